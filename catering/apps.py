@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class CateringConfig(AppConfig):
+    name = "catering"
+    verbose_name = "Restauration scolaire"

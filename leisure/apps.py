@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class LeisureConfig(AppConfig):
+    name = "leisure"
+    verbose_name = "Accueil de loisirs et périscolaire"

@@ -1,0 +1,1 @@
+"""What only the leisure service has."""

@@ -1,0 +1,101 @@
+"""The town hall itself, and the demo's outbox."""
+
+from typing import Any
+
+from django.core.validators import FileExtensionValidator, RegexValidator
+from django.db import models
+
+from portal import town
+
+
+class Town(models.Model):
+    """The one town hall served here: what every page and letter says of it."""
+
+    class Region(models.TextChoices):
+        METROPOLE = "metropole", "Métropole"
+        ALSACE_MOSELLE = "alsace-moselle", "Alsace-Moselle"
+        GUADELOUPE = "guadeloupe", "Guadeloupe"
+        GUYANE = "guyane", "Guyane"
+        MARTINIQUE = "martinique", "Martinique"
+        MAYOTTE = "mayotte", "Mayotte"
+        REUNION = "reunion", "La Réunion"
+        SAINT_BARTHELEMY = "saint-barthelemy", "Saint-Barthélemy"
+        SAINT_MARTIN = "saint-martin", "Saint-Martin"
+        SAINT_PIERRE_ET_MIQUELON = "saint-pierre-et-miquelon", "Saint-Pierre-et-Miquelon"
+        NOUVELLE_CALEDONIE = "nouvelle-caledonie", "Nouvelle-Calédonie"
+        POLYNESIE = "polynesie", "Polynésie française"
+        WALLIS_ET_FUTUNA = "wallis-et-futuna", "Wallis-et-Futuna"
+
+    class Zone(models.TextChoices):
+        A = "A", "Zone A"
+        B = "B", "Zone B"
+        C = "C", "Zone C"
+        CORSE = "Corse", "Corse"
+
+    name = models.CharField("nom de la commune", max_length=120, default="Portail famille")
+    service = models.CharField("service", max_length=120, default="Service enfance et famille")
+    address = models.TextField("adresse", blank=True)
+    phone = models.CharField("téléphone", max_length=30, blank=True)
+    email = models.EmailField("adresse e-mail de contact", blank=True)
+    opening_hours = models.CharField("horaires d'accueil", max_length=200, blank=True)
+    website = models.URLField("site internet", blank=True)
+    crest = models.FileField(
+        "blason ou logo",
+        upload_to="ville",
+        blank=True,
+        validators=[FileExtensionValidator(["svg", "png", "jpg", "jpeg", "webp"])],
+    )
+    colour = models.CharField(
+        "couleur principale",
+        max_length=7,
+        default="#1d4f91",
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Écrivez la couleur sous la forme #1d4f91.")],
+        help_text="Boutons et liens. Le contraste avec le blanc est vérifié à l'enregistrement.",
+    )
+    zone = models.CharField("zone de vacances scolaires", max_length=5, choices=Zone, default=Zone.A)
+    region = models.CharField("jours fériés", max_length=30, choices=Region, default=Region.METROPOLE)
+    address_changes_at_once = models.BooleanField(
+        "les familles changent leur adresse sans validation",
+        default=False,
+        help_text="Sinon chaque changement d'adresse est une demande avec justificatif.",
+    )
+    legal_notice = models.TextField("mentions légales", blank=True)
+    privacy_notice = models.TextField("données personnelles", blank=True)
+    accessibility_notice = models.TextField("déclaration d'accessibilité", blank=True)
+
+    class Meta:
+        verbose_name = "commune"
+        verbose_name_plural = "commune"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(pk=1),
+                name="only_one_town",
+                violation_error_message="Le portail ne sert qu'une commune.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
+        town.forget()
+
+
+class SentMail(models.Model):
+    """A mail of the demo, kept so that staff can open its link; production never writes one."""
+
+    to = models.CharField("destinataire", max_length=254)
+    subject = models.CharField("objet", max_length=255)
+    text = models.TextField("texte")
+    html = models.TextField("version HTML", blank=True)
+    sent_at = models.DateTimeField("envoyé le", auto_now_add=True)
+
+    class Meta:
+        verbose_name = "message envoyé"
+        verbose_name_plural = "boîte d'envoi (démonstration)"
+        ordering = ["-sent_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.subject} → {self.to}"

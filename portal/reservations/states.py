@@ -1,0 +1,76 @@
+"""The states of the engine, each named once, with the groups that code asks for."""
+
+from django.db import models
+
+
+class BookingState(models.TextChoices):
+    """Where a child stands for a formula on a day."""
+
+    REQUESTED = "requested", "Demande de réservation"
+    WAITLISTED = "waitlisted", "Liste d'attente"
+    ACCEPTED = "accepted", "Réservation acceptée"
+    CANCEL_REQUESTED = "cancel_requested", "Annulation demandée"
+    CANCELLED = "cancelled", "Annulée"
+    REFUSED = "refused", "Refusée"
+
+
+# Takes a place: counted in Slot.taken, expected in the kitchen, billed.
+HOLDING = (BookingState.ACCEPTED, BookingState.CANCEL_REQUESTED)
+# Still stands: excludes another booking of the same slot for the child.
+LIVE = (BookingState.REQUESTED, BookingState.WAITLISTED, *HOLDING)
+# Has been answered for good.
+ENDED = (BookingState.CANCELLED, BookingState.REFUSED)
+
+
+class ReservationState(models.TextChoices):
+    """Where a numbered reservation stands."""
+
+    DRAFT = "draft", "À enregistrer"
+    PENDING = "pending", "En attente de traitement"
+    ACCEPTED = "accepted", "Acceptée"
+    PARTLY = "partly", "Acceptée en partie"
+    REFUSED = "refused", "Refusée"
+
+
+class EnrolmentState(models.TextChoices):
+    REQUESTED = "requested", "En attente de traitement"
+    ACCEPTED = "accepted", "Acceptée"
+    REFUSED = "refused", "Refusée"
+    ENDED = "ended", "Terminée"
+
+
+ENROLMENT_LIVE = (EnrolmentState.REQUESTED, EnrolmentState.ACCEPTED)
+
+
+class Action(models.TextChoices):
+    """What a reservation line asks for."""
+
+    BOOK = "book", "Réserver"
+    CANCEL = "cancel", "Annuler"
+
+
+class Outcome(models.TextChoices):
+    """What became of a reservation line; empty while it is a draft."""
+
+    DRAFT = "", "À enregistrer"
+    REQUESTED = "requested", "En attente de traitement"
+    WAITLISTED = "waitlisted", "Liste d'attente"
+    ACCEPTED = "accepted", "Acceptée"
+    REFUSED = "refused", "Refusée"
+
+
+class CellState(models.TextChoices):
+    """What one cell of a planning shows. The value is also the icon's and the tint's name."""
+
+    FREE = "free", "libre"
+    CHOSEN = "chosen", "choisi"
+    CLOSED = "closed", "fermé"
+    EARLY = "early", "pas encore ouvert"
+    LATE = "late", "trop tard"
+    FULL = "full", "complet"
+    BOOKED = "booked", "réservation acceptée"
+    REQUESTED = "requested", "demande de réservation"
+    WAITLISTED = "waitlisted", "liste d'attente"
+    CANCEL_REQUESTED = "cancel_requested", "annulation demandée"
+    CANCELLED = "cancelled", "annulé"
+    REFUSED = "refused", "refusé"
