@@ -539,6 +539,43 @@ class Closure(models.Model):
         return self.label or self.get_why_display()
 
 
+class Capacity(models.Model):
+    """How many places an activity usually has at an establishment: what new slots begin with.
+
+    With `formula`, the quota of that formula alone. No row: no limit.
+    """
+
+    activity = models.ForeignKey(
+        Activity, on_delete=models.CASCADE, related_name="capacities", verbose_name="activité"
+    )
+    establishment = models.ForeignKey(
+        Establishment, on_delete=models.CASCADE, related_name="capacities", verbose_name="établissement"
+    )
+    part = models.CharField("partie de la journée", max_length=10, choices=Part)
+    formula = models.ForeignKey(
+        Formula, on_delete=models.CASCADE, null=True, blank=True, verbose_name="quota de la formule"
+    )
+    places = models.PositiveIntegerField("places")
+
+    class Meta:
+        verbose_name = "capacité habituelle"
+        verbose_name_plural = "capacités habituelles"
+        ordering = ["activity", "establishment", "part"]
+        constraints = [
+            models.UniqueConstraint(
+                "activity",
+                "establishment",
+                "part",
+                Coalesce("formula", 0),
+                name="one_usual_capacity_a_part",
+                violation_error_message="Cette capacité est déjà indiquée.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.establishment} – {self.get_part_display()} : {self.places}"
+
+
 class SlotQuerySet(models.QuerySet["Slot"]):
     def with_places_left(self) -> "SlotQuerySet":
         return self.filter(Q(capacity=None) | Q(taken__lt=F("capacity")), closed=False)
