@@ -3,10 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import home
+from portal import home, notices, theme
 
 urlpatterns = [
     path("", home.household_account, name="home"),
+    path("ville.css", theme.town_stylesheet, name="town_stylesheet"),
+    path("media/<path:name>", theme.town_crest, name="town_crest"),
+    path("mentions-legales/", notices.legal, name="legal"),
+    path("donnees-personnelles/", notices.privacy, name="privacy"),
+    path("accessibilite/", notices.accessibility, name="accessibility"),
     path("mairie/", admin.site.urls),
     path("", include("families.urls")),
     path("cantine/", include("catering.urls")),
