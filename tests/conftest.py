@@ -1,0 +1,234 @@
+"""The cast: one family books, one waits, strangers see nothing; an agent and an accountant at the town hall.
+
+Everybody lives at `now`, Monday 9 November 2026, 10:00 in Paris. Wednesday 11 is a public holiday, the
+canteen may be reserved and cancelled until two days before at 10:00: Tuesday 10 is too late, Wednesday 11
+is closed, Thursday 12 is on time until tomorrow 10:00.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from types import SimpleNamespace
+
+import factory.random
+import pytest
+import time_machine
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.test import Client
+
+from families.models import Child, Guardian, Household, User
+from portal import town as town_module
+from portal.models import Town
+from portal.reservations.models import DeadlineRule, Enrolment, Establishment, SchoolYear, Slot
+from portal.reservations.states import Action
+from tests.factories import (
+    ActivityDeadlineFactory,
+    ActivityFactory,
+    ChildFactory,
+    DeadlineRuleFactory,
+    DietChoiceFactory,
+    EnrolmentFactory,
+    EstablishmentFactory,
+    FormulaFactory,
+    GuardianFactory,
+    HouseholdFactory,
+    PeriodFactory,
+    PublicHolidayFactory,
+    SchoolClassFactory,
+    SchoolFactory,
+    SchoolHolidayFactory,
+    SchoolingFactory,
+    SchoolYearFactory,
+    TownFactory,
+    UserFactory,
+    paris,
+    weekdays_between,
+)
+
+NOW = paris(2026, 11, 9, 10)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A home with one adult who logs in and one child, enrolled or not."""
+
+    household: Household
+    guardian: Guardian
+    user: User
+    child: Child
+    enrolment: Enrolment | None = None
+
+    def client(self) -> Client:
+        return logged_in(self.user)
+
+
+def logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture(autouse=True)
+def fresh_start() -> None:
+    """No town, no rate limit and no random name left over from the test before."""
+    town_module.forget()
+    cache.clear()
+    factory.random.reseed_random("portail")
+
+
+@pytest.fixture
+def now() -> Iterator[datetime]:
+    with time_machine.travel(NOW, tick=False):
+        yield NOW
+
+
+@pytest.fixture
+def town(db: None) -> Town:
+    return TownFactory()
+
+
+# Places -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def year(db: None) -> SchoolYear:
+    return SchoolYearFactory()
+
+
+@pytest.fixture
+def school(db: None) -> Establishment:
+    return SchoolFactory(code="les-tilleuls", name="École des Tilleuls")
+
+
+@pytest.fixture
+def school_class(school: Establishment, year: SchoolYear):
+    return SchoolClassFactory(school=school, school_year=year, name="CE1")
+
+
+@pytest.fixture
+def restaurant(school: Establishment) -> Establishment:
+    return EstablishmentFactory(code="le-verger", name="Restaurant du Verger", serves=[school])
+
+
+@pytest.fixture
+def rule(db: None) -> DeadlineRule:
+    """Two calendar days before, at 10:00."""
+    return DeadlineRuleFactory(name="Deux jours avant à 10 h", number=2, at=time(10))
+
+
+@pytest.fixture
+def canteen(now: datetime, town: Town, year: SchoolYear, restaurant: Establishment, rule: DeadlineRule):
+    """The canteen, open to reservation from 2 November to 18 December 2026, Monday to Friday, without limit.
+
+    Has `activity`, `formula`, `period`, `restaurant`, `rule` and `slot(day)`.
+    """
+    activity = ActivityFactory(code="restauration-scolaire", establishments=[restaurant])
+    formula = FormulaFactory(activity=activity, code="repas", name="Repas")
+    period = PeriodFactory(activity=activity, school_year=year, code="novembre-decembre")
+    holiday = PublicHolidayFactory(day=date(2026, 11, 11), name="Armistice de 1918")
+    SchoolHolidayFactory(
+        name="Vacances de la Toussaint", starts_on=date(2026, 10, 17), ends_on=date(2026, 11, 1)
+    )
+    SchoolHolidayFactory(name="Vacances de Noël", starts_on=date(2026, 12, 19), ends_on=date(2027, 1, 3))
+    for action in Action:
+        ActivityDeadlineFactory(activity=activity, action=action, rule=rule)
+    Slot.objects.bulk_create(
+        Slot(activity=activity, establishment=restaurant, day=day, part="noon")
+        for day in weekdays_between(period.starts_on, period.ends_on)
+        if day != holiday.day
+    )
+
+    def slot(day: date) -> Slot:
+        return Slot.objects.get(activity=activity, establishment=restaurant, day=day)
+
+    return SimpleNamespace(
+        activity=activity, formula=formula, period=period, restaurant=restaurant, rule=rule, slot=slot
+    )
+
+
+# Families ---------------------------------------------------------------------------------------------
+
+
+def family(login: str, name: str, child: str, school_class=None) -> Family:
+    """A home whose adult logs in as `login`; the child attends `school_class`."""
+    household = HouseholdFactory()
+    user = UserFactory(username=login)
+    guardian = GuardianFactory(household=household, user=user, first_name="Camille", last_name=name)
+    boy_or_girl = ChildFactory(first_name=child, last_name=name, households=[household])
+    if school_class:
+        SchoolingFactory(child=boy_or_girl, school_class=school_class)
+    return Family(household, guardian, user, boy_or_girl)
+
+
+def enrolled(who: Family, canteen, year: SchoolYear) -> Family:
+    """The same family, its child now accepted at the canteen, every day."""
+    enrolment = EnrolmentFactory(
+        household=who.household,
+        child=who.child,
+        activity=canteen.activity,
+        establishment=canteen.restaurant,
+        school_year=year,
+        requested_by=who.user,
+    )
+    DietChoiceFactory(enrolment=enrolment)
+    return Family(who.household, who.guardian, who.user, who.child, enrolment)
+
+
+@pytest.fixture
+def books(canteen, year: SchoolYear, school_class) -> Family:
+    """Camille Roux and Lina, 8, accepted at the canteen: the family that books."""
+    return enrolled(family("roux", "Roux", "Lina", school_class), canteen, year)
+
+
+@pytest.fixture
+def waits(canteen, year: SchoolYear, school_class) -> Family:
+    """Camille Petit and Noé, accepted at the canteen: the family that comes second."""
+    return enrolled(family("petit", "Petit", "Noé", school_class), canteen, year)
+
+
+@pytest.fixture
+def stranger(now: datetime, db: None) -> Family:
+    """Camille Morel and Zoé, accepted by the town hall, enrolled nowhere: sees nothing of the others."""
+    return family("morel", "Morel", "Zoé")
+
+
+@pytest.fixture
+def agent(now: datetime, db: None) -> User:
+    """Does the daily work at the town hall."""
+    user = UserFactory(username="agent", is_staff=True, first_name="Dominique", last_name="Agent")
+    user.groups.add(Group.objects.get_or_create(name="Agent")[0])
+    return user
+
+
+@pytest.fixture
+def regie(now: datetime, db: None) -> User:
+    """The accountant."""
+    user = UserFactory(username="regie", is_staff=True, first_name="Claude", last_name="Régie")
+    user.groups.add(Group.objects.get_or_create(name="Régie")[0])
+    return user
+
+
+@pytest.fixture
+def books_client(books: Family) -> Client:
+    return books.client()
+
+
+@pytest.fixture
+def waits_client(waits: Family) -> Client:
+    return waits.client()
+
+
+@pytest.fixture
+def stranger_client(stranger: Family) -> Client:
+    return stranger.client()
+
+
+@pytest.fixture
+def agent_client(agent: User) -> Client:
+    return logged_in(agent)
+
+
+@pytest.fixture
+def regie_client(regie: User) -> Client:
+    return logged_in(regie)
