@@ -1,0 +1,86 @@
+"""Days and moments as a French letter writes them: « jeudi 26 novembre à 12 h »."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time
+
+from django.utils import timezone
+
+WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+MONTHS = (
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+)
+LAST_MINUTE = time(23, 59)
+
+
+def short_day(day: date, *, year: bool = False) -> str:
+    """« 26 novembre », « 1er décembre 2026 » with `year`."""
+    number = "1er" if day.day == 1 else str(day.day)
+    return f"{number} {MONTHS[day.month - 1]}" + (f" {day.year}" if year else "")
+
+
+def day(day: date, *, year: bool = False) -> str:
+    """« jeudi 26 novembre »; with `year`, « jeudi 26 novembre 2026 »."""
+    return f"{WEEKDAYS[day.weekday()]} {short_day(day, year=year)}"
+
+
+def hour(at: time) -> str:
+    """« 12 h », « 8 h 30 », « 0 h »."""
+    return f"{at.hour} h {at.minute:02}" if at.minute else f"{at.hour} h"
+
+
+def moment(moment: datetime, *, year: bool = False) -> str:
+    """« jeudi 26 novembre à 12 h », in the portal's time zone. An aware moment is expected."""
+    local = timezone.localtime(moment)
+    return f"{day(local, year=year)} à {hour(local.time())}"
+
+
+def until(moment: datetime, *, year: bool = False) -> str:
+    """« jusqu'au jeudi 26 novembre à 12 h »; the end of a day is « jusqu'au jeudi 26 novembre inclus »."""
+    local = timezone.localtime(moment)
+    if local.time() >= LAST_MINUTE:
+        return f"jusqu'au {day(local, year=year)} inclus"
+    return f"jusqu'au {day(local, year=year)} à {hour(local.time())}"
+
+
+def since(moment: datetime, *, year: bool = False) -> str:
+    """« depuis le jeudi 26 novembre à 12 h »; the end of a day is « depuis le jeudi 26 novembre au soir »."""
+    local = timezone.localtime(moment)
+    if local.time() >= LAST_MINUTE:
+        return f"depuis le {day(local, year=year)} au soir"
+    return f"depuis le {day(local, year=year)} à {hour(local.time())}"
+
+
+def opening(moment: datetime, *, year: bool = False) -> str:
+    """« à partir du lundi 21 août à 7 h »; the start of a day is « à partir du lundi 21 août »."""
+    local = timezone.localtime(moment)
+    if local.time() == time(0, 0):
+        return f"à partir du {day(local, year=year)}"
+    return f"à partir du {day(local, year=year)} à {hour(local.time())}"
+
+
+def span(first: date, last: date, *, year: bool = False) -> str:
+    """« le 4 mai », « du 19 au 30 décembre », « du 19 décembre au 3 janvier »."""
+    if first == last:
+        return f"le {short_day(first, year=year)}"
+    if (first.year, first.month) == (last.year, last.month):
+        start = "1er" if first.day == 1 else str(first.day)
+        return f"du {start} au {short_day(last, year=year)}"
+    return f"du {short_day(first, year=year and first.year != last.year)} au {short_day(last, year=year)}"
+
+
+def listing(words: Sequence[str]) -> str:
+    """« lundi, mardi et jeudi »."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} et {words[-1]}"
