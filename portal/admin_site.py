@@ -1,15 +1,140 @@
-"""The town hall's desk: Django admin, in French, grouped by the five apps, behind the portal's own login."""
+"""The town hall's desk: Django admin, in French, grouped by the five apps, behind the portal's own login.
+
+A ModelAdmin takes part in three ways, each an optional attribute:
+
+- `desk_order: int` places its model within its group (daily work first; 50 when absent);
+- `work_queues: Sequence[Queue]` are lists that wait for somebody, counted on the desk's first page;
+- `desk_links: Sequence[DeskLink]` are pages of its own, offered beside the queues.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from allauth.account.decorators import secure_admin_login
+from django.apps import apps
 from django.contrib.admin import AdminSite
+from django.contrib.auth.decorators import login_not_required
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 
+from portal import town
+
+GROUPS = ("portal", "families", "catering", "leisure", "billing")
 # Where models of other packages are shown, so that an agent sees five groups and nothing technical.
-SHOWN_UNDER = {"reservations": "portal", "auth": "families", "account": "families"}
+SHOWN_UNDER = {"reservations": "portal"}
+TECHNICAL = "technique"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Work that waits: `rows` answers what waits, `query` opens the list filtered to it."""
+
+    title: str
+    rows: Callable[[HttpRequest], QuerySet]
+    query: str = ""
+    order: int = 50
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class DeskLink:
+    """A page of the desk that is no list of a model: shown to who has `permission`."""
+
+    title: str
+    url_name: str
+    permission: str
+    hint: str = ""
 
 
 class PortalAdminSite(AdminSite):
-    site_header = "Portail famille – mairie"
-    site_title = "Portail famille"
     index_title = "Tableau de bord"
+    index_template = "admin/desk.html"
     enable_nav_sidebar = True
-    login = secure_admin_login(AdminSite.login)
+    site_url = "/"
+
+    @login_not_required
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        # The portal's login counts attempts and asks for the second factor; the admin's own does neither.
+        return secure_admin_login(super().login)(request, extra_context)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        name = town.current().name
+        return super().each_context(request) | {
+            "site_header": f"{name} – mairie",
+            "site_title": f"{name} – mairie",
+        }
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """The five groups, then a technical one for superusers.
+
+        With `app_label`, the group in which that app is shown.
+        """
+        groups: dict[str, dict[str, Any]] = {}
+        for app in self._build_app_dict(request).values():
+            label = self._group_of(app["app_label"])
+            if label == TECHNICAL and not request.user.is_superuser:
+                continue
+            group = groups.setdefault(label, self._empty_group(label, app))
+            group["models"] += app["models"]
+        for group in groups.values():
+            group["models"].sort(key=self._place)
+        wanted = self._group_of(app_label) if app_label else None
+        return [
+            groups[label]
+            for label in (*GROUPS, TECHNICAL)
+            if label in groups and (wanted is None or label == wanted)
+        ]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        desk = {"queues": self._queues(request), "desk_links": self._links(request)}
+        return super().index(request, desk | (extra_context or {}))
+
+    def _queues(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Each queue the user may see, with its number of rows: one query a queue."""
+        found = [
+            (queue, model)
+            for model, model_admin in self._registry.items()
+            if model_admin.has_view_permission(request)
+            for queue in getattr(model_admin, "work_queues", ())
+        ]
+        return [
+            {
+                "title": queue.title,
+                "hint": queue.hint,
+                "count": queue.rows(request).count(),
+                "url": reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+                + (f"?{queue.query}" if queue.query else ""),
+            }
+            for queue, model in sorted(found, key=lambda pair: pair[0].order)
+        ]
+
+    def _links(self, request: HttpRequest) -> list[dict[str, Any]]:
+        return [
+            {"title": link.title, "hint": link.hint, "url": reverse(f"admin:{link.url_name}")}
+            for model_admin in self._registry.values()
+            for link in getattr(model_admin, "desk_links", ())
+            if request.user.has_perm(link.permission)
+        ]
+
+    def _group_of(self, app_label: str) -> str:
+        label = SHOWN_UNDER.get(app_label, app_label)
+        return label if label in GROUPS else TECHNICAL
+
+    def _empty_group(self, label: str, app: dict[str, Any]) -> dict[str, Any]:
+        name = "Technique" if label == TECHNICAL else apps.get_app_config(label).verbose_name
+        # A group without an index page of its own opens that of its first app.
+        shown = app["app_label"] if label == TECHNICAL else label
+        registered = {model._meta.app_label for model in self._registry}
+        target = shown if shown in registered else app["app_label"]
+        return {
+            "name": name,
+            "app_label": label,
+            "app_url": reverse("admin:app_list", kwargs={"app_label": target}),
+            "has_module_perms": True,
+            "models": [],
+        }
+
+    def _place(self, entry: dict[str, Any]) -> tuple[int, str]:
+        return getattr(self._registry[entry["model"]], "desk_order", 50), entry["name"]
