@@ -1,0 +1,614 @@
+"""When acting on a day is on time: (rule, target day, calendar) → limits. Pure: no database, no clock.
+
+Days are local days of `Calendar.timezone`; every moment in or out is an aware datetime. A limit at the last minute
+of a day (23:59, 24:00 or no hour at all) lasts until the day is over. A limit never lies after the end of the
+target day itself. « n hours before » counts hours of the clock on the wall, so 72 hours before 8 am is 8 am even
+when summer time ends in between. See docs/deadlines.md for one example of each kind.
+"""
+
+import calendar as gregorian
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from enum import Enum
+from typing import Literal, Protocol
+
+ONE_DAY = timedelta(days=1)
+LAST_MINUTE = time(23, 59)
+END_OF_DAY = time.max
+SATURDAY = 5
+# Longer than any school holiday: beyond it the calendar knows nothing, and plain working days are counted.
+FARTHEST = 120
+
+
+class Calendar(Protocol):
+    """What a rule may ask of the days around its target."""
+
+    @property
+    def timezone(self) -> tzinfo: ...
+
+    def is_public_holiday(self, day: date) -> bool: ...
+
+    def is_school_holiday(self, day: date) -> bool: ...
+
+    def is_school_day(self, day: date) -> bool: ...
+
+    def is_open(self, day: date) -> bool: ...
+
+
+class DayUnit(Enum):
+    """Which days « n days before » counts."""
+
+    CALENDAR = "calendar"
+    WORKING = "working"
+    OPEN = "open"
+    SCHOOL = "school"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Which days count. A rule that names one day steps back from a day that does not count."""
+
+    unit: DayUnit = DayUnit.CALENDAR
+    skip_weekends: bool = False
+    skip_public_holidays: bool = False
+    skip_weekdays: frozenset[int] = frozenset()
+
+    @property
+    def every_day(self) -> bool:
+        return self.unit is DayUnit.CALENDAR and not (
+            self.skip_weekends or self.skip_public_holidays or self.skip_weekdays
+        )
+
+    def holds(self, day: date, calendar: Calendar) -> bool:
+        """Whether `day` counts."""
+        weekday = day.weekday()
+        if weekday in self.skip_weekdays or (self.skip_weekends and weekday >= SATURDAY):
+            return False
+        if self.skip_public_holidays and calendar.is_public_holiday(day):
+            return False
+        match self.unit:
+            case DayUnit.CALENDAR:
+                return True
+            case DayUnit.WORKING:
+                return weekday < SATURDAY and not calendar.is_public_holiday(day)
+            case DayUnit.OPEN:
+                return calendar.is_open(day)
+            case DayUnit.SCHOOL:
+                return calendar.is_school_day(day)
+
+
+EVERY_DAY = Counted()
+WORKING_DAYS = Counted(unit=DayUnit.WORKING)
+
+
+# The kinds of rules ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DaysBefore:
+    """`number` counted days before the target day, at `at`."""
+
+    number: int
+    at: time | None = None
+    counted: Counted = EVERY_DAY
+    from_last_school_day: bool = False
+    inclusive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HoursBefore:
+    """`number` hours before `reference` of the target day; days that do not count lend no hour."""
+
+    number: int
+    reference: time = time(0, 0)
+    counted: Counted = EVERY_DAY
+    from_last_school_day: bool = False
+    inclusive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WeekBefore:
+    """A weekday (0 is Monday) `weeks` ISO weeks before the target's, the same for its whole week."""
+
+    weekday: int
+    weeks: int = 1
+    at: time | None = None
+    counted: Counted = EVERY_DAY
+    from_last_school_day: bool = False
+    inclusive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """The last `weekday` strictly before the target day, `more_weeks` weeks earlier still."""
+
+    weekday: int
+    at: time | None = None
+    more_weeks: int = 0
+
+
+@dataclass(frozen=True)
+class WeekdayTable:
+    """A row a target weekday. A weekday without row, or with None, is never on time.
+
+    In a week whose Monday is a public holiday the rows of `holiday_monday` come first.
+    """
+
+    rows: Mapping[int, TableRow | None]
+    holiday_monday: Mapping[int, TableRow | None] = field(default_factory=dict)
+    counted: Counted = EVERY_DAY
+    from_last_school_day: bool = False
+    inclusive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SameDay:
+    """The target day itself until `at`."""
+
+    at: time | None = None
+    inclusive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MonthDay:
+    """A day of an earlier month; the 31st is the last day of a shorter month."""
+
+    day: int
+    months: int = 1
+    at: time | None = None
+    counted: Counted = EVERY_DAY
+    inclusive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ClearDays:
+    """`number` full days between the limit and the first day of the period (of the target day when none)."""
+
+    number: int
+    at: time | None = None
+    counted: Counted = EVERY_DAY
+    inclusive: bool = True
+
+
+class Audience(Enum):
+    ALL = "all"
+    RESIDENT = "resident"
+    NON_RESIDENT = "non_resident"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when to when (None: no bound) one may act on the days from `first` to `last`."""
+
+    first: date
+    last: date
+    opens: datetime | None = None
+    closes: datetime | None = None
+    audience: Audience = Audience.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Dated windows. Those of the family's own audience count before those for all; no window is never."""
+
+    windows: tuple[Window, ...]
+    inclusive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """Never possible."""
+
+
+Rule = DaysBefore | HoursBefore | WeekBefore | WeekdayTable | SameDay | MonthDay | ClearDays | Windows | Never
+
+
+# Limits ------------------------------------------------------------------------------------------------
+
+
+class Timing(Enum):
+    EARLY = "early"
+    ON_TIME = "on_time"
+    LATE = "late"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From when to when acting is on time. `closes` is always set unless `never`."""
+
+    opens: datetime | None = None
+    closes: datetime | None = None
+    inclusive: bool = True
+    never: bool = False
+    # What follows a gap, when several windows cover the same days.
+    then: "Limits | None" = None
+
+    def timing(self, at: datetime) -> Timing:
+        """Where the aware moment `at` stands."""
+        current = self.current(at)
+        if current.never or current.closes is None:
+            return Timing.NEVER
+        if current.opens is not None and at < current.opens.astimezone(UTC):
+            return Timing.EARLY
+        return Timing.LATE if current.is_over(at) else Timing.ON_TIME
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether these limits, without what follows, have passed at the aware moment `at`."""
+        if self.closes is None:
+            return self.never
+        # In UTC: two moments of one zone would be compared by the hands of the clock, twice the same in October.
+        closes = self.closes.astimezone(UTC)
+        return at > closes if self.inclusive else at >= closes
+
+    def current(self, at: datetime) -> "Limits":
+        """The window that counts at `at`: the one open or next to open, else the last."""
+        limits = self
+        while limits.then is not None and limits.is_over(at):
+            limits = limits.then
+        return limits
+
+
+NEVER = Limits(never=True)
+
+
+def limits(
+    rule: Rule,
+    day: date,
+    calendar: Calendar,
+    *,
+    resident: bool = True,
+    period_start: date | None = None,
+) -> Limits:
+    """When acting on `day` is on time under `rule`.
+
+    `resident`: whether the family lives in the town, for windows. `period_start`: first day of the period booked,
+    for clear days. Raises nothing.
+    """
+    if isinstance(rule, Never):
+        return NEVER
+    if isinstance(rule, Windows):
+        return _window_limits(rule, day, calendar, resident)
+    if isinstance(rule, HoursBefore):
+        closes = _localized(_hours_before(rule, day, calendar), calendar.timezone)
+    else:
+        found = _limit_day(rule, day, calendar, period_start)
+        if found is None:
+            return NEVER
+        limit_day, at = found
+        closes = _closing(limit_day, at, calendar.timezone) if limit_day <= day else end_of(day, calendar)
+    return Limits(closes=closes, inclusive=rule.inclusive or closes.time() == END_OF_DAY)
+
+
+def cutoff(
+    rule: Rule,
+    day: date,
+    calendar: Calendar,
+    *,
+    resident: bool = True,
+    period_start: date | None = None,
+) -> datetime | None:
+    """Last moment (aware) to act on `day`; None when never. Raises nothing."""
+    found = limits(rule, day, calendar, resident=resident, period_start=period_start)
+    while found.then is not None:
+        found = found.then
+    return found.closes
+
+
+def end_of(day: date, calendar: Calendar) -> datetime:
+    """The last moment of `day`."""
+    return datetime.combine(day, END_OF_DAY, calendar.timezone)
+
+
+def _closing(day: date, at: time | None, zone: tzinfo) -> datetime:
+    if at is None or at >= LAST_MINUTE:
+        return datetime.combine(day, END_OF_DAY, zone)
+    return _localized(datetime.combine(day, at), zone)
+
+
+def _localized(moment: datetime, zone: tzinfo) -> datetime:
+    """The naive local `moment` as an aware one; in March, an hour the clock jumps over moves to the next one."""
+    aware = moment.replace(tzinfo=zone)
+    if moment.hour < 4:  # clocks change in the night
+        return aware.astimezone(UTC).astimezone(zone)
+    return aware
+
+
+def _limit_day(
+    rule: DaysBefore | WeekBefore | WeekdayTable | SameDay | MonthDay | ClearDays,
+    day: date,
+    calendar: Calendar,
+    period_start: date | None,
+) -> tuple[date, time | None] | None:
+    match rule:
+        case DaysBefore():
+            return _days_before(rule, day, calendar), rule.at
+        case WeekBefore():
+            found = day - timedelta(days=day.weekday() - rule.weekday + 7 * rule.weeks)
+            return _landing(found, day, rule.counted, rule.from_last_school_day, calendar), rule.at
+        case WeekdayTable():
+            row = rule.rows.get(day.weekday())
+            if rule.holiday_monday and day.weekday() in rule.holiday_monday:
+                if calendar.is_public_holiday(day - timedelta(days=day.weekday())):
+                    row = rule.holiday_monday[day.weekday()]
+            if row is None:
+                return None
+            back = (day.weekday() - row.weekday) % 7 or 7
+            found = day - timedelta(days=back + 7 * row.more_weeks)
+            return _landing(found, day, rule.counted, rule.from_last_school_day, calendar), row.at
+        case SameDay():
+            return day, rule.at
+        case MonthDay():
+            month = day.year * 12 + day.month - 1 - rule.months
+            year, month = month // 12, month % 12 + 1
+            found = date(year, month, min(rule.day, gregorian.monthrange(year, month)[1]))
+            return _landing(found, day, rule.counted, False, calendar), rule.at
+        case ClearDays():
+            start = min(period_start, day) if period_start else day
+            return _count_back(start, rule.number + 1, rule.counted, calendar, None), rule.at
+
+
+# Walking back ------------------------------------------------------------------------------------------
+
+
+def _days_before(rule: DaysBefore, day: date, calendar: Calendar) -> date:
+    gap = _holidays_before(day, calendar) if rule.from_last_school_day else None
+    if gap is None and rule.counted.every_day:
+        return day - timedelta(days=rule.number)
+    return _count_back(day, rule.number, rule.counted, calendar, gap)
+
+
+def _count_back(
+    start: date, number: int, counted: Counted, calendar: Calendar, gap: tuple[date, date] | None
+) -> date:
+    """The `number`-th counted day before `start`, as if the days strictly inside `gap` did not exist."""
+    found, left, walked = start, number, 0
+    while left > 0:
+        found = _day_before(found, gap)
+        walked += 1
+        if counted.holds(found, calendar):
+            left, walked = left - 1, 0
+        elif walked > FARTHEST:
+            if counted == WORKING_DAYS:
+                return start - timedelta(days=number)
+            return _count_back(start, number, WORKING_DAYS, calendar, gap)
+    return found
+
+
+def _day_before(day: date, gap: tuple[date, date] | None) -> date:
+    if gap and gap[0] < day <= gap[1]:
+        return gap[0]
+    return day - ONE_DAY
+
+
+def _holidays_before(day: date, calendar: Calendar) -> tuple[date, date] | None:
+    """(last school day before, first school day after) the holidays met first when walking back from `day`.
+
+    None when the week of `day` and the one before hold no holidays, or when `day` itself is in holidays.
+    """
+    if calendar.is_school_holiday(day):
+        return None
+    after = day
+    for back in range(1, 15):
+        probe = day - timedelta(days=back)
+        if calendar.is_school_holiday(probe):
+            break
+        if calendar.is_school_day(probe):
+            after = probe
+    else:
+        return None
+    for back in range(1, FARTHEST):
+        before = probe - timedelta(days=back)
+        if calendar.is_school_day(before):
+            return before, after
+    return None
+
+
+def _landing(
+    found: date, day: date, counted: Counted, from_last_school_day: bool, calendar: Calendar
+) -> date:
+    """Where a limit that names a day really falls: in the last school week, and on a day that counts."""
+    if from_last_school_day:
+        gap = _holidays_before(day, calendar)
+        while gap and gap[0] < found < gap[1]:
+            found -= timedelta(days=7)
+    if counted.every_day:
+        return found
+    for _ in range(FARTHEST):
+        if counted.holds(found, calendar):
+            return found
+        found -= ONE_DAY
+    return found
+
+
+def _hours_before(rule: HoursBefore, day: date, calendar: Calendar) -> datetime:
+    """The naive local moment `rule.number` hours before the reference, over counted days."""
+    moment = datetime.combine(day, rule.reference)
+    if rule.counted.every_day and not rule.from_last_school_day:
+        return moment - timedelta(hours=rule.number)
+    gap = _holidays_before(day, calendar) if rule.from_last_school_day else None
+    left = timedelta(hours=rule.number)
+    midnight = datetime.combine(day, time())
+    if left <= moment - midnight:
+        return moment - left
+    left -= moment - midnight
+    whole, rest = divmod(left, ONE_DAY)
+    limit_day = _count_back(day, whole + (1 if rest else 0), rule.counted, calendar, gap)
+    return datetime.combine(limit_day, time()) + (ONE_DAY - rest if rest else timedelta())
+
+
+def _window_limits(rule: Windows, day: date, calendar: Calendar, resident: bool) -> Limits:
+    own = Audience.RESIDENT if resident else Audience.NON_RESIDENT
+    covering = [window for window in rule.windows if window.first <= day <= window.last]
+    mine = [window for window in covering if window.audience is own]
+    chosen = mine or [window for window in covering if window.audience is Audience.ALL]
+    last_moment = end_of(day, calendar)
+    zone = calendar.timezone
+    result: Limits | None = None
+    # From the last to the first, so that each knows what follows it.
+    for window in sorted(chosen, key=lambda each: (each.closes is None, each.closes or last_moment), reverse=True):
+        closes = last_moment
+        whole_minute = False
+        if window.closes is not None:
+            closes = window.closes.astimezone(zone)
+            if closes.time() >= LAST_MINUTE:
+                closes, whole_minute = datetime.combine(closes.date(), END_OF_DAY, zone), True
+            if closes.astimezone(UTC) >= last_moment.astimezone(UTC):
+                closes, whole_minute = last_moment, True
+        result = Limits(
+            opens=window.opens.astimezone(zone) if window.opens else None,
+            closes=closes,
+            inclusive=rule.inclusive or whole_minute or window.closes is None,
+            then=result,
+        )
+    return result or NEVER
+
+
+# What it means for a family -----------------------------------------------------------------------------
+
+EVE = DaysBefore(number=1)
+LatePolicy = Literal["refuse", "request", "accept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A rule, and what « too late » then means until a last moment (None: the end of the eve).
+
+    `opens` and `closes` bound everything, late or not: the period's own moments.
+    """
+
+    rule: Rule = EVE
+    late: LatePolicy = "refuse"
+    last_moment: Rule | None = None
+    opens: datetime | None = None
+    closes: datetime | None = None
+
+
+DEFAULT_POLICY = Policy()
+
+
+class Standing(Enum):
+    """What acting on a day comes to now."""
+
+    EARLY = "early"
+    ON_TIME = "on_time"
+    LATE_REQUEST = "late_request"
+    LATE_ACCEPT = "late_accept"
+    CLOSED = "closed"
+    NEVER = "never"
+
+    @property
+    def may_act(self) -> bool:
+        return self in (Standing.ON_TIME, Standing.LATE_REQUEST, Standing.LATE_ACCEPT)
+
+    @property
+    def is_late(self) -> bool:
+        return self in (Standing.LATE_REQUEST, Standing.LATE_ACCEPT)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`moment`: EARLY → opens on; ON_TIME → until when; LATE_* → last moment; CLOSED → since; NEVER → None."""
+
+    standing: Standing
+    moment: datetime | None
+
+    @property
+    def may_act(self) -> bool:
+        return self.standing.may_act
+
+
+NEVER_POSSIBLE = Verdict(Standing.NEVER, None)
+
+
+def decide(
+    policy: Policy | None,
+    day: date,
+    at: datetime,
+    calendar: Calendar,
+    *,
+    resident: bool = True,
+    period_start: date | None = None,
+) -> Verdict:
+    """What acting on `day` at the aware moment `at` comes to. No policy: until the end of the eve."""
+    policy = policy or DEFAULT_POLICY
+    at = at.astimezone(UTC)
+    found = limits(policy.rule, day, calendar, resident=resident, period_start=period_start).current(at)
+    verdict = _verdict(policy, found, day, at, calendar, resident, period_start)
+    return _within_period(policy, verdict, at) if policy.opens or policy.closes else verdict
+
+
+def _verdict(
+    policy: Policy,
+    found: Limits,
+    day: date,
+    at: datetime,
+    calendar: Calendar,
+    resident: bool,
+    period_start: date | None,
+) -> Verdict:
+    if found.opens is not None and at < found.opens.astimezone(UTC):
+        return Verdict(Standing.EARLY, found.opens)
+    if not found.is_over(at):
+        return Verdict(Standing.ON_TIME, found.closes)
+    if policy.late == "refuse":
+        return Verdict(Standing.CLOSED, found.closes) if found.closes else NEVER_POSSIBLE
+    last = limits(policy.last_moment or EVE, day, calendar, resident=resident, period_start=period_start)
+    if not last.is_over(at):
+        late = Standing.LATE_REQUEST if policy.late == "request" else Standing.LATE_ACCEPT
+        return Verdict(late, last.closes)
+    moments = [limit.closes for limit in (found, last) if limit.closes]
+    return Verdict(Standing.CLOSED, max(moments)) if moments else NEVER_POSSIBLE
+
+
+def _within_period(policy: Policy, verdict: Verdict, at: datetime) -> Verdict:
+    if verdict.standing is Standing.NEVER:
+        return verdict
+    if policy.closes is not None and at > policy.closes.astimezone(UTC):
+        if verdict.standing is Standing.CLOSED:
+            return verdict
+        return Verdict(Standing.CLOSED, policy.closes)
+    if policy.opens is not None and at < policy.opens.astimezone(UTC):
+        if verdict.standing is Standing.EARLY and verdict.moment and verdict.moment > policy.opens:
+            return verdict
+        return verdict if verdict.standing is Standing.CLOSED else Verdict(Standing.EARLY, policy.opens)
+    if policy.closes is not None and verdict.may_act and verdict.moment and verdict.moment > policy.closes:
+        return Verdict(verdict.standing, policy.closes)
+    return verdict
+
+
+class Schedule:
+    """A policy at one moment for one family: verdicts day by day, each computed once."""
+
+    __slots__ = ("_verdicts", "at", "calendar", "period_start", "policy", "resident")
+
+    def __init__(
+        self,
+        policy: Policy | None,
+        calendar: Calendar,
+        at: datetime,
+        *,
+        resident: bool = True,
+        period_start: date | None = None,
+    ) -> None:
+        self.policy = policy or DEFAULT_POLICY
+        self.calendar = calendar
+        self.at = at.astimezone(UTC)
+        self.resident = resident
+        self.period_start = period_start
+        self._verdicts: dict[date, Verdict] = {}
+
+    def verdict(self, day: date) -> Verdict:
+        """What acting on `day` comes to."""
+        found = self._verdicts.get(day)
+        if found is None:
+            found = self._verdicts[day] = decide(
+                self.policy,
+                day,
+                self.at,
+                self.calendar,
+                resident=self.resident,
+                period_start=self.period_start,
+            )
+        return found
