@@ -84,3 +84,19 @@ def listing(words: Sequence[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} et {words[-1]}"
+
+
+def brief(moment: datetime) -> str:
+    """« 26/11 à 12 h », for a small cell; the end of a day is « 26/11 »."""
+    local = timezone.localtime(moment)
+    if local.time() >= LAST_MINUTE or local.time() == time(0, 0):
+        return f"{local:%d/%m}"
+    return f"{local:%d/%m} à {hour(local.time())}"
+
+
+def enumerate_days(days: Sequence[date]) -> str:
+    """« jeudi 26 novembre et vendredi 27 novembre »; beyond six, the first five and how many more."""
+    words = [day(each) for each in days]
+    if len(words) > 6:
+        return f"{', '.join(words[:5])} et {len(words) - 5} autres jours"
+    return listing(words)

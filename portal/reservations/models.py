@@ -6,6 +6,7 @@ States and places (`state`, `outcome`, `Slot.taken`, `Place`) are written by `bo
 from datetime import time
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -14,6 +15,8 @@ from simple_history.models import HistoricalRecords
 
 from families.models import Child, Decided, Household, User
 from portal.models import Town
+from portal.reservations import rule_rows, wording
+from portal.reservations.deadlines import Rule
 from portal.reservations.fields import MONDAY_TO_FRIDAY, WeekdayMaskField
 from portal.reservations.states import (
     ENROLMENT_LIVE,
@@ -244,6 +247,19 @@ class DeadlineRule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def sentence(self) -> str:
+        """What the rule means, in plain French."""
+        return "Règle incomplète." if rule_rows.problems(self) else wording.sentence(self.rule())
+
+    def clean(self) -> None:
+        if found := rule_rows.problems(self):
+            raise ValidationError(found)
+
+    def rule(self) -> Rule:
+        """The pure rule that `deadlines.py` works with; reads the windows unless prefetched."""
+        return rule_rows.rule_of(self)
 
 
 class DeadlineWindow(models.Model):
@@ -750,6 +766,15 @@ class Reservation(Decided):
     created_at = models.DateTimeField("créée le")
     touched_at = models.DateTimeField("modifiée le")
     submitted_at = models.DateTimeField("enregistrée le", null=True, blank=True)
+    companion_of = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="companions",
+        verbose_name="mêmes jours que",
+    )
 
     objects = ReservationQuerySet.as_manager()
     history = HistoricalRecords()

@@ -30,6 +30,7 @@ class ReservationState(models.TextChoices):
     ACCEPTED = "accepted", "Acceptée"
     PARTLY = "partly", "Acceptée en partie"
     REFUSED = "refused", "Refusée"
+    CANCELLED = "cancelled", "Annulée"
 
 
 class EnrolmentState(models.TextChoices):
@@ -57,6 +58,7 @@ class Outcome(models.TextChoices):
     WAITLISTED = "waitlisted", "Liste d'attente"
     ACCEPTED = "accepted", "Acceptée"
     REFUSED = "refused", "Refusée"
+    CANCELLED = "cancelled", "Annulée depuis"
 
 
 class CellState(models.TextChoices):

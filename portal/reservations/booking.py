@@ -1,0 +1,749 @@
+"""The only writer of states and places: draft, submit, accept, refuse, cancel, promote, close.
+
+Every verb is one transaction. Slots are locked in primary-key order, all those of an activity, an
+establishment and a day together; places move by conditional updates under a CheckConstraint. So two
+families never get the same place, and two transactions never wait for each other in a circle.
+`at` is the moment of the act (aware), `by` the user who acts.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import partial
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from families.models import User
+from portal.reservations import french, tasks
+from portal.reservations.deadlines import Standing
+from portal.reservations.models import (
+    Activity,
+    Booking,
+    BookingEvent,
+    Closure,
+    Enrolment,
+    Establishment,
+    Formula,
+    Period,
+    Place,
+    Reservation,
+    ReservationLine,
+    Slot,
+)
+from portal.reservations.standing import Closed, Where
+from portal.reservations.states import (
+    HOLDING,
+    LIVE,
+    Action,
+    BookingState,
+    Outcome,
+    ReservationState,
+)
+
+
+class BookingRefused(Exception):
+    """The act is refused; the message is the French sentence to show."""
+
+
+class Choice(NamedTuple):
+    """A formula on a day."""
+
+    formula_id: int
+    day: date
+
+
+class PlacesLost(BookingRefused):
+    """Places were taken by others between the planning and « Enregistrer »: nothing was written."""
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        self.choices = list(choices)
+        days = french.enumerate_days(sorted({choice.day for choice in choices}))
+        super().__init__(
+            f"Il n'y a plus de place : {days}. Rien n'est perdu : vos autres jours restent choisis. "
+            "Vous pouvez demander la liste d'attente ou retirer ce jour."
+        )
+
+
+@dataclass
+class Decision:
+    """What became of lines that staff accepted."""
+
+    accepted: list[ReservationLine] = field(default_factory=list)
+    waitlisted: list[ReservationLine] = field(default_factory=list)
+    full: list[ReservationLine] = field(default_factory=list)
+
+
+# Drafts -------------------------------------------------------------------------------------------------
+
+
+def find_draft(enrolment: Enrolment, establishment: Establishment, period: Period) -> Reservation | None:
+    """The unfinished reservation for these three, if there is one."""
+    return (
+        Reservation.objects.drafts()
+        .filter(enrolment=enrolment, establishment=establishment, period=period)
+        .first()
+    )
+
+
+@transaction.atomic
+def choose(
+    enrolment: Enrolment,
+    establishment: Establishment,
+    period: Period,
+    *,
+    book: Collection[Choice],
+    wait: Collection[Choice] = (),
+    cancel: Collection[Choice] = (),
+    by: User,
+    at: datetime,
+) -> Reservation | None:
+    """Keeps the ticks of a planning in its draft, made when needed; None when nothing is chosen.
+
+    `wait` are full days for which the waiting list is accepted. The caller has checked that each choice
+    stands in the planning; whether it can still be had is decided by `submit`.
+    """
+    wanted = {choice: (Action.BOOK, False) for choice in book}
+    wanted |= {choice: (Action.BOOK, True) for choice in wait}
+    wanted |= {choice: (Action.CANCEL, False) for choice in cancel}
+    draft, created = Reservation.objects.select_for_update().get_or_create(
+        household_id=enrolment.household_id,
+        child_id=enrolment.child_id,
+        establishment=establishment,
+        period=period,
+        state=ReservationState.DRAFT,
+        defaults={"enrolment": enrolment, "created_by": by, "created_at": at, "touched_at": at},
+    )
+    kept = {} if created else {Choice(line.formula_id, line.day): line for line in draft.lines.all()}
+    gone = [
+        line.pk
+        for choice, line in kept.items()
+        if wanted.get(choice) != (line.action, line.accepts_waiting)
+    ]
+    if gone:
+        ReservationLine.objects.filter(pk__in=gone).delete()
+    ReservationLine.objects.bulk_create(
+        ReservationLine(
+            reservation=draft, formula_id=choice.formula_id, day=choice.day, action=action, accepts_waiting=waits
+        )
+        for choice, (action, waits) in sorted(wanted.items())
+        if choice not in kept or kept[choice].pk in gone
+    )
+    if not wanted:
+        draft.delete()
+        return None
+    if not created:
+        Reservation.objects.filter(pk=draft.pk).update(touched_at=at)
+        draft.touched_at = at
+    return draft
+
+
+def abandon(draft: Reservation) -> None:
+    """Throws an unfinished reservation away. A recorded one stays."""
+    Reservation.objects.drafts().filter(pk=draft.pk).delete()
+
+
+def purge_drafts(*, before: datetime) -> int:
+    """Deletes drafts not touched since `before`; returns how many."""
+    deleted = Reservation.objects.drafts().filter(touched_at__lt=before)
+    count = deleted.count()
+    deleted.delete()
+    return count
+
+
+# Submitting ---------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
+    """« Enregistrer »: decides every line under lock and writes bookings and places.
+
+    Submitting again what is already recorded changes nothing. Raises PlacesLost when a day filled up
+    since it was chosen and the family has not accepted to wait for it, BookingRefused when nothing can
+    be recorded at all; both leave everything as it was.
+    """
+    reservation = (
+        Reservation.objects.select_for_update(of=("self",))
+        .select_related("enrolment__activity", "household", "period__school_year", "establishment", "child")
+        .get(pk=reservation.pk)
+    )
+    if not reservation.is_draft:
+        return reservation
+    lines = list(reservation.lines.all())
+    if not lines:
+        raise BookingRefused("Aucun jour n'est choisi : choisissez au moins un jour à réserver ou à annuler.")
+    if not reservation.enrolment.is_accepted:
+        raise BookingRefused("L'inscription de cet enfant n'est pas, ou n'est plus, acceptée par la mairie.")
+
+    desk = _Desk.lock(reservation, lines, at)
+    for line in lines:
+        if line.action == Action.CANCEL:
+            desk.decide_cancel(line)
+    for line in lines:
+        if line.action == Action.BOOK:
+            desk.decide_book(line)
+    if desk.lost:
+        raise PlacesLost(desk.lost)
+
+    changes = _Changes(by=by, at=at, reservation=reservation)
+    for booking, state in desk.ended.items():
+        changes.end(booking, state)
+    changes.create(desk.new)
+    changes.write()
+    _save_outcomes(lines)
+    reservation.state = _state_of(lines)
+    reservation.submitted_at = at
+    reservation.touched_at = at
+    reservation.save(update_fields=["state", "submitted_at", "touched_at"])
+    promote(changes.freed, at=at)
+    transaction.on_commit(partial(tasks.tell_recorded.enqueue, reservation.pk))
+    return reservation
+
+
+class _Desk:
+    """What `submit` knows, read under lock, and what it decides."""
+
+    def __init__(
+        self,
+        reservation: Reservation,
+        where: Where,
+        slots: dict[date, list[Slot]],
+        formulas: dict[int, Formula],
+        standing: list[Booking],
+    ) -> None:
+        self.reservation = reservation
+        self.where = where
+        self.slots = slots
+        self.formulas = formulas
+        self.standing = {Choice(booking.formula_id, booking.day): booking for booking in standing}
+        self.taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
+        self.busy = {
+            slot_id
+            for booking in standing
+            for slot_id in _slot_ids(slots, formulas[booking.formula_id], booking.day)
+        }
+        self.ended: dict[Booking, BookingState] = {}
+        self.new: list[tuple[Booking, list[Slot]]] = []
+        self.lost: list[Choice] = []
+
+    @classmethod
+    def lock(cls, reservation: Reservation, lines: list[ReservationLine], at: datetime) -> "_Desk":
+        activity = reservation.enrolment.activity
+        days = sorted({line.day for line in lines})
+        locked = _lock_slots({(activity.pk, reservation.establishment_id, day) for day in days})
+        slots = {day: of_day for (_, _, day), of_day in locked.items()}
+        formulas = {formula.pk: formula for formula in activity.formulas.all()}
+        standing = list(
+            Booking.objects.live().filter(
+                child_id=reservation.child_id, activity=activity, day__in=days
+            )
+        )
+        where = Where.load(reservation.enrolment, reservation.establishment, reservation.period, at=at)
+        return cls(reservation, where, slots, formulas, standing)
+
+    def decide_cancel(self, line: ReservationLine) -> None:
+        booking = self.standing.get(Choice(line.formula_id, line.day))
+        if booking is None or booking.household_id != self.reservation.household_id:
+            return _refuse_line(line, "Il n'y a pas de réservation à annuler ce jour-là.")
+        if booking.state == BookingState.CANCEL_REQUESTED:
+            return _refuse_line(line, "L'annulation de ce jour est déjà demandée.")
+        answer = self.where.cancelling(line.formula_id, line.day)
+        if isinstance(answer, Closed):
+            return _refuse_line(line, answer.reason)
+        line.late = answer.standing in (Standing.LATE_REQUEST, Standing.LATE_ACCEPT)
+        asks = (
+            answer.standing == Standing.LATE_REQUEST
+            or self.reservation.enrolment.activity.cancel_processing == Activity.Processing.ON_REQUEST
+        )
+        if asks and booking.state == BookingState.ACCEPTED:
+            line.outcome = Outcome.REQUESTED
+            self.ended[booking] = BookingState.CANCEL_REQUESTED
+            return None
+        line.outcome = Outcome.ACCEPTED
+        self.ended[booking] = BookingState.CANCELLED
+        slot_ids = _slot_ids(self.slots, self.formulas[line.formula_id], line.day)
+        self.busy.difference_update(slot_ids)
+        if booking.state in HOLDING:
+            for slot_id in slot_ids:
+                self.taken[slot_id] -= 1
+        return None
+
+    def decide_book(self, line: ReservationLine) -> None:
+        formula = self.formulas.get(line.formula_id)
+        if formula is None or not formula.active:
+            return _refuse_line(line, "Cette formule n'est pas, ou n'est plus, proposée.")
+        answer = self.where.booking(line.formula_id, line.day)
+        if isinstance(answer, Closed):
+            return _refuse_line(line, answer.reason)
+        slots = slots_of(self.slots.get(line.day, []), formula)
+        if slots is None or any(slot.closed for slot in slots):
+            return _refuse_line(line, "Ce jour n'est pas ouvert à la réservation.")
+        if any(slot.pk in self.busy for slot in slots):
+            return _refuse_line(line, "Cet enfant a déjà une réservation sur cette partie de la journée.")
+        activity = self.reservation.enrolment.activity
+        line.late = answer.standing in (Standing.LATE_REQUEST, Standing.LATE_ACCEPT)
+        if answer.standing == Standing.LATE_REQUEST or activity.processing == Activity.Processing.ON_REQUEST:
+            line.outcome = Outcome.REQUESTED
+            state = BookingState.REQUESTED
+        elif _fits(slots, self.taken):
+            line.outcome = Outcome.ACCEPTED
+            state = BookingState.ACCEPTED
+        elif line.accepts_waiting and activity.waiting_list:
+            line.outcome = Outcome.WAITLISTED
+            state = BookingState.WAITLISTED
+        else:
+            self.lost.append(Choice(line.formula_id, line.day))
+            return None
+        self.busy.update(slot.pk for slot in slots)
+        self.new.append((self._booking(line, activity, state), slots))
+        return None
+
+    def _booking(self, line: ReservationLine, activity: Activity, state: BookingState) -> Booking:
+        at = self.where.at
+        return Booking(
+            household_id=self.reservation.household_id,
+            child_id=self.reservation.child_id,
+            enrolment_id=self.reservation.enrolment_id,
+            reservation=self.reservation,
+            activity=activity,
+            establishment_id=self.reservation.establishment_id,
+            formula_id=line.formula_id,
+            day=line.day,
+            state=state,
+            late=line.late,
+            waiting_since=at if state == BookingState.WAITLISTED else None,
+            changed_at=at,
+        )
+
+
+# The town hall's answers ----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def accept(lines: Iterable[ReservationLine] | QuerySet[ReservationLine], *, by: User, at: datetime) -> Decision:
+    """Grants lines that wait for an answer, in order of arrival; full days go to the waiting list.
+
+    Takes lines whose outcome is requested or waitlisted; others are left as they are.
+    """
+    waiting = _lock_lines(lines)
+    decision = Decision()
+    changes = _Changes(by=by, at=at)
+    bookings = _bookings_of(waiting)
+    slots = _lock_slots(_shelves(bookings.values()))
+    places = _places_of(bookings.values(), slots)
+    taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
+    for line in waiting:
+        booking = bookings.get(line.pk)
+        if booking is None:
+            _refuse_line(line, "La réservation a été retirée entre-temps.")
+            continue
+        if line.action == Action.CANCEL:
+            line.outcome = Outcome.ACCEPTED
+            decision.accepted.append(line)
+            changes.end(booking, BookingState.CANCELLED)
+            continue
+        wanted = places[booking.pk]
+        if _fits(wanted, taken):
+            line.outcome = Outcome.ACCEPTED
+            decision.accepted.append(line)
+            changes.grant(booking, wanted)
+        elif line.reservation.enrolment.activity.waiting_list:
+            if line.outcome == Outcome.REQUESTED:
+                line.outcome = Outcome.WAITLISTED
+                changes.move(booking, BookingState.WAITLISTED)
+            decision.waitlisted.append(line)
+        else:
+            decision.full.append(line)
+    changes.write()
+    _settle(waiting, by=by, at=at)
+    promote(changes.freed, at=at)
+    return decision
+
+
+@transaction.atomic
+def refuse(
+    lines: Iterable[ReservationLine] | QuerySet[ReservationLine], *, reason: str, by: User, at: datetime
+) -> int:
+    """Refuses lines that wait for an answer; a refused cancellation leaves the booking accepted.
+
+    Raises BookingRefused without a reason: families are always told why. Returns how many lines.
+    """
+    if not reason.strip():
+        raise BookingRefused("Indiquez le motif du refus : la famille le lira.")
+    waiting = _lock_lines(lines)
+    changes = _Changes(by=by, at=at, reason=reason)
+    bookings = _bookings_of(waiting)
+    _lock_slots(_shelves(bookings.values()))
+    for line in waiting:
+        booking = bookings.get(line.pk)
+        _refuse_line(line, reason)
+        if booking is None:
+            continue
+        if line.action == Action.CANCEL:
+            changes.move(booking, BookingState.ACCEPTED)
+        else:
+            changes.end(booking, BookingState.REFUSED)
+    changes.write()
+    _settle(waiting, by=by, at=at)
+    return len(waiting)
+
+
+@transaction.atomic
+def cancel(
+    bookings: Iterable[Booking] | QuerySet[Booking], *, by: User, at: datetime, reason: str = "", promoting: bool = True
+) -> int:
+    """Cancels live bookings on the spot, whatever the deadlines; returns how many.
+
+    For staff. Families cancel by a reservation of their own, through `submit`.
+    """
+    asked = list(bookings)
+    ids = [booking.pk for booking in asked]
+    _lock_slots(_shelves(asked))
+    live = list(Booking.objects.live().filter(pk__in=ids).select_related("activity").order_by("pk"))
+    changes = _Changes(by=by, at=at, reason=reason)
+    for booking in live:
+        changes.end(booking, BookingState.CANCELLED)
+    changes.write()
+    if promoting:
+        promote(changes.freed, at=at)
+    by_household: dict[int, list[int]] = defaultdict(list)
+    for booking in live:
+        by_household[booking.household_id].append(booking.pk)
+    for household_id, booking_ids in by_household.items():
+        transaction.on_commit(partial(tasks.tell_cancelled.enqueue, household_id, booking_ids, reason))
+    return len(live)
+
+
+def concerned_by(closure: Closure) -> QuerySet[Booking]:
+    """The live bookings that a closure would cancel; none for an exceptional opening."""
+    if closure.opens:
+        return Booking.objects.none()
+    bookings = Booking.objects.live().filter(day__range=(closure.starts_on, closure.ends_on))
+    if closure.establishment_id:
+        school = Q(child__schoolings__school_class__school_id=closure.establishment_id)
+        bookings = bookings.filter(
+            Q(establishment_id=closure.establishment_id)
+            | (school & Q(child__schoolings__school_year_id=F("enrolment__school_year_id")))
+        )
+    if closure.activity_id:
+        bookings = bookings.filter(activity_id=closure.activity_id)
+    if closure.school_class_id:
+        bookings = bookings.filter(child__schoolings__school_class_id=closure.school_class_id)
+    return bookings.distinct()
+
+
+def close_days(closure: Closure, *, by: User, at: datetime) -> int:
+    """Cancels, free of charge, the bookings of a closure's days; returns how many. Nobody is promoted."""
+    reason = f"{closure.reason} : annulé par la mairie, sans frais."
+    return cancel(list(concerned_by(closure)), by=by, at=at, reason=reason, promoting=False)
+
+
+# Waiting lists --------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
+    """Gives freed places to the first waiting children, at once, for days that are still to come.
+
+    `freed` are ids of slots that lost somebody, locked by the caller. The first in order of arrival for
+    whom every slot of the formula has room is accepted, and so on until nobody fits.
+    """
+    if not freed:
+        return []
+    waiting = list(
+        Booking.objects.waiting()
+        .filter(places__slot_id__in=freed, day__gt=timezone.localdate(at))
+        .select_related("activity")
+        .distinct()
+    )
+    if not waiting:
+        return []
+    slots = _lock_slots(_shelves(waiting))
+    places = _places_of(waiting, slots)
+    taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
+    changes = _Changes(by=None, at=at, reason="Une place s'est libérée.")
+    promoted = []
+    for booking in waiting:
+        wanted = places[booking.pk]
+        if not any(slot.closed for slot in wanted) and _fits(wanted, taken):
+            changes.grant(booking, wanted)
+            promoted.append(booking)
+    changes.write()
+    if promoted:
+        _settle_origins(promoted, Outcome.ACCEPTED)
+        by_household: dict[int, list[int]] = defaultdict(list)
+        for booking in promoted:
+            by_household[booking.household_id].append(booking.pk)
+        for household_id, booking_ids in by_household.items():
+            transaction.on_commit(partial(tasks.tell_promoted.enqueue, household_id, booking_ids))
+    return promoted
+
+
+# What the verbs share ---------------------------------------------------------------------------------------
+
+
+class _Changes:
+    """Changes of bookings, gathered, then written in a fixed number of queries with their events."""
+
+    def __init__(
+        self, *, by: User | None, at: datetime, reservation: Reservation | None = None, reason: str = ""
+    ) -> None:
+        self.by, self.at, self.reservation, self.reason = by, at, reservation, reason
+        self.moved: dict[BookingState, list[Booking]] = defaultdict(list)
+        self.created: list[tuple[Booking, list[Slot]]] = []
+        self.gained: dict[int, int] = defaultdict(int)
+        self.freed: set[int] = set()
+
+    def create(self, bookings: list[tuple[Booking, list[Slot]]]) -> None:
+        """New bookings with the slots they concern."""
+        self.created = bookings
+        for booking, slots in bookings:
+            if booking.state in HOLDING:
+                self._gain(slots)
+
+    def grant(self, booking: Booking, slots: list[Slot]) -> None:
+        """A waiting or requested booking gets its places."""
+        self.move(booking, BookingState.ACCEPTED)
+        self._gain(slots)
+
+    def move(self, booking: Booking, state: BookingState) -> None:
+        """A booking changes state without gaining or losing a place."""
+        self.moved[state].append(booking)
+
+    def end(self, booking: Booking, state: BookingState) -> None:
+        """A booking ends (its places are given back), or its end is asked for."""
+        self.moved[state].append(booking)
+
+    def _gain(self, slots: list[Slot]) -> None:
+        for slot in slots:
+            self.gained[slot.pk] += 1
+
+    def write(self) -> None:
+        """Writes everything: ended bookings first, so that their places can be taken again."""
+        ended = [b for state, of_state in self.moved.items() if state not in LIVE for b in of_state]
+        if ended:
+            self._give_back(ended)
+        for state, of_state in self.moved.items():
+            values: dict[str, object] = {"state": state, "changed_at": self.at}
+            if state == BookingState.WAITLISTED:
+                values["waiting_since"] = self.at
+            Booking.objects.filter(pk__in=[booking.pk for booking in of_state]).update(**values)
+            for booking in of_state:
+                booking.state = state
+        if self.created:
+            Booking.objects.bulk_create([booking for booking, _ in self.created])
+            Place.objects.bulk_create(
+                Place(booking=booking, slot=slot, child_id=booking.child_id)
+                for booking, slots in self.created
+                for slot in slots
+            )
+        self._take()
+        BookingEvent.objects.bulk_create(self._events())
+        if self.moved[BookingState.CANCELLED]:
+            _settle_origins(self.moved[BookingState.CANCELLED], Outcome.CANCELLED)
+
+    def _give_back(self, ended: list[Booking]) -> None:
+        held = {booking.pk for booking in ended if booking.state in HOLDING}
+        places = Place.objects.filter(booking__in=ended)
+        lost: dict[int, int] = defaultdict(int)
+        for booking_id, slot_id in places.values_list("booking_id", "slot_id"):
+            if booking_id in held:
+                lost[slot_id] += 1
+        places.delete()
+        for count, slot_ids in _by_count(lost).items():
+            moved = Slot.objects.filter(pk__in=slot_ids, taken__gte=count).update(taken=F("taken") - count)
+            if moved != len(slot_ids):
+                raise RuntimeError("A slot counts fewer places than its bookings hold.")
+        self.freed |= lost.keys()
+
+    def _take(self) -> None:
+        for count, slot_ids in _by_count(self.gained).items():
+            room = Q(capacity=None) | Q(taken__lte=F("capacity") - count)
+            moved = Slot.objects.filter(room, pk__in=slot_ids).update(taken=F("taken") + count)
+            if moved != len(slot_ids):
+                raise BookingRefused("Une place vient d'être prise : réessayez.")
+
+    def _events(self) -> Iterable[BookingEvent]:
+        changed = [booking for of_state in self.moved.values() for booking in of_state]
+        changed += [booking for booking, _ in self.created]
+        for booking in changed:
+            yield BookingEvent(
+                booking=booking,
+                state=booking.state,
+                at=self.at,
+                by=self.by,
+                reservation=self.reservation,
+                reason=self.reason,
+            )
+
+
+def slots_of(slots: Iterable[Slot], formula: Formula) -> list[Slot] | None:
+    """Among one day's slots of an activity and establishment, those the formula takes a place in.
+
+    None when one of its parts has no slot that day: the formula is not open then.
+    """
+    parts = {slot.part: slot for slot in slots if slot.formula_id is None}
+    if not formula.parts or any(part not in parts for part in formula.parts):
+        return None
+    quotas = [slot for slot in slots if slot.formula_id == formula.pk]
+    return [parts[part] for part in formula.parts] + quotas
+
+
+def _slot_ids(slots: dict[date, list[Slot]], formula: Formula, day: date) -> list[int]:
+    return [slot.pk for slot in slots_of(slots.get(day, []), formula) or []]
+
+
+def _by_count(counts: dict[int, int]) -> dict[int, list[int]]:
+    """Slot ids grouped by how many places move: one update for each group."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for slot_id, count in counts.items():
+        groups[count].append(slot_id)
+    return groups
+
+
+def _fits(slots: Iterable[Slot], taken: dict[int, int]) -> bool:
+    """Whether every slot has room; if so the places are counted as taken in `taken`."""
+    wanted = list(slots)
+    if any(slot.capacity is not None and taken[slot.pk] >= slot.capacity for slot in wanted):
+        return False
+    for slot in wanted:
+        taken[slot.pk] += 1
+    return True
+
+
+# All slots of an activity, an establishment and a day: what is locked together.
+Shelf = tuple[int, int, date]
+
+
+def _shelves(bookings: Iterable[Booking]) -> set[Shelf]:
+    return {(booking.activity_id, booking.establishment_id, booking.day) for booking in bookings}
+
+
+def _lock_slots(shelves: Collection[Shelf]) -> dict[Shelf, list[Slot]]:
+    """Locks the slots in primary-key order, which is what keeps transactions from deadlocking."""
+    days_by_place: dict[tuple[int, int], list[date]] = defaultdict(list)
+    for activity_id, establishment_id, day in shelves:
+        days_by_place[activity_id, establishment_id].append(day)
+    if not days_by_place:
+        return {}
+    wanted = Q()
+    for (activity_id, establishment_id), days in days_by_place.items():
+        wanted |= Q(activity_id=activity_id, establishment_id=establishment_id, day__in=days)
+    locked: dict[Shelf, list[Slot]] = defaultdict(list)
+    for slot in Slot.objects.select_for_update().filter(wanted).order_by("pk"):
+        locked[slot.activity_id, slot.establishment_id, slot.day].append(slot)
+    return locked
+
+
+def _places_of(bookings: Iterable[Booking], slots: dict[Shelf, list[Slot]]) -> dict[int, list[Slot]]:
+    """For each booking id, the locked slots it concerns."""
+    by_id = {slot.pk: slot for of_day in slots.values() for slot in of_day}
+    places: dict[int, list[Slot]] = defaultdict(list)
+    ids = [booking.pk for booking in bookings]
+    for booking_id, slot_id in Place.objects.filter(booking_id__in=ids).values_list("booking_id", "slot_id"):
+        places[booking_id].append(by_id[slot_id])
+    return places
+
+
+def _lock_lines(lines: Iterable[ReservationLine]) -> list[ReservationLine]:
+    """The lines that still wait for an answer, their reservations locked, in order of arrival."""
+    ids = [line.pk for line in lines]
+    reservation_ids = ReservationLine.objects.filter(pk__in=ids).values("reservation_id")
+    list(Reservation.objects.select_for_update().filter(pk__in=reservation_ids).order_by("pk"))
+    return list(
+        ReservationLine.objects.filter(pk__in=ids, outcome__in=(Outcome.REQUESTED, Outcome.WAITLISTED))
+        .select_related("reservation__enrolment__activity", "formula")
+        .order_by("reservation__submitted_at", "reservation_id", "day", "pk")
+    )
+
+
+def _bookings_of(lines: Sequence[ReservationLine]) -> dict[int, Booking]:
+    """The live booking each line speaks of, by line id."""
+    bookings = {
+        (booking.child_id, booking.formula_id, booking.day): booking
+        for booking in Booking.objects.live()
+        .filter(
+            child__in={line.reservation.child_id for line in lines},
+            formula__in={line.formula_id for line in lines},
+            day__in={line.day for line in lines},
+        )
+        .select_related("activity")
+    }
+    found = {line.pk: bookings.get((line.reservation.child_id, line.formula_id, line.day)) for line in lines}
+    return {line_id: booking for line_id, booking in found.items() if booking is not None}
+
+
+def _refuse_line(line: ReservationLine, reason: str) -> None:
+    line.outcome = Outcome.REFUSED
+    line.reason = reason
+
+
+def _save_outcomes(lines: Iterable[ReservationLine]) -> None:
+    """Writes outcomes, one update for each distinct answer (there are few)."""
+    groups: dict[tuple[str, bool, str], list[int]] = defaultdict(list)
+    for line in lines:
+        groups[line.outcome, line.late, line.reason].append(line.pk)
+    for (outcome, late, reason), ids in groups.items():
+        ReservationLine.objects.filter(pk__in=ids).update(outcome=outcome, late=late, reason=reason)
+
+
+def _settle(lines: Sequence[ReservationLine], *, by: User | None, at: datetime) -> None:
+    """Writes answered lines, restates their reservations and tells the households."""
+    _save_outcomes(lines)
+    told: dict[int, list[int]] = defaultdict(list)
+    for line in lines:
+        told[line.reservation_id].append(line.pk)
+    Reservation.objects.filter(pk__in=told).update(decided_by=by, decided_at=at)
+    _restate(told)
+    for reservation_id, line_ids in told.items():
+        transaction.on_commit(partial(tasks.tell_decided.enqueue, reservation_id, line_ids))
+
+
+def _settle_origins(bookings: Iterable[Booking], outcome: Outcome) -> None:
+    """Brings the lines that asked for these bookings up to date, and their reservations."""
+    asked = {(b.reservation_id, b.formula_id, b.day) for b in bookings if b.reservation_id is not None}
+    if not asked:
+        return
+    reservation_ids = {reservation_id for reservation_id, _, _ in asked}
+    lines = ReservationLine.objects.filter(
+        reservation__in=reservation_ids, day__in={day for _, _, day in asked}, action=Action.BOOK
+    )
+    ids = [
+        pk
+        for pk, *key in lines.values_list("pk", "reservation_id", "formula_id", "day")
+        if tuple(key) in asked
+    ]
+    ReservationLine.objects.filter(pk__in=ids).update(outcome=outcome)
+    _restate(reservation_ids)
+
+
+def _restate(reservation_ids: Iterable[int]) -> None:
+    """Derives the state of recorded reservations from their lines."""
+    lines: dict[int, list[ReservationLine]] = defaultdict(list)
+    recorded = ReservationLine.objects.filter(reservation__in=list(reservation_ids)).exclude(
+        reservation__state=ReservationState.DRAFT
+    )
+    for line in recorded:
+        lines[line.reservation_id].append(line)
+    groups: dict[ReservationState, list[int]] = defaultdict(list)
+    for reservation_id, of_reservation in lines.items():
+        groups[_state_of(of_reservation)].append(reservation_id)
+    for state, ids in groups.items():
+        Reservation.objects.filter(pk__in=ids).update(state=state)
+
+
+def _state_of(lines: Iterable[ReservationLine]) -> ReservationState:
+    """What to say of a whole reservation: days cancelled since do not count."""
+    outcomes = {line.outcome for line in lines} - {Outcome.CANCELLED}
+    if not outcomes:
+        return ReservationState.CANCELLED
+    if Outcome.REQUESTED in outcomes or outcomes == {Outcome.WAITLISTED}:
+        return ReservationState.PENDING
+    if outcomes == {Outcome.ACCEPTED}:
+        return ReservationState.ACCEPTED
+    if outcomes == {Outcome.REFUSED}:
+        return ReservationState.REFUSED
+    return ReservationState.PARTLY

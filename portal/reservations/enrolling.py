@@ -1,0 +1,126 @@
+"""The only writer of enrolments: ask, change, accept, refuse."""
+
+from datetime import date, datetime
+from functools import partial
+
+from django.db import transaction
+
+from families.models import Child, Household, User
+from portal.reservations import french, tasks
+from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
+from portal.reservations.states import EnrolmentState
+
+
+class EnrolmentRefused(Exception):
+    """The act is refused; the message is the French sentence to show."""
+
+
+@transaction.atomic
+def request(
+    *,
+    household: Household,
+    child: Child,
+    activity: Activity,
+    establishment: Establishment | None,
+    school_year: SchoolYear,
+    weekdays: int,
+    starts_on: date,
+    by: User,
+    at: datetime,
+) -> Enrolment:
+    """Asks for a yearly right; accepted at once where the activity says so.
+
+    Raises EnrolmentRefused when the child is too young or too old, or already enrolled.
+    """
+    Household.objects.select_for_update().get(pk=household.pk)
+    if not household.is_accepted:
+        raise EnrolmentRefused("La mairie n'a pas encore validé votre compte famille.")
+    check_age(child, activity, starts_on)
+    known = Enrolment.objects.live().filter(
+        household=household, child=child, activity=activity, school_year=school_year
+    )
+    if known.exists():
+        raise EnrolmentRefused(f"{child.first_name} est déjà inscrit(e) : {activity}, {school_year}.")
+    automatic = activity.enrolment_processing == Activity.Processing.AUTOMATIC
+    enrolment = Enrolment.objects.create(
+        household=household,
+        child=child,
+        activity=activity,
+        establishment=establishment,
+        school_year=school_year,
+        weekdays=weekdays,
+        starts_on=starts_on,
+        state=EnrolmentState.ACCEPTED if automatic else EnrolmentState.REQUESTED,
+        decided_at=at if automatic else None,
+        requested_by=by,
+    )
+    transaction.on_commit(partial(tasks.tell_enrolment.enqueue, enrolment.pk))
+    return enrolment
+
+
+@transaction.atomic
+def change(
+    enrolment: Enrolment, *, establishment: Establishment | None, weekdays: int, starts_on: date
+) -> Enrolment:
+    """Takes over what a family changed. Another establishment needs the town hall's answer again."""
+    enrolment = Enrolment.objects.select_for_update(of=("self",)).select_related("activity").get(pk=enrolment.pk)
+    moved = (establishment.pk if establishment else None) != enrolment.establishment_id
+    enrolment.establishment = establishment
+    enrolment.weekdays = weekdays
+    enrolment.starts_on = starts_on
+    asks_again = moved and enrolment.activity.enrolment_processing == Activity.Processing.ON_REQUEST
+    if asks_again and enrolment.is_accepted:
+        enrolment.state = EnrolmentState.REQUESTED
+        enrolment.decided_at = None
+        enrolment.decided_by = None
+    enrolment.save()
+    return enrolment
+
+
+@transaction.atomic
+def accept(enrolment: Enrolment, *, by: User, at: datetime) -> bool:
+    """Grants an enrolment that waits; returns whether it did. Tells the household."""
+    return _decide(enrolment, EnrolmentState.ACCEPTED, "", by, at)
+
+
+@transaction.atomic
+def refuse(enrolment: Enrolment, *, reason: str, by: User, at: datetime) -> bool:
+    """Refuses an enrolment that waits; returns whether it did. Raises EnrolmentRefused without a reason."""
+    if not reason.strip():
+        raise EnrolmentRefused("Indiquez le motif du refus : la famille le lira.")
+    return _decide(enrolment, EnrolmentState.REFUSED, reason.strip(), by, at)
+
+
+def attend(child: Child, school_class: SchoolClass) -> None:
+    """Writes the class a child attends in the class's year."""
+    Schooling.objects.update_or_create(
+        child=child, school_year=school_class.school_year, defaults={"school_class": school_class}
+    )
+
+
+def check_age(child: Child, activity: Activity, day: date) -> None:
+    """Raises EnrolmentRefused when the child's age on `day` is outside the activity's limits."""
+    age = child.age_on(day)
+    if activity.min_age is not None and age < activity.min_age:
+        raise EnrolmentRefused(
+            f"{child.first_name} aura {age} ans le {french.day(day)} : {activity} accueille à partir de "
+            f"{activity.min_age} ans."
+        )
+    if activity.max_age is not None and age > activity.max_age:
+        raise EnrolmentRefused(
+            f"{child.first_name} aura {age} ans le {french.day(day)} : {activity} accueille jusqu'à "
+            f"{activity.max_age} ans."
+        )
+
+
+def _decide(enrolment: Enrolment, state: EnrolmentState, reason: str, by: User, at: datetime) -> bool:
+    locked = Enrolment.objects.select_for_update(of=("self",)).get(pk=enrolment.pk)
+    if locked.state != EnrolmentState.REQUESTED:
+        return False
+    locked.state = state
+    locked.refusal_reason = reason
+    locked.decided_by = by
+    locked.decided_at = at
+    locked.save()
+    transaction.on_commit(partial(tasks.tell_enrolment.enqueue, locked.pk))
+    return True

@@ -1,0 +1,421 @@
+"""What a planning shows: cells with state, reason and deadline, built in a fixed number of queries.
+
+A cell is plain strings, so that a template of 180 of them stays flat. What may be ticked is decided here
+and nowhere in the browser: `read` throws out whatever a posted form claims beyond it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import groupby
+
+from django.http import QueryDict
+from django.utils import timezone
+
+from portal.reservations import french
+from portal.reservations.booking import Choice, slots_of
+from portal.reservations.fields import mask_of, weekdays_in
+from portal.reservations.models import (
+    Booking,
+    Enrolment,
+    Establishment,
+    Formula,
+    Period,
+    Reservation,
+    ReservationLine,
+    Slot,
+)
+from portal.reservations.standing import Closed, Where
+from portal.reservations.states import LIVE, Action, BookingState, CellState, ReservationState
+
+MONDAY_TO_FRIDAY = range(5)
+
+# What a live booking looks like in its cell.
+SHOWN_AS = {
+    BookingState.ACCEPTED: CellState.BOOKED,
+    BookingState.REQUESTED: CellState.REQUESTED,
+    BookingState.WAITLISTED: CellState.WAITLISTED,
+    BookingState.CANCEL_REQUESTED: CellState.CANCEL_REQUESTED,
+    BookingState.CANCELLED: CellState.CANCELLED,
+    BookingState.REFUSED: CellState.REFUSED,
+}
+
+BOOK, WAIT, CANCEL = "book", "wait", "cancel"
+FIELDS = (BOOK, WAIT, CANCEL)
+
+
+@dataclass(slots=True)
+class Cell:
+    """One formula on one day. `field` is the name of its checkbox, empty when it cannot be ticked."""
+
+    choice: Choice
+    state: str
+    name: str  # what a screen reader says: « lundi 30 novembre 2026, libre »
+    note: str  # the whole sentence: until when, since when, why
+    short: str  # the same in a few words, for the cell itself
+    field: str = ""
+    checked: bool = False
+    lost: bool = False  # filled up since it was chosen
+
+    @property
+    def day(self) -> date:
+        return self.choice.day
+
+    @property
+    def number(self) -> int:
+        """The day of the month."""
+        return self.choice.day.day
+
+    @property
+    def value(self) -> str:
+        """What its checkbox posts."""
+        return f"{self.choice.formula_id}:{self.choice.day.isoformat()}"
+
+
+@dataclass(frozen=True)
+class Week:
+    """A row: an ISO week and its days, None where the day is outside the planning."""
+
+    key: str
+    number: int
+    cells: list[Cell | None]
+
+    @property
+    def span(self) -> str:
+        """« du 30 novembre au 4 décembre »."""
+        monday = date.fromisocalendar(int(self.key[:4]), self.number, 1)
+        return french.span(monday, monday + timedelta(days=4))
+
+
+@dataclass(frozen=True)
+class Month:
+    name: str
+    weeks: list[Week]
+
+
+@dataclass
+class Ticks:
+    """What a form asks for, and the sentences about what cannot be had."""
+
+    book: set[Choice] = field(default_factory=set)
+    wait: set[Choice] = field(default_factory=set)
+    cancel: set[Choice] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
+
+    def of(self, name: str) -> set[Choice]:
+        """The set behind one of the three checkbox names."""
+        return {BOOK: self.book, WAIT: self.wait, CANCEL: self.cancel}[name]
+
+    def __bool__(self) -> bool:
+        return bool(self.book or self.wait or self.cancel)
+
+
+class Planning:
+    """All cells of an enrolment in a period at an establishment."""
+
+    def __init__(
+        self,
+        enrolment: Enrolment,
+        establishment: Establishment,
+        period: Period,
+        formulas: list[Formula],
+        where: Where,
+        cells: dict[Choice, Cell],
+        lines: list[ReservationLine],
+        weekdays: list[int],
+    ) -> None:
+        self.enrolment = enrolment
+        self.establishment = establishment
+        self.period = period
+        self.formulas = formulas
+        self.where = where
+        self.cells = cells
+        self.lines = lines
+        self.weekdays = weekdays
+
+    @classmethod
+    def build(
+        cls,
+        enrolment: Enrolment,
+        establishment: Establishment,
+        period: Period,
+        *,
+        at: datetime,
+        whole: bool = False,
+    ) -> "Planning":
+        """Reads everything and computes the cells.
+
+        `enrolment` comes with its activity, household and school year. Months gone by are left out
+        unless `whole`. Eight queries, whatever the number of days and bookings.
+        """
+        activity = enrolment.activity
+        where = Where.load(enrolment, establishment, period, at=at)
+        first, last = period.starts_on, period.ends_on
+        if not whole:
+            first = max(first, timezone.localdate(at).replace(day=1))
+        formulas = [formula for formula in activity.formulas.all() if formula.active]
+        slots: dict[date, list[Slot]] = defaultdict(list)
+        for slot in Slot.objects.filter(
+            activity=activity, establishment=establishment, day__range=(first, last)
+        ):
+            slots[slot.day].append(slot)
+        bookings = list(
+            Booking.objects.filter(child_id=enrolment.child_id, activity=activity, day__range=(first, last))
+            .order_by("pk")
+            .only("household_id", "establishment_id", "formula_id", "day", "state")
+        )
+        lines = list(
+            ReservationLine.objects.filter(
+                reservation__household_id=enrolment.household_id,
+                reservation__child_id=enrolment.child_id,
+                reservation__establishment=establishment,
+                reservation__period=period,
+                reservation__state=ReservationState.DRAFT,
+            ).select_related("reservation")
+        )
+        weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
+        shown = sorted({*MONDAY_TO_FRIDAY, *weekdays})
+        maker = _CellMaker(where, formulas, slots, bookings, lines)
+        cells = {}
+        for offset in range((last - first).days + 1):
+            day = first + timedelta(days=offset)
+            if day.weekday() in shown:
+                for formula in formulas:
+                    choice = Choice(formula.pk, day)
+                    cells[choice] = maker.cell(formula, choice)
+        return cls(enrolment, establishment, period, formulas, where, cells, lines, weekdays)
+
+    # The draft ----------------------------------------------------------------------------------------
+
+    @property
+    def draft(self) -> Reservation | None:
+        return self.lines[0].reservation if self.lines else None
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the draft does: how a stale tab is recognised."""
+        return self.draft.touched_at.isoformat() if self.draft else ""
+
+    def ticks(self) -> Ticks:
+        """What the draft holds, days outside the planning shown included."""
+        ticks = Ticks()
+        for line in self.lines:
+            choice = Choice(line.formula_id, line.day)
+            name = CANCEL if line.action == Action.CANCEL else WAIT if line.accepts_waiting else BOOK
+            ticks.of(name).add(choice)
+        return ticks
+
+    def read(self, data: QueryDict, *, shown: Callable[[Choice], bool] | None = None) -> Ticks:
+        """The ticks of a posted form, each checked against its cell.
+
+        Draft lines of cells that the form does not show (`shown` false) are kept as they are.
+        """
+        ticks = Ticks()
+        if shown is not None:
+            kept = self.ticks()
+            for name in FIELDS:
+                ticks.of(name).update(choice for choice in kept.of(name) if not shown(choice))
+        seen: set[Choice] = set()
+        for name in FIELDS:
+            for value in data.getlist(name):
+                choice = parse_choice(value)
+                cell = None if choice is None else self.cells.get(choice)
+                if choice is None or cell is None:
+                    ticks.refused.append("Un jour inconnu a été laissé de côté.")
+                elif choice in seen:
+                    continue
+                elif cell.field == name or (name == WAIT and cell.field == BOOK):
+                    ticks.of(cell.field).add(choice)
+                    seen.add(choice)
+                else:
+                    ticks.refused.append(f"{french.day(choice.day).capitalize()} : {_lower_first(cell.note)}")
+                    seen.add(choice)
+        ticks.refused = list(dict.fromkeys(ticks.refused))
+        return ticks
+
+    # What a button without JavaScript does ----------------------------------------------------------------
+
+    def toggle(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
+        """Ticks all free cells among `cells`; when they already are, unticks them."""
+        choices = {cell.choice for cell in cells if cell.field == BOOK}
+        if choices <= ticks.book:
+            ticks.book -= choices
+        else:
+            ticks.book |= choices
+
+    def select(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
+        """Ticks all free cells among `cells`."""
+        ticks.book |= {cell.choice for cell in cells if cell.field == BOOK}
+
+    def clear(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
+        """Unticks whatever is ticked among `cells`."""
+        choices = {cell.choice for cell in cells}
+        for name in FIELDS:
+            ticks.of(name).difference_update(choices)
+
+    def in_week(self, key: str) -> list[Cell]:
+        """Cells of an ISO week « 2026-W49 »."""
+        return [cell for cell in self.cells.values() if week_key(cell.day) == key]
+
+    def on_weekdays(self, weekdays: Iterable[int]) -> list[Cell]:
+        """Cells of these weekdays (0 is Monday)."""
+        wanted = set(weekdays)
+        return [cell for cell in self.cells.values() if cell.day.weekday() in wanted]
+
+    # Layout -------------------------------------------------------------------------------------------------
+
+    def months(self) -> list[Month]:
+        """For one formula a day: months of week rows. A week across two months stands in both."""
+        shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
+        months = []
+        for (year, month), of_month in groupby(self.cells.values(), key=lambda c: (c.day.year, c.day.month)):
+            weeks = []
+            for key, of_week in groupby(of_month, key=lambda c: week_key(c.day)):
+                by_weekday = {cell.day.weekday(): cell for cell in of_week}
+                weeks.append(Week(key, int(key[-2:]), [by_weekday.get(weekday) for weekday in shown]))
+            months.append(Month(f"{french.MONTHS[month - 1]} {year}", weeks))
+        return months
+
+    @property
+    def columns(self) -> list[tuple[int, str]]:
+        """The weekdays shown: (0, « Lundi »)…"""
+        shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
+        return [(weekday, french.WEEKDAYS[weekday].capitalize()) for weekday in shown]
+
+    @property
+    def usual_weekdays(self) -> list[tuple[int, str, bool]]:
+        """For « Jours de fréquentation habituels »: number, name, ticked."""
+        return [
+            (weekday, french.WEEKDAYS[weekday].capitalize(), bool(self.enrolment.weekdays >> weekday & 1))
+            for weekday in self.weekdays
+        ]
+
+    @property
+    def next_limit(self) -> str:
+        """The nearest deadline, in words: what a tired parent must know first."""
+        for cell in self.cells.values():
+            if cell.field in (BOOK, WAIT) and cell.note:
+                return f"Pour le {french.day(cell.day)} : {_lower_first(cell.note)}"
+        return ""
+
+
+class _CellMaker:
+    """Turns what the database says of a day into a cell."""
+
+    def __init__(
+        self,
+        where: Where,
+        formulas: list[Formula],
+        slots: Mapping[date, list[Slot]],
+        bookings: list[Booking],
+        lines: list[ReservationLine],
+    ) -> None:
+        self.where = where
+        self.slots = slots
+        self.many = len(formulas) > 1
+        self.formulas = {formula.pk: formula for formula in formulas}
+        self.household_id = where.enrolment.household_id
+        self.waiting_list = where.enrolment.activity.waiting_list
+        self.lines = {Choice(line.formula_id, line.day): line for line in lines}
+        self.last: dict[Choice, Booking] = {}
+        self.busy: dict[date, list[Booking]] = defaultdict(list)
+        for booking in bookings:
+            self.last[Choice(booking.formula_id, booking.day)] = booking
+            if booking.state in LIVE:
+                self.busy[booking.day].append(booking)
+
+    def cell(self, formula: Formula, choice: Choice) -> Cell:
+        booking = self.last.get(choice)
+        if booking is not None and booking.state in LIVE:
+            return self._booked(formula, choice, booking)
+        clash = self._clash(formula, choice)
+        if clash:
+            return self._plain(formula, choice, CellState.CLOSED, clash, "déjà réservé")
+        answer = self.where.booking(formula.pk, choice.day)
+        slots = slots_of(self.slots.get(choice.day, ()), formula)
+        if isinstance(answer, Closed):
+            if booking is not None:  # said on days that can no longer be taken again
+                return self._plain(formula, choice, SHOWN_AS[BookingState(booking.state)], answer.reason, "")
+            return self._plain(formula, choice, answer.state, answer.reason, answer.short)
+        if slots is None or any(slot.closed for slot in slots):
+            sentence = "Ce jour n'est pas ouvert à la réservation."
+            return self._plain(formula, choice, CellState.CLOSED, sentence, "pas ouvert")
+        until = "" if answer.until is None else f"Réservable {french.until(answer.until)}."
+        line = self.lines.get(choice)
+        booking_line = line if line is not None and line.action == Action.BOOK else None
+        if any(slot.capacity is not None and slot.taken >= slot.capacity for slot in slots):
+            return self._full(formula, choice, booking_line)
+        cell = self._plain(formula, choice, CellState.FREE, until, "")
+        cell.field = BOOK
+        cell.checked = booking_line is not None
+        return cell
+
+    def _full(self, formula: Formula, choice: Choice, line: ReservationLine | None) -> Cell:
+        if not self.waiting_list:
+            cell = self._plain(formula, choice, CellState.FULL, "Complet ce jour-là.", "complet")
+        else:
+            sentence = "Complet : cochez pour demander une place sur la liste d'attente."
+            cell = self._plain(formula, choice, CellState.FULL, sentence, "liste d'attente ?")
+            cell.name += ", liste d'attente possible"
+            cell.field = WAIT
+            cell.checked = line is not None and line.accepts_waiting
+        if line is not None and not line.accepts_waiting:
+            cell.lost = True
+            cell.note = f"Complet depuis votre choix. {cell.note}"
+        return cell
+
+    def _booked(self, formula: Formula, choice: Choice, booking: Booking) -> Cell:
+        if booking.household_id != self.household_id:
+            sentence = "Ce jour est déjà réservé pour cet enfant."
+            return self._plain(formula, choice, CellState.CLOSED, sentence, "déjà réservé")
+        state = SHOWN_AS[BookingState(booking.state)]
+        if booking.state == BookingState.CANCEL_REQUESTED:
+            sentence = "L'annulation attend la réponse de la mairie."
+            return self._plain(formula, choice, state, sentence, "annulation demandée")
+        answer = self.where.cancelling(formula.pk, choice.day)
+        if isinstance(answer, Closed):
+            return self._plain(formula, choice, state, answer.reason, "")
+        until = "" if answer.until is None else f"Annulable {french.until(answer.until)}."
+        cell = self._plain(formula, choice, state, until, "")
+        cell.field = CANCEL
+        line = self.lines.get(choice)
+        cell.checked = line is not None and line.action == Action.CANCEL
+        return cell
+
+    def _clash(self, formula: Formula, choice: Choice) -> str:
+        """Another formula of the day that takes the same part, or nothing."""
+        for booking in self.busy.get(choice.day, ()):
+            other = self.formulas.get(booking.formula_id)
+            if other is not None and set(other.parts) & set(formula.parts):
+                return f"Déjà réservé ce jour-là : {other.name}."
+        return ""
+
+    def _plain(self, formula: Formula, choice: Choice, state: CellState, note: str, short: str) -> Cell:
+        prefix = f"{formula.name}, " if self.many else ""
+        name = f"{prefix}{french.day(choice.day, year=True)}, {state.label}"
+        return Cell(choice, state.value, name, note, short)
+
+
+def parse_choice(value: str) -> Choice | None:
+    """« 12:2026-11-30 » as posted by a checkbox; None when it is anything else."""
+    formula_id, _, day = value.partition(":")
+    try:
+        return Choice(int(formula_id), date.fromisoformat(day))
+    except ValueError:
+        return None
+
+
+def week_key(day: date) -> str:
+    """« 2026-W49 »: the ISO week."""
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def posted_weekdays(data: QueryDict, name: str) -> list[int]:
+    """Weekday numbers of a posted checkbox list; what is not one is left out."""
+    return weekdays_in(mask_of(int(value) for value in data.getlist(name) if value in set("0123456")))
+
+
+def _lower_first(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

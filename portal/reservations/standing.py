@@ -1,0 +1,135 @@
+"""May one act on this day, now? The one answer that planning, `submit` and letters share."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.utils import timezone
+
+from portal.reservations import french
+from portal.reservations.calendars import OpenDays
+from portal.reservations.deadlines import Schedule, Standing, Verdict
+from portal.reservations.models import Enrolment, Establishment, Period, SchoolClass
+from portal.reservations.rulebook import DeadlineBook
+from portal.reservations.states import Action, CellState
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """One may not act: the state to show, the full sentence, and a few words for a small cell."""
+
+    state: CellState
+    reason: str
+    short: str
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One may act until `until`; late ones say how they are treated."""
+
+    standing: Standing
+    until: datetime | None
+
+
+class Where:
+    """The rules of one enrolment at one establishment in one period, at one moment."""
+
+    def __init__(
+        self,
+        enrolment: Enrolment,
+        period: Period,
+        days: OpenDays,
+        book: DeadlineBook,
+        at: datetime,
+    ) -> None:
+        self.enrolment = enrolment
+        self.period = period
+        self.days = days
+        self.book = book
+        self.at = at
+        self.today = timezone.localdate(at)
+        self.resident = enrolment.household.resident
+        self.first = max(period.starts_on, enrolment.starts_on)
+        self._schedules: dict[tuple[int, Action], Schedule] = {}
+
+    @classmethod
+    def load(
+        cls, enrolment: Enrolment, establishment: Establishment, period: Period, *, at: datetime
+    ) -> "Where":
+        """Reads calendar and rules in a fixed number of queries."""
+        days = OpenDays.load(
+            enrolment.activity,
+            establishment,
+            period.starts_on,
+            period.ends_on,
+            SchoolClass.objects.filter(
+                schoolings__child_id=enrolment.child_id, school_year_id=enrolment.school_year_id
+            ),
+        )
+        return cls(enrolment, period, days, DeadlineBook.for_activity(enrolment.activity, period), at)
+
+    def booking(self, formula_id: int, day: date) -> Closed | Open:
+        """Whether the day can be reserved."""
+        closed = self._out_of_range(day) or self._closed_day(day)
+        if closed is not None:
+            return closed
+        return self._answer(formula_id, Action.BOOK, day)
+
+    def cancelling(self, formula_id: int, day: date) -> Closed | Open:
+        """Whether a reservation of the day can be cancelled."""
+        if day < self.today:
+            return Closed(CellState.LATE, "Ce jour est passé.", "passé")
+        return self._answer(formula_id, Action.CANCEL, day)
+
+    def _out_of_range(self, day: date) -> Closed | None:
+        if not self.period.starts_on <= day <= self.period.ends_on:
+            return Closed(CellState.CLOSED, "Ce jour n'est pas dans la période.", "hors période")
+        if day < self.today:
+            return Closed(CellState.LATE, "Ce jour est passé.", "passé")
+        if day < self.first:
+            starts = french.day(self.enrolment.starts_on)
+            return Closed(CellState.CLOSED, f"L'inscription commence le {starts}.", "avant l'inscription")
+        return None
+
+    def _closed_day(self, day: date) -> Closed | None:
+        why = self.days.why_closed(day)
+        if why is None:
+            return None
+        return Closed(CellState.CLOSED, f"{why.label[:1].upper()}{why.label[1:]}.", why.label)
+
+    def _answer(self, formula_id: int, action: Action, day: date) -> Closed | Open:
+        verdict = self._schedule(formula_id, action).verdict(day)
+        return _closed_by(verdict, action) or Open(verdict.standing, verdict.moment)
+
+    def _schedule(self, formula_id: int, action: Action) -> Schedule:
+        key = (formula_id, action)
+        if key not in self._schedules:
+            self._schedules[key] = self.book.schedule(
+                formula_id, action, self.days, self.at, resident=self.resident
+            )
+        return self._schedules[key]
+
+
+def _closed_by(verdict: Verdict, action: Action) -> Closed | None:
+    if verdict.standing == Standing.EARLY and verdict.moment is not None:
+        return _too_early(verdict.moment)
+    if verdict.standing == Standing.NEVER:
+        what = "ne peut pas être annulé" if action == Action.CANCEL else "ne peut pas être réservé"
+        return Closed(CellState.LATE, f"Ce jour {what} en ligne.", "impossible en ligne")
+    if verdict.standing == Standing.CLOSED:
+        return _too_late(verdict.moment, action)
+    return None
+
+
+def _too_early(opens: datetime) -> Closed:
+    return Closed(
+        CellState.EARLY, f"Réservation ouverte {french.opening(opens)}.", f"ouvre {french.brief(opens)}"
+    )
+
+
+def _too_late(since: datetime | None, action: Action) -> Closed:
+    what = "Annulation" if action == Action.CANCEL else "Réservation"
+    if since is None:
+        return Closed(CellState.LATE, f"{what} close pour ce jour.", "clos")
+    return Closed(
+        CellState.LATE, f"{what} close {french.since(since)}.", f"clos {french.brief(since)}"
+    )

@@ -1,0 +1,34 @@
+"""Work the engine leaves to the worker: letters."""
+
+from django_tasks import task
+
+from portal.reservations import emails
+
+@task(queue_name="mail")
+def tell_recorded(reservation_id: int) -> None:
+    """A household has recorded a reservation."""
+    emails.recorded(reservation_id)
+
+
+@task(queue_name="mail")
+def tell_decided(reservation_id: int, line_ids: list[int]) -> None:
+    """The town hall has answered some days of a reservation."""
+    emails.decided(reservation_id, line_ids)
+
+
+@task(queue_name="mail")
+def tell_promoted(household_id: int, booking_ids: list[int]) -> None:
+    """Places have been freed for children on a waiting list."""
+    emails.promoted(household_id, booking_ids)
+
+
+@task(queue_name="mail")
+def tell_cancelled(household_id: int, booking_ids: list[int], reason: str) -> None:
+    """The town hall has cancelled days."""
+    emails.cancelled(household_id, booking_ids, reason)
+
+
+@task(queue_name="mail")
+def tell_enrolment(enrolment_id: int) -> None:
+    """An enrolment is received, accepted or refused."""
+    emails.enrolment(enrolment_id)
