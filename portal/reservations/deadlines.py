@@ -33,7 +33,7 @@ class Calendar(Protocol):
 
     def is_school_day(self, day: date) -> bool: ...
 
-    def is_open(self, day: date) -> bool: ...
+    def is_establishment_open(self, day: date) -> bool: ...
 
 
 class DayUnit(Enum):
@@ -73,7 +73,7 @@ class Counted:
             case DayUnit.WORKING:
                 return weekday < SATURDAY and not calendar.is_public_holiday(day)
             case DayUnit.OPEN:
-                return calendar.is_open(day)
+                return calendar.is_establishment_open(day)
             case DayUnit.SCHOOL:
                 return calendar.is_school_day(day)
 
@@ -329,9 +329,9 @@ def _limit_day(
             return _landing(found, day, rule.counted, rule.from_last_school_day, calendar), rule.at
         case WeekdayTable():
             row = rule.rows.get(day.weekday())
-            if rule.holiday_monday and day.weekday() in rule.holiday_monday:
-                if calendar.is_public_holiday(day - timedelta(days=day.weekday())):
-                    row = rule.holiday_monday[day.weekday()]
+            monday = day - timedelta(days=day.weekday())
+            if day.weekday() in rule.holiday_monday and calendar.is_public_holiday(monday):
+                row = rule.holiday_monday[day.weekday()]
             if row is None:
                 return None
             back = (day.weekday() - row.weekday) % 7 or 7
