@@ -1,19 +1,316 @@
 """Forms of accounts and households."""
 
+from datetime import date
+from typing import Any
+
 from allauth.account import forms as allauth_forms
+from django import forms
+from django.contrib.auth import password_validation
+from django.core.validators import RegexValidator
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from families import recovery
+from families.models import (
+    AuthorisedPerson,
+    ChangeRequest,
+    Child,
+    ChildHealth,
+    Custody,
+    Guardian,
+    Household,
+    User,
+)
+from portal import uploads
+
+MOST_CHILDREN = 12
+OLDEST_CHILD_YEARS = 20
+
+phone_validator = RegexValidator(
+    r"^\+?[\d .\-()]{8,24}$", "Écrivez un numéro de téléphone, par exemple 06 12 34 56 78."
+)
+postcode_validator = RegexValidator(r"^\d{5}$", "Un code postal s'écrit avec cinq chiffres.")
 
 
-class LoginForm(allauth_forms.LoginForm):
+class WithoutPlaceholders:
+    """A placeholder that repeats the label vanishes while typing, and is read twice aloud."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+
+
+# Accounts -------------------------------------------------------------------------------------------
+
+
+class LoginForm(WithoutPlaceholders, allauth_forms.LoginForm):
     """Identifiant or e-mail, and password."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        login, password = self.fields["login"], self.fields["password"]
+        login.label = "Identifiant"
+        login.help_text = "Votre identifiant ou votre adresse e-mail."
+        login.max_length = 254
+        login.widget.attrs |= {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        password.label = "Mot de passe"
+        password.help_text = ""
 
-class SignupForm(allauth_forms.SignupForm):
-    """« Créer un compte famille »."""
+
+class RecoveryForm(WithoutPlaceholders, allauth_forms.ResetPasswordForm):
+    """« Identifiant ou mot de passe oublié ? »: hands the address to the worker, looks up nothing itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "Adresse e-mail"
+
+    def clean_email(self) -> str:
+        return self.cleaned_data["email"].lower()
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        recovery.send_recovery.enqueue(self.cleaned_data["email"])
+        return self.cleaned_data["email"]
 
 
-class RecoveryForm(allauth_forms.ResetPasswordForm):
-    """« Identifiant ou mot de passe oublié ? »."""
+class NewPasswordForm(WithoutPlaceholders, allauth_forms.ResetPasswordKeyForm):
+    """A new password, behind the link of a recovery letter."""
+
+    def save(self) -> None:
+        super().save()
+        recovery.mark_address_proven(self.user)
 
 
-class ChangeEmailForm(allauth_forms.AddEmailForm):
+class ChangePasswordForm(WithoutPlaceholders, allauth_forms.ChangePasswordForm):
+    """« Modifier mon mot de passe »."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["oldpassword"].label = "Mot de passe actuel"
+        self.fields["oldpassword"].help_text = ""
+        self.fields["password1"].label = "Nouveau mot de passe"
+        self.fields["password2"].label = "Nouveau mot de passe, encore une fois"
+
+
+class ConfirmIdentityForm(WithoutPlaceholders, allauth_forms.ReauthenticateForm):
+    """The password again, before the address of the account changes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].label = "Mot de passe"
+        self.fields["password"].help_text = ""
+
+
+class ChangeEmailForm(WithoutPlaceholders, allauth_forms.AddEmailForm):
     """« Modifier mon adresse e-mail »."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "Nouvelle adresse e-mail"
+
+
+class DayInput(forms.DateInput):
+    """The browser's own date picker; it takes ISO dates only."""
+
+    input_type = "date"
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(attrs=attrs, format="%Y-%m-%d")
+
+
+def _check_birth_date(day: date, today: date) -> date:
+    if day > today:
+        raise forms.ValidationError("La date de naissance est dans le futur.")
+    if today.year - day.year > OLDEST_CHILD_YEARS:
+        raise forms.ValidationError("Vérifiez l'année de naissance : le portail s'adresse aux enfants.")
+    return day
+
+
+class NewChildForm(forms.Form):
+    """One child of a new household; an untouched row says nothing."""
+
+    first_name = forms.CharField(label="Prénom", max_length=80)
+    last_name = forms.CharField(label="Nom", max_length=80)
+    birth_date = forms.DateField(label="Date de naissance", widget=DayInput())
+
+    def clean_birth_date(self) -> date:
+        return _check_birth_date(self.cleaned_data["birth_date"], timezone.localdate())
+
+
+NewChildren = forms.formset_factory(
+    NewChildForm,
+    extra=2,
+    min_num=1,
+    validate_min=True,
+    max_num=MOST_CHILDREN,
+    validate_max=True,
+    absolute_max=MOST_CHILDREN,
+)
+CHILDREN_PREFIX = "enfants"
+
+
+class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
+    """« Créer un compte famille »: a guardian, their address, their children, their login."""
+
+    first_name = forms.CharField(label="Prénom", max_length=80)
+    last_name = forms.CharField(label="Nom", max_length=80)
+    phone = forms.CharField(label="Téléphone", max_length=30, validators=[phone_validator])
+    street = forms.CharField(label="Adresse", max_length=200, help_text="Numéro et rue.")
+    street_more = forms.CharField(label="Complément d'adresse", max_length=200, required=False)
+    postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
+    city = forms.CharField(label="Commune", max_length=100)
+
+    AUTOCOMPLETE = {
+        "first_name": "given-name",
+        "last_name": "family-name",
+        "phone": "tel",
+        "street": "address-line1",
+        "street_more": "address-line2",
+        "postcode": "postal-code",
+        "city": "address-level2",
+    }
+
+    def __init__(self, *args: Any, children: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, token in self.AUTOCOMPLETE.items():
+            self.fields[name].widget.attrs["autocomplete"] = token
+        self.fields["postcode"].widget.attrs["inputmode"] = "numeric"
+        self.fields["username"].label = "Identifiant"
+        self.fields["username"].help_text = "Il vous servira à vous connecter, comme votre adresse e-mail."
+        self.fields["email"].label = "Adresse e-mail"
+        self.fields["password1"].label = "Mot de passe"
+        self.fields["password1"].help_text = password_validation.password_validators_help_text_html()
+        self.fields["password2"].label = "Mot de passe, encore une fois"
+        if children is None:
+            children = NewChildren(self.data if self.is_bound else None, prefix=CHILDREN_PREFIX)
+        self.children = children
+
+    def is_valid(self) -> bool:
+        # Both are judged, so that every mistake shows at once.
+        return all([super().is_valid(), self.children.is_valid()])
+
+    def save(self, request: HttpRequest) -> User:
+        """The account, with its household waiting for the town hall. All or nothing."""
+        with transaction.atomic():
+            user = super().save(request)
+            given = self.cleaned_data
+            household = Household.objects.create(
+                **{name: given[name] for name in ("street", "street_more", "postcode", "city")}
+            )
+            names = {name: given[name] for name in ("first_name", "last_name", "phone")}
+            Guardian.objects.create(household=household, user=user, **names)
+            for row in self.children:
+                if row.has_changed():
+                    Custody.objects.create(household=household, child=Child.objects.create(**row.cleaned_data))
+        return user
+
+
+# Household ------------------------------------------------------------------------------------------
+
+
+class PhonesForm(forms.ModelForm):
+    """A guardian's own phones: changed at once."""
+
+    class Meta:
+        model = Guardian
+        fields = ["phone", "phone_work"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["phone"].required = True
+        for name in self.fields:
+            self.fields[name].validators.append(phone_validator)
+            self.fields[name].widget.attrs["autocomplete"] = "tel"
+
+
+class AddressForm(forms.ModelForm):
+    """An address that takes effect at once, where the town allows it."""
+
+    postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
+
+    class Meta:
+        model = Household
+        fields = ["street", "street_more", "postcode", "city"]
+
+
+class ProofForm(forms.ModelForm):
+    """What every request to the town hall carries: a proof whose content was checked."""
+
+    file = forms.FileField(label="Justificatif", help_text="PDF, JPEG, PNG ou HEIC, 10 Mo au plus.")
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        self.content_type = uploads.check(file)
+        return file
+
+
+class AddressRequestForm(ProofForm):
+    """A change of address, for the town hall to check."""
+
+    class Meta:
+        model = ChangeRequest
+        fields = ["street", "street_more", "postcode", "city"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("street", "postcode", "city"):
+            self.fields[name].required = True
+        self.fields["postcode"].validators.append(postcode_validator)
+        self.fields["file"].label = "Justificatif de domicile"
+
+
+class QuotientRequestForm(ProofForm):
+    """A new quotient familial, for the town hall to check."""
+
+    class Meta:
+        model = ChangeRequest
+        fields = ["quotient", "valid_from"]
+        widgets = {"valid_from": DayInput()}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.required = True
+        self.fields["quotient"].help_text = "Le montant inscrit sur votre attestation, par exemple 850,00."
+        self.fields["file"].label = "Attestation de la CAF ou de la MSA"
+
+
+# Children -------------------------------------------------------------------------------------------
+
+
+class HealthForm(forms.ModelForm):
+    """What those who look after a child must know."""
+
+    class Meta:
+        model = ChildHealth
+        fields = ["has_pai", "allergies", "treatment", "doctor", "doctor_phone"]
+        widgets = {"allergies": forms.Textarea({"rows": 3}), "treatment": forms.Textarea({"rows": 4})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["doctor_phone"].validators.append(phone_validator)
+        for name in ("allergies", "treatment"):
+            self.fields[name].max_length = 2000
+            self.fields[name].widget.attrs["maxlength"] = 2000
+
+
+class AuthorisationsForm(forms.ModelForm):
+    """What a guardian allows."""
+
+    class Meta:
+        model = Child
+        fields = ["photo_allowed", "leaves_alone", "emergency_care_allowed"]
+
+
+class AuthorisedPersonForm(forms.ModelForm):
+    """Somebody who may collect the child."""
+
+    class Meta:
+        model = AuthorisedPerson
+        fields = ["name", "relationship", "phone"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["phone"].validators.append(phone_validator)
+        self.fields["relationship"].help_text = "Par exemple : grand-mère, voisin, grande sœur."

@@ -9,6 +9,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 from simple_history.models import HistoricalRecords
 
 
@@ -21,6 +22,12 @@ class User(AbstractUser):
     """A login: a guardian's or an agent's."""
 
     email = models.EmailField("adresse e-mail", blank=True)
+    session_generation = models.PositiveIntegerField(
+        "déconnexions partout",
+        default=0,
+        editable=False,
+        help_text="Compte les « Se déconnecter partout » : les sessions d'une génération passée sont closes.",
+    )
 
     class Meta:
         verbose_name = "compte de connexion"
@@ -33,6 +40,15 @@ class User(AbstractUser):
                 violation_error_message="Un compte utilise déjà cette adresse e-mail.",
             )
         ]
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # Django ends every session whose hash no longer fits: after a new password, and after a new generation.
+        return salted_hmac(
+            "families.User.session",
+            f"{self.password}:{self.session_generation}",
+            secret=secret,
+            algorithm="sha256",
+        ).hexdigest()
 
 
 class Decided(models.Model):

@@ -1,9 +1,58 @@
-"""Addresses of accounts and households, in French over allauth's names."""
+"""Addresses of accounts and households, in French. Names of account pages are allauth's, which reverses them."""
 
 from allauth.account import views as account
-from django.urls import path
+from django.contrib.auth.decorators import login_not_required
+from django.urls import include, path
 
-urlpatterns = [
+from families import account_views, views
+
+account_pages = [
     path("connexion/", account.login, name="account_login"),
     path("deconnexion/", account.logout, name="account_logout"),
+    path("compte-inactif/", account.account_inactive, name="account_inactive"),
+    path("creer-un-compte/", account_views.create_account, name="account_signup"),
+    path(
+        "creer-un-compte/verifiez-vos-messages/",
+        login_not_required(account.email_verification_sent),
+        name="account_email_verification_sent",
+    ),
+    path("confirmer-mon-adresse/<key>/", account.confirm_email, name="account_confirm_email"),
+    path("confirmer-mon-identite/", account.reauthenticate, name="account_reauthenticate"),
+    path("mon-adresse-e-mail/", account.email, name="account_email"),
+    path("mon-mot-de-passe/", account.password_change, name="account_change_password"),
+    path("mon-mot-de-passe/choisir/", account.password_set, name="account_set_password"),
+    path("mot-de-passe-oublie/", account.password_reset, name="account_reset_password"),
+    path("mot-de-passe-oublie/envoye/", account.password_reset_done, name="account_reset_password_done"),
+    path(
+        "mot-de-passe-oublie/modifie/",
+        account.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+    path(
+        "mot-de-passe-oublie/<slug:uidb36>-<key>/",
+        account.password_reset_from_key,
+        name="account_reset_password_from_key",
+    ),
+]
+
+household_pages = [
+    path("deconnexion/partout/", account_views.log_out_everywhere, name="log_out_everywhere"),
+    path("foyer/", views.household, name="household"),
+    path("foyer/telephones/", views.phones, name="phones"),
+    path("foyer/adresse/", views.address, name="address"),
+    path("foyer/quotient/", views.quotient, name="quotient"),
+    path("foyer/justificatifs/<int:document_id>/", views.document, name="document"),
+    path("enfants/<int:child_id>/", views.child, name="child"),
+    path("enfants/<int:child_id>/sante/", views.health, name="health"),
+    path("enfants/<int:child_id>/autorisations/", views.authorisations, name="authorisations"),
+    path("enfants/<int:child_id>/personnes/ajouter/", views.add_person, name="add_person"),
+    path("enfants/<int:child_id>/personnes/<int:person_id>/", views.change_person, name="change_person"),
+    path(
+        "enfants/<int:child_id>/personnes/<int:person_id>/retirer/", views.remove_person, name="remove_person"
+    ),
+]
+
+urlpatterns = [
+    *account_pages,
+    path("", include((household_pages, "families"))),
 ]

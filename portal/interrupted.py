@@ -1,9 +1,81 @@
-"""Forms posted after the session expired: kept, and given back after login."""
+"""Forms posted after the session expired: kept aside, and given back once after login.
+
+A view opts in with `@keeps_interrupted_form`. When an anonymous POST reaches it, its fields are kept in the
+anonymous session (never a file, never a password) while LoginRequiredMiddleware asks to log in; login leads back to
+the same path with GET, where the view calls `take(request)` (or `posted(request)`) and shows what was typed. A view
+must only ever fill a form or a draft with it: nothing is written without a new, deliberate submit.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils import timezone
+
+SESSION_KEY = "interrupted_form"
+LARGEST_CHARACTERS = 64_000  # a school year of ticks has some thousands
+KEPT_SECONDS = 3600
+NEVER_KEPT = ("csrfmiddlewaretoken", "password", "mot_de_passe", "passwd", "secret")
+
+View = TypeVar("View", bound=Callable[..., HttpResponse])
+
+
+def keeps_interrupted_form(view: View) -> View:
+    """Marks a view whose posted fields survive an expired session; it must also answer GET at the same path."""
+    view.keeps_interrupted_form = True  # type: ignore[attr-defined]
+    return view
+
+
+def take(request: HttpRequest) -> QueryDict | None:
+    """What was posted to this path before the session had expired, once; None when there is nothing.
+
+    Kept for KEPT_SECONDS. Other paths leave it alone.
+    """
+    kept = request.session.get(SESSION_KEY)
+    if not kept or kept["path"] != request.get_full_path():
+        return None
+    del request.session[SESSION_KEY]
+    if timezone.now().timestamp() - kept["at"] > KEPT_SECONDS:
+        return None
+    return QueryDict(kept["fields"])
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: the fields of this POST, or on GET those kept from before login (with a message).
+
+    So a view writes `form = PhonesForm(interrupted.posted(request), …)` and saves on POST only.
+    """
+    if request.method == "POST":
+        return request.POST
+    kept = take(request)
+    if kept is not None:
+        messages.info(request, "Votre session avait expiré. Vérifiez ce que vous aviez saisi, puis enregistrez.")
+    return kept
 
 
 class KeepInterruptedFormMiddleware:
-    def __init__(self, get_response):
+    """Stands after authentication and before LoginRequiredMiddleware."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        if request.method != "POST" or not getattr(view, "keeps_interrupted_form", False):
+            return
+        if request.user.is_authenticated:
+            return
+        fields = request.POST.copy()
+        for name in list(fields):
+            if any(word in name.lower() for word in NEVER_KEPT):
+                del fields[name]
+        encoded = fields.urlencode()
+        if fields and len(encoded) <= LARGEST_CHARACTERS:
+            request.session[SESSION_KEY] = {
+                "path": request.get_full_path(),
+                "fields": encoded,
+                "at": timezone.now().timestamp(),
+            }

@@ -119,7 +119,8 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
-    "default": env.cache_url("CACHE_URL", default="dbcache://portal_cache"),
+    # Rate limits are counted here: few rows kept would mean limits forgotten.
+    "default": env.cache_url("CACHE_URL", default="dbcache://portal_cache?max_entries=100000"),
 }
 
 # Accounts -------------------------------------------------------------------------------------------
@@ -153,15 +154,23 @@ ACCOUNT_FORMS = {
     "signup": "families.forms.SignupForm",
     "reset_password": "families.forms.RecoveryForm",
     "add_email": "families.forms.ChangeEmailForm",
+    "change_password": "families.forms.ChangePasswordForm",
+    "reset_password_from_key": "families.forms.NewPasswordForm",
+    "reauthenticate": "families.forms.ConfirmIdentityForm",
 }
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
-ACCOUNT_SESSION_REMEMBER = None
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # the password again before the e-mail address changes
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a letter after each change of password or address
+ACCOUNT_USERNAME_MIN_LENGTH = 4
+ACCOUNT_USERNAME_BLACKLIST = ["admin", "administrateur", "mairie", "portail", "support", "root"]
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",
     "login_failed": "10/m/ip,5/5m/key",
-    "signup": "10/h/ip",
+    "signup": "30/h/ip",  # counts each try, also those with a mistake to correct
     "reset_password": "10/h/ip,3/h/key",
     "reset_password_from_key": "20/m/ip",
     "change_password": "5/m/user",
@@ -170,8 +179,8 @@ ACCOUNT_RATE_LIMITS = {
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
-# A parent's evening: the session lives twelve hours after the last click.
-SESSION_COOKIE_AGE = 12 * 3600
+# A parent's day, from breakfast to bedtime, counted from login.
+SESSION_COOKIE_AGE = 18 * 3600
 SESSION_SAVE_EVERY_REQUEST = False
 PASSWORD_RESET_TIMEOUT = 3600
 

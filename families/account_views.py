@@ -1,0 +1,58 @@
+"""What allauth's own views lack: rows of children in the creation form, logging out everywhere."""
+
+from typing import Any
+
+from allauth.account import views as allauth_views
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+
+from families.forms import CHILDREN_PREFIX, MOST_CHILDREN, NewChildForm, NewChildren
+from families.models import User
+
+SECRET_FIELDS = ("password1", "password2", "csrfmiddlewaretoken")
+
+
+@method_decorator(sensitive_post_parameters("password1", "password2"), name="dispatch")
+class CreateAccountView(allauth_views.SignupView):
+    """« Créer un compte famille »."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if "add_child" in request.POST:
+            return self.with_one_more_child(request)
+        return super().post(request, *args, **kwargs)
+
+    def with_one_more_child(self, request: HttpRequest) -> HttpResponse:
+        """The form as typed so far, unjudged, with one more row (what the page does without a script)."""
+        typed = {key: value for key, value in request.POST.items() if key not in SECRET_FIELDS}
+        total = typed.get(f"{CHILDREN_PREFIX}-TOTAL_FORMS", "")
+        shown = min(int(total), MOST_CHILDREN) if total.isdecimal() and len(total) < 4 else 1
+        rows = [
+            {name: typed.get(f"{CHILDREN_PREFIX}-{row}-{name}", "") for name in NewChildForm.base_fields}
+            for row in range(shown)
+        ]
+        if shown == MOST_CHILDREN:
+            messages.info(request, f"Le formulaire accueille {MOST_CHILDREN} enfants au plus.")
+        else:
+            rows.append({})
+        children = NewChildren(initial=rows, prefix=CHILDREN_PREFIX)
+        children.extra = children.min_num = 0
+        form = self.get_form_class()(initial=typed, children=children)
+        return self.render_to_response(self.get_context_data(form=form, just_added=True))
+
+
+create_account = CreateAccountView.as_view()
+
+
+def log_out_everywhere(request: HttpRequest) -> HttpResponse:
+    """« Se déconnecter partout »: ends every session of this account, this one too."""
+    if request.method != "POST":
+        return render(request, "account/log_out_everywhere.html")
+    User.objects.filter(pk=request.user.pk).update(session_generation=F("session_generation") + 1)
+    logout(request)
+    messages.success(request, "Vous êtes déconnecté(e) de tous vos appareils.")
+    return redirect("account_login")

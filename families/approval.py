@@ -1,0 +1,131 @@
+"""What the town hall answers to families: the only writer of the states of households and of their requests.
+
+Each verb is repeatable: answering what is already answered raises AlreadyAnswered and changes nothing.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from families import emails
+from families.models import ChangeRequest, Child, Custody, FamilyQuotient, Household, User
+
+
+class AlreadyAnswered(Exception):
+    """The request was answered meanwhile, or was never one. `str()` is a sentence for the agent."""
+
+
+class ReasonMissing(Exception):
+    """A refusal says why. `str()` is a sentence for the agent."""
+
+
+def accept_household(household: Household, *, by: User, at: datetime) -> Household:
+    """Opens the portal to a household. Raises AlreadyAnswered."""
+    with transaction.atomic():
+        household = _waiting(Household, household.pk)
+        _answer(household, Household.State.ACCEPTED, "", by, at)
+        emails.household_accepted(household)
+    return household
+
+
+def refuse_household(household: Household, *, reason: str, by: User, at: datetime) -> Household:
+    """Raises ReasonMissing, AlreadyAnswered."""
+    reason = _needed(reason)
+    with transaction.atomic():
+        household = _waiting(Household, household.pk)
+        _answer(household, Household.State.REFUSED, reason, by, at)
+        emails.household_refused(household)
+    return household
+
+
+def accept_change(change: ChangeRequest, *, by: User, at: datetime) -> ChangeRequest:
+    """Takes over the address or the quotient that was asked for. Raises AlreadyAnswered."""
+    with transaction.atomic():
+        change = _waiting(ChangeRequest, change.pk)
+        if change.kind == ChangeRequest.Kind.ADDRESS:
+            _take_over_address(change)
+        else:
+            _take_over_quotient(change)
+        _answer(change, ChangeRequest.State.ACCEPTED, "", by, at)
+        emails.change_accepted(change)
+    return change
+
+
+def refuse_change(change: ChangeRequest, *, reason: str, by: User, at: datetime) -> ChangeRequest:
+    """Raises ReasonMissing, AlreadyAnswered."""
+    reason = _needed(reason)
+    with transaction.atomic():
+        change = _waiting(ChangeRequest, change.pk)
+        _answer(change, ChangeRequest.State.REFUSED, reason, by, at)
+        emails.change_refused(change)
+    return change
+
+
+def known_twins(household: Household) -> list[tuple[Child, Child]]:
+    """(a child of this household, the same child already known elsewhere): same names, same day of birth."""
+    own = list(household.children.all())
+    others = Child.objects.filter(birth_date__in={child.birth_date for child in own}).exclude(
+        pk__in=[child.pk for child in own]
+    )
+    known = {_identity(child): child for child in others}
+    return [(child, known[_identity(child)]) for child in own if _identity(child) in known]
+
+
+def join_known_children(household: Household) -> int:
+    """Makes the household share the children that the portal already knows, instead of its own copies.
+
+    For separated parents who each created an account; an agent decides it, since it opens a child's file.
+    Returns how many. A copy that already has bookings stays (the database protects it).
+    """
+    joined = 0
+    with transaction.atomic():
+        Household.objects.select_for_update().get(pk=household.pk)
+        for copy, known in known_twins(household):
+            Custody.objects.get_or_create(household=household, child=known)
+            copy.custodies.filter(household=household).delete()
+            if not copy.custodies.exists():
+                copy.delete()
+            joined += 1
+    return joined
+
+
+def _identity(child: Child) -> tuple[str, str, str]:
+    names = (child.first_name, child.last_name)
+    return (*(" ".join(name.casefold().replace("-", " ").split()) for name in names), child.birth_date.isoformat())
+
+
+def _waiting(model: type, pk: int):  # noqa: ANN202 (a Household or a ChangeRequest, as asked)
+    row = model.objects.select_for_update().get(pk=pk)
+    if row.state != model.State.REQUESTED:
+        raise AlreadyAnswered(f"« {row} » a déjà reçu une réponse : {row.get_state_display().lower()}.")
+    return row
+
+
+def _answer(row: Household | ChangeRequest, state: str, reason: str, by: User, at: datetime) -> None:
+    row.state, row.refusal_reason, row.decided_by, row.decided_at = state, reason, by, at
+    row.save()
+
+
+def _needed(reason: str) -> str:
+    if not reason.strip():
+        raise ReasonMissing("Indiquez le motif du refus : la famille le lira.")
+    return reason.strip()
+
+
+def _take_over_address(change: ChangeRequest) -> None:
+    household = change.household
+    for name in ("street", "street_more", "postcode", "city"):
+        setattr(household, name, getattr(change, name))
+    household.save()
+
+
+def _take_over_quotient(change: ChangeRequest) -> None:
+    """The quotient in force until then ends on the eve; one that starts the same day is corrected."""
+    start = change.valid_from
+    before = change.household.quotients.filter(valid_from__lt=start).order_by("-valid_from").first()
+    if before and (before.valid_to is None or before.valid_to >= start):
+        before.valid_to = start - timedelta(days=1)
+        before.save()
+    FamilyQuotient.objects.update_or_create(
+        household=change.household, valid_from=start, defaults={"value": change.quotient, "valid_to": None}
+    )

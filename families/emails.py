@@ -1,0 +1,30 @@
+"""Letters to households about their account and their requests."""
+
+from families.models import ChangeRequest, Household
+from portal import mailing
+
+
+def addresses(household: Household) -> list[str]:
+    """The e-mail addresses of the guardians who have a login."""
+    found = household.guardians.filter(user__is_active=True).values_list("user__email", flat=True)
+    return [address for address in found if address]
+
+
+def household_accepted(household: Household) -> None:
+    mailing.post("families/household_accepted", addresses(household), {"name": "", "household": household})
+
+
+def household_refused(household: Household) -> None:
+    mailing.post("families/household_refused", addresses(household), {"name": "", "household": household})
+
+
+def change_requested(change: ChangeRequest) -> None:
+    mailing.post("families/change_requested", addresses(change.household), {"name": "", "change": change})
+
+
+def change_accepted(change: ChangeRequest) -> None:
+    mailing.post("families/change_accepted", addresses(change.household), {"name": "", "change": change})
+
+
+def change_refused(change: ChangeRequest) -> None:
+    mailing.post("families/change_refused", addresses(change.household), {"name": "", "change": change})

@@ -1,0 +1,42 @@
+"""« Identifiant ou mot de passe oublié ? »: the letter with the identifiant and a one-time link.
+
+Everything that depends on the address happens in the worker, so that the page answers the same, in the same
+time, whether the address is known or not.
+"""
+
+from allauth.account.forms import default_token_generator
+from allauth.account.models import EmailAddress
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django_tasks import task
+
+from families.models import User
+from portal import mailing
+
+
+def reset_url(user: User) -> str:
+    """A link to choose a new password: once, within PASSWORD_RESET_TIMEOUT seconds."""
+    key = default_token_generator.make_token(user)
+    path = reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), key])
+    return settings.PORTAL_URL.rstrip("/") + path
+
+
+@task(queue_name="mail")
+def send_recovery(email: str) -> None:
+    """Writes to `email`: the accounts it belongs to, or that it belongs to none."""
+    users = User.objects.filter(email__iexact=email, is_active=True).order_by("pk")
+    accounts = [{"username": user.username, "url": reset_url(user)} for user in users]
+    context = {"name": "", "email": email, "accounts": accounts, "minutes": settings.PASSWORD_RESET_TIMEOUT // 60}
+    mailing.post("account/recovery" if accounts else "account/unknown_account", [email], context)
+
+
+def mark_address_proven(user: User) -> None:
+    """Whoever followed a link sent to the account's address has shown that the address is theirs."""
+    with transaction.atomic():
+        address, _ = EmailAddress.objects.get_or_create(
+            user=user, email=user.email.lower(), defaults={"primary": True}
+        )
+        if not address.verified and address.set_verified(commit=False):
+            address.set_as_primary()

@@ -1,0 +1,221 @@
+"""« Mes Informations » and « Mes Enfants »."""
+
+from datetime import date
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET
+
+from families import emails
+from families.forms import (
+    AddressForm,
+    AddressRequestForm,
+    AuthorisationsForm,
+    AuthorisedPersonForm,
+    HealthForm,
+    PhonesForm,
+    ProofForm,
+    QuotientRequestForm,
+)
+from families.models import ChangeRequest, Child, ChildHealth, Document, Guardian, Household
+from portal import town, uploads
+from portal.interrupted import keeps_interrupted_form, posted
+
+WAITING = "Votre demande est envoyée à la mairie. Vous recevrez un message dès qu'elle sera traitée."
+ALREADY_WAITING = "Une demande de ce type est déjà en attente de traitement. La mairie va y répondre."
+
+
+def _own_household(request: HttpRequest) -> Household:
+    return get_object_or_404(Household.objects.visible_to(request.user))
+
+
+def household_context(household: Household, today: date) -> dict[str, Any]:
+    """What `families/_informations.html` and `families/_children.html` show, in four queries."""
+    return {
+        "household": household,
+        "today": today,
+        "guardians": list(household.guardians.select_related("user")),
+        "children": list(household.children.all()),
+        "quotient": household.quotient_on(today),
+        "waiting_changes": list(household.change_requests.filter(state=ChangeRequest.State.REQUESTED)),
+    }
+
+
+@require_GET
+def household(request: HttpRequest) -> HttpResponse:
+    """« Mes Informations »: everything the town hall knows of the household."""
+    own = _own_household(request)
+    context = household_context(own, timezone.localdate()) | {
+        "quotients": own.quotients.all()[:5],
+        "answered_changes": own.change_requests.exclude(state=ChangeRequest.State.REQUESTED)[:5],
+        "documents": own.documents.all()[:20],
+    }
+    return render(request, "families/household.html", context)
+
+
+@keeps_interrupted_form
+def phones(request: HttpRequest) -> HttpResponse:
+    """The phones of the guardian who is logged in."""
+    guardian = get_object_or_404(Guardian.objects.select_related("household"), user=request.user)
+    form = PhonesForm(posted(request), instance=guardian)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Vos numéros de téléphone sont enregistrés.")
+        return redirect("families:household")
+    return render(request, "families/phones.html", {"form": form})
+
+
+@keeps_interrupted_form
+def address(request: HttpRequest) -> HttpResponse:
+    """The address: changed at once, or by request with a proof, as the town has set."""
+    own = _own_household(request)
+    if not town.current().address_changes_at_once:
+        return _change_request(request, own, ChangeRequest.Kind.ADDRESS, AddressRequestForm, "families/address.html")
+    form = AddressForm(posted(request), instance=own)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Votre nouvelle adresse est enregistrée.")
+        return redirect("families:household")
+    return render(request, "families/address.html", {"form": form, "at_once": True, "waiting": None})
+
+
+@keeps_interrupted_form
+def quotient(request: HttpRequest) -> HttpResponse:
+    """A new quotient familial, always by request with its proof."""
+    own = _own_household(request)
+    return _change_request(request, own, ChangeRequest.Kind.QUOTIENT, QuotientRequestForm, "families/quotient.html")
+
+
+def _change_request(
+    request: HttpRequest, own: Household, kind: str, form_class: type[ProofForm], template: str
+) -> HttpResponse:
+    waiting = own.change_requests.filter(kind=kind, state=ChangeRequest.State.REQUESTED).first()
+    asked = ChangeRequest(household=own, kind=kind, requested_by=request.user)
+    form = form_class(posted(request), request.FILES or None, instance=asked)
+    if request.method == "POST" and waiting:
+        messages.info(request, ALREADY_WAITING)
+        return redirect("families:household")
+    if request.method == "POST" and form.is_valid():
+        if _send_request(form, own, request.user):
+            messages.success(request, WAITING)
+        else:
+            messages.info(request, ALREADY_WAITING)
+        return redirect("families:household")
+    return render(request, template, {"form": form, "at_once": False, "waiting": waiting})
+
+
+def _send_request(form: ProofForm, own: Household, user: Any) -> bool:
+    """Keeps the proof and the request together; False when the other guardian was quicker."""
+    file = form.cleaned_data["file"]
+    with transaction.atomic():
+        locked = Household.objects.select_for_update().get(pk=own.pk)
+        if locked.change_requests.filter(
+            kind=form.instance.kind, state=ChangeRequest.State.REQUESTED
+        ).exists():
+            return False
+        name = uploads.safe_name(file.name, form.content_type)
+        file.name = name
+        form.instance.proof = Document.objects.create(
+            household=own, file=file, name=name, content_type=form.content_type, uploaded_by=user
+        )
+        change = form.save()
+        emails.change_requested(change)
+    return True
+
+
+@require_GET
+def document(request: HttpRequest, document_id: int) -> FileResponse:
+    """A private file: for its household, and for staff who may see proofs."""
+    documents = Document.objects.all()
+    if not (request.user.is_staff and request.user.has_perm("families.view_document")):
+        documents = Document.objects.visible_to(request.user)
+    found = get_object_or_404(documents, pk=document_id)
+    return uploads.response(found.file.open("rb"), name=found.name, content_type=found.content_type)
+
+
+# Children -------------------------------------------------------------------------------------------
+
+
+def _own_child(request: HttpRequest, child_id: int) -> Child:
+    return get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
+
+
+@require_GET
+def child(request: HttpRequest, child_id: int) -> HttpResponse:
+    """A child's file."""
+    own = _own_child(request, child_id)
+    context = {
+        "child": own,
+        "age": own.age_on(timezone.localdate()),
+        "health": ChildHealth.objects.filter(child=own).first(),
+        "people": list(own.authorised_people.all()),
+        "guardians": list(
+            Guardian.objects.filter(household__custodies__child=own).order_by("household_id", "pk")
+        ),
+        "own_household_id": request.user.guardian.household_id,
+    }
+    return render(request, "families/child.html", context)
+
+
+@sensitive_post_parameters()
+@keeps_interrupted_form
+def health(request: HttpRequest, child_id: int) -> HttpResponse:
+    """Health notes: for the child's guardians only on this side of the portal."""
+    own = _own_child(request, child_id)
+    notes = ChildHealth.objects.filter(child=own).first() or ChildHealth(child=own)
+    form = HealthForm(posted(request), instance=notes)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, f"La fiche sanitaire de {own.first_name} est enregistrée.")
+        return redirect("families:child", own.pk)
+    return render(request, "families/health.html", {"form": form, "child": own})
+
+
+@keeps_interrupted_form
+def authorisations(request: HttpRequest, child_id: int) -> HttpResponse:
+    own = _own_child(request, child_id)
+    form = AuthorisationsForm(posted(request), instance=own)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, f"Les autorisations de {own.first_name} sont enregistrées.")
+        return redirect("families:child", own.pk)
+    return render(request, "families/authorisations.html", {"form": form, "child": own})
+
+
+@keeps_interrupted_form
+def add_person(request: HttpRequest, child_id: int) -> HttpResponse:
+    own = _own_child(request, child_id)
+    form = AuthorisedPersonForm(posted(request))
+    if request.method == "POST" and form.is_valid():
+        form.instance.child = own
+        person = form.save()
+        messages.success(request, f"{person} peut maintenant venir chercher {own.first_name}.")
+        return redirect("families:child", own.pk)
+    return render(request, "families/person.html", {"form": form, "child": own, "person": None})
+
+
+@keeps_interrupted_form
+def change_person(request: HttpRequest, child_id: int, person_id: int) -> HttpResponse:
+    own = _own_child(request, child_id)
+    person = get_object_or_404(own.authorised_people, pk=person_id)
+    form = AuthorisedPersonForm(posted(request), instance=person)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, f"Les coordonnées de {person} sont enregistrées.")
+        return redirect("families:child", own.pk)
+    return render(request, "families/person.html", {"form": form, "child": own, "person": person})
+
+
+def remove_person(request: HttpRequest, child_id: int, person_id: int) -> HttpResponse:
+    own = _own_child(request, child_id)
+    person = get_object_or_404(own.authorised_people, pk=person_id)
+    if request.method == "POST":
+        person.delete()
+        messages.success(request, f"{person} ne peut plus venir chercher {own.first_name}.")
+        return redirect("families:child", own.pk)
+    return render(request, "families/remove_person.html", {"child": own, "person": person})

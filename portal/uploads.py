@@ -1,0 +1,90 @@
+"""Files that families send: what may come in, judged by content and never by name."""
+
+import io
+import re
+from typing import Any, BinaryIO
+
+import puremagic
+from django.core.exceptions import ValidationError
+from django.http import FileResponse
+from PIL import Image
+from pillow_heif import register_heif_opener
+
+LARGEST_BYTES = 10 * 1024 * 1024
+MOST_PIXELS = 50_000_000  # the largest photos of phones; more is a bomb
+
+IMAGE_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "HEIF": "image/heic"}
+SUFFIXES = {"application/pdf": ".pdf", "image/jpeg": ".jpg", "image/png": ".png", "image/heic": ".heic"}
+
+WRONG_KIND = "Ce fichier n'est pas un PDF, une image JPEG, PNG ou HEIC. Envoyez-le dans l'un de ces formats."
+TOO_LARGE = "Ce fichier dépasse 10 Mo. Envoyez une version plus légère, par exemple une photo réduite."
+DAMAGED = "Ce fichier est abîmé ou incomplet. Vérifiez qu'il s'ouvre sur votre appareil, puis renvoyez-le."
+
+register_heif_opener()
+
+
+def check(file: Any) -> str:
+    """The content type of an uploaded file (PDF, JPEG, PNG or HEIC), read from its content.
+
+    Raises ValidationError, in French, for anything else, for a file over LARGEST_BYTES, and for an image
+    that cannot be decoded. Leaves the file at its beginning.
+    """
+    if file.size > LARGEST_BYTES:
+        raise ValidationError(TOO_LARGE, code="too_large")
+    head = file.read(64)
+    file.seek(0)
+    if _is_pdf(head):
+        _check_pdf(file)
+        return "application/pdf"
+    try:
+        return _check_image(file)
+    finally:
+        file.seek(0)
+
+
+def _is_pdf(head: bytes) -> bool:
+    if not head.startswith(b"%PDF-"):
+        return False
+    return any(match.mime_type == "application/pdf" for match in puremagic.magic_string(head))
+
+
+def _check_pdf(file: BinaryIO) -> None:
+    """A PDF ends with its marker; without it the sending was cut off."""
+    file.seek(0, io.SEEK_END)
+    file.seek(max(0, file.tell() - 2048))
+    tail = file.read()
+    file.seek(0)
+    if b"%%EOF" not in tail:
+        raise ValidationError(DAMAGED, code="damaged")
+
+
+def _check_image(file: BinaryIO) -> str:
+    try:
+        with Image.open(file, formats=list(IMAGE_FORMATS)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValidationError(TOO_LARGE, code="too_large")
+            content_type = IMAGE_FORMATS[image.format]
+            image.draft("RGB", (256, 256))  # a JPEG then decodes at an eighth of the work
+            image.load()
+    except ValidationError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise ValidationError(WRONG_KIND, code="wrong_kind") from None
+    except Exception:  # decoders raise whatever a broken file makes them raise
+        raise ValidationError(DAMAGED, code="damaged") from None
+    return content_type
+
+
+def safe_name(name: str, content_type: str) -> str:
+    """A file name to show and to offer: no path, no control character, the suffix of its real type."""
+    stem = re.sub(r"[^\w .()'’-]", "", name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]).strip(" .")
+    return f"{(stem or 'document')[:100]}{SUFFIXES[content_type]}"
+
+
+def response(file: Any, *, name: str, content_type: str) -> FileResponse:
+    """Serves a private file so that no browser runs it, guesses its type, or keeps it in a shared cache."""
+    answer = FileResponse(file, as_attachment=True, filename=name, content_type=content_type)
+    answer["X-Content-Type-Options"] = "nosniff"
+    answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    answer["Cache-Control"] = "private, no-store"
+    return answer
