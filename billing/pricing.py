@@ -115,9 +115,7 @@ class Band:
     name: str = ""
 
     def holds(self, quotient: Decimal) -> bool:
-        return (self.low is None or self.low <= quotient) and (
-            self.high is None or quotient <= self.high
-        )
+        return (self.low is None or self.low <= quotient) and (self.high is None or quotient <= self.high)
 
     @property
     def label(self) -> str:
@@ -196,9 +194,7 @@ class Tariff:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column priced, in the order of the grid."""
-        names = [name for band in self.bands for name in band.prices] + [
-            rate.column for rate in self.rates
-        ]
+        names = [name for band in self.bands for name in band.prices] + [rate.column for rate in self.rates]
         return tuple(dict.fromkeys(names))
 
 
@@ -261,10 +257,7 @@ def number(value: Decimal) -> str:
 
 def euros(amount: Decimal) -> str:
     """An amount in French: « 1 250,40 € »."""
-    return (
-        f"{amount:,.2f}".replace(",", NBSP).replace(".", ",").replace("-", "−")
-        + f"{NBSP}€"
-    )
+    return f"{amount:,.2f}".replace(",", NBSP).replace(".", ",").replace("-", "−") + f"{NBSP}€"
 
 
 def _percent(value: Decimal) -> str:
@@ -295,9 +288,7 @@ def _low(band: Band) -> Decimal:
     return band.low if band.low is not None else Decimal("-Infinity")
 
 
-def find_band(
-    bands: Sequence[Band], quotient: Decimal, between: Between = Between.LOWER
-) -> int:
+def find_band(bands: Sequence[Band], quotient: Decimal, between: Between = Between.LOWER) -> int:
     """Index, in order of `low`, of the band that counts for `quotient`.
 
     In a gap, before the first or after the last band: the neighbour that `between` names, or the only
@@ -309,9 +300,7 @@ def find_band(
     holding = [index for index, band in enumerate(ordered) if band.holds(quotient)]
     if not holding:
         below = [
-            index
-            for index, band in enumerate(ordered)
-            if band.high is not None and band.high < quotient
+            index for index, band in enumerate(ordered) if band.high is not None and band.high < quotient
         ]
         above = [index for index, band in enumerate(ordered) if _low(band) > quotient]
         if between is Between.LOWER:
@@ -353,9 +342,7 @@ def _applicable(modifiers: Iterable[Modifier], facts: Facts) -> list[Modifier]:
     thresholds (rank, children) only the most demanding ones."""
     modifiers = list(modifiers)
     # A town without its own price for an unexpected child charges it as a late reservation.
-    if facts.unreserved and not any(
-        modifier.when is When.UNRESERVED for modifier in modifiers
-    ):
+    if facts.unreserved and not any(modifier.when is When.UNRESERVED for modifier in modifiers):
         facts = replace(facts, late=True)
     held = [modifier for modifier in modifiers if _holds(modifier, facts)]
     highest: dict[tuple[When, frozenset[str]], int] = {}
@@ -376,11 +363,7 @@ def _words(modifier: Modifier, facts: Facts) -> str:
         case When.RANK:
             return f"{_ordinal(facts.rank)} enfant"
         case When.CHILDREN:
-            return (
-                f"{facts.children} enfants inscrits"
-                if facts.children > 1
-                else "1 enfant inscrit"
-            )
+            return f"{facts.children} enfants inscrits" if facts.children > 1 else "1 enfant inscrit"
         case _:
             return WHEN_WORDS[modifier.when]
 
@@ -390,17 +373,13 @@ def _column(tariff: Tariff, facts: Facts, modifiers: Sequence[Modifier]) -> str:
     column = facts.column or (columns[0] if columns else "")
     if not facts.final_column:
         for modifier in modifiers:
-            if modifier.effect is Effect.COLUMN and (
-                not modifier.columns or column in modifier.columns
-            ):
+            if modifier.effect is Effect.COLUMN and (not modifier.columns or column in modifier.columns):
                 column = modifier.column
     if not columns or column in columns or "" in columns:
         return column
     # « 4e enfant et plus »: a rank beyond the grid pays its last rank column.
     if asked := RANK_COLUMN.fullmatch(column):
-        ranks = sorted(
-            int(found[1]) for name in columns if (found := RANK_COLUMN.fullmatch(name))
-        )
+        ranks = sorted(int(found[1]) for name in columns if (found := RANK_COLUMN.fullmatch(name)))
         if reached := [rank for rank in ranks if rank <= int(asked[1])]:
             return f"r{reached[-1]}"
     raise NoPrice(f"La grille n'a pas de colonne « {column} ».")
@@ -442,9 +421,7 @@ def _in_band(
                 why += f" ; {_words(modifier, facts).lower()} : {bands[index].label}"
     prices = bands[index].prices
     if column not in prices and "" not in prices:
-        raise NoPrice(
-            f"La {bands[index].label} n'a pas de prix dans la colonne « {column} »."
-        )
+        raise NoPrice(f"La {bands[index].label} n'a pas de prix dans la colonne « {column} ».")
     price = prices[column] if column in prices else prices[""]
     label = "" if tariff.kind is Kind.FLAT else bands[index].label
     return price, label, f"{why} : {euros(rounded(price, tariff.step))}"
@@ -452,36 +429,23 @@ def _in_band(
 
 def _by_effort(tariff: Tariff, facts: Facts, column: str) -> tuple[Decimal, str, str]:
     """Price, label and sentence of an effort rate."""
-    rates = [
-        rate
-        for rate in tariff.rates
-        if rate.column in ("", column) and rate.children <= facts.children
-    ]
+    rates = [rate for rate in tariff.rates if rate.column in ("", column) and rate.children <= facts.children]
     if not rates:
         raise NoPrice("Ce tarif n'a pas de taux pour ce cas.")
     rate = max(rates, key=lambda one: (bool(one.column), one.children))
     quotient = _quotient(facts.quotient)
     if quotient is None:
         if rate.ceiling is None:
-            raise NoPrice(
-                "Sans justificatif de quotient, ce tarif sans plafond ne peut pas être calculé."
-            )
+            raise NoPrice("Sans justificatif de quotient, ce tarif sans plafond ne peut pas être calculé.")
         return (
             rate.ceiling,
             "plafond",
             f"Sans justificatif de quotient, plafond : {euros(rate.ceiling)}",
         )
-    if (
-        rate.low is not None
-        and rate.high is not None
-        and rate.floor is not None
-        and rate.ceiling is not None
-    ):
+    if rate.low is not None and rate.high is not None and rate.floor is not None and rate.ceiling is not None:
         if rate.high <= rate.low:
             raise NoPrice("Le quotient du plafond doit dépasser celui du plancher.")
-        price = rate.floor + (quotient - rate.low) * (rate.ceiling - rate.floor) / (
-            rate.high - rate.low
-        )
+        price = rate.floor + (quotient - rate.low) * (rate.ceiling - rate.floor) / (rate.high - rate.low)
         why = f"Quotient {number(quotient)}, tarif progressif de {number(rate.low)} à {number(rate.high)}"
     else:
         price = quotient * rate.percent / 100 + rate.base
@@ -504,17 +468,13 @@ def _by_effort(tariff: Tariff, facts: Facts, column: str) -> tuple[Decimal, str,
     return price, "taux d'effort", why
 
 
-def _changed(
-    price: Decimal, modifier: Modifier, facts: Facts, step: Decimal
-) -> tuple[Decimal, str]:
+def _changed(price: Decimal, modifier: Modifier, facts: Facts, step: Decimal) -> tuple[Decimal, str]:
     """The price after `modifier`, and the sentence."""
     words, amount = _words(modifier, facts), modifier.amount
     match modifier.effect:
         case Effect.ADD:
             sign = "−" if amount < 0 else "+"
-            return max(
-                price + amount, ZERO
-            ), f"{words} : {sign}{NBSP}{euros(abs(amount))}"
+            return max(price + amount, ZERO), f"{words} : {sign}{NBSP}{euros(abs(amount))}"
         case Effect.MULTIPLY:
             changed = max(price * amount, ZERO)
             factor = f"{amount.normalize():f}".replace(".", ",")
@@ -546,11 +506,7 @@ def price(tariff: Tariff, facts: Facts, day: date | None = None) -> Price:
         raise NoPrice("Une quantité n'est jamais négative.")
     modifiers = _applicable(tariff.modifiers, facts)
     column = _column(tariff, facts, modifiers)
-    if (
-        facts.quotient is None
-        and tariff.no_quotient is NoQuotient.PRICE
-        and tariff.kind is not Kind.FLAT
-    ):
+    if facts.quotient is None and tariff.no_quotient is NoQuotient.PRICE and tariff.kind is not Kind.FLAT:
         if tariff.no_quotient_price is None:
             raise NoPrice("Ce tarif ne dit pas le prix sans quotient.")
         amount, band = tariff.no_quotient_price, ""
@@ -573,10 +529,80 @@ def price(tariff: Tariff, facts: Facts, day: date | None = None) -> Price:
     if facts.units != 1:
         one, many = UNIT_WORDS[tariff.unit]
         words = many if facts.units >= 2 else one
-        steps.append(
-            f"{number(facts.units)} {words} × {euros(unit_price)} : {euros(total)}"
-        )
+        steps.append(f"{number(facts.units)} {words} × {euros(unit_price)} : {euros(total)}")
     return Price(total, unit_price, facts.units, tuple(steps), band, facts.quotient)
+
+
+# Which tariff ------------------------------------------------------------------------------------------
+
+# A situation with a tariff of its own, the gravest first.
+SITUATIONS = (When.ABSENT, When.UNRESERVED, When.LATE, When.ADULT, When.PAI)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """That a formula is priced by `tariff` (in `column`) for some: those of a residence (None: all), of a
+    school level, from a rank or a number of children on, in a situation (None: an ordinary presence).
+
+    A `supplement` is added to the price; otherwise the most specific offer counts alone.
+    """
+
+    tariff: Tariff
+    column: str = ""
+    resident: bool | None = None
+    level: str = ""
+    rank: int = 1
+    children: int = 1
+    situation: When | None = None
+    supplement: bool = False
+
+    def concerns(self, facts: Facts, day: date) -> bool:
+        return (
+            self.tariff.in_force(day)
+            and self.resident in (None, facts.resident)
+            and self.level in ("", facts.level)
+            and self.rank <= facts.rank
+            and self.children <= facts.children
+            and (self.situation is None or _in_situation(self.situation, facts))
+        )
+
+
+def _in_situation(situation: When, facts: Facts) -> bool:
+    return _holds(Modifier(situation, Effect.PRICE), facts)
+
+
+def choose(offers: Iterable[Offer], facts: Facts, day: date) -> list[Offer]:
+    """The offer that counts on `day`, then its supplements. Raises NoPrice when there is none.
+
+    The most specific one: a situation's own before the ordinary one, then residence, school level,
+    rank, number of children; between equals, the one in force most recently.
+    """
+    concerned = [offer for offer in offers if offer.concerns(facts, day)]
+    main = [offer for offer in concerned if not offer.supplement]
+    if not main:
+        raise NoPrice(f"Aucun tarif n'est en vigueur le {day:%d/%m/%Y} pour ce cas.")
+
+    def weight(offer: Offer) -> tuple[int, bool, bool, int, int, date]:
+        gravity = len(SITUATIONS) - SITUATIONS.index(offer.situation) if offer.situation else 0
+        return (
+            gravity,
+            offer.resident is not None,
+            bool(offer.level),
+            offer.rank,
+            offer.children,
+            offer.tariff.valid_from or date.min,
+        )
+
+    return [max(main, key=weight), *(offer for offer in concerned if offer.supplement)]
+
+
+def price_among(offers: Iterable[Offer], facts: Facts, day: date) -> Price:
+    """What a formula with these offers costs on `day`, supplements included. Raises NoPrice."""
+    chosen = choose(offers, facts, day)
+    total = price(chosen[0].tariff, replace(facts, column=facts.column or chosen[0].column), day)
+    for offer in chosen[1:]:
+        total = total.plus(price(offer.tariff, replace(facts, column=offer.column, units=Decimal(1)), day))
+    return total
 
 
 # A grid looked at ---------------------------------------------------------------------------------------
@@ -610,9 +636,7 @@ class Problem:
 def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Problem]:
     """Gaps, overlaps, reversed and missing limits or prices of a grid, in the order of the bands."""
     if not bands:
-        return [
-            Problem(Trouble.EMPTY, "La grille est vide : ajoutez au moins une tranche.")
-        ]
+        return [Problem(Trouble.EMPTY, "La grille est vide : ajoutez au moins une tranche.")]
     found = []
     ordered = sorted(bands, key=_low)
     columns = dict.fromkeys(name for band in ordered for name in band.prices)

@@ -32,11 +32,7 @@ D = Decimal
 
 
 def band(low, high, amount=None, name="", **columns):
-    prices = (
-        {column: D(value) for column, value in columns.items()}
-        if columns
-        else {"": D(amount)}
-    )
+    prices = {column: D(value) for column, value in columns.items()} if columns else {"": D(amount)}
     return Band(D(low), None if high is None else D(high), prices, name)
 
 
@@ -62,9 +58,7 @@ def cost(tariff, **facts):
 
 
 def flat(amount, *modifiers, **options):
-    return Tariff(
-        Kind.FLAT, (Band(None, None, {"": D(amount)}),), modifiers=modifiers, **options
-    )
+    return Tariff(Kind.FLAT, (Band(None, None, {"": D(amount)}),), modifiers=modifiers, **options)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +97,7 @@ def test_without_proof_of_quotient_the_highest_band_or_the_one_the_town_names():
     assert cost(Tariff(Kind.BANDS, bands)) == 3
     named = Tariff(Kind.BANDS, bands, no_quotient=NoQuotient.BAND, no_quotient_band="B")
     assert cost(named) == 2
-    fixed = Tariff(
-        Kind.BANDS, bands, no_quotient=NoQuotient.PRICE, no_quotient_price=D("7.40")
-    )
+    fixed = Tariff(Kind.BANDS, bands, no_quotient=NoQuotient.PRICE, no_quotient_price=D("7.40"))
     assert cost(fixed) == D("7.40")
 
 
@@ -120,20 +112,13 @@ def test_effort_rate_stays_between_floor_and_ceiling():
 
 def test_effort_rate_by_number_of_children_and_in_a_straight_line():
     rates = (Rate(D("0.06")), Rate(D("0.05"), children=2))
-    assert cost(Tariff(Kind.EFFORT, rates=rates), quotient="1000", children=4) == D(
-        "0.50"
-    )
+    assert cost(Tariff(Kind.EFFORT, rates=rates), quotient="1000", children=4) == D("0.50")
     line = Rate(D(0), D(1), D(5), low=D(200), high=D(1000))
-    assert [
-        cost(Tariff(Kind.EFFORT, rates=(line,)), quotient=q)
-        for q in ("0", "600", "2000")
-    ] == [1, 3, 5]
+    assert [cost(Tariff(Kind.EFFORT, rates=(line,)), quotient=q) for q in ("0", "600", "2000")] == [1, 3, 5]
 
 
 def test_half_a_cent_is_rounded_up():
-    assert cost(Tariff(Kind.EFFORT, rates=(Rate(D("0.5")),)), quotient="101") == D(
-        "0.51"
-    )
+    assert cost(Tariff(Kind.EFFORT, rates=(Rate(D("0.5")),)), quotient="101") == D("0.51")
     assert rounded(D("2.675")) == D("2.68")
     assert rounded(D("2.675"), D("0.05")) == D("2.70")
 
@@ -156,10 +141,7 @@ def test_an_unexpected_child_pays_its_own_price_or_else_the_late_one():
 
 
 def test_rank_columns_end_with_the_last_one_and_strangers_have_their_own():
-    ranks = tuple(
-        Modifier(When.RANK, Effect.COLUMN, number=rank, column=f"r{rank}")
-        for rank in (2, 3, 4)
-    )
+    ranks = tuple(Modifier(When.RANK, Effect.COLUMN, number=rank, column=f"r{rank}") for rank in (2, 3, 4))
     tariff = Tariff(
         Kind.BANDS,
         (band("0", None, r1="7.86", r2="7.10", r3="6.42", r4="5.80", ext="14.00"),),
@@ -171,8 +153,6 @@ def test_rank_columns_end_with_the_last_one_and_strangers_have_their_own():
         D("5.80"),
     ]
     assert cost(tariff, rank=2, resident=False) == 14
-        "7.86"
-    )  # rank 1 is asked, r9 is only the formula's column
     assert cost(tariff, column="r9", final_column=True) == D("5.80")
 
 
@@ -243,12 +223,8 @@ def test_a_grid_is_never_used_outside_its_dates():
 
 
 def test_the_explanation_says_quotient_band_and_modifiers():
-    said = price(CANTEEN, Facts(D(700), late=True)).explanation.replace(
-        "\N{NO-BREAK SPACE}", " "
-    )
-    assert said == (
-        "Quotient 700, tranche de 640 à 1 899,99 : 2,35 €. Réservation hors délai : + 2,50 €."
-    )
+    said = price(CANTEEN, Facts(D(700), late=True)).explanation.replace("\N{NO-BREAK SPACE}", " ")
+    assert said == ("Quotient 700, tranche de 640 à 1 899,99 : 2,35 €. Réservation hors délai : + 2,50 €.")
 
 
 @pytest.mark.parametrize(
@@ -302,9 +278,7 @@ amounts = st.decimals(0, 200, places=2)
 @st.composite
 def grids(draw):
     """Any set of bands, with gaps, overlaps and limits left open."""
-    rows = draw(
-        st.lists(st.tuples(quotients, quotients, amounts), min_size=1, max_size=8)
-    )
+    rows = draw(st.lists(st.tuples(quotients, quotients, amounts), min_size=1, max_size=8))
     return tuple(
         Band(None if not low else min(low, high), max(low, high) or None, {"": amount})
         for low, high, amount in rows
@@ -312,9 +286,7 @@ def grids(draw):
 
 
 @given(grids(), quotients | st.none(), st.sampled_from(Between))
-def test_every_grid_prices_every_quotient_with_one_of_its_prices(
-    bands, quotient, between
-):
+def test_every_grid_prices_every_quotient_with_one_of_its_prices(bands, quotient, between):
     got = price(Tariff(Kind.BANDS, bands, between=between), Facts(quotient))
     assert got.amount in {one.prices[""] for one in bands}
     assert got.steps
@@ -335,14 +307,7 @@ def test_quantity_times_unit_price_is_the_total_to_the_cent(amount, units, step)
 
 
 @given(quotients, quotients, st.decimals("0.01", 2, places=4), amounts, amounts)
-def test_effort_rate_never_falls_when_the_quotient_climbs(
-    one, other, percent, floor, more
-):
+def test_effort_rate_never_falls_when_the_quotient_climbs(one, other, percent, floor, more):
     tariff = Tariff(Kind.EFFORT, rates=(Rate(percent, floor, floor + more),))
     low, high = sorted((one, other))
-    assert (
-        floor
-        <= cost(tariff, quotient=low)
-        <= cost(tariff, quotient=high)
-        <= floor + more
-    )
+    assert floor <= cost(tariff, quotient=low) <= cost(tariff, quotient=high) <= floor + more
