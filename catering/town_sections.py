@@ -1,0 +1,20 @@
+"""What the canteen adds to a town's file: the diets its kitchens cook for."""
+
+from catering.models import Diet
+from portal.reservations.town_file import Field, Flag, Number, Rows, register
+
+register(
+    Rows(
+        key="régimes_alimentaires",
+        model=Diet,
+        match=("name",),
+        compact=True,
+        comment="Les régimes que les familles peuvent choisir.",
+        fields=(
+            Field("nom", "name"),
+            Field("pai", "needs_pai", Flag(), default=False),
+            Field("proposé", "active", Flag(), default=True),
+            Field("ordre", "order", Number(), default=0),
+        ),
+    )
+)

@@ -1,0 +1,743 @@
+"""A town's set-up as one readable YAML file: loaded, exported, loaded again without a difference.
+
+The file holds sections (« établissements », « activités »…). A section is a list of rows or one block, and each
+row is a model's fields under French names: `Rows` and `Field` say which, for reading and writing alike. Apps
+above the engine add their own sections by calling `register` in a module `town_sections.py`.
+
+    load(text) -> Report           all or nothing; raises TownFileError with every mistake, its line and field
+    export() -> str                the same file, from the database
+
+Rows are matched by their code or name: what exists is brought up to date, never doubled; what the file does not
+name is left alone. A field left out takes its usual value, so that a file always says the same thing.
+See docs/town-file.md.
+"""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
+from io import StringIO
+from typing import Any, NamedTuple
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import models, transaction
+from django.utils import timezone
+from django.utils.module_loading import autodiscover_modules
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.scalarstring import LiteralScalarString
+
+from portal.reservations.deadlines import TableRow
+from portal.reservations.fields import WEEKDAYS, mask_of, weekdays_in
+from portal.reservations.rule_rows import read_table, write_table
+
+YES = ("oui", "true", "vrai")
+NO = ("non", "false", "faux")
+
+
+class Problem(NamedTuple):
+    """A mistake: the line of the file (from 1), where in it (« activités › cantine › jours »), what to do."""
+
+    line: int
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        where = f" ({self.where})" if self.where else ""
+        return f"Ligne {self.line}{where} : {self.text}"
+
+
+class TownFileError(Exception):
+    """The file cannot be loaded; nothing was written. `problems` in the order of the lines."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class Mistake(Exception):
+    """One value cannot be read: the sentence for the reader of the file, and the node it is about."""
+
+    def __init__(self, text: str, node: Node | None = None) -> None:
+        super().__init__(text)
+        self.text = text
+        self.node = node
+
+
+class Known(Exception):
+    """The value depends on a row that was already refused: nothing more to say."""
+
+
+@dataclass
+class Report:
+    """What loading did, in labels for the reader: « établissement « Le Verger » »."""
+
+    created: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+
+
+def plain(word: str) -> str:
+    """The word without accents, capitals, spaces or signs: « École desservie » is ecole_desservie."""
+    letters = unicodedata.normalize("NFKD", word.strip().lower().replace("œ", "oe"))
+    kept = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return "_".join("".join(c if c.isalnum() else " " for c in kept).split())
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """« Vouliez-vous écrire … ? », or the list of what is known."""
+    by_plain = {plain(name): name for name in known}
+    near = difflib.get_close_matches(plain(word), by_plain, n=1)
+    if near:
+        return f"Vouliez-vous écrire « {by_plain[near[0]]} » ?"
+    return "Possible : " + ", ".join(by_plain.values()) + "."
+
+
+# Values -----------------------------------------------------------------------------------------------
+
+
+class Loading:
+    """One run: the mistakes so far, what was done, and which rows were refused."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.report = Report()
+        self.refused: set[tuple[type[models.Model], str]] = set()
+
+    def complain(self, node: Node, where: Sequence[str], text: str) -> None:
+        self.problems.append(Problem(node.start_mark.line + 1, " › ".join(where), text))
+
+
+def scalar(node: Node) -> str:
+    if not isinstance(node, ScalarNode):
+        raise Mistake("Une seule valeur est attendue ici, pas une liste ni un bloc.", node)
+    return str(node.value)
+
+
+def is_empty(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.style is None and node.value in ("", "~", "null")
+
+
+def items(node: Node) -> list[Node]:
+    if not isinstance(node, SequenceNode):
+        raise Mistake("Une liste est attendue ici, par exemple [lundi, mardi].", node)
+    return list(node.value)
+
+
+class Text:
+    """A text as it stands."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> Any:
+        return scalar(node).strip()
+
+    def write(self, value: Any) -> Any:
+        text = "\n".join(line.rstrip() for line in str(value).strip().splitlines())
+        return LiteralScalarString(text) if "\n" in text else text
+
+
+class Flag(Text):
+    """« oui » or « non »."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> bool:
+        word = plain(scalar(node))
+        if word not in YES + NO:
+            raise Mistake(f"« {scalar(node)} » n'est ni oui ni non.", node)
+        return word in YES
+
+    def write(self, value: Any) -> Any:
+        return "oui" if value else "non"
+
+
+class Number(Text):
+    """A whole number, never negative."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> int:
+        text = scalar(node).strip()
+        if not text.isascii() or not text.isdigit():
+            raise Mistake(f"« {text} » n'est pas un nombre entier.", node)
+        return int(text)
+
+    def write(self, value: Any) -> Any:
+        return int(value)
+
+
+class Amount(Text):
+    """A decimal: « 2,50 » or « 2.50 »."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> Decimal:
+        text = scalar(node)
+        try:
+            amount = Decimal(text.strip().removesuffix("€").strip().replace(",", "."))
+        except InvalidOperation:
+            raise Mistake(f"« {text} » n'est pas un nombre.", node) from None
+        if not amount.is_finite():
+            raise Mistake(f"« {text} » n'est pas un nombre.", node)
+        return amount
+
+    def write(self, value: Any) -> Any:
+        shown = f"{Decimal(value).normalize():f}"
+        whole, _, cents = shown.partition(".")
+        return f"{whole}.{cents:0<2}" if cents else whole
+
+
+class Day(Text):
+    """2026-09-01, or 01/09/2026."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> date:
+        text = scalar(node).strip()
+        for shape in ("%Y-%m-%d", "%d/%m/%Y"):
+            try:
+                return datetime.strptime(text, shape).date()
+            except ValueError:
+                continue
+        raise Mistake(f"« {text} » n'est pas une date. Écrivez-la ainsi : 2026-09-01.", node)
+
+    def write(self, value: Any) -> Any:
+        return value
+
+
+def read_hour(text: str) -> time:
+    """« 10:00 », « 10h », « 10 h 30 ». Raises ValueError."""
+    hours, _, minutes = plain(text).replace("h", "_").partition("_")
+    return time(int(hours), int(minutes.strip("_") or 0))
+
+
+class Hour(Text):
+    """10:00, or 10 h."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> time:
+        text = scalar(node)
+        try:
+            return read_hour(text)
+        except ValueError:
+            raise Mistake(f"« {text} » n'est pas une heure. Écrivez-la ainsi : 10:00.", node) from None
+
+    def write(self, value: Any) -> Any:
+        return f"{value:%H:%M}"
+
+
+class Moment(Text):
+    """2026-06-01 08:00, in the town's own time."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> datetime:
+        text = scalar(node).strip()
+        for shape in ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M"):
+            try:
+                return timezone.make_aware(datetime.strptime(text, shape))
+            except ValueError:
+                continue
+        raise Mistake(
+            f"« {text} » n'est pas une date avec son heure. Écrivez ainsi : 2026-06-01 08:00.", node
+        )
+
+    def write(self, value: Any) -> Any:
+        local = timezone.localtime(value)
+        return f"{local:%Y-%m-%d %H:%M:%S}" if local.second else f"{local:%Y-%m-%d %H:%M}"
+
+
+class Words(Text):
+    """One of the given French words, each standing for a stored value."""
+
+    def __init__(self, words: Mapping[str, Any]) -> None:
+        self.words = dict(words)
+        self.values = {plain(word): value for word, value in words.items()}
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> Any:
+        text = scalar(node)
+        if plain(text) not in self.values:
+            raise Mistake(f"« {text} » n'est pas prévu ici. {closest(text, self.words)}", node)
+        return self.values[plain(text)]
+
+    def write(self, value: Any) -> Any:
+        return next(word for word, stored in self.words.items() if stored == value)
+
+
+class ListOf(Text):
+    """[…]: several values of one kind, each once, in the file's order."""
+
+    def __init__(self, kind: Text) -> None:
+        self.kind = kind
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> list[Any]:
+        found: list[Any] = []
+        for item in items(node):
+            value = self.kind.read(item, loading, parent)
+            if value in found:
+                raise Mistake(f"« {scalar(item)} » est écrit deux fois.", item)
+            found.append(value)
+        return found
+
+    def write(self, value: Any) -> Any:
+        return flow([self.kind.write(item) for item in value])
+
+
+WEEKDAY = Words({name: number for number, name in enumerate(WEEKDAYS)})
+
+
+class Weekdays(Text):
+    """[lundi, mardi]: a mask of weekdays."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> int:
+        return mask_of(ListOf(WEEKDAY).read(node, loading, parent))
+
+    def write(self, value: Any) -> Any:
+        return flow([WEEKDAYS[weekday] for weekday in weekdays_in(value)])
+
+
+class Reference(Text):
+    """Another row, by its code or name; `within` narrows to the children of the same parent (« activity »)."""
+
+    def __init__(
+        self,
+        model: type[models.Model],
+        by: str = "code",
+        *,
+        within: str = "",
+        only: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model = model
+        self.by = by
+        self.within = within
+        self.only = dict(only or {})
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> Any:
+        text = scalar(node).strip()
+        rows = self.model._default_manager.filter(**self.only)
+        if self.within:
+            rows = rows.filter(**{self.within: parent})
+        found = rows.filter(**{self.by: text}).first()
+        if found is None:
+            if (self.model, text) in loading.refused:
+                raise Known
+            known = list(rows.values_list(self.by, flat=True)[:200])
+            name = self.model._meta.verbose_name
+            hint = closest(text, known) if known else "Il n'y en a encore aucun."
+            raise Mistake(f"« {text} » : aucun {name} de ce nom. {hint}", node)
+        return found
+
+    def write(self, value: Any) -> Any:
+        return str(getattr(value, self.by))
+
+
+def flow(values: Iterable[Any]) -> CommentedSeq:
+    """A list written on one line."""
+    sequence = CommentedSeq(values)
+    sequence.fa.set_flow_style()
+    return sequence
+
+
+class DeadlineTable(Text):
+    """{lundi: jeudi 15:00, mercredi: jamais}: limit weekday and hour of each target weekday."""
+
+    LIMIT = re.compile(
+        r"(?P<weekday>[^\W\d]+)(\s+(à\s*)?(?P<at>\d{1,2}\s*[h:]\s*\d{0,2}))?"
+        r"(\s*\(?(?P<weeks>\d+) semaines? plus tôt\)?)?"
+    )
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> dict[str, Any]:
+        if not isinstance(node, MappingNode):
+            raise Mistake(
+                "Un tableau est attendu ici, par exemple : {lundi: jeudi 15:00, mardi: jamais}.", node
+            )
+        rows: dict[int, TableRow | None] = {}
+        for key_node, value_node in node.value:
+            target = WEEKDAY.read(key_node, loading, parent)
+            if target in rows:
+                raise Mistake(f"« {scalar(key_node)} » est écrit deux fois.", key_node)
+            rows[target] = self.read_limit(value_node)
+        return write_table(rows)
+
+    def read_limit(self, node: Node) -> TableRow | None:
+        text = scalar(node).strip().lower()
+        if text == "jamais":
+            return None
+        found = self.LIMIT.fullmatch(text)
+        try:
+            if found is None or plain(found["weekday"]) not in WEEKDAY.values:
+                raise ValueError(text)
+            at = read_hour(found["at"]) if found["at"] else None
+        except ValueError:
+            raise Mistake(
+                f"« {text} » : écrivez le jour limite et son heure, par exemple : jeudi 15:00.", node
+            ) from None
+        return TableRow(WEEKDAY.values[plain(found["weekday"])], at, int(found["weeks"] or 0))
+
+    def write(self, value: Any) -> Any:
+        table = CommentedMap()
+        for target, row in read_table(value).items():
+            table[WEEKDAYS[target]] = "jamais" if row is None else self.write_limit(row)
+        return table
+
+    def write_limit(self, row: TableRow) -> str:
+        text = WEEKDAYS[row.weekday]
+        if row.at:
+            text += f" {row.at:%H:%M}"
+        if row.more_weeks:
+            text += f" ({row.more_weeks} semaine{'s' if row.more_weeks > 1 else ''} plus tôt)"
+        return text
+
+
+# Rows -------------------------------------------------------------------------------------------------
+
+REQUIRED: Any = object()
+
+
+@dataclass(frozen=True)
+class Field:
+    """A French key of a row and the model's attribute behind it."""
+
+    key: str
+    name: str
+    kind: Text = field(default_factory=Text)
+    default: Any = REQUIRED
+    many: bool = False  # a many-to-many relation, read as a list of references
+
+    def value_of(self, row: models.Model) -> Any:
+        return list(getattr(row, self.name).all()) if self.many else getattr(row, self.name)
+
+
+@dataclass
+class Loaded:
+    """A row of the file that is in the database."""
+
+    row: models.Model
+    is_new: bool
+    changed: bool
+    entries: dict[str, tuple[Node, Node]]
+    where: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A list of rows of one model, under `key` of the file or of a parent row."""
+
+    key: str
+    model: type[models.Model]
+    fields: tuple[Field, ...]
+    match: tuple[str, ...]  # the attributes that tell one row from another
+    parent: str = ""  # the foreign key to the parent row
+    children: tuple["Rows", ...] = ()
+    exact: bool = False  # rows missing from the file are deleted: they only make sense together
+    compact: bool = False  # written on one line
+    single: bool = False  # one block instead of a list
+    comment: str = ""
+    order_by: tuple[str, ...] = ()
+
+    # Reading
+
+    def load(self, node: Node, loading: Loading, where: tuple[str, ...] = (), parent: Any = None) -> None:
+        """Brings the rows of `node` into the database; complains to `loading`."""
+        if self.single:
+            nodes = [node]
+        elif is_empty(node):
+            nodes = []
+        elif isinstance(node, SequenceNode):
+            nodes = node.value
+        else:
+            text = "Une liste de lignes qui commencent par « - » est attendue ici."
+            loading.complain(node, (*where, self.key), text)
+            return
+        seen: dict[tuple[Any, ...], int] = {}
+        loaded = [self.load_row(each, loading, (*where, self.key), parent, seen) for each in nodes]
+        done = [each for each in loaded if each is not None]
+        # Relations last: a restaurant may be written before the schools it serves.
+        for each in done:
+            self.relate(each, loading, parent)
+        if self.exact:
+            kept = [each.row.pk for each in done]
+            for row in self.model._default_manager.filter(**{self.parent: parent}).exclude(pk__in=kept):
+                loading.report.removed.append(self.label(row))
+                row.delete()
+
+    def load_row(
+        self,
+        node: Node,
+        loading: Loading,
+        where: tuple[str, ...],
+        parent: Any,
+        seen: dict[tuple[Any, ...], int],
+    ) -> "Loaded | None":
+        if not isinstance(node, MappingNode):
+            loading.complain(node, where, "Des champs de la forme « nom: valeur » sont attendus ici.")
+            return None
+        entries = self.entries(node, loading, where)
+        name = self.name_in(entries)
+        where = (*where, name) if name else where
+        values = self.values(node, entries, loading, where, parent)
+        if values is None:
+            if name:
+                loading.refused.add((self.model, name))
+            return None
+        key = tuple(values[attribute] for attribute in self.match)
+        if self.match and key in seen:
+            loading.complain(node, where, f"Déjà écrit à la ligne {seen[key]}.")
+            return None
+        seen[key] = node.start_mark.line + 1
+        loaded = self.save(node, entries, values, loading, where, parent)
+        if loaded is None:
+            if name:
+                loading.refused.add((self.model, name))
+            return None
+        for child in self.children:
+            if plain(child.key) in entries:
+                child.load(entries[plain(child.key)][1], loading, where, loaded.row)
+            elif child.exact:
+                child.load(SequenceNode("", []), loading, where, loaded.row)
+        return loaded
+
+    def relate(self, loaded: "Loaded", loading: Loading, parent: Any) -> None:
+        """Sets the row's relations to others, then counts the row in the report."""
+        for field_ in self.fields:
+            if not field_.many:
+                continue
+            entry = loaded.entries.get(plain(field_.key))
+            try:
+                others = (
+                    field_.kind.read(entry[1], loading, parent) if entry and not is_empty(entry[1]) else []
+                )
+            except Mistake as mistake:
+                loading.complain(mistake.node or entry[1], (*loaded.where, field_.key), mistake.text)
+                continue
+            except Known:
+                continue
+            relation = getattr(loaded.row, field_.name)
+            if {other.pk for other in relation.all()} != {other.pk for other in others}:
+                relation.set(others)
+                loaded.changed = True
+        report = loading.report
+        kind = report.created if loaded.is_new else report.changed if loaded.changed else report.unchanged
+        kind.append(self.label(loaded.row))
+
+    def entries(
+        self, node: MappingNode, loading: Loading, where: tuple[str, ...]
+    ) -> dict[str, tuple[Node, Node]]:
+        """The known keys of a block, without accents -> (key node, value node)."""
+        known = [field.key for field in self.fields] + [child.key for child in self.children]
+        allowed = {plain(key) for key in known}
+        found: dict[str, tuple[Node, Node]] = {}
+        for key_node, value_node in node.value:
+            key = plain(str(getattr(key_node, "value", "")))
+            if key not in allowed:
+                text = f"Le champ « {getattr(key_node, 'value', '?')} » n'existe pas ici."
+                loading.complain(key_node, where, f"{text} {closest(key, known)}")
+            elif key in found:
+                loading.complain(key_node, where, f"Le champ « {key_node.value} » est écrit deux fois.")
+            else:
+                found[key] = (key_node, value_node)
+        return found
+
+    def name_in(self, entries: dict[str, tuple[Node, Node]]) -> str:
+        """What the row calls itself, for messages."""
+        for field_ in self.fields:
+            if field_.name in (*self.match, "code", "name") and plain(field_.key) in entries:
+                value = entries[plain(field_.key)][1]
+                if isinstance(value, ScalarNode):
+                    return str(value.value)
+        return ""
+
+    def values(
+        self,
+        node: Node,
+        entries: dict[str, tuple[Node, Node]],
+        loading: Loading,
+        where: tuple[str, ...],
+        parent: Any,
+    ) -> dict[str, Any] | None:
+        """Attribute -> value of every field; None when one cannot be read."""
+        values: dict[str, Any] = {}
+        complete = True
+        for field_ in self.fields:
+            if field_.many:
+                continue
+            here = (*where, field_.key)
+            entry = entries.get(plain(field_.key))
+            if entry is None or is_empty(entry[1]):
+                if field_.default is REQUIRED:
+                    loading.complain(entry[0] if entry else node, here, f"Le champ « {field_.key} » manque.")
+                    complete = False
+                else:
+                    values[field_.name] = field_.default() if callable(field_.default) else field_.default
+                continue
+            try:
+                values[field_.name] = field_.kind.read(entry[1], loading, parent)
+            except Mistake as mistake:
+                loading.complain(mistake.node or entry[1], here, mistake.text)
+                complete = False
+            except Known:
+                complete = False
+        return values if complete else None
+
+    def find(self, values: Mapping[str, Any], parent: Any) -> models.Model | None:
+        rows = self.model._default_manager.all()
+        if self.parent:
+            rows = rows.filter(**{self.parent: parent})
+        return rows.filter(**{attribute: values[attribute] for attribute in self.match}).first()
+
+    def save(
+        self,
+        node: Node,
+        entries: dict[str, tuple[Node, Node]],
+        values: dict[str, Any],
+        loading: Loading,
+        where: tuple[str, ...],
+        parent: Any,
+    ) -> "Loaded | None":
+        """Creates or updates the row; None when the model refuses it."""
+        row = self.find(values, parent)
+        is_new = row is None
+        if row is None:
+            row = self.model(**({self.parent: parent} if self.parent else {}))
+        changed = is_new
+        for field_ in self.fields:
+            if not field_.many and getattr(row, field_.name, REQUIRED) != values[field_.name]:
+                setattr(row, field_.name, values[field_.name])
+                changed = True
+        try:
+            row.full_clean()
+        except ValidationError as error:
+            self.complain_about(error, node, entries, loading, where)
+            return None
+        if changed:
+            row.save()
+        return Loaded(row, is_new, changed, entries, where)
+
+    def complain_about(
+        self,
+        error: ValidationError,
+        node: Node,
+        entries: dict[str, tuple[Node, Node]],
+        loading: Loading,
+        where: tuple[str, ...],
+    ) -> None:
+        """Says a model's refusal at the line of the field it is about."""
+        keys = {field_.name: field_.key for field_ in self.fields}
+        for name, messages in error.message_dict.items():
+            key = keys.get(name, "") if name != NON_FIELD_ERRORS else ""
+            at = entries[plain(key)][1] if plain(key) in entries else node
+            for message in messages:
+                loading.complain(at, (*where, key) if key else where, message)
+
+    def label(self, row: models.Model) -> str:
+        return f"{row._meta.verbose_name} « {row} »"
+
+    # Writing
+
+    def export(self, parent: Any = None) -> Any:
+        """The rows as the file writes them; None when there are none."""
+        rows = self.model._default_manager.all()
+        if self.parent:
+            rows = rows.filter(**{self.parent: parent})
+        if self.order_by:
+            rows = rows.order_by(*self.order_by)
+        blocks = [self.export_row(row) for row in rows]
+        if not blocks:
+            return None
+        return blocks[0] if self.single else blocks
+
+    def export_row(self, row: models.Model) -> CommentedMap:
+        block = CommentedMap()
+        for field_ in self.fields:
+            value = field_.value_of(row)
+            default = field_.default() if callable(field_.default) else field_.default
+            if value is None or (field_.default is not REQUIRED and value == default):
+                continue
+            block[field_.key] = field_.kind.write(value)
+        for child in self.children:
+            rows = child.export(row)
+            if rows is not None:
+                block[child.key] = rows
+        if self.compact:
+            block.fa.set_flow_style()
+        return block
+
+
+# The file ---------------------------------------------------------------------------------------------
+
+_sections: dict[str, Rows] = {}
+
+
+def register(section: Rows) -> None:
+    """Adds a section to the file, after those already there: rows it refers to come before it."""
+    _sections[section.key] = section
+
+
+def sections() -> list[Rows]:
+    """Every section, the engine's first, in the order in which they are loaded and written."""
+    autodiscover_modules("town_sections")
+    return list(_sections.values())
+
+
+def load(text: str, *, dry_run: bool = False) -> Report:
+    """Loads a town's file, all or nothing; with `dry_run`, only says what it would do.
+
+    Raises TownFileError with every mistake found.
+    """
+    known = sections()
+    root = _parse(text)
+    loading = Loading()
+    by_key = {plain(section.key): section for section in known}
+    present: dict[str, Node] = {}
+    for key_node, value_node in root.value:
+        key = plain(str(getattr(key_node, "value", "")))
+        if key not in by_key:
+            names = [section.key for section in known]
+            text = f"La rubrique « {getattr(key_node, 'value', '?')} » n'existe pas. {closest(key, names)}"
+            loading.complain(key_node, (), text)
+        elif key in present:
+            loading.complain(key_node, (), f"La rubrique « {key_node.value} » est écrite deux fois.")
+        else:
+            present[key] = value_node
+    with transaction.atomic():
+        for section in known:
+            if plain(section.key) in present:
+                section.load(present[plain(section.key)], loading)
+        if dry_run or loading.problems:
+            transaction.set_rollback(True)
+    if loading.problems:
+        raise TownFileError(loading.problems)
+    return loading.report
+
+
+def _parse(text: str) -> MappingNode:
+    """The file's tree of nodes, each with its line; values stay the texts that were written."""
+    try:
+        root = YAML(typ="rt").compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise TownFileError(
+            [Problem(line, "", f"Ce n'est pas du YAML lisible : {error.problem}.")]
+        ) from error
+    except YAMLError as error:
+        raise TownFileError([Problem(1, "", f"Ce n'est pas du YAML lisible : {error}.")]) from error
+    if not isinstance(root, MappingNode):
+        raise TownFileError(
+            [Problem(1, "", "Le fichier doit contenir des rubriques, par exemple « commune: ».")]
+        )
+    return root
+
+
+HEADER = "Configuration d'une commune. Chaque champ est expliqué dans docs/town-file.md."
+
+
+def export() -> str:
+    """The town's set-up as a file that `load` takes back without changing anything."""
+    document = CommentedMap()
+    for section in sections():
+        rows = section.export()
+        if rows is not None:
+            document[section.key] = rows
+            document.yaml_set_comment_before_after_key(section.key, before=f"\n{section.comment}")
+    document.yaml_set_start_comment(HEADER)
+    writer = YAML()
+    writer.width = 4096  # one row, one line
+    writer.indent(mapping=2, sequence=4, offset=2)
+    out = StringIO()
+    writer.dump(document, out)
+    return out.getvalue()

@@ -1,0 +1,333 @@
+"""What the engine writes into a town's file: the town, its calendar, its rules, its activities."""
+
+from datetime import time
+
+from portal.models import Town
+from portal.reservations.fields import MONDAY_TO_FRIDAY
+from portal.reservations.models import (
+    Activity,
+    ActivityDeadline,
+    Capacity,
+    DeadlineRule,
+    DeadlineWindow,
+    Establishment,
+    Formula,
+    Part,
+    Period,
+    PublicHoliday,
+    SchoolHoliday,
+    SchoolYear,
+)
+from portal.reservations.states import Action
+from portal.reservations.town_file import (
+    WEEKDAY,
+    Amount,
+    Day,
+    DeadlineTable,
+    Field,
+    Flag,
+    Hour,
+    ListOf,
+    Moment,
+    Number,
+    Reference,
+    Rows,
+    Weekdays,
+    Words,
+    register,
+)
+
+REGION = Words({label: value for value, label in Town.Region.choices})
+ZONE = Words({value: value for value in Town.Zone.values})
+KIND_OF_ESTABLISHMENT = Words(
+    {
+        "école": Establishment.Kind.SCHOOL,
+        "restaurant": Establishment.Kind.RESTAURANT,
+        "centre": Establishment.Kind.CENTRE,
+    }
+)
+KIND_OF_RULE = Words(
+    {
+        "jours_avant": DeadlineRule.Kind.DAYS_BEFORE,
+        "heures_avant": DeadlineRule.Kind.HOURS_BEFORE,
+        "semaine_avant": DeadlineRule.Kind.WEEK_BEFORE,
+        "tableau": DeadlineRule.Kind.WEEKDAY_TABLE,
+        "jour_même": DeadlineRule.Kind.SAME_DAY,
+        "jour_du_mois": DeadlineRule.Kind.MONTH_DAY,
+        "jours_francs": DeadlineRule.Kind.CLEAR_DAYS,
+        "fenêtres": DeadlineRule.Kind.WINDOWS,
+        "jamais": DeadlineRule.Kind.NEVER,
+    }
+)
+DAY_UNIT = Words(
+    {
+        "calendaires": DeadlineRule.DayUnit.CALENDAR,
+        "ouvrés": DeadlineRule.DayUnit.WORKING,
+        "ouverture": DeadlineRule.DayUnit.OPEN,
+        "classe": DeadlineRule.DayUnit.SCHOOL,
+    }
+)
+AUDIENCE = Words(
+    {
+        "toutes": DeadlineWindow.Audience.ALL,
+        "commune": DeadlineWindow.Audience.RESIDENT,
+        "hors_commune": DeadlineWindow.Audience.NON_RESIDENT,
+    }
+)
+DURING = Words(
+    {
+        "classe": Activity.During.TERM,
+        "vacances": Activity.During.HOLIDAYS,
+        "année": Activity.During.ALWAYS,
+    }
+)
+PROCESSING = Words(
+    {"automatique": Activity.Processing.AUTOMATIC, "sur_demande": Activity.Processing.ON_REQUEST}
+)
+PART = Words({label: value for value, label in Part.choices})
+ACTION = Words({"réserver": Action.BOOK, "annuler": Action.CANCEL})
+LATE = Words(
+    {
+        "refus": ActivityDeadline.Late.REFUSE,
+        "demande": ActivityDeadline.Late.REQUEST,
+        "accord": ActivityDeadline.Late.ACCEPT,
+    }
+)
+SURCHARGE = Words(
+    {
+        "ajout": ActivityDeadline.Surcharge.ADD,
+        "multiplication": ActivityDeadline.Surcharge.MULTIPLY,
+        "prix": ActivityDeadline.Surcharge.PRICE,
+    }
+)
+
+register(
+    Rows(
+        key="commune",
+        model=Town,
+        single=True,
+        match=(),
+        comment="Ce que disent les pages et les messages.",
+        fields=(
+            Field("nom", "name"),
+            Field("service", "service", default=Town._meta.get_field("service").default),
+            Field("adresse", "address", default=""),
+            Field("téléphone", "phone", default=""),
+            Field("e-mail", "email", default=""),
+            Field("horaires", "opening_hours", default=""),
+            Field("site", "website", default=""),
+            Field("couleur", "colour", default=Town._meta.get_field("colour").default),
+            Field("zone", "zone", ZONE, default=Town.Zone.A),
+            Field("jours_fériés", "region", REGION, default=Town.Region.METROPOLE),
+            Field("adresse_sans_validation", "address_changes_at_once", Flag(), default=False),
+            Field("mentions_légales", "legal_notice", default=""),
+            Field("données_personnelles", "privacy_notice", default=""),
+            Field("accessibilité", "accessibility_notice", default=""),
+        ),
+    )
+)
+register(
+    Rows(
+        key="établissements",
+        model=Establishment,
+        match=("code",),
+        comment="Écoles, restaurants et centres.",
+        order_by=("-kind", "name"),
+        fields=(
+            Field("code", "code"),
+            Field("nom", "name"),
+            Field("type", "kind", KIND_OF_ESTABLISHMENT),
+            Field("adresse", "address", default=""),
+            Field("téléphone", "phone", default=""),
+            Field("jours", "open_weekdays", Weekdays(), default=MONDAY_TO_FRIDAY),
+            Field(
+                "écoles",
+                "schools",
+                ListOf(Reference(Establishment, only={"kind": Establishment.Kind.SCHOOL})),
+                default=list,
+                many=True,
+            ),
+            Field("en_service", "active", Flag(), default=True),
+        ),
+    )
+)
+register(
+    Rows(
+        key="années_scolaires",
+        model=SchoolYear,
+        match=("name",),
+        compact=True,
+        comment="Du premier au dernier jour de classe.",
+        order_by=("starts_on",),
+        fields=(Field("nom", "name"), Field("du", "starts_on", Day()), Field("au", "ends_on", Day())),
+    )
+)
+register(
+    Rows(
+        key="vacances_scolaires",
+        model=SchoolHoliday,
+        match=("zone", "starts_on"),
+        compact=True,
+        comment="Du premier au dernier jour sans classe.",
+        order_by=("starts_on", "zone"),
+        fields=(
+            Field("nom", "name"),
+            Field("zone", "zone", ZONE),
+            Field("du", "starts_on", Day()),
+            Field("au", "ends_on", Day()),
+        ),
+    )
+)
+register(
+    Rows(
+        key="jours_fériés",
+        model=PublicHoliday,
+        match=("day",),
+        compact=True,
+        comment="Les jours fériés de la commune.",
+        fields=(Field("jour", "day", Day()), Field("nom", "name")),
+    )
+)
+register(
+    Rows(
+        key="règles_de_délai",
+        model=DeadlineRule,
+        match=("name",),
+        comment="Jusqu'à quand agir. Seuls comptent les champs du principe choisi.",
+        fields=(
+            Field("nom", "name"),
+            Field("principe", "kind", KIND_OF_RULE),
+            Field("nombre", "number", Number(), default=None),
+            Field("jours_comptés", "day_unit", DAY_UNIT, default=DeadlineRule.DayUnit.CALENDAR),
+            Field("sans_week-ends", "skip_weekends", Flag(), default=False),
+            Field("sans_jours_fériés", "skip_public_holidays", Flag(), default=False),
+            Field("sans_ces_jours", "skip_weekdays", Weekdays(), default=0),
+            Field("heure", "at", Hour(), default=None),
+            Field("jour", "weekday", WEEKDAY, default=None),
+            Field("jour_du_mois", "month_day", Number(), default=None),
+            Field("tableau", "table", DeadlineTable(), default=dict),
+            Field("tableau_si_lundi_férié", "holiday_monday_table", DeadlineTable(), default=dict),
+            Field("instant_de_référence", "reference_time", Hour(), default=time(0, 0)),
+            Field("heure_incluse", "inclusive", Flag(), default=True),
+            Field("depuis_le_dernier_jour_de_classe", "from_last_school_day", Flag(), default=False),
+        ),
+        children=(
+            Rows(
+                key="fenêtres",
+                model=DeadlineWindow,
+                match=("covers_from", "covers_to", "opens_at", "closes_at", "audience"),
+                parent="rule",
+                exact=True,
+                compact=True,
+                order_by=("covers_from", "audience", "opens_at", "pk"),
+                fields=(
+                    Field("du", "covers_from", Day()),
+                    Field("au", "covers_to", Day()),
+                    Field("ouvre", "opens_at", Moment(), default=None),
+                    Field("clôt", "closes_at", Moment(), default=None),
+                    Field("pour", "audience", AUDIENCE, default=DeadlineWindow.Audience.ALL),
+                ),
+            ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="activités",
+        model=Activity,
+        match=("code",),
+        comment="Ce à quoi un enfant s'inscrit, avec ses formules, ses périodes, ses places et ses délais.",
+        fields=(
+            Field("code", "code"),
+            Field("nom", "name"),
+            Field("service", "service"),
+            Field("présentation", "description", default=""),
+            Field(
+                "établissements", "establishments", ListOf(Reference(Establishment)), default=list, many=True
+            ),
+            Field("jours", "weekdays", Weekdays(), default=MONDAY_TO_FRIDAY),
+            Field("pendant", "during", DURING, default=Activity.During.TERM),
+            Field("réservations", "processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
+            Field("annulations", "cancel_processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
+            Field("inscriptions", "enrolment_processing", PROCESSING, default=Activity.Processing.ON_REQUEST),
+            Field("liste_d'attente", "waiting_list", Flag(), default=True),
+            Field("âge_minimum", "min_age", Number(), default=None),
+            Field("âge_maximum", "max_age", Number(), default=None),
+            Field("fiche_sanitaire", "health_file_required", Flag(), default=False),
+            Field("proposée", "active", Flag(), default=True),
+            Field("ordre", "order", Number(), default=0),
+        ),
+        children=(
+            Rows(
+                key="formules",
+                model=Formula,
+                match=("code",),
+                parent="activity",
+                compact=True,
+                fields=(
+                    Field("code", "code"),
+                    Field("nom", "name"),
+                    Field("moments", "parts", ListOf(PART)),
+                    Field("repas_compris", "with_meal", Flag(), default=False),
+                    Field("proposée", "active", Flag(), default=True),
+                    Field("ordre", "order", Number(), default=0),
+                ),
+            ),
+            Rows(
+                key="périodes",
+                model=Period,
+                match=("code",),
+                parent="activity",
+                fields=(
+                    Field("code", "code"),
+                    Field("nom", "name"),
+                    Field("année", "school_year", Reference(SchoolYear, by="name")),
+                    Field("du", "starts_on", Day()),
+                    Field("au", "ends_on", Day()),
+                    Field("ouvre", "opens_at", Moment(), default=None),
+                    Field("ouvre_hors_commune", "opens_at_non_residents", Moment(), default=None),
+                    Field("clôt", "closes_at", Moment(), default=None),
+                    Field(
+                        "établissements",
+                        "establishments",
+                        ListOf(Reference(Establishment)),
+                        default=list,
+                        many=True,
+                    ),
+                ),
+            ),
+            Rows(
+                key="places",
+                model=Capacity,
+                match=("establishment", "part", "formula"),
+                parent="activity",
+                compact=True,
+                order_by=("establishment__code", "part", "formula__code"),
+                fields=(
+                    Field("établissement", "establishment", Reference(Establishment)),
+                    Field("moment", "part", PART),
+                    Field("formule", "formula", Reference(Formula, within="activity"), default=None),
+                    Field("places", "places", Number()),
+                ),
+            ),
+            Rows(
+                key="délais",
+                model=ActivityDeadline,
+                match=("action", "formula", "period"),
+                parent="activity",
+                order_by=("action", "formula__code", "period__code", "pk"),
+                fields=(
+                    Field("pour", "action", ACTION),
+                    Field("formule", "formula", Reference(Formula, within="activity"), default=None),
+                    Field("période", "period", Reference(Period, within="activity"), default=None),
+                    Field("règle", "rule", Reference(DeadlineRule, by="name")),
+                    Field("en_retard", "late", LATE, default=ActivityDeadline.Late.REFUSE),
+                    Field("dernier_moment", "last_moment", Reference(DeadlineRule, by="name"), default=None),
+                    Field("majoration", "surcharge", SURCHARGE, default=""),
+                    Field("montant", "surcharge_amount", Amount(), default=None),
+                    Field("retards_gratuits_par_mois", "free_late_a_month", Number(), default=0),
+                ),
+            ),
+        ),
+    )
+)
