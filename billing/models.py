@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
 from billing import pricing
-from portal.reservations.models import Formula, SchoolClass
+from portal.reservations.models import Enrolment, Formula, SchoolClass
 
 NEVER_NEGATIVE = MinValueValidator(Decimal(0), "Un montant n'est jamais négatif.")
 
@@ -419,3 +419,74 @@ class FormulaTariff(models.Model):
             pricing.When(self.situation) if self.situation else None,
             self.supplement,
         )
+
+
+class PackedMeal(models.Model):
+    """That a child brings its own meal under a PAI, so that another price counts."""
+
+    enrolment = models.ForeignKey(
+        Enrolment, on_delete=models.CASCADE, related_name="packed_meals", verbose_name="inscription"
+    )
+    valid_from = models.DateField("du")
+    valid_to = models.DateField("au", null=True, blank=True)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "panier repas (PAI)"
+        verbose_name_plural = "paniers repas (PAI)"
+        ordering = ["-valid_from"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(valid_to=None) | Q(valid_to__gte=F("valid_from")),
+                name="packed_meal_ends_after_start",
+                violation_error_message="La période doit finir après son début.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Panier repas – {self.enrolment}"
+
+    def on(self, day: date) -> bool:
+        return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
+
+
+# Settings -----------------------------------------------------------------------------------------------
+
+
+class BillingSettings(models.Model):
+    """How the town bills: one row."""
+
+    class Siblings(models.TextChoices):
+        ALL = "all", "tous les enfants inscrits du foyer, toutes activités"
+        ACTIVITY = "activity", "les enfants du foyer inscrits à la même activité"
+
+    siblings = models.CharField(
+        "enfants comptés pour le rang et le nombre d'enfants",
+        max_length=8,
+        choices=Siblings,
+        default=Siblings.ALL,
+    )
+
+    class Meta:
+        verbose_name = "réglages de la facturation"
+        verbose_name_plural = "réglages de la facturation"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(pk=1),
+                name="only_one_billing_settings",
+                violation_error_message="Les réglages n'existent qu'une fois.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return "Réglages de la facturation"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
+
+    @classmethod
+    def current(cls) -> "BillingSettings":
+        """The row, or an unsaved one with the usual values."""
+        return cls.objects.first() or cls()

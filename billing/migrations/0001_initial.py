@@ -10,251 +10,1233 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('reservations', '0002_companions'),
+        ("reservations", "0002_companions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='HistoricalTariff',
+            name="HistoricalTariff",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('code', models.SlugField(max_length=80, verbose_name='code')),
-                ('name', models.CharField(max_length=120, verbose_name='nom')),
-                ('kind', models.CharField(choices=[('flat', 'Prix unique'), ('bands', 'Tranches de quotient familial'), ('effort', "Taux d'effort")], default='bands', max_length=8, verbose_name='principe')),
-                ('unit', models.CharField(choices=[('presence', 'la présence (repas, journée…)'), ('hour', "l'heure commencée"), ('half_hour', 'la demi-heure commencée'), ('quarter', "le quart d'heure commencé"), ('month', 'le mois (forfait)'), ('period', 'la période (forfait)')], default='presence', max_length=10, verbose_name='prix pour')),
-                ('columns', models.JSONField(blank=True, default=list, validators=[billing.models.check_columns], verbose_name='colonnes')),
-                ('between', models.CharField(choices=[('lower', 'La tranche du dessous (la moins chère pour la famille)'), ('upper', 'La tranche du dessus')], default='lower', help_text='Par exemple 450 quand les tranches sont « moins de 450 » et « de 451 à 550 ».', max_length=6, verbose_name='un quotient entre deux tranches paie')),
-                ('no_quotient', models.CharField(choices=[('highest', 'La tranche la plus haute, ou le plafond'), ('band', 'Une tranche nommée'), ('price', 'Un prix')], default='highest', max_length=8, verbose_name='sans justificatif de quotient')),
-                ('no_quotient_band', models.CharField(blank=True, max_length=60, verbose_name='nom de la tranche sans quotient')),
-                ('no_quotient_price', models.DecimalField(blank=True, decimal_places=2, max_digits=8, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='prix sans quotient')),
-                ('step', models.DecimalField(decimal_places=2, default=Decimal('0.01'), max_digits=4, validators=[django.core.validators.MinValueValidator(Decimal('0.01'), "L'arrondi est d'au moins un centime.")], verbose_name='arrondi (au plus proche)')),
-                ('vat_percent', models.DecimalField(decimal_places=2, default=Decimal('0'), help_text='0 : hors du champ de la TVA. Les prix sont toujours toutes taxes comprises.', max_digits=4, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='TVA (%)')),
-                ('care_percent', models.DecimalField(decimal_places=2, default=Decimal('0'), help_text="Part du prix reprise dans l'attestation fiscale des frais de garde.", max_digits=5, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='part de garde (%)')),
-                ('valid_from', models.DateField(blank=True, null=True, verbose_name='en vigueur du')),
-                ('valid_to', models.DateField(blank=True, null=True, verbose_name='au')),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                ("code", models.SlugField(max_length=80, verbose_name="code")),
+                ("name", models.CharField(max_length=120, verbose_name="nom")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("flat", "Prix unique"),
+                            ("bands", "Tranches de quotient familial"),
+                            ("effort", "Taux d'effort"),
+                        ],
+                        default="bands",
+                        max_length=8,
+                        verbose_name="principe",
+                    ),
+                ),
+                (
+                    "unit",
+                    models.CharField(
+                        choices=[
+                            ("presence", "la présence (repas, journée…)"),
+                            ("hour", "l'heure commencée"),
+                            ("half_hour", "la demi-heure commencée"),
+                            ("quarter", "le quart d'heure commencé"),
+                            ("month", "le mois (forfait)"),
+                            ("period", "la période (forfait)"),
+                        ],
+                        default="presence",
+                        max_length=10,
+                        verbose_name="prix pour",
+                    ),
+                ),
+                (
+                    "columns",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        validators=[billing.models.check_columns],
+                        verbose_name="colonnes",
+                    ),
+                ),
+                (
+                    "between",
+                    models.CharField(
+                        choices=[
+                            ("lower", "La tranche du dessous (la moins chère pour la famille)"),
+                            ("upper", "La tranche du dessus"),
+                        ],
+                        default="lower",
+                        help_text="Par exemple 450 quand les tranches sont « moins de 450 » et « de 451 à 550 ».",
+                        max_length=6,
+                        verbose_name="un quotient entre deux tranches paie",
+                    ),
+                ),
+                (
+                    "no_quotient",
+                    models.CharField(
+                        choices=[
+                            ("highest", "La tranche la plus haute, ou le plafond"),
+                            ("band", "Une tranche nommée"),
+                            ("price", "Un prix"),
+                        ],
+                        default="highest",
+                        max_length=8,
+                        verbose_name="sans justificatif de quotient",
+                    ),
+                ),
+                (
+                    "no_quotient_band",
+                    models.CharField(
+                        blank=True, max_length=60, verbose_name="nom de la tranche sans quotient"
+                    ),
+                ),
+                (
+                    "no_quotient_price",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=8,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="prix sans quotient",
+                    ),
+                ),
+                (
+                    "step",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=Decimal("0.01"),
+                        max_digits=4,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0.01"), "L'arrondi est d'au moins un centime."
+                            )
+                        ],
+                        verbose_name="arrondi (au plus proche)",
+                    ),
+                ),
+                (
+                    "vat_percent",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=Decimal("0"),
+                        help_text="0 : hors du champ de la TVA. Les prix sont toujours toutes taxes comprises.",
+                        max_digits=4,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="TVA (%)",
+                    ),
+                ),
+                (
+                    "care_percent",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=Decimal("0"),
+                        help_text="Part du prix reprise dans l'attestation fiscale des frais de garde.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="part de garde (%)",
+                    ),
+                ),
+                ("valid_from", models.DateField(blank=True, null=True, verbose_name="en vigueur du")),
+                ("valid_to", models.DateField(blank=True, null=True, verbose_name="au")),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical tarif',
-                'verbose_name_plural': 'historical tarifs',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical tarif",
+                "verbose_name_plural": "historical tarifs",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='Tariff',
+            name="Tariff",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(max_length=80, unique=True, verbose_name='code')),
-                ('name', models.CharField(max_length=120, verbose_name='nom')),
-                ('kind', models.CharField(choices=[('flat', 'Prix unique'), ('bands', 'Tranches de quotient familial'), ('effort', "Taux d'effort")], default='bands', max_length=8, verbose_name='principe')),
-                ('unit', models.CharField(choices=[('presence', 'la présence (repas, journée…)'), ('hour', "l'heure commencée"), ('half_hour', 'la demi-heure commencée'), ('quarter', "le quart d'heure commencé"), ('month', 'le mois (forfait)'), ('period', 'la période (forfait)')], default='presence', max_length=10, verbose_name='prix pour')),
-                ('columns', models.JSONField(blank=True, default=list, validators=[billing.models.check_columns], verbose_name='colonnes')),
-                ('between', models.CharField(choices=[('lower', 'La tranche du dessous (la moins chère pour la famille)'), ('upper', 'La tranche du dessus')], default='lower', help_text='Par exemple 450 quand les tranches sont « moins de 450 » et « de 451 à 550 ».', max_length=6, verbose_name='un quotient entre deux tranches paie')),
-                ('no_quotient', models.CharField(choices=[('highest', 'La tranche la plus haute, ou le plafond'), ('band', 'Une tranche nommée'), ('price', 'Un prix')], default='highest', max_length=8, verbose_name='sans justificatif de quotient')),
-                ('no_quotient_band', models.CharField(blank=True, max_length=60, verbose_name='nom de la tranche sans quotient')),
-                ('no_quotient_price', models.DecimalField(blank=True, decimal_places=2, max_digits=8, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='prix sans quotient')),
-                ('step', models.DecimalField(decimal_places=2, default=Decimal('0.01'), max_digits=4, validators=[django.core.validators.MinValueValidator(Decimal('0.01'), "L'arrondi est d'au moins un centime.")], verbose_name='arrondi (au plus proche)')),
-                ('vat_percent', models.DecimalField(decimal_places=2, default=Decimal('0'), help_text='0 : hors du champ de la TVA. Les prix sont toujours toutes taxes comprises.', max_digits=4, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='TVA (%)')),
-                ('care_percent', models.DecimalField(decimal_places=2, default=Decimal('0'), help_text="Part du prix reprise dans l'attestation fiscale des frais de garde.", max_digits=5, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='part de garde (%)')),
-                ('valid_from', models.DateField(blank=True, null=True, verbose_name='en vigueur du')),
-                ('valid_to', models.DateField(blank=True, null=True, verbose_name='au')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("code", models.SlugField(max_length=80, unique=True, verbose_name="code")),
+                ("name", models.CharField(max_length=120, verbose_name="nom")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("flat", "Prix unique"),
+                            ("bands", "Tranches de quotient familial"),
+                            ("effort", "Taux d'effort"),
+                        ],
+                        default="bands",
+                        max_length=8,
+                        verbose_name="principe",
+                    ),
+                ),
+                (
+                    "unit",
+                    models.CharField(
+                        choices=[
+                            ("presence", "la présence (repas, journée…)"),
+                            ("hour", "l'heure commencée"),
+                            ("half_hour", "la demi-heure commencée"),
+                            ("quarter", "le quart d'heure commencé"),
+                            ("month", "le mois (forfait)"),
+                            ("period", "la période (forfait)"),
+                        ],
+                        default="presence",
+                        max_length=10,
+                        verbose_name="prix pour",
+                    ),
+                ),
+                (
+                    "columns",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        validators=[billing.models.check_columns],
+                        verbose_name="colonnes",
+                    ),
+                ),
+                (
+                    "between",
+                    models.CharField(
+                        choices=[
+                            ("lower", "La tranche du dessous (la moins chère pour la famille)"),
+                            ("upper", "La tranche du dessus"),
+                        ],
+                        default="lower",
+                        help_text="Par exemple 450 quand les tranches sont « moins de 450 » et « de 451 à 550 ».",
+                        max_length=6,
+                        verbose_name="un quotient entre deux tranches paie",
+                    ),
+                ),
+                (
+                    "no_quotient",
+                    models.CharField(
+                        choices=[
+                            ("highest", "La tranche la plus haute, ou le plafond"),
+                            ("band", "Une tranche nommée"),
+                            ("price", "Un prix"),
+                        ],
+                        default="highest",
+                        max_length=8,
+                        verbose_name="sans justificatif de quotient",
+                    ),
+                ),
+                (
+                    "no_quotient_band",
+                    models.CharField(
+                        blank=True, max_length=60, verbose_name="nom de la tranche sans quotient"
+                    ),
+                ),
+                (
+                    "no_quotient_price",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=8,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="prix sans quotient",
+                    ),
+                ),
+                (
+                    "step",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=Decimal("0.01"),
+                        max_digits=4,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0.01"), "L'arrondi est d'au moins un centime."
+                            )
+                        ],
+                        verbose_name="arrondi (au plus proche)",
+                    ),
+                ),
+                (
+                    "vat_percent",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=Decimal("0"),
+                        help_text="0 : hors du champ de la TVA. Les prix sont toujours toutes taxes comprises.",
+                        max_digits=4,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="TVA (%)",
+                    ),
+                ),
+                (
+                    "care_percent",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=Decimal("0"),
+                        help_text="Part du prix reprise dans l'attestation fiscale des frais de garde.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="part de garde (%)",
+                    ),
+                ),
+                ("valid_from", models.DateField(blank=True, null=True, verbose_name="en vigueur du")),
+                ("valid_to", models.DateField(blank=True, null=True, verbose_name="au")),
             ],
             options={
-                'verbose_name': 'tarif',
-                'ordering': ['name', '-valid_from'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('valid_from', None), ('valid_to', None), ('valid_to__gte', models.F('valid_from')), _connector='OR'), name='tariff_ends_after_start', violation_error_message='Le tarif doit finir après son début.'), models.CheckConstraint(condition=models.Q(models.Q(('no_quotient', 'price'), _negated=True), ('no_quotient_price__isnull', False), _connector='OR'), name='tariff_without_quotient_has_price', violation_error_message='Indiquez le prix sans quotient.'), models.CheckConstraint(condition=models.Q(models.Q(('no_quotient', 'band'), _negated=True), models.Q(('no_quotient_band', ''), _negated=True), _connector='OR'), name='tariff_without_quotient_names_band', violation_error_message='Indiquez le nom de la tranche sans quotient.'), models.CheckConstraint(condition=models.Q(('step__gt', 0)), name='tariff_rounding_is_positive', violation_error_message="L'arrondi est d'au moins un centime.")],
+                "verbose_name": "tarif",
+                "ordering": ["name", "-valid_from"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("valid_from", None),
+                            ("valid_to", None),
+                            ("valid_to__gte", models.F("valid_from")),
+                            _connector="OR",
+                        ),
+                        name="tariff_ends_after_start",
+                        violation_error_message="Le tarif doit finir après son début.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("no_quotient", "price"), _negated=True),
+                            ("no_quotient_price__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="tariff_without_quotient_has_price",
+                        violation_error_message="Indiquez le prix sans quotient.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("no_quotient", "band"), _negated=True),
+                            models.Q(("no_quotient_band", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="tariff_without_quotient_names_band",
+                        violation_error_message="Indiquez le nom de la tranche sans quotient.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("step__gt", 0)),
+                        name="tariff_rounding_is_positive",
+                        violation_error_message="L'arrondi est d'au moins un centime.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='HistoricalTariffRate',
+            name="HistoricalTariffRate",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('column', models.CharField(blank=True, max_length=60, verbose_name='colonne')),
-                ('children', models.PositiveSmallIntegerField(default=1, verbose_name='à partir de … enfants')),
-                ('percent', models.DecimalField(decimal_places=5, default=Decimal('0'), max_digits=9, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='taux (% du quotient)')),
-                ('base', models.DecimalField(decimal_places=2, default=Decimal('0'), max_digits=8, verbose_name='plus un montant fixe')),
-                ('floor', models.DecimalField(blank=True, decimal_places=2, max_digits=8, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='plancher')),
-                ('ceiling', models.DecimalField(blank=True, decimal_places=2, max_digits=8, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='plafond')),
-                ('low', models.DecimalField(blank=True, decimal_places=2, max_digits=9, null=True, verbose_name='quotient du plancher (tarif progressif)')),
-                ('high', models.DecimalField(blank=True, decimal_places=2, max_digits=9, null=True, verbose_name='quotient du plafond (tarif progressif)')),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('tariff', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='billing.tariff', verbose_name='tarif')),
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                ("column", models.CharField(blank=True, max_length=60, verbose_name="colonne")),
+                (
+                    "children",
+                    models.PositiveSmallIntegerField(default=1, verbose_name="à partir de … enfants"),
+                ),
+                (
+                    "percent",
+                    models.DecimalField(
+                        decimal_places=5,
+                        default=Decimal("0"),
+                        max_digits=9,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="taux (% du quotient)",
+                    ),
+                ),
+                (
+                    "base",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=Decimal("0"),
+                        max_digits=8,
+                        verbose_name="plus un montant fixe",
+                    ),
+                ),
+                (
+                    "floor",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=8,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="plancher",
+                    ),
+                ),
+                (
+                    "ceiling",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=8,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="plafond",
+                    ),
+                ),
+                (
+                    "low",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=9,
+                        null=True,
+                        verbose_name="quotient du plancher (tarif progressif)",
+                    ),
+                ),
+                (
+                    "high",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=9,
+                        null=True,
+                        verbose_name="quotient du plafond (tarif progressif)",
+                    ),
+                ),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tariff",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="billing.tariff",
+                        verbose_name="tarif",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': "historical taux d'effort",
-                'verbose_name_plural': "historical taux d'effort",
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical taux d'effort",
+                "verbose_name_plural": "historical taux d'effort",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalTariffModifier',
+            name="HistoricalTariffModifier",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('when', models.CharField(choices=[('non_resident', 'Famille hors commune'), ('late', 'Réservation hors délai'), ('unreserved', 'Présence sans réservation'), ('absent', 'Absence non justifiée'), ('rank', 'À partir du … enfant'), ('children', 'À partir de … enfants inscrits'), ('level', 'Niveau scolaire'), ('pai', 'Repas fourni par la famille (PAI)'), ('adult', 'Adulte')], max_length=12, verbose_name='quand')),
-                ('number', models.PositiveSmallIntegerField(default=0, verbose_name="rang ou nombre d'enfants")),
-                ('level', models.CharField(blank=True, choices=[('maternelle', 'Maternelle'), ('elementaire', 'Élémentaire'), ('college', 'Collège')], max_length=20, verbose_name='niveau')),
-                ('effect', models.CharField(choices=[('add', 'ajoute (euros, négatif pour réduire)'), ('percent', 'change de (%, négatif pour réduire)'), ('multiply', 'multiplie par'), ('price', 'remplace par le prix'), ('column', 'prend la colonne'), ('shift', 'décale de … tranches (−1 : celle du dessous)')], max_length=8, verbose_name='effet')),
-                ('amount', models.DecimalField(decimal_places=4, default=Decimal('0'), max_digits=9, verbose_name='valeur')),
-                ('column', models.CharField(blank=True, max_length=60, verbose_name='colonne prise')),
-                ('columns', models.JSONField(blank=True, default=list, validators=[billing.models.check_columns], verbose_name='seulement pour les colonnes')),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('tariff', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='billing.tariff', verbose_name='tarif')),
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                (
+                    "when",
+                    models.CharField(
+                        choices=[
+                            ("non_resident", "Famille hors commune"),
+                            ("late", "Réservation hors délai"),
+                            ("unreserved", "Présence sans réservation"),
+                            ("absent", "Absence non justifiée"),
+                            ("rank", "À partir du … enfant"),
+                            ("children", "À partir de … enfants inscrits"),
+                            ("level", "Niveau scolaire"),
+                            ("pai", "Repas fourni par la famille (PAI)"),
+                            ("adult", "Adulte"),
+                        ],
+                        max_length=12,
+                        verbose_name="quand",
+                    ),
+                ),
+                (
+                    "number",
+                    models.PositiveSmallIntegerField(default=0, verbose_name="rang ou nombre d'enfants"),
+                ),
+                (
+                    "level",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("maternelle", "Maternelle"),
+                            ("elementaire", "Élémentaire"),
+                            ("college", "Collège"),
+                        ],
+                        max_length=20,
+                        verbose_name="niveau",
+                    ),
+                ),
+                (
+                    "effect",
+                    models.CharField(
+                        choices=[
+                            ("add", "ajoute (euros, négatif pour réduire)"),
+                            ("percent", "change de (%, négatif pour réduire)"),
+                            ("multiply", "multiplie par"),
+                            ("price", "remplace par le prix"),
+                            ("column", "prend la colonne"),
+                            ("shift", "décale de … tranches (−1 : celle du dessous)"),
+                        ],
+                        max_length=8,
+                        verbose_name="effet",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        decimal_places=4, default=Decimal("0"), max_digits=9, verbose_name="valeur"
+                    ),
+                ),
+                ("column", models.CharField(blank=True, max_length=60, verbose_name="colonne prise")),
+                (
+                    "columns",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        validators=[billing.models.check_columns],
+                        verbose_name="seulement pour les colonnes",
+                    ),
+                ),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tariff",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="billing.tariff",
+                        verbose_name="tarif",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical règle particulière',
-                'verbose_name_plural': 'historical règles particulières',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical règle particulière",
+                "verbose_name_plural": "historical règles particulières",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalTariffBand',
+            name="HistoricalTariffBand",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('name', models.CharField(blank=True, max_length=60, verbose_name='nom')),
-                ('low', models.DecimalField(blank=True, decimal_places=2, max_digits=9, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='quotient de')),
-                ('high', models.DecimalField(blank=True, decimal_places=2, max_digits=9, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='à (inclus)')),
-                ('prices', models.JSONField(default=dict, validators=[billing.models.check_prices], verbose_name='prix')),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('tariff', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='billing.tariff', verbose_name='tarif')),
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                ("name", models.CharField(blank=True, max_length=60, verbose_name="nom")),
+                (
+                    "low",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=9,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="quotient de",
+                    ),
+                ),
+                (
+                    "high",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=9,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="à (inclus)",
+                    ),
+                ),
+                (
+                    "prices",
+                    models.JSONField(
+                        default=dict, validators=[billing.models.check_prices], verbose_name="prix"
+                    ),
+                ),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tariff",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="billing.tariff",
+                        verbose_name="tarif",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical tranche',
-                'verbose_name_plural': 'historical tranches',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical tranche",
+                "verbose_name_plural": "historical tranches",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalFormulaTariff',
+            name="HistoricalFormulaTariff",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('column', models.CharField(blank=True, help_text='Vide : la première colonne de la grille.', max_length=60, verbose_name='colonne')),
-                ('situation', models.CharField(blank=True, choices=[('', 'Présence réservée'), ('late', 'Réservation hors délai'), ('unreserved', 'Présence sans réservation'), ('absent', 'Absence non justifiée'), ('pai', 'Repas fourni par la famille (PAI)'), ('adult', 'Adulte')], max_length=10, verbose_name='situation')),
-                ('audience', models.CharField(blank=True, choices=[('', 'Toutes les familles'), ('resident', 'Familles de la commune'), ('non_resident', 'Familles hors commune')], max_length=12, verbose_name='pour')),
-                ('level', models.CharField(blank=True, choices=[('maternelle', 'Maternelle'), ('elementaire', 'Élémentaire'), ('college', 'Collège')], max_length=20, verbose_name='niveau')),
-                ('rank', models.PositiveSmallIntegerField(default=1, verbose_name='à partir du … enfant')),
-                ('children', models.PositiveSmallIntegerField(default=1, verbose_name='à partir de … enfants inscrits')),
-                ('supplement', models.BooleanField(default=False, help_text="Par exemple le repas d'une journée au centre.", verbose_name="s'ajoute au prix")),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('formula', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='reservations.formula', verbose_name='formule')),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('tariff', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='billing.tariff', verbose_name='tarif')),
+                (
+                    "id",
+                    models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID"),
+                ),
+                (
+                    "column",
+                    models.CharField(
+                        blank=True,
+                        help_text="Vide : la première colonne de la grille.",
+                        max_length=60,
+                        verbose_name="colonne",
+                    ),
+                ),
+                (
+                    "situation",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "Présence réservée"),
+                            ("late", "Réservation hors délai"),
+                            ("unreserved", "Présence sans réservation"),
+                            ("absent", "Absence non justifiée"),
+                            ("pai", "Repas fourni par la famille (PAI)"),
+                            ("adult", "Adulte"),
+                        ],
+                        max_length=10,
+                        verbose_name="situation",
+                    ),
+                ),
+                (
+                    "audience",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "Toutes les familles"),
+                            ("resident", "Familles de la commune"),
+                            ("non_resident", "Familles hors commune"),
+                        ],
+                        max_length=12,
+                        verbose_name="pour",
+                    ),
+                ),
+                (
+                    "level",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("maternelle", "Maternelle"),
+                            ("elementaire", "Élémentaire"),
+                            ("college", "Collège"),
+                        ],
+                        max_length=20,
+                        verbose_name="niveau",
+                    ),
+                ),
+                ("rank", models.PositiveSmallIntegerField(default=1, verbose_name="à partir du … enfant")),
+                (
+                    "children",
+                    models.PositiveSmallIntegerField(
+                        default=1, verbose_name="à partir de … enfants inscrits"
+                    ),
+                ),
+                (
+                    "supplement",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Par exemple le repas d'une journée au centre.",
+                        verbose_name="s'ajoute au prix",
+                    ),
+                ),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "formula",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="reservations.formula",
+                        verbose_name="formule",
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tariff",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="billing.tariff",
+                        verbose_name="tarif",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical formule tarifée',
-                'verbose_name_plural': 'historical formules tarifées',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical formule tarifée",
+                "verbose_name_plural": "historical formules tarifées",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='FormulaTariff',
+            name="FormulaTariff",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('column', models.CharField(blank=True, help_text='Vide : la première colonne de la grille.', max_length=60, verbose_name='colonne')),
-                ('situation', models.CharField(blank=True, choices=[('', 'Présence réservée'), ('late', 'Réservation hors délai'), ('unreserved', 'Présence sans réservation'), ('absent', 'Absence non justifiée'), ('pai', 'Repas fourni par la famille (PAI)'), ('adult', 'Adulte')], max_length=10, verbose_name='situation')),
-                ('audience', models.CharField(blank=True, choices=[('', 'Toutes les familles'), ('resident', 'Familles de la commune'), ('non_resident', 'Familles hors commune')], max_length=12, verbose_name='pour')),
-                ('level', models.CharField(blank=True, choices=[('maternelle', 'Maternelle'), ('elementaire', 'Élémentaire'), ('college', 'Collège')], max_length=20, verbose_name='niveau')),
-                ('rank', models.PositiveSmallIntegerField(default=1, verbose_name='à partir du … enfant')),
-                ('children', models.PositiveSmallIntegerField(default=1, verbose_name='à partir de … enfants inscrits')),
-                ('supplement', models.BooleanField(default=False, help_text="Par exemple le repas d'une journée au centre.", verbose_name="s'ajoute au prix")),
-                ('formula', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tariffs', to='reservations.formula', verbose_name='formule')),
-                ('tariff', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='formulas', to='billing.tariff', verbose_name='tarif')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "column",
+                    models.CharField(
+                        blank=True,
+                        help_text="Vide : la première colonne de la grille.",
+                        max_length=60,
+                        verbose_name="colonne",
+                    ),
+                ),
+                (
+                    "situation",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "Présence réservée"),
+                            ("late", "Réservation hors délai"),
+                            ("unreserved", "Présence sans réservation"),
+                            ("absent", "Absence non justifiée"),
+                            ("pai", "Repas fourni par la famille (PAI)"),
+                            ("adult", "Adulte"),
+                        ],
+                        max_length=10,
+                        verbose_name="situation",
+                    ),
+                ),
+                (
+                    "audience",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "Toutes les familles"),
+                            ("resident", "Familles de la commune"),
+                            ("non_resident", "Familles hors commune"),
+                        ],
+                        max_length=12,
+                        verbose_name="pour",
+                    ),
+                ),
+                (
+                    "level",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("maternelle", "Maternelle"),
+                            ("elementaire", "Élémentaire"),
+                            ("college", "Collège"),
+                        ],
+                        max_length=20,
+                        verbose_name="niveau",
+                    ),
+                ),
+                ("rank", models.PositiveSmallIntegerField(default=1, verbose_name="à partir du … enfant")),
+                (
+                    "children",
+                    models.PositiveSmallIntegerField(
+                        default=1, verbose_name="à partir de … enfants inscrits"
+                    ),
+                ),
+                (
+                    "supplement",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Par exemple le repas d'une journée au centre.",
+                        verbose_name="s'ajoute au prix",
+                    ),
+                ),
+                (
+                    "formula",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tariffs",
+                        to="reservations.formula",
+                        verbose_name="formule",
+                    ),
+                ),
+                (
+                    "tariff",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="formulas",
+                        to="billing.tariff",
+                        verbose_name="tarif",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'formule tarifée',
-                'verbose_name_plural': 'formules tarifées',
-                'ordering': ['formula', 'supplement', 'pk'],
-                'constraints': [models.UniqueConstraint(fields=('formula', 'tariff', 'column', 'situation', 'audience', 'level', 'rank', 'children'), name='one_offer_a_case', violation_error_message='Cette formule a déjà ce tarif pour ce cas.')],
+                "verbose_name": "formule tarifée",
+                "verbose_name_plural": "formules tarifées",
+                "ordering": ["formula", "supplement", "pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=(
+                            "formula",
+                            "tariff",
+                            "column",
+                            "situation",
+                            "audience",
+                            "level",
+                            "rank",
+                            "children",
+                        ),
+                        name="one_offer_a_case",
+                        violation_error_message="Cette formule a déjà ce tarif pour ce cas.",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='TariffBand',
+            name="TariffBand",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(blank=True, max_length=60, verbose_name='nom')),
-                ('low', models.DecimalField(blank=True, decimal_places=2, max_digits=9, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='quotient de')),
-                ('high', models.DecimalField(blank=True, decimal_places=2, max_digits=9, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='à (inclus)')),
-                ('prices', models.JSONField(default=dict, validators=[billing.models.check_prices], verbose_name='prix')),
-                ('tariff', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='bands', to='billing.tariff', verbose_name='tarif')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=60, verbose_name="nom")),
+                (
+                    "low",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=9,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="quotient de",
+                    ),
+                ),
+                (
+                    "high",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=9,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="à (inclus)",
+                    ),
+                ),
+                (
+                    "prices",
+                    models.JSONField(
+                        default=dict, validators=[billing.models.check_prices], verbose_name="prix"
+                    ),
+                ),
+                (
+                    "tariff",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="bands",
+                        to="billing.tariff",
+                        verbose_name="tarif",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'tranche',
-                'ordering': ['tariff', models.OrderBy(models.F('low'), nulls_first=True), 'pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('low', None), ('high', None), ('high__gte', models.F('low')), _connector='OR'), name='band_ends_after_start', violation_error_message='La tranche finit avant de commencer.')],
+                "verbose_name": "tranche",
+                "ordering": ["tariff", models.OrderBy(models.F("low"), nulls_first=True), "pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("low", None), ("high", None), ("high__gte", models.F("low")), _connector="OR"
+                        ),
+                        name="band_ends_after_start",
+                        violation_error_message="La tranche finit avant de commencer.",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='TariffModifier',
+            name="TariffModifier",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('when', models.CharField(choices=[('non_resident', 'Famille hors commune'), ('late', 'Réservation hors délai'), ('unreserved', 'Présence sans réservation'), ('absent', 'Absence non justifiée'), ('rank', 'À partir du … enfant'), ('children', 'À partir de … enfants inscrits'), ('level', 'Niveau scolaire'), ('pai', 'Repas fourni par la famille (PAI)'), ('adult', 'Adulte')], max_length=12, verbose_name='quand')),
-                ('number', models.PositiveSmallIntegerField(default=0, verbose_name="rang ou nombre d'enfants")),
-                ('level', models.CharField(blank=True, choices=[('maternelle', 'Maternelle'), ('elementaire', 'Élémentaire'), ('college', 'Collège')], max_length=20, verbose_name='niveau')),
-                ('effect', models.CharField(choices=[('add', 'ajoute (euros, négatif pour réduire)'), ('percent', 'change de (%, négatif pour réduire)'), ('multiply', 'multiplie par'), ('price', 'remplace par le prix'), ('column', 'prend la colonne'), ('shift', 'décale de … tranches (−1 : celle du dessous)')], max_length=8, verbose_name='effet')),
-                ('amount', models.DecimalField(decimal_places=4, default=Decimal('0'), max_digits=9, verbose_name='valeur')),
-                ('column', models.CharField(blank=True, max_length=60, verbose_name='colonne prise')),
-                ('columns', models.JSONField(blank=True, default=list, validators=[billing.models.check_columns], verbose_name='seulement pour les colonnes')),
-                ('tariff', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='modifiers', to='billing.tariff', verbose_name='tarif')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "when",
+                    models.CharField(
+                        choices=[
+                            ("non_resident", "Famille hors commune"),
+                            ("late", "Réservation hors délai"),
+                            ("unreserved", "Présence sans réservation"),
+                            ("absent", "Absence non justifiée"),
+                            ("rank", "À partir du … enfant"),
+                            ("children", "À partir de … enfants inscrits"),
+                            ("level", "Niveau scolaire"),
+                            ("pai", "Repas fourni par la famille (PAI)"),
+                            ("adult", "Adulte"),
+                        ],
+                        max_length=12,
+                        verbose_name="quand",
+                    ),
+                ),
+                (
+                    "number",
+                    models.PositiveSmallIntegerField(default=0, verbose_name="rang ou nombre d'enfants"),
+                ),
+                (
+                    "level",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("maternelle", "Maternelle"),
+                            ("elementaire", "Élémentaire"),
+                            ("college", "Collège"),
+                        ],
+                        max_length=20,
+                        verbose_name="niveau",
+                    ),
+                ),
+                (
+                    "effect",
+                    models.CharField(
+                        choices=[
+                            ("add", "ajoute (euros, négatif pour réduire)"),
+                            ("percent", "change de (%, négatif pour réduire)"),
+                            ("multiply", "multiplie par"),
+                            ("price", "remplace par le prix"),
+                            ("column", "prend la colonne"),
+                            ("shift", "décale de … tranches (−1 : celle du dessous)"),
+                        ],
+                        max_length=8,
+                        verbose_name="effet",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        decimal_places=4, default=Decimal("0"), max_digits=9, verbose_name="valeur"
+                    ),
+                ),
+                ("column", models.CharField(blank=True, max_length=60, verbose_name="colonne prise")),
+                (
+                    "columns",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        validators=[billing.models.check_columns],
+                        verbose_name="seulement pour les colonnes",
+                    ),
+                ),
+                (
+                    "tariff",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="modifiers",
+                        to="billing.tariff",
+                        verbose_name="tarif",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'règle particulière',
-                'verbose_name_plural': 'règles particulières',
-                'ordering': ['tariff', 'pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('when__in', ['rank', 'children']), _negated=True), ('number__gte', 1), _connector='OR'), name='modifier_says_from_which_number', violation_error_message="Indiquez à partir de quel rang ou de combien d'enfants."), models.CheckConstraint(condition=models.Q(models.Q(('when', 'level'), _negated=True), models.Q(('level', ''), _negated=True), _connector='OR'), name='modifier_says_which_level', violation_error_message='Indiquez le niveau scolaire.'), models.CheckConstraint(condition=models.Q(models.Q(('effect', 'column'), _negated=True), models.Q(('column', ''), _negated=True), _connector='OR'), name='modifier_says_which_column', violation_error_message='Indiquez la colonne prise.')],
+                "verbose_name": "règle particulière",
+                "verbose_name_plural": "règles particulières",
+                "ordering": ["tariff", "pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("when__in", ["rank", "children"]), _negated=True),
+                            ("number__gte", 1),
+                            _connector="OR",
+                        ),
+                        name="modifier_says_from_which_number",
+                        violation_error_message="Indiquez à partir de quel rang ou de combien d'enfants.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("when", "level"), _negated=True),
+                            models.Q(("level", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="modifier_says_which_level",
+                        violation_error_message="Indiquez le niveau scolaire.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("effect", "column"), _negated=True),
+                            models.Q(("column", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="modifier_says_which_column",
+                        violation_error_message="Indiquez la colonne prise.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='TariffRate',
+            name="TariffRate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('column', models.CharField(blank=True, max_length=60, verbose_name='colonne')),
-                ('children', models.PositiveSmallIntegerField(default=1, verbose_name='à partir de … enfants')),
-                ('percent', models.DecimalField(decimal_places=5, default=Decimal('0'), max_digits=9, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='taux (% du quotient)')),
-                ('base', models.DecimalField(decimal_places=2, default=Decimal('0'), max_digits=8, verbose_name='plus un montant fixe')),
-                ('floor', models.DecimalField(blank=True, decimal_places=2, max_digits=8, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='plancher')),
-                ('ceiling', models.DecimalField(blank=True, decimal_places=2, max_digits=8, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), "Un montant n'est jamais négatif.")], verbose_name='plafond')),
-                ('low', models.DecimalField(blank=True, decimal_places=2, max_digits=9, null=True, verbose_name='quotient du plancher (tarif progressif)')),
-                ('high', models.DecimalField(blank=True, decimal_places=2, max_digits=9, null=True, verbose_name='quotient du plafond (tarif progressif)')),
-                ('tariff', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rates', to='billing.tariff', verbose_name='tarif')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("column", models.CharField(blank=True, max_length=60, verbose_name="colonne")),
+                (
+                    "children",
+                    models.PositiveSmallIntegerField(default=1, verbose_name="à partir de … enfants"),
+                ),
+                (
+                    "percent",
+                    models.DecimalField(
+                        decimal_places=5,
+                        default=Decimal("0"),
+                        max_digits=9,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="taux (% du quotient)",
+                    ),
+                ),
+                (
+                    "base",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=Decimal("0"),
+                        max_digits=8,
+                        verbose_name="plus un montant fixe",
+                    ),
+                ),
+                (
+                    "floor",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=8,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="plancher",
+                    ),
+                ),
+                (
+                    "ceiling",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=8,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(
+                                Decimal("0"), "Un montant n'est jamais négatif."
+                            )
+                        ],
+                        verbose_name="plafond",
+                    ),
+                ),
+                (
+                    "low",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=9,
+                        null=True,
+                        verbose_name="quotient du plancher (tarif progressif)",
+                    ),
+                ),
+                (
+                    "high",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=9,
+                        null=True,
+                        verbose_name="quotient du plafond (tarif progressif)",
+                    ),
+                ),
+                (
+                    "tariff",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rates",
+                        to="billing.tariff",
+                        verbose_name="tarif",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': "taux d'effort",
-                'verbose_name_plural': "taux d'effort",
-                'ordering': ['tariff', 'column', 'children', 'pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('floor', None), ('ceiling', None), ('ceiling__gte', models.F('floor')), _connector='OR'), name='rate_ceiling_over_floor', violation_error_message='Le plafond est sous le plancher.'), models.CheckConstraint(condition=models.Q(('low', None), ('high', None), ('high__gt', models.F('low')), _connector='OR'), name='rate_line_climbs', violation_error_message='Le quotient du plafond doit dépasser celui du plancher.')],
+                "verbose_name": "taux d'effort",
+                "verbose_name_plural": "taux d'effort",
+                "ordering": ["tariff", "column", "children", "pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("floor", None),
+                            ("ceiling", None),
+                            ("ceiling__gte", models.F("floor")),
+                            _connector="OR",
+                        ),
+                        name="rate_ceiling_over_floor",
+                        violation_error_message="Le plafond est sous le plancher.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("low", None), ("high", None), ("high__gt", models.F("low")), _connector="OR"
+                        ),
+                        name="rate_line_climbs",
+                        violation_error_message="Le quotient du plafond doit dépasser celui du plancher.",
+                    ),
+                ],
             },
         ),
     ]

@@ -1,0 +1,199 @@
+"""Which tariff and which facts count for a child on a day: rows loaded once, prices then without a query.
+
+book = PriceBook.load([formula.pk, …], first, last)
+people = FactsBook.load([household.pk, …], first, last)
+book.price(formula.pk, people.facts(household.pk, child.pk, activity.pk, day), day) -> pricing.Price
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from django.db.models import Q
+
+from billing import pricing
+from billing.models import BillingSettings, FormulaTariff, PackedMeal, Tariff
+from families.models import FamilyQuotient, Household
+from portal.reservations.models import ActivityDeadline, Enrolment, Schooling, SchoolYear
+from portal.reservations.states import Action, EnrolmentState
+
+SURCHARGES = {
+    ActivityDeadline.Surcharge.ADD: pricing.Effect.ADD,
+    ActivityDeadline.Surcharge.MULTIPLY: pricing.Effect.MULTIPLY,
+    ActivityDeadline.Surcharge.PRICE: pricing.Effect.PRICE,
+}
+
+
+class PriceBook:
+    """The offers of some formulas between two days."""
+
+    def __init__(
+        self,
+        offers: dict[int, list[pricing.Offer]],
+        tariffs: dict[int, Tariff] | None = None,
+        surcharges: Iterable[ActivityDeadline] = (),
+        activities: dict[int, int] | None = None,
+    ) -> None:
+        self._offers = offers
+        self._tariffs = tariffs or {}
+        self._activities = activities or {}
+        self._surcharges: dict[int, list[ActivityDeadline]] = defaultdict(list)
+        for row in surcharges:
+            self._surcharges[row.activity_id].append(row)
+        self._prices: dict[tuple[int, pricing.Facts, date], pricing.Price] = {}
+
+    @classmethod
+    def load(cls, formulas: Iterable[int], first: date, last: date) -> "PriceBook":
+        """In six queries, whatever the number of formulas and days."""
+        formulas = list(formulas)
+        links = list(FormulaTariff.objects.filter(formula_id__in=formulas).select_related("formula"))
+        tariffs = (
+            Tariff.objects.in_force(first, last)
+            .filter(pk__in={link.tariff_id for link in links})
+            .with_rules()
+            .in_bulk()
+        )
+        rules = {pk: tariff.rule() for pk, tariff in tariffs.items()}
+        offers: dict[int, list[pricing.Offer]] = defaultdict(list)
+        for link in links:
+            if link.tariff_id in rules:
+                offers[link.formula_id].append(link.offer(rules[link.tariff_id]))
+        activities = {link.formula_id: link.formula.activity_id for link in links}
+        surcharges = (
+            ActivityDeadline.objects.filter(activity_id__in=set(activities.values()), action=Action.BOOK)
+            .exclude(surcharge="")
+            .select_related("period")
+        )
+        return cls(offers, tariffs, surcharges, activities)
+
+    def has_tariff(self, formula_id: int) -> bool:
+        return bool(self._offers.get(formula_id))
+
+    def offer(self, formula_id: int, facts: pricing.Facts, day: date) -> pricing.Offer:
+        """The offer that counts, without its supplements. Raises NoPrice."""
+        return pricing.choose(self._offers.get(formula_id, ()), facts, day)[0]
+
+    def price(self, formula_id: int, facts: pricing.Facts, day: date) -> pricing.Price:
+        """What the formula costs that day, with its explanation. Raises NoPrice when no tariff says it."""
+        key = (formula_id, facts, day)
+        if key not in self._prices:
+            self._prices[key] = self._price(formula_id, facts, day)
+        return self._prices[key]
+
+    def _price(self, formula_id: int, facts: pricing.Facts, day: date) -> pricing.Price:
+        offers = self._offers.get(formula_id, [])
+        surcharge = self._surcharge(formula_id, day) if facts.late else None
+        if surcharge is None:
+            return pricing.price_among(offers, facts, day)
+        chosen = pricing.choose(offers, facts, day)
+        # The tariff's own word on late reservations counts before the deadline's.
+        if chosen[0].situation is pricing.When.LATE or any(
+            modifier.when is pricing.When.LATE for modifier in chosen[0].tariff.modifiers
+        ):
+            return pricing.price_among(offers, facts, day)
+        tariff = replace(chosen[0].tariff, modifiers=(*chosen[0].tariff.modifiers, surcharge))
+        return pricing.price_among([replace(chosen[0], tariff=tariff), *chosen[1:]], facts, day)
+
+    def _surcharge(self, formula_id: int, day: date) -> pricing.Modifier | None:
+        """What the activity's deadline adds to a late reservation: the most specific row's word."""
+        rows = [
+            row
+            for row in self._surcharges.get(self._activities.get(formula_id, 0), ())
+            if row.formula_id in (None, formula_id)
+            and (row.period is None or row.period.starts_on <= day <= row.period.ends_on)
+        ]
+        if not rows:
+            return None
+        row = max(rows, key=lambda one: (one.period_id is not None, one.formula_id is not None))
+        effect = SURCHARGES[ActivityDeadline.Surcharge(row.surcharge)]
+        return pricing.Modifier(pricing.When.LATE, effect, row.surcharge_amount or Decimal(0))
+
+
+class FactsBook:
+    """What prices ask of households and children between two days."""
+
+    def __init__(self) -> None:
+        self._resident: dict[int, bool] = {}
+        self._quotients: dict[int, list[FamilyQuotient]] = defaultdict(list)
+        # (household, school year) -> [(birth date, child, activity)]
+        self._enrolled: dict[tuple[int, int], list[tuple[date, int, int]]] = defaultdict(list)
+        self._levels: dict[tuple[int, int], str] = {}
+        self._packed: dict[tuple[int, int], list[PackedMeal]] = defaultdict(list)
+        self._years: list[SchoolYear] = []
+        self._same_activity = False
+
+    @classmethod
+    def load(cls, households: Iterable[int], first: date, last: date) -> "FactsBook":
+        """In seven queries, whatever the number of households and days."""
+        book = cls()
+        households = list(households)
+        book._same_activity = BillingSettings.current().siblings == BillingSettings.Siblings.ACTIVITY
+        book._resident = dict(Household.objects.filter(pk__in=households).values_list("pk", "resident"))
+        quotients = FamilyQuotient.objects.filter(household_id__in=households, valid_from__lte=last).filter(
+            Q(valid_to=None) | Q(valid_to__gte=first)
+        )
+        for quotient in quotients.order_by("-valid_from"):
+            book._quotients[quotient.household_id].append(quotient)
+        book._years = list(SchoolYear.objects.order_by("-starts_on"))
+        years = {year.pk for day in (first, last) if (year := book._year(day))}
+        # An ended enrolment was held by the presences before its end.
+        enrolments = Enrolment.objects.filter(
+            household_id__in=households,
+            school_year_id__in=years,
+            state__in=(EnrolmentState.ACCEPTED, EnrolmentState.ENDED),
+        ).values_list("household_id", "school_year_id", "child__birth_date", "child_id", "activity_id")
+        children = set()
+        for household, year, birth_date, child, activity in enrolments:
+            book._enrolled[household, year].append((birth_date, child, activity))
+            children.add(child)
+        book._levels = {
+            (child, year): level
+            for child, year, level in Schooling.objects.filter(
+                child__enrolments__household_id__in=households, school_year_id__in=years
+            )
+            .distinct()
+            .values_list("child_id", "school_year_id", "school_class__level")
+        }
+        for packed in PackedMeal.objects.filter(enrolment__household_id__in=households).select_related(
+            "enrolment"
+        ):
+            book._packed[packed.enrolment.child_id, packed.enrolment.activity_id].append(packed)
+        return book
+
+    def _year(self, day: date) -> SchoolYear | None:
+        """The school year of a day; summer belongs to the year before it."""
+        return next((year for year in self._years if year.starts_on <= day), None)
+
+    def quotient(self, household_id: int, day: date) -> Decimal | None:
+        """The quotient in force that day; None without proof."""
+        return next(
+            (
+                one.value
+                for one in self._quotients.get(household_id, ())
+                if one.valid_from <= day and (one.valid_to is None or day <= one.valid_to)
+            ),
+            None,
+        )
+
+    def facts(
+        self, household_id: int, child_id: int, activity_id: int, day: date, *, late: bool = False
+    ) -> pricing.Facts:
+        """The facts of a child reserved in an activity that day; rank is by age among those enrolled."""
+        year = self._year(day)
+        enrolled = self._enrolled.get((household_id, year.pk), []) if year else []
+        siblings = sorted(
+            {(birth, child) for birth, child, activity in enrolled
+             if child == child_id or not self._same_activity or activity == activity_id}
+        )  # fmt: skip
+        ranks = {child: rank for rank, (_, child) in enumerate(siblings, start=1)}
+        return pricing.Facts(
+            quotient=self.quotient(household_id, day),
+            resident=self._resident.get(household_id, True),
+            rank=ranks.get(child_id, 1),
+            children=max(len(siblings), 1),
+            level=self._levels.get((child_id, year.pk), "") if year else "",
+            pai=any(packed.on(day) for packed in self._packed.get((child_id, activity_id), ())),
+            late=late,
+        )
