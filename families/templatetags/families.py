@@ -1,0 +1,30 @@
+"""The family's own blocks of the home page."""
+
+from datetime import date
+from typing import Any
+
+from django import template
+
+from families.models import ChangeRequest, Household
+
+register = template.Library()
+
+
+@register.inclusion_tag("families/_informations.html")
+def household_information(household: Household, today: date) -> dict[str, Any]:
+    """« Mes Informations »: number, guardians, address, quotient, what waits. Three queries."""
+    return {
+        "household": household,
+        "guardians": list(household.guardians.select_related("user")),
+        "quotient": household.quotient_on(today),
+        "waiting_changes": list(household.change_requests.filter(state=ChangeRequest.State.REQUESTED)),
+    }
+
+
+@register.inclusion_tag("families/_children.html")
+def household_children(household: Household, today: date) -> dict[str, Any]:
+    """« Mes Enfants »: each child with its age. One query, and those of the schools."""
+    children = list(household.children.all())
+    for child in children:
+        child.age = child.age_on(today)
+    return {"household": household, "children": children}

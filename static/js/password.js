@@ -1,0 +1,25 @@
+// « Afficher »: shows what is typed in a password field. Without a script the field works as ever.
+
+for (const input of document.querySelectorAll('input[type="password"]')) {
+  const group = document.createElement("div");
+  group.className = "input-group";
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "btn btn-outline-secondary";
+  button.setAttribute("aria-controls", input.id);
+  input.replaceWith(group);
+  group.append(input, button);
+  // The mistake under the field shows only beside it.
+  const feedback = group.parentElement.querySelector(".invalid-feedback");
+  if (feedback) feedback.classList.add("d-block");
+
+  const show = (shown) => {
+    input.type = shown ? "text" : "password";
+    button.textContent = shown ? "Masquer" : "Afficher";
+    button.setAttribute("aria-label", shown ? "Masquer le mot de passe" : "Afficher le mot de passe");
+  };
+  show(false);
+  button.addEventListener("click", () => show(input.type === "password"));
+  // Password managers and the browser's history must find a password field.
+  input.form.addEventListener("submit", () => show(false));
+}
