@@ -14,5 +14,6 @@ urlpatterns = [
     path("accessibilite/", notices.accessibility, name="accessibility"),
     path("mairie/", admin.site.urls),
     path("", include("families.urls")),
+    path("reservations/", include("portal.reservations.urls")),
     path("cantine/", include("catering.urls")),
 ]

@@ -119,15 +119,17 @@ def choose(
     )
     kept = {} if created else {Choice(line.formula_id, line.day): line for line in draft.lines.all()}
     gone = [
-        line.pk
-        for choice, line in kept.items()
-        if wanted.get(choice) != (line.action, line.accepts_waiting)
+        line.pk for choice, line in kept.items() if wanted.get(choice) != (line.action, line.accepts_waiting)
     ]
     if gone:
         ReservationLine.objects.filter(pk__in=gone).delete()
     ReservationLine.objects.bulk_create(
         ReservationLine(
-            reservation=draft, formula_id=choice.formula_id, day=choice.day, action=action, accepts_waiting=waits
+            reservation=draft,
+            formula_id=choice.formula_id,
+            day=choice.day,
+            action=action,
+            accepts_waiting=waits,
         )
         for choice, (action, waits) in sorted(wanted.items())
         if choice not in kept or kept[choice].pk in gone
@@ -237,9 +239,7 @@ class _Desk:
         slots = {day: of_day for (_, _, day), of_day in locked.items()}
         formulas = {formula.pk: formula for formula in activity.formulas.all()}
         standing = list(
-            Booking.objects.live().filter(
-                child_id=reservation.child_id, activity=activity, day__in=days
-            )
+            Booking.objects.live().filter(child_id=reservation.child_id, activity=activity, day__in=days)
         )
         where = Where.load(reservation.enrolment, reservation.establishment, reservation.period, at=at)
         return cls(reservation, where, slots, formulas, standing)
@@ -323,7 +323,9 @@ class _Desk:
 
 
 @transaction.atomic
-def accept(lines: Iterable[ReservationLine] | QuerySet[ReservationLine], *, by: User, at: datetime) -> Decision:
+def accept(
+    lines: Iterable[ReservationLine] | QuerySet[ReservationLine], *, by: User, at: datetime
+) -> Decision:
     """Grants lines that wait for an answer, in order of arrival; full days go to the waiting list.
 
     Takes lines whose outcome is requested or waitlisted; others are left as they are.
@@ -393,7 +395,12 @@ def refuse(
 
 @transaction.atomic
 def cancel(
-    bookings: Iterable[Booking] | QuerySet[Booking], *, by: User, at: datetime, reason: str = "", promoting: bool = True
+    bookings: Iterable[Booking] | QuerySet[Booking],
+    *,
+    by: User,
+    at: datetime,
+    reason: str = "",
+    promoting: bool = True,
 ) -> int:
     """Cancels live bookings on the spot, whatever the deadlines; returns how many.
 

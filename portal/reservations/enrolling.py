@@ -63,7 +63,8 @@ def change(
     enrolment: Enrolment, *, establishment: Establishment | None, weekdays: int, starts_on: date
 ) -> Enrolment:
     """Takes over what a family changed. Another establishment needs the town hall's answer again."""
-    enrolment = Enrolment.objects.select_for_update(of=("self",)).select_related("activity").get(pk=enrolment.pk)
+    locked = Enrolment.objects.select_for_update(of=("self",)).select_related("activity")
+    enrolment = locked.get(pk=enrolment.pk)
     moved = (establishment.pk if establishment else None) != enrolment.establishment_id
     enrolment.establishment = establishment
     enrolment.weekdays = weekdays

@@ -5,7 +5,7 @@ and nowhere in the browser: `read` throws out whatever a posted form claims beyo
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from portal.reservations import french
 from portal.reservations.booking import Choice, slots_of
-from portal.reservations.fields import mask_of, weekdays_in
+from portal.reservations.fields import weekdays_in
 from portal.reservations.models import (
     Booking,
     Enrolment,
@@ -30,6 +30,7 @@ from portal.reservations.standing import Closed, Where
 from portal.reservations.states import LIVE, Action, BookingState, CellState, ReservationState
 
 MONDAY_TO_FRIDAY = range(5)
+WEEKDAY_NUMBERS = frozenset("0123456")
 
 # What a live booking looks like in its cell.
 SHOWN_AS = {
@@ -206,16 +207,16 @@ class Planning:
             ticks.of(name).add(choice)
         return ticks
 
-    def read(self, data: QueryDict, *, shown: Callable[[Choice], bool] | None = None) -> Ticks:
+    def read(self, data: QueryDict, *, shown: Container[Choice] | None = None) -> Ticks:
         """The ticks of a posted form, each checked against its cell.
 
-        Draft lines of cells that the form does not show (`shown` false) are kept as they are.
+        With `shown`, the choices that the form holds, draft lines elsewhere are kept as they are.
         """
         ticks = Ticks()
         if shown is not None:
             kept = self.ticks()
             for name in FIELDS:
-                ticks.of(name).update(choice for choice in kept.of(name) if not shown(choice))
+                ticks.of(name).update(choice for choice in kept.of(name) if choice not in shown)
         seen: set[Choice] = set()
         for name in FIELDS:
             for value in data.getlist(name):
@@ -412,9 +413,9 @@ def week_key(day: date) -> str:
     return f"{year}-W{week:02}"
 
 
-def posted_weekdays(data: QueryDict, name: str) -> list[int]:
-    """Weekday numbers of a posted checkbox list; what is not one is left out."""
-    return weekdays_in(mask_of(int(value) for value in data.getlist(name) if value in set("0123456")))
+def weekday_numbers(values: Iterable[str]) -> list[int]:
+    """Posted weekday numbers (« 0 » is Monday); what is not one is left out."""
+    return [int(value) for value in values if value in WEEKDAY_NUMBERS]
 
 
 def _lower_first(sentence: str) -> str:

@@ -1,0 +1,216 @@
+"""The canteen: enrolment, and the month planning on the engine's steps."""
+
+from datetime import date
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from catering.forms import CanteenEnrolmentForm
+from catering.models import SERVICE, DietChoice, Dish
+from families.models import Child, Household
+from portal import interrupted
+from portal.reservations import enrolling
+from portal.reservations import views as steps
+from portal.reservations.enrolling import EnrolmentRefused
+from portal.reservations.models import Activity, Enrolment, SchoolYear
+from portal.reservations.planning import Planning
+
+
+def _planning_context(request: HttpRequest, plan: Planning) -> dict[str, Any]:
+    return {"months": plan.months(), "menus": _menus(plan)}
+
+
+def _menus(plan: Planning) -> dict[date, list[Dish]]:
+    """The dishes known for the days shown, by day, in one query."""
+    menus: dict[date, list[Dish]] = {}
+    days = [cell.day for cell in plan.cells.values()]
+    if days:
+        first = max(days[0], plan.where.today)
+        for dish in (
+            Dish.objects.filter(menu__restaurant=plan.establishment, menu__day__range=(first, days[-1]))
+            .select_related("menu")
+            .order_by("menu__day", "order", "pk")
+        ):
+            menus.setdefault(dish.menu.day, []).append(dish)
+    return menus
+
+
+CANTEEN = steps.Service(
+    slug=SERVICE,
+    name="Restauration scolaire",
+    template="catering/planning.html",
+    context=_planning_context,
+)
+
+
+# Enrolment ------------------------------------------------------------------------------------------------
+
+
+@require_GET
+def choose_child_to_enrol(request: HttpRequest) -> HttpResponse:
+    """« Nouvelle inscription »: which child? One child only: no question."""
+    children = list(Child.objects.visible_to(request.user).order_by("birth_date"))
+    if len(children) == 1:
+        return redirect("catering:enrol", children[0].pk)
+    return render(
+        request,
+        "reservations/choose_child.html",
+        {"service": CANTEEN, "children": children, "purpose": "enrol"},
+    )
+
+
+@interrupted.keeps_interrupted_form
+@require_http_methods(["GET", "POST"])
+def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
+    """A new enrolment; a child already enrolled is shown its own."""
+    child = get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
+    household = get_object_or_404(Household.objects.visible_to(request.user))
+    at = timezone.now()
+    today = timezone.localdate(at)
+    activity = Activity.objects.filter(service=SERVICE, active=True).first()
+    school_year = SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on").first()
+    if activity is None or school_year is None or not household.is_accepted:
+        messages.info(request, _why_not_yet(household))
+        return redirect("home")
+    known = (
+        Enrolment.objects.visible_to(request.user)
+        .live()
+        .filter(child=child, activity=activity, school_year=school_year)
+        .first()
+    )
+    if known is not None:
+        messages.info(request, f"{child.first_name} a déjà une inscription : la voici.")
+        return redirect("catering:enrolment", known.pk)
+    form = CanteenEnrolmentForm(
+        interrupted.posted(request),
+        activity=activity,
+        school_year=school_year,
+        today=today,
+        initial=_known_school(child, school_year),
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            with transaction.atomic():
+                enrolment = enrolling.request(
+                    household=household,
+                    child=child,
+                    activity=activity,
+                    establishment=form.cleaned_data["restaurant"],
+                    school_year=school_year,
+                    weekdays=form.cleaned_data["weekdays"],
+                    starts_on=form.cleaned_data["starts_on"],
+                    by=request.user,
+                    at=at,
+                )
+                _save_choices(enrolment, form)
+        except EnrolmentRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _enrolled(enrolment))
+            return redirect("home")
+    return render(
+        request, "catering/enrolment.html", {"form": form, "child": child, "school_year": school_year}
+    )
+
+
+@interrupted.keeps_interrupted_form
+@require_http_methods(["GET", "POST"])
+def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+    """The same screen, filled in, to view or change."""
+    enrolment = get_object_or_404(
+        Enrolment.objects.visible_to(request.user).select_related(
+            "child", "activity", "school_year", "establishment", "diet_choice"
+        ),
+        pk=enrolment_id,
+        activity__service=SERVICE,
+    )
+    at = timezone.now()
+    choice = getattr(enrolment, "diet_choice", None)
+    form = CanteenEnrolmentForm(
+        interrupted.posted(request),
+        activity=enrolment.activity,
+        school_year=enrolment.school_year,
+        today=timezone.localdate(at),
+        current_start=enrolment.starts_on,
+        initial=_known_school(enrolment.child, enrolment.school_year)
+        | {
+            "restaurant": enrolment.establishment_id,
+            "diet": choice.diet_id if choice else None,
+            "starts_on": enrolment.starts_on.isoformat(),
+            "weekdays": enrolment.weekdays,
+        },
+    )
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            changed = enrolling.change(
+                enrolment,
+                establishment=form.cleaned_data["restaurant"],
+                weekdays=form.cleaned_data["weekdays"],
+                starts_on=form.cleaned_data["starts_on"],
+            )
+            _save_choices(changed, form)
+        messages.success(request, f"L'inscription de {enrolment.child.first_name} est à jour.")
+        return redirect("home")
+    return render(
+        request,
+        "catering/enrolment.html",
+        {
+            "form": form,
+            "child": enrolment.child,
+            "enrolment": enrolment,
+            "school_year": enrolment.school_year,
+        },
+    )
+
+
+def _known_school(child: Child, school_year: SchoolYear) -> dict[str, Any]:
+    schooling = (
+        child.schoolings.filter(school_year=school_year).select_related("school_class__school").first()
+    )
+    if schooling is None:
+        return {}
+    return {"school": schooling.school_class.school_id, "school_class": schooling.school_class_id}
+
+
+def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm) -> None:
+    enrolling.attend(enrolment.child, form.cleaned_data["school_class"])
+    DietChoice.objects.update_or_create(enrolment=enrolment, defaults={"diet": form.cleaned_data["diet"]})
+
+
+def _enrolled(enrolment: Enrolment) -> str:
+    who = enrolment.child.first_name
+    if enrolment.is_accepted:
+        return f"{who} est inscrit(e) à la restauration scolaire. Vous pouvez réserver ses jours."
+    return f"Votre demande d'inscription pour {who} est envoyée. La mairie vous répond par e-mail."
+
+
+def _why_not_yet(household: Household) -> str:
+    if not household.is_accepted:
+        return "La mairie n'a pas encore validé votre compte famille : vous pourrez inscrire vos enfants ensuite."
+    return "Les inscriptions à la restauration scolaire ne sont pas encore ouvertes."
+
+
+# Reservation ------------------------------------------------------------------------------------------------
+
+
+@require_GET
+def choose_child_to_book(request: HttpRequest) -> HttpResponse:
+    """« Nouvelle réservation » and « Demande d'annulation »: which child?"""
+    return steps.choose_child(request, CANTEEN)
+
+
+@require_GET
+def start(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+    """Leads to the planning of the period that is open now, or says when one opens."""
+    return steps.start(request, CANTEEN, enrolment_id)
+
+
+@interrupted.keeps_interrupted_form
+def planning(request: HttpRequest, enrolment_id: int, establishment_id: int, period_id: int) -> HttpResponse:
+    """The months of the open period."""
+    return steps.planning(request, CANTEEN, enrolment_id, establishment_id, period_id)
