@@ -1,15 +1,17 @@
-"""Opening a period: the slots that families can then reserve, made in bulk and repeatable.
+"""Opening a period: the slots that families can then reserve, made in bulk and repeatable; and what
+the town hall changes on them afterwards: their capacity, whether they are closed.
 
 A slot is made for each open day, at each establishment, for each part of the day that an active
 formula takes, with the usual capacity of that part; a formula with a usual quota gets its own row.
 """
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 
 from django.db import transaction
 from django.utils import timezone
 
+from portal.reservations import booking, french
 from portal.reservations.calendars import OpenDays
 from portal.reservations.models import Capacity, Establishment, Formula, Part, Period, Slot
 
@@ -22,14 +24,19 @@ def establishments_of(period: Period) -> list[Establishment]:
     return chosen or list(period.activity.establishments.filter(active=True))
 
 
-def missing_slots(period: Period, *, at: datetime) -> list[Slot]:
+def missing_slots(
+    period: Period, *, at: datetime, within: tuple[date, date] | None = None
+) -> list[Slot]:
     """The slots, not saved yet, that `open_slots` would make: what a preview shows.
 
-    `at` is aware: days before its date are left out, since nobody reserves yesterday.
-    Costs four queries and those of `OpenDays.load` an establishment.
+    `at` is aware: days before its date are left out, since nobody reserves yesterday. `within` limits
+    the days to those between two dates, both included.
+    Costs the same number of queries whatever the days and establishments.
     """
-    first = max(period.starts_on, timezone.localdate(at))
-    if first > period.ends_on:
+    first, last = max(period.starts_on, timezone.localdate(at)), period.ends_on
+    if within:
+        first, last = max(first, within[0]), min(last, within[1])
+    if first > last:
         return []
     establishments = establishments_of(period)
     formulas = list(period.activity.formulas.filter(active=True))
@@ -40,16 +47,16 @@ def missing_slots(period: Period, *, at: datetime) -> list[Slot]:
         Slot.objects.filter(
             activity=period.activity_id,
             establishment__in=establishments,
-            day__range=(first, period.ends_on),
+            day__range=(first, last),
         ).values_list("establishment_id", "day", "part", "formula_id")
     )
     # A formula has at most one quota a day, whatever the part it was counted in.
     with_quota = {(place, day, formula) for place, day, _, formula in existing if formula is not None}
+    calendars = OpenDays.load_many(period.activity, establishments, first, last)
     missing = []
     for establishment in establishments:
         quotas = list(_quotas(capacities, establishment, formulas))
-        calendar = OpenDays.load(period.activity, establishment, first, period.ends_on)
-        for day in calendar.days(first, period.ends_on):
+        for day in calendars[establishment.pk].days(first, last):
             missing += [
                 Slot(
                     activity_id=period.activity_id,
@@ -76,16 +83,71 @@ def missing_slots(period: Period, *, at: datetime) -> list[Slot]:
     return missing
 
 
-def open_slots(period: Period, *, at: datetime) -> int:
+def open_slots(period: Period, *, at: datetime, within: tuple[date, date] | None = None) -> int:
     """Makes the missing slots of `period` from the day of `at` (aware) on; answers how many.
 
     Repeatable: what exists stays as it is, capacities changed by hand included.
     """
     with transaction.atomic():
-        missing = missing_slots(period, at=at)
+        missing = missing_slots(period, at=at, within=within)
         # Another agent opening the same period meanwhile makes the same rows: theirs are as good.
         Slot.objects.bulk_create(missing, batch_size=BATCH, ignore_conflicts=True)
     return len(missing)
+
+
+class TooManyTaken(Exception):
+    """More places are taken than the capacity asked for; the message is the French sentence to show."""
+
+    def __init__(self, slots: Sequence[Slot], places: int) -> None:
+        self.slots = list(slots)
+        shown = self.slots[:5]
+        named = french.listing([f"le {french.day(slot.day)} ({slot.taken} prises)" for slot in shown])
+        more = f", et {len(self.slots) - 5} de plus" if len(self.slots) > 5 else ""
+        super().__init__(
+            f"Il y a déjà plus de {places} places prises {named}{more}. Rien n'a été changé : "
+            "annulez d'abord des réservations, ou fermez le créneau pour n'en plus recevoir."
+        )
+
+
+@transaction.atomic
+def resize(slots: Iterable[Slot], places: int | None, *, at: datetime) -> int:
+    """Gives slots another capacity, None for no limit; answers how many waiting children then got a place.
+
+    Raises TooManyTaken when one of them has more places taken; then nothing is changed.
+    """
+    locked = _lock(slots)
+    if places is not None and (crowded := [slot for slot in locked if slot.taken > places]):
+        raise TooManyTaken(crowded, places)
+    keys = [slot.pk for slot in locked]
+    Slot.objects.filter(pk__in=keys).update(capacity=places)
+    return len(booking.promote(keys, at=at))
+
+
+@transaction.atomic
+def close(slots: Iterable[Slot]) -> int:
+    """Takes no more reservations; those that stand stay. Answers how many slots it closed."""
+    return Slot.objects.filter(pk__in=[slot.pk for slot in _lock(slots)], closed=False).update(closed=True)
+
+
+@transaction.atomic
+def reopen(slots: Iterable[Slot], *, at: datetime) -> int:
+    """Takes reservations again, first those that wait. Answers how many slots it reopened."""
+    keys = [slot.pk for slot in _lock(slots) if slot.closed]
+    Slot.objects.filter(pk__in=keys).update(closed=False)
+    booking.promote(keys, at=at)
+    return len(keys)
+
+
+def _lock(slots: Iterable[Slot]) -> list[Slot]:
+    """The slots as they stand under lock. Those of the same days are locked with them, in primary-key
+    order, as every verb of `booking` does: two of them never wait for each other in a circle."""
+    wanted = {slot.pk: slot for slot in slots}
+    same_days = Slot.objects.filter(
+        activity__in={slot.activity_id for slot in wanted.values()},
+        establishment__in={slot.establishment_id for slot in wanted.values()},
+        day__in={slot.day for slot in wanted.values()},
+    )
+    return [slot for slot in same_days.select_for_update().order_by("pk") if slot.pk in wanted]
 
 
 def _quotas(

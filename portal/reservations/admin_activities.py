@@ -1,0 +1,151 @@
+"""What families can enrol for: activities with their formulas and capacities, periods and their slots."""
+
+from collections import Counter
+from typing import Any
+
+from django import forms
+from django.apps import apps
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from simple_history.admin import SimpleHistoryAdmin
+
+from portal.reservations import opening
+from portal.reservations.admin_desk import confirm_page, counted, log_all
+from portal.reservations.models import Activity, Capacity, Formula, Part, Period
+
+
+def services() -> list[tuple[str, str]]:
+    """The services installed: an app that offers one names it `SERVICE` in its models."""
+    offering = [app for app in apps.get_app_configs() if hasattr(app.models_module, "SERVICE")]
+    return [(app.models_module.SERVICE, app.verbose_name) for app in offering]
+
+
+class ActivityForm(forms.ModelForm):
+    service = forms.ChoiceField(label="Service", choices=services)
+
+    class Meta:
+        model = Activity
+        fields = "__all__"
+
+
+class FormulaForm(forms.ModelForm):
+    parts = forms.MultipleChoiceField(
+        label="Parties de la journée occupées", choices=Part.choices, widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = Formula
+        fields = "__all__"
+
+
+class FormulaInline(admin.TabularInline):
+    model = Formula
+    form = FormulaForm
+    fields = ["name", "code", "parts", "with_meal", "order", "active"]
+    prepopulated_fields = {"code": ["name"]}
+    extra = 0
+
+
+class CapacityInline(admin.TabularInline):
+    model = Capacity
+    fields = ["establishment", "part", "formula", "places"]
+    autocomplete_fields = ["establishment"]
+    extra = 0
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "formula":
+            # Only this activity's formulas: another's quota would never be read.
+            kwargs["queryset"] = Formula.objects.filter(activity=_activity_shown(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class PeriodInline(admin.TabularInline):
+    model = Period
+    fields = ["name", "code", "school_year", "starts_on", "ends_on", "opens_at", "closes_at"]
+    prepopulated_fields = {"code": ["name"]}
+    extra = 0
+    show_change_link = True
+
+
+def _activity_shown(request: HttpRequest) -> Any:
+    """The key of the activity whose page is shown, or None on the page that adds one."""
+    match = request.resolver_match
+    return match.kwargs.get("object_id") if match else None
+
+
+@admin.register(Activity)
+class ActivityAdmin(SimpleHistoryAdmin):
+    desk_order = 20
+    form = ActivityForm
+    list_display = ["name", "service", "processing", "during", "active", "order"]
+    list_filter = ["service", "active", "during"]
+    search_fields = ["name", "code"]
+    prepopulated_fields = {"code": ["name"]}
+    autocomplete_fields = ["establishments"]
+    inlines = [FormulaInline, CapacityInline, PeriodInline]
+    fieldsets = [
+        (None, {"fields": ["name", "code", "service", "description", "active", "order"]}),
+        ("Où et quand", {"fields": ["establishments", "weekdays", "during"]}),
+        (
+            "Traitement des demandes",
+            {"fields": ["enrolment_processing", "processing", "cancel_processing", "waiting_list"]},
+        ),
+        ("Conditions", {"fields": ["min_age", "max_age", "health_file_required"]}),
+    ]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        # A code that stands is named in files and links: it no longer follows the name.
+        return {} if obj else super().get_prepopulated_fields(request, obj)
+
+
+@admin.register(Period)
+class PeriodAdmin(SimpleHistoryAdmin):
+    desk_order = 21
+    list_display = ["name", "activity", "school_year", "starts_on", "ends_on", "opens_at", "closes_at"]
+    list_filter = ["activity", "school_year"]
+    list_select_related = ["activity", "school_year"]
+    search_fields = ["name", "code", "activity__name"]
+    prepopulated_fields = {"code": ["name"]}
+    autocomplete_fields = ["activity", "school_year", "establishments"]
+    date_hierarchy = "starts_on"
+    ordering = ["-starts_on", "activity__order", "name"]
+    actions = ["open_selected"]
+    fieldsets = [
+        (None, {"fields": ["activity", "school_year", "name", "code", "establishments"]}),
+        ("Jours", {"fields": ["starts_on", "ends_on"]}),
+        ("Réservation", {"fields": ["opens_at", "opens_at_non_residents", "closes_at"]}),
+    ]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else super().get_prepopulated_fields(request, obj)
+
+    def has_open_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("reservations.add_slot")
+
+    @admin.action(description="Ouvrir les créneaux…", permissions=["open"])
+    def open_selected(self, request: HttpRequest, queryset: QuerySet[Period]) -> HttpResponse | None:
+        at = timezone.now()
+        if "confirmed" in request.POST:
+            count = sum(opening.open_slots(period, at=at) for period in queryset)
+            log_all(request, queryset, "Créneaux ouverts.")
+            text = counted(count, "créneau ouvert", "créneaux ouverts")
+            self.message_user(request, f"{text}.", messages.SUCCESS if count else messages.WARNING)
+            return None
+        previews = [(period, _by_establishment(opening.missing_slots(period, at=at))) for period in queryset]
+        return confirm_page(
+            self,
+            request,
+            queryset,
+            action="open_selected",
+            title="Ouvrir les créneaux",
+            button="Ouvrir les créneaux",
+            template="admin/reservations/open_slots.html",
+            previews=previews,
+            count=sum(count for _, places in previews for _, count in places),
+        )
+
+
+def _by_establishment(slots: list[Any]) -> list[tuple[str, int]]:
+    return list(Counter(str(slot.establishment) for slot in slots).items())

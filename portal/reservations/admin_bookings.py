@@ -1,0 +1,141 @@
+"""Where every child stands, day by day, with who changed it and when."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from portal.reservations import booking, french
+from portal.reservations.admin_desk import (
+    Decidable,
+    Decision,
+    NumberSearch,
+    ShownOnlyInline,
+    ask_reason,
+    badge,
+    counted,
+)
+from portal.reservations.admin_queues import class_of, household_link
+from portal.reservations.models import Booking, BookingEvent
+from portal.reservations.states import LIVE, BookingState
+
+CANCEL_REASONS = (
+    "Annulé à la demande de la famille.",
+    "Enfant absent, signalé par l'école.",
+    "Réservation faite par erreur.",
+    "Le service n'est pas assuré ce jour-là.",
+)
+
+
+class EventInline(ShownOnlyInline):
+    model = BookingEvent
+    fields = readonly_fields = ["at", "state_badge", "by", "reservation", "reason"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BookingEvent]:
+        return super().get_queryset(request).select_related("by", "reservation")
+
+    @admin.display(description="état")
+    def state_badge(self, obj: BookingEvent) -> SafeString:
+        return badge(obj.state, obj.get_state_display())
+
+
+@admin.register(Booking)
+class BookingAdmin(NumberSearch, Decidable):
+    desk_order = 4
+    list_display = [
+        "day_shown",
+        "child",
+        "household_number",
+        "class_name",
+        "formula_shown",
+        "establishment",
+        "state_badge",
+        "late",
+        "changed_at",
+    ]
+    list_display_links = ["day_shown", "child"]
+    list_filter = ["state", "late", "activity", "establishment"]
+    list_select_related = ["child", "activity", "formula", "establishment"]
+    search_fields = ["child__last_name", "child__first_name"]
+    search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
+    number_fields = ["household_id", "reservation_id"]
+    date_hierarchy = "day"
+    ordering = ["-day", "pk"]
+    show_full_result_count = False
+    actions = ["cancel_selected"]
+    decisions = (Decision("cancel_selected", "Annuler cette réservation…"),)
+    inlines = [EventInline]
+    fields = [
+        "child",
+        "household_number",
+        "class_name",
+        "activity",
+        "formula",
+        "establishment",
+        "day_shown",
+        "state_badge",
+        "late",
+        "waiting_since",
+        "reservation",
+        "enrolment",
+        "changed_at",
+    ]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
+        return super().get_queryset(request).annotate(attended=class_of("child", "enrolment__school_year"))
+
+    def waits(self, obj: Booking) -> bool:
+        return obj.state in LIVE
+
+    @admin.display(description="jour", ordering="day")
+    def day_shown(self, obj: Booking) -> str:
+        return french.day(obj.day, year=True)
+
+    @admin.display(description="foyer", ordering="household_id")
+    def household_number(self, obj: Booking) -> SafeString | str:
+        return household_link(obj.household_id)
+
+    @admin.display(description="classe", ordering="attended", empty_value="–")
+    def class_name(self, obj: Any) -> str | None:
+        return obj.attended
+
+    @admin.display(description="réservation", ordering="activity__order")
+    def formula_shown(self, obj: Booking) -> str:
+        return f"{obj.formula}, {obj.activity}"
+
+    @admin.display(description="état", ordering="state")
+    def state_badge(self, obj: Booking) -> SafeString:
+        label = obj.get_state_display()
+        if obj.state == BookingState.WAITLISTED and obj.waiting_since:
+            label = f"{label} depuis le {french.moment(obj.waiting_since)}"
+        return badge(obj.state, label)
+
+    @admin.action(description="Annuler et prévenir les familles…", permissions=["decide"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
+        answer = ask_reason(
+            self,
+            request,
+            queryset,
+            action="cancel_selected",
+            title="Annuler des réservations",
+            button="Annuler et prévenir les familles",
+            ready=CANCEL_REASONS,
+        )
+        if isinstance(answer, HttpResponse):
+            return answer
+        chosen = list(queryset)
+        try:
+            count = booking.cancel(chosen, by=request.user, at=timezone.now(), reason=answer)
+        except booking.BookingRefused as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return None
+        left = len(chosen) - count
+        text = counted(count, "réservation annulée", "réservations annulées")
+        if left:
+            text += f", {counted(left, 'était déjà annulée ou refusée', 'étaient déjà annulées ou refusées')}"
+        self.message_user(request, f"{text}.", messages.WARNING if left else messages.SUCCESS)
+        return None

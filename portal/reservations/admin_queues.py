@@ -1,0 +1,573 @@
+"""Work queues: enrolments and reservations that wait for the town hall's answer."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import (
+    Aggregate,
+    Case,
+    Count,
+    ExpressionWrapper,
+    F,
+    IntegerField,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from simple_history.admin import SimpleHistoryAdmin
+
+from portal.admin_site import Queue
+from portal.reservations import booking, enrolling, french
+from portal.reservations.admin_desk import (
+    Decidable,
+    Decision,
+    NumberSearch,
+    ShownOnlyInline,
+    WaitingFirst,
+    ask_reason,
+    badge,
+    counted,
+    log_all,
+)
+from portal.reservations.fields import names_of
+from portal.reservations.models import Enrolment, Reservation, ReservationLine, Schooling, Slot
+from portal.reservations.states import Action, BookingState, EnrolmentState, Outcome, ReservationState
+
+ENROLMENT_REFUSALS = (
+    "Il n'y a plus de place dans cet établissement.",
+    "L'enfant ne fréquente pas une école desservie par cet établissement.",
+    "Il manque un justificatif : envoyez-le depuis « Mes Informations ».",
+    "L'enfant n'a pas l'âge prévu pour cette activité.",
+)
+RESERVATION_REFUSALS = (
+    "Il n'y a plus de place ce jour-là.",
+    "La demande est arrivée trop tard.",
+    "Le personnel prévu ce jour-là ne permet pas d'accueillir davantage d'enfants.",
+    "L'effectif est trop faible : l'accueil n'ouvrira pas ce jour-là.",
+)
+
+
+def class_of(child: str, school_year: str) -> Subquery:
+    """The name of the class that the child at path `child` attends in the year at path `school_year`."""
+    attended = Schooling.objects.filter(child=OuterRef(child), school_year=OuterRef(school_year))
+    return Subquery(attended.values("school_class__name")[:1])
+
+
+def fewest_places(slots: QuerySet[Slot]) -> Subquery:
+    """The places left where fewest are left among `slots`; null when none of them has a limit."""
+    limited = slots.filter(capacity__isnull=False).annotate(left=F("capacity") - F("taken"))
+    return Subquery(limited.order_by("left").values("left")[:1])
+
+
+def places_cell(left: int | None, *, waits: bool = True) -> SafeString | str:
+    """« 3 », « complet », « sans limite »."""
+    if not waits:
+        return "–"
+    if left is None:
+        return "sans limite"
+    return badge("full", "complet") if left <= 0 else str(left)
+
+
+def household_link(household_id: int) -> SafeString | str:
+    """The household's number, leading to its page."""
+    url = reverse("admin:families_household_change", args=[household_id])
+    return format_html('<a href="{}">{}</a>', url, f"{household_id:06d}")
+
+
+class _Refusing:
+    """« Accepter » and « Refuser » of a queue; a subclass says how one list of rows is decided."""
+
+    refusals: tuple[str, ...] = ()
+    refuse_title = ""
+
+    @admin.action(description="Accepter", permissions=["decide"])
+    def accept_selected(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self.accept_rows(request, queryset)
+
+    @admin.action(description="Refuser…", permissions=["decide"])
+    def refuse_selected(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        answer = ask_reason(
+            self,
+            request,
+            queryset,
+            action="refuse_selected",
+            title=self.refuse_title,
+            button="Refuser et prévenir les familles",
+            ready=self.refusals,
+        )
+        if isinstance(answer, HttpResponse):
+            return answer
+        self.refuse_rows(request, queryset, answer)
+        return None
+
+
+class WaitingEnrolments(WaitingFirst):
+    states = EnrolmentState
+
+
+@admin.register(Enrolment)
+class EnrolmentAdmin(_Refusing, NumberSearch, Decidable, SimpleHistoryAdmin):
+    desk_order = 1
+    work_queues = (
+        Queue(
+            "Inscriptions à traiter",
+            lambda request: Enrolment.objects.filter(state=EnrolmentState.REQUESTED),
+            order=30,
+        ),
+    )
+    list_display = [
+        "child",
+        "household_number",
+        "class_name",
+        "activity",
+        "establishment",
+        "days",
+        "starts_on",
+        "requested_at",
+        "places_left",
+        "state_badge",
+    ]
+    list_display_links = ["child"]
+    list_filter = [WaitingEnrolments, "activity", "establishment", "school_year"]
+    list_select_related = ["child", "activity", "establishment", "school_year"]
+    search_fields = ["child__last_name", "child__first_name"]
+    search_help_text = "Nom de l'enfant ou numéro du foyer"
+    ordering = ["requested_at", "pk"]
+    actions = ["accept_selected", "refuse_selected"]
+    decisions = (Decision("accept_selected", "Accepter", main=True), Decision("refuse_selected", "Refuser…"))
+    refusals = ENROLMENT_REFUSALS
+    refuse_title = "Refuser des inscriptions"
+    fields = [
+        "child",
+        "household_number",
+        "class_name",
+        "activity",
+        "establishment",
+        "school_year",
+        "days",
+        "starts_on",
+        "state_badge",
+        "places_left",
+        "requested_by",
+        "requested_at",
+        "decided_by",
+        "decided_at",
+        "refusal_reason",
+    ]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
+        weekday_bit = Case(
+            *(When(day__iso_week_day=weekday + 1, then=1 << weekday) for weekday in range(7)),
+            default=Value(0),
+            output_field=IntegerField(),
+        )
+        coming = (
+            Slot.objects.filter(
+                activity=OuterRef("activity"),
+                establishment=OuterRef("establishment"),
+                day__gte=timezone.localdate(),
+            )
+            # Only the usual weekdays count; without any, every day does.
+            .annotate(
+                usual=ExpressionWrapper(
+                    OuterRef("weekdays").bitand(weekday_bit), output_field=IntegerField()
+                )
+            )
+            .filter(Q(usual__gt=0) | Q(usual=OuterRef("weekdays")))
+        )
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                attended=class_of("child", "school_year"),
+                school_name=Subquery(
+                    Schooling.objects.filter(
+                        child=OuterRef("child"), school_year=OuterRef("school_year")
+                    ).values("school_class__school__name")[:1]
+                ),
+                fewest=fewest_places(coming),
+            )
+        )
+
+    def waits(self, obj: Enrolment) -> bool:
+        return obj.state == EnrolmentState.REQUESTED
+
+    @admin.display(description="foyer", ordering="household_id")
+    def household_number(self, obj: Enrolment) -> SafeString | str:
+        return household_link(obj.household_id)
+
+    @admin.display(description="classe", ordering="attended", empty_value="–")
+    def class_name(self, obj: Any) -> str | None:
+        return f"{obj.attended}, {obj.school_name}" if obj.attended else None
+
+    @admin.display(description="jours", empty_value="–")
+    def days(self, obj: Enrolment) -> str:
+        return names_of(obj.weekdays)
+
+    @admin.display(description="places libres")
+    def places_left(self, obj: Any) -> SafeString | str:
+        return places_cell(obj.fewest)
+
+    @admin.display(description="état", ordering="state")
+    def state_badge(self, obj: Enrolment) -> SafeString:
+        return badge(obj.state, obj.get_state_display())
+
+    def accept_rows(self, request: HttpRequest, queryset: QuerySet[Enrolment]) -> None:
+        at = timezone.now()
+        done = [one for one in queryset if enrolling.accept(one, by=request.user, at=at)]
+        self._tell(request, queryset, done, "inscription acceptée", "inscriptions acceptées")
+        log_all(request, done, "Inscription acceptée.")
+
+    def refuse_rows(self, request: HttpRequest, queryset: QuerySet[Enrolment], reason: str) -> None:
+        at = timezone.now()
+        done = [one for one in queryset if enrolling.refuse(one, reason=reason, by=request.user, at=at)]
+        self._tell(request, queryset, done, "inscription refusée", "inscriptions refusées")
+        log_all(request, done, f"Inscription refusée : {reason}")
+
+    def _tell(
+        self, request: HttpRequest, chosen: Iterable[Enrolment], done: list[Enrolment], one: str, many: str
+    ) -> None:
+        left = len(list(chosen)) - len(done)
+        text = counted(len(done), one, many)
+        if left:
+            text += f", {counted(left, 'était déjà traitée', 'étaient déjà traitées')}"
+        self.message_user(request, f"{text}.", messages.WARNING if left else messages.SUCCESS)
+
+
+def live_slots(reservation: str, **lines: OuterRef) -> QuerySet[Slot]:
+    """Slots of the requested bookings of the reservation at path `reservation`."""
+    return Slot.objects.filter(
+        places__booking__reservation=OuterRef(reservation),
+        places__booking__state__in=(BookingState.REQUESTED, BookingState.WAITLISTED),
+        **lines,
+    )
+
+
+def tell_decision(decision: booking.Decision) -> tuple[str, int]:
+    """One honest sentence for what `booking.accept` did, and its level.
+
+    « 3 acceptées, 1 en liste d'attente : le jeudi 26 novembre est complet. »
+    """
+    pieces = []
+    if decision.accepted or not (decision.waitlisted or decision.full):
+        pieces.append(counted(len(decision.accepted), "jour accepté", "jours acceptés"))
+    if decision.waitlisted:
+        pieces.append(f"{len(decision.waitlisted)} en liste d'attente")
+    if decision.full:
+        pieces.append(counted(len(decision.full), "laissé sans réponse", "laissés sans réponse"))
+    short = sorted({line.day for line in [*decision.waitlisted, *decision.full]})
+    text = ", ".join(pieces)
+    if short:
+        named = french.listing([f"le {french.day(day)}" for day in short])
+        text += f" : {named} {'est complet' if len(short) == 1 else 'sont complets'}"
+    return f"{text}.", messages.WARNING if short or not decision.accepted else messages.SUCCESS
+
+
+class LineInline(ShownOnlyInline):
+    model = ReservationLine
+    fields = readonly_fields = ["day", "formula", "action", "late", "places_left", "outcome_badge", "reason"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReservationLine]:
+        return lines_with_places(super().get_queryset(request)).select_related("formula")
+
+    @admin.display(description="places libres")
+    def places_left(self, obj: Any) -> SafeString | str:
+        return places_cell(obj.fewest, waits=asks_for_place(obj))
+
+    @admin.display(description="état")
+    def outcome_badge(self, obj: ReservationLine) -> SafeString:
+        return badge(obj.outcome, obj.get_outcome_display())
+
+
+def lines_with_places(lines: QuerySet[ReservationLine]) -> QuerySet[ReservationLine]:
+    """Annotates `fewest`, the fewest places left in what a line waits for."""
+    return lines.annotate(
+        fewest=fewest_places(
+            live_slots(
+                "reservation",
+                day=OuterRef("day"),
+                places__booking__formula=OuterRef("formula"),
+            )
+        )
+    )
+
+
+def asks_for_place(line: ReservationLine) -> bool:
+    return line.action == Action.BOOK and line.outcome in (Outcome.REQUESTED, Outcome.WAITLISTED)
+
+
+def of_lines(aggregate: Aggregate, *conditions: Q, **lookups: Any) -> Subquery:
+    """An aggregate over a reservation's lines. A subquery: computed for the rows of the page only."""
+    lines = ReservationLine.objects.filter(*conditions, reservation=OuterRef("pk"), **lookups)
+    return Subquery(lines.order_by().values("reservation").annotate(found=aggregate).values("found"))
+
+
+class WaitingReservations(WaitingFirst):
+    states = ReservationState
+    waiting = ReservationState.PENDING
+    hidden = (ReservationState.DRAFT,)
+
+
+@admin.register(Reservation)
+class ReservationAdmin(_Refusing, NumberSearch, Decidable, SimpleHistoryAdmin):
+    desk_order = 2
+    work_queues = (
+        Queue(
+            "Réservations à traiter",
+            lambda request: Reservation.objects.filter(state=ReservationState.PENDING),
+            order=40,
+        ),
+    )
+    list_display = [
+        "number_shown",
+        "child",
+        "household_number",
+        "class_name",
+        "activity",
+        "days",
+        "submitted_at",
+        "places_left",
+        "state_badge",
+    ]
+    list_display_links = ["number_shown", "child"]
+    list_filter = [WaitingReservations, "enrolment__activity", "establishment", "period"]
+    list_select_related = ["child", "enrolment__activity", "establishment"]
+    search_fields = ["child__last_name", "child__first_name"]
+    search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
+    number_fields = ["household_id", "pk"]
+    date_hierarchy = "submitted_at"
+    ordering = ["submitted_at", "pk"]
+    actions = ["accept_selected", "refuse_selected"]
+    decisions = (
+        Decision("accept_selected", "Accepter", main=True),
+        Decision("refuse_selected", "Refuser…"),
+    )
+    refusals = RESERVATION_REFUSALS
+    refuse_title = "Refuser des demandes de réservation"
+    inlines = [LineInline]
+    fields = [
+        "number_shown",
+        "child",
+        "household_number",
+        "class_name",
+        "activity",
+        "establishment",
+        "period",
+        "state_badge",
+        "created_by",
+        "submitted_at",
+        "decided_by",
+        "decided_at",
+        "refusal_reason",
+    ]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Reservation]:
+        # A draft is still the family's own.
+        recorded = super().get_queryset(request).exclude(state=ReservationState.DRAFT)
+        waiting = Q(outcome=Outcome.REQUESTED)
+        return recorded.annotate(
+            attended=class_of("child", "enrolment__school_year"),
+            fewest=fewest_places(live_slots("pk")),
+            asked=of_lines(Count("pk"), waiting, action=Action.BOOK),
+            asked_back=of_lines(Count("pk"), waiting, action=Action.CANCEL),
+            total=of_lines(Count("pk")),
+            first_day=of_lines(Min("day")),
+            last_day=of_lines(Max("day")),
+        )
+
+    def waits(self, obj: Reservation) -> bool:
+        return obj.state == ReservationState.PENDING
+
+    @admin.display(description="numéro", ordering="pk")
+    def number_shown(self, obj: Reservation) -> str:
+        return obj.number
+
+    @admin.display(description="foyer", ordering="household_id")
+    def household_number(self, obj: Reservation) -> SafeString | str:
+        return household_link(obj.household_id)
+
+    @admin.display(description="classe", ordering="attended", empty_value="–")
+    def class_name(self, obj: Any) -> str | None:
+        return obj.attended
+
+    @admin.display(description="activité", ordering="enrolment__activity__order")
+    def activity(self, obj: Reservation) -> str:
+        return f"{obj.enrolment.activity}, {obj.establishment}"
+
+    @admin.display(description="jours", ordering="first_day", empty_value="–")
+    def days(self, obj: Any) -> str | None:
+        if obj.first_day is None:
+            return None
+        pieces = [counted(obj.asked, "à réserver", "à réserver")] if obj.asked else []
+        pieces += [counted(obj.asked_back, "à annuler", "à annuler")] if obj.asked_back else []
+        count = ", ".join(pieces) or counted(obj.total, "jour", "jours")
+        return f"{count} ({french.span(obj.first_day, obj.last_day)})"
+
+    @admin.display(description="places libres")
+    def places_left(self, obj: Any) -> SafeString | str:
+        return places_cell(obj.fewest, waits=bool(obj.asked))
+
+    @admin.display(description="état", ordering="state")
+    def state_badge(self, obj: Reservation) -> SafeString:
+        return badge(obj.state, obj.get_state_display())
+
+    def accept_rows(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> None:
+        chosen = list(queryset)
+        if decide_accept(self, request, self._waiting_lines(chosen)):
+            log_all(request, chosen, "Demande acceptée, selon les places.")
+
+    def refuse_rows(self, request: HttpRequest, queryset: QuerySet[Reservation], reason: str) -> None:
+        chosen = list(queryset)
+        if decide_refuse(self, request, self._waiting_lines(chosen), reason):
+            log_all(request, chosen, f"Demande refusée : {reason}")
+
+    def _waiting_lines(self, reservations: list[Reservation]) -> QuerySet[ReservationLine]:
+        return ReservationLine.objects.filter(reservation__in=reservations, outcome=Outcome.REQUESTED)
+
+
+def decide_accept(
+    model_admin: admin.ModelAdmin, request: HttpRequest, lines: QuerySet[ReservationLine]
+) -> bool:
+    """Accepts lines and says honestly what became of them; False when nothing could be done."""
+    try:
+        decision = booking.accept(lines, by=request.user, at=timezone.now())
+    except booking.BookingRefused as refusal:
+        model_admin.message_user(request, str(refusal), messages.ERROR)
+        return False
+    model_admin.message_user(request, *tell_decision(decision))
+    return True
+
+
+def decide_refuse(
+    model_admin: admin.ModelAdmin, request: HttpRequest, lines: QuerySet[ReservationLine], reason: str
+) -> bool:
+    """Refuses lines, telling the families why; False when nothing could be done."""
+    try:
+        count = booking.refuse(lines, reason=reason, by=request.user, at=timezone.now())
+    except booking.BookingRefused as refusal:
+        model_admin.message_user(request, str(refusal), messages.ERROR)
+        return False
+    text = counted(count, "jour refusé", "jours refusés")
+    model_admin.message_user(request, f"{text}.", messages.SUCCESS if count else messages.WARNING)
+    return True
+
+
+class WaitingLines(WaitingFirst):
+    states = Outcome
+    field = "outcome"
+    waiting = Outcome.REQUESTED
+    hidden = (Outcome.DRAFT,)
+
+
+@admin.register(ReservationLine)
+class ReservationLineAdmin(_Refusing, NumberSearch, Decidable):
+    """Day by day: the waiting list of a day, or some days only of a reservation."""
+
+    desk_order = 3
+    list_display = [
+        "day_shown",
+        "child",
+        "household_number",
+        "class_name",
+        "asked",
+        "establishment",
+        "late",
+        "received",
+        "places_left",
+        "outcome_badge",
+        "reason",
+    ]
+    list_display_links = ["day_shown"]
+    list_filter = [WaitingLines, "action", "late", "reservation__establishment", "formula__activity"]
+    list_select_related = ["reservation__child", "reservation__establishment", "formula__activity"]
+    search_fields = ["reservation__child__last_name", "reservation__child__first_name"]
+    search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
+    number_fields = ["reservation__household_id", "reservation_id"]
+    date_hierarchy = "day"
+    ordering = ["day", "reservation__submitted_at", "pk"]
+    actions = ["accept_selected", "refuse_selected"]
+    decisions = (Decision("accept_selected", "Accepter", main=True), Decision("refuse_selected", "Refuser…"))
+    refusals = RESERVATION_REFUSALS
+    refuse_title = "Refuser des jours demandés"
+    fields = [
+        "reservation",
+        "child",
+        "household_number",
+        "class_name",
+        "day",
+        "asked",
+        "establishment",
+        "late",
+        "places_left",
+        "outcome_badge",
+        "reason",
+    ]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReservationLine]:
+        recorded = super().get_queryset(request).exclude(outcome=Outcome.DRAFT)
+        return lines_with_places(recorded).annotate(
+            attended=class_of("reservation__child", "reservation__enrolment__school_year")
+        )
+
+    def waits(self, obj: ReservationLine) -> bool:
+        return obj.outcome in (Outcome.REQUESTED, Outcome.WAITLISTED)
+
+    @admin.display(description="jour", ordering="day")
+    def day_shown(self, obj: ReservationLine) -> str:
+        return french.day(obj.day)
+
+    @admin.display(description="enfant", ordering="reservation__child__last_name")
+    def child(self, obj: ReservationLine) -> str:
+        return str(obj.reservation.child)
+
+    @admin.display(description="foyer", ordering="reservation__household_id")
+    def household_number(self, obj: ReservationLine) -> SafeString | str:
+        return household_link(obj.reservation.household_id)
+
+    @admin.display(description="classe", ordering="attended", empty_value="–")
+    def class_name(self, obj: Any) -> str | None:
+        return obj.attended
+
+    @admin.display(description="demande", ordering="action")
+    def asked(self, obj: ReservationLine) -> str:
+        return f"{obj.get_action_display()} : {obj.formula}, {obj.formula.activity}"
+
+    @admin.display(description="établissement", ordering="reservation__establishment__name")
+    def establishment(self, obj: ReservationLine) -> str:
+        return str(obj.reservation.establishment)
+
+    @admin.display(description="reçue", ordering="reservation__submitted_at")
+    def received(self, obj: ReservationLine) -> Any:
+        return obj.reservation.submitted_at
+
+    @admin.display(description="places libres")
+    def places_left(self, obj: Any) -> SafeString | str:
+        return places_cell(obj.fewest, waits=asks_for_place(obj))
+
+    @admin.display(description="état", ordering="outcome")
+    def outcome_badge(self, obj: ReservationLine) -> SafeString:
+        return badge(obj.outcome, obj.get_outcome_display())
+
+    def accept_rows(self, request: HttpRequest, queryset: QuerySet[ReservationLine]) -> None:
+        chosen = list(queryset)
+        if decide_accept(self, request, queryset):
+            log_all(request, chosen, "Jour accepté, selon les places.")
+
+    def refuse_rows(self, request: HttpRequest, queryset: QuerySet[ReservationLine], reason: str) -> None:
+        chosen = list(queryset)
+        if decide_refuse(self, request, queryset, reason):
+            log_all(request, chosen, f"Jour refusé : {reason}")
