@@ -39,6 +39,12 @@ def check_prices(value: Any) -> None:
             raise ValidationError(f"« {amount} » n'est pas un prix{f' ({column})' if column else ''}.")
 
 
+def price_text(amount: Decimal) -> str:
+    """A price as bands keep it: « 3.20 », « 0.855 », at least two decimals."""
+    whole, _, cents = f"{amount.normalize():f}".partition(".")
+    return f"{whole}.{cents:0<2}"
+
+
 class TariffQuerySet(models.QuerySet["Tariff"]):
     def with_rules(self) -> "TariffQuerySet":
         """With all that `rule()` reads, in three more queries whatever their number."""

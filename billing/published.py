@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from billing import pricing
-from billing.models import Tariff, TariffBand, TariffModifier, TariffRate
+from billing.models import Tariff, TariffBand, TariffModifier, TariffRate, price_text
 
 When = TariffModifier.When
 Effect = TariffModifier.Effect
@@ -145,9 +145,11 @@ def _kind(published: Mapping[str, Any]) -> str:
 def _prices(row: Mapping[str, Any]) -> dict[str, str]:
     prices = row.get("prices")
     if isinstance(prices, Mapping):
-        return {str(column): str(amount(value)) for column, value in prices.items() if value is not None}
+        return {
+            str(column): price_text(amount(value)) for column, value in prices.items() if value is not None
+        }
     value = first_of(row, "price", "amount", "prices")
-    return {} if value is None else {"": str(amount(value))}
+    return {} if value is None else {"": price_text(amount(value))}
 
 
 def _bands(published: Mapping[str, Any], kind: str) -> Iterator[TariffBand]:

@@ -1,0 +1,242 @@
+"""What a town's file says of money: its tariffs, their bands and special rules, which formula pays which."""
+
+from decimal import Decimal
+from typing import Any
+
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.nodes import MappingNode, Node
+
+from billing.models import (
+    BillingSettings,
+    FormulaTariff,
+    Tariff,
+    TariffBand,
+    TariffModifier,
+    TariffRate,
+    price_text,
+)
+from portal.reservations.models import Formula, SchoolClass
+from portal.reservations.town_file import (
+    Amount,
+    Day,
+    Field,
+    Flag,
+    ListOf,
+    Loading,
+    Mistake,
+    Number,
+    Rows,
+    Text,
+    Words,
+    closest,
+    register,
+    scalar,
+)
+
+KIND = Words({"unique": Tariff.Kind.FLAT, "tranches": Tariff.Kind.BANDS, "taux_d'effort": Tariff.Kind.EFFORT})
+UNIT = Words(
+    {
+        "présence": Tariff.Unit.PRESENCE,
+        "heure": Tariff.Unit.HOUR,
+        "demi-heure": Tariff.Unit.HALF_HOUR,
+        "quart_d'heure": Tariff.Unit.QUARTER,
+        "mois": Tariff.Unit.MONTH,
+        "période": Tariff.Unit.PERIOD,
+    }
+)
+BETWEEN = Words({"dessous": Tariff.Between.LOWER, "dessus": Tariff.Between.UPPER})
+NO_QUOTIENT = Words(
+    {
+        "plus_haute": Tariff.NoQuotient.HIGHEST,
+        "tranche": Tariff.NoQuotient.BAND,
+        "prix": Tariff.NoQuotient.PRICE,
+    }
+)
+WHEN = Words(
+    {
+        "hors_commune": TariffModifier.When.NON_RESIDENT,
+        "hors_délai": TariffModifier.When.LATE,
+        "sans_réservation": TariffModifier.When.UNRESERVED,
+        "absence": TariffModifier.When.ABSENT,
+        "rang": TariffModifier.When.RANK,
+        "enfants": TariffModifier.When.CHILDREN,
+        "niveau": TariffModifier.When.LEVEL,
+        "pai": TariffModifier.When.PAI,
+        "adulte": TariffModifier.When.ADULT,
+    }
+)
+EFFECT = Words(
+    {
+        "ajoute": TariffModifier.Effect.ADD,
+        "pour_cent": TariffModifier.Effect.PERCENT,
+        "multiplie": TariffModifier.Effect.MULTIPLY,
+        "prix": TariffModifier.Effect.PRICE,
+        "colonne": TariffModifier.Effect.COLUMN,
+        "décale": TariffModifier.Effect.SHIFT,
+    }
+)
+SITUATION = Words(
+    {
+        "hors_délai": FormulaTariff.Situation.LATE,
+        "sans_réservation": FormulaTariff.Situation.UNRESERVED,
+        "absence": FormulaTariff.Situation.ABSENT,
+        "pai": FormulaTariff.Situation.PAI,
+        "adulte": FormulaTariff.Situation.ADULT,
+    }
+)
+AUDIENCE = Words(
+    {"commune": FormulaTariff.Audience.RESIDENT, "hors_commune": FormulaTariff.Audience.NON_RESIDENT}
+)
+LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
+SIBLINGS = Words(
+    {"toutes_activités": BillingSettings.Siblings.ALL, "même_activité": BillingSettings.Siblings.ACTIVITY}
+)
+
+
+class Prices(Text):
+    """3.20, or a price a column: {repas: 3.20, pai: 1.60}."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> dict[str, str]:
+        if not isinstance(node, MappingNode):
+            return {"": self._price(node, loading, parent)}
+        return {scalar(key).strip(): self._price(value, loading, parent) for key, value in node.value}
+
+    def _price(self, node: Node, loading: Loading, parent: Any) -> str:
+        amount = Amount().read(node, loading, parent)
+        if amount < 0:
+            raise Mistake("Un prix n'est jamais négatif.", node)
+        return price_text(amount)
+
+    def write(self, value: Any) -> Any:
+        if set(value) == {""}:
+            return value[""]
+        prices = CommentedMap(value)
+        prices.fa.set_flow_style()
+        return prices
+
+
+class FormulaReference(Text):
+    """« activité/formule », by their codes."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> Formula:
+        text = scalar(node).strip()
+        activity, _, code = text.partition("/")
+        found = Formula.objects.filter(activity__code=activity.strip(), code=code.strip()).first()
+        if found is None:
+            known = [
+                f"{activity}/{code}"
+                for activity, code in Formula.objects.values_list("activity__code", "code")[:200]
+            ]
+            hint = closest(text, known) if known else "Il n'y en a encore aucune."
+            raise Mistake(f"« {text} » : aucune formule de ce nom. {hint}", node)
+        return found
+
+    def write(self, value: Any) -> Any:
+        return f"{value.activity.code}/{value.code}"
+
+
+register(
+    Rows(
+        key="tarifs",
+        model=Tariff,
+        match=("code",),
+        order_by=("code",),
+        comment="Les prix. Les deux bornes d'une tranche sont comprises ; une borne absente est sans limite.",
+        fields=(
+            Field("code", "code"),
+            Field("nom", "name"),
+            Field("principe", "kind", KIND, default=Tariff.Kind.BANDS),
+            Field("prix_pour", "unit", UNIT, default=Tariff.Unit.PRESENCE),
+            Field("du", "valid_from", Day(), default=None),
+            Field("au", "valid_to", Day(), default=None),
+            Field("colonnes", "columns", ListOf(Text()), default=list),
+            Field("entre_deux_tranches", "between", BETWEEN, default=Tariff.Between.LOWER),
+            Field("sans_quotient", "no_quotient", NO_QUOTIENT, default=Tariff.NoQuotient.HIGHEST),
+            Field("tranche_sans_quotient", "no_quotient_band", default=""),
+            Field("prix_sans_quotient", "no_quotient_price", Amount(), default=None),
+            Field("arrondi", "step", Amount(), default=Decimal("0.01")),
+            Field("tva", "vat_percent", Amount(), default=Decimal(0)),
+            Field("part_de_garde", "care_percent", Amount(), default=Decimal(0)),
+        ),
+        children=(
+            Rows(
+                key="tranches",
+                model=TariffBand,
+                match=("low", "high", "name"),
+                parent="tariff",
+                exact=True,
+                compact=True,
+                fields=(
+                    Field("nom", "name", default=""),
+                    Field("de", "low", Amount(), default=None),
+                    Field("à", "high", Amount(), default=None),
+                    Field("prix", "prices", Prices()),
+                ),
+            ),
+            Rows(
+                key="taux",
+                model=TariffRate,
+                match=("column", "children"),
+                parent="tariff",
+                exact=True,
+                compact=True,
+                fields=(
+                    Field("colonne", "column", default=""),
+                    Field("enfants", "children", Number(), default=1),
+                    Field("taux", "percent", Amount(), default=Decimal(0)),
+                    Field("plus", "base", Amount(), default=Decimal(0)),
+                    Field("plancher", "floor", Amount(), default=None),
+                    Field("plafond", "ceiling", Amount(), default=None),
+                    Field("quotient_du_plancher", "low", Amount(), default=None),
+                    Field("quotient_du_plafond", "high", Amount(), default=None),
+                ),
+            ),
+            Rows(
+                key="règles_particulières",
+                model=TariffModifier,
+                match=("when", "number", "level", "effect", "column", "amount"),
+                parent="tariff",
+                exact=True,
+                compact=True,
+                fields=(
+                    Field("quand", "when", WHEN),
+                    Field("à_partir_de", "number", Number(), default=0),
+                    Field("niveau", "level", LEVEL, default=""),
+                    Field("effet", "effect", EFFECT),
+                    Field("valeur", "amount", Amount(), default=Decimal(0)),
+                    Field("colonne", "column", default=""),
+                    Field("colonnes", "columns", ListOf(Text()), default=list),
+                ),
+            ),
+            Rows(
+                key="formules",
+                model=FormulaTariff,
+                match=("formula", "column", "situation", "audience", "level", "rank", "children"),
+                parent="tariff",
+                exact=True,
+                compact=True,
+                order_by=("formula__activity__code", "formula__code", "pk"),
+                fields=(
+                    Field("formule", "formula", FormulaReference()),
+                    Field("colonne", "column", default=""),
+                    Field("situation", "situation", SITUATION, default=""),
+                    Field("pour", "audience", AUDIENCE, default=""),
+                    Field("niveau", "level", LEVEL, default=""),
+                    Field("rang", "rank", Number(), default=1),
+                    Field("enfants", "children", Number(), default=1),
+                    Field("supplément", "supplement", Flag(), default=False),
+                ),
+            ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="facturation",
+        model=BillingSettings,
+        match=(),
+        single=True,
+        comment="Comment la commune facture.",
+        fields=(Field("enfants_comptés", "siblings", SIBLINGS, default=BillingSettings.Siblings.ALL),),
+    )
+)
