@@ -1,7 +1,8 @@
 """The only writer of states and places: draft, submit, accept, refuse, cancel, promote, close.
 
-Every verb is one transaction. Slots are locked in primary-key order, all those of an activity, an
-establishment and a day together; places move by conditional updates under a CheckConstraint. So two
+Every verb is one transaction. It locks slots first, in primary-key order, all those of an activity, an
+establishment and a day together; reads bookings again under that lock; and locks the reservations it
+restates last, in primary-key order too. Places move by conditional updates under a CheckConstraint. So two
 families never get the same place, and two transactions never wait for each other in a circle.
 `at` is the moment of the act (aware), `by` the user who acts.
 """
@@ -11,13 +12,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django_tasks import Task
 
-from families.models import User
+from families.models import Child, User
 from portal.reservations import french, tasks
 from portal.reservations.deadlines import Standing
 from portal.reservations.models import (
@@ -43,6 +45,9 @@ from portal.reservations.states import (
     Outcome,
     ReservationState,
 )
+
+# All slots of an activity, an establishment and a day: what is locked together.
+Shelf = tuple[int, int, date]
 
 
 class BookingRefused(Exception):
@@ -81,10 +86,15 @@ class Decision:
 
 
 def find_draft(enrolment: Enrolment, establishment: Establishment, period: Period) -> Reservation | None:
-    """The unfinished reservation for these three, if there is one."""
+    """The unfinished reservation of the child for these three, if there is one."""
     return (
         Reservation.objects.drafts()
-        .filter(enrolment=enrolment, establishment=establishment, period=period)
+        .filter(
+            household=enrolment.household_id,
+            child=enrolment.child_id,
+            establishment=establishment,
+            period=period,
+        )
         .first()
     )
 
@@ -109,6 +119,10 @@ def choose(
     wanted = {choice: (Action.BOOK, False) for choice in book}
     wanted |= {choice: (Action.BOOK, True) for choice in wait}
     wanted |= {choice: (Action.CANCEL, False) for choice in cancel}
+    if not wanted:
+        if draft := find_draft(enrolment, establishment, period):
+            abandon(draft)
+        return None
     draft, created = Reservation.objects.select_for_update().get_or_create(
         household_id=enrolment.household_id,
         child_id=enrolment.child_id,
@@ -134,12 +148,10 @@ def choose(
         for choice, (action, waits) in sorted(wanted.items())
         if choice not in kept or kept[choice].pk in gone
     )
-    if not wanted:
-        draft.delete()
-        return None
     if not created:
-        Reservation.objects.filter(pk=draft.pk).update(touched_at=at)
-        draft.touched_at = at
+        # The enrolment too: the draft may stem from one that has since been replaced.
+        Reservation.objects.filter(pk=draft.pk).update(enrolment=enrolment, touched_at=at)
+        draft.enrolment, draft.touched_at = enrolment, at
     return draft
 
 
@@ -169,7 +181,7 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
     """
     reservation = (
         Reservation.objects.select_for_update(of=("self",))
-        .select_related("enrolment__activity", "household", "period__school_year", "establishment", "child")
+        .select_related("enrolment__activity", "enrolment__household", "period", "establishment")
         .get(pk=reservation.pk)
     )
     if not reservation.is_draft:
@@ -192,7 +204,7 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
 
     changes = _Changes(by=by, at=at, reservation=reservation)
     for booking, state in desk.ended.items():
-        changes.end(booking, state)
+        changes.move(booking, state)
     changes.create(desk.new)
     changes.write()
     _save_outcomes(lines)
@@ -200,8 +212,8 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
     reservation.submitted_at = at
     reservation.touched_at = at
     reservation.save(update_fields=["state", "submitted_at", "touched_at"])
-    promote(changes.freed, at=at)
-    transaction.on_commit(partial(tasks.tell_recorded.enqueue, reservation.pk))
+    _finish(changes)
+    _tell(tasks.tell_recorded, reservation.pk)
     return reservation
 
 
@@ -212,37 +224,37 @@ class _Desk:
         self,
         reservation: Reservation,
         where: Where,
-        slots: dict[date, list[Slot]],
+        slots: dict[Shelf, list[Slot]],
         formulas: dict[int, Formula],
         standing: list[Booking],
+        places: dict[int, list[Slot]],
     ) -> None:
         self.reservation = reservation
         self.where = where
         self.slots = slots
         self.formulas = formulas
         self.standing = {Choice(booking.formula_id, booking.day): booking for booking in standing}
+        self.places = places
         self.taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
-        self.busy = {
-            slot_id
-            for booking in standing
-            for slot_id in _slot_ids(slots, formulas[booking.formula_id], booking.day)
-        }
+        # Wherever it is: a child is in one place at a time.
+        self.busy = {(slot.day, slot.part) for of_booking in places.values() for slot in of_booking}
         self.ended: dict[Booking, BookingState] = {}
         self.new: list[tuple[Booking, list[Slot]]] = []
         self.lost: list[Choice] = []
 
     @classmethod
     def lock(cls, reservation: Reservation, lines: list[ReservationLine], at: datetime) -> "_Desk":
+        # The child first: its two households, or two tabs, book one after the other.
+        Child.objects.select_for_update(no_key=True).only("pk").get(pk=reservation.child_id)
         activity = reservation.enrolment.activity
-        days = sorted({line.day for line in lines})
-        locked = _lock_slots({(activity.pk, reservation.establishment_id, day) for day in days})
-        slots = {day: of_day for (_, _, day), of_day in locked.items()}
+        days = {line.day for line in lines}
+        live = Booking.objects.live().filter(child=reservation.child_id, activity=activity, day__in=days)
+        here = {(activity.pk, reservation.establishment_id, day) for day in days}
+        slots = _lock_slots(here | _shelves(live))
         formulas = {formula.pk: formula for formula in activity.formulas.all()}
-        standing = list(
-            Booking.objects.live().filter(child_id=reservation.child_id, activity=activity, day__in=days)
-        )
+        standing = list(live.all())
         where = Where.load(reservation.enrolment, reservation.establishment, reservation.period, at=at)
-        return cls(reservation, where, slots, formulas, standing)
+        return cls(reservation, where, slots, formulas, standing, _places_of(standing, slots))
 
     def decide_cancel(self, line: ReservationLine) -> None:
         booking = self.standing.get(Choice(line.formula_id, line.day))
@@ -250,25 +262,25 @@ class _Desk:
             return _refuse_line(line, "Il n'y a pas de réservation à annuler ce jour-là.")
         if booking.state == BookingState.CANCEL_REQUESTED:
             return _refuse_line(line, "L'annulation de ce jour est déjà demandée.")
-        answer = self.where.cancelling(line.formula_id, line.day)
+        held = booking.state in HOLDING
+        answer = self.where.cancelling(line.formula_id, line.day, granted=held)
         if isinstance(answer, Closed):
             return _refuse_line(line, answer.reason)
-        line.late = answer.standing in (Standing.LATE_REQUEST, Standing.LATE_ACCEPT)
+        line.late = answer.standing.is_late
         asks = (
             answer.standing == Standing.LATE_REQUEST
             or self.reservation.enrolment.activity.cancel_processing == Activity.Processing.ON_REQUEST
         )
-        if asks and booking.state == BookingState.ACCEPTED:
+        if asks and held:
             line.outcome = Outcome.REQUESTED
             self.ended[booking] = BookingState.CANCEL_REQUESTED
             return None
         line.outcome = Outcome.ACCEPTED
         self.ended[booking] = BookingState.CANCELLED
-        slot_ids = _slot_ids(self.slots, self.formulas[line.formula_id], line.day)
-        self.busy.difference_update(slot_ids)
-        if booking.state in HOLDING:
-            for slot_id in slot_ids:
-                self.taken[slot_id] -= 1
+        for slot in self.places[booking.pk]:
+            self.busy.discard((slot.day, slot.part))
+            if held:
+                self.taken[slot.pk] -= 1
         return None
 
     def decide_book(self, line: ReservationLine) -> None:
@@ -278,13 +290,14 @@ class _Desk:
         answer = self.where.booking(line.formula_id, line.day)
         if isinstance(answer, Closed):
             return _refuse_line(line, answer.reason)
-        slots = slots_of(self.slots.get(line.day, []), formula)
+        activity = self.reservation.enrolment.activity
+        here = (activity.pk, self.reservation.establishment_id, line.day)
+        slots = slots_of(self.slots.get(here, ()), formula)
         if slots is None or any(slot.closed for slot in slots):
             return _refuse_line(line, "Ce jour n'est pas ouvert à la réservation.")
-        if any(slot.pk in self.busy for slot in slots):
+        if any((slot.day, slot.part) in self.busy for slot in slots):
             return _refuse_line(line, "Cet enfant a déjà une réservation sur cette partie de la journée.")
-        activity = self.reservation.enrolment.activity
-        line.late = answer.standing in (Standing.LATE_REQUEST, Standing.LATE_ACCEPT)
+        line.late = answer.standing.is_late
         if answer.standing == Standing.LATE_REQUEST or activity.processing == Activity.Processing.ON_REQUEST:
             line.outcome = Outcome.REQUESTED
             state = BookingState.REQUESTED
@@ -297,7 +310,7 @@ class _Desk:
         else:
             self.lost.append(Choice(line.formula_id, line.day))
             return None
-        self.busy.update(slot.pk for slot in slots)
+        self.busy.update((slot.day, slot.part) for slot in slots)
         self.new.append((self._booking(line, activity, state), slots))
         return None
 
@@ -330,38 +343,37 @@ def accept(
 
     Takes lines whose outcome is requested or waitlisted; others are left as they are.
     """
-    waiting = _lock_lines(lines)
+    waiting, bookings, slots = _lock_waiting(lines)
     decision = Decision()
+    answered = []
     changes = _Changes(by=by, at=at)
-    bookings = _bookings_of(waiting)
-    slots = _lock_slots(_shelves(bookings.values()))
     places = _places_of(bookings.values(), slots)
     taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
     for line in waiting:
         booking = bookings.get(line.pk)
         if booking is None:
             _refuse_line(line, "La réservation a été retirée entre-temps.")
-            continue
-        if line.action == Action.CANCEL:
+        elif line.action == Action.CANCEL:
             line.outcome = Outcome.ACCEPTED
             decision.accepted.append(line)
-            changes.end(booking, BookingState.CANCELLED)
-            continue
-        wanted = places[booking.pk]
-        if _fits(wanted, taken):
+            changes.move(booking, BookingState.CANCELLED)
+        elif _fits(places[booking.pk], taken):
             line.outcome = Outcome.ACCEPTED
             decision.accepted.append(line)
-            changes.grant(booking, wanted)
-        elif line.reservation.enrolment.activity.waiting_list:
-            if line.outcome == Outcome.REQUESTED:
-                line.outcome = Outcome.WAITLISTED
-                changes.move(booking, BookingState.WAITLISTED)
+            changes.grant(booking, places[booking.pk])
+        elif line.outcome == Outcome.WAITLISTED:
             decision.waitlisted.append(line)
+            continue
+        elif line.reservation.enrolment.activity.waiting_list:
+            line.outcome = Outcome.WAITLISTED
+            decision.waitlisted.append(line)
+            changes.move(booking, BookingState.WAITLISTED)
         else:
             decision.full.append(line)
+            continue
+        answered.append(line)
     changes.write()
-    _settle(waiting, by=by, at=at)
-    promote(changes.freed, at=at)
+    _finish(changes, answered)
     return decision
 
 
@@ -375,21 +387,15 @@ def refuse(
     """
     if not reason.strip():
         raise BookingRefused("Indiquez le motif du refus : la famille le lira.")
-    waiting = _lock_lines(lines)
+    waiting, bookings, _ = _lock_waiting(lines)
     changes = _Changes(by=by, at=at, reason=reason)
-    bookings = _bookings_of(waiting)
-    _lock_slots(_shelves(bookings.values()))
     for line in waiting:
-        booking = bookings.get(line.pk)
         _refuse_line(line, reason)
-        if booking is None:
-            continue
-        if line.action == Action.CANCEL:
-            changes.move(booking, BookingState.ACCEPTED)
-        else:
-            changes.end(booking, BookingState.REFUSED)
+        if booking := bookings.get(line.pk):
+            cancelling = line.action == Action.CANCEL
+            changes.move(booking, BookingState.ACCEPTED if cancelling else BookingState.REFUSED)
     changes.write()
-    _settle(waiting, by=by, at=at)
+    _finish(changes, waiting)
     return len(waiting)
 
 
@@ -400,7 +406,6 @@ def cancel(
     by: User,
     at: datetime,
     reason: str = "",
-    promoting: bool = True,
 ) -> int:
     """Cancels live bookings on the spot, whatever the deadlines; returns how many.
 
@@ -409,18 +414,14 @@ def cancel(
     asked = list(bookings)
     ids = [booking.pk for booking in asked]
     _lock_slots(_shelves(asked))
-    live = list(Booking.objects.live().filter(pk__in=ids).select_related("activity").order_by("pk"))
+    live = list(Booking.objects.live().filter(pk__in=ids).order_by("pk"))
     changes = _Changes(by=by, at=at, reason=reason)
     for booking in live:
-        changes.end(booking, BookingState.CANCELLED)
+        changes.move(booking, BookingState.CANCELLED)
     changes.write()
-    if promoting:
-        promote(changes.freed, at=at)
-    by_household: dict[int, list[int]] = defaultdict(list)
-    for booking in live:
-        by_household[booking.household_id].append(booking.pk)
-    for household_id, booking_ids in by_household.items():
-        transaction.on_commit(partial(tasks.tell_cancelled.enqueue, household_id, booking_ids, reason))
+    _finish(changes)
+    for household_id, booking_ids in _by_household(live).items():
+        _tell(tasks.tell_cancelled, household_id, booking_ids, reason)
     return len(live)
 
 
@@ -442,10 +443,19 @@ def concerned_by(closure: Closure) -> QuerySet[Booking]:
     return bookings.distinct()
 
 
+@transaction.atomic
 def close_days(closure: Closure, *, by: User, at: datetime) -> int:
-    """Cancels, free of charge, the bookings of a closure's days; returns how many. Nobody is promoted."""
+    """Cancels, free of charge, the bookings of a closure's days; returns how many.
+
+    Places that a class or a school leaves free go to children of others who wait.
+    """
+    # Locked before looking: whoever is booking these days right now is seen, or sees the closure.
+    slots = Slot.objects.filter(day__range=(closure.starts_on, closure.ends_on))
+    if closure.activity_id:
+        slots = slots.filter(activity=closure.activity_id)
+    list(slots.select_for_update().order_by("pk"))
     reason = f"{closure.reason} : annulé par la mairie, sans frais."
-    return cancel(list(concerned_by(closure)), by=by, at=at, reason=reason, promoting=False)
+    return cancel(concerned_by(closure), by=by, at=at, reason=reason)
 
 
 # Waiting lists --------------------------------------------------------------------------------------------
@@ -458,16 +468,17 @@ def promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
     `freed` are ids of slots that lost somebody, locked by the caller. The first in order of arrival for
     whom every slot of the formula has room is accepted, and so on until nobody fits.
     """
+    changes = _Changes(by=None, at=at)
+    changes.freed.update(freed)
+    return _finish(changes)
+
+
+def _promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
     if not freed:
         return []
     waiting = list(
-        Booking.objects.waiting()
-        .filter(places__slot_id__in=freed, day__gt=timezone.localdate(at))
-        .select_related("activity")
-        .distinct()
+        Booking.objects.waiting().filter(places__slot__in=freed, day__gt=timezone.localdate(at)).distinct()
     )
-    if not waiting:
-        return []
     slots = _lock_slots(_shelves(waiting))
     places = _places_of(waiting, slots)
     taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
@@ -479,13 +490,8 @@ def promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
             changes.grant(booking, wanted)
             promoted.append(booking)
     changes.write()
-    if promoted:
-        _settle_origins(promoted, Outcome.ACCEPTED)
-        by_household: dict[int, list[int]] = defaultdict(list)
-        for booking in promoted:
-            by_household[booking.household_id].append(booking.pk)
-        for household_id, booking_ids in by_household.items():
-            transaction.on_commit(partial(tasks.tell_promoted.enqueue, household_id, booking_ids))
+    for household_id, booking_ids in _by_household(promoted).items():
+        _tell(tasks.tell_promoted, household_id, booking_ids)
     return promoted
 
 
@@ -503,6 +509,7 @@ class _Changes:
         self.created: list[tuple[Booking, list[Slot]]] = []
         self.gained: dict[int, int] = defaultdict(int)
         self.freed: set[int] = set()
+        self.withdrawn: list[Booking] = []  # their cancellation was asked for: it is granted now
 
     def create(self, bookings: list[tuple[Booking, list[Slot]]]) -> None:
         """New bookings with the slots they concern."""
@@ -517,11 +524,7 @@ class _Changes:
         self._gain(slots)
 
     def move(self, booking: Booking, state: BookingState) -> None:
-        """A booking changes state without gaining or losing a place."""
-        self.moved[state].append(booking)
-
-    def end(self, booking: Booking, state: BookingState) -> None:
-        """A booking ends (its places are given back), or its end is asked for."""
+        """A booking changes state without gaining a place; where it ends, its places are given back."""
         self.moved[state].append(booking)
 
     def _gain(self, slots: list[Slot]) -> None:
@@ -531,6 +534,7 @@ class _Changes:
     def write(self) -> None:
         """Writes everything: ended bookings first, so that their places can be taken again."""
         ended = [b for state, of_state in self.moved.items() if state not in LIVE for b in of_state]
+        self.withdrawn = [b for b in ended if b.state == BookingState.CANCEL_REQUESTED]
         if ended:
             self._give_back(ended)
         for state, of_state in self.moved.items():
@@ -549,8 +553,6 @@ class _Changes:
             )
         self._take()
         BookingEvent.objects.bulk_create(self._events())
-        if self.moved[BookingState.CANCELLED]:
-            _settle_origins(self.moved[BookingState.CANCELLED], Outcome.CANCELLED)
 
     def _give_back(self, ended: list[Booking]) -> None:
         held = {booking.pk for booking in ended if booking.state in HOLDING}
@@ -599,10 +601,6 @@ def slots_of(slots: Iterable[Slot], formula: Formula) -> list[Slot] | None:
     return [parts[part] for part in formula.parts] + quotas
 
 
-def _slot_ids(slots: dict[date, list[Slot]], formula: Formula, day: date) -> list[int]:
-    return [slot.pk for slot in slots_of(slots.get(day, []), formula) or []]
-
-
 def _by_count(counts: dict[int, int]) -> dict[int, list[int]]:
     """Slot ids grouped by how many places move: one update for each group."""
     groups: dict[int, list[int]] = defaultdict(list)
@@ -619,10 +617,6 @@ def _fits(slots: Iterable[Slot], taken: dict[int, int]) -> bool:
     for slot in wanted:
         taken[slot.pk] += 1
     return True
-
-
-# All slots of an activity, an establishment and a day: what is locked together.
-Shelf = tuple[int, int, date]
 
 
 def _shelves(bookings: Iterable[Booking]) -> set[Shelf]:
@@ -655,32 +649,51 @@ def _places_of(bookings: Iterable[Booking], slots: dict[Shelf, list[Slot]]) -> d
     return places
 
 
-def _lock_lines(lines: Iterable[ReservationLine]) -> list[ReservationLine]:
-    """The lines that still wait for an answer, their reservations locked, in order of arrival."""
-    ids = [line.pk for line in lines]
-    reservation_ids = ReservationLine.objects.filter(pk__in=ids).values("reservation_id")
-    list(Reservation.objects.select_for_update().filter(pk__in=reservation_ids).order_by("pk"))
-    return list(
-        ReservationLine.objects.filter(pk__in=ids, outcome__in=(Outcome.REQUESTED, Outcome.WAITLISTED))
+def _lock_waiting(
+    lines: Iterable[ReservationLine],
+) -> tuple[list[ReservationLine], dict[int, Booking], dict[Shelf, list[Slot]]]:
+    """The lines that still wait for an answer, in order of arrival; their bookings; the slots, locked."""
+    asked = (
+        ReservationLine.objects.filter(
+            pk__in=[line.pk for line in lines], outcome__in=(Outcome.REQUESTED, Outcome.WAITLISTED)
+        )
         .select_related("reservation__enrolment__activity", "formula")
         .order_by("reservation__submitted_at", "reservation_id", "day", "pk")
     )
+    slots = _lock_slots(_shelves(_bookings_of(list(asked)).values()))
+    # Read again: before the lock was ours, somebody else may have answered, promoted or cancelled.
+    waiting = list(asked.all())
+    return waiting, _bookings_of(waiting), slots
 
 
 def _bookings_of(lines: Sequence[ReservationLine]) -> dict[int, Booking]:
     """The live booking each line speaks of, by line id."""
     bookings = {
-        (booking.child_id, booking.formula_id, booking.day): booking
-        for booking in Booking.objects.live()
-        .filter(
+        (booking.household_id, booking.child_id, booking.formula_id, booking.day): booking
+        for booking in Booking.objects.live().filter(
             child__in={line.reservation.child_id for line in lines},
             formula__in={line.formula_id for line in lines},
             day__in={line.day for line in lines},
         )
-        .select_related("activity")
     }
-    found = {line.pk: bookings.get((line.reservation.child_id, line.formula_id, line.day)) for line in lines}
-    return {line_id: booking for line_id, booking in found.items() if booking is not None}
+    keys = {
+        line.pk: (line.reservation.household_id, line.reservation.child_id, line.formula_id, line.day)
+        for line in lines
+    }
+    return {line_id: bookings[key] for line_id, key in keys.items() if key in bookings}
+
+
+def _by_household(bookings: Iterable[Booking]) -> dict[int, list[int]]:
+    """Booking ids of each household: one letter each."""
+    ids: dict[int, list[int]] = defaultdict(list)
+    for booking in bookings:
+        ids[booking.household_id].append(booking.pk)
+    return ids
+
+
+def _tell(letter: Task, *args: Any) -> None:
+    """After the commit, the letter; a queue that is down does not undo what is recorded."""
+    transaction.on_commit(partial(letter.enqueue, *args), robust=True)
 
 
 def _refuse_line(line: ReservationLine, reason: str) -> None:
@@ -697,34 +710,63 @@ def _save_outcomes(lines: Iterable[ReservationLine]) -> None:
         ReservationLine.objects.filter(pk__in=ids).update(outcome=outcome, late=late, reason=reason)
 
 
-def _settle(lines: Sequence[ReservationLine], *, by: User | None, at: datetime) -> None:
-    """Writes answered lines, restates their reservations and tells the households."""
-    _save_outcomes(lines)
+def _finish(changes: _Changes, answered: Sequence[ReservationLine] = ()) -> list[Booking]:
+    """The end of every act: freed places go to those who wait, then lines and reservations follow.
+
+    `answered` lines were decided by the town hall. Returns the bookings promoted.
+    """
+    promoted = _promote(changes.freed, at=changes.at)
+    followed = _lines_following(changes, promoted)
     told: dict[int, list[int]] = defaultdict(list)
-    for line in lines:
+    for line in answered:
         told[line.reservation_id].append(line.pk)
-    Reservation.objects.filter(pk__in=told).update(decided_by=by, decided_at=at)
-    _restate(told)
+    touched = {*told, *(line.reservation_id for line in followed)}
+    if touched:
+        list(Reservation.objects.select_for_update(no_key=True).filter(pk__in=touched).order_by("pk"))
+        _save_outcomes([*answered, *followed])
+        _restate(touched)
+    if told:
+        Reservation.objects.filter(pk__in=told).update(decided_by=changes.by, decided_at=changes.at)
     for reservation_id, line_ids in told.items():
-        transaction.on_commit(partial(tasks.tell_decided.enqueue, reservation_id, line_ids))
+        _tell(tasks.tell_decided, reservation_id, line_ids)
+    return promoted
 
 
-def _settle_origins(bookings: Iterable[Booking], outcome: Outcome) -> None:
-    """Brings the lines that asked for these bookings up to date, and their reservations."""
-    asked = {(b.reservation_id, b.formula_id, b.day) for b in bookings if b.reservation_id is not None}
-    if not asked:
-        return
-    reservation_ids = {reservation_id for reservation_id, _, _ in asked}
-    lines = ReservationLine.objects.filter(
-        reservation__in=reservation_ids, day__in={day for _, _, day in asked}, action=Action.BOOK
-    )
-    ids = [
-        pk
-        for pk, *key in lines.values_list("pk", "reservation_id", "formula_id", "day")
-        if tuple(key) in asked
-    ]
-    ReservationLine.objects.filter(pk__in=ids).update(outcome=outcome)
-    _restate(reservation_ids)
+def _lines_following(changes: _Changes, promoted: Iterable[Booking]) -> list[ReservationLine]:
+    """Lines of other reservations that these bookings bring up to date, with their new outcome.
+
+    Those that asked for a booking now cancelled or promoted, and those that asked for a cancellation
+    which the town hall made itself.
+    """
+    origins: dict[tuple[int | None, int, date], Outcome] = {}
+    for booking in changes.moved[BookingState.CANCELLED]:
+        origins[booking.reservation_id, booking.formula_id, booking.day] = Outcome.CANCELLED
+    for booking in promoted:
+        origins[booking.reservation_id, booking.formula_id, booking.day] = Outcome.ACCEPTED
+    following = []
+    if origins:
+        days = {day for _, _, day in origins}
+        asked = ReservationLine.objects.filter(
+            reservation__in={pk for pk, _, _ in origins if pk}, day__in=days, action=Action.BOOK
+        )
+        for line in asked:
+            outcome = origins.get((line.reservation_id, line.formula_id, line.day))
+            if outcome is not None:
+                line.outcome = outcome
+                following.append(line)
+    if changes.withdrawn:
+        granted = {(b.household_id, b.child_id, b.formula_id, b.day) for b in changes.withdrawn}
+        asked = ReservationLine.objects.filter(
+            reservation__child__in={child_id for _, child_id, _, _ in granted},
+            action=Action.CANCEL,
+            outcome=Outcome.REQUESTED,
+        ).select_related("reservation")
+        for line in asked:
+            asker = line.reservation
+            if (asker.household_id, asker.child_id, line.formula_id, line.day) in granted:
+                line.outcome = Outcome.ACCEPTED
+                following.append(line)
+    return following
 
 
 def _restate(reservation_ids: Iterable[int]) -> None:

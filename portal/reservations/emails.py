@@ -17,9 +17,9 @@ def _addresses(household_id: int) -> list[str]:
 
 
 def _reservation(reservation_id: int) -> Reservation:
-    return Reservation.objects.select_related(
-        "child", "period", "establishment", "enrolment__activity"
-    ).get(pk=reservation_id)
+    return Reservation.objects.select_related("child", "period", "establishment", "enrolment__activity").get(
+        pk=reservation_id
+    )
 
 
 def recorded(reservation_id: int) -> None:

@@ -374,7 +374,8 @@ class _CellMaker:
         if booking.state == BookingState.CANCEL_REQUESTED:
             sentence = "L'annulation attend la réponse de la mairie."
             return self._plain(formula, choice, state, sentence, "annulation demandée")
-        answer = self.where.cancelling(formula.pk, choice.day)
+        granted = booking.state == BookingState.ACCEPTED
+        answer = self.where.cancelling(formula.pk, choice.day, granted=granted)
         if isinstance(answer, Closed):
             return self._plain(formula, choice, state, answer.reason, "")
         until = "" if answer.until is None else f"Annulable {french.until(answer.until)}."

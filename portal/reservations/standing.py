@@ -74,10 +74,12 @@ class Where:
             return closed
         return self._answer(formula_id, Action.BOOK, day)
 
-    def cancelling(self, formula_id: int, day: date) -> Closed | Open:
-        """Whether a reservation of the day can be cancelled."""
+    def cancelling(self, formula_id: int, day: date, *, granted: bool) -> Closed | Open:
+        """Whether a reservation of the day can be cancelled; one not `granted` yet, always until the day."""
         if day < self.today:
             return Closed(CellState.LATE, "Ce jour est passé.", "passé")
+        if not granted:
+            return Open(Standing.ON_TIME, None)
         return self._answer(formula_id, Action.CANCEL, day)
 
     def _out_of_range(self, day: date) -> Closed | None:
@@ -130,6 +132,4 @@ def _too_late(since: datetime | None, action: Action) -> Closed:
     what = "Annulation" if action == Action.CANCEL else "Réservation"
     if since is None:
         return Closed(CellState.LATE, f"{what} close pour ce jour.", "clos")
-    return Closed(
-        CellState.LATE, f"{what} close {french.since(since)}.", f"clos {french.brief(since)}"
-    )
+    return Closed(CellState.LATE, f"{what} close {french.since(since)}.", f"clos {french.brief(since)}")

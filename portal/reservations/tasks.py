@@ -4,6 +4,7 @@ from django_tasks import task
 
 from portal.reservations import emails
 
+
 @task(queue_name="mail")
 def tell_recorded(reservation_id: int) -> None:
     """A household has recorded a reservation."""
