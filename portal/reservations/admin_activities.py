@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from simple_history.admin import SimpleHistoryAdmin
 
+from portal.desk import confirm_page, counted, log_all
 from portal.reservations import opening
-from portal.reservations.admin_desk import confirm_page, counted, log_all
 from portal.reservations.models import Activity, Capacity, Formula, Part, Period
 
 

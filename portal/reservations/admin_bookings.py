@@ -8,8 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from portal.reservations import booking, french
-from portal.reservations.admin_desk import (
+from portal.desk import (
     Decidable,
     Decision,
     NumberSearch,
@@ -18,6 +17,7 @@ from portal.reservations.admin_desk import (
     badge,
     counted,
 )
+from portal.reservations import booking, french
 from portal.reservations.admin_queues import class_of, household_link
 from portal.reservations.models import Booking, BookingEvent
 from portal.reservations.states import LIVE, BookingState

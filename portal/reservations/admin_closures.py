@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from portal.desk import counted
 from portal.reservations import booking, french, opening
-from portal.reservations.admin_desk import counted
 from portal.reservations.models import Closure, Period
 
 CONFIRMED = "_closing_confirmed"

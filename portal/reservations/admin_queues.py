@@ -20,7 +20,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -28,18 +28,18 @@ from django.utils.safestring import SafeString
 from simple_history.admin import SimpleHistoryAdmin
 
 from portal.admin_site import Queue
-from portal.reservations import booking, enrolling, french
-from portal.reservations.admin_desk import (
+from portal.desk import (
+    AcceptOrRefuse,
     Decidable,
     Decision,
     NumberSearch,
     ShownOnlyInline,
     WaitingFirst,
-    ask_reason,
     badge,
     counted,
     log_all,
 )
+from portal.reservations import booking, enrolling, french
 from portal.reservations.fields import names_of
 from portal.reservations.models import Enrolment, Reservation, ReservationLine, Schooling, Slot
 from portal.reservations.states import Action, BookingState, EnrolmentState, Outcome, ReservationState
@@ -85,39 +85,12 @@ def household_link(household_id: int) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', url, f"{household_id:06d}")
 
 
-class _Refusing:
-    """« Accepter » and « Refuser » of a queue; a subclass says how one list of rows is decided."""
-
-    refusals: tuple[str, ...] = ()
-    refuse_title = ""
-
-    @admin.action(description="Accepter", permissions=["decide"])
-    def accept_selected(self, request: HttpRequest, queryset: QuerySet) -> None:
-        self.accept_rows(request, queryset)
-
-    @admin.action(description="Refuser…", permissions=["decide"])
-    def refuse_selected(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        answer = ask_reason(
-            self,
-            request,
-            queryset,
-            action="refuse_selected",
-            title=self.refuse_title,
-            button="Refuser et prévenir les familles",
-            ready=self.refusals,
-        )
-        if isinstance(answer, HttpResponse):
-            return answer
-        self.refuse_rows(request, queryset, answer)
-        return None
-
-
 class WaitingEnrolments(WaitingFirst):
     states = EnrolmentState
 
 
 @admin.register(Enrolment)
-class EnrolmentAdmin(_Refusing, NumberSearch, Decidable, SimpleHistoryAdmin):
+class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdmin):
     desk_order = 1
     work_queues = (
         Queue(
@@ -321,7 +294,7 @@ class WaitingReservations(WaitingFirst):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(_Refusing, NumberSearch, Decidable, SimpleHistoryAdmin):
+class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdmin):
     desk_order = 2
     work_queues = (
         Queue(
@@ -473,7 +446,7 @@ class WaitingLines(WaitingFirst):
 
 
 @admin.register(ReservationLine)
-class ReservationLineAdmin(_Refusing, NumberSearch, Decidable):
+class ReservationLineAdmin(AcceptOrRefuse, NumberSearch, Decidable):
     """Day by day: the waiting list of a day, or some days only of a reservation."""
 
     desk_order = 3

@@ -13,8 +13,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from portal.admin_site import Queue
+from portal.desk import Decidable, Decision, badge, confirm_page, counted, log_all
 from portal.reservations import french, opening
-from portal.reservations.admin_desk import Decidable, Decision, badge, confirm_page, counted, log_all
 from portal.reservations.models import Place, Slot
 from portal.reservations.states import HOLDING, BookingState
 

@@ -250,3 +250,30 @@ def confirm_page(
         }
         | context,
     )
+
+
+class AcceptOrRefuse:
+    """« Accepter » and « Refuser » of a queue; a subclass says how one list of rows is decided."""
+
+    refusals: tuple[str, ...] = ()
+    refuse_title = ""
+
+    @admin.action(description="Accepter", permissions=["decide"])
+    def accept_selected(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self.accept_rows(request, queryset)
+
+    @admin.action(description="Refuser…", permissions=["decide"])
+    def refuse_selected(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        answer = ask_reason(
+            self,
+            request,
+            queryset,
+            action="refuse_selected",
+            title=self.refuse_title,
+            button="Refuser et prévenir les familles",
+            ready=self.refusals,
+        )
+        if isinstance(answer, HttpResponse):
+            return answer
+        self.refuse_rows(request, queryset, answer)
+        return None
