@@ -101,6 +101,8 @@ class OpenDays:
                 if closure.activity_id is None and closure.school_class_id is None:
                     self._whole_closures[day] = closure
         self._reasons: dict[date, Reason | None] = {}
+        self._school_days: dict[date, bool] = {}
+        self._working_days: dict[date, bool] = {}
 
     @classmethod
     def load(
@@ -199,14 +201,19 @@ class OpenDays:
 
     def is_school_day(self, day: date) -> bool:
         """Whether there is school: a school or a restaurant says on which weekdays, else Monday to Friday."""
-        mask = MONDAY_TO_FRIDAY
-        if self.establishment and self.establishment.kind != Establishment.Kind.CENTRE:
-            mask = self._establishment_weekdays
-        return self._works(day, mask, in_term=True)
+        if day not in self._school_days:
+            mask = MONDAY_TO_FRIDAY
+            if self.establishment and self.establishment.kind != Establishment.Kind.CENTRE:
+                mask = self._establishment_weekdays
+            self._school_days[day] = self._works(day, mask, in_term=True)
+        return self._school_days[day]
 
     def is_establishment_open(self, day: date) -> bool:
         """Whether the establishment works that day, be it for another activity or another class."""
-        return self._works(day, self._establishment_weekdays, in_term=self._during == Activity.During.TERM)
+        if day not in self._working_days:
+            in_term = self._during == Activity.During.TERM
+            self._working_days[day] = self._works(day, self._establishment_weekdays, in_term=in_term)
+        return self._working_days[day]
 
     def _works(self, day: date, mask: int, *, in_term: bool) -> bool:
         closure = self._whole_closures.get(day)

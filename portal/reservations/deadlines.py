@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 ONE_DAY = timedelta(days=1)
 LAST_MINUTE = time(23, 59)
 END_OF_DAY = time.max
 SATURDAY = 5
+HOURS_CLOCKS_CHANGE = 4  # only before 4 am
 # Longer than any school holiday: beyond it the calendar knows nothing, and plain working days are counted.
 FARTHEST = 120
 
@@ -67,15 +68,13 @@ class Counted:
             return False
         if self.skip_public_holidays and calendar.is_public_holiday(day):
             return False
-        match self.unit:
-            case DayUnit.CALENDAR:
-                return True
-            case DayUnit.WORKING:
-                return weekday < SATURDAY and not calendar.is_public_holiday(day)
-            case DayUnit.OPEN:
-                return calendar.is_establishment_open(day)
-            case DayUnit.SCHOOL:
-                return calendar.is_school_day(day)
+        if self.unit is DayUnit.CALENDAR:
+            return True
+        if self.unit is DayUnit.WORKING:
+            return weekday < SATURDAY and not calendar.is_public_holiday(day)
+        if self.unit is DayUnit.OPEN:
+            return calendar.is_establishment_open(day)
+        return calendar.is_school_day(day)
 
 
 EVERY_DAY = Counted()
@@ -214,8 +213,7 @@ class Timing(Enum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """From when to when acting is on time. `closes` is always set unless `never`."""
 
     opens: datetime | None = None
@@ -227,10 +225,11 @@ class Limits:
 
     def timing(self, at: datetime) -> Timing:
         """Where the aware moment `at` stands."""
+        at = at.astimezone(UTC)
         current = self.current(at)
         if current.never or current.closes is None:
             return Timing.NEVER
-        if current.opens is not None and at < current.opens.astimezone(UTC):
+        if current.opens is not None and at < current.opens:
             return Timing.EARLY
         return Timing.LATE if current.is_over(at) else Timing.ON_TIME
 
@@ -238,9 +237,9 @@ class Limits:
         """Whether these limits, without what follows, have passed at the aware moment `at`."""
         if self.closes is None:
             return self.never
-        # In UTC: two moments of one zone would be compared by the hands of the clock, twice the same in October.
-        closes = self.closes.astimezone(UTC)
-        return at > closes if self.inclusive else at >= closes
+        # In UTC: two moments of one zone are compared by the hands of the clock, twice the same in October.
+        at = at.astimezone(UTC)
+        return at > self.closes if self.inclusive else at >= self.closes
 
     def current(self, at: datetime) -> "Limits":
         """The window that counts at `at`: the one open or next to open, else the last."""
@@ -304,13 +303,15 @@ def end_of(day: date, calendar: Calendar) -> datetime:
 def _closing(day: date, at: time | None, zone: tzinfo) -> datetime:
     if at is None or at >= LAST_MINUTE:
         return datetime.combine(day, END_OF_DAY, zone)
+    if at.hour >= HOURS_CLOCKS_CHANGE:
+        return datetime.combine(day, at, zone)
     return _localized(datetime.combine(day, at), zone)
 
 
 def _localized(moment: datetime, zone: tzinfo) -> datetime:
     """The naive local `moment` as an aware one; in March, an hour the clock jumps over moves to the next one."""
     aware = moment.replace(tzinfo=zone)
-    if moment.hour < 4:  # clocks change in the night
+    if moment.hour < HOURS_CLOCKS_CHANGE:
         return aware.astimezone(UTC).astimezone(zone)
     return aware
 
@@ -322,7 +323,7 @@ def _limit_day(
     period_start: date | None,
 ) -> tuple[date, time | None] | None:
     match rule:
-        case DaysBefore():
+        case DaysBefore():  # by far the most frequent
             return _days_before(rule, day, calendar), rule.at
         case WeekBefore():
             found = day - timedelta(days=day.weekday() - rule.weekday + 7 * rule.weeks)
@@ -507,8 +508,7 @@ class Standing(Enum):
         return self in (Standing.LATE_REQUEST, Standing.LATE_ACCEPT)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """`moment`: EARLY → opens on; ON_TIME → until when; LATE_* → last moment; CLOSED → since; NEVER → None."""
 
     standing: Standing
@@ -548,13 +548,16 @@ def _verdict(
     resident: bool,
     period_start: date | None,
 ) -> Verdict:
-    if found.opens is not None and at < found.opens.astimezone(UTC):
+    if found.opens is not None and at < found.opens:
         return Verdict(Standing.EARLY, found.opens)
     if not found.is_over(at):
         return Verdict(Standing.ON_TIME, found.closes)
     if policy.late == "refuse":
         return Verdict(Standing.CLOSED, found.closes) if found.closes else NEVER_POSSIBLE
-    last = limits(policy.last_moment or EVE, day, calendar, resident=resident, period_start=period_start)
+    if policy.last_moment is None:
+        last = Limits(closes=end_of(day - ONE_DAY, calendar))
+    else:
+        last = limits(policy.last_moment, day, calendar, resident=resident, period_start=period_start)
     if not last.is_over(at):
         late = Standing.LATE_REQUEST if policy.late == "request" else Standing.LATE_ACCEPT
         return Verdict(late, last.closes)
@@ -565,11 +568,11 @@ def _verdict(
 def _within_period(policy: Policy, verdict: Verdict, at: datetime) -> Verdict:
     if verdict.standing is Standing.NEVER:
         return verdict
-    if policy.closes is not None and at > policy.closes.astimezone(UTC):
+    if policy.closes is not None and at > policy.closes:
         if verdict.standing is Standing.CLOSED:
             return verdict
         return Verdict(Standing.CLOSED, policy.closes)
-    if policy.opens is not None and at < policy.opens.astimezone(UTC):
+    if policy.opens is not None and at < policy.opens:
         if verdict.standing is Standing.EARLY and verdict.moment and verdict.moment > policy.opens:
             return verdict
         return verdict if verdict.standing is Standing.CLOSED else Verdict(Standing.EARLY, policy.opens)

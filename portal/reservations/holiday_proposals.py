@@ -8,6 +8,7 @@ The libraries are `holidays` (public holidays, with Alsace-Moselle and overseas)
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 
 import holidays
 from django.db import transaction
@@ -103,7 +104,7 @@ def public_holidays(start_year: int, region: str) -> list[Proposal]:
 
 def school_holidays(first: date, last: date, zone: str) -> list[Proposal]:
     """School holidays of zone A, B or C that begin from `first` to `last`. Empty beyond what the library knows."""
-    library = SchoolHolidayDates()
+    library = _library()
     days: dict[date, str] = {}
     # A year more on both sides: Christmas holidays lie across two years.
     for year in range(max(first.year - 1, library.min_year), min(last.year + 1, library.max_year) + 1):
@@ -120,7 +121,13 @@ def school_holidays(first: date, last: date, zone: str) -> list[Proposal]:
 
 def last_year_known() -> int:
     """The last school year, named by its first September, of which the library knows every holiday."""
-    return int(SchoolHolidayDates().max_year) - 1
+    return int(_library().max_year) - 1
+
+
+@cache
+def _library() -> SchoolHolidayDates:
+    """Kept: it reads forty years of days when made."""
+    return SchoolHolidayDates()
 
 
 @transaction.atomic

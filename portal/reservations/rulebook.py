@@ -36,6 +36,7 @@ class DeadlineBook:
         self._rows = {(row.action, row.formula_id, row.period_id): row for row in rows}
         self._rules: dict[int, Rule] = {}
         self._policies: dict[tuple[int | None, bool, str], Policy] = {}
+        self._schedules: dict[tuple[int, int, datetime, bool], Schedule] = {}
 
     @classmethod
     def for_activity(cls, activity: Activity, period: Period | None = None) -> Self:
@@ -78,15 +79,16 @@ class DeadlineBook:
         *,
         resident: bool = True,
     ) -> Schedule:
-        """The policy at one moment for one family, ready to give verdicts day by day."""
-        start: date | None = self.period.starts_on if self.period else None
-        return Schedule(
-            self.policy(formula_id, action, resident=resident),
-            calendar,
-            at,
-            resident=resident,
-            period_start=start,
-        )
+        """The policy at one moment for one family, ready to give verdicts day by day.
+
+        Formulas under the same deadline share one schedule, so that each verdict is found once.
+        """
+        policy = self.policy(formula_id, action, resident=resident)
+        key = (id(policy), id(calendar), at, resident)
+        if key not in self._schedules:
+            start: date | None = self.period.starts_on if self.period else None
+            self._schedules[key] = Schedule(policy, calendar, at, resident=resident, period_start=start)
+        return self._schedules[key]
 
     def late_terms(self, formula_id: int | None, action: str) -> LateTerms:
         """What a late action of that formula costs."""

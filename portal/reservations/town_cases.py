@@ -69,11 +69,11 @@ def deadline_cases(town: Document, meta: Document) -> Iterator[Case]:
 
 def why_wrong(town: Document, case: Document) -> str | None:
     """Replays one case through rows of the database: None when they decide as expected, else the reason."""
-    attempt, target = read_moment(case.get("attempt")), read_day(case.get("target"))
     expected = EXPECTED.get(str(case.get("expect")))
     if expected is None:
         return f"unknown expectation « {case.get('expect')} »"
     try:
+        attempt, target = read_moment(case.get("attempt")), read_day(case.get("target"))
         published = published_rule(town, case)
         row = make_row(town, published)
     except Unreadable as error:
