@@ -2,7 +2,16 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from families.models import Household
 
 
+@require_safe
 def household_account(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/home.html")
+    """The seven blocks of a household. Each app fills its own, by its template tags, and reads what it needs."""
+    household = Household.objects.visible_to(request.user).prefetch_related("children").first()
+    if household is None:
+        return render(request, "portal/home_without_household.html")
+    return render(request, "portal/home.html", {"household": household, "today": timezone.localdate()})

@@ -22,9 +22,15 @@ def household_information(household: Household, today: date) -> dict[str, Any]:
 
 
 @register.inclusion_tag("families/_children.html")
-def household_children(household: Household, today: date) -> dict[str, Any]:
-    """« Mes Enfants »: each child with its age. One query, and those of the schools."""
+def household_children(
+    household: Household, today: date, schoolings: dict[int, Any] | None = None
+) -> dict[str, Any]:
+    """« Mes Enfants »: each child with its age and, from `schoolings` by child id, its school and class.
+
+    One query, none when `household.children` is prefetched.
+    """
     children = list(household.children.all())
     for child in children:
         child.age = child.age_on(today)
+        child.schooling = (schoolings or {}).get(child.pk)
     return {"household": household, "children": children}
