@@ -53,15 +53,8 @@ CANTEEN = steps.Service(
 
 @require_GET
 def choose_child_to_enrol(request: HttpRequest) -> HttpResponse:
-    """« Nouvelle inscription »: which child? One child only: no question."""
-    children = list(Child.objects.visible_to(request.user).order_by("birth_date"))
-    if len(children) == 1:
-        return redirect("catering:enrol", children[0].pk)
-    return render(
-        request,
-        "reservations/choose_child.html",
-        {"service": CANTEEN, "children": children, "purpose": "enrol"},
-    )
+    """« Nouvelle inscription »: which child?"""
+    return steps.choose_child_to_enrol(request, CANTEEN)
 
 
 @interrupted.keeps_interrupted_form

@@ -1,7 +1,6 @@
 """The canteen's blocks on « Mon compte famille »."""
 
-from datetime import timedelta
-from itertools import groupby
+from datetime import date, timedelta
 from typing import Any
 
 from django import template
@@ -15,34 +14,39 @@ from portal.reservations.states import EnrolmentState
 register = template.Library()
 
 
-@register.inclusion_tag("reservations/_enrolments.html", takes_context=True)
-def catering_enrolments(context: template.Context, household: Household) -> dict[str, Any]:
+@register.inclusion_tag("reservations/_enrolments.html")
+def catering_enrolments(household: Household) -> dict[str, Any]:
     """« Restauration – Les Inscriptions »."""
-    return blocks.enrolments(household, SERVICE) | {"csrf_token": context.get("csrf_token")}
+    return _enrolments(household)
 
 
-@register.inclusion_tag("reservations/_reservations.html", takes_context=True)
-def catering_reservations(context: template.Context, household: Household) -> dict[str, Any]:
+@register.inclusion_tag("reservations/_reservations.html")
+def catering_reservations(household: Household) -> dict[str, Any]:
     """« Restauration – Les Réservations »."""
-    return blocks.reservations(household, SERVICE) | {"csrf_token": context.get("csrf_token")}
+    return blocks.reservations(household, SERVICE, _enrolments(household)["enrolments"])
 
 
-@register.inclusion_tag("catering/_week_menus.html")
-def week_menus(household: Household) -> dict[str, Any]:
-    """The next seven days' menus at the restaurants where the household's children eat, in one query."""
+def _enrolments(household: Household) -> dict[str, Any]:
+    """Read once a page: both blocks need them."""
+    if not hasattr(household, "catering_block"):
+        household.catering_block = blocks.enrolments(household, SERVICE)
+    return household.catering_block
+
+
+@register.simple_tag
+def week_menus(household: Household) -> dict[tuple[int, date], list[Dish]]:
+    """The dishes of the next seven days by (child id, day), where the child eats; one query."""
     today = timezone.localdate()
-    dishes = (
-        Dish.objects.filter(
-            menu__day__range=(today, today + timedelta(days=6)),
-            menu__restaurant__enrolments__household=household,
-            menu__restaurant__enrolments__state=EnrolmentState.ACCEPTED,
-        )
-        .select_related("menu__restaurant")
-        .order_by("menu__restaurant__name", "menu__day", "order", "pk")
-        .distinct()
-    )
-    menus = [
-        {"menu": menu, "dishes": list(of_menu)}
-        for menu, of_menu in groupby(dishes, key=lambda dish: dish.menu)
-    ]
-    return {"menus": menus}
+    eats_at: dict[int, list[int]] = {}
+    for enrolment in _enrolments(household)["enrolments"]:
+        if enrolment.state == EnrolmentState.ACCEPTED and enrolment.establishment_id is not None:
+            eats_at.setdefault(enrolment.establishment_id, []).append(enrolment.child_id)
+    menus: dict[tuple[int, date], list[Dish]] = {}
+    for dish in (
+        Dish.objects.filter(menu__restaurant__in=eats_at, menu__day__range=(today, today + timedelta(days=6)))
+        .select_related("menu")
+        .order_by("menu__day", "order", "pk")
+    ):
+        for child_id in eats_at[dish.menu.restaurant_id]:
+            menus.setdefault((child_id, dish.menu.day), []).append(dish)
+    return menus

@@ -6,6 +6,7 @@ from portal.reservations import views
 
 app_name = "reservations"
 urlpatterns = [
+    path("<slug:service>/toutes/", views.all_reservations, name="all"),
     path("<int:reservation_id>/", views.detail, name="detail"),
     path("<int:reservation_id>/validation/", views.validation, name="validation"),
     path("<int:reservation_id>/enregistrement/", views.recording, name="recording"),

@@ -11,15 +11,16 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from families.models import Child
+from families.models import Household
 from portal import interrupted
-from portal.reservations import booking, french
+from portal.reservations import blocks, booking, french
 from portal.reservations.booking import BookingRefused, Choice
 from portal.reservations.models import (
     Enrolment,
@@ -30,6 +31,8 @@ from portal.reservations.models import (
 )
 from portal.reservations.planning import Planning, Ticks, weekday_numbers
 from portal.reservations.states import Action, ReservationState
+
+PAGE_LENGTH = 20
 
 
 def no_context(request: HttpRequest, plan: Planning) -> dict[str, Any]:
@@ -64,28 +67,33 @@ class Service:
 
 def choose_child(request: HttpRequest, service: Service) -> HttpResponse:
     """Which child to book, or with `?annulation` to cancel, for. One possible child only: no question."""
-    enrolments: dict[int, list[Enrolment]] = {}
-    for enrolment in (
-        Enrolment.objects.visible_to(request.user)
-        .live()
-        .filter(activity__service=service.slug, school_year__ends_on__gte=timezone.localdate())
-        .select_related("activity")
-    ):
-        enrolments.setdefault(enrolment.child_id, []).append(enrolment)
-    children = list(Child.objects.visible_to(request.user).order_by("birth_date"))
+    household = Household.objects.visible_to(request.user).first()
+    if household is None or not household.is_accepted:
+        return redirect("home")
+    block = blocks.enrolments(household, service.slug)
     query = "?annulation" if "annulation" in request.GET else ""
-    accepted = [one for of_child in enrolments.values() for one in of_child if one.is_accepted]
-    if len(children) == 1 and len(accepted) == 1:
+    accepted = [one for one in block["enrolments"] if one.is_accepted]
+    if len(block["choices"]) == 1 and len(accepted) == 1:
         return redirect(reverse(f"{service.slug}:start", args=[accepted[0].pk]) + query)
     return render(
         request,
         "reservations/choose_child.html",
-        {
-            "service": service,
-            "choices": [(child, enrolments.get(child.pk, [])) for child in children],
-            "purpose": "cancel" if query else "book",
-            "query": query,
-        },
+        {"service": service.slug, "choices": block["choices"], "purpose": "cancel" if query else "book"},
+    )
+
+
+def choose_child_to_enrol(request: HttpRequest, service: Service) -> HttpResponse:
+    """Which child to enrol? One child only: no question."""
+    household = Household.objects.visible_to(request.user).first()
+    if household is None or not household.is_accepted:
+        return redirect("home")
+    choices = blocks.choices(household.children.all(), [])
+    if len(choices) == 1:
+        return redirect(f"{service.slug}:enrol", choices[0][0].pk)
+    return render(
+        request,
+        "reservations/choose_child.html",
+        {"service": service.slug, "choices": choices, "purpose": "enrol"},
     )
 
 
@@ -432,3 +440,16 @@ def abandon(request: HttpRequest, reservation_id: int) -> HttpResponse:
         messages.success(request, "La réservation non terminée est abandonnée. Rien n'a été réservé.")
         return redirect("home")
     return render(request, "reservations/abandon.html", {"reservation": reservation})
+
+
+@require_GET
+def all_reservations(request: HttpRequest, service: str) -> HttpResponse:
+    """Every reservation of the household for a service, newest first."""
+    found = (
+        Reservation.objects.visible_to(request.user)
+        .filter(enrolment__activity__service=service)
+        .select_related("child", "period")
+        .with_counts()
+    )
+    page = Paginator(found, PAGE_LENGTH).get_page(request.GET.get("page"))
+    return render(request, "reservations/all.html", {"service": service, "page": page})

@@ -1,0 +1,168 @@
+// The planning's comfort: buttons act at once, arrows move between days, ticks are saved as one goes.
+// The form works without any of this; the server decides again on everything it receives.
+
+const form = document.querySelector("[data-planning-form]");
+const tables = [...form.querySelectorAll("[data-planning]")];
+const confirmDialog = document.getElementById("confirmer-annulation");
+
+const boxes = (scope = form) => [...scope.querySelectorAll('input[name="book"], input[name="wait"], input[name="cancel"]')];
+const free = (list) => list.filter((box) => box.name === "book");
+
+const dayOf = (box) => box.value.slice(box.value.indexOf(":") + 1);
+const mondayFirst = (day) => (new Date(`${day}T12:00:00Z`).getUTCDay() + 6) % 7;
+
+// Counting and saving -------------------------------------------------------------------------------------
+
+const count = form.querySelector("[data-count]");
+let timer = 0;
+
+function changed() {
+  const chosen = boxes().filter((box) => box.checked).length;
+  const plural = chosen > 1 ? "s" : "";
+  count.textContent = chosen ? `${chosen} jour${plural} choisi${plural}` : "Aucun jour choisi";
+  clearTimeout(timer);
+  timer = setTimeout(save, 800);
+}
+
+let saving = Promise.resolve();
+let underWay = 0;
+
+function save() {
+  clearTimeout(timer);
+  timer = 0;
+  underWay += 1;
+  saving = saving.then(async () => {
+    const data = new FormData(form);
+    data.set("do", "save");
+    try {
+      const answer = await fetch(form.action, {
+        method: "POST",
+        body: data,
+        headers: { Accept: "application/json" },
+        redirect: "error",
+      });
+      if (answer.ok) form.elements.version.value = (await answer.json()).version;
+    } catch {
+      // Offline or logged out: the ticks stay on the page and « Suivant » sends them all.
+    } finally {
+      underWay -= 1;
+    }
+  });
+  return saving;
+}
+
+// « Suivant » waits for a save under way, so that the two do not look like two tabs.
+form.addEventListener("submit", (event) => {
+  clearTimeout(timer);
+  timer = 0;
+  if (!underWay) return;
+  event.preventDefault();
+  const button = event.submitter;
+  saving.then(() => form.requestSubmit(button));
+});
+
+// Ticking many days ---------------------------------------------------------------------------------------
+
+function tick(list, checked) {
+  for (const box of list) box.checked = checked;
+  changed();
+}
+
+function toggle(list) {
+  const days = free(list);
+  tick(days, !days.every((box) => box.checked));
+}
+
+form.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  const { week, weekday, select } = button.dataset;
+  if (week !== undefined) {
+    toggle(boxes(button.closest("tr")));
+  } else if (weekday !== undefined) {
+    toggle(boxes().filter((box) => mondayFirst(dayOf(box)) === Number(weekday)));
+  } else if (select === "all") {
+    tick(free(boxes()), true);
+  } else if (select === "none") {
+    tick(boxes(), false);
+  } else if (button.dataset.usual !== undefined) {
+    const usual = [...form.querySelectorAll('input[name="usual_weekday"]:checked')].map((box) => Number(box.value));
+    tick(
+      free(boxes()).filter((box) => usual.includes(mondayFirst(dayOf(box)))),
+      true,
+    );
+    button.closest("dialog").close();
+  } else {
+    return;
+  }
+  event.preventDefault();
+});
+
+// Cancelling asks first ------------------------------------------------------------------------------------
+
+form.addEventListener("change", (event) => {
+  const box = event.target;
+  if (box.name === "cancel" && box.checked && confirmDialog) {
+    box.checked = false;
+    confirmDialog.querySelector("[data-confirm-day]").textContent = box.getAttribute("aria-label");
+    confirmDialog.returnValue = "no";
+    confirmDialog.showModal();
+    confirmDialog.addEventListener(
+      "close",
+      () => {
+        box.checked = confirmDialog.returnValue === "yes";
+        box.focus();
+        changed();
+      },
+      { once: true },
+    );
+    return;
+  }
+  if (["book", "wait", "cancel"].includes(box.name)) changed();
+});
+
+// Keyboard: one tab stop for a table, arrows, Home and End inside -------------------------------------------
+
+for (const table of tables) {
+  const list = boxes(table);
+  if (!list.length) continue;
+  const rove = (box) => {
+    for (const other of list) other.tabIndex = other === box ? 0 : -1;
+  };
+  rove(list[0]);
+  table.addEventListener("focusin", (event) => {
+    if (list.includes(event.target)) rove(event.target);
+  });
+  table.addEventListener("keydown", (event) => {
+    if (!list.includes(event.target)) return;
+    const next = neighbour(table, event.target, event.key);
+    if (next === undefined) return;
+    event.preventDefault();
+    if (next) next.focus();
+  });
+}
+
+// The next tickable day in the direction of `key`; undefined when the key is not ours, null at the edge.
+function neighbour(table, box, key) {
+  const rows = [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => boxes(cell)[0] ?? null));
+  const y = rows.findIndex((row) => row.includes(box));
+  const x = rows[y].indexOf(box);
+  const first = (list) => list.find(Boolean) ?? null;
+  const column = rows.map((row) => row[x]);
+  switch (key) {
+    case "ArrowRight":
+      return first(rows[y].slice(x + 1));
+    case "ArrowLeft":
+      return first(rows[y].slice(0, x).reverse());
+    case "ArrowDown":
+      return first(column.slice(y + 1));
+    case "ArrowUp":
+      return first(column.slice(0, y).reverse());
+    case "Home":
+      return first(rows[y]);
+    case "End":
+      return first([...rows[y]].reverse());
+    default:
+      return undefined;
+  }
+}
