@@ -1,42 +1,105 @@
 """Letters about enrolments and reservations: what the household asked, day by day, and what became of it."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby
+
 from django.urls import reverse
 
 from families.models import Guardian
 from portal import mailing
+from portal.reservations import french
 from portal.reservations.models import Booking, Enrolment, Reservation, ReservationLine
+from portal.reservations.states import Action, Outcome
+
+# What a letter says above days that share an answer.
+TITLES = {
+    (Action.BOOK, Outcome.ACCEPTED): "Jours réservés",
+    (Action.BOOK, Outcome.REQUESTED): "Jours demandés, en attente de la réponse de la mairie",
+    (Action.BOOK, Outcome.WAITLISTED): "Jours complets, sur la liste d'attente",
+    (Action.BOOK, Outcome.REFUSED): "Jours refusés",
+    (Action.BOOK, Outcome.CANCELLED): "Jours annulés depuis",
+    (Action.CANCEL, Outcome.ACCEPTED): "Jours annulés",
+    (Action.CANCEL, Outcome.REQUESTED): "Annulations demandées, en attente de la réponse de la mairie",
+    (Action.CANCEL, Outcome.REFUSED): "Annulations refusées : ces jours restent réservés",
+}
+
+
+@dataclass
+class Section:
+    """Days under one title, month by month, so that a whole year stays readable."""
+
+    title: str
+    reason: str = ""
+    days: list[date] = field(default_factory=list)
+
+    @property
+    def count(self) -> str:
+        """« 12 jours »."""
+        return f"{len(self.days)} jours" if len(self.days) > 1 else "1 jour"
+
+    @property
+    def months(self) -> list[str]:
+        """« novembre 2026 : lundi 16, jeudi 19 »."""
+        return [
+            f"{french.MONTHS[month - 1]} {year} : {', '.join(_short(day) for day in days)}"
+            for (year, month), days in groupby(self.days, key=lambda day: (day.year, day.month))
+        ]
+
+
+def _short(day: date) -> str:
+    return f"{french.WEEKDAYS[day.weekday()]} {'1er' if day.day == 1 else day.day}"
+
+
+def _sections(lines: list[ReservationLine]) -> list[Section]:
+    """The lines by answer and reason; by formula too where there are several."""
+    several = len({line.formula_id for line in lines}) > 1
+    sections: dict[tuple[str, ...], Section] = {}
+    for line in lines:
+        action, outcome = Action(line.action), Outcome(line.outcome)
+        title = TITLES.get((action, outcome), outcome.label)
+        title += ", hors délai" if line.late else ""
+        title += f" – {line.formula}" if several else ""
+        key = (action, outcome, title, line.reason)
+        sections.setdefault(key, Section(title, line.reason)).days.append(line.day)
+    order = list(TITLES)
+    return [sections[key] for key in sorted(sections, key=lambda key: (order.index(key[:2]), key[2:]))]
+
+
+def _by_child(bookings: Iterable[Booking]) -> list[Section]:
+    """The bookings of each child and formula."""
+    days: dict[tuple[str, str], list[date]] = defaultdict(list)
+    for booking in bookings:
+        title = f"{booking.child.first_name} – {booking.activity}, {booking.formula}"
+        days[title, booking.establishment.name].append(booking.day)
+    return [Section(f"{title} ({place})", days=of_child) for (title, place), of_child in days.items()]
 
 
 def _addresses(household_id: int) -> list[str]:
     """Every guardian of the household with a login has the same news."""
-    return list(
-        Guardian.objects.filter(household_id=household_id, user__is_active=True).values_list(
-            "user__email", flat=True
-        )
-    )
-
-
-def _reservation(reservation_id: int) -> Reservation:
-    return Reservation.objects.select_related("child", "period", "establishment", "enrolment__activity").get(
-        pk=reservation_id
-    )
+    guardians = Guardian.objects.filter(household=household_id, user__is_active=True)
+    return list(guardians.values_list("user__email", flat=True))
 
 
 def recorded(reservation_id: int) -> None:
     """Acknowledges a reservation with every line and its state."""
-    reservation = _reservation(reservation_id)
-    lines = reservation.lines.select_related("formula")
-    _post_lines("reservations/recorded", reservation, list(lines))
+    _post_lines("reservations/recorded", reservation_id)
 
 
 def decided(reservation_id: int, line_ids: list[int]) -> None:
     """Tells what the town hall answered."""
-    reservation = _reservation(reservation_id)
-    lines = reservation.lines.filter(pk__in=line_ids).select_related("formula")
-    _post_lines("reservations/decided", reservation, list(lines))
+    _post_lines("reservations/decided", reservation_id, line_ids)
 
 
-def _post_lines(template: str, reservation: Reservation, lines: list[ReservationLine]) -> None:
+def _post_lines(template: str, reservation_id: int, line_ids: list[int] | None = None) -> None:
+    reservation = Reservation.objects.select_related(
+        "child", "period", "establishment", "enrolment__activity"
+    ).get(pk=reservation_id)
+    lines = reservation.lines.select_related("formula")
+    if line_ids is not None:
+        lines = lines.filter(pk__in=line_ids)
     mailing.post(
         template,
         _addresses(reservation.household_id),
@@ -44,8 +107,8 @@ def _post_lines(template: str, reservation: Reservation, lines: list[Reservation
             "reservation": reservation,
             "child": reservation.child,
             "activity": reservation.enrolment.activity,
-            "lines": lines,
-            "link": reverse("reservations:detail", args=[reservation.pk]),
+            "sections": _sections(list(lines)),
+            "path": reverse("reservations:detail", args=[reservation.pk]),
         },
     )
 
@@ -61,13 +124,21 @@ def cancelled(household_id: int, booking_ids: list[int], reason: str) -> None:
 
 
 def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, reason: str) -> None:
-    bookings = Booking.objects.filter(pk__in=booking_ids).select_related(
-        "child", "formula", "activity", "establishment"
+    bookings = list(
+        Booking.objects.filter(pk__in=booking_ids)
+        .select_related("child", "formula", "activity", "establishment")
+        .order_by("child__first_name", "child", "day", "pk")
     )
+    children = list(dict.fromkeys(booking.child.first_name for booking in bookings))
     mailing.post(
         template,
         _addresses(household_id),
-        {"bookings": list(bookings), "reason": reason, "link": reverse("home")},
+        {
+            "children": french.listing(children),
+            "sections": _by_child(bookings),
+            "reason": reason,
+            "path": reverse("home"),
+        },
     )
 
 
@@ -83,6 +154,7 @@ def enrolment(enrolment_id: int) -> None:
             "enrolment": found,
             "child": found.child,
             "activity": found.activity,
-            "link": reverse("home"),
+            "starts_on": french.day(found.starts_on, year=True),
+            "path": reverse("home"),
         },
     )
