@@ -506,6 +506,24 @@ class ActivityDeadline(models.Model):
     def __str__(self) -> str:
         return f"{self.get_action_display()} – {self.rule}"
 
+    def clean(self) -> None:
+        found = {}
+        for scope in ("formula", "period"):
+            chosen = getattr(self, scope)
+            if chosen is not None and chosen.activity_id != self.activity_id:
+                found[scope] = "Choisissez-en une de cette activité."
+        if self.surcharge and self.surcharge_amount is None:
+            found["surcharge_amount"] = "Indiquez le montant de la majoration."
+        if self.late == self.Late.REFUSE:
+            if self.surcharge:
+                found["surcharge"] = "Un retard refusé n'a pas de majoration."
+            if self.last_moment_id:
+                found["last_moment"] = "Un retard refusé n'a pas de dernier moment : laissez vide."
+        if self.free_late_a_month and not self.surcharge:
+            found["free_late_a_month"] = "Sans majoration, il n'y a pas de retard gratuit à compter."
+        if found:
+            raise ValidationError(found)
+
 
 class Closure(models.Model):
     """Days on which something closed: strike, trip, works… or, with `opens`, is open after all."""

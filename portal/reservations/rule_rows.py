@@ -1,6 +1,6 @@
 """From the row an agent fills in (DeadlineRule) to the pure rule, and what is missing in it, in French."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from portal.reservations.deadlines import Counted, DayUnit, Rule, TableRow
 from portal.reservations.fields import WEEKDAYS, weekdays_in
 
 if TYPE_CHECKING:
-    from portal.reservations.models import DeadlineRule
+    from portal.reservations.models import DeadlineRule, DeadlineWindow
 
 COUNTING = ("day_unit", "skip_weekends", "skip_public_holidays", "skip_weekdays")
 
@@ -36,6 +36,9 @@ NEEDED: dict[str, dict[str, str]] = {
     "month_day": {"month_day": "Indiquez le jour limite du mois précédent."},
     "clear_days": {"number": "Indiquez le nombre de jours francs."},
 }
+
+# About a year, in each kind's unit.
+FARTHEST = {"hours_before": 24 * 366, "week_before": 53, "month_day": 12}
 
 
 class MalformedTable(ValueError):
@@ -93,8 +96,8 @@ def counted(row: "DeadlineRule") -> Counted:
     )
 
 
-def rule_of(row: "DeadlineRule") -> Rule:
-    """The pure rule of a valid row. Its windows are read from the database unless prefetched.
+def rule_of(row: "DeadlineRule", windows: "Iterable[DeadlineWindow] | None" = None) -> Rule:
+    """The pure rule of a valid row. Its windows are read from the database unless prefetched or given.
 
     A row that `problems` complains about counts as never: nothing is booked on a rule nobody can read.
     """
@@ -131,7 +134,8 @@ def rule_of(row: "DeadlineRule") -> Rule:
         case "clear_days":
             return deadlines.ClearDays(number, at, counted(row), inclusive)
         case "windows":
-            windows = tuple(
+            rows = row.windows.all() if windows is None else windows
+            read = tuple(
                 deadlines.Window(
                     window.covers_from,
                     window.covers_to,
@@ -139,9 +143,9 @@ def rule_of(row: "DeadlineRule") -> Rule:
                     window.closes_at,
                     deadlines.Audience(window.audience),
                 )
-                for window in row.windows.all()
+                for window in rows
             )
-            return deadlines.Windows(windows, inclusive)
+            return deadlines.Windows(read, inclusive)
         case _:
             return deadlines.Never()
 
@@ -161,12 +165,10 @@ def problems(row: "DeadlineRule") -> dict[str, str]:
     if "month_day" in uses and row.month_day is not None and not 1 <= row.month_day <= 31:
         found["month_day"] = "Le jour du mois va de 1 à 31."
     if "number" in uses and row.number is not None:
-        farthest = 24 * 366 if row.kind == "hours_before" else 53 if row.kind == "week_before" else 366
-        if row.kind == "month_day":
-            farthest = 12
+        farthest = FARTHEST.get(row.kind, 366)
         if row.number > farthest:
             found["number"] = f"C'est plus d'un an avant : {farthest} au plus."
-        elif row.kind in ("week_before", "month_day") and row.number == 0:
+        elif row.kind == "month_day" and row.number == 0:
             found["number"] = "Indiquez au moins 1, ou laissez vide."
     for table in ("table", "holiday_monday_table"):
         if table in uses and table not in found:
@@ -174,9 +176,10 @@ def problems(row: "DeadlineRule") -> dict[str, str]:
                 read_table(getattr(row, table) or {})
             except MalformedTable as error:
                 found[table] = str(error)
-    if row.kind == "weekday_table" and row.holiday_monday_table and "holiday_monday_table" not in found:
-        if "0" in row.holiday_monday_table:
-            found["holiday_monday_table"] = "Quand le lundi est férié, on ne réserve pas ce lundi : videz sa ligne."
+    if row.kind == "weekday_table" and "0" in (row.holiday_monday_table or {}):
+        found.setdefault(
+            "holiday_monday_table", "Quand le lundi est férié, on ne réserve pas ce lundi : videz sa ligne."
+        )
     if "skip_weekdays" in uses and _counts_nothing(row):
         field = "skip_weekdays" if row.skip_weekdays else "day_unit"
         found[field] = "Aucun jour ne serait compté : laissez-en au moins un."
