@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
-from django_tasks import Task
+from django_tasks.base import Task
 
 from families.models import Child, User
 from portal.reservations import french, tasks
