@@ -1,9 +1,10 @@
 """What the kitchen has to cook: meals expected by school, class and diet, for the days asked."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import OuterRef, Subquery
 
@@ -21,6 +22,9 @@ class Group(NamedTuple):
     school: str
     name: str
 
+    def __str__(self) -> str:
+        return f"{self.school}, {self.name}"
+
 
 class Watched(NamedTuple):
     """A child the kitchen must watch: only for staff who may read health files."""
@@ -31,6 +35,16 @@ class Watched(NamedTuple):
     diet: str
     has_pai: bool
     allergies: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of meals: a row a group or a diet, a column a diet or a day, with its sums."""
+
+    columns: list[Any]
+    rows: list[tuple[Any, list[int], int]]
+    sums: list[int]
+    total: int
 
 
 @dataclass
@@ -51,6 +65,24 @@ class KitchenCounts:
             for (at, eaters, eaten), count in self.meals.items()
             if day in (None, at) and group in (None, eaters) and diet in (None, eaten)
         )
+
+
+    def of_day(self, day: date) -> Sheet:
+        """Groups by diets on a day; only what is eaten that day."""
+        groups = [group for group in self.groups if self.total(day=day, group=group)]
+        diets = [diet for diet in self.diets if self.total(day=day, diet=diet)]
+        return self._sheet(groups, diets, lambda group, diet: self.total(day=day, group=group, diet=diet))
+
+    def groups_by_day(self) -> Sheet:
+        return self._sheet(self.groups, self.days, lambda group, day: self.total(day=day, group=group))
+
+    def diets_by_day(self) -> Sheet:
+        return self._sheet(self.diets, self.days, lambda diet, day: self.total(day=day, diet=diet))
+
+    def _sheet(self, rows: list[Any], columns: list[Any], count: Callable[[Any, Any], int]) -> Sheet:
+        cells = [(row, [count(row, column) for column in columns]) for row in rows]
+        sums = [sum(line[index] for _, line in cells) for index in range(len(columns))]
+        return Sheet(columns, [(row, line, sum(line)) for row, line in cells], sums, sum(sums))
 
 
 def week_of(day: date) -> list[date]:
@@ -96,6 +128,6 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
     return counts
 
 
-def _once(groups: object) -> list[Group]:
+def _once(groups: Iterable[Group]) -> list[Group]:
     """In order, each once: the classes of two years bear the same names."""
     return list(dict.fromkeys(groups))

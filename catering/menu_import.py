@@ -1,8 +1,9 @@
 """Menus from a CSV file: read it all, say every mistake with its line, write all of it or nothing.
 
 Columns, in any order, named in the first line: restaurant (name or code), date (24/11/2026 or 2026-11-24),
-service (Entrée, Plat, Accompagnement, Laitage, Dessert), plat, allergènes (separated by commas, may be empty).
-One line a dish, in the order served. Separator: semicolon, comma or tabulation; UTF-8 or Windows-1252.
+service (Entrée, Plat, Accompagnement, Laitage, Dessert), plat, allergènes (separated by commas, may be
+empty). One line a dish, in the order served. Separator: semicolon, comma or tabulation; UTF-8 or
+Windows-1252.
 """
 
 import csv
@@ -170,12 +171,12 @@ def _rows(text: str, found: MenuFile) -> list[tuple[int, dict[str, str]]]:
             row |= {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
             rows.append((reader.line_num, row))
             if len(rows) > MOST_LINES:
-                found.mistakes.append(
-                    Mistake(reader.line_num, f"plus de {MOST_LINES} lignes : partagez le fichier en plusieurs.")
-                )
+                text = f"plus de {MOST_LINES} plats : partagez le fichier en plusieurs."
+                found.mistakes.append(Mistake(reader.line_num, text))
                 return []
     except csv.Error:
-        found.mistakes.append(Mistake(reader.line_num, "cette ligne ne se lit pas : vérifiez les guillemets."))
+        unread = "cette ligne ne se lit pas : vérifiez les guillemets."
+        found.mistakes.append(Mistake(reader.line_num, unread))
     return rows
 
 
@@ -189,9 +190,8 @@ def _read_dish(
     mistakes = []
     restaurant = restaurants.get(_plain(row["restaurant"]))
     if restaurant is None:
-        mistakes.append(
-            f"le restaurant « {row['restaurant']} » n'existe pas." if row["restaurant"] else "il manque le restaurant."
-        )
+        name = row["restaurant"]
+        mistakes.append(f"le restaurant « {name} » n'existe pas." if name else "il manque le restaurant.")
     day = _date(row["date"])
     if day is None:
         mistakes.append(f"« {row['date']} » n'est pas une date : écrivez-la comme 24/11/2026.")
@@ -238,4 +238,5 @@ def _plain(text: str) -> str:
 
 COURSES = {_plain(label): code for code, label in Dish.Course.choices}
 # The codes too: what an export of the portal writes can be read again.
-ALLERGENS = {_plain(label): code for code, label in Allergen.choices} | {code: code for code in Allergen.values}
+ALLERGENS = {code: code for code in Allergen.values}
+ALLERGENS |= {_plain(label): code for code, label in Allergen.choices}

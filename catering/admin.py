@@ -1,0 +1,269 @@
+"""The canteen at the town hall's desk: diets, menus and their import, what the kitchen has to cook."""
+
+import csv
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+
+from catering import kitchen, menu_import
+from catering.models import Allergen, Diet, DietChoice, Dish, Menu
+from portal.admin_site import DeskLink
+from portal.desk import counted
+from portal.reservations import french
+from portal.reservations.models import Establishment
+
+# A spreadsheet takes a cell that begins with one of these for a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@admin.register(Diet)
+class DietAdmin(admin.ModelAdmin):
+    desk_order = 20
+    list_display = ["name", "needs_pai", "active", "order"]
+    search_fields = ["name"]
+
+
+@admin.register(DietChoice)
+class DietChoiceAdmin(admin.ModelAdmin):
+    """The diet of each enrolled child: asked for with the enrolment, corrected here."""
+
+    desk_order = 10
+    list_display = ["child", "household", "diet", "activity"]
+    list_filter = ["diet", "diet__needs_pai", "enrolment__school_year"]
+    list_select_related = ["enrolment__child", "enrolment__household", "enrolment__activity", "diet"]
+    search_fields = ["enrolment__child__last_name", "enrolment__child__first_name"]
+    fields = ["enrolment", "diet"]
+    readonly_fields = ["enrolment"]
+    ordering = ["enrolment__child__last_name", "enrolment__child__first_name", "pk"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="enfant", ordering="enrolment__child__last_name")
+    def child(self, obj: DietChoice) -> str:
+        return str(obj.enrolment.child)
+
+    @admin.display(description="foyer", ordering="enrolment__household_id")
+    def household(self, obj: DietChoice) -> str:
+        return obj.enrolment.household.number
+
+    @admin.display(description="activité")
+    def activity(self, obj: DietChoice) -> str:
+        return str(obj.enrolment.activity)
+
+
+class DishForm(forms.ModelForm):
+    allergens = forms.MultipleChoiceField(
+        label="Allergènes",
+        choices=Allergen.choices,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+
+    class Meta:
+        model = Dish
+        fields = ["course", "name", "allergens", "order"]
+
+
+class DishInline(admin.TabularInline):
+    model = Dish
+    form = DishForm
+    extra = 0
+    min_num = 1
+
+
+class KitchenForm(forms.Form):
+    """Which restaurant and which days; the restaurants are few, so a plain list."""
+
+    restaurant = forms.ModelChoiceField(
+        Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT), label="Restaurant", empty_label=None
+    )
+    jour = forms.DateField(label="Jour", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    vue = forms.ChoiceField(
+        label="Durée",
+        choices=[("jour", "Ce jour"), ("semaine", "Toute la semaine")],
+        widget=forms.RadioSelect,
+        initial="jour",
+    )
+
+
+class MenuFileForm(forms.Form):
+    file = forms.FileField(label="Fichier CSV", widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}))
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > menu_import.MOST_BYTES:
+            raise forms.ValidationError("Ce fichier dépasse 1 Mo : partagez-le en plusieurs.")
+        return file
+
+
+@admin.register(Menu)
+class MenuAdmin(admin.ModelAdmin):
+    desk_order = 5
+    desk_links = (
+        DeskLink(
+            "Effectifs de la cuisine",
+            "catering_kitchen",
+            "catering.view_dietchoice",
+            "repas attendus par école, classe et régime",
+        ),
+        DeskLink("Importer des menus", "catering_menu_import", "catering.add_menu", "depuis un fichier CSV"),
+    )
+    change_list_template = "admin/catering/menu_list.html"
+    list_display = ["day_shown", "restaurant", "dishes_shown"]
+    list_filter = ["restaurant"]
+    list_select_related = ["restaurant"]
+    search_fields = ["dishes__name"]
+    date_hierarchy = "day"
+    ordering = ["-day", "restaurant__name"]
+    inlines = [DishInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Menu]:
+        return super().get_queryset(request).prefetch_related("dishes")
+
+    @admin.display(description="jour", ordering="day")
+    def day_shown(self, obj: Menu) -> str:
+        return french.day(obj.day, year=True)
+
+    @admin.display(description="plats")
+    def dishes_shown(self, obj: Menu) -> str:
+        return ", ".join(dish.name for dish in obj.dishes.all())
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("importer/", wrap(self.import_view), name="catering_menu_import"),
+            path("importer/modele/", wrap(self.template_view), name="catering_menu_template"),
+            path("effectifs/", wrap(self.kitchen_view), name="catering_kitchen"),
+            *super().get_urls(),
+        ]
+
+    # Importing menus ------------------------------------------------------------------------------------
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """A file, then what it would write, then « Enregistrer »."""
+        self._demand(request, "catering.add_menu", "catering.change_menu")
+        if request.method == "POST" and "content" in request.POST:
+            return self._write_menus(request, request.POST["content"])
+        form = MenuFileForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            content = menu_import.decode(form.cleaned_data["file"].read())
+            return self._import_page(request, MenuFileForm(), content, menu_import.read(content))
+        return self._import_page(request, form)
+
+    def _write_menus(self, request: HttpRequest, content: str) -> HttpResponse:
+        # Read again: what the browser sends back is no more trusted than the file was.
+        file = menu_import.read(content)
+        try:
+            count = menu_import.write(file, replacing="replace" in request.POST)
+        except menu_import.MenusRefused as refusal:
+            messages.error(request, str(refusal))
+            return self._import_page(request, MenuFileForm(), content, file)
+        messages.success(request, f"{counted(count, 'menu enregistré', 'menus enregistrés')}.")
+        return redirect("admin:catering_menu_changelist")
+
+    def _import_page(
+        self,
+        request: HttpRequest,
+        form: MenuFileForm,
+        content: str = "",
+        file: menu_import.MenuFile | None = None,
+    ) -> HttpResponse:
+        context = {
+            "form": form,
+            "content": content,
+            "file": file,
+            "columns": menu_import.COLUMNS,
+            "courses": Dish.Course.labels,
+            "allergens": Allergen.labels,
+        }
+        return self._page(request, "admin/catering/menu_import.html", "Importer des menus", context)
+
+    def template_view(self, request: HttpRequest) -> HttpResponse:
+        self._demand(request, "catering.add_menu")
+        first = Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT, active=True).first()
+        text = menu_import.template_csv(str(first) if first else "Nom du restaurant")
+        response = HttpResponse("\ufeff" + text, content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="modele-menus.csv"'
+        return response
+
+    # The kitchen's counts -------------------------------------------------------------------------------
+
+    def kitchen_view(self, request: HttpRequest) -> HttpResponse:
+        """What to cook, on screen, on paper or as CSV."""
+        self._demand(request, "catering.view_dietchoice")
+        with_health = request.user.has_perm("families.view_childhealth")
+        first = Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT, active=True).first()
+        today = timezone.localdate().isoformat()
+        asked = {"restaurant": first.pk if first else "", "jour": today, "vue": "jour"}
+        form = KitchenForm(asked | {name: request.GET[name] for name in asked if name in request.GET})
+        if not form.is_valid():
+            context = {"form": form, "counts": None}
+            return self._page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
+        chosen = form.cleaned_data
+        day: date = chosen["jour"]
+        week = chosen["vue"] == "semaine"
+        days = kitchen.week_of(day) if week else [day]
+        counts = kitchen.expected(chosen["restaurant"], days, with_health=with_health)
+        if request.GET.get("format") == "csv":
+            return _kitchen_csv(counts, days[0], with_health)
+        context = {
+            "form": form,
+            "counts": counts,
+            "sheets": [(one, counts.of_day(one)) for one in counts.days],
+            "week": week,
+            "groups": counts.groups_by_day(),
+            "diets": counts.diets_by_day(),
+            "with_health": with_health,
+            "dates": french.span(days[0], days[-1], year=True) if week else french.day(day, year=True),
+        }
+        return self._page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
+
+    def _demand(self, request: HttpRequest, *permissions: str) -> None:
+        if not request.user.has_perms(permissions):
+            raise PermissionDenied
+
+    def _page(self, request: HttpRequest, template: str, title: str, context: dict[str, Any]) -> HttpResponse:
+        base = self.admin_site.each_context(request) | {"title": title, "subtitle": None, "opts": self.opts}
+        return TemplateResponse(request, template, base | context)
+
+
+def _kitchen_csv(counts: kitchen.KitchenCounts, first: date, with_health: bool) -> HttpResponse:
+    """One line a day, group and diet, as French spreadsheets read it; PAI counted for permitted staff."""
+    response = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
+    name = f"effectifs-{counts.restaurant.code}-{first:%Y-%m-%d}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    writer = csv.writer(response, delimiter=";")
+    writer.writerow(
+        ["jour", "restaurant", "école", "classe", "régime", "repas"]
+        + (["dont PAI ou allergie"] if with_health else [])
+    )
+    for day in counts.days:
+        for group in counts.groups:
+            for diet in counts.diets:
+                meals = counts.total(day=day, group=group, diet=diet)
+                if not meals:
+                    continue
+                watched = sum((one.day, one.group, one.diet) == (day, group, diet) for one in counts.watched)
+                words = [str(counts.restaurant), *group, diet]
+                writer.writerow(
+                    [day.strftime("%d/%m/%Y"), *map(_plain_cell, words), meals]
+                    + ([watched] if with_health else [])
+                )
+    return response
+
+
+def _plain_cell(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
