@@ -1,0 +1,501 @@
+"""The demo's canteen: enrolments, reservations and what became of them, for weeks past and to come.
+
+Written in bulk, so it keeps by hand the promises that `booking.py` keeps: a place a live booking and slot,
+`Slot.taken` equal to the bookings that hold a place, an event for every change of state.
+"""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from random import Random
+
+from django.utils import timezone
+
+from catering.models import Diet, DietChoice
+from families.models import User
+from portal.demo.people import Home, People, Pupil
+from portal.demo.rows import Table, reset_sequences
+from portal.reservations.calendars import OpenDays
+from portal.reservations.deadlines import Standing, decide
+from portal.reservations.fields import mask_of
+from portal.reservations.models import (
+    Activity,
+    Booking,
+    BookingEvent,
+    Enrolment,
+    Establishment,
+    Period,
+    Place,
+    Reservation,
+    ReservationLine,
+    SchoolClass,
+    SchoolYear,
+    Slot,
+)
+from portal.reservations.rulebook import DeadlineBook
+from portal.reservations.states import (
+    HOLDING,
+    LIVE,
+    Action,
+    BookingState,
+    EnrolmentState,
+    Outcome,
+    ReservationState,
+)
+
+# How far back families' bookings go, and how far ahead.
+PAST = timedelta(days=80)
+AHEAD = timedelta(days=75)
+# The two days that the demo promises are at least that far away, so that they stay open to reservation.
+PROMISED_AFTER = timedelta(days=9)
+WAITING = 5
+# Families send their requests in the evening.
+EVENING = time(20, 40)
+
+SOON_SICK = "Certificat médical reçu en mairie."
+TOO_LATE = "Le repas de ce jour était déjà commandé."
+
+
+@dataclass(frozen=True)
+class Promised:
+    """The two coming days that the demo promises, at one restaurant."""
+
+    restaurant: Establishment
+    full: date
+    three_left: date
+
+
+@dataclass
+class Seat:
+    """An accepted enrolment: who eats where, on which weekdays."""
+
+    enrolment: Enrolment
+    pupil: Pupil
+    home: Home
+    weekdays: tuple[int, ...]
+    # Of alternating custody: the parity of the weeks at this home.
+    parity: int | None = None
+
+    def eats_on(self, day: date) -> bool:
+        if day.weekday() not in self.weekdays:
+            return False
+        return self.parity is None or day.isocalendar().week % 2 == self.parity
+
+
+class Canteen:
+    """One school year of the canteen, as far as it reaches into the weeks around today."""
+
+    def __init__(
+        self,
+        *,
+        year: SchoolYear,
+        activity: Activity,
+        people: People,
+        classes: dict,
+        rng: Random,
+        at: datetime,
+    ) -> None:
+        self.year = year
+        self.activity = activity
+        self.formula = activity.formulas.get()
+        self.period: Period = activity.periods.get(school_year=year)
+        self.people = people
+        self.classes: dict[int, SchoolClass] = classes
+        self.rng = rng
+        self.at = at
+        self.today = timezone.localdate(at)
+        self.first = max(year.starts_on, self.today - PAST)
+        self.last = min(year.ends_on, self.today + AHEAD)
+        self.restaurants = list(activity.establishments.prefetch_related("schools"))
+        self.calendars = OpenDays.load_many(activity, self.restaurants, self.first, self.last)
+        self.days = {pk: calendar.days(self.first, self.last) for pk, calendar in self.calendars.items()}
+        slots = Slot.objects.filter(activity=activity, day__range=(year.starts_on, year.ends_on))
+        self.slots = {(slot.establishment_id, slot.day): slot for slot in slots}
+        self.taken: Counter[int] = Counter()
+        self.seats: list[Seat] = []
+        self.spared: dict[date, set[int]] = defaultdict(set)
+        self.booked: dict[int, set[date]] = defaultdict(set)
+        self.promised: Promised | None = None
+        self.reservations = Table(
+            Reservation,
+            "household child enrolment establishment period state created_by created_at touched_at submitted_at "
+            "refusal_reason decided_at decided_by".split(),
+        )
+        self.lines = Table(
+            ReservationLine, "reservation formula day action accepts_waiting late outcome reason".split()
+        )
+        self.bookings = Table(
+            Booking,
+            "household child enrolment reservation activity establishment formula day state late waiting_since "
+            "changed_at".split(),
+        )
+        self.places = Table(Place, ["booking", "slot", "child"])
+        self.events = Table(BookingEvent, ["booking", "state", "at", "by", "reservation", "reason"])
+
+    # Enrolments
+
+    def enrol(self) -> None:
+        """Most children eat at the canteen; a few requests wait, a few were refused."""
+        rng = self.rng
+        by_school = {
+            school.code: restaurant for restaurant in self.restaurants for school in restaurant.schools.all()
+        }
+        certain = {id(pupil) for pupil in (*self.people.at_canteen, *self.people.neighbour.pupils)}
+        enrolments: list[Enrolment] = []
+        plans: list[Seat] = []
+        undecided = 0
+        for pupil in self.people.pupils:
+            if pupil is self.people.not_enrolled or pupil.child.pk not in self.classes:
+                continue
+            restaurant = by_school[pupil.school]
+            for parity, home in enumerate(pupil.homes):
+                chance = rng.random()
+                state = EnrolmentState.ACCEPTED
+                if id(pupil) not in certain:
+                    if chance > 0.92:
+                        continue
+                    if chance > 0.88 or undecided < 2:
+                        state = EnrolmentState.REQUESTED
+                        undecided += 1
+                    elif chance > 0.87:
+                        state = EnrolmentState.REFUSED
+                size = rng.choices((4, 3, 2, 1), (45, 20, 25, 10))[0]
+                weekdays = (0, 1, 3, 4)
+                if home is not self.people.parent:
+                    weekdays = tuple(sorted(rng.sample(weekdays, size)))
+                enrolment = Enrolment(
+                    household=home.household,
+                    child=pupil.child,
+                    activity=self.activity,
+                    establishment=restaurant,
+                    school_year=self.year,
+                    weekdays=mask_of(weekdays),
+                    starts_on=self.year.starts_on,
+                    state=state,
+                    requested_by=home.user,
+                )
+                if state != EnrolmentState.REQUESTED:
+                    enrolment.decided_by = self.people.agent
+                    enrolment.decided_at = self.moment(
+                        self.year.starts_on - timedelta(days=rng.randint(30, 75))
+                    )
+                else:
+                    enrolment.starts_on = max(self.year.starts_on, self.today + timedelta(days=7))
+                if state == EnrolmentState.REFUSED:
+                    enrolment.refusal_reason = (
+                        "Le dossier n'est pas complet : il manque l'attestation d'assurance."
+                    )
+                enrolments.append(enrolment)
+                if state == EnrolmentState.ACCEPTED:
+                    shared = len(pupil.homes) > 1
+                    plans.append(Seat(enrolment, pupil, home, weekdays, parity if shared else None))
+        Enrolment.objects.bulk_create(enrolments, batch_size=2000)
+        mine = Enrolment.objects.filter(activity=self.activity, school_year=self.year)
+        asked = self.moment(self.year.starts_on - timedelta(days=80))
+        mine.exclude(state=EnrolmentState.REQUESTED).update(requested_at=min(asked, self.at))
+        self.choose_diets(enrolments)
+        self.seats = plans
+
+    def choose_diets(self, enrolments: list[Enrolment]) -> None:
+        diets = list(Diet.objects.filter(active=True, needs_pai=False))
+        with_pai = list(Diet.objects.filter(active=True, needs_pai=True))
+        allergic = set(
+            self.activity.enrolments.filter(child__health__has_pai=True, school_year=self.year).values_list(
+                "child_id", flat=True
+            )
+        )
+        weights = [max(100 - 45 * rank, 6) for rank in range(len(diets))]
+        DietChoice.objects.bulk_create(
+            (
+                DietChoice(
+                    enrolment=enrolment,
+                    diet=self.rng.choice(with_pai)
+                    if with_pai and enrolment.child_id in allergic
+                    else self.rng.choices(diets, weights)[0],
+                )
+                for enrolment in enrolments
+            ),
+            batch_size=2000,
+        )
+
+    # The two promised days
+
+    def promise(self) -> bool:
+        """Chooses the full day and the one with three places left; False when none is left this year."""
+        restaurant = self.people_restaurant()
+        calendar = self.calendars[restaurant.pk]
+        book = DeadlineBook.for_activity(self.activity, self.period)
+        policy = book.policy(self.formula.pk, Action.BOOK)
+        coming = [
+            day
+            for day in self.days[restaurant.pk]
+            if day > self.today
+            and decide(policy, day, self.at, calendar, period_start=self.period.starts_on).standing
+            is Standing.ON_TIME
+        ]
+        later = [day for day in coming if day >= self.today + PROMISED_AFTER]
+        chosen = later[:2] if len(later) >= 2 else coming[-2:]
+        if len(chosen) < 2:
+            return False
+        self.promised = Promised(restaurant, *chosen)
+        nearby = [seat for seat in self.seats if seat.enrolment.establishment_id == restaurant.pk]
+        known = [seat for seat in nearby if seat.home in (self.people.parent, self.people.neighbour)]
+        strangers = [seat for seat in nearby if not set(map(id, seat.pupil.homes)) & self.known_homes()]
+        for seat in known:
+            for day in chosen:
+                self.spared[day].add(seat.pupil.child.pk)
+        for seat in strangers[:WAITING]:
+            self.spared[self.promised.full].add(seat.pupil.child.pk)
+        self.waiting = strangers[:WAITING]
+        return True
+
+    def known_homes(self) -> set[int]:
+        return {id(self.people.parent), id(self.people.neighbour)}
+
+    def people_restaurant(self) -> Establishment:
+        child = self.people.at_canteen[0].child
+        return next(seat.enrolment.establishment for seat in self.seats if seat.pupil.child is child)
+
+    def keep_promises(self) -> None:
+        """Fills the one day up, leaves three places on the other, and lets some families wait."""
+        if self.promised is None:
+            return
+        where = self.promised.restaurant.pk
+        full = self.slots[where, self.promised.full]
+        full.capacity = self.taken[full.pk]
+        three_left = self.slots[where, self.promised.three_left]
+        three_left.capacity = self.taken[three_left.pk] + 3
+        for rank, seat in enumerate(self.waiting):
+            asked = self.at - timedelta(days=2, minutes=37 * (len(self.waiting) - rank))
+            self.reserve(
+                seat,
+                [self.promised.full],
+                submitted=asked,
+                outcome=Outcome.WAITLISTED,
+                state=BookingState.WAITLISTED,
+            )
+
+    # Reservations
+
+    def fill(self, tick: Callable[[], object]) -> None:
+        """What every family reserved, cancelled and asked for; `tick` is called once a child."""
+        for number, seat in enumerate(self.seats):
+            self.reserve_usual_days(seat)
+            tick()
+            if number % 500 == 499:
+                self.flush()
+        self.keep_promises()
+        self.flush()
+
+    def reserve_usual_days(self, seat: Seat) -> None:
+        rng = self.rng
+        known = seat.home in (self.people.parent, self.people.neighbour)
+        child = seat.pupil.child.pk
+        ahead = 7 if known else rng.choices((14, 28, 56, AHEAD.days), (20, 30, 35, 15))[0]
+        last = self.today + timedelta(days=ahead)
+        days = [
+            day
+            for day in self.days[seat.enrolment.establishment_id]
+            if day <= last and seat.eats_on(day) and child not in self.spared.get(day, ())
+        ]
+        cut = self.today - timedelta(days=8 if known else rng.randint(6, 30))
+        parts = bisect_right(days, cut)
+        before, after = days[:parts], days[parts:]
+        if before:
+            self.reserve(
+                seat, before, submitted=self.evening(self.first - timedelta(days=rng.randint(4, 20)))
+            )
+        if after:
+            self.reserve(seat, after, submitted=self.evening(cut - timedelta(days=rng.randint(1, 4))))
+        if not known and rng.random() < 0.03:
+            self.ask_late(seat)
+        elif not known and rng.random() < 0.04:
+            self.draft(seat)
+
+    def reserve(
+        self,
+        seat: Seat,
+        days: list[date],
+        *,
+        submitted: datetime,
+        outcome: Outcome = Outcome.ACCEPTED,
+        state: BookingState = BookingState.ACCEPTED,
+        reason: str = "",
+    ) -> None:
+        """A recorded reservation of `days`, all with one outcome, and now and then a cancellation after it."""
+        enrolment = seat.enrolment
+        child = enrolment.child_id
+        late = outcome == Outcome.REQUESTED or state == BookingState.REFUSED
+        overall = {
+            Outcome.ACCEPTED: ReservationState.ACCEPTED,
+            Outcome.REFUSED: ReservationState.REFUSED,
+        }.get(outcome, ReservationState.PENDING)
+        answered = state == BookingState.REFUSED
+        reservation = self.record(seat, overall, submitted, reason=reason if answered else "")
+        waiting_since = submitted if state == BookingState.WAITLISTED else None
+        cancelled = self.days_to_cancel(seat, days) if outcome == Outcome.ACCEPTED else {}
+        for day in days:
+            slot = self.slots[enrolment.establishment_id, day]
+            if day in self.booked[child]:
+                continue
+            self.lines.add(
+                reservation,
+                self.formula.pk,
+                day,
+                Action.BOOK.value,
+                state == BookingState.WAITLISTED,
+                late,
+                outcome.value,
+                reason,
+            )
+            now = BookingState.CANCELLED if day in cancelled else state
+            changed = cancelled.get(day, submitted)
+            booking = self.bookings.add(
+                enrolment.household_id,
+                child,
+                enrolment.pk,
+                reservation,
+                self.activity.pk,
+                enrolment.establishment_id,
+                self.formula.pk,
+                day,
+                now.value,
+                late,
+                waiting_since,
+                changed,
+            )
+            asked = BookingState.REQUESTED if answered else state
+            self.events.add(booking, asked.value, submitted, seat.home.user.pk, reservation, "")
+            if answered:
+                self.events.add(
+                    booking,
+                    state.value,
+                    submitted + timedelta(hours=14),
+                    self.people.agent.pk,
+                    reservation,
+                    reason,
+                )
+            if now in LIVE:
+                self.places.add(booking, slot.pk, child)
+                self.booked[child].add(day)
+            if now in HOLDING:
+                self.taken[slot.pk] += 1
+            if day in cancelled:
+                self.cancel(seat, day, booking, cancelled[day])
+
+    def record(
+        self, seat: Seat, state: ReservationState, at: datetime, *, reason: str = "", draft: bool = False
+    ) -> int:
+        """The numbered reservation itself; returns its key."""
+        enrolment = seat.enrolment
+        user: User = seat.home.user
+        answered = at + timedelta(hours=14) if reason else None
+        return self.reservations.add(
+            enrolment.household_id,
+            enrolment.child_id,
+            enrolment.pk,
+            enrolment.establishment_id,
+            self.period.pk,
+            state.value,
+            user.pk,
+            at,
+            at,
+            None if draft else at,
+            reason,
+            answered,
+            self.people.agent.pk if reason else None,
+        )
+
+    def days_to_cancel(self, seat: Seat, days: list[date]) -> dict[date, datetime]:
+        """Now and then a day that the family cancels in time -> when it did."""
+        known = seat.home in (self.people.parent, self.people.neighbour)
+        if len(days) < 3 or not (known or self.rng.random() < 0.12):
+            return {}
+        # Thursdays and Fridays: four days before are on time, week-end and all.
+        possible = [day for day in days[1:] if day.weekday() >= 3 and day - timedelta(days=5) < self.today]
+        promised = self.promised and {self.promised.full, self.promised.three_left}
+        possible = [day for day in possible if not promised or day not in promised]
+        if not possible:
+            return {}
+        day = self.rng.choice(possible)
+        return {day: self.evening(day - timedelta(days=self.rng.randint(5, 7)))}
+
+    def cancel(self, seat: Seat, day: date, booking: int, at: datetime) -> None:
+        reservation = self.record(seat, ReservationState.ACCEPTED, at)
+        self.lines.add(
+            reservation, self.formula.pk, day, Action.CANCEL.value, False, False, Outcome.ACCEPTED.value, ""
+        )
+        self.events.add(booking, BookingState.CANCELLED.value, at, seat.home.user.pk, reservation, "")
+
+    def ask_late(self, seat: Seat) -> None:
+        """A request past the deadline: for a day past it was refused, for one of the next it waits."""
+        days = self.days[seat.enrolment.establishment_id]
+        child = seat.enrolment.child_id
+        free = [
+            day for day in days if day not in self.booked[child] and child not in self.spared.get(day, ())
+        ]
+        soon = [day for day in free if self.today < day <= self.today + timedelta(days=4)]
+        past = [day for day in free if day < self.today - timedelta(days=3)]
+        if soon and (not past or self.rng.random() < 0.7):
+            asked = self.at - timedelta(minutes=self.rng.randint(20, 600))
+            self.reserve(
+                seat, soon[:1], submitted=asked, outcome=Outcome.REQUESTED, state=BookingState.REQUESTED
+            )
+        elif past:
+            day = self.rng.choice(past)
+            self.reserve(
+                seat,
+                [day],
+                submitted=self.evening(day - timedelta(days=2)),
+                outcome=Outcome.REFUSED,
+                state=BookingState.REFUSED,
+                reason=TOO_LATE,
+            )
+
+    def draft(self, seat: Seat) -> None:
+        """Ticked some days, has not recorded them yet."""
+        days = self.days[seat.enrolment.establishment_id]
+        child = seat.enrolment.child_id
+        free = [
+            day
+            for day in days
+            if day > self.today + PROMISED_AFTER
+            and day not in self.booked[child]
+            and child not in self.spared.get(day, ())
+        ]
+        if not free:
+            return
+        begun = self.at - timedelta(hours=self.rng.randint(1, 60))
+        reservation = self.record(seat, ReservationState.DRAFT, begun, draft=True)
+        for day in free[: self.rng.randint(1, 6)]:
+            self.lines.add(
+                reservation, self.formula.pk, day, Action.BOOK.value, False, False, Outcome.DRAFT.value, ""
+            )
+
+    # Writing
+
+    def moment(self, day: date, at: time = time(10, 15)) -> datetime:
+        return datetime.combine(day, at, tzinfo=timezone.get_default_timezone())
+
+    def evening(self, day: date) -> datetime:
+        """About eight in the evening of `day`, and never in the future."""
+        at = self.moment(day, EVENING) + timedelta(
+            minutes=self.rng.randint(-90, 90), seconds=self.rng.randint(0, 59)
+        )
+        return min(at, self.at - timedelta(minutes=5))
+
+    def flush(self) -> None:
+        for table in (self.reservations, self.lines, self.bookings, self.places, self.events):
+            table.write()
+
+    def close(self) -> None:
+        """Writes the places taken into the slots."""
+        changed = [slot for slot in self.slots.values() if self.taken[slot.pk] or slot.capacity is not None]
+        for slot in changed:
+            slot.taken = self.taken[slot.pk]
+            if slot.capacity is not None and slot.capacity < slot.taken:
+                slot.capacity = slot.taken + 5
+        Slot.objects.bulk_update(changed, ["taken", "capacity"], batch_size=500)
+        reset_sequences(Reservation, ReservationLine, Booking, Place, BookingEvent)

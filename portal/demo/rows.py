@@ -1,0 +1,94 @@
+"""Writing many rows fast: COPY on PostgreSQL, one prepared statement elsewhere. For the demo only.
+
+Keys are given by the writer (`Keys`), so that rows can point at each other before they are written.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from itertools import count
+from typing import Any
+
+from django.core.management.color import no_style
+from django.db import connection, models
+
+BATCH = 20_000
+
+
+class Keys:
+    """The next free primary keys of a model."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        highest = model._default_manager.aggregate(top=models.Max("pk"))["top"] or 0
+        self._count = count(highest + 1)
+
+    def __call__(self) -> int:
+        return next(self._count)
+
+
+class Table:
+    """Rows of one model on their way into the database, as tuples in the order of `columns`."""
+
+    def __init__(self, model: type[models.Model], columns: Sequence[str]) -> None:
+        self.model = model
+        self.columns = list(columns)
+        self.keys = Keys(model)
+        self.rows: list[tuple[Any, ...]] = []
+        self.written = 0
+
+    def add(self, *values: Any) -> int:
+        """Keeps one row for the next `write`; returns its key. Values stand without the key."""
+        key = self.keys()
+        self.rows.append((key, *values))
+        return key
+
+    def write(self) -> None:
+        """Writes what was added since the last time."""
+        fields = [self.model._meta.pk, *(self.model._meta.get_field(name) for name in self.columns)]
+        write_rows(self.model, [field.column for field in fields], self.rows)
+        self.written += len(self.rows)
+        self.rows = []
+
+
+def write_rows(model: type[models.Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Inserts tuples of plain values (dates and aware datetimes included)."""
+    quote = connection.ops.quote_name
+    table = quote(model._meta.db_table)
+    names = ", ".join(quote(column) for column in columns)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        places = ", ".join(["%s"] * len(columns))
+        adapt = _adapter()
+        cursor.executemany(
+            f"INSERT INTO {table} ({names}) VALUES ({places})",
+            [tuple(map(adapt, row)) for row in rows],
+        )
+
+
+def reset_sequences(*written: type[models.Model]) -> None:
+    """Lets the database number on from the keys given here."""
+    statements = connection.ops.sequence_reset_sql(no_style(), list(written))
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def _adapter() -> Callable[[Any], Any]:
+    """Dates and moments as this database stores them, each computed once."""
+    known: dict[Any, Any] = {}
+
+    def adapt(value: Any) -> Any:
+        if not isinstance(value, date):
+            return value
+        if value not in known:
+            ops = connection.ops
+            is_moment = isinstance(value, datetime)
+            known[value] = (
+                ops.adapt_datetimefield_value(value) if is_moment else ops.adapt_datefield_value(value)
+            )
+        return known[value]
+
+    return adapt
