@@ -42,7 +42,9 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
         """On the portal's own address: a forged Host header never reaches a letter."""
-        return settings.PORTAL_URL.rstrip("/") + reverse("account_confirm_email", args=[emailconfirmation.key])
+        return settings.PORTAL_URL.rstrip("/") + reverse(
+            "account_confirm_email", args=[emailconfirmation.key]
+        )
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Refuses, with its sentence, an address that another account took meanwhile."""

@@ -3,9 +3,11 @@
 Each verb is repeatable: answering what is already answered raises AlreadyAnswered and changes nothing.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from families import emails
 from families.models import ChangeRequest, Child, Custody, FamilyQuotient, Household, User
@@ -13,6 +15,14 @@ from families.models import ChangeRequest, Child, Custody, FamilyQuotient, House
 
 class AlreadyAnswered(Exception):
     """The request was answered meanwhile, or was never one. `str()` is a sentence for the agent."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What `join_known_children` did: children now shared, and copies that had to stay."""
+
+    joined: int
+    kept: int
 
 
 class ReasonMissing(Exception):
@@ -71,27 +81,34 @@ def known_twins(household: Household) -> list[tuple[Child, Child]]:
     return [(child, known[_identity(child)]) for child in own if _identity(child) in known]
 
 
-def join_known_children(household: Household) -> int:
+def join_known_children(household: Household) -> Joined:
     """Makes the household share the children that the portal already knows, instead of its own copies.
 
     For separated parents who each created an account; an agent decides it, since it opens a child's file.
-    Returns how many. A copy that already has bookings stays (the database protects it).
+    A copy that something else refers to (an enrolment, a booking) stays as it is.
     """
-    joined = 0
+    joined = kept = 0
     with transaction.atomic():
         Household.objects.select_for_update().get(pk=household.pk)
         for copy, known in known_twins(household):
-            Custody.objects.get_or_create(household=household, child=known)
-            copy.custodies.filter(household=household).delete()
-            if not copy.custodies.exists():
-                copy.delete()
-            joined += 1
-    return joined
+            try:
+                with transaction.atomic():
+                    copy.custodies.filter(household=household).delete()
+                    if not copy.custodies.exists():
+                        copy.delete()
+                    Custody.objects.get_or_create(household=household, child=known)
+                joined += 1
+            except ProtectedError:
+                kept += 1
+    return Joined(joined, kept)
 
 
 def _identity(child: Child) -> tuple[str, str, str]:
     names = (child.first_name, child.last_name)
-    return (*(" ".join(name.casefold().replace("-", " ").split()) for name in names), child.birth_date.isoformat())
+    return (
+        *(" ".join(name.casefold().replace("-", " ").split()) for name in names),
+        child.birth_date.isoformat(),
+    )
 
 
 def _waiting(model: type, pk: int):  # noqa: ANN202 (a Household or a ChangeRequest, as asked)

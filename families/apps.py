@@ -1,6 +1,12 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class FamiliesConfig(AppConfig):
     name = "families"
     verbose_name = "Familles"
+
+    def ready(self) -> None:
+        from families import groups  # models must be loaded first
+
+        post_migrate.connect(groups.give_rights, dispatch_uid="families.groups")

@@ -1,6 +1,6 @@
 """Letters to households about their account and their requests."""
 
-from families.models import ChangeRequest, Household
+from families.models import ChangeRequest, Guardian, Household
 from portal import mailing
 
 
@@ -28,3 +28,8 @@ def change_accepted(change: ChangeRequest) -> None:
 
 def change_refused(change: ChangeRequest) -> None:
     mailing.post("families/change_refused", addresses(change.household), {"name": "", "change": change})
+
+
+def access_opened(guardian: Guardian) -> None:
+    user = guardian.user
+    mailing.post("families/access_opened", [user.email], {"name": guardian.first_name, "user": user})

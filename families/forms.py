@@ -202,7 +202,9 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
             Guardian.objects.create(household=household, user=user, **names)
             for row in self.children:
                 if row.has_changed():
-                    Custody.objects.create(household=household, child=Child.objects.create(**row.cleaned_data))
+                    Custody.objects.create(
+                        household=household, child=Child.objects.create(**row.cleaned_data)
+                    )
         return user
 
 

@@ -42,7 +42,7 @@ class User(AbstractUser):
         ]
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        # Django ends every session whose hash no longer fits: after a new password, and after a new generation.
+        # Django ends every session whose hash no longer fits: a new password, or a new generation.
         return salted_hmac(
             "families.User.session",
             f"{self.password}:{self.session_generation}",

@@ -28,7 +28,12 @@ def send_recovery(email: str) -> None:
     """Writes to `email`: the accounts it belongs to, or that it belongs to none."""
     users = User.objects.filter(email__iexact=email, is_active=True).order_by("pk")
     accounts = [{"username": user.username, "url": reset_url(user)} for user in users]
-    context = {"name": "", "email": email, "accounts": accounts, "minutes": settings.PASSWORD_RESET_TIMEOUT // 60}
+    context = {
+        "name": "",
+        "email": email,
+        "accounts": accounts,
+        "minutes": settings.PASSWORD_RESET_TIMEOUT // 60,
+    }
     mailing.post("account/recovery" if accounts else "account/unknown_account", [email], context)
 
 

@@ -75,7 +75,9 @@ def address(request: HttpRequest) -> HttpResponse:
     """The address: changed at once, or by request with a proof, as the town has set."""
     own = _own_household(request)
     if not town.current().address_changes_at_once:
-        return _change_request(request, own, ChangeRequest.Kind.ADDRESS, AddressRequestForm, "families/address.html")
+        return _change_request(
+            request, own, ChangeRequest.Kind.ADDRESS, AddressRequestForm, "families/address.html"
+        )
     form = AddressForm(posted(request), instance=own)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -88,7 +90,9 @@ def address(request: HttpRequest) -> HttpResponse:
 def quotient(request: HttpRequest) -> HttpResponse:
     """A new quotient familial, always by request with its proof."""
     own = _own_household(request)
-    return _change_request(request, own, ChangeRequest.Kind.QUOTIENT, QuotientRequestForm, "families/quotient.html")
+    return _change_request(
+        request, own, ChangeRequest.Kind.QUOTIENT, QuotientRequestForm, "families/quotient.html"
+    )
 
 
 def _change_request(

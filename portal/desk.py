@@ -40,7 +40,14 @@ def log_all(request: HttpRequest, rows: Iterable[models.Model], text: str) -> No
     )
 
 
-class ShownOnly(admin.ModelAdmin):
+class Decides(admin.ModelAdmin):
+    """Whoever may change the model may answer what waits in it."""
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+
+class ShownOnly(Decides):
     """Rows that only verbs write: pages show them, actions decide, nothing is typed or deleted.
 
     An action with `permissions=["decide"]` is for who may change the model.
@@ -58,9 +65,6 @@ class ShownOnly(admin.ModelAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # `change` is what deciding needs: without this, it would no longer include looking.
         return super().has_view_permission(request, obj) or self.has_decide_permission(request)
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
 
 class ShownOnlyInline(admin.TabularInline):
@@ -137,8 +141,8 @@ class Decision:
     main: bool = False
 
 
-class Decidable(ShownOnly):
-    """A queue: its actions are also buttons on the page of one row."""
+class DecisionButtons(Decides):
+    """The list's actions, also as buttons on the page of one row that waits."""
 
     change_form_template = "admin/reservations/decidable.html"
     decisions: Sequence[Decision] = ()
@@ -158,6 +162,10 @@ class Decidable(ShownOnly):
         offered = obj is not None and self.has_decide_permission(request) and self.waits(obj)
         context = {"decisions": self.decisions if offered else (), "checkbox_name": ACTION_CHECKBOX_NAME}
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+
+class Decidable(DecisionButtons, ShownOnly):
+    """A queue whose rows only its actions write."""
 
 
 class ReasonForm(forms.Form):

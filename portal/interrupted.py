@@ -50,7 +50,9 @@ def posted(request: HttpRequest) -> QueryDict | None:
         return request.POST
     kept = take(request)
     if kept is not None:
-        messages.info(request, "Votre session avait expiré. Vérifiez ce que vous aviez saisi, puis enregistrez.")
+        messages.info(
+            request, "Votre session avait expiré. Vérifiez ce que vous aviez saisi, puis enregistrez."
+        )
     return kept
 
 

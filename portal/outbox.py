@@ -1,7 +1,29 @@
-"""The demo's outbox."""
+"""The demo's outbox: every mail goes to the console and is kept for staff to open its link.
 
-from django.core.mail.backends.console import EmailBackend
+Never used in production, where EMAIL_URL names a mail server and the page does not exist.
+"""
+
+from collections.abc import Sequence
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+
+from portal.models import SentMail
+
+KEPT = 1000
 
 
-class OutboxBackend(EmailBackend):
-    pass
+class OutboxBackend(BaseEmailBackend):
+    """Prints the text of each mail, and keeps the last KEPT of them."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        for message in email_messages:
+            to = ", ".join(message.recipients())
+            print(f"\n--- À : {to}\n--- Objet : {message.subject}\n{message.body}", flush=True)
+            html = next(
+                (body for body, kind in getattr(message, "alternatives", ()) if kind == "text/html"), ""
+            )
+            SentMail.objects.create(to=to[:254], subject=message.subject[:255], text=message.body, html=html)
+        oldest = SentMail.objects.values_list("pk", flat=True)[KEPT:]
+        SentMail.objects.filter(pk__in=list(oldest[:KEPT])).delete()
+        return len(email_messages)

@@ -77,7 +77,9 @@ def _check_image(file: BinaryIO) -> str:
 
 def safe_name(name: str, content_type: str) -> str:
     """A file name to show and to offer: no path, no control character, the suffix of its real type."""
-    stem = re.sub(r"[^\w .()'’-]", "", name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]).strip(" .")
+    stem = re.sub(r"[^\w .()'’-]", "", name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]).strip(
+        " ."
+    )
     return f"{(stem or 'document')[:100]}{SUFFIXES[content_type]}"
 
 

@@ -1,0 +1,469 @@
+"""The town hall's desk for people: households, children, requests, logins."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import Count, Prefetch, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from simple_history.admin import SimpleHistoryAdmin
+
+from families import access, approval
+from families.models import (
+    AuthorisedPerson,
+    ChangeRequest,
+    Child,
+    ChildHealth,
+    Custody,
+    Document,
+    FamilyQuotient,
+    Guardian,
+    Household,
+    User,
+)
+from portal.admin_site import Queue
+from portal.desk import (
+    AcceptOrRefuse,
+    Decidable,
+    Decision,
+    DecisionButtons,
+    NumberSearch,
+    ShownOnlyInline,
+    WaitingFirst,
+    badge,
+    counted,
+    log_all,
+)
+
+HOUSEHOLD_REFUSALS = (
+    "Votre foyer est déjà connu : utilisez le compte existant, ou demandez-nous un accès.",
+    "L'adresse indiquée n'est pas dans la commune.",
+    "Les informations sur vos enfants ne correspondent pas à celles de leur école.",
+)
+CHANGE_REFUSALS = (
+    "Le justificatif est illisible : envoyez-en un autre.",
+    "Le justificatif a plus de trois mois.",
+    "Le justificatif ne correspond pas aux informations indiquées.",
+)
+ANSWER_BUTTONS = (
+    Decision("accept_selected", "Accepter", main=True),
+    Decision("refuse_selected", "Refuser…"),
+)
+
+
+class Answers(AcceptOrRefuse):
+    """Decides rows one by one with the verbs of `approval`, and says honestly what was done."""
+
+    one, many = "demande", "demandes"
+
+    def accept_row(self, row: Any, request: HttpRequest) -> Any:
+        raise NotImplementedError
+
+    def refuse_row(self, row: Any, reason: str, request: HttpRequest) -> Any:
+        raise NotImplementedError
+
+    def accept_rows(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._answer(request, queryset, "acceptée", lambda row: self.accept_row(row, request))
+
+    def refuse_rows(self, request: HttpRequest, queryset: QuerySet, reason: str) -> None:
+        self._answer(request, queryset, "refusée", lambda row: self.refuse_row(row, reason, request), reason)
+
+    def _answer(
+        self, request: HttpRequest, queryset: QuerySet, done_as: str, answer: Any, reason: str = ""
+    ) -> None:
+        done, left = [], 0
+        for row in queryset:
+            try:
+                done.append(answer(row))
+            except approval.AlreadyAnswered:
+                left += 1
+        log_all(request, done, f"Demande {done_as}.{' Motif : ' + reason if reason else ''}")
+        text = counted(len(done), f"demande {done_as}", f"demandes {done_as}s")
+        if left:
+            text += f", {counted(left, 'avait déjà sa réponse', 'avaient déjà leur réponse')}"
+        self.message_user(request, f"{text}.", messages.WARNING if left else messages.SUCCESS)
+
+
+# Households -----------------------------------------------------------------------------------------
+
+
+class GuardianForm(forms.ModelForm):
+    """A guardian, with a login to open at once when an address is given."""
+
+    invite = forms.EmailField(
+        label="ouvrir un accès à cette adresse",
+        required=False,
+        help_text="La personne reçoit un message avec son identifiant.",
+    )
+
+    class Meta:
+        model = Guardian
+        fields = ["first_name", "last_name", "phone", "phone_work", "is_payer"]
+
+    def clean_invite(self) -> str:
+        email = self.cleaned_data["invite"]
+        if email and self.instance.user_id:
+            raise forms.ValidationError(f"{self.instance} a déjà un accès au portail.")
+        if email and User.objects.filter(email__iexact=email).exists():
+            raise forms.ValidationError("Un compte utilise déjà cette adresse.")
+        return email
+
+
+class GuardianInline(admin.StackedInline):
+    model = Guardian
+    form = GuardianForm
+    extra = 0
+    fields = ["first_name", "last_name", "phone", "phone_work", "is_payer", "login", "invite"]
+    readonly_fields = ["login"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Guardian]:
+        return super().get_queryset(request).select_related("user")
+
+    @admin.display(description="accès au portail")
+    def login(self, guardian: Guardian) -> str:
+        return f"{guardian.user.username}, {guardian.user.email}" if guardian.user_id else "aucun"
+
+
+class CustodyInline(admin.TabularInline):
+    model = Custody
+    extra = 0
+    autocomplete_fields = ["child"]
+    verbose_name, verbose_name_plural = "enfant", "enfants"
+
+
+class QuotientInline(admin.TabularInline):
+    model = FamilyQuotient
+    extra = 0
+
+
+class ChangeRequestInline(ShownOnlyInline):
+    model = ChangeRequest
+    fields = readonly_fields = ["kind", "state", "requested_at", "decided_at", "decided_by", "refusal_reason"]
+    show_change_link = True
+    verbose_name_plural = "demandes de modification"
+
+
+@admin.register(Household)
+class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, SimpleHistoryAdmin):
+    """Households; new ones wait for « Accepter » or « Refuser »."""
+
+    desk_order = 1
+    work_queues = (
+        Queue(
+            "Comptes famille à valider",
+            lambda request: Household.objects.filter(state=Household.State.REQUESTED),
+            query="state__exact=requested",
+            order=10,
+        ),
+    )
+    list_display = [
+        "number",
+        "guardian_names",
+        "child_count",
+        "street",
+        "city",
+        "resident",
+        "state_badge",
+        "created_at",
+    ]
+    list_filter = ["state", "resident", "city"]
+    number_fields = ("pk",)
+    search_fields = ["guardians__last_name", "guardians__first_name", "children__last_name", "street"]
+    search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue"
+    ordering = ["-pk"]
+    inlines = [GuardianInline, CustodyInline, QuotientInline, ChangeRequestInline]
+    readonly_fields = [
+        "number",
+        "state_badge",
+        "twins",
+        "created_at",
+        "decided_at",
+        "decided_by",
+        "refusal_reason",
+    ]
+    fieldsets = [
+        (None, {"fields": ["number", "state_badge", "twins"]}),
+        ("Adresse", {"fields": ["street", "street_more", "postcode", "city", "resident"]}),
+        ("Suivi", {"fields": ["notes", "created_at", "decided_at", "decided_by", "refusal_reason"]}),
+    ]
+    actions = ["accept_selected", "refuse_selected", "join_known_children"]
+    decisions = (*ANSWER_BUTTONS, Decision("join_known_children", "Rattacher aux enfants déjà connus"))
+    refusals = HOUSEHOLD_REFUSALS
+    refuse_title = "Refuser des comptes famille"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Household]:
+        guardians = Prefetch("guardians", Guardian.objects.order_by("pk"))
+        counted_children = Count("custodies", distinct=True)
+        return (
+            super().get_queryset(request).annotate(children_here=counted_children).prefetch_related(guardians)
+        )
+
+    def get_inlines(self, request: HttpRequest, obj: Household | None) -> list[type]:
+        # A request is about a household that exists.
+        return [inline for inline in self.inlines if obj or inline is not ChangeRequestInline]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Household, form: Any, change: bool) -> None:
+        if not change:
+            # Whoever creates a household at the desk has checked it.
+            obj.state, obj.decided_by, obj.decided_at = Household.State.ACCEPTED, request.user, timezone.now()
+        super().save_model(request, obj, form, change)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        if formset.model is not Guardian:
+            return
+        for row in formset.forms:
+            email = getattr(row, "cleaned_data", {}).get("invite")
+            if email and row.instance.pk:
+                try:
+                    user = access.open_access(row.instance, email)
+                except access.AccessRefused as refusal:
+                    self.message_user(request, str(refusal), messages.ERROR)
+                else:
+                    self.message_user(
+                        request, f"Accès ouvert à {row.instance} : identifiant « {user.username} »."
+                    )
+
+    def waits(self, obj: Household) -> bool:
+        return obj.state == Household.State.REQUESTED
+
+    def accept_row(self, row: Household, request: HttpRequest) -> Household:
+        return approval.accept_household(row, by=request.user, at=timezone.now())
+
+    def refuse_row(self, row: Household, reason: str, request: HttpRequest) -> Household:
+        return approval.refuse_household(row, reason=reason, by=request.user, at=timezone.now())
+
+    @admin.action(description="Rattacher aux enfants déjà connus", permissions=["decide"])
+    def join_known_children(self, request: HttpRequest, queryset: QuerySet[Household]) -> None:
+        joined, kept = 0, 0
+        for household in queryset:
+            found = approval.join_known_children(household)
+            joined, kept = joined + found.joined, kept + found.kept
+            if found.joined:
+                log_all(
+                    request, [household], f"{counted(found.joined, 'enfant rattaché', 'enfants rattachés')}."
+                )
+        self.message_user(request, f"{counted(joined, 'enfant rattaché', 'enfants rattachés')}.")
+        if kept:
+            text = counted(kept, "enfant a déjà des inscriptions", "enfants ont déjà des inscriptions")
+            self.message_user(request, f"{text} dans ce foyer et n'ont pas été rattachés.", messages.WARNING)
+
+    @admin.display(description="numéro", ordering="pk")
+    def number(self, obj: Household) -> str:
+        return obj.number if obj.pk else "–"
+
+    @admin.display(description="responsables")
+    def guardian_names(self, obj: Household) -> str:
+        return ", ".join(str(guardian) for guardian in obj.guardians.all()) or "–"
+
+    @admin.display(description="enfants", ordering="children_here")
+    def child_count(self, obj: Any) -> int:
+        return obj.children_here
+
+    @admin.display(description="état", ordering="state")
+    def state_badge(self, obj: Household) -> SafeString:
+        return badge(obj.state, obj.get_state_display())
+
+    @admin.display(description="enfants déjà connus")
+    def twins(self, obj: Household) -> SafeString | str:
+        found = approval.known_twins(obj) if obj.pk else []
+        if not found:
+            return "aucun"
+        lines = ((reverse("admin:families_child_change", args=[known.pk]), str(known)) for _, known in found)
+        links = format_html_join(", ", '<a href="{}">{}</a>', lines)
+        return format_html(
+            "{} : même nom, même date de naissance. Parents séparés, ou second compte ?", links
+        )
+
+
+# Children -------------------------------------------------------------------------------------------
+
+
+class HomesInline(admin.TabularInline):
+    model = Custody
+    extra = 0
+    autocomplete_fields = ["household"]
+    verbose_name, verbose_name_plural = "foyer", "foyers"
+
+
+class HealthInline(admin.StackedInline):
+    """Shown only to who has the right to see health notes: Django's own permission check."""
+
+    model = ChildHealth
+    extra = 0
+
+
+class AuthorisedPersonInline(admin.TabularInline):
+    model = AuthorisedPerson
+    extra = 0
+
+
+@admin.register(Child)
+class ChildAdmin(NumberSearch, SimpleHistoryAdmin):
+    desk_order = 2
+    number_fields = ("custodies__household_id",)
+    list_display = ["last_name", "first_name", "birth_date", "homes"]
+    list_display_links = ["last_name", "first_name"]
+    search_fields = ["last_name", "first_name"]
+    search_help_text = "Nom de l'enfant ou numéro de foyer"
+    fields = [
+        "first_name",
+        "last_name",
+        "birth_date",
+        "photo_allowed",
+        "leaves_alone",
+        "emergency_care_allowed",
+    ]
+    inlines = [HomesInline, AuthorisedPersonInline, HealthInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Child]:
+        return super().get_queryset(request).prefetch_related("custodies")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="foyers")
+    def homes(self, obj: Child) -> SafeString:
+        numbers = [custody.household_id for custody in obj.custodies.all()]
+        links = ((reverse("admin:families_household_change", args=[pk]), f"{pk:06d}") for pk in numbers)
+        return format_html_join(", ", '<a href="{}">{}</a>', links)
+
+
+# Requests -------------------------------------------------------------------------------------------
+
+
+class WaitingChanges(WaitingFirst):
+    states = ChangeRequest.State
+
+
+@admin.register(ChangeRequest)
+class ChangeRequestAdmin(Answers, NumberSearch, Decidable, SimpleHistoryAdmin):
+    """Addresses and quotients that families ask to change, each with its proof."""
+
+    desk_order = 3
+    work_queues = (
+        Queue(
+            "Demandes de modification à traiter",
+            lambda request: ChangeRequest.objects.filter(state=ChangeRequest.State.REQUESTED),
+            order=20,
+        ),
+    )
+    list_display = ["kind", "household_link", "asked", "requested_at", "proof_link", "state_badge"]
+    list_display_links = ["kind"]
+    list_filter = [WaitingChanges, "kind"]
+    list_select_related = ["household", "proof"]
+    search_fields = ["household__guardians__last_name"]
+    search_help_text = "Nom d'un responsable ou numéro de foyer"
+    ordering = ["requested_at", "pk"]
+    fields = [
+        "kind",
+        "household_link",
+        "state_badge",
+        "current",
+        "asked",
+        "proof_link",
+        "requested_by",
+        "requested_at",
+        "decided_by",
+        "decided_at",
+        "refusal_reason",
+    ]
+    readonly_fields = fields
+    actions = ["accept_selected", "refuse_selected"]
+    decisions = ANSWER_BUTTONS
+    refusals = CHANGE_REFUSALS
+    refuse_title = "Refuser des demandes de modification"
+
+    def waits(self, obj: ChangeRequest) -> bool:
+        return obj.state == ChangeRequest.State.REQUESTED
+
+    def accept_row(self, row: ChangeRequest, request: HttpRequest) -> ChangeRequest:
+        return approval.accept_change(row, by=request.user, at=timezone.now())
+
+    def refuse_row(self, row: ChangeRequest, reason: str, request: HttpRequest) -> ChangeRequest:
+        return approval.refuse_change(row, reason=reason, by=request.user, at=timezone.now())
+
+    @admin.display(description="foyer", ordering="household_id")
+    def household_link(self, obj: ChangeRequest) -> SafeString:
+        url = reverse("admin:families_household_change", args=[obj.household_id])
+        return format_html('<a href="{}">{}</a>', url, obj.household.number)
+
+    @admin.display(description="demandé")
+    def asked(self, obj: ChangeRequest) -> str:
+        if obj.kind == ChangeRequest.Kind.QUOTIENT:
+            return f"{obj.quotient} à partir du {obj.valid_from:%d/%m/%Y}"
+        return _address(obj)
+
+    @admin.display(description="enregistré aujourd'hui")
+    def current(self, obj: ChangeRequest) -> str:
+        if obj.kind == ChangeRequest.Kind.QUOTIENT:
+            return str(obj.household.quotient_on(timezone.localdate()) or "aucun quotient")
+        return _address(obj.household)
+
+    @admin.display(description="justificatif", empty_value="–")
+    def proof_link(self, obj: ChangeRequest) -> SafeString | None:
+        if obj.proof is None:
+            return None
+        return format_html(
+            '<a href="{}">{}</a>', reverse("families:document", args=[obj.proof_id]), obj.proof
+        )
+
+    @admin.display(description="état", ordering="state")
+    def state_badge(self, obj: ChangeRequest) -> SafeString:
+        return badge(obj.state, obj.get_state_display())
+
+
+def _address(row: Household | ChangeRequest) -> str:
+    return " ".join(part for part in (row.street, row.street_more, row.postcode, row.city) if part)
+
+
+@admin.register(Document)
+class DocumentAdmin(NumberSearch):
+    """Proofs, only to look at; the file itself comes from the view that checks who asks."""
+
+    desk_order = 4
+    list_display = ["name", "household", "uploaded_at", "open_link"]
+    list_select_related = ["household"]
+    search_fields = ["household__guardians__last_name"]
+    search_help_text = "Nom d'un responsable ou numéro de foyer"
+    fields = readonly_fields = [
+        "name",
+        "household",
+        "content_type",
+        "uploaded_by",
+        "uploaded_at",
+        "open_link",
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="fichier")
+    def open_link(self, obj: Document) -> SafeString:
+        return format_html('<a href="{}">Télécharger</a>', reverse("families:document", args=[obj.pk]))
+
+
+# Logins ---------------------------------------------------------------------------------------------
+
+
+@admin.register(User)
+class LoginAdmin(UserAdmin):
+    """Logins of families and of staff; whoever may change these gives rights."""
+
+    desk_order = 9
+    list_display = ["username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login"]
+    list_filter = ["is_staff", "is_active", "groups"]

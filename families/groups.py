@@ -1,0 +1,94 @@
+"""The town hall's groups and their least rights, kept up to date after each migration.
+
+Rights are named by strings, so that this module knows no app above it. `*` stands for every model of an app.
+Rights that a town adds to a group stay; rights of its own belong in a group of its own.
+"""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.contrib.auth.management import create_permissions
+
+AGENT = "Agent"
+REGIE = "Régie"
+# Health notes are for those who need them: a group to add to an agent, never part of one.
+HEALTH = "Fiches sanitaires"
+
+Rights = dict[str, dict[str, str]]
+
+VIEW, CHANGE, WRITE = "view", "view change", "view add change"
+EVERYTHING = "view add change delete"
+
+RIGHTS: dict[str, Rights] = {
+    AGENT: {
+        "families": {
+            "household": WRITE,
+            "guardian": EVERYTHING,
+            "child": WRITE,
+            "custody": EVERYTHING,
+            "authorisedperson": EVERYTHING,
+            "familyquotient": WRITE,
+            "changerequest": CHANGE,
+            "document": VIEW,
+        },
+        "reservations": {
+            "*": VIEW,
+            "schooling": EVERYTHING,
+            "closure": EVERYTHING,
+            "slot": CHANGE,
+            "enrolment": CHANGE,
+            "reservation": CHANGE,
+            "booking": CHANGE,
+        },
+        "portal": {"sentmail": VIEW},
+        "catering": {"*": EVERYTHING},
+        "leisure": {"*": EVERYTHING},
+    },
+    REGIE: {
+        "families": {
+            "household": VIEW,
+            "guardian": VIEW,
+            "child": VIEW,
+            "custody": VIEW,
+            "familyquotient": WRITE,
+            "changerequest": CHANGE,
+            "document": VIEW,
+        },
+        "reservations": {
+            "activity": VIEW,
+            "formula": VIEW,
+            "period": VIEW,
+            "establishment": VIEW,
+            "enrolment": VIEW,
+            "reservation": VIEW,
+            "booking": VIEW,
+        },
+        "portal": {"sentmail": VIEW},
+        "billing": {"*": WRITE},
+    },
+    HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},
+}
+
+
+def give_rights(app_config: AppConfig, using: str, apps: Any, **kwargs: Any) -> None:
+    """Receiver of post_migrate: creates the groups, and gives each its rights on the app just migrated."""
+    label = app_config.label
+    if not any(label in rights for rights in RIGHTS.values()):
+        return
+    # Django's own receiver may come later: the permissions must exist first.
+    create_permissions(app_config, using=using, apps=apps, **kwargs)
+    group_model, permission_model = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
+    found = permission_model.objects.using(using).filter(content_type__app_label=label)
+    by_codename = {permission.codename: permission for permission in found}
+    for name, rights in RIGHTS.items():
+        group, _ = group_model.objects.using(using).get_or_create(name=name)
+        wanted = codenames(rights.get(label, {}), app_config)
+        group.permissions.add(*(by_codename[codename] for codename in wanted if codename in by_codename))
+
+
+def codenames(rights: dict[str, str], app_config: AppConfig) -> set[str]:
+    """« view_household »…: what `rights` (model or `*` → verbs) means in an app."""
+    models = {model._meta.model_name for model in app_config.get_models()}
+    granted = dict.fromkeys(models, rights["*"]) if "*" in rights else {}
+    granted |= {model: verbs for model, verbs in rights.items() if model != "*"}
+    return {f"{verb}_{model}" for model, verbs in granted.items() for verb in verbs.split()}

@@ -1,0 +1,37 @@
+"""« Boîte d'envoi », for the demo's staff: what would have been mailed, with its links."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import linebreaks, urlize
+from django.utils.safestring import SafeString, mark_safe
+
+from portal.admin_site import DeskLink
+from portal.models import SentMail
+
+
+class SentMailAdmin(admin.ModelAdmin):
+    desk_order = 90
+    list_display = ["sent_at", "to", "subject"]
+    list_display_links = ["subject"]
+    search_fields = ["to", "subject"]
+    search_help_text = "Destinataire ou objet"
+    fields = readonly_fields = ["sent_at", "to", "subject", "letter"]
+    desk_links = (
+        DeskLink("Boîte d'envoi (démonstration)", "portal_sentmail_changelist", "portal.view_sentmail"),
+    )
+
+    @admin.display(description="texte")
+    def letter(self, obj: SentMail) -> SafeString:
+        # Both escape what they are given.
+        return mark_safe(urlize(linebreaks(obj.text, autoescape=True)))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
