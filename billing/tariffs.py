@@ -8,13 +8,22 @@ book.price(formula.pk, people.facts(household.pk, child.pk, activity.pk, day), d
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from django.db.models import Q
 
 from billing import pricing
-from billing.models import BillingSettings, FormulaTariff, PackedMeal, Tariff
+from billing.models import (
+    BillingSettings,
+    FormulaTariff,
+    PackedMeal,
+    Tariff,
+    TariffBand,
+    TariffModifier,
+    TariffRate,
+    price_text,
+)
 from families.models import FamilyQuotient, Household
 from portal.reservations.models import ActivityDeadline, Enrolment, Schooling, SchoolYear
 from portal.reservations.states import Action, EnrolmentState
@@ -197,3 +206,62 @@ class FactsBook:
             pai=any(packed.on(day) for packed in self._packed.get((child_id, activity_id), ())),
             late=late,
         )
+
+
+def next_dates(tariff: Tariff, today: date) -> tuple[date, date | None]:
+    """When a copy of `tariff` should hold: right after its end, for as long; else from the next 1 September."""
+    if tariff.valid_to is None:
+        year = today.year if today < date(today.year, 9, 1) else today.year + 1
+        first = date(year, 9, 1)
+        if tariff.valid_from and first <= tariff.valid_from:
+            first = date(tariff.valid_from.year + 1, 9, 1)
+        return first, None
+    first = tariff.valid_to + timedelta(days=1)
+    try:
+        return first, tariff.valid_to.replace(year=tariff.valid_to.year + 1)
+    except ValueError:  # 29 February
+        return first, tariff.valid_to.replace(year=tariff.valid_to.year + 1, day=28)
+
+
+def copy_tariff(
+    tariff: Tariff,
+    *,
+    name: str,
+    code: str,
+    valid_from: date,
+    valid_to: date | None,
+    percent: Decimal = Decimal(0),
+) -> Tariff:
+    """A copy with bands, rates, rules and formulas, its prices `percent` higher; the original ends the day
+    before when it would last longer. Call in a transaction, with `tariff` loaded by `with_rules()`."""
+    factor = 1 + percent / 100
+
+    def raised(amount: Decimal | None) -> Decimal | None:
+        return amount if amount is None or not percent else pricing.rounded(amount * factor, tariff.step)
+
+    parts = (
+        [*tariff.bands.all()], [*tariff.rates.all()], [*tariff.modifiers.all()], [*tariff.formulas.all()],
+    )  # fmt: skip
+    if tariff.valid_to is None or tariff.valid_to >= valid_from:
+        tariff.valid_to = valid_from - timedelta(days=1)
+        tariff.save()
+    copied = Tariff.objects.get(pk=tariff.pk)
+    copied.pk = None
+    copied.name, copied.code, copied.valid_from, copied.valid_to = name, code, valid_from, valid_to
+    copied.no_quotient_price = raised(copied.no_quotient_price)
+    copied.save(force_insert=True)
+    for row in (row for rows in parts for row in rows):
+        row.pk = None
+        row._state.adding = True
+        row.tariff = copied
+        if isinstance(row, TariffBand):
+            row.prices = {
+                column: price_text(raised(Decimal(price)) or Decimal(0))
+                for column, price in row.prices.items()
+            }
+        elif isinstance(row, TariffRate):
+            row.floor, row.ceiling = raised(row.floor), raised(row.ceiling)
+        elif isinstance(row, TariffModifier) and row.effect in ("price", "add"):
+            row.amount = raised(row.amount) or Decimal(0)
+        row.save(force_insert=True)
+    return copied

@@ -1,0 +1,556 @@
+"""Tariffs at the desk: the grid as one table with its warnings, a simulator, a copy for next year."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from billing import pricing
+from billing.models import (
+    BillingSettings,
+    FormulaTariff,
+    PackedMeal,
+    Tariff,
+    TariffBand,
+    TariffModifier,
+    TariffRate,
+    check_columns,
+    price_text,
+)
+from billing.tariffs import PriceBook, copy_tariff, next_dates
+from portal.admin_site import DeskLink
+from portal.reservations.models import Formula, SchoolClass
+
+
+class LinesField(forms.JSONField):
+    """A list of texts, typed one a line; stored as a JSON list."""
+
+    widget = forms.Textarea
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.pop("encoder", None)
+        kwargs.pop("decoder", None)
+        super().__init__(*args, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        lines = (value or "").splitlines() if isinstance(value, str) else value or []
+        return [line.strip() for line in lines if line.strip()]
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return data
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
+
+
+def columns_shown(request: HttpRequest, tariff: Tariff | None) -> list[str]:
+    """The columns of the grid being edited: those typed just now, else the tariff's; [""] without columns."""
+    if request.method == "POST" and "columns" in request.POST:
+        columns = LinesField().to_python(request.POST["columns"])
+    else:
+        columns = tariff.columns if tariff else []
+    try:
+        check_columns(columns)
+    except ValidationError:
+        columns = tariff.columns if tariff else []
+    return list(columns) or [""]
+
+
+class TariffForm(forms.ModelForm):
+    columns = LinesField(
+        label="Colonnes",
+        required=False,
+        validators=[check_columns],
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 30}),
+        help_text="Une par ligne, par exemple « repas » et « pai », ou « r1 », « r2 », « r3 » pour le rang de"
+        " l'enfant. Vide : un seul prix par tranche. Enregistrez pour les voir dans la grille.",
+    )
+
+    class Meta:
+        model = Tariff
+        fields = (
+            "name", "code", "kind", "unit", "valid_from", "valid_to", "columns", "between", "no_quotient",
+            "no_quotient_band", "no_quotient_price", "step", "vat_percent", "care_percent",
+        )  # fmt: skip
+
+
+def band_form(columns: Sequence[str]) -> type[forms.ModelForm]:
+    """The form of one row of the grid: limits, and a price a column."""
+
+    class BandForm(forms.ModelForm):
+        class Meta:
+            model = TariffBand
+            fields = ("name", "low", "high")
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            prices = self.instance.prices or {}
+            self.priced = set(prices)
+            # A renamed column keeps its place, so its prices.
+            known = (
+                [prices.get(column) for column in self.instance.tariff.columns or [""]]
+                if self.instance.pk
+                else []
+            )
+            for place, column in enumerate(columns):
+                kept = prices.get(column, known[place] if place < len(known) else None)
+                if kept is not None:
+                    self.initial[f"price_{place}"] = Decimal(kept)
+
+        def clean(self) -> dict[str, Any]:
+            cleaned = super().clean() or self.cleaned_data
+            prices = {
+                column: price_text(cleaned[f"price_{place}"])
+                for place, column in enumerate(columns)
+                if cleaned.get(f"price_{place}") is not None
+            }
+            if not prices and not any(f"price_{place}" in self.errors for place in range(len(columns))):
+                self.add_error("price_0", "Indiquez un prix.")
+            self.instance.prices = prices
+            return cleaned
+
+        def has_changed(self) -> bool:
+            return super().has_changed() or not self.priced <= set(columns)
+
+    fields = {
+        f"price_{place}": forms.DecimalField(
+            label=f"Prix {column}".strip(),
+            required=False,
+            min_value=Decimal(0),
+            max_digits=8,
+            decimal_places=3,
+            localize=True,
+            widget=forms.TextInput(attrs={"size": 7, "inputmode": "decimal"}),
+        )
+        for place, column in enumerate(columns)
+    }
+    return type("BandForm", (BandForm,), fields)
+
+
+class BandInline(admin.TabularInline):
+    model = TariffBand
+    verbose_name = "tranche"
+    verbose_name_plural = (
+        "Grille : les deux bornes d'une tranche sont comprises, une borne vide est sans limite"
+    )
+    show_change_link = False
+
+    def get_extra(self, request: HttpRequest, obj: Tariff | None = None, **kwargs: Any) -> int:
+        if obj is None:
+            return 4
+        return 0 if obj.kind != Tariff.Kind.BANDS and obj.bands.exists() else 1
+
+    def get_formset(self, request: HttpRequest, obj: Tariff | None = None, **kwargs: Any) -> Any:
+        columns = columns_shown(request, obj)
+        kwargs["form"] = band_form(columns)
+        kwargs["fields"] = ("name", "low", "high")
+        return super().get_formset(request, obj, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Tariff | None = None) -> list[str]:
+        return [
+            "name",
+            "low",
+            "high",
+            *(f"price_{place}" for place in range(len(columns_shown(request, obj)))),
+        ]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name in ("low", "high"):
+            field.widget = forms.TextInput(attrs={"size": 9, "inputmode": "decimal"})
+            field.localize = True
+            field.widget.is_localized = True
+        return field
+
+
+class RateInline(admin.TabularInline):
+    model = TariffRate
+    extra = 0
+    verbose_name_plural = "Taux d'effort : un pourcentage du quotient, entre un plancher et un plafond"
+
+
+class ModifierForm(forms.ModelForm):
+    columns = LinesField(
+        label="Seulement pour les colonnes",
+        required=False,
+        validators=[check_columns],
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 16}),
+    )
+
+    class Meta:
+        model = TariffModifier
+        fields = ("when", "number", "level", "effect", "amount", "column", "columns")
+
+
+class ModifierInline(admin.TabularInline):
+    model = TariffModifier
+    form = ModifierForm
+    extra = 0
+    verbose_name_plural = "Règles particulières : hors commune, hors délai, fratrie, absence…"
+
+
+class FormulaInline(admin.TabularInline):
+    model = FormulaTariff
+    extra = 0
+    autocomplete_fields = ()
+    verbose_name = "formule"
+    verbose_name_plural = "Formules à ce tarif"
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "formula":
+            kwargs["queryset"] = Formula.objects.select_related("activity").order_by(
+                "activity__order", "activity__name", "order"
+            )
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "formula" and field is not None:
+            field.label_from_instance = lambda formula: f"{formula.activity} – {formula}"
+        return field
+
+
+class InForceFilter(admin.SimpleListFilter):
+    title = "en vigueur"
+    parameter_name = "vigueur"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("oui", "Aujourd'hui"), ("futur", "Plus tard"), ("passe", "Terminés")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        today = timezone.localdate()
+        match self.value():
+            case "oui":
+                return queryset.in_force(today)
+            case "futur":
+                return queryset.filter(valid_from__gt=today)
+            case "passe":
+                return queryset.filter(valid_to__lt=today)
+        return queryset
+
+
+class CopyForm(forms.Form):
+    name = forms.CharField(label="Nom", max_length=120)
+    code = forms.SlugField(label="Code", max_length=80)
+    valid_from = forms.DateField(
+        label="En vigueur du", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    valid_to = forms.DateField(
+        label="Au", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    percent = forms.DecimalField(
+        label="Augmenter les prix de (%)",
+        initial=Decimal(0),
+        min_value=Decimal(-50),
+        max_value=Decimal(100),
+        max_digits=5,
+        decimal_places=2,
+        help_text="0 pour garder les prix ; ils restent modifiables dans la copie.",
+    )
+
+    def __init__(self, *args: Any, tariff: Tariff, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.tariff = tariff
+
+    def clean_code(self) -> str:
+        code = self.cleaned_data["code"]
+        if Tariff.objects.filter(code=code).exists():
+            raise ValidationError("Un tarif porte déjà ce code.")
+        return code
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        start, end = cleaned.get("valid_from"), cleaned.get("valid_to")
+        if start and end and end < start:
+            self.add_error("valid_to", "Le tarif doit finir après son début.")
+        if start and self.tariff.valid_from and start <= self.tariff.valid_from:
+            self.add_error("valid_from", "La copie doit commencer après le tarif d'origine.")
+        return cleaned
+
+
+class SimulatorForm(forms.Form):
+    """Who is priced. Either a formula, priced as families will be, or one tariff alone."""
+
+    formula = forms.ModelChoiceField(
+        label="Formule", queryset=Formula.objects.none(), required=False, empty_label="–"
+    )
+    tariff = forms.ModelChoiceField(
+        label="ou tarif seul", queryset=Tariff.objects.none(), required=False, empty_label="–"
+    )
+    column = forms.CharField(label="Colonne", required=False, max_length=60)
+    day = forms.DateField(label="Date", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    quotient = forms.DecimalField(
+        label="Quotient familial",
+        required=False,
+        min_value=Decimal(0),
+        max_digits=9,
+        decimal_places=2,
+        help_text="Vide : sans justificatif.",
+        error_messages={"min_value": "Un quotient familial n'est jamais négatif."},
+    )
+    non_resident = forms.BooleanField(label="Famille hors commune", required=False)
+    rank = forms.IntegerField(label="Rang de l'enfant", initial=1, min_value=1, max_value=20)
+    children = forms.IntegerField(label="Enfants inscrits", initial=1, min_value=1, max_value=20)
+    level = forms.ChoiceField(
+        label="Niveau scolaire", required=False, choices=[("", "–"), *SchoolClass.Level.choices]
+    )
+    units = forms.DecimalField(
+        label="Quantité", initial=Decimal(1), min_value=Decimal(0), max_value=Decimal(1000), decimal_places=2
+    )
+    late = forms.BooleanField(label="Réservée hors délai", required=False)
+    unreserved = forms.BooleanField(label="Présence sans réservation", required=False)
+    absent = forms.BooleanField(label="Absence non justifiée", required=False)
+    pai = forms.BooleanField(label="Panier repas (PAI)", required=False)
+    adult = forms.BooleanField(label="Adulte", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        formula = self.fields["formula"]
+        formula.queryset = Formula.objects.select_related("activity").order_by("activity__order", "order")
+        formula.label_from_instance = lambda one: f"{one.activity} – {one}"
+        self.fields["tariff"].queryset = Tariff.objects.order_by("name", "-valid_from")
+        self.fields["tariff"].label_from_instance = lambda one: f"{one.name} ({one.dates})"
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors and bool(cleaned.get("formula")) == bool(cleaned.get("tariff")):
+            raise ValidationError("Choisissez une formule ou un tarif, l'un des deux.")
+        return cleaned
+
+    def price(self) -> pricing.Price:
+        """Raises NoPrice."""
+        said = self.cleaned_data
+        facts = pricing.Facts(
+            quotient=said["quotient"],
+            resident=not said["non_resident"],
+            rank=said["rank"],
+            children=max(said["children"], said["rank"]),
+            level=said["level"],
+            adult=said["adult"],
+            pai=said["pai"],
+            late=said["late"],
+            unreserved=said["unreserved"],
+            absent=said["absent"],
+            units=said["units"],
+            column=said["column"].strip(),
+        )
+        if said["formula"]:
+            return PriceBook.load([said["formula"].pk], said["day"], said["day"]).price(
+                said["formula"].pk, facts, said["day"]
+            )
+        return pricing.price(said["tariff"].rule(), facts, said["day"])
+
+
+@admin.register(Tariff)
+class TariffAdmin(admin.ModelAdmin):
+    form = TariffForm
+    change_form_template = "admin/billing/tariff.html"
+    list_display = ("name", "kind", "dates", "formulas_named", "code")
+    list_filter = (InForceFilter, "kind")
+    search_fields = ("name", "code")
+    prepopulated_fields = {"code": ("name",)}  # noqa: RUF012
+    inlines = (BandInline, RateInline, ModifierInline, FormulaInline)
+    actions = ("copy_for_next_year",)
+    desk_order = 10
+    desk_links = (
+        DeskLink(
+            "Simuler un prix",
+            "billing_tariff_simulator",
+            "billing.view_tariff",
+            "quotient, rang, date → prix",
+        ),
+    )
+    fieldsets = (
+        (None, {"fields": (("name", "code"), ("kind", "unit"), ("valid_from", "valid_to"), "columns")}),
+        (
+            "Cas particuliers du quotient",
+            {"fields": ("between", "no_quotient", ("no_quotient_band", "no_quotient_price"))},
+        ),
+        ("Comptabilité", {"fields": (("step", "vat_percent", "care_percent"),), "classes": ("collapse",)}),
+    )
+
+    @admin.display(description="dates", ordering="valid_from")
+    def dates(self, tariff: Tariff) -> str:
+        return tariff.dates
+
+    @admin.display(description="formules")
+    def formulas_named(self, tariff: Tariff) -> str:
+        names = [f"{link.formula.activity} – {link.formula}" for link in tariff.formulas.all()]
+        return ", ".join(dict.fromkeys(names)) or "aucune"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("formulas__formula__activity")
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path("simulateur/", self.admin_site.admin_view(self.simulator), name="billing_tariff_simulator"),
+            path("<int:pk>/copier/", self.admin_site.admin_view(self.copy), name="billing_tariff_copy"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        tariff = self.get_object(request, object_id)
+        context: dict[str, Any] = {"problems": [], "in_force": False}
+        if tariff is not None:
+            context = {
+                "problems": grid_problems(tariff),
+                "in_force": tariff.rule().in_force(timezone.localdate()),
+                "may_copy": self.has_add_permission(request),
+            }
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().add_view(request, form_url, {"problems": []} | (extra_context or {}))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        found = grid_problems(form.instance)
+        if found:
+            messages.warning(
+                request,
+                "Le tarif est enregistré, mais sa grille est à vérifier : "
+                + " ".join(problem.sentence for problem in found),
+            )
+
+    def response_change(self, request: HttpRequest, obj: Tariff) -> HttpResponse:
+        if "_copy" in request.POST:
+            return redirect("admin:billing_tariff_copy", pk=obj.pk)
+        return super().response_change(request, obj)
+
+    @admin.action(description="Copier pour l'année suivante", permissions=["add"])
+    def copy_for_next_year(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        if queryset.count() == 1:
+            return redirect("admin:billing_tariff_copy", pk=queryset.get().pk)
+        copied = refused = 0
+        with transaction.atomic():
+            for tariff in queryset.with_rules():
+                first, last = next_dates(tariff, timezone.localdate())
+                code = f"{tariff.code[:70]}-{first.year}"
+                if Tariff.objects.filter(code=code).exists():
+                    refused += 1
+                    continue
+                copy_tariff(tariff, name=tariff.name, code=code, valid_from=first, valid_to=last)
+                copied += 1
+        if copied:
+            self.message_user(
+                request, f"{copied} tarif{'s' if copied > 1 else ''} copié{'s' if copied > 1 else ''}."
+            )
+        if refused:
+            self.message_user(
+                request,
+                f"{refused} tarif{'s' if refused > 1 else ''} déjà copié{'s' if refused > 1 else ''} :"
+                " un tarif porte leur code et l'année suivante.",
+                messages.WARNING,
+            )
+        return None
+
+    def copy(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        tariff = get_object_or_404(Tariff.objects.with_rules(), pk=pk)
+        first, last = next_dates(tariff, timezone.localdate())
+        initial = {
+            "name": tariff.name,
+            "code": f"{tariff.code[:70]}-{first.year}",
+            "valid_from": first,
+            "valid_to": last,
+            "percent": Decimal(0),
+        }
+        form = CopyForm(request.POST or None, initial=initial, tariff=tariff)
+        if request.method == "POST" and form.is_valid():
+            with transaction.atomic():
+                copied = copy_tariff(tariff, **form.cleaned_data)
+            messages.success(request, f"La copie est prête, {copied.dates} : vérifiez ses prix.")
+            return HttpResponseRedirect(reverse("admin:billing_tariff_change", args=[copied.pk]))
+        context = self.admin_site.each_context(request) | {
+            "title": f"Copier « {tariff} »",
+            "opts": self.opts,
+            "tariff": tariff,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/billing/tariff_copy.html", context)
+
+    def simulator(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        price, refusal = None, ""
+        asked = bool(request.GET.keys() - {"formula", "tariff"})
+        initial = {"day": timezone.localdate(), "rank": 1, "children": 1, "units": Decimal(1)}
+        initial |= {key: request.GET[key] for key in ("formula", "tariff") if key in request.GET}
+        form = SimulatorForm(request.GET if asked else None, initial=initial)
+        if asked and form.is_valid():
+            try:
+                price = form.price()
+            except pricing.NoPrice as error:
+                refusal = str(error)
+        context = self.admin_site.each_context(request) | {
+            "title": "Simuler un prix",
+            "opts": self.opts,
+            "form": form,
+            "price": price,
+            "amount": pricing.euros(price.amount) if price else "",
+            "refusal": refusal,
+        }
+        return TemplateResponse(request, "admin/billing/simulator.html", context)
+
+
+def grid_problems(tariff: Tariff) -> list[pricing.Problem]:
+    """What is to check in a tariff's grid; a flat price or an effort rate only needs its row."""
+    rule = tariff.rule()
+    if rule.kind is pricing.Kind.BANDS:
+        return pricing.problems(rule.bands, rule.between)
+    if rule.kind is pricing.Kind.EFFORT and not rule.rates:
+        return [pricing.Problem(pricing.Trouble.EMPTY, "Ce tarif n'a pas encore de taux.")]
+    if rule.kind is pricing.Kind.FLAT and len(rule.bands) != 1:
+        return [
+            pricing.Problem(
+                pricing.Trouble.EMPTY if not rule.bands else pricing.Trouble.OVERLAP,
+                "Un prix unique a une seule ligne, sans bornes.",
+            )
+        ]
+    return []
+
+
+@admin.register(PackedMeal)
+class PackedMealAdmin(admin.ModelAdmin):
+    list_display = ("enrolment", "valid_from", "valid_to")
+    list_select_related = ("enrolment__child", "enrolment__activity", "enrolment__school_year")
+    search_fields = ("enrolment__child__last_name", "enrolment__child__first_name")
+    autocomplete_fields = ("enrolment",)
+    desk_order = 30
+
+
+@admin.register(BillingSettings)
+class BillingSettingsAdmin(admin.ModelAdmin):
+    desk_order = 90
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not BillingSettings.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """There is one row: its list is its page."""
+        if BillingSettings.objects.exists():
+            return redirect("admin:billing_billingsettings_change", 1)
+        if self.has_add_permission(request):
+            return redirect("admin:billing_billingsettings_add")
+        return super().changelist_view(request, extra_context)

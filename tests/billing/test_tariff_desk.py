@@ -1,0 +1,203 @@
+"""The accountant writes a grid, reads its warnings, simulates a price, copies it for next year."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+
+from billing import pricing
+from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier
+from billing.tariffs import FactsBook, PriceBook
+from tests.factories import ChildFactory, EnrolmentFactory, QuotientFactory, UserFactory
+
+D = Decimal
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+@pytest.fixture
+def accountant(client, db):
+    client.force_login(UserFactory(is_staff=True, is_superuser=True))
+    return client
+
+
+@pytest.fixture
+def meals(canteen):
+    """Canteen prices from 1 September 2026: 0–400, then from 451 on; 1 € more when late."""
+    tariff = Tariff.objects.create(
+        code="repas-2026", name="Repas", valid_from=date(2026, 9, 1), valid_to=date(2027, 8, 31)
+    )
+    TariffBand.objects.create(tariff=tariff, low=0, high=D("449.99"), prices={"": "1.75"})
+    TariffBand.objects.create(tariff=tariff, low=451, high=None, prices={"": "3.20"})
+    TariffModifier.objects.create(tariff=tariff, when="late", effect="add", amount=1)
+    FormulaTariff.objects.create(formula=canteen.formula, tariff=tariff)
+    return tariff
+
+
+def grid(rows, **tariff):
+    """What the tariff's page posts: `rows` are (pk, low, high, *prices)."""
+    data = {
+        "name": "Repas", "code": "repas", "kind": "bands", "unit": "presence", "columns": "",
+        "between": "lower", "no_quotient": "highest", "step": "0.01", "vat_percent": "0", "care_percent": "0",
+        "bands-TOTAL_FORMS": len(rows), "bands-INITIAL_FORMS": sum(bool(row[0]) for row in rows),
+        "rates-TOTAL_FORMS": 0, "rates-INITIAL_FORMS": 0, "modifiers-TOTAL_FORMS": 0,
+        "modifiers-INITIAL_FORMS": 0, "formulas-TOTAL_FORMS": 0, "formulas-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    for place, (pk, low, high, *prices) in enumerate(rows):
+        data |= {f"bands-{place}-id": pk or "", f"bands-{place}-low": low, f"bands-{place}-high": high}
+        data |= {f"bands-{place}-price_{column}": price for column, price in enumerate(prices)}
+    return data | tariff
+
+
+def test_a_grid_is_written_as_one_table_with_its_columns(accountant):
+    rows = [("", "0", "449,99", "1,75", "0,80"), ("", "450", "", "3.20", "1")]
+    answer = accountant.post(reverse("admin:billing_tariff_add"), grid(rows, columns="repas\npai"))
+    assert answer.status_code == 302, answer.context["errors"]
+    tariff = Tariff.objects.get()
+    assert tariff.columns == ["repas", "pai"]
+    assert [band.prices for band in tariff.bands.all()] == [
+        {"repas": "1.75", "pai": "0.80"},
+        {"repas": "3.20", "pai": "1.00"},
+    ]
+    assert [band.high for band in tariff.bands.all()] == [D("449.99"), None]
+
+
+def test_a_renamed_column_keeps_its_prices(accountant):
+    tariff = Tariff.objects.create(code="repas", name="Repas", columns=["repas"])
+    band = TariffBand.objects.create(tariff=tariff, prices={"repas": "2.00"})
+    page = reverse("admin:billing_tariff_change", args=[tariff.pk])
+    answer = accountant.post(
+        page, grid([(band.pk, "", "", "2,00")], columns="déjeuner", **{"bands-0-tariff": tariff.pk})
+    )
+    assert answer.status_code == 302, answer.context["errors"]
+    band.refresh_from_db()
+    assert band.prices == {"déjeuner": "2.00"}
+
+
+def test_gaps_are_told_with_exact_amounts_after_saving_and_on_the_page(accountant, meals):
+    page = accountant.get(reverse("admin:billing_tariff_change", args=[meals.pk]))
+    assert "Les quotients de 450 à 450,99 ne sont dans aucune tranche" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (("", "500", "400", "1"), "finit avant de commencer"),
+        (("", "-5", "400", "1"), "jamais négatif"),
+        (("", "0", "400", ""), "Indiquez un prix"),
+        (("", "abc", "400", "1"), "nombre"),
+        (("", "0", "400", "-1"), "supérieure ou égale à 0"),
+    ],
+)
+def test_a_wrong_row_is_refused_and_nothing_typed_is_lost(accountant, row, message):
+    answer = accountant.post(reverse("admin:billing_tariff_add"), grid([row]))
+    assert answer.status_code == 200
+    assert message in answer.content.decode()
+    assert f'value="{row[2]}"' in answer.content.decode()
+    assert not Tariff.objects.exists()
+
+
+def test_the_simulator_says_price_and_why(accountant, meals, canteen):
+    page = reverse("admin:billing_tariff_simulator")
+    said = {"day": "2026-11-12", "rank": 1, "children": 1, "units": 1, "quotient": "812", "late": "on"}
+    answer = accountant.get(page, said | {"formula": canteen.formula.pk})
+    assert answer.context["amount"] == f"4,20{NBSP}€"
+    assert "Quotient 812, tranche à partir de 451" in answer.content.decode()
+    alone = accountant.get(page, said | {"tariff": meals.pk, "quotient": "100", "units": "3"})
+    assert alone.context["amount"] == f"8,25{NBSP}€"
+
+
+@pytest.mark.parametrize(
+    "change", [{"quotient": "-1"}, {"day": "2020-01-01"}, {"rank": "x"}, {"column": "gouter"}, {"day": ""}]
+)
+def test_the_simulator_answers_bad_input_in_words(accountant, meals, canteen, change):
+    said = {"day": "2026-11-12", "rank": 1, "children": 1, "units": 1, "formula": canteen.formula.pk}
+    answer = accountant.get(reverse("admin:billing_tariff_simulator"), said | change)
+    assert answer.status_code == 200
+    assert answer.context["price"] is None or change == {"column": "gouter"}
+
+
+def test_a_copy_for_next_year_starts_where_the_original_ends(accountant, meals):
+    page = reverse("admin:billing_tariff_copy", args=[meals.pk])
+    shown = accountant.get(page)
+    assert shown.context["form"].initial["valid_from"] == date(2027, 9, 1)
+    answer = accountant.post(
+        page,
+        {"name": "Repas", "code": "repas-2027", "valid_from": "2027-09-01", "valid_to": "", "percent": "2"},
+    )
+    assert answer.status_code == 302
+    copied = Tariff.objects.get(code="repas-2027")
+    assert [band.prices for band in copied.bands.all()] == [{"": "1.79"}, {"": "3.26"}]
+    assert copied.formulas.count() == copied.modifiers.count() == 1
+    assert [band.prices for band in meals.bands.all()] == [{"": "1.75"}, {"": "3.20"}]
+
+
+def test_copying_early_ends_the_original_the_day_before(accountant, meals):
+    accountant.post(
+        reverse("admin:billing_tariff_copy", args=[meals.pk]),
+        {"name": "Repas", "code": "repas-b", "valid_from": "2027-01-01", "valid_to": "", "percent": "0"},
+    )
+    meals.refresh_from_db()
+    assert meals.valid_to == date(2026, 12, 31)
+
+
+def test_a_copy_before_the_original_is_refused(accountant, meals):
+    answer = accountant.post(
+        reverse("admin:billing_tariff_copy", args=[meals.pk]),
+        {"name": "Repas", "code": "repas-2026", "valid_from": "2026-09-01", "valid_to": "", "percent": "0"},
+    )
+    said = answer.content.decode()
+    assert "Un tarif porte déjà ce code." in said and "après le tarif d&#x27;origine" in said
+
+
+def test_the_family_pays_by_quotient_rank_and_residence_of_that_day(
+    meals, books, canteen, year, django_assert_num_queries
+):
+    QuotientFactory(household=books.household, value=D(300), valid_from=date(2026, 1, 1))
+    QuotientFactory(household=books.household, value=D(900), valid_from=date(2026, 12, 1))
+    elder = ChildFactory(birth_date=date(2015, 1, 1), households=[books.household])
+    EnrolmentFactory(
+        household=books.household, child=elder, activity=canteen.activity, school_year=year,
+        establishment=canteen.restaurant,
+    )  # fmt: skip
+    with django_assert_num_queries(13):
+        book = PriceBook.load([canteen.formula.pk], date(2026, 11, 1), date(2026, 12, 31))
+        people = FactsBook.load([books.household.pk], date(2026, 11, 1), date(2026, 12, 31))
+        november = people.facts(books.household.pk, books.child.pk, canteen.activity.pk, date(2026, 11, 12))
+        december = people.facts(books.household.pk, books.child.pk, canteen.activity.pk, date(2026, 12, 3))
+        prices = [
+            book.price(canteen.formula.pk, november, date(2026, 11, 12)).amount,
+            book.price(canteen.formula.pk, december, date(2026, 12, 3)).amount,
+        ]
+    assert (november.rank, november.children, november.resident, november.level) == (
+        2,
+        2,
+        True,
+        "elementaire",
+    )
+    assert prices == [D("1.75"), D("3.20")]
+
+
+def test_the_deadline_s_surcharge_counts_when_the_tariff_says_nothing_of_late(meals, canteen):
+    deadline = canteen.activity.deadlines.get(action="book")
+    deadline.surcharge, deadline.surcharge_amount = "multiply", D("1.5")
+    deadline.save()
+    day = date(2026, 11, 12)
+    late = pricing.Facts(D(812), late=True)
+    assert PriceBook.load([canteen.formula.pk], day, day).price(canteen.formula.pk, late, day).amount == D(
+        "4.20"
+    )
+    meals.modifiers.all().delete()
+    assert PriceBook.load([canteen.formula.pk], day, day).price(canteen.formula.pk, late, day).amount == D(
+        "4.80"
+    )
+
+
+def test_the_list_of_tariffs_asks_the_same_number_of_queries_for_ten(
+    accountant, meals, canteen, django_assert_max_num_queries
+):
+    for number in range(9):
+        tariff = Tariff.objects.create(code=f"t{number}", name=f"T{number}")
+        FormulaTariff.objects.create(formula=canteen.formula, tariff=tariff)
+    with django_assert_max_num_queries(12):
+        accountant.get(reverse("admin:billing_tariff_changelist"))
