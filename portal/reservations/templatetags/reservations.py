@@ -78,21 +78,34 @@ def this_week(
                 "state_label": booking.get_state_display(),
             }
         )
-    week = [
-        {
-            "child": child,
-            "days": [
-                {
-                    "day": day,
-                    "label": f"{french.WEEKDAYS[day.weekday()]} {day.day}",
-                    "entries": entries.get((child.pk, day), []),
-                    "closed": calendar.why_closed(day),
-                    "menu": extras.get((child.pk, day), []),
-                }
-                for day in days_between(today, last)
-                if day.weekday() < SATURDAY or (child.pk, day) in entries
-            ],
-        }
-        for child in household.children.all()
-    ]
-    return {"week": week}
+    children = sorted(household.children.all(), key=lambda child: child.birth_date)
+    return {
+        "children": children,
+        "days": [
+            {
+                "day": day,
+                "label": f"{french.WEEKDAYS[day.weekday()]} {day.day}",
+                "today": day == today,
+                "closed": calendar.why_closed(day),
+                "children": [(child, entries.get((child.pk, day), [])) for child in children],
+                "menus": _menus(children, day, extras),
+            }
+            for day in days_between(today, last)
+            if day.weekday() < SATURDAY or any((child.pk, day) in entries for child in children)
+        ],
+    }
+
+
+def _menus(
+    children: list[Child], day: date, extras: dict[tuple[int, date], list[Any]]
+) -> list[tuple[str, list[Any]]]:
+    """What is served that day: (for whom, dishes). For whom is empty when all children have the same."""
+    groups: list[tuple[list[str], list[Any]]] = []
+    for child in children:
+        dishes = extras.get((child.pk, day), [])
+        same = next((names for names, others in groups if others == dishes), None)
+        if same is not None:
+            same.append(child.first_name)
+        elif dishes:
+            groups.append(([child.first_name], dishes))
+    return [(" et ".join(names) if len(groups) > 1 else "", dishes) for names, dishes in groups]
