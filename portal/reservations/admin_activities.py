@@ -14,6 +14,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from portal.desk import confirm_page, counted, log_all
 from portal.reservations import opening
 from portal.reservations.models import Activity, Capacity, Formula, Part, Period
+from portal.reservations.rule_preview import overlapping_periods
 
 
 def services() -> list[tuple[str, str]]:
@@ -120,6 +121,11 @@ class PeriodAdmin(SimpleHistoryAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else super().get_prepopulated_fields(request, obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        for text in overlapping_periods(form.instance):
+            messages.warning(request, text)
 
     def has_open_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reservations.add_slot")

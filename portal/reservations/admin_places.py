@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from portal.reservations.admin_calendar import CalendarImport, ImportsCalendar
 from portal.reservations.fields import names_of
 from portal.reservations.models import (
     Establishment,
@@ -36,7 +37,7 @@ class EstablishmentAdmin(admin.ModelAdmin):
 
 
 @admin.register(SchoolYear)
-class SchoolYearAdmin(admin.ModelAdmin):
+class SchoolYearAdmin(ImportsCalendar, admin.ModelAdmin):
     desk_order = 31
     list_display = ["name", "starts_on", "ends_on"]
     search_fields = ["name"]
@@ -60,8 +61,7 @@ class SchoolingAdmin(admin.ModelAdmin):
     list_filter = ["school_year", "school_class__school", "school_class__level"]
     list_select_related = ["child", "school_class__school", "school_year"]
     search_fields = ["child__last_name", "child__first_name", "school_class__name"]
-    autocomplete_fields = ["school_class", "school_year"]
-    raw_id_fields = ["child"]
+    autocomplete_fields = ["child", "school_class", "school_year"]
     ordering = ["-school_year__starts_on", "child__last_name", "child__first_name"]
 
     @admin.display(description="école", ordering="school_class__school__name")
@@ -70,7 +70,7 @@ class SchoolingAdmin(admin.ModelAdmin):
 
 
 @admin.register(PublicHoliday)
-class PublicHolidayAdmin(admin.ModelAdmin):
+class PublicHolidayAdmin(ImportsCalendar, admin.ModelAdmin):
     desk_order = 34
     list_display = ["day", "name"]
     search_fields = ["name"]
@@ -78,7 +78,7 @@ class PublicHolidayAdmin(admin.ModelAdmin):
 
 
 @admin.register(SchoolHoliday)
-class SchoolHolidayAdmin(admin.ModelAdmin):
+class SchoolHolidayAdmin(CalendarImport, admin.ModelAdmin):
     desk_order = 35
     list_display = ["name", "zone", "starts_on", "ends_on"]
     list_filter = ["zone"]

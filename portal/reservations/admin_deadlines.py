@@ -1,0 +1,243 @@
+"""Deadlines at the town hall's desk: a rule shows the fields its kind needs, its sentence and its next cut-offs."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from portal.reservations import rule_rows
+from portal.reservations.fields import WEEKDAYS
+from portal.reservations.models import ActivityDeadline, DeadlineRule, DeadlineWindow
+from portal.reservations.rule_preview import Preview, preview
+from portal.reservations.table_field import DeadlineTableField
+
+# What a number counts, by kind: the label the form gives the field.
+NUMBER_LABELS = {
+    DeadlineRule.Kind.DAYS_BEFORE: "Nombre de jours avant",
+    DeadlineRule.Kind.HOURS_BEFORE: "Nombre d'heures avant",
+    DeadlineRule.Kind.WEEK_BEFORE: "Nombre de semaines avant",
+    DeadlineRule.Kind.MONTH_DAY: "Nombre de mois avant",
+    DeadlineRule.Kind.CLEAR_DAYS: "Nombre de jours francs",
+}
+TIME_INPUT = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+
+
+class DeadlineRuleForm(forms.ModelForm):
+    """The rule's fields; those its kind does not read are put back to their usual value."""
+
+    weekday = forms.TypedChoiceField(
+        label="Jour limite",
+        choices=[("", "Choisir…"), *enumerate(WEEKDAYS)],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+    table = DeadlineTableField(label="Tableau", empty="jamais")
+    holiday_monday_table = DeadlineTableField(
+        label="Tableau quand le lundi est férié",
+        empty="comme d'habitude",
+        with_never=True,
+        help_text="Seulement les jours qui changent, dans une semaine dont le lundi est férié.",
+    )
+
+    class Meta:
+        model = DeadlineRule
+        fields = ["name", "kind", *rule_rows.EVERY_FIELD]
+        help_texts = {
+            "at": "Vide : jusqu'à la fin de la journée.",
+            "reference_time": "D'où l'on compte les heures : 00:00 est le début du jour visé.",
+            "inclusive": "Non coché : « avant 12 h », et 12 h pile est trop tard.",
+            "month_day": "31 : le dernier jour du mois.",
+            "from_last_school_day": "Au retour des vacances, la limite tombe avant elles, pas pendant.",
+            "number": "Pour une semaine ou un mois, vide : 1.",
+        }
+        widgets = {"at": TIME_INPUT, "reference_time": TIME_INPUT}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Left out of the page, or emptied, it means midnight.
+        self.fields["reference_time"].required = False
+        kind = self["kind"].value()
+        if kind in NUMBER_LABELS:
+            self.fields["number"].label = NUMBER_LABELS[kind]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        needed = rule_rows.FIELDS_OF_KIND.get(cleaned.get("kind", ""), ())
+        for name in rule_rows.EVERY_FIELD:
+            if name not in needed:
+                # Whatever is left in a field that no longer shows is neither kept nor an error.
+                self.errors.pop(name, None)
+                cleaned[name] = DeadlineRule._meta.get_field(name).get_default()
+        if cleaned.get("reference_time") is None:
+            cleaned["reference_time"] = DeadlineRule._meta.get_field("reference_time").get_default()
+        return cleaned
+
+
+class DeadlineWindowInline(admin.TabularInline):
+    model = DeadlineWindow
+    fields = ["covers_from", "covers_to", "opens_at", "closes_at", "audience"]
+    extra = 0
+
+
+@admin.register(DeadlineRule)
+class DeadlineRuleAdmin(admin.ModelAdmin):
+    desk_order = 23
+    form = DeadlineRuleForm
+    inlines = [DeadlineWindowInline]
+    list_display = ["name", "kind", "sentence"]
+    list_filter = ["kind"]
+    search_fields = ["name"]
+    change_form_template = "admin/reservations/deadline_rule.html"
+
+    class Media:
+        js = [forms.Script("js/admin-rule.js", type="module")]
+        css = {"all": ["css/admin-rule.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[DeadlineRule]:
+        return super().get_queryset(request).prefetch_related("windows")
+
+    @admin.display(description="en clair")
+    def sentence(self, obj: DeadlineRule) -> str:
+        return obj.sentence
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(require_POST(self.preview_view))
+        return [path("apercu/", view, name="reservations_deadlinerule_preview"), *super().get_urls()]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id) if object_id else None
+        kind = request.POST.get("kind") or (row.kind if row else request.GET.get("kind", ""))
+        context = {
+            "shown": ["name", "kind", *rule_rows.FIELDS_OF_KIND.get(kind, ())],
+            "kind": kind,
+            "windows_kind": DeadlineRule.Kind.WINDOWS.value,
+            "fields_of_kind": rule_rows.FIELDS_OF_KIND,
+            "number_labels": {value: str(label) for value, label in NUMBER_LABELS.items()},
+            "preview": self._preview_of(request, row),
+            "preview_url": self._preview_url(row),
+        }
+        return super().changeform_view(request, object_id, form_url, context | (extra_context or {}))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        row = form.instance
+        for text in preview(row, list(row.windows.all()), timezone.now()).warnings:
+            messages.warning(request, text)
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """The preview of what is typed, saved or not: a fragment for the script, else a page."""
+        row = self.get_object(request, request.GET["regle"]) if request.GET.get("regle") else None
+        if not (self.has_change_permission(request, row) or self.has_add_permission(request)):
+            return HttpResponse(status=403)
+        context = self.admin_site.each_context(request) | {
+            "title": "Aperçu de la règle",
+            "opts": self.opts,
+            "preview": self._preview_of(request, row),
+        }
+        fragment = request.headers.get("X-Requested-With") == "fetch"
+        template = "deadline_preview" if fragment else "deadline_preview_page"
+        return TemplateResponse(request, f"admin/reservations/{template}.html", context)
+
+    def _preview_url(self, row: DeadlineRule | None) -> str:
+        url = reverse("admin:reservations_deadlinerule_preview")
+        return f"{url}?regle={row.pk}" if row else url
+
+    def _preview_of(self, request: HttpRequest, row: DeadlineRule | None) -> Preview | None:
+        """Of what is posted, else of the row as it is; None before a kind is chosen."""
+        at = timezone.now()
+        if request.method != "POST":
+            return preview(row, list(row.windows.all()), at) if row else None
+        form = self.get_form(request, row, change=row is not None)(request.POST, instance=row)
+        form.is_valid()
+        typed = form.instance
+        if typed.kind not in rule_rows.FIELDS_OF_KIND:
+            return None
+        return preview(typed, self._typed_windows(request, typed), at)
+
+    def _typed_windows(self, request: HttpRequest, row: DeadlineRule) -> list[DeadlineWindow]:
+        (formset_class, _inline), *_ = self.get_formsets_with_inlines(request, row)
+        formset = formset_class(request.POST, instance=row, prefix=formset_class.get_default_prefix())
+        if not formset.management_form.is_valid():
+            return list(row.windows.all()) if row.pk else []
+        formset.is_valid()
+        return [
+            form.instance
+            for form in formset.forms
+            if form.instance.covers_from and form.instance.covers_to and not form.cleaned_data.get("DELETE")
+        ]
+
+
+class ActivityDeadlineForm(forms.ModelForm):
+    """Its formula and period are those of the activity, once it is known."""
+
+    class Meta:
+        model = ActivityDeadline
+        fields = [
+            "activity",
+            "action",
+            "rule",
+            "formula",
+            "period",
+            "late",
+            "last_moment",
+            "surcharge",
+            "surcharge_amount",
+            "free_late_a_month",
+        ]
+        help_texts = {
+            "formula": "Vide : toutes les formules.",
+            "period": "Vide : toutes les périodes.",
+            "surcharge_amount": "En euros ; pour un prix multiplié, le facteur (1,5 pour + 50 %).",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        activity_id = self.instance.activity_id
+        if activity_id and not self.is_bound:
+            for name in ("formula", "period"):
+                if name in self.fields:
+                    self.fields[name].queryset = self.fields[name].queryset.filter(activity=activity_id)
+
+
+@admin.register(ActivityDeadline)
+class ActivityDeadlineAdmin(admin.ModelAdmin):
+    desk_order = 22
+    form = ActivityDeadlineForm
+    list_display = ["activity", "action", "scope", "rule", "sentence", "late", "surcharge"]
+    list_display_links = ["activity", "action"]
+    list_filter = ["activity", "action", "late"]
+    list_select_related = ["activity", "formula", "period", "rule"]
+    search_fields = ["activity__name", "rule__name"]
+    ordering = ["activity__order", "activity__name", "action"]
+    fieldsets = [
+        (None, {"fields": ["activity", "action", "rule"]}),
+        ("Seulement pour", {"fields": ["formula", "period"]}),
+        (
+            "Au-delà du délai",
+            {"fields": ["late", "last_moment", "surcharge", "surcharge_amount", "free_late_a_month"]},
+        ),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[ActivityDeadline]:
+        return super().get_queryset(request).prefetch_related("rule__windows")
+
+    @admin.display(description="seulement")
+    def scope(self, obj: ActivityDeadline) -> str:
+        return " – ".join(str(each) for each in (obj.formula, obj.period) if each)
+
+    @admin.display(description="en clair")
+    def sentence(self, obj: ActivityDeadline) -> str:
+        return obj.rule.sentence
