@@ -1,0 +1,48 @@
+"""Every page of the desk answers."""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from catering.models import Menu
+from portal.reservations.models import Capacity, Closure
+from tests.admin.conftest import FRIDAY, THURSDAY
+from tests.factories import HealthFactory
+
+
+@pytest.fixture
+def lived_in(asks, books, waits, canteen):
+    """A desk with a row of nearly everything."""
+    asks(books, THURSDAY)
+    asks(waits, THURSDAY, FRIDAY, on_request=False)
+    HealthFactory(child=books.child, has_pai=True, allergies="Arachides")
+    Capacity.objects.create(
+        activity=canteen.activity, establishment=canteen.restaurant, part="noon", places=120
+    )
+    Closure.objects.create(starts_on=FRIDAY, ends_on=FRIDAY, why=Closure.Why.TRIP)
+    menu = Menu.objects.create(restaurant=canteen.restaurant, day=THURSDAY)
+    menu.dishes.create(course="main", name="Gratin", allergens=["milk"])
+
+
+def pages():
+    for model, model_admin in admin.site._registry.items():
+        yield f"{model._meta.app_label}_{model._meta.model_name}", model, model_admin
+
+
+def test_every_list_and_every_row_opens(lived_in, chief_client):
+    failed = {}
+    for name, model, _ in pages():
+        answers = [chief_client.get(reverse(f"admin:{name}_changelist")).status_code]
+        answers.append(chief_client.get(reverse(f"admin:{name}_changelist"), {"q": "Lina"}).status_code)
+        row = model._default_manager.order_by("pk").first()
+        if row:
+            answers.append(chief_client.get(reverse(f"admin:{name}_change", args=[row.pk])).status_code)
+            answers.append(chief_client.get(reverse(f"admin:{name}_history", args=[row.pk])).status_code)
+        if not set(answers) <= {200, 302}:
+            failed[name] = answers
+    assert failed == {}
+
+
+def test_every_adding_page_opens_or_is_refused(lived_in, chief_client):
+    answers = {name: chief_client.get(reverse(f"admin:{name}_add")).status_code for name, _, _ in pages()}
+    assert {name: status for name, status in answers.items() if status not in (200, 403)} == {}
