@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
+from typing import Any
 
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import F, IntegerField, Q, QuerySet, Value
 from django.utils import timezone
 
 from portal import town
@@ -48,21 +49,32 @@ def days_between(first: date, last: date) -> list[date]:
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
 
 
-PUBLIC_HOLIDAY, SCHOOL_HOLIDAY, SCHOOL_YEAR = range(3)
+PUBLIC_HOLIDAY, SCHOOL_HOLIDAY, SCHOOL_YEAR, CLOSURE = range(4)
+CLOSURE_FIELDS = ("id", "why", "opens", "establishment_id", "activity_id", "school_class_id")
 
 
-def _calendar_rows(since: date, last: date) -> Iterable[tuple[int, date, date, str]]:
-    """Public holidays, school holidays of the town's zone and school years, in one query."""
+def _calendar_rows(
+    since: date, last: date, closures: QuerySet[Closure]
+) -> Iterable[tuple[int, date, date, str, *tuple[Any, ...]]]:
+    """Public holidays, school holidays of the town's zone, school years and closures, in one query.
+
+    A row is its kind, first day, last day and name, then CLOSURE_FIELDS, empty but for closures.
+    """
+    no_id = Value(None, IntegerField())
+    nothing = [no_id, Value(""), Value(False), no_id, no_id, no_id]
     public = PublicHoliday.objects.filter(day__range=(since, last)).values_list(
-        Value(PUBLIC_HOLIDAY), "day", F("day"), "name"
+        Value(PUBLIC_HOLIDAY), F("day"), F("day"), F("name"), *nothing
     )
     holidays = SchoolHoliday.objects.filter(
         zone=town.current().zone, ends_on__gte=since, starts_on__lte=last
-    ).values_list(Value(SCHOOL_HOLIDAY), "starts_on", "ends_on", "name")
+    ).values_list(Value(SCHOOL_HOLIDAY), F("starts_on"), F("ends_on"), F("name"), *nothing)
     years = SchoolYear.objects.filter(ends_on__gte=since, starts_on__lte=last).values_list(
-        Value(SCHOOL_YEAR), "starts_on", "ends_on", "name"
+        Value(SCHOOL_YEAR), F("starts_on"), F("ends_on"), F("name"), *nothing
     )
-    return public.order_by().union(holidays.order_by(), years.order_by(), all=True)
+    closed = closures.filter(ends_on__gte=since, starts_on__lte=last).values_list(
+        Value(CLOSURE), F("starts_on"), F("ends_on"), F("label"), *(F(name) for name in CLOSURE_FIELDS)
+    )
+    return public.order_by().union(holidays.order_by(), years.order_by(), closed.order_by(), all=True)
 
 
 class OpenDays:
@@ -113,7 +125,7 @@ class OpenDays:
         last: date,
         school_class: SchoolClass | QuerySet[SchoolClass] | None = None,
     ) -> "OpenDays":
-        """The calendar from the database, in 2 queries. Days beyond `last` know no holiday.
+        """The calendar from the database, in one query. Days beyond `last` know no holiday.
 
         `school_class` may be a queryset of the class or classes concerned: no query of its own.
         """
@@ -123,7 +135,7 @@ class OpenDays:
     def load_many(
         cls, activity: Activity | None, establishments: Iterable[Establishment], first: date, last: date
     ) -> dict[int, "OpenDays"]:
-        """A calendar by establishment id, in the same 2 queries."""
+        """A calendar by establishment id, in the same query."""
         calendars = cls._load(activity, list(establishments), first, last, None)
         return {calendar.establishment.pk: calendar for calendar in calendars if calendar.establishment}
 
@@ -137,27 +149,29 @@ class OpenDays:
         school_class: SchoolClass | QuerySet[SchoolClass] | None,
     ) -> list["OpenDays"]:
         since = first - MARGIN
-        classes = [school_class] if isinstance(school_class, SchoolClass) else school_class or []
+        classes = school_class if isinstance(school_class, QuerySet) else [school_class]
         public_holidays: dict[date, str] = {}
         school_holidays: dict[date, str] = {}
         school_years: list[tuple[date, date]] = []
-        for kind, starts_on, ends_on, name in _calendar_rows(since, last):
+        closures: list[Closure] = []
+        concerned = Closure.objects.filter(
+            Q(establishment=None) | Q(establishment__in=[each for each in establishments if each]),
+            Q(activity=None) | Q(activity=activity),
+            Q(school_class=None) | Q(school_class__in=classes),
+        )
+        for kind, starts_on, ends_on, name, *closure in _calendar_rows(since, last, concerned):
             if kind == PUBLIC_HOLIDAY:
                 public_holidays[starts_on] = name
             elif kind == SCHOOL_YEAR:
                 school_years.append((starts_on, ends_on))
-            else:
+            elif kind == SCHOOL_HOLIDAY:
                 days = days_between(max(starts_on, since), min(ends_on, last))
                 school_holidays.update(dict.fromkeys(days, name))
-        closures = list(
-            Closure.objects.filter(
-                Q(establishment=None) | Q(establishment__in=[each for each in establishments if each]),
-                Q(activity=None) | Q(activity=activity),
-                Q(school_class=None) | Q(school_class__in=classes),
-                ends_on__gte=since,
-                starts_on__lte=last,
-            ).order_by("created_at", "pk")
-        )
+            else:
+                values = dict(zip(CLOSURE_FIELDS, closure, strict=True))
+                values["opens"] = bool(values["opens"])  # SQLite gives 0 and 1 out of a union
+                closures.append(Closure(starts_on=starts_on, ends_on=ends_on, label=name, **values))
+        closures.sort(key=lambda closure: closure.pk)
         return [
             cls(
                 activity=activity,

@@ -1,0 +1,178 @@
+"""The way of a reservation as a browser walks it: planning, validation, recording, detail."""
+
+from datetime import date
+
+import pytest
+from django.urls import reverse
+
+from portal.reservations.models import Booking, Reservation
+from portal.reservations.states import BookingState, ReservationState
+
+THURSDAY, FRIDAY = date(2026, 11, 12), date(2026, 11, 13)
+
+
+@pytest.fixture
+def planning_url(books, canteen) -> str:
+    return reverse("catering:planning", args=[books.enrolment.pk, canteen.restaurant.pk, canteen.period.pk])
+
+
+def value(canteen, day: date) -> str:
+    return f"{canteen.formula.pk}:{day.isoformat()}"
+
+
+def draft() -> Reservation:
+    return Reservation.objects.drafts().get()
+
+
+def test_a_parent_books_two_days_from_planning_to_detail(books_client, canteen, planning_url, books):
+    page = books_client.get(planning_url)
+    assert 'aria-label="jeudi 12 novembre 2026, libre"' in page.content.decode()
+
+    days = [value(canteen, THURSDAY), value(canteen, FRIDAY)]
+    page = books_client.post(planning_url, {"book": days, "version": "", "do": "next"}, follow=True)
+    assert page.redirect_chain[-1][0] == reverse("reservations:validation", args=[draft().pk])
+    assert "Jeudi 12 novembre 2026" in page.content.decode()
+
+    page = books_client.post(page.redirect_chain[-1][0], follow=True)
+    assert f"n° {draft().number}" in page.content.decode()
+
+    reservation = draft()
+    page = books_client.post(page.redirect_chain[-1][0], follow=True)
+    assert "tous les jours sont acceptés" in page.content.decode()
+    assert set(Booking.objects.values_list("day", "state")) == {
+        (THURSDAY, BookingState.ACCEPTED),
+        (FRIDAY, BookingState.ACCEPTED),
+    }
+
+    page = books_client.get(reverse("reservations:detail", args=[reservation.pk]))
+    assert page.content.decode().count("Acceptée") >= 2
+
+
+def test_a_booked_day_is_cancelled_by_a_new_reservation(books_client, canteen, planning_url):
+    books_client.post(planning_url, {"book": [value(canteen, THURSDAY)], "version": ""})
+    books_client.post(reverse("reservations:recording", args=[draft().pk]))
+
+    page = books_client.get(planning_url).content.decode()
+    assert 'name="cancel"' in page
+    books_client.post(planning_url, {"cancel": [value(canteen, THURSDAY)], "version": ""})
+    second = draft()
+    books_client.post(reverse("reservations:recording", args=[second.pk]))
+
+    assert Booking.objects.get().state == BookingState.CANCELLED
+    first = Reservation.objects.exclude(pk=second.pk).get()
+    assert first.state == ReservationState.CANCELLED
+    second.refresh_from_db()
+    assert second.state == ReservationState.ACCEPTED
+    assert canteen.slot(THURSDAY).taken == 0
+
+
+def test_the_buttons_without_javascript_tick_and_untick(books_client, canteen, planning_url):
+    books_client.post(planning_url, {"version": "", "do": "week:2026-W47"})
+    assert [line.day.day for line in draft().lines.all()] == [16, 17, 18, 19, 20]
+    kept = [value(canteen, line.day) for line in draft().lines.all()]
+    version = draft().touched_at.isoformat()
+    books_client.post(planning_url, {"version": version, "book": kept, "do": "week:2026-W47"})
+    assert not Reservation.objects.exists()
+
+    books_client.post(planning_url, {"version": "", "do": "weekday:3"})
+    assert {line.day.weekday() for line in draft().lines.all()} == {3}
+    books_client.post(
+        planning_url,
+        {"version": draft().touched_at.isoformat(), "do": "usual", "usual_weekday": ["0", "9", "x"]},
+    )
+    assert {line.day.weekday() for line in draft().lines.all()} == {0}
+
+
+def test_two_tabs_lose_nothing(books_client, canteen, planning_url):
+    books_client.post(planning_url, {"version": "", "book": [value(canteen, THURSDAY)], "do": "save"})
+    page = books_client.post(
+        planning_url, {"version": "", "book": [value(canteen, FRIDAY)], "do": "next"}, follow=True
+    )
+    assert "autre onglet" in page.content.decode()
+    assert [line.day for line in draft().lines.all()] == [THURSDAY, FRIDAY]
+
+
+def test_a_day_that_cannot_be_had_is_named_and_the_others_kept(books_client, canteen, planning_url):
+    closed, late = date(2026, 11, 11), date(2026, 11, 10)
+    posted = [value(canteen, day) for day in (closed, late, FRIDAY)]
+    page = books_client.post(
+        planning_url, {"version": "", "book": [*posted, "x:y", "9999:2026-11-13"]}, follow=True
+    ).content.decode()
+    assert "Mercredi 11 novembre : férié" in page
+    assert "Mardi 10 novembre : réservation close depuis" in page
+    assert [line.day for line in draft().lines.all()] == [FRIDAY]
+
+
+def test_a_place_lost_meanwhile_sends_back_to_the_planning_with_the_day_marked(
+    books_client, waits_client, canteen, planning_url, waits
+):
+    slot = canteen.slot(THURSDAY)
+    slot.capacity = 1
+    slot.save()
+    both = [value(canteen, THURSDAY), value(canteen, FRIDAY)]
+    books_client.post(planning_url, {"version": "", "book": both})
+    mine = draft()
+    other = reverse("catering:planning", args=[waits.enrolment.pk, canteen.restaurant.pk, canteen.period.pk])
+    waits_client.post(other, {"version": "", "book": [value(canteen, THURSDAY)]})
+    theirs = Reservation.objects.drafts().exclude(pk=mine.pk).get()
+    waits_client.post(reverse("reservations:recording", args=[theirs.pk]))
+
+    page = books_client.post(reverse("reservations:recording", args=[mine.pk]), follow=True)
+    text = page.content.decode()
+    assert page.redirect_chain[-1][0] == planning_url
+    assert "cell--lost" in text
+    assert 'name="wait"' in text
+    assert not Booking.objects.filter(child=mine.child).exists()
+
+    mine.refresh_from_db()
+    books_client.post(
+        planning_url,
+        {
+            "version": mine.touched_at.isoformat(),
+            "wait": [value(canteen, THURSDAY)],
+            "book": [value(canteen, FRIDAY)],
+        },
+    )
+    books_client.post(reverse("reservations:recording", args=[mine.pk]))
+    assert set(Booking.objects.filter(child=mine.child).values_list("day", "state")) == {
+        (THURSDAY, BookingState.WAITLISTED),
+        (FRIDAY, BookingState.ACCEPTED),
+    }
+
+
+def test_recording_twice_changes_nothing_the_second_time(books_client, canteen, planning_url):
+    books_client.post(planning_url, {"version": "", "book": [value(canteen, THURSDAY)]})
+    url = reverse("reservations:recording", args=[draft().pk])
+    books_client.post(url)
+    page = books_client.post(url, follow=True)
+    assert "déjà enregistrée" in page.content.decode()
+    assert Booking.objects.count() == 1
+
+
+def test_a_stranger_sees_none_of_it(stranger_client, books_client, canteen, planning_url):
+    books_client.post(planning_url, {"version": "", "book": [value(canteen, THURSDAY)]})
+    number = draft().pk
+    for name in ("detail", "validation", "recording", "abandon"):
+        assert stranger_client.get(reverse(f"reservations:{name}", args=[number])).status_code == 404
+    for name in ("validation", "recording", "abandon"):
+        assert stranger_client.post(reverse(f"reservations:{name}", args=[number])).status_code == 404
+    assert stranger_client.get(planning_url).status_code == 404
+
+
+def test_a_session_that_expired_in_the_planning_loses_no_tick(client, books, canteen, planning_url):
+    client.post(planning_url, {"version": "", "book": [value(canteen, THURSDAY)], "do": "next"})
+    client.force_login(books.user)
+    page = client.get(planning_url, follow=True)
+    assert "conservés" in page.content.decode()
+    assert [line.day for line in draft().lines.all()] == [THURSDAY]
+    assert not Booking.objects.exists()
+
+
+@pytest.mark.parametrize("ticked", [False, True])
+def test_the_planning_is_read_in_at_most_twelve_queries(
+    books_client, canteen, planning_url, ticked, django_assert_max_num_queries
+):
+    if ticked:
+        books_client.post(planning_url, {"version": "", "do": "all"})
+    with django_assert_max_num_queries(12):
+        books_client.get(planning_url)
