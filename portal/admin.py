@@ -1,10 +1,66 @@
-"""The town hall's desk for the portal itself."""
+"""The town's own page on the desk: name, crest, colour, contact, notices."""
 
-from django.conf import settings
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 
-from portal.models import SentMail
-from portal.outbox_admin import SentMailAdmin
+from portal import theme
+from portal.models import Town
 
-if settings.DEMO:
-    admin.site.register(SentMail, SentMailAdmin)
+# The crest is on every page, the login page included: it must stay light.
+CREST_MAX_BYTES = 100 * 1024
+
+
+class TownForm(forms.ModelForm):
+    class Meta:
+        model = Town
+        fields = "__all__"
+        widgets = {"colour": forms.TextInput(attrs={"type": "color"})}
+
+    def clean_colour(self) -> str:
+        """White text on the colour, and the colour on white, must be readable."""
+        colour: str = self.cleaned_data["colour"].lower()
+        if not theme.is_readable(colour):
+            contrast = f"{theme.contrast(colour, theme.WHITE):.1f}".replace(".", ",")
+            raise ValidationError(
+                f"Cette couleur se lit mal sur le blanc : son contraste est de {contrast}, il en faut 4,5. "
+                f"La plus proche qui convient : {theme.nearest_readable(colour)}."
+            )
+        return colour
+
+    def clean_crest(self) -> Any:
+        crest = self.cleaned_data["crest"]
+        if crest and "crest" in self.changed_data and crest.size > CREST_MAX_BYTES:
+            raise ValidationError("Ce fichier est trop lourd pour être montré sur chaque page : 100 ko au plus.")
+        return crest
+
+
+@admin.register(Town)
+class TownAdmin(admin.ModelAdmin[Town]):
+    """One row: the list leads straight to it."""
+
+    form = TownForm
+    fieldsets = [
+        (None, {"fields": ["name", "service", "crest", "colour"]}),
+        ("Contact", {"fields": ["address", "phone", "email", "opening_hours", "website"]}),
+        ("Calendrier", {"fields": ["zone", "region"]}),
+        ("Démarches", {"fields": ["address_changes_at_once"]}),
+        ("Pages du pied de page", {"fields": ["legal_notice", "privacy_notice", "accessibility_notice"]}),
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not Town.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Town | None = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        town = Town.objects.first()
+        if town is None or not self.has_view_or_change_permission(request):
+            return super().changelist_view(request, extra_context)
+        return redirect(reverse("admin:portal_town_change", args=[town.pk]))

@@ -6,7 +6,6 @@ of it stay readable on white and on the dark ground (WCAG 2.2, 1.4.3: contrast o
 
 import colorsys
 import hashlib
-import mimetypes
 from pathlib import PurePosixPath
 
 from django.contrib.auth.decorators import login_not_required
@@ -21,8 +20,14 @@ from portal import town
 WHITE = "#ffffff"
 NIGHT = "#14181f"  # the dark ground, as in portal.css
 READABLE = 4.5
-FALLBACK = "#1d4f91"
 DAY = 24 * 3600
+CREST_TYPES = {
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+}
 
 
 def _channels(colour: str) -> tuple[float, float, float]:
@@ -69,6 +74,16 @@ def with_contrast(colour: str, ground: str, wanted: float) -> str:
     return WHITE if lighter else "#000000"
 
 
+def is_readable(colour: str) -> bool:
+    """Whether white text on `colour`, and `colour` on white, can be read by all."""
+    return contrast(colour, WHITE) >= READABLE
+
+
+def nearest_readable(colour: str) -> str:
+    """`colour` itself, or the same hue darker until it is readable on white."""
+    return with_contrast(colour, WHITE, READABLE)
+
+
 def _variables(main: str, ground: str) -> str:
     on_main = max((WHITE, "#10141a"), key=lambda text: contrast(text, main))
     strong = mix(main, "#000000" if on_main == WHITE else WHITE, 0.18)
@@ -81,10 +96,7 @@ def _variables(main: str, ground: str) -> str:
 
 def stylesheet(colour: str) -> str:
     """The CSS variables of a town's colour, by day and by night."""
-    try:
-        light = with_contrast(colour, WHITE, READABLE)
-    except ValueError:
-        light = FALLBACK
+    light = nearest_readable(colour)
     dark = with_contrast(light, NIGHT, 6.5)
     return (
         f":root{{{_variables(light, WHITE)}}}\n"
@@ -121,7 +133,7 @@ def town_crest(request: HttpRequest, name: str) -> FileResponse:
         content = default_storage.open(name)
     except (FileNotFoundError, SuspiciousFileOperation) as missing:
         raise Http404("Ce fichier n'existe pas.") from missing
-    kind = mimetypes.guess_type(PurePosixPath(name).name)[0] or "application/octet-stream"
+    kind = CREST_TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream")
     response = FileResponse(content, content_type=kind)
     response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
     response["X-Content-Type-Options"] = "nosniff"
