@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 from typing import Any
 
-from django.db.models import F, IntegerField, Q, QuerySet, Value
+from django.db.models import BigIntegerField, F, Q, QuerySet, Value
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from portal import town
@@ -60,7 +61,7 @@ def _calendar_rows(
 
     A row is its kind, first day, last day and name, then CLOSURE_FIELDS, empty but for closures.
     """
-    no_id = Value(None, IntegerField())
+    no_id = Cast(None, BigIntegerField())  # PostgreSQL takes a bare NULL of a union for text
     nothing = [no_id, Value(""), Value(False), no_id, no_id, no_id]
     public = PublicHoliday.objects.filter(day__range=(since, last)).values_list(
         Value(PUBLIC_HOLIDAY), F("day"), F("day"), F("name"), *nothing
