@@ -54,7 +54,6 @@ WAITING = 5
 # Families send their requests in the evening.
 EVENING = time(20, 40)
 
-SOON_SICK = "Certificat médical reçu en mairie."
 TOO_LATE = "Le repas de ce jour était déjà commandé."
 
 
@@ -120,16 +119,16 @@ class Canteen:
         self.promised: Promised | None = None
         self.reservations = Table(
             Reservation,
-            "household child enrolment establishment period state created_by created_at touched_at submitted_at "
-            "refusal_reason decided_at decided_by".split(),
+            "household child enrolment establishment period state created_by created_at touched_at "
+            "submitted_at refusal_reason decided_at decided_by".split(),
         )
         self.lines = Table(
             ReservationLine, "reservation formula day action accepts_waiting late outcome reason".split()
         )
         self.bookings = Table(
             Booking,
-            "household child enrolment reservation activity establishment formula day state late waiting_since "
-            "changed_at".split(),
+            "household child enrolment reservation activity establishment formula day state late "
+            "waiting_since changed_at".split(),
         )
         self.places = Table(Place, ["booking", "slot", "child"])
         self.events = Table(BookingEvent, ["booking", "state", "at", "by", "reservation", "reason"])
@@ -324,7 +323,7 @@ class Canteen:
         state: BookingState = BookingState.ACCEPTED,
         reason: str = "",
     ) -> None:
-        """A recorded reservation of `days`, all with one outcome, and now and then a cancellation after it."""
+        """A recorded reservation of `days`, all with one outcome; now and then a cancellation after it."""
         enrolment = seat.enrolment
         child = enrolment.child_id
         late = outcome == Outcome.REQUESTED or state == BookingState.REFUSED
@@ -335,7 +334,7 @@ class Canteen:
         answered = state == BookingState.REFUSED
         reservation = self.record(seat, overall, submitted, reason=reason if answered else "")
         waiting_since = submitted if state == BookingState.WAITLISTED else None
-        cancelled = self.days_to_cancel(seat, days) if outcome == Outcome.ACCEPTED else {}
+        cancelled = self.days_to_cancel(seat, days, submitted) if outcome == Outcome.ACCEPTED else {}
         for day in days:
             slot = self.slots[enrolment.establishment_id, day]
             if day in self.booked[child]:
@@ -408,13 +407,16 @@ class Canteen:
             self.people.agent.pk if reason else None,
         )
 
-    def days_to_cancel(self, seat: Seat, days: list[date]) -> dict[date, datetime]:
+    def days_to_cancel(self, seat: Seat, days: list[date], submitted: datetime) -> dict[date, datetime]:
         """Now and then a day that the family cancels in time -> when it did."""
         known = seat.home in (self.people.parent, self.people.neighbour)
         if len(days) < 3 or not (known or self.rng.random() < 0.12):
             return {}
         # Thursdays and Fridays: four days before are on time, week-end and all.
-        possible = [day for day in days[1:] if day.weekday() >= 3 and day - timedelta(days=5) < self.today]
+        asked = submitted.date() + timedelta(days=7)
+        possible = [
+            day for day in days if day.weekday() >= 3 and asked < day < self.today + timedelta(days=5)
+        ]
         promised = self.promised and {self.promised.full, self.promised.three_left}
         possible = [day for day in possible if not promised or day not in promised]
         if not possible:

@@ -68,8 +68,8 @@ class Demo:
 def load(households: int, *, at: datetime, tick: Callable[[], object] = lambda: None) -> Demo:
     """Builds the demo town of `households` homes (at least 10) around the moment `at` (aware).
 
-    The same people come every time; dates follow `at`. `tick` is called twice a home or so, for a progress bar.
-    Raises NotEmpty.
+    The same people come every time; dates follow `at`. `tick` is called about twice a home, for a progress
+    bar. Raises NotEmpty.
     """
     if Household.objects.exists():
         raise NotEmpty
@@ -195,7 +195,7 @@ def open_periods(today: date) -> None:
 
 
 def fill_classes(people: People, year: SchoolYear, shift: int) -> dict[int, SchoolClass]:
-    """Puts each child into a class of its school for `year`, `shift` years from the current one: child -> class."""
+    """Puts each child into a class of its school: child -> class. `shift`: years from the current one."""
     groups: dict[tuple[str, int], list[int]] = defaultdict(list)
     for home in people.homes:
         for pupil in home.pupils:

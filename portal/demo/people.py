@@ -36,11 +36,12 @@ YOUNGEST, OLDEST = 3, 10
 LAST_LEVEL = OLDEST - YOUNGEST
 
 FIRST_NAMES = (
-    "Adam Adèle Agathe Alba Alice Ambre Anaïs Anna Arthur Augustin Axel Camille Charlie Charlotte Chloé Clément "
-    "Côme Diane Éden Éléonore Élise Eliott Élina Émile Emma Ethan Eva Gabin Gabrielle Giulia Hugo Iris Isaac Ismaël "
-    "Jade Jeanne Joseph Julia Juliette Kaïs Lana Léa Léna Léo Léon Léonie Liam Lina Lou Louis Lucas Lucie Lyna Maël "
-    "Manon Margaux Marius Martin Mathilde Mia Mila Milo Mohamed Naël Nina Nino Noah Nolan Nour Olivia Oscar Paul "
-    "Raphaël Rayan Robin Romane Romy Rose Sami Simon Sofia Soline Théa Tiago Tom Valentine Victor Victoire Yanis Zélie"
+    "Adam Adèle Agathe Alba Alice Ambre Anaïs Anna Arthur Augustin Axel Camille Charlie Charlotte Chloé "
+    "Clément Côme Diane Éden Éléonore Élise Eliott Élina Émile Emma Ethan Eva Gabin Gabrielle Giulia Hugo "
+    "Iris Isaac Ismaël Jade Jeanne Joseph Julia Juliette Kaïs Lana Léa Léna Léo Léon Léonie Liam Lina Lou "
+    "Louis Lucas Lucie Lyna Maël Manon Margaux Marius Martin Mathilde Mia Mila Milo Mohamed Naël Nina "
+    "Nino Noah Nolan Nour Olivia Oscar Paul Raphaël Rayan Robin Romane Romy Rose Sami Simon Sofia Soline "
+    "Théa Tiago Tom Valentine Victor Victoire Yanis Zélie"
 ).split()
 
 
@@ -235,8 +236,8 @@ def settle(
 ) -> People:
     """Peoples the town with `households` homes, the first two those of `parent` and `voisin`.
 
-    `year_of_entry` is the calendar year in which the current school year begins, `password` a hash, `schools` codes
-    of which the first is the one `parent` and `voisin` use; `tick` is called once a home.
+    `year_of_entry` is the calendar year in which the current school year begins, `password` a hash,
+    `schools` codes of which the first is the one `parent` and `voisin` use; `tick` is called once a home.
     """
     settlers = Settlers(rng=rng, at=at, year_of_entry=year_of_entry, password=password, schools=schools)
     parent = settlers.home(
