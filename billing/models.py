@@ -299,16 +299,16 @@ class TariffModifier(models.Model):
         RANK = pricing.When.RANK.value, "À partir du … enfant"
         CHILDREN = pricing.When.CHILDREN.value, "À partir de … enfants inscrits"
         LEVEL = pricing.When.LEVEL.value, "Niveau scolaire"
-        PAI = pricing.When.PAI.value, "Repas fourni par la famille (PAI)"
+        PAI = pricing.When.PAI.value, "Panier repas (PAI)"
         ADULT = pricing.When.ADULT.value, "Adulte"
 
     class Effect(models.TextChoices):
-        ADD = pricing.Effect.ADD.value, "ajoute (euros, négatif pour réduire)"
-        PERCENT = pricing.Effect.PERCENT.value, "change de (%, négatif pour réduire)"
+        ADD = pricing.Effect.ADD.value, "ajoute … euros (− : retire)"
+        PERCENT = pricing.Effect.PERCENT.value, "ajoute … % (− : retire)"
         MULTIPLY = pricing.Effect.MULTIPLY.value, "multiplie par"
         PRICE = pricing.Effect.PRICE.value, "remplace par le prix"
         COLUMN = pricing.Effect.COLUMN.value, "prend la colonne"
-        SHIFT = pricing.Effect.SHIFT.value, "décale de … tranches (−1 : celle du dessous)"
+        SHIFT = pricing.Effect.SHIFT.value, "décale de … tranches (− : vers le bas)"
 
     tariff = models.ForeignKey(
         Tariff, on_delete=models.CASCADE, related_name="modifiers", verbose_name="tarif"
@@ -375,7 +375,7 @@ class FormulaTariff(models.Model):
         LATE = pricing.When.LATE.value, "Réservation hors délai"
         UNRESERVED = pricing.When.UNRESERVED.value, "Présence sans réservation"
         ABSENT = pricing.When.ABSENT.value, "Absence non justifiée"
-        PAI = pricing.When.PAI.value, "Repas fourni par la famille (PAI)"
+        PAI = pricing.When.PAI.value, "Panier repas (PAI)"
         ADULT = pricing.When.ADULT.value, "Adulte"
 
     formula = models.ForeignKey(

@@ -86,10 +86,20 @@ class TariffForm(forms.ModelForm):
         )  # fmt: skip
 
 
+class TrimmedForm(forms.ModelForm):
+    """Amounts without idle zeros: 2,50 and not 2,5000."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, value in self.initial.items():
+            if isinstance(value, Decimal):
+                self.initial[name] = Decimal(price_text(value))
+
+
 def band_form(columns: Sequence[str]) -> type[forms.ModelForm]:
     """The form of one row of the grid: limits, and a price a column."""
 
-    class BandForm(forms.ModelForm):
+    class BandForm(TrimmedForm):
         class Meta:
             model = TariffBand
             fields = ("name", "low", "high")
@@ -139,7 +149,21 @@ def band_form(columns: Sequence[str]) -> type[forms.ModelForm]:
     return type("BandForm", (BandForm,), fields)
 
 
-class BandInline(admin.TabularInline):
+class CompactInline(admin.TabularInline):
+    """A table that fits the page: short fields, amounts written in French."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, forms.DecimalField):
+            field.localize = True
+            field.widget = forms.TextInput(attrs={"size": 8, "inputmode": "decimal"})
+            field.widget.is_localized = True
+        elif type(field) is forms.CharField:
+            field.widget = forms.TextInput(attrs={"size": 10})
+        return field
+
+
+class BandInline(CompactInline):
     model = TariffBand
     verbose_name = "tranche"
     verbose_name_plural = (
@@ -166,27 +190,20 @@ class BandInline(admin.TabularInline):
             *(f"price_{place}" for place in range(len(columns_shown(request, obj)))),
         ]
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name in ("low", "high"):
-            field.widget = forms.TextInput(attrs={"size": 9, "inputmode": "decimal"})
-            field.localize = True
-            field.widget.is_localized = True
-        return field
 
-
-class RateInline(admin.TabularInline):
+class RateInline(CompactInline):
     model = TariffRate
+    form = TrimmedForm
     extra = 0
     verbose_name_plural = "Taux d'effort : un pourcentage du quotient, entre un plancher et un plafond"
 
 
-class ModifierForm(forms.ModelForm):
+class ModifierForm(TrimmedForm):
     columns = LinesField(
         label="Seulement pour les colonnes",
         required=False,
         validators=[check_columns],
-        widget=forms.Textarea(attrs={"rows": 2, "cols": 16}),
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 10}),
     )
 
     class Meta:
@@ -194,17 +211,16 @@ class ModifierForm(forms.ModelForm):
         fields = ("when", "number", "level", "effect", "amount", "column", "columns")
 
 
-class ModifierInline(admin.TabularInline):
+class ModifierInline(CompactInline):
     model = TariffModifier
     form = ModifierForm
     extra = 0
     verbose_name_plural = "Règles particulières : hors commune, hors délai, fratrie, absence…"
 
 
-class FormulaInline(admin.TabularInline):
+class FormulaInline(CompactInline):
     model = FormulaTariff
     extra = 0
-    autocomplete_fields = ()
     verbose_name = "formule"
     verbose_name_plural = "Formules à ce tarif"
 
@@ -357,7 +373,7 @@ class TariffAdmin(admin.ModelAdmin):
     list_display = ("name", "kind", "dates", "formulas_named", "code")
     list_filter = (InForceFilter, "kind")
     search_fields = ("name", "code")
-    prepopulated_fields = {"code": ("name",)}  # noqa: RUF012
+    prepopulated_fields = {"code": ("name",)}
     inlines = (BandInline, RateInline, ModifierInline, FormulaInline)
     actions = ("copy_for_next_year",)
     desk_order = 10
