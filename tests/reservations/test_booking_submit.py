@@ -26,7 +26,6 @@ from tests.factories import (
     ClosureFactory,
     EnrolmentFactory,
     EstablishmentFactory,
-    FormulaFactory,
     SlotFactory,
     paris,
 )
@@ -171,9 +170,7 @@ def test_without_a_waiting_list_a_full_day_is_lost(books, waits, canteen, shut, 
 
 def test_a_reservation_partly_waiting_is_partly_accepted(books, canteen, shut, now):
     shut(MONDAY, 0)
-    ready = draft(
-        books, canteen, at=now, wait=choices(canteen, [MONDAY]), book=choices(canteen, [TUESDAY])
-    )
+    ready = draft(books, canteen, at=now, wait=choices(canteen, [MONDAY]), book=choices(canteen, [TUESDAY]))
     reservation = booking.submit(ready, by=books.user, at=now)
     assert outcomes(reservation) == [Outcome.WAITLISTED, Outcome.ACCEPTED]
     assert reservation.state == ReservationState.PARTLY
