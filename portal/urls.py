@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import home, notices, theme
+from portal import health, home, notices, theme
 
 urlpatterns = [
     path("", home.household_account, name="home"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("mentions-legales/", notices.legal, name="legal"),
     path("donnees-personnelles/", notices.privacy, name="privacy"),
     path("accessibilite/", notices.accessibility, name="accessibility"),
+    path("sante/", health.health, name="health"),
     path("mairie/", admin.site.urls),
     path("", include("families.urls")),
     path("reservations/", include("portal.reservations.urls")),

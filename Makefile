@@ -1,0 +1,51 @@
+# Two commands: `make demo` shows the portal, `make test` proves it. `make help` lists the rest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PORT ?= 8000
+PYTHON_SOURCES = manage.py portal families catering leisure billing tests
+PY = .venv/bin/python
+
+.PHONY: help demo reset test check bench test-towns format lock setup setup-tests
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: setup ## Serve a demo town on http://127.0.0.1:8000 (PORT= changes it); Ctrl-C stops everything
+	@PORTAL_DEMO=1 exec $(PY) manage.py demo --port $(PORT)
+
+reset: ## Forget the demo: database, files, key (everything under var/)
+	rm -rf var
+
+test: setup-tests ## Run every test, browser included, on SQLite (DATABASE_URL=postgres://… for PostgreSQL)
+	$(PY) -m pytest -n 2 --dist loadgroup $(TESTS)
+
+check: setup-tests ## Lint, format, templates, import directions, types, migrations, production settings
+	.venv/bin/ruff check $(PYTHON_SOURCES)
+	.venv/bin/ruff format --check $(PYTHON_SOURCES)
+	.venv/bin/djlint templates --check --lint --quiet
+	.venv/bin/lint-imports
+	PORTAL_DEMO=1 .venv/bin/mypy
+	PORTAL_DEMO=1 $(PY) -W error manage.py makemigrations --check --dry-run
+	env -u PORTAL_DEMO -u PORTAL_DEBUG SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))') \
+		ALLOWED_HOSTS=portail.example.org $(PY) -W error manage.py check --deploy --fail-level WARNING
+
+bench: setup-tests ## Measure speed and memory, into var/bench.json
+	$(PY) -m tests.bench
+
+test-towns: setup ## Replay the example towns' calendars and rules (TOWNS_FILE= changes the file)
+	PORTAL_DEMO=1 $(PY) manage.py replay_towns $(or $(TOWNS_FILE),tests/data/towns.yaml)
+
+format: setup-tests ## Put code and templates in the project's form
+	.venv/bin/ruff check --fix $(PYTHON_SOURCES)
+	.venv/bin/ruff format $(PYTHON_SOURCES)
+	.venv/bin/djlint templates --reformat --quiet
+
+lock: setup-tests ## Write requirements*.txt anew from pyproject.toml
+	.ci/lock
+
+setup:
+	@.ci/setup app
+
+setup-tests:
+	@.ci/setup tests

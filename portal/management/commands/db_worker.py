@@ -1,0 +1,46 @@
+"""`manage.py db_worker`: django-tasks' worker, with a heartbeat that `/sante/` can see.
+
+It takes every queue unless told otherwise, so that no letter waits because an option was forgotten.
+"""
+
+import logging
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.db import Error, close_old_connections
+from django.utils import timezone
+from django_tasks_db.management.commands import db_worker
+
+from portal import health
+
+logger = logging.getLogger(__name__)
+
+
+def _beat(stop: threading.Event) -> None:
+    """Says every few seconds that this process lives, until told to stop.
+
+    A database that is away for a moment must not end the heartbeat: the next beat tries again.
+    """
+    while True:
+        try:
+            close_old_connections()
+            health.beat(at=timezone.now())
+        except (Error, OSError):
+            logger.warning("The worker's heartbeat could not be written", exc_info=True)
+        if stop.wait(health.BEAT_EVERY.total_seconds()):
+            return
+
+
+class Command(db_worker.Command):
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(queue_name="*")
+
+    def handle(self, **options: Any) -> None:
+        stop = threading.Event()
+        threading.Thread(target=_beat, args=(stop,), name="heartbeat", daemon=True).start()
+        try:
+            super().handle(**options)
+        finally:
+            stop.set()
