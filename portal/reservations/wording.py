@@ -35,8 +35,16 @@ AUDIENCES = {
 }
 
 
+WINDOWS_NAMED = 3
+
+
 def sentence(rule: Rule) -> str:
     """What the rule means, without its verb: « Au plus tard 2 jours ouvrés avant, à 12 h. »"""
+    if isinstance(rule, Windows) and len(rule.windows) > WINDOWS_NAMED:
+        days = french.span(
+            min(window.first for window in rule.windows), max(window.last for window in rule.windows), year=True
+        )
+        return f"{len(rule.windows)} fenêtres, pour les jours {days}."
     return " ".join(sentences(rule))
 
 
@@ -58,7 +66,8 @@ def sentences(rule: Rule) -> list[str]:
         case ClearDays():
             main = [_clear_days(rule)]
         case Windows():
-            return [_window(window) for window in rule.windows] or ["Jamais : aucune fenêtre n'est indiquée."]
+            in_order = sorted(rule.windows, key=lambda each: (each.first, each.audience is Audience.NON_RESIDENT))
+            return [_window(window) for window in in_order] or ["Jamais : aucune fenêtre n'est indiquée."]
         case Never():
             return ["Jamais possible."]
     from_last_school_day = not isinstance(rule, SameDay | MonthDay | ClearDays) and rule.from_last_school_day
@@ -137,7 +146,8 @@ def _row(target: int, row: TableRow | None, inclusive: bool, *, capital: bool = 
     elif row.more_weeks:
         earlier = f", {row.more_weeks} semaines plus tôt"
     limit = f"{french.WEEKDAYS[row.weekday]} précédent{earlier}"
-    return f"{start} le {french.WEEKDAYS[target]} : au plus tard le {limit}{' ' + hour if hour else ' inclus'}."
+    pause = "," if earlier else ""
+    return f"{start} le {french.WEEKDAYS[target]} : au plus tard le {limit}{pause} {hour or 'inclus'}."
 
 
 def _window(window: Window) -> str:
