@@ -17,6 +17,8 @@ CREST_MAX_BYTES = 100 * 1024
 
 
 class TownForm(forms.ModelForm):
+    website = forms.URLField(label="Site internet", required=False, assume_scheme="https")
+
     class Meta:
         model = Town
         fields = "__all__"
