@@ -742,6 +742,9 @@ class Enrolment(Decided):
         return self.state == EnrolmentState.ACCEPTED
 
 
+NEWEST_FIRST = [Coalesce("submitted_at", "touched_at").desc(), "-pk"]
+
+
 class ReservationQuerySet(models.QuerySet["Reservation"]):
     def visible_to(self, user: Any) -> "ReservationQuerySet":
         return self.filter(household__guardians__user=user)
@@ -750,11 +753,11 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
         return self.filter(state=ReservationState.DRAFT)
 
     def with_counts(self) -> "ReservationQuerySet":
-        """Annotates `days_booked` and `days_cancelled`, the number of lines of each action."""
+        """Annotates `days_booked` and `days_cancelled`, the number of lines of each action; newest first."""
         return self.annotate(
             days_booked=models.Count("lines", filter=Q(lines__action=Action.BOOK)),
             days_cancelled=models.Count("lines", filter=Q(lines__action=Action.CANCEL)),
-        )
+        ).order_by(*NEWEST_FIRST)  # Meta.ordering is left out of grouped queries
 
 
 class Reservation(Decided):
@@ -799,7 +802,7 @@ class Reservation(Decided):
 
     class Meta:
         verbose_name = "réservation"
-        ordering = [Coalesce("submitted_at", "touched_at").desc(), "-pk"]
+        ordering = NEWEST_FIRST
         indexes = [models.Index(fields=["household", "state"], name="reservation_by_household")]
         constraints = [
             models.UniqueConstraint(
