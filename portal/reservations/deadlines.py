@@ -448,7 +448,9 @@ def _window_limits(rule: Windows, day: date, calendar: Calendar, resident: bool)
     zone = calendar.timezone
     result: Limits | None = None
     # From the last to the first, so that each knows what follows it.
-    for window in sorted(chosen, key=lambda each: (each.closes is None, each.closes or last_moment), reverse=True):
+    for window in sorted(
+        chosen, key=lambda each: (each.closes is None, each.closes or last_moment), reverse=True
+    ):
         closes = last_moment
         whole_minute = False
         if window.closes is not None:

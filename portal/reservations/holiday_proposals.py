@@ -87,9 +87,7 @@ def propose(start_year: int, zone: str, region: str) -> Proposals:
     school = _school_rows(start_year, zone, region, proposals.warnings)
     rows = [*_year_row(start_year, school), *public_holidays(start_year, region), *school]
     kept = _Kept(zone)
-    proposals.rows = [
-        Proposal(row.kind, row.name, row.first, row.last, known=kept.has(row)) for row in rows
-    ]
+    proposals.rows = [Proposal(row.kind, row.name, row.first, row.last, known=kept.has(row)) for row in rows]
     return proposals
 
 
@@ -135,7 +133,11 @@ def keep(proposals: Proposals, keys: Collection[str]) -> int:
     """Writes the proposals whose key is in `keys`, never twice; returns how many were written."""
     chosen = [row for row in proposals.new if row.key in keys]
     SchoolYear.objects.bulk_create(
-        [SchoolYear(name=row.name, starts_on=row.first, ends_on=row.last) for row in chosen if row.kind == "year"]
+        [
+            SchoolYear(name=row.name, starts_on=row.first, ends_on=row.last)
+            for row in chosen
+            if row.kind == "year"
+        ]
     )
     PublicHoliday.objects.bulk_create(
         [PublicHoliday(day=row.first, name=row.name) for row in chosen if row.kind == "public"],

@@ -147,9 +147,13 @@ def _table_warnings(row: DeadlineRule, establishments: Iterable[Establishment]) 
     missing = [WEEKDAYS[day] for day in range(7) if opened >> day & 1 and day not in targets]
     found = []
     if closed:
-        found.append(f"Le tableau a une ligne pour le {french.listing(closed)} : aucun établissement n'ouvre ce jour-là.")
+        found.append(
+            f"Le tableau a une ligne pour le {french.listing(closed)} : aucun établissement n'ouvre ce jour-là."
+        )
     if missing:
-        found.append(f"Le tableau n'a pas de ligne pour le {french.listing(missing)} : ce sera toujours « jamais ».")
+        found.append(
+            f"Le tableau n'a pas de ligne pour le {french.listing(missing)} : ce sera toujours « jamais »."
+        )
     return found
 
 

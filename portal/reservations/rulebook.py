@@ -42,7 +42,9 @@ class DeadlineBook:
     def for_activity(cls, activity: Activity, period: Period | None = None) -> Self:
         """Reads the activity's rows: one query, and a second one only when some rule has windows."""
         rows = list(
-            ActivityDeadline.objects.filter(activity=activity).select_related("rule", "last_moment").order_by("pk")
+            ActivityDeadline.objects.filter(activity=activity)
+            .select_related("rule", "last_moment")
+            .order_by("pk")
         )
         rules = [rule for row in rows for rule in (row.rule, row.last_moment) if rule]
         windowed = [rule for rule in rules if rule.kind == DeadlineRule.Kind.WINDOWS]

@@ -231,7 +231,10 @@ def _hours_before(row: DeadlineRule, rule: Document) -> None:
 
 
 def _week_before(row: DeadlineRule, rule: Document) -> None:
-    row.kind, row.weekday = DeadlineRule.Kind.WEEK_BEFORE, read_weekday(rule.get("day") or rule.get("weekday"))
+    row.kind, row.weekday = (
+        DeadlineRule.Kind.WEEK_BEFORE,
+        read_weekday(rule.get("day") or rule.get("weekday")),
+    )
     row.number = _number(rule, "weeks", "n", "number", default=1)
 
 

@@ -42,7 +42,9 @@ def sentence(rule: Rule) -> str:
     """What the rule means, without its verb: « Au plus tard 2 jours ouvrés avant, à 12 h. »"""
     if isinstance(rule, Windows) and len(rule.windows) > WINDOWS_NAMED:
         days = french.span(
-            min(window.first for window in rule.windows), max(window.last for window in rule.windows), year=True
+            min(window.first for window in rule.windows),
+            max(window.last for window in rule.windows),
+            year=True,
         )
         return f"{len(rule.windows)} fenêtres, pour les jours {days}."
     return " ".join(sentences(rule))
@@ -66,14 +68,18 @@ def sentences(rule: Rule) -> list[str]:
         case ClearDays():
             main = [_clear_days(rule)]
         case Windows():
-            in_order = sorted(rule.windows, key=lambda each: (each.first, each.audience is Audience.NON_RESIDENT))
+            in_order = sorted(
+                rule.windows, key=lambda each: (each.first, each.audience is Audience.NON_RESIDENT)
+            )
             return [_window(window) for window in in_order] or ["Jamais : aucune fenêtre n'est indiquée."]
         case Never():
             return ["Jamais possible."]
     from_last_school_day = not isinstance(rule, SameDay | MonthDay | ClearDays) and rule.from_last_school_day
     if isinstance(rule, SameDay):
         return main
-    return main + _notes(rule.counted, from_last_school_day, names_a_day=isinstance(rule, WeekBefore | MonthDay))
+    return main + _notes(
+        rule.counted, from_last_school_day, names_a_day=isinstance(rule, WeekBefore | MonthDay)
+    )
 
 
 def _hour(at: time | None, inclusive: bool) -> str:
@@ -172,7 +178,9 @@ def _notes(counted: Counted, from_last_school_day: bool, *, names_a_day: bool) -
         if counted.unit is not DayUnit.CALENDAR:
             skipped.append(f"les jours qui ne sont pas des {UNITS[counted.unit][1]}")
         if skipped:
-            notes.append(f"Si la limite tombe sur {french.listing(skipped)}, elle est avancée au jour d'avant.")
+            notes.append(
+                f"Si la limite tombe sur {french.listing(skipped)}, elle est avancée au jour d'avant."
+            )
     elif skipped:
         notes.append(f"Ne comptent pas : {french.listing(skipped)}.")
     if from_last_school_day:

@@ -73,7 +73,9 @@ def days(first: str, last: str) -> frozenset[date]:
 
 
 PLAIN = Days()
-CHRISTMAS = Days(public=frozenset({date(2026, 12, 25), date(2027, 1, 1)}), holidays=days("2026-12-19", "2027-01-03"))
+CHRISTMAS = Days(
+    public=frozenset({date(2026, 12, 25), date(2027, 1, 1)}), holidays=days("2026-12-19", "2027-01-03")
+)
 EASTER = Days(public=frozenset({date(2027, 3, 29)}))
 
 MONDAY = date(2026, 11, 30)
@@ -94,7 +96,12 @@ THURSDAY = date(2026, 12, 3)
         (DaysBefore(2, NOON, Counted(skip_weekends=True)), MONDAY, PLAIN, "2026-11-26T12:00"),
         (DaysBefore(2, NOON, Counted(skip_weekdays=frozenset({WED}))), THURSDAY, PLAIN, "2026-11-30T12:00"),
         (DaysBefore(2, NOON, Counted(DayUnit.WORKING)), date(2027, 3, 30), EASTER, "2027-03-25T12:00"),
-        (DaysBefore(2, NOON, Counted(skip_public_holidays=True)), date(2027, 3, 30), EASTER, "2027-03-27T12:00"),
+        (
+            DaysBefore(2, NOON, Counted(skip_public_holidays=True)),
+            date(2027, 3, 30),
+            EASTER,
+            "2027-03-27T12:00",
+        ),
         (DaysBefore(2, NOON, Counted(DayUnit.OPEN)), THURSDAY, PLAIN, "2026-11-30T12:00"),
         (DaysBefore(1, NOON, Counted(DayUnit.SCHOOL)), date(2027, 1, 4), CHRISTMAS, "2026-12-18T12:00"),
         (DaysBefore(1, NOON, from_last_school_day=True), date(2027, 1, 4), CHRISTMAS, "2026-12-18T12:00"),
@@ -112,9 +119,19 @@ THURSDAY = date(2026, 12, 3)
         (WeekBefore(SUN), WEDNESDAY, PLAIN, "2026-11-29T23:59:59.999999"),
         (WeekBefore(FRI, 2, NOON), WEDNESDAY, PLAIN, "2026-11-20T12:00"),
         (WeekBefore(MON, 0, time(9)), THURSDAY, PLAIN, "2026-11-30T09:00"),
-        (WeekBefore(MON, 1, NOON, Counted(skip_public_holidays=True)), date(2027, 4, 6), EASTER, "2027-03-28T12:00"),
+        (
+            WeekBefore(MON, 1, NOON, Counted(skip_public_holidays=True)),
+            date(2027, 4, 6),
+            EASTER,
+            "2027-03-28T12:00",
+        ),
         (WeekBefore(MON, 1, NOON, Counted(DayUnit.WORKING)), date(2027, 4, 6), EASTER, "2027-03-26T12:00"),
-        (WeekBefore(THU, 1, NOON, from_last_school_day=True), date(2027, 1, 5), CHRISTMAS, "2026-12-17T12:00"),
+        (
+            WeekBefore(THU, 1, NOON, from_last_school_day=True),
+            date(2027, 1, 5),
+            CHRISTMAS,
+            "2026-12-17T12:00",
+        ),
         (WeekdayTable({THU: TableRow(TUE, NOON)}), THURSDAY, PLAIN, "2026-12-01T12:00"),
         (WeekdayTable({THU: TableRow(THU, NOON)}), THURSDAY, PLAIN, "2026-11-26T12:00"),
         (WeekdayTable({THU: TableRow(MON, NOON, more_weeks=1)}), THURSDAY, PLAIN, "2026-11-23T12:00"),
@@ -148,11 +165,14 @@ def test_a_rule_gives_its_cut_off(rule: Rule, day: date, calendar: Days, expecte
 
 def test_clear_days_count_from_the_first_day_of_the_period() -> None:
     start = date(2026, 12, 19)
-    assert cutoff(ClearDays(15), date(2026, 12, 28), PLAIN, period_start=start) == cutoff(ClearDays(15), start, PLAIN)
+    assert cutoff(ClearDays(15), date(2026, 12, 28), PLAIN, period_start=start) == cutoff(
+        ClearDays(15), start, PLAIN
+    )
 
 
 @pytest.mark.parametrize(
-    "rule", [Never(), Windows(()), WeekdayTable({}), WeekdayTable({THU: None}), WeekdayTable({MON: TableRow(THU)})]
+    "rule",
+    [Never(), Windows(()), WeekdayTable({}), WeekdayTable({THU: None}), WeekdayTable({MON: TableRow(THU)})],
 )
 def test_some_days_are_never_on_time(rule: Rule) -> None:
     assert limits(rule, THURSDAY, PLAIN).timing(paris("2026-01-01T00:00")) is Timing.NEVER
@@ -313,7 +333,14 @@ def test_a_policy_says_what_a_family_may_do(policy: Policy | None, at: str, verd
 
 # Around week-ends, holidays, clock changes and 29 February.
 some_days = st.dates(date(2026, 9, 1), date(2028, 7, 1)) | st.sampled_from(
-    [date(2027, 3, 28), date(2027, 3, 29), date(2027, 10, 31), date(2028, 2, 29), date(2028, 3, 1), date(2027, 1, 4)]
+    [
+        date(2027, 3, 28),
+        date(2027, 3, 29),
+        date(2027, 10, 31),
+        date(2028, 2, 29),
+        date(2028, 3, 1),
+        date(2027, 1, 4),
+    ]
 )
 some_times = st.none() | st.times().map(lambda at: at.replace(second=0, microsecond=0))
 some_weekdays = st.integers(0, 6)
@@ -327,9 +354,13 @@ some_counted = st.builds(
 some_rows = st.dictionaries(
     some_weekdays, st.none() | st.builds(TableRow, some_weekdays, some_times, st.integers(0, 2))
 )
-some_moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31)).map(lambda moment: moment.replace(tzinfo=PARIS))
+some_moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31)).map(
+    lambda moment: moment.replace(tzinfo=PARIS)
+)
 some_windows = st.builds(
-    lambda first, length, opens, closes, audience: Window(first, first + timedelta(length), opens, closes, audience),
+    lambda first, length, opens, closes, audience: Window(
+        first, first + timedelta(length), opens, closes, audience
+    ),
     some_days,
     st.integers(0, 60),
     st.none() | some_moments,
@@ -346,7 +377,9 @@ some_rules = st.one_of(
         st.booleans(),
         st.booleans(),
     ),
-    st.builds(WeekBefore, some_weekdays, st.integers(0, 4), some_times, some_counted, st.booleans(), st.booleans()),
+    st.builds(
+        WeekBefore, some_weekdays, st.integers(0, 4), some_times, some_counted, st.booleans(), st.booleans()
+    ),
     st.builds(WeekdayTable, some_rows, some_rows, some_counted, st.booleans(), st.booleans()),
     st.builds(SameDay, some_times, st.booleans()),
     st.builds(MonthDay, st.integers(1, 31), st.integers(1, 3), some_times, some_counted, st.booleans()),
@@ -357,7 +390,9 @@ some_rules = st.one_of(
 some_calendars = st.builds(
     Days,
     public=st.frozensets(some_days, max_size=12).map(lambda found: found | CHRISTMAS.public | EASTER.public),
-    holidays=st.just(CHRISTMAS.holidays | days("2027-07-03", "2027-08-31") | days("2028-02-26", "2028-03-05")),
+    holidays=st.just(
+        CHRISTMAS.holidays | days("2027-07-03", "2027-08-31") | days("2028-02-26", "2028-03-05")
+    ),
     closed=st.frozensets(some_days, max_size=12),
 )
 
@@ -396,7 +431,9 @@ def test_more_hours_of_notice_never_give_a_later_cut_off(
     assert more.astimezone(UTC) <= less.astimezone(UTC)
 
 
-@given(st.integers(0, 20), some_times, some_counted, st.booleans(), some_days, some_calendars, st.integers(0, 40))
+@given(
+    st.integers(0, 20), some_times, some_counted, st.booleans(), some_days, some_calendars, st.integers(0, 40)
+)
 def test_a_closed_day_between_never_gives_a_later_cut_off(
     number: int,
     at: time | None,
