@@ -23,7 +23,7 @@ test: setup-tests ## Run every test, browser included, on SQLite (DATABASE_URL=p
 check: setup-tests ## Lint, format, templates, import directions, types, migrations, production settings
 	.venv/bin/ruff check $(PYTHON_SOURCES)
 	.venv/bin/ruff format --check $(PYTHON_SOURCES)
-	.venv/bin/djlint templates --check --lint --quiet
+	.venv/bin/djlint templates --lint --quiet
 	.venv/bin/lint-imports
 	PORTAL_DEMO=1 .venv/bin/mypy
 	PORTAL_DEMO=1 $(PY) -W error manage.py makemigrations --check --dry-run
@@ -36,10 +36,9 @@ bench: setup-tests ## Measure speed and memory, into var/bench.json
 test-towns: setup ## Replay the example towns' calendars and rules (TOWNS_FILE= changes the file)
 	PORTAL_DEMO=1 $(PY) manage.py replay_towns $(or $(TOWNS_FILE),tests/data/towns.yaml)
 
-format: setup-tests ## Put code and templates in the project's form
+format: setup-tests ## Put the code in the project's form
 	.venv/bin/ruff check --fix $(PYTHON_SOURCES)
 	.venv/bin/ruff format $(PYTHON_SOURCES)
-	.venv/bin/djlint templates --reformat --quiet
 
 lock: setup-tests ## Write requirements*.txt anew from pyproject.toml
 	.ci/lock

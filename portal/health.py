@@ -35,13 +35,13 @@ def beat(*, at: datetime) -> None:
 def database_answers() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-        return cursor.fetchone() == (1,)
+        return bool(cursor.fetchone() == (1,))
 
 
 def cache_answers(*, at: datetime) -> bool:
     """What is written at `at` can be read back (or what another check has written since)."""
     cache.set(PROBE, at.timestamp(), timeout=60)
-    return cache.get(PROBE, 0) >= at.timestamp() - 5
+    return bool(cache.get(PROBE, 0) >= at.timestamp() - 5)
 
 
 def worker_answers(*, at: datetime) -> bool:

@@ -7,6 +7,7 @@ worker, as in production, until Ctrl-C. Meant for PORTAL_DEMO=1; `make demo` set
 import ctypes
 import fcntl
 import hashlib
+import io
 import os
 import signal
 import socket
@@ -70,7 +71,8 @@ class Command(BaseCommand):
         call_command("createcachetable", verbosity=0)
         if not apps.get_model("families", "Household").objects.exists():
             self.stdout.write("→ Ville de démonstration…")
-            call_command("load_demo", stdout=self.stdout)
+            # Its progress is shown; its summary is not, since _welcome says the logins each time.
+            call_command("load_demo", stdout=io.StringIO())
 
     def _collect_static_files(self) -> None:
         """Only when a file has changed: compressing them all takes longer than starting the server."""
@@ -92,26 +94,24 @@ class Command(BaseCommand):
         worker = [sys.executable, "manage.py", "db_worker", "--no-reload", "--verbosity", "0"]
 
         stopped_by = _StopSignals()
-        running: list[subprocess.Popen[bytes]] = []
+        running: dict[str, subprocess.Popen[bytes]] = {}
         try:
-            for command in (server, worker):
-                running.append(
-                    subprocess.Popen(
-                        command,
-                        cwd=settings.BASE_DIR,
-                        env=environment,
-                        # Ctrl-C reaches this process only, which then stops the others in order; and
-                        # should this process be killed, the kernel stops them.
-                        start_new_session=True,
-                        preexec_fn=_die_with_parent,
-                    )
+            for name, command in (("Le serveur", server), ("Le worker", worker)):
+                running[name] = subprocess.Popen(
+                    command,
+                    cwd=settings.BASE_DIR,
+                    env=environment,
+                    # Ctrl-C reaches this process only, which then stops the others in order; and
+                    # should this process be killed, the kernel stops them.
+                    start_new_session=True,
+                    preexec_fn=_die_with_parent,
                 )
             ready = False
             deadline = time.monotonic() + START_WITHIN_SECONDS
             while not stopped_by.signal:
-                ended = next((process for process in running if process.poll() is not None), None)
-                if ended:
-                    raise CommandError(f"{_name(ended)} s'est arrêté (code {ended.returncode}).")
+                for name, process in running.items():
+                    if process.poll() is not None:
+                        raise CommandError(f"{name} s'est arrêté (code {process.returncode}).")
                 if not ready and _answers(port):
                     ready = True
                     self._welcome(port)
@@ -119,7 +119,7 @@ class Command(BaseCommand):
                     raise CommandError(f"Rien ne répond au port {port} après {START_WITHIN_SECONDS} s.")
                 time.sleep(0.1 if not ready else 0.5)
         finally:
-            _stop(running)
+            _stop(list(running.values()))
         self.stdout.write("\nPortail arrêté.")
 
     def _welcome(self, port: int) -> None:
@@ -198,10 +198,6 @@ def _answers(port: int) -> bool:
         raise CommandError("La page de connexion répond par une erreur (voir ci-dessus).") from None
     except OSError:
         return False  # not listening yet
-
-
-def _name(process: subprocess.Popen[bytes]) -> str:
-    return "Le serveur" if "gunicorn" in process.args else "Le worker"
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
