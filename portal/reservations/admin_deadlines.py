@@ -21,8 +21,8 @@ from portal.reservations.table_field import DeadlineTableField
 NUMBER_LABELS = {
     DeadlineRule.Kind.DAYS_BEFORE: "Nombre de jours avant",
     DeadlineRule.Kind.HOURS_BEFORE: "Nombre d'heures avant",
-    DeadlineRule.Kind.WEEK_BEFORE: "Nombre de semaines avant",
-    DeadlineRule.Kind.MONTH_DAY: "Nombre de mois avant",
+    DeadlineRule.Kind.WEEK_BEFORE: "Semaines avant (vide : 1)",
+    DeadlineRule.Kind.MONTH_DAY: "Mois avant (vide : 1)",
     DeadlineRule.Kind.CLEAR_DAYS: "Nombre de jours francs",
 }
 TIME_INPUT = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
@@ -55,7 +55,6 @@ class DeadlineRuleForm(forms.ModelForm):
             "inclusive": "Non coché : « avant 12 h », et 12 h pile est trop tard.",
             "month_day": "31 : le dernier jour du mois.",
             "from_last_school_day": "Au retour des vacances, la limite tombe avant elles, pas pendant.",
-            "number": "Pour une semaine ou un mois, vide : 1.",
         }
         widgets = {"at": TIME_INPUT, "reference_time": TIME_INPUT}
 
@@ -84,6 +83,14 @@ class DeadlineWindowInline(admin.TabularInline):
     model = DeadlineWindow
     fields = ["covers_from", "covers_to", "opens_at", "closes_at", "audience"]
     extra = 0
+    # One native control a value: a year of windows stays readable.
+    formfield_overrides = {
+        models.DateField: {"widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")},
+        models.DateTimeField: {
+            "form_class": forms.DateTimeField,
+            "widget": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        },
+    }
 
 
 @admin.register(DeadlineRule)

@@ -184,8 +184,8 @@ def _school_rows(start_year: int, zone: str, region: str, warnings: list[str]) -
         found = school_holidays(first, last, zone)
     else:
         warnings.append(
-            "L'académie de Corse adapte le calendrier national : seules les vacances communes aux trois zones "
-            "sont proposées, et leurs dates sont à vérifier."
+            "L'académie de Corse adapte le calendrier national : le portail ne peut proposer que les vacances "
+            "communes aux trois zones, et leurs dates sont à vérifier."
         )
         found = _common([school_holidays(first, last, each) for each in ZONES_KNOWN])
     if start_year > last_year_known():

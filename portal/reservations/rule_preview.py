@@ -61,7 +61,7 @@ def preview(row: DeadlineRule, windows: Sequence[DeadlineWindow], at: datetime) 
         title = ("Familles de la commune" if resident else "Familles hors commune") if apart else ""
         groups.append((title, _lines(rule, calendar, today, at, resident, starts)))
     return Preview(
-        sentences=wording.sentences(rule),
+        sentences=[wording.sentence(rule)] if isinstance(rule, Windows) else wording.sentences(rule),
         warnings=warnings(row, windows, _concerned(row)),
         groups=groups,
         calendar=" – ".join(str(each) for each in (activity, establishment) if each),
@@ -148,11 +148,11 @@ def _table_warnings(row: DeadlineRule, establishments: Iterable[Establishment]) 
     found = []
     if closed:
         found.append(
-            f"Le tableau a une ligne pour le {french.listing(closed)} : aucun établissement n'ouvre ce jour-là."
+            f"Le tableau a une ligne pour {french.listing(closed)} : aucun établissement n'y ouvre."
         )
     if missing:
         found.append(
-            f"Le tableau n'a pas de ligne pour le {french.listing(missing)} : ce sera toujours « jamais »."
+            f"Le tableau n'a pas de ligne pour {french.listing(missing)} : ce sera toujours « jamais »."
         )
     return found
 

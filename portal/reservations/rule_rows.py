@@ -11,9 +11,10 @@ from portal.reservations.fields import WEEKDAYS, weekdays_in
 if TYPE_CHECKING:
     from portal.reservations.models import DeadlineRule, DeadlineWindow
 
+# Which days count.
 COUNTING = ("day_unit", "skip_weekends", "skip_public_holidays", "skip_weekdays")
 
-# The fields each kind reads, in the order a form shows them.
+# The fields each kind reads.
 FIELDS_OF_KIND: dict[str, tuple[str, ...]] = {
     "days_before": ("number", "at", *COUNTING, "from_last_school_day", "inclusive"),
     "hours_before": ("number", "reference_time", *COUNTING, "from_last_school_day", "inclusive"),
@@ -25,7 +26,19 @@ FIELDS_OF_KIND: dict[str, tuple[str, ...]] = {
     "windows": ("inclusive",),
     "never": (),
 }
-EVERY_FIELD = tuple(dict.fromkeys(field for fields in FIELDS_OF_KIND.values() for field in fields))
+# In the order a form shows them.
+EVERY_FIELD = (
+    "weekday",
+    "month_day",
+    "table",
+    "holiday_monday_table",
+    "number",
+    "at",
+    "reference_time",
+    *COUNTING,
+    "from_last_school_day",
+    "inclusive",
+)
 
 NEEDED: dict[str, dict[str, str]] = {
     "days_before": {"number": "Indiquez combien de jours avant."},
