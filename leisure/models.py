@@ -1,1 +1,3 @@
 """What only the leisure service has."""
+
+SERVICE = "leisure"

@@ -308,7 +308,7 @@ class Canteen:
             )
         if after:
             self.reserve(seat, after, submitted=self.evening(cut - timedelta(days=rng.randint(1, 4))))
-        if not known and rng.random() < 0.03:
+        if not known and rng.random() < 0.06:
             self.ask_late(seat)
         elif not known and rng.random() < 0.04:
             self.draft(seat)

@@ -13,6 +13,7 @@ from simple_history.admin import SimpleHistoryAdmin
 
 from portal.desk import confirm_page, counted, log_all
 from portal.reservations import opening
+from portal.reservations.admin_town_file import ExportsTown
 from portal.reservations.models import Activity, Capacity, Formula, Part, Period
 from portal.reservations.rule_preview import overlapping_periods
 
@@ -77,7 +78,7 @@ def _activity_shown(request: HttpRequest) -> Any:
 
 
 @admin.register(Activity)
-class ActivityAdmin(SimpleHistoryAdmin):
+class ActivityAdmin(ExportsTown, SimpleHistoryAdmin):
     desk_order = 20
     form = ActivityForm
     list_display = ["name", "service", "processing", "during", "active", "order"]

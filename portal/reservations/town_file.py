@@ -1,14 +1,14 @@
 """A town's set-up as one readable YAML file: loaded, exported, loaded again without a difference.
 
-The file holds sections (« établissements », « activités »…). A section is a list of rows or one block, and each
-row is a model's fields under French names: `Rows` and `Field` say which, for reading and writing alike. Apps
-above the engine add their own sections by calling `register` in a module `town_sections.py`.
+The file holds sections (« établissements », « activités »…). A section is a list of rows or one block, and
+each row is a model's fields under French names: `Rows` and `Field` say which, for reading and writing alike.
+Apps above the engine add their own sections by calling `register` in a module `town_sections.py`.
 
     load(text) -> Report           all or nothing; raises TownFileError with every mistake, its line and field
     export() -> str                the same file, from the database
 
-Rows are matched by their code or name: what exists is brought up to date, never doubled; what the file does not
-name is left alone. A field left out takes its usual value, so that a file always says the same thing.
+Rows are matched by their code or name: what exists is brought up to date, never doubled; what the file does
+not name is left alone. A field left out takes its usual value, so that a file always says the same thing.
 See docs/town-file.md.
 """
 
@@ -291,7 +291,7 @@ class Weekdays(Text):
 
 
 class Reference(Text):
-    """Another row, by its code or name; `within` narrows to the children of the same parent (« activity »)."""
+    """Another row, by its code or name; `within` narrows it to the children of the same parent row."""
 
     def __init__(
         self,
@@ -466,11 +466,12 @@ class Rows:
         if not isinstance(node, MappingNode):
             loading.complain(node, where, "Des champs de la forme « nom: valeur » sont attendus ici.")
             return None
-        entries = self.entries(node, loading, where)
-        name = self.name_in(entries)
+        name = self.name_in(node)
         where = (*where, name) if name else where
+        before = len(loading.problems)
+        entries = self.entries(node, loading, where)
         values = self.values(node, entries, loading, where, parent)
-        if values is None:
+        if values is None or len(loading.problems) > before:
             if name:
                 loading.refused.add((self.model, name))
             return None
@@ -532,13 +533,12 @@ class Rows:
                 found[key] = (key_node, value_node)
         return found
 
-    def name_in(self, entries: dict[str, tuple[Node, Node]]) -> str:
-        """What the row calls itself, for messages."""
-        for field_ in self.fields:
-            if field_.name in (*self.match, "code", "name") and plain(field_.key) in entries:
-                value = entries[plain(field_.key)][1]
-                if isinstance(value, ScalarNode):
-                    return str(value.value)
+    def name_in(self, node: MappingNode) -> str:
+        """What the row calls itself, for messages and references: its code or else its name."""
+        named = {plain(field_.key) for field_ in self.fields if field_.name in (*self.match, "code", "name")}
+        for key_node, value_node in node.value:
+            if plain(str(getattr(key_node, "value", ""))) in named and isinstance(value_node, ScalarNode):
+                return str(value_node.value)
         return ""
 
     def values(

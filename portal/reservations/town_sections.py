@@ -1,6 +1,10 @@
 """What the engine writes into a town's file: the town, its calendar, its rules, its activities."""
 
 from datetime import time
+from typing import Any
+
+from django.apps import apps
+from ruamel.yaml.nodes import Node
 
 from portal.models import Town
 from portal.reservations.fields import MONDAY_TO_FRIDAY
@@ -28,17 +32,36 @@ from portal.reservations.town_file import (
     Flag,
     Hour,
     ListOf,
+    Loading,
+    Mistake,
     Moment,
     Number,
     Reference,
     Rows,
+    Text,
     Weekdays,
     Words,
+    closest,
     register,
+    scalar,
 )
 
 REGION = Words({label: value for value, label in Town.Region.choices})
 ZONE = Words({value: value for value in Town.Zone.values})
+
+
+class Service(Text):
+    """An installed service: an app that offers one names it `SERVICE` in its models."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> str:
+        text = scalar(node).strip()
+        offered = [getattr(app.models_module, "SERVICE", None) for app in apps.get_app_configs()]
+        known = [service for service in offered if service]
+        if text not in known:
+            raise Mistake(f"Le service « {text} » n'est pas installé. {closest(text, known)}", node)
+        return text
+
+
 KIND_OF_ESTABLISHMENT = Words(
     {
         "école": Establishment.Kind.SCHOOL,
@@ -240,7 +263,7 @@ register(
         fields=(
             Field("code", "code"),
             Field("nom", "name"),
-            Field("service", "service"),
+            Field("service", "service", Service()),
             Field("présentation", "description", default=""),
             Field(
                 "établissements", "establishments", ListOf(Reference(Establishment)), default=list, many=True

@@ -1,0 +1,43 @@
+"""The desk's way to the town's file: everything that `load_town` reads, as one download."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.text import slugify
+
+from portal import town
+from portal.admin_site import DeskLink
+from portal.reservations import town_file
+
+PERMISSION = "reservations.view_activity"
+
+
+class ExportsTown(admin.ModelAdmin):
+    """Offers the town's file on the desk's first page, to who may see the activities."""
+
+    desk_links = [
+        DeskLink(
+            title="Exporter la configuration de la commune",
+            url_name="reservations_town_export",
+            permission=PERMISSION,
+            hint="Établissements, activités, périodes et délais en un fichier lisible.",
+        )
+    ]
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.export_town)
+        return [path("configuration.yaml", view, name="reservations_town_export"), *super().get_urls()]
+
+    def export_town(self, request: HttpRequest) -> HttpResponse:
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        name = f"{slugify(town.current().name) or 'commune'}-{timezone.localdate():%Y-%m-%d}.yaml"
+        return HttpResponse(
+            town_file.export(),
+            content_type="application/yaml; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )

@@ -1,0 +1,391 @@
+"""A town's file: loads all or nothing, says mistakes by line and field, comes back the same."""
+
+from datetime import date, time
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+import portal.demo
+from catering.models import Diet
+from portal.models import Town
+from portal.reservations import town_file
+from portal.reservations.models import (
+    Activity,
+    ActivityDeadline,
+    Capacity,
+    DeadlineRule,
+    DeadlineWindow,
+    Establishment,
+    Formula,
+    Period,
+    PublicHoliday,
+    SchoolHoliday,
+)
+from portal.reservations.town_file import TownFileError
+from tests.factories import paris
+
+DEMO = (Path(portal.demo.__file__).parent / "town.yaml").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "town-file.md"
+
+SMALL = """\
+commune:
+  nom: Saint-Exemple
+établissements:
+  - code: verger
+    nom: Restaurant du Verger
+    type: restaurant
+    écoles: [tilleuls]
+  - code: tilleuls
+    nom: École des Tilleuls
+    type: école
+années_scolaires:
+  - {nom: 2026-2027, du: 2026-09-01, au: 2027-07-02}
+règles_de_délai:
+  - nom: La veille
+    principe: jours_avant
+    nombre: 1
+    heure: 10 h 30
+activités:
+  - code: cantine
+    nom: Restauration scolaire
+    service: catering
+    établissements: [verger]
+    formules:
+      - {code: repas, nom: Repas, moments: [midi]}
+    périodes:
+      - {code: annee, nom: Année, année: 2026-2027, du: 2026-09-01, au: 2027-07-02}
+    places:
+      - {établissement: verger, moment: midi, formule: repas, places: 120}
+    délais:
+      - {pour: réserver, règle: La veille, en_retard: accord, majoration: ajout, montant: "1,50"}
+"""
+
+
+def problems_of(text):
+    """What the file is told to change, and nothing was written."""
+    with pytest.raises(TownFileError) as caught:
+        town_file.load(text)
+    assert not Establishment.objects.exists()
+    return [(problem.line, problem.where, problem.text) for problem in caught.value.problems]
+
+
+# What it says -----------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_row_arrives(db):
+    town_file.load(SMALL)
+    verger = Establishment.objects.get(code="verger")
+    activity = Activity.objects.get(code="cantine")
+    deadline = ActivityDeadline.objects.get()
+    assert Town.objects.get().name == "Saint-Exemple"
+    assert [school.code for school in verger.schools.all()] == ["tilleuls"]
+    assert list(activity.establishments.all()) == [verger]
+    assert Formula.objects.get().parts == ["noon"]
+    assert Period.objects.get().school_year.name == "2026-2027"
+    assert Capacity.objects.get().places == 120
+    assert (deadline.rule.at, deadline.late, deadline.surcharge) == (time(10, 30), "accept", "add")
+    assert deadline.surcharge_amount == Decimal("1.50")
+
+
+def test_every_kind_of_rule_arrives(db):
+    town_file.load(
+        """\
+règles_de_délai:
+  - {nom: a, principe: jours_avant, nombre: 2, jours_comptés: ouvrés, sans_ces_jours: [mercredi], heure: "9:00"}
+  - {nom: b, principe: heures_avant, nombre: 48, instant_de_référence: "12:00", heure_incluse: non}
+  - {nom: c, principe: semaine_avant, nombre: 2, jour: jeudi, heure: 12 h}
+  - nom: d
+    principe: tableau
+    tableau: {lundi: jeudi 15:00, mardi: vendredi, jeudi: mardi 9 h (1 semaine plus tôt), vendredi: jamais}
+    tableau_si_lundi_férié: {mardi: jeudi 15:00}
+  - {nom: e, principe: jour_même, heure: "9:00"}
+  - {nom: f, principe: jour_du_mois, jour_du_mois: 20}
+  - {nom: g, principe: jours_francs, nombre: 15, depuis_le_dernier_jour_de_classe: oui}
+  - nom: h
+    principe: fenêtres
+    fenêtres:
+      - {du: 2026-12-19, au: 2027-01-03, ouvre: 2026-11-02 08:00, clôt: 2026-12-04 18:00, pour: commune}
+  - {nom: i, principe: jamais}
+"""
+    )
+    rule = {rule.name: rule for rule in DeadlineRule.objects.all()}
+    assert (rule["a"].day_unit, rule["a"].skip_weekdays, rule["a"].at) == ("working", 0b100, time(9))
+    assert (rule["b"].number, rule["b"].reference_time, rule["b"].inclusive) == (48, time(12), False)
+    assert (rule["c"].number, rule["c"].weekday, rule["c"].at) == (2, 3, time(12))
+    assert rule["d"].table == {"0": [3, "15:00"], "1": [4, None], "3": [1, "09:00", 1], "4": None}
+    assert rule["d"].holiday_monday_table == {"1": [3, "15:00"]}
+    assert rule["f"].month_day == 20
+    assert rule["g"].from_last_school_day
+    window = DeadlineWindow.objects.get()
+    assert window.opens_at == paris(2026, 11, 2, 8)
+    assert (window.covers_from, window.audience) == (date(2026, 12, 19), "resident")
+    again = town_file.export()
+    assert town_file.load(again).changed == []
+    assert town_file.export() == again
+
+
+# Repeating it -----------------------------------------------------------------------------------------
+
+
+def test_loading_twice_changes_nothing(db):
+    first = town_file.load(SMALL)
+    again = town_file.load(SMALL)
+    assert (again.created, again.changed, again.removed) == ([], [], [])
+    assert len(again.unchanged) == len(first.created) == 10
+
+
+def test_a_changed_field_changes_one_row(db):
+    town_file.load(SMALL)
+    report = town_file.load(SMALL.replace("places: 120", "places: 90"))
+    assert (report.created, report.changed) == (
+        [],
+        ["capacité habituelle « Restaurant du Verger – midi : 90 »"],
+    )
+
+
+def test_a_field_left_out_takes_its_usual_value_and_a_relation_is_emptied(db):
+    town_file.load(SMALL)
+    town_file.load(SMALL.replace("    écoles: [tilleuls]\n", ""))
+    assert not Establishment.objects.get(code="verger").schools.exists()
+
+
+def test_rows_that_the_file_does_not_name_are_left(db):
+    PublicHoliday.objects.create(day=date(2026, 11, 11), name="Armistice de 1918")
+    town_file.load(SMALL)
+    assert PublicHoliday.objects.count() == 1
+
+
+def test_windows_are_those_of_the_file(db):
+    text = """\
+règles_de_délai:
+  - nom: Vacances
+    principe: fenêtres
+    fenêtres:
+      - {du: 2026-12-19, au: 2026-12-24, clôt: 2026-12-04 18:00}
+      - {du: 2026-12-26, au: 2026-12-31, clôt: 2026-12-11 18:00}
+"""
+    town_file.load(text)
+    report = town_file.load("\n".join(text.splitlines()[:5]))
+    assert len(report.removed) == 1
+    assert DeadlineWindow.objects.get().covers_from == date(2026, 12, 19)
+
+
+def test_a_trial_writes_nothing(db):
+    assert len(town_file.load(SMALL, dry_run=True).created) == 10
+    assert not Establishment.objects.exists()
+
+
+def test_the_demo_town_comes_back_as_it_went(db):
+    town_file.load(DEMO)
+    written = town_file.export()
+    report = town_file.load(written)
+    assert (report.created, report.changed, report.removed) == ([], [], [])
+    assert town_file.export() == written
+    Activity.objects.all().delete()
+    DeadlineRule.objects.all().delete()
+    Diet.objects.all().delete()
+    for model in (Period, Establishment, SchoolHoliday, PublicHoliday, Town):
+        model.objects.all().delete()
+    town_file.load(written)
+    assert town_file.export() == written
+
+
+def test_texts_of_several_lines_come_back(db):
+    Town.objects.create(name="Saint-Exemple", address="Mairie\r\n1 place : « du marché » # bis\n")
+    written = town_file.export()
+    town_file.load(written)
+    assert Town.objects.get().address == "Mairie\n1 place : « du marché » # bis"
+    assert town_file.export() == written
+
+
+# Mistakes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "problem"),
+    [
+        (
+            "type: restaurant",
+            "type: hôpital",
+            (
+                6,
+                "établissements › verger › type",
+                "« hôpital » n'est pas prévu ici. Possible : école, restaurant, centre.",
+            ),
+        ),
+        (
+            "    nom: École des Tilleuls\n",
+            "",
+            (8, "établissements › tilleuls › nom", "Le champ « nom » manque."),
+        ),
+        (
+            "écoles: [tilleuls]",
+            "écoles: [tileuls]",
+            (
+                7,
+                "établissements › verger › écoles",
+                "« tileuls » : aucun établissement de ce nom. Vouliez-vous écrire « tilleuls » ?",
+            ),
+        ),
+        (
+            "    heure: 10 h 30",
+            "    heure: dix heures",
+            (
+                17,
+                "règles_de_délai › La veille › heure",
+                "« dix heures » n'est pas une heure. Écrivez-la ainsi : 10:00.",
+            ),
+        ),
+        (
+            "    nombre: 1\n",
+            "    nombre: -1\n",
+            (16, "règles_de_délai › La veille › nombre", "« -1 » n'est pas un nombre entier."),
+        ),
+        (
+            "    nombre: 1\n",
+            "    nombres: 1\n",
+            (
+                16,
+                "règles_de_délai › La veille",
+                "Le champ « nombres » n'existe pas ici. Vouliez-vous écrire « nombre » ?",
+            ),
+        ),
+        (
+            "service: catering",
+            "service: cattering",
+            (
+                21,
+                "activités › cantine › service",
+                "Le service « cattering » n'est pas installé. Vouliez-vous écrire « catering » ?",
+            ),
+        ),
+        (
+            "du: 2026-09-01, au: 2027-07-02}\nrègles",
+            "du: 2026-09-31, au: 2027-07-02}\nrègles",
+            (
+                12,
+                "années_scolaires › 2026-2027 › du",
+                "« 2026-09-31 » n'est pas une date. Écrivez-la ainsi : 2026-09-01.",
+            ),
+        ),
+        (
+            "commune:\n",
+            "communes:\n",
+            (1, "", "La rubrique « communes » n'existe pas. Vouliez-vous écrire « commune » ?"),
+        ),
+        (
+            "moments: [midi]",
+            "moments: midi",
+            (
+                24,
+                "activités › cantine › formules › repas › moments",
+                "Une liste est attendue ici, par exemple [lundi, mardi].",
+            ),
+        ),
+    ],
+)
+def test_a_mistake_names_its_line_and_field(db, right, wrong, problem):
+    assert right in SMALL
+    assert problem in problems_of(SMALL.replace(right, wrong, 1))
+
+
+def test_the_models_own_sentences_stand_at_the_field(db):
+    found = problems_of(SMALL.replace("    nombre: 1\n", ""))
+    assert (14, "règles_de_délai › La veille › nombre", "Indiquez combien de jours avant.") in found
+
+
+def test_a_year_that_ends_before_it_begins_is_refused(db):
+    found = problems_of(
+        SMALL.replace("du: 2026-09-01, au: 2027-07-02}\nrègles", "du: 2027-09-01, au: 2027-07-02}\nrègles")
+    )
+    assert (12, "années_scolaires › 2026-2027", "L'année scolaire doit finir après son début.") in found
+
+
+def test_all_mistakes_are_told_at_once_and_none_twice(db):
+    found = problems_of(SMALL.replace("type: école", "type: ecol").replace("10 h 30", "25 h"))
+    assert [line for line, *_ in found] == [10, 17]
+
+
+def test_the_same_row_twice_is_a_mistake(db):
+    twice = SMALL.replace(
+        "années_scolaires", "  - {code: verger, nom: Bis, type: restaurant}\nannées_scolaires"
+    )
+    assert (11, "établissements › verger", "Déjà écrit à la ligne 4.") in problems_of(twice)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- une liste",
+        "commune: [",
+        "commune:\n\tnom: x",
+        "commune: x",
+        "établissements: {a: b}",
+        "a: *b",
+        "é: &a [*a]",
+    ],
+)
+def test_what_is_no_such_file_is_told_so(db, text):
+    assert problems_of(text)
+
+
+def test_accents_and_signs_of_the_fields_do_not_matter(db):
+    town_file.load("etablissements:\n  - {code: a, nom: A, type: Ecole, en service: non, telephone: 01}\n")
+    assert not Establishment.objects.get().active
+
+
+# Command and desk -------------------------------------------------------------------------------------
+
+
+def test_the_command_says_what_it_did(db, tmp_path):
+    path = tmp_path / "town.yaml"
+    path.write_text(SMALL, encoding="utf-8")
+    out = StringIO()
+    call_command("load_town", str(path), stdout=out)
+    assert "Créé : établissement « École des Tilleuls »" in out.getvalue()
+    assert "10 créés, 0 modifiés, 0 retirés, 0 inchangés." in out.getvalue()
+
+
+def test_the_command_names_lines(db, tmp_path):
+    path = tmp_path / "town.yaml"
+    path.write_text(SMALL.replace("type: école", "type: ecol"), encoding="utf-8")
+    with pytest.raises(CommandError, match=r"Ligne 10 \(établissements › tilleuls › type\)"):
+        call_command("load_town", str(path))
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "latin.yaml"])
+def test_a_file_that_cannot_be_read_is_told_so(db, tmp_path, name):
+    (tmp_path / "latin.yaml").write_bytes("commune: {nom: Été}".encode("latin-1"))
+    with pytest.raises(CommandError, match=name):
+        call_command("load_town", str(tmp_path / name))
+
+
+def test_staff_who_may_see_activities_export_the_file(town, agent, agent_client):
+    agent.user_permissions.add(
+        Permission.objects.get(codename="view_activity", content_type__app_label="reservations")
+    )
+    answer = agent_client.get(reverse("admin:reservations_town_export"))
+    assert answer.content.decode() == town_file.export()
+    assert answer["Content-Disposition"].startswith(
+        'attachment; filename="valmirelle-les-pres-2026-11-09.yaml"'
+    )
+    assert (
+        "Exporter la configuration de la commune" in agent_client.get(reverse("admin:index")).content.decode()
+    )
+
+
+def test_others_do_not(town, regie, regie_client, books_client):
+    regie.groups.clear()
+    assert regie_client.get(reverse("admin:reservations_town_export")).status_code == 403
+    assert books_client.get(reverse("admin:reservations_town_export")).status_code == 302
+
+
+def test_the_example_of_the_documentation_loads(db):
+    example = DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    assert town_file.load(example).created
