@@ -113,7 +113,7 @@ class Where:
 
 def _closed_by(verdict: Verdict, action: Action) -> Closed | None:
     if verdict.standing == Standing.EARLY and verdict.moment is not None:
-        return _too_early(verdict.moment)
+        return _too_early(verdict.moment, action)
     if verdict.standing == Standing.NEVER:
         what = "ne peut pas être annulé" if action == Action.CANCEL else "ne peut pas être réservé"
         return Closed(CellState.LATE, f"Ce jour {what} en ligne.", "impossible en ligne")
@@ -122,10 +122,9 @@ def _closed_by(verdict: Verdict, action: Action) -> Closed | None:
     return None
 
 
-def _too_early(opens: datetime) -> Closed:
-    return Closed(
-        CellState.EARLY, f"Réservation ouverte {french.opening(opens)}.", f"ouvre {french.brief(opens)}"
-    )
+def _too_early(opens: datetime, action: Action) -> Closed:
+    what = "Annulation" if action == Action.CANCEL else "Réservation"
+    return Closed(CellState.EARLY, f"{what} ouverte {french.opening(opens)}.", f"ouvre {french.brief(opens)}")
 
 
 def _too_late(since: datetime | None, action: Action) -> Closed:
