@@ -8,11 +8,11 @@ Amounts are decimal texts in euros; both limits of a band are included; null is 
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from billing import pricing
+from billing import absences, pricing
 from billing.models import Tariff, TariffBand, TariffModifier, TariffRate, price_text
 
 When = TariffModifier.When
@@ -85,6 +85,13 @@ def day(value: Any) -> date | None:
     if value is None or isinstance(value, date):
         return value
     return date.fromisoformat(str(value))
+
+
+def moment(value: Any) -> datetime | None:
+    """A local moment, naive, as `2026-12-02T09:00`."""
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.fromisoformat(str(value))
 
 
 def first_of(row: Mapping[str, Any], *keys: str) -> Any:
@@ -264,3 +271,49 @@ def _effects(said: Any, when: str, columns: list[str], **what: Any) -> Iterator[
                 yield TariffModifier(
                     when=when, effect=effect, amount=sign * amount(one), columns=scope, **what
                 )
+
+
+REASONS = {
+    "maladie": absences.Reason.ILLNESS,
+    "illness": absences.Reason.ILLNESS,
+    "greve": absences.Reason.STRIKE,
+    "grève": absences.Reason.STRIKE,
+    "strike": absences.Reason.STRIKE,
+    "enseignant_absent": absences.Reason.TEACHER,
+    "teacher": absences.Reason.TEACHER,
+    "sortie": absences.Reason.TRIP,
+    "trip": absences.Reason.TRIP,
+}
+WITHIN = re.compile(r"sous\s+(\d+)\s*(h|heures?|j|jours?)")
+
+
+def absence_policy(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an AbsencePolicy: `{within_hours: 72, then_carence_days: 2, max_days: 10}`, or in words
+    `{maladie: non facturée si justificatif sous 48h, greve: non facturée}`."""
+    hours = first_of(said, "within_hours", "certificate_within_hours")
+    days = first_of(said, "within_days", "certificate_within_days")
+    if hours is None and days is not None:
+        hours = int(days) * 24
+    words = str(first_of(said, "maladie", "illness", "text") or "")
+    if hours is None and (found := WITHIN.search(words)):
+        hours = int(found[1]) * (1 if found[2].startswith("h") else 24)
+    late = first_of(said, "then_carence_days", "late_carence_days")
+    maximum = first_of(said, "max_days")
+    fields: dict[str, Any] = {
+        "within_hours": None if hours is None else int(hours),
+        "waiting_days": int(
+            first_of(said, "carence_days", "waiting_days", "first_days_billed", "carence") or 0
+        ),
+        "late_waiting_days": None if late is None else int(late),
+        "max_days": None if maximum is None else int(maximum),
+        "certificates_count": str(first_of(said, "certificate", "certificates") or "").lower()
+        not in ("false", "never", "no"),
+    }
+    for key, name in (
+        ("greve", "strike_free"),
+        ("enseignant_absent", "teacher_free"),
+        ("sortie", "trip_free"),
+    ):
+        if key in said:
+            fields[name] = str(said[key]).startswith(("non", "gratuit", "free"))
+    return fields

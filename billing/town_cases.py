@@ -1,12 +1,12 @@
-"""The price cases that towns publish, replayed through real tariffs, formulas and the price book."""
+"""The price and absence cases that towns publish, replayed through real tariffs, formulas and the price book."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from billing import pricing, published
-from billing.models import FormulaTariff
+from billing import absences, pricing, published
+from billing.models import AbsencePolicy, FormulaTariff
 from billing.tariffs import PriceBook
 from portal.reservations.models import Activity, Formula
 from portal.reservations.town_replay import Case, register
@@ -93,4 +93,25 @@ def _flag(worked: Mapping[str, Any], key: str, *, default: bool = False) -> bool
     return default if value is None else str(value).lower() in TRUE_WORDS
 
 
+def absence_cases(town: Mapping[str, Any], meta: Mapping[str, Any]) -> Iterator[Case]:
+    for place, worked in enumerate(town.get("worked_absences") or [], start=1):
+
+        def run(worked: Mapping[str, Any] = worked) -> str | None:
+            return _check_absence(town.get("absences") or {}, worked)
+
+        yield Case(str(town.get("id")), f"absence {place}", run)
+
+
+def _check_absence(said: Mapping[str, Any], worked: Mapping[str, Any]) -> str | None:
+    policy = AbsencePolicy.objects.create(**published.absence_policy(said))
+    policy.refresh_from_db()
+    absent = [published.day(one) for one in worked.get("absent") or [worked["first_absence"]]]
+    certificate = published.moment(worked.get("certificate"))
+    reason = published.REASONS.get(str(worked.get("reason") or ""), absences.Reason.NONE)
+    billed = absences.billed_days(policy.rule(), [one for one in absent if one], certificate, reason)
+    expected = int(worked["billed_days"])
+    return None if len(billed) == expected else f"attendu {expected} jours facturés, obtenu {len(billed)}"
+
+
 register("prices", prices)
+register("absences", absence_cases)

@@ -19,6 +19,12 @@ def test_price_that_a_town_publishes(case):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("case", list(town_replay.cases(TOWNS, "absences")), ids=str)
+def test_absence_that_a_town_publishes(case):
+    assert case.run() is None
+
+
+@pytest.mark.django_db
 def test_every_published_tariff_survives_the_town_file(canteen):
     for town in TOWNS["towns"]:
         for place, row in enumerate(town.get("tariffs") or []):
