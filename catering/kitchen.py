@@ -124,7 +124,7 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
     counts.groups = [group for group in _once(groups.values()) if group in eating]
     counts.groups += sorted(eating - set(counts.groups))
     counts.diets = [diet for diet in diets.values() if diet in cooked] + sorted(cooked - set(diets.values()))
-    counts.days = [day for day in days if day.weekday() < 5 or counts.total(day=day)]
+    counts.days = [day for day in days if counts.total(day=day)]
     return counts
 
 

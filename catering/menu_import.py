@@ -8,9 +8,10 @@ Windows-1252.
 
 import csv
 import io
+import re
 import unicodedata
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 
 from django.db import transaction
 
@@ -23,7 +24,10 @@ OPTIONAL = "allergènes"
 MOST_BYTES = 1024 * 1024
 MOST_LINES = 5000
 MOST_MISTAKES = 50
-DATE_FORMATS = ("%d/%m/%Y", "%Y-%m-%d", "%d/%m/%y")
+DATES = (
+    re.compile(r"(?P<day>\d{1,2})[/.-](?P<month>\d{1,2})[/.-](?P<year>\d{4}|\d{2})", re.ASCII),
+    re.compile(r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})", re.ASCII),
+)
 TEMPLATE_LINES = (
     ("24/11/2026", "Entrée", "Carottes râpées", "Moutarde"),
     ("24/11/2026", "Plat", "Gratin de poisson", "Poisson, Lait, Gluten"),
@@ -221,11 +225,13 @@ def _read_dish(
 
 
 def _date(text: str) -> date | None:
-    for form in DATE_FORMATS:
-        try:
-            return datetime.strptime(text, form).date()
-        except ValueError:
-            continue
+    for written in DATES:
+        if match := written.fullmatch(text):
+            year = int(match["year"])
+            try:
+                return date(year if year > 99 else 2000 + year, int(match["month"]), int(match["day"]))
+            except ValueError:
+                return None
     return None
 
 

@@ -29,7 +29,7 @@ class ActivityForm(forms.ModelForm):
 
     class Meta:
         model = Activity
-        fields = "__all__"
+        fields = ["service"]
 
 
 class FormulaForm(forms.ModelForm):
@@ -39,7 +39,7 @@ class FormulaForm(forms.ModelForm):
 
     class Meta:
         model = Formula
-        fields = "__all__"
+        fields = ["name", "code", "parts", "with_meal", "order", "active"]
 
 
 class FormulaInline(admin.TabularInline):

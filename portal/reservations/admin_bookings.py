@@ -18,7 +18,7 @@ from portal.desk import (
     counted,
 )
 from portal.reservations import booking, french
-from portal.reservations.admin_queues import class_of, household_link
+from portal.reservations.admin_queues import class_of, household_link, short_moment
 from portal.reservations.models import Booking, BookingEvent
 from portal.reservations.states import LIVE, BookingState
 
@@ -54,7 +54,7 @@ class BookingAdmin(NumberSearch, Decidable):
         "establishment",
         "state_badge",
         "late",
-        "changed_at",
+        "changed",
     ]
     list_display_links = ["day_shown", "child"]
     list_filter = ["state", "late", "activity", "establishment"]
@@ -102,6 +102,10 @@ class BookingAdmin(NumberSearch, Decidable):
     @admin.display(description="classe", ordering="attended", empty_value="–")
     def class_name(self, obj: Any) -> str | None:
         return obj.attended
+
+    @admin.display(description="changée le", ordering="changed_at")
+    def changed(self, obj: Booking) -> str | None:
+        return short_moment(obj.changed_at)
 
     @admin.display(description="réservation", ordering="activity__order")
     def formula_shown(self, obj: Booking) -> str:

@@ -1,6 +1,7 @@
 """Work queues: enrolments and reservations that wait for the town hall's answer."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,6 +9,7 @@ from django.db.models import (
     Aggregate,
     Case,
     Count,
+    Exists,
     ExpressionWrapper,
     F,
     IntegerField,
@@ -40,7 +42,7 @@ from portal.desk import (
     log_all,
 )
 from portal.reservations import booking, enrolling, french
-from portal.reservations.fields import names_of
+from portal.reservations.fields import WEEKDAYS, names_of, weekdays_in
 from portal.reservations.models import Enrolment, Reservation, ReservationLine, Schooling, Slot
 from portal.reservations.states import Action, BookingState, EnrolmentState, Outcome, ReservationState
 
@@ -79,6 +81,11 @@ def places_cell(left: int | None, *, waits: bool = True) -> SafeString | str:
     return badge("full", "complet") if left <= 0 else str(left)
 
 
+def short_moment(moment: datetime | None) -> str | None:
+    """« 22/11/2026 à 22:16 », in the portal's time zone: narrow enough for a list."""
+    return f"{timezone.localtime(moment):%d/%m/%Y à %H:%M}" if moment else None
+
+
 def household_link(household_id: int) -> SafeString | str:
     """The household's number, leading to its page."""
     url = reverse("admin:families_household_change", args=[household_id])
@@ -105,9 +112,9 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdmin
         "class_name",
         "activity",
         "establishment",
-        "days",
-        "starts_on",
-        "requested_at",
+        "short_days",
+        "starts",
+        "received",
         "places_left",
         "state_badge",
     ]
@@ -185,7 +192,19 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdmin
     def class_name(self, obj: Any) -> str | None:
         return f"{obj.attended}, {obj.school_name}" if obj.attended else None
 
+    @admin.display(description="reçue", ordering="requested_at")
+    def received(self, obj: Enrolment) -> str | None:
+        return short_moment(obj.requested_at)
+
+    @admin.display(description="dès le", ordering="starts_on")
+    def starts(self, obj: Enrolment) -> str:
+        return f"{obj.starts_on:%d/%m/%Y}"
+
     @admin.display(description="jours", empty_value="–")
+    def short_days(self, obj: Enrolment) -> str:
+        return " ".join(WEEKDAYS[weekday][:3] for weekday in weekdays_in(obj.weekdays))
+
+    @admin.display(description="jours de fréquentation", empty_value="–")
     def days(self, obj: Enrolment) -> str:
         return names_of(obj.weekdays)
 
@@ -287,10 +306,24 @@ def of_lines(aggregate: Aggregate, *conditions: Q, **lookups: Any) -> Subquery:
     return Subquery(lines.order_by().values("reservation").annotate(found=aggregate).values("found"))
 
 
+def to_answer(reservations: QuerySet[Reservation]) -> QuerySet[Reservation]:
+    """Those with a day that waits for an answer: a day on a waiting list waits for a place only."""
+    asked = ReservationLine.objects.filter(reservation=OuterRef("pk"), outcome=Outcome.REQUESTED)
+    return reservations.filter(Exists(asked), state=ReservationState.PENDING)
+
+
 class WaitingReservations(WaitingFirst):
     states = ReservationState
-    waiting = ReservationState.PENDING
+    waiting = "a-traiter"
     hidden = (ReservationState.DRAFT,)
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [(self.waiting, "À traiter"), *super().lookups(request, model_admin)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if (self.value() or self.waiting) == self.waiting:
+            return to_answer(queryset)
+        return super().queryset(request, queryset)
 
 
 @admin.register(Reservation)
@@ -299,7 +332,7 @@ class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdm
     work_queues = (
         Queue(
             "Réservations à traiter",
-            lambda request: Reservation.objects.filter(state=ReservationState.PENDING),
+            lambda request: to_answer(Reservation.objects.all()),
             order=40,
         ),
     )
@@ -310,12 +343,12 @@ class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdm
         "class_name",
         "activity",
         "days",
-        "submitted_at",
+        "received",
         "places_left",
         "state_badge",
     ]
     list_display_links = ["number_shown", "child"]
-    list_filter = [WaitingReservations, "enrolment__activity", "establishment", "period"]
+    list_filter = [WaitingReservations, "enrolment__activity", "establishment", "enrolment__school_year"]
     list_select_related = ["child", "enrolment__activity", "establishment"]
     search_fields = ["child__last_name", "child__first_name"]
     search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
@@ -362,7 +395,7 @@ class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdm
         )
 
     def waits(self, obj: Reservation) -> bool:
-        return obj.state == ReservationState.PENDING
+        return bool(obj.asked or obj.asked_back)
 
     @admin.display(description="numéro", ordering="pk")
     def number_shown(self, obj: Reservation) -> str:
@@ -379,6 +412,10 @@ class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdm
     @admin.display(description="activité", ordering="enrolment__activity__order")
     def activity(self, obj: Reservation) -> str:
         return f"{obj.enrolment.activity}, {obj.establishment}"
+
+    @admin.display(description="reçue", ordering="submitted_at")
+    def received(self, obj: Reservation) -> str | None:
+        return short_moment(obj.submitted_at)
 
     @admin.display(description="jours", ordering="first_day", empty_value="–")
     def days(self, obj: Any) -> str | None:
@@ -517,15 +554,15 @@ class ReservationLineAdmin(AcceptOrRefuse, NumberSearch, Decidable):
 
     @admin.display(description="demande", ordering="action")
     def asked(self, obj: ReservationLine) -> str:
-        return f"{obj.get_action_display()} : {obj.formula}, {obj.formula.activity}"
+        return f"{obj.get_action_display()} : {obj.formula} ({obj.formula.activity})"
 
     @admin.display(description="établissement", ordering="reservation__establishment__name")
     def establishment(self, obj: ReservationLine) -> str:
         return str(obj.reservation.establishment)
 
     @admin.display(description="reçue", ordering="reservation__submitted_at")
-    def received(self, obj: ReservationLine) -> Any:
-        return obj.reservation.submitted_at
+    def received(self, obj: ReservationLine) -> str | None:
+        return short_moment(obj.reservation.submitted_at)
 
     @admin.display(description="places libres")
     def places_left(self, obj: Any) -> SafeString | str:

@@ -4,4 +4,5 @@ from django.apps import AppConfig
 class ReservationsConfig(AppConfig):
     name = "portal.reservations"
     label = "reservations"
-    verbose_name = "Réservations"
+    # The desk shows the engine's tables in the portal's group.
+    verbose_name = "Portail"
