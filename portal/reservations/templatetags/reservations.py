@@ -87,6 +87,7 @@ def this_week(
                 "label": f"{french.WEEKDAYS[day.weekday()]} {day.day}",
                 "today": day == today,
                 "closed": calendar.why_closed(day),
+                "free": not any((child.pk, day) in entries for child in children),
                 "children": [(child, entries.get((child.pk, day), [])) for child in children],
                 "menus": _menus(children, day, extras),
             }
