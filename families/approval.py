@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import ProtectedError
 
 from families import emails
 from families.models import ChangeRequest, Child, Custody, FamilyQuotient, Household, User
@@ -85,22 +84,29 @@ def join_known_children(household: Household) -> Joined:
     """Makes the household share the children that the portal already knows, instead of its own copies.
 
     For separated parents who each created an account; an agent decides it, since it opens a child's file.
-    A copy that something else refers to (an enrolment, a booking) stays as it is.
+    A copy that another app already refers to (an enrolment, a booking) stays as it is.
     """
     joined = kept = 0
     with transaction.atomic():
         Household.objects.select_for_update().get(pk=household.pk)
         for copy, known in known_twins(household):
-            try:
-                with transaction.atomic():
-                    copy.custodies.filter(household=household).delete()
-                    if not copy.custodies.exists():
-                        copy.delete()
-                    Custody.objects.get_or_create(household=household, child=known)
-                joined += 1
-            except ProtectedError:
+            if _is_used(copy):
                 kept += 1
+                continue
+            copy.custodies.filter(household=household).delete()
+            if not copy.custodies.exists():
+                copy.delete()
+            Custody.objects.get_or_create(household=household, child=known)
+            joined += 1
     return Joined(joined, kept)
+
+
+def _is_used(child: Child) -> bool:
+    """Whether an app above this one refers to the child."""
+    above = (link for link in Child._meta.related_objects if link.related_model._meta.app_label != "families")
+    return any(
+        link.related_model._default_manager.filter(**{link.field.name: child}).exists() for link in above
+    )
 
 
 def _identity(child: Child) -> tuple[str, str, str]:

@@ -138,8 +138,19 @@ class NewChildForm(forms.Form):
         return _check_birth_date(self.cleaned_data["birth_date"], timezone.localdate())
 
 
+class RowsOfChildren(forms.BaseFormSet):
+    """Rows of a creation form, with sentences for people rather than for programmers."""
+
+    default_error_messages = forms.BaseFormSet.default_error_messages | {
+        "missing_management_form": "Le formulaire est arrivé incomplet. Vérifiez vos enfants, puis renvoyez-le.",
+        "too_few_forms": "Indiquez au moins un enfant.",
+        "too_many_forms": f"Le formulaire accueille {MOST_CHILDREN} enfants au plus.",
+    }
+
+
 NewChildren = forms.formset_factory(
     NewChildForm,
+    formset=RowsOfChildren,
     extra=2,
     min_num=1,
     validate_min=True,
@@ -268,7 +279,8 @@ class QuotientRequestForm(ProofForm):
     class Meta:
         model = ChangeRequest
         fields = ["quotient", "valid_from"]
-        widgets = {"valid_from": DayInput()}
+        localized_fields = ["quotient"]  # families write a comma
+        widgets = {"quotient": forms.TextInput({"inputmode": "decimal"}), "valid_from": DayInput()}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -7,6 +7,7 @@ Rights that a town adds to a group stay; rights of its own belong in a group of 
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps import apps as global_apps
 from django.contrib.auth.management import create_permissions
 
 AGENT = "Agent"
@@ -84,7 +85,7 @@ RIGHTS: dict[str, Rights] = {
 }
 
 
-def give_rights(app_config: AppConfig, using: str, apps: Any, **kwargs: Any) -> None:
+def give_rights(app_config: AppConfig, using: str, apps: Any = global_apps, **kwargs: Any) -> None:
     """Receiver of post_migrate: creates the groups, and gives each its rights on the app just migrated."""
     label = app_config.label
     if not any(label in rights for rights in RIGHTS.values()):

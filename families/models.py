@@ -199,9 +199,7 @@ class Guardian(models.Model):
 class ChildQuerySet(models.QuerySet["Child"]):
     def visible_to(self, user: Any) -> "ChildQuerySet":
         """The children living in a household of `user`, each once."""
-        return self.filter(
-            pk__in=Custody.objects.filter(household__guardians__user=user).values("child_id")
-        )
+        return self.filter(pk__in=Custody.objects.filter(household__guardians__user=user).values("child_id"))
 
 
 class Child(models.Model):

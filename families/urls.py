@@ -1,8 +1,8 @@
-"""Addresses of accounts and households, in French. Names of account pages are allauth's, which reverses them."""
+"""Addresses of accounts and households, in French. Account pages keep allauth's names, which it reverses."""
 
 from allauth.account import views as account
 from django.contrib.auth.decorators import login_not_required
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from families import account_views, views
 
@@ -28,8 +28,8 @@ account_pages = [
         account.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
     ),
-    path(
-        "mot-de-passe-oublie/<slug:uidb36>-<key>/",
+    re_path(
+        r"^mot-de-passe-oublie/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[^/]+)/$",
         account.password_reset_from_key,
         name="account_reset_password_from_key",
     ),

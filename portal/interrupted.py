@@ -1,9 +1,9 @@
 """Forms posted after the session expired: kept aside, and given back once after login.
 
 A view opts in with `@keeps_interrupted_form`. When an anonymous POST reaches it, its fields are kept in the
-anonymous session (never a file, never a password) while LoginRequiredMiddleware asks to log in; login leads back to
-the same path with GET, where the view calls `take(request)` (or `posted(request)`) and shows what was typed. A view
-must only ever fill a form or a draft with it: nothing is written without a new, deliberate submit.
+anonymous session (never a file, never a password) while LoginRequiredMiddleware asks to log in. Login leads
+back to the same path with GET, where the view calls `take(request)` (or `posted(request)`) and shows what was
+typed. A view only ever fills a form or a draft with it: nothing is written without a new, deliberate submit.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 
 def keeps_interrupted_form(view: View) -> View:
-    """Marks a view whose posted fields survive an expired session; it must also answer GET at the same path."""
+    """Marks a view whose posted fields survive an expired session; it also answers GET at that path."""
     view.keeps_interrupted_form = True  # type: ignore[attr-defined]
     return view
 
@@ -42,7 +42,7 @@ def take(request: HttpRequest) -> QueryDict | None:
 
 
 def posted(request: HttpRequest) -> QueryDict | None:
-    """What a form is bound to: the fields of this POST, or on GET those kept from before login (with a message).
+    """What a form is bound to: the fields of this POST; on GET those kept from before login, with a message.
 
     So a view writes `form = PhonesForm(interrupted.posted(request), …)` and saves on POST only.
     """

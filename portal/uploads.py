@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 import puremagic
 from django.core.exceptions import ValidationError
+from django.core.files.storage import FileSystemStorage
 from django.http import FileResponse
 from PIL import Image
 from pillow_heif import register_heif_opener
@@ -21,6 +22,13 @@ TOO_LARGE = "Ce fichier dépasse 10 Mo. Envoyez une version plus légère, par e
 DAMAGED = "Ce fichier est abîmé ou incomplet. Vérifiez qu'il s'ouvre sur votre appareil, puis renvoyez-le."
 
 register_heif_opener()
+
+
+class PrivateStorage(FileSystemStorage):
+    """Files without any address: only a view that checks who asks gives them out."""
+
+    def url(self, name: str | None) -> str:
+        raise ValueError("This file is not accessible via a URL.")
 
 
 def check(file: Any) -> str:

@@ -1,0 +1,137 @@
+"""What the town hall answers to families."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from families import approval
+from families.models import ChangeRequest, Child, Household
+from tests.conftest import Family
+from tests.factories import ChangeRequestFactory, ChildFactory, EnrolmentFactory, QuotientFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def quotient_request(
+    household: Household, value: str = "512.00", start: date = date(2026, 11, 1)
+) -> ChangeRequest:
+    return ChangeRequestFactory(
+        household=household,
+        kind=ChangeRequest.Kind.QUOTIENT,
+        street="",
+        postcode="",
+        city="",
+        quotient=Decimal(value),
+        valid_from=start,
+    )
+
+
+def test_accepting_a_household_says_who_and_when_and_tells_it(newcomers, agent, now, commit, letters):
+    with commit():
+        accepted = approval.accept_household(newcomers, by=agent, at=now)
+    assert (accepted.is_accepted, accepted.decided_by, accepted.decided_at) == (True, agent, now)
+    assert [(letter.to, letter.subject) for letter in letters] == [
+        (["nouveau@example.org"], "Votre compte famille est validé")
+    ]
+
+
+def test_refusing_a_household_needs_a_reason_and_gives_it(newcomers, agent, now, commit, letters):
+    with pytest.raises(approval.ReasonMissing):
+        approval.refuse_household(newcomers, reason="  ", by=agent, at=now)
+    with commit():
+        approval.refuse_household(newcomers, reason="Foyer déjà connu.", by=agent, at=now)
+    newcomers.refresh_from_db()
+    assert (newcomers.state, newcomers.refusal_reason) == ("refused", "Foyer déjà connu.")
+    assert "Foyer déjà connu." in letters[0].body
+
+
+def test_an_answer_is_given_once(newcomers, agent, now, commit, letters):
+    with commit():
+        approval.accept_household(newcomers, by=agent, at=now)
+        with pytest.raises(approval.AlreadyAnswered, match="déjà reçu une réponse"):
+            approval.refuse_household(newcomers, reason="Trop tard.", by=agent, at=now)
+    assert len(letters) == 1
+
+
+def test_no_letter_leaves_when_the_answer_is_undone(newcomers, agent, now, commit, letters, monkeypatch):
+    def fails(*args, **kwargs):
+        raise RuntimeError("The mail server's template is broken.")
+
+    monkeypatch.setattr("families.emails.household_accepted", fails)
+    with commit(), pytest.raises(RuntimeError):
+        approval.accept_household(newcomers, by=agent, at=now)
+    newcomers.refresh_from_db()
+    assert newcomers.state == "requested"
+    assert letters == []
+
+
+def test_an_accepted_address_is_the_households(roux: Family, agent, now, commit, letters):
+    change = ChangeRequestFactory(household=roux.household)
+    with commit():
+        approval.accept_change(change, by=agent, at=now)
+    roux.household.refresh_from_db()
+    assert roux.household.street == "3 rue des Lilas"
+    assert [letter.subject for letter in letters] == ["Votre demande est acceptée"]
+
+
+def test_an_accepted_quotient_ends_the_one_before(roux: Family, agent, now):
+    QuotientFactory(household=roux.household, value=Decimal("900.00"), valid_from=date(2026, 1, 1))
+    approval.accept_change(quotient_request(roux.household), by=agent, at=now)
+    assert list(roux.household.quotients.values_list("value", "valid_from", "valid_to")) == [
+        (Decimal("512.00"), date(2026, 11, 1), None),
+        (Decimal("900.00"), date(2026, 1, 1), date(2026, 10, 31)),
+    ]
+    assert roux.household.quotient_on(date(2026, 10, 31)).value == Decimal("900.00")
+    assert roux.household.quotient_on(date(2026, 11, 1)).value == Decimal("512.00")
+
+
+def test_a_quotient_of_the_same_day_is_corrected(roux: Family, agent, now):
+    QuotientFactory(household=roux.household, value=Decimal("900.00"), valid_from=date(2026, 11, 1))
+    approval.accept_change(quotient_request(roux.household), by=agent, at=now)
+    assert [row.value for row in roux.household.quotients.all()] == [Decimal("512.00")]
+
+
+def test_a_quotient_from_the_past_leaves_later_ones_in_force(roux: Family, agent, now):
+    QuotientFactory(household=roux.household, value=Decimal("700.00"), valid_from=date(2026, 11, 1))
+    approval.accept_change(quotient_request(roux.household, start=date(2026, 3, 1)), by=agent, at=now)
+    assert roux.household.quotient_on(date(2026, 5, 1)).value == Decimal("512.00")
+    assert roux.household.quotient_on(date(2026, 12, 1)).value == Decimal("700.00")
+
+
+def test_a_refused_change_changes_nothing_and_says_why(roux: Family, agent, now, commit, letters):
+    change = ChangeRequestFactory(household=roux.household)
+    with commit():
+        approval.refuse_change(change, reason="Justificatif illisible.", by=agent, at=now)
+    roux.household.refresh_from_db()
+    assert roux.household.street != "3 rue des Lilas"
+    assert "Justificatif illisible." in letters[0].body
+    with pytest.raises(approval.AlreadyAnswered):
+        approval.accept_change(change, by=agent, at=now)
+
+
+def test_separated_parents_share_the_child_once_joined(roux: Family, newcomers, now):
+    copy = ChildFactory(
+        first_name="LINA", last_name="roux", birth_date=roux.child.birth_date, households=[newcomers]
+    )
+    assert approval.known_twins(newcomers) == [(copy, roux.child)]
+    assert approval.join_known_children(newcomers) == approval.Joined(joined=1, kept=0)
+    assert {child.first_name for child in newcomers.children.all()} == {"Tom", "Lina"}
+    assert not Child.objects.filter(pk=copy.pk).exists()
+    assert approval.join_known_children(newcomers) == approval.Joined(joined=0, kept=0)
+
+
+def test_a_copy_with_enrolments_stays(roux: Family, newcomers, canteen, year):
+    copy = ChildFactory(
+        first_name="Lina", last_name="Roux", birth_date=roux.child.birth_date, households=[newcomers]
+    )
+    EnrolmentFactory(
+        household=newcomers,
+        child=copy,
+        activity=canteen.activity,
+        establishment=canteen.restaurant,
+        school_year=year,
+    )
+    assert approval.join_known_children(newcomers) == approval.Joined(joined=0, kept=1)
+    assert {child.pk for child in newcomers.children.all()} >= {copy.pk}
+    assert roux.child.pk not in {child.pk for child in newcomers.children.all()}

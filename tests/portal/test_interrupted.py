@@ -1,0 +1,96 @@
+"""A form posted after the session expired is given back after login, once, to its own page."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpResponse, QueryDict
+from django.test import Client, RequestFactory
+
+from portal import interrupted
+from tests.conftest import NOW, Family, family
+from tests.factories import PASSWORD
+
+pytestmark = pytest.mark.django_db
+TYPED = {"phone": "06 39 98 77 77", "phone_work": ""}
+
+
+@pytest.fixture
+def roux(now, town) -> Family:
+    return family("roux", "Roux", "Lina")
+
+
+def log_in(client: Client, path: str):
+    return client.post("/connexion/", {"login": "roux", "password": PASSWORD, "next": path})
+
+
+def test_what_was_typed_comes_back_after_login_unsaved(roux: Family):
+    client = roux.client()
+    with time_machine.travel(NOW + timedelta(hours=19)):
+        expired = client.post("/foyer/telephones/", TYPED)
+        assert expired.url == "/connexion/?next=/foyer/telephones/"
+        assert log_in(client, "/foyer/telephones/").url == "/foyer/telephones/"
+        page = client.get("/foyer/telephones/").content.decode()
+        assert 'value="06 39 98 77 77"' in page
+        assert "Votre session avait expiré." in page
+        roux.guardian.refresh_from_db()
+        assert roux.guardian.phone != TYPED["phone"], "only a new submit writes"
+        assert 'value="06 39 98 77 77"' not in client.get("/foyer/telephones/").content.decode()
+
+
+def test_a_choice_among_boxes_comes_back_too(roux: Family):
+    client, path = Client(), f"/enfants/{roux.child.pk}/autorisations/"
+    client.post(path, {"leaves_alone": "on"})
+    log_in(client, path)
+    page = client.get(path).content.decode()
+    assert page.count("checked") == 1
+
+
+def test_another_page_leaves_it_alone_and_time_takes_it_away(roux: Family):
+    client = Client()
+    client.post("/foyer/telephones/", TYPED)
+    log_in(client, "/foyer/telephones/")
+    client.get("/foyer/")
+    with time_machine.travel(NOW + timedelta(hours=2)):
+        assert "06 39 98 77 77" not in client.get("/foyer/telephones/").content.decode()
+
+
+# The middleware itself ------------------------------------------------------------------------------
+
+
+def kept_after(
+    data: dict, view=None, path: str = "/cantine/planning/?mois=12", user=None
+) -> QueryDict | None:
+    """What the middleware keeps of an anonymous POST, taken back at the same path."""
+    request = RequestFactory().post(path, data)
+    request.session, request.user = SessionStore(), user or AnonymousUser()
+
+    def planning(request):
+        return HttpResponse()
+
+    middleware = interrupted.KeepInterruptedFormMiddleware(planning)
+    middleware.process_view(request, view or interrupted.keeps_interrupted_form(planning), (), {})
+    back = RequestFactory().get(path)
+    back.session = request.session
+    taken = interrupted.take(back)
+    assert interrupted.take(back) is None, "given back once"
+    return taken
+
+
+def test_ticks_come_back_in_their_order(now):
+    taken = kept_after({"day": ["2026-11-30", "2026-12-01"], "csrfmiddlewaretoken": "x"})
+    assert taken.getlist("day") == ["2026-11-30", "2026-12-01"]
+    assert "csrfmiddlewaretoken" not in taken
+
+
+def test_passwords_and_huge_posts_are_never_kept(now):
+    assert set(kept_after({"name": "Jeanne", "password": "a", "new_password1": "b"})) == {"name"}
+    assert kept_after({"notes": "x" * 70_000}) is None
+    assert kept_after({"password": "a"}) is None
+
+
+def test_only_views_that_ask_for_it_and_only_the_anonymous(now, roux: Family):
+    assert kept_after({"day": "2026-11-30"}, view=lambda request: HttpResponse()) is None
+    assert kept_after({"day": "2026-11-30"}, user=roux.user) is None

@@ -1,0 +1,98 @@
+"""Letters: one an address, in text and HTML, only after the commit, again when the mail server is down."""
+
+import re
+from pathlib import Path
+from smtplib import SMTPServerDisconnected
+
+import pytest
+from django.conf import settings as django_settings
+from django.core import mail
+from django.db import transaction
+from django.template.loader import get_template
+
+from portal import mailing
+from portal.models import SentMail
+from portal.outbox import OutboxBackend
+
+LETTERS = sorted(
+    path.relative_to(django_settings.BASE_DIR / "templates" / "emails").with_suffix("").as_posix()
+    for path in (django_settings.BASE_DIR / "templates" / "emails").glob("*/*.txt")
+    if "{% block subject %}" in path.read_text()
+)
+
+
+@pytest.fixture
+def user(db, town):
+    return type("Someone", (), {"username": "d'artagnan <3"})()
+
+
+def test_everyone_gets_an_own_letter_after_the_commit(user, django_capture_on_commit_callbacks):
+    context = {"name": "", "user": user, "activate_url": "https://ville.example/x?a=1&b=2"}
+    to = ["un@example.org", "deux@example.org", "", "un@example.org"]
+    with django_capture_on_commit_callbacks(execute=True):
+        mailing.post("account/email_confirmation", to, context)
+        assert mail.outbox == []
+    assert [letter.to for letter in mail.outbox] == [["un@example.org"], ["deux@example.org"]]
+    letter = mail.outbox[0]
+    assert "d'artagnan <3" in letter.body and "?a=1&b=2" in letter.body
+    html, kind = letter.alternatives[0]
+    assert kind == "text/html"
+    assert "d&#x27;artagnan &lt;3" in html and "?a=1&amp;b=2" in html
+    assert "Valmirelle-les-Prés" in letter.body and "Valmirelle-les-Prés" in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_letter_of_an_undone_transaction_never_leaves(town):
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        mailing.post("account/password_changed", ["un@example.org"], {"name": ""})
+        raise ZeroDivisionError
+    assert mail.outbox == []
+
+
+def test_a_mail_server_that_is_down_is_tried_again_later(user, monkeypatch, caplog):
+    def down(self, fail_silently=False):
+        raise SMTPServerDisconnected("un@example.org could not be served")
+
+    again = []
+
+    class Later:
+        def enqueue(self, *args):
+            again.append(args[-1])
+
+    monkeypatch.setattr("django.core.mail.EmailMultiAlternatives.send", down)
+    monkeypatch.setattr(type(mailing.send), "using", lambda self, run_after: Later())
+    for attempt in range(len(mailing.RETRY_AFTER)):
+        mailing.send.func("un@example.org", "Objet", "texte", "<p>texte</p>", attempt)
+    assert again == [1, 2, 3, 4]
+    with pytest.raises(SMTPServerDisconnected):
+        mailing.send.func("un@example.org", "Objet", "texte", "<p>texte</p>", len(mailing.RETRY_AFTER))
+    assert "un@example.org" not in caplog.text, "no address in the logs"
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_every_letter_has_both_forms_a_subject_and_no_password(letter: str):
+    source = Path(get_template(f"emails/{letter}.txt").origin.name).read_text()
+    get_template(f"emails/{letter}.html")
+    assert re.search(r"{% block subject %}.+{% endblock %}", source)
+    assert "password1" not in source
+
+
+def test_the_outbox_keeps_the_letter_and_prints_it(db, capsys):
+    message = mail.EmailMultiAlternatives("Objet", "Bonjour, suivez https://x/", to=["un@example.org"])
+    message.attach_alternative("<p>Bonjour</p>", "text/html")
+    assert OutboxBackend().send_messages([message]) == 1
+    kept = SentMail.objects.get()
+    assert (kept.to, kept.subject, kept.html) == ("un@example.org", "Objet", "<p>Bonjour</p>")
+    assert "suivez https://x/" in capsys.readouterr().out
+
+
+def test_staff_open_the_outbox_in_the_demo_and_its_links_work(agent_client, stranger_client, town):
+    row = SentMail.objects.create(
+        to="a@example.org", subject="Lien", text="<b>Suivez</b> http://127.0.0.1:8000/x/"
+    )
+    assert "Boîte d&#x27;envoi" in agent_client.get("/mairie/").content.decode()
+    page = agent_client.get(f"/mairie/portal/sentmail/{row.pk}/change/").content.decode()
+    assert 'href="http://127.0.0.1:8000/x/"' in page
+    assert "<b>Suivez" not in page
+    assert agent_client.post(f"/mairie/portal/sentmail/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert stranger_client.get("/mairie/portal/sentmail/").status_code == 302
