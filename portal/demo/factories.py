@@ -22,7 +22,7 @@ from families.models import (
     User,
 )
 
-PASSWORD = "demo-2026-portail"
+PASSWORD = "demo-2026-portail"  # noqa: S105 the demo tells it to everybody
 
 
 def address_of(user: User) -> EmailAddress:

@@ -63,7 +63,7 @@ def write_rows(model: type[models.Model], columns: Sequence[str], rows: Iterable
         places = ", ".join(["%s"] * len(columns))
         adapt = _adapter()
         cursor.executemany(
-            f"INSERT INTO {table} ({names}) VALUES ({places})",
+            f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 names of our own models
             [tuple(map(adapt, row)) for row in rows],
         )
 

@@ -186,26 +186,38 @@ class Amount(Text):
         return f"{whole}.{cents:0<2}" if cents else whole
 
 
+def read_day(text: str) -> date:
+    """« 2026-09-01 », « 01/09/2026 ». Raises ValueError."""
+    return date.fromisoformat("-".join(reversed(text.split("/"))) if "/" in text else text)
+
+
+def read_hour(text: str) -> time:
+    """« 10:00 », « 10h », « 10 h 30 », « 10:00:30 ». Raises ValueError."""
+    found = HOUR.fullmatch(text.strip().lower())
+    if found is None:
+        raise ValueError(text)
+    return time(*(int(number or 0) for number in found.groups()))
+
+
+HOUR = re.compile(r"(\d{1,2})\s*[h:]\s*(\d{2})?(?::(\d{2}))?")
+
+
+def write_hour(value: time) -> str:
+    return f"{value:%H:%M:%S}" if value.second else f"{value:%H:%M}"
+
+
 class Day(Text):
     """2026-09-01, or 01/09/2026."""
 
     def read(self, node: Node, loading: Loading, parent: Any) -> date:
         text = scalar(node).strip()
-        for shape in ("%Y-%m-%d", "%d/%m/%Y"):
-            try:
-                return datetime.strptime(text, shape).date()
-            except ValueError:
-                continue
-        raise Mistake(f"« {text} » n'est pas une date. Écrivez-la ainsi : 2026-09-01.", node)
+        try:
+            return read_day(text)
+        except ValueError:
+            raise Mistake(f"« {text} » n'est pas une date. Écrivez-la ainsi : 2026-09-01.", node) from None
 
     def write(self, value: Any) -> Any:
         return value
-
-
-def read_hour(text: str) -> time:
-    """« 10:00 », « 10h », « 10 h 30 ». Raises ValueError."""
-    hours, _, minutes = plain(text).replace("h", "_").partition("_")
-    return time(int(hours), int(minutes.strip("_") or 0))
 
 
 class Hour(Text):
@@ -219,7 +231,7 @@ class Hour(Text):
             raise Mistake(f"« {text} » n'est pas une heure. Écrivez-la ainsi : 10:00.", node) from None
 
     def write(self, value: Any) -> Any:
-        return f"{value:%H:%M}"
+        return write_hour(value)
 
 
 class Moment(Text):
@@ -227,18 +239,17 @@ class Moment(Text):
 
     def read(self, node: Node, loading: Loading, parent: Any) -> datetime:
         text = scalar(node).strip()
-        for shape in ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M"):
-            try:
-                return timezone.make_aware(datetime.strptime(text, shape))
-            except ValueError:
-                continue
-        raise Mistake(
-            f"« {text} » n'est pas une date avec son heure. Écrivez ainsi : 2026-06-01 08:00.", node
-        )
+        day, _, hour = text.replace("T", " ").partition(" ")
+        try:
+            return timezone.make_aware(datetime.combine(read_day(day), read_hour(hour)))
+        except ValueError:
+            raise Mistake(
+                f"« {text} » n'est pas une date avec son heure. Écrivez ainsi : 2026-06-01 08:00.", node
+            ) from None
 
     def write(self, value: Any) -> Any:
         local = timezone.localtime(value)
-        return f"{local:%Y-%m-%d %H:%M:%S}" if local.second else f"{local:%Y-%m-%d %H:%M}"
+        return f"{local:%Y-%m-%d} {write_hour(local.time())}"
 
 
 class Words(Text):
@@ -377,7 +388,7 @@ class DeadlineTable(Text):
     def write_limit(self, row: TableRow) -> str:
         text = WEEKDAYS[row.weekday]
         if row.at:
-            text += f" {row.at:%H:%M}"
+            text += f" {write_hour(row.at)}"
         if row.more_weeks:
             text += f" ({row.more_weeks} semaine{'s' if row.more_weeks > 1 else ''} plus tôt)"
         return text

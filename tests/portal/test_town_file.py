@@ -96,7 +96,7 @@ def test_every_kind_of_rule_arrives(db):
     town_file.load(
         """\
 règles_de_délai:
-  - {nom: a, principe: jours_avant, nombre: 2, jours_comptés: ouvrés, sans_ces_jours: [mercredi], heure: "9:00"}
+  - {nom: a, principe: jours_avant, nombre: 2, jours_comptés: ouvrés, sans_ces_jours: [mercredi], heure: 9 h}
   - {nom: b, principe: heures_avant, nombre: 48, instant_de_référence: "12:00", heure_incluse: non}
   - {nom: c, principe: semaine_avant, nombre: 2, jour: jeudi, heure: 12 h}
   - nom: d
@@ -327,6 +327,8 @@ def test_the_same_row_twice_is_a_mistake(db):
         "commune:\n\tnom: x",
         "commune: x",
         "établissements: {a: b}",
+        "établissements: [[a]]",
+        "[a]: b",
         "a: *b",
         "é: &a [*a]",
     ],
