@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +11,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from portal import theme
-from portal.models import Town
+from portal.models import SentMail, Town
+from portal.outbox_admin import SentMailAdmin
 
 # The crest is on every page, the login page included: it must stay light.
 CREST_MAX_BYTES = 100 * 1024
@@ -66,3 +68,7 @@ class TownAdmin(admin.ModelAdmin[Town]):
         if town is None or not self.has_view_or_change_permission(request):
             return super().changelist_view(request, extra_context)
         return redirect(reverse("admin:portal_town_change", args=[town.pk]))
+
+
+if settings.DEMO:
+    admin.site.register(SentMail, SentMailAdmin)
