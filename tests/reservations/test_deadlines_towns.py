@@ -1,0 +1,248 @@
+"""What real towns publish, decided by rows an agent could have filled in."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from portal.reservations import town_replay
+from portal.reservations.management.commands import replay_towns
+from portal.reservations.models import DeadlineRule
+from portal.reservations.town_cases import Unreadable, read_moment, read_time, read_weekday, why_wrong
+from portal.reservations.town_replay import Case
+from tests.factories import paris
+
+TOWNS = Path(__file__).parents[1] / "data" / "towns.yaml"
+
+
+@pytest.mark.parametrize("case", list(town_replay.cases(town_replay.read(TOWNS), "deadlines")), ids=str)
+def test_a_town_is_decided_as_it_says(db: None, case: Case) -> None:
+    assert case.run() is None
+
+
+def replayed(rule: dict, attempt: str, target: str, expect: str, **case: object) -> str | None:
+    town = {"id": "essai", "name": "Essai", "rules": [{"id": "r", "services": ["repas"]} | rule]}
+    worked = {"service": "repas", "action": "reserve", "attempt": attempt, "target": target, "expect": expect}
+    return why_wrong(town, worked | case)
+
+
+@pytest.mark.parametrize(
+    ("rule", "attempt", "target", "expect"),
+    [
+        # Easter Monday is 29 March 2027; Christmas holidays from 19 December 2026 to 3 January 2027.
+        (
+            {"type": "days_before", "n": 2, "time": "10:00", "skip": ["weekend", "holiday"]},
+            "2027-03-25T09:00",
+            "2027-03-30",
+            "on_time",
+        ),
+        (
+            {"type": "days_before", "n": 2, "time": "10:00", "skip": ["weekend", "holiday"]},
+            "2027-03-26T09:00",
+            "2027-03-30",
+            "late",
+        ),
+        (
+            {"type": "days_before", "n": 1, "time": "10:00", "skip": ["wed"]},
+            "2026-12-01T09:00",
+            "2026-12-03",
+            "on_time",
+        ),
+        (
+            {"type": "days_before", "n": 1, "time": "10:00", "skip": ["wed"]},
+            "2026-12-02T09:00",
+            "2026-12-03",
+            "late",
+        ),
+        ({"type": "days_before", "n": 2}, "2026-12-01T23:30", "2026-12-03", "on_time"),
+        (
+            {"type": "days_before", "n": 2, "unit": "working", "time": 600},
+            "2026-11-26T10:00",
+            "2026-11-30",
+            "on_time",
+        ),
+        (
+            {"type": "days_before", "n": 1, "time": "12:00", "skip": ["school_holidays"]},
+            "2026-12-18T11:00",
+            "2027-01-04",
+            "on_time",
+        ),
+        (
+            {"type": "days_before", "n": 1, "time": "12:00", "skip": ["school_holidays"]},
+            "2027-01-02T11:00",
+            "2027-01-04",
+            "late",
+        ),
+        (
+            {"type": "days_before", "n": 2, "time": "12:00", "explicit_table": {"mon": "wed"}},
+            "2026-11-26T11:00",
+            "2026-11-30",
+            "late",
+        ),
+        (
+            {"type": "days_before", "n": 2, "time": "12:00", "inclusive": False},
+            "2026-12-01T12:00",
+            "2026-12-03",
+            "late",
+        ),
+        (
+            {"type": "prev_week", "day": "saturday", "time": "24:00"},
+            "2026-11-28T23:59",
+            "2026-12-03",
+            "on_time",
+        ),
+        ({"type": "prev_week", "day": "dim", "weeks": 2}, "2026-11-22T20:00", "2026-12-03", "on_time"),
+        ({"type": "prev_week", "day": "dim", "weeks": 2}, "2026-11-23T00:01", "2026-12-03", "late"),
+        ({"type": "map", "map": {"thu": ["sun", None]}}, "2026-11-29T23:00", "2026-12-03", "on_time"),
+        ({"type": "map", "map": {"thu": "sat"}}, "2026-11-29T00:30", "2026-12-03", "late"),
+        ({"type": "map", "map": {"mon": ["thu", "15:00"]}}, "2026-11-01T10:00", "2026-12-03", "never"),
+        ({"type": "prev_month_day", "day": 31}, "2027-02-28T20:00", "2027-03-15", "on_time"),
+        ({"type": "prev_month_day", "day": "last"}, "2027-03-01T00:01", "2027-03-15", "late"),
+        ({"type": "prev_month_day", "day": 10, "months": 2}, "2026-10-11T10:00", "2026-12-03", "late"),
+        (
+            {"type": "hours_before", "n": 24, "reference": "08:00"},
+            "2026-12-02T07:59",
+            "2026-12-03",
+            "on_time",
+        ),
+        ({"type": "clear_days_before_period", "n": 15}, "2026-12-03T18:00", "2026-12-28", "on_time"),
+        ({"type": "clear_days_before_period", "n": 15}, "2026-12-04T08:00", "2026-12-28", "late"),
+        ({"type": "days_before_period", "n": 15}, "2026-12-04T08:00", "2026-12-28", "on_time"),
+        (
+            {
+                "type": "window",
+                "windows": [
+                    {
+                        "covers_from": "2026-12-21",
+                        "covers_to": "2026-12-31",
+                        "opens": "2026-11-02",
+                        "closes": "2026-12-04",
+                    }
+                ],
+            },
+            "2026-12-04T22:00",
+            "2026-12-28",
+            "on_time",
+        ),
+        (
+            {
+                "type": "window",
+                "windows": [
+                    {
+                        "covers_from": "2026-12-21",
+                        "covers_to": "2026-12-31",
+                        "opens": "2026-11-02T08:00",
+                        "closes": None,
+                    }
+                ],
+            },
+            "2026-11-02T07:00",
+            "2026-12-28",
+            "too_early",
+        ),
+        ({"type": "never"}, "2026-11-02T07:00", "2026-12-28", "never"),
+        (
+            {"type": "same_day", "time": "9h15", "surprise": {"a": 1}},
+            "2026-12-03T09:15",
+            "2026-12-03",
+            "on_time",
+        ),
+    ],
+)
+def test_what_other_towns_may_write(db: None, rule: dict, attempt: str, target: str, expect: str) -> None:
+    assert replayed(rule, attempt, target, expect) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"type": "phase_of_the_moon"}, "unknown rule type"),
+        ({"type": "days_before"}, "no « n »"),
+        ({"type": "days_before", "n": 2, "time": "noon-ish"}, "not an hour"),
+        ({"type": "days_before", "n": 2, "skip": ["someday"]}, "not a weekday"),
+        ({"type": "map", "map": {}}, "incomplete rule"),
+        ({"services": ["garderie"], "type": "never"}, "no rule for service"),
+        ({"type": "never"}, "expected on_time, found never"),
+    ],
+)
+def test_what_cannot_be_read_fails_with_its_reason(db: None, rule: dict, reason: str) -> None:
+    assert reason in replayed(rule, "2026-12-01T10:00", "2026-12-03", "on_time")
+
+
+def test_residents_and_others_follow_their_own_rule(db: None) -> None:
+    window = {"covers_from": "2026-12-21", "covers_to": "2026-12-31", "closes": None}
+    rules = [
+        {
+            "id": who,
+            "services": ["alsh"],
+            "audience": who,
+            "type": "window",
+            "windows": [window | {"opens": opens}],
+        }
+        for who, opens in (("resident", "2026-11-02T08:00"), ("non_resident", "2026-11-09T08:00"))
+    ]
+    case = {"service": "alsh", "action": "reserve", "attempt": "2026-11-03T10:00", "target": "2026-12-22"}
+    town = {"id": "essai", "name": "Essai", "rules": rules}
+    assert why_wrong(town, case | {"expect": "on_time", "resident": True}) is None
+
+
+def test_others_open_later(db: None) -> None:
+    window = {"covers_from": "2026-12-21", "covers_to": "2026-12-31", "opens": "2026-11-09T08:00"}
+    rule = {"type": "window", "windows": [window], "audience": "non_resident"}
+    assert replayed(rule, "2026-11-03T10:00", "2026-12-22", "too_early", resident=False) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("09:00", (9, 0)),
+        (540, (9, 0)),
+        ("9h", (9, 0)),
+        ("12h30", (12, 30)),
+        ("24:00", (23, 59)),
+        ("12:00:00", (12, 0)),
+    ],
+)
+def test_hours_are_read_however_they_are_written(typed: object, read: tuple[int, int]) -> None:
+    at = read_time(typed)
+    assert (at.hour, at.minute) == read
+
+
+def test_days_and_moments_are_read_however_they_are_written() -> None:
+    assert [read_weekday(word) for word in ("mon", "Wednesday", "samedi", "dim")] == [0, 2, 5, 6]
+    assert read_moment("2026-12-04", last_minute=True) == paris(2026, 12, 4, 23, 59)
+    assert read_moment("2026-12-04T24:00") == paris(2026, 12, 5, 0)
+    with pytest.raises(Unreadable):
+        read_moment("demain")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_counts_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_towns, "setup_databases", lambda **options: [])
+    monkeypatch.setattr(replay_towns, "teardown_databases", lambda kept, **options: None)
+    file = tmp_path / "towns.yaml"
+    file.write_text(
+        """
+towns:
+- id: ici
+  name: Ici
+  rules:
+  - {id: a, services: [repas], actions: [reserve], type: days_before, n: 1, time: 09:00}
+  worked_deadlines:
+  - {service: repas, action: reserve, attempt: 2026-12-02T08:00, target: 2026-12-03, expect: on_time}
+  - {service: repas, action: reserve, attempt: 2026-12-02T10:00, target: 2026-12-03, expect: on_time}
+  - {service: gouter, action: reserve, attempt: 2026-12-02T10:00, target: 2026-12-03, expect: late}
+  - {service: repas, action: reserve, attempt: jamais, target: 2026-12-03, expect: late}
+"""
+    )
+    out = StringIO()
+    with pytest.raises(SystemExit) as stopped:
+        call_command("replay_towns", str(file), stdout=out)
+    lines = out.getvalue().splitlines()
+    assert stopped.value.code == 1
+    assert lines[-1] == "1 passed, 3 failed"
+    assert all(line.startswith("FAILED ici · ") for line in lines[:-1])
+    assert not DeadlineRule.objects.exists()
