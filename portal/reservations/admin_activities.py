@@ -13,8 +13,9 @@ from simple_history.admin import SimpleHistoryAdmin
 
 from portal.desk import confirm_page, counted, log_all
 from portal.reservations import opening
+from portal.reservations.admin_deadlines import ActivityDeadlineForm
 from portal.reservations.admin_town_file import ExportsTown
-from portal.reservations.models import Activity, Capacity, Formula, Part, Period
+from portal.reservations.models import Activity, ActivityDeadline, Capacity, Formula, Part, Period
 from portal.reservations.rule_preview import overlapping_periods
 
 
@@ -42,32 +43,48 @@ class FormulaForm(forms.ModelForm):
         fields = ["name", "code", "parts", "with_meal", "order", "active"]
 
 
-class FormulaInline(admin.TabularInline):
+class OfActivity(admin.TabularInline):
+    """An inline of an activity whose lists of choices are read once, not once a row."""
+
+    extra = 0
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in ("formula", "period"):
+            # Only this activity's: another's would never be read.
+            chosen = db_field.remote_field.model.objects.filter(activity=_activity_shown(request))
+            kwargs["queryset"] = chosen
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        field.choices = list(field.choices)
+        return field
+
+
+class FormulaInline(OfActivity):
     model = Formula
     form = FormulaForm
     fields = ["name", "code", "parts", "with_meal", "order", "active"]
     prepopulated_fields = {"code": ["name"]}
-    extra = 0
 
 
-class CapacityInline(admin.TabularInline):
+class CapacityInline(OfActivity):
     model = Capacity
     fields = ["establishment", "part", "formula", "places"]
-    autocomplete_fields = ["establishment"]
-    extra = 0
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "formula":
-            # Only this activity's formulas: another's quota would never be read.
-            kwargs["queryset"] = Formula.objects.filter(activity=_activity_shown(request))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class PeriodInline(admin.TabularInline):
+class PeriodInline(OfActivity):
+    """Its days; when it opens and closes stands on its own page."""
+
     model = Period
-    fields = ["name", "code", "school_year", "starts_on", "ends_on", "opens_at", "closes_at"]
+    fields = ["name", "code", "school_year", "starts_on", "ends_on"]
     prepopulated_fields = {"code": ["name"]}
-    extra = 0
+    show_change_link = True
+
+
+class DeadlineInline(OfActivity):
+    """Which rule holds; surcharges stand on the deadline's own page."""
+
+    model = ActivityDeadline
+    form = ActivityDeadlineForm
+    fields = ["action", "rule", "formula", "period", "late"]
     show_change_link = True
 
 
@@ -86,7 +103,7 @@ class ActivityAdmin(ExportsTown, SimpleHistoryAdmin):
     search_fields = ["name", "code"]
     prepopulated_fields = {"code": ["name"]}
     autocomplete_fields = ["establishments"]
-    inlines = [FormulaInline, CapacityInline, PeriodInline]
+    inlines = [FormulaInline, CapacityInline, PeriodInline, DeadlineInline]
     fieldsets = [
         (None, {"fields": ["name", "code", "service", "description", "active", "order"]}),
         ("Où et quand", {"fields": ["establishments", "weekdays", "during"]}),

@@ -18,7 +18,7 @@ from portal.desk import (
     counted,
 )
 from portal.reservations import booking, french
-from portal.reservations.admin_queues import class_of, household_link, short_moment
+from portal.reservations.admin_queues import class_of, household_link, late_cell, person, short_moment
 from portal.reservations.models import Booking, BookingEvent
 from portal.reservations.states import LIVE, BookingState
 
@@ -32,10 +32,14 @@ CANCEL_REASONS = (
 
 class EventInline(ShownOnlyInline):
     model = BookingEvent
-    fields = readonly_fields = ["at", "state_badge", "by", "reservation", "reason"]
+    fields = readonly_fields = ["at", "state_badge", "by_name", "reservation", "reason"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BookingEvent]:
         return super().get_queryset(request).select_related("by", "reservation")
+
+    @admin.display(description="par", empty_value="–")
+    def by_name(self, obj: BookingEvent) -> str | None:
+        return person(obj.by)
 
     @admin.display(description="état")
     def state_badge(self, obj: BookingEvent) -> SafeString:
@@ -53,7 +57,7 @@ class BookingAdmin(NumberSearch, Decidable):
         "formula_shown",
         "establishment",
         "state_badge",
-        "late",
+        "late_badge",
         "changed",
     ]
     list_display_links = ["day_shown", "child"]
@@ -77,7 +81,7 @@ class BookingAdmin(NumberSearch, Decidable):
         "establishment",
         "day_shown",
         "state_badge",
-        "late",
+        "late_badge",
         "waiting_since",
         "reservation",
         "enrolment",
@@ -102,6 +106,10 @@ class BookingAdmin(NumberSearch, Decidable):
     @admin.display(description="classe", ordering="attended", empty_value="–")
     def class_name(self, obj: Any) -> str | None:
         return obj.attended
+
+    @admin.display(description="délai", ordering="late")
+    def late_badge(self, obj: Booking) -> SafeString | str:
+        return late_cell(obj.late)
 
     @admin.display(description="changée le", ordering="changed_at")
     def changed(self, obj: Booking) -> str | None:

@@ -29,6 +29,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from simple_history.admin import SimpleHistoryAdmin
 
+from families.models import User
 from portal.admin_site import Queue
 from portal.desk import (
     AcceptOrRefuse,
@@ -92,12 +93,25 @@ def household_link(household_id: int) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', url, f"{household_id:06d}")
 
 
+class Decided(admin.ModelAdmin):
+    """Who asked and who answered, by name: agents may not open the logins themselves."""
+
+    @admin.display(description="traité par", empty_value="–")
+    def decided_by_name(self, obj: Any) -> str | None:
+        return person(obj.decided_by)
+
+
+def person(user: User | None) -> str | None:
+    """The name of somebody, or the login that stands for it."""
+    return (user.get_full_name() or user.get_username()) if user else None
+
+
 class WaitingEnrolments(WaitingFirst):
     states = EnrolmentState
 
 
 @admin.register(Enrolment)
-class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdmin):
+class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, SimpleHistoryAdmin):
     desk_order = 1
     work_queues = (
         Queue(
@@ -139,9 +153,9 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdmin
         "starts_on",
         "state_badge",
         "places_left",
-        "requested_by",
+        "requested_by_name",
         "requested_at",
-        "decided_by",
+        "decided_by_name",
         "decided_at",
         "refusal_reason",
     ]
@@ -195,6 +209,10 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdmin
     @admin.display(description="reçue", ordering="requested_at")
     def received(self, obj: Enrolment) -> str | None:
         return short_moment(obj.requested_at)
+
+    @admin.display(description="demandée par", empty_value="–")
+    def requested_by_name(self, obj: Enrolment) -> str | None:
+        return person(obj.requested_by)
 
     @admin.display(description="dès le", ordering="starts_on")
     def starts(self, obj: Enrolment) -> str:
@@ -269,10 +287,22 @@ def tell_decision(decision: booking.Decision) -> tuple[str, int]:
 
 class LineInline(ShownOnlyInline):
     model = ReservationLine
-    fields = readonly_fields = ["day", "formula", "action", "late", "places_left", "outcome_badge", "reason"]
+    fields = readonly_fields = [
+        "day",
+        "formula",
+        "action",
+        "late_badge",
+        "places_left",
+        "outcome_badge",
+        "reason",
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReservationLine]:
         return lines_with_places(super().get_queryset(request)).select_related("formula")
+
+    @admin.display(description="délai", ordering="late")
+    def late_badge(self, obj: ReservationLine) -> SafeString | str:
+        return late_cell(obj.late)
 
     @admin.display(description="places libres")
     def places_left(self, obj: Any) -> SafeString | str:
@@ -281,6 +311,11 @@ class LineInline(ShownOnlyInline):
     @admin.display(description="état")
     def outcome_badge(self, obj: ReservationLine) -> SafeString:
         return badge(obj.outcome, obj.get_outcome_display())
+
+
+def late_cell(late: bool) -> SafeString | str:
+    """« hors délai », in words: a tick would look like good news."""
+    return badge("late", "hors délai") if late else "–"
 
 
 def lines_with_places(lines: QuerySet[ReservationLine]) -> QuerySet[ReservationLine]:
@@ -327,7 +362,7 @@ class WaitingReservations(WaitingFirst):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdmin):
+class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, SimpleHistoryAdmin):
     desk_order = 2
     work_queues = (
         Queue(
@@ -372,9 +407,9 @@ class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdm
         "establishment",
         "period",
         "state_badge",
-        "created_by",
+        "created_by_name",
         "submitted_at",
-        "decided_by",
+        "decided_by_name",
         "decided_at",
         "refusal_reason",
     ]
@@ -396,6 +431,10 @@ class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decidable, SimpleHistoryAdm
 
     def waits(self, obj: Reservation) -> bool:
         return bool(obj.asked or obj.asked_back)
+
+    @admin.display(description="créée par", empty_value="–")
+    def created_by_name(self, obj: Reservation) -> str | None:
+        return person(obj.created_by)
 
     @admin.display(description="numéro", ordering="pk")
     def number_shown(self, obj: Reservation) -> str:
@@ -494,7 +533,7 @@ class ReservationLineAdmin(AcceptOrRefuse, NumberSearch, Decidable):
         "class_name",
         "asked",
         "establishment",
-        "late",
+        "late_badge",
         "received",
         "places_left",
         "outcome_badge",
@@ -520,7 +559,7 @@ class ReservationLineAdmin(AcceptOrRefuse, NumberSearch, Decidable):
         "day",
         "asked",
         "establishment",
-        "late",
+        "late_badge",
         "places_left",
         "outcome_badge",
         "reason",
@@ -563,6 +602,10 @@ class ReservationLineAdmin(AcceptOrRefuse, NumberSearch, Decidable):
     @admin.display(description="reçue", ordering="reservation__submitted_at")
     def received(self, obj: ReservationLine) -> str | None:
         return short_moment(obj.reservation.submitted_at)
+
+    @admin.display(description="délai", ordering="late")
+    def late_badge(self, obj: ReservationLine) -> SafeString | str:
+        return late_cell(obj.late)
 
     @admin.display(description="places libres")
     def places_left(self, obj: Any) -> SafeString | str:
