@@ -23,7 +23,23 @@ class TownForm(forms.ModelForm):
 
     class Meta:
         model = Town
-        fields = "__all__"
+        fields = (
+            "name",
+            "service",
+            "crest",
+            "colour",
+            "address",
+            "phone",
+            "email",
+            "opening_hours",
+            "website",
+            "zone",
+            "region",
+            "address_changes_at_once",
+            "legal_notice",
+            "privacy_notice",
+            "accessibility_notice",
+        )
         widgets = {"colour": forms.TextInput(attrs={"type": "color"})}
 
     def clean_colour(self) -> str:
@@ -40,7 +56,9 @@ class TownForm(forms.ModelForm):
     def clean_crest(self) -> Any:
         crest = self.cleaned_data["crest"]
         if crest and "crest" in self.changed_data and crest.size > CREST_MAX_BYTES:
-            raise ValidationError("Ce fichier est trop lourd pour être montré sur chaque page : 100 ko au plus.")
+            raise ValidationError(
+                "Ce fichier est trop lourd pour être montré sur chaque page : 100 ko au plus."
+            )
         return crest
 
 
@@ -63,7 +81,9 @@ class TownAdmin(admin.ModelAdmin[Town]):
     def has_delete_permission(self, request: HttpRequest, obj: Town | None = None) -> bool:
         return False
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         town = Town.objects.first()
         if town is None or not self.has_view_or_change_permission(request):
             return super().changelist_view(request, extra_context)

@@ -10,7 +10,7 @@ from families.models import Household
 
 @require_safe
 def household_account(request: HttpRequest) -> HttpResponse:
-    """The seven blocks of a household. Each app fills its own, by its template tags, and reads what it needs."""
+    """The seven blocks of a household. Each app fills its own by its template tags."""
     household = Household.objects.visible_to(request.user).prefetch_related("children").first()
     if household is None:
         return render(request, "portal/home_without_household.html")

@@ -6,12 +6,13 @@ of it stay readable on white and on the dark ground (WCAG 2.2, 1.4.3: contrast o
 
 import colorsys
 import hashlib
+from functools import cache
 from pathlib import PurePosixPath
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition, require_safe
 
@@ -94,6 +95,7 @@ def _variables(main: str, ground: str) -> str:
     )
 
 
+@cache
 def stylesheet(colour: str) -> str:
     """The CSS variables of a town's colour, by day and by night."""
     light = nearest_readable(colour)
@@ -104,6 +106,7 @@ def stylesheet(colour: str) -> str:
     )
 
 
+@cache
 def version(colour: str) -> str:
     """A short name for the stylesheet of this colour."""
     return hashlib.sha256(stylesheet(colour).encode()).hexdigest()[:10]
@@ -124,17 +127,18 @@ def town_stylesheet(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 @cache_control(public=True, max_age=30 * DAY)
-def town_crest(request: HttpRequest, name: str) -> FileResponse:
+def town_crest(request: HttpRequest, name: str) -> HttpResponse:
     """The crest in use and no other file; an SVG from outside may not run anything."""
     crest = town.current().crest
     if not crest or crest.name != name:
         raise Http404("Ce fichier n'existe pas.")
     try:
-        content = default_storage.open(name)
+        with default_storage.open(name) as file:
+            content = file.read()
     except (FileNotFoundError, SuspiciousFileOperation) as missing:
         raise Http404("Ce fichier n'existe pas.") from missing
     kind = CREST_TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream")
-    response = FileResponse(content, content_type=kind)
+    response = HttpResponse(content, content_type=kind)
     response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Disposition"] = "inline"

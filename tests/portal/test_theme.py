@@ -53,7 +53,9 @@ def variables(css: str) -> dict[str, str]:
     return dict(re.findall(r"(--[a-z-]+):([^;}]+)", css))
 
 
-@pytest.mark.parametrize("colour", ["#1d4f91", "#b3001b", "#00695c", "#5b2d8e", "#000000", "#ffe600", "#ffffff"])
+@pytest.mark.parametrize(
+    "colour", ["#1d4f91", "#b3001b", "#00695c", "#5b2d8e", "#000000", "#ffe600", "#ffffff"]
+)
 def test_any_colour_reads_on_white_and_at_night(colour: str):
     day, night = theme.stylesheet(colour).split("@media")
     for css, ground in ((day, theme.WHITE), (night, theme.NIGHT)):
@@ -112,7 +114,9 @@ def test_without_a_crest_the_portal_shows_its_own_drawing(town: Town):
 
 
 def test_uploaded_drawing_is_public_but_may_not_run_anything(town: Town):
-    town.crest.save("blason.svg", ContentFile(b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>"))
+    town.crest.save(
+        "blason.svg", ContentFile(b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>")
+    )
     answer = Client().get(reverse("town_crest", args=[town.crest.name]))
     assert answer.status_code == 200
     assert answer["Content-Type"] == "image/svg+xml"
@@ -176,7 +180,7 @@ def test_badge_of_an_unsaved_line_is_a_draft():
     assert "state--draft" in html
 
 
-# Weight -------------------------------------------------------------------------------------------------------
+# Weight ----------------------------------------------------------------------------------------------------
 
 
 def test_first_page_stays_light(town: Town):
