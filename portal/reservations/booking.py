@@ -116,9 +116,9 @@ def choose(
     `wait` are full days for which the waiting list is accepted. The caller has checked that each choice
     stands in the planning; whether it can still be had is decided by `submit`.
     """
-    wanted = {choice: (Action.BOOK, False) for choice in book}
-    wanted |= {choice: (Action.BOOK, True) for choice in wait}
-    wanted |= {choice: (Action.CANCEL, False) for choice in cancel}
+    wanted = dict.fromkeys(book, (Action.BOOK, False))
+    wanted |= dict.fromkeys(wait, (Action.BOOK, True))
+    wanted |= dict.fromkeys(cancel, (Action.CANCEL, False))
     if not wanted:
         if draft := find_draft(enrolment, establishment, period):
             abandon(draft)

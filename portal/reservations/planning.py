@@ -148,7 +148,7 @@ class Planning:
         """Reads everything and computes the cells.
 
         `enrolment` comes with its activity, household and school year. Months gone by are left out
-        unless `whole`. Seven queries (one more where a rule has windows), whatever the number of days and bookings.
+        unless `whole`. Seven queries, one more where a rule has windows, whatever the days and bookings.
         """
         activity = enrolment.activity
         where = Where.load(enrolment, establishment, period, at=at)

@@ -33,7 +33,8 @@ def audit() -> None:
         assert sorted(shared) == sorted(live.formula.parts)
         assert {slot.formula_id for slot in taken} <= {None, live.formula_id}
     for each in Booking.objects.prefetch_related("events"):
-        assert [event.state for event in each.events.all()][-1:] in ([each.state], [])
+        events = sorted(each.events.all(), key=lambda event: event.pk)
+        assert [event.state for event in events][-1:] in ([each.state], [])
         assert (each.state == BookingState.WAITLISTED) <= (each.waiting_since is not None)
     _audit_lines()
 

@@ -1,4 +1,4 @@
-"""Whatever families and the town hall do in whatever order, places and bookings agree and nobody overbooks."""
+"""Whatever families and the town hall do, in whatever order: places and bookings agree, nobody overbooks."""
 
 from contextlib import suppress
 from datetime import timedelta

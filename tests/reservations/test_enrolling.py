@@ -91,9 +91,9 @@ def test_age_limits_are_those_of_the_first_day(stranger, canteen, ask):
     canteen.activity.min_age, canteen.activity.max_age = 3, 11
     baby = ChildFactory(birth_date=date(2023, 11, 17), first_name="Tom", households=[stranger.household])
     teen = ChildFactory(birth_date=date(2014, 11, 16), first_name="Ana", households=[stranger.household])
-    with pytest.raises(EnrolmentRefused, match="Tom aura 2 ans le lundi 16 novembre .* à partir de 3 ans"):
+    with pytest.raises(EnrolmentRefused, match=r"Tom aura 2 ans le lundi 16 novembre .* à partir de 3 ans"):
         ask(stranger, baby)
-    with pytest.raises(EnrolmentRefused, match="Ana aura 12 ans .* jusqu'à 11 ans"):
+    with pytest.raises(EnrolmentRefused, match=r"Ana aura 12 ans .* jusqu'à 11 ans"):
         ask(stranger, teen)
     assert ask(stranger, baby, starts_on=date(2026, 11, 17)).child == baby
     assert ask(stranger, teen, starts_on=date(2026, 11, 15)).child == teen
