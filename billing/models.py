@@ -5,14 +5,15 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
 from billing import absences, pricing
 from families.models import Child, Document, Household, User
+from portal.reservations import french
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -372,7 +373,7 @@ class TariffModifier(models.Model):
 
 
 class FormulaTariff(models.Model):
-    """That a formula is priced by a tariff, for some families and situations. The most specific row counts."""
+    """That a formula is priced by a tariff, for some families and situations; the most specific row counts."""
 
     class Audience(models.TextChoices):
         ALL = "", "Toutes les familles"
@@ -433,6 +434,7 @@ class FormulaTariff(models.Model):
             self.children,
             pricing.When(self.situation) if self.situation else None,
             self.supplement,
+            self.tariff_id,
         )
 
 
@@ -623,6 +625,431 @@ class AbsencePolicy(models.Model):
         )
 
 
+# Documents ----------------------------------------------------------------------------------------------
+
+
+class NumberCounter(models.Model):
+    """The last number taken in a series and year. Locked by the transaction that issues."""
+
+    series = models.CharField("série", max_length=8)
+    year = models.PositiveSmallIntegerField("année")
+    last = models.PositiveIntegerField("dernier numéro", default=0)
+
+    class Meta:
+        verbose_name = "compteur"
+        constraints = [
+            models.UniqueConstraint(fields=["series", "year"], name="one_counter_a_series_and_year")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.series}{self.year}"
+
+
+class BillingRun(models.Model):
+    """A month being billed: what was asked, how far it got. Run again after an interruption, it goes on."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "En attente"
+        RUNNING = "running", "En cours"
+        DONE = "done", "Terminée"
+        FAILED = "failed", "Interrompue"
+
+    month = models.DateField("mois facturé", help_text="Le premier jour du mois.")
+    activities = models.ManyToManyField(
+        Activity, blank=True, related_name="+", verbose_name="activités", help_text="Aucune : toutes."
+    )
+    establishments = models.ManyToManyField(
+        Establishment, blank=True, related_name="+", verbose_name="établissements", help_text="Aucun : tous."
+    )
+    due_on = models.DateField("à payer avant le")
+    state = models.CharField("état", max_length=8, choices=State, default=State.WAITING)
+    households = models.PositiveIntegerField("foyers à facturer", default=0)
+    done = models.PositiveIntegerField("foyers traités", default=0)
+    asked_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="demandée par"
+    )
+    asked_at = models.DateTimeField("demandée le")
+    finished_at = models.DateTimeField("terminée le", null=True, blank=True)
+    trouble = models.CharField("ce qui s'est passé", max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = "facturation d'un mois"
+        verbose_name_plural = "facturations du mois"
+        ordering = ["-month", "-pk"]
+
+    def __str__(self) -> str:
+        return f"Facturation {french.MONTHS[self.month.month - 1]} {self.month.year}"
+
+
+class InvoiceQuerySet(models.QuerySet["Invoice"]):
+    def visible_to(self, user: Any) -> "InvoiceQuerySet":
+        return self.filter(household__guardians__user=user)
+
+    def with_balance(self) -> "InvoiceQuerySet":
+        """Annotates `paid`, `credited` and `left` (to pay), in euros, in the same query."""
+        paid = (
+            PaymentAllocation.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.VALIDATED)
+            .order_by()
+            .values("invoice")
+            .annotate(sum=Sum("amount"))
+            .values("sum")
+        )
+        credited = (
+            CreditNote.objects.filter(invoice=OuterRef("pk"))
+            .order_by()
+            .values("invoice")
+            .annotate(sum=Sum("amount"))
+            .values("sum")
+        )
+        money = models.DecimalField(max_digits=12, decimal_places=2)
+        zero = Value(Decimal("0.00"), output_field=money)
+        return self.annotate(
+            paid=Coalesce(Subquery(paid, output_field=money), zero),
+            credited=Coalesce(Subquery(credited, output_field=money), zero),
+        ).annotate(left=ExpressionWrapper(F("total") - F("paid") - F("credited"), output_field=money))
+
+
+class Invoice(models.Model):
+    """An issued invoice: a document that copies all it says. The database refuses every later change."""
+
+    number = models.CharField("numéro", max_length=24, unique=True)
+    series = models.CharField("série", max_length=8)
+    year = models.PositiveSmallIntegerField("année")
+    sequence = models.PositiveIntegerField("rang dans la série")
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="invoices", verbose_name="foyer"
+    )
+    run = models.ForeignKey(
+        BillingRun,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoices",
+        verbose_name="facturation",
+    )
+    month = models.DateField("mois")
+    issued_at = models.DateTimeField("émise le")
+    due_on = models.DateField("à payer avant le")
+    payer = models.CharField("destinataire", max_length=200)
+    address = models.TextField("adresse")
+    quotient = models.DecimalField("quotient familial", max_digits=9, decimal_places=2, null=True, blank=True)
+    issuer = models.JSONField("émetteur", default=dict)
+    total = models.DecimalField("total", max_digits=10, decimal_places=2)
+    line_count = models.PositiveSmallIntegerField("nombre de lignes")
+
+    objects = InvoiceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "facture"
+        ordering = ["-issued_at", "-sequence"]
+        indexes = [models.Index(fields=["month", "series"], name="invoice_by_month")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["series", "year", "sequence"], name="one_invoice_a_number_in_series"
+            ),
+            models.UniqueConstraint(
+                fields=["household", "run"],
+                condition=Q(run__isnull=False),
+                name="one_invoice_a_household_and_run",
+                violation_error_message="Ce foyer a déjà sa facture dans cette facturation.",
+            ),
+            models.CheckConstraint(
+                condition=Q(total__gt=0),
+                name="invoice_total_positive",
+                violation_error_message="Une facture est toujours d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Facture n° {self.number}"
+
+    @property
+    def month_name(self) -> str:
+        return f"{french.MONTHS[self.month.month - 1]} {self.month.year}"
+
+
+class InvoiceLine(models.Model):
+    """One line of an invoice: a child's presences at one price, an adjustment, or a line by hand."""
+
+    class Kind(models.TextChoices):
+        PRESENCE = "presence", "Présences"
+        FLAT = "flat", "Forfait"
+        FREE = "free", "Non facturé"
+        CREDIT = "credit", "Régularisation en votre faveur"
+        DEBIT = "debit", "Régularisation"
+        MANUAL = "manual", "Ligne ajoutée"
+
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="lines", verbose_name="facture"
+    )
+    position = models.PositiveSmallIntegerField("rang")
+    kind = models.CharField("nature", max_length=8, choices=Kind, default=Kind.PRESENCE)
+    child = models.ForeignKey(
+        Child, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="enfant"
+    )
+    child_name = models.CharField("enfant", max_length=170, blank=True)
+    formula = models.ForeignKey(
+        Formula, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="formule"
+    )
+    activity_name = models.CharField("activité", max_length=120, blank=True)
+    label = models.CharField("désignation", max_length=200)
+    days = models.JSONField("jours", default=list, blank=True)
+    quantity = models.DecimalField("quantité", max_digits=8, decimal_places=2)
+    unit_price = models.DecimalField("prix unitaire", max_digits=9, decimal_places=2)
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    explanation = models.CharField("calcul", max_length=600, blank=True)
+    vat_percent = models.DecimalField("TVA (%)", max_digits=4, decimal_places=2, default=Decimal(0))
+    care_percent = models.DecimalField(
+        "part de garde (%)", max_digits=5, decimal_places=2, default=Decimal(0)
+    )
+
+    class Meta:
+        verbose_name = "ligne de facture"
+        verbose_name_plural = "lignes de facture"
+        ordering = ["invoice", "position"]
+        constraints = [models.UniqueConstraint(fields=["invoice", "position"], name="one_line_a_position")]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class BilledItem(models.Model):
+    """What a line bills: a booking, an unreserved presence, or a month's flat price.
+
+    `turn` 1 is its billing, 2 its being taken back, 3 its being billed again…; unique, so that nothing is
+    billed twice.
+    """
+
+    line = models.ForeignKey(
+        InvoiceLine, on_delete=models.PROTECT, related_name="items", verbose_name="ligne"
+    )
+    booking = models.ForeignKey(
+        Booking, on_delete=models.PROTECT, null=True, related_name="billed", verbose_name="présence réservée"
+    )
+    attendance = models.ForeignKey(
+        Attendance, on_delete=models.PROTECT, null=True, related_name="billed", verbose_name="pointage"
+    )
+    flat = models.CharField("forfait", max_length=60, blank=True)
+    turn = models.PositiveSmallIntegerField("tour", default=1)
+    amount = models.DecimalField("montant", max_digits=9, decimal_places=2)
+
+    class Meta:
+        verbose_name = "élément facturé"
+        verbose_name_plural = "éléments facturés"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["booking", "turn"],
+                condition=Q(booking__isnull=False),
+                name="booking_billed_once_a_turn",
+            ),
+            models.UniqueConstraint(
+                fields=["attendance", "turn"],
+                condition=Q(attendance__isnull=False),
+                name="attendance_billed_once_a_turn",
+            ),
+            models.UniqueConstraint(
+                fields=["flat", "turn"], condition=~Q(flat=""), name="flat_billed_once_a_turn"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line} – {self.amount}"
+
+
+class ManualCharge(models.Model):
+    """A line that the town hall adds to a household's next invoice, with its reason. Negative: a discount."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="manual_charges", verbose_name="foyer"
+    )
+    child = models.ForeignKey(
+        Child, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="enfant"
+    )
+    label = models.CharField("désignation", max_length=200)
+    quantity = models.DecimalField(
+        "quantité",
+        max_digits=8,
+        decimal_places=2,
+        default=Decimal(1),
+        validators=[MinValueValidator(Decimal("0.01"), "La quantité est positive.")],
+    )
+    unit_price = models.DecimalField(
+        "prix unitaire", max_digits=8, decimal_places=2, help_text="Négatif : une remise."
+    )
+    reason = models.CharField("motif (interne)", max_length=300)
+    created_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="ajoutée par"
+    )
+    created_at = models.DateTimeField("ajoutée le", auto_now_add=True)
+    line = models.OneToOneField(
+        InvoiceLine,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="manual_charge",
+        verbose_name="facturée par",
+    )
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "ligne à facturer"
+        verbose_name_plural = "lignes à facturer"
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class CreditNoteQuerySet(models.QuerySet["CreditNote"]):
+    def visible_to(self, user: Any) -> "CreditNoteQuerySet":
+        return self.filter(invoice__household__guardians__user=user)
+
+
+class CreditNote(models.Model):
+    """What takes back an issued invoice, in whole or in part. As final as the invoice."""
+
+    number = models.CharField("numéro", max_length=24, unique=True)
+    series = models.CharField("série", max_length=8)
+    year = models.PositiveSmallIntegerField("année")
+    sequence = models.PositiveIntegerField("rang dans la série")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="credit_notes", verbose_name="facture"
+    )
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    reason = models.CharField("motif", max_length=300)
+    issued_at = models.DateTimeField("émis le")
+    issued_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="émis par"
+    )
+
+    objects = CreditNoteQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "avoir"
+        ordering = ["-issued_at", "-sequence"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["series", "year", "sequence"], name="one_credit_note_a_number_in_series"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0),
+                name="credit_note_positive",
+                violation_error_message="Un avoir est toujours d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Avoir n° {self.number}"
+
+
+# Payments -----------------------------------------------------------------------------------------------
+
+
+class PaymentState(models.TextChoices):
+    PENDING = "pending", "En attente de validation par la banque"
+    VALIDATED = "validated", "Validé"
+    REFUSED = "refused", "Refusé par la banque"
+    CANCELLED = "cancelled", "Annulé"
+
+
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    def visible_to(self, user: Any) -> "PaymentQuerySet":
+        return self.filter(household__guardians__user=user)
+
+    def validated(self) -> "PaymentQuerySet":
+        return self.filter(state=PaymentState.VALIDATED)
+
+
+class Payment(models.Model):
+    """Money of a household. Its states change by `paying.py` only. A refund is a negative payment."""
+
+    class Means(models.TextChoices):
+        ONLINE = "online", "Paiement en ligne"
+        CASH = "cash", "Espèces"
+        CHEQUE = "cheque", "Chèque"
+        TRANSFER = "transfer", "Virement"
+        CESU = "cesu", "CESU"
+        CARD = "card", "Carte bancaire au guichet"
+        DEBIT = "debit", "Prélèvement"
+
+    number = models.CharField("reçu n°", max_length=24, unique=True)
+    series = models.CharField("série", max_length=8)
+    year = models.PositiveSmallIntegerField("année")
+    sequence = models.PositiveIntegerField("rang dans la série")
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="payments", verbose_name="foyer"
+    )
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    means = models.CharField("moyen de paiement", max_length=8, choices=Means)
+    state = models.CharField("état", max_length=9, choices=PaymentState, default=PaymentState.VALIDATED)
+    paid_on = models.DateField("payé le")
+    reference = models.CharField("référence (chèque, virement…)", max_length=100, blank=True)
+    recorded_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="encaissé par"
+    )
+    recorded_at = models.DateTimeField("enregistré le")
+    refunds = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="refunded_by",
+        verbose_name="rembourse",
+    )
+
+    objects = PaymentQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "règlement"
+        ordering = ["-paid_on", "-pk"]
+        indexes = [models.Index(fields=["paid_on", "means"], name="payment_by_day_and_means")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["series", "year", "sequence"], name="one_payment_a_number_in_series"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0) | Q(amount__lt=0, refunds__isnull=False),
+                name="payment_positive_or_refund",
+                violation_error_message="Un règlement est d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Règlement n° {self.number}"
+
+
+class PaymentAllocation(models.Model):
+    """The part of a payment that pays an invoice."""
+
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, related_name="allocations", verbose_name="règlement"
+    )
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="allocations", verbose_name="facture"
+    )
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+
+    class Meta:
+        verbose_name = "affectation"
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["payment", "invoice"], name="one_allocation_a_payment_and_invoice"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0),
+                name="allocation_positive",
+                violation_error_message="Une affectation est d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payment} → {self.invoice}"
+
+
 # Settings -----------------------------------------------------------------------------------------------
 
 
@@ -639,6 +1066,60 @@ class BillingSettings(models.Model):
         choices=Siblings,
         default=Siblings.ALL,
     )
+
+    starts_on = models.DateField(
+        "facturer à partir du",
+        null=True,
+        blank=True,
+        help_text="Rien de ce qui précède n'est facturé ici. Vide : tout ce qui ne l'est pas encore.",
+    )
+    series = models.CharField(
+        "série des factures",
+        max_length=4,
+        default="F",
+        validators=[RegexValidator(r"^[A-Z]{1,4}$", "Une à quatre lettres majuscules.")],
+    )
+    payment_days = models.PositiveSmallIntegerField("jours pour payer", default=30)
+    minimum_amount = models.DecimalField(
+        "montant minimum d'une facture",
+        max_digits=6,
+        decimal_places=2,
+        default=Decimal(0),
+        validators=[NEVER_NEGATIVE],
+        help_text="En dessous, le montant est reporté sur la facture suivante.",
+    )
+    collection = models.CharField(
+        "recouvrement",
+        max_length=8,
+        choices=[("regie", "Régie de recettes"), ("titre", "Titre de recettes")],
+        default="regie",
+    )
+    issuer_name = models.CharField(
+        "émetteur", max_length=160, blank=True, help_text="Vide : le nom de la commune."
+    )
+    issuer_address = models.TextField("adresse de l'émetteur", blank=True)
+    siret = models.CharField(
+        "SIRET",
+        max_length=17,
+        blank=True,
+        validators=[RegexValidator(r"^(\d{3} ?){3}\d{5}$", "Un SIRET a quatorze chiffres.")],
+    )
+    vat_notice = models.CharField(
+        "mention de TVA",
+        max_length=200,
+        blank=True,
+        help_text="Par exemple : restauration scolaire hors du champ de la TVA.",
+    )
+    legal_notice = models.TextField("mentions légales de la facture", blank=True)
+    recourse = models.TextField("voies de recours", blank=True)
+    iban = models.CharField("IBAN", max_length=42, blank=True)
+    bic = models.CharField("BIC", max_length=11, blank=True)
+    cheque_payable_to = models.CharField("chèque à l'ordre de", max_length=120, blank=True)
+    cheque_address = models.TextField("où envoyer ou déposer le chèque", blank=True)
+    desk = models.CharField(
+        "guichet", max_length=200, blank=True, help_text="Lieu et horaires pour payer sur place."
+    )
+    tobacconist = models.BooleanField("paiement de proximité chez un buraliste", default=False)
 
     class Meta:
         verbose_name = "réglages de la facturation"

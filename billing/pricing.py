@@ -1,7 +1,7 @@
 """What a presence costs, and why. Pure: values in, value out; no database, no clock.
 
 Amounts are euros as `Decimal`, rounded half up to the tariff's rounding step (the cent) where a price is
-formed, so that quantity × unit price on an invoice is exactly its total. Quotients familiaux are euros with cents.
+formed, so that quantity × unit price on an invoice is exactly its total. Quotients are euros with cents.
 
 A tariff holds bands (a flat price is one band without limits) or effort rates, and modifiers. A price is
 formed in this order: column and band (rank, number of children, school level, residence, PAI, adult may
@@ -95,7 +95,7 @@ class Effect(StrEnum):
 WHEN_WORDS = {
     When.NON_RESIDENT: "Famille hors commune",
     When.ADULT: "Adulte",
-    When.PAI: "Repas fourni par la famille (PAI)",
+    When.PAI: "Panier repas (PAI)",
     When.LATE: "Réservation hors délai",
     When.UNRESERVED: "Présence sans réservation",
     When.ABSENT: "Absence non justifiée",
@@ -555,6 +555,7 @@ class Offer:
     children: int = 1
     situation: When | None = None
     supplement: bool = False
+    source: int = 0  # the caller's own key of the tariff
 
     def concerns(self, facts: Facts, day: date) -> bool:
         return (

@@ -1,6 +1,6 @@
 """A tariff as towns publish it, in the shape of tests/data/towns.yaml, written as rows.
 
-    {id: repas, type: bands, columns: [repas, pai], bands: [{min: '0', max: '399.99', prices: {repas: '0.50'}}],
+    {id: repas, type: bands, columns: [repas], bands: [{min: '0', max: '399.99', prices: {repas: '0.50'}}],
      late: {add: '2.50'}, nonresident: {multiply: '1.5'}, valid_from: '2024-09-02'}
 
 Amounts are decimal texts in euros; both limits of a band are included; null is without limit.
@@ -48,7 +48,12 @@ EFFECTS = {
     "shift": Effect.SHIFT,
     "band_shift": Effect.SHIFT,
 }
-REDUCTIONS = {"subtract": Effect.ADD, "minus": Effect.ADD, "reduction_percent": Effect.PERCENT, "discount_percent": Effect.PERCENT}  # fmt: skip
+REDUCTIONS = {
+    "subtract": Effect.ADD,
+    "minus": Effect.ADD,
+    "reduction_percent": Effect.PERCENT,
+    "discount_percent": Effect.PERCENT,
+}
 UNITS = {
     "hour": Tariff.Unit.HOUR,
     "heure": Tariff.Unit.HOUR,
@@ -127,7 +132,7 @@ def write(published: Mapping[str, Any], code: str) -> Tariff:
 
 
 def own_tariffs(published: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The other tariffs that this one names, `nonresident: {tariff: ext}`: name, and for which FormulaTariff."""
+    """The other tariffs that this one names, `nonresident: {tariff: ext}`, and the case each is for."""
     for key, when in CIRCUMSTANCES.items():
         said = published.get(key)
         name = said.get("tariff") if isinstance(said, Mapping) else None

@@ -5,9 +5,10 @@ people = FactsBook.load([household.pk, …], first, last)
 book.price(formula.pk, people.facts(household.pk, child.pk, activity.pk, day), day) -> pricing.Price
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -35,6 +36,14 @@ SURCHARGES = {
 }
 
 
+@dataclass(frozen=True)
+class Quote:
+    """A price and the row of the tariff that says it (VAT, share of care, unit)."""
+
+    price: pricing.Price
+    tariff: Tariff
+
+
 class PriceBook:
     """The offers of some formulas between two days."""
 
@@ -51,7 +60,8 @@ class PriceBook:
         self._surcharges: dict[int, list[ActivityDeadline]] = defaultdict(list)
         for row in surcharges:
             self._surcharges[row.activity_id].append(row)
-        self._prices: dict[tuple[int, pricing.Facts, date], pricing.Price] = {}
+        self._quotes: dict[tuple[int, pricing.Facts, int], Quote] = {}
+        self._turning_days: dict[int, list[date]] = {}
 
     @classmethod
     def load(cls, formulas: Iterable[int], first: date, last: date) -> "PriceBook":
@@ -86,36 +96,63 @@ class PriceBook:
 
     def price(self, formula_id: int, facts: pricing.Facts, day: date) -> pricing.Price:
         """What the formula costs that day, with its explanation. Raises NoPrice when no tariff says it."""
-        key = (formula_id, facts, day)
-        if key not in self._prices:
-            self._prices[key] = self._price(formula_id, facts, day)
-        return self._prices[key]
+        return self.quote(formula_id, facts, day).price
 
-    def _price(self, formula_id: int, facts: pricing.Facts, day: date) -> pricing.Price:
+    def quote(self, formula_id: int, facts: pricing.Facts, day: date) -> "Quote":
+        """The price with the tariff's row. Raises NoPrice when no tariff says it."""
+        # Between two days on which a tariff or a period begins or ends, the same facts cost the same.
+        key = (formula_id, facts, bisect_right(self._turns_of(formula_id), day))
+        if key not in self._quotes:
+            self._quotes[key] = self._quote(formula_id, facts, day)
+        return self._quotes[key]
+
+    def _turns_of(self, formula_id: int) -> list[date]:
+        if formula_id not in self._turning_days:
+            spans = [(one.tariff.valid_from, one.tariff.valid_to) for one in self._offers.get(formula_id, ())]
+            for row in self._surcharges.get(self._activities.get(formula_id, 0), ()):
+                if row.period is not None:
+                    spans.append((row.period.starts_on, row.period.ends_on))
+            days = {first for first, _ in spans if first} | {
+                last + timedelta(days=1) for _, last in spans if last
+            }
+            self._turning_days[formula_id] = sorted(days)
+        return self._turning_days[formula_id]
+
+    def _quote(self, formula_id: int, facts: pricing.Facts, day: date) -> "Quote":
         offers = self._offers.get(formula_id, [])
+        chosen = pricing.choose(offers, facts, day)[0]
+        tariff = self._tariffs[chosen.source]
         surcharge = self._surcharge(formula_id, day) if facts.late else None
-        if surcharge is None:
-            return pricing.price_among(offers, facts, day)
-        chosen = pricing.choose(offers, facts, day)
         # The tariff's own word on late reservations counts before the deadline's.
-        if chosen[0].situation is pricing.When.LATE or any(
-            modifier.when is pricing.When.LATE for modifier in chosen[0].tariff.modifiers
+        if surcharge is not None and not (
+            chosen.situation is pricing.When.LATE
+            or any(modifier.when is pricing.When.LATE for modifier in chosen.tariff.modifiers)
         ):
-            return pricing.price_among(offers, facts, day)
-        tariff = replace(chosen[0].tariff, modifiers=(*chosen[0].tariff.modifiers, surcharge))
-        return pricing.price_among([replace(chosen[0], tariff=tariff), *chosen[1:]], facts, day)
+            surcharged = replace(chosen.tariff, modifiers=(*chosen.tariff.modifiers, surcharge))
+            offers = [replace(offer, tariff=surcharged) if offer is chosen else offer for offer in offers]
+        return Quote(pricing.price_among(offers, facts, day), tariff)
 
-    def _surcharge(self, formula_id: int, day: date) -> pricing.Modifier | None:
-        """What the activity's deadline adds to a late reservation: the most specific row's word."""
+    def free_late(self, formula_id: int, day: date) -> int:
+        """How many late reservations a month cost nothing more, for a child."""
+        row = self._deadline(formula_id, day)
+        return row.free_late_a_month if row else 0
+
+    def _deadline(self, formula_id: int, day: date) -> ActivityDeadline | None:
+        """The most specific deadline with a surcharge for reserving the formula that day."""
         rows = [
             row
             for row in self._surcharges.get(self._activities.get(formula_id, 0), ())
             if row.formula_id in (None, formula_id)
             and (row.period is None or row.period.starts_on <= day <= row.period.ends_on)
         ]
-        if not rows:
+        return max(
+            rows, key=lambda one: (one.period_id is not None, one.formula_id is not None), default=None
+        )
+
+    def _surcharge(self, formula_id: int, day: date) -> pricing.Modifier | None:
+        row = self._deadline(formula_id, day)
+        if row is None:
             return None
-        row = max(rows, key=lambda one: (one.period_id is not None, one.formula_id is not None))
         effect = SURCHARGES[ActivityDeadline.Surcharge(row.surcharge)]
         return pricing.Modifier(pricing.When.LATE, effect, row.surcharge_amount or Decimal(0))
 
@@ -131,6 +168,8 @@ class FactsBook:
         self._levels: dict[tuple[int, int], str] = {}
         self._packed: dict[tuple[int, int], list[PackedMeal]] = defaultdict(list)
         self._years: list[SchoolYear] = []
+        self._year_of: dict[date, SchoolYear | None] = {}
+        self._facts: dict[tuple[object, ...], pricing.Facts] = {}
         self._same_activity = False
 
     @classmethod
@@ -190,26 +229,44 @@ class FactsBook:
         self, household_id: int, child_id: int, activity_id: int, day: date, *, late: bool = False
     ) -> pricing.Facts:
         """The facts of a child reserved in an activity that day; rank is by age among those enrolled."""
-        year = self._year(day)
+        if day not in self._year_of:
+            self._year_of[day] = self._year(day)
+        year = self._year_of[day]
+        quotient = self.quotient(household_id, day)
+        packed = self._packed.get((child_id, activity_id), ())
+        pai = any(one.on(day) for one in packed)
+        key = (household_id, child_id, activity_id, year and year.pk, quotient, pai, late)
+        if key not in self._facts:
+            rank, children = self._place(household_id, child_id, activity_id, year)
+            self._facts[key] = pricing.Facts(
+                quotient=quotient,
+                resident=self._resident.get(household_id, True),
+                rank=rank,
+                children=children,
+                level=self._levels.get((child_id, year.pk), "") if year else "",
+                pai=pai,
+                late=late,
+            )
+        return self._facts[key]
+
+    def _place(
+        self, household_id: int, child_id: int, activity_id: int, year: SchoolYear | None
+    ) -> tuple[int, int]:
+        """Rank of the child, and number of children counted with it."""
         enrolled = self._enrolled.get((household_id, year.pk), []) if year else []
         siblings = sorted(
-            {(birth, child) for birth, child, activity in enrolled
-             if child == child_id or not self._same_activity or activity == activity_id}
-        )  # fmt: skip
-        ranks = {child: rank for rank, (_, child) in enumerate(siblings, start=1)}
-        return pricing.Facts(
-            quotient=self.quotient(household_id, day),
-            resident=self._resident.get(household_id, True),
-            rank=ranks.get(child_id, 1),
-            children=max(len(siblings), 1),
-            level=self._levels.get((child_id, year.pk), "") if year else "",
-            pai=any(packed.on(day) for packed in self._packed.get((child_id, activity_id), ())),
-            late=late,
+            {
+                (birth, child)
+                for birth, child, activity in enrolled
+                if child == child_id or not self._same_activity or activity == activity_id
+            }
         )
+        ranks = {child: rank for rank, (_, child) in enumerate(siblings, start=1)}
+        return ranks.get(child_id, 1), max(len(siblings), 1)
 
 
 def next_dates(tariff: Tariff, today: date) -> tuple[date, date | None]:
-    """When a copy of `tariff` should hold: right after its end, for as long; else from the next 1 September."""
+    """When a copy should hold: right after the tariff's end, for as long; else from the next 1 September."""
     if tariff.valid_to is None:
         year = today.year if today < date(today.year, 9, 1) else today.year + 1
         first = date(year, 9, 1)

@@ -1,4 +1,4 @@
-"""The price and absence cases that towns publish, replayed through real tariffs, formulas and the price book."""
+"""The price and absence cases that towns publish, replayed through real rows and the price book."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -58,7 +58,7 @@ def _formula(code: str) -> Formula:
 def _day_of(row: Mapping[str, Any]) -> date:
     """A day on which an undated case may be read: within the tariff's own dates."""
     first, last = published.day(row.get("valid_from")), published.day(row.get("valid_to"))
-    if first is not None and ANY_DAY < first:
+    if first is not None and first > ANY_DAY:
         return first
     return last if last is not None and last < ANY_DAY else ANY_DAY
 
