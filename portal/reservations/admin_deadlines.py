@@ -1,4 +1,4 @@
-"""Deadlines at the town hall's desk: a rule shows the fields its kind needs, its sentence and its next cut-offs."""
+"""Deadlines at the town hall's desk: a rule shows the fields its kind needs and its next cut-offs."""
 
 from typing import Any
 

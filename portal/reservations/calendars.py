@@ -61,7 +61,7 @@ def _calendar_rows(
 
     A row is its kind, first day, last day and name, then CLOSURE_FIELDS, empty but for closures.
     """
-    no_id = Cast(None, BigIntegerField())  # PostgreSQL takes a bare NULL of a union for text
+    no_id = Cast(Value(None), BigIntegerField())  # PostgreSQL takes a bare NULL of a union for text
     nothing = [no_id, Value(""), Value(False), no_id, no_id, no_id]
     public = PublicHoliday.objects.filter(day__range=(since, last)).values_list(
         Value(PUBLIC_HOLIDAY), F("day"), F("day"), F("name"), *nothing

@@ -1,9 +1,9 @@
 """When acting on a day is on time: (rule, target day, calendar) → limits. Pure: no database, no clock.
 
-Days are local days of `Calendar.timezone`; every moment in or out is an aware datetime. A limit at the last minute
-of a day (23:59, 24:00 or no hour at all) lasts until the day is over. A limit never lies after the end of the
-target day itself. « n hours before » counts hours of the clock on the wall, so 72 hours before 8 am is 8 am even
-when summer time ends in between. See docs/deadlines.md for one example of each kind.
+Days are local days of `Calendar.timezone`; every moment in or out is an aware datetime. A limit at the last
+minute of a day (23:59, or no hour at all) lasts until the day is over. A limit never lies after the end of
+the target day itself. « n hours before » counts hours of the clock on the wall: 72 hours before 8 am is 8 am,
+even when summer time ends in between. See docs/deadlines.md for one example of each kind.
 """
 
 import calendar as gregorian
@@ -262,8 +262,8 @@ def limits(
 ) -> Limits:
     """When acting on `day` is on time under `rule`.
 
-    `resident`: whether the family lives in the town, for windows. `period_start`: first day of the period booked,
-    for clear days. Raises nothing.
+    `resident`: whether the family lives in the town, for windows. `period_start`: first day of the period
+    booked, for clear days. Raises nothing.
     """
     if isinstance(rule, Never):
         return NEVER
@@ -309,7 +309,7 @@ def _closing(day: date, at: time | None, zone: tzinfo) -> datetime:
 
 
 def _localized(moment: datetime, zone: tzinfo) -> datetime:
-    """The naive local `moment` as an aware one; in March, an hour the clock jumps over moves to the next one."""
+    """The naive local `moment` as an aware one; in March, an hour the clock jumps over is the next one."""
     aware = moment.replace(tzinfo=zone)
     if moment.hour < HOURS_CLOCKS_CHANGE:
         return aware.astimezone(UTC).astimezone(zone)
@@ -511,7 +511,7 @@ class Standing(Enum):
 
 
 class Verdict(NamedTuple):
-    """`moment`: EARLY → opens on; ON_TIME → until when; LATE_* → last moment; CLOSED → since; NEVER → None."""
+    """`moment`: EARLY → opens on; ON_TIME → until when; LATE_* → last moment; CLOSED → since; NEVER: None."""
 
     standing: Standing
     moment: datetime | None

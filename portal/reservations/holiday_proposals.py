@@ -1,8 +1,8 @@
 """What the calendar of a school year should hold, proposed from two libraries for an agent to confirm.
 
 Only « Importer le calendrier » and tools read this: the portal itself decides by the rows an agent has kept.
-The libraries are `holidays` (public holidays, with Alsace-Moselle and overseas) and `vacances-scolaires-france`
-(school holidays of zones A, B and C, from the ministry's open data).
+The libraries are `holidays` (public holidays, with Alsace-Moselle and overseas) and
+`vacances-scolaires-france` (school holidays of zones A, B and C, from the ministry's open data).
 """
 
 from collections.abc import Collection, Iterable
@@ -45,7 +45,7 @@ WITH_ZONES = (Town.Region.METROPOLE, Town.Region.ALSACE_MOSELLE)
 
 @dataclass(frozen=True)
 class Proposal:
-    """A row to keep or not. `kind` is year, public or school; `known` tells that the calendar already has it."""
+    """A row to keep or not. `kind` is year, public or school; `known`: the calendar already has it."""
 
     kind: str
     name: str
@@ -101,7 +101,7 @@ def public_holidays(start_year: int, region: str) -> list[Proposal]:
 
 
 def school_holidays(first: date, last: date, zone: str) -> list[Proposal]:
-    """School holidays of zone A, B or C that begin from `first` to `last`. Empty beyond what the library knows."""
+    """School holidays of zone A, B or C that begin from `first` to `last`, as far as the library knows."""
     library = _library()
     days: dict[date, str] = {}
     # A year more on both sides: Christmas holidays lie across two years.
@@ -184,8 +184,8 @@ def _school_rows(start_year: int, zone: str, region: str, warnings: list[str]) -
         found = school_holidays(first, last, zone)
     else:
         warnings.append(
-            "L'académie de Corse adapte le calendrier national : le portail ne peut proposer que les vacances "
-            "communes aux trois zones, et leurs dates sont à vérifier."
+            "L'académie de Corse adapte le calendrier national : le portail ne peut proposer que les "
+            "vacances communes aux trois zones, et leurs dates sont à vérifier."
         )
         found = _common([school_holidays(first, last, each) for each in ZONES_KNOWN])
     if start_year > last_year_known():
@@ -202,7 +202,7 @@ def _common(zones: Iterable[list[Proposal]]) -> list[Proposal]:
 
 
 def _year_row(start_year: int, school: list[Proposal]) -> list[Proposal]:
-    """From 1 September to the eve of the summer holidays, moved off week-ends; nothing when summer is unknown."""
+    """From 1 September to the eve of summer, moved off week-ends; nothing when summer is unknown."""
     summer = next((row for row in school if row.name == SUMMER), None)
     if summer is None:
         return []

@@ -1,4 +1,4 @@
-"""What an agent sees of a deadline rule while writing it: its sentence, its next cut-offs, what looks wrong."""
+"""What an agent sees of a rule while writing it: its sentence, its next cut-offs, what looks wrong."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -147,9 +147,7 @@ def _table_warnings(row: DeadlineRule, establishments: Iterable[Establishment]) 
     missing = [WEEKDAYS[day] for day in range(7) if opened >> day & 1 and day not in targets]
     found = []
     if closed:
-        found.append(
-            f"Le tableau a une ligne pour {french.listing(closed)} : aucun établissement n'y ouvre."
-        )
+        found.append(f"Le tableau a une ligne pour {french.listing(closed)} : aucun établissement n'y ouvre.")
     if missing:
         found.append(
             f"Le tableau n'a pas de ligne pour {french.listing(missing)} : ce sera toujours « jamais »."

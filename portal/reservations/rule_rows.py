@@ -61,8 +61,8 @@ class MalformedTable(ValueError):
 def read_table(table: Any) -> dict[int, TableRow | None]:
     """The rows of `{"0": [3, "15:00"]}`: target weekday → limit weekday (0 is Monday) and hour.
 
-    The hour may be null (the whole day); a third item is the number of weeks earlier still; a null row means that
-    weekday is never on time. Raises MalformedTable.
+    The hour may be null (the whole day); a third item is the number of weeks earlier still; a null row means
+    that weekday is never on time. Raises MalformedTable.
     """
     if not isinstance(table, Mapping):
         raise MalformedTable("Le tableau n'est pas lisible.")

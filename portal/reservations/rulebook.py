@@ -15,7 +15,7 @@ from portal.reservations.states import Action
 
 @dataclass(frozen=True, slots=True)
 class LateTerms:
-    """What acting late costs. `surcharge` is an ActivityDeadline.Surcharge ("" is none), `amount` in euros or a factor."""
+    """What acting late costs: an ActivityDeadline.Surcharge ("" is none); `amount` in euros, or a factor."""
 
     surcharge: str = ""
     amount: Decimal | None = None

@@ -1,7 +1,7 @@
 """The worked deadlines of a file of towns: each published rule becomes DeadlineRule rows, and those decide.
 
-The kinds of the file are read generously (a missing hour is the whole day, `thu` or `jeudi`, one day or a list),
-because a town's page is. What cannot be read fails its cases with the reason.
+The kinds of the file are read generously (a missing hour is the whole day, `thu` or `jeudi`, one day or a
+list), as a town's page would be. What cannot be read fails its cases with the reason.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -91,7 +91,8 @@ def why_wrong(town: Document, case: Document) -> str | None:
     found = limits.timing(attempt)
     if found is expected:
         return None
-    return f"expected {expected.value}, found {found.value} (from {limits.opens} to {limits.closes}; {row.sentence})"
+    bounds = f"from {limits.opens} to {limits.closes}"
+    return f"expected {expected.value}, found {found.value} ({bounds}; {row.sentence})"
 
 
 # Which published rule ------------------------------------------------------------------------------------

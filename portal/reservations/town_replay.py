@@ -1,7 +1,7 @@
 """Worked examples that towns publish (« lundi 8 h pour jeudi : trop tard »), replayed through real rows.
 
-A file of towns is the shape of tests/data/towns.yaml: `meta` and a list of `towns`, each with rules and worked
-cases. An app answers for its own part in a module `town_cases.py` that calls `register`.
+A file of towns is the shape of tests/data/towns.yaml: `meta` and a list of `towns`, each with rules and
+worked cases. An app answers for its own part in a module `town_cases.py` that calls `register`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ _replayers: dict[str, Replayer] = {}
 
 
 def register(name: str, replayer: Replayer) -> None:
-    """Lets `replayer(town, meta)` yield the cases of one kind (`name`: « deadlines », « prices ») of a town."""
+    """Lets `replayer(town, meta)` yield a town's cases of one kind (`name`: « deadlines », « prices »)."""
     _replayers[name] = replayer
 
 

@@ -1,4 +1,4 @@
-"""Cut-offs of a year: 180 days × 3 formulas, each formula under a rule of its own, the calendar already read."""
+"""Cut-offs of a year: 180 days × 3 formulas, each formula under its own rule, the calendar already read."""
 
 import time as clock
 from datetime import date, time, timedelta

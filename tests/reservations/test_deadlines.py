@@ -252,7 +252,7 @@ def test_a_window_without_end_lasts_until_the_day_is_over() -> None:
     assert found.closes == paris("2026-07-08T23:59:59.999999")
 
 
-# Clocks that change ------------------------------------------------------------------------------------------
+# Clocks that change ----------------------------------------------------------------------------------------
 
 
 def test_noon_is_noon_before_and_after_the_clocks_change() -> None:
@@ -278,7 +278,7 @@ def test_another_time_zone_has_its_own_days() -> None:
     assert cutoff(SameDay(NOON), THURSDAY, reunion).astimezone(UTC).hour == 8
 
 
-# What a family may do ------------------------------------------------------------------------------------------
+# What a family may do --------------------------------------------------------------------------------------
 
 TWO_DAYS = DaysBefore(2, time(10))
 LIMIT = paris("2026-12-01T10:00")
@@ -329,7 +329,7 @@ def test_a_policy_says_what_a_family_may_do(policy: Policy | None, at: str, verd
     assert Schedule(policy, PLAIN, paris(at)).verdict(THURSDAY) == verdict
 
 
-# What holds whatever the rule ------------------------------------------------------------------------------------
+# What holds whatever the rule ------------------------------------------------------------------------------
 
 # Around week-ends, holidays, clock changes and 29 February.
 some_days = st.dates(date(2026, 9, 1), date(2028, 7, 1)) | st.sampled_from(
