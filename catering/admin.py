@@ -24,6 +24,8 @@ from portal.reservations.models import Establishment
 # A spreadsheet takes a cell that begins with one of these for a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+
 
 @admin.register(Diet)
 class DietAdmin(admin.ModelAdmin):
@@ -98,6 +100,12 @@ class KitchenForm(forms.Form):
         initial="jour",
     )
 
+    def clean_jour(self) -> date:
+        day = self.cleaned_data["jour"]
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise forms.ValidationError(f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
+        return day
+
 
 class MenuFileForm(forms.Form):
     file = forms.FileField(label="Fichier CSV", widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}))
@@ -157,8 +165,9 @@ class MenuAdmin(admin.ModelAdmin):
         self._demand(request, "catering.add_menu", "catering.change_menu")
         if request.method == "POST" and "content" in request.POST:
             return self._write_menus(request, request.POST["content"])
-        form = MenuFileForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
+        sent = request.method == "POST"
+        form = MenuFileForm(request.POST, request.FILES) if sent else MenuFileForm()
+        if sent and form.is_valid():
             content = menu_import.decode(form.cleaned_data["file"].read())
             return self._import_page(request, MenuFileForm(), content, menu_import.read(content))
         return self._import_page(request, form)

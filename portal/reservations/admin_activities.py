@@ -47,6 +47,10 @@ class OfActivity(admin.TabularInline):
     """An inline of an activity whose lists of choices are read once, not once a row."""
 
     extra = 0
+    named_by: tuple[str, ...] = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related(*self.named_by)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in ("formula", "period"):
@@ -67,6 +71,7 @@ class FormulaInline(OfActivity):
 
 class CapacityInline(OfActivity):
     model = Capacity
+    named_by = ("establishment",)
     fields = ["establishment", "part", "formula", "places"]
 
 
@@ -84,6 +89,7 @@ class DeadlineInline(OfActivity):
 
     model = ActivityDeadline
     form = ActivityDeadlineForm
+    named_by = ("rule",)
     fields = ["action", "rule", "formula", "period", "late"]
     show_change_link = True
 
