@@ -346,7 +346,7 @@ class Canteen:
                 Action.BOOK.value,
                 state == BookingState.WAITLISTED,
                 late,
-                outcome.value,
+                (Outcome.CANCELLED if day in cancelled else outcome).value,
                 reason,
             )
             now = BookingState.CANCELLED if day in cancelled else state
