@@ -61,7 +61,7 @@ def worker_answers(*, at: datetime) -> bool:
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """200 when all is well, 503 when a part is sick: {"database": "ok", "cache": "ok", "worker": "silent"}."""
+    """200 when all is well, else 503: {"database": "ok", "cache": "ok", "worker": "silent"}."""
     at = timezone.now()
     checks = {
         "database": database_answers,

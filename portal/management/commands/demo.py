@@ -31,7 +31,7 @@ from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
-PASSWORD = "demo-2026-portail"
+PASSWORD = "demo-2026-portail"  # noqa: S105 - public by design, and refused outside PORTAL_DEMO
 LOGINS = {
     "parent": "un foyer avec deux enfants inscrits à la cantine, et un troisième sans inscription",
     "voisin": "un autre foyer, qui ne voit rien du premier",
@@ -90,7 +90,7 @@ class Command(BaseCommand):
         environment["DJANGO_SETTINGS_MODULE"] = settings.SETTINGS_MODULE
         server = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{port}"]
         server += ["--workers", str(workers), "--threads", str(threads), "--log-level", "warning"]
-        server += ["--no-control-socket", "--worker-tmp-dir", _memory_backed_directory()]
+        server.append("--no-control-socket")
         worker = [sys.executable, "manage.py", "db_worker", "--no-reload", "--verbosity", "0"]
 
         stopped_by = _StopSignals()
@@ -178,11 +178,6 @@ def _fingerprint_of_static_files() -> str:
             state = os.stat(storage.path(path))
             seen.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
     return seen.hexdigest()
-
-
-def _memory_backed_directory() -> str:
-    """Where gunicorn's workers say that they live; on a slow disk they would seem dead."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(settings.VAR_DIR)
 
 
 def _die_with_parent() -> None:
