@@ -9,9 +9,6 @@ for (const input of document.querySelectorAll('input[type="password"]')) {
   button.setAttribute("aria-controls", input.id);
   input.replaceWith(group);
   group.append(input, button);
-  // The mistake under the field shows only beside it.
-  const feedback = group.parentElement.querySelector(".invalid-feedback");
-  if (feedback) feedback.classList.add("d-block");
 
   const show = (shown) => {
     input.type = shown ? "text" : "password";
