@@ -104,8 +104,12 @@ def published_rule(town: Document, case: Document) -> Document:
     fitting = [
         rule
         for rule in town.get("rules") or []
-        if (case["rule"] == rule.get("id") if "rule" in case else _names(rule.get("services"), service))
-        and _names(rule.get("actions"), action)
+        if (
+            case["rule"] == rule.get("id")
+            if "rule" in case
+            else _names(rule.get("services") or rule.get("service"), service)
+        )
+        and _names(rule.get("actions") or rule.get("action"), action)
     ]
     if not fitting:
         raise Unreadable(f"no rule for service « {service} », action « {action} »")
@@ -115,11 +119,12 @@ def published_rule(town: Document, case: Document) -> Document:
         fitting = [rule for rule in fitting if rule.get("audience") in (None, "all", own)] or fitting
     target = read_day(case.get("target"))
     covering = [rule for rule in fitting if any(first <= target <= last for first, last in _covered(rule))]
-    return (covering or fitting)[0]
+    undated = [rule for rule in fitting if not rule.get("windows")]
+    return (covering or undated or fitting)[0]
 
 
 def _names(known: Any, name: Any) -> bool:
-    return known is None or name in ([known] if isinstance(known, str) else known)
+    return known is None or name is None or name in ([known] if isinstance(known, str) else known)
 
 
 def _covered(rule: Document) -> list[tuple[date, date]]:
