@@ -4,9 +4,12 @@ Nothing here is secret. `PORTAL_DEMO=1` is the only switch that relaxes anything
 `make demo` and by the tests, and allows plain HTTP, a generated secret key and the demo outbox.
 """
 
+import os
 import secrets
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import environ
 from csp.constants import NONE, SELF
@@ -21,12 +24,17 @@ VAR_DIR = Path(env.str("PORTAL_VAR", default=str(BASE_DIR / "var")))
 
 
 def _demo_secret_key() -> str:
-    """The key of a demo or test machine, made once and kept under var/."""
+    """The key of a demo or test machine, made once and kept under var/.
+
+    Several processes may start at once: each writes a file of its own, and the first to link it wins.
+    """
     path = VAR_DIR / "secret_key"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
+        with NamedTemporaryFile("w", dir=path.parent) as own, suppress(FileExistsError):
+            own.write(secrets.token_urlsafe(50))
+            own.flush()
+            os.link(own.name, path)
     return path.read_text()
 
 
@@ -259,11 +267,19 @@ if not DEMO:
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"
 IMPORT_EXPORT_USE_TRANSACTIONS = True
+# History is read: going back to an old version would write states behind the verbs' back.
+SIMPLE_HISTORY_REVERT_DISABLED = True
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "plain": {
+            "()": "portal.logs.WithoutPersonalData",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
