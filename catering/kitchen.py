@@ -66,7 +66,6 @@ class KitchenCounts:
             if day in (None, at) and group in (None, eaters) and diet in (None, eaten)
         )
 
-
     def of_day(self, day: date) -> Sheet:
         """Groups by diets on a day; only what is eaten that day."""
         groups = [group for group in self.groups if self.total(day=day, group=group)]

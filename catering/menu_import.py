@@ -107,9 +107,7 @@ def read(text: str) -> MenuFile:
         if len(found.mistakes) >= MOST_MISTAKES:
             found.mistakes.append(Mistake(line, "trop d'erreurs : la suite n'a pas été lue."))
             return found
-    existing = set(
-        Menu.objects.filter(day__in={day for _, day in menus}).values_list("restaurant_id", "day")
-    )
+    existing = set(Menu.objects.filter(day__in={day for _, day in menus}).values_list("restaurant_id", "day"))
     for key, menu in menus.items():
         menu.replaces = key in existing
     found.menus = sorted(menus.values(), key=lambda menu: (menu.day, menu.restaurant.name))

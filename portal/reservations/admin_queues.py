@@ -175,9 +175,7 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, SimpleHis
             )
             # Only the usual weekdays count; without any, every day does.
             .annotate(
-                usual=ExpressionWrapper(
-                    OuterRef("weekdays").bitand(weekday_bit), output_field=IntegerField()
-                )
+                usual=ExpressionWrapper(OuterRef("weekdays").bitand(weekday_bit), output_field=IntegerField())
             )
             .filter(Q(usual__gt=0) | Q(usual=OuterRef("weekdays")))
         )

@@ -24,9 +24,7 @@ def establishments_of(period: Period) -> list[Establishment]:
     return chosen or list(period.activity.establishments.filter(active=True))
 
 
-def missing_slots(
-    period: Period, *, at: datetime, within: tuple[date, date] | None = None
-) -> list[Slot]:
+def missing_slots(period: Period, *, at: datetime, within: tuple[date, date] | None = None) -> list[Slot]:
     """The slots, not saved yet, that `open_slots` would make: what a preview shows.
 
     `at` is aware: days before its date are left out, since nobody reserves yesterday. `within` limits

@@ -80,7 +80,15 @@ def test_the_accountant_reads_bookings_and_decides_nothing(asks, books, canteen,
 
 def test_agents_neither_delete_what_families_booked_nor_hand_out_rights(asks, books, agent_client, agent):
     asks(books, THURSDAY)
-    for name in ("enrolment", "reservation", "reservationline", "booking", "bookingevent", "slot", "activity"):
+    for name in (
+        "enrolment",
+        "reservation",
+        "reservationline",
+        "booking",
+        "bookingevent",
+        "slot",
+        "activity",
+    ):
         assert not agent.has_perm(f"reservations.delete_{name}"), name
     assert agent_client.get(reverse("admin:families_user_changelist")).status_code == 403
     assert agent_client.get(reverse("admin:auth_group_changelist")).status_code == 403

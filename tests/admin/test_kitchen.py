@@ -66,9 +66,7 @@ def test_a_child_without_class_or_diet_is_still_fed(canteen, year):
     assert counts_of(found) == {(THURSDAY, nowhere, kitchen.NO_DIET): 1}
 
 
-def test_counting_costs_three_queries_for_one_family_or_ten(
-    eaters, canteen, year, django_assert_num_queries
-):
+def test_counting_costs_three_queries_for_one_family_or_ten(eaters, canteen, year, django_assert_num_queries):
     for number in range(10):
         pupil = SchoolClassFactory(school_year=year, name=f"CP {number}")
         who = enrolled(family(f"f{number}", f"Famille {number}", "Sacha", pupil), canteen, year)
@@ -95,7 +93,9 @@ def test_health_is_for_who_may_read_it(eaters, agent, agent_client):
 
 
 def test_the_file_holds_one_line_a_class_and_diet(eaters, agent_client):
-    answer = agent_client.get(reverse(PAGE), {"jour": THURSDAY.isoformat(), "vue": "semaine", "format": "csv"})
+    answer = agent_client.get(
+        reverse(PAGE), {"jour": THURSDAY.isoformat(), "vue": "semaine", "format": "csv"}
+    )
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=";"))
     assert rows[0] == ["jour", "restaurant", "école", "classe", "régime", "repas"]
@@ -109,7 +109,8 @@ def test_a_name_that_looks_like_a_formula_stays_text(eaters, agent_client):
 
 
 @pytest.mark.parametrize(
-    "asked", [{"jour": "hier"}, {"restaurant": "999"}, {"restaurant": "x", "vue": "siècle"}, {"jour": "9999-99-99"}]
+    "asked",
+    [{"jour": "hier"}, {"restaurant": "999"}, {"restaurant": "x", "vue": "siècle"}, {"jour": "9999-99-99"}],
 )
 def test_a_wrong_choice_is_said_at_its_field(asked, canteen, agent_client):
     page = agent_client.get(reverse(PAGE), asked)

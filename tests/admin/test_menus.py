@@ -80,7 +80,10 @@ def test_every_mistake_names_its_line_and_nothing_is_written(canteen, agent_clie
     [
         ("", "Ligne 1 : le fichier ne contient aucun plat."),
         (HEADER, "Ligne 1 : le fichier ne contient aucun plat."),
-        ("a;b\n1;2\n", "Ligne 1 : il manque « restaurant », « date », « service », « plat » parmi les titres"),
+        (
+            "a;b\n1;2\n",
+            "Ligne 1 : il manque « restaurant », « date », « service », « plat » parmi les titres",
+        ),
         ("PK\x03\x04\0\0", "Ligne 1 : ce n'est pas un fichier CSV."),
         (HEADER + "x" * 200_000, "Ligne 2 : cette ligne ne se lit pas"),
     ],

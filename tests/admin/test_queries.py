@@ -51,7 +51,8 @@ SPREAD = {"admin:reservations_reservationline_changelist", "admin:reservations_b
 def test_the_page_of_a_reservation_costs_the_same_for_one_day_and_two(asks, books, waits, agent_client):
     one, two = asks(books, THURSDAY), asks(waits, THURSDAY, FRIDAY)
     costs = [
-        cost(agent_client, reverse("admin:reservations_reservation_change", args=[row.pk])) for row in (one, two)
+        cost(agent_client, reverse("admin:reservations_reservation_change", args=[row.pk]))
+        for row in (one, two)
     ]
     assert costs[0] == costs[1]
 

@@ -177,4 +177,6 @@ def test_nothing_of_it_can_be_typed_or_deleted(name, asks, books, chief_client):
     row = model.objects.first()
     assert chief_client.get(reverse(f"admin:reservations_{name}_add")).status_code == 403
     assert chief_client.post(reverse(f"admin:reservations_{name}_delete", args=[row.pk])).status_code == 403
-    assert chief_client.post(reverse(f"admin:reservations_{name}_change", args=[row.pk]), {}).status_code == 403
+    assert (
+        chief_client.post(reverse(f"admin:reservations_{name}_change", args=[row.pk]), {}).status_code == 403
+    )

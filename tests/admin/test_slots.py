@@ -121,9 +121,7 @@ def test_more_places_go_to_those_who_wait(asks, books, waits, canteen, agent_cli
     Slot.objects.filter(day=THURSDAY).update(capacity=1)
     asks(books, THURSDAY, on_request=False)
     asks(waits, THURSDAY, on_request=False)
-    answer = act(
-        agent_client, SLOTS, "resize_selected", canteen.slot(THURSDAY), confirmed="1", places="2"
-    )
+    answer = act(agent_client, SLOTS, "resize_selected", canteen.slot(THURSDAY), confirmed="1", places="2")
     assert said(answer) == [
         "2 places désormais. 1 enfant en attente a eu une place ; les familles sont prévenues."
     ]
