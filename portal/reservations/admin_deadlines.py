@@ -60,6 +60,8 @@ class DeadlineRuleForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "kind" not in self.fields:  # who may only look has no fields
+            return
         # Left out of the page, or emptied, it means midnight.
         self.fields["reference_time"].required = False
         kind = self["kind"].value()

@@ -51,6 +51,7 @@ UNITS = {
 WEEKEND = ("weekend", "weekends", "week-end", "week-ends")
 PUBLIC_HOLIDAYS = ("holiday", "holidays", "public_holiday", "public_holidays", "ferie", "feries")
 SCHOOL_HOLIDAYS = ("school_holiday", "school_holidays", "vacances", "vacation", "vacations")
+AFTER_HOLIDAYS = ("after_holidays", "after_school_holidays", "first_day_after_holidays", "rentree")
 
 
 class Unreadable(ValueError):
@@ -200,7 +201,8 @@ def _read_counting(row: DeadlineRule, rule: Document) -> None:
             weekdays.append(read_weekday(skipped))
     row.skip_weekdays = mask_of(weekdays)
     # « Rentrée : le dernier jour de classe avant les vacances », under whatever name.
-    if any("last_school_day" in f"{key} {value}" for key, value in rule.items()):
+    told = any("last_school_day" in f"{key} {value}" for key, value in rule.items())
+    if told or any(rule.get(key) for key in AFTER_HOLIDAYS):
         row.from_last_school_day = True
 
 

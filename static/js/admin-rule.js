@@ -50,6 +50,11 @@ if (preview && kind) {
     timer = setTimeout(refresh, PAUSE);
   };
 
+  form.querySelector("button[formaction]")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    clearTimeout(timer);
+    refresh();
+  });
   kind.addEventListener("change", showFields);
   form.addEventListener("input", soon);
   form.addEventListener("change", soon);

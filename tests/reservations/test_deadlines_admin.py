@@ -3,6 +3,7 @@
 from datetime import time
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from portal.reservations.models import ActivityDeadline, DeadlineRule, DeadlineWindow, Period
@@ -136,6 +137,15 @@ def test_a_window_that_closes_before_it_opens_is_refused(chief) -> None:
 def test_the_preview_survives_anything(chief, payload: dict[str, str]) -> None:
     assert chief.post(reverse(PREVIEW), payload).status_code == 200
     assert chief.get(reverse(PREVIEW)).status_code == 405
+
+
+def test_who_may_only_look_sees_the_rule_and_its_preview(client, canteen) -> None:
+    looker = UserFactory(username="stagiaire", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_deadlinerule"))
+    client.force_login(looker)
+    response = client.get(reverse("admin:reservations_deadlinerule_change", args=[canteen.rule.pk]))
+    assert "Au plus tard 2 jours avant, à 10 h." in response.content.decode()
+    assert client.post(reverse(PREVIEW), typed("never")).status_code == 403
 
 
 def test_families_see_none_of_it(books) -> None:
