@@ -7,8 +7,8 @@ from types import FrameType
 
 os.environ.setdefault("PORTAL_DEMO", "1")
 
-from portal.settings import *  # noqa: E402, F403
-from portal.settings import BASE_DIR, STORAGES, TEMPLATES, VAR_DIR  # noqa: E402
+from portal.settings import *  # noqa: F403
+from portal.settings import BASE_DIR, STORAGES, TEMPLATES, VAR_DIR
 
 # Hashing is slow on purpose; tests log in hundreds of times.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

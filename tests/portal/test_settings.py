@@ -1,0 +1,125 @@
+"""Production starts only with what it needs, and is strict without being asked."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+from portal.logs import WithoutPersonalData
+
+SECRET_KEY = "abcdefghijklmnopqrstuvwxyz-0123456789-ABCDEFGHIJKLMNOPQRST"
+
+
+def run(*command, tmp_path, **environment):
+    """A process of its own with only this environment, as a server has it."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=settings.BASE_DIR,
+        env=kept | {"PORTAL_VAR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "portal.settings"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def settings_of(*names, tmp_path, **environment):
+    code = (
+        "import json; from django.conf import settings;"
+        f"print(json.dumps({{name: getattr(settings, name, None) for name in {names!r}}}))"
+    )
+    done = run("-c", code, tmp_path=tmp_path, **environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_production_refuses_to_start_without_a_secret_key(tmp_path):
+    done = run("manage.py", "check", tmp_path=tmp_path, ALLOWED_HOSTS="portail.example.org")
+    assert done.returncode != 0
+    assert "Set SECRET_KEY in the environment" in done.stderr
+    assert not list(tmp_path.iterdir()), "No key is made up for production."
+
+
+def test_production_passes_djangos_own_check_without_a_warning(tmp_path):
+    done = run(
+        *("-W", "error", "manage.py", "check", "--deploy", "--fail-level", "WARNING"),
+        tmp_path=tmp_path,
+        SECRET_KEY=SECRET_KEY,
+        ALLOWED_HOSTS="portail.example.org",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no issues (0 silenced)" in done.stdout
+
+
+def test_production_is_strict_without_being_asked(tmp_path):
+    names = (
+        "DEBUG",
+        "SESSION_COOKIE_SECURE",
+        "CSRF_COOKIE_SECURE",
+        "SECURE_SSL_REDIRECT",
+        "SECURE_HSTS_SECONDS",
+    )
+    found = settings_of(*names, "ALLOWED_HOSTS", "EMAIL_BACKEND", tmp_path=tmp_path, SECRET_KEY=SECRET_KEY)
+    assert found == {
+        "DEBUG": False,
+        "SESSION_COOKIE_SECURE": True,
+        "CSRF_COOKIE_SECURE": True,
+        "SECURE_SSL_REDIRECT": True,
+        "SECURE_HSTS_SECONDS": 31_536_000,
+        "ALLOWED_HOSTS": [],
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+    }
+
+
+def test_the_demo_makes_its_key_once_and_keeps_it_private(tmp_path):
+    first = settings_of("SECRET_KEY", "DEBUG", tmp_path=tmp_path, PORTAL_DEMO="1")
+    assert first == settings_of("SECRET_KEY", "DEBUG", tmp_path=tmp_path, PORTAL_DEMO="1")
+    assert len(first["SECRET_KEY"]) > 50
+    assert first["DEBUG"] is False
+    key = tmp_path / "secret_key"
+    assert key.stat().st_mode & 0o077 == 0
+    assert list(tmp_path.iterdir()) == [key]
+
+
+def test_private_files_lie_under_no_public_folder():
+    public = [settings.MEDIA_ROOT, settings.STATIC_ROOT]
+    assert not any(settings.PRIVATE_ROOT.is_relative_to(root) for root in public)
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("no mailbox jeanne.martin@example.org here", "no mailbox [adresse] here"),
+        ("called 06 12 34 56 78 twice", "called [téléphone] twice"),
+        ("called +33612345678 twice", "called [téléphone] twice"),
+        ("DETAIL:  Key (last_name)=(Martin) already exists.", "DETAIL: [valeurs]"),
+        ("Not Found: /confirmer-mon-adresse/MTI:1abc/", "Not Found: /confirmer-mon-adresse/[lien]/"),
+        ("Not Found: /mot-de-passe-oublie/2-c9xyz/", "Not Found: /mot-de-passe-oublie/[lien]/"),
+        ("reservation 2026-000123 of 2026-11-23", "reservation 2026-000123 of 2026-11-23"),
+    ],
+)
+def test_logs_name_nobody(said, written):
+    record = logging.LogRecord("portal", logging.WARNING, __file__, 1, said, None, None)
+    assert WithoutPersonalData("{message}", style="{").format(record) == written
+
+
+def test_a_traceback_in_the_logs_names_nobody():
+    try:
+        raise ValueError("jeanne.martin@example.org")
+    except ValueError:
+        record = logging.LogRecord("portal", logging.ERROR, __file__, 1, "Failed", None, sys.exc_info())
+    text = WithoutPersonalData("{message}", style="{").format(record)
+    assert "ValueError: [adresse]" in text
+    assert "jeanne" not in text
+
+
+def test_every_log_handler_masks():
+    formatters = settings.LOGGING["formatters"]
+    handlers = settings.LOGGING["handlers"].values()
+    assert {formatters[handler["formatter"]]["()"] for handler in handlers} == {
+        "portal.logs.WithoutPersonalData"
+    }
