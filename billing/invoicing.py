@@ -1,0 +1,359 @@
+"""The only writer of invoices and credit notes.
+
+    preview(scope) -> Preview                     computed, nothing written
+    start(scope, due_on=…, by=…, at=…) -> BillingRun
+    issue(run, at=…)                              in chunks; run again after a kill, it goes on where it stopped
+    credit(invoice, amount, reason=…, by=…, at=…) -> CreditNote
+
+Every chunk is one transaction that first takes the counter's lock: issuers follow one another, numbers have no
+gap, and what a killed chunk began is rolled back with its numbers. A household is never billed twice because
+every booking bears its billing (BilledItem, unique), checked again under that lock.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing import drafting
+from billing.drafting import Draft, Scope
+from billing.models import (
+    BilledItem,
+    BillingRun,
+    BillingSettings,
+    CreditNote,
+    Invoice,
+    InvoiceLine,
+    ManualCharge,
+)
+from billing.numbering import Numbering
+from families.models import User
+from portal import town
+from portal.reservations import french
+
+CHUNK = 500
+CREDIT_SERIES = "A"
+
+
+class BillingRefused(Exception):
+    """Nothing was written; the message says why in French."""
+
+
+@dataclass
+class Preview:
+    """What issuing would do now. `warnings` are French sentences, the gravest first."""
+
+    households: int = 0
+    lines: int = 0
+    total: Decimal = Decimal(0)
+    carried: int = 0
+    carried_total: Decimal = Decimal(0)
+    warnings: list[str] = field(default_factory=list)
+
+
+def scope_of(run: BillingRun) -> Scope:
+    return Scope(
+        run.month,
+        tuple(run.activities.values_list("pk", flat=True)),
+        tuple(run.establishments.values_list("pk", flat=True)),
+    )
+
+
+def preview(scope: Scope, *, at: datetime) -> Preview:
+    """Households, lines and total that would be issued, with what deserves a look; writes nothing.
+
+    Raises BillingRefused when the month cannot be billed.
+    """
+    check_month(scope, at)
+    settings = BillingSettings.current()
+    found, warnings, troubles = Preview(), drafting.Warnings(), []
+    for chunk in _chunks(drafting.households_concerned(scope, settings)):
+        made, said = drafting.drafts(chunk, scope, settings)
+        _add(warnings, said)
+        for draft in made:
+            if draft.trouble:
+                troubles.append(draft.trouble)
+            elif _carried(draft, settings):
+                found.carried += 1
+                found.carried_total += draft.total
+            else:
+                found.households += 1
+                found.lines += len(draft.lines)
+                found.total += draft.total
+    found.warnings = [*_sentences(troubles, warnings, scope), *_unfinished(scope, at)]
+    return found
+
+
+def check_month(scope: Scope, at: datetime) -> None:
+    """Raises BillingRefused for a month to come, or billed already with these activities."""
+    name = _name(scope.month)
+    if scope.month > timezone.localtime(at).date():
+        raise BillingRefused(f"Le mois de {name} n'a pas commencé : il n'y a rien à facturer.")
+    for run in _overlapping(scope):
+        if run.state == BillingRun.State.DONE:
+            day = timezone.localtime(run.finished_at) if run.finished_at else None
+            when = f" le {french.short_day(day.date(), year=True)}" if day else ""
+            raise BillingRefused(
+                f"Le mois de {name} est déjà facturé{when}. Ce qui manque encore ira sur la facture suivante."
+            )
+
+
+def _overlapping(scope: Scope) -> Iterator[BillingRun]:
+    """Runs of the same month that bill an activity and an establishment of the scope."""
+    for run in BillingRun.objects.filter(month=scope.month):
+        other = scope_of(run)
+        if all(
+            not mine or not theirs or set(mine) & set(theirs)
+            for mine, theirs in (
+                (scope.activities, other.activities),
+                (scope.establishments, other.establishments),
+            )
+        ):
+            yield run
+
+
+def start(scope: Scope, *, by: User | None, at: datetime, due_on: date | None = None) -> BillingRun:
+    """The run to issue: a new one, or the interrupted one of the same month. Raises BillingRefused."""
+    check_month(scope, at)
+    today = timezone.localtime(at).date()
+    settings = BillingSettings.current()
+    due_on = due_on or today + timedelta(days=settings.payment_days)
+    if due_on < today:
+        raise BillingRefused("La date limite de paiement est déjà passée.")
+    with transaction.atomic():
+        Numbering(settings.series, today.year)  # one at a time
+        for run in _overlapping(scope):
+            if scope_of(run) == scope:
+                return run
+            raise BillingRefused(
+                f"Une facturation de {_name(scope.month)} est en cours : reprenez-la avant d'en commencer une autre."
+            )
+        run = BillingRun.objects.create(month=scope.month, due_on=due_on, asked_by=by, asked_at=at)
+        run.activities.set(scope.activities)
+        run.establishments.set(scope.establishments)
+    return run
+
+
+def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | None = None) -> BillingRun:
+    """Issues the run's invoices, chunk after chunk; what is issued already is left alone.
+
+    `progress` is called with the number of households done after every chunk.
+    """
+    if run.state == BillingRun.State.DONE:
+        return run
+    scope, settings = scope_of(run), BillingSettings.current()
+    billed = set(run.invoices.values_list("household_id", flat=True))
+    waiting = [pk for pk in drafting.households_concerned(scope, settings) if pk not in billed]
+    BillingRun.objects.filter(pk=run.pk).update(
+        state=BillingRun.State.RUNNING, households=len(billed) + len(waiting), done=len(billed), trouble=""
+    )
+    troubles: list[str] = []
+    warnings = drafting.Warnings()
+    done = len(billed)
+    for chunk in _chunks(waiting):
+        with transaction.atomic():
+            made, said = _issue_chunk(run, chunk, scope, settings, at)
+            done += len(chunk)
+            BillingRun.objects.filter(pk=run.pk).update(done=done)
+        troubles += made
+        _add(warnings, said)
+        if progress:
+            progress(done)
+    left = _sentences(troubles, warnings, scope)
+    BillingRun.objects.filter(pk=run.pk).update(
+        state=BillingRun.State.DONE, finished_at=at, trouble=" ".join(left)[:300]
+    )
+    run.refresh_from_db()
+    return run
+
+
+def _issue_chunk(
+    run: BillingRun, households: Sequence[int], scope: Scope, settings: BillingSettings, at: datetime
+) -> tuple[list[str], drafting.Warnings]:
+    """Issues the invoices of some households; the caller holds the transaction. Returns what stands in the way."""
+    numbering = Numbering(settings.series, timezone.localtime(at).year)
+    # Read again under the lock: another issuer may have been faster.
+    billed = set(run.invoices.filter(household_id__in=households).values_list("household_id", flat=True))
+    made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
+    drafts = [draft for draft in made if not draft.trouble and not _carried(draft, settings)]
+    _write(drafts, numbering, run=run, month=scope.month, due_on=run.due_on, settings=settings, at=at)
+    return [draft.trouble for draft in made if draft.trouble], warnings
+
+
+def _write(
+    drafts: Sequence[Draft],
+    numbering: Numbering,
+    *,
+    run: BillingRun | None,
+    month: date,
+    due_on: date,
+    settings: BillingSettings,
+    at: datetime,
+) -> list[Invoice]:
+    issuer = issuer_of(settings)
+    invoices = Invoice.objects.bulk_create(
+        Invoice(
+            **number.fields,
+            household=draft.household,
+            run=run,
+            month=month,
+            issued_at=at,
+            due_on=due_on,
+            payer=draft.payer[:200],
+            address=draft.address,
+            quotient=draft.quotient,
+            issuer=issuer,
+            total=draft.total,
+            line_count=len(draft.lines),
+        )
+        for number, draft in zip(numbering.take(len(drafts)), drafts, strict=True)
+    )
+    pairs = [
+        (
+            line,
+            InvoiceLine(
+                invoice=invoice,
+                position=position,
+                kind=line.kind,
+                child_id=line.child,
+                child_name=line.child_name[:170],
+                formula_id=line.formula,
+                activity_name=line.activity_name,
+                label=line.label[:200],
+                days=[day.isoformat() for day in sorted(line.days)],
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                amount=line.amount,
+                explanation=line.explanation,
+                vat_percent=line.vat_percent,
+                care_percent=line.care_percent,
+            ),
+        )
+        for invoice, draft in zip(invoices, drafts, strict=True)
+        for position, line in enumerate(draft.lines, start=1)
+    ]
+    rows = InvoiceLine.objects.bulk_create([row for _, row in pairs], batch_size=2000)
+    BilledItem.objects.bulk_create(
+        (
+            BilledItem(
+                line=row,
+                booking_id=item.booking,
+                attendance_id=item.attendance,
+                flat=item.flat,
+                turn=item.turn,
+                amount=item.amount,
+            )
+            for (line, _), row in zip(pairs, rows, strict=True)
+            for item in line.items
+        ),
+        batch_size=5000,
+    )
+    for (line, _), row in zip(pairs, rows, strict=True):
+        if line.manual is not None:
+            ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)
+    return invoices
+
+
+def issuer_of(settings: BillingSettings) -> dict[str, str]:
+    """What an invoice copies of the town hall."""
+    here = town.current()
+    return {
+        "name": settings.issuer_name or here.name,
+        "service": here.service,
+        "address": settings.issuer_address or here.address,
+        "phone": here.phone,
+        "email": here.email,
+        "siret": settings.siret,
+        "collection": settings.get_collection_display(),
+        "vat_notice": settings.vat_notice,
+        "legal_notice": settings.legal_notice,
+        "recourse": settings.recourse,
+        "iban": settings.iban,
+        "bic": settings.bic,
+        "cheque_payable_to": settings.cheque_payable_to,
+        "cheque_address": settings.cheque_address,
+        "desk": settings.desk,
+        "tobacconist": "oui" if settings.tobacconist else "",
+    }
+
+
+def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> CreditNote:
+    """A credit note answering an issued invoice. Raises BillingRefused when it exceeds what is left of it."""
+    if amount <= 0:
+        raise BillingRefused("Un avoir est toujours d'un montant positif.")
+    if not reason.strip():
+        raise BillingRefused("Indiquez le motif de l'avoir.")
+    with transaction.atomic():
+        numbering = Numbering(CREDIT_SERIES, timezone.localtime(at).year)
+        Invoice.objects.select_for_update().get(pk=invoice.pk)
+        left = Invoice.objects.with_balance().get(pk=invoice.pk).left
+        if amount > left:
+            raise BillingRefused(
+                f"Il ne reste que {left:.2f} € à payer sur la facture {invoice.number} :".replace(".", ",")
+                + " remboursez d'abord ce qui est déjà réglé."
+            )
+        (number,) = numbering.take()
+        return CreditNote.objects.create(
+            **number.fields, invoice=invoice, amount=amount, reason=reason.strip(), issued_at=at, issued_by=by
+        )
+
+
+# Words and small things ----------------------------------------------------------------------------------
+
+
+def _chunks(households: Sequence[int]) -> Iterator[Sequence[int]]:
+    for first in range(0, len(households), CHUNK):
+        yield households[first : first + CHUNK]
+
+
+def _carried(draft: Draft, settings: BillingSettings) -> bool:
+    """Nothing to pay, or too little: it waits for the next month."""
+    return draft.total <= 0 or draft.total < settings.minimum_amount
+
+
+def _add(total: drafting.Warnings, said: drafting.Warnings) -> None:
+    total.unpriced += said.unpriced
+    total.reasons |= {name: why for name, why in said.reasons.items() if name not in total.reasons}
+    total.without_quotient |= said.without_quotient
+    total.not_entered += said.not_entered
+    total.without_minutes += said.without_minutes
+
+
+def _name(month: date) -> str:
+    return f"{french.MONTHS[month.month - 1]} {month.year}"
+
+
+def _many(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count < 2 else many}"
+
+
+def _sentences(troubles: Sequence[str], warnings: drafting.Warnings, scope: Scope) -> list[str]:
+    found = [f"{trouble} Pas de facture tant que ce n'est pas corrigé." for trouble in troubles[:10]]
+    if len(troubles) > 10:
+        found.append(f"{len(troubles) - 10} autres foyers n'ont pas de destinataire ou d'adresse.")
+    for formula, count in warnings.unpriced.most_common():
+        why = warnings.reasons[formula]
+        found.append(f"{formula} : {_many(count, 'présence', 'présences')} sans prix. {why}")
+    if warnings.without_quotient:
+        count = len(warnings.without_quotient)
+        found.append(
+            f"{_many(count, 'foyer', 'foyers')} sans justificatif de quotient : le tarif prévu pour ce cas s'applique."
+        )
+    for formula, count in warnings.not_entered.most_common():
+        found.append(
+            f"{formula} : {_many(count, 'présence', 'présences')} sans pointage, facturées comme présentes."
+        )
+    for formula, count in warnings.without_minutes.most_common():
+        found.append(
+            f"{formula} : {_many(count, 'présence', 'présences')} sans durée, comptées pour une unité."
+        )
+    return found
+
+
+def _unfinished(scope: Scope, at: datetime) -> list[str]:
+    if scope.ends_on >= timezone.localtime(at).date():
+        return [f"Le mois de {_name(scope.month)} n'est pas terminé : la suite ira sur la facture suivante."]
+    return []

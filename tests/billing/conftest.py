@@ -1,0 +1,40 @@
+"""The canteen's prices, and a month of meals."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from billing.drafting import Scope
+from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier
+from tests.factories import BookingFactory, paris
+
+NOVEMBER = Scope(date(2026, 11, 1))
+DECEMBER = Scope(date(2026, 12, 1))
+END_OF_NOVEMBER = paris(2026, 11, 30, 18)
+END_OF_DECEMBER = paris(2026, 12, 31, 18)
+MEALS = [date(2026, 11, day) for day in (2, 3, 5, 6)]
+
+
+@pytest.fixture
+def meals(canteen):
+    """Canteen prices from 1 September 2026: 1.75 up to 449.99, 3.20 from 451 on; 1 € more when late."""
+    tariff = Tariff.objects.create(
+        code="repas-2026", name="Repas", valid_from=date(2026, 9, 1), valid_to=date(2027, 8, 31)
+    )
+    TariffBand.objects.create(tariff=tariff, low=0, high=Decimal("449.99"), prices={"": "1.75"})
+    TariffBand.objects.create(tariff=tariff, low=451, high=None, prices={"": "3.20"})
+    TariffModifier.objects.create(tariff=tariff, when="late", effect="add", amount=1)
+    TariffModifier.objects.create(tariff=tariff, when="unreserved", effect="price", amount=10)
+    FormulaTariff.objects.create(formula=canteen.formula, tariff=tariff)
+    return tariff
+
+
+def eats(family, days=MEALS, **booking):
+    return [BookingFactory(enrolment=family.enrolment, day=day, **booking) for day in days]
+
+
+@pytest.fixture
+def month(meals, books, waits):
+    """Lina and Noé eat four times in November 2026; nobody gave a quotient."""
+    return eats(books) + eats(waits)
