@@ -117,7 +117,7 @@ def _identity(child: Child) -> tuple[str, str, str]:
     )
 
 
-def _waiting(model: type, pk: int):  # noqa: ANN202 (a Household or a ChangeRequest, as asked)
+def _waiting(model: type, pk: int):
     row = model.objects.select_for_update().get(pk=pk)
     if row.state != model.State.REQUESTED:
         raise AlreadyAnswered(f"« {row} » a déjà reçu une réponse : {row.get_state_display().lower()}.")

@@ -172,6 +172,11 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
     postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
     city = forms.CharField(label="Commune", max_length=100)
 
+    # The order of the page, which is also that of the summary of mistakes.
+    field_order = [
+        *("first_name", "last_name", "phone", "street", "street_more", "postcode", "city"),
+        *("username", "email", "password1", "password2"),
+    ]
     AUTOCOMPLETE = {
         "first_name": "given-name",
         "last_name": "family-name",

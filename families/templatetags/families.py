@@ -1,9 +1,11 @@
 """The family's own blocks of the home page."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from families.models import ChangeRequest, Household
 
@@ -34,3 +36,12 @@ def household_children(
         child.age = child.age_on(today)
         child.schooling = (schoolings or {}).get(child.pk)
     return {"household": household, "children": children}
+
+
+@register.filter
+def french_date(moment: date | datetime) -> str:
+    """« 1er janvier 2026 », in local time."""
+    if isinstance(moment, datetime):
+        moment = timezone.localtime(moment)
+    number = "1er" if moment.day == 1 else str(moment.day)
+    return f"{number} {date_format(moment, 'F Y')}"

@@ -73,8 +73,8 @@ def shared_child(roux: Family, stranger: Family) -> Child:
 
 
 def text_of(response: Any) -> str:
-    """What a reader sees, more or less: the page without its escapes."""
-    return html.unescape(response.content.decode())
+    """What a reader sees, more or less: the page without its escapes and its unbreakable spaces."""
+    return html.unescape(response.content.decode()).replace("\u00a0", " ")
 
 
 def image_bytes(kind: str = "JPEG", size: tuple[int, int] = (64, 48)) -> bytes:

@@ -30,6 +30,12 @@ def test_the_file_shows_everything_to_a_guardian(roux: Family):
         assert words in page
 
 
+def test_the_file_tells_school_and_diet(books: Family):
+    page = text_of(books.client().get(reverse("families:child", args=[books.child.pk])))
+    assert "École des Tilleuls, CE1 (2026-2027)" in page
+    assert "Sans régime particulier" in page
+
+
 def test_others_find_no_child_and_the_anonymous_log_in(roux: Family, stranger: Family, agent_client):
     person = AuthorisedPersonFactory(child=roux.child)
     paths = [

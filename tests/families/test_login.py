@@ -9,8 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.conftest import NOW, Family
-from tests.families.conftest import text_of
 from tests.factories import PASSWORD
+from tests.families.conftest import text_of
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/connexion/"

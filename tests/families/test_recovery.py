@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 
 from families.models import User
 from tests.conftest import NOW, Family
-from tests.families.conftest import text_of
 from tests.factories import PASSWORD, UserFactory
+from tests.families.conftest import text_of
 
 pytestmark = pytest.mark.django_db
 FORGOTTEN = "/mot-de-passe-oublie/"
@@ -42,7 +42,7 @@ def test_the_letter_holds_the_identifiant_and_a_link_never_a_password(roux: Fami
         assert ask("Roux@example.org").url == "/mot-de-passe-oublie/envoye/"
     (letter,) = letters
     assert letter.to == ["roux@example.org"]
-    assert "Votre identifiant : roux" in letter.body
+    assert "Votre identifiant\u00a0: roux" in letter.body
     assert link_in(letter).startswith(FORGOTTEN)
     html = letter.alternatives[0][0]
     for text in (letter.body, html):
