@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Self
+from typing import Self, cast
 
 from django.db.models import prefetch_related_objects
 
-from portal.reservations.deadlines import DEFAULT_POLICY, Calendar, Policy, Rule, Schedule
+from portal.reservations.deadlines import DEFAULT_POLICY, Calendar, LatePolicy, Policy, Rule, Schedule
 from portal.reservations.models import Activity, ActivityDeadline, DeadlineRule, Period
 from portal.reservations.states import Action
 
@@ -104,7 +104,7 @@ class DeadlineBook:
         if row:
             policy = Policy(
                 rule=self._rule(row.rule),
-                late=ActivityDeadline.Late(row.late).value,
+                late=cast(LatePolicy, row.late),
                 last_moment=self._rule(row.last_moment) if row.last_moment else None,
             )
         if self.period is None or action != Action.BOOK:
