@@ -1,0 +1,116 @@
+"""No address may be forgotten: each is private unless named public here, and each that takes an id of a
+household's object does not exist for another household."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from families.models import AuthorisedPerson, Document
+from portal.reservations import booking
+from portal.reservations.booking import Choice
+
+
+# Open to everybody: nothing of a family is on them.
+PUBLIC = {
+    "account_login",
+    "account_logout",
+    "account_signup",
+    "account_inactive",
+    "account_confirm_email",
+    "account_email_verification_sent",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+    "accessibility",
+    "health",
+    "legal",
+    "privacy",
+    "town_crest",
+    "town_stylesheet",
+}
+# Parameters that are no id of a household's object.
+NO_ID = {"service": "catering", "name": "crest.svg", "key": "x", "uidb36": "x"}
+
+
+def addresses(patterns: list[Any], namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every named pattern outside the town hall's desk."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            if pattern.app_name == "admin":
+                continue
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from addresses(pattern.url_patterns, inner)
+        else:
+            yield f"{namespace}{pattern.name}", pattern
+
+
+ALL = dict(addresses(get_resolver().url_patterns))
+WITH_IDS = {name for name, pattern in ALL.items() if set(pattern.pattern.converters) - set(NO_ID)}
+
+
+@pytest.fixture
+def ids(books, canteen, now) -> dict[str, Any]:
+    """One object of the family that books for each parameter's name."""
+    draft = booking.choose(
+        books.enrolment,
+        canteen.restaurant,
+        canteen.period,
+        book={Choice(canteen.formula.pk, canteen.period.ends_on)},
+        by=books.user,
+        at=now,
+    )
+    assert draft is not None
+    person = AuthorisedPerson.objects.create(child=books.child, name="Dominique Roux", phone="0100000000")
+    return NO_ID | {
+        "child_id": books.child.pk,
+        "document_id": Document.objects.create(household=books.household, name="quotient.pdf").pk,
+        "enrolment_id": books.enrolment.pk,
+        "establishment_id": canteen.restaurant.pk,
+        "period_id": canteen.period.pk,
+        "person_id": person.pk,
+        "reservation_id": draft.pk,
+    }
+
+
+def address(name: str, ids: dict[str, Any]) -> str:
+    wanted = ALL[name].pattern.converters
+    missing = set(wanted) - set(ids)
+    assert not missing, f"{name}: say in this test what {missing} identify"
+    return reverse(name, kwargs={parameter: ids[parameter] for parameter in wanted})
+
+
+def test_every_address_has_a_name():
+    assert not [name for name in ALL if name.endswith("None")]
+
+
+@pytest.mark.parametrize("name", sorted(WITH_IDS))
+def test_what_belongs_to_one_household_does_not_exist_for_another(name, ids, stranger_client):
+    where = address(name, ids)
+    answers = {stranger_client.get(where).status_code, stranger_client.post(where, {}).status_code}
+    assert 404 in answers
+    assert answers <= {404, 405}
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - PUBLIC))
+def test_a_visitor_must_log_in_first(name, ids):
+    visitor = Client()
+    where = address(name, ids)
+    for answer in (visitor.get(where), visitor.post(where, {})):
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/connexion/")
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC & set(ALL)))
+def test_public_addresses_answer_a_visitor(name, ids, town):
+    wanted = ALL[name].pattern.converters or ALL[name].pattern.regex.groupindex
+    answer = Client().get(reverse(name, kwargs={parameter: ids[parameter] for parameter in wanted}))
+    assert answer.status_code in (200, 302, 404, 503)
+
+
+def test_the_desk_needs_a_login_of_the_town_hall(books_client):
+    assert Client().get("/mairie/").status_code == 302
+    assert books_client.get("/mairie/").status_code in (302, 403)
