@@ -142,7 +142,7 @@ class RowsOfChildren(forms.BaseFormSet):
     """Rows of a creation form, with sentences for people rather than for programmers."""
 
     default_error_messages = forms.BaseFormSet.default_error_messages | {
-        "missing_management_form": "Le formulaire est arrivé incomplet. Vérifiez vos enfants, puis renvoyez-le.",
+        "missing_management_form": "Le formulaire est arrivé incomplet. Vérifiez vos enfants.",
         "too_few_forms": "Indiquez au moins un enfant.",
         "too_many_forms": f"Le formulaire accueille {MOST_CHILDREN} enfants au plus.",
     }

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.template import Context
+from django.template import Context, Engine
 from django.template.loader import get_template
 from django.utils import timezone
 from django_tasks import task
@@ -44,7 +44,9 @@ def post(template: str, to: list[str], context: dict[str, Any]) -> None:
 def render(template: str, context: dict[str, Any]) -> tuple[str, str, str]:
     """Subject, text and HTML of a letter (see `post`)."""
     filled = {"town": town.current(), "portal_url": settings.PORTAL_URL.rstrip("/")} | context
-    plain = get_template(f"emails/{template}.txt").template.render(Context(filled, autoescape=False))
+    plain = (
+        Engine.get_default().get_template(f"emails/{template}.txt").render(Context(filled, autoescape=False))
+    )
     first, _, rest = plain.strip().partition("\n")
     text = re.sub(r"\n{3,}", "\n\n", rest.strip()) + "\n"
     html = get_template(f"emails/{template}.html").render(filled)

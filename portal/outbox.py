@@ -3,6 +3,7 @@
 Never used in production, where EMAIL_URL names a mail server and the page does not exist.
 """
 
+import sys
 from collections.abc import Sequence
 
 from django.core.mail import EmailMessage
@@ -19,11 +20,12 @@ class OutboxBackend(BaseEmailBackend):
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         for message in email_messages:
             to = ", ".join(message.recipients())
-            print(f"\n--- À : {to}\n--- Objet : {message.subject}\n{message.body}", flush=True)
+            sys.stdout.write(f"\n--- À : {to}\n--- Objet : {message.subject}\n{message.body}\n")
             html = next(
                 (body for body, kind in getattr(message, "alternatives", ()) if kind == "text/html"), ""
             )
             SentMail.objects.create(to=to[:254], subject=message.subject[:255], text=message.body, html=html)
+        sys.stdout.flush()
         oldest = SentMail.objects.values_list("pk", flat=True)[KEPT:]
         SentMail.objects.filter(pk__in=list(oldest[:KEPT])).delete()
         return len(email_messages)

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import linebreaks, urlize
-from django.utils.safestring import SafeString, mark_safe
+from django.template.defaultfilters import linebreaksbr, urlize
+from django.utils.safestring import SafeString
 
 from portal.admin_site import DeskLink
 from portal.models import SentMail
@@ -24,8 +24,8 @@ class SentMailAdmin(admin.ModelAdmin):
 
     @admin.display(description="texte")
     def letter(self, obj: SentMail) -> SafeString:
-        # Both escape what they are given.
-        return mark_safe(urlize(linebreaks(obj.text, autoescape=True)))
+        # urlize has escaped the text already.
+        return linebreaksbr(urlize(obj.text, autoescape=True), autoescape=False)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

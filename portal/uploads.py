@@ -78,7 +78,7 @@ def _check_image(file: BinaryIO) -> str:
         raise
     except Image.UnidentifiedImageError:
         raise ValidationError(WRONG_KIND, code="wrong_kind") from None
-    except Exception:  # decoders raise whatever a broken file makes them raise
+    except Exception:  # noqa: BLE001 (decoders raise whatever a broken file makes them raise)
         raise ValidationError(DAMAGED, code="damaged") from None
     return content_type
 

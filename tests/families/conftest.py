@@ -2,7 +2,7 @@
 
 import html
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ def private_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def letters(django_capture_on_commit_callbacks: Callable[..., Any]) -> Iterator[list]:
+def letters(django_capture_on_commit_callbacks: Callable[..., Any]) -> list:
     """The mails sent so far: whatever waits for the commit goes out within the test."""
     with django_capture_on_commit_callbacks(execute=True):
         pass
     mail.outbox.clear()
-    yield mail.outbox
+    return mail.outbox
 
 
 @pytest.fixture

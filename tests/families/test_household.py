@@ -203,7 +203,7 @@ def test_a_proof_is_for_its_household_and_for_staff_with_the_right(
     stored = Document.objects.get().file
     assert Path(stored.path).is_relative_to(private_files)
     with pytest.raises(ValueError, match="not accessible via a URL"):
-        stored.url
+        stored.storage.url(stored.name)
 
 
 def test_staff_without_the_right_see_no_proof(roux: Family, agent, agent_client):

@@ -43,9 +43,9 @@ def test_everyone_gets_an_own_letter_after_the_commit(user, django_capture_on_co
 
 @pytest.mark.django_db(transaction=True)
 def test_a_letter_of_an_undone_transaction_never_leaves(town):
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         mailing.post("account/password_changed", ["un@example.org"], {"name": ""})
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert mail.outbox == []
 
 
