@@ -33,7 +33,7 @@ NOON = time(12)
         (DaysBefore(1), "Au plus tard la veille."),
         (DaysBefore(1, NOON), "Au plus tard la veille, à 12 h."),
         (DaysBefore(2, time(10, 30)), "Au plus tard 2 jours avant, à 10 h 30."),
-        (DaysBefore(8), "Au plus tard 8 jours avant, avant la fin de la journée."),
+        (DaysBefore(8), "Au plus tard 8 jours avant, jusqu'à minuit."),
         (DaysBefore(2, NOON, Counted(DayUnit.WORKING)), "Au plus tard 2 jours ouvrés avant, à 12 h."),
         (DaysBefore(2, NOON, inclusive=False), "Au plus tard 2 jours avant, avant 12 h."),
         (
