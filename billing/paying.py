@@ -1,0 +1,189 @@
+"""The only writer of payments and their allocations.
+
+    record(household, amount, means, paid_on=…, by=…, at=…, invoices=None) -> Payment
+    allocate(payment, invoice, amount) -> PaymentAllocation
+    settle(payment, state, at=…)              an online payment's answer, once
+    refund(payment, amount, …) -> Payment     a negative payment that frees what it had paid
+
+Amounts are euros. What is allocated never exceeds the payment nor what is left of the invoice: the household's
+row is locked first, so that two desks cannot pay the same invoice at once.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
+from billing.numbering import Numbering
+from billing.pricing import euros
+from families.models import Household, User
+
+SERIES = "R"
+ZERO = Decimal("0.00")
+
+
+class PaymentRefused(Exception):
+    """Nothing was written; the message says why in French."""
+
+
+def record(
+    household: Household,
+    amount: Decimal,
+    means: str,
+    *,
+    paid_on: date,
+    by: User | None,
+    at: datetime,
+    reference: str = "",
+    invoices: Iterable[Invoice] | None = None,
+    state: str = PaymentState.VALIDATED,
+) -> Payment:
+    """A payment, allocated to `invoices` in their order, or (None) to the unpaid ones, the oldest first.
+
+    What exceeds them stays the household's, for its next invoices. A pending payment is not allocated yet.
+    Raises PaymentRefused for an amount that is not positive, a day to come, or another household's invoice.
+    """
+    if amount <= 0 or amount != amount.quantize(ZERO):
+        raise PaymentRefused("Indiquez un montant positif, au centime près.")
+    if paid_on > timezone.localtime(at).date():
+        raise PaymentRefused("La date du règlement est à venir.")
+    chosen = None if invoices is None else list(invoices)
+    if chosen and any(invoice.household_id != household.pk for invoice in chosen):
+        raise PaymentRefused("Une des factures est celle d'un autre foyer.")
+    with transaction.atomic():
+        _lock(household.pk)
+        (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
+        payment = Payment.objects.create(
+            **number.fields,
+            household=household,
+            amount=amount,
+            means=means,
+            state=state,
+            paid_on=paid_on,
+            reference=reference,
+            recorded_by=by,
+            recorded_at=at,
+        )
+        if state == PaymentState.VALIDATED:
+            _spread(payment, chosen)
+    return payment
+
+
+def settle(payment: Payment, state: str, *, invoices: Iterable[Invoice] | None = None) -> Payment:
+    """The bank's answer to a pending payment. The same answer twice changes nothing the second time.
+
+    Raises PaymentRefused when the payment was answered otherwise before.
+    """
+    chosen = None if invoices is None else list(invoices)
+    with transaction.atomic():
+        _lock(payment.household_id)
+        current = Payment.objects.select_for_update().get(pk=payment.pk)
+        if current.state == state:
+            return current
+        if current.state != PaymentState.PENDING:
+            raise PaymentRefused(f"Ce règlement est déjà « {current.get_state_display().lower()} ».")
+        current.state = state
+        current.save(update_fields=["state"])
+        if state == PaymentState.VALIDATED:
+            _spread(current, chosen)
+    return current
+
+
+def allocate(payment: Payment, invoice: Invoice, amount: Decimal) -> PaymentAllocation:
+    """Uses `amount` of a payment for an invoice. Raises PaymentRefused beyond what is left of either."""
+    with transaction.atomic():
+        _lock(payment.household_id)
+        return _allocate(payment, invoice, amount)
+
+
+def refund(
+    payment: Payment, amount: Decimal, *, means: str, paid_on: date, by: User | None, at: datetime
+) -> Payment:
+    """Gives back money that no invoice uses. Raises PaymentRefused beyond that."""
+    if amount <= 0:
+        raise PaymentRefused("Indiquez un montant positif.")
+    with transaction.atomic():
+        _lock(payment.household_id)
+        free = unused(payment)
+        if amount > free:
+            raise PaymentRefused(
+                f"Il reste {euros(free)} de ce règlement qui ne paie aucune facture : faites d'abord un avoir."
+            )
+        (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
+        return Payment.objects.create(
+            **number.fields,
+            household_id=payment.household_id,
+            amount=-amount,
+            means=means,
+            paid_on=paid_on,
+            recorded_by=by,
+            recorded_at=at,
+            refunds=payment,
+        )
+
+
+def unused(payment: Payment) -> Decimal:
+    """What of a payment pays no invoice and was not given back."""
+    if payment.state != PaymentState.VALIDATED or payment.amount < 0:
+        return ZERO
+    used = payment.allocations.aggregate(sum=Sum("amount"))["sum"] or ZERO
+    given_back = payment.refunded_by.validated().aggregate(sum=Sum("amount"))["sum"] or ZERO
+    return payment.amount - used + given_back
+
+
+def use_what_is_left(household: Household) -> int:
+    """Pays the household's unpaid invoices, oldest first, with what its payments still hold.
+
+    Returns the number of payments used. Called after new invoices are issued.
+    """
+    with transaction.atomic():
+        _lock(household.pk)
+        used = 0
+        for payment in household.payments.validated().filter(amount__gt=0).order_by("paid_on", "pk"):
+            if unused(payment) > 0 and _spread(payment, None):
+                used += 1
+    return used
+
+
+def _lock(household: int) -> None:
+    Household.objects.select_for_update().filter(pk=household).order_by("pk").values_list("pk").first()
+
+
+def _spread(payment: Payment, invoices: list[Invoice] | None) -> int:
+    """Allocates a payment to the invoices in order, as far as it goes. Returns how many it reached."""
+    unpaid = Invoice.objects.with_balance().filter(household_id=payment.household_id, left__gt=0)
+    if invoices is None:
+        waiting = list(unpaid.order_by("due_on", "issued_at", "sequence"))
+    else:
+        places = {invoice.pk: place for place, invoice in enumerate(invoices)}
+        waiting = sorted(unpaid.filter(pk__in=places), key=lambda invoice: places[invoice.pk])
+    reached = 0
+    for invoice in waiting:
+        part = min(unused(payment), invoice.left)
+        if part <= 0:
+            break
+        _allocate(payment, invoice, part)
+        reached += 1
+    return reached
+
+
+def _allocate(payment: Payment, invoice: Invoice, amount: Decimal) -> PaymentAllocation:
+    if invoice.household_id != payment.household_id:
+        raise PaymentRefused("Cette facture est celle d'un autre foyer.")
+    left = Invoice.objects.with_balance().get(pk=invoice.pk).left
+    free = unused(payment)
+    if amount <= 0 or amount > free:
+        raise PaymentRefused(f"Il reste {euros(free)} de ce règlement.")
+    if amount > left:
+        raise PaymentRefused(f"Il reste {euros(left)} à payer sur la facture {invoice.number}.")
+    allocation, created = PaymentAllocation.objects.get_or_create(
+        payment=payment, invoice=invoice, defaults={"amount": amount}
+    )
+    if not created:
+        allocation.amount += amount
+        allocation.save(update_fields=["amount"])
+    return allocation
