@@ -104,7 +104,8 @@ def _days_before(rule: DaysBefore) -> str:
         return f"Au plus tard la veille{_at(rule) if _hour(rule.at, rule.inclusive) else ''}."
     hour = _hour(rule.at, rule.inclusive)
     count = f"{rule.number} {one if rule.number == 1 else many} avant"
-    return f"Au plus tard {count}{', ' + hour if hour else ", jusqu'à minuit"}."
+    until_midnight = "jusqu'à minuit"
+    return f"Au plus tard {count}, {hour or until_midnight}."
 
 
 def _hours_before(rule: HoursBefore) -> str:
