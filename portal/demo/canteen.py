@@ -45,8 +45,7 @@ from portal.reservations.states import (
     ReservationState,
 )
 
-# How far back families' bookings go, and how far ahead.
-PAST = timedelta(days=80)
+# How far families' bookings go ahead.
 AHEAD = timedelta(days=75)
 # The two days that the demo promises are at least that far away, so that they stay open to reservation.
 PROMISED_AFTER = timedelta(days=9)
@@ -84,7 +83,7 @@ class Seat:
 
 
 class Canteen:
-    """One school year of the canteen, as far as it reaches into the weeks around today."""
+    """One school year of the canteen, from `since` on and as far as it reaches into the weeks to come."""
 
     def __init__(
         self,
@@ -95,6 +94,7 @@ class Canteen:
         classes: dict,
         rng: Random,
         at: datetime,
+        since: date,
     ) -> None:
         self.year = year
         self.activity = activity
@@ -105,7 +105,7 @@ class Canteen:
         self.rng = rng
         self.at = at
         self.today = timezone.localdate(at)
-        self.first = max(year.starts_on, self.today - PAST)
+        self.first = max(year.starts_on, since)
         self.last = min(year.ends_on, self.today + AHEAD)
         self.restaurants = list(activity.establishments.prefetch_related("schools"))
         self.calendars = OpenDays.load_many(activity, self.restaurants, self.first, self.last)

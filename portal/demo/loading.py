@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from families.models import Household
-from portal.demo.canteen import AHEAD, PAST, Canteen, Promised
+from portal.demo.canteen import AHEAD, Canteen, Promised
 from portal.demo.factories import PASSWORD
 from portal.demo.menus import write_menus
 from portal.demo.people import LAST_LEVEL, People, settle
@@ -44,6 +44,9 @@ SEED = "Valmirelle-les-Prés"
 # The file's capacities are those of a town of so many households.
 USUAL_SIZE = 300
 PUPILS_A_CLASS = 26
+# How far back bookings go; half in a big town, which has enough of them.
+PAST = timedelta(days=80)
+BIG_TOWN = 2000
 MENUS_SINCE = timedelta(days=21)
 MENUS_UNTIL = timedelta(days=28)
 LEVELS = ("Petite section", "Moyenne section", "Grande section", "CP", "CE1", "CE2", "CM1", "CM2")
@@ -74,6 +77,7 @@ def load(households: int, *, at: datetime, tick: Callable[[], object] = lambda: 
     if Household.objects.exists():
         raise NotEmpty
     today = timezone.localdate(at)
+    since = today - (PAST if households <= BIG_TOWN else PAST / 2)
     rng = Random(SEED)  # noqa: S311 the same town every time
     factory.random.reseed_random(SEED)
     town_file.load((HERE / "town.yaml").read_text(encoding="utf-8"))
@@ -81,14 +85,12 @@ def load(households: int, *, at: datetime, tick: Callable[[], object] = lambda: 
     extend_calendar(today + AHEAD)
     grow(households)
     years = list(
-        SchoolYear.objects.filter(ends_on__gte=today - PAST, starts_on__lte=today + AHEAD).order_by(
-            "starts_on"
-        )
+        SchoolYear.objects.filter(ends_on__gte=since, starts_on__lte=today + AHEAD).order_by("starts_on")
     )
     # In summer, the year to come.
     current = SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on")[0]
     close_some_days(today)
-    open_periods(today)
+    open_periods(since, today + AHEAD)
     people = settle(
         households,
         rng=rng,
@@ -102,7 +104,9 @@ def load(households: int, *, at: datetime, tick: Callable[[], object] = lambda: 
     promised = None
     for year in years:
         classes = fill_classes(people, year, year.starts_on.year - current.starts_on.year)
-        canteen = Canteen(year=year, activity=activity, people=people, classes=classes, rng=rng, at=at)
+        canteen = Canteen(
+            year=year, activity=activity, people=people, classes=classes, rng=rng, at=at, since=since
+        )
         if year == current:
             take_a_class_out(today, canteen)
         canteen.enrol()
@@ -184,9 +188,9 @@ def close_some_days(today: date) -> None:
     )
 
 
-def open_periods(today: date) -> None:
-    """The slots of every period near today, from its first day on."""
-    near = Period.objects.filter(ends_on__gte=today - PAST, starts_on__lte=today + AHEAD)
+def open_periods(first: date, last: date) -> None:
+    """The slots of every period that has days from `first` to `last`, from its own first day on."""
+    near = Period.objects.filter(ends_on__gte=first, starts_on__lte=last)
     for period in near.select_related("activity"):
         start = datetime.combine(
             period.starts_on, datetime.min.time(), tzinfo=timezone.get_default_timezone()
