@@ -20,7 +20,16 @@ from django.test import Client
 from families.models import Child, Guardian, Household, User
 from portal import town as town_module
 from portal.models import Town
-from portal.reservations.models import DeadlineRule, Enrolment, Establishment, SchoolYear, Slot
+from portal.reservations import booking
+from portal.reservations.booking import Choice
+from portal.reservations.models import (
+    DeadlineRule,
+    Enrolment,
+    Establishment,
+    Reservation,
+    SchoolYear,
+    Slot,
+)
 from portal.reservations.states import Action
 from tests.factories import (
     ActivityDeadlineFactory,
@@ -28,11 +37,14 @@ from tests.factories import (
     ChildFactory,
     DeadlineRuleFactory,
     DietChoiceFactory,
+    DietFactory,
+    DishFactory,
     EnrolmentFactory,
     EstablishmentFactory,
     FormulaFactory,
     GuardianFactory,
     HouseholdFactory,
+    MenuFactory,
     PeriodFactory,
     PublicHolidayFactory,
     SchoolClassFactory,
@@ -232,3 +244,63 @@ def agent_client(agent: User) -> Client:
 @pytest.fixture
 def regie_client(regie: User) -> Client:
     return logged_in(regie)
+
+
+# Pages ------------------------------------------------------------------------------------------------
+
+PUBLIC_PAGES = [
+    "/connexion/",
+    "/creer-un-compte/",
+    "/mot-de-passe-oublie/",
+    "/mentions-legales/",
+    "/donnees-personnelles/",
+    "/accessibilite/",
+]
+
+
+@pytest.fixture
+def pages(books, canteen, now) -> list[str]:
+    """Addresses with something of every kind on them."""
+    ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
+    DietFactory(name="Sans porc")
+    DishFactory(menu=MenuFactory(restaurant=canteen.restaurant, day=date(2026, 11, 12)), allergens=["milk"])
+    Slot.objects.filter(day=date(2026, 11, 13)).update(capacity=0)
+
+    def choose(*days: int, wait: tuple[int, ...] = ()) -> Reservation:
+        draft = booking.choose(
+            books.enrolment,
+            canteen.restaurant,
+            canteen.period,
+            book={Choice(canteen.formula.pk, date(2026, 11, day)) for day in days},
+            wait={Choice(canteen.formula.pk, date(2026, 11, day)) for day in wait},
+            by=books.user,
+            at=now,
+        )
+        assert draft is not None
+        return draft
+
+    recorded = booking.submit(choose(12, wait=(13,)), by=books.user, at=now)
+    draft = choose(19, 20)
+    planning = f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/"
+    return [
+        "/",
+        "/foyer/",
+        "/foyer/adresse/",
+        "/foyer/quotient/",
+        "/foyer/telephones/",
+        "/mon-adresse-e-mail/",
+        "/mon-mot-de-passe/",
+        f"/enfants/{books.child.pk}/",
+        f"/enfants/{books.child.pk}/sante/",
+        "/cantine/inscription/",
+        f"/cantine/inscriptions/{books.enrolment.pk}/",
+        "/cantine/reservation/?annulation",
+        planning,
+        f"{planning}#habituels",
+        f"/reservations/{draft.pk}/validation/",
+        f"/reservations/{draft.pk}/enregistrement/",
+        f"/reservations/{draft.pk}/abandonner/",
+        f"/reservations/{recorded.pk}/",
+        "/reservations/catering/toutes/",
+        "/nulle-part/",
+    ]

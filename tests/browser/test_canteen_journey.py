@@ -23,7 +23,9 @@ def block(page: Page, heading: str) -> Locator:
 
 def choose(page: Page, child: str) -> None:
     """« Choisissez un enfant », in its dialog or on its page."""
-    expect(page.get_by_role("heading", name="Choisissez un enfant").and_(page.locator(":visible"))).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="Choisissez un enfant").and_(page.locator(":visible"))
+    ).to_be_visible()
     page.get_by_role("link", name=re.compile(rf"^\s*{child}\b")).and_(page.locator(":visible")).click()
 
 
@@ -47,7 +49,9 @@ def test_part_1_and_2_one_logs_in_and_recovers_what_is_forgotten(books, open_pag
     letter = mail.outbox[-1].body
     assert books.user.username in letter
 
-    page.goto(next(found for found in re.findall(r"https?://[^/\s]+(/\S+)", letter) if "mot-de-passe" in found))
+    page.goto(
+        next(found for found in re.findall(r"https?://[^/\s]+(/\S+)", letter) if "mot-de-passe" in found)
+    )
     new = "girafe-bleue-sous-la-pluie-42"
     for field in page.locator("input[type=password]").all():
         field.fill(new)
@@ -75,7 +79,9 @@ def test_part_3_the_account_shows_its_seven_blocks(books, open_page, javascript)
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_part_4_1_and_4_2_a_child_is_enrolled_seen_and_changed(books, canteen, open_page, javascript, size, agent):
+def test_part_4_1_and_4_2_a_child_is_enrolled_seen_and_changed(
+    books, canteen, open_page, javascript, size, agent
+):
     child = ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
     DietFactory(name="Sans porc")
     page = open_page("roux", javascript=javascript, size=size)
@@ -181,7 +187,9 @@ def test_part_4_4_and_4_5_days_are_reserved_and_looked_at(books, canteen, open_p
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_part_4_6_a_day_is_cancelled_by_a_new_reservation(books, booked_thursday, open_page, javascript, size):
+def test_part_4_6_a_day_is_cancelled_by_a_new_reservation(
+    books, booked_thursday, open_page, javascript, size
+):
     page = open_page("roux", javascript=javascript, size=size)
     reservations = block(page, "Restauration – Les Réservations")
     reservations.get_by_role("link", name="Demande d'annulation").click()
@@ -201,7 +209,9 @@ def test_part_4_6_a_day_is_cancelled_by_a_new_reservation(books, booked_thursday
     latest = Reservation.objects.order_by("-pk").first()
     assert latest is not None
     assert latest.pk != booked_thursday.pk
-    expect(reservations.get_by_role("listitem").filter(has_text=latest.number)).to_contain_text("1 jour à annuler")
+    expect(reservations.get_by_role("listitem").filter(has_text=latest.number)).to_contain_text(
+        "1 jour à annuler"
+    )
     assert Booking.objects.get().state == BookingState.CANCELLED
     assert latest.state == ReservationState.ACCEPTED
 
@@ -235,7 +245,7 @@ def test_the_keyboard_is_enough(books, canteen, open_page):
     page.keyboard.press("End")
     page.keyboard.press("Space")
     expect(day(page, "vendredi 20 novembre 2026")).to_be_checked()
-    tab_stops = page.locator('table >> nth=0').locator('input[tabindex="0"]')
+    tab_stops = page.locator("table >> nth=0").locator('input[tabindex="0"]')
     expect(tab_stops).to_have_count(1)
 
 

@@ -1,0 +1,35 @@
+"""Every page is read in a number of queries that neither children nor days nor bookings change."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from portal import town
+from tests.conftest import PUBLIC_PAGES
+
+HOME_LIMIT, PAGE_LIMIT = 14, 12
+
+
+@pytest.fixture
+def client_of_roux(books) -> Client:
+    client = Client()
+    client.force_login(books.user)
+    return client
+
+
+def queries(client: Client, address: str) -> int:
+    town.current()  # kept by every process for half a minute
+    with CaptureQueriesContext(connection) as counted:
+        client.get(address.partition("#")[0])
+    return len(counted)
+
+
+def test_home_and_pages_of_a_family_stay_within_their_queries(pages, client_of_roux):
+    counts = {address: queries(client_of_roux, address) for address in pages}
+    assert counts.pop("/") <= HOME_LIMIT
+    assert {address: count for address, count in counts.items() if count > PAGE_LIMIT} == {}
+
+
+def test_public_pages_stay_within_their_queries(town):
+    assert max(queries(Client(), address) for address in PUBLIC_PAGES) <= PAGE_LIMIT
