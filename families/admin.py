@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from simple_history.admin import SimpleHistoryAdmin
 
 from families import access, approval
 from families.models import (
@@ -35,6 +34,7 @@ from portal.desk import (
     NumberSearch,
     ShownOnlyInline,
     WaitingFirst,
+    WithHistory,
     badge,
     counted,
     log_all,
@@ -149,7 +149,7 @@ class ChangeRequestInline(ShownOnlyInline):
 
 
 @admin.register(Household)
-class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, SimpleHistoryAdmin):
+class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
     """Households; new ones wait for « Accepter » or « Refuser »."""
 
     desk_order = 1
@@ -307,7 +307,7 @@ class AuthorisedPersonInline(admin.TabularInline):
 
 
 @admin.register(Child)
-class ChildAdmin(NumberSearch, SimpleHistoryAdmin):
+class ChildAdmin(NumberSearch, WithHistory):
     desk_order = 2
     number_fields = ("custodies__household_id",)
     list_display = ["last_name", "first_name", "birth_date", "homes"]
@@ -345,7 +345,7 @@ class WaitingChanges(WaitingFirst):
 
 
 @admin.register(ChangeRequest)
-class ChangeRequestAdmin(Answers, NumberSearch, Decidable, SimpleHistoryAdmin):
+class ChangeRequestAdmin(Answers, NumberSearch, Decidable, WithHistory):
     """Addresses and quotients that families ask to change, each with its proof."""
 
     desk_order = 3

@@ -9,9 +9,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from simple_history.admin import SimpleHistoryAdmin
 
-from portal.desk import confirm_page, counted, log_all
+from portal.desk import WithHistory, confirm_page, counted, log_all
 from portal.reservations import opening
 from portal.reservations.admin_deadlines import ActivityDeadlineForm
 from portal.reservations.admin_town_file import ExportsTown
@@ -101,7 +100,7 @@ def _activity_shown(request: HttpRequest) -> Any:
 
 
 @admin.register(Activity)
-class ActivityAdmin(ExportsTown, SimpleHistoryAdmin):
+class ActivityAdmin(ExportsTown, WithHistory):
     desk_order = 20
     form = ActivityForm
     list_display = ["name", "service", "processing", "during", "active", "order"]
@@ -126,7 +125,7 @@ class ActivityAdmin(ExportsTown, SimpleHistoryAdmin):
 
 
 @admin.register(Period)
-class PeriodAdmin(SimpleHistoryAdmin):
+class PeriodAdmin(WithHistory):
     desk_order = 21
     list_display = ["name", "activity", "school_year", "starts_on", "ends_on", "opens_at", "closes_at"]
     list_filter = ["activity", "school_year"]

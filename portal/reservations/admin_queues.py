@@ -27,7 +27,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from simple_history.admin import SimpleHistoryAdmin
 
 from families.models import User
 from portal.admin_site import Queue
@@ -38,6 +37,7 @@ from portal.desk import (
     NumberSearch,
     ShownOnlyInline,
     WaitingFirst,
+    WithHistory,
     badge,
     counted,
     log_all,
@@ -111,7 +111,7 @@ class WaitingEnrolments(WaitingFirst):
 
 
 @admin.register(Enrolment)
-class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, SimpleHistoryAdmin):
+class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, WithHistory):
     desk_order = 1
     work_queues = (
         Queue(
@@ -360,7 +360,7 @@ class WaitingReservations(WaitingFirst):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, SimpleHistoryAdmin):
+class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, WithHistory):
     desk_order = 2
     work_queues = (
         Queue(

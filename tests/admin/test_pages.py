@@ -46,3 +46,11 @@ def test_every_list_and_every_row_opens(lived_in, chief_client):
 def test_every_adding_page_opens_or_is_refused(lived_in, chief_client):
     answers = {name: chief_client.get(reverse(f"admin:{name}_add")).status_code for name, _, _ in pages()}
     assert {name: status for name, status in answers.items() if status not in (200, 403)} == {}
+
+
+def test_no_page_restores_an_old_version(lived_in, books, chief_client):
+    version = books.enrolment.history.first()
+    for model, model_admin in admin.site._registry.items():
+        assert not any("simple_history" in (url.name or "") for url in model_admin.get_urls()), model
+    url = reverse("admin:reservations_enrolment_history", args=[books.enrolment.pk])
+    assert chief_client.post(f"{url}{version.pk}/", {}).status_code in (302, 404)
