@@ -40,7 +40,7 @@ class CreateAccountView(allauth_views.SignupView):
         else:
             rows.append({})
         children = NewChildren(initial=rows, prefix=CHILDREN_PREFIX)
-        children.extra = children.min_num = 0
+        children.extra, children.min_num = len(rows), 0
         form = self.get_form_class()(initial=typed, children=children)
         return self.render_to_response(self.get_context_data(form=form, just_added=True))
 

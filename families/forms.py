@@ -147,6 +147,10 @@ class RowsOfChildren(forms.BaseFormSet):
         "too_many_forms": f"Le formulaire accueille {MOST_CHILDREN} enfants au plus.",
     }
 
+    def initial_form_count(self) -> int:
+        # What was typed before a row was added is no child yet: a row left empty stays allowed to be.
+        return 0
+
 
 NewChildren = forms.formset_factory(
     NewChildForm,

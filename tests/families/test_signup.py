@@ -81,6 +81,13 @@ def test_one_more_child_without_a_script_loses_nothing_and_judges_nothing(town):
     assert "is-invalid" not in page
 
 
+def test_after_adding_a_row_empty_rows_still_count_for_nothing(now, town):
+    added = text_of(sign_up(add_child="1"))
+    assert 'name="enfants-INITIAL_FORMS" value="0"' in added
+    assert sign_up(**{"enfants-TOTAL_FORMS": "4", "enfants-INITIAL_FORMS": "4"}).status_code == 302
+    assert Child.objects.count() == 2
+
+
 @pytest.mark.parametrize("total", ["", "-1", "9999999999", "douze", "12"])
 def test_rows_of_children_stay_within_reason(town, total: str):
     page = text_of(sign_up(add_child="1", **{"enfants-TOTAL_FORMS": total}))
