@@ -204,8 +204,8 @@ class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
         )
 
     def get_inlines(self, request: HttpRequest, obj: Household | None) -> list[type]:
-        # A request is about a household that exists.
-        return [inline for inline in self.inlines if obj or inline is not ChangeRequestInline]
+        # What was asked for and booked is of a household that exists.
+        return [inline for inline in self.inlines if obj or not issubclass(inline, ShownOnlyInline)]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -408,10 +408,10 @@ class ChangeRequestAdmin(Answers, NumberSearch, Decidable, WithHistory):
             return str(obj.household.quotient_on(timezone.localdate()) or "aucun quotient")
         return _address(obj.household)
 
-    @admin.display(description="justificatif", empty_value="–")
-    def proof_link(self, obj: ChangeRequest) -> SafeString | None:
+    @admin.display(description="justificatif")
+    def proof_link(self, obj: ChangeRequest) -> SafeString | str:
         if obj.proof is None:
-            return None
+            return "aucun"
         return format_html(
             '<a href="{}">{}</a>', reverse("families:document", args=[obj.proof_id]), obj.proof
         )

@@ -7,7 +7,14 @@ from django.urls import reverse
 
 from families.models import ChildHealth, Guardian, Household, User
 from tests.conftest import Family
-from tests.factories import ChangeRequestFactory, ChildFactory, HealthFactory, QuotientFactory, UserFactory
+from tests.factories import (
+    ChangeRequestFactory,
+    ChildFactory,
+    HealthFactory,
+    QuotientFactory,
+    ReservationFactory,
+    UserFactory,
+)
 from tests.families.conftest import text_of
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +81,15 @@ def test_the_page_of_a_household_shows_it_whole(agent_client, roux: Family, stra
     assert f'value="{roux.user.password}"' not in page
 
 
+def test_the_page_of_a_household_shows_what_it_reserved(agent_client, books: Family, canteen):
+    submitted = ReservationFactory(enrolment=books.enrolment, period=canteen.period, state="accepted")
+    draft = ReservationFactory(enrolment=books.enrolment, period=canteen.period)
+    page = text_of(agent_client.get(f"{HOUSEHOLDS}{books.household.pk}/change/"))
+    assert f"Réservation n° {submitted.number}" in page
+    assert f"Réservation n° {draft.number}" not in page
+    assert "Restaurant du Verger" in page
+
+
 def test_the_desk_warns_of_a_child_already_known(agent_client, roux: Family, newcomers):
     ChildFactory(
         first_name="Lina", last_name="Roux", birth_date=roux.child.birth_date, households=[newcomers]
@@ -88,7 +104,8 @@ def guardian_fields(household: Household, **changed: str) -> dict[str, str]:
     """The household's page as the browser posts it, with one more guardian."""
     data = {name: getattr(household, name) for name in ("street", "street_more", "postcode", "city", "notes")}
     data |= {"resident": "on"}
-    for prefix, initial in (("guardians", 1), ("custodies", 0), ("quotients", 0), ("change_requests", 0)):
+    empty = ("custodies", "quotients", "change_requests", "enrolments", "reservations")
+    for prefix, initial in (("guardians", 1), *((name, 0) for name in empty)):
         data |= {f"{prefix}-TOTAL_FORMS": str(initial), f"{prefix}-INITIAL_FORMS": str(initial)}
     known = household.guardians.get()
     data |= {
