@@ -252,7 +252,8 @@ class _Desk:
         here = {(activity.pk, reservation.establishment_id, day) for day in days}
         slots = _lock_slots(here | _shelves(live))
         formulas = {formula.pk: formula for formula in activity.formulas.all()}
-        standing = list(live.all())
+        # Read again, now that the town hall cannot change them; no new ones come while the child is locked.
+        standing = list(live.all()) if live else []
         where = Where.load(reservation.enrolment, reservation.establishment, reservation.period, at=at)
         return cls(reservation, where, slots, formulas, standing, _places_of(standing, slots))
 
@@ -320,8 +321,8 @@ class _Desk:
             household_id=self.reservation.household_id,
             child_id=self.reservation.child_id,
             enrolment_id=self.reservation.enrolment_id,
-            reservation=self.reservation,
-            activity=activity,
+            reservation_id=self.reservation.pk,
+            activity_id=activity.pk,
             establishment_id=self.reservation.establishment_id,
             formula_id=line.formula_id,
             day=line.day,
@@ -547,7 +548,7 @@ class _Changes:
         if self.created:
             Booking.objects.bulk_create([booking for booking, _ in self.created])
             Place.objects.bulk_create(
-                Place(booking=booking, slot=slot, child_id=booking.child_id)
+                Place(booking_id=booking.pk, slot_id=slot.pk, child_id=booking.child_id)
                 for booking, slots in self.created
                 for slot in slots
             )
@@ -578,13 +579,16 @@ class _Changes:
     def _events(self) -> Iterable[BookingEvent]:
         changed = [booking for of_state in self.moved.values() for booking in of_state]
         changed += [booking for booking, _ in self.created]
+        by_id = self.by.pk if self.by else None
+        reservation_id = self.reservation.pk if self.reservation else None
         for booking in changed:
+            # By ids: assigning a hundred related objects takes longer than the insert.
             yield BookingEvent(
-                booking=booking,
+                booking_id=booking.pk,
                 state=booking.state,
                 at=self.at,
-                by=self.by,
-                reservation=self.reservation,
+                by_id=by_id,
+                reservation_id=reservation_id,
                 reason=self.reason,
             )
 
