@@ -414,9 +414,8 @@ class Canteen:
             return {}
         # Thursdays and Fridays: four days before are on time, week-end and all.
         asked = submitted.date() + timedelta(days=7)
-        possible = [
-            day for day in days if day.weekday() >= 3 and asked < day < self.today + timedelta(days=5)
-        ]
+        until = self.today if known else self.today + timedelta(days=5)
+        possible = [day for day in days if day.weekday() >= 3 and asked < day < until]
         promised = self.promised and {self.promised.full, self.promised.three_left}
         possible = [day for day in possible if not promised or day not in promised]
         if not possible:

@@ -232,8 +232,8 @@ def fill_classes(people: People, year: SchoolYear, shift: int) -> dict[int, Scho
 
 
 def take_a_class_out(today: date, canteen: Canteen) -> None:
-    """A class is on a trip on the next Thursday but one: its children do not eat that day."""
-    trip = today + timedelta(days=7 + (3 - today.weekday()) % 7)
+    """A class is on a trip one Tuesday soon: its children do not eat that day."""
+    trip = today + timedelta(days=2 + (1 - today.weekday() - 2) % 7)
     mine = {
         canteen.classes[pupil.child.pk].pk
         for home in (canteen.people.parent, canteen.people.neighbour)
