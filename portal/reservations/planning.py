@@ -8,9 +8,11 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from html import escape
 from itertools import groupby
 
+from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
@@ -48,6 +50,7 @@ BOOK, WAIT, CANCEL = "book", "wait", "cancel"
 FIELDS = (BOOK, WAIT, CANCEL)
 
 # The markup of a cell, filled here: through template variables, 180 cells take most of a page's time.
+EMPTY = '<td role="cell"></td>'
 TICKABLE = (
     '<td role="cell" class="cell cell--{state}{lost}"><label title="{note}">'
     '<input type="checkbox" name="{field}" value="{value}" aria-label="{name}"{checked}>'
@@ -110,11 +113,24 @@ class Cell:
 
 @dataclass(frozen=True)
 class Week:
-    """A row: an ISO week and its days, None where the day is outside the planning."""
+    """A row: an ISO week and its days, None where the day is outside the planning.
+
+    In a template, `{{ week.html }}` is the cells of the row.
+    """
 
     key: str
     number: int
     cells: list[Cell | None]
+
+    @property
+    def name(self) -> str:
+        """« Semaine 49 »."""
+        return f"Semaine {self.number}"
+
+    @property
+    def html(self) -> SafeString:
+        """Its `<td>`s."""
+        return mark_safe("".join(EMPTY if cell is None else cell.html for cell in self.cells))  # noqa: S308
 
     @property
     def span(self) -> str:
@@ -207,7 +223,7 @@ class Planning:
                 reservation__establishment=establishment,
                 reservation__period=period,
                 reservation__state=ReservationState.DRAFT,
-            ).select_related("reservation")
+            ).annotate(touched_at=F("reservation__touched_at"))
         )
         weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
         shown = sorted({*MONDAY_TO_FRIDAY, *weekdays})
@@ -230,7 +246,7 @@ class Planning:
     @property
     def version(self) -> str:
         """Changes whenever the draft does: how a stale tab is recognised."""
-        return self.draft.touched_at.isoformat() if self.draft else ""
+        return self.lines[0].touched_at.isoformat() if self.lines else ""
 
     def ticks(self) -> Ticks:
         """What the draft holds, days outside the planning shown included."""
@@ -312,11 +328,11 @@ class Planning:
             months.append(Month(f"{french.MONTHS[month - 1]} {year}", weeks))
         return months
 
-    @property
-    def columns(self) -> list[tuple[int, str]]:
-        """The weekdays shown: (0, « Lundi »)…"""
+    @cached_property
+    def columns(self) -> list[tuple[str, str]]:
+        """The weekdays shown: (« 0 », « Lundi »)…"""
         shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
-        return [(weekday, french.WEEKDAYS[weekday].capitalize()) for weekday in shown]
+        return [(str(weekday), french.WEEKDAYS[weekday].capitalize()) for weekday in shown]
 
     @property
     def usual_weekdays(self) -> list[tuple[int, str, bool]]:

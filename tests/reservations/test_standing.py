@@ -97,9 +97,9 @@ def test_outside_the_period_nothing_is_booked(where, canteen, day):
     assert where().booking(canteen.formula.pk, day).short == "hors période"
 
 
-def test_it_takes_three_queries(books, canteen, now, django_assert_num_queries):
+def test_it_takes_two_queries(books, canteen, now, django_assert_num_queries):
     enrolment = Enrolment.objects.select_related("activity", "household").get(pk=books.enrolment.pk)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         found = Where.load(enrolment, canteen.restaurant, canteen.period, at=now)
         for offset in range(40):
             found.booking(canteen.formula.pk, now.date() + timedelta(days=offset))
