@@ -160,6 +160,10 @@ class DecisionButtons(Decides):
         """Whether the row still waits for a decision."""
         raise NotImplementedError
 
+    def decisions_for(self, obj: Any) -> Sequence[Decision]:
+        """The buttons that make sense for a row that waits."""
+        return self.decisions
+
     def change_view(
         self,
         request: HttpRequest,
@@ -169,7 +173,10 @@ class DecisionButtons(Decides):
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
         offered = obj is not None and self.has_decide_permission(request) and self.waits(obj)
-        context = {"decisions": self.decisions if offered else (), "checkbox_name": ACTION_CHECKBOX_NAME}
+        context = {
+            "decisions": self.decisions_for(obj) if offered else (),
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+        }
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
 
@@ -241,7 +248,10 @@ def confirm_page(
     template: str,
     **context: Any,
 ) -> TemplateResponse:
-    """A page between a list's action and its effect; its form posts the same selection again."""
+    """A page between a list's action and its effect; its form posts the same selection again.
+
+    It names the rows by the model admin's `name_of(row)`, or else by what they say of themselves.
+    """
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     across = request.POST.get("select_across", "0")
@@ -257,6 +267,7 @@ def confirm_page(
             "opts": model_admin.opts,
             "media": model_admin.media,
             "rows": rows[:ROWS_NAMED],
+            "names": [getattr(model_admin, "name_of", str)(row) for row in rows[:ROWS_NAMED]],
             "unnamed": total - len(rows[:ROWS_NAMED]),
             # « Tout sélectionner » needs one key to be a selection at all; Django then takes every row.
             "keys": [row.pk for row in (rows[:1] if across == "1" else rows)],

@@ -434,6 +434,9 @@ class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, WithHis
     def created_by_name(self, obj: Reservation) -> str | None:
         return person(obj.created_by)
 
+    def name_of(self, obj: Any) -> str:
+        return f"{obj} : {obj.child}, {self.days(obj)}"
+
     @admin.display(description="numéro", ordering="pk")
     def number_shown(self, obj: Reservation) -> str:
         return obj.number
@@ -572,6 +575,9 @@ class ReservationLineAdmin(AcceptOrRefuse, NumberSearch, Decidable):
 
     def waits(self, obj: ReservationLine) -> bool:
         return obj.outcome in (Outcome.REQUESTED, Outcome.WAITLISTED)
+
+    def name_of(self, obj: ReservationLine) -> str:
+        return f"{obj.reservation.child} : {obj}"
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: ReservationLine) -> str:

@@ -162,6 +162,10 @@ class SlotAdmin(Decidable):
     def waits(self, obj: Slot) -> bool:
         return True
 
+    def decisions_for(self, obj: Slot) -> list[Decision]:
+        useless = "close_selected" if obj.closed else "reopen_selected"
+        return [decision for decision in self.decisions if decision.action != useless]
+
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: Slot) -> str:
         return french.day(obj.day, year=True)
