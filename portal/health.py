@@ -4,6 +4,7 @@ Public, and says nothing but « ok » or what part is sick; the cause is in the 
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -63,7 +64,7 @@ def worker_answers(*, at: datetime) -> bool:
 def health(request: HttpRequest) -> JsonResponse:
     """200 when all is well, else 503: {"database": "ok", "cache": "ok", "worker": "silent"}."""
     at = timezone.now()
-    checks = {
+    checks: dict[str, Callable[[], bool]] = {
         "database": database_answers,
         "cache": lambda: cache_answers(at=at),
         "worker": lambda: worker_answers(at=at),

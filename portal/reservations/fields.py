@@ -50,10 +50,10 @@ class WeekdayMaskFormField(forms.TypedMultipleChoiceField):
         return super().has_changed([str(day) for day in self.prepare_value(initial) or []], data)
 
 
-class WeekdayMaskField(models.PositiveSmallIntegerField):
+class WeekdayMaskField(models.PositiveSmallIntegerField):  # type: ignore[type-arg]
     """A model field holding a mask of weekdays, edited as checkboxes."""
 
-    def formfield(self, **kwargs: Any) -> forms.Field:  # type: ignore[override]
+    def formfield(self, **kwargs: Any) -> forms.Field:
         kwargs.pop("widget", None)
         return WeekdayMaskFormField(
             label=kwargs.get("label", self.verbose_name.capitalize()),
