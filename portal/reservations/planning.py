@@ -223,7 +223,9 @@ class Planning:
                 reservation__establishment=establishment,
                 reservation__period=period,
                 reservation__state=ReservationState.DRAFT,
-            ).annotate(touched_at=F("reservation__touched_at"))
+            )
+            .annotate(touched_at=F("reservation__touched_at"))
+            .order_by()
         )
         weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
         shown = sorted({*MONDAY_TO_FRIDAY, *weekdays})
