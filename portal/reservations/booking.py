@@ -8,9 +8,9 @@ families never get the same place, and two transactions never wait for each othe
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_tasks.base import Task
 
 from families.models import Child, User
-from portal.reservations import french, tasks
+from portal.reservations import enrolling, french, tasks
 from portal.reservations.deadlines import Standing
 from portal.reservations.models import (
     Activity,
@@ -45,6 +45,8 @@ from portal.reservations.states import (
     Outcome,
     ReservationState,
 )
+
+GONE = "La réservation a été retirée entre-temps."
 
 # All slots of an activity, an establishment and a day: what is locked together.
 Shelf = tuple[int, int, date]
@@ -80,6 +82,16 @@ class Decision:
     accepted: list[ReservationLine] = field(default_factory=list)
     waitlisted: list[ReservationLine] = field(default_factory=list)
     full: list[ReservationLine] = field(default_factory=list)
+
+    def note(self, line: ReservationLine, outcome: Outcome) -> None:
+        """Counts a line where its outcome belongs; one that was withdrawn meanwhile belongs nowhere."""
+        counted = {
+            Outcome.ACCEPTED: self.accepted,
+            Outcome.WAITLISTED: self.waitlisted,
+            Outcome.REQUESTED: self.full,
+        }
+        if outcome in counted:
+            counted[outcome].append(line)
 
 
 # Drafts -------------------------------------------------------------------------------------------------
@@ -160,6 +172,11 @@ def abandon(draft: Reservation) -> None:
     Reservation.objects.drafts().filter(pk=draft.pk).delete()
 
 
+def part(draft: Reservation) -> None:
+    """An unfinished reservation that went along with another's goes its own way again."""
+    Reservation.objects.drafts().filter(pk=draft.pk).update(companion_of=None)
+
+
 def purge_drafts(*, before: datetime) -> int:
     """Deletes drafts not touched since `before`; returns how many."""
     deleted = Reservation.objects.drafts().filter(touched_at__lt=before)
@@ -181,7 +198,9 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
     """
     reservation = (
         Reservation.objects.select_for_update(of=("self",))
-        .select_related("enrolment__activity", "enrolment__household", "period", "establishment")
+        .select_related(
+            "enrolment__activity", "enrolment__household", "enrolment__child", "period", "establishment"
+        )
         .get(pk=reservation.pk)
     )
     if not reservation.is_draft:
@@ -191,6 +210,9 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
         raise BookingRefused("Aucun jour n'est choisi : choisissez au moins un jour à réserver ou à annuler.")
     if not reservation.enrolment.is_accepted:
         raise BookingRefused("L'inscription de cet enfant n'est pas, ou n'est plus, acceptée par la mairie.")
+    books = any(line.action == Action.BOOK for line in lines)
+    if books and enrolling.lacks_health_file(reservation.enrolment):
+        raise BookingRefused(enrolling.health_file_sentence(reservation.enrolment))
 
     desk = _Desk.lock(reservation, lines, at)
     for line in lines:
@@ -338,44 +360,83 @@ class _Desk:
 
 @transaction.atomic
 def accept(
-    lines: Iterable[ReservationLine] | QuerySet[ReservationLine], *, by: User, at: datetime
+    lines: Iterable[ReservationLine] | QuerySet[ReservationLine],
+    *,
+    by: User,
+    at: datetime,
+    in_order: bool = False,
 ) -> Decision:
     """Grants lines that wait for an answer, in order of arrival; full days go to the waiting list.
 
-    Takes lines whose outcome is requested or waitlisted; others are left as they are.
+    With `in_order`, in the order of `lines`: the town hall's own. The waiting list keeps the order of the
+    answers. Takes lines whose outcome is requested or waitlisted; others are left as they are.
     """
-    waiting, bookings, slots = _lock_waiting(lines)
+    asked = list(lines)
+    waiting, bookings, slots = _lock_waiting(asked)
+    if in_order:
+        _put_in_order(waiting, asked)
     decision = Decision()
     answered = []
     changes = _Changes(by=by, at=at)
     places = _places_of(bookings.values(), slots)
-    taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
-    for line in waiting:
+    for line, outcome in _answers(waiting, bookings, places, slots):
+        decision.note(line, outcome)
+        if outcome == line.outcome:
+            continue
+        line.outcome = outcome
         booking = bookings.get(line.pk)
         if booking is None:
-            _refuse_line(line, "La réservation a été retirée entre-temps.")
+            line.reason = GONE
         elif line.action == Action.CANCEL:
-            line.outcome = Outcome.ACCEPTED
-            decision.accepted.append(line)
             changes.move(booking, BookingState.CANCELLED)
-        elif _fits(places[booking.pk], taken):
-            line.outcome = Outcome.ACCEPTED
-            decision.accepted.append(line)
+        elif outcome == Outcome.ACCEPTED:
             changes.grant(booking, places[booking.pk])
-        elif line.outcome == Outcome.WAITLISTED:
-            decision.waitlisted.append(line)
-            continue
-        elif line.reservation.enrolment.activity.waiting_list:
-            line.outcome = Outcome.WAITLISTED
-            decision.waitlisted.append(line)
-            changes.move(booking, BookingState.WAITLISTED)
         else:
-            decision.full.append(line)
-            continue
+            changes.move(booking, BookingState.WAITLISTED)
         answered.append(line)
     changes.write()
     _finish(changes, answered)
     return decision
+
+
+def foresee(lines: Iterable[ReservationLine]) -> Decision:
+    """What `accept(lines, in_order=True)` would do at this moment. Only reads, in 4 queries."""
+    asked = list(lines)
+    waiting = list(_waiting_among(asked))
+    _put_in_order(waiting, asked)
+    bookings = _bookings_of(waiting)
+    slots: dict[Shelf, list[Slot]] = defaultdict(list)
+    for slot in Slot.objects.filter(places__booking__in=bookings.values()).distinct():
+        slots[slot.activity_id, slot.establishment_id, slot.day].append(slot)
+    decision = Decision()
+    for line, outcome in _answers(waiting, bookings, _places_of(bookings.values(), slots), slots):
+        decision.note(line, outcome)
+    return decision
+
+
+def _put_in_order(waiting: list[ReservationLine], asked: Sequence[ReservationLine]) -> None:
+    rank = {line.pk: place for place, line in enumerate(asked)}
+    waiting.sort(key=lambda line: rank[line.pk])
+
+
+def _answers(
+    waiting: Iterable[ReservationLine],
+    bookings: dict[int, Booking],
+    places: dict[int, list[Slot]],
+    slots: dict[Shelf, list[Slot]],
+) -> Iterator[tuple[ReservationLine, Outcome]]:
+    """The outcome of each line, first come first served; REQUESTED where it stays without an answer."""
+    taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
+    for line in waiting:
+        booking = bookings.get(line.pk)
+        if booking is None:
+            yield line, Outcome.REFUSED
+        elif line.action == Action.CANCEL or _fits(places[booking.pk], taken):
+            yield line, Outcome.ACCEPTED
+        elif line.outcome == Outcome.WAITLISTED or line.reservation.enrolment.activity.waiting_list:
+            yield line, Outcome.WAITLISTED
+        else:
+            yield line, Outcome.REQUESTED
 
 
 @transaction.atomic
@@ -539,10 +600,11 @@ class _Changes:
         if ended:
             self._give_back(ended)
         for state, of_state in self.moved.items():
-            values: dict[str, object] = {"state": state, "changed_at": self.at}
             if state == BookingState.WAITLISTED:
-                values["waiting_since"] = self.at
-            Booking.objects.filter(pk__in=[booking.pk for booking in of_state]).update(**values)
+                self._queue_up(of_state)
+                continue
+            keys = [booking.pk for booking in of_state]
+            Booking.objects.filter(pk__in=keys).update(state=state, changed_at=self.at)
             for booking in of_state:
                 booking.state = state
         if self.created:
@@ -554,6 +616,13 @@ class _Changes:
             )
         self._take()
         BookingEvent.objects.bulk_create(self._events())
+
+    def _queue_up(self, bookings: list[Booking]) -> None:
+        """To the waiting list, in the order decided: a microsecond tells who of one moment comes first."""
+        for place, booking in enumerate(bookings):
+            booking.state, booking.changed_at = BookingState.WAITLISTED, self.at
+            booking.waiting_since = self.at + timedelta(microseconds=place)
+        Booking.objects.bulk_update(bookings, ["state", "changed_at", "waiting_since"])
 
     def _give_back(self, ended: list[Booking]) -> None:
         held = {booking.pk for booking in ended if booking.state in HOLDING}
@@ -653,17 +722,22 @@ def _places_of(bookings: Iterable[Booking], slots: dict[Shelf, list[Slot]]) -> d
     return places
 
 
-def _lock_waiting(
-    lines: Iterable[ReservationLine],
-) -> tuple[list[ReservationLine], dict[int, Booking], dict[Shelf, list[Slot]]]:
-    """The lines that still wait for an answer, in order of arrival; their bookings; the slots, locked."""
-    asked = (
+def _waiting_among(lines: Iterable[ReservationLine]) -> QuerySet[ReservationLine]:
+    """Those of `lines` that wait for an answer or a place, in order of arrival."""
+    return (
         ReservationLine.objects.filter(
             pk__in=[line.pk for line in lines], outcome__in=(Outcome.REQUESTED, Outcome.WAITLISTED)
         )
         .select_related("reservation__enrolment__activity", "formula")
         .order_by("reservation__submitted_at", "reservation_id", "day", "pk")
     )
+
+
+def _lock_waiting(
+    lines: Iterable[ReservationLine],
+) -> tuple[list[ReservationLine], dict[int, Booking], dict[Shelf, list[Slot]]]:
+    """The lines that still wait for an answer, in order of arrival; their bookings; the slots, locked."""
+    asked = _waiting_among(lines)
     slots = _lock_slots(_shelves(_bookings_of(list(asked)).values()))
     # Read again: before the lock was ours, somebody else may have answered, promoted or cancelled.
     waiting = list(asked.all())
