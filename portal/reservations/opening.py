@@ -6,6 +6,7 @@ formula takes, with the usual capacity of that part; a formula with a usual quot
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import transaction
@@ -24,11 +25,26 @@ def establishments_of(period: Period) -> list[Establishment]:
     return chosen or list(period.activity.establishments.filter(active=True))
 
 
-def missing_slots(period: Period, *, at: datetime, within: tuple[date, date] | None = None) -> list[Slot]:
+@dataclass(frozen=True)
+class Terms:
+    """What new slots of a period begin with, where that is not the usual.
+
+    `capacities` need not be saved; a part or a formula without one has no limit. `left_out` are ids of active
+    formulas that are not offered: each gets a closed row of its own, which the town hall may reopen.
+    """
+
+    establishments: Sequence[Establishment]
+    capacities: Sequence[Capacity]
+    left_out: frozenset[int] = frozenset()
+
+
+def missing_slots(
+    period: Period, *, at: datetime, within: tuple[date, date] | None = None, terms: Terms | None = None
+) -> list[Slot]:
     """The slots, not saved yet, that `open_slots` would make: what a preview shows.
 
     `at` is aware: days before its date are left out, since nobody reserves yesterday. `within` limits
-    the days to those between two dates, both included.
+    the days to those between two dates, both included. With `terms`, `period` need not be saved.
     Costs the same number of queries whatever the days and establishments.
     """
     first, last = max(period.starts_on, timezone.localdate(at)), period.ends_on
@@ -36,10 +52,18 @@ def missing_slots(period: Period, *, at: datetime, within: tuple[date, date] | N
         first, last = max(first, within[0]), min(last, within[1])
     if first > last:
         return []
-    establishments = establishments_of(period)
-    formulas = list(period.activity.formulas.filter(active=True))
+    active = list(period.activity.formulas.filter(active=True))
+    if terms:
+        establishments, capacities = list(terms.establishments), list(terms.capacities)
+        formulas = [formula for formula in active if formula.pk not in terms.left_out]
+    else:
+        establishments, formulas = establishments_of(period), active
+        capacities = list(
+            Capacity.objects.filter(activity=period.activity_id, establishment__in=establishments)
+        )
     parts = [part for part in Part.values if any(part in formula.parts for formula in formulas)]
-    capacities = list(Capacity.objects.filter(activity=period.activity_id, establishment__in=establishments))
+    # Where a part of it has no slot, a formula that is left out is not open anyway.
+    shut = [formula for formula in active if formula not in formulas and set(formula.parts) <= set(parts)]
     shared = {(row.establishment_id, row.part): row.places for row in capacities if row.formula_id is None}
     existing = set(
         Slot.objects.filter(
@@ -78,16 +102,30 @@ def missing_slots(period: Period, *, at: datetime, within: tuple[date, date] | N
                 for quota in quotas
                 if (establishment.pk, day, quota.formula_id) not in with_quota
             ]
+            missing += [
+                Slot(
+                    activity_id=period.activity_id,
+                    establishment=establishment,
+                    day=day,
+                    part=formula.parts[0],
+                    formula_id=formula.pk,
+                    closed=True,
+                )
+                for formula in shut
+                if formula.parts and (establishment.pk, day, formula.pk) not in with_quota
+            ]
     return missing
 
 
-def open_slots(period: Period, *, at: datetime, within: tuple[date, date] | None = None) -> int:
+def open_slots(
+    period: Period, *, at: datetime, within: tuple[date, date] | None = None, terms: Terms | None = None
+) -> int:
     """Makes the missing slots of `period` from the day of `at` (aware) on; answers how many.
 
     Repeatable: what exists stays as it is, capacities changed by hand included.
     """
     with transaction.atomic():
-        missing = missing_slots(period, at=at, within=within)
+        missing = missing_slots(period, at=at, within=within, terms=terms)
         # Another agent opening the same period meanwhile makes the same rows: theirs are as good.
         Slot.objects.bulk_create(missing, batch_size=BATCH, ignore_conflicts=True)
     return len(missing)
