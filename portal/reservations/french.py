@@ -39,15 +39,20 @@ def hour(at: time) -> str:
     return f"{at.hour} h {at.minute:02}" if at.minute else f"{at.hour} h"
 
 
+def _local(moment: datetime) -> datetime:
+    # Nobody is shown another time zone than the portal's, and the default one is found at once.
+    return moment.astimezone(timezone.get_default_timezone())
+
+
 def moment(moment: datetime, *, year: bool = False) -> str:
     """« jeudi 26 novembre à 12 h », in the portal's time zone. An aware moment is expected."""
-    local = timezone.localtime(moment)
+    local = _local(moment)
     return f"{day(local, year=year)} à {hour(local.time())}"
 
 
 def until(moment: datetime, *, year: bool = False) -> str:
     """« jusqu'au jeudi 26 novembre à 12 h »; the end of a day is « jusqu'au jeudi 26 novembre inclus »."""
-    local = timezone.localtime(moment)
+    local = _local(moment)
     if local.time() >= LAST_MINUTE:
         return f"jusqu'au {day(local, year=year)} inclus"
     return f"jusqu'au {day(local, year=year)} à {hour(local.time())}"
@@ -55,7 +60,7 @@ def until(moment: datetime, *, year: bool = False) -> str:
 
 def since(moment: datetime, *, year: bool = False) -> str:
     """« depuis le jeudi 26 novembre à 12 h »; the end of a day is « depuis le jeudi 26 novembre au soir »."""
-    local = timezone.localtime(moment)
+    local = _local(moment)
     if local.time() >= LAST_MINUTE:
         return f"depuis le {day(local, year=year)} au soir"
     return f"depuis le {day(local, year=year)} à {hour(local.time())}"
@@ -63,7 +68,7 @@ def since(moment: datetime, *, year: bool = False) -> str:
 
 def opening(moment: datetime, *, year: bool = False) -> str:
     """« à partir du lundi 21 août à 7 h »; the start of a day is « à partir du lundi 21 août »."""
-    local = timezone.localtime(moment)
+    local = _local(moment)
     if local.time() == time(0, 0):
         return f"à partir du {day(local, year=year)}"
     return f"à partir du {day(local, year=year)} à {hour(local.time())}"
@@ -88,7 +93,7 @@ def listing(words: Sequence[str]) -> str:
 
 def brief(moment: datetime) -> str:
     """« 26/11 à 12 h », for a small cell; the end of a day is « 26/11 »."""
-    local = timezone.localtime(moment)
+    local = _local(moment)
     if local.time() >= LAST_MINUTE or local.time() == time(0, 0):
         return f"{local:%d/%m}"
     return f"{local:%d/%m} à {hour(local.time())}"

@@ -385,7 +385,7 @@ class _CellMaker:
         clash = self._clash(formula, choice)
         if clash:
             return self._plain(formula, choice, CellState.CLOSED, clash, "déjà réservé")
-        answer = self.where.booking(formula.pk, choice.day)
+        answer = self.where.booking(choice.formula_id, choice.day)
         slots = slots_of(self.slots.get(choice.day, ()), formula)
         if isinstance(answer, Closed):
             if booking is not None:  # said on days that can no longer be taken again
@@ -427,7 +427,7 @@ class _CellMaker:
             sentence = "L'annulation attend la réponse de la mairie."
             return self._plain(formula, choice, state, sentence, "annulation demandée")
         granted = booking.state == BookingState.ACCEPTED
-        answer = self.where.cancelling(formula.pk, choice.day, granted=granted)
+        answer = self.where.cancelling(choice.formula_id, choice.day, granted=granted)
         if isinstance(answer, Closed):
             return self._plain(formula, choice, state, answer.reason, "")
         until = "" if answer.until is None else f"Annulable {french.until(answer.until)}."
