@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
 from billing import absences, pricing
-from families.models import Child, Document, Household, User
+from families.models import Child, Document, Household, User, private_storage
 from portal.reservations import french
 from portal.reservations.models import (
     Activity,
@@ -681,6 +681,24 @@ class BillingRun(models.Model):
         return f"Facturation {french.MONTHS[self.month.month - 1]} {self.month.year}"
 
 
+class InvoiceState(models.TextChoices):
+    """What a family reads of an invoice; computed from payments and credit notes, never stored."""
+
+    DUE = "due", "À payer"
+    PARTLY = "partly", "Payée en partie"
+    OVERDUE = "overdue", "En retard"
+    PAID = "paid", "Payée"
+
+
+def state_of(total: Decimal, left: Decimal, due_on: date, today: date) -> InvoiceState:
+    """Where an invoice of `total` stands today, with `left` to pay by `due_on`."""
+    if left <= 0:
+        return InvoiceState.PAID
+    if due_on < today:
+        return InvoiceState.OVERDUE
+    return InvoiceState.DUE if left == total else InvoiceState.PARTLY
+
+
 class InvoiceQuerySet(models.QuerySet["Invoice"]):
     def visible_to(self, user: Any) -> "InvoiceQuerySet":
         return self.filter(household__guardians__user=user)
@@ -766,6 +784,31 @@ class Invoice(models.Model):
     @property
     def month_name(self) -> str:
         return f"{french.MONTHS[self.month.month - 1]} {self.month.year}"
+
+    def state_on(self, today: date) -> "InvoiceState":
+        """Where it stands; needs `with_balance()`."""
+        return state_of(self.total, self.left, self.due_on, today)  # type: ignore[attr-defined]
+
+
+class InvoicePdf(models.Model):
+    """The document as it was printed first, kept with its checksum: never another one for the same invoice."""
+
+    invoice = models.OneToOneField(
+        Invoice, on_delete=models.PROTECT, related_name="pdf", verbose_name="facture"
+    )
+    file = models.FileField("fichier", storage=private_storage, upload_to="factures/%Y/%m", max_length=200)
+    sha256 = models.CharField("empreinte", max_length=64)
+    paid = models.DecimalField(
+        "déjà payé à l'impression", max_digits=10, decimal_places=2, default=Decimal(0)
+    )
+    made_at = models.DateTimeField("imprimée le")
+
+    class Meta:
+        verbose_name = "facture imprimée"
+        verbose_name_plural = "factures imprimées"
+
+    def __str__(self) -> str:
+        return f"{self.invoice} (PDF)"
 
 
 class InvoiceLine(models.Model):

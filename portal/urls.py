@@ -17,4 +17,5 @@ urlpatterns = [
     path("", include("families.urls")),
     path("reservations/", include("portal.reservations.urls")),
     path("cantine/", include("catering.urls")),
+    path("factures/", include("billing.urls")),
 ]

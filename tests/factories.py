@@ -5,6 +5,7 @@ missing), so that `Slot.taken` and `Place` agree with the bookings' states.
 """
 
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from billing.models import Invoice
 from catering.models import SERVICE as CATERING
 from catering.models import Diet, DietChoice, Dish, Menu
 from families.models import ChangeRequest
@@ -374,6 +376,29 @@ class BookingEventFactory(DjangoModelFactory[BookingEvent]):
     booking = factory.SubFactory(BookingFactory)
     state = factory.SelfAttribute("booking.state")
     at = factory.SelfAttribute("booking.changed_at")
+
+
+# Money ------------------------------------------------------------------------------------------------
+
+
+class InvoiceFactory(DjangoModelFactory[Invoice]):
+    """An issued invoice without lines; billing a month makes the real ones."""
+
+    class Meta:
+        model = Invoice
+
+    household = factory.SubFactory(HouseholdFactory)
+    series = "F"
+    year = 2026
+    sequence = factory.Sequence(lambda n: n + 900_000)
+    number = factory.LazyAttribute(lambda invoice: f"F2026-{invoice.sequence:06d}")
+    month = date(2026, 10, 1)
+    issued_at = factory.LazyFunction(timezone.now)
+    due_on = date(2026, 11, 30)
+    payer = "Camille Roux"
+    address = "3 rue des Lilas\n01999 Valmirelle-les-Prés"
+    total = Decimal("12.80")
+    line_count = 0
 
 
 # Canteen ----------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 // Opens native dialogs from links marked data-dialog="ID"; the links lead somewhere useful without this.
+// With data-dialog-content="SELECTOR", the dialog shows that part of the linked page.
 
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");
@@ -6,7 +7,11 @@ document.addEventListener("click", (event) => {
     const dialog = document.getElementById(opener.dataset.dialog);
     if (dialog && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
       event.preventDefault();
-      dialog.showModal();
+      if (opener.dataset.dialogContent) {
+        showPart(opener, dialog);
+      } else {
+        dialog.showModal();
+      }
     }
     return;
   }
@@ -18,3 +23,14 @@ document.addEventListener("click", (event) => {
     event.target.close(); // a click on the backdrop
   }
 });
+
+async function showPart(link, dialog) {
+  try {
+    const answer = await fetch(link.href);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    dialog.querySelector(".dialog-body").replaceChildren(page.querySelector(link.dataset.dialogContent));
+    dialog.showModal();
+  } catch {
+    location.href = link.href; // no network, or logged out meanwhile: the page itself says so
+  }
+}

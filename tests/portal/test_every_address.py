@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from families.models import AuthorisedPerson, Document
 from portal.reservations import booking
 from portal.reservations.booking import Choice
+from tests.factories import InvoiceFactory
 
 
 # Open to everybody: nothing of a family is on them.
@@ -71,6 +72,7 @@ def ids(books, canteen, now) -> dict[str, Any]:
         "enrolment_id": books.enrolment.pk,
         "establishment_id": canteen.restaurant.pk,
         "period_id": canteen.period.pk,
+        "invoice_id": InvoiceFactory(household=books.household).pk,
         "person_id": person.pk,
         "reservation_id": draft.pk,
     }

@@ -1,0 +1,136 @@
+"""Invoices on paper: the only module that knows WeasyPrint.
+
+stored(invoice, at=…) -> InvoicePdf      printed once, then always the same file (checksum kept)
+read(pdf) -> bytes                       raises PdfLost when the file is gone and cannot be made again alike
+"""
+
+import hashlib
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+from django.template.loader import render_to_string
+from django.utils import timezone
+from weasyprint import CSS, HTML
+from weasyprint.text.fonts import FontConfiguration
+
+from billing import showing
+from billing.models import Invoice, InvoiceLine, InvoicePdf, PaymentState
+from billing.pricing import euros, number
+from portal.reservations import french
+
+STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
+
+
+class PdfLost(Exception):
+    """The printed invoice is no longer in the storage; the message says so in French."""
+
+
+@cache
+def _fonts() -> FontConfiguration:
+    return FontConfiguration()
+
+
+@cache
+def _style() -> CSS:
+    """Parsed once a process."""
+    return CSS(string=STYLE.read_text(encoding="utf-8"), font_config=_fonts())
+
+
+def _nothing(url: str, *args: Any, **kwargs: Any) -> Any:
+    """An invoice fetches nothing: no image of elsewhere, no file of the server."""
+    raise ValueError(f"An invoice has no outside resource: {url}")
+
+
+def render(invoice: Invoice, paid: Decimal = Decimal(0)) -> bytes:
+    """The PDF (tagged, PDF/UA) of an issued invoice; the same invoice always gives the same bytes."""
+    html = render_to_string("billing/invoice.html", context(invoice, paid))
+    return HTML(string=html, url_fetcher=_nothing).write_pdf(
+        stylesheets=[_style()],
+        font_config=_fonts(),
+        pdf_variant="pdf/ua-1",
+        pdf_identifier=invoice.number.encode(),
+        full_fonts=False,
+    )
+
+
+def context(invoice: Invoice, paid: Decimal) -> dict[str, Any]:
+    """What the page shows, in words already: the template computes nothing."""
+    lines = list(invoice.lines.all())
+    left = invoice.total - paid
+    return {
+        "invoice": invoice,
+        "issuer": invoice.issuer,
+        "groups": showing.grouped(lines),
+        "total": euros(invoice.total),
+        "paid": euros(paid) if paid else "",
+        "left": euros(left),
+        "due_on": french.short_day(invoice.due_on, year=True),
+        "issued_on": french.short_day(_local_day(invoice.issued_at), year=True),
+        "quotient": "" if invoice.quotient is None else number(invoice.quotient),
+        "vat": _vat(lines),
+    }
+
+
+def _local_day(moment: datetime) -> date:
+    return timezone.localtime(moment).date()
+
+
+def _vat(lines: list[InvoiceLine]) -> list[str]:
+    """« dont TVA 10 % : 1,20 € », a line a rate."""
+    rates: dict[Decimal, Decimal] = {}
+    for line in lines:
+        if line.vat_percent:
+            rates[line.vat_percent] = rates.get(line.vat_percent, Decimal(0)) + line.amount
+    return [
+        f"dont TVA {number(rate)} % : {euros(amount - amount / (1 + rate / 100))}"
+        for rate, amount in sorted(rates.items())
+    ]
+
+
+def stored(invoice: Invoice, *, at: datetime) -> InvoicePdf:
+    """The invoice's printed file, made and kept on the first call."""
+    found = InvoicePdf.objects.filter(invoice=invoice).first()
+    if found is not None:
+        return found
+    paid = invoice.allocations.filter(payment__state=PaymentState.VALIDATED).aggregate(sum=Sum("amount"))[
+        "sum"
+    ] or Decimal(0)
+    content = render(invoice, paid)
+    kept = InvoicePdf(invoice=invoice, sha256=hashlib.sha256(content).hexdigest(), paid=paid, made_at=at)
+    kept.file.save(f"{invoice.number}.pdf", ContentFile(content), save=False)
+    try:
+        with transaction.atomic():
+            kept.save()
+    except IntegrityError:
+        # Somebody printed it meanwhile: theirs is the document, ours goes.
+        kept.file.delete(save=False)
+        return InvoicePdf.objects.get(invoice=invoice)
+    return kept
+
+
+def read(pdf: InvoicePdf) -> bytes:
+    """The kept file. A lost one is printed again and accepted only when it is the same to the byte."""
+    try:
+        with pdf.file.open("rb") as file:
+            content = file.read()
+    except OSError:
+        content = render(pdf.invoice, pdf.paid)
+        if hashlib.sha256(content).hexdigest() == pdf.sha256:
+            pdf.file.storage.save(pdf.file.name, ContentFile(content))
+            return content
+        raise PdfLost(
+            f"Le fichier de la facture {pdf.invoice.number} est introuvable. La mairie doit le restaurer"
+            " depuis sa sauvegarde."
+        ) from None
+    if hashlib.sha256(content).hexdigest() != pdf.sha256:
+        raise PdfLost(
+            f"Le fichier de la facture {pdf.invoice.number} a été modifié : il ne peut pas être remis."
+        )
+    return content

@@ -1,0 +1,163 @@
+"""What pages show of invoices: states and lines in words, loaded in a fixed number of queries."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from itertools import groupby
+from typing import NamedTuple
+
+from django.db.models import CharField, F, QuerySet, Value
+
+from billing.models import (
+    Invoice,
+    InvoiceLine,
+    InvoiceState,
+    Payment,
+    PaymentAllocation,
+    PaymentState,
+    state_of,
+)
+from billing.pricing import euros, number
+from families.models import Household
+from portal.reservations import french
+
+FETCHED = 6  # rows read for each row shown, so that many payments hide no invoice
+
+
+@dataclass(frozen=True)
+class ShownLine:
+    label: str
+    activity: str
+    days: str
+    quantity: str
+    unit_price: str
+    amount: str
+    explanation: str
+
+
+@dataclass(frozen=True)
+class ShownInvoice:
+    """An invoice in words; `groups` are a child's name and its lines."""
+
+    invoice: Invoice
+    state: InvoiceState
+    total: str
+    left: str
+    paid: str
+    credited: str
+    groups: list[tuple[str, list[ShownLine]]]
+
+    @property
+    def to_pay(self) -> bool:
+        return self.state != InvoiceState.PAID
+
+
+def invoices(rows: QuerySet[Invoice], today: date, *, limit: int | None = None) -> list[ShownInvoice]:
+    """The invoices with balance and lines, newest first, in two queries."""
+    found = rows.with_balance().prefetch_related("lines")
+    return [_shown(invoice, today) for invoice in (found[:limit] if limit else found)]
+
+
+class Row(NamedTuple):
+    """An invoice or a payment as the home page lists it; `due_on` and `left` are an invoice's."""
+
+    what: str
+    pk: int
+    number: str
+    day: date
+    due_on: date
+    amount: Decimal
+    left: Decimal
+    state: str
+    means: str
+
+    @property
+    def month_name(self) -> str:
+        return f"{french.MONTHS[self.day.month - 1]} {self.day.year}"
+
+    @property
+    def label(self) -> str:
+        return str(
+            PaymentState(self.state).label if self.what == "payment" else InvoiceState(self.state).label
+        )
+
+    @property
+    def means_label(self) -> str:
+        return str(Payment.Means(self.means).label)
+
+
+def last_rows(household: Household, today: date, *, limit: int) -> tuple[list[Row], list[Row]]:
+    """The household's last invoices and last payments, `limit` of each at most, in one query."""
+    nothing = Value("", output_field=CharField())
+    columns = ("what", "row", "number", "day", "due", "sum", "rest", "status", "how")
+    of_invoices = household.invoices.with_balance().annotate(
+        what=Value("invoice", output_field=CharField()), row=F("pk"), day=F("month"), due=F("due_on"),
+        sum=F("total"), rest=F("left"), status=nothing, how=nothing,
+    )  # fmt: skip
+    of_payments = household.payments.annotate(
+        what=Value("payment", output_field=CharField()), row=F("pk"), day=F("paid_on"), due=F("paid_on"),
+        sum=F("amount"), rest=F("amount"), status=F("state"), how=F("means"),
+    )  # fmt: skip
+    rows = (
+        of_invoices.order_by()
+        .values_list(*columns)
+        .union(of_payments.order_by().values_list(*columns), all=True)
+    )
+    found = [Row(*row) for row in rows.order_by("-day", "-row")[: limit * FETCHED]]
+    invoices = [
+        row._replace(state=state_of(row.amount, row.left, row.due_on, today).value)
+        for row in found
+        if row.what == "invoice"
+    ]
+    return invoices[:limit], [row for row in found if row.what == "payment"][:limit]
+
+
+def _shown(invoice: Invoice, today: date) -> ShownInvoice:
+    return ShownInvoice(
+        invoice,
+        invoice.state_on(today),
+        euros(invoice.total),
+        euros(max(invoice.left, Decimal(0))),
+        euros(invoice.paid) if invoice.paid else "",
+        euros(invoice.credited) if invoice.credited else "",
+        grouped(invoice.lines.all()),
+    )
+
+
+def grouped(lines: Iterable[InvoiceLine]) -> list[tuple[str, list[ShownLine]]]:
+    """Lines by child, in the document's order."""
+    return [
+        (name or "Divers", [_line(line) for line in group])
+        for name, group in groupby(lines, key=lambda line: line.child_name)
+    ]
+
+
+def _line(line: InvoiceLine) -> ShownLine:
+    return ShownLine(
+        line.label,
+        line.activity_name,
+        days_in_words([date.fromisoformat(day) for day in line.days]),
+        number(line.quantity),
+        euros(line.unit_price),
+        euros(line.amount),
+        line.explanation,
+    )
+
+
+def days_in_words(days: list[date]) -> str:
+    """« 2, 3, 5 et 6 novembre ; 1er décembre »."""
+    months = []
+    for (_, month), group in groupby(sorted(days), key=lambda day: (day.year, day.month)):
+        numbers = ["1er" if day.day == 1 else str(day.day) for day in group]
+        months.append(f"{french.listing(numbers)} {french.MONTHS[month - 1]}")
+    return " ; ".join(months)
+
+
+def payments_of(invoice: Invoice) -> list[PaymentAllocation]:
+    """What paid it, oldest first."""
+    return list(
+        invoice.allocations.filter(payment__state=PaymentState.VALIDATED)
+        .select_related("payment")
+        .order_by("payment__paid_on", "pk")
+    )

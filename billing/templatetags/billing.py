@@ -1,0 +1,29 @@
+"""« Mes Factures & Paiements » on « Mon compte famille », and amounts in French."""
+
+from typing import Any
+
+from django import template
+from django.utils import timezone
+
+from billing import showing
+from billing.models import InvoiceState, PaymentState
+from billing.pricing import euros
+from families.models import Household
+
+SHOWN = 6
+
+register = template.Library()
+register.filter("euros", euros)
+
+
+@register.inclusion_tag("billing/_block.html")
+def invoices(household: Household) -> dict[str, Any]:
+    """The last invoices and the last payments, in one query."""
+    invoices, payments = showing.last_rows(household, timezone.localdate(), limit=SHOWN)
+    return {"invoices": invoices, "payments": payments, "more": SHOWN in (len(invoices), len(payments))}
+
+
+@register.simple_tag
+def invoice_legend() -> list[tuple[str, str]]:
+    """The states of invoices, then those of payments."""
+    return [*InvoiceState.choices, *PaymentState.choices]

@@ -1,0 +1,57 @@
+"""What a family sees of its invoices."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from billing import pdf, showing
+from billing.models import Invoice, Payment
+
+A_PAGE = 24
+
+
+@require_safe
+def invoice_list(request: HttpRequest) -> HttpResponse:
+    """Every invoice and payment of the household."""
+    page = Paginator(Invoice.objects.visible_to(request.user), A_PAGE).get_page(request.GET.get("page"))
+    shown = showing.invoices(
+        Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), timezone.localdate()
+    )
+    payments = Payment.objects.visible_to(request.user)[:A_PAGE] if page.number == 1 else []
+    return render(request, "billing/invoices.html", {"page": page, "invoices": shown, "payments": payments})
+
+
+@require_safe
+def invoice(request: HttpRequest, invoice_id: int) -> HttpResponse:
+    """« Détail de la facture », as a page of its own."""
+    found = get_object_or_404(Invoice.objects.visible_to(request.user), pk=invoice_id)
+    (shown,) = showing.invoices(Invoice.objects.filter(pk=found.pk), timezone.localdate())
+    return render(
+        request,
+        "billing/invoice_page.html",
+        {"shown": shown, "allocations": showing.payments_of(found), "credit_notes": found.credit_notes.all()},
+    )
+
+
+@require_safe
+def invoice_pdf(request: HttpRequest, invoice_id: int) -> HttpResponse:
+    """The printed invoice, made on the first call and the same ever after."""
+    found = get_object_or_404(Invoice.objects.visible_to(request.user), pk=invoice_id)
+    try:
+        content = pdf.read(pdf.stored(found, at=timezone.now()))
+    except pdf.PdfLost as lost:
+        messages.error(request, str(lost))
+        return redirect("billing:invoice", found.pk)
+    return pdf_response(content, f"Facture-{found.number}.pdf")
+
+
+def pdf_response(content: bytes, name: str) -> HttpResponse:
+    """A PDF to look at or to keep, never in a shared cache."""
+    answer = HttpResponse(content, content_type="application/pdf")
+    answer["Content-Disposition"] = f'inline; filename="{name}"'
+    answer["Cache-Control"] = "private, no-store"
+    answer["X-Content-Type-Options"] = "nosniff"
+    return answer

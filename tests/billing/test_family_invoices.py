@@ -1,0 +1,140 @@
+"""What a family sees of its money, and nobody else."""
+
+import hashlib
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.core.files.storage import FileSystemStorage
+from django.test import Client
+from django.urls import reverse
+from pypdf import PdfReader
+
+from billing import invoicing, paying
+from billing.models import BillingSettings, Invoice, InvoicePdf
+from tests.billing.conftest import END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER
+
+D = Decimal
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+@pytest.fixture
+def private(monkeypatch, tmp_path):
+    """The private storage of printed invoices, empty, of this test alone."""
+    monkeypatch.setattr(InvoicePdf._meta.get_field("file"), "storage", FileSystemStorage(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def invoice(month, books, private):
+    BillingSettings(
+        siret="21780006600014",
+        iban="FR76 1234",
+        cheque_payable_to="Régie restauration",
+        recourse="Deux mois.",
+    ).save()
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    return Invoice.objects.get(household=books.household)
+
+
+def test_home_shows_the_invoice_its_dialog_and_what_is_left(invoice, books_client):
+    said = books_client.get("/").content.decode()
+    assert "Novembre 2026" in said and "F2026-000001" in said
+    assert f"Reste à payer : <strong>12,80{NBSP}€</strong>" in said
+    assert "Détail de la facture" in said
+    detail = books_client.get(reverse("billing:invoice", args=[invoice.pk])).content.decode()
+    assert "2, 3, 5 et 6 novembre" in detail and "Sans justificatif de quotient" in detail
+    assert 'class="state state--due"' in said
+
+
+def test_home_says_what_will_stand_there_when_there_is_nothing_yet(books_client, books):
+    assert "Aucune facture pour le moment." in books_client.get("/").content.decode()
+
+
+def test_a_payment_and_its_state_are_shown(invoice, books, books_client):
+    paying.record(
+        books.household, D("12.80"), "cheque", paid_on=date(2026, 12, 1), by=None, at=END_OF_DECEMBER
+    )
+    said = books_client.get("/").content.decode()
+    assert 'class="state state--paid"' in said and 'class="state state--validated"' in said
+    detail = books_client.get(reverse("billing:invoice", args=[invoice.pk])).content.decode()
+    assert "Chèque du mardi 1er décembre 2026, reçu n° R2026-000001" in detail
+
+
+def test_an_unpaid_invoice_after_its_date_is_late(invoice):
+    found = Invoice.objects.with_balance().get(pk=invoice.pk)
+    assert found.state_on(date(2027, 3, 1)) == "overdue"
+    assert found.state_on(date(2026, 12, 1)) == "due"
+
+
+@pytest.mark.parametrize("name", ["invoice", "invoice_pdf"])
+def test_somebody_else_s_invoice_does_not_exist(invoice, stranger_client, name):
+    address = reverse(f"billing:{name}", args=[invoice.pk])
+    assert stranger_client.get(address).status_code == 404
+    assert Client().get(address).status_code == 302
+
+
+def test_the_list_shows_only_one_s_own(invoice, books_client, stranger_client):
+    address = reverse("billing:invoices")
+    assert "F2026-000001" in books_client.get(address).content.decode()
+    assert "F2026" not in stranger_client.get(address).content.decode()
+
+
+def test_the_pdf_says_all_that_an_invoice_must_say(invoice, books_client):
+    answer = books_client.get(reverse("billing:invoice_pdf", args=[invoice.pk]))
+    assert answer["Content-Type"] == "application/pdf"
+    kept = InvoicePdf.objects.get()
+    with kept.file.open("rb") as file:
+        reader = PdfReader(file)
+        said = " ".join(reader.pages[0].extract_text().split())
+        assert len(reader.pages) == 1
+        assert reader.metadata.title == "Facture F2026-000001 – Valmirelle-les-Prés"
+        assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+        assert reader.trailer["/Root"]["/Lang"] == "fr"
+    for words in (
+        "F2026-000001", "SIRET 21780006600014", "Camille Roux", "Lina Roux", "2, 3, 5 et 6 novembre",
+        "12,80 €", "novembre 2026", "FR76 1234", "Régie restauration", "Deux mois.", "sans justificatif",
+    ):  # fmt: skip
+        assert words in said.replace(NBSP, " "), words
+
+
+def test_the_printed_invoice_stays_the_same_whatever_happens_later(invoice, books, books_client):
+    address = reverse("billing:invoice_pdf", args=[invoice.pk])
+    first = books_client.get(address).content
+    books.guardian.last_name = "Autre"
+    books.guardian.save()
+    paying.record(books.household, D(5), "cash", paid_on=date(2026, 12, 1), by=None, at=END_OF_DECEMBER)
+    assert books_client.get(address).content == first
+    assert InvoicePdf.objects.get().sha256 == hashlib.sha256(first).hexdigest()
+
+
+def test_a_lost_file_is_printed_again_alike(invoice, books_client, private):
+    address = reverse("billing:invoice_pdf", args=[invoice.pk])
+    first = books_client.get(address).content
+    (private / InvoicePdf.objects.get().file.name).unlink()
+    assert books_client.get(address).content == first
+    assert (private / InvoicePdf.objects.get().file.name).exists()
+
+
+def test_a_file_that_changed_is_not_given_out(invoice, books_client, private):
+    address = reverse("billing:invoice_pdf", args=[invoice.pk])
+    books_client.get(address)
+    (private / InvoicePdf.objects.get().file.name).write_bytes(b"%PDF-1.7 autre chose")
+    answer = books_client.get(address, follow=True)
+    assert "a été modifié" in answer.content.decode()
+
+
+def test_a_lost_file_that_cannot_be_made_alike_is_told(invoice, books_client, private):
+    address = reverse("billing:invoice_pdf", args=[invoice.pk])
+    books_client.get(address)
+    kept = InvoicePdf.objects.get()
+    (private / kept.file.name).unlink()
+    InvoicePdf.objects.update(sha256="0" * 64)
+    assert "introuvable" in books_client.get(address, follow=True).content.decode()
+
+
+def test_the_page_of_a_household_is_read_in_the_same_number_of_queries_for_ten_invoices(
+    invoice, books_client, books, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(8):
+        books_client.get(reverse("billing:invoices"))
