@@ -184,6 +184,11 @@ def _concerned(row: DeadlineRule) -> Iterable[Establishment]:
 
 def overlapping_periods(period: Period) -> list[str]:
     """Warnings for the other periods of the same activity whose days overlap at a common establishment."""
+    return overlapping(period, period.establishments.all())
+
+
+def overlapping(period: Period, establishments: Iterable[Establishment]) -> list[str]:
+    """The same for a period at `establishments` (none: everywhere), saved or not."""
     others = (
         Period.objects.filter(
             activity=period.activity_id, starts_on__lte=period.ends_on, ends_on__gte=period.starts_on
@@ -191,7 +196,7 @@ def overlapping_periods(period: Period) -> list[str]:
         .exclude(pk=period.pk)
         .prefetch_related("establishments")
     )
-    own = set(period.establishments.all())
+    own = set(establishments)
     found = []
     for other in others:
         theirs = set(other.establishments.all())
