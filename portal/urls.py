@@ -17,5 +17,6 @@ urlpatterns = [
     path("", include("families.urls")),
     path("reservations/", include("portal.reservations.urls")),
     path("cantine/", include("catering.urls")),
+    path("loisirs/", include("leisure.urls")),
     path("factures/", include("billing.urls")),
 ]

@@ -4,8 +4,9 @@ from datetime import date, datetime
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Exists, Q
 
-from families.models import Child, Household, User
+from families.models import Child, ChildHealth, Household, User
 from portal.reservations import french, tasks
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
 from portal.reservations.states import EnrolmentState
@@ -112,6 +113,40 @@ def check_age(child: Child, activity: Activity, day: date) -> None:
             f"{child.first_name} aura {age} ans le {french.day(day)} : {activity} accueille jusqu'à "
             f"{activity.max_age} ans."
         )
+
+
+def places_for(activity: Activity, child: Child, school_year: SchoolYear) -> list[Establishment]:
+    """Where the child can go: the activity's establishments in service that take its school, in one query.
+
+    A school takes its own pupils; a child whose school is not known may go anywhere.
+    """
+    known = Schooling.objects.filter(child=child, school_year=school_year)
+    school = known.values("school_class__school")
+    is_school = Q(kind=Establishment.Kind.SCHOOL)
+    takes = (is_school & Q(pk__in=school)) | (~is_school & (Q(schools=None) | Q(schools__in=school)))
+    return list(activity.establishments.filter(~Exists(known) | takes, active=True).distinct())
+
+
+def serves(establishment: Establishment, enrolment: Enrolment) -> bool:
+    """Whether the child of an enrolment may go there. Where it is enrolled, it may."""
+    if enrolment.establishment_id == establishment.pk:
+        return True
+    return establishment in places_for(enrolment.activity, enrolment.child, enrolment.school_year)
+
+
+def lacks_health_file(enrolment: Enrolment) -> bool:
+    """Whether the activity asks for a health file before the first day and the child has none."""
+    if not enrolment.activity.health_file_required:
+        return False
+    return not ChildHealth.objects.filter(child=enrolment.child_id).exists()
+
+
+def health_file_sentence(enrolment: Enrolment) -> str:
+    """What the family reads then."""
+    return (
+        f"La fiche sanitaire de {enrolment.child.first_name} manque : remplissez-la avant de réserver "
+        f"({enrolment.activity})."
+    )
 
 
 def _decide(enrolment: Enrolment, state: EnrolmentState, reason: str, by: User, at: datetime) -> bool:

@@ -19,8 +19,10 @@ from django.utils.safestring import SafeString, mark_safe
 
 from portal.reservations import french
 from portal.reservations.booking import Choice, slots_of
+from portal.reservations.deadlines import Standing
 from portal.reservations.fields import weekdays_in
 from portal.reservations.models import (
+    Activity,
     Booking,
     Enrolment,
     Establishment,
@@ -78,6 +80,7 @@ class Cell:
     field: str = ""
     checked: bool = False
     lost: bool = False  # filled up since it was chosen
+    then: str = ""  # what « Enregistrer » makes of its tick: accepted, requested or waitlisted
 
     @property
     def day(self) -> date:
@@ -175,6 +178,7 @@ class Planning:
         cells: dict[Choice, Cell],
         lines: list[ReservationLine],
         weekdays: list[int],
+        suffix: str = "",
     ) -> None:
         self.enrolment = enrolment
         self.establishment = establishment
@@ -184,6 +188,16 @@ class Planning:
         self.cells = cells
         self.lines = lines
         self.weekdays = weekdays
+        # What tells its fields from those of another child's planning on the same page.
+        self.suffix = suffix
+        # The plannings of brothers and sisters shown on the same page.
+        self.beside: list[Planning] = []
+        # Whether the page is there to cancel: deselecting then asks to cancel what is booked.
+        self.cancelling = False
+        parts = {formula.pk: set(formula.parts) for formula in formulas}
+        self.rivals = {
+            one: [other for other in parts if other != one and parts[one] & parts[other]] for one in parts
+        }
 
     @classmethod
     def build(
@@ -194,11 +208,15 @@ class Planning:
         *,
         at: datetime,
         whole: bool = False,
+        who: str = "",
+        suffix: str = "",
     ) -> "Planning":
         """Reads everything and computes the cells.
 
         `enrolment` comes with its activity, household and school year. Months gone by are left out
-        unless `whole`. Seven queries, one more where a rule has windows, whatever the days and bookings.
+        unless `whole`. `who` begins the names of the cells, `suffix` ends those of the fields, where
+        several children stand on one page.
+        Six queries, one more where a rule has windows, whatever the days and bookings.
         """
         activity = enrolment.activity
         where = Where.load(enrolment, establishment, period, at=at)
@@ -229,7 +247,7 @@ class Planning:
         )
         weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
         shown = sorted({*MONDAY_TO_FRIDAY, *weekdays})
-        maker = _CellMaker(where, formulas, slots, bookings, lines)
+        maker = _CellMaker(where, formulas, slots, bookings, lines, who)
         cells = {}
         for offset in range((last - first).days + 1):
             day = first + timedelta(days=offset)
@@ -237,7 +255,7 @@ class Planning:
                 for formula in formulas:
                     choice = Choice(formula.pk, day)
                     cells[choice] = maker.cell(formula, choice)
-        return cls(enrolment, establishment, period, formulas, where, cells, lines, weekdays)
+        return cls(enrolment, establishment, period, formulas, where, cells, lines, weekdays, suffix)
 
     # The draft ----------------------------------------------------------------------------------------
 
@@ -262,16 +280,15 @@ class Planning:
     def read(self, data: QueryDict, *, shown: Container[Choice] | None = None) -> Ticks:
         """The ticks of a posted form, each checked against its cell.
 
-        With `shown`, the choices that the form holds, draft lines elsewhere are kept as they are.
+        With `shown`, the choices that the form holds, draft lines elsewhere are kept as far as they still
+        stand. Of formulas that exclude each other on a day, the first counts.
         """
         ticks = Ticks()
         if shown is not None:
-            kept = self.ticks()
-            for name in FIELDS:
-                ticks.of(name).update(choice for choice in kept.of(name) if choice not in shown)
+            self._keep_elsewhere(ticks, shown)
         seen: set[Choice] = set()
         for name in FIELDS:
-            for value in data.getlist(name):
+            for value in data.getlist(name + self.suffix):
                 choice = parse_choice(value)
                 cell = None if choice is None else self.cells.get(choice)
                 if choice is None or cell is None:
@@ -279,13 +296,56 @@ class Planning:
                 elif choice in seen:
                     continue
                 elif cell.field == name or (name == WAIT and cell.field == BOOK):
-                    ticks.of(cell.field).add(choice)
                     seen.add(choice)
+                    rival = self._rival(ticks, choice) if name != CANCEL else None
+                    if rival is None:
+                        ticks.of(cell.field).add(choice)
+                    else:
+                        ticks.refused.append(self._clash(rival, choice))
                 else:
                     ticks.refused.append(f"{french.day(choice.day).capitalize()} : {_lower_first(cell.note)}")
                     seen.add(choice)
         ticks.refused = list(dict.fromkeys(ticks.refused))
         return ticks
+
+    def add_draft(self, ticks: Ticks) -> None:
+        """Adds what the draft holds, as far as it does not exclude what is ticked."""
+        kept = self.ticks()
+        for name in FIELDS:
+            for choice in sorted(kept.of(name)):
+                if name == CANCEL or (choice not in ticks.book and self._rival(ticks, choice) is None):
+                    ticks.of(name).add(choice)
+
+    def _keep_elsewhere(self, ticks: Ticks, shown: Container[Choice]) -> None:
+        kept = self.ticks()
+        for name in FIELDS:
+            for choice in sorted(kept.of(name)):
+                if choice in shown:
+                    continue
+                cell = self.cells.get(choice)
+                if cell is None:
+                    ticks.refused.append(
+                        f"{french.day(choice.day).capitalize()} : ce jour n'est plus dans la période."
+                    )
+                elif cell.field == name or cell.lost or (name == WAIT and cell.field == BOOK):
+                    ticks.of(name).add(choice)
+                else:
+                    ticks.refused.append(f"{french.day(choice.day).capitalize()} : {_lower_first(cell.note)}")
+
+    def _rival(self, ticks: Ticks, choice: Choice) -> Choice | None:
+        """What is ticked that day and takes the same part of it."""
+        for formula_id in self.rivals.get(choice.formula_id, ()):
+            rival = Choice(formula_id, choice.day)
+            if rival in ticks.book or rival in ticks.wait:
+                return rival
+        return None
+
+    def _clash(self, kept: Choice, refused: Choice) -> str:
+        names = {formula.pk: formula.name for formula in self.formulas}
+        return (
+            f"{french.day(refused.day).capitalize()} : « {names[kept.formula_id]} » et "
+            f"« {names[refused.formula_id]} » se recouvrent : « {names[kept.formula_id]} » reste choisi."
+        )
 
     # What a button without JavaScript does ----------------------------------------------------------------
 
@@ -295,17 +355,28 @@ class Planning:
         if choices <= ticks.book:
             ticks.book -= choices
         else:
-            ticks.book |= choices
+            self._add(ticks, choices)
 
     def select(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
-        """Ticks all free cells among `cells`."""
-        ticks.book |= {cell.choice for cell in cells if cell.field == BOOK}
+        """Ticks all free cells among `cells`; what they exclude on the same day is unticked."""
+        self._add(ticks, [cell.choice for cell in cells if cell.field == BOOK])
+
+    def _add(self, ticks: Ticks, choices: Iterable[Choice]) -> None:
+        for choice in choices:
+            while (rival := self._rival(ticks, choice)) is not None:
+                ticks.book.discard(rival)
+                ticks.wait.discard(rival)
+            ticks.book.add(choice)
 
     def clear(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
         """Unticks whatever is ticked among `cells`."""
         choices = {cell.choice for cell in cells}
         for name in FIELDS:
             ticks.of(name).difference_update(choices)
+
+    def cancel(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
+        """Asks to cancel whatever is booked among `cells`."""
+        ticks.cancel |= {cell.choice for cell in cells if cell.field == CANCEL}
 
     def in_week(self, key: str) -> list[Cell]:
         """Cells of an ISO week « 2026-W49 »."""
@@ -363,13 +434,16 @@ class _CellMaker:
         slots: Mapping[date, list[Slot]],
         bookings: list[Booking],
         lines: list[ReservationLine],
+        who: str,
     ) -> None:
         self.where = where
+        self.who = f"{who}, " if who else ""
         self.slots = slots
         self.many = len(formulas) > 1
         self.formulas = {formula.pk: formula for formula in formulas}
         self.household_id = where.enrolment.household_id
         self.waiting_list = where.enrolment.activity.waiting_list
+        self.asks = where.enrolment.activity.processing == Activity.Processing.ON_REQUEST
         self.lines = {Choice(line.formula_id, line.day): line for line in lines}
         self.last: dict[Choice, Booking] = {}
         self.busy: dict[date, list[Booking]] = defaultdict(list)
@@ -397,14 +471,16 @@ class _CellMaker:
         until = "" if answer.until is None else f"Réservable {french.until(answer.until)}."
         line = self.lines.get(choice)
         booking_line = line if line is not None and line.action == Action.BOOK else None
+        asks = self.asks or answer.standing == Standing.LATE_REQUEST
         if any(slot.capacity is not None and slot.taken >= slot.capacity for slot in slots):
-            return self._full(formula, choice, booking_line)
+            return self._full(formula, choice, booking_line, asks=asks)
         cell = self._plain(formula, choice, CellState.FREE, until, "")
         cell.field = BOOK
         cell.checked = booking_line is not None
+        cell.then = "requested" if asks else "accepted"
         return cell
 
-    def _full(self, formula: Formula, choice: Choice, line: ReservationLine | None) -> Cell:
+    def _full(self, formula: Formula, choice: Choice, line: ReservationLine | None, *, asks: bool) -> Cell:
         if not self.waiting_list:
             cell = self._plain(formula, choice, CellState.FULL, "Complet ce jour-là.", "complet")
         else:
@@ -412,6 +488,7 @@ class _CellMaker:
             cell = self._plain(formula, choice, CellState.FULL, sentence, "liste d'attente ?")
             cell.name += ", liste d'attente possible"
             cell.field = WAIT
+            cell.then = "requested" if asks else "waitlisted"
             cell.checked = line is not None and line.accepts_waiting
         if line is not None and not line.accepts_waiting:
             cell.lost = True
@@ -447,7 +524,7 @@ class _CellMaker:
 
     def _plain(self, formula: Formula, choice: Choice, state: CellState, note: str, short: str) -> Cell:
         prefix = f"{formula.name}, " if self.many else ""
-        name = f"{prefix}{french.day(choice.day, year=True)}, {state.label}"
+        name = f"{self.who}{prefix}{french.day(choice.day, year=True)}, {state.label}"
         return Cell(choice, state.value, name, note, short)
 
 

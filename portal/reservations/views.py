@@ -9,9 +9,11 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -20,7 +22,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from families.models import Household
 from portal import interrupted
-from portal.reservations import blocks, booking, french
+from portal.reservations import blocks, booking, enrolling, french
 from portal.reservations.booking import BookingRefused, Choice
 from portal.reservations.models import (
     Enrolment,
@@ -52,6 +54,8 @@ class Service:
     `slug` is Activity.service and the URL namespace; `template` draws the planning; `context` adds to it.
     `act` carries out the buttons only this planning has: it changes the ticks and says whether the button
     was its own. `shown` gives the choices a posted form holds, where a planning does not show them all.
+    `together`: the planning can show brothers and sisters side by side. `by_child`: one chooses a child, and
+    then among all its enrolments, instead of an enrolment.
     """
 
     slug: str
@@ -59,7 +63,9 @@ class Service:
     template: str
     context: Callable[[HttpRequest, Planning], dict[str, Any]] = no_context
     act: Callable[[str, QueryDict, Planning, Ticks], bool] = no_button
-    shown: Callable[[QueryDict, Planning], Container[Choice]] | None = None
+    shown: Callable[[QueryDict, Planning], Container[Choice] | None] | None = None
+    together: bool = False
+    by_child: bool = False
 
 
 # Choosing the child ---------------------------------------------------------------------------------------
@@ -70,10 +76,10 @@ def choose_child(request: HttpRequest, service: Service) -> HttpResponse:
     household = Household.objects.visible_to(request.user).first()
     if household is None or not household.is_accepted:
         return redirect("home")
-    block = blocks.enrolments(household, service.slug)
+    block = blocks.enrolments(household, service.slug, by_child=service.by_child)
     query = "?annulation" if "annulation" in request.GET else ""
     accepted = [one for one in block["enrolments"] if one.is_accepted]
-    if len(block["choices"]) == 1 and len(accepted) == 1:
+    if len(block["choices"]) == 1 and accepted and (service.by_child or len(accepted) == 1):
         return redirect(reverse(f"{service.slug}:start", args=[accepted[0].pk]) + query)
     return render(
         request,
@@ -142,12 +148,23 @@ def planning(
         messages.info(request, "La mairie n'a pas encore accepté cette inscription : patientez un peu.")
         return redirect("home")
     establishment = _establishment(enrolment, establishment_id)
-    period = get_object_or_404(Period, pk=period_id, activity=enrolment.activity)
-    plan = Planning.build(enrolment, establishment, period, at=at, whole="tout" in request.GET)
+    period = get_object_or_404(
+        Period.objects.filter(Q(establishments=None) | Q(establishments=establishment)).distinct(),
+        pk=period_id,
+        activity=enrolment.activity,
+    )
+    if not enrolling.serves(establishment, enrolment):
+        messages.warning(
+            request, f"{establishment} n'accueille pas les élèves de l'école de {enrolment.child.first_name}."
+        )
+        return redirect("home")
+    plan = _plan(request, service, enrolment, establishment, period, at)
     kept = interrupted.take(request) if request.method == "GET" else None
     if kept is not None:
-        ticks = _merge(plan, plan.read(kept))
-        _keep(request, plan, ticks, at)
+        for each in (plan, *plan.beside):
+            ticks = each.read(kept)
+            each.add_draft(ticks)
+            _keep(request, each, ticks, at)
         messages.success(request, "Vous revoilà. Les jours que vous aviez choisis sont conservés.")
         return redirect(request.get_full_path())
     if request.method == "POST":
@@ -164,14 +181,62 @@ def _establishment(enrolment: Enrolment, establishment_id: int) -> Establishment
     return get_object_or_404(enrolment.activity.establishments.filter(active=True), pk=establishment_id)
 
 
+def _plan(
+    request: HttpRequest,
+    service: Service,
+    enrolment: Enrolment,
+    establishment: Establishment,
+    period: Period,
+    at: datetime,
+) -> Planning:
+    """The planning of an enrolment, with those of brothers and sisters asked for by `?avec=`."""
+    whole = "tout" in request.GET
+    wanted = set(request.GET.getlist("avec")) if service.together else set()
+    beside = []
+    if wanted:
+        beside = [one for one in _beside(enrolment, establishment) if str(one.pk) in wanted]
+    plan = Planning.build(
+        enrolment,
+        establishment,
+        period,
+        at=at,
+        whole=whole,
+        who=enrolment.child.first_name if beside else "",
+    )
+    plan.beside = [
+        Planning.build(
+            other,
+            establishment,
+            period,
+            at=at,
+            whole=whole,
+            who=other.child.first_name,
+            suffix=f"-{other.pk}",
+        )
+        for other in beside
+    ]
+    for each in (plan, *plan.beside):
+        each.cancelling = "annulation" in request.GET
+    return plan
+
+
 def _show_planning(request: HttpRequest, service: Service, plan: Planning, at: datetime) -> HttpResponse:
-    cells = plan.cells.values()
+    plans = [plan, *plan.beside]
+    cells = [cell for each in plans for cell in each.cells.values()]
+    shown = {each.enrolment.pk for each in plans}
     context = {
         "plan": plan,
         "child": plan.enrolment.child,
         "chosen": sum(cell.checked for cell in cells),
         "lost": [cell for cell in cells if cell.lost],
-        "cancelling": "annulation" in request.GET,
+        "cancelling": plan.cancelling,
+        "without_health_file": [
+            each.enrolment.child for each in plans if enrolling.lacks_health_file(each.enrolment)
+        ],
+        "others": [
+            (other, other.pk in shown)
+            for other in (_beside(plan.enrolment, plan.establishment) if service.together else ())
+        ],
         "at": at,
     }
     return render(request, service.template, context | service.context(request, plan))
@@ -179,28 +244,71 @@ def _show_planning(request: HttpRequest, service: Service, plan: Planning, at: d
 
 def _planning_posted(request: HttpRequest, service: Service, plan: Planning, at: datetime) -> HttpResponse:
     button = request.POST.get("do", "next")
-    here = request.get_full_path()
-    ticks = plan.read(request.POST, shown=service.shown and service.shown(request.POST, plan))
-    if request.POST.get("version", "") != plan.version:
-        ticks = _merge(plan, ticks)
+    plans = [plan, *plan.beside]
+    posted = [
+        (each, each.read(request.POST, shown=service.shown and service.shown(request.POST, each)))
+        for each in plans
+    ]
+    stale = [each for each, _ in posted if request.POST.get(f"version{each.suffix}", "") != each.version]
+    for each, ticks in posted:
+        if each in stale:
+            each.add_draft(ticks)
+    if stale:
         messages.warning(
             request,
             "Ce planning a aussi été modifié dans un autre onglet : les jours choisis des deux sont réunis. "
             "Vérifiez-les avant de continuer.",
         )
-        button = "save"
-    acted = _act(button, request.POST, plan, ticks) or service.act(button, request.POST, plan, ticks)
-    draft = _keep(request, plan, ticks, at)
+    acted = False
+    if not stale:
+        for each, ticks in posted:
+            mine = _act(button, request.POST, each, ticks)
+            acted = mine or service.act(button, request.POST, each, ticks) or acted
+    drafts = [_keep(request, each, ticks, at) for each, ticks in posted]
     if request.headers.get("Accept") == "application/json":
-        return JsonResponse({"version": draft.touched_at.isoformat() if draft else ""})
-    if acted or button != "next":
+        return JsonResponse(
+            {
+                f"version{each.suffix}": draft.touched_at.isoformat() if draft else ""
+                for each, draft in zip(plans, drafts, strict=True)
+            }
+        )
+    here = _address_after(request, button)
+    if stale or acted or button != "next":
         return redirect(here)
-    if draft is None:
+    if not any(drafts):
         messages.warning(request, "Choisissez au moins un jour à réserver ou à annuler.")
         return redirect(here)
-    if ticks.refused:  # said on the planning, before going on
+    if any(ticks.refused for _, ticks in posted):  # said on the planning, before going on
         return redirect(here)
-    return redirect("reservations:validation", draft.pk)
+    for each, ticks in posted:
+        if (ticks.book or ticks.wait) and enrolling.lacks_health_file(each.enrolment):
+            messages.warning(request, enrolling.health_file_sentence(each.enrolment))
+            return redirect(here)
+    return redirect("reservations:validation", _link([draft for draft in drafts if draft]).pk)
+
+
+def _address_after(request: HttpRequest, button: str) -> str:
+    """The planning again; another week after « show: », with or without a sibling after « with: »."""
+    verb, _, value = button.partition(":")
+    query = request.GET.copy()
+    if verb == "show":
+        query["semaine"] = value
+    elif verb == "with":
+        query.appendlist("avec", value)
+    elif verb == "without":
+        query.setlist("avec", [other for other in query.getlist("avec") if other != value])
+    elif "shown" in request.POST:
+        query["semaine"] = request.POST["shown"]
+    return f"{request.path}?{query.urlencode()}" if query else request.path
+
+
+def _link(drafts: list[Reservation]) -> Reservation:
+    """The drafts of one page go on together: the first leads the others."""
+    first, *others = drafts
+    if others:
+        Reservation.objects.drafts().filter(pk=first.pk).update(companion_of=None)
+        Reservation.objects.drafts().filter(pk__in=[one.pk for one in others]).update(companion_of=first)
+    return first
 
 
 def _act(button: str, data: QueryDict, plan: Planning, ticks: Ticks) -> bool:
@@ -239,15 +347,6 @@ def _keep(request: HttpRequest, plan: Planning, ticks: Ticks, at: datetime) -> R
     )
 
 
-def _merge(plan: Planning, ticks: Ticks) -> Ticks:
-    """The posted ticks and those of the draft together."""
-    kept = plan.ticks()
-    ticks.book |= kept.book
-    ticks.wait |= kept.wait - ticks.book
-    ticks.cancel |= kept.cancel
-    return ticks
-
-
 # Validation -----------------------------------------------------------------------------------------------
 
 
@@ -275,11 +374,17 @@ def validation(request: HttpRequest, reservation_id: int) -> HttpResponse:
     reservation = _reservation(request, reservation_id)
     if not reservation.is_draft:
         return redirect("reservations:detail", reservation.pk)
-    lines = list(reservation.lines.select_related("formula"))
+    lines = list(reservation.lines.all())
     if not lines:
         return redirect(planning_url(reservation))
-    siblings = _siblings(reservation)
+    companions = _companions(request, reservation)
+    accompanied = {one.child_id for one in companions}
+    siblings = [one for one in _siblings(reservation) if one.child_id not in accompanied]
     if request.method == "POST":
+        kept = set(request.POST.getlist("with"))
+        for one in companions:
+            if str(one.pk) not in kept:
+                booking.part(one)
         wanted = set(request.POST.getlist("also"))
         chosen = [enrolment for enrolment in siblings if str(enrolment.pk) in wanted]
         _copy_to(request, reservation, lines, chosen, at)
@@ -290,27 +395,66 @@ def validation(request: HttpRequest, reservation_id: int) -> HttpResponse:
         {
             "reservation": reservation,
             "child": reservation.child,
-            "to_book": [line for line in lines if line.action == Action.BOOK],
-            "to_cancel": [line for line in lines if line.action == Action.CANCEL],
+            "groups": [_days(one) for one in [reservation, *companions]],
             "siblings": siblings,
-            "planning_url": planning_url(reservation),
+            "planning_url": _planning_of_all(reservation, companions),
         },
     )
 
 
-def _siblings(reservation: Reservation) -> list[Enrolment]:
+def _days(reservation: Reservation) -> dict[str, Any]:
+    """A draft's days to book and to cancel."""
+    lines = list(reservation.lines.select_related("formula"))
+    return {
+        "reservation": reservation,
+        "to_book": [line for line in lines if line.action == Action.BOOK],
+        "to_cancel": [line for line in lines if line.action == Action.CANCEL],
+    }
+
+
+def _planning_of_all(reservation: Reservation, companions: list[Reservation]) -> str:
+    """The planning, with those of the companions that are made at the same place beside it."""
+    beside = [
+        ("avec", one.enrolment_id)
+        for one in companions
+        if one.establishment_id == reservation.establishment_id
+    ]
+    return planning_url(reservation) + (f"?{urlencode(beside)}" if beside else "")
+
+
+def _sibling_enrolments(enrolment: Enrolment) -> list[Enrolment]:
     """Accepted enrolments of the household's other children to the same activity this year."""
-    enrolment = reservation.enrolment
     return list(
         Enrolment.objects.accepted()
         .filter(
-            household_id=reservation.household_id,
+            household_id=enrolment.household_id,
             activity_id=enrolment.activity_id,
             school_year_id=enrolment.school_year_id,
         )
-        .exclude(child_id=reservation.child_id)
+        .exclude(child_id=enrolment.child_id)
         .select_related("child", "activity", "household", "school_year", "establishment")
     )
+
+
+def _beside(enrolment: Enrolment, establishment: Establishment) -> list[Enrolment]:
+    """Those of them that can be reserved for at the same place, on the same page."""
+    return [
+        one
+        for one in _sibling_enrolments(enrolment)
+        if one.establishment_id in (None, establishment.pk) and enrolling.serves(establishment, one)
+    ]
+
+
+def _siblings(reservation: Reservation) -> list[Enrolment]:
+    """Those of them to whom the same days can be applied, each at its own place in the same period."""
+    found = _sibling_enrolments(reservation.enrolment)
+    places = set(reservation.period.establishments.values_list("pk", flat=True)) if found else set()
+    return [
+        one
+        for one in found
+        if (not places or (one.establishment_id or reservation.establishment_id) in places)
+        and enrolling.serves(one.establishment or reservation.establishment, one)
+    ]
 
 
 def _copy_to(
@@ -321,7 +465,6 @@ def _copy_to(
     at: datetime,
 ) -> None:
     """Gives siblings drafts of their own with the same days, as far as they can have them."""
-    Reservation.objects.drafts().filter(companion_of=reservation).update(companion_of=None)
     for enrolment in enrolments:
         place = enrolment.establishment or reservation.establishment
         plan = Planning.build(enrolment, place, reservation.period, at=at)
@@ -336,8 +479,7 @@ def _copy_to(
                 missed.append(line.day)
         draft = _keep(request, plan, ticks, at)
         if draft is not None:
-            draft.companion_of = reservation
-            draft.save(update_fields=["companion_of"])
+            _link([reservation, draft])
         if missed:
             messages.warning(
                 request,
@@ -366,7 +508,11 @@ def recording(request: HttpRequest, reservation_id: int) -> HttpResponse:
     return render(
         request,
         "reservations/recording.html",
-        {"reservation": reservation, "group": group, "planning_url": planning_url(reservation)},
+        {
+            "reservation": reservation,
+            "group": group,
+            "planning_url": _planning_of_all(reservation, group[1:]),
+        },
     )
 
 
@@ -384,6 +530,7 @@ def _companions(request: HttpRequest, reservation: Reservation) -> list[Reservat
         .drafts()
         .filter(companion_of=reservation)
         .select_related("child", "period", "establishment", "enrolment__activity")
+        .order_by("child__birth_date", "pk")
     )
 
 

@@ -1,0 +1,125 @@
+"""« Inscription à l'accueil de loisirs / périscolaire », and the choice of a place and a period."""
+
+from typing import Any
+
+from django import forms
+
+from leisure.offers import Choice, Offer
+from portal.reservations.models import Activity, Establishment
+
+
+class EnrolmentForm(forms.Form):
+    """Ticks activities among those offered; a place for each that has several (left open: all of them)."""
+
+    activities = forms.MultipleChoiceField(
+        label="Activités",
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={
+            "required": "Cochez au moins une activité.",
+            "invalid_choice": "Une activité choisie n'est pas proposée pour cet enfant : vérifiez votre choix.",
+        },
+    )
+
+    def __init__(self, *args: Any, offers: list[Offer], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offers = [offer for offer in offers if not offer.refusal]
+        self.fields["activities"].choices = [
+            (str(offer.activity.pk), offer.activity.name) for offer in self.offers
+        ]
+        for offer in self.offers:
+            if len(offer.places) > 1:
+                self.fields[place_field(offer.activity)] = PlaceField(offer.places)
+
+    def chosen(self) -> list[tuple[Activity, Establishment | None]]:
+        """What was ticked, with its place, once valid. One possible place is not asked for."""
+        wanted = set(self.cleaned_data["activities"])
+        return [
+            (
+                offer.activity,
+                offer.places[0] if len(offer.places) == 1 else self.cleaned_data[place_field(offer.activity)],
+            )
+            for offer in self.offers
+            if str(offer.activity.pk) in wanted
+        ]
+
+    def rows(self) -> list[tuple[Offer, bool, forms.BoundField | None]]:
+        """For the template: each offer, whether it is ticked, and its list of places."""
+        ticked = {str(value) for value in self["activities"].value() or []}
+        return [
+            (
+                offer,
+                str(offer.activity.pk) in ticked,
+                self[place_field(offer.activity)] if place_field(offer.activity) in self.fields else None,
+            )
+            for offer in self.offers
+        ]
+
+
+class PlaceField(forms.ModelChoiceField):
+    """« Lieu d'accueil », which may be left open."""
+
+    def __init__(self, places: list[Establishment]) -> None:
+        super().__init__(
+            label="Lieu d'accueil",
+            queryset=Establishment.objects.filter(pk__in=[place.pk for place in places]),
+            required=False,
+            empty_label="À choisir à chaque réservation",
+            error_messages={
+                "invalid_choice": "Cet établissement n'accueille pas cet enfant pour cette activité."
+            },
+        )
+        self.widget.attrs["class"] = "form-select"
+
+
+def place_field(activity: Activity) -> str:
+    return f"place-{activity.pk}"
+
+
+class PlaceForm(forms.Form):
+    """The place of an existing enrolment."""
+
+    def __init__(self, *args: Any, places: list[Establishment], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if len(places) > 1:
+            self.fields["place"] = PlaceField(places)
+
+
+class StartForm(forms.Form):
+    """« Établissement » ❶ and « Période » ❷."""
+
+    etablissement = forms.ChoiceField(
+        label="Établissement",
+        error_messages={
+            "required": "Choisissez un établissement.",
+            "invalid_choice": "Cet établissement n'accueille pas cet enfant.",
+        },
+    )
+    periode = forms.ChoiceField(
+        label="Période",
+        error_messages={
+            "required": "Choisissez une période.",
+            "invalid_choice": "Cette période n'est pas proposée pour cet enfant.",
+        },
+    )
+
+    def __init__(self, *args: Any, choices: list[Choice], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.by_key = {choice.key: choice for choice in choices}
+        self.places = {
+            str(place.pk): place
+            for place in sorted(
+                {place for choice in choices for place in choice.places}, key=lambda place: place.name
+            )
+        }
+        self.fields["etablissement"].choices = [(key, place.name) for key, place in self.places.items()]
+        self.fields["periode"].choices = [(key, str(one.period)) for key, one in self.by_key.items()]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        choice = self.by_key.get(data.get("periode", ""))
+        place = self.places.get(data.get("etablissement", ""))
+        if choice and choice.closed:
+            self.add_error("periode", f"{choice.period} : {choice.closed[:1].lower()}{choice.closed[1:]}")
+        elif choice and place and place not in choice.places:
+            self.add_error("periode", f"« {choice.period} » n'a pas lieu ici : {place}.")
+        return data

@@ -1,0 +1,150 @@
+"""What a family can choose from: activities to enrol a child for, places and periods to reserve."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db.models import prefetch_related_objects
+from django.urls import reverse
+
+from families.models import Child
+from leisure.models import SERVICE
+from portal.reservations import enrolling, french
+from portal.reservations.enrolling import EnrolmentRefused
+from portal.reservations.models import Activity, Enrolment, Establishment, Period, SchoolYear
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An activity, where the child can go for it, and why not when it cannot be enrolled."""
+
+    activity: Activity
+    places: list[Establishment]
+    refusal: str = ""
+
+
+def offers(child: Child, school_year: SchoolYear, first_day: date, known: set[int]) -> list[Offer]:
+    """Every activity of leisure, offered or not, for a child that begins on `first_day`.
+
+    `known` are the ids of activities it is enrolled for already.
+    """
+    found = []
+    for activity in Activity.objects.filter(service=SERVICE, active=True):
+        places = enrolling.places_for(activity, child, school_year)
+        found.append(Offer(activity, places, _refusal(activity, child, places, first_day, known)))
+    return found
+
+
+def _refusal(
+    activity: Activity, child: Child, places: list[Establishment], first_day: date, known: set[int]
+) -> str:
+    if activity.pk in known:
+        return f"{child.first_name} y est déjà inscrit(e)."
+    if not places:
+        return f"N'accueille pas les élèves de l'école de {child.first_name}."
+    try:
+        enrolling.check_age(child, activity, first_day)
+    except EnrolmentRefused as refusal:
+        return str(refusal)
+    return ""
+
+
+# Missing pieces ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Something the town hall needs before the first day. `blocking`: no reservation without it."""
+
+    sentence: str
+    label: str
+    address: str
+    blocking: bool
+
+
+def missing_pieces(child: Child, activities: list[Activity]) -> list[Piece]:
+    """What is still missing for a child enrolled, or about to be, for these activities; two queries."""
+    missing = []
+    asking = [activity for activity in activities if activity.health_file_required]
+    if asking and not hasattr(child, "health"):
+        names = french.listing([f"« {activity} »" for activity in asking])
+        missing.append(
+            Piece(
+                f"La fiche sanitaire de {child.first_name} : sans elle, pas de réservation ({names}).",
+                "Remplir la fiche sanitaire",
+                reverse("families:health", args=[child.pk]),
+                blocking=True,
+            )
+        )
+    if activities and not child.leaves_alone and not child.authorised_people.exists():
+        missing.append(
+            Piece(
+                f"Les personnes autorisées à venir chercher {child.first_name} : pour le moment, "
+                "vous seul(e)s, ses responsables.",
+                "Ajouter une personne",
+                reverse("families:add_person", args=[child.pk]),
+                blocking=False,
+            )
+        )
+    return missing
+
+
+# Where and when ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A period of an enrolment: where it takes place; `closed` says why it cannot be chosen now."""
+
+    enrolment: Enrolment
+    period: Period
+    places: list[Establishment]
+    closed: str = ""
+
+    @property
+    def key(self) -> str:
+        """What its button posts."""
+        return str(self.period.pk)
+
+    @property
+    def span(self) -> str:
+        """« du 19 décembre au 3 janvier 2027 »."""
+        return french.span(self.period.starts_on, self.period.ends_on, year=True)
+
+    @property
+    def place_ids(self) -> str:
+        """For the browser: the establishments' keys."""
+        return " ".join(str(place.pk) for place in self.places)
+
+
+def choices(enrolments: list[Enrolment], at: datetime, today: date, *, cancelling: bool) -> list[Choice]:
+    """The periods not over yet of a child's accepted enrolments, nearest first.
+
+    To cancel, a period whose reservations are closed may be chosen too.
+    """
+    prefetch_related_objects([one.activity for one in enrolments], "periods__establishments")
+    found = []
+    for enrolment in enrolments:
+        own = enrolment.establishment
+        anywhere = (
+            [own] if own else enrolling.places_for(enrolment.activity, enrolment.child, enrolment.school_year)
+        )
+        for period in enrolment.activity.periods.all():
+            if period.school_year_id != enrolment.school_year_id or period.ends_on < today:
+                continue
+            only = set(period.establishments.all())
+            places = [place for place in anywhere if not only or place in only]
+            if places:
+                closed = _closed(period, at, resident=enrolment.household.resident, cancelling=cancelling)
+                found.append(Choice(enrolment, period, places, closed))
+    return sorted(found, key=lambda choice: (choice.period.starts_on, choice.enrolment.activity.order))
+
+
+def _closed(period: Period, at: datetime, *, resident: bool, cancelling: bool) -> str:
+    opens = period.opens_at
+    if not resident and period.opens_at_non_residents:
+        opens = period.opens_at_non_residents
+    if opens and at < opens:
+        return f"Réservation ouverte {french.opening(opens)}."
+    if period.closes_at and at > period.closes_at and not cancelling:
+        return f"Réservation close {french.since(period.closes_at)}."
+    return ""

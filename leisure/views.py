@@ -1,0 +1,235 @@
+"""Leisure: enrolment, the choice of a place and a period, and the week planning on the engine's steps."""
+
+from datetime import date, datetime
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from families.models import Child, Household
+from leisure.forms import EnrolmentForm, PlaceForm, StartForm
+from leisure.models import SERVICE
+from leisure.offers import choices, missing_pieces, offers
+from portal import interrupted
+from portal.reservations import enrolling, french, weeks
+from portal.reservations import views as steps
+from portal.reservations.enrolling import EnrolmentRefused
+from portal.reservations.models import Activity, Enrolment, SchoolYear
+
+LEISURE = steps.Service(
+    slug=SERVICE,
+    name="Accueil de loisirs / Périscolaire",
+    template="reservations/planning_weeks.html",
+    context=weeks.context,
+    act=weeks.act,
+    shown=weeks.shown,
+    together=True,
+    by_child=True,
+)
+
+
+# Enrolment ------------------------------------------------------------------------------------------------
+
+
+@require_GET
+def choose_child_to_enrol(request: HttpRequest) -> HttpResponse:
+    """« Nouvelle inscription »: which child?"""
+    return steps.choose_child_to_enrol(request, LEISURE)
+
+
+@interrupted.keeps_interrupted_form
+@require_http_methods(["GET", "POST"])
+def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
+    """The child's name, the activities offered, « Enregistrer », « Quitter »."""
+    child = get_object_or_404(Child.objects.visible_to(request.user).select_related("health"), pk=child_id)
+    household = get_object_or_404(Household.objects.visible_to(request.user))
+    at = timezone.now()
+    today = timezone.localdate(at)
+    school_year = SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on").first()
+    if school_year is None or not household.is_accepted:
+        messages.info(request, _why_not_yet(household))
+        return redirect("home")
+    first_day = max(today, school_year.starts_on)
+    known = {
+        one.activity_id: one
+        for one in Enrolment.objects.live().filter(household=household, child=child, school_year=school_year)
+    }
+    found = offers(child, school_year, first_day, set(known))
+    form = EnrolmentForm(interrupted.posted(request), offers=found)
+    if request.method == "POST" and form.is_valid():
+        try:
+            enrolled = _enrol(request, household, child, school_year, first_day, form.chosen(), at)
+        except EnrolmentRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            for one in enrolled:
+                messages.success(request, _enrolled(one))
+            return redirect("home")
+    return render(
+        request,
+        "leisure/enrol.html",
+        {
+            "form": form,
+            "child": child,
+            "school_year": school_year,
+            "not_offered": [offer for offer in found if offer.refusal],
+            "missing": missing_pieces(child, [offer.activity for offer in form.offers]),
+        },
+    )
+
+
+def _enrol(
+    request: HttpRequest,
+    household: Household,
+    child: Child,
+    school_year: SchoolYear,
+    first_day: date,
+    chosen: list[tuple[Activity, Any]],
+    at: datetime,
+) -> list[Enrolment]:
+    """All activities ticked, or none of them."""
+    with transaction.atomic():
+        return [
+            enrolling.request(
+                household=household,
+                child=child,
+                activity=activity,
+                establishment=place,
+                school_year=school_year,
+                weekdays=0,
+                starts_on=first_day,
+                by=request.user,
+                at=at,
+            )
+            for activity, place in chosen
+        ]
+
+
+@interrupted.keeps_interrupted_form
+@require_http_methods(["GET", "POST"])
+def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+    """« Consulter / modifier »: the place can be changed; « Quitter » changes nothing."""
+    enrolment = get_object_or_404(
+        Enrolment.objects.visible_to(request.user).select_related(
+            "child__health", "activity", "school_year", "establishment"
+        ),
+        pk=enrolment_id,
+        activity__service=SERVICE,
+    )
+    places = enrolling.places_for(enrolment.activity, enrolment.child, enrolment.school_year)
+    if enrolment.establishment and enrolment.establishment not in places:
+        places.append(enrolment.establishment)
+    form = PlaceForm(
+        interrupted.posted(request), places=places, initial={"place": enrolment.establishment_id}
+    )
+    if request.method == "POST" and form.is_valid():
+        if "place" in form.fields:
+            enrolling.change(
+                enrolment,
+                establishment=form.cleaned_data["place"],
+                weekdays=enrolment.weekdays,
+                starts_on=enrolment.starts_on,
+            )
+        messages.success(request, f"L'inscription de {enrolment.child.first_name} est à jour.")
+        return redirect("home")
+    return render(
+        request,
+        "leisure/enrolment.html",
+        {
+            "form": form,
+            "enrolment": enrolment,
+            "child": enrolment.child,
+            "missing": missing_pieces(enrolment.child, [enrolment.activity]),
+        },
+    )
+
+
+def _enrolled(enrolment: Enrolment) -> str:
+    who = f"{enrolment.child.first_name} ({enrolment.activity})"
+    if enrolment.is_accepted:
+        return f"{who} : l'inscription est acceptée. Vous pouvez réserver ses jours."
+    return f"{who} : la demande d'inscription est envoyée. La mairie vous répond par e-mail."
+
+
+def _why_not_yet(household: Household) -> str:
+    if not household.is_accepted:
+        return "La mairie n'a pas encore validé votre compte famille : vous pourrez inscrire vos enfants ensuite."
+    return "Les inscriptions à l'accueil de loisirs et au périscolaire ne sont pas encore ouvertes."
+
+
+# Reservation ------------------------------------------------------------------------------------------------
+
+
+@require_GET
+def choose_child_to_book(request: HttpRequest) -> HttpResponse:
+    """« Nouvelle réservation » and « Demande d'annulation »: which child?"""
+    return steps.choose_child(request, LEISURE)
+
+
+@require_http_methods(["GET", "POST"])
+def start(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+    """« Établissement » ❶, « Période » ❷, « Suivant » ❸, over all accepted enrolments of the child."""
+    asked = get_object_or_404(
+        Enrolment.objects.visible_to(request.user), pk=enrolment_id, activity__service=SERVICE
+    )
+    at = timezone.now()
+    today = timezone.localdate(at)
+    cancelling = "annulation" in request.GET
+    enrolments = list(
+        Enrolment.objects.accepted()
+        .filter(
+            household_id=asked.household_id,
+            child_id=asked.child_id,
+            activity__service=SERVICE,
+            school_year__ends_on__gte=today,
+        )
+        .select_related("activity", "child__health", "school_year", "establishment", "household")
+    )
+    found = choices(enrolments, at, today, cancelling=cancelling)
+    if not found:
+        messages.info(request, _nothing_to_book(enrolments))
+        return redirect("home")
+    form = StartForm(request.POST if request.method == "POST" else None, choices=found)
+    if request.method == "POST" and form.is_valid():
+        choice = form.by_key[form.cleaned_data["periode"]]
+        place = form.places[form.cleaned_data["etablissement"]]
+        url = reverse("leisure:planning", args=[choice.enrolment.pk, place.pk, choice.period.pk])
+        return redirect(url + ("?annulation" if cancelling else ""))
+    child = enrolments[0].child
+    return render(
+        request,
+        "leisure/start.html",
+        {
+            "form": form,
+            "choices": found,
+            "places": form.places,
+            "place_chosen": form["etablissement"].value() or _only(list(form.places)),
+            "period_chosen": form["periode"].value() or "",
+            "child": child,
+            "cancelling": cancelling,
+            "missing": missing_pieces(child, [one.activity for one in enrolments]),
+        },
+    )
+
+
+def _only(keys: list[str]) -> str:
+    """The one key there is, or none."""
+    return keys[0] if len(keys) == 1 else ""
+
+
+def _nothing_to_book(enrolments: list[Enrolment]) -> str:
+    if not enrolments:
+        return "La mairie n'a pas encore accepté cette inscription : patientez un peu."
+    names = french.listing([f"« {one.activity} »" for one in enrolments])
+    return f"Aucune période à venir pour {names} : la mairie ouvrira bientôt les suivantes."
+
+
+@interrupted.keeps_interrupted_form
+def planning(request: HttpRequest, enrolment_id: int, establishment_id: int, period_id: int) -> HttpResponse:
+    """The weeks of the period."""
+    return steps.planning(request, LEISURE, enrolment_id, establishment_id, period_id)

@@ -1,0 +1,320 @@
+"""A planning of several formulas, week by week: what the page shows, and what its own buttons do.
+
+Rows are formulas (of several children, where they stand on one page), columns the days of a week; or, for the
+whole period, rows are weeks and columns the formulas of every day. The three functions at the end are the
+hooks that a service of this kind lends to the shared steps.
+"""
+
+import json
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from html import escape
+from itertools import groupby
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, QueryDict
+from django.utils.safestring import SafeString, mark_safe
+
+from families.models import Child
+from portal.reservations import french
+from portal.reservations.booking import Choice
+from portal.reservations.models import Formula
+from portal.reservations.planning import Cell, Planning, Ticks, week_key, weekday_numbers
+from portal.reservations.states import CellState
+
+# The key of the whole period, beside those of weeks such as « 2026-W49 ».
+WHOLE = "toutes"
+NOTHING_THERE = (CellState.CLOSED, CellState.LATE, CellState.EARLY)
+
+# The markup of cells, filled here as in planning.py. `day-N` lets a phone make a card of each day.
+EMPTY = '<td role="cell" class="day-{weekday}"></td>'
+TICKABLE = (
+    '<td role="cell" class="cell cell--{state}{lost} day-{weekday}" data-then="{then}"><label title="{note}">'
+    '<input type="checkbox" name="{field}" value="{value}" aria-label="{name}"{checked}>'
+    '<span class="cell-icon"></span><span class="cell-row" aria-hidden="true">{row}</span>'
+    '<span class="cell-word" aria-hidden="true">{word}</span>'
+    '<span class="cell-then" aria-hidden="true">{becomes}</span></label></td>'
+)
+SHOWN_ONLY = (
+    '<td role="cell" class="cell cell--{state}{lost} day-{weekday}">'
+    '<span class="visually-hidden">{name}. {note}</span><span class="cell-icon"></span>'
+    '<span class="cell-row" aria-hidden="true">{row}</span>'
+    '<span class="cell-word" aria-hidden="true" title="{note}">{word}</span></td>'
+)
+SMALL_TICKABLE = (
+    '<td class="cell cell--{state}{lost}{edge}" data-then="{then}"><label title="{name}. {note}">'
+    '<input type="checkbox" name="{field}" value="{value}" aria-label="{name}"{checked}>'
+    '<span class="cell-icon"></span></label></td>'
+)
+SMALL_SHOWN_ONLY = (
+    '<td class="cell cell--{state}{lost}{edge}" title="{name}. {note}">'
+    '<span class="visually-hidden">{name}. {note}</span><span class="cell-icon"></span></td>'
+)
+WORDS = {
+    "accepted": "réservation acceptée",
+    "requested": "demande de réservation",
+    "waitlisted": "liste d'attente",
+    "": "annulation demandée",
+}
+
+
+@dataclass(frozen=True)
+class Day:
+    """A column: « Lundi 21 »."""
+
+    day: date
+
+    @property
+    def weekday(self) -> int:
+        return self.day.weekday()
+
+    @property
+    def name(self) -> str:
+        return french.WEEKDAYS[self.day.weekday()].capitalize()
+
+    @property
+    def short(self) -> str:
+        return french.short_day(self.day)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A formula of a child, its cells, and the key its buttons go by."""
+
+    plan: Planning
+    formula: Formula
+    cells: list[tuple[Day, Cell | None]]
+    several: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.formula.pk}{self.plan.suffix}"
+
+    @property
+    def name(self) -> str:
+        """« Matinée », with the child's name where several stand on the page."""
+        return f"{self.formula.name} · {self.child.first_name}" if self.several else self.formula.name
+
+    @property
+    def html(self) -> SafeString:
+        """Its `<td>`s, words escaped."""
+        cells = []
+        for day, cell in self.cells:
+            if cell is None:
+                cells.append(EMPTY.format(weekday=day.weekday))
+                continue
+            words = _words(cell, self.plan)
+            words["row"] = escape(self.name)
+            words["weekday"] = str(day.weekday)
+            cells.append((TICKABLE if cell.field else SHOWN_ONLY).format(**words))
+        return mark_safe("".join(cells))  # noqa: S308 – escaped word by word
+
+    @property
+    def child(self) -> Child:
+        return self.plan.enrolment.child
+
+    @property
+    def weekdays(self) -> list[tuple[int, str, bool]]:
+        """For « Sélection automatique des jours »: number, name, ticked."""
+        return self.plan.usual_weekdays
+
+
+@dataclass(frozen=True)
+class WeekRow:
+    """A line of the list of weeks; a row of the whole period."""
+
+    key: str
+    days: list[Day]
+    cells: list[tuple[Planning, Cell | None]]
+
+    @property
+    def number(self) -> int:
+        return int(self.key[-2:])
+
+    @property
+    def span(self) -> str:
+        """« du 21 au 25 décembre »."""
+        monday = date.fromisocalendar(int(self.key[:4]), self.number, 1)
+        return french.span(monday, monday + timedelta(days=4))
+
+    @property
+    def html(self) -> SafeString:
+        """Its `<td>`s in the table of the whole period, words escaped."""
+        cells = []
+        last = None
+        for plan, cell in self.cells:
+            if cell is None:
+                cells.append("<td></td>")
+                continue
+            words = _words(cell, plan)
+            words["edge"] = "" if cell.day == last else " cell--first"
+            last = cell.day
+            cells.append((SMALL_TICKABLE if cell.field else SMALL_SHOWN_ONLY).format(**words))
+        return mark_safe("".join(cells))  # noqa: S308 – escaped word by word
+
+    @property
+    def chosen(self) -> int:
+        return sum(cell.checked for _, cell in self.cells if cell)
+
+
+class Weeks:
+    """The weeks of one or several plannings, and which of them is shown."""
+
+    def __init__(self, plan: Planning, wanted: str) -> None:
+        self.plans = [plan, *plan.beside]
+        self.several = len(self.plans) > 1
+        self.weekdays = sorted(_open_weekdays(self.plans))
+        self.rows_of_weeks = list(self._weeks(plan))
+        keys = [week.key for week in self.rows_of_weeks]
+        self.whole = wanted == WHOLE
+        self.unknown = bool(wanted) and not self.whole and wanted not in keys
+        self.key = wanted if wanted in keys else self._first()
+        index = keys.index(self.key) if self.key else 0
+        self.previous = keys[index - 1] if index and not self.whole else ""
+        self.next = keys[index + 1] if index + 1 < len(keys) and not self.whole else ""
+
+    @property
+    def shown(self) -> str:
+        """The key of what the form holds."""
+        return WHOLE if self.whole else self.key
+
+    @property
+    def current(self) -> WeekRow | None:
+        return next((week for week in self.rows_of_weeks if week.key == self.key), None)
+
+    @property
+    def days(self) -> list[Day]:
+        return self.current.days if self.current else []
+
+    @property
+    def rows(self) -> list[Row]:
+        """Formula by formula, child by child; the cells of the week shown, or none for the whole period."""
+        days = [] if self.whole else self.days
+        return [
+            Row(
+                plan,
+                formula,
+                [(day, plan.cells.get(Choice(formula.pk, day.day))) for day in days],
+                self.several,
+            )
+            for formula in self.plans[0].formulas
+            for plan in self.plans
+        ]
+
+    @property
+    def columns(self) -> list[tuple[str, list[Row]]]:
+        """Of the whole period: each weekday with the formulas under it."""
+        rows = self.rows
+        return [(french.WEEKDAYS[weekday].capitalize(), rows) for weekday in self.weekdays]
+
+    @property
+    def rivals(self) -> str:
+        """For the browser, as JSON: the formulas that each formula excludes on a day."""
+        return json.dumps(self.plans[0].rivals)
+
+    @property
+    def elsewhere(self) -> int:
+        """How many days are chosen in weeks that are not shown."""
+        return 0 if self.whole else sum(week.chosen for week in self.rows_of_weeks if week.key != self.key)
+
+    def _weeks(self, plan: Planning) -> Iterator[WeekRow]:
+        today = plan.where.today
+        monday = today - timedelta(days=today.weekday())
+        days = sorted({cell.day for cell in plan.cells.values() if cell.day.weekday() in self.weekdays})
+        # Weeks gone by are not offered any more, unless nothing else is left.
+        days = [day for day in days if day >= monday] or days
+        for key, of_week in groupby(days, key=week_key):
+            present = {day.weekday(): day for day in of_week}
+            first = date.fromisocalendar(int(key[:4]), int(key[-2:]), 1)
+            cells: list[tuple[Planning, Cell | None]] = []
+            for weekday in self.weekdays:
+                day = present.get(weekday)
+                for formula in plan.formulas:
+                    for each in self.plans:
+                        cell = each.cells.get(Choice(formula.pk, day)) if day else None
+                        cells.append((each, cell))
+            yield WeekRow(key, [Day(first + timedelta(days=weekday)) for weekday in self.weekdays], cells)
+
+    def _first(self) -> str:
+        """The first week in which something can be done, or else the first of all."""
+        for week in self.rows_of_weeks:
+            if any(cell.field for _, cell in week.cells if cell):
+                return week.key
+        return self.rows_of_weeks[0].key if self.rows_of_weeks else ""
+
+
+def _words(cell: Cell, plan: Planning) -> dict[str, str]:
+    """What the markup of a cell is filled with, escaped."""
+    return {
+        "state": cell.state,
+        "lost": " cell--lost" if cell.lost else "",
+        "note": escape(cell.note),
+        "field": f"{cell.field}{plan.suffix}",
+        "value": cell.value,
+        "name": escape(cell.name),
+        "checked": " checked" if cell.checked else "",
+        "then": cell.then,
+        "becomes": escape(WORDS[cell.then]),
+        "word": escape(cell.short or _word(cell)),
+    }
+
+
+def _word(cell: Cell) -> str:
+    if cell.state == CellState.FREE and cell.then == "requested":
+        return "libre, sur demande"
+    return CellState(cell.state).label
+
+
+def _open_weekdays(plans: Iterable[Planning]) -> set[int]:
+    """The weekdays on which the activity takes place, and those of days that were opened besides."""
+    weekdays: set[int] = set()
+    for plan in plans:
+        weekdays.update(plan.weekdays)
+        weekdays.update(
+            cell.day.weekday() for cell in plan.cells.values() if cell.field or cell.state not in NOTHING_THERE
+        )
+    return weekdays
+
+
+# The hooks of a service ------------------------------------------------------------------------------------
+
+
+def shown(data: QueryDict, plan: Planning) -> Container[Choice] | None:
+    """The choices of the week that a posted form holds; None for the whole period."""
+    key = data.get("shown", WHOLE)
+    return None if key == WHOLE else {cell.choice for cell in plan.in_week(key)}
+
+
+def context(request: HttpRequest, plan: Planning) -> dict[str, Any]:
+    """`weeks`, for the template reservations/planning_weeks.html."""
+    weeks = Weeks(plan, request.GET.get("semaine", ""))
+    if weeks.unknown:
+        messages.info(request, "La semaine demandée n'est pas dans cette période : voici une autre semaine.")
+    return {"weeks": weeks}
+
+
+def act(button: str, data: QueryDict, plan: Planning, ticks: Ticks) -> bool:
+    """The menu of each formula: « select:FORMULA:WHERE », « clear:FORMULA:WHERE », « auto:FORMULA ».
+
+    WHERE is the key of a week or WHOLE; FORMULA ends with the planning's suffix. Other buttons are not ours.
+    """
+    verb, _, rest = button.partition(":")
+    row, _, where = rest.partition(":")
+    if verb not in ("select", "clear", "auto"):
+        return False
+    cells = [cell for cell in plan.cells.values() if f"{cell.choice.formula_id}{plan.suffix}" == row]
+    if verb == "auto":
+        weekdays = weekday_numbers(data.getlist(f"auto-{row}"))
+        cells = [cell for cell in cells if cell.day.weekday() in weekdays]
+        where = WHOLE if data.get(f"auto-where-{row}") == WHOLE else data.get("shown", WHOLE)
+    if where != WHOLE:
+        cells = [cell for cell in cells if week_key(cell.day) == where]
+    if verb == "clear":
+        plan.clear(ticks, cells)
+        if plan.cancelling:
+            plan.cancel(ticks, cells)
+    else:
+        plan.select(ticks, cells)
+    return True
