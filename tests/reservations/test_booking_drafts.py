@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
 
 from portal.reservations import booking
 from portal.reservations.models import Enrolment, Reservation, ReservationLine
@@ -99,11 +98,3 @@ def test_old_drafts_are_purged_and_nothing_else(books, waits, canteen, now):
     assert booking.purge_drafts(before=now - timedelta(days=30)) == 1
     assert list(Reservation.objects.all()) == [recent]
     assert old != recent
-
-
-def test_the_nightly_command_purges(books, waits, canteen, now, capsys):
-    draft(books, canteen, at=now - timedelta(days=31), book=choices(canteen, [MONDAY]))
-    reserve(waits, canteen, MONDAY, at=now - timedelta(days=31))
-    call_command("purge_drafts")
-    assert "1 réservation(s) non terminée(s)" in capsys.readouterr().out
-    assert Reservation.objects.count() == 1

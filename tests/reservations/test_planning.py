@@ -6,6 +6,7 @@ import pytest
 from django.http import QueryDict
 
 from families.models import Custody
+from portal import town
 from portal.reservations.booking import Choice
 from portal.reservations.models import Activity, ActivityDeadline, Booking, Enrolment, Period, Slot
 from portal.reservations.planning import Planning, parse_choice, week_key, weekday_numbers
@@ -474,6 +475,7 @@ def test_a_planning_costs_the_same_whatever_it_holds(
     enrolment = Enrolment.objects.select_related("activity", "household", "school_year").get(
         pk=books.enrolment.pk
     )
+    town.current()  # kept by every process
     with django_assert_num_queries(6):
         found = Planning.build(enrolment, canteen.restaurant, period, at=now)
         found.months()

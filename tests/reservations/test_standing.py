@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from portal import town
 from portal.reservations.deadlines import Standing
 from portal.reservations.models import ActivityDeadline, DeadlineRule, Enrolment, Period
 from portal.reservations.standing import Closed, Open, Where
@@ -99,6 +100,7 @@ def test_outside_the_period_nothing_is_booked(where, canteen, day):
 
 def test_it_takes_two_queries(books, canteen, now, django_assert_num_queries):
     enrolment = Enrolment.objects.select_related("activity", "household").get(pk=books.enrolment.pk)
+    town.current()  # kept by every process
     with django_assert_num_queries(2):
         found = Where.load(enrolment, canteen.restaurant, canteen.period, at=now)
         for offset in range(40):
