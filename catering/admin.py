@@ -1,28 +1,23 @@
 """The canteen at the town hall's desk: diets, menus and their import, what the kitchen has to cook."""
 
-import csv
 from datetime import date
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 
 from catering import kitchen, menu_import
 from catering.models import Allergen, Diet, DietChoice, Dish, Menu
 from portal.admin_site import DeskLink
-from portal.desk import counted
+from portal.desk import OwnPages, counted, spreadsheet
 from portal.reservations import french
+from portal.reservations.calendars import week_of
 from portal.reservations.models import Establishment
-
-# A spreadsheet takes a cell that begins with one of these for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 
@@ -118,7 +113,7 @@ class MenuFileForm(forms.Form):
 
 
 @admin.register(Menu)
-class MenuAdmin(admin.ModelAdmin):
+class MenuAdmin(OwnPages):
     desk_order = 5
     desk_links = (
         DeskLink(
@@ -162,7 +157,7 @@ class MenuAdmin(admin.ModelAdmin):
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """A file, then what it would write, then « Enregistrer »."""
-        self._demand(request, "catering.add_menu", "catering.change_menu")
+        self.demand(request, "catering.add_menu", "catering.change_menu")
         if request.method == "POST" and "content" in request.POST:
             return self._write_menus(request, request.POST["content"])
         sent = request.method == "POST"
@@ -198,10 +193,10 @@ class MenuAdmin(admin.ModelAdmin):
             "courses": Dish.Course.labels,
             "allergens": Allergen.labels,
         }
-        return self._page(request, "admin/catering/menu_import.html", "Importer des menus", context)
+        return self.page(request, "admin/catering/menu_import.html", "Importer des menus", context)
 
     def template_view(self, request: HttpRequest) -> HttpResponse:
-        self._demand(request, "catering.add_menu")
+        self.demand(request, "catering.add_menu")
         first = Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT, active=True).first()
         text = menu_import.template_csv(str(first) if first else "Nom du restaurant")
         response = HttpResponse("\ufeff" + text, content_type="text/csv; charset=utf-8")
@@ -212,7 +207,7 @@ class MenuAdmin(admin.ModelAdmin):
 
     def kitchen_view(self, request: HttpRequest) -> HttpResponse:
         """What to cook, on screen, on paper or as CSV."""
-        self._demand(request, "catering.view_dietchoice")
+        self.demand(request, "catering.view_dietchoice")
         with_health = request.user.has_perm("families.view_childhealth")
         first = Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT, active=True).first()
         today = timezone.localdate().isoformat()
@@ -220,11 +215,11 @@ class MenuAdmin(admin.ModelAdmin):
         form = KitchenForm(asked | {name: request.GET[name] for name in asked if name in request.GET})
         if not form.is_valid():
             context = {"form": form, "counts": None}
-            return self._page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
+            return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
         chosen = form.cleaned_data
         day: date = chosen["jour"]
         week = chosen["vue"] == "semaine"
-        days = kitchen.week_of(day) if week else [day]
+        days = week_of(day) if week else [day]
         counts = kitchen.expected(chosen["restaurant"], days, with_health=with_health)
         if request.GET.get("format") == "csv":
             return _kitchen_csv(counts, days[0], with_health)
@@ -238,27 +233,15 @@ class MenuAdmin(admin.ModelAdmin):
             "with_health": with_health,
             "dates": french.span(days[0], days[-1], year=True) if week else french.day(day, year=True),
         }
-        return self._page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
-
-    def _demand(self, request: HttpRequest, *permissions: str) -> None:
-        if not request.user.has_perms(permissions):
-            raise PermissionDenied
-
-    def _page(self, request: HttpRequest, template: str, title: str, context: dict[str, Any]) -> HttpResponse:
-        base = self.admin_site.each_context(request) | {"title": title, "subtitle": None, "opts": self.opts}
-        return TemplateResponse(request, template, base | context)
+        return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
 
 
 def _kitchen_csv(counts: kitchen.KitchenCounts, first: date, with_health: bool) -> HttpResponse:
-    """One line a day, group and diet, as French spreadsheets read it; PAI counted for permitted staff."""
-    response = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
-    name = f"effectifs-{counts.restaurant.code}-{first:%Y-%m-%d}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    writer = csv.writer(response, delimiter=";")
-    writer.writerow(
+    """One line a day, group and diet; PAI counted for permitted staff."""
+    rows: list[list[Any]] = [
         ["jour", "restaurant", "école", "classe", "régime", "repas"]
         + (["dont PAI ou allergie"] if with_health else [])
-    )
+    ]
     for day in counts.days:
         for group in counts.groups:
             for diet in counts.diets:
@@ -266,13 +249,8 @@ def _kitchen_csv(counts: kitchen.KitchenCounts, first: date, with_health: bool) 
                 if not meals:
                     continue
                 watched = sum((one.day, one.group, one.diet) == (day, group, diet) for one in counts.watched)
-                words = [str(counts.restaurant), *group, diet]
-                writer.writerow(
-                    [day.strftime("%d/%m/%Y"), *map(_plain_cell, words), meals]
+                rows.append(
+                    [day.strftime("%d/%m/%Y"), str(counts.restaurant), *group, diet, meals]
                     + ([watched] if with_health else [])
                 )
-    return response
-
-
-def _plain_cell(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return spreadsheet(f"effectifs-{counts.restaurant.code}-{first:%Y-%m-%d}.csv", rows)

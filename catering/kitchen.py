@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, NamedTuple
 
 from django.db.models import OuterRef, Subquery
@@ -82,12 +82,6 @@ class KitchenCounts:
         cells = [(row, [count(row, column) for column in columns]) for row in rows]
         sums = [sum(line[index] for _, line in cells) for index in range(len(columns))]
         return Sheet(columns, [(row, line, sum(line)) for row, line in cells], sums, sum(sums))
-
-
-def week_of(day: date) -> list[date]:
-    """Monday to Sunday of the week of `day`."""
-    monday = day - timedelta(days=day.weekday())
-    return [monday + timedelta(days=offset) for offset in range(7)]
 
 
 def expected(restaurant: Establishment, days: list[date], *, with_health: bool = False) -> KitchenCounts:

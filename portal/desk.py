@@ -1,5 +1,6 @@
 """What the desk's pages share: pages that only show, search by number, badges, decisions with a reason."""
 
+import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from simple_history.admin import SimpleHistoryAdmin
 # Numbers beyond this are no record of ours, and SQLite would not even compare them.
 LONGEST_NUMBER = 9
 OWN_REASON = "autre"
+# A spreadsheet takes a cell that begins with one of these for a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # A confirmation names that many rows; it counts the others.
 ROWS_NAMED = 50
 
@@ -83,6 +86,36 @@ class ShownOnlyInline(admin.TabularInline):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class OwnPages(admin.ModelAdmin):
+    """Pages of the desk that are no list and no form of a model."""
+
+    def demand(self, request: HttpRequest, *permissions: str) -> None:
+        """Raises PermissionDenied unless the user holds all of `permissions`."""
+        if not request.user.has_perms(permissions):
+            raise PermissionDenied
+
+    def page(
+        self, request: HttpRequest, template: str, title: str, context: dict[str, Any]
+    ) -> TemplateResponse:
+        """A page with the desk's own frame."""
+        base = self.admin_site.each_context(request) | {"title": title, "subtitle": None, "opts": self.opts}
+        return TemplateResponse(request, template, base | context)
+
+
+def spreadsheet(name: str, rows: Iterable[Sequence[Any]]) -> HttpResponse:
+    """A CSV file as French spreadsheets read it: semicolons, a UTF-8 mark, no text taken for a formula."""
+    response = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    writer = csv.writer(response, delimiter=";")
+    for row in rows:
+        writer.writerow([_plain_cell(value) if isinstance(value, str) else value for value in row])
+    return response
+
+
+def _plain_cell(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 class WithHistory(SimpleHistoryAdmin):

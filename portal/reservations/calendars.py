@@ -50,6 +50,12 @@ def days_between(first: date, last: date) -> list[date]:
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
 
 
+def week_of(day: date) -> list[date]:
+    """Monday to Sunday of the week of `day`."""
+    monday = day - timedelta(days=day.weekday())
+    return days_between(monday, monday + timedelta(days=6))
+
+
 PUBLIC_HOLIDAY, SCHOOL_HOLIDAY, SCHOOL_YEAR, CLOSURE = range(4)
 CLOSURE_FIELDS = ("id", "why", "opens", "establishment_id", "activity_id", "school_class_id")
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from catering import kitchen
 from catering.models import Diet
+from portal.reservations.calendars import week_of
 from portal.reservations.models import Slot
 from tests.admin.conftest import FRIDAY, THURSDAY
 from tests.conftest import enrolled, family
@@ -72,12 +73,12 @@ def test_counting_costs_three_queries_for_one_family_or_ten(eaters, canteen, yea
         who = enrolled(family(f"f{number}", f"Famille {number}", "Sacha", pupil), canteen, year)
         BookingFactory(enrolment=who.enrolment, formula=canteen.formula, day=THURSDAY)
     with django_assert_num_queries(3):
-        found = kitchen.expected(canteen.restaurant, kitchen.week_of(THURSDAY), with_health=True)
+        found = kitchen.expected(canteen.restaurant, week_of(THURSDAY), with_health=True)
     assert found.of_day(THURSDAY).total == 12
 
 
 def test_the_week_begins_on_monday():
-    assert kitchen.week_of(date(2026, 11, 29))[0] == date(2026, 11, 23)
+    assert week_of(date(2026, 11, 29))[0] == date(2026, 11, 23)
 
 
 def test_health_is_for_who_may_read_it(eaters, agent, agent_client):
