@@ -1,0 +1,26 @@
+"""The leisure service at the town hall's desk: centres, opening periods, answering requests, registers."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from leisure.admin_wizard import OpensPeriods
+from leisure.models import Centre
+from portal.reservations.admin_places import EstablishmentAdmin
+from portal.reservations.models import Establishment
+
+
+@admin.register(Centre)
+class CentreAdmin(OpensPeriods, EstablishmentAdmin):
+    """Centres, and the service's own pages beside them."""
+
+    desk_order = 10
+    change_list_template = "admin/leisure/centre_list.html"
+    list_display = ["name", "days", "phone", "active"]
+    list_filter = ["active"]
+    fields = ["name", "code", "address", "phone", "open_weekdays", "schools", "active"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.kind = Establishment.Kind.CENTRE
+        super().save_model(request, obj, form, change)
