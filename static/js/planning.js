@@ -5,9 +5,14 @@ const form = document.querySelector("[data-planning-form]");
 const tables = [...form.querySelectorAll("[data-planning]")];
 const confirmDialog = document.getElementById("confirmer-annulation");
 
-const boxes = (scope = form) => [...scope.querySelectorAll('input[name="book"], input[name="wait"], input[name="cancel"]')];
-const free = (list) => list.filter((box) => box.name === "book");
+const CELLS = ["book", "wait", "cancel"].map((kind) => `input[name="${kind}"], input[name^="${kind}-"]`).join(", ");
+const boxes = (scope = form) => [...scope.querySelectorAll(CELLS)];
+// Where several children stand on one page, a field's name ends with what tells theirs apart: « book-57 ».
+const kindOf = (box) => box.name.split("-")[0];
+const suffixOf = (box) => box.name.slice(kindOf(box).length);
+const free = (list) => list.filter((box) => kindOf(box) === "book");
 
+const formulaOf = (box) => box.value.slice(0, box.value.indexOf(":"));
 const dayOf = (box) => box.value.slice(box.value.indexOf(":") + 1);
 const mondayFirst = (day) => (new Date(`${day}T12:00:00Z`).getUTCDay() + 6) % 7;
 
@@ -17,7 +22,8 @@ const count = form.querySelector("[data-count]");
 let timer = 0;
 
 function changed() {
-  const chosen = boxes().filter((box) => box.checked).length;
+  const elsewhere = Number(count.dataset.elsewhere ?? 0);
+  const chosen = elsewhere + boxes().filter((box) => box.checked).length;
   const plural = chosen > 1 ? "s" : "";
   count.textContent = chosen ? `${chosen} jour${plural} choisi${plural}` : "Aucun jour choisi";
   clearTimeout(timer);
@@ -41,7 +47,9 @@ function save() {
         headers: { Accept: "application/json" },
         redirect: "error",
       });
-      if (answer.ok) form.elements.version.value = (await answer.json()).version;
+      if (answer.ok) {
+        for (const [name, version] of Object.entries(await answer.json())) form.elements[name].value = version;
+      }
     } catch {
       // Offline or logged out: the ticks stay on the page and « Suivant » sends them all.
     } finally {
@@ -63,9 +71,47 @@ form.addEventListener("submit", (event) => {
 
 // Ticking many days ---------------------------------------------------------------------------------------
 
+// Formulas that exclude each other on a day: ticking one unticks the others.
+const rivals = JSON.parse(form.dataset.rivals ?? "{}");
+
+function give(box) {
+  const against = rivals[formulaOf(box)] ?? [];
+  if (!box.checked || kindOf(box) === "cancel" || !against.length) return;
+  for (const other of boxes()) {
+    const rival = against.includes(Number(formulaOf(other))) && dayOf(other) === dayOf(box);
+    if (rival && suffixOf(other) === suffixOf(box) && kindOf(other) !== "cancel") other.checked = false;
+  }
+}
+
 function tick(list, checked) {
-  for (const box of list) box.checked = checked;
+  for (const box of list) {
+    box.checked = checked;
+    give(box);
+  }
   changed();
+}
+
+// A formula's menu, as far as its days are on this page; the server does what lies beyond.
+function formulaMenu(button) {
+  const [verb, row, asked] = button.value.split(":");
+  const shown = form.elements.shown?.value;
+  const auto = verb === "auto";
+  const where = auto ? form.elements[`auto-where-${row}`].value : asked;
+  if (where !== shown) return false;
+  let list = boxes().filter((box) => formulaOf(box) + suffixOf(box) === row);
+  if (auto) {
+    const wanted = [...form.querySelectorAll(`input[name="auto-${row}"]:checked`)].map((box) => Number(box.value));
+    list = list.filter((box) => wanted.includes(mondayFirst(dayOf(box))));
+    button.closest("dialog").close();
+  }
+  if (verb === "clear") {
+    const cancelling = form.dataset.cancelling !== undefined;
+    for (const box of list) box.checked = cancelling && kindOf(box) === "cancel";
+    changed();
+  } else {
+    tick(free(list), true);
+  }
+  return true;
 }
 
 function toggle(list) {
@@ -92,6 +138,13 @@ form.addEventListener("click", (event) => {
       true,
     );
     button.closest("dialog").close();
+  } else if (["select", "clear", "auto"].includes(button.value.split(":")[0])) {
+    if (!formulaMenu(button)) return;
+    const menu = button.closest("details");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
   } else {
     return;
   }
@@ -102,7 +155,8 @@ form.addEventListener("click", (event) => {
 
 form.addEventListener("change", (event) => {
   const box = event.target;
-  if (box.name === "cancel" && box.checked && confirmDialog) {
+  if (!box.matches(CELLS)) return;
+  if (kindOf(box) === "cancel" && box.checked && confirmDialog) {
     box.checked = false;
     confirmDialog.querySelector("[data-confirm-day]").textContent = box.getAttribute("aria-label");
     confirmDialog.returnValue = "no";
@@ -118,7 +172,24 @@ form.addEventListener("change", (event) => {
     );
     return;
   }
-  if (["book", "wait", "cancel"].includes(box.name)) changed();
+  give(box);
+  changed();
+});
+
+// Menus close by Escape, and when one goes elsewhere --------------------------------------------------------
+
+const menus = [...form.querySelectorAll("details.drop")];
+
+document.addEventListener("click", (event) => {
+  for (const menu of menus) {
+    if (menu.open && (!menu.contains(event.target) || event.target.closest("[data-dialog]"))) menu.open = false;
+  }
+});
+form.addEventListener("keydown", (event) => {
+  const menu = event.target.closest("details.drop[open]");
+  if (event.key !== "Escape" || !menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
 });
 
 // Keyboard: one tab stop for a table, arrows, Home and End inside -------------------------------------------
