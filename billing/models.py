@@ -1,5 +1,6 @@
 """Tariffs, attendance, invoices, payments. Invoices are written by `invoicing.py` only."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -1093,6 +1094,368 @@ class PaymentAllocation(models.Model):
         return f"{self.payment} → {self.invoice}"
 
 
+# Paying online ------------------------------------------------------------------------------------------
+
+
+class OnlineState(models.TextChoices):
+    """Where an online payment stands, as its provider says."""
+
+    STARTED = "started", "En cours sur la page de paiement"
+    PENDING = "pending", "En attente de validation par la banque"
+    VALIDATED = "validated", "Validé"
+    REFUSED = "refused", "Refusé par la banque"
+    CANCELLED = "cancelled", "Abandonné"
+    REFUNDED = "refunded", "Remboursé"
+    DISPUTED = "disputed", "Contesté auprès de la banque"
+
+
+# These hold their invoices: none of them can be paid elsewhere meanwhile.
+ONLINE_OPEN = (OnlineState.STARTED, OnlineState.PENDING)
+# Money came; what follows takes it back at most.
+ONLINE_PAID = (OnlineState.VALIDATED, OnlineState.REFUNDED, OnlineState.DISPUTED)
+
+
+class OnlinePaymentQuerySet(models.QuerySet["OnlinePayment"]):
+    def visible_to(self, user: Any) -> "OnlinePaymentQuerySet":
+        return self.filter(household__guardians__user=user)
+
+    def open(self) -> "OnlinePaymentQuerySet":
+        return self.filter(state__in=ONLINE_OPEN)
+
+
+class OnlinePayment(models.Model):
+    """An order to pay invoices at a provider's page. Its states change by `online.py` only.
+
+    The money itself is a Payment, made when the provider says it came.
+    """
+
+    class Provider(models.TextChoices):
+        DEMO = "demo", "Banque de démonstration"
+        STRIPE = "stripe", "Stripe"
+        PAYFIP = "payfip", "PayFIP"
+
+    reference = models.CharField("référence", max_length=30, unique=True)
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="online_payments", verbose_name="foyer"
+    )
+    provider = models.CharField("prestataire", max_length=8, choices=Provider)
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    state = models.CharField("état", max_length=9, choices=OnlineState, default=OnlineState.STARTED)
+    provider_reference = models.CharField("référence du prestataire", max_length=255, blank=True)
+    charge_reference = models.CharField("référence de l'encaissement", max_length=255, blank=True)
+    url = models.TextField("page de paiement", blank=True)
+    email = models.EmailField("e-mail du payeur", blank=True)
+    started_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="commencé par"
+    )
+    started_at = models.DateTimeField("commencé le")
+    expires_at = models.DateTimeField("expire le")
+    settled_at = models.DateTimeField("répondu le", null=True, blank=True)
+    trouble = models.CharField("à vérifier", max_length=300, blank=True)
+    payment = models.OneToOneField(
+        Payment,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="online",
+        verbose_name="règlement",
+    )
+
+    objects = OnlinePaymentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "paiement en ligne"
+        verbose_name_plural = "paiements en ligne"
+        ordering = ["-started_at", "-pk"]
+        indexes = [
+            models.Index(fields=["state", "started_at"], name="online_by_state"),
+            models.Index(fields=["provider_reference"], name="online_by_provider_reference"),
+            models.Index(fields=["charge_reference"], name="online_by_charge"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gt=0),
+                name="online_payment_positive",
+                violation_error_message="Un paiement est d'un montant positif.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["validated", "refunded", "disputed"]) | Q(payment__isnull=False),
+                name="online_payment_credited",
+                violation_error_message="Un paiement validé a son règlement.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Paiement en ligne {self.reference}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ONLINE_OPEN
+
+
+class OnlinePaymentInvoice(models.Model):
+    """The part of an online payment meant for an invoice."""
+
+    online_payment = models.ForeignKey(
+        OnlinePayment, on_delete=models.PROTECT, related_name="parts", verbose_name="paiement en ligne"
+    )
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="online_parts", verbose_name="facture"
+    )
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+
+    class Meta:
+        verbose_name = "facture payée en ligne"
+        verbose_name_plural = "factures payées en ligne"
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["online_payment", "invoice"], name="one_part_a_payment_and_invoice"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0),
+                name="online_part_positive",
+                violation_error_message="Une part est d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.online_payment} → {self.invoice}"
+
+
+class PaymentEvent(models.Model):
+    """A step of an online payment with the provider's raw answer; of no payment when it names none of ours."""
+
+    class Kind(models.TextChoices):
+        START = "start", "Ouverture de la page de paiement"
+        NOTIFICATION = "notification", "Notification"
+        QUERY = "query", "Réponse à une demande d'état"
+        FORGED = "forged", "Notification rejetée"
+        REFUND = "refund", "Remboursement"
+        DESK = "desk", "Décision de la régie"
+
+    online_payment = models.ForeignKey(
+        OnlinePayment,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="events",
+        verbose_name="paiement en ligne",
+    )
+    provider = models.CharField("prestataire", max_length=8, choices=OnlinePayment.Provider)
+    kind = models.CharField("étape", max_length=12, choices=Kind)
+    event_id = models.CharField("numéro du prestataire", max_length=255, null=True, blank=True)
+    note = models.CharField("ce qui s'est passé", max_length=300, blank=True)
+    raw = models.JSONField("réponse brute", default=dict, blank=True)
+    at = models.DateTimeField("le")
+
+    class Meta:
+        verbose_name = "étape d'un paiement en ligne"
+        verbose_name_plural = "étapes des paiements en ligne"
+        ordering = ["at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "event_id"],
+                condition=Q(event_id__isnull=False),
+                name="one_event_a_provider_number",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} : {self.note}"
+
+
+class OnlineRefund(models.Model):
+    """Money given back through the provider. Asked first, done once the provider has said so."""
+
+    class State(models.TextChoices):
+        ASKED = "asked", "Demandé"
+        DONE = "done", "Remboursé"
+        FAILED = "failed", "Échoué"
+
+    online_payment = models.ForeignKey(
+        OnlinePayment, on_delete=models.PROTECT, related_name="refunds", verbose_name="paiement en ligne"
+    )
+    key = models.CharField("clé", max_length=64, unique=True)
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    reason = models.CharField("motif", max_length=300)
+    with_credit = models.BooleanField("avec avoir", default=True)
+    state = models.CharField("état", max_length=6, choices=State, default=State.ASKED)
+    provider_reference = models.CharField("référence du prestataire", max_length=255, blank=True)
+    payment = models.OneToOneField(
+        Payment,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="online_refund",
+        verbose_name="règlement négatif",
+    )
+    asked_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="demandé par"
+    )
+    asked_at = models.DateTimeField("demandé le")
+
+    class Meta:
+        verbose_name = "remboursement en ligne"
+        verbose_name_plural = "remboursements en ligne"
+        ordering = ["-asked_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gt=0),
+                name="online_refund_positive",
+                violation_error_message="Un remboursement est d'un montant positif.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="done") | Q(payment__isnull=False),
+                name="online_refund_booked",
+                violation_error_message="Un remboursement fait a son règlement.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Remboursement de {self.online_payment}"
+
+
+class DemoBankOrder(models.Model):
+    """What the demonstration bank knows of a payment; the portal never reads it, it asks the bank."""
+
+    class Outcome(models.TextChoices):
+        OPEN = "open", "Sans réponse"
+        PENDING = "pending", "En attente"
+        PAID = "paid", "Acceptée"
+        REFUSED = "refused", "Refusée"
+        CANCELLED = "cancelled", "Abandonnée"
+
+    token = models.CharField("numéro", max_length=40, unique=True)
+    reference = models.CharField("référence du commerçant", max_length=30)
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    label = models.CharField("objet", max_length=200)
+    return_url = models.TextField("adresse de retour")
+    outcome = models.CharField("réponse", max_length=9, choices=Outcome, default=Outcome.OPEN)
+    refunded = models.DecimalField("remboursé", max_digits=10, decimal_places=2, default=Decimal(0))
+    created_at = models.DateTimeField("créée le")
+    expires_at = models.DateTimeField("expire le")
+
+    class Meta:
+        verbose_name = "ordre de la banque de démonstration"
+        verbose_name_plural = "ordres de la banque de démonstration"
+
+    def __str__(self) -> str:
+        return f"Ordre {self.token}"
+
+
+# Direct debit -------------------------------------------------------------------------------------------
+
+
+def check_iban(value: str) -> None:
+    """ISO 13616: letters and digits whose remainder by 97 is 1; French ones have 27 characters."""
+    plain = value.replace(" ", "").upper()
+    if not re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", plain) or (plain[:2] == "FR" and len(plain) != 27):
+        raise ValidationError("Cet IBAN n'a pas la bonne forme. Recopiez-le depuis le RIB.")
+    if int("".join(str(int(one, 36)) for one in plain[4:] + plain[:4])) % 97 != 1:
+        raise ValidationError("Cet IBAN contient une erreur de frappe : sa clé ne correspond pas.")
+
+
+class Mandate(models.Model):
+    """A household's signed leave to debit its account."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="mandates", verbose_name="foyer"
+    )
+    rum = models.CharField(
+        "RUM",
+        max_length=35,
+        unique=True,
+        validators=[
+            RegexValidator(r"^[A-Za-z0-9+?/:().,'-]{1,35}$", "35 lettres et chiffres au plus, sans espace.")
+        ],
+        help_text="Référence unique du mandat.",
+    )
+    debtor = models.CharField("titulaire du compte", max_length=70)
+    iban = models.CharField("IBAN", max_length=42, validators=[check_iban])
+    bic = models.CharField(
+        "BIC",
+        max_length=11,
+        blank=True,
+        validators=[
+            RegexValidator(r"^[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?$", "Un BIC a huit ou onze caractères.")
+        ],
+    )
+    signed_on = models.DateField("signé le")
+    revoked_on = models.DateField("révoqué le", null=True, blank=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "mandat de prélèvement"
+        verbose_name_plural = "mandats de prélèvement"
+        ordering = ["household", "-signed_on"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["household"],
+                condition=Q(revoked_on__isnull=True),
+                name="one_mandate_a_household",
+                violation_error_message="Ce foyer a déjà un mandat : révoquez-le d'abord.",
+            ),
+            models.CheckConstraint(
+                condition=Q(revoked_on=None) | Q(revoked_on__gte=F("signed_on")),
+                name="mandate_revoked_after_signed",
+                violation_error_message="Le mandat est révoqué avant d'être signé.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Mandat {self.rum}"
+
+    def clean(self) -> None:
+        self.iban = self.iban.replace(" ", "").upper()
+
+
+class DebitFile(models.Model):
+    """A pain.008 file given to the bank, kept as it was given."""
+
+    message = models.CharField("message", max_length=35, unique=True)
+    collected_on = models.DateField("date de prélèvement")
+    content = models.TextField("fichier")
+    made_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="créé par"
+    )
+    made_at = models.DateTimeField("créé le")
+
+    class Meta:
+        verbose_name = "fichier de prélèvements"
+        verbose_name_plural = "fichiers de prélèvements"
+        ordering = ["-made_at"]
+
+    def __str__(self) -> str:
+        return f"Prélèvements {self.message}"
+
+
+class Debit(models.Model):
+    """One invoice debited by a file. Its payment waits for the bank, then counts, or comes back."""
+
+    file = models.ForeignKey(
+        DebitFile, on_delete=models.PROTECT, related_name="debits", verbose_name="fichier"
+    )
+    mandate = models.ForeignKey(
+        Mandate, on_delete=models.PROTECT, related_name="debits", verbose_name="mandat"
+    )
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="debits", verbose_name="facture"
+    )
+    payment = models.OneToOneField(
+        Payment, on_delete=models.PROTECT, related_name="debit", verbose_name="règlement"
+    )
+    returned_on = models.DateField("rejeté le", null=True, blank=True)
+    return_reason = models.CharField("motif du rejet", max_length=140, blank=True)
+
+    class Meta:
+        verbose_name = "prélèvement"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"Prélèvement de {self.invoice}"
+
+
 # Settings -----------------------------------------------------------------------------------------------
 
 
@@ -1163,6 +1526,19 @@ class BillingSettings(models.Model):
         "guichet", max_length=200, blank=True, help_text="Lieu et horaires pour payer sur place."
     )
     tobacconist = models.BooleanField("paiement de proximité chez un buraliste", default=False)
+    part_payment = models.BooleanField(
+        "paiement partiel en ligne",
+        default=False,
+        help_text="Une famille peut payer une partie d'une facture.",
+    )
+    creditor_identifier = models.CharField(
+        "identifiant créancier SEPA (ICS)",
+        max_length=35,
+        blank=True,
+        validators=[
+            RegexValidator(r"^[A-Z]{2}\d{2}[A-Z0-9]{3}[A-Z0-9]{1,28}$", "Par exemple : FR12ZZZ123456.")
+        ],
+    )
 
     class Meta:
         verbose_name = "réglages de la facturation"
