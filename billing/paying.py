@@ -4,12 +4,15 @@
     allocate(payment, invoice, amount) -> PaymentAllocation
     settle(payment, state, at=…)              an online payment's answer, once
     refund(payment, amount, …) -> Payment     a negative payment that frees what it had paid
+    credit(credits, left=…, at=…) -> [Payment]  what a bank said it collected, many at once, in six queries
+    release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
 
 Amounts are euros. What is allocated never exceeds the payment nor what is left of the invoice: the household's
 row is locked first, so that two desks cannot pay the same invoice at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -124,6 +127,77 @@ def refund(
             recorded_at=at,
             refunds=payment,
         )
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Money a bank collected for a household; `shares` says how much is meant for which invoice (its pk)."""
+
+    household_id: int
+    amount: Decimal
+    means: str
+    reference: str
+    shares: Sequence[tuple[int, Decimal]]
+
+
+def credit(credits: Sequence[Credit], *, left: dict[int, Decimal], at: datetime) -> list[Payment]:
+    """One validated payment a credit, in order, each allocated to its shares as far as the invoices go.
+
+    The caller holds the households' locks and has read `left` (what is left to pay, by invoice) under them;
+    it is lowered by what is allocated. What exceeds an invoice stays the household's.
+    """
+    if not credits:
+        return []
+    day = timezone.localtime(at).date()
+    payments = Payment.objects.bulk_create(
+        Payment(
+            **number.fields,
+            household_id=one.household_id,
+            amount=one.amount,
+            means=one.means,
+            paid_on=day,
+            reference=one.reference,
+            recorded_at=at,
+        )
+        for number, one in zip(Numbering(SERIES, day.year).take(len(credits)), credits, strict=True)
+    )
+    Payment.history.bulk_history_create(payments, default_date=at)
+    allocations = []
+    for payment, one in zip(payments, credits, strict=True):
+        free = payment.amount
+        for invoice, share in one.shares:
+            part = min(free, share, left[invoice])
+            if part > 0:
+                allocations.append(PaymentAllocation(payment=payment, invoice_id=invoice, amount=part))
+                free -= part
+                left[invoice] -= part
+    PaymentAllocation.objects.bulk_create(allocations)
+    return payments
+
+
+def release(payment: Payment, amount: Decimal) -> list[tuple[Invoice, Decimal]]:
+    """Frees `amount` of a payment, first what pays nothing, then from its invoices, the last one first.
+
+    Returns the invoices reopened and by how much. Raises PaymentRefused beyond what the payment still holds.
+    """
+    with transaction.atomic():
+        _lock(payment.household_id)
+        missing = amount - unused(payment)
+        reopened = []
+        for allocation in payment.allocations.select_related("invoice").order_by("-pk"):
+            if missing <= 0:
+                break
+            part = min(missing, allocation.amount)
+            missing -= part
+            reopened.append((allocation.invoice, part))
+            if part == allocation.amount:
+                allocation.delete()
+            else:
+                allocation.amount -= part
+                allocation.save(update_fields=["amount"])
+        if missing > 0:
+            raise PaymentRefused("Ce règlement ne contient plus autant d'argent.")
+    return reopened
 
 
 def unused(payment: Payment) -> Decimal:
