@@ -16,6 +16,9 @@ from django.conf import settings
 
 from tests.reservations.race import FAMILIES, PLACES
 
+# One race for both tests, in one worker.
+pytestmark = pytest.mark.xdist_group("race")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
