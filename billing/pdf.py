@@ -1,5 +1,6 @@
-"""Invoices on paper: the only module that knows WeasyPrint.
+"""Invoices and other documents on paper: the only module that knows WeasyPrint.
 
+draw(template, context, style, identifier=…) -> bytes    any document of the town hall
 stored(invoice, at=…) -> InvoicePdf      printed once, then always the same file (checksum kept)
 read(pdf) -> bytes                       raises PdfLost when the file is gone and cannot be made again alike
 """
@@ -38,26 +39,34 @@ def _fonts() -> FontConfiguration:
 
 
 @cache
-def _style() -> CSS:
+def _style(path: Path) -> CSS:
     """Parsed once a process."""
-    return CSS(string=STYLE.read_text(encoding="utf-8"), font_config=_fonts())
+    return CSS(string=path.read_text(encoding="utf-8"), font_config=_fonts())
 
 
 def _nothing(url: str, *args: Any, **kwargs: Any) -> Any:
-    """An invoice fetches nothing: no image of elsewhere, no file of the server."""
-    raise ValueError(f"An invoice has no outside resource: {url}")
+    """A document fetches nothing: no image of elsewhere, no file of the server."""
+    raise ValueError(f"A document has no outside resource: {url}")
+
+
+def draw(template: str, context: dict[str, Any], style: Path, *, identifier: str) -> bytes:
+    """The PDF (tagged, PDF/UA) of a template with its style sheet; the same input gives the same bytes.
+
+    The template's `<html lang>` and `<title>` become those of the document.
+    """
+    html = render_to_string(template, context)
+    return HTML(string=html, url_fetcher=_nothing).write_pdf(
+        stylesheets=[_style(style)],
+        font_config=_fonts(),
+        pdf_variant="pdf/ua-1",
+        pdf_identifier=identifier.encode(),
+        full_fonts=False,
+    )
 
 
 def render(invoice: Invoice, paid: Decimal = Decimal(0)) -> bytes:
-    """The PDF (tagged, PDF/UA) of an issued invoice; the same invoice always gives the same bytes."""
-    html = render_to_string("billing/invoice.html", context(invoice, paid))
-    return HTML(string=html, url_fetcher=_nothing).write_pdf(
-        stylesheets=[_style()],
-        font_config=_fonts(),
-        pdf_variant="pdf/ua-1",
-        pdf_identifier=invoice.number.encode(),
-        full_fonts=False,
-    )
+    """The PDF of an issued invoice; the same invoice always gives the same bytes."""
+    return draw("billing/invoice.html", context(invoice, paid), STYLE, identifier=invoice.number)
 
 
 def context(invoice: Invoice, paid: Decimal) -> dict[str, Any]:
