@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -662,7 +662,20 @@ class _Changes:
             )
 
 
-def slots_of(slots: Iterable[Slot], formula: Formula) -> list[Slot] | None:
+class OfPart(Protocol):
+    """A slot, or as much of it as `slots_of` reads."""
+
+    @property
+    def part(self) -> str: ...
+
+    @property
+    def formula_id(self) -> int | None: ...
+
+
+AnySlot = TypeVar("AnySlot", bound=OfPart)
+
+
+def slots_of(slots: Iterable[AnySlot], formula: Formula) -> list[AnySlot] | None:
     """Among one day's slots of an activity and establishment, those the formula takes a place in.
 
     None when one of its parts has no slot that day: the formula is not open then.

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from html import escape
 from itertools import groupby
+from typing import NamedTuple
 
 from django.db.models import F
 from django.http import QueryDict
@@ -224,16 +225,21 @@ class Planning:
         if not whole:
             first = max(first, timezone.localdate(at).replace(day=1))
         formulas = [formula for formula in activity.formulas.all() if formula.active]
-        slots: dict[date, list[Slot]] = defaultdict(list)
-        for slot in Slot.objects.filter(
-            activity=activity, establishment=establishment, day__range=(first, last)
+        slots: dict[date, list[Room]] = defaultdict(list)
+        for row in (
+            Slot.objects.filter(activity=activity, establishment=establishment, day__range=(first, last))
+            .order_by()
+            .values_list(*Room._fields)
         ):
-            slots[slot.day].append(slot)
-        bookings = list(
-            Booking.objects.filter(child_id=enrolment.child_id, activity=activity, day__range=(first, last))
+            slots[row[0]].append(Room(*row))
+        bookings = [
+            Stand(*row)
+            for row in Booking.objects.filter(
+                child_id=enrolment.child_id, activity=activity, day__range=(first, last)
+            )
             .order_by("pk")
-            .only("household_id", "establishment_id", "formula_id", "day", "state")
-        )
+            .values_list(*Stand._fields)
+        ]
         lines = list(
             ReservationLine.objects.filter(
                 reservation__household_id=enrolment.household_id,
@@ -424,6 +430,26 @@ class Planning:
         return ""
 
 
+class Room(NamedTuple):
+    """As much of a slot as a cell needs: model instances would take as long as the rest of it."""
+
+    day: date
+    part: str
+    formula_id: int | None
+    capacity: int | None
+    taken: int
+    closed: bool
+
+
+class Stand(NamedTuple):
+    """As much of a booking as a cell needs."""
+
+    household_id: int
+    formula_id: int
+    day: date
+    state: str
+
+
 class _CellMaker:
     """Turns what the database says of a day into a cell."""
 
@@ -431,8 +457,8 @@ class _CellMaker:
         self,
         where: Where,
         formulas: list[Formula],
-        slots: Mapping[date, list[Slot]],
-        bookings: list[Booking],
+        slots: Mapping[date, list[Room]],
+        bookings: list[Stand],
         lines: list[ReservationLine],
         who: str,
     ) -> None:
@@ -445,8 +471,8 @@ class _CellMaker:
         self.waiting_list = where.enrolment.activity.waiting_list
         self.asks = where.enrolment.activity.processing == Activity.Processing.ON_REQUEST
         self.lines = {Choice(line.formula_id, line.day): line for line in lines}
-        self.last: dict[Choice, Booking] = {}
-        self.busy: dict[date, list[Booking]] = defaultdict(list)
+        self.last: dict[Choice, Stand] = {}
+        self.busy: dict[date, list[Stand]] = defaultdict(list)
         for booking in bookings:
             self.last[Choice(booking.formula_id, booking.day)] = booking
             if booking.state in LIVE:
@@ -495,7 +521,7 @@ class _CellMaker:
             cell.note = f"Complet depuis votre choix. {cell.note}"
         return cell
 
-    def _booked(self, formula: Formula, choice: Choice, booking: Booking) -> Cell:
+    def _booked(self, formula: Formula, choice: Choice, booking: Stand) -> Cell:
         if booking.household_id != self.household_id:
             sentence = "Ce jour est déjà réservé pour cet enfant."
             return self._plain(formula, choice, CellState.CLOSED, sentence, "déjà réservé")
