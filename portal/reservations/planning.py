@@ -132,6 +132,11 @@ class Week:
         return f"Semaine {self.number}"
 
     @property
+    def limit(self) -> str:
+        """« jusqu'au 24/11 à 10 h »: its nearest deadline, where cells are too small to say each."""
+        return next((cell.short for cell in self.cells if cell is not None and cell.field == BOOK), "")
+
+    @property
     def html(self) -> SafeString:
         """Its `<td>`s."""
         return mark_safe("".join(EMPTY if cell is None else cell.html for cell in self.cells))  # noqa: S308
@@ -500,7 +505,7 @@ class _CellMaker:
         asks = self.asks or answer.standing == Standing.LATE_REQUEST
         if any(slot.capacity is not None and slot.taken >= slot.capacity for slot in slots):
             return self._full(formula, choice, booking_line, asks=asks)
-        cell = self._plain(formula, choice, CellState.FREE, until, "")
+        cell = self._plain(formula, choice, CellState.FREE, until, _before(answer.until))
         cell.field = BOOK
         cell.checked = booking_line is not None
         cell.then = "requested" if asks else "accepted"
@@ -534,7 +539,7 @@ class _CellMaker:
         if isinstance(answer, Closed):
             return self._plain(formula, choice, state, answer.reason, "")
         until = "" if answer.until is None else f"Annulable {french.until(answer.until)}."
-        cell = self._plain(formula, choice, state, until, "")
+        cell = self._plain(formula, choice, state, until, _before(answer.until))
         cell.field = CANCEL
         line = self.lines.get(choice)
         cell.checked = line is not None and line.action == Action.CANCEL
@@ -572,6 +577,11 @@ def week_key(day: date) -> str:
 def weekday_numbers(values: Iterable[str]) -> list[int]:
     """Posted weekday numbers (« 0 » is Monday); what is not one is left out."""
     return [int(value) for value in values if value in WEEKDAY_NUMBERS]
+
+
+def _before(until: datetime | None) -> str:
+    """« jusqu'au 24/11 à 10 h », for the cell itself."""
+    return "" if until is None else f"jusqu'au {french.brief(until)}"
 
 
 def _lower_first(sentence: str) -> str:
