@@ -31,9 +31,7 @@ class Numbering:
         if not transaction.get_connection().in_atomic_block:
             raise transaction.TransactionManagementError("Numbers are taken inside the issuing transaction.")
         # Created without a lock by the first of a year; found and locked by one query ever after.
-        self._counter, _ = NumberCounter.objects.select_for_update().get_or_create(
-            series=series, year=year
-        )
+        self._counter, _ = NumberCounter.objects.select_for_update().get_or_create(series=series, year=year)
 
     def take(self, count: int = 1) -> list[Number]:
         """The next `count` numbers."""

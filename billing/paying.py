@@ -4,7 +4,7 @@
     allocate(payment, invoice, amount) -> PaymentAllocation
     settle(payment, state, at=…)              an online payment's answer, once
     refund(payment, amount, …) -> Payment     a negative payment that frees what it had paid
-    credit(credits, left=…, at=…) -> [Payment]  what a bank said it collected, many at once, in six queries
+    credit(collected, left=…, at=…) -> [Payment]  what a bank said it collected, many at once, in six queries
     release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
 
 Amounts are euros. What is allocated never exceeds the payment nor what is left of the invoice: the household's
@@ -140,13 +140,13 @@ class Credit:
     shares: Sequence[tuple[int, Decimal]]
 
 
-def credit(credits: Sequence[Credit], *, left: dict[int, Decimal], at: datetime) -> list[Payment]:
+def credit(collected: Sequence[Credit], *, left: dict[int, Decimal], at: datetime) -> list[Payment]:
     """One validated payment a credit, in order, each allocated to its shares as far as the invoices go.
 
     The caller holds the households' locks and has read `left` (what is left to pay, by invoice) under them;
     it is lowered by what is allocated. What exceeds an invoice stays the household's.
     """
-    if not credits:
+    if not collected:
         return []
     day = timezone.localtime(at).date()
     payments = Payment.objects.bulk_create(
@@ -159,11 +159,11 @@ def credit(credits: Sequence[Credit], *, left: dict[int, Decimal], at: datetime)
             reference=one.reference,
             recorded_at=at,
         )
-        for number, one in zip(Numbering(SERIES, day.year).take(len(credits)), credits, strict=True)
+        for number, one in zip(Numbering(SERIES, day.year).take(len(collected)), collected, strict=True)
     )
     Payment.history.bulk_history_create(payments, default_date=at)
     allocations = []
-    for payment, one in zip(payments, credits, strict=True):
+    for payment, one in zip(payments, collected, strict=True):
         free = payment.amount
         for invoice, share in one.shares:
             part = min(free, share, left[invoice])
