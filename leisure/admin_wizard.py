@@ -300,13 +300,11 @@ def _places_field(label: str) -> forms.IntegerField:
 class OpensPeriods(OwnPages):
     """Admin mixin that holds the wizard."""
 
-    desk_links = (
-        DeskLink(
-            "Ouvrir des vacances ou une période",
-            "leisure_open_period",
-            "reservations.add_slot",
-            "dates du calendrier, places, créneaux, en trois étapes",
-        ),
+    wizard_link = DeskLink(
+        "Ouvrir des vacances ou une période",
+        "leisure_open_period",
+        "reservations.add_slot",
+        "dates du calendrier, places, créneaux, en trois étapes",
     )
 
     def get_urls(self) -> list[Any]:

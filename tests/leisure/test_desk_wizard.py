@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from leisure import wizard
-from portal.reservations.models import Activity, ActivityDeadline, Capacity, Period, Slot
+from portal.reservations.models import Activity, ActivityDeadline, Capacity, Enrolment, Period, Slot
 from tests.conftest import logged_in
 from tests.factories import (
     ActivityDeadlineFactory,
@@ -208,7 +208,7 @@ def test_what_looks_wrong_is_said_before(activity, centre, holiday, agent_client
 def test_missing_health_files_are_counted(activity, holiday, books, year, centre):
     Activity.objects.filter(pk=activity.pk).update(health_file_required=True)
     activity.refresh_from_db()
-    books.enrolment.__class__.objects.filter(pk=books.enrolment.pk).update(activity=activity)
+    Enrolment.objects.filter(pk=books.enrolment.pk).update(activity=activity)
     plan = wizard.Plan(activity, [centre], "Hiver", holiday.starts_on, holiday.ends_on)
     found = wizard.outlook(plan, at=paris(2026, 11, 9)).warnings
     assert "1 enfant inscrit n'a pas encore de fiche sanitaire, obligatoire ici." in found

@@ -1,0 +1,129 @@
+"""« Registres de présence »: a centre's children by day or week, on screen, on paper, as PDF and as CSV."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+
+from billing import pdf
+from leisure import registers
+from leisure.models import SERVICE
+from portal import town
+from portal.admin_site import DeskLink
+from portal.desk import OwnPages, spreadsheet
+from portal.reservations import french
+from portal.reservations.calendars import week_of
+from portal.reservations.models import Establishment, Formula
+
+STYLE = Path(settings.BASE_DIR) / "templates" / "admin" / "leisure" / "register_pdf.css"
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+DAY, WEEK = "jour", "semaine"
+
+
+def centres() -> QuerySet[Establishment]:
+    """Where the service takes place: centres, and schools for the mornings and evenings."""
+    return (
+        Establishment.objects.filter(activities__service=SERVICE)
+        .distinct()
+        .order_by("-active", "kind", "name")
+    )
+
+
+class FormulaField(forms.ModelChoiceField):
+    def label_from_instance(self, formula: Formula) -> str:
+        return f"{formula} ({formula.activity})"
+
+
+class RegisterForm(forms.Form):
+    """Which centre, which days, which formula."""
+
+    centre = forms.ModelChoiceField(Establishment.objects.none(), label="Établissement", empty_label=None)
+    jour = forms.DateField(label="Jour", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    vue = forms.ChoiceField(
+        label="Durée",
+        choices=[(DAY, "Ce jour"), (WEEK, "Toute la semaine")],
+        widget=forms.RadioSelect,
+        initial=DAY,
+    )
+    formule = FormulaField(
+        Formula.objects.filter(activity__service=SERVICE).select_related("activity"),
+        label="Formule",
+        required=False,
+        empty_label="Toutes",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["centre"].queryset = centres()
+
+    def clean_jour(self) -> date:
+        day = self.cleaned_data["jour"]
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise forms.ValidationError(f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
+        return day
+
+
+class KeepsRegisters(OwnPages):
+    """Admin mixin that holds the page."""
+
+    register_link = DeskLink(
+        "Registres de présence",
+        "leisure_register",
+        "leisure.view_centre",
+        "enfants attendus par établissement, jour et formule",
+    )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.register_view)
+        return [path("registres/", view, name="leisure_register"), *super().get_urls()]
+
+    def register_view(self, request: HttpRequest) -> HttpResponse:
+        """What is asked stands in the address, so that it can be kept and sent."""
+        self.demand(request, "leisure.view_centre")
+        with_health = request.user.has_perm("families.view_childhealth")
+        first = centres().first()
+        asked = {
+            "centre": first.pk if first else "",
+            "jour": timezone.localdate().isoformat(),
+            "vue": DAY,
+            "formule": "",
+        }
+        form = RegisterForm(asked | {name: request.GET[name] for name in asked if name in request.GET})
+        if not form.is_valid():
+            return self._register_page(request, {"form": form, "sheets": None})
+        chosen = form.cleaned_data
+        centre, day, week = chosen["centre"], chosen["jour"], chosen["vue"] == WEEK
+        days = week_of(day) if week else [day]
+        sheets = registers.register(centre, days, formula=chosen["formule"], with_health=with_health)
+        name = f"registre-{centre.code}-{days[0]:%Y-%m-%d}"
+        if request.GET.get("format") == "csv":
+            return spreadsheet(f"{name}.csv", registers.rows(centre, sheets))
+        context = {
+            "form": form,
+            "centre": centre,
+            "formula": chosen["formule"],
+            "sheets": sheets,
+            "week": week,
+            "with_health": with_health,
+            "dates": french.span(days[0], days[-1], year=True) if week else french.day(day, year=True),
+        }
+        if request.GET.get("format") == "pdf":
+            return _pdf(name, context)
+        return self._register_page(request, context)
+
+    def _register_page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        return self.page(request, "admin/leisure/register.html", "Registres de présence", context)
+
+
+def _pdf(name: str, context: dict[str, Any]) -> HttpResponse:
+    printed = {"town": town.current(), "printed_on": french.moment(timezone.now(), year=True)}
+    content = pdf.draw("admin/leisure/register_pdf.html", context | printed, STYLE, identifier=name)
+    response = HttpResponse(content, content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="{name}.pdf"'
+    return response
