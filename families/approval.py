@@ -3,6 +3,7 @@
 Each verb is repeatable: answering what is already answered raises AlreadyAnswered and changes nothing.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +11,7 @@ from django.db import transaction
 
 from families import emails
 from families.models import ChangeRequest, Child, Custody, FamilyQuotient, Household, User
+from portal import town
 
 
 class AlreadyAnswered(Exception):
@@ -26,6 +28,14 @@ class Joined:
 
 class ReasonMissing(Exception):
     """A refusal says why. `str()` is a sentence for the agent."""
+
+
+def seems_resident(postcode: str, city: str) -> bool:
+    """What a new household's address says before an agent checks it: neither the town's name nor the
+    postcode of its town hall, where one is written, is an address elsewhere."""
+    here = town.current()
+    postcodes = re.findall(r"\b\d{5}\b", here.address)
+    return not postcodes or postcode in postcodes or _plain(city) == _plain(here.name)
 
 
 def accept_household(household: Household, *, by: User, at: datetime) -> Household:
@@ -111,10 +121,12 @@ def _is_used(child: Child) -> bool:
 
 def _identity(child: Child) -> tuple[str, str, str]:
     names = (child.first_name, child.last_name)
-    return (
-        *(" ".join(name.casefold().replace("-", " ").split()) for name in names),
-        child.birth_date.isoformat(),
-    )
+    return (*(_plain(name) for name in names), child.birth_date.isoformat())
+
+
+def _plain(name: str) -> str:
+    """A name without what people write differently: case, hyphens, spaces."""
+    return " ".join(name.casefold().replace("-", " ").split())
 
 
 def _waiting(model: type, pk: int):

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from families import recovery
+from families import approval, recovery
 from families.models import (
     AuthorisedPerson,
     ChangeRequest,
@@ -216,7 +216,8 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
             user = super().save(request)
             given = self.cleaned_data
             household = Household.objects.create(
-                **{name: given[name] for name in ("street", "street_more", "postcode", "city")}
+                **{name: given[name] for name in ("street", "street_more", "postcode", "city")},
+                resident=approval.seems_resident(given["postcode"], given["city"]),
             )
             names = {name: given[name] for name in ("first_name", "last_name", "phone")}
             Guardian.objects.create(household=household, user=user, **names)

@@ -7,6 +7,7 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 
 from families.models import Child, Guardian, Household, User
+from portal import town as portal_town
 from tests.conftest import Family
 from tests.factories import PASSWORD as PASSWORD_OF_CAST
 from tests.families.conftest import text_of
@@ -42,6 +43,19 @@ TYPED = {
 
 def sign_up(**changed: str):
     return Client().post(SIGNUP, TYPED | changed)
+
+
+def test_a_household_from_elsewhere_is_not_taken_for_a_resident(now, town):
+    type(town).objects.update(address="1 place du Marché\n01999 Valmirelle-les-Prés")
+    portal_town.forget()
+    sign_up()
+    sign_up(postcode="26000", city="Valence", username="autre.faure", email="autre@example.org")
+    sign_up(postcode="01998", city=town.name.upper(), username="hameau", email="hameau@example.org")
+    assert dict(Household.objects.values_list("postcode", "resident")) == {
+        "01999": True,
+        "26000": False,
+        "01998": True,
+    }
 
 
 def test_a_parent_creates_an_account_confirms_the_address_and_waits(now, town, commit, letters):
