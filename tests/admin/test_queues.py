@@ -49,6 +49,12 @@ def test_an_enrolment_shows_the_fewest_places_left_on_its_days(requested, cantee
     assert '<td class="field-places_left">sans limite</td>' in agent_client.get(reverse(ENROLMENTS)).text
 
 
+def test_a_decision_on_a_row_s_own_page_leads_back_to_the_queue_it_came_from(requested, agent_client):
+    where = reverse("admin:reservations_enrolment_change", args=[requested.pk])
+    page = agent_client.get(where, {"_changelist_filters": "etat=requested&q=Lina"})
+    assert f'action="{reverse(ENROLMENTS)}?etat=requested&amp;q=Lina"' in page.text
+
+
 def test_accepting_an_enrolment_records_who_and_when(requested, agent, agent_client, now):
     answer = act(agent_client, ENROLMENTS, "accept_selected", requested)
     requested.refresh_from_db()
