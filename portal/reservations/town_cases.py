@@ -133,8 +133,9 @@ def _covered(rule: Document) -> list[tuple[date, date]]:
 
 
 def _told_residence(case: Document) -> bool | None:
-    if "resident" in case:
-        return bool(case["resident"])
+    for name, answer in (("resident", True), ("non_resident", False), ("nonresident", False)):
+        if name in case:
+            return bool(case[name]) == answer
     if case.get("audience") in ("resident", "non_resident"):
         return case["audience"] == "resident"
     return None

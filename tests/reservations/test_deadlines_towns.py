@@ -193,6 +193,21 @@ def test_others_open_later(db: None) -> None:
     assert replayed(rule, "2026-11-03T10:00", "2026-12-22", "too_early", resident=False) is None
 
 
+@pytest.mark.parametrize("told", [{"resident": False}, {"non_resident": True}, {"audience": "non_resident"}])
+def test_a_case_says_in_several_ways_that_it_is_not_of_the_town(db: None, told: dict) -> None:
+    windows = {
+        who: {"covers_from": "2026-12-21", "covers_to": "2026-12-31", "opens": opens}
+        for who, opens in (("resident", "2026-11-02T08:00"), ("non_resident", "2026-11-09T08:00"))
+    }
+    rules = [
+        {"id": who, "services": ["alsh"], "audience": who, "type": "window", "windows": [window]}
+        for who, window in windows.items()
+    ]
+    town = {"id": "essai", "name": "Essai", "rules": rules}
+    case = {"service": "alsh", "action": "reserve", "attempt": "2026-11-03T10:00", "target": "2026-12-22"}
+    assert why_wrong(town, case | told | {"expect": "too_early"}) is None
+
+
 @pytest.mark.parametrize(
     ("typed", "read"),
     [
