@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Round
 from simple_history.models import HistoricalRecords
 
 from billing import absences, pricing
@@ -705,7 +705,10 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         return self.filter(household__guardians__user=user)
 
     def with_balance(self) -> "InvoiceQuerySet":
-        """Annotates `paid`, `credited` and `left` (to pay), in euros, in the same query."""
+        """Annotates `paid`, `credited` and `left` (to pay), in euros, in the same query.
+
+        `left` is rounded: SQLite subtracts in binary, and what is paid must leave zero.
+        """
         paid = (
             PaymentAllocation.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.VALIDATED)
             .order_by()
@@ -725,7 +728,7 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         return self.annotate(
             paid=Coalesce(Subquery(paid, output_field=money), zero),
             credited=Coalesce(Subquery(credited, output_field=money), zero),
-        ).annotate(left=ExpressionWrapper(F("total") - F("paid") - F("credited"), output_field=money))
+        ).annotate(left=Round(ExpressionWrapper(F("total") - F("paid") - F("credited"), output_field=money), 2))
 
 
 class Invoice(models.Model):

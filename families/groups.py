@@ -58,6 +58,7 @@ RIGHTS: dict[str, Rights] = {
         "portal": {"sentmail": VIEW},
         "catering": {"*": EVERYTHING},
         "leisure": {"*": EVERYTHING},
+        "billing": {"attendance": WRITE, "packedmeal": WRITE},
     },
     REGIE: {
         "families": {
@@ -79,7 +80,15 @@ RIGHTS: dict[str, Rights] = {
             "booking": VIEW,
         },
         "portal": {"sentmail": VIEW},
-        "billing": {"*": WRITE},
+        "billing": {
+            "*": WRITE,
+            "tariffband": EVERYTHING,
+            "tariffrate": EVERYTHING,
+            "tariffmodifier": EVERYTHING,
+            "formulatariff": EVERYTHING,
+            "manualcharge": EVERYTHING,
+            "packedmeal": EVERYTHING,
+        },
     },
     HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},
 }

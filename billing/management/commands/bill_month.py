@@ -1,7 +1,7 @@
 """`manage.py bill_month 2026-10`: issues a month's invoices here and now, or goes on after an interruption."""
 
 from argparse import ArgumentParser
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            month = datetime.strptime(options["month"], "%Y-%m").date()
+            month = date.fromisoformat(f"{options['month']}-01")
         except ValueError as error:
             raise CommandError(f"« {options['month']} » n'est pas un mois : écrivez 2026-10.") from error
         at, scope = timezone.now(), Scope(month)

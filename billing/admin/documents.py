@@ -1,0 +1,460 @@
+"""Invoices at the desk: billing a month, the list with its totals, files, credit notes."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, F, Sum
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from billing import files, invoicing, pdf, showing
+from billing.drafting import Scope
+from billing.models import BillingRun, BillingSettings, CreditNote, Invoice, InvoiceLine, ManualCharge
+from billing.pricing import euros
+from billing.tasks import issue_month
+from billing.views import pdf_response
+from portal.admin_site import DeskLink
+from portal.desk import NumberSearch, OwnPages, ShownOnly, ShownOnlyInline, badge
+from portal.reservations import french
+from portal.reservations.models import Activity, Establishment
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+DAY_INPUT = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+
+class AmountField(forms.DecimalField):
+    """A positive amount in euros, with a comma or a point."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"size": 10, "inputmode": "decimal"})
+        super().__init__(
+            min_value=Decimal("0.01"), decimal_places=2, max_digits=10, localize=True, widget=widget, **kwargs
+        )
+
+
+def last_month(today: date) -> date:
+    return today.replace(year=today.year - (today.month == 1), month=today.month - 1 or 12, day=1)
+
+
+class MonthForm(forms.Form):
+    """Which month, for which services and places."""
+
+    month = forms.CharField(
+        label="Mois", widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"})
+    )
+    activities = forms.ModelMultipleChoiceField(
+        label="Activités",
+        queryset=Activity.objects.order_by("order", "name"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Aucune cochée : toutes.",
+    )
+    establishments = forms.ModelMultipleChoiceField(
+        label="Établissements",
+        queryset=Establishment.objects.exclude(kind=Establishment.Kind.SCHOOL),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Aucun coché : tous.",
+    )
+    due_on = forms.DateField(label="À payer avant le", widget=DAY_INPUT)
+
+    def clean_month(self) -> date:
+        try:
+            return date.fromisoformat(f"{self.cleaned_data['month'].strip()}-01")
+        except ValueError:
+            raise forms.ValidationError("Écrivez le mois ainsi : 2026-10.") from None
+
+    def clean_due_on(self) -> date:
+        due_on = self.cleaned_data["due_on"]
+        if due_on < timezone.localdate():
+            raise forms.ValidationError("Cette date est déjà passée.")
+        return due_on
+
+    @property
+    def scope(self) -> Scope:
+        said = self.cleaned_data
+        return Scope(
+            said["month"],
+            tuple(sorted(one.pk for one in said["activities"])),
+            tuple(sorted(one.pk for one in said["establishments"])),
+        )
+
+
+@admin.register(BillingRun)
+class BillingRunAdmin(ShownOnly, OwnPages):
+    list_display = ("__str__", "what", "state_shown", "progress", "invoices_count", "total", "asked_by")
+    list_filter = ("state",)
+    fields = ("month_shown", "what", "state_shown", "progress", "invoices_count", "total", "due_on",
+              "asked_by", "asked_at", "finished_at", "trouble")  # fmt: skip
+    readonly_fields = fields
+    change_form_template = "admin/billing/run.html"
+    desk_order = 1
+    desk_links = (
+        DeskLink(
+            "Facturer un mois", "billing_billingrun_bill", "billing.add_billingrun", "aperçu, puis émission"
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return (
+            super()
+            .get_queryset(request)
+            .prefetch_related("activities", "establishments")
+            .select_related("asked_by")
+            .annotate(issued=Count("invoices", distinct=True), billed=Sum("invoices__total"))
+        )
+
+    @admin.display(description="mois facturé")
+    def month_shown(self, run: BillingRun) -> str:
+        return f"{french.MONTHS[run.month.month - 1]} {run.month.year}"
+
+    @admin.display(description="pour")
+    def what(self, run: BillingRun) -> str:
+        names = [*map(str, run.activities.all()), *map(str, run.establishments.all())]
+        return ", ".join(names) or "toutes les activités"
+
+    @admin.display(description="état", ordering="state")
+    def state_shown(self, run: BillingRun) -> str:
+        tint = {"done": "accepted", "failed": "refused"}.get(run.state, "requested")
+        return badge(tint, run.get_state_display())
+
+    @admin.display(description="foyers")
+    def progress(self, run: BillingRun) -> str:
+        return format_html(
+            '<progress max="{}" value="{}">{} sur {}</progress> {} sur {}',
+            max(run.households, 1), run.done, run.done, run.households, run.done, run.households,
+        )  # fmt: skip
+
+    @admin.display(description="factures", ordering="issued")
+    def invoices_count(self, run: BillingRun) -> str:
+        if not run.issued:
+            return "0"
+        url = reverse("admin:billing_invoice_changelist") + f"?run__id__exact={run.pk}"
+        return format_html('<a href="{}">{}</a>', url, run.issued)
+
+    @admin.display(description="total", ordering="billed")
+    def total(self, run: BillingRun) -> str:
+        return euros(run.billed or Decimal(0))
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("facturer/", wrap(self.bill), name="billing_billingrun_bill"),
+            path("<int:pk>/reprendre/", wrap(self.go_on), name="billing_billingrun_go_on"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        working = run is not None and run.state in (BillingRun.State.WAITING, BillingRun.State.RUNNING)
+        context = {
+            "working": working,
+            "may_go_on": run is not None
+            and run.state != BillingRun.State.DONE
+            and request.user.has_perm("billing.add_billingrun"),
+        }
+        answer = super().change_view(request, object_id, form_url, context | (extra_context or {}))
+        if working and request.method == "GET":
+            # The page follows the work without a script.
+            answer["Refresh"] = "3"
+        return answer
+
+    def bill(self, request: HttpRequest) -> HttpResponse:
+        """« Facturer un mois »: the form, then the preview, then the run."""
+        self.demand(request, "billing.add_billingrun")
+        now = timezone.now()
+        today = timezone.localdate(now)
+        due_on = today + timedelta(days=BillingSettings.current().payment_days)
+        initial = {"month": f"{last_month(today):%Y-%m}", "due_on": due_on}
+        form = MonthForm(request.POST or None, initial=initial)
+        preview = None
+        if request.method == "POST" and form.is_valid():
+            try:
+                if "confirmed" in request.POST:
+                    run = invoicing.start(
+                        form.scope, by=request.user, at=now, due_on=form.cleaned_data["due_on"]
+                    )
+                    issue_month.enqueue(run.pk)
+                    messages.success(request, "La facturation a commencé : cette page suit son avancement.")
+                    return redirect("admin:billing_billingrun_change", run.pk)
+                preview = invoicing.preview(form.scope, at=now)
+            except invoicing.BillingRefused as refusal:
+                form.add_error(None, str(refusal))
+        context = {"form": form, "preview": preview}
+        if preview:
+            context |= {
+                "total": euros(preview.total),
+                "carried_total": euros(preview.carried_total),
+                "month_name": f"{french.MONTHS[form.scope.month.month - 1]} {form.scope.month.year}",
+            }
+        return self.page(request, "admin/billing/bill_month.html", "Facturer un mois", context)
+
+    def go_on(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Hands an interrupted run over to the worker again."""
+        self.demand(request, "billing.add_billingrun")
+        run = get_object_or_404(BillingRun, pk=pk)
+        if request.method == "POST" and run.state != BillingRun.State.DONE:
+            issue_month.enqueue(run.pk)
+            messages.success(request, "La facturation reprend là où elle s'était arrêtée.")
+        return redirect("admin:billing_billingrun_change", pk)
+
+
+class BalanceFilter(admin.SimpleListFilter):
+    title = "état"
+    parameter_name = "etat"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("impayee", "À payer"),
+            ("retard", "En retard"),
+            ("partie", "Payée en partie"),
+            ("payee", "Payée"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "impayee":
+                return queryset.filter(left__gt=0)
+            case "retard":
+                return queryset.filter(left__gt=0, due_on__lt=timezone.localdate())
+            case "partie":
+                return queryset.filter(left__gt=0, left__lt=F("total"))
+            case "payee":
+                return queryset.filter(left__lte=0)
+        return queryset
+
+
+class MonthFilter(admin.SimpleListFilter):
+    title = "mois"
+    parameter_name = "mois"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        months = Invoice.objects.order_by("-month").values_list("month", flat=True).distinct()[:36]
+        return [(f"{month:%Y-%m}", f"{french.MONTHS[month.month - 1]} {month.year}") for month in months]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        try:
+            return queryset.filter(month=date.fromisoformat(f"{self.value()}-01"))
+        except ValueError:
+            return queryset
+
+
+class LineInline(ShownOnlyInline):
+    model = InvoiceLine
+    fields = (
+        "child_name",
+        "activity_name",
+        "label",
+        "dates",
+        "quantity",
+        "unit_price",
+        "amount",
+        "explanation",
+    )
+    readonly_fields = fields
+
+    @admin.display(description="jours")
+    def dates(self, line: InvoiceLine) -> str:
+        return showing.days_in_words([date.fromisoformat(day) for day in line.days])
+
+
+class CreditForm(forms.Form):
+    amount = AmountField(label="Montant de l'avoir")
+    reason = forms.CharField(label="Motif", max_length=300, widget=forms.TextInput(attrs={"size": 60}))
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ShownOnly, NumberSearch, OwnPages):
+    list_display = ("number", "month_shown", "household", "payer", "total_shown", "left_shown", "state_shown")
+    list_filter = (MonthFilter, BalanceFilter, "series", "year", "run")
+    search_fields = ("number", "payer")
+    search_help_text = "Numéro de facture, nom du destinataire ou numéro de foyer"
+    list_select_related = ("household",)
+    list_per_page = 50
+    inlines = (LineInline,)
+    fields = ("number", "month_shown", "issued_at", "due_on", "household", "payer", "address", "quotient",
+              "total_shown", "paid_shown", "credited_shown", "left_shown", "state_shown")  # fmt: skip
+    readonly_fields = fields
+    change_list_template = "admin/billing/invoices.html"
+    change_form_template = "admin/billing/invoice.html"
+    actions = ("download_pdfs", "download_csv", "download_lines", "download_xlsx")
+    desk_order = 2
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).with_balance()
+
+    @admin.display(description="mois", ordering="month")
+    def month_shown(self, invoice: Invoice) -> str:
+        return invoice.month_name
+
+    @admin.display(description="total", ordering="total")
+    def total_shown(self, invoice: Invoice) -> str:
+        return euros(invoice.total)
+
+    @admin.display(description="déjà payé", ordering="paid")
+    def paid_shown(self, invoice: Invoice) -> str:
+        return euros(invoice.paid)
+
+    @admin.display(description="avoirs", ordering="credited")
+    def credited_shown(self, invoice: Invoice) -> str:
+        return euros(invoice.credited)
+
+    @admin.display(description="reste à payer", ordering="left")
+    def left_shown(self, invoice: Invoice) -> str:
+        return euros(invoice.left)
+
+    @admin.display(description="état")
+    def state_shown(self, invoice: Invoice) -> str:
+        state = invoice.state_on(timezone.localdate())
+        tint = {"paid": "accepted", "overdue": "refused"}.get(state, "requested")
+        return badge(tint, state.label)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The list with the totals of all that its filters let through."""
+        answer = super().changelist_view(request, extra_context)
+        if (context := getattr(answer, "context_data", None)) and "cl" in context:
+            sums = (
+                context["cl"]
+                .queryset.order_by()
+                .aggregate(
+                    count=Count("pk"),
+                    billed=Sum("total"),
+                    paid=Sum("paid"),
+                    credited=Sum("credited"),
+                    left=Sum("left"),
+                )
+            )
+            context["totals"] = [
+                ("factures", sums["count"]),
+                *(
+                    (words, euros(sums[name] or Decimal(0)))
+                    for name, words in (
+                        ("billed", "facturés"),
+                        ("paid", "payés"),
+                        ("credited", "en avoirs"),
+                        ("left", "restent à payer"),
+                    )
+                ),
+            ]
+        return answer
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/pdf/", wrap(self.one_pdf), name="billing_invoice_pdf"),
+            path("<int:pk>/avoir/", wrap(self.credit), name="billing_invoice_credit"),
+            *super().get_urls(),
+        ]
+
+    def one_pdf(self, request: HttpRequest, pk: int) -> HttpResponse:
+        self.demand(request, "billing.view_invoice")
+        invoice = get_object_or_404(Invoice, pk=pk)
+        try:
+            content = pdf.read(pdf.stored(invoice, at=timezone.now()))
+        except pdf.PdfLost as lost:
+            messages.error(request, str(lost))
+            return redirect("admin:billing_invoice_change", pk)
+        return pdf_response(content, f"Facture-{invoice.number}.pdf")
+
+    def credit(self, request: HttpRequest, pk: int) -> HttpResponse:
+        self.demand(request, "billing.add_creditnote")
+        invoice = get_object_or_404(Invoice.objects.with_balance(), pk=pk)
+        form = CreditForm(request.POST or None, initial={"amount": invoice.left})
+        if request.method == "POST" and form.is_valid():
+            said = form.cleaned_data
+            try:
+                note = invoicing.credit(
+                    invoice, said["amount"], reason=said["reason"], by=request.user, at=timezone.now()
+                )
+            except invoicing.BillingRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(request, f"L'avoir n° {note.number} de {euros(note.amount)} est émis.")
+                return redirect("admin:billing_invoice_change", pk)
+        context = {
+            "form": form,
+            "back": reverse("admin:billing_invoice_change", args=[pk]),
+            "button": "Émettre l'avoir",
+            "lead": f"Facture n° {invoice.number} de {invoice.payer} : {euros(invoice.total)}, reste à payer"
+            f" {euros(invoice.left)}. Un avoir émis ne change plus.",
+        }
+        return self.page(
+            request, "admin/billing/form.html", f"Avoir sur la facture {invoice.number}", context
+        )
+
+    @admin.action(description="Télécharger les PDF (ZIP)")
+    def download_pdfs(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+        return download(
+            files.pdf_zip(Invoice.objects.filter(pk__in=queryset.values("pk"))),
+            "factures.zip",
+            "application/zip",
+        )
+
+    @admin.action(description="Télécharger les factures (CSV)")
+    def download_csv(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+        rows = files.csv_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset))
+        return download(rows, "factures.csv", "text/csv; charset=utf-8")
+
+    @admin.action(description="Télécharger les lignes (CSV)")
+    def download_lines(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+        rows = files.csv_stream(files.LINE_COLUMNS, files.line_rows(queryset))
+        return download(rows, "lignes.csv", "text/csv; charset=utf-8")
+
+    @admin.action(description="Télécharger les factures (XLSX)")
+    def download_xlsx(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+        return download(
+            files.xlsx_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset)), "factures.xlsx", XLSX
+        )
+
+
+def download(content: Any, name: str, content_type: str) -> StreamingHttpResponse:
+    """A file handed over piece by piece, kept by no cache."""
+    answer = StreamingHttpResponse(content, content_type=content_type)
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    answer["Cache-Control"] = "private, no-store"
+    return answer
+
+
+@admin.register(CreditNote)
+class CreditNoteAdmin(ShownOnly):
+    list_display = ("number", "invoice", "amount", "reason", "issued_at", "issued_by")
+    list_select_related = ("invoice", "issued_by")
+    search_fields = ("number", "invoice__number", "reason")
+    desk_order = 20
+
+
+@admin.register(ManualCharge)
+class ManualChargeAdmin(NumberSearch):
+    list_display = ("label", "household", "quantity", "unit_price", "reason", "billed_by")
+    list_select_related = ("household", "line__invoice")
+    search_fields = ("label", "reason")
+    autocomplete_fields = ("household", "child")
+    fields = ("household", "child", "label", "quantity", "unit_price", "reason")
+    desk_order = 15
+
+    @admin.display(description="facturée par")
+    def billed_by(self, charge: ManualCharge) -> str:
+        return charge.line.invoice.number if charge.line else "à la prochaine facture"
+
+    def save_model(self, request: HttpRequest, obj: ManualCharge, form: Any, change: bool) -> None:
+        if not change:
+            obj.created_by = request.user
+        super().save_model(request, obj, form, change)
+
+    def has_change_permission(self, request: HttpRequest, obj: ManualCharge | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.line_id is None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: ManualCharge | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.line_id is None)

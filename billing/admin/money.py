@@ -1,0 +1,298 @@
+"""Money at the desk: payments taken, the cash-book, attendance and absence rules."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, Sum
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from billing import files, paying
+from billing.admin.documents import DAY_INPUT, XLSX, AmountField, download
+from billing.models import AbsencePolicy, Attendance, Invoice, Payment, PaymentAllocation
+from billing.pricing import euros
+from families.models import Household
+from portal.admin_site import DeskLink
+from portal.desk import NumberSearch, OwnPages, ShownOnly, ShownOnlyInline, badge
+
+AT_THE_DESK = [(value, label) for value, label in Payment.Means.choices if value != Payment.Means.ONLINE]
+
+
+class PaymentForm(forms.Form):
+    """Money taken at the desk, for all unpaid invoices of a household or for those chosen."""
+
+    amount = AmountField(label="Montant")
+    means = forms.ChoiceField(label="Moyen de paiement", choices=AT_THE_DESK)
+    paid_on = forms.DateField(label="Payé le", widget=DAY_INPUT)
+    reference = forms.CharField(
+        label="Référence", max_length=100, required=False, help_text="N° de chèque, de virement…"
+    )
+    invoices = forms.ModelMultipleChoiceField(
+        label="Pour les factures",
+        queryset=Invoice.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Aucune cochée : la plus ancienne d'abord.",
+    )
+
+    def __init__(self, *args: Any, household: Household, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        invoices = self.fields["invoices"]
+        invoices.queryset = (
+            Invoice.objects.with_balance()
+            .filter(household=household, left__gt=0)
+            .order_by("due_on", "sequence")
+        )
+        invoices.label_from_instance = lambda one: (
+            f"{one.number} ({one.month_name}) : reste {euros(one.left)}"
+        )
+
+
+class HouseholdForm(forms.Form):
+    number = forms.CharField(
+        label="Foyer ou facture", help_text="Le numéro du foyer (000123) ou d'une facture (F2026-000042)."
+    )
+
+    def clean_number(self) -> Household:
+        said = self.cleaned_data["number"].strip()
+        invoice = Invoice.objects.filter(number__iexact=said).select_related("household").first()
+        if invoice is not None:
+            return invoice.household
+        household = (
+            Household.objects.filter(pk=int(said)).first() if said.isdecimal() and len(said) < 10 else None
+        )
+        if household is None:
+            raise forms.ValidationError("Aucun foyer ni aucune facture ne porte ce numéro.")
+        return household
+
+
+class RefundForm(forms.Form):
+    amount = AmountField(label="Montant à rembourser")
+    means = forms.ChoiceField(label="Moyen", choices=AT_THE_DESK)
+    paid_on = forms.DateField(label="Le", widget=DAY_INPUT)
+
+
+class AllocationInline(ShownOnlyInline):
+    model = PaymentAllocation
+    fields = ("invoice", "amount")
+    readonly_fields = fields
+
+
+@admin.register(Payment)
+class PaymentAdmin(ShownOnly, NumberSearch, OwnPages):
+    list_display = (
+        "number",
+        "paid_on",
+        "household",
+        "amount_shown",
+        "means",
+        "reference",
+        "state_shown",
+        "recorded_by",
+    )
+    list_filter = ("means", "state", "paid_on")
+    list_select_related = ("household", "recorded_by")
+    search_fields = ("number", "reference")
+    search_help_text = "Numéro de reçu, référence ou numéro de foyer"
+    date_hierarchy = "paid_on"
+    inlines = (AllocationInline,)
+    fields = ("number", "household", "amount_shown", "unused", "means", "state_shown", "paid_on", "reference",
+              "refunds", "recorded_by", "recorded_at")  # fmt: skip
+    readonly_fields = fields
+    change_form_template = "admin/billing/payment.html"
+    actions = ("download_csv", "download_xlsx")
+    desk_order = 5
+    desk_links = (
+        DeskLink(
+            "Encaisser un règlement",
+            "billing_payment_take",
+            "billing.add_payment",
+            "espèces, chèque, virement, CESU",
+        ),
+        DeskLink(
+            "Journal de caisse", "billing_payment_cash_book", "billing.view_payment", "par jour et par moyen"
+        ),
+    )
+
+    @admin.display(description="montant", ordering="amount")
+    def amount_shown(self, payment: Payment) -> str:
+        return euros(payment.amount)
+
+    @admin.display(description="pas encore utilisé")
+    def unused(self, payment: Payment) -> str:
+        return euros(paying.unused(payment))
+
+    @admin.display(description="état", ordering="state")
+    def state_shown(self, payment: Payment) -> str:
+        tint = {"validated": "accepted", "pending": "requested"}.get(payment.state, "refused")
+        return badge(tint, payment.get_state_display())
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("encaisser/", wrap(self.take), name="billing_payment_take"),
+            path("encaisser/<int:household>/", wrap(self.take_from), name="billing_payment_take_from"),
+            path("<int:pk>/rembourser/", wrap(self.refund), name="billing_payment_refund"),
+            path("journal/", wrap(self.cash_book), name="billing_payment_cash_book"),
+            *super().get_urls(),
+        ]
+
+    def take(self, request: HttpRequest) -> HttpResponse:
+        """Whose money it is."""
+        self.demand(request, "billing.add_payment")
+        form = HouseholdForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            return redirect("admin:billing_payment_take_from", form.cleaned_data["number"].pk)
+        context = {"form": form, "back": reverse("admin:billing_payment_changelist"), "button": "Suivant"}
+        return self.page(request, "admin/billing/form.html", "Encaisser un règlement", context)
+
+    def take_from(self, request: HttpRequest, household: int) -> HttpResponse:
+        """How much, how, and for which invoices."""
+        self.demand(request, "billing.add_payment")
+        home = get_object_or_404(Household, pk=household)
+        unpaid = Invoice.objects.with_balance().filter(household=home, left__gt=0)
+        left = unpaid.aggregate(sum=Sum("left"))["sum"] or Decimal(0)
+        initial = {"paid_on": timezone.localdate(), "means": Payment.Means.CASH} | (
+            {"amount": left} if left else {}
+        )
+        form = PaymentForm(request.POST or None, initial=initial, household=home)
+        if request.method == "POST" and form.is_valid():
+            said = form.cleaned_data
+            try:
+                payment = paying.record(
+                    home, said["amount"], said["means"], paid_on=said["paid_on"], by=request.user,
+                    at=timezone.now(), reference=said["reference"], invoices=list(said["invoices"]) or None,
+                )  # fmt: skip
+            except paying.PaymentRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(
+                    request,
+                    f"Le règlement de {euros(payment.amount)} est enregistré, reçu n° {payment.number}.",
+                )
+                return redirect("admin:billing_payment_change", payment.pk)
+        names = " et ".join(str(guardian) for guardian in home.guardians.all())
+        context = {
+            "form": form,
+            "back": reverse("admin:billing_payment_take"),
+            "button": "Encaisser",
+            "lead": f"{home}, {names} : reste à payer {euros(left)}.",
+        }
+        return self.page(request, "admin/billing/form.html", "Encaisser un règlement", context)
+
+    def refund(self, request: HttpRequest, pk: int) -> HttpResponse:
+        self.demand(request, "billing.add_payment")
+        payment = get_object_or_404(Payment, pk=pk)
+        free = paying.unused(payment)
+        form = RefundForm(
+            request.POST or None,
+            initial={"amount": free or None, "means": payment.means, "paid_on": timezone.localdate()},
+        )
+        if request.method == "POST" and form.is_valid():
+            said = form.cleaned_data
+            try:
+                given = paying.refund(
+                    payment,
+                    said["amount"],
+                    means=said["means"],
+                    paid_on=said["paid_on"],
+                    by=request.user,
+                    at=timezone.now(),
+                )
+            except paying.PaymentRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(
+                    request, f"Le remboursement de {euros(-given.amount)} est enregistré, n° {given.number}."
+                )
+                return redirect("admin:billing_payment_change", payment.pk)
+        context = {
+            "form": form,
+            "back": reverse("admin:billing_payment_change", args=[pk]),
+            "button": "Rembourser",
+            "lead": f"Règlement n° {payment.number} de {euros(payment.amount)} : {euros(free)} ne paient aucune facture.",
+        }
+        return self.page(request, "admin/billing/form.html", "Rembourser", context)
+
+    def cash_book(self, request: HttpRequest) -> HttpResponse:
+        """What the régie took, per day and means, of a month."""
+        self.demand(request, "billing.view_payment")
+        today = timezone.localdate()
+        try:
+            month = date.fromisoformat(f"{request.GET.get('mois', '')}-01")
+        except ValueError:
+            month = today.replace(day=1)
+        rows = (
+            Payment.objects.validated()
+            .filter(paid_on__year=month.year, paid_on__month=month.month)
+            .values("paid_on", "means")
+            .annotate(sum=Sum("amount"), count=Count("pk"))
+            .order_by("paid_on", "means")
+        )
+        labels = dict(Payment.Means.choices)
+        book = [
+            {
+                "day": row["paid_on"],
+                "means": labels[row["means"]],
+                "count": row["count"],
+                "sum": euros(row["sum"]),
+            }
+            for row in rows
+        ]
+        by_means: dict[str, Decimal] = {}
+        for row in rows:
+            by_means[labels[row["means"]]] = by_means.get(labels[row["means"]], Decimal(0)) + row["sum"]
+        context = {
+            "month": f"{month:%Y-%m}",
+            "book": book,
+            "totals": [(name, euros(amount)) for name, amount in by_means.items()],
+            "total": euros(sum(by_means.values(), Decimal(0))),
+        }
+        return self.page(request, "admin/billing/cash_book.html", "Journal de caisse", context)
+
+    @admin.action(description="Télécharger les règlements (CSV)")
+    def download_csv(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+        rows = files.csv_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
+        return download(rows, "reglements.csv", "text/csv; charset=utf-8")
+
+    @admin.action(description="Télécharger les règlements (XLSX)")
+    def download_xlsx(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+        rows = files.xlsx_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
+        return download(rows, "reglements.xlsx", XLSX)
+
+
+@admin.register(Attendance)
+class AttendanceAdmin(admin.ModelAdmin):
+    list_display = ("day", "child", "formula", "establishment", "state", "reason", "certificate_at")
+    list_filter = ("state", "reason", "establishment", "formula__activity")
+    list_select_related = ("child", "formula", "establishment")
+    search_fields = ("child__first_name", "child__last_name")
+    date_hierarchy = "day"
+    raw_id_fields = ("booking",)
+    autocomplete_fields = ("household", "child", "establishment")
+    fields = ("booking", "household", "child", "formula", "establishment", "day", "state", "minutes", "reason",
+              "certificate_at")  # fmt: skip
+    desk_order = 25
+
+    def save_model(self, request: HttpRequest, obj: Attendance, form: Any, change: bool) -> None:
+        obj.entered_by, obj.entered_at = request.user, timezone.now()
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(AbsencePolicy)
+class AbsencePolicyAdmin(admin.ModelAdmin):
+    list_display = (
+        "__str__",
+        "certificates_count",
+        "within_hours",
+        "waiting_days",
+        "late_waiting_days",
+        "max_days",
+    )
+    list_select_related = ("activity",)
+    desk_order = 80

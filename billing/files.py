@@ -1,0 +1,202 @@
+"""Files for accountants: PDFs in a ZIP streamed with constant memory, CSV and XLSX of invoices and payments."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from xml.sax.saxutils import escape
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from billing import pdf
+from billing.models import Invoice, InvoiceLine, Payment
+
+Cell = str | int | date | Decimal | None
+A_BITE = 200
+
+
+class _Sink(io.RawIOBase):
+    """What a ZIP writes, handed over and forgotten."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+        self._place = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._written.append(bytes(data))
+        self._place += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._place
+
+    def taken(self) -> bytes:
+        data, self._written = b"".join(self._written), []
+        return data
+
+
+def pdf_zip(invoices: QuerySet[Invoice]) -> Iterator[bytes]:
+    """A ZIP of the invoices' PDFs, piece by piece; one that is lost is named in « manquantes.txt »."""
+    sink, lost = _Sink(), []
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # PDFs are compressed already
+        for invoice in _all(invoices.select_related("pdf").prefetch_related("lines").order_by("pk")):
+            try:
+                kept = getattr(invoice, "pdf", None) or pdf.stored(invoice, at=timezone.now())
+                archive.writestr(f"{invoice.number}.pdf", pdf.read(kept))
+            except pdf.PdfLost as error:
+                lost.append(str(error))
+            yield sink.taken()
+        if lost:
+            archive.writestr("manquantes.txt", "\n".join(lost))
+    yield sink.taken()
+
+
+def _all(rows: QuerySet[Any]) -> Iterator[Any]:
+    return iter(rows.iterator(chunk_size=A_BITE))
+
+
+INVOICE_COLUMNS = (
+    "Numéro", "Mois", "Émise le", "À payer avant le", "Foyer", "Destinataire", "Quotient", "Total", "Payé",
+    "Avoirs", "Reste à payer",
+)  # fmt: skip
+LINE_COLUMNS = (
+    "Facture", "Mois", "Foyer", "Enfant", "Activité", "Désignation", "Jours", "Quantité", "Prix unitaire",
+    "Montant", "TVA (%)",
+)  # fmt: skip
+PAYMENT_COLUMNS = (
+    "Reçu", "Payé le", "Foyer", "Moyen", "Référence", "Montant", "État", "Factures", "Encaissé par",
+)  # fmt: skip
+
+
+def invoice_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
+    for one in _all(invoices.with_balance().select_related("household").order_by("pk")):  # type: ignore[attr-defined]
+        yield (
+            one.number, one.month_name, timezone.localtime(one.issued_at).date(), one.due_on,
+            one.household.number, one.payer, one.quotient, one.total, one.paid, one.credited, one.left,
+        )  # fmt: skip
+
+
+def line_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
+    lines = InvoiceLine.objects.filter(invoice__in=invoices.order_by().values("pk"))
+    for line in _all(lines.select_related("invoice__household").order_by("invoice_id", "position")):
+        yield (
+            line.invoice.number, line.invoice.month_name, line.invoice.household.number, line.child_name,
+            line.activity_name, line.label, ", ".join(line.days), line.quantity, line.unit_price, line.amount,
+            line.vat_percent,
+        )  # fmt: skip
+
+
+def payment_rows(payments: QuerySet[Payment]) -> Iterator[tuple[Cell, ...]]:
+    payments = payments.select_related("household", "recorded_by").prefetch_related("allocations__invoice")
+    for one in _all(payments.order_by("paid_on", "pk")):
+        yield (
+            one.number, one.paid_on, one.household.number, one.get_means_display(), one.reference, one.amount,
+            one.get_state_display(), ", ".join(part.invoice.number for part in one.allocations.all()),
+            str(one.recorded_by or ""),
+        )  # fmt: skip
+
+
+class _Echo:
+    def write(self, value: str) -> str:
+        return value
+
+
+def _french(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, Decimal):
+        return f"{cell:.2f}".replace(".", ",")
+    if isinstance(cell, date):
+        return f"{cell:%d/%m/%Y}"
+    # A spreadsheet must not read a name as a formula.
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t") else str(cell)
+
+
+def csv_stream(columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> Iterator[str]:
+    """CSV as French spreadsheets open it: semicolons, decimal commas, UTF-8 with its mark."""
+    writer = csv.writer(_Echo(), delimiter=";")
+    yield "\N{ZERO WIDTH NO-BREAK SPACE}" + writer.writerow(columns)
+    for row in rows:
+        yield writer.writerow([_french(cell) for cell in row])
+
+
+# XLSX, written by hand: three small XML parts and a sheet, without a formula or a macro.
+
+_TYPES = (
+    '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+    '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    '<Default Extension="xml" ContentType="application/xml"/>'
+    '<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.'
+    'spreadsheetml.sheet.main+xml"/>'
+    '<Override PartName="/xl/worksheets/sheet1.xml" ContentType="application/vnd.openxmlformats-'
+    'officedocument.spreadsheetml.worksheet+xml"/>'
+    '<Override PartName="/xl/styles.xml" ContentType="application/vnd.openxmlformats-officedocument.'
+    'spreadsheetml.styles+xml"/></Types>'
+)
+_RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_PARTS = {
+    "[Content_Types].xml": _TYPES,
+    "_rels/.rels": (
+        f'<Relationships xmlns="{_PACKAGE}"><Relationship Id="rId1" Type="{_RELATIONS}/officeDocument"'
+        ' Target="xl/workbook.xml"/></Relationships>'
+    ),
+    "xl/workbook.xml": (
+        f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>'
+        '<sheet name="Feuille" sheetId="1" r:id="rId1"/></sheets></workbook>'
+    ),
+    "xl/_rels/workbook.xml.rels": (
+        f'<Relationships xmlns="{_PACKAGE}"><Relationship Id="rId1" Type="{_RELATIONS}/worksheet"'
+        f' Target="worksheets/sheet1.xml"/><Relationship Id="rId2" Type="{_RELATIONS}/styles"'
+        ' Target="styles.xml"/></Relationships>'
+    ),
+    # Cell styles: 0 plain, 1 amount, 2 date, 3 heading.
+    "xl/styles.xml": (
+        f'<styleSheet xmlns="{_MAIN}"><fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
+        '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts><fills count="1"><fill>'
+        '<patternFill patternType="none"/></fill></fills><borders count="1"><border/></borders>'
+        '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="4"><xf/>'
+        '<xf numFmtId="4" applyNumberFormat="1"/><xf numFmtId="14" applyNumberFormat="1"/>'
+        '<xf fontId="1" applyFont="1"/></cellXfs></styleSheet>'
+    ),
+}
+_DAY_ZERO = date(1899, 12, 30)
+
+
+def _xml_cell(cell: Cell, style: int = 0) -> str:
+    if cell is None:
+        return "<c/>"
+    if isinstance(cell, Decimal):
+        return f'<c s="1"><v>{cell:.2f}</v></c>'
+    if isinstance(cell, date):
+        return f'<c s="2"><v>{(cell - _DAY_ZERO).days}</v></c>'
+    if isinstance(cell, int):
+        return f"<c><v>{cell}</v></c>"
+    text = escape("".join(sign for sign in cell if sign.isprintable()))
+    return f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
+
+
+def xlsx_stream(columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> Iterator[bytes]:
+    """An XLSX workbook of one sheet, amounts and dates as such, piece by piece."""
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in _PARTS.items():
+            archive.writestr(name, content)
+        with archive.open("xl/worksheets/sheet1.xml", "w") as sheet:
+            sheet.write(f'<worksheet xmlns="{_MAIN}"><sheetData><row>'.encode())
+            sheet.write("".join(_xml_cell(name, 3) for name in columns).encode())
+            sheet.write(b"</row>")
+            for row in rows:
+                sheet.write(f"<row>{''.join(map(_xml_cell, row))}</row>".encode())
+                yield sink.taken()
+            sheet.write(b"</sheetData></worksheet>")
+    yield sink.taken()

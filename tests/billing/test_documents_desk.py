@@ -1,0 +1,195 @@
+"""The accountant's month: preview, issue, files, a payment at the desk, a credit note."""
+
+import csv
+import io
+import zipfile
+from decimal import Decimal
+
+import pytest
+from django.core.files.storage import FileSystemStorage
+from django.urls import reverse
+
+from billing import invoicing
+from billing.models import BillingRun, CreditNote, Invoice, InvoicePdf, ManualCharge, Payment
+from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
+from tests.conftest import logged_in
+
+D = Decimal
+NBSP = "\N{NO-BREAK SPACE}"
+BILL = "admin:billing_billingrun_bill"
+
+
+@pytest.fixture(autouse=True)
+def private(monkeypatch, tmp_path):
+    monkeypatch.setattr(InvoicePdf._meta.get_field("file"), "storage", FileSystemStorage(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def billed(month):
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    return list(Invoice.objects.order_by("sequence"))
+
+
+def body(answer):
+    return b"".join(answer.streaming_content)
+
+
+def test_a_month_is_previewed_then_issued_and_printed_by_the_worker(month, regie_client):
+    said = {"month": "2026-11", "due_on": "2026-12-31"}
+    preview = regie_client.post(reverse(BILL), said).content.decode()
+    assert f"25,60{NBSP}€" in preview and "2 factures, 2 lignes" in preview
+    assert "Émettre 2 factures" in preview and "pas terminé" in preview
+    assert not Invoice.objects.exists()
+    answer = regie_client.post(reverse(BILL), said | {"confirmed": "1"})
+    run = BillingRun.objects.get()
+    assert answer["Location"] == reverse("admin:billing_billingrun_change", args=[run.pk])
+    assert (run.state, Invoice.objects.count(), InvoicePdf.objects.count()) == ("done", 2, 2)
+    page = regie_client.get(answer["Location"]).content.decode()
+    assert "2 sur 2" in page and f"25,60{NBSP}€" in page
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"month": "2027-05", "due_on": "2027-06-01"}, "commencé"),
+        ({"month": "novembre", "due_on": "2026-12-31"}, "Écrivez le mois ainsi"),
+        ({"month": "2026-11", "due_on": "2026-01-01"}, "déjà passée"),
+        ({"month": "", "due_on": ""}, "obligatoire"),
+        ({"month": "2026-11", "due_on": "2026-12-31", "activities": "99999"}, "valide"),
+    ],
+)
+def test_a_month_that_cannot_be_billed_is_explained(month, regie_client, said, message):
+    answer = regie_client.post(reverse(BILL), said | {"confirmed": "1"})
+    assert answer.status_code == 200
+    assert message in answer.content.decode()
+    assert not BillingRun.objects.exists()
+
+
+def test_a_month_already_billed_is_refused(billed, regie_client):
+    said = {"month": "2026-11", "due_on": "2026-12-31", "confirmed": "1"}
+    assert "déjà facturé" in regie_client.post(reverse(BILL), said).content.decode()
+
+
+def test_only_who_may_bill_does(month, agent_client, books_client):
+    assert agent_client.get(reverse(BILL)).status_code == 403
+    assert books_client.get(reverse(BILL)).status_code in (302, 403)
+
+
+def test_the_list_has_totals_of_what_its_filters_let_through(billed, regie_client):
+    answer = regie_client.get(reverse("admin:billing_invoice_changelist"), {"mois": "2026-11"})
+    assert answer.context_data["totals"][0] == ("factures", 2)
+    assert answer.context_data["totals"][1] == ("facturés", f"25,60{NBSP}€")
+    nothing = regie_client.get(reverse("admin:billing_invoice_changelist"), {"etat": "payee"})
+    assert nothing.context_data["totals"][0] == ("factures", 0)
+
+
+def choose(client, action, invoices):
+    said = {"action": action, "_selected_action": [invoice.pk for invoice in invoices]}
+    return client.post(reverse("admin:billing_invoice_changelist"), said)
+
+
+def test_a_zip_holds_the_pdf_of_every_invoice_chosen(billed, regie_client):
+    archive = zipfile.ZipFile(io.BytesIO(body(choose(regie_client, "download_pdfs", billed))))
+    assert archive.namelist() == ["F2026-000001.pdf", "F2026-000002.pdf"]
+    assert archive.read("F2026-000001.pdf").startswith(b"%PDF")
+
+
+def test_a_lost_pdf_is_named_in_the_zip(billed, regie_client, private):
+    body(choose(regie_client, "download_pdfs", billed[:1]))
+    InvoicePdf.objects.update(sha256="0" * 64)
+    archive = zipfile.ZipFile(io.BytesIO(body(choose(regie_client, "download_pdfs", billed))))
+    assert archive.namelist() == ["F2026-000002.pdf", "manquantes.txt"]
+
+
+def test_csv_and_xlsx_say_what_the_list_says(billed, regie_client):
+    text = body(choose(regie_client, "download_csv", billed)).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text), delimiter=";"))
+    assert [(row["Numéro"], row["Total"], row["Reste à payer"]) for row in rows] == [
+        ("F2026-000001", "12,80", "12,80"), ("F2026-000002", "12,80", "12,80"),
+    ]  # fmt: skip
+    lines = body(choose(regie_client, "download_lines", billed)).decode("utf-8-sig")
+    assert "Lina Roux" in lines and "2026-11-02, 2026-11-03" in lines
+    workbook = zipfile.ZipFile(io.BytesIO(body(choose(regie_client, "download_xlsx", billed))))
+    sheet = workbook.read("xl/worksheets/sheet1.xml").decode()
+    assert sheet.count("<row>") == 3
+    assert sheet.count('<c s="1"><v>12.80</v></c>') == 4
+
+
+def test_a_payment_at_the_desk_pays_the_invoice(billed, books, regie_client):
+    found = regie_client.post(reverse("admin:billing_payment_take"), {"number": "f2026-000001"})
+    answer = regie_client.post(
+        found["Location"],
+        {"amount": "12,80", "means": "cheque", "paid_on": "2026-11-09", "reference": "0042"},
+    )
+    payment = Payment.objects.get()
+    assert answer["Location"] == reverse("admin:billing_payment_change", args=[payment.pk])
+    assert Invoice.objects.with_balance().get(pk=billed[0].pk).left == 0
+    book = regie_client.get(reverse("admin:billing_payment_cash_book"), {"mois": "2026-11"}).content.decode()
+    assert "Chèque" in book and f"12,80{NBSP}€" in book
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"amount": "-1", "means": "cash", "paid_on": "2026-11-09"}, "supérieure"),
+        ({"amount": "abc", "means": "cash", "paid_on": "2026-11-09"}, "nombre"),
+        ({"amount": "5", "means": "or", "paid_on": "2026-11-09"}, "valide"),
+        ({"amount": "5", "means": "cash", "paid_on": "2030-01-01"}, "à venir"),
+    ],
+)
+def test_a_wrong_payment_is_refused_in_words(billed, books, regie_client, said, message):
+    page = reverse("admin:billing_payment_take_from", args=[books.household.pk])
+    answer = regie_client.post(page, said)
+    assert message in answer.content.decode()
+    assert not Payment.objects.exists()
+
+
+def test_nobody_s_number_is_refused(regie_client, month):
+    answer = regie_client.post(reverse("admin:billing_payment_take"), {"number": "999999"})
+    assert "Aucun foyer ni aucune facture" in answer.content.decode()
+
+
+def test_a_credit_note_is_issued_from_the_invoice(billed, regie_client):
+    page = reverse("admin:billing_invoice_credit", args=[billed[0].pk])
+    refused = regie_client.post(page, {"amount": "50", "reason": "Trop"}).content.decode()
+    assert "Il ne reste que 12,80" in refused
+    regie_client.post(page, {"amount": "2,80", "reason": "Erreur"})
+    assert CreditNote.objects.get().amount == D("2.80")
+
+
+def test_an_invoice_s_page_only_shows(billed, regie_client):
+    page = reverse("admin:billing_invoice_change", args=[billed[0].pk])
+    assert "2, 3, 5 et 6 novembre" in regie_client.get(page).content.decode()
+    assert regie_client.post(page, {"payer": "Autre"}).status_code == 403
+    assert regie_client.get(reverse("admin:billing_invoice_pdf", args=[billed[0].pk])).status_code == 200
+
+
+def test_a_line_by_hand_is_written_until_it_is_billed(month, books, regie_client):
+    said = {
+        "household": books.household.pk,
+        "label": "Badge",
+        "quantity": "1",
+        "unit_price": "3",
+        "reason": "Perte",
+    }
+    regie_client.post(reverse("admin:billing_manualcharge_add"), said)
+    charge = ManualCharge.objects.get()
+    assert charge.created_by.username == "regie"
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    page = reverse("admin:billing_manualcharge_change", args=[charge.pk])
+    assert regie_client.post(page, said | {"unit_price": "300"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "billing_invoice_changelist", "billing_billingrun_changelist", "billing_payment_changelist",
+        "billing_creditnote_changelist", "billing_manualcharge_changelist", "billing_attendance_changelist",
+        "billing_attendance_add", "billing_absencepolicy_changelist", "billing_absencepolicy_add",
+        "billing_payment_take", "billing_payment_cash_book", "billing_tariff_changelist",
+        "billing_billingsettings_add", "billing_packedmeal_changelist", BILL.removeprefix("admin:"),
+    ],
+)  # fmt: skip
+def test_every_page_of_the_desk_opens_for_the_accountant(billed, regie, name):
+    assert logged_in(regie).get(reverse(f"admin:{name}")).status_code == 200
