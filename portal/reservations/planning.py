@@ -95,7 +95,8 @@ class Cell:
             return mark_safe(  # noqa: S308 – every word in it is escaped above
                 f'<td role="cell" class="cell cell--{self.state}{lost}">'
                 f'<span class="visually-hidden">{name}. {note}</span>'
-                f'<span class="cell-day" aria-hidden="true">{self.number}</span><span class="cell-icon"></span>'
+                f'<span class="cell-day" aria-hidden="true">{self.number}</span>'
+                f'<span class="cell-icon"></span>'
                 f'<span class="cell-why" aria-hidden="true" title="{note}">{short}</span></td>'
             )
         checked = " checked" if self.checked else ""
