@@ -330,10 +330,10 @@ class InvoiceAdmin(ShownOnly, NumberSearch, OwnPages):
                 .queryset.order_by()
                 .aggregate(
                     count=Count("pk"),
-                    billed=Sum("total"),
-                    paid=Sum("paid"),
-                    credited=Sum("credited"),
-                    left=Sum("left"),
+                    sum_total=Sum("total"),
+                    sum_paid=Sum("paid"),
+                    sum_credited=Sum("credited"),
+                    sum_left=Sum("left"),
                 )
             )
             context["totals"] = [
@@ -341,10 +341,10 @@ class InvoiceAdmin(ShownOnly, NumberSearch, OwnPages):
                 *(
                     (words, euros(sums[name] or Decimal(0)))
                     for name, words in (
-                        ("billed", "facturés"),
-                        ("paid", "payés"),
-                        ("credited", "en avoirs"),
-                        ("left", "restent à payer"),
+                        ("sum_total", "facturés"),
+                        ("sum_paid", "payés"),
+                        ("sum_credited", "en avoirs"),
+                        ("sum_left", "restent à payer"),
                     )
                 ),
             ]
