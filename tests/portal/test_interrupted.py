@@ -40,6 +40,14 @@ def test_what_was_typed_comes_back_after_login_unsaved(roux: Family):
         assert 'value="06 39 98 77 77"' not in client.get("/foyer/telephones/").content.decode()
 
 
+def test_the_login_page_says_that_nothing_is_lost(roux: Family):
+    client, said = Client(), "ce que vous aviez saisi est conservé"
+    assert said not in client.get("/connexion/").text
+    login_page = client.post("/foyer/telephones/", TYPED, follow=True)
+    assert said in login_page.text
+    assert said not in client.post("/connexion/", {"login": "roux", "password": "faux"}).text
+
+
 def test_a_choice_among_boxes_comes_back_too(roux: Family):
     client, path = Client(), f"/enfants/{roux.child.pk}/autorisations/"
     client.post(path, {"leaves_alone": "on"})
