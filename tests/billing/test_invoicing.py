@@ -350,6 +350,16 @@ def test_numbers_start_again_each_year(month, books):
     ]  # fmt: skip
 
 
+def test_a_month_is_billed_in_transactions_of_its_own(transactional_db, month):
+    assert bill().invoices.count() == 2
+
+
+def test_the_database_still_refuses_after_tables_were_emptied(transactional_db, month):
+    bill()
+    with pytest.raises(DatabaseError, match="ne change plus"), transaction.atomic():
+        Invoice.objects.update(total=1)
+
+
 def test_numbers_are_only_given_inside_a_transaction(transactional_db):
     with pytest.raises(transaction.TransactionManagementError):
         Numbering("F", 2026)
