@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from leisure.admin_registers import KeepsRegisters
+from leisure.admin_requests import AnswersRequests
 from leisure.admin_wizard import OpensPeriods
 from leisure.models import Centre
 from portal.reservations.admin_places import EstablishmentAdmin
@@ -13,11 +14,11 @@ from portal.reservations.models import Establishment
 
 
 @admin.register(Centre)
-class CentreAdmin(OpensPeriods, KeepsRegisters, EstablishmentAdmin):
+class CentreAdmin(OpensPeriods, AnswersRequests, KeepsRegisters, EstablishmentAdmin):
     """Centres, and the service's own pages beside them."""
 
     desk_order = 10
-    desk_links = (OpensPeriods.wizard_link, KeepsRegisters.register_link)
+    desk_links = (OpensPeriods.wizard_link, AnswersRequests.requests_link, KeepsRegisters.register_link)
     change_list_template = "admin/leisure/centre_list.html"
     list_display = ["name", "days", "phone", "active"]
     list_filter = ["active"]

@@ -1,0 +1,230 @@
+"""« Départager les demandes »: what waits in a period, in the order chosen, granted after a preview."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+
+from leisure import answering
+from leisure.admin_registers import centres
+from leisure.criteria import Order
+from leisure.models import SERVICE
+from portal.admin_site import DeskLink
+from portal.desk import OwnPages, ReasonForm, counted, log_all
+from portal.reservations import booking, french
+from portal.reservations.admin_queues import RESERVATION_REFUSALS, tell_decision
+from portal.reservations.models import Period, ReservationLine
+from portal.reservations.states import Action, Outcome
+
+VIEW, DECIDE = "reservations.view_reservationline", "reservations.change_reservationline"
+LISTS = {"demandes": Outcome.REQUESTED, "attente": Outcome.WAITLISTED}
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+CHANGED = "La situation a changé depuis l'aperçu : vérifiez-le de nouveau, puis confirmez."
+
+
+class PeriodField(forms.ModelChoiceField):
+    def label_from_instance(self, period: Any) -> str:
+        asked = counted(period.asked, "demande", "demandes")
+        return f"{period.activity} – {period} ({asked}, {period.waiting} en attente)"
+
+
+def periods() -> Any:
+    """The service's periods in which a day waits for an answer or a place, counted."""
+    booked = Q(reservations__lines__action=Action.BOOK)
+    asked = Count("reservations__lines", booked & Q(reservations__lines__outcome=Outcome.REQUESTED))
+    waiting = Count("reservations__lines", booked & Q(reservations__lines__outcome=Outcome.WAITLISTED))
+    return (
+        Period.objects.filter(activity__service=SERVICE)
+        .annotate(asked=asked, waiting=waiting)
+        .filter(Q(asked__gt=0) | Q(waiting__gt=0))
+        .select_related("activity")
+        .order_by("starts_on", "activity__order", "pk")
+    )
+
+
+class ChoiceForm(forms.Form):
+    """Which requests, in which order."""
+
+    periode = PeriodField(Period.objects.none(), label="Période", empty_label=None)
+    liste = forms.ChoiceField(
+        label="Liste",
+        choices=[("demandes", "Demandes à traiter"), ("attente", "Liste d'attente")],
+    )
+    ordre = forms.ChoiceField(label="Ordre", choices=[(order.value, order.label) for order in Order])
+    centre = forms.ModelChoiceField(
+        centres().none(), label="Établissement", required=False, empty_label="Tous"
+    )
+    du = forms.DateField(
+        label="Du", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    au = forms.DateField(
+        label="Au", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["periode"].queryset = periods()
+        self.fields["centre"].queryset = centres()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        for name in ("du", "au"):
+            day = cleaned.get(name)
+            if day and not FIRST_YEAR <= day.year <= LAST_YEAR:
+                self.add_error(name, f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
+        return cleaned
+
+    def lines(self) -> Any:
+        """The lines asked for; call it on a valid form."""
+        chosen = self.cleaned_data
+        return answering.asked(
+            chosen["periode"],
+            LISTS[chosen["liste"]],
+            establishment=chosen["centre"],
+            first=chosen["du"],
+            last=chosen["au"],
+        )
+
+    @property
+    def order(self) -> Order:
+        return Order(self.cleaned_data["ordre"])
+
+
+class AnswersRequests(OwnPages):
+    """Admin mixin that holds the pages."""
+
+    requests_link = DeskLink(
+        "Départager les demandes",
+        "leisure_requests",
+        VIEW,
+        "par ordre d'arrivée ou par critères ; listes d'attente",
+    )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.requests_view)
+        return [path("demandes/", view, name="leisure_requests"), *super().get_urls()]
+
+    def requests_view(self, request: HttpRequest) -> HttpResponse:
+        """The list; posted, the preview of an answer, the reason for a refusal, then the answer itself."""
+        self.demand(request, VIEW)
+        first = periods().first()
+        asked = {
+            "periode": first.pk if first else "",
+            "liste": "attente" if first and not first.asked else "demandes",
+            "ordre": Order.ARRIVAL.value,
+            "centre": "",
+            "du": "",
+            "au": "",
+        }
+        form = ChoiceForm(asked | {name: request.GET[name] for name in asked if name in request.GET})
+        if not form.is_valid():
+            return self._requests_page(request, {"form": form, "days": None, "nothing": first is None})
+        if request.method != "POST":
+            return self._list(request, form)
+        self.demand(request, DECIDE)
+        chosen = _ticked(request, form)
+        if not chosen:
+            messages.warning(request, "Aucune demande n'est cochée, ou elles sont déjà traitées.")
+            return redirect(request.get_full_path())
+        match request.POST.get("vers"):
+            case "accepter":
+                return self._accept(request, form, chosen)
+            case "refuser" | "confirmer-refus":
+                return self._refuse(request, chosen)
+        return self._preview(request, form, _in_order(form, chosen))
+
+    def _list(self, request: HttpRequest, form: ChoiceForm) -> HttpResponse:
+        requests = answering.in_order(form.lines(), form.order, at=timezone.now())
+        days = answering.by_day(requests, form.cleaned_data["periode"])
+        shown = answering.first_days(days)
+        context = {
+            "form": form,
+            "days": [(day, self._slots_address(form, day)) for day in shown],
+            "left": len(days) - len(shown),
+            "total": len(requests),
+            "granted": sum(one.granted for one in requests),
+            "order": form.order,
+            "waiting_list": form.cleaned_data["liste"] == "attente",
+            "may_decide": request.user.has_perm(DECIDE),
+            "nothing": False,
+        }
+        return self._requests_page(request, context)
+
+    def _slots_address(self, form: ChoiceForm, day: answering.Day) -> str:
+        """Where the places of that day are changed; who waits is then promoted at once."""
+        asked = {
+            "activity__id__exact": form.cleaned_data["periode"].activity_id,
+            "establishment__id__exact": day.establishment.pk,
+            "day__day": day.day.day,
+            "day__month": day.day.month,
+            "day__year": day.day.year,
+        }
+        return f"{reverse('admin:reservations_slot_changelist')}?{urlencode(asked)}"
+
+    def _preview(
+        self, request: HttpRequest, form: ChoiceForm, requests: list[answering.Request]
+    ) -> HttpResponse:
+        context = {
+            "days": answering.by_day(requests, form.cleaned_data["periode"]),
+            "requests": requests,
+            "granted": sum(one.granted for one in requests),
+            "order": form.order,
+            "fingerprint": answering.fingerprint(requests),
+        }
+        title = "Accepter des demandes"
+        return self.page(request, "admin/leisure/requests_preview.html", title, context)
+
+    def _accept(self, request: HttpRequest, form: ChoiceForm, chosen: list[int]) -> HttpResponse:
+        requests = _in_order(form, chosen)
+        if request.POST.get("vu") != answering.fingerprint(requests):
+            messages.warning(request, CHANGED)
+            return self._preview(request, form, requests)
+        lines = [one.line for one in requests]
+        try:
+            decision = booking.accept(lines, by=request.user, at=timezone.now(), in_order=True)
+        except booking.BookingRefused as refusal:
+            messages.error(request, str(refusal))
+            return redirect(request.get_full_path())
+        text, level = tell_decision(decision)
+        log_all(request, decision.accepted, f"Jour accepté ({form.order.label.lower()}).")
+        messages.add_message(request, level, text)
+        return redirect(request.get_full_path())
+
+    def _refuse(self, request: HttpRequest, chosen: list[int]) -> HttpResponse:
+        given = request.POST.get("vers") == "confirmer-refus"
+        form = ReasonForm(request.POST if given else None, ready=RESERVATION_REFUSALS)
+        lines = ReservationLine.objects.filter(pk__in=chosen)
+        if not (given and form.is_valid()):
+            named = list(lines.select_related("reservation__child", "formula").order_by("day", "pk"))
+            context = {"form": form, "lines": [(one, french.day(one.day)) for one in named]}
+            return self.page(request, "admin/leisure/requests_refuse.html", "Refuser des demandes", context)
+        reason = form.cleaned_data["reason"]
+        refused = list(lines)
+        try:
+            count = booking.refuse(refused, reason=reason, by=request.user, at=timezone.now())
+        except booking.BookingRefused as refusal:
+            messages.error(request, str(refusal))
+            return redirect(request.get_full_path())
+        log_all(request, refused, f"Jour refusé : {reason}")
+        messages.success(request, f"{counted(count, 'jour refusé', 'jours refusés')}.")
+        return redirect(request.get_full_path())
+
+    def _requests_page(self, request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
+        return self.page(request, "admin/leisure/requests.html", "Départager les demandes", context)
+
+
+def _ticked(request: HttpRequest, form: ChoiceForm) -> list[int]:
+    """The ids ticked, as far as they are among those the form asks for."""
+    typed = {int(text) for text in request.POST.getlist("ligne") if text.isdecimal() and len(text) < 10}
+    return list(form.lines().filter(pk__in=typed).values_list("pk", flat=True))
+
+
+def _in_order(form: ChoiceForm, chosen: list[int]) -> list[answering.Request]:
+    return answering.in_order(form.lines().filter(pk__in=chosen), form.order, at=timezone.now())

@@ -1,0 +1,227 @@
+"""The days that families ask for, put in the town hall's order, with what accepting them would do."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import sha256
+from itertools import groupby
+from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils import timezone
+
+from families.models import FamilyQuotient
+from leisure import criteria
+from leisure.criteria import Asking, Order
+from portal.reservations import booking, french
+from portal.reservations.admin_queues import class_of, lines_with_places
+from portal.reservations.models import Booking, Establishment, Period, ReservationLine, Slot
+from portal.reservations.states import Action, Outcome
+
+# A page holds that many lines, whole days only; dates narrow it.
+LINES_SHOWN = 400
+FORESEEN = {
+    Outcome.ACCEPTED: "serait acceptée",
+    Outcome.WAITLISTED: "irait en liste d'attente",
+    Outcome.REQUESTED: "resterait sans réponse",
+    Outcome.REFUSED: "retirée entre-temps",
+}
+STAYS = "resterait en liste d'attente"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A line in its rank, and what would become of it."""
+
+    line: Any  # a ReservationLine with `attended` and `fewest`
+    rank: int
+    why: str
+    arrived: datetime
+    foreseen: Outcome
+
+    @property
+    def granted(self) -> bool:
+        return self.foreseen == Outcome.ACCEPTED
+
+    @property
+    def foreseen_words(self) -> str:
+        if self.line.outcome == self.foreseen == Outcome.WAITLISTED:
+            return STAYS
+        return FORESEEN[self.foreseen]
+
+
+@dataclass
+class Day:
+    """The requests of a day at an establishment, and its places."""
+
+    day: date
+    establishment: Establishment
+    requests: list[Request]
+    slots: list[Slot] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return f"{french.day(self.day, year=True)}, {self.establishment}"
+
+    @property
+    def places(self) -> str:
+        """« matin : 3 libres sur 40, après-midi : complet »."""
+        return ", ".join(map(_places, self.slots))
+
+    @property
+    def granted(self) -> int:
+        return sum(request.granted for request in self.requests)
+
+
+def _places(slot: Slot) -> str:
+    name = f"quota {slot.formula}" if slot.formula_id else slot.get_part_display()
+    if slot.closed:
+        return f"{name} : fermé"
+    if slot.places_left is None:
+        return f"{name} : sans limite"
+    if slot.places_left == 0:
+        return f"{name} : complet ({slot.capacity})"
+    free = "libres" if slot.places_left > 1 else "libre"
+    return f"{name} : {slot.places_left} {free} sur {slot.capacity}"
+
+
+def asked(
+    period: Period,
+    outcome: Outcome,
+    *,
+    establishment: Establishment | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> QuerySet[ReservationLine]:
+    """Days to book in a period that wait for an answer (REQUESTED) or for a place (WAITLISTED)."""
+    lines = ReservationLine.objects.filter(reservation__period=period, action=Action.BOOK, outcome=outcome)
+    if establishment:
+        lines = lines.filter(reservation__establishment=establishment)
+    if first:
+        lines = lines.filter(day__gte=first)
+    if last:
+        lines = lines.filter(day__lte=last)
+    return lines
+
+
+def in_order(lines: QuerySet[ReservationLine], order: Order, *, at: datetime) -> list[Request]:
+    """The lines in the order they would be granted, in 7 queries whatever their number."""
+    waiting_since = Booking.objects.waiting().filter(
+        reservation=OuterRef("reservation"), formula=OuterRef("formula"), day=OuterRef("day")
+    )
+    known = {
+        line.pk: line
+        for line in lines_with_places(lines)
+        .annotate(
+            attended=class_of("reservation__child", "reservation__enrolment__school_year"),
+            waiting_since=Subquery(waiting_since.values("waiting_since")[:1]),
+        )
+        .select_related(
+            "formula", "reservation__child", "reservation__household", "reservation__establishment"
+        )
+    }
+    quotients = _quotients({line.reservation.household_id for line in known.values()}, at=at)
+    siblings = _siblings(known.values())
+    ranks = criteria.ranked((_asking(line, quotients, siblings) for line in known.values()), order)
+    ordered = [known[rank.asking.line_id] for rank in ranks]
+    foreseen = _foreseen(ordered)
+    return [
+        Request(line, place, rank.why, rank.asking.arrived, foreseen[line.pk])
+        for place, (line, rank) in enumerate(zip(ordered, ranks, strict=True), start=1)
+    ]
+
+
+def _asking(line: Any, quotients: dict[int, Decimal], siblings: set[tuple[int, int]]) -> Asking:
+    reservation = line.reservation
+    return Asking(
+        line_id=line.pk,
+        arrived=line.waiting_since or reservation.submitted_at,
+        resident=reservation.household.resident,
+        sibling=(line.pk, reservation.child_id) in siblings,
+        quotient=quotients.get(reservation.household_id),
+    )
+
+
+def _quotients(household_ids: set[int], *, at: datetime) -> dict[int, Decimal]:
+    """The quotient in force of each household, on the day of the decision."""
+    found: dict[int, Decimal] = {}
+    rows = FamilyQuotient.objects.filter(household__in=household_ids).in_force(timezone.localdate(at))
+    for row in rows:
+        found.setdefault(row.household_id, row.value)
+    return found
+
+
+def _siblings(lines: Iterable[Any]) -> set[tuple[int, int]]:
+    """(line id, child id) of those with another child of the household there that day."""
+    wanted = list(lines)
+    held: dict[tuple[int, int, date], set[int]] = defaultdict(set)
+    rows = Booking.objects.holding().filter(
+        household__in={line.reservation.household_id for line in wanted},
+        establishment__in={line.reservation.establishment_id for line in wanted},
+        day__in={line.day for line in wanted},
+    )
+    for household, place, day, child in rows.values_list("household", "establishment", "day", "child"):
+        held[household, place, day].add(child)
+    found = set()
+    for line in wanted:
+        one = line.reservation
+        if held[one.household_id, one.establishment_id, line.day] - {one.child_id}:
+            found.add((line.pk, one.child_id))
+    return found
+
+
+def _foreseen(lines: list[ReservationLine]) -> dict[int, Outcome]:
+    decision = booking.foresee(lines)
+    found = dict.fromkeys((line.pk for line in lines), Outcome.REFUSED)
+    for outcome, of_outcome in (
+        (Outcome.ACCEPTED, decision.accepted),
+        (Outcome.WAITLISTED, decision.waitlisted),
+        (Outcome.REQUESTED, decision.full),
+    ):
+        found.update((line.pk, outcome) for line in of_outcome)
+    return found
+
+
+def by_day(requests: Iterable[Request], period: Period) -> list[Day]:
+    """The requests of each day and establishment, ranks kept, with the places of that day; one query."""
+
+    def where(request: Request) -> tuple[date, str, int]:
+        place = request.line.reservation.establishment
+        return request.line.day, place.name, place.pk
+
+    days = [
+        Day(day, together[0].line.reservation.establishment, together)
+        for (day, _, _), group in groupby(sorted(requests, key=lambda one: (*where(one), one.rank)), where)
+        if (together := list(group))
+    ]
+    slots: dict[tuple[date, int], list[Slot]] = defaultdict(list)
+    found = Slot.objects.filter(
+        activity=period.activity_id,
+        day__in={day.day for day in days},
+        establishment__in={day.establishment.pk for day in days},
+    ).select_related("formula")
+    for slot in found.order_by("pk"):
+        slots[slot.day, slot.establishment_id].append(slot)
+    for day in days:
+        day.slots = slots[day.day, day.establishment.pk]
+    return days
+
+
+def first_days(days: list[Day]) -> list[Day]:
+    """As many whole days as a page holds; at least one."""
+    shown: list[Day] = []
+    count = 0
+    for day in days:
+        count += len(day.requests)
+        if shown and count > LINES_SHOWN:
+            break
+        shown.append(day)
+    return shown
+
+
+def fingerprint(requests: Iterable[Request]) -> str:
+    """The same for previews that say the same: consent to another preview is none."""
+    said = ";".join(f"{request.line.pk}:{request.foreseen}" for request in requests)
+    return sha256(said.encode()).hexdigest()
