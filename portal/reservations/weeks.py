@@ -257,14 +257,14 @@ def _words(cell: Cell, plan: Planning) -> dict[str, str]:
         "checked": " checked" if cell.checked else "",
         "then": cell.then,
         "becomes": escape(WORDS[cell.then]),
-        "word": escape(cell.short or _word(cell)),
+        "word": escape(_word(cell)),
     }
 
 
 def _word(cell: Cell) -> str:
-    if cell.state == CellState.FREE and cell.then == "requested":
-        return "libre, sur demande"
-    return CellState(cell.state).label
+    """The few words in the cell: what there is to know, or else its state."""
+    word = cell.short or CellState(cell.state).label
+    return f"sur demande, {word}" if cell.state == CellState.FREE and cell.then == "requested" else word
 
 
 def _open_weekdays(plans: Iterable[Planning]) -> set[int]:

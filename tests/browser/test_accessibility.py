@@ -7,6 +7,9 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import PHONE, WIDE
 from tests.conftest import PUBLIC_PAGES
+from tests.leisure.cast import MONDAY, brother, centre, enrol, holidays, plays, value, wednesdays
+
+__all__ = ["brother", "centre", "enrol", "holidays", "plays", "wednesdays"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,6 +35,40 @@ def test_pages_of_a_family_have_no_barrier(pages, open_page, size):
     page = open_page("roux", size=size)
     found = []
     for address in pages:
+        page.goto(address)
+        found += faults(page)
+    assert found == []
+
+
+@pytest.fixture
+def leisure_pages(plays, brother, wednesdays, holidays, enrol) -> list[str]:
+    """Leisure's own pages, for two children, with something on each."""
+    mine, his = enrol(plays, holidays), enrol(plays, holidays, child=brother)
+    enrol(plays, wednesdays)
+    planning = f"/loisirs/planning/{mine.pk}/{holidays.centre.pk}/{holidays.period.pk}/"
+    client = Client()
+    client.force_login(plays.user)
+    client.post(planning, {"version": "", "shown": "2026-W52", "book": [value(holidays.whole, MONDAY)]})
+    return [
+        "/",
+        "/loisirs/inscription/",
+        f"/loisirs/inscription/enfant/{brother.pk}/",
+        f"/loisirs/inscriptions/{mine.pk}/",
+        f"/loisirs/reservation/{mine.pk}/",
+        f"/loisirs/reservation/{mine.pk}/?annulation",
+        planning,
+        f"{planning}?semaine=toutes",
+        f"{planning}?avec={his.pk}",
+        f"{planning}#auto-{holidays.whole.pk}",
+        f"/reservations/{mine.reservations.get().pk}/validation/",
+    ]
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE, (320, 640)], ids=["wide", "phone", "narrow"])
+def test_pages_of_leisure_have_no_barrier(leisure_pages, open_page, size):
+    page = open_page("roux", size=size)
+    found = []
+    for address in leisure_pages:
         page.goto(address)
         found += faults(page)
     assert found == []

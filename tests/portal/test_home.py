@@ -98,10 +98,10 @@ def test_children_are_shown_with_age_school_and_class(books_client):
     assert "CE1" in children
 
 
-def test_blocks_to_come_have_no_dead_button(books_client):
-    later = page(books_client).split('id="loisirs-inscriptions"')[1].split("<footer")[0]
-    assert "<button" not in later
-    assert "<a " not in later
+def test_leisure_without_an_enrolment_offers_no_reservation(books_client):
+    leisure = page(books_client).split('id="loisirs-inscriptions"')[1].split('id="factures-paiements"')[0]
+    assert "Nouvelle inscription" in leisure
+    assert "Nouvelle réservation" not in leisure
 
 
 @pytest.mark.parametrize("children", [1, 6])
