@@ -273,7 +273,9 @@ def _open_weekdays(plans: Iterable[Planning]) -> set[int]:
     for plan in plans:
         weekdays.update(plan.weekdays)
         weekdays.update(
-            cell.day.weekday() for cell in plan.cells.values() if cell.field or cell.state not in NOTHING_THERE
+            cell.day.weekday()
+            for cell in plan.cells.values()
+            if cell.field or cell.state not in NOTHING_THERE
         )
     return weekdays
 

@@ -11,8 +11,18 @@ from portal.reservations.models import Booking, Enrolment, Reservation
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
 from tests.browser.conftest import PHONE, WIDE
 from tests.factories import HealthFactory
-from tests.leisure.cast import MONDAY, MONDAY_AFTER, TUESDAY, WEDNESDAY
-from tests.leisure.cast import brother, centre, enrol, holidays, plays, wednesdays
+from tests.leisure.cast import (
+    MONDAY,
+    MONDAY_AFTER,
+    TUESDAY,
+    WEDNESDAY,
+    brother,
+    centre,
+    enrol,
+    holidays,
+    plays,
+    wednesdays,
+)
 
 __all__ = ["brother", "centre", "enrol", "holidays", "plays", "wednesdays"]
 
@@ -28,7 +38,9 @@ def block(page: Page, heading: str) -> Locator:
 
 
 def choose(page: Page, child: str) -> None:
-    expect(page.get_by_role("heading", name="Choisissez un enfant").and_(page.locator(":visible"))).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="Choisissez un enfant").and_(page.locator(":visible"))
+    ).to_be_visible()
     page.get_by_role("link", name=re.compile(rf"^\s*{child}\b")).and_(page.locator(":visible")).click()
 
 
@@ -213,9 +225,7 @@ def test_part_5_6_days_are_cancelled_by_a_new_reservation(
 
 
 @SIZES
-def test_two_children_are_booked_side_by_side(
-    plays, brother, wednesdays, enrol, open_page, javascript, size
-):
+def test_two_children_are_booked_side_by_side(plays, brother, wednesdays, enrol, open_page, javascript, size):
     mine = enrol(plays, wednesdays)
     enrol(plays, wednesdays, child=brother)
     page = open_page("roux", javascript=javascript, size=size)

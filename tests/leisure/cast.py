@@ -69,7 +69,10 @@ def wednesdays(now: datetime, town, year: SchoolYear, rule, centre: Establishmen
     """« Mercredis »: accepted while there is room, until two days before at 10:00."""
     found = _activity("mercredis", "Mercredis", centre, weekdays=0b100, order=2)
     found.period = PeriodFactory(
-        activity=found.activity, school_year=year, code="mercredis-2", name="Mercredis de novembre et décembre"
+        activity=found.activity,
+        school_year=year,
+        code="mercredis-2",
+        name="Mercredis de novembre et décembre",
     )
     for action in ("book", "cancel"):
         ActivityDeadlineFactory(activity=found.activity, action=action, rule=rule)
