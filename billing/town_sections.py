@@ -7,6 +7,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import MappingNode, Node
 
 from billing.models import (
+    AbsencePolicy,
     BillingSettings,
     FormulaTariff,
     Tariff,
@@ -15,7 +16,7 @@ from billing.models import (
     TariffRate,
     price_text,
 )
-from portal.reservations.models import Formula, SchoolClass
+from portal.reservations.models import Activity, Formula, SchoolClass
 from portal.reservations.town_file import (
     Amount,
     Day,
@@ -25,6 +26,7 @@ from portal.reservations.town_file import (
     Loading,
     Mistake,
     Number,
+    Reference,
     Rows,
     Text,
     Words,
@@ -88,6 +90,8 @@ AUDIENCE = Words(
     {"commune": FormulaTariff.Audience.RESIDENT, "hors_commune": FormulaTariff.Audience.NON_RESIDENT}
 )
 LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
+COLLECTION = Words({"régie": "regie", "titre": "titre"})
+DEFAULTS = BillingSettings()
 SIBLINGS = Words(
     {"toutes_activités": BillingSettings.Siblings.ALL, "même_activité": BillingSettings.Siblings.ACTIVITY}
 )
@@ -232,11 +236,51 @@ register(
 )
 register(
     Rows(
+        key="règles_d'absence",
+        model=AbsencePolicy,
+        match=("activity",),
+        order_by=("activity__code",),
+        comment="Quelles absences ne sont pas facturées. Sans activité : toutes les autres.",
+        fields=(
+            Field("activité", "activity", Reference(Activity), default=None),
+            Field("certificat", "certificates_count", Flag(), default=True),
+            Field("sous_heures", "within_hours", Number(), default=None),
+            Field("carence", "waiting_days", Number(), default=0),
+            Field("carence_si_tard", "late_waiting_days", Number(), default=None),
+            Field("plus_après_jours", "max_days", Number(), default=None),
+            Field("grève_gratuite", "strike_free", Flag(), default=True),
+            Field("enseignant_absent_gratuit", "teacher_free", Flag(), default=True),
+            Field("sortie_gratuite", "trip_free", Flag(), default=True),
+            Field("famille_gratuite", "family_free", Flag(), default=False),
+        ),
+    )
+)
+register(
+    Rows(
         key="facturation",
         model=BillingSettings,
         match=(),
         single=True,
         comment="Comment la commune facture.",
-        fields=(Field("enfants_comptés", "siblings", SIBLINGS, default=BillingSettings.Siblings.ALL),),
+        fields=(
+            Field("enfants_comptés", "siblings", SIBLINGS, default=BillingSettings.Siblings.ALL),
+            Field("à_partir_du", "starts_on", Day(), default=None),
+            Field("série", "series", default=DEFAULTS.series),
+            Field("jours_pour_payer", "payment_days", Number(), default=DEFAULTS.payment_days),
+            Field("montant_minimum", "minimum_amount", Amount(), default=Decimal(0)),
+            Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
+            Field("émetteur", "issuer_name", default=""),
+            Field("adresse", "issuer_address", default=""),
+            Field("siret", "siret", default=""),
+            Field("mention_de_tva", "vat_notice", default=""),
+            Field("mentions_légales", "legal_notice", default=""),
+            Field("voies_de_recours", "recourse", default=""),
+            Field("iban", "iban", default=""),
+            Field("bic", "bic", default=""),
+            Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
+            Field("envoi_du_chèque", "cheque_address", default=""),
+            Field("guichet", "desk", default=""),
+            Field("buraliste", "tobacconist", Flag(), default=False),
+        ),
     )
 )

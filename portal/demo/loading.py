@@ -20,6 +20,7 @@ from families.models import Household
 from portal.demo.canteen import AHEAD, Canteen, Promised
 from portal.demo.factories import PASSWORD
 from portal.demo.menus import write_menus
+from portal.demo.money import bill_past_months
 from portal.demo.people import LAST_LEVEL, People, settle
 from portal.models import Town
 from portal.reservations import town_file
@@ -115,6 +116,8 @@ def load(households: int, *, at: datetime, tick: Callable[[], object] = lambda: 
         canteen.fill(tick)
         canteen.close()
     cook(activity, today, rng)
+    if households <= BIG_TOWN:
+        bill_past_months(since, at, rng)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

@@ -1,0 +1,41 @@
+"""The demo town's money: the past months billed as they would have been, most of them paid."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from random import Random
+
+from django.utils import timezone
+
+from billing import invoicing, paying
+from billing.drafting import Scope
+from billing.models import Payment
+
+DAYS_TO_ISSUE = timedelta(days=5)
+MEANS = (Payment.Means.CHEQUE, Payment.Means.TRANSFER, Payment.Means.CASH, Payment.Means.CARD)
+PAID = (0.93, 0.6)  # of the older month, of the last one
+
+
+def bill_past_months(since: date, at: datetime, rng: Random) -> None:
+    """Bills the months from `since` that are over, each a few days after its end; families pay afterwards."""
+    today = timezone.localdate(at)
+    months = list(_over(since, today))
+    for month in months:
+        day = min(Scope(month).ends_on + DAYS_TO_ISSUE, today)
+        moment = timezone.make_aware(datetime.combine(day, time(8)))
+        run = invoicing.start(Scope(month), by=None, at=moment)
+        invoicing.issue(run, at=moment)
+        last = month == months[-1]
+        for place, invoice in enumerate(run.invoices.select_related("household").order_by("sequence")):
+            # The household shown first has paid, but for its last invoice.
+            if (not last) if place == 0 else rng.random() < PAID[last]:
+                paid_on = min(day + timedelta(days=rng.randrange(1, 25)), today)
+                paying.record(
+                    invoice.household, invoice.total, rng.choice(MEANS), paid_on=paid_on, by=None, at=at
+                )
+
+
+def _over(since: date, today: date) -> Iterator[date]:
+    month = since.replace(day=1)
+    while (following := (month + timedelta(days=31)).replace(day=1)) <= today:
+        yield month
+        month = following
