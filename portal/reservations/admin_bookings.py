@@ -38,7 +38,7 @@ class EventInline(ShownOnlyInline):
         return super().get_queryset(request).select_related("by", "reservation")
 
     @admin.display(description="par", empty_value="–")
-    def by_name(self, obj: BookingEvent) -> str | None:
+    def by_name(self, obj: BookingEvent) -> str:
         return person(obj.by)
 
     @admin.display(description="état")
@@ -104,8 +104,8 @@ class BookingAdmin(NumberSearch, Decidable):
         return household_link(obj.household_id)
 
     @admin.display(description="classe", ordering="attended", empty_value="–")
-    def class_name(self, obj: Any) -> str | None:
-        return obj.attended
+    def class_name(self, obj: Any) -> str:
+        return obj.attended or "–"
 
     @admin.display(description="délai", ordering="late")
     def late_badge(self, obj: Booking) -> SafeString | str:

@@ -97,13 +97,14 @@ class Decided(admin.ModelAdmin):
     """Who asked and who answered, by name: agents may not open the logins themselves."""
 
     @admin.display(description="traité par", empty_value="–")
-    def decided_by_name(self, obj: Any) -> str | None:
+    def decided_by_name(self, obj: Any) -> str:
         return person(obj.decided_by)
 
 
-def person(user: User | None) -> str | None:
-    """The name of somebody, or the login that stands for it."""
-    return (user.get_full_name() or user.get_username()) if user else None
+def person(user: User | None) -> str:
+    """The name of somebody, or the login that stands for it; « – » for nobody: a form's page takes no
+    heed of `empty_value`."""
+    return (user.get_full_name() or user.get_username()) if user else "–"
 
 
 class WaitingEnrolments(WaitingFirst):
@@ -201,15 +202,15 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, WithHisto
         return household_link(obj.household_id)
 
     @admin.display(description="classe", ordering="attended", empty_value="–")
-    def class_name(self, obj: Any) -> str | None:
-        return f"{obj.attended}, {obj.school_name}" if obj.attended else None
+    def class_name(self, obj: Any) -> str:
+        return f"{obj.attended}, {obj.school_name}" if obj.attended else "–"
 
     @admin.display(description="reçue", ordering="requested_at")
     def received(self, obj: Enrolment) -> str | None:
         return short_moment(obj.requested_at)
 
     @admin.display(description="demandée par", empty_value="–")
-    def requested_by_name(self, obj: Enrolment) -> str | None:
+    def requested_by_name(self, obj: Enrolment) -> str:
         return person(obj.requested_by)
 
     @admin.display(description="dès le", ordering="starts_on")
@@ -431,7 +432,7 @@ class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, WithHis
         return bool(obj.asked or obj.asked_back)
 
     @admin.display(description="créée par", empty_value="–")
-    def created_by_name(self, obj: Reservation) -> str | None:
+    def created_by_name(self, obj: Reservation) -> str:
         return person(obj.created_by)
 
     def name_of(self, obj: Any) -> str:
@@ -446,8 +447,8 @@ class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, WithHis
         return household_link(obj.household_id)
 
     @admin.display(description="classe", ordering="attended", empty_value="–")
-    def class_name(self, obj: Any) -> str | None:
-        return obj.attended
+    def class_name(self, obj: Any) -> str:
+        return obj.attended or "–"
 
     @admin.display(description="activité", ordering="enrolment__activity__order")
     def activity(self, obj: Reservation) -> str:
@@ -592,8 +593,8 @@ class ReservationLineAdmin(AcceptOrRefuse, NumberSearch, Decidable):
         return household_link(obj.reservation.household_id)
 
     @admin.display(description="classe", ordering="attended", empty_value="–")
-    def class_name(self, obj: Any) -> str | None:
-        return obj.attended
+    def class_name(self, obj: Any) -> str:
+        return obj.attended or "–"
 
     @admin.display(description="demande", ordering="action")
     def asked(self, obj: ReservationLine) -> str:

@@ -55,6 +55,12 @@ def test_a_decision_on_a_row_s_own_page_leads_back_to_the_queue_it_came_from(req
     assert f'action="{reverse(ENROLMENTS)}?etat=requested&amp;q=Lina"' in page.text
 
 
+def test_what_nobody_answered_yet_is_said_so_and_not_none(requested, agent_client):
+    requested.child.schoolings.all().delete()
+    where = reverse("admin:reservations_enrolment_change", args=[requested.pk])
+    assert ">None<" not in agent_client.get(where).text
+
+
 def test_accepting_an_enrolment_records_who_and_when(requested, agent, agent_client, now):
     answer = act(agent_client, ENROLMENTS, "accept_selected", requested)
     requested.refresh_from_db()
