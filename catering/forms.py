@@ -35,7 +35,9 @@ class CanteenEnrolmentForm(forms.Form):
     starts_on = forms.TypedChoiceField(label="Date de début", coerce=date.fromisoformat)
     weekdays = WeekdayMaskFormField(
         label="Jours où votre enfant mange au restaurant scolaire",
-        required=False,
+        error_messages={
+            "required": "Cochez au moins un jour habituel : il reste possible d'en réserver d'autres.",
+        },
         help_text="Ses jours habituels : ils vous feront gagner du temps au moment de réserver.",
     )
 
@@ -83,10 +85,6 @@ class CanteenEnrolmentForm(forms.Form):
             closed = data["weekdays"] & ~restaurant.open_weekdays
             if closed:
                 self.add_error("weekdays", f"Ce restaurant est fermé : {names_of(closed)}.")
-        if "weekdays" in data and not data["weekdays"]:
-            self.add_error(
-                "weekdays", "Cochez au moins un jour habituel : il reste possible d'en réserver d'autres."
-            )
         return data
 
 

@@ -176,3 +176,10 @@ def test_the_planning_is_read_in_at_most_twelve_queries(
         books_client.post(planning_url, {"version": "", "do": "all"})
     with django_assert_max_num_queries(12):
         books_client.get(planning_url)
+
+
+def test_an_enrolment_needs_a_usual_day_and_says_so_before(books_client, books, canteen):
+    where = reverse("catering:enrolment", args=[books.enrolment.pk])
+    legend = "Jours où votre enfant mange au restaurant scolaire</legend>"
+    assert legend in books_client.get(where).text, "not « facultatif »"
+    assert "Cochez au moins un jour habituel" in books_client.post(where, {}).text
