@@ -1,6 +1,8 @@
 from django.apps import AppConfig
+from django.core.checks import register
 from django.db.models.signals import post_migrate
 
+from billing.checks import payment_provider
 from billing.immutable import install_after_migrate
 
 
@@ -10,3 +12,4 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         post_migrate.connect(install_after_migrate, sender=self)
+        register(payment_provider)

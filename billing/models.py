@@ -728,7 +728,9 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         return self.annotate(
             paid=Coalesce(Subquery(paid, output_field=money), zero),
             credited=Coalesce(Subquery(credited, output_field=money), zero),
-        ).annotate(left=Round(ExpressionWrapper(F("total") - F("paid") - F("credited"), output_field=money), 2))
+        ).annotate(
+            left=Round(ExpressionWrapper(F("total") - F("paid") - F("credited"), output_field=money), 2)
+        )
 
 
 class Invoice(models.Model):
@@ -1194,6 +1196,16 @@ class OnlinePayment(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state in ONLINE_OPEN
+
+    @property
+    def shown_state(self) -> str:
+        """The icon and tint of its state."""
+        alike = {
+            OnlineState.STARTED: "draft",
+            OnlineState.DISPUTED: "overdue",
+            OnlineState.REFUNDED: "cancelled",
+        }
+        return alike.get(OnlineState(self.state), self.state)
 
 
 class OnlinePaymentInvoice(models.Model):

@@ -1,0 +1,48 @@
+"""Letters about online payments, written by the worker once the bank has answered."""
+
+from django.urls import reverse
+from django_tasks import task
+
+from billing.models import OnlinePayment, OnlineRefund, OnlineState
+from billing.pricing import euros
+from portal import mailing
+
+
+@task(queue_name="mail")
+def tell(payment_ids: list[int]) -> None:
+    """The bank has accepted or refused these payments: their payers learn it."""
+    rows = OnlinePayment.objects.filter(
+        pk__in=payment_ids, state__in=[OnlineState.VALIDATED, OnlineState.REFUSED]
+    )
+    for payment in rows.select_related("payment", "household").prefetch_related("parts__invoice"):
+        mailing.post("billing/online_payment", _addresses(payment), _context(payment))
+
+
+@task(queue_name="mail")
+def tell_refund(refund_id: int) -> None:
+    """The town hall has given money back."""
+    refund = OnlineRefund.objects.select_related("online_payment__household").get(pk=refund_id)
+    payment = refund.online_payment
+    mailing.post(
+        "billing/online_refund",
+        _addresses(payment),
+        _context(payment) | {"reason": refund.reason, "amount": euros(refund.amount)},
+    )
+
+
+def _addresses(payment: OnlinePayment) -> list[str]:
+    """Whoever paid; the household's adults when that login is gone."""
+    if payment.email:
+        return [payment.email]
+    return list(payment.household.guardians.exclude(user=None).values_list("user__email", flat=True))
+
+
+def _context(payment: OnlinePayment) -> dict[str, object]:
+    return {
+        "payment": payment,
+        "validated": payment.state == OnlineState.VALIDATED,
+        "amount": euros(payment.amount),
+        "invoices": [f"{part.invoice.number} : {euros(part.amount)}" for part in payment.parts.all()],
+        "path": reverse("billing:payment", args=[payment.reference]),
+        "name": "",
+    }

@@ -1,0 +1,255 @@
+"""Paying invoices online: choose, sum up, go to the bank, come back to the truth."""
+
+import logging
+from decimal import Decimal, InvalidOperation
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.cache import cache
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from billing import online
+from billing.models import BillingSettings, DemoBankOrder, Invoice, OnlinePayment, OnlineState, PaymentEvent
+from billing.payments import choosing
+from billing.payments import demo_bank as bank
+from billing.payments.interface import NotificationRefused, ProviderDown, ProviderRefused
+from families.models import Household
+
+logger = logging.getLogger(__name__)
+
+LARGEST_NOTIFICATION = 256 * 1024
+# Somebody who knocks without a signature fills no table: so many are kept an hour, the others only counted.
+FORGED_KEPT_AN_HOUR = 60
+FORGED_KEPT_LETTERS = 2000
+
+
+def _household(request: HttpRequest) -> Household:
+    return get_object_or_404(Household, guardians__user=request.user)
+
+
+def _asked(request: HttpRequest, unpaid: list[Invoice]) -> tuple[dict[int, Decimal | None], str]:
+    """What the address says to pay: invoice → amount (None: all of it), and why it cannot be read.
+
+    An amount that repeats what is left is the whole of it.
+    """
+    left = {str(invoice.pk): invoice for invoice in unpaid}
+    wanted: dict[int, Decimal | None] = {}
+    for key in request.GET.getlist("facture"):
+        if key not in left:
+            return {}, "Une de ces factures n'est plus à payer."
+        typed = (
+            request.GET.get(f"montant-{key}", "").replace("€", "").replace(" ", "").replace(",", ".").strip()
+        )
+        try:
+            amount = Decimal(typed) if typed else None
+            if amount is not None and (not amount.is_finite() or abs(amount) > 10**7):
+                raise InvalidOperation
+        except InvalidOperation:
+            return {}, f"Le montant de la facture n° {left[key].number} n'est pas un nombre."
+        wanted[int(key)] = None if amount == left[key].left else amount
+    return wanted, "" if wanted else "Choisissez au moins une facture."
+
+
+@never_cache
+@require_safe
+def choose(request: HttpRequest) -> HttpResponse:
+    """« Règlement de factures »: the unpaid invoices, to tick."""
+    return _choice(request, online.to_pay(_household(request)))
+
+
+def _choice(request: HttpRequest, unpaid: list[Invoice], error: str = "") -> HttpResponse:
+    ticked = set(request.GET.getlist("facture"))
+    rows = [
+        {
+            "invoice": invoice,
+            "ticked": str(invoice.pk) in ticked or (not ticked and not error and invoice.under_way is None),
+            "amount": request.GET.get(f"montant-{invoice.pk}", f"{invoice.left:.2f}".replace(".", ",")),
+            "cents": int(invoice.left * 100),
+        }
+        for invoice in unpaid
+    ]
+    under_way = OnlinePayment.objects.filter(pk__in=[one.under_way for one in unpaid if one.under_way])
+    context = {
+        "rows": rows,
+        "error": error,
+        "under_way": {payment.pk: payment for payment in under_way},
+        "in_parts": BillingSettings.current().part_payment,
+        "possible": bool(settings.PAYMENT_PROVIDER),
+        "any_free": any(invoice.under_way is None for invoice in unpaid),
+    }
+    for row in rows:
+        row["payment"] = context["under_way"].get(row["invoice"].under_way)
+    return render(request, "billing/payments/choose.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def summary(request: HttpRequest) -> HttpResponse:
+    """« Récapitulatif »: what will be debited; « Payer » opens the bank's page."""
+    household = _household(request)
+    unpaid = online.to_pay(household)
+    wanted, error = _asked(request, unpaid)
+    if error:
+        return _choice(request, unpaid, error)
+    if request.method == "POST":
+        try:
+            payment = online.start(household, wanted, by=request.user, at=timezone.now())
+        except online.UnderWay as refusal:
+            messages.warning(request, str(refusal))
+            return redirect("billing:payment", refusal.payment.reference)
+        except online.PaymentRefused as refusal:
+            return _choice(request, online.to_pay(household), str(refusal))
+        return redirect("billing:payment_go", payment.reference)
+    chosen = [
+        {"invoice": invoice, "amount": wanted[invoice.pk] or invoice.left}
+        for invoice in unpaid
+        if invoice.pk in wanted
+    ]
+    total = sum((row["amount"] for row in chosen), Decimal(0))
+    return render(
+        request,
+        "billing/payments/summary.html",
+        {"rows": chosen, "total": total, "query": request.GET.urlencode()},
+    )
+
+
+@never_cache
+@require_safe
+def go(request: HttpRequest, reference: str) -> HttpResponse:
+    """To the bank's page. A page of ours in between: browsers let no form lead to another site here."""
+    found = get_object_or_404(OnlinePayment.objects.visible_to(request.user), reference=reference)
+    if found.state != OnlineState.STARTED or not found.url:
+        return redirect("billing:payment", reference)
+    if found.url.startswith("/"):
+        return redirect(found.url)
+    return render(request, "billing/payments/go.html", {"payment": found})
+
+
+@never_cache
+@require_safe
+def payment(request: HttpRequest, reference: str) -> HttpResponse:
+    """Where a payment stands, and what can be done now."""
+    rows = OnlinePayment.objects.visible_to(request.user).select_related("payment")
+    found = get_object_or_404(rows, reference=reference)
+    return render(
+        request,
+        "billing/payments/payment.html",
+        {
+            "payment": found,
+            "parts": found.parts.select_related("invoice"),
+            "refunds": found.refunds.filter(state="done"),
+            # The bank's page still answers: unfinished, or a demonstration whose bank hesitates.
+            "can_continue": bool(found.url)
+            and (found.state == OnlineState.STARTED or (found.is_open and found.provider == "demo")),
+        },
+    )
+
+
+@require_POST
+def abandon(request: HttpRequest, reference: str) -> HttpResponse:
+    """« Abandonner ce paiement »: its invoices can be paid anew once the bank has closed its page."""
+    found = get_object_or_404(OnlinePayment.objects.visible_to(request.user), reference=reference)
+    if found.state == OnlineState.STARTED:
+        try:
+            found = online.abandon(found, at=timezone.now())
+        except (ProviderDown, ProviderRefused):
+            messages.warning(
+                request, "La banque ne répond pas pour l'instant : réessayez dans quelques minutes."
+            )
+        else:
+            if found.state == OnlineState.STARTED:
+                messages.info(
+                    request,
+                    "La page de paiement n'est pas encore fermée. Elle se fermera seule, et vos factures"
+                    " redeviendront payables.",
+                )
+    return redirect("billing:payment", reference)
+
+
+@csrf_exempt
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def come_back(request: HttpRequest, returning: str) -> HttpResponse:
+    """Back from the bank. What the browser says is not read: the bank is asked, then the payment's page says it.
+
+    Public, because some banks come back by a form, which brings no session.
+    """
+    found = get_object_or_404(OnlinePayment, reference=returning)
+    if found.is_open and cache.add(f"payment-asked-{found.pk}", 1, 2):
+        try:
+            online.check(found, at=timezone.now())
+        except (ProviderDown, ProviderRefused) as error:
+            logger.warning("The bank was not heard on return: %s", error)
+    return redirect("billing:payment", found.reference)
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+def notification(request: HttpRequest, provider: str) -> HttpResponse:
+    """What a provider sends by itself: 200 once applied, 400 when it is not from it, 503 to have it sent again."""
+    if provider not in choosing.PROVIDERS or (provider == "demo" and not settings.DEMO):
+        raise Http404
+    body = request.read(LARGEST_NOTIFICATION + 1)
+    try:
+        if len(body) > LARGEST_NOTIFICATION:
+            raise NotificationRefused("Notification trop longue.")
+        notice = choosing.named(provider).read_notification(request.headers, body)
+    except NotificationRefused as refusal:
+        _keep_forged(provider, str(refusal), body)
+        return HttpResponse(status=400)
+    if notice is None:
+        return HttpResponse(status=200)
+    try:
+        online.notify(provider, notice, at=timezone.now())
+    except (ProviderDown, ProviderRefused) as error:
+        logger.warning("A notification waits: %s", error)
+        return HttpResponse(status=503)
+    return HttpResponse(status=200)
+
+
+def _keep_forged(provider: str, why: str, body: bytes) -> None:
+    logger.warning("A notification for %s was refused.", provider)
+    now = timezone.now()
+    counter = f"forged-notifications-{now:%Y%m%d%H}"
+    cache.add(counter, 0, 3600)
+    if cache.incr(counter) <= FORGED_KEPT_AN_HOUR:
+        PaymentEvent.objects.create(
+            provider=provider,
+            kind=PaymentEvent.Kind.FORGED,
+            note=why[:300],
+            raw={"body": body[:FORGED_KEPT_LETTERS].decode(errors="replace").replace("\x00", "")},
+            at=now,
+        )
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def demo_bank(request: HttpRequest, token: str) -> HttpResponse:
+    """The demonstration bank's page; a real bank has its own, and knows no login of ours."""
+    if not settings.DEMO:
+        raise Http404
+    order = get_object_or_404(DemoBankOrder, token=token)
+    if request.method != "POST":
+        expired = order.outcome == DemoBankOrder.Outcome.OPEN and order.expires_at <= timezone.now()
+        return render(request, "billing/payments/demo_bank.html", {"order": order, "expired": expired})
+    outcome = request.POST.get("answer", "")
+    if outcome not in DemoBankOrder.Outcome.values or outcome == DemoBankOrder.Outcome.OPEN:
+        messages.error(request, "Choisissez une réponse.")
+        return redirect("billing:demo_bank", token)
+    if bank.press(order, outcome, timezone.now()):
+        headers, body = bank.notification(order)
+        notice = choosing.named("demo").read_notification(headers, body)
+        if notice is not None:
+            online.notify("demo", notice, at=timezone.now())
+    else:
+        messages.info(request, "La banque a déjà répondu, ou cette page a expiré.")
+    return redirect("billing:payment_return", order.reference)

@@ -1,0 +1,187 @@
+"""PayFIP, the public treasury's service: the only module that knows the SOAP library `zeep`.
+
+The description of the service (`payfip.wsdl`) is written here from the published list of its fields, so that
+nothing is fetched to build a request. A notification is not signed: it only makes the portal ask, and the
+answer to that question decides.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import requests
+import zeep
+from django.conf import settings
+from django.utils import timezone
+from lxml import etree
+from zeep.exceptions import Error, Fault
+from zeep.helpers import serialize_object
+from zeep.settings import Settings
+from zeep.transports import Transport
+
+from billing.payments.interface import (
+    TIMEOUT_SECONDS,
+    Answer,
+    Collected,
+    Notice,
+    NotificationRefused,
+    Opened,
+    Order,
+    Outcome,
+    ProviderDown,
+    ProviderRefused,
+    Refunded,
+)
+
+WSDL = Path(__file__).with_name("payfip.wsdl")
+BINDING = "{http://securite.service.tpa.cp.finances.gouv.fr/services/mas_securite/contrat_paiement_securise/PaiementSecuriseService}PaiementSecuriseServiceBinding"
+# The link must be followed within a quarter of an hour; the bank's own page then has its time.
+LINK_LIVES = timedelta(minutes=15)
+PAGE_LIVES = timedelta(minutes=60)
+NUMBER = re.compile(r"[0-9A-Za-z-]{8,64}")
+OUTCOMES = {
+    "P": Outcome.PAID,
+    "V": Outcome.PAID,
+    "R": Outcome.REFUSED,
+    "Z": Outcome.REFUSED,
+    "A": Outcome.CANCELLED,
+}
+UNKNOWN_YET, GONE = "P5", "P1"
+
+
+class PayFip:
+    name = "payfip"
+    minimum = Decimal("1.00")
+    maximum = Decimal("99999.99")
+    refunds_online = False
+
+    def __init__(self) -> None:
+        transport = Transport(
+            session=requests.Session(), timeout=TIMEOUT_SECONDS, operation_timeout=TIMEOUT_SECONDS
+        )
+        client = zeep.Client(str(WSDL), transport=transport, settings=Settings(forbid_external=True))
+        self._service = client.create_service(BINDING, settings.PAYFIP_SERVICE_URL)
+
+    def open(self, order: Order) -> Opened:
+        with _speaking():
+            answer = self._service.creerPaiementSecurise(
+                arg0={
+                    "exer": str(timezone.localtime(order.started_at).year),
+                    "mel": order.email,
+                    "montant": str(int(order.amount * 100)),
+                    "numcli": settings.PAYFIP_CLIENT,
+                    "objet": _plain(order.label),
+                    "refdet": order.reference,
+                    "saisie": settings.PAYFIP_MODE,
+                    "urlnotif": order.notify_url,
+                    "urlredirect": order.return_url,
+                }
+            )
+            number = answer if isinstance(answer, str) else answer.idOp
+            if not NUMBER.fullmatch(number):
+                raise ProviderDown("PayFIP answered no number.")
+        return Opened(
+            number,
+            f"{settings.PAYFIP_PAGE_URL}?idop={number}",
+            order.started_at + LINK_LIVES,
+            {"idOp": number},
+        )
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        found = parse_qs(body.decode(errors="replace"), max_num_fields=20)
+        numbers = found.get("idop") or found.get("idOp") or [""]
+        if not NUMBER.fullmatch(numbers[0]):
+            raise NotificationRefused("Aucun numéro d'opération dans la notification.")
+        return Notice(None, "résultat connu", provider_reference=numbers[0], raw={"idop": numbers[0]})
+
+    def ask(self, provider_reference: str, started_at: datetime) -> Answer:
+        try:
+            with _speaking():
+                found = self._service.recupererDetailPaiementSecurise(arg0={"idOp": provider_reference})
+        except _Refusal as refusal:
+            return self._without_result(refusal, provider_reference, started_at)
+        with _speaking():
+            detail: dict[str, Any] = serialize_object(found, dict)
+            if detail["numcli"] != settings.PAYFIP_CLIENT:
+                raise ProviderDown("PayFIP answered about another client.")
+            return Answer(
+                reference=detail["refdet"],
+                outcome=OUTCOMES[detail["resultrans"]],
+                amount=Decimal(int(detail["montant"])) / 100,
+                provider_reference=detail["idOp"],
+                charge_reference=detail.get("numauto") or "",
+                raw=detail,
+            )
+
+    def _without_result(self, refusal: "_Refusal", number: str, started_at: datetime) -> Answer:
+        gone = refusal.code == GONE or timezone.now() > started_at + PAGE_LIVES
+        if refusal.code not in (UNKNOWN_YET, GONE):
+            raise ProviderDown(f"PayFIP: {refusal.code}") from refusal
+        return Answer(
+            reference="",
+            outcome=Outcome.CANCELLED if gone else Outcome.OPEN,
+            provider_reference=number,
+            raw={"fault": refusal.code, "text": str(refusal)},
+        )
+
+    def close(self, provider_reference: str, started_at: datetime) -> Answer:
+        """PayFIP closes no page: it only says where the payment stands."""
+        return self.ask(provider_reference, started_at)
+
+    def refund(self, charge_reference: str, amount: Decimal, key: str) -> Refunded:
+        raise ProviderRefused(
+            "PayFIP ne rembourse pas en ligne : remboursez par virement, puis notez-le au guichet."
+        )
+
+    def collected(self, first: datetime, last: datetime) -> list[Collected] | None:
+        return None
+
+
+class _Refusal(ProviderRefused):
+    """A functional error of PayFIP, with its code."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(
+            f"PayFIP refuse ce paiement ({code}) : {text}" if text else f"PayFIP refuse ({code})."
+        )
+        self.code = code
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Turns faults into refusals, and everything else that fails into ProviderDown."""
+    try:
+        yield
+    except Fault as fault:
+        found = _details(fault.detail)
+        if found.get("code"):
+            raise _Refusal(found["code"], found.get("descriptif") or found.get("libelle") or "") from fault
+        raise ProviderDown(f"PayFIP: {fault.message}") from fault
+    except (
+        Error,
+        requests.RequestException,
+        etree.LxmlError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ProviderDown(f"PayFIP: {type(error).__name__}") from error
+
+
+def _details(detail: Any) -> dict[str, str]:
+    """Code and words of a functional error, whatever namespace they come in; nothing for technical ones."""
+    if detail is None:
+        return {}
+    errors = [one for one in detail.iter() if etree.QName(one).localname == "FonctionnelleErreur"]
+    return {etree.QName(one).localname: (one.text or "").strip() for error in errors for one in error}
+
+
+def _plain(text: str) -> str:
+    """At most 99 letters, digits and spaces: the service takes no other sign for sure."""
+    return " ".join(re.sub(r"[^0-9A-Za-z ]", " ", text.replace("°", "")).split())[:99]

@@ -1,0 +1,241 @@
+"""Stripe Checkout: the only module that knows the library `stripe`.
+
+One Checkout Session a payment, whatever the number of invoices. The session and its payment intent carry our
+reference as metadata; the notifications are signed; every request that writes has an idempotency key.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from billing.payments.interface import (
+    TIMEOUT_SECONDS,
+    Answer,
+    Collected,
+    Notice,
+    NotificationRefused,
+    Opened,
+    Order,
+    Outcome,
+    ProviderDown,
+    ProviderRefused,
+    Refunded,
+)
+
+# What the answers below are read as. A new version of the library does not change it.
+API_VERSION = "2026-10-28.endive"
+# The shortest that Stripe allows is half an hour from when it receives the request.
+PAGE_LIVES = timedelta(minutes=32)
+SIGNED_FOR_SECONDS = 300
+
+
+class StripeCheckout:
+    name = "stripe"
+    minimum = Decimal("0.50")
+    maximum = Decimal("999999.99")
+    refunds_online = True
+
+    def __init__(self) -> None:
+        self._client = stripe.StripeClient(
+            settings.STRIPE_SECRET_KEY,
+            stripe_version=API_VERSION,
+            base_addresses={"api": settings.STRIPE_API_BASE},
+            # No second try while a parent waits: an idempotency key lets `reconcile_payments` ask again later.
+            max_network_retries=0,
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        )
+
+    def open(self, order: Order) -> Opened:
+        expires_at = order.started_at + PAGE_LIVES
+        params = {
+            "mode": "payment",
+            "locale": "fr",
+            "client_reference_id": order.reference,
+            "line_items": [
+                {
+                    "quantity": 1,
+                    "price_data": {
+                        "currency": "eur",
+                        "unit_amount": _cents(item.amount),
+                        "product_data": {"name": item.label},
+                    },
+                }
+                for item in order.items
+            ],
+            "payment_method_types": settings.STRIPE_PAYMENT_METHODS,
+            "metadata": {"reference": order.reference},
+            "payment_intent_data": {
+                "description": order.label[:1000],
+                "metadata": {"reference": order.reference},
+            },
+            "success_url": order.return_url,
+            "cancel_url": order.return_url,
+            "expires_at": int(expires_at.timestamp()),
+        }
+        if order.email:
+            params["customer_email"] = order.email
+        with _speaking():
+            session = self._client.v1.checkout.sessions.create(
+                params, {"idempotency_key": f"open-{order.reference}"}
+            )
+            return Opened(session.id, _text(session.url), expires_at, session.to_dict())
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        header = headers.get("Stripe-Signature", "")
+        refusal = "Aucun secret de signature n'est réglé."
+        for secret in settings.STRIPE_WEBHOOK_SECRETS:
+            try:
+                event = self._client.construct_event(body, header, secret, SIGNED_FOR_SECONDS)
+            except stripe.SignatureVerificationError as error:
+                refusal = f"Signature refusée : {error.user_message or error}"[:280]
+            except (ValueError, UnicodeDecodeError, IndexError):
+                refusal = "Message ou signature illisible."
+            else:
+                return _notice(event.to_dict())
+        raise NotificationRefused(refusal)
+
+    def ask(self, provider_reference: str, started_at: datetime) -> Answer:
+        with _speaking():
+            session = self._client.v1.checkout.sessions.retrieve(
+                provider_reference, {"expand": ["payment_intent"]}
+            )
+            return _session(session.to_dict())
+
+    def close(self, provider_reference: str, started_at: datetime) -> Answer:
+        try:
+            with _speaking():
+                self._client.v1.checkout.sessions.expire(provider_reference)
+        except ProviderRefused:
+            pass  # it is no longer open: what it has become is asked next
+        return self.ask(provider_reference, started_at)
+
+    def refund(self, charge_reference: str, amount: Decimal, key: str) -> Refunded:
+        with _speaking():
+            refund = self._client.v1.refunds.create(
+                {"payment_intent": charge_reference, "amount": _cents(amount), "metadata": {"key": key}},
+                {"idempotency_key": key},
+            ).to_dict()
+            return Refunded(
+                done=refund["status"] == "succeeded",
+                failed=refund["status"] in ("failed", "canceled"),
+                provider_reference=refund["id"],
+                raw=refund,
+            )
+
+    def collected(self, first: datetime, last: datetime) -> list[Collected] | None:
+        with _speaking():
+            page = self._client.v1.charges.list(
+                {"created": {"gte": int(first.timestamp()), "lt": int(last.timestamp())}, "limit": 100}
+            )
+            return [
+                Collected(
+                    (charge.metadata or {}).get("reference", ""),
+                    _euros(charge.amount),
+                    _text(charge.payment_intent),
+                )
+                for charge in page.auto_paging_iter()
+                if charge.status == "succeeded"
+            ]
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Turns the library's errors, and answers that cannot be read, into ours."""
+    try:
+        yield
+    except (stripe.InvalidRequestError, stripe.CardError) as error:
+        raise ProviderRefused(error.user_message or "Stripe refuse cette demande.") from error
+    except (stripe.StripeError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ProviderDown(f"Stripe: {type(error).__name__}") from error
+
+
+# What Stripe's objects mean --------------------------------------------------------------------------------
+
+
+def _cents(amount: Decimal) -> int:
+    return int(amount * 100)
+
+
+def _euros(cents: Any) -> Decimal:
+    return Decimal(int(cents)) / 100
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _session(session: dict[str, Any], outcome: Outcome | None = None) -> Answer:
+    """A Checkout Session, with its payment intent when it was expanded."""
+    intent = session.get("payment_intent")
+    status = intent.get("status") if isinstance(intent, dict) else None
+    if outcome is None:
+        if session["status"] == "open":
+            outcome = Outcome.OPEN
+        elif session["status"] == "expired":
+            outcome = Outcome.CANCELLED
+        elif session["payment_status"] == "paid":
+            outcome = Outcome.PAID
+        elif status in ("requires_payment_method", "canceled"):
+            outcome = Outcome.REFUSED
+        else:
+            outcome = Outcome.PENDING
+    return Answer(
+        reference=_text((session.get("metadata") or {}).get("reference")),
+        outcome=outcome,
+        amount=_euros(session["amount_total"]),
+        currency=session["currency"].upper(),
+        provider_reference=session["id"],
+        charge_reference=intent["id"] if isinstance(intent, dict) else _text(intent),
+        raw=session,
+    )
+
+
+def _charge(charge: dict[str, Any]) -> Answer:
+    return Answer(
+        reference=_text((charge.get("metadata") or {}).get("reference")),
+        outcome=None,
+        charge_reference=_text(charge.get("payment_intent")),
+        refunded=_euros(charge["amount_refunded"]),
+        raw=charge,
+    )
+
+
+def _dispute(dispute: dict[str, Any]) -> Answer:
+    """A dispute; lost, the money is gone and counts as refunded."""
+    lost = dispute["status"] == "lost"
+    return Answer(
+        reference="",
+        outcome=None,
+        charge_reference=_text(dispute.get("payment_intent")),
+        refunded=_euros(dispute["amount"]) if lost else None,
+        disputed=dispute["status"] not in ("won", "warning_closed"),
+        raw=dispute,
+    )
+
+
+READERS: dict[str, Callable[[dict[str, Any]], Answer]] = {
+    "checkout.session.completed": _session,
+    "checkout.session.async_payment_succeeded": lambda session: _session(session, Outcome.PAID),
+    "checkout.session.async_payment_failed": lambda session: _session(session, Outcome.REFUSED),
+    "checkout.session.expired": lambda session: _session(session, Outcome.CANCELLED),
+    "charge.refunded": _charge,
+    "charge.dispute.created": _dispute,
+    "charge.dispute.closed": _dispute,
+}
+
+
+def _notice(event: dict[str, Any]) -> Notice | None:
+    """A genuine event; None for a kind we did not ask for. Raises NotificationRefused when it cannot be read."""
+    try:
+        read = READERS.get(event["type"])
+        if read is None:
+            return None
+        answer = read(event["data"]["object"])
+        return Notice(event["id"], event["type"], answer, charge_reference=answer.charge_reference, raw=event)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise NotificationRefused("Message signé mais illisible.") from None
