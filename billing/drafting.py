@@ -1,7 +1,7 @@
 """What a month's invoices would say: read from bookings, attendance and tariffs; writes nothing.
 
-`drafts(households, scope)` prices everything not billed yet up to the month's end, in a fixed number of queries
-for any number of households, and says what it could not price. `invoicing.py` turns drafts into documents.
+`drafts(households, scope)` prices everything not billed yet up to the month's end, in a fixed number of
+queries for any number of households, and says what has no price. `invoicing.py` makes documents of them.
 """
 
 from collections import Counter, defaultdict
@@ -115,7 +115,7 @@ class Draft:
 
 @dataclass
 class Warnings:
-    """What the accountant should know before issuing, counted by formula; `reasons`: why the first has no price."""
+    """What the accountant should know before issuing, counted by formula; `reasons`: why one has no price."""
 
     unpriced: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Files for accountants: PDFs in a ZIP streamed with constant memory, CSV and XLSX of invoices and payments."""
+"""Files for accountants: PDFs in a ZIP, CSV and XLSX, all streamed with constant memory."""
 
 import csv
 import io

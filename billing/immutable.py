@@ -1,7 +1,7 @@
 """Issued documents never change, and the database itself says so: triggers on SQLite and PostgreSQL.
 
-They are installed after every `migrate` (SQLite drops a table's triggers when a migration rebuilds it). A data
-migration over these tables, or a test that empties the database, lifts them for its time with `lifted()`.
+They are installed after every `migrate` (SQLite drops a table's triggers when a migration rebuilds it). A
+data migration over these tables, or a test that empties the database, lifts them with `lifted()`.
 """
 
 from collections.abc import Iterator

@@ -25,7 +25,7 @@ class Number:
 
 
 class Numbering:
-    """Holds the counter's lock until the transaction ends: other issuers wait, and a rollback leaves no gap."""
+    """Holds the counter's lock until the transaction ends: others wait, and a rollback leaves no gap."""
 
     def __init__(self, series: str, year: int) -> None:
         if not transaction.get_connection().in_atomic_block:

@@ -22,7 +22,7 @@ def issue_month(run_id: int) -> None:
     except Exception as error:
         BillingRun.objects.filter(pk=run_id).update(
             state=BillingRun.State.FAILED,
-            trouble="La facturation s'est interrompue. Ce qui est émis reste émis : reprenez-la pour la suite.",
+            trouble="La facturation s'est interrompue. Ce qui est émis le reste : reprenez-la pour la suite.",
         )
         logger.error("Billing run %d stopped: %s", run_id, type(error).__name__)
         raise

@@ -215,7 +215,8 @@ class PaymentAdmin(ShownOnly, NumberSearch, OwnPages):
             "form": form,
             "back": reverse("admin:billing_payment_change", args=[pk]),
             "button": "Rembourser",
-            "lead": f"Règlement n° {payment.number} de {euros(payment.amount)} : {euros(free)} ne paient aucune facture.",
+            "lead": f"Règlement n° {payment.number} de {euros(payment.amount)} :"
+            f" {euros(free)} ne paient aucune facture.",
         }
         return self.page(request, "admin/billing/form.html", "Rembourser", context)
 
@@ -275,8 +276,10 @@ class AttendanceAdmin(admin.ModelAdmin):
     date_hierarchy = "day"
     raw_id_fields = ("booking",)
     autocomplete_fields = ("household", "child", "establishment")
-    fields = ("booking", "household", "child", "formula", "establishment", "day", "state", "minutes", "reason",
-              "certificate_at")  # fmt: skip
+    fields = (
+        "booking", "household", "child", "formula", "establishment", "day", "state", "minutes", "reason",
+        "certificate_at",
+    )  # fmt: skip
     desk_order = 25
 
     def save_model(self, request: HttpRequest, obj: Attendance, form: Any, change: bool) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py bill_month 2026-10`: issues a month's invoices here and now, or goes on after an interruption."""
+"""`manage.py bill_month 2026-10`: issues a month's invoices now, or goes on after an interruption."""
 
 from argparse import ArgumentParser
 from datetime import date

@@ -1,0 +1,64 @@
+"""What parents see of prices before anything is billed: on the enrolment, the planning, the validation.
+
+    costs = Estimates.load(enrolment, formulas, first, last)    thirteen queries at most, for any period
+    costs.price(formula_id, day) -> Decimal | None              None: no tariff says it
+    costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+
+from billing import pricing
+from billing.tariffs import FactsBook, PriceBook
+from portal.reservations.models import Enrolment, Formula
+
+
+class Estimates:
+    """The prices of an enrolled child between two days; nothing is asked of the database afterwards."""
+
+    def __init__(self, enrolment: Enrolment, prices: PriceBook, people: FactsBook) -> None:
+        self._enrolment = enrolment
+        self._prices = prices
+        self._people = people
+
+    @classmethod
+    def load(cls, enrolment: Enrolment, formulas: Iterable[int], first: date, last: date) -> "Estimates":
+        return cls(
+            enrolment,
+            PriceBook.load(formulas, first, last),
+            FactsBook.load([enrolment.household_id], first, last),
+        )
+
+    def facts(self, day: date, *, late: bool = False) -> pricing.Facts:
+        one = self._enrolment
+        return self._people.facts(one.household_id, one.child_id, one.activity_id, day, late=late)
+
+    def explained(self, formula_id: int, day: date, *, late: bool = False) -> pricing.Price | None:
+        """The price with its explanation; None when no tariff says it."""
+        try:
+            return self._prices.price(formula_id, self.facts(day, late=late), day)
+        except pricing.NoPrice:
+            return None
+
+    def price(self, formula_id: int, day: date, *, late: bool = False) -> Decimal | None:
+        """What that day costs, in euros; a time tariff: its unit."""
+        found = self.explained(formula_id, day, late=late)
+        return None if found is None else found.amount
+
+    def sentence(self, formula: Formula, day: date) -> str:
+        """« Tarif de votre foyer : 3,20 € (Repas), quotient 812 »; empty when no tariff says it."""
+        found = self.explained(formula.pk, day)
+        if found is None:
+            return ""
+        quotient = "sans justificatif de quotient"
+        if found.quotient is not None:
+            quotient = f"quotient {pricing.number(found.quotient)}"
+        return f"Tarif de votre foyer : {pricing.euros(found.amount)} ({formula.name}), {quotient}"
+
+
+def total(prices: Iterable[Decimal | None]) -> tuple[Decimal, bool]:
+    """The sum of the known prices, and whether all were known."""
+    prices = list(prices)
+    known = [price for price in prices if price is not None]
+    return sum(known, Decimal(0)), len(known) == len(prices)

@@ -1,0 +1,41 @@
+"""Parents know the price before they reserve."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from billing.estimates import Estimates, total
+from tests.factories import QuotientFactory
+
+D = Decimal
+FIRST, LAST = date(2026, 11, 2), date(2026, 12, 18)
+
+
+@pytest.fixture
+def costs(meals, books, canteen):
+    QuotientFactory(household=books.household, value=D(812), valid_from=date(2026, 1, 1))
+    return Estimates.load(books.enrolment, [canteen.formula.pk], FIRST, LAST)
+
+
+def test_the_household_s_price_and_why(costs, canteen):
+    said = costs.sentence(canteen.formula, FIRST).replace("\N{NO-BREAK SPACE}", " ")
+    assert said == "Tarif de votre foyer : 3,20 € (Repas), quotient 812"
+    assert costs.price(canteen.formula.pk, FIRST, late=True) == D("4.20")
+
+
+def test_forty_days_are_priced_without_another_query(costs, canteen, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        prices = [costs.price(canteen.formula.pk, FIRST) for _ in range(40)]
+    assert total(prices) == (D("128.00"), True)
+
+
+def test_a_formula_without_tariff_has_no_price_and_breaks_nothing(costs, canteen, books):
+    assert costs.price(canteen.formula.pk + 1, FIRST) is None
+    assert costs.sentence(type(canteen.formula)(pk=0, name="Goûter"), FIRST) == ""
+    assert total([D(1), None]) == (D(1), False)
+
+
+def test_loading_costs_the_same_for_a_day_and_a_year(meals, books, canteen, django_assert_max_num_queries):
+    with django_assert_max_num_queries(13):
+        Estimates.load(books.enrolment, [canteen.formula.pk], FIRST, LAST)
