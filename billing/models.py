@@ -374,7 +374,7 @@ class TariffModifier(models.Model):
 
 
 class FormulaTariff(models.Model):
-    """That a formula is priced by a tariff, for some families and situations; the most specific row counts."""
+    """That a formula is priced by a tariff, for some families and cases; the most specific row counts."""
 
     class Audience(models.TextChoices):
         ALL = "", "Toutes les familles"
@@ -797,7 +797,7 @@ class Invoice(models.Model):
 
 
 class InvoicePdf(models.Model):
-    """The document as it was printed first, kept with its checksum: never another one for the same invoice."""
+    """The document as it was printed first, with its checksum: never another one for the same invoice."""
 
     invoice = models.OneToOneField(
         Invoice, on_delete=models.PROTECT, related_name="pdf", verbose_name="facture"
