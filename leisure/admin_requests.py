@@ -104,7 +104,7 @@ class AnswersRequests(OwnPages):
         "Départager les demandes",
         "leisure_requests",
         VIEW,
-        "par ordre d'arrivée ou par critères ; listes d'attente",
+        "par ordre d'arrivée ou par critères, listes d'attente comprises",
     )
 
     def get_urls(self) -> list[Any]:

@@ -252,11 +252,11 @@ class PlacesForm(forms.Form):
             moment = cleaned.get(name)
             if moment and not FIRST_YEAR <= moment.year <= LAST_YEAR:
                 self.add_error(name, f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
-        if opens and closes and closes <= opens:
-            self.add_error("clot", "La période clôt avant d'ouvrir.")
         if opens and later and later < opens:
             self.add_error("ouvre_hors_commune", "Les familles de la commune ouvrent en premier.")
-        if later and closes and closes <= later:
+        if opens and closes and closes <= opens:
+            self.add_error("clot", "La période clôt avant d'ouvrir.")
+        elif later and closes and closes <= later:
             self.add_error("clot", "La période clôt avant d'ouvrir aux familles hors commune.")
         return cleaned
 

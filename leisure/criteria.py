@@ -22,6 +22,14 @@ class Asking:
     quotient: Decimal | None = None
 
 
+def _quotient_words(quotient: Decimal | None) -> str:
+    """« quotient 512 », « quotient 512,50 »."""
+    if quotient is None:
+        return "sans quotient"
+    whole = quotient == quotient.to_integral_value()
+    return f"quotient {quotient:.{0 if whole else 2}f}".replace(".", ",")
+
+
 @dataclass(frozen=True)
 class Criterion:
     """What comes first under a criterion, and what to say of it."""
@@ -43,7 +51,7 @@ SIBLINGS_FIRST = Criterion(
 )
 LOWEST_QUOTIENT_FIRST = Criterion(
     lambda asking: (asking.quotient is None, asking.quotient or Decimal(0)),
-    lambda asking: "sans quotient" if asking.quotient is None else f"quotient {asking.quotient:f}",
+    lambda asking: _quotient_words(asking.quotient),
     "le quotient familial le plus bas (sans quotient : en dernier)",
 )
 
@@ -68,11 +76,11 @@ class Order(Enum):
 
     @property
     def explanation(self) -> str:
-        """« D'abord les familles de la commune ; à égalité, l'ordre d'arrivée. »"""
+        """« D'abord les familles de la commune. À égalité, l'ordre d'arrivée. »"""
         if not self.criteria:
             return "La première demande reçue est la première servie."
         sentences = ", puis ".join(criterion.sentence for criterion in self.criteria)
-        return f"D'abord {sentences} ; à égalité, l'ordre d'arrivée."
+        return f"D'abord {sentences}. À égalité, l'ordre d'arrivée."
 
 
 LABELS = {

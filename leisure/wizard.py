@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -65,8 +66,18 @@ class Plan:
         return slugify(self.name)[: Period._meta.get_field("code").max_length]
 
     def standing(self) -> Period | None:
-        """The period of that name, when it exists already."""
-        return Period.objects.filter(activity=self.activity, code=self.code).first()
+        """The period of the same days, when it exists already, whatever its name."""
+        return Period.objects.filter(
+            activity=self.activity, starts_on=self.starts_on, ends_on=self.ends_on
+        ).first()
+
+    def namesake(self) -> Period | None:
+        """A period of other days that bears this name."""
+        return (
+            Period.objects.filter(Q(code=self.code) | Q(name__iexact=self.name), activity=self.activity)
+            .exclude(starts_on=self.starts_on, ends_on=self.ends_on)
+            .first()
+        )
 
     def period(self) -> Period:
         """The period to write: the one that exists, or a new one, not saved yet."""
@@ -254,8 +265,7 @@ def check_dates(activity: Activity, name: str, starts_on: date, ends_on: date) -
     plan = Plan(activity, [], name, starts_on, ends_on)
     if not plan.code:
         raise ValidationError({"nom": "Écrivez un nom avec des lettres ou des chiffres."})
-    other = plan.standing()
-    if other and (other.starts_on, other.ends_on) != (starts_on, ends_on):
+    if other := plan.namesake():
         days = french.span(other.starts_on, other.ends_on, year=True)
         raise ValidationError(
             {"nom": f"« {other} » existe déjà pour cette activité, {days} : choisissez un autre nom."}

@@ -38,7 +38,7 @@ def test_each_order_serves_first(order, expected):
 def test_each_rank_says_why():
     assert [one.why for one in ranked(ALL, Order.ARRIVAL)] == ["", "", "", ""]
     assert [one.why for one in ranked(ALL, Order.RESIDENTS_QUOTIENT)] == [
-        "commune, quotient 300.50",
+        "commune, quotient 300,50",
         "commune, sans quotient",
         "hors commune, quotient 250",
         "hors commune, quotient 900",
@@ -55,7 +55,7 @@ def test_every_order_is_explained():
     assert Order.ARRIVAL.explanation == "La première demande reçue est la première servie."
     assert Order.RESIDENTS_SIBLINGS.explanation == (
         "D'abord les familles de la commune, puis les enfants dont un frère ou une sœur a déjà une place "
-        "ce jour-là ; à égalité, l'ordre d'arrivée."
+        "ce jour-là. À égalité, l'ordre d'arrivée."
     )
     assert all(order.label and order.explanation for order in Order)
 

@@ -129,7 +129,7 @@ def test_another_order_shows_who_would_be_served_then(ana, bo, agent_client):
     page = agent_client.get(PAGE, {"ordre": "commune"}).text
     assert rows(page) == ["Basile Bo", "Alma Ana", "Alma Ana"]
     assert "hors commune" in page
-    assert "D&#x27;abord les familles de la commune ; à égalité, l&#x27;ordre d&#x27;arrivée." in page
+    assert "D&#x27;abord les familles de la commune. À égalité, l&#x27;ordre d&#x27;arrivée." in page
 
 
 def test_nothing_is_written_before_the_preview_is_confirmed(ana, bo, agent_client):

@@ -243,6 +243,18 @@ def test_a_centre_of_another_activity_is_refused(activity, holiday, agent_client
     assert "« Vacances » n&#x27;a pas lieu ici : Centre du Lac." in page.text
 
 
+def test_the_same_days_under_another_name_are_the_same_period(activity, holiday, agent_client):
+    standing = PeriodFactory(
+        activity=activity, name="Hiver", code="hiver", starts_on=holiday.starts_on, ends_on=holiday.ends_on
+    )
+    shown = preview(agent_client, activity, holiday)
+    assert "Cette période existe déjà" in shown.text
+    assert "se chevauchent" not in shown.text
+    confirm(agent_client, shown)
+    standing.refresh_from_db()
+    assert (Period.objects.count(), standing.code, standing.name) == (1, "hiver", "Vacances d'hiver 2027")
+
+
 def test_a_name_that_stands_for_other_dates_is_refused(activity, holiday, agent_client):
     PeriodFactory(activity=activity, name="Vacances d'hiver 2027", code="vacances-dhiver-2027")
     page = agent_client.post(PAGE, first_step(activity, holiday))
