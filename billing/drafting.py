@@ -231,7 +231,7 @@ class _Drafting:
         formulas = {one.formula for one in (*self.presences, *self.again)}
         days = [one.day for one in (*self.presences, *self.again)] or [scope.month]
         self.prices = PriceBook.load(formulas, min(days), max(days))
-        self.people = FactsBook.load(self.ids, min(days), max(days))
+        self.people = FactsBook.load(self.ids, min(days), max(days), asks=self.prices.asks)
         self.absent_days = self._absences()
 
     # Reading

@@ -1,10 +1,11 @@
 """What parents see of prices before anything is billed: on the enrolment, the planning, the validation.
 
-    costs = Estimates.load(enrolment, formulas, first, last)    thirteen queries at most, for any period
-    costs.price(formula_id, day) -> Decimal | None              None: no tariff says it
-    costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
+costs = Estimates.load(enrolment, formulas, first, last)    seven queries at most, two as a rule
+costs.price(formula_id, day) -> Decimal | None              None: no tariff says it
+costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
 """
 
+import time
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,22 @@ from decimal import Decimal
 from billing import pricing
 from billing.tariffs import FactsBook, PriceBook
 from portal.reservations.models import Enrolment, Formula
+
+FRESH_SECONDS = 30
+_kept: dict[tuple[int, ...], tuple[float, PriceBook]] = {}
+
+
+def _book(formulas: tuple[int, ...]) -> PriceBook:
+    """The formulas' tariffs of all times, kept for FRESH_SECONDS in each process: every planning asks for
+    them, they change a few times a year, and what is billed reads them anew."""
+    if formulas not in _kept or time.monotonic() - _kept[formulas][0] > FRESH_SECONDS:
+        _kept[formulas] = (time.monotonic(), PriceBook.load(formulas, date.min, date.max))
+    return _kept[formulas][1]
+
+
+def forget() -> None:
+    """Reads the tariffs anew on the next call: between tests."""
+    _kept.clear()
 
 
 class Estimates:
@@ -24,11 +41,8 @@ class Estimates:
 
     @classmethod
     def load(cls, enrolment: Enrolment, formulas: Iterable[int], first: date, last: date) -> "Estimates":
-        return cls(
-            enrolment,
-            PriceBook.load(formulas, first, last),
-            FactsBook.load([enrolment.household_id], first, last),
-        )
+        prices = _book(tuple(sorted(formulas)))
+        return cls(enrolment, prices, FactsBook.load([enrolment.household_id], first, last, asks=prices.asks))
 
     def facts(self, day: date, *, late: bool = False) -> pricing.Facts:
         one = self._enrolment

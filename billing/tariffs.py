@@ -7,10 +7,11 @@ book.price(formula.pk, people.facts(household.pk, child.pk, activity.pk, day), d
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from django.db.models import Q
 
@@ -86,6 +87,18 @@ class PriceBook:
             .select_related("period")
         )
         return cls(offers, tariffs, surcharges, activities)
+
+    @cached_property
+    def asks(self) -> frozenset[pricing.When]:
+        """What these tariffs ask of a child beside quotient and residence: rank, children, level, PAI."""
+        found = set()
+        for offer in (offer for offers in self._offers.values() for offer in offers):
+            found |= {modifier.when for modifier in offer.tariff.modifiers} | {offer.situation}
+            found |= {pricing.When.LEVEL} if offer.level else set()
+            found |= {pricing.When.RANK} if offer.rank > 1 else set()
+            if offer.children > 1 or any(rate.children > 1 for rate in offer.tariff.rates):
+                found.add(pricing.When.CHILDREN)
+        return frozenset(when for when in found if when is not None)
 
     def has_tariff(self, formula_id: int) -> bool:
         return bool(self._offers.get(formula_id))
@@ -173,41 +186,51 @@ class FactsBook:
         self._same_activity = False
 
     @classmethod
-    def load(cls, households: Iterable[int], first: date, last: date) -> "FactsBook":
-        """In seven queries, whatever the number of households and days."""
+    def load(
+        cls,
+        households: Iterable[int],
+        first: date,
+        last: date,
+        *,
+        asks: Collection[pricing.When] = frozenset(pricing.When),
+    ) -> "FactsBook":
+        """In seven queries at most, whatever the number of households and days; `asks` (PriceBook's own)
+        leaves out what no tariff asks for."""
         book = cls()
         households = list(households)
-        book._same_activity = BillingSettings.current().siblings == BillingSettings.Siblings.ACTIVITY
         book._resident = dict(Household.objects.filter(pk__in=households).values_list("pk", "resident"))
         quotients = FamilyQuotient.objects.filter(household_id__in=households, valid_from__lte=last).filter(
             Q(valid_to=None) | Q(valid_to__gte=first)
         )
         for quotient in quotients.order_by("-valid_from"):
             book._quotients[quotient.household_id].append(quotient)
-        book._years = list(SchoolYear.objects.order_by("-starts_on"))
+        places = bool({pricing.When.RANK, pricing.When.CHILDREN} & set(asks))
+        if places or pricing.When.LEVEL in asks:
+            book._years = list(SchoolYear.objects.order_by("-starts_on"))
         years = {year.pk for day in (first, last) if (year := book._year(day))}
-        # An ended enrolment was held by the presences before its end.
-        enrolments = Enrolment.objects.filter(
-            household_id__in=households,
-            school_year_id__in=years,
-            state__in=(EnrolmentState.ACCEPTED, EnrolmentState.ENDED),
-        ).values_list("household_id", "school_year_id", "child__birth_date", "child_id", "activity_id")
-        children = set()
-        for household, year, birth_date, child, activity in enrolments:
-            book._enrolled[household, year].append((birth_date, child, activity))
-            children.add(child)
-        book._levels = {
-            (child, year): level
-            for child, year, level in Schooling.objects.filter(
-                child__enrolments__household_id__in=households, school_year_id__in=years
-            )
-            .distinct()
-            .values_list("child_id", "school_year_id", "school_class__level")
-        }
-        for packed in PackedMeal.objects.filter(enrolment__household_id__in=households).select_related(
-            "enrolment"
-        ):
-            book._packed[packed.enrolment.child_id, packed.enrolment.activity_id].append(packed)
+        if places:
+            book._same_activity = BillingSettings.current().siblings == BillingSettings.Siblings.ACTIVITY
+            # An ended enrolment was held by the presences before its end.
+            for household, year, birth_date, child, activity in Enrolment.objects.filter(
+                household_id__in=households,
+                school_year_id__in=years,
+                state__in=(EnrolmentState.ACCEPTED, EnrolmentState.ENDED),
+            ).values_list("household_id", "school_year_id", "child__birth_date", "child_id", "activity_id"):
+                book._enrolled[household, year].append((birth_date, child, activity))
+        if pricing.When.LEVEL in asks:
+            book._levels = {
+                (child, year): level
+                for child, year, level in Schooling.objects.filter(
+                    child__enrolments__household_id__in=households, school_year_id__in=years
+                )
+                .distinct()
+                .values_list("child_id", "school_year_id", "school_class__level")
+            }
+        if pricing.When.PAI in asks:
+            for packed in PackedMeal.objects.filter(enrolment__household_id__in=households).select_related(
+                "enrolment"
+            ):
+                book._packed[packed.enrolment.child_id, packed.enrolment.activity_id].append(packed)
         return book
 
     def _year(self, day: date) -> SchoolYear | None:

@@ -17,7 +17,7 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.test import Client
 
-from billing import immutable
+from billing import estimates, immutable
 from families.models import Child, Guardian, Household, User
 from portal import town as town_module
 from portal.models import Town
@@ -86,6 +86,7 @@ def logged_in(user: User) -> Client:
 def fresh_start() -> None:
     """No town, no rate limit and no random name left over from the test before."""
     town_module.forget()
+    estimates.forget()
     cache.clear()
     factory.random.reseed_random("portail")
 
