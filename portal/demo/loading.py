@@ -19,6 +19,7 @@ from django.utils import timezone
 from families.models import Household
 from portal.demo.canteen import AHEAD, Canteen, Promised
 from portal.demo.factories import PASSWORD
+from portal.demo.leisure import Leisure
 from portal.demo.menus import write_menus
 from portal.demo.money import bill_past_months
 from portal.demo.people import LAST_LEVEL, People, settle
@@ -115,6 +116,7 @@ def load(households: int, *, at: datetime, tick: Callable[[], object] = lambda: 
             promised = canteen.promised
         canteen.fill(tick)
         canteen.close()
+    Leisure(people=people, since=since, until=today + AHEAD, rng=Random(SEED), at=at).live()  # noqa: S311
     cook(activity, today, rng)
     if households <= BIG_TOWN:
         bill_past_months(since, at, rng)

@@ -129,7 +129,8 @@ def test_staff_are_in_their_groups(demo: loading.Demo):
 def test_parent_has_two_children_at_the_canteen_and_one_without_enrolment(demo: loading.Demo):
     home = household_of("parent")
     children = Child.objects.filter(households=home)
-    states = [list(child.enrolments.values_list("state", flat=True)) for child in children]
+    eating = Enrolment.objects.filter(activity__service="catering")
+    states = [list(eating.filter(child=child).values_list("state", flat=True)) for child in children]
     assert sorted(states) == [[], ["accepted"], ["accepted"]]
     assert home.reservations.filter(state=ReservationState.ACCEPTED).count() >= 3
     assert not home.reservations.drafts().exists()
@@ -171,7 +172,7 @@ def check_promises(demo: loading.Demo, at: datetime) -> None:
     activity = full.activity
     calendar = OpenDays.load(activity, full.establishment, full.day, three_left.day)
     period = activity.periods.get(starts_on__lte=full.day, ends_on__gte=three_left.day)
-    enrolled = household_of("parent").enrolments.accepted()
+    enrolled = household_of("parent").enrolments.accepted().filter(activity=activity)
     assert enrolled.filter(school_year=period.school_year).count() == 2
     policy = DeadlineBook.for_activity(activity, period).policy(activity.formulas.get().pk, Action.BOOK)
     for day in (full.day, three_left.day):
@@ -183,6 +184,40 @@ def check_promises(demo: loading.Demo, at: datetime) -> None:
 
 def test_one_day_is_full_with_a_waiting_list_and_one_has_three_places_left(demo: loading.Demo):
     check_promises(demo, NOW)
+
+
+# Leisure ----------------------------------------------------------------------------------------------
+
+
+def check_leisure(at: datetime) -> None:
+    """The next two holidays are open, one week is full and waited for, `parent` has one of each."""
+    today = timezone.localdate(at)
+    holidays = Activity.objects.get(code="vacances")
+    centre = holidays.establishments.get()
+    rules = DeadlineBook.for_activity
+    open_now = []
+    for period in holidays.periods.filter(starts_on__gt=today).order_by("starts_on"):
+        slot = Slot.objects.filter(activity=holidays, day__range=(period.starts_on, period.ends_on)).first()
+        if slot is not None:
+            policy = rules(holidays, period).policy(None, Action.BOOK)
+            calendar = OpenDays.load(holidays, centre, period.starts_on, period.ends_on)
+            if decide(policy, slot.day, at, calendar).standing is Standing.ON_TIME:
+                open_now.append(period)
+    assert len(open_now) >= 2
+    first = Slot.objects.filter(activity=holidays, day__gte=open_now[0].starts_on).order_by("day")
+    week = [slot for slot in first if slot.day.isocalendar()[:2] == first[0].day.isocalendar()[:2]]
+    assert all(slot.places_left == 0 for slot in week)
+    assert Booking.objects.waiting().filter(activity=holidays, day=week[0].day).count() == 4
+    mine = Reservation.objects.filter(
+        household=household_of("parent"), enrolment__activity__service="leisure"
+    ).values_list("state", flat=True)
+    assert {ReservationState.PENDING} <= set(mine)
+
+
+def test_leisure_is_open_full_and_waited_for(demo: loading.Demo):
+    check_leisure(NOW)
+    mine = household_of("parent").reservations.filter(enrolment__activity__service="leisure")
+    assert set(mine.values_list("state", flat=True)) == {"accepted", "pending"}
 
 
 # The town ---------------------------------------------------------------------------------------------
@@ -253,6 +288,7 @@ def test_promises_hold_on_any_day_of_the_year(db: None, at: datetime):
         demo = loading.load(10, at=at)
         audit()
         check_promises(demo, at)
+        check_leisure(at)
 
 
 def test_the_same_people_come_every_time(db: None):
@@ -273,7 +309,7 @@ def test_the_command_says_which_days_are_full_and_how_to_log_in(now: datetime, d
     out = StringIO()
     call_command("load_demo", households=10, stdout=out)
     said = out.getvalue()
-    full = Slot.objects.get(capacity=F("taken"), day__gt=now.date())
+    full = Slot.objects.get(capacity=F("taken"), day__gt=now.date(), activity__service="catering")
     assert f"{french.day(full.day)} est complet, avec une liste d'attente" in said
     assert "il reste trois places" in said
     assert all(login in said for login in ("parent", "voisin", "famille0003", "agent", "regie", PASSWORD))
