@@ -8,7 +8,7 @@ import puremagic
 from django.core.exceptions import ValidationError
 from django.core.files.storage import FileSystemStorage
 from django.http import FileResponse
-from PIL import Image
+from PIL import Image, ImageFile
 from pillow_heif import register_heif_opener
 
 LARGEST_BYTES = 10 * 1024 * 1024
@@ -67,6 +67,8 @@ def _check_pdf(file: BinaryIO) -> None:
 
 
 def _check_image(file: BinaryIO) -> str:
+    # Printing libraries ask Pillow to forgive cut-off images, for the whole process; a proof must be whole.
+    forgiving, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         with Image.open(file, formats=list(IMAGE_FORMATS)) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -80,6 +82,8 @@ def _check_image(file: BinaryIO) -> str:
         raise ValidationError(WRONG_KIND, code="wrong_kind") from None
     except Exception:  # noqa: BLE001 (decoders raise whatever a broken file makes them raise)
         raise ValidationError(DAMAGED, code="damaged") from None
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = forgiving
     return content_type
 
 

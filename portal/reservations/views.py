@@ -152,6 +152,7 @@ def planning(
         Period.objects.filter(Q(establishments=None) | Q(establishments=establishment)).distinct(),
         pk=period_id,
         activity=enrolment.activity,
+        school_year=enrolment.school_year,
     )
     if not enrolling.serves(establishment, enrolment):
         messages.warning(

@@ -222,3 +222,9 @@ def test_a_household_not_yet_accepted_sees_where_it_stands(newcomers):
     page = text_of(client.get("/foyer/"))
     assert "n'a pas validé" in page and "Foyer déjà connu." in page
     assert not FamilyQuotient.objects.exists()
+
+
+def test_a_cut_off_image_is_refused_even_once_a_pdf_was_drawn_in_the_process(roux: Family, monkeypatch):
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", True)
+    page = ask_quotient(roux.client(), image_bytes("JPEG", (400, 300))[:2000], "coupee.jpg")
+    assert uploads.DAMAGED in text_of(page)

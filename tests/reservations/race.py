@@ -241,7 +241,6 @@ def crossing() -> dict[str, object]:
     return {
         "errors": errors,
         "bookings": where.bookings.count(),
-        "full": where.slots.filter(taken=6).count(),
         "seconds": round(took, 2),
     }
 
