@@ -6,9 +6,9 @@
     refund(payment, amount, …) -> OnlineRefund                 through the provider, with a credit note
     reconcile(at=…) -> Report                                  asks about every payment that may have moved
 
-No word of a browser comes here: a return from the provider's page only makes us ask. Every change is made under
-the lock of the household's row, so that desks, tabs and notifications follow one another; a thing said twice, or
-late, changes nothing the second time. Calls to a provider are never made inside a transaction.
+No word of a browser comes here: a return from the provider's page only makes us ask. Every change is made
+under the lock of the household's row, so that desks, tabs and notifications follow one another; a thing said
+twice, or late, changes nothing the second time. Calls to a provider are never made inside a transaction.
 """
 
 import logging
@@ -92,7 +92,7 @@ class Heard:
 
 
 def to_pay(household: Household) -> list[Invoice]:
-    """The household's unpaid invoices, oldest first, with `left` and `under_way` (pk of an open payment or None)."""
+    """The household's unpaid invoices, oldest first, with `left` and `under_way` (an open payment's pk)."""
     open_part = OnlinePaymentInvoice.objects.filter(
         invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
     ).values("online_payment")[:1]

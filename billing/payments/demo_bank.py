@@ -1,4 +1,4 @@
-"""A bank for demonstrations and tests, inside the portal: its page accepts, refuses or leaves a payment pending.
+"""A bank for demonstrations and tests, inside the portal: its page accepts, refuses or leaves it pending.
 
 It behaves as a real one: it keeps its own books (DemoBankOrder), signs its notifications, answers questions,
 and lets a page expire. It never runs outside PORTAL_DEMO.

@@ -93,7 +93,7 @@ class StripeCheckout:
                 event = self._client.construct_event(body, header, secret, SIGNED_FOR_SECONDS)
             except stripe.SignatureVerificationError as error:
                 refusal = f"Signature refusée : {error.user_message or error}"[:280]
-            except (ValueError, UnicodeDecodeError, IndexError):
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError):
                 refusal = "Message ou signature illisible."
             else:
                 return _notice(event.to_dict())

@@ -4,7 +4,9 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+import time_machine
 
+from billing import invoicing
 from billing.drafting import Scope
 from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier
 from tests.factories import BookingFactory, paris
@@ -12,6 +14,7 @@ from tests.factories import BookingFactory, paris
 NOVEMBER = Scope(date(2026, 11, 1))
 DECEMBER = Scope(date(2026, 12, 1))
 END_OF_NOVEMBER = paris(2026, 11, 30, 18)
+FIRST_OF_DECEMBER = paris(2026, 12, 1, 10)
 END_OF_DECEMBER = paris(2026, 12, 31, 18)
 MEALS = [date(2026, 11, day) for day in (2, 3, 5, 6)]
 
@@ -38,3 +41,11 @@ def eats(family, days=MEALS, **booking):
 def month(meals, books, waits):
     """Lina and Noé eat four times in November 2026; nobody gave a quotient."""
     return eats(books) + eats(waits)
+
+
+@pytest.fixture
+def owes(month, books, waits):
+    """The family that books owes 12.80 for November, the one that waits too; it is 1 December 2026, 10:00."""
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    with time_machine.travel(FIRST_OF_DECEMBER, tick=False):
+        yield books
