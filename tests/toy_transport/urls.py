@@ -1,0 +1,17 @@
+from django.urls import path
+
+from tests.toy_transport import views
+
+app_name = "transport"
+urlpatterns = [
+    path("inscription/", views.choose_child_to_enrol, name="choose_enrolment"),
+    path("inscription/enfant/<int:child_id>/", views.enrol, name="enrol"),
+    path("inscriptions/<int:enrolment_id>/", views.enrolment, name="enrolment"),
+    path("reservation/", views.choose_child_to_book, name="choose_reservation"),
+    path("reservation/<int:enrolment_id>/", views.start, name="start"),
+    path(
+        "planning/<int:enrolment_id>/<int:establishment_id>/<int:period_id>/",
+        views.planning,
+        name="planning",
+    ),
+]
