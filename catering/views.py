@@ -19,6 +19,7 @@ from portal.reservations import views as steps
 from portal.reservations.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
 from portal.reservations.planning import Planning
+from portal.reservations.states import ENROLMENT_LIVE
 
 
 def _planning_context(request: HttpRequest, plan: Planning) -> dict[str, Any]:
@@ -138,6 +139,14 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
             "weekdays": enrolment.weekdays,
         },
     )
+    over = enrolment.state not in ENROLMENT_LIVE
+    if request.method == "POST" and over:
+        messages.info(
+            request,
+            f"Cette inscription est {enrolment.get_state_display().lower()} : elle ne change plus. "
+            "Faites une nouvelle demande.",
+        )
+        return redirect("catering:enrolment", enrolment.pk)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             changed = enrolling.change(
@@ -157,6 +166,7 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
             "child": enrolment.child,
             "enrolment": enrolment,
             "school_year": enrolment.school_year,
+            "over": over,
         },
     )
 

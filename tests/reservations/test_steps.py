@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from django.urls import reverse
 
-from portal.reservations.models import Booking, Reservation
+from portal.reservations.models import Booking, Enrolment, Reservation
 from portal.reservations.states import BookingState, ReservationState
 
 THURSDAY, FRIDAY = date(2026, 11, 12), date(2026, 11, 13)
@@ -183,3 +183,15 @@ def test_an_enrolment_needs_a_usual_day_and_says_so_before(books_client, books, 
     legend = "Jours où votre enfant mange au restaurant scolaire</legend>"
     assert legend in books_client.get(where).text, "not « facultatif »"
     assert "Cochez au moins un jour habituel" in books_client.post(where, {}).text
+
+
+def test_a_refused_enrolment_leads_to_a_new_request_instead_of_a_change_nobody_reads(books_client, books):
+    Enrolment.objects.filter(pk=books.enrolment.pk).update(state="refused", refusal_reason="Plus de place.")
+    where = reverse("catering:enrolment", args=[books.enrolment.pk])
+    page = books_client.get(where).text
+    assert "Plus de place." in page
+    assert reverse("catering:enrol", args=[books.child.pk]) in page
+    assert ">Enregistrer<" not in page
+    answer = books_client.post(where, {"weekdays": ["0"]}, follow=True).text
+    assert "Faites une nouvelle demande" in answer
+    assert "est à jour" not in answer
