@@ -239,7 +239,8 @@ class Leisure:
         later = {day: slots[day] for week in weeks[1:2] for day in week}
         mine = [one for one in known if one.home is self.people.parent][:1]
         for guest in (*mine, *coming[:ASKING]):
-            at = self.at - timedelta(days=1, minutes=self.rng.randint(5, 900))
+            evening = self._moment(self.today - timedelta(days=1), time(19))
+            at = evening + timedelta(minutes=self.rng.randint(5, 180))
             self._reserve(guest, period, whole, later, at, BookingState.REQUESTED)
 
     # Writing

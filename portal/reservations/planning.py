@@ -423,7 +423,7 @@ class Planning:
     def next_limit(self) -> str:
         """The nearest deadline, in words: what a tired parent must know first."""
         for cell in self.cells.values():
-            if cell.field in (BOOK, WAIT) and cell.note:
+            if cell.field == BOOK and cell.note:
                 return f"Pour le {french.day(cell.day)} : {_lower_first(cell.note)}"
         return ""
 
@@ -508,9 +508,14 @@ class _CellMaker:
         if not self.waiting_list:
             cell = self._plain(formula, choice, CellState.FULL, "Complet ce jour-là.", "complet")
         else:
-            sentence = "Complet : cochez pour demander une place sur la liste d'attente."
-            cell = self._plain(formula, choice, CellState.FULL, sentence, "liste d'attente ?")
-            cell.name += ", liste d'attente possible"
+            if asks:
+                sentence = "Complet pour le moment : cochez pour demander une place, la mairie vous répond."
+                short, possible = "sur demande ?", "demande possible"
+            else:
+                sentence = "Complet : cochez pour demander une place sur la liste d'attente."
+                short, possible = "liste d'attente ?", "liste d'attente possible"
+            cell = self._plain(formula, choice, CellState.FULL, sentence, short)
+            cell.name += f", {possible}"
             cell.field = WAIT
             cell.then = "requested" if asks else "waitlisted"
             cell.checked = line is not None and line.accepts_waiting

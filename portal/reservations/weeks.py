@@ -21,7 +21,7 @@ from families.models import Child
 from portal.reservations import french
 from portal.reservations.booking import Choice
 from portal.reservations.models import Formula
-from portal.reservations.planning import Cell, Planning, Ticks, week_key, weekday_numbers
+from portal.reservations.planning import CANCEL, Cell, Planning, Ticks, week_key, weekday_numbers
 from portal.reservations.states import CellState
 
 # The key of the whole period, beside those of weeks such as « 2026-W49 ».
@@ -263,7 +263,10 @@ def _words(cell: Cell, plan: Planning) -> dict[str, str]:
 
 def _word(cell: Cell) -> str:
     """The few words in the cell: what there is to know, or else its state."""
-    word = cell.short or CellState(cell.state).label
+    label = CellState(cell.state).label
+    if cell.field == CANCEL:
+        return f"{label}, annulable {cell.short}" if cell.short else label
+    word = cell.short or label
     return f"sur demande, {word}" if cell.state == CellState.FREE and cell.then == "requested" else word
 
 
