@@ -5,6 +5,7 @@ the engine never asks which one it serves. A service's URL namespace is its slug
 with (enrolment, establishment, period).
 """
 
+from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,9 +33,17 @@ from portal.reservations.models import (
     ReservationLine,
 )
 from portal.reservations.planning import Planning, Ticks, weekday_numbers
-from portal.reservations.states import Action, ReservationState
+from portal.reservations.states import Action, Outcome, ReservationState
 
 PAGE_LENGTH = 20
+
+# What is said of a reservation's days after « Enregistrer »: of one day, of several.
+WHAT_BECAME = (
+    (Outcome.ACCEPTED, " accepté", "s acceptés"),
+    (Outcome.REQUESTED, " en attente de réponse", "s en attente de réponse"),
+    (Outcome.WAITLISTED, " sur la liste d'attente", "s sur la liste d'attente"),
+    (Outcome.REFUSED, " refusé", "s refusés"),
+)
 
 
 def no_context(request: HttpRequest, plan: Planning) -> dict[str, Any]:
@@ -552,12 +561,24 @@ def _record(request: HttpRequest, group: list[Reservation]) -> HttpResponse:
 
 def _thanks(reservation: Reservation) -> str:
     who = f"Réservation n° {reservation.number} pour {reservation.child.first_name}"
-    return {
-        ReservationState.ACCEPTED: f"C'est enregistré ! {who} : tous les jours sont acceptés.",
-        ReservationState.PENDING: f"C'est enregistré. {who} : la mairie va vous répondre.",
-        ReservationState.PARTLY: f"C'est enregistré. {who} : une partie des jours est acceptée, voyez le détail.",
-        ReservationState.REFUSED: f"{who} : aucun jour n'a pu être accepté, voyez le détail.",
-    }[ReservationState(reservation.state)]
+    if reservation.state == ReservationState.ACCEPTED:
+        booked = reservation.lines.filter(action=Action.BOOK).exists()
+        what = "tous les jours sont acceptés" if booked else "l'annulation est acceptée"
+        return f"C'est enregistré ! {who} : {what}."
+    if reservation.state == ReservationState.REFUSED:
+        return f"{who} : aucun jour n'a pu être accepté, voyez le détail."
+    counts = Counter(reservation.lines.values_list("outcome", flat=True))
+    became = [
+        f"{counts[outcome]} jour{words if counts[outcome] == 1 else plural}"
+        for outcome, words, plural in WHAT_BECAME
+        if counts[outcome]
+    ]
+    sentences = [f"C'est enregistré. {who} : {french.listing(became)}."]
+    if counts[Outcome.REQUESTED]:
+        sentences.append("La mairie va vous répondre.")
+    if counts[Outcome.WAITLISTED]:
+        sentences.append("Un message vous préviendra dès qu'une place se libère.")
+    return " ".join(sentences)
 
 
 # Detail, abandon ------------------------------------------------------------------------------------------

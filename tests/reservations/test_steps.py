@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from django.urls import reverse
 
-from portal.reservations.models import Booking, Enrolment, Reservation
+from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, ReservationState
 
 THURSDAY, FRIDAY = date(2026, 11, 12), date(2026, 11, 13)
@@ -195,3 +195,29 @@ def test_a_refused_enrolment_leads_to_a_new_request_instead_of_a_change_nobody_r
     answer = books_client.post(where, {"weekdays": ["0"]}, follow=True).text
     assert "Faites une nouvelle demande" in answer
     assert "est à jour" not in answer
+
+
+def test_the_thanks_say_how_many_days_are_accepted_and_how_many_wait(books_client, canteen, planning_url):
+    Slot.objects.filter(day=FRIDAY).update(capacity=0)
+    days = {"book": [value(canteen, THURSDAY)], "wait": [value(canteen, FRIDAY)], "version": ""}
+    books_client.post(planning_url, days)
+    thanks = books_client.post(reverse("reservations:recording", args=[draft().pk]), follow=True).text
+    assert "1 jour accepté et 1 jour sur la liste d&#x27;attente." in thanks
+    assert "dès qu&#x27;une place se libère" in thanks
+
+
+def test_nobody_at_the_town_hall_is_said_to_answer_a_waiting_list(books_client, canteen, planning_url):
+    Slot.objects.filter(day=FRIDAY).update(capacity=0)
+    books_client.post(planning_url, {"wait": [value(canteen, FRIDAY)], "version": ""})
+    thanks = books_client.post(reverse("reservations:recording", args=[draft().pk]), follow=True).text
+    assert "1 jour sur la liste d&#x27;attente." in thanks
+    assert "La mairie va vous répondre" not in thanks
+
+
+def test_who_cancels_is_not_told_that_the_days_are_accepted(books_client, canteen, planning_url):
+    books_client.post(planning_url, {"book": [value(canteen, THURSDAY)], "version": ""})
+    books_client.post(reverse("reservations:recording", args=[draft().pk]))
+    books_client.post(planning_url, {"cancel": [value(canteen, THURSDAY)], "version": ""})
+    thanks = books_client.post(reverse("reservations:recording", args=[draft().pk]), follow=True).text
+    assert "l&#x27;annulation est acceptée" in thanks
+    assert "tous les jours sont acceptés" not in thanks
