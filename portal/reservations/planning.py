@@ -53,6 +53,11 @@ BOOK, WAIT, CANCEL = "book", "wait", "cancel"
 FIELDS = (BOOK, WAIT, CANCEL)
 
 EMPTY = '<td role="cell"></td>'
+ROW = (
+    '<tr role="row"><th scope="row" role="rowheader"><button class="planning-week" type="submit" name="do" '
+    'value="week:{key}" data-week="{key}">{name}</button>{limit}</th>{cells}</tr>'
+)
+LIMIT = '<span class="planning-week-limit">{limit}</span>'
 
 
 @dataclass(slots=True)
@@ -112,7 +117,7 @@ class Cell:
 class Week:
     """A row: an ISO week and its days, None where the day is outside the planning.
 
-    In a template, `{{ week.html }}` is the cells of the row.
+    In a template, `{{ week.html }}` is its table row.
     """
 
     key: str
@@ -131,8 +136,15 @@ class Week:
 
     @property
     def html(self) -> SafeString:
-        """Its `<td>`s."""
-        return mark_safe("".join(EMPTY if cell is None else cell.html for cell in self.cells))  # noqa: S308
+        """Its `<tr>`, words escaped."""
+        limit = self.limit
+        markup = ROW.format(
+            key=self.key,
+            name=self.name,
+            limit=LIMIT.format(limit=escape(limit)) if limit else "",
+            cells="".join(EMPTY if cell is None else cell.html for cell in self.cells),
+        )
+        return mark_safe(markup)  # noqa: S308 – every word in it is escaped above
 
     @property
     def span(self) -> str:
