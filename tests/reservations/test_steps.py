@@ -216,7 +216,7 @@ def test_nobody_at_the_town_hall_is_said_to_answer_a_waiting_list(books_client, 
 
 def test_who_cancels_is_not_told_that_the_days_are_accepted(books_client, canteen, planning_url):
     books_client.post(planning_url, {"book": [value(canteen, THURSDAY)], "version": ""})
-    books_client.post(reverse("reservations:recording", args=[draft().pk]))
+    books_client.post(reverse("reservations:recording", args=[draft().pk]), follow=True)
     books_client.post(planning_url, {"cancel": [value(canteen, THURSDAY)], "version": ""})
     thanks = books_client.post(reverse("reservations:recording", args=[draft().pk]), follow=True).text
     assert "l&#x27;annulation est acceptée" in thanks
