@@ -266,6 +266,8 @@ def _word(cell: Cell) -> str:
     label = CellState(cell.state).label
     if cell.field == CANCEL:
         return f"{label}, annulable {cell.short}" if cell.short else label
+    if cell.state == CellState.FULL and cell.field:
+        return f"{label}, {cell.short}"
     word = cell.short or label
     return f"sur demande, {word}" if cell.state == CellState.FREE and cell.then == "requested" else word
 
