@@ -24,6 +24,7 @@ from django.db import transaction
 from django.db.models import OuterRef, Subquery, Sum
 from django.urls import reverse
 from django.utils import timezone
+from django_tasks import task
 
 from billing import invoicing, online_letters, paying
 from billing.models import (
@@ -63,6 +64,7 @@ LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 # A page abandoned may still have been paid in its last second: providers are asked that much longer.
 ASKED_AFTER_THE_END = timedelta(days=2)
 RECONCILED_AT_ONCE = 1000
+LOOK_AFTER_THE_END, LOOK_EVERY = timedelta(minutes=1), timedelta(hours=1)
 Kind = PaymentEvent.Kind
 
 
@@ -196,8 +198,32 @@ def _opened(payment: OnlinePayment, opened: Opened, at: datetime) -> OnlinePayme
         payment.url, payment.expires_at = opened.url, opened.expires_at
         payment.save(update_fields=["provider_reference", "url", "expires_at"])
         _note(payment, Kind.START, "Page de paiement ouverte.", at, raw=opened.raw)
+        transaction.on_commit(
+            partial(_look_at, payment.pk, opened.expires_at + LOOK_AFTER_THE_END), robust=True
+        )
     payment.refresh_from_db()
     return payment
+
+
+def _look_at(payment_id: int, moment: datetime) -> None:
+    """Has the worker ask about a payment later; where tasks cannot wait, `reconcile_payments` does."""
+    if look_again.get_backend().supports_defer:
+        look_again.using(run_after=moment).enqueue(payment_id)
+
+
+@task()
+def look_again(payment_id: int) -> None:
+    """Asks about a payment whose page has expired, or whose bank takes its time, until it is answered."""
+    payment = OnlinePayment.objects.get(pk=payment_id)
+    if not payment.is_open:
+        return
+    now = timezone.now()
+    try:
+        check(payment, at=now)
+    except (ProviderDown, ProviderRefused) as error:
+        logger.warning("A payment was not answered: %s", error)
+    if payment.is_open and not payment.trouble:
+        _look_at(payment.pk, now + LOOK_EVERY)
 
 
 def _order(payment: OnlinePayment) -> Order:

@@ -3,11 +3,21 @@
 import json
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing import invoicing, online, paying
-from billing.models import BillingSettings, Invoice, OnlinePayment, OnlineRefund, Payment, PaymentEvent
+from billing.models import (
+    BillingSettings,
+    Invoice,
+    NumberCounter,
+    OnlinePayment,
+    OnlineRefund,
+    Payment,
+    PaymentEvent,
+)
 from tests.billing.paying_online import AT, D, left, received, start, state
 from tests.fakes.stripe_server import SECRET, FakeStripe, signature
 
@@ -404,3 +414,35 @@ def test_money_is_a_payment_only_once_validated(stripe, owes, payment):
     assert not Payment.objects.exists()
     deliver(stripe.press(payment.provider_reference, "pending"))
     assert not Payment.objects.exists()
+
+
+# Speed -----------------------------------------------------------------------------------------------
+
+
+def queries(captured):
+    """Without what only opens and closes transactions."""
+    words = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")
+    return [one["sql"] for one in captured if not one["sql"].startswith(words)]
+
+
+def test_a_notification_costs_nine_queries_and_its_letter_one(stripe, owes, payment):
+    NumberCounter.objects.create(series="R", year=2026)  # the year's first receipt costs one more
+    event = stripe.press(payment.provider_reference, "paid")
+    with CaptureQueriesContext(connection) as first:
+        assert deliver(event) == 200
+    assert len(queries(first.captured_queries)) <= 9
+    with CaptureQueriesContext(connection) as again:
+        assert deliver(event) == 200
+    assert len(queries(again.captured_queries)) <= 4
+
+
+def test_reconciling_costs_the_same_whatever_the_number(stripe, owes, waits, payment):
+    theirs = start(waits)
+    NumberCounter.objects.create(series="R", year=2026)
+    stripe.press(payment.provider_reference, "paid")
+    with CaptureQueriesContext(connection) as one:
+        assert online.reconcile(at=AT).changed == 1
+    stripe.press(theirs.provider_reference, "paid")
+    with CaptureQueriesContext(connection) as other:
+        assert online.reconcile(at=AT).changed == 1
+    assert len(queries(one.captured_queries)) == len(queries(other.captured_queries)) <= 12
