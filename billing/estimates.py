@@ -1,6 +1,6 @@
 """What parents see of prices before anything is billed: on the enrolment, the planning, the validation.
 
-costs = Estimates.load(enrolment, formulas, first, last)    seven queries at most, two as a rule
+costs = Estimates.load(enrolment, first, last)              six queries at most, one as a rule
 costs.price(formula_id, day) -> Decimal | None              None: no tariff says it
 costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
 """
@@ -15,15 +15,15 @@ from billing.tariffs import FactsBook, PriceBook
 from portal.reservations.models import Enrolment, Formula
 
 FRESH_SECONDS = 30
-_kept: dict[tuple[int, ...], tuple[float, PriceBook]] = {}
+_kept: dict[int, tuple[float, PriceBook]] = {}
 
 
-def _book(formulas: tuple[int, ...]) -> PriceBook:
-    """The formulas' tariffs of all times, kept for FRESH_SECONDS in each process: every planning asks for
+def _book(activity_id: int) -> PriceBook:
+    """An activity's tariffs of all times, kept for FRESH_SECONDS in each process: every planning asks for
     them, they change a few times a year, and what is billed reads them anew."""
-    if formulas not in _kept or time.monotonic() - _kept[formulas][0] > FRESH_SECONDS:
-        _kept[formulas] = (time.monotonic(), PriceBook.load(formulas, date.min, date.max))
-    return _kept[formulas][1]
+    if activity_id not in _kept or time.monotonic() - _kept[activity_id][0] > FRESH_SECONDS:
+        _kept[activity_id] = (time.monotonic(), PriceBook.of_activity(activity_id))
+    return _kept[activity_id][1]
 
 
 def forget() -> None:
@@ -40,9 +40,16 @@ class Estimates:
         self._people = people
 
     @classmethod
-    def load(cls, enrolment: Enrolment, formulas: Iterable[int], first: date, last: date) -> "Estimates":
-        prices = _book(tuple(sorted(formulas)))
+    def load(cls, enrolment: Enrolment, first: date, last: date) -> "Estimates":
+        prices = _book(enrolment.activity_id)
+        if not prices.formulas:
+            return cls(enrolment, prices, FactsBook())
         return cls(enrolment, prices, FactsBook.load([enrolment.household_id], first, last, asks=prices.asks))
+
+    @property
+    def formulas(self) -> list[Formula]:
+        """The activity's formulas that have a tariff, in their order."""
+        return self._prices.formulas
 
     def facts(self, day: date, *, late: bool = False) -> pricing.Facts:
         one = self._enrolment

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from billing import pricing
 from billing.models import (
@@ -27,7 +27,7 @@ from billing.models import (
     price_text,
 )
 from families.models import FamilyQuotient, Household
-from portal.reservations.models import ActivityDeadline, Enrolment, Schooling, SchoolYear
+from portal.reservations.models import ActivityDeadline, Enrolment, Formula, Schooling, SchoolYear
 from portal.reservations.states import Action, EnrolmentState
 
 SURCHARGES = {
@@ -63,12 +63,22 @@ class PriceBook:
             self._surcharges[row.activity_id].append(row)
         self._quotes: dict[tuple[int, pricing.Facts, int], Quote] = {}
         self._turning_days: dict[int, list[date]] = {}
+        self.formulas: list[Formula] = []
 
     @classmethod
     def load(cls, formulas: Iterable[int], first: date, last: date) -> "PriceBook":
         """In six queries, whatever the number of formulas and days."""
-        formulas = list(formulas)
-        links = list(FormulaTariff.objects.filter(formula_id__in=formulas).select_related("formula"))
+        return cls._of(FormulaTariff.objects.filter(formula_id__in=list(formulas)), first, last)
+
+    @classmethod
+    def of_activity(cls, activity_id: int) -> "PriceBook":
+        """All formulas offered by an activity, at any time; `formulas` names those with a tariff."""
+        links = FormulaTariff.objects.filter(formula__activity_id=activity_id, formula__active=True)
+        return cls._of(links, date.min, date.max)
+
+    @classmethod
+    def _of(cls, found: QuerySet[FormulaTariff], first: date, last: date) -> "PriceBook":
+        links = list(found.select_related("formula").order_by("formula__order", "formula_id", "pk"))
         tariffs = (
             Tariff.objects.in_force(first, last)
             .filter(pk__in={link.tariff_id for link in links})
@@ -86,16 +96,19 @@ class PriceBook:
             .exclude(surcharge="")
             .select_related("period")
         )
-        return cls(offers, tariffs, surcharges, activities)
+        book = cls(offers, tariffs, surcharges, activities)
+        book.formulas = list({link.formula_id: link.formula for link in links}.values())
+        return book
 
     @cached_property
     def asks(self) -> frozenset[pricing.When]:
-        """What these tariffs ask of a child beside quotient and residence: rank, children, level, PAI."""
+        """What these tariffs ask of a child beside the quotient: residence, rank, level, PAI…"""
         found = set()
         for offer in (offer for offers in self._offers.values() for offer in offers):
             found |= {modifier.when for modifier in offer.tariff.modifiers} | {offer.situation}
             found |= {pricing.When.LEVEL} if offer.level else set()
             found |= {pricing.When.RANK} if offer.rank > 1 else set()
+            found |= {pricing.When.NON_RESIDENT} if offer.resident is not None else set()
             if offer.children > 1 or any(rate.children > 1 for rate in offer.tariff.rates):
                 found.add(pricing.When.CHILDREN)
         return frozenset(when for when in found if when is not None)
@@ -198,7 +211,8 @@ class FactsBook:
         leaves out what no tariff asks for."""
         book = cls()
         households = list(households)
-        book._resident = dict(Household.objects.filter(pk__in=households).values_list("pk", "resident"))
+        if pricing.When.NON_RESIDENT in asks:
+            book._resident = dict(Household.objects.filter(pk__in=households).values_list("pk", "resident"))
         quotients = FamilyQuotient.objects.filter(household_id__in=households, valid_from__lte=last).filter(
             Q(valid_to=None) | Q(valid_to__gte=first)
         )

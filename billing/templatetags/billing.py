@@ -6,9 +6,11 @@ from django import template
 from django.utils import timezone
 
 from billing import showing
+from billing.estimates import Estimates
 from billing.models import InvoiceState, PaymentState
 from billing.pricing import euros
 from families.models import Household
+from portal.reservations.models import Enrolment
 
 SHOWN = 6
 
@@ -27,3 +29,14 @@ def invoices(household: Household) -> dict[str, Any]:
 def invoice_legend() -> list[tuple[str, str]]:
     """The states of invoices, then those of payments."""
     return [*InvoiceState.choices, *PaymentState.choices]
+
+
+@register.inclusion_tag("billing/_price.html")
+def household_price(enrolment: Enrolment) -> dict[str, Any]:
+    """« Tarif de votre foyer : 3,20 € (Repas), quotient 812 », a line a formula; nothing without tariffs."""
+    today = max(timezone.localdate(), enrolment.starts_on)
+    costs = Estimates.load(enrolment, today, today)
+    prices = [
+        (costs.sentence(formula, today), costs.explained(formula.pk, today)) for formula in costs.formulas
+    ]
+    return {"prices": [(sentence, price.explanation) for sentence, price in prices if price is not None]}

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 
 from billing.estimates import Estimates, forget, total
 from tests.factories import QuotientFactory
@@ -15,7 +16,7 @@ FIRST, LAST = date(2026, 11, 2), date(2026, 12, 18)
 @pytest.fixture
 def costs(meals, books, canteen):
     QuotientFactory(household=books.household, value=D(812), valid_from=date(2026, 1, 1))
-    return Estimates.load(books.enrolment, [canteen.formula.pk], FIRST, LAST)
+    return Estimates.load(books.enrolment, FIRST, LAST)
 
 
 def test_the_household_s_price_and_why(costs, canteen):
@@ -37,13 +38,25 @@ def test_a_formula_without_tariff_has_no_price_and_breaks_nothing(costs, canteen
 
 
 def test_loading_costs_the_same_for_a_day_and_a_year(meals, books, canteen, django_assert_max_num_queries):
-    Estimates.load(books.enrolment, [canteen.formula.pk], FIRST, LAST)  # tariffs are kept half a minute
-    with django_assert_max_num_queries(2):
-        Estimates.load(books.enrolment, [canteen.formula.pk], FIRST, LAST)
+    Estimates.load(books.enrolment, FIRST, LAST)  # tariffs are kept half a minute
+    with django_assert_max_num_queries(1):
+        Estimates.load(books.enrolment, FIRST, LAST)
     meals.modifiers.create(when="children", number=2, effect="percent", amount=-10)
     meals.modifiers.create(when="level", level="maternelle", effect="price", amount=1)
     meals.modifiers.create(when="pai", effect="price", amount=1)
     forget()
-    Estimates.load(books.enrolment, [canteen.formula.pk], FIRST, LAST)
-    with django_assert_max_num_queries(7):
-        Estimates.load(books.enrolment, [canteen.formula.pk], FIRST, LAST)
+    Estimates.load(books.enrolment, FIRST, LAST)
+    with django_assert_max_num_queries(6):
+        Estimates.load(books.enrolment, FIRST, LAST)
+
+
+def test_the_enrolment_page_says_the_household_s_price(costs, books, books_client):
+    address = reverse("catering:enrolment", args=[books.enrolment.pk])
+    said = books_client.get(address).content.decode().replace("\N{NO-BREAK SPACE}", " ")
+    assert "Tarif de votre foyer : 3,20 € (Repas), quotient 812" in said
+    assert "Quotient 812, tranche à partir de 451 : 3,20 €." in said
+
+
+def test_without_tariff_the_enrolment_page_says_nothing_of_prices(books, books_client):
+    said = books_client.get(reverse("catering:enrolment", args=[books.enrolment.pk])).content.decode()
+    assert "Tarif" not in said
