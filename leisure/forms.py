@@ -16,7 +16,7 @@ class EnrolmentForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={
             "required": "Cochez au moins une activité.",
-            "invalid_choice": "Une activité choisie n'est pas proposée pour cet enfant : vérifiez votre choix.",
+            "invalid_choice": "Une activité n'est pas proposée pour cet enfant : vérifiez votre choix.",
         },
     )
 
