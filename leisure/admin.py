@@ -27,3 +27,7 @@ class CentreAdmin(OpensPeriods, AnswersRequests, KeepsRegisters, EstablishmentAd
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.kind = Establishment.Kind.CENTRE
         super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # As for every establishment: its slots and what families booked would go with it.
+        return request.user.has_perm("reservations.delete_establishment")

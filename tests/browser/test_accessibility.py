@@ -17,11 +17,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
-def faults(page: Page) -> list[str]:
-    """What axe finds, and a page wider than its window."""
+def faults(page: Page, **options: object) -> list[str]:
+    """What axe finds, with its `options`, and a page wider than its window."""
     found = [
         f"{page.url}: {violation['id']}: {node['html'][:160]}"
-        for violation in Axe().run(page, options=RULES).response["violations"]
+        for violation in Axe().run(page, options=RULES | options).response["violations"]
         for node in violation["nodes"]
     ]
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
