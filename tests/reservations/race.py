@@ -190,6 +190,35 @@ def last_places() -> dict[str, object]:
     }
 
 
+# Half a day against the whole day -------------------------------------------------------------------------
+
+
+def shared_places() -> dict[str, object]:
+    """Half of the families want the morning, the others the day: the same ten places of the morning."""
+    where = service(PLACES, days=1)
+    (day,) = where.dates
+    where.slots.exclude(part="morning").update(capacity=FAMILIES)
+    morning, _, whole = where.formulas
+    homes = families(where, FAMILIES)
+    wanted = [Choice((morning, whole)[number % 2].pk, day) for number in range(FAMILIES)]
+    drafts = [choose(who, where, wait=[choice]) for who, choice in zip(homes, wanted, strict=True)]
+
+    def submit(who: Any, draft: Reservation | None) -> Callable[[], object]:
+        return lambda: booking.submit(draft, by=who.user, at=timezone.now())
+
+    errors, took = at_once([submit(who, draft) for who, draft in zip(homes, drafts, strict=True)])
+    audit()
+    accepted = where.bookings.accepted()
+    return {
+        "errors": errors,
+        "mornings": accepted.filter(formula=morning).count(),
+        "days": accepted.filter(formula=whole).count(),
+        "waiting": where.bookings.waiting().count(),
+        "taken": dict(where.slots.values_list("part", "taken")),
+        "seconds": round(took, 2),
+    }
+
+
 # Crossing paths -------------------------------------------------------------------------------------------
 
 
@@ -254,7 +283,8 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     TownFactory()
-    sys.stdout.write(json.dumps({"last_places": last_places(), "crossing": crossing()}))
+    found = {"last_places": last_places(), "shared_places": shared_places(), "crossing": crossing()}
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":

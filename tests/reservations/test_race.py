@@ -74,6 +74,14 @@ def test_the_last_places_go_to_as_many_families_and_the_others_wait(race):
     assert found["taken_after"] == [PLACES] * 3
 
 
+def test_the_morning_and_the_whole_day_share_the_same_places(race):
+    found = race["shared_places"]
+    assert found["errors"] == []
+    assert found["mornings"] + found["days"] == PLACES
+    assert found["waiting"] == FAMILIES - PLACES
+    assert found["taken"] == {"morning": PLACES, "noon": found["days"], "afternoon": found["days"]}
+
+
 def test_crossing_paths_neither_lock_up_nor_count_wrong(race):
     found = race["crossing"]
     assert found["errors"] == []
