@@ -194,7 +194,7 @@ def _enrolled(enrolment: Enrolment) -> str:
 
 def _why_not_yet(household: Household) -> str:
     if not household.is_accepted:
-        return "La mairie n'a pas encore validé votre compte famille : vous pourrez inscrire vos enfants ensuite."
+        return "La mairie n'a pas encore validé votre compte : vous pourrez inscrire vos enfants ensuite."
     return "Les inscriptions à la restauration scolaire ne sont pas encore ouvertes."
 
 

@@ -237,7 +237,8 @@ TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["d
 
 # Paying online (docs/payments.md) ---------------------------------------------------------------------
 
-PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", default="demo" if DEMO else "")  # demo, stripe, payfip; "": none
+# demo, stripe or payfip; empty: no online payment.
+PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", default="demo" if DEMO else "")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
 # Two while one replaces the other.

@@ -220,7 +220,9 @@ class DeadlineRule(models.Model):
 
     name = models.CharField("nom", max_length=120, unique=True)
     kind = models.CharField("principe", max_length=14, choices=Kind)
-    number = models.PositiveSmallIntegerField("nombre de jours, d'heures ou de semaines", null=True, blank=True)
+    number = models.PositiveSmallIntegerField(
+        "nombre de jours, d'heures ou de semaines", null=True, blank=True
+    )
     day_unit = models.CharField("jours comptés", max_length=8, choices=DayUnit, default=DayUnit.CALENDAR)
     skip_weekends = models.BooleanField("ne pas compter les week-ends", default=False)
     skip_public_holidays = models.BooleanField("ne pas compter les jours fériés", default=False)
@@ -332,7 +334,9 @@ class Activity(models.Model):
     waiting_list = models.BooleanField("liste d'attente", default=True)
     min_age = models.PositiveSmallIntegerField("âge minimum", null=True, blank=True)
     max_age = models.PositiveSmallIntegerField("âge maximum", null=True, blank=True)
-    health_file_required = models.BooleanField("fiche sanitaire obligatoire avant le premier jour", default=False)
+    health_file_required = models.BooleanField(
+        "fiche sanitaire obligatoire avant le premier jour", default=False
+    )
     active = models.BooleanField("proposée", default=True)
     order = models.PositiveSmallIntegerField("ordre", default=0)
 
@@ -565,7 +569,8 @@ class Closure(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.reason} ({self.starts_on:%d/%m/%Y})"
+        what = (self.label or "Ouverture exceptionnelle") if self.opens else self.reason
+        return f"{what} ({self.starts_on:%d/%m/%Y})"
 
     @property
     def reason(self) -> str:

@@ -9,7 +9,7 @@ from portal.reservations.opening import missing_slots, open_slots
 
 
 class Command(BaseCommand):
-    help = "Ouvre les créneaux qui manquent aux périodes en cours et à venir. Peut être relancée sans doublon."
+    help = "Ouvre les créneaux qui manquent aux périodes en cours et à venir. Se relance sans doublon."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--activite", metavar="CODE", help="seulement cette activité")
