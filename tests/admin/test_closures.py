@@ -79,3 +79,10 @@ def test_deleting_a_closure_says_that_nothing_comes_back(canteen, agent_client):
 def test_the_accountant_closes_nothing(asks, books, typed, regie_client):
     asks(books, THURSDAY, on_request=False)
     assert regie_client.post(reverse(ADD), typed).status_code == 403
+
+
+def test_an_opening_is_not_called_a_closure(db):
+    opening = Closure(starts_on=THURSDAY, ends_on=THURSDAY, opens=True)
+    assert str(opening) == f"Ouverture exceptionnelle ({THURSDAY:%d/%m/%Y})"
+    opening.label = "Rattrapage du pont"
+    assert str(opening).startswith("Rattrapage du pont")
