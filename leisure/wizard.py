@@ -151,7 +151,9 @@ def outlook(plan: Plan, *, at: datetime) -> Outlook:
     """What would be written, and what is rarely meant. Reads only, in a fixed number of queries."""
     period = plan.period()
     terms = plan.terms()
-    missing = Counter(slot.establishment_id for slot in opening.missing_slots(period, at=at, terms=terms))
+    missing = Counter(
+        slot.establishment_id for slot in opening.missing_slots(period, at=at, terms=terms) if not slot.closed
+    )
     calendars = OpenDays.load_many(plan.activity, plan.establishments, plan.starts_on, plan.ends_on)
     places = []
     for place in plan.establishments:
@@ -222,7 +224,7 @@ def _warnings(plan: Plan, period: Period, places: list[PlaceOutlook], at: dateti
 
 @dataclass(frozen=True)
 class Opened:
-    """What was written."""
+    """What was written; `slots` counts those that families can reserve."""
 
     period: Period
     created: bool
@@ -249,7 +251,10 @@ def carry_out(plan: Plan, *, at: datetime) -> Opened:
             defaults={"rule": override.rule, "late": override.late},
         )
         deadline.full_clean()
-    return Opened(period, created, opening.open_slots(period, at=at, terms=plan.terms()))
+    terms = plan.terms()
+    missing = opening.missing_slots(period, at=at, terms=terms)
+    opening.open_slots(period, at=at, terms=terms)
+    return Opened(period, created, sum(not slot.closed for slot in missing))
 
 
 def check_dates(activity: Activity, name: str, starts_on: date, ends_on: date) -> None:

@@ -62,8 +62,8 @@ def missing_slots(
             Capacity.objects.filter(activity=period.activity_id, establishment__in=establishments)
         )
     parts = [part for part in Part.values if any(part in formula.parts for formula in formulas)]
-    # Where a part of it has no slot, a formula that is left out is not open anyway.
-    shut = [formula for formula in active if formula not in formulas and set(formula.parts) <= set(parts)]
+    # Even where a part of it has no slot: opening that part later must not offer the formula again.
+    shut = [formula for formula in active if formula not in formulas and formula.parts]
     shared = {(row.establishment_id, row.part): row.places for row in capacities if row.formula_id is None}
     existing = set(
         Slot.objects.filter(
@@ -112,7 +112,7 @@ def missing_slots(
                     closed=True,
                 )
                 for formula in shut
-                if formula.parts and (establishment.pk, day, formula.pk) not in with_quota
+                if (establishment.pk, day, formula.pk) not in with_quota
             ]
     return missing
 

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from leisure import wizard
+from portal.reservations import opening
 from portal.reservations.models import Activity, ActivityDeadline, Capacity, Enrolment, Period, Slot
 from tests.conftest import logged_in
 from tests.factories import (
@@ -162,10 +163,22 @@ def test_other_places_hold_for_this_period_only(activity, centre, holiday, agent
 def test_a_formula_left_out_is_closed_every_day(activity, holiday, agent_client):
     whole = activity.formulas.get(code="journee")
     kept = [formula.pk for formula in activity.formulas.exclude(pk=whole.pk)]
-    confirm(agent_client, preview(agent_client, activity, holiday, formules=kept))
+    shown = preview(agent_client, activity, holiday, formules=kept)
+    assert "<strong>30</strong>" in shown.text
+    confirm(agent_client, shown)
     shut = Slot.objects.filter(formula=whole)
     assert (shut.count(), set(shut.values_list("closed", flat=True))) == (10, {True})
     assert not Slot.objects.exclude(formula=whole).filter(closed=True).exists()
+
+
+def test_a_formula_left_out_stays_out_when_its_parts_open_later(activity, holiday, agent_client, now):
+    morning = activity.formulas.get(code="matinee")
+    confirm(agent_client, preview(agent_client, activity, holiday, formules=[morning.pk]))
+    assert not Slot.objects.filter(part="afternoon", formula=None).exists()
+    opening.open_slots(Period.objects.get(), at=now)
+    assert Slot.objects.filter(part="afternoon", formula=None).count() == 10
+    left_out = Slot.objects.filter(formula__code__in=["apres-midi", "journee"])
+    assert (left_out.count(), set(left_out.values_list("closed", flat=True))) == (20, {True})
 
 
 def test_deadlines_of_its_own_are_written_once(activity, holiday, agent_client):
