@@ -360,8 +360,16 @@ class WaitingReservations(WaitingFirst):
         return super().queryset(request, queryset)
 
 
+class AnswersByArrival(AcceptOrRefuse):
+    """Of many rows, the first asked is the first served."""
+
+    @admin.action(description="Accepter dans l'ordre d'arrivée", permissions=["decide"])
+    def accept_selected(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self.accept_rows(request, queryset)
+
+
 @admin.register(Reservation)
-class ReservationAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, WithHistory):
+class ReservationAdmin(AnswersByArrival, NumberSearch, Decided, Decidable, WithHistory):
     desk_order = 2
     work_queues = (
         Queue(
@@ -524,7 +532,7 @@ class WaitingLines(WaitingFirst):
 
 
 @admin.register(ReservationLine)
-class ReservationLineAdmin(AcceptOrRefuse, NumberSearch, Decidable):
+class ReservationLineAdmin(AnswersByArrival, NumberSearch, Decidable):
     """Day by day: the waiting list of a day, or some days only of a reservation."""
 
     desk_order = 3
