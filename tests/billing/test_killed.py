@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEED = """
+from datetime import date
 from decimal import Decimal
 from django.utils import timezone
 from billing.models import FormulaTariff, Tariff, TariffBand
@@ -68,7 +69,8 @@ def manage(tmp_path):
         output, _ = process.communicate(said, timeout=120)
         return process.returncode, output
 
-    assert run("migrate", "-v0")[0] == 0
+    code, output = run("migrate", "-v0")
+    assert code == 0, output
     code, output = run("shell", "-v0", said=SEED)
     assert code == 0, output
     run.start = start
