@@ -31,6 +31,7 @@ from billing.models import (
     ONLINE_OPEN,
     ONLINE_PAID,
     BillingSettings,
+    Debit,
     Invoice,
     OnlinePayment,
     OnlinePaymentInvoice,
@@ -38,6 +39,7 @@ from billing.models import (
     OnlineState,
     Payment,
     PaymentEvent,
+    PaymentState,
 )
 from billing.payments import choosing
 from billing.payments.interface import (
@@ -153,12 +155,21 @@ def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[t
     )
     if open_part is not None:
         raise UnderWay(open_part.online_payment)
+    debited = set(
+        Debit.objects.filter(invoice__in=wanted, payment__state=PaymentState.PENDING).values_list(
+            "invoice", flat=True
+        )
+    )
     in_parts = BillingSettings.current().part_payment
     parts = []
     for pk, asked in wanted.items():
         invoice = found[pk]
         if invoice.left <= 0:
             raise PaymentRefused(f"La facture n° {invoice.number} n'est plus à payer.")
+        if pk in debited:
+            raise PaymentRefused(
+                f"La facture n° {invoice.number} est déjà confiée à la banque pour prélèvement."
+            )
         share = invoice.left if asked is None else asked
         if share != invoice.left and not in_parts:
             raise PaymentRefused("Votre mairie demande de payer chaque facture en entier.")
