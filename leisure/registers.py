@@ -119,7 +119,13 @@ def _bookings(centre: Establishment, days: list[date], formula: Formula | None) 
         .select_related("child__health", "formula", "activity")
         .prefetch_related(Prefetch("child__households", homes), "child__authorised_people")
         .order_by(
-            "day", "child__last_name", "child__first_name", "child_id", "formula__order", "formula__name", "pk"
+            "day",
+            "child__last_name",
+            "child__first_name",
+            "child_id",
+            "formula__order",
+            "formula__name",
+            "pk",
         )
     )
 
