@@ -9,6 +9,7 @@ import json
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -180,7 +181,7 @@ class Weeks:
         """The key of what the form holds."""
         return WHOLE if self.whole else self.key
 
-    @property
+    @cached_property
     def current(self) -> WeekRow | None:
         return next((week for week in self.rows_of_weeks if week.key == self.key), None)
 
@@ -188,7 +189,7 @@ class Weeks:
     def days(self) -> list[Day]:
         return self.current.days if self.current else []
 
-    @property
+    @cached_property
     def rows(self) -> list[Row]:
         """Formula by formula, child by child; the cells of the week shown, or none for the whole period."""
         days = [] if self.whole else self.days
@@ -204,10 +205,17 @@ class Weeks:
         ]
 
     @property
-    def columns(self) -> list[tuple[str, list[Row]]]:
-        """Of the whole period: each weekday with the formulas under it."""
-        rows = self.rows
-        return [(french.WEEKDAYS[weekday].capitalize(), rows) for weekday in self.weekdays]
+    def columns(self) -> list[str]:
+        """Of the whole period: each weekday, which stands over all rows."""
+        return [french.WEEKDAYS[weekday].capitalize() for weekday in self.weekdays]
+
+    @property
+    def names_html(self) -> SafeString:
+        """Of the whole period: the `<th>`s under the weekdays, words escaped."""
+        names = "".join(
+            f'<th scope="col" class="whole-name"><span>{escape(row.name)}</span></th>' for row in self.rows
+        )
+        return mark_safe(names * len(self.weekdays))  # noqa: S308 – escaped word by word
 
     @property
     def rivals(self) -> str:
