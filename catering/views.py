@@ -85,7 +85,7 @@ def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
         activity=activity,
         school_year=school_year,
         today=today,
-        initial=_known_school(child, school_year),
+        initial=_known_school(child, school_year) or _siblings_school(household, school_year),
     )
     if request.method == "POST" and form.is_valid():
         try:
@@ -178,6 +178,27 @@ def _known_school(child: Child, school_year: SchoolYear) -> dict[str, Any]:
     if schooling is None:
         return {}
     return {"school": schooling.school_class.school_id, "school_class": schooling.school_class_id}
+
+
+def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str, Any]:
+    """For a child not known yet: where a brother or sister goes is the likeliest answer."""
+    sibling = (
+        Enrolment.objects.live()
+        .filter(
+            activity__service=SERVICE,
+            household=household,
+            school_year=school_year,
+            child__schoolings__school_year=school_year,
+        )
+        .values("establishment_id", "child__schoolings__school_class__school_id")
+        .first()
+    )
+    if sibling is None:
+        return {}
+    return {
+        "school": sibling["child__schoolings__school_class__school_id"],
+        "restaurant": sibling["establishment_id"],
+    }
 
 
 def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm) -> None:

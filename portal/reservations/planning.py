@@ -224,7 +224,7 @@ class Planning:
     ) -> "Planning":
         """Reads everything and computes the cells.
 
-        `enrolment` comes with its activity, household and school year. Months gone by are left out
+        `enrolment` comes with its activity, household and school year. Weeks gone by are left out
         unless `whole`. `who` begins the names of the cells, `suffix` ends those of the fields, where
         several children stand on one page.
         Six queries, one more where a rule has windows, whatever the days and bookings.
@@ -233,7 +233,8 @@ class Planning:
         where = Where.load(enrolment, establishment, period, at=at)
         first, last = period.starts_on, period.ends_on
         if not whole:
-            first = max(first, timezone.localdate(at).replace(day=1))
+            today = timezone.localdate(at)
+            first = max(first, today - timedelta(days=today.weekday()))
         formulas = [formula for formula in activity.formulas.all() if formula.active]
         slots: dict[date, list[Room]] = defaultdict(list)
         for row in (

@@ -309,7 +309,8 @@ def _address_after(request: HttpRequest, button: str) -> str:
         query.setlist("avec", [other for other in query.getlist("avec") if other != value])
     elif "shown" in request.POST:
         query["semaine"] = request.POST["shown"]
-    return f"{request.path}?{query.urlencode()}" if query else request.path
+    address = f"{request.path}?{query.urlencode()}" if query else request.path
+    return f"{address}#planning"
 
 
 def _link(drafts: list[Reservation]) -> Reservation:

@@ -113,6 +113,10 @@ class Row:
         return mark_safe("".join(cells))  # noqa: S308 – escaped word by word
 
     @property
+    def dialog_id(self) -> str:
+        return f"auto-{self.key}"
+
+    @property
     def child(self) -> Child:
         return self.plan.enrolment.child
 

@@ -42,8 +42,8 @@ def plan(books, canteen, now):
 
 @pytest.fixture
 def cell(plan, canteen):
-    """One cell of it, fresh."""
-    return lambda day, formula=None: plan().cells[Choice((formula or canteen.formula).pk, day)]
+    """One cell of it, fresh; of weeks gone by too."""
+    return lambda day, formula=None: plan(whole=True).cells[Choice((formula or canteen.formula).pk, day)]
 
 
 def shows(cell) -> tuple[str, str, str]:
@@ -403,7 +403,7 @@ def test_posted_weekdays_are_numbers_or_nothing():
 def test_months_hold_weeks_and_a_week_may_stand_in_two(plan):
     months = plan().months()
     assert [month.name for month in months] == ["novembre 2026", "décembre 2026"]
-    assert [week.number for week in months[0].weeks] == [45, 46, 47, 48, 49]
+    assert [week.number for week in months[0].weeks] == [46, 47, 48, 49]
     assert [week.number for week in months[1].weeks] == [49, 50, 51]
     last, first = months[0].weeks[-1], months[1].weeks[0]
     assert [cell and cell.number for cell in last.cells] == [30, None, None, None, None]
@@ -427,9 +427,10 @@ def test_a_saturday_the_activity_opens_is_shown(books, canteen, now):
     assert len(found.months()[0].weeks[0].cells) == 6
 
 
-def test_months_gone_by_are_left_out_unless_asked_for(books, canteen, now):
-    december = paris(2026, 12, 2, 10)
-    assert [month.name for month in build(books, canteen, december).months()] == ["décembre 2026"]
+def test_weeks_gone_by_are_left_out_unless_asked_for(books, canteen, now):
+    december = paris(2026, 12, 9, 10)
+    (month,) = build(books, canteen, december).months()
+    assert [week.number for week in month.weeks] == [50, 51]
     assert len(build(books, canteen, december, whole=True).months()) == 2
 
 

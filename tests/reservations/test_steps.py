@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, ReservationState
+from tests.factories import ChildFactory
 
 THURSDAY, FRIDAY = date(2026, 11, 12), date(2026, 11, 13)
 
@@ -221,3 +222,9 @@ def test_who_cancels_is_not_told_that_the_days_are_accepted(books_client, cantee
     thanks = books_client.post(reverse("reservations:recording", args=[draft().pk]), follow=True).text
     assert "l&#x27;annulation est acceptée" in thanks
     assert "tous les jours sont acceptés" not in thanks
+
+
+def test_a_second_child_s_enrolment_starts_where_the_first_one_goes(books, books_client, canteen, school):
+    second = ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
+    form = books_client.get(reverse("catering:enrol", args=[second.pk])).context["form"]
+    assert form.initial == {"school": school.pk, "restaurant": canteen.restaurant.pk}
