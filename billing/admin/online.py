@@ -1,0 +1,373 @@
+"""Online payments and direct debit at the desk: looked at, asked about, given back; never typed."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from billing import online, sepa, statement
+from billing.admin.documents import DAY_INPUT, AmountField, last_month
+from billing.models import (
+    Debit,
+    DebitFile,
+    Mandate,
+    OnlinePayment,
+    OnlinePaymentInvoice,
+    OnlineRefund,
+    PaymentEvent,
+)
+from billing.payments.interface import ProviderDown, ProviderRefused
+from billing.pricing import euros
+from portal.admin_site import DeskLink, Queue
+from portal.desk import (
+    NumberSearch,
+    OwnPages,
+    ShownOnly,
+    ShownOnlyInline,
+    WithHistory,
+    ask_reason,
+    badge,
+    counted,
+)
+
+TINTS = {"validated": "accepted", "started": "requested", "pending": "requested"}
+
+
+class RefundForm(forms.Form):
+    """How much goes back to the payer, and why; `key` makes a form sent twice one refund."""
+
+    amount = AmountField(label="Montant à rembourser")
+    reason = forms.CharField(label="Motif", max_length=300, help_text="La famille le lira.")
+    with_credit = forms.BooleanField(
+        label="Avec un avoir",
+        required=False,
+        initial=True,
+        help_text="Coché : les factures restent réglées. Décoché : ce montant redevient à payer.",
+    )
+    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+
+class DayForm(forms.Form):
+    day = forms.DateField(label="Paiements commencés le", widget=DAY_INPUT)
+
+
+class DebitForm(forms.Form):
+    """Which month, and when the bank collects."""
+
+    month = forms.CharField(
+        label="Mois", widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"})
+    )
+    collected_on = forms.DateField(label="Prélever le", widget=DAY_INPUT)
+
+    def clean_month(self) -> Any:
+        try:
+            return forms.DateField(input_formats=["%Y-%m"]).clean(self.cleaned_data["month"].strip())
+        except ValidationError:
+            raise ValidationError("Écrivez le mois ainsi : 2026-10.") from None
+
+
+class ReturnForm(forms.Form):
+    on = forms.DateField(label="Rejeté le", widget=DAY_INPUT)
+    reason = forms.CharField(label="Motif donné par la banque", max_length=140)
+
+
+class PartInline(ShownOnlyInline):
+    model = OnlinePaymentInvoice
+    fields = ("invoice", "amount")
+    readonly_fields = fields
+
+
+class RefundInline(ShownOnlyInline):
+    model = OnlineRefund
+    fields = ("asked_at", "amount", "reason", "with_credit", "state", "provider_reference", "asked_by")
+    readonly_fields = fields
+
+
+class EventInline(ShownOnlyInline):
+    model = PaymentEvent
+    fields = ("at", "kind", "note", "event_id", "raw")
+    readonly_fields = fields
+
+
+@admin.register(OnlinePayment)
+class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
+    list_display = (
+        "reference", "started_at", "household", "amount_shown", "state_shown", "provider", "trouble",
+    )  # fmt: skip
+    list_filter = ("state", "provider", "started_at")
+    list_select_related = ("household",)
+    search_fields = ("reference", "provider_reference", "charge_reference", "parts__invoice__number")
+    search_help_text = "Référence, numéro de facture ou numéro de foyer"
+    date_hierarchy = "started_at"
+    fields = (
+        "reference", "household", "amount_shown", "state_shown", "trouble", "provider", "provider_reference",
+        "charge_reference", "payment", "email", "started_by", "started_at", "expires_at", "settled_at",
+    )  # fmt: skip
+    readonly_fields = fields
+    inlines = (PartInline, RefundInline, EventInline)
+    change_form_template = "admin/billing/online_payment.html"
+    actions = ("ask_the_bank", "set_aside")
+    desk_order = 8
+    work_queues = (
+        Queue(
+            "Paiements en ligne à vérifier",
+            lambda request: OnlinePayment.objects.open().exclude(trouble=""),
+            "?trouble__gt=",
+            hint="la banque a répondu autre chose que prévu",
+        ),
+    )
+    desk_links = (
+        DeskLink(
+            "Relevé des paiements en ligne",
+            "billing_online_statement",
+            "billing.view_onlinepayment",
+            "nos comptes et ceux du prestataire, jour par jour",
+        ),
+    )
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup == "trouble__gt" or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description="montant", ordering="amount")
+    def amount_shown(self, payment: OnlinePayment) -> str:
+        return euros(payment.amount)
+
+    @admin.display(description="état", ordering="state")
+    def state_shown(self, payment: OnlinePayment) -> str:
+        return badge(TINTS.get(payment.state, "refused"), payment.get_state_display())
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("releve/", wrap(self.statement), name="billing_online_statement"),
+            path("<int:pk>/rembourser/", wrap(self.refund), name="billing_online_refund"),
+            *super().get_urls(),
+        ]
+
+    @admin.action(description="Demander l'état à la banque", permissions=["decide"])
+    def ask_the_bank(self, request: HttpRequest, queryset: QuerySet[OnlinePayment]) -> None:
+        now, changed, silent = timezone.now(), 0, 0
+        for payment in queryset[:50]:
+            before = payment.state
+            try:
+                changed += online.check(payment, at=now).state != before
+            except (ProviderDown, ProviderRefused):
+                silent += 1
+        text = f"{counted(changed, 'paiement a changé', 'paiements ont changé')} d'état."
+        messages.success(request, text)
+        if silent:
+            messages.warning(request, f"Sans réponse : {counted(silent, 'paiement', 'paiements')}.")
+
+    @admin.action(description="Écarter (réglé avec le prestataire)…", permissions=["decide"])
+    def set_aside(self, request: HttpRequest, queryset: QuerySet[OnlinePayment]) -> HttpResponse | None:
+        answer = ask_reason(
+            self,
+            request,
+            queryset,
+            action="set_aside",
+            title="Écarter des paiements vérifiés",
+            button="Écarter et libérer les factures",
+            ready=["Remboursé chez le prestataire", "Encaissé au guichet à la place"],
+        )
+        if isinstance(answer, HttpResponse):
+            return answer
+        for payment in queryset:
+            try:
+                online.set_aside(payment, reason=answer, by=request.user, at=timezone.now())
+            except online.PaymentRefused as refusal:
+                messages.error(request, f"{payment} : {refusal}")
+            else:
+                messages.success(request, f"{payment} est écarté, ses factures sont à payer.")
+        return None
+
+    def refund(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """All or part of a payment goes back through its provider."""
+        self.demand(request, "billing.change_onlinepayment", "billing.add_payment")
+        payment = get_object_or_404(OnlinePayment, pk=pk)
+        most = online.refundable(payment)
+        form = RefundForm(
+            request.POST or None, initial={"amount": most or None, "key": secrets.token_hex(16)}
+        )
+        back = reverse("admin:billing_onlinepayment_change", args=[pk])
+        if request.method == "POST" and form.is_valid():
+            said = form.cleaned_data
+            try:
+                done = online.refund(
+                    payment, said["amount"], reason=said["reason"], key=said["key"],
+                    with_credit=said["with_credit"], by=request.user, at=timezone.now(),
+                )  # fmt: skip
+            except online.PaymentRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                words = "est fait" if done.state == OnlineRefund.State.DONE else "est demandé à la banque"
+                messages.success(request, f"Le remboursement de {euros(done.amount)} {words}.")
+                return redirect(back)
+        lead = f"Paiement {payment.reference} de {euros(payment.amount)} : {euros(most)} peuvent être rendus."
+        context = {"form": form, "back": back, "button": "Rembourser", "lead": lead}
+        return self.page(request, "admin/billing/form.html", "Rembourser un paiement en ligne", context)
+
+    def statement(self, request: HttpRequest) -> HttpResponse:
+        """A day's payments against the provider's books."""
+        self.demand(request, "billing.view_onlinepayment")
+        form = DayForm(request.GET or None, initial={"day": timezone.localdate()})
+        found, trouble = None, ""
+        if form.is_bound and form.is_valid():
+            try:
+                found = statement.of_day(form.cleaned_data["day"])
+            except ProviderDown:
+                trouble = "Le prestataire ne répond pas : réessayez dans quelques minutes."
+        context = {"form": form, "found": found, "trouble": trouble}
+        return self.page(
+            request, "admin/billing/online_statement.html", "Relevé des paiements en ligne", context
+        )
+
+
+@admin.register(PaymentEvent)
+class PaymentEventAdmin(ShownOnly):
+    """Also the notifications that name no payment, and those that were forged."""
+
+    list_display = ("at", "provider", "kind", "online_payment", "note")
+    list_filter = ("kind", "provider", "at")
+    list_select_related = ("online_payment",)
+    fields = ("at", "provider", "kind", "online_payment", "event_id", "note", "raw")
+    readonly_fields = fields
+    desk_order = 60
+
+
+@admin.register(Mandate)
+class MandateAdmin(NumberSearch, WithHistory):
+    list_display = ("rum", "household", "debtor", "signed_on", "revoked_on")
+    list_filter = ("revoked_on",)
+    list_select_related = ("household",)
+    search_fields = ("rum", "debtor")
+    autocomplete_fields = ("household",)
+    desk_order = 20
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Mandate | None = None) -> Sequence[str]:
+        """A mandate that was debited keeps whose it is; it is revoked, and another signed."""
+        return ("household", "rum", "iban", "signed_on") if obj and obj.debits.exists() else ()
+
+
+class DebitInline(ShownOnlyInline):
+    model = Debit
+    fields = ("invoice", "mandate", "payment", "returned_on", "return_reason")
+    readonly_fields = fields
+
+
+@admin.register(DebitFile)
+class DebitFileAdmin(ShownOnly, OwnPages):
+    list_display = ("message", "collected_on", "made_by", "made_at")
+    fields = ("message", "collected_on", "made_by", "made_at")
+    readonly_fields = fields
+    inlines = (DebitInline,)
+    change_form_template = "admin/billing/debit_file.html"
+    actions = ("mark_collected",)
+    desk_order = 21
+    desk_links = (
+        DeskLink(
+            "Préparer des prélèvements",
+            "billing_debit_make",
+            "billing.add_debitfile",
+            "fichier SEPA d'un mois",
+        ),
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("preparer/", wrap(self.make), name="billing_debit_make"),
+            path("<int:pk>/fichier/", wrap(self.download), name="billing_debit_download"),
+            *super().get_urls(),
+        ]
+
+    def make(self, request: HttpRequest) -> HttpResponse:
+        """The pain.008 file of a month."""
+        self.demand(request, "billing.add_debitfile")
+        today = timezone.localdate()
+        form = DebitForm(request.POST or None, initial={"month": f"{last_month(today):%Y-%m}"})
+        if request.method == "POST" and form.is_valid():
+            said = form.cleaned_data
+            try:
+                made = sepa.make(
+                    said["month"], collected_on=said["collected_on"], by=request.user, at=timezone.now()
+                )
+            except sepa.DebitRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(
+                    request,
+                    f"Le fichier contient {counted(made.debits.count(), 'prélèvement', 'prélèvements')} :"
+                    " téléchargez-le, puis remettez-le à la banque.",
+                )
+                return redirect("admin:billing_debitfile_change", made.pk)
+        context = {
+            "form": form,
+            "back": reverse("admin:billing_debitfile_changelist"),
+            "button": "Créer le fichier",
+        }
+        return self.page(request, "admin/billing/form.html", "Préparer des prélèvements", context)
+
+    def download(self, request: HttpRequest, pk: int) -> HttpResponse:
+        self.demand(request, "billing.view_debitfile")
+        file = get_object_or_404(DebitFile, pk=pk)
+        answer = HttpResponse(file.content.encode(), content_type="application/xml")
+        answer["Content-Disposition"] = f'attachment; filename="prelevements-{file.message}.xml"'
+        answer["Cache-Control"] = "private, no-store"
+        return answer
+
+    @admin.action(description="La banque a prélevé : marquer comme payé", permissions=["decide"])
+    def mark_collected(self, request: HttpRequest, queryset: QuerySet[DebitFile]) -> None:
+        for file in queryset:
+            try:
+                done = sepa.collected(file, by=request.user, at=timezone.now())
+            except sepa.DebitRefused as refusal:
+                messages.error(request, f"{file} : {refusal}")
+            else:
+                messages.success(request, f"{file} : {counted(done, 'facture payée', 'factures payées')}.")
+
+
+@admin.register(Debit)
+class DebitAdmin(ShownOnly, OwnPages):
+    list_display = ("invoice", "mandate", "file", "payment", "returned_on", "return_reason")
+    list_filter = ("file", "returned_on")
+    list_select_related = ("invoice", "mandate", "file", "payment")
+    search_fields = ("invoice__number", "mandate__rum", "mandate__debtor")
+    fields = ("invoice", "mandate", "file", "payment", "returned_on", "return_reason")
+    readonly_fields = fields
+    change_form_template = "admin/billing/debit.html"
+    desk_order = 22
+
+    def get_urls(self) -> list[URLPattern]:
+        rejected = path(
+            "<int:pk>/rejet/", self.admin_site.admin_view(self.send_back), name="billing_debit_return"
+        )
+        return [rejected, *super().get_urls()]
+
+    def send_back(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The bank has sent a debit back: its invoice is to pay again."""
+        self.demand(request, "billing.change_debit")
+        debit = get_object_or_404(Debit.objects.select_related("payment", "invoice"), pk=pk)
+        form = ReturnForm(request.POST or None, initial={"on": timezone.localdate()})
+        back = reverse("admin:billing_debit_change", args=[pk])
+        if request.method == "POST" and form.is_valid():
+            said = form.cleaned_data
+            try:
+                sepa.returned(debit, on=said["on"], reason=said["reason"], by=request.user, at=timezone.now())
+            except sepa.DebitRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(request, f"Le prélèvement est rejeté : {debit.invoice} est à payer.")
+                return redirect(back)
+        context = {"form": form, "back": back, "button": "Noter le rejet", "lead": str(debit)}
+        return self.page(request, "admin/billing/form.html", "Prélèvement rejeté par la banque", context)
