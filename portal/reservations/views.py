@@ -435,7 +435,7 @@ def _planning_of_all(reservation: Reservation, companions: list[Reservation]) ->
 
 def _sibling_enrolments(enrolment: Enrolment) -> list[Enrolment]:
     """Accepted enrolments of the household's other children to the same activity this year."""
-    return list(
+    found = list(
         Enrolment.objects.accepted()
         .filter(
             household_id=enrolment.household_id,
@@ -443,8 +443,11 @@ def _sibling_enrolments(enrolment: Enrolment) -> list[Enrolment]:
             school_year_id=enrolment.school_year_id,
         )
         .exclude(child_id=enrolment.child_id)
-        .select_related("child", "activity", "household", "school_year", "establishment")
+        .select_related("child", "school_year", "establishment")
     )
+    for one in found:
+        one.activity, one.household = enrolment.activity, enrolment.household
+    return found
 
 
 def _beside(enrolment: Enrolment, establishment: Establishment) -> list[Enrolment]:
