@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import NamedTuple
 
-from django.db.models import CharField, F, QuerySet, Value
+from django.db.models import CharField, Exists, F, QuerySet, Value
 
 from billing.models import (
     Invoice,
@@ -22,6 +22,7 @@ from billing.pricing import euros, number
 from families.models import Household
 from portal.reservations import french
 
+HOME_ROWS = 6  # invoices, and payments, on the home page
 FETCHED = 6  # rows read for each row shown, so that many payments hide no invoice
 
 
@@ -71,6 +72,7 @@ class Row(NamedTuple):
     left: Decimal
     state: str
     means: str
+    owing: bool  # whether any invoice of the household is left to pay
 
     @property
     def month_name(self) -> str:
@@ -87,17 +89,36 @@ class Row(NamedTuple):
         return str(Payment.Means(self.means).label)
 
 
+@dataclass(frozen=True)
+class Home:
+    """What the home page shows of a household's money."""
+
+    invoices: list[Row]
+    payments: list[Row]
+    owing: bool
+
+
+def at_home(household: Household, today: date) -> Home:
+    """Read once a page, in one query: two blocks need it."""
+    if not hasattr(household, "money_read"):
+        invoices, payments = last_rows(household, today, limit=HOME_ROWS)
+        owing = any(row.owing for row in [*invoices, *payments])
+        household.money_read = Home(invoices, payments, owing)
+    return household.money_read
+
+
 def last_rows(household: Household, today: date, *, limit: int) -> tuple[list[Row], list[Row]]:
     """The household's last invoices and last payments, `limit` of each at most, in one query."""
     nothing = Value("", output_field=CharField())
-    columns = ("what", "row", "number", "day", "due", "sum", "rest", "status", "how")
+    owing = Exists(Invoice.objects.with_balance().filter(household=household, left__gt=0))
+    columns = ("what", "row", "number", "day", "due", "sum", "rest", "status", "how", "owing")
     of_invoices = household.invoices.with_balance().annotate(
         what=Value("invoice", output_field=CharField()), row=F("pk"), day=F("month"), due=F("due_on"),
-        sum=F("total"), rest=F("left"), status=nothing, how=nothing,
+        sum=F("total"), rest=F("left"), status=nothing, how=nothing, owing=owing,
     )  # fmt: skip
     of_payments = household.payments.annotate(
         what=Value("payment", output_field=CharField()), row=F("pk"), day=F("paid_on"), due=F("paid_on"),
-        sum=F("amount"), rest=F("amount"), status=F("state"), how=F("means"),
+        sum=F("amount"), rest=F("amount"), status=F("state"), how=F("means"), owing=owing,
     )  # fmt: skip
     rows = (
         of_invoices.order_by()

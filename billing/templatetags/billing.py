@@ -12,8 +12,6 @@ from billing.pricing import euros
 from families.models import Household
 from portal.reservations.models import Enrolment
 
-SHOWN = 6
-
 register = template.Library()
 register.filter("euros", euros)
 
@@ -21,8 +19,9 @@ register.filter("euros", euros)
 @register.inclusion_tag("billing/_block.html")
 def invoices(household: Household) -> dict[str, Any]:
     """The last invoices and the last payments, in one query."""
-    invoices, payments = showing.last_rows(household, timezone.localdate(), limit=SHOWN)
-    return {"invoices": invoices, "payments": payments, "more": SHOWN in (len(invoices), len(payments))}
+    home = showing.at_home(household, timezone.localdate())
+    more = showing.HOME_ROWS in (len(home.invoices), len(home.payments))
+    return {"invoices": home.invoices, "payments": home.payments, "more": more}
 
 
 @register.simple_tag

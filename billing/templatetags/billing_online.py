@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from billing.models import ONLINE_OPEN, Invoice, OnlineState
+from billing import showing
+from billing.models import ONLINE_OPEN, OnlineState
 from families.models import Household
 
 REFUSED_SHOWN = timedelta(days=15)
@@ -18,12 +19,11 @@ register = template.Library()
 
 @register.inclusion_tag("billing/payments/_block.html")
 def online_payments(household: Household) -> dict[str, Any]:
-    """The button where something can be paid, and the payments that are no money yet, in two queries."""
+    """The button where something can be paid, and the payments that are no money yet, in one query more."""
     recent = Q(state__in=ONLINE_OPEN) | Q(
         state__in=[OnlineState.REFUSED, OnlineState.DISPUTED], started_at__gte=timezone.now() - REFUSED_SHOWN
     )
-    can_pay = bool(settings.PAYMENT_PROVIDER)
     return {
-        "unpaid": can_pay and Invoice.objects.with_balance().filter(household=household, left__gt=0).exists(),
+        "unpaid": bool(settings.PAYMENT_PROVIDER) and showing.at_home(household, timezone.localdate()).owing,
         "payments": list(household.online_payments.filter(recent)[:6]),
     }
