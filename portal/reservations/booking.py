@@ -120,13 +120,16 @@ def choose(
     book: Collection[Choice],
     wait: Collection[Choice] = (),
     cancel: Collection[Choice] = (),
+    seen: str | None = None,
     by: User,
     at: datetime,
 ) -> Reservation | None:
     """Keeps the ticks of a planning in its draft, made when needed; None when nothing is chosen.
 
     `wait` are full days for which the waiting list is accepted. The caller has checked that each choice
-    stands in the planning; whether it can still be had is decided by `submit`.
+    stands in the planning; whether it can still be had is decided by `submit`. `seen` is the version
+    (Reservation.version, "" for none) on which the ticks were based: when another tab has been quicker
+    since, its days are kept besides.
     """
     wanted = dict.fromkeys(book, (Action.BOOK, False))
     wanted |= dict.fromkeys(wait, (Action.BOOK, True))
@@ -144,6 +147,8 @@ def choose(
         defaults={"enrolment": enrolment, "created_by": by, "created_at": at, "touched_at": at},
     )
     kept = {} if created else {Choice(line.formula_id, line.day): line for line in draft.lines.all()}
+    if not created and seen not in (None, draft.version):
+        wanted = {choice: (line.action, line.accepts_waiting) for choice, line in kept.items()} | wanted
     gone = [
         line.pk for choice, line in kept.items() if wanted.get(choice) != (line.action, line.accepts_waiting)
     ]

@@ -830,6 +830,11 @@ class Reservation(Decided):
     def is_draft(self) -> bool:
         return self.state == ReservationState.DRAFT
 
+    @property
+    def version(self) -> str:
+        """Changes whenever a draft does: how a stale tab is recognised."""
+        return self.touched_at.isoformat()
+
 
 class ReservationLine(models.Model):
     """One formula on one day that a reservation books or cancels, and what became of it."""

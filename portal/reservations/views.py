@@ -353,6 +353,7 @@ def _keep(request: HttpRequest, plan: Planning, ticks: Ticks, at: datetime) -> R
         book=ticks.book,
         wait=ticks.wait,
         cancel=ticks.cancel,
+        seen=plan.version,
         by=request.user,
         at=at,
     )

@@ -1,6 +1,6 @@
 """Ticks kept on the server until they are recorded."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -98,3 +98,23 @@ def test_old_drafts_are_purged_and_nothing_else(books, waits, canteen, now):
     assert booking.purge_drafts(before=now - timedelta(days=30)) == 1
     assert list(Reservation.objects.all()) == [recent]
     assert old != recent
+
+
+def test_two_tabs_in_the_same_instant_keep_the_days_of_both(books, canteen, now):
+    def tick(day: date, seen: str) -> None:
+        booking.choose(
+            books.enrolment,
+            canteen.restaurant,
+            canteen.period,
+            book=choices(canteen, [day]),
+            seen=seen,
+            by=books.user,
+            at=now,
+        )
+
+    tick(MONDAY, "")
+    tick(TUESDAY, "")
+    found = Reservation.objects.drafts().get()
+    assert [line.day for line in found.lines.all()] == [MONDAY, TUESDAY]
+    tick(THURSDAY, found.version)
+    assert [line.day for line in found.lines.all()] == [THURSDAY]
