@@ -479,6 +479,8 @@ class _CellMaker:
         self.many = len(formulas) > 1
         self.formulas = {formula.pk: formula for formula in formulas}
         self.household_id = where.enrolment.household_id
+        self.limits: dict[datetime | None, tuple[str, str]] = {}
+        self.days: dict[date, str] = {}
         self.waiting_list = where.enrolment.activity.waiting_list
         self.asks = where.enrolment.activity.processing == Activity.Processing.ON_REQUEST
         self.lines = {Choice(line.formula_id, line.day): line for line in lines}
@@ -505,17 +507,23 @@ class _CellMaker:
         if slots is None or any(slot.closed for slot in slots):
             sentence = "Ce jour n'est pas ouvert à la réservation."
             return self._plain(formula, choice, CellState.CLOSED, sentence, "pas ouvert")
-        until = "" if answer.until is None else f"Réservable {french.until(answer.until)}."
         line = self.lines.get(choice)
         booking_line = line if line is not None and line.action == Action.BOOK else None
         asks = self.asks or answer.standing == Standing.LATE_REQUEST
         if any(slot.capacity is not None and slot.taken >= slot.capacity for slot in slots):
             return self._full(formula, choice, booking_line, asks=asks)
-        cell = self._plain(formula, choice, CellState.FREE, until, _before(answer.until))
+        cell = self._plain(formula, choice, CellState.FREE, *self._until(answer.until))
         cell.field = BOOK
         cell.checked = booking_line is not None
         cell.then = "requested" if asks else "accepted"
         return cell
+
+    def _until(self, moment: datetime | None) -> tuple[str, str]:
+        """The sentence and the few words of a deadline, written once for all formulas of a day."""
+        if moment not in self.limits:
+            sentence = "" if moment is None else f"Réservable {french.until(moment)}."
+            self.limits[moment] = sentence, _before(moment)
+        return self.limits[moment]
 
     def _full(self, formula: Formula, choice: Choice, line: ReservationLine | None, *, asks: bool) -> Cell:
         if not self.waiting_list:
@@ -564,9 +572,14 @@ class _CellMaker:
                 return f"Déjà réservé ce jour-là : {other.name}."
         return ""
 
+    def _day(self, day: date) -> str:
+        if day not in self.days:
+            self.days[day] = french.day(day, year=True)
+        return self.days[day]
+
     def _plain(self, formula: Formula, choice: Choice, state: CellState, note: str, short: str) -> Cell:
         prefix = f"{formula.name}, " if self.many else ""
-        name = f"{self.who}{prefix}{french.day(choice.day, year=True)}, {state.label}"
+        name = f"{self.who}{prefix}{self._day(choice.day)}, {state.label}"
         return Cell(choice, state.value, name, note, short)
 
 
