@@ -58,6 +58,8 @@ class CanteenEnrolmentForm(forms.Form):
         )
         self.fields["school_class"].queryset = classes
         self.fields["restaurant"].queryset = activity.establishments.filter(active=True)
+        # Read once, above.
+        self.fields["restaurant"].choices = [("", "---------"), *((one.pk, one) for one in self.restaurants)]
         self.fields["diet"].queryset = Diet.objects.filter(active=True)
         self.fields["starts_on"].choices = _starts(activity, school_year, today, current_start)
         open_mask = activity.weekdays & _any_open(self.restaurants)
