@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -291,6 +292,7 @@ def issuer_of(settings: BillingSettings) -> dict[str, str]:
         "cheque_address": settings.cheque_address,
         "desk": settings.desk,
         "tobacconist": "oui" if settings.tobacconist else "",
+        "portal": django_settings.PORTAL_URL.rstrip("/") if django_settings.PAYMENT_PROVIDER else "",
     }
 
 

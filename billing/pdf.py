@@ -8,15 +8,18 @@ read(pdf) -> bytes                       raises PdfLost when the file is gone an
 import hashlib
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import segno
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
@@ -27,6 +30,7 @@ from billing.pricing import euros, number
 from portal.reservations import french
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
+QR_MARGIN = 4  # modules of white around a code, as readers ask for
 
 
 class PdfLost(Exception):
@@ -42,6 +46,37 @@ def _fonts() -> FontConfiguration:
 def _style(path: Path) -> CSS:
     """Parsed once a process."""
     return CSS(string=path.read_text(encoding="utf-8"), font_config=_fonts())
+
+
+class Code(NamedTuple):
+    """A QR code to draw: the side in modules with its margin, and the dark modules as an SVG path."""
+
+    side: int
+    path: str
+
+
+@lru_cache(maxsize=256)
+def code(url: str) -> Code:
+    """The QR code of an address, which readers still understand with a crease across it (level M).
+
+    The path is to be stroked one module wide: a line a run of dark modules.
+    """
+    rows = segno.make_qr(url, error="m").matrix
+    runs = []
+    for y, row in enumerate(rows):
+        x = 0
+        for dark, group in groupby(row):
+            width = len(list(group))
+            if dark:
+                runs.append(f"M{x + QR_MARGIN} {y + QR_MARGIN}.5h{width}")
+            x += width
+    return Code(len(rows) + 2 * QR_MARGIN, "".join(runs))
+
+
+def pay_url(invoice: Invoice) -> str:
+    """The invoice's pay page, whole, under the address that the portal had when it was issued; else empty."""
+    portal = invoice.issuer.get("portal", "")
+    return f"{portal}{reverse('billing:pay')}?facture={invoice.pk}" if portal else ""
 
 
 def _nothing(url: str, *args: Any, **kwargs: Any) -> Any:
@@ -73,6 +108,7 @@ def context(invoice: Invoice, paid: Decimal) -> dict[str, Any]:
     """What the page shows, in words already: the template computes nothing."""
     lines = list(invoice.lines.all())
     left = invoice.total - paid
+    page = pay_url(invoice) if left > 0 else ""
     return {
         "invoice": invoice,
         "issuer": invoice.issuer,
@@ -84,6 +120,8 @@ def context(invoice: Invoice, paid: Decimal) -> dict[str, Any]:
         "issued_on": french.short_day(_local_day(invoice.issued_at), year=True),
         "quotient": "" if invoice.quotient is None else number(invoice.quotient),
         "vat": _vat(lines),
+        "pay_url": page,
+        "code": code(page) if page else None,
     }
 
 

@@ -1,0 +1,56 @@
+"""The invoice on paper: its QR code, one page, and the same bytes for the same invoice."""
+
+import io
+
+import pytest
+from pypdf import PdfReader
+
+from billing import invoicing, pdf
+from billing.models import BillingSettings, Invoice
+from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
+
+
+@pytest.fixture
+def invoice(month, books, settings):
+    settings.PORTAL_URL, settings.PAYMENT_PROVIDER = "https://famille.ville.example/", "demo"
+    BillingSettings(iban="FR76 1234", cheque_payable_to="Régie restauration", recourse="Deux mois.").save()
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    return Invoice.objects.get(household=books.household)
+
+
+def test_the_code_leads_to_the_invoice_s_pay_page(invoice, settings):
+    page = f"https://famille.ville.example/factures/regler/?facture={invoice.pk}"
+    settings.PORTAL_URL = "https://moved.ville.example"
+    assert pdf.pay_url(invoice) == page
+    text = PdfReader(io.BytesIO(pdf.render(invoice))).pages[0].extract_text()
+    assert f"facture={invoice.pk}" in text.replace("\n", "")
+
+
+def test_a_code_has_white_around_it_and_every_dark_module_once():
+    side, path = pdf.code("https://famille.ville.example/factures/regler/?facture=1234")
+    lengths = [int(run.partition("h")[2]) for run in path.split("M")[1:]]
+    dark = sum(
+        module & 1
+        for row in pdf.segno.make_qr(
+            "https://famille.ville.example/factures/regler/?facture=1234", error="m"
+        ).matrix
+        for module in row
+    )
+    assert sum(lengths) == dark
+    assert path.startswith(f"M{pdf.QR_MARGIN} {pdf.QR_MARGIN}.5h7")
+    assert side == 33 + 2 * pdf.QR_MARGIN
+
+
+def test_without_online_payment_or_once_paid_there_is_no_code(invoice):
+    assert pdf.context(invoice, invoice.total)["code"] is None
+    invoice.issuer["portal"] = ""
+    assert pdf.context(invoice, invoice.total - invoice.total)["code"] is None
+
+
+def test_a_usual_month_is_one_tagged_page_printed_alike_twice(invoice):
+    content = pdf.render(invoice)
+    reader = PdfReader(io.BytesIO(content))
+    assert len(reader.pages) == 1
+    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert reader.trailer["/Root"]["/Lang"] == "fr"
+    assert pdf.render(invoice) == content
