@@ -9,7 +9,7 @@ import json
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -28,6 +28,9 @@ from portal.reservations.states import CellState
 # The key of the whole period, beside those of weeks such as « 2026-W49 ».
 WHOLE = "toutes"
 NOTHING_THERE = (CellState.CLOSED, CellState.LATE, CellState.EARLY)
+
+# The same sentence stands in many cells.
+escaped = lru_cache(maxsize=4096)(escape)
 
 # The markup of cells, filled here as in planning.py. `day-N` lets a phone make a card of each day.
 EMPTY = '<td role="cell" class="day-{weekday}"></td>'
@@ -107,7 +110,9 @@ class Row:
                 cells.append(EMPTY.format(weekday=day.weekday))
                 continue
             words = _words(cell, self.plan)
-            words["row"] = escape(self.name)
+            words["row"] = escaped(self.name)
+            words["becomes"] = escaped(WORDS[cell.then])
+            words["word"] = escaped(_word(cell))
             words["weekday"] = str(day.weekday)
             cells.append((TICKABLE if cell.field else SHOWN_ONLY).format(**words))
         return mark_safe("".join(cells))  # noqa: S308 – escaped word by word
@@ -262,14 +267,12 @@ def _words(cell: Cell, plan: Planning) -> dict[str, str]:
     return {
         "state": cell.state,
         "lost": " cell--lost" if cell.lost else "",
-        "note": escape(cell.note),
+        "note": escaped(cell.note),
         "field": f"{cell.field}{plan.suffix}",
         "value": cell.value,
-        "name": escape(cell.name),
+        "name": escaped(cell.name),
         "checked": " checked" if cell.checked else "",
         "then": cell.then,
-        "becomes": escape(WORDS[cell.then]),
-        "word": escape(_word(cell)),
     }
 
 
