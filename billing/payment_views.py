@@ -14,8 +14,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from billing import online
-from billing.models import BillingSettings, DemoBankOrder, Invoice, OnlinePayment, OnlineState, PaymentEvent
+from billing import online, receipts
+from billing.models import (
+    BillingSettings,
+    DemoBankOrder,
+    Invoice,
+    OnlinePayment,
+    OnlineState,
+    Payment,
+    PaymentEvent,
+)
 from billing.payments import choosing
 from billing.payments import demo_bank as bank
 from billing.payments.interface import NotificationRefused, ProviderDown, ProviderRefused
@@ -149,6 +157,16 @@ def payment(request: HttpRequest, reference: str) -> HttpResponse:
             and (found.state == OnlineState.STARTED or (found.is_open and found.provider == "demo")),
         },
     )
+
+
+@require_safe
+def receipt(request: HttpRequest, number: str) -> HttpResponse:
+    """The receipt of a payment that counts, online or not."""
+    found = get_object_or_404(Payment.objects.visible_to(request.user).validated(), number=number)
+    answer = HttpResponse(receipts.render(found), content_type="application/pdf")
+    answer["Content-Disposition"] = f'inline; filename="Recu-{found.number}.pdf"'
+    answer["Cache-Control"] = "private, no-store"
+    return answer
 
 
 @require_POST

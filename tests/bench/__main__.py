@@ -29,7 +29,7 @@ def main(names: list[str]) -> int:
         from django.core.management import call_command
         from django.db import connection
 
-        from tests.bench import deadlines, engine, leisure, pages
+        from tests.bench import deadlines, engine, leisure, pages, payments
 
         benches: dict[str, Callable[[], list[engine.Measure]]] = {
             "pages": pages.run,
@@ -40,6 +40,7 @@ def main(names: list[str]) -> int:
             ],
             "engine": engine.run,
             "leisure": leisure.run,
+            "payments": payments.run,
         }
         settings.ALLOWED_HOSTS.append("testserver")
         on_server = connection.vendor != "sqlite"

@@ -52,9 +52,8 @@ def configure() -> None:
 
 def payments(number: int, *, invoices: int = 1) -> list[OnlinePayment]:
     """So many payments on Stripe's page, a household each, as `online.start` leaves them."""
-    now = timezone.now()
-    made = []
-    for place in range(number):
+    now, made, first = timezone.now(), [], OnlinePayment.objects.count()
+    for place in range(first, first + number):
         household = HouseholdFactory()
         due = [InvoiceFactory(household=household, total=Decimal(10)) for _ in range(invoices)]
         payment = OnlinePayment.objects.create(

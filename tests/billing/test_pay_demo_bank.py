@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from io import BytesIO
 
 import pytest
 from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import reverse
+from pypdf import PdfReader
 
 from billing import checks, online
 from billing.models import DemoBankOrder, OnlinePayment
@@ -121,6 +123,18 @@ def test_a_tab_closed_at_the_bank_leaves_nothing_stuck(owes, payment):
     assert online.reconcile(at=later).changed == 1
     assert state(payment) == "cancelled"
     assert start(owes, at=later).state == "started"
+
+
+def test_the_receipt_names_the_invoices_and_is_nobody_else_s(owes, payment, books_client, waits_client):
+    press(payment, "paid")
+    payment.refresh_from_db()
+    where = reverse("billing:receipt", args=[payment.payment.number])
+    text = PdfReader(BytesIO(books_client.get(where).content)).pages[0].extract_text()
+    (invoice,) = owes.household.invoices.all()
+    assert payment.payment.number in text
+    assert invoice.number in text
+    assert "12,80" in text
+    assert waits_client.get(where).status_code == 404
 
 
 def test_another_household_does_not_see_the_payment(owes, payment, waits_client):

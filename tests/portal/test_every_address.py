@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from billing.models import OnlinePayment
+from billing.models import OnlinePayment, Payment
 from families.models import AuthorisedPerson, Document
 from portal.reservations import booking
 from portal.reservations.booking import Choice
@@ -87,6 +87,17 @@ def ids(books, canteen, now) -> dict[str, Any]:
         "period_id": canteen.period.pk,
         "invoice_id": InvoiceFactory(household=books.household).pk,
         "person_id": person.pk,
+        "number": Payment.objects.create(
+            number="R2026-900001",
+            series="R",
+            year=2026,
+            sequence=900_001,
+            household=books.household,
+            amount=5,
+            means="cash",
+            paid_on=now.date(),
+            recorded_at=now,
+        ).number,
         "reference": OnlinePayment.objects.create(
             reference="P26ADRESSE",
             household=books.household,

@@ -1,0 +1,38 @@
+"""The receipt of a payment, whatever its means: who paid how much, how, when, and which invoices it paid."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from billing import invoicing, pdf
+from billing.models import BillingSettings, Payment
+from billing.pricing import euros
+from portal.reservations import french
+
+STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
+
+
+def render(payment: Payment) -> bytes:
+    """The PDF of a validated payment, or of a refund."""
+    household = payment.household
+    used = list(payment.allocations.select_related("invoice"))
+    free = payment.amount - sum(allocation.amount for allocation in used)
+    names = " et ".join(str(guardian) for guardian in household.guardians.all())
+    return pdf.draw(
+        "billing/receipt.html",
+        {
+            "payment": payment,
+            "title": "Reçu" if payment.amount > 0 else "Reçu de remboursement",
+            "issuer": invoicing.issuer_of(BillingSettings.current()),
+            "household": household,
+            "payer": names,
+            "amount": euros(abs(payment.amount)),
+            "paid_on": french.short_day(payment.paid_on, year=True),
+            "made_on": french.short_day(timezone.localtime(payment.recorded_at).date(), year=True),
+            "invoices": [(one.invoice.number, one.invoice.month_name, euros(one.amount)) for one in used],
+            "free": euros(free) if free > 0 else "",
+        },
+        STYLE,
+        identifier=payment.number,
+    )
