@@ -444,10 +444,11 @@ def _sibling_enrolments(enrolment: Enrolment) -> list[Enrolment]:
             school_year_id=enrolment.school_year_id,
         )
         .exclude(child_id=enrolment.child_id)
-        .select_related("child", "school_year", "establishment")
+        .select_related("child", "establishment")
     )
     for one in found:
         one.activity, one.household = enrolment.activity, enrolment.household
+        one.school_year = enrolment.school_year
     return found
 
 
