@@ -6,7 +6,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Exists, Q
 
-from families.models import Child, ChildHealth, Household, User
+from families.models import Child, Household, User
 from portal.reservations import french, tasks
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
 from portal.reservations.states import EnrolmentState
@@ -135,10 +135,11 @@ def serves(establishment: Establishment, enrolment: Enrolment) -> bool:
 
 
 def lacks_health_file(enrolment: Enrolment) -> bool:
-    """Whether the activity asks for a health file before the first day and the child has none."""
-    if not enrolment.activity.health_file_required:
-        return False
-    return not ChildHealth.objects.filter(child=enrolment.child_id).exists()
+    """Whether the activity asks for a health file before the first day and the child has none.
+
+    No query where the enrolment was read with `child__health`.
+    """
+    return enrolment.activity.health_file_required and not hasattr(enrolment.child, "health")
 
 
 def health_file_sentence(enrolment: Enrolment) -> str:

@@ -148,7 +148,7 @@ def planning(
     at = timezone.now()
     enrolment = get_object_or_404(
         Enrolment.objects.visible_to(request.user).select_related(
-            "activity", "household", "school_year", "child", "establishment"
+            "activity", "household", "school_year", "child__health", "establishment"
         ),
         pk=enrolment_id,
         activity__service=service.slug,
@@ -444,7 +444,7 @@ def _sibling_enrolments(enrolment: Enrolment) -> list[Enrolment]:
             school_year_id=enrolment.school_year_id,
         )
         .exclude(child_id=enrolment.child_id)
-        .select_related("child", "establishment")
+        .select_related("child__health", "establishment")
     )
     for one in found:
         one.activity, one.household = enrolment.activity, enrolment.household
