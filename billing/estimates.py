@@ -2,6 +2,7 @@
 
 costs = Estimates.load(enrolment, first, last)              six queries at most, one as a rule
 costs.price(formula_id, day) -> Decimal | None              None: no tariff says it
+costs.on(formula_id, day) -> Decimal | None                 None too where one does not pay by the day
 costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
 """
 
@@ -11,6 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from billing import pricing
+from billing.models import Tariff
 from billing.tariffs import FactsBook, PriceBook
 from portal.reservations.models import Enrolment, Formula
 
@@ -66,6 +68,14 @@ class Estimates:
         """What that day costs, in euros; a time tariff: its unit."""
         found = self.explained(formula_id, day, late=late)
         return None if found is None else found.amount
+
+    def on(self, formula_id: int, day: date, *, late: bool = False) -> Decimal | None:
+        """What reserving that day adds, in euros; None where one pays by time spent, month or period."""
+        try:
+            found = self._prices.quote(formula_id, self.facts(day, late=late), day)
+        except pricing.NoPrice:
+            return None
+        return found.price.amount if found.tariff.unit == Tariff.Unit.PRESENCE else None
 
     def sentence(self, formula: Formula, day: date) -> str:
         """« Tarif de votre foyer : 3,20 € (Repas), quotient 812 »; empty when no tariff says it."""

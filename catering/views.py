@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from billing.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, DietChoice, Dish
 from families.models import Child, Household
@@ -41,11 +42,14 @@ def _menus(plan: Planning) -> dict[date, list[Dish]]:
     return menus
 
 
-CANTEEN = steps.Service(
-    slug=SERVICE,
-    name="Restauration scolaire",
-    template="catering/planning.html",
-    context=_planning_context,
+CANTEEN = steps.register(
+    steps.Service(
+        slug=SERVICE,
+        name="Restauration scolaire",
+        template="catering/planning.html",
+        context=_planning_context,
+        pricer=Estimates.load,
+    )
 )
 
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from billing.estimates import Estimates
 from families.models import Child, Household
 from leisure.forms import EnrolmentForm, PlaceForm, StartForm
 from leisure.models import SERVICE
@@ -21,15 +22,18 @@ from portal.reservations import views as steps
 from portal.reservations.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
 
-LEISURE = steps.Service(
-    slug=SERVICE,
-    name="Accueil de loisirs / Périscolaire",
-    template="reservations/planning_weeks.html",
-    context=weeks.context,
-    act=weeks.act,
-    shown=weeks.shown,
-    together=True,
-    by_child=True,
+LEISURE = steps.register(
+    steps.Service(
+        slug=SERVICE,
+        name="Accueil de loisirs / Périscolaire",
+        template="reservations/planning_weeks.html",
+        context=weeks.context,
+        act=weeks.act,
+        shown=weeks.shown,
+        together=True,
+        by_child=True,
+        pricer=Estimates.load,
+    )
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, time
+from decimal import Decimal
 
 from django.utils import timezone
 
@@ -21,6 +22,11 @@ MONTHS = (
     "décembre",
 )
 LAST_MINUTE = time(23, 59)
+
+
+def euros(amount: Decimal) -> str:
+    """« 1 250,40 € », its spaces unbreakable."""
+    return f"{amount:,.2f} €".replace(",", " ").replace(".", ",").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def short_day(day: date, *, year: bool = False) -> str:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from html import escape
 from itertools import groupby
@@ -76,6 +77,8 @@ class Cell:
     checked: bool = False
     lost: bool = False  # filled up since it was chosen
     then: str = ""  # what « Enregistrer » makes of its tick: accepted, requested or waitlisted
+    late: bool = False  # past the deadline, which may cost more
+    price: Decimal | None = None  # euros, where the service says it
 
     @property
     def day(self) -> date:
@@ -90,6 +93,23 @@ class Cell:
     def value(self) -> str:
         """What its checkbox posts."""
         return f"{self.choice.formula_id}:{self.choice.day.isoformat()}"
+
+    @property
+    def bookable(self) -> bool:
+        """Whether its tick books the day, or waits for it."""
+        return self.field in (BOOK, WAIT)
+
+    @property
+    def data_price(self) -> str:
+        """For the browser's total: the attribute of its checkbox, in cents."""
+        return "" if self.price is None else f' data-price="{int(self.price * 100)}"'
+
+    @property
+    def price_html(self) -> str:
+        """What sighted parents read; the checkbox's name says it to the others."""
+        if self.price is None:
+            return ""
+        return f'<span class="cell-price" aria-hidden="true">{french.euros(self.price)}</span>'
 
     @property
     def html(self) -> SafeString:
@@ -108,8 +128,9 @@ class Cell:
         small = f"<small>{short}</small>" if short else ""
         return mark_safe(  # noqa: S308 – every word in it is escaped above
             f'<td role="cell" class="cell cell--{self.state}{lost}"><label title="{note}">'
-            f'<input type="checkbox" name="{self.field}" value="{self.value}" aria-label="{name}"{checked}>'
-            f'<span class="cell-day">{self.number}</span><span class="cell-icon"></span></label>{small}</td>'
+            f'<input type="checkbox" name="{self.field}" value="{self.value}" aria-label="{name}"'
+            f'{self.data_price}{checked}><span class="cell-day">{self.number}</span>{self.price_html}'
+            f'<span class="cell-icon"></span></label>{small}</td>'
         )
 
 
@@ -511,11 +532,14 @@ class _CellMaker:
         booking_line = line if line is not None and line.action == Action.BOOK else None
         asks = self.asks or answer.standing == Standing.LATE_REQUEST
         if any(slot.capacity is not None and slot.taken >= slot.capacity for slot in slots):
-            return self._full(formula, choice, booking_line, asks=asks)
+            cell = self._full(formula, choice, booking_line, asks=asks)
+            cell.late = answer.standing.is_late
+            return cell
         cell = self._plain(formula, choice, CellState.FREE, *self._until(answer.until))
         cell.field = BOOK
         cell.checked = booking_line is not None
         cell.then = "requested" if asks else "accepted"
+        cell.late = answer.standing.is_late
         return cell
 
     def _until(self, moment: datetime | None) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from families.models import Household
 from portal import interrupted
-from portal.reservations import blocks, booking, enrolling, french
+from portal.reservations import blocks, booking, enrolling, french, prices
 from portal.reservations.booking import BookingRefused, Choice
 from portal.reservations.models import (
     Enrolment,
@@ -33,6 +33,7 @@ from portal.reservations.models import (
     ReservationLine,
 )
 from portal.reservations.planning import Planning, Ticks, weekday_numbers
+from portal.reservations.standing import Where
 from portal.reservations.states import Action, Outcome, ReservationState
 
 PAGE_LENGTH = 20
@@ -64,7 +65,7 @@ class Service:
     `act` carries out the buttons only this planning has: it changes the ticks and says whether the button
     was its own. `shown` gives the choices a posted form holds, where a planning does not show them all.
     `together`: the planning can show brothers and sisters side by side. `by_child`: one chooses a child, and
-    then among all its enrolments, instead of an enrolment.
+    then among all its enrolments, instead of an enrolment. `pricer` says what days cost, if any.
     """
 
     slug: str
@@ -75,6 +76,16 @@ class Service:
     shown: Callable[[QueryDict, Planning], Container[Choice] | None] | None = None
     together: bool = False
     by_child: bool = False
+    pricer: prices.Pricer | None = None
+
+
+_services: dict[str, Service] = {}
+
+
+def register(service: Service) -> Service:
+    """Makes a service known to the steps that are given a reservation only: they ask its `pricer`."""
+    _services[service.slug] = service
+    return service
 
 
 # Choosing the child ---------------------------------------------------------------------------------------
@@ -232,12 +243,16 @@ def _plan(
 
 def _show_planning(request: HttpRequest, service: Service, plan: Planning, at: datetime) -> HttpResponse:
     plans = [plan, *plan.beside]
+    if service.pricer is not None:
+        for each in plans:
+            prices.put_on(each, service.pricer)
     cells = [cell for each in plans for cell in each.cells.values()]
     shown = {each.enrolment.pk for each in plans}
     context = {
         "plan": plan,
         "child": plan.enrolment.child,
         "chosen": sum(cell.checked for cell in cells),
+        "total": prices.in_words(prices.ticked(cells)),
         "lost": [cell for cell in cells if cell.lost],
         "cancelling": plan.cancelling,
         "without_health_file": [
@@ -401,26 +416,39 @@ def validation(request: HttpRequest, reservation_id: int) -> HttpResponse:
         chosen = [enrolment for enrolment in siblings if str(enrolment.pk) in wanted]
         _copy_to(request, reservation, lines, chosen, at)
         return redirect("reservations:recording", reservation.pk)
+    groups = [_days(one, at) for one in [reservation, *companions]]
     return render(
         request,
         "reservations/validation.html",
         {
             "reservation": reservation,
             "child": reservation.child,
-            "groups": [_days(one) for one in [reservation, *companions]],
+            "groups": groups,
+            "total": prices.in_words(
+                prices.total(line.price for group in groups for line in group["to_book"])
+            ),
             "siblings": siblings,
             "planning_url": _planning_of_all(reservation, companions),
         },
     )
 
 
-def _days(reservation: Reservation) -> dict[str, Any]:
-    """A draft's days to book and to cancel."""
+def _days(reservation: Reservation, at: datetime) -> dict[str, Any]:
+    """A draft's days to book, with their price where the service says it, and to cancel."""
     lines = list(reservation.lines.select_related("formula"))
+    enrolment = reservation.enrolment
+    service = _services.get(enrolment.activity.service)
+    to_book = [line for line in lines if line.action == Action.BOOK]
+    for line in to_book:
+        line.price = None
+    if to_book and service is not None and service.pricer is not None:
+        where = Where.load(enrolment, reservation.establishment, reservation.period, at=at)
+        prices.put_on_lines(to_book, where, service.pricer)
     return {
         "reservation": reservation,
-        "to_book": [line for line in lines if line.action == Action.BOOK],
+        "to_book": to_book,
         "to_cancel": [line for line in lines if line.action == Action.CANCEL],
+        "total": prices.in_words(prices.total(line.price for line in to_book)),
     }
 
 
@@ -545,7 +573,7 @@ def _companions(request: HttpRequest, reservation: Reservation) -> list[Reservat
         Reservation.objects.visible_to(request.user)
         .drafts()
         .filter(companion_of=reservation)
-        .select_related("child", "period", "establishment", "enrolment__activity")
+        .select_related("child", "period", "establishment", "enrolment__activity", "enrolment__household")
         .order_by("child__birth_date", "pk")
     )
 

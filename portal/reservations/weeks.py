@@ -36,8 +36,8 @@ escaped = lru_cache(maxsize=4096)(escape)
 EMPTY = '<td role="cell" class="day-{weekday}"></td>'
 TICKABLE = (
     '<td role="cell" class="cell cell--{state}{lost} day-{weekday}" data-then="{then}"><label title="{note}">'
-    '<input type="checkbox" name="{field}" value="{value}" aria-label="{name}"{checked}>'
-    '<span class="cell-icon"></span><span class="cell-row" aria-hidden="true">{row}</span>'
+    '<input type="checkbox" name="{field}" value="{value}" aria-label="{name}"{data_price}{checked}>'
+    '<span class="cell-icon"></span><span class="cell-row" aria-hidden="true">{row}</span>{price}'
     '<span class="cell-word" aria-hidden="true">{word}</span>'
     '<span class="cell-then" aria-hidden="true">{becomes}</span></label></td>'
 )
@@ -49,7 +49,7 @@ SHOWN_ONLY = (
 )
 SMALL_TICKABLE = (
     '<td class="cell cell--{state}{lost}{edge}" data-then="{then}"><label title="{name}. {note}">'
-    '<input type="checkbox" name="{field}" value="{value}" aria-label="{name}"{checked}>'
+    '<input type="checkbox" name="{field}" value="{value}" aria-label="{name}"{data_price}{checked}>'
     '<span class="cell-icon"></span></label></td>'
 )
 SMALL_SHOWN_ONLY = (
@@ -236,6 +236,15 @@ class Weeks:
         """How many days are chosen in weeks that are not shown."""
         return 0 if self.whole else sum(week.chosen for week in self.rows_of_weeks if week.key != self.key)
 
+    @property
+    def cents_elsewhere(self) -> str:
+        """What those days cost, in cents; nothing when it is not known of each."""
+        weeks = [] if self.whole else [week for week in self.rows_of_weeks if week.key != self.key]
+        ticked = [cell for week in weeks for _, cell in week.cells if cell and cell.checked and cell.bookable]
+        if any(cell.price is None for cell in ticked):
+            return ""
+        return str(sum(int((cell.price or 0) * 100) for cell in ticked))
+
     def _weeks(self, plan: Planning) -> Iterator[WeekRow]:
         today = plan.where.today
         monday = today - timedelta(days=today.weekday())
@@ -272,6 +281,8 @@ def _words(cell: Cell, plan: Planning) -> dict[str, str]:
         "value": cell.value,
         "name": escaped(cell.name),
         "checked": " checked" if cell.checked else "",
+        "data_price": cell.data_price,
+        "price": cell.price_html,
         "then": cell.then,
     }
 

@@ -21,11 +21,22 @@ const mondayFirst = (day) => (new Date(`${day}T12:00:00Z`).getUTCDay() + 6) % 7;
 const count = form.querySelector("[data-count]");
 let timer = 0;
 
+// What the days to book cost; nothing unless it is known of each of them.
+function total() {
+  const ticked = boxes().filter((box) => box.checked && kindOf(box) !== "cancel");
+  const elsewhere = count.dataset.centsElsewhere;
+  if (elsewhere === "" || ticked.some((box) => box.dataset.price === undefined)) return "";
+  if (!ticked.length && !Number(elsewhere ?? 0)) return "";
+  const cents = ticked.reduce((sum, box) => sum + Number(box.dataset.price), Number(elsewhere ?? 0));
+  return (cents / 100).toLocaleString("fr-FR", { style: "currency", currency: "EUR" });
+}
+
 function changed() {
   const elsewhere = Number(count.dataset.elsewhere ?? 0);
   const chosen = elsewhere + boxes().filter((box) => box.checked).length;
   const plural = chosen > 1 ? "s" : "";
-  count.textContent = chosen ? `${chosen} jour${plural} choisi${plural}` : "Aucun jour choisi";
+  const cost = total();
+  count.textContent = chosen ? `${chosen} jour${plural} choisi${plural}${cost && ` · ${cost}`}` : "Aucun jour choisi";
   clearTimeout(timer);
   timer = setTimeout(save, 800);
 }

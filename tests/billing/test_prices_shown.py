@@ -1,0 +1,130 @@
+"""Parents see what days cost while they choose them, and before they validate."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing.models import FormulaTariff, Tariff, TariffBand
+from portal.reservations import booking, french, prices
+from portal.reservations.booking import Choice
+from portal.reservations.models import ActivityDeadline
+from tests.leisure.cast import MONDAY, MONDAY_AFTER, centre, enrol, holidays, plays
+
+__all__ = ["centre", "enrol", "holidays", "plays"]
+
+D = Decimal
+
+
+def said(answer) -> str:
+    assert answer.status_code == 200
+    return answer.content.decode().replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.fixture
+def planning(books, canteen) -> str:
+    return reverse("catering:planning", args=[books.enrolment.pk, canteen.restaurant.pk, canteen.period.pk])
+
+
+@pytest.fixture
+def draft(books, canteen, now):
+    """Thursday 19 and Friday 20 November chosen, not recorded."""
+    return booking.choose(
+        books.enrolment,
+        canteen.restaurant,
+        canteen.period,
+        book={Choice(canteen.formula.pk, date(2026, 11, day)) for day in (19, 20)},
+        by=books.user,
+        at=now,
+    )
+
+
+def test_each_day_says_its_price_and_the_bar_the_total(meals, draft, planning, books_client):
+    page = said(books_client.get(planning))
+    assert 'aria-label="vendredi 20 novembre 2026, libre, 3,20 €" data-price="320" checked>' in page
+    assert '<span class="cell-price" aria-hidden="true">3,20 €</span>' in page
+    assert "2 jours choisis · 6,40 €" in page
+
+
+def test_saving_without_javascript_says_the_new_total(meals, draft, planning, books, canteen, books_client):
+    formula = canteen.formula.pk
+    days = [f"{formula}:2026-11-{day}" for day in (19, 20, 23)]
+    posted = {"do": "save", "version": draft.version, "book": days}
+    page = said(books_client.post(planning, posted, follow=True))
+    assert "3 jours choisis · 9,60 €" in page
+
+
+def test_validation_says_each_day_s_price_and_the_total(meals, draft, books_client):
+    page = said(books_client.get(reverse("reservations:validation", args=[draft.pk])))
+    assert page.count('<span class="day-price">3,20 €</span>') == 2
+    assert "Total estimé des jours à réserver : <strong>6,40 €</strong>" in page
+
+
+def test_late_days_cost_more_on_planning_and_validation(meals, draft, planning, canteen, books_client):
+    ActivityDeadline.objects.filter(activity=canteen.activity, action="book").update(late="accept")
+    canteen.rule.number = 30  # days before: the two chosen are late since October
+    canteen.rule.save()
+    assert "2 jours choisis · 8,40 €" in said(books_client.get(planning))
+    page = said(books_client.get(reverse("reservations:validation", args=[draft.pk])))
+    assert "Total estimé des jours à réserver : <strong>8,40 €</strong>" in page
+
+
+def test_without_tariff_no_page_speaks_of_prices(draft, planning, books_client):
+    pages = said(books_client.get(planning)) + said(
+        books_client.get(reverse("reservations:validation", args=[draft.pk]))
+    )
+    assert "2 jours choisis<" in pages
+    assert "€" not in pages
+    assert "data-price" not in pages
+
+
+def test_a_tariff_by_the_month_says_no_price_of_a_day(canteen, draft, planning, books_client):
+    flat = Tariff.objects.create(code="mois", name="Forfait", unit="month", valid_from=date(2026, 9, 1))
+    TariffBand.objects.create(tariff=flat, low=0, high=None, prices={"": "45"})
+    FormulaTariff.objects.create(formula=canteen.formula, tariff=flat)
+    assert "€" not in said(books_client.get(planning))
+
+
+def test_leisure_adds_up_the_weeks_not_shown(plays, holidays, enrol, now):
+    tariff = Tariff.objects.create(code="vacances", name="Vacances", valid_from=date(2026, 9, 1))
+    TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": "12.50"})
+    FormulaTariff.objects.create(formula=holidays.whole, tariff=tariff)
+    enrolment = enrol(plays, holidays)
+    booking.choose(
+        enrolment,
+        holidays.centre,
+        holidays.period,
+        book={Choice(holidays.whole.pk, day) for day in (MONDAY, MONDAY_AFTER)},
+        by=plays.user,
+        at=now,
+    )
+    address = reverse("leisure:planning", args=[enrolment.pk, holidays.centre.pk, holidays.period.pk])
+    page = said(plays.client().get(f"{address}?semaine=2026-W52"))
+    assert 'aria-label="Journée, lundi 21 décembre 2026, libre, 12,50 €" data-price="1250" checked>' in page
+    assert 'data-elsewhere="1" data-cents-elsewhere="1250"' in page
+    assert "2 jours choisis · 25,00 €" in page
+    whole = said(plays.client().get(f"{address}?semaine=toutes"))
+    assert 'data-price="1250"' in whole
+    assert "2 jours choisis · 25,00 €" in whole
+
+
+def test_a_total_is_not_said_when_one_price_is_unknown():
+    assert prices.total([D("3.20"), D("1.75")]) == D("4.95")
+    assert prices.total([D("3.20"), None]) is None
+    assert prices.total([]) is None
+
+
+def test_amounts_are_written_in_french():
+    assert french.euros(D("1250.4")) == "1\N{NO-BREAK SPACE}250,40\N{NO-BREAK SPACE}€"
+
+
+def test_prices_keep_pages_within_their_queries(
+    meals, draft, planning, books_client: Client, django_assert_max_num_queries
+):
+    validation = reverse("reservations:validation", args=[draft.pk])
+    books_client.get(planning)  # tariffs are kept half a minute
+    for address in (planning, validation):
+        with django_assert_max_num_queries(12):
+            books_client.get(address)
