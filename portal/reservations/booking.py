@@ -204,7 +204,11 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
     reservation = (
         Reservation.objects.select_for_update(of=("self",))
         .select_related(
-            "enrolment__activity", "enrolment__household", "enrolment__child__health", "period", "establishment"
+            "enrolment__activity",
+            "enrolment__household",
+            "enrolment__child__health",
+            "period",
+            "establishment",
         )
         .get(pk=reservation.pk)
     )
