@@ -1,0 +1,45 @@
+"""While days are chosen, the total follows the ticks at once, and without JavaScript after each save."""
+
+from datetime import date
+
+import pytest
+from playwright.sync_api import expect
+
+from billing.models import FormulaTariff, Tariff, TariffBand
+from portal.reservations.models import Reservation
+from tests.browser.conftest import PHONE, WIDE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def meal_price(canteen) -> Tariff:
+    """Every meal costs 3.20 €."""
+    tariff = Tariff.objects.create(code="repas", name="Repas", valid_from=date(2026, 9, 1))
+    TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": "3.20"})
+    FormulaTariff.objects.create(formula=canteen.formula, tariff=tariff)
+    return tariff
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_the_total_follows_the_ticks(books, canteen, meal_price, open_page, size):
+    page = open_page(books.user.username, size=size)
+    page.goto(f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/")
+    bar = page.locator("[data-count]")
+    expect(bar).to_have_text("Aucun jour choisi")
+    for day, said in (("jeudi 19", "1 jour choisi · 3,20 €"), ("vendredi 20", "2 jours choisis · 6,40 €")):
+        page.get_by_role("checkbox", name=f"{day} novembre 2026, libre, 3,20 €").check()
+        expect(bar).to_have_text(said)
+    page.get_by_role("checkbox", name="vendredi 20 novembre 2026").uncheck()
+    expect(bar).to_have_text("1 jour choisi · 3,20 €")
+    page.get_by_role("button", name="Suivant").last.click()
+    expect(page.get_by_text("Total estimé des jours à réserver : 3,20 €")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_without_javascript_the_server_counts(books, canteen, meal_price, open_page):
+    page = open_page(books.user.username, javascript=False)
+    page.goto(f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/")
+    page.get_by_role("button", name="Semaine 47").click()
+    expect(page.locator("[data-count]")).to_have_text("5 jours choisis · 16,00 €")
+    assert Reservation.objects.drafts().get().lines.count() == 5
