@@ -1239,7 +1239,7 @@ class OnlinePaymentInvoice(models.Model):
 
 
 class PaymentEvent(models.Model):
-    """A step of an online payment with the provider's raw answer; of no payment when it names none of ours."""
+    """A step of an online payment with the provider's raw answer; of no payment when it names none."""
 
     class Kind(models.TextChoices):
         START = "start", "Ouverture de la page de paiement"

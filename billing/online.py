@@ -66,6 +66,7 @@ LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 # A page abandoned may still have been paid in its last second: providers are asked that much longer.
 ASKED_AFTER_THE_END = timedelta(days=2)
 RECONCILED_AT_ONCE = 1000
+SILENT_AT_MOST = 3  # each silence takes as long as the provider is given to answer
 LOOK_AFTER_THE_END, LOOK_EVERY = timedelta(minutes=1), timedelta(hours=1)
 Kind = PaymentEvent.Kind
 
@@ -330,15 +331,16 @@ def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePa
     another page's number) changes no money: the payment is marked to be looked at by the régie.
     """
     references = [one.answer.reference for one in said]
+    known = {
+        one.reference: one
+        for one in OnlinePayment.objects.filter(provider=provider, reference__in=references)
+    }
+    if all(_says_nothing_new(known.get(one.answer.reference), one.answer) for one in said):
+        _keep(provider, [_Change(one, known.get(one.answer.reference), at) for one in said])
+        return list(known.values())
     with transaction.atomic():
-        ours = OnlinePayment.objects.filter(provider=provider, reference__in=references)
-        list(
-            Household.objects.select_for_update()
-            .filter(pk__in=ours.values("household"))
-            .order_by("pk")
-            .values_list("pk")
-        )
-        parts = _parts_of(ours)
+        _lock([one.household_id for one in known.values()])
+        parts = _parts_of([one.pk for one in known.values()])
         payments = {row.online_payment.reference: row.online_payment for row in parts}
         shares: dict[str, list[tuple[int, Decimal]]] = {}
         left: dict[int, Decimal] = {}
@@ -347,8 +349,7 @@ def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePa
             left[part.invoice_id] = part.left
         # The same payment is one object, however many parts or answers name it.
         changes = [_Change(one, payments.get(one.answer.reference), at) for one in said]
-        for change in changes:
-            change.decide()
+        _keep(provider, changes)
         credited = list({c.payment.pk: c.payment for c in changes if c.payment and c.credits}.values())
         money = paying.credit(
             [
@@ -362,25 +363,46 @@ def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePa
         )
         for payment, booked in zip(credited, money, strict=True):
             payment.payment = booked
-        PaymentEvent.objects.bulk_create(
-            [change.event(provider) for change in changes if change.worth_an_event], ignore_conflicts=True
-        )
         changed = {c.payment.pk: c.payment for c in changes if c.payment and c.touched}
-        if changed:
-            OnlinePayment.objects.bulk_update(
-                changed.values(),
-                ["state", "provider_reference", "charge_reference", "settled_at", "trouble", "payment"],
-            )
+        _save(list(changed.values()))
         told = sorted({c.payment.pk for c in changes if c.payment and c.tells})
         if told:
             transaction.on_commit(partial(online_letters.tell.enqueue, told), robust=True)
     for change in changes:
         if change.payment is not None and change.said.answer.refunded:
             _refunded_elsewhere(change.payment, change.said.answer.refunded, at)
-    return [one for one in payments.values() if one.reference in references]
+    return list(payments.values())
 
 
-def _parts_of(ours: object) -> list[OnlinePaymentInvoice]:
+def _save(changed: Sequence[OnlinePayment]) -> None:
+    """In one query; one alone by the shorter way."""
+    fields = ["state", "provider_reference", "charge_reference", "settled_at", "trouble", "payment"]
+    if len(changed) == 1:
+        changed[0].save(update_fields=fields)
+    elif changed:
+        OnlinePayment.objects.bulk_update(changed, fields)
+
+
+def _says_nothing_new(payment: OnlinePayment | None, answer: Answer) -> bool:
+    """Whether it can change nothing, read without a lock: money that came stays, whatever is said of it."""
+    return payment is None or (
+        payment.state in ONLINE_PAID
+        and answer.disputed is None
+        and not answer.refunded
+        and answer.charge_reference in ("", payment.charge_reference)
+    )
+
+
+def _keep(provider: str, changes: Sequence["_Change"]) -> None:
+    """Decides what each answer changes, and writes them down as steps; the same number twice is one."""
+    for change in changes:
+        change.decide()
+    steps = [change.event(provider) for change in changes if change.worth_an_event]
+    if steps:
+        PaymentEvent.objects.bulk_create(steps, ignore_conflicts=True)
+
+
+def _parts_of(ours: Sequence[int]) -> list[OnlinePaymentInvoice]:
     """Their parts, each with its payment and what is `left` to pay on its invoice, in one query."""
     balance = Invoice.objects.with_balance().filter(pk=OuterRef("invoice")).values("left")
     found = list(
@@ -473,7 +495,7 @@ class _Change:
 
 
 def _next(state: str, answer: Answer) -> str:
-    """The state after an answer. Money that came is never forgotten; what comes late or twice changes nothing."""
+    """The state after an answer. Money that came stays; what comes late or twice changes nothing."""
     if state in ONLINE_PAID:
         if answer.disputed is None or state == OnlineState.REFUNDED:
             return state
@@ -513,7 +535,7 @@ def check(payment: OnlinePayment, *, at: datetime) -> OnlinePayment:
 
 
 def abandon(payment: OnlinePayment, *, at: datetime) -> OnlinePayment:
-    """Closes the provider's page and lets the invoices go, unless it was paid meanwhile. Raises ProviderDown."""
+    """Closes the provider's page and lets the invoices go, unless it was paid. Raises ProviderDown."""
     if not payment.is_open:
         return payment
     if not payment.provider_reference:
@@ -550,7 +572,7 @@ class Report:
 def reconcile(*, at: datetime) -> Report:
     """Asks about every open payment, and those abandoned lately; repairs what a lost notification left.
 
-    Running it twice, or twice at once, changes nothing more. A provider that does not answer is not asked again.
+    Running it twice, or twice at once, changes nothing more. A provider that stays silent is left alone.
     """
     report = Report()
     late = OnlinePayment.objects.filter(
@@ -562,7 +584,11 @@ def reconcile(*, at: datetime) -> Report:
         by_provider.setdefault(payment.provider, []).append(payment)
     for provider, payments in by_provider.items():
         said, before = [], {payment.pk: payment.state for payment in payments}
+        silent_before = report.unanswered
         for payment in payments:
+            if report.unanswered - silent_before >= SILENT_AT_MOST:
+                report.unanswered += 1
+                continue
             answer = _answer_or_none(payment, at, report)
             if answer is not None:
                 said.append(Heard(answer, Kind.QUERY))
@@ -611,13 +637,13 @@ def refund(
 ) -> OnlineRefund:
     """Gives money back through the provider; the same `key` twice gives it once.
 
-    With a credit note, the invoices paid stay settled; without, they are to be paid again. Raises PaymentRefused.
+    With a credit note, the invoices paid stay settled; without, they are due again. Raises PaymentRefused.
     """
     provider = choosing.named(payment.provider)
     if not provider.refunds_online:
         raise PaymentRefused(
-            f"{payment.get_provider_display()} ne rembourse pas en ligne : remboursez par virement, puis notez-le"
-            " au guichet."
+            f"{payment.get_provider_display()} ne rembourse pas en ligne : remboursez par virement, puis"
+            " notez-le au guichet."
         )
     if amount <= 0 or amount != amount.quantize(ZERO):
         raise PaymentRefused("Indiquez un montant positif, au centime près.")
@@ -649,7 +675,7 @@ def refund(
             raise PaymentRefused(f"Le remboursement est refusé : {error}") from error
         except ProviderDown as error:
             raise PaymentRefused(
-                "La banque ne répond pas. Le remboursement est noté et sera demandé à nouveau automatiquement."
+                "La banque ne répond pas. Le remboursement est noté et sera demandé à nouveau tout seul."
             ) from error
         _end_refund(asked.pk, answer, at)
     asked.refresh_from_db()
@@ -699,7 +725,7 @@ def _book_refund(asked: OnlineRefund, payment: OnlinePayment, money: Payment, at
 
 
 def _refunded_elsewhere(payment: OnlinePayment, total: Decimal, at: datetime) -> None:
-    """The provider gave back more than we asked: from its own pages, or by a dispute lost. Its invoices reopen."""
+    """More was given back than we asked: on the provider's pages, or by a dispute lost. Invoices reopen."""
     with transaction.atomic():
         _lock([payment.household_id])
         payment.refresh_from_db()

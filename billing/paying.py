@@ -21,7 +21,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
-from billing.numbering import Numbering
+from billing.numbering import Numbering, take
 from billing.pricing import euros
 from families.models import Household, User
 
@@ -159,7 +159,7 @@ def credit(collected: Sequence[Credit], *, left: dict[int, Decimal], at: datetim
             reference=one.reference,
             recorded_at=at,
         )
-        for number, one in zip(Numbering(SERIES, day.year).take(len(collected)), collected, strict=True)
+        for number, one in zip(take(SERIES, day.year, len(collected)), collected, strict=True)
     )
     Payment.history.bulk_history_create(payments, default_date=at)
     allocations = []

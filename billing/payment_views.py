@@ -195,7 +195,7 @@ def abandon(request: HttpRequest, reference: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def come_back(request: HttpRequest, returning: str) -> HttpResponse:
-    """Back from the bank. What the browser says is not read: the bank is asked, then the payment's page says it.
+    """Back from the bank. Nothing the browser says is read: the bank is asked, then the payment's page shows.
 
     Public, because some banks come back by a form, which brings no session.
     """
@@ -212,7 +212,7 @@ def come_back(request: HttpRequest, returning: str) -> HttpResponse:
 @login_not_required
 @require_POST
 def notification(request: HttpRequest, provider: str) -> HttpResponse:
-    """What a provider sends by itself: 200 once applied, 400 when it is not from it, 503 to have it sent again."""
+    """What a provider sends: 200 once applied, 400 when it is not from it, 503 to have it sent again."""
     if provider not in choosing.PROVIDERS or (provider == "demo" and not settings.DEMO):
         raise Http404
     body = request.read(LARGEST_NOTIFICATION + 1)

@@ -1,4 +1,4 @@
-"""The daily statement of the régie: what the provider collected against what we booked, payment by payment."""
+"""The daily statement: what the provider collected against what we booked, payment by payment."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -92,10 +92,9 @@ def _asked_one_by_one(provider: Provider, payments: list[OnlinePayment]) -> list
 def _difference(payment: OnlinePayment, booked: Decimal | None, collected: Decimal | None) -> list[str]:
     if booked == collected:
         return []
-    if booked is None and collected is not None:
-        return [f"{payment.reference} : {euros(collected)} encaissés, « {payment.get_state_display()} » ici."]
-    if booked is not None and collected is None:
-        return [f"{payment.reference} : {euros(booked)} validés ici, rien d'encaissé chez le prestataire."]
-    return [
-        f"{payment.reference} : {euros(booked or Decimal(0))} validés ici, {euros(collected or Decimal(0))} encaissés."
-    ]
+    if collected is None:
+        return [
+            f"{payment.reference} : {euros(payment.amount)} validés ici, rien d'encaissé chez le prestataire."
+        ]
+    ours = f"« {payment.get_state_display()} »" if booked is None else f"{euros(booked)} validés"
+    return [f"{payment.reference} : {euros(collected)} encaissés, {ours} ici."]

@@ -24,7 +24,7 @@ def current() -> Provider | None:
 
 @cache
 def named(name: str) -> Provider:
-    """A provider by its name, made once: payments begun before a change of provider are still asked of theirs.
+    """A provider by its name, made once: payments begun before a change of provider are asked of theirs.
 
     Raises ImproperlyConfigured for an unknown one, and for the demonstration bank outside a demonstration.
     """

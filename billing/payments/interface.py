@@ -144,7 +144,7 @@ class Provider(Protocol):
         """Where a payment stands now."""
 
     def close(self, provider_reference: str, started_at: datetime) -> Answer:
-        """Closes the page when it can, then says where the payment stands: it may have been paid meanwhile."""
+        """Closes the page when it can, then says where the payment stands: it may have been paid."""
 
     def refund(self, charge_reference: str, amount: Decimal, key: str) -> Refunded:
         """Gives money back; the same key twice gives it once. Raises ProviderRefused."""

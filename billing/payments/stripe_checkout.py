@@ -45,7 +45,7 @@ class StripeCheckout:
             settings.STRIPE_SECRET_KEY,
             stripe_version=API_VERSION,
             base_addresses={"api": settings.STRIPE_API_BASE},
-            # No second try while a parent waits: an idempotency key lets `reconcile_payments` ask again later.
+            # No second try while a parent waits: the idempotency keys let us ask again later.
             max_network_retries=0,
             http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
         )
@@ -230,7 +230,7 @@ READERS: dict[str, Callable[[dict[str, Any]], Answer]] = {
 
 
 def _notice(event: dict[str, Any]) -> Notice | None:
-    """A genuine event; None for a kind we did not ask for. Raises NotificationRefused when it cannot be read."""
+    """A genuine event; None for a kind we did not ask for. Raises NotificationRefused when unreadable."""
     try:
         read = READERS.get(event["type"])
         if read is None:

@@ -286,6 +286,22 @@ def test_a_stripe_that_fails_when_asked_leaves_all_as_it_was(stripe, owes, payme
     assert online.reconcile(at=AT).unanswered == 1
 
 
+def test_a_silent_stripe_is_not_asked_a_thousand_times(stripe, owes):
+    stripe.fault = "500"
+    for place in range(6):
+        OnlinePayment.objects.create(
+            reference=f"P26SILENCE{place}",
+            household=owes.household,
+            provider="stripe",
+            provider_reference=f"cs_{place}",
+            amount=5,
+            started_at=AT,
+            expires_at=AT,
+        )
+    assert online.reconcile(at=AT).unanswered == 6
+    assert len(stripe.asked) == 3
+
+
 def test_killed_between_stripe_s_yes_and_our_commit_then_reconciled(stripe, owes, payment, monkeypatch):
     event = stripe.press(payment.provider_reference, "paid")
 
@@ -293,7 +309,7 @@ def test_killed_between_stripe_s_yes_and_our_commit_then_reconciled(stripe, owes
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("billing.online.OnlinePayment.objects.bulk_update", killed)
+        patch.setattr("billing.online._save", killed)
         with pytest.raises(KeyboardInterrupt):
             deliver(event)
     assert received(owes.household) == []
