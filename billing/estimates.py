@@ -1,6 +1,6 @@
 """What parents see of prices before anything is billed: on the enrolment, the planning, the validation.
 
-costs = Estimates.load(enrolment, first, last)              six queries at most, one as a rule
+costs = Estimates.load(enrolment, first, last)              one query, once the tariffs are known
 costs.price(formula_id, day) -> Decimal | None              None: no tariff says it
 costs.on(formula_id, day) -> Decimal | None                 None too where one does not pay by the day
 costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
@@ -8,24 +8,43 @@ costs.sentence(formula, day)                                « Tarif de votre fo
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from billing import pricing
-from billing.models import Tariff
+from billing.models import BillingSettings, Tariff
 from billing.tariffs import FactsBook, PriceBook
-from portal.reservations.models import Enrolment, Formula
+from portal.reservations.models import Enrolment, Formula, SchoolYear
 
 FRESH_SECONDS = 30
-_kept: dict[int, tuple[float, PriceBook]] = {}
 
 
-def _book(activity_id: int) -> PriceBook:
+@dataclass(frozen=True)
+class _Rules:
+    """What prices of an activity rest on that is no household's: read at a moment of the process's clock."""
+
+    prices: PriceBook
+    years: list[SchoolYear]
+    same_activity: bool
+    read_at: float
+
+
+_kept: dict[int, _Rules] = {}
+
+
+def _rules(activity_id: int) -> _Rules:
     """An activity's tariffs of all times, kept for FRESH_SECONDS in each process: every planning asks for
     them, they change a few times a year, and what is billed reads them anew."""
-    if activity_id not in _kept or time.monotonic() - _kept[activity_id][0] > FRESH_SECONDS:
-        _kept[activity_id] = (time.monotonic(), PriceBook.of_activity(activity_id))
-    return _kept[activity_id][1]
+    now = time.monotonic()
+    if activity_id not in _kept or now - _kept[activity_id].read_at > FRESH_SECONDS:
+        prices = PriceBook.of_activity(activity_id)
+        years, same_activity = [], False
+        if prices.formulas:
+            years = list(SchoolYear.objects.order_by("-starts_on"))
+            same_activity = BillingSettings.current().siblings == BillingSettings.Siblings.ACTIVITY
+        _kept[activity_id] = _Rules(prices, years, same_activity, now)
+    return _kept[activity_id]
 
 
 def forget() -> None:
@@ -43,10 +62,19 @@ class Estimates:
 
     @classmethod
     def load(cls, enrolment: Enrolment, first: date, last: date) -> "Estimates":
-        prices = _book(enrolment.activity_id)
-        if not prices.formulas:
-            return cls(enrolment, prices, FactsBook())
-        return cls(enrolment, prices, FactsBook.load([enrolment.household_id], first, last, asks=prices.asks))
+        """`enrolment` best comes with its household."""
+        rules = _rules(enrolment.activity_id)
+        if not rules.prices.formulas:
+            return cls(enrolment, rules.prices, FactsBook())
+        people = FactsBook.of_household(
+            enrolment.household,
+            first,
+            last,
+            asks=rules.prices.asks,
+            years=rules.years,
+            same_activity=rules.same_activity,
+        )
+        return cls(enrolment, rules.prices, people)
 
     @property
     def formulas(self) -> list[Formula]:

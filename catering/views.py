@@ -122,7 +122,7 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
     """The same screen, filled in, to view or change."""
     enrolment = get_object_or_404(
         Enrolment.objects.visible_to(request.user).select_related(
-            "child", "activity", "school_year", "establishment", "diet_choice"
+            "child", "activity", "household", "school_year", "establishment", "diet_choice"
         ),
         pk=enrolment_id,
         activity__service=SERVICE,

@@ -120,7 +120,7 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
     """« Consulter / modifier »: the place can be changed; « Quitter » changes nothing."""
     enrolment = get_object_or_404(
         Enrolment.objects.visible_to(request.user).select_related(
-            "child__health", "activity", "school_year", "establishment"
+            "child__health", "activity", "household", "school_year", "establishment"
         ),
         pk=enrolment_id,
         activity__service=SERVICE,

@@ -7,7 +7,8 @@ import pytest
 from django.urls import reverse
 
 from billing.estimates import Estimates, forget, total
-from tests.factories import QuotientFactory
+from billing.models import PackedMeal
+from tests.factories import ChildFactory, EnrolmentFactory, QuotientFactory
 
 D = Decimal
 FIRST, LAST = date(2026, 11, 2), date(2026, 12, 18)
@@ -46,8 +47,32 @@ def test_loading_costs_the_same_for_a_day_and_a_year(meals, books, canteen, djan
     meals.modifiers.create(when="pai", effect="price", amount=1)
     forget()
     Estimates.load(books.enrolment, FIRST, LAST)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(1):
         Estimates.load(books.enrolment, FIRST, LAST)
+
+
+def test_rank_level_and_packed_meal_of_the_household_count(meals, books, canteen):
+    QuotientFactory(household=books.household, value=D(812), valid_from=date(2026, 1, 1))
+    QuotientFactory(household=books.household, value=D(300), valid_from=date(2026, 11, 10))
+    younger = ChildFactory(birth_date=date(2021, 5, 4), households=[books.household])
+    mine = EnrolmentFactory(
+        child=younger,
+        household=books.household,
+        activity=canteen.activity,
+        establishment=books.enrolment.establishment,
+        school_year=books.enrolment.school_year,
+    )
+    meals.modifiers.create(when="rank", number=2, effect="percent", amount=-50)
+    meals.modifiers.create(when="level", level="maternelle", effect="add", amount=0)
+    meals.modifiers.create(when="pai", effect="price", amount=1)
+    forget()
+    ours = [Estimates.load(one, FIRST, LAST) for one in (books.enrolment, mine)]
+    formula = canteen.formula.pk
+    assert [one.on(formula, FIRST) for one in ours] == [D("3.20"), D("1.60")]
+    assert [one.on(formula, LAST) for one in ours] == [D("1.75"), D("0.88")]
+    PackedMeal.objects.create(enrolment=books.enrolment, valid_from=date(2026, 11, 3))
+    mornings = Estimates.load(books.enrolment, FIRST, LAST)
+    assert [mornings.on(formula, day) for day in (FIRST, LAST)] == [D("3.20"), D("1.00")]
 
 
 def test_the_enrolment_page_says_the_household_s_price(costs, books, books_client):
