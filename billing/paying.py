@@ -7,7 +7,8 @@
     credit(collected, left=…, at=…) -> [Payment]  what a bank said it collected, many at once, in six queries
     release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
 
-Amounts are euros. What is allocated never exceeds the payment nor what is left of the invoice: the household's
+Amounts are euros. What is allocated never exceeds the payment nor what is left of the invoice: the
+household's
 row is locked first, so that two desks cannot pay the same invoice at once.
 """
 
@@ -114,7 +115,8 @@ def refund(
         free = unused(payment)
         if amount > free:
             raise PaymentRefused(
-                f"Il reste {euros(free)} de ce règlement qui ne paie aucune facture : faites d'abord un avoir."
+                f"Il reste {euros(free)} de ce règlement qui ne paie aucune facture : "
+                "faites d'abord un avoir."
             )
         (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
         return Payment.objects.create(

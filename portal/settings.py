@@ -244,9 +244,7 @@ STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
 # Two while one replaces the other.
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRET", default=[])
 STRIPE_PAYMENT_METHODS = env.list("STRIPE_PAYMENT_METHODS", default=["card"])  # and sepa_debit
-PAYFIP_SERVICE_URL = env.str(
-    "PAYFIP_SERVICE_URL", default="https://www.payfip.gouv.fr/tpa/services/securite"
-)
+PAYFIP_SERVICE_URL = env.str("PAYFIP_SERVICE_URL", default="https://www.payfip.gouv.fr/tpa/services/securite")
 PAYFIP_PAGE_URL = env.str("PAYFIP_PAGE_URL", default="https://www.payfip.gouv.fr/tpa/paiementws.web")
 PAYFIP_CLIENT = env.str("PAYFIP_CLIENT", default="")  # the six digits of the town's contract
 PAYFIP_MODE = env.str("PAYFIP_MODE", default="T")  # T: test, X: activation, W: real payments

@@ -842,9 +842,7 @@ class ReservationLine(models.Model):
     reservation = models.ForeignKey(
         Reservation, on_delete=models.CASCADE, related_name="lines", verbose_name="réservation"
     )
-    formula = models.ForeignKey(
-        Formula, on_delete=models.PROTECT, related_name="+", verbose_name="formule"
-    )
+    formula = models.ForeignKey(Formula, on_delete=models.PROTECT, related_name="+", verbose_name="formule")
     day = models.DateField("jour")
     action = models.CharField("demande", max_length=6, choices=Action, default=Action.BOOK)
     accepts_waiting = models.BooleanField("accepte la liste d'attente", default=False)
@@ -892,9 +890,7 @@ class Booking(models.Model):
     household = models.ForeignKey(
         Household, on_delete=models.CASCADE, related_name="bookings", verbose_name="foyer"
     )
-    child = models.ForeignKey(
-        Child, on_delete=models.CASCADE, related_name="bookings", verbose_name="enfant"
-    )
+    child = models.ForeignKey(Child, on_delete=models.CASCADE, related_name="bookings", verbose_name="enfant")
     enrolment = models.ForeignKey(
         Enrolment, on_delete=models.PROTECT, related_name="bookings", verbose_name="inscription"
     )
@@ -973,9 +969,7 @@ class BookingEvent(models.Model):
     booking = models.ForeignKey(Booking, on_delete=models.CASCADE, related_name="events")
     state = models.CharField("état", max_length=16, choices=BookingState)
     at = models.DateTimeField("le")
-    by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="par"
-    )
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="par")
     reservation = models.ForeignKey(
         Reservation, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="réservation"
     )
@@ -988,4 +982,3 @@ class BookingEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_state_display()} le {self.at:%d/%m/%Y}"
-

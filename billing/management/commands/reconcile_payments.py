@@ -1,4 +1,4 @@
-"""`manage.py reconcile_payments`: asks the provider about every open payment; with --day, compares a day's books."""
+"""Asks the provider about every open payment; with --day, compares a day's books."""
 
 from argparse import ArgumentParser
 from datetime import date
@@ -20,7 +20,8 @@ class Command(BaseCommand):
     def handle(self, *, day: date | None, **options: Any) -> None:
         report = online.reconcile(at=timezone.now())
         self.stdout.write(
-            f"{report.asked} paiement(s) demandé(s), {report.changed} changé(s), {report.unanswered} sans réponse."
+            f"{report.asked} paiement(s) demandé(s), {report.changed} changé(s), "
+            f"{report.unanswered} sans réponse."
         )
         for trouble in report.troubles:
             self.stdout.write(f"À vérifier : {trouble}")
