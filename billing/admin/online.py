@@ -120,7 +120,7 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
         Queue(
             "Paiements en ligne à vérifier",
             lambda request: OnlinePayment.objects.open().exclude(trouble=""),
-            "?trouble__gt=",
+            "trouble__gt=",
             hint="la banque a répondu autre chose que prévu",
         ),
     )

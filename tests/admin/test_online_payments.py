@@ -94,6 +94,7 @@ def test_a_payment_to_look_at_waits_on_the_first_page_and_is_set_aside(payment, 
     OnlinePayment.objects.update(trouble="La banque annonce un paiement de 1,28 €.", state="pending")
     assert "Paiements en ligne à vérifier" in regie_client.get("/mairie/").content.decode()
     assert payment.reference in regie_client.get(f"{HERE}?trouble__gt=").content.decode()
+    assert f'href="{HERE}?trouble__gt="' in regie_client.get("/mairie/").content.decode()
     said = {"action": "set_aside", "_selected_action": [payment.pk], "reason_given": "1", "ready": "autre"}
     regie_client.post(HERE, said | {"words": "Remboursé"})
     assert OnlinePayment.objects.get().state == "cancelled"
