@@ -47,6 +47,7 @@ def test_the_detail_fits_a_phone_and_closes_with_escape(transactional_db, cantee
     page.get_by_role("link", name="Consulter la facture").click()
     dialog = page.get_by_role("dialog", name="Détail de la facture")
     expect(dialog).to_be_visible()
+    page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()

@@ -34,6 +34,7 @@ def test_the_total_follows_the_ticks(books, canteen, meal_price, open_page, size
     expect(bar).to_have_text("1 jour choisi · 3,20 €")
     page.get_by_role("button", name="Suivant").last.click()
     expect(page.get_by_text("Total estimé des jours à réserver : 3,20 €")).to_be_visible()
+    page.wait_for_load_state()  # its style sheets too
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
