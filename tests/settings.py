@@ -8,7 +8,10 @@ from types import FrameType
 os.environ.setdefault("PORTAL_DEMO", "1")
 
 from portal.settings import *  # noqa: F403
-from portal.settings import BASE_DIR, STORAGES, TEMPLATES, VAR_DIR
+from portal.settings import BASE_DIR, DATABASES, STORAGES, TEMPLATES, VAR_DIR
+
+# A thread of the live server that kept its connection would keep the test database from being dropped.
+DATABASES["default"]["CONN_MAX_AGE"] = 0
 
 # Hashing is slow on purpose; tests log in hundreds of times.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
