@@ -1,0 +1,226 @@
+"""Who came, who did not, and which absences are free."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from simple_history.models import HistoricalRecords
+
+from billing import absences
+from families.models import Child, Decided, Document, Household, User
+from portal.reservations.models import (
+    Activity,
+    Booking,
+    Establishment,
+    Formula,
+)
+
+
+class AttendanceState(models.TextChoices):
+    """What was seen of a child. A booking without attendance is expected, and billed as present."""
+
+    PRESENT = "present", "Présent"
+    ABSENT = "absent", "Absent"
+
+
+class AbsenceReason(models.TextChoices):
+    NONE = absences.Reason.NONE.value, "Sans motif"
+    ILLNESS = absences.Reason.ILLNESS.value, "Maladie"
+    STRIKE = absences.Reason.STRIKE.value, "Grève"
+    TEACHER = absences.Reason.TEACHER.value, "Enseignant absent"
+    TRIP = absences.Reason.TRIP.value, "Sortie scolaire"
+    FAMILY = absences.Reason.FAMILY.value, "Raison familiale"
+
+
+class AttendanceQuerySet(models.QuerySet["Attendance"]):
+    def unreserved(self) -> "AttendanceQuerySet":
+        """Children who came without a booking."""
+        return self.filter(booking=None, state=AttendanceState.PRESENT)
+
+
+class Attendance(models.Model):
+    """That a child was there, or not, for a formula on a day. Without `booking`: came unreserved."""
+
+    booking = models.OneToOneField(
+        Booking,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="attendance",
+        verbose_name="présence réservée",
+    )
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="attendances", verbose_name="foyer"
+    )
+    child = models.ForeignKey(
+        Child, on_delete=models.PROTECT, related_name="attendances", verbose_name="enfant"
+    )
+    formula = models.ForeignKey(Formula, on_delete=models.PROTECT, related_name="+", verbose_name="formule")
+    establishment = models.ForeignKey(
+        Establishment, on_delete=models.PROTECT, related_name="+", verbose_name="établissement"
+    )
+    day = models.DateField("jour", db_index=True)
+    state = models.CharField(
+        "présence", max_length=8, choices=AttendanceState, default=AttendanceState.PRESENT
+    )
+    minutes = models.PositiveSmallIntegerField(
+        "durée (minutes)",
+        null=True,
+        blank=True,
+        help_text="Pour les tarifs à l'heure, demi-heure ou quart d'heure.",
+    )
+    reason = models.CharField("motif de l'absence", max_length=8, choices=AbsenceReason, blank=True)
+    certificate_at = models.DateTimeField("justificatif donné le", null=True, blank=True)
+    certificate = models.ForeignKey(
+        Document, on_delete=models.PROTECT, null=True, blank=True, verbose_name="justificatif"
+    )
+    entered_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="saisi par"
+    )
+    entered_at = models.DateTimeField("saisi le")
+
+    objects = AttendanceQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "pointage"
+        ordering = ["-day", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["child", "formula", "day"],
+                name="one_attendance_a_child_formula_and_day",
+                violation_error_message="Cet enfant est déjà pointé pour cette formule ce jour-là.",
+            ),
+            models.CheckConstraint(
+                condition=Q(booking__isnull=False) | Q(state="present"),
+                name="absent_only_where_booked",
+                violation_error_message="Seul un enfant qui avait réservé peut être absent.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.child} – {self.formula} – {self.day:%d/%m/%Y} : {self.get_state_display()}"
+
+
+class AbsenceCertificateQuerySet(models.QuerySet["AbsenceCertificate"]):
+    def visible_to(self, user: Any) -> "AbsenceCertificateQuerySet":
+        """Those that the user's own household sent: the other home of a child sees its own only."""
+        return self.filter(household__guardians__user=user)
+
+
+class AbsenceCertificate(Decided):
+    """A proof of a child's absence, sent by its household or taken by staff. Written by `absent.py` only."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "En attente de traitement"
+        ACCEPTED = "accepted", "Accepté"
+        REFUSED = "refused", "Refusé"
+
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="absence_certificates", verbose_name="foyer"
+    )
+    child = models.ForeignKey(
+        Child, on_delete=models.PROTECT, related_name="absence_certificates", verbose_name="enfant"
+    )
+    first_day = models.DateField("absent du")
+    last_day = models.DateField("au")
+    document = models.ForeignKey(
+        Document,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="justificatif",
+    )
+    given_at = models.DateTimeField("donné le")
+    given_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="donné par"
+    )
+    state = models.CharField("état", max_length=12, choices=State, default=State.REQUESTED, db_index=True)
+
+    objects = AbsenceCertificateQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "justificatif d'absence"
+        verbose_name_plural = "justificatifs d'absence"
+        ordering = ["-given_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(last_day__gte=F("first_day")),
+                name="certificate_ends_after_it_starts",
+                violation_error_message="Le dernier jour d'absence ne peut pas précéder le premier.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.child} – absence du {self.first_day:%d/%m/%Y} au {self.last_day:%d/%m/%Y}"
+
+
+class AbsencePolicy(models.Model):
+    """Which absences are free, for an activity or (without one) for all that have no own policy."""
+
+    activity = models.OneToOneField(
+        Activity,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="absence_policy",
+        verbose_name="activité",
+        help_text="Vide : toutes les activités qui n'ont pas leur propre règle.",
+    )
+    certificates_count = models.BooleanField("un certificat médical évite la facturation", default=True)
+    within_hours = models.PositiveSmallIntegerField(
+        "certificat à donner sous (heures)",
+        null=True,
+        blank=True,
+        help_text="Comptées depuis la fin du premier jour d'absence. Vide : sans limite.",
+    )
+    waiting_days = models.PositiveSmallIntegerField("jours de carence facturés", default=0)
+    late_waiting_days = models.PositiveSmallIntegerField(
+        "jours de carence si le certificat est donné plus tard",
+        null=True,
+        blank=True,
+        help_text="Vide : un certificat donné plus tard ne compte pas.",
+    )
+    max_days = models.PositiveSmallIntegerField(
+        "certificat refusé après (jours depuis le premier jour)", null=True, blank=True
+    )
+    strike_free = models.BooleanField("grève non facturée", default=True)
+    teacher_free = models.BooleanField("enseignant absent non facturé", default=True)
+    trip_free = models.BooleanField("sortie scolaire non facturée", default=True)
+    family_free = models.BooleanField("raison familiale non facturée", default=False)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "règle d'absence"
+        verbose_name_plural = "règles d'absence"
+        ordering = ["activity"]
+        constraints = [
+            models.UniqueConstraint(
+                Coalesce("activity", 0),
+                name="one_absence_policy_an_activity",
+                violation_error_message="Une règle d'absence existe déjà pour ce cas.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Absences – {self.activity or 'toutes les activités'}"
+
+    def rule(self) -> absences.AbsenceRule:
+        free = {
+            absences.Reason.STRIKE: self.strike_free,
+            absences.Reason.TEACHER: self.teacher_free,
+            absences.Reason.TRIP: self.trip_free,
+            absences.Reason.FAMILY: self.family_free,
+        }
+        return absences.AbsenceRule(
+            self.within_hours,
+            self.waiting_days,
+            self.late_waiting_days,
+            self.max_days,
+            self.certificates_count,
+            frozenset(reason for reason, is_free in free.items() if is_free),
+        )

@@ -1,0 +1,528 @@
+"""Invoices, credit notes, payments. Written by `invoicing.py` and `paying.py` only."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Round
+from simple_history.models import HistoricalRecords
+
+from billing.models.attendance import Attendance
+from families.models import Child, Household, User, private_storage
+from portal.reservations import french
+from portal.reservations.models import (
+    Activity,
+    Booking,
+    Establishment,
+    Formula,
+)
+
+
+class NumberCounter(models.Model):
+    """The last number taken in a series and year. Locked by the transaction that issues."""
+
+    series = models.CharField("série", max_length=8)
+    year = models.PositiveSmallIntegerField("année")
+    last = models.PositiveIntegerField("dernier numéro", default=0)
+
+    class Meta:
+        verbose_name = "compteur"
+        constraints = [
+            models.UniqueConstraint(fields=["series", "year"], name="one_counter_a_series_and_year")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.series}{self.year}"
+
+
+class BillingRun(models.Model):
+    """A month being billed: what was asked, how far it got. Run again after an interruption, it goes on."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "En attente"
+        RUNNING = "running", "En cours"
+        DONE = "done", "Terminée"
+        FAILED = "failed", "Interrompue"
+
+    month = models.DateField("mois facturé", help_text="Le premier jour du mois.")
+    activities = models.ManyToManyField(
+        Activity, blank=True, related_name="+", verbose_name="activités", help_text="Aucune : toutes."
+    )
+    establishments = models.ManyToManyField(
+        Establishment, blank=True, related_name="+", verbose_name="établissements", help_text="Aucun : tous."
+    )
+    due_on = models.DateField("à payer avant le")
+    state = models.CharField("état", max_length=8, choices=State, default=State.WAITING)
+    households = models.PositiveIntegerField("foyers à facturer", default=0)
+    done = models.PositiveIntegerField("foyers traités", default=0)
+    asked_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="demandée par"
+    )
+    asked_at = models.DateTimeField("demandée le")
+    finished_at = models.DateTimeField("terminée le", null=True, blank=True)
+    trouble = models.CharField("ce qui s'est passé", max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = "facturation d'un mois"
+        verbose_name_plural = "facturations du mois"
+        ordering = ["-month", "-pk"]
+
+    def __str__(self) -> str:
+        return f"Facturation {french.MONTHS[self.month.month - 1]} {self.month.year}"
+
+
+class InvoiceState(models.TextChoices):
+    """What a family reads of an invoice; computed from payments and credit notes, never stored."""
+
+    DUE = "due", "À payer"
+    PARTLY = "partly", "Payée en partie"
+    OVERDUE = "overdue", "En retard"
+    PAID = "paid", "Payée"
+
+
+def state_of(total: Decimal, left: Decimal, due_on: date, today: date) -> InvoiceState:
+    """Where an invoice of `total` stands today, with `left` to pay by `due_on`."""
+    if left <= 0:
+        return InvoiceState.PAID
+    if due_on < today:
+        return InvoiceState.OVERDUE
+    return InvoiceState.DUE if left == total else InvoiceState.PARTLY
+
+
+class InvoiceQuerySet(models.QuerySet["Invoice"]):
+    def visible_to(self, user: Any) -> "InvoiceQuerySet":
+        return self.filter(household__guardians__user=user)
+
+    def with_balance(self) -> "InvoiceQuerySet":
+        """Annotates `paid`, `credited` and `left` (to pay), in euros, in the same query.
+
+        `left` is rounded: SQLite subtracts in binary, and what is paid must leave zero.
+        """
+        paid = (
+            PaymentAllocation.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.VALIDATED)
+            .order_by()
+            .values("invoice")
+            .annotate(sum=Sum("amount"))
+            .values("sum")
+        )
+        credited = (
+            CreditNote.objects.filter(invoice=OuterRef("pk"))
+            .order_by()
+            .values("invoice")
+            .annotate(sum=Sum("amount"))
+            .values("sum")
+        )
+        money = models.DecimalField(max_digits=12, decimal_places=2)
+        zero = Value(Decimal("0.00"), output_field=money)
+        return self.annotate(
+            paid=Coalesce(Subquery(paid, output_field=money), zero),
+            credited=Coalesce(Subquery(credited, output_field=money), zero),
+        ).annotate(
+            left=Round(ExpressionWrapper(F("total") - F("paid") - F("credited"), output_field=money), 2)
+        )
+
+
+class Invoice(models.Model):
+    """An issued invoice: a document that copies all it says. The database refuses every later change."""
+
+    number = models.CharField("numéro", max_length=24, unique=True)
+    series = models.CharField("série", max_length=8)
+    year = models.PositiveSmallIntegerField("année")
+    sequence = models.PositiveIntegerField("rang dans la série")
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="invoices", verbose_name="foyer"
+    )
+    run = models.ForeignKey(
+        BillingRun,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoices",
+        verbose_name="facturation",
+    )
+    month = models.DateField("mois")
+    issued_at = models.DateTimeField("émise le")
+    due_on = models.DateField("à payer avant le")
+    payer = models.CharField("destinataire", max_length=200)
+    address = models.TextField("adresse")
+    quotient = models.DecimalField("quotient familial", max_digits=9, decimal_places=2, null=True, blank=True)
+    issuer = models.JSONField("émetteur", default=dict)
+    total = models.DecimalField("total", max_digits=10, decimal_places=2)
+    line_count = models.PositiveSmallIntegerField("nombre de lignes")
+
+    objects = InvoiceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "facture"
+        ordering = ["-issued_at", "-sequence"]
+        indexes = [models.Index(fields=["month", "series"], name="invoice_by_month")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["series", "year", "sequence"], name="one_invoice_a_number_in_series"
+            ),
+            models.UniqueConstraint(
+                fields=["household", "run"],
+                condition=Q(run__isnull=False),
+                name="one_invoice_a_household_and_run",
+                violation_error_message="Ce foyer a déjà sa facture dans cette facturation.",
+            ),
+            models.CheckConstraint(
+                condition=Q(total__gt=0),
+                name="invoice_total_positive",
+                violation_error_message="Une facture est toujours d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Facture n° {self.number}"
+
+    @property
+    def month_name(self) -> str:
+        return f"{french.MONTHS[self.month.month - 1]} {self.month.year}"
+
+    def state_on(self, today: date) -> "InvoiceState":
+        """Where it stands; needs `with_balance()`."""
+        return state_of(self.total, self.left, self.due_on, today)  # type: ignore[attr-defined]
+
+
+class InvoicePdf(models.Model):
+    """The document as it was printed first, with its checksum: never another one for the same invoice."""
+
+    invoice = models.OneToOneField(
+        Invoice, on_delete=models.PROTECT, related_name="pdf", verbose_name="facture"
+    )
+    file = models.FileField("fichier", storage=private_storage, upload_to="factures/%Y/%m", max_length=200)
+    sha256 = models.CharField("empreinte", max_length=64)
+    paid = models.DecimalField(
+        "déjà payé à l'impression", max_digits=10, decimal_places=2, default=Decimal(0)
+    )
+    made_at = models.DateTimeField("imprimée le")
+
+    class Meta:
+        verbose_name = "facture imprimée"
+        verbose_name_plural = "factures imprimées"
+
+    def __str__(self) -> str:
+        return f"{self.invoice} (PDF)"
+
+
+class InvoiceLine(models.Model):
+    """One line of an invoice: a child's presences at one price, an adjustment, or a line by hand."""
+
+    class Kind(models.TextChoices):
+        PRESENCE = "presence", "Présences"
+        FLAT = "flat", "Forfait"
+        FREE = "free", "Non facturé"
+        CREDIT = "credit", "Régularisation en votre faveur"
+        DEBIT = "debit", "Régularisation"
+        MANUAL = "manual", "Ligne ajoutée"
+
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="lines", verbose_name="facture"
+    )
+    position = models.PositiveSmallIntegerField("rang")
+    kind = models.CharField("nature", max_length=8, choices=Kind, default=Kind.PRESENCE)
+    child = models.ForeignKey(
+        Child, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="enfant"
+    )
+    child_name = models.CharField("enfant", max_length=170, blank=True)
+    formula = models.ForeignKey(
+        Formula, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="formule"
+    )
+    activity_name = models.CharField("activité", max_length=120, blank=True)
+    label = models.CharField("désignation", max_length=200)
+    days = models.JSONField("jours", default=list, blank=True)
+    quantity = models.DecimalField("quantité", max_digits=8, decimal_places=2)
+    unit_price = models.DecimalField("prix unitaire", max_digits=9, decimal_places=2)
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    explanation = models.CharField("calcul", max_length=600, blank=True)
+    vat_percent = models.DecimalField("TVA (%)", max_digits=4, decimal_places=2, default=Decimal(0))
+    care_percent = models.DecimalField(
+        "part de garde (%)", max_digits=5, decimal_places=2, default=Decimal(0)
+    )
+
+    class Meta:
+        verbose_name = "ligne de facture"
+        verbose_name_plural = "lignes de facture"
+        ordering = ["invoice", "position"]
+        constraints = [models.UniqueConstraint(fields=["invoice", "position"], name="one_line_a_position")]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class BilledItem(models.Model):
+    """What a line bills: a booking, an unreserved presence, or a month's flat price.
+
+    `turn` 1 is its billing, 2 its being taken back, 3 its being billed again…; unique, so that nothing is
+    billed twice.
+    """
+
+    line = models.ForeignKey(
+        InvoiceLine, on_delete=models.PROTECT, related_name="items", verbose_name="ligne"
+    )
+    booking = models.ForeignKey(
+        Booking, on_delete=models.PROTECT, null=True, related_name="billed", verbose_name="présence réservée"
+    )
+    attendance = models.ForeignKey(
+        Attendance, on_delete=models.PROTECT, null=True, related_name="billed", verbose_name="pointage"
+    )
+    flat = models.CharField("forfait", max_length=60, blank=True)
+    turn = models.PositiveSmallIntegerField("tour", default=1)
+    amount = models.DecimalField("montant", max_digits=9, decimal_places=2)
+
+    class Meta:
+        verbose_name = "élément facturé"
+        verbose_name_plural = "éléments facturés"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["booking", "turn"],
+                condition=Q(booking__isnull=False),
+                name="booking_billed_once_a_turn",
+            ),
+            models.UniqueConstraint(
+                fields=["attendance", "turn"],
+                condition=Q(attendance__isnull=False),
+                name="attendance_billed_once_a_turn",
+            ),
+            models.UniqueConstraint(
+                fields=["flat", "turn"], condition=~Q(flat=""), name="flat_billed_once_a_turn"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line} – {self.amount}"
+
+
+class ManualCharge(models.Model):
+    """A line that the town hall adds to a household's next invoice, with its reason. Negative: a discount."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="manual_charges", verbose_name="foyer"
+    )
+    child = models.ForeignKey(
+        Child, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="enfant"
+    )
+    label = models.CharField("désignation", max_length=200)
+    quantity = models.DecimalField(
+        "quantité",
+        max_digits=8,
+        decimal_places=2,
+        default=Decimal(1),
+        validators=[MinValueValidator(Decimal("0.01"), "La quantité est positive.")],
+    )
+    unit_price = models.DecimalField(
+        "prix unitaire", max_digits=8, decimal_places=2, help_text="Négatif : une remise."
+    )
+    reason = models.CharField("motif (interne)", max_length=300)
+    created_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="ajoutée par"
+    )
+    created_at = models.DateTimeField("ajoutée le", auto_now_add=True)
+    line = models.OneToOneField(
+        InvoiceLine,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="manual_charge",
+        verbose_name="facturée par",
+    )
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "ligne à facturer"
+        verbose_name_plural = "lignes à facturer"
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class CreditNoteQuerySet(models.QuerySet["CreditNote"]):
+    def visible_to(self, user: Any) -> "CreditNoteQuerySet":
+        return self.filter(invoice__household__guardians__user=user)
+
+
+class CreditNote(models.Model):
+    """What takes back an issued invoice, in whole or in part. As final as the invoice."""
+
+    number = models.CharField("numéro", max_length=24, unique=True)
+    series = models.CharField("série", max_length=8)
+    year = models.PositiveSmallIntegerField("année")
+    sequence = models.PositiveIntegerField("rang dans la série")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="credit_notes", verbose_name="facture"
+    )
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    reason = models.CharField("motif", max_length=300)
+    issued_at = models.DateTimeField("émis le")
+    issued_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="émis par"
+    )
+
+    objects = CreditNoteQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "avoir"
+        ordering = ["-issued_at", "-sequence"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["series", "year", "sequence"], name="one_credit_note_a_number_in_series"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0),
+                name="credit_note_positive",
+                violation_error_message="Un avoir est toujours d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Avoir n° {self.number}"
+
+
+class InvoiceNotice(models.Model):
+    """That a household was told of an invoice: of its issue (level 0), then each reminder. Written by
+    `reminding.py` only; the row is made before the letter leaves, so that nobody is told twice."""
+
+    ISSUE, LAST_REMINDER = 0, 3
+
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="notices", verbose_name="facture"
+    )
+    level = models.PositiveSmallIntegerField(
+        "rang", help_text="0 : avis de facture ; 1, 2, 3 : première, deuxième, dernière relance."
+    )
+    left = models.DecimalField("restait à payer", max_digits=10, decimal_places=2)
+    sent_at = models.DateTimeField("envoyé le")
+    sent_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="envoyé par"
+    )
+
+    class Meta:
+        verbose_name = "avis ou relance"
+        verbose_name_plural = "avis et relances"
+        ordering = ["-sent_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice", "level"],
+                name="one_notice_an_invoice_and_level",
+                violation_error_message="Cette relance est déjà partie.",
+            ),
+            models.CheckConstraint(
+                condition=Q(level__lte=3),
+                name="notice_level_known",
+                violation_error_message="Une facture est relancée trois fois au plus.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        what = f"relance {self.level}" if self.level else "avis"
+        return f"{self.invoice} – {what} du {self.sent_at:%d/%m/%Y}"
+
+
+class PaymentState(models.TextChoices):
+    PENDING = "pending", "En attente de validation par la banque"
+    VALIDATED = "validated", "Validé"
+    REFUSED = "refused", "Refusé par la banque"
+    CANCELLED = "cancelled", "Annulé"
+
+
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    def visible_to(self, user: Any) -> "PaymentQuerySet":
+        return self.filter(household__guardians__user=user)
+
+    def validated(self) -> "PaymentQuerySet":
+        return self.filter(state=PaymentState.VALIDATED)
+
+
+class Payment(models.Model):
+    """Money of a household. Its states change by `paying.py` only. A refund is a negative payment."""
+
+    class Means(models.TextChoices):
+        ONLINE = "online", "Paiement en ligne"
+        CASH = "cash", "Espèces"
+        CHEQUE = "cheque", "Chèque"
+        TRANSFER = "transfer", "Virement"
+        CESU = "cesu", "CESU"
+        CARD = "card", "Carte bancaire au guichet"
+        DEBIT = "debit", "Prélèvement"
+
+    number = models.CharField("reçu n°", max_length=24, unique=True)
+    series = models.CharField("série", max_length=8)
+    year = models.PositiveSmallIntegerField("année")
+    sequence = models.PositiveIntegerField("rang dans la série")
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="payments", verbose_name="foyer"
+    )
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    means = models.CharField("moyen de paiement", max_length=8, choices=Means)
+    state = models.CharField("état", max_length=9, choices=PaymentState, default=PaymentState.VALIDATED)
+    paid_on = models.DateField("payé le")
+    reference = models.CharField("référence (chèque, virement…)", max_length=100, blank=True)
+    recorded_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="encaissé par"
+    )
+    recorded_at = models.DateTimeField("enregistré le")
+    refunds = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="refunded_by",
+        verbose_name="rembourse",
+    )
+
+    objects = PaymentQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "règlement"
+        ordering = ["-paid_on", "-pk"]
+        indexes = [models.Index(fields=["paid_on", "means"], name="payment_by_day_and_means")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["series", "year", "sequence"], name="one_payment_a_number_in_series"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0) | Q(amount__lt=0, refunds__isnull=False),
+                name="payment_positive_or_refund",
+                violation_error_message="Un règlement est d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Règlement n° {self.number}"
+
+
+class PaymentAllocation(models.Model):
+    """The part of a payment that pays an invoice."""
+
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, related_name="allocations", verbose_name="règlement"
+    )
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="allocations", verbose_name="facture"
+    )
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+
+    class Meta:
+        verbose_name = "affectation"
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["payment", "invoice"], name="one_allocation_a_payment_and_invoice"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0),
+                name="allocation_positive",
+                violation_error_message="Une affectation est d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payment} → {self.invoice}"

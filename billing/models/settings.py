@@ -1,0 +1,125 @@
+"""How the town bills."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from billing.models.tariffs import NEVER_NEGATIVE
+
+
+class BillingSettings(models.Model):
+    """How the town bills: one row."""
+
+    class Siblings(models.TextChoices):
+        ALL = "all", "tous les enfants inscrits du foyer, toutes activités"
+        ACTIVITY = "activity", "les enfants du foyer inscrits à la même activité"
+
+    siblings = models.CharField(
+        "enfants comptés pour le rang et le nombre d'enfants",
+        max_length=8,
+        choices=Siblings,
+        default=Siblings.ALL,
+    )
+
+    starts_on = models.DateField(
+        "facturer à partir du",
+        null=True,
+        blank=True,
+        help_text="Rien de ce qui précède n'est facturé ici. Vide : tout ce qui ne l'est pas encore.",
+    )
+    series = models.CharField(
+        "série des factures",
+        max_length=4,
+        default="F",
+        validators=[RegexValidator(r"^[A-Z]{1,4}$", "Une à quatre lettres majuscules.")],
+    )
+    payment_days = models.PositiveSmallIntegerField("jours pour payer", default=30)
+    minimum_amount = models.DecimalField(
+        "montant minimum d'une facture",
+        max_digits=6,
+        decimal_places=2,
+        default=Decimal(0),
+        validators=[NEVER_NEGATIVE],
+        help_text="En dessous, le montant est reporté sur la facture suivante.",
+    )
+    collection = models.CharField(
+        "recouvrement",
+        max_length=8,
+        choices=[("regie", "Régie de recettes"), ("titre", "Titre de recettes")],
+        default="regie",
+    )
+    issuer_name = models.CharField(
+        "émetteur", max_length=160, blank=True, help_text="Vide : le nom de la commune."
+    )
+    issuer_address = models.TextField("adresse de l'émetteur", blank=True)
+    siret = models.CharField(
+        "SIRET",
+        max_length=17,
+        blank=True,
+        validators=[RegexValidator(r"^(\d{3} ?){3}\d{5}$", "Un SIRET a quatorze chiffres.")],
+    )
+    vat_notice = models.CharField(
+        "mention de TVA",
+        max_length=200,
+        blank=True,
+        help_text="Par exemple : restauration scolaire hors du champ de la TVA.",
+    )
+    legal_notice = models.TextField("mentions légales de la facture", blank=True)
+    recourse = models.TextField("voies de recours", blank=True)
+    reminder_days = models.PositiveSmallIntegerField(
+        "jours entre deux relances",
+        default=15,
+        help_text="La première part au plus tôt le lendemain de la date limite de paiement.",
+    )
+    reminder_notice = models.TextField(
+        "mention des relances",
+        blank=True,
+        help_text="Ce qui arrive sans paiement, par exemple la transmission au comptable public.",
+    )
+    iban = models.CharField("IBAN", max_length=42, blank=True)
+    bic = models.CharField("BIC", max_length=11, blank=True)
+    cheque_payable_to = models.CharField("chèque à l'ordre de", max_length=120, blank=True)
+    cheque_address = models.TextField("où envoyer ou déposer le chèque", blank=True)
+    desk = models.CharField(
+        "guichet", max_length=200, blank=True, help_text="Lieu et horaires pour payer sur place."
+    )
+    tobacconist = models.BooleanField("paiement de proximité chez un buraliste", default=False)
+    part_payment = models.BooleanField(
+        "paiement partiel en ligne",
+        default=False,
+        help_text="Une famille peut payer une partie d'une facture.",
+    )
+    creditor_identifier = models.CharField(
+        "identifiant créancier SEPA (ICS)",
+        max_length=35,
+        blank=True,
+        validators=[
+            RegexValidator(r"^[A-Z]{2}\d{2}[A-Z0-9]{3}[A-Z0-9]{1,28}$", "Par exemple : FR12ZZZ123456.")
+        ],
+    )
+
+    class Meta:
+        verbose_name = "réglages de la facturation"
+        verbose_name_plural = "réglages de la facturation"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(pk=1),
+                name="only_one_billing_settings",
+                violation_error_message="Les réglages n'existent qu'une fois.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return "Réglages de la facturation"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
+
+    @classmethod
+    def current(cls) -> "BillingSettings":
+        """The row, or an unsaved one with the usual values."""
+        return cls.objects.first() or cls()
