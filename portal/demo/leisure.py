@@ -1,11 +1,12 @@
-"""The demo's leisure: Wednesdays accepted at once, holidays on request, one full week with a waiting list.
+"""The demo's leisure: Wednesdays accepted at once, holidays on request, one full week with a waiting list;
+evenings after school by the half-hour.
 
 A fixed share of the town's children, however big it is. Written in bulk, so it keeps by hand the promises
 that `booking.py` keeps, as the canteen's part does.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
@@ -28,6 +29,7 @@ from portal.reservations.models import (
     Place,
     Reservation,
     ReservationLine,
+    Schooling,
     SchoolYear,
     Slot,
 )
@@ -48,6 +50,8 @@ ASKING = 6
 OPEN_HOLIDAYS = 2
 # The holidays that the demo opens stay open at least that long.
 STILL_OPEN = timedelta(days=3)
+STAYING = 12
+EVENINGS_AHEAD = timedelta(days=35)
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,11 @@ class Leisure:
         self.today = timezone.localdate(at)
         self.wednesdays = Activity.objects.get(code="mercredis")
         self.holidays = Activity.objects.get(code="vacances")
+        self.evenings = Activity.objects.get(code="accueil-du-soir")
         self.centre = self.holidays.establishments.get()
         self.formulas = {
             activity.pk: {formula.code: formula for formula in activity.formulas.all()}
-            for activity in (self.wednesdays, self.holidays)
+            for activity in (self.wednesdays, self.holidays, self.evenings)
         }
 
     def live(self) -> None:
@@ -88,6 +93,8 @@ class Leisure:
             guests = self._enrol(self.holidays, pupils, period.school_year)
             if number == 0:
                 self._fill_first_week(guests, period)
+        for year in years:
+            self._stay_in_the_evening(pupils[:STAYING], year)
 
     # Who
 
@@ -115,7 +122,14 @@ class Leisure:
             if child.pk not in collected
         )
 
-    def _enrol(self, activity: Activity, pupils: Iterable[Pupil], year: SchoolYear) -> list[Guest]:
+    def _enrol(
+        self,
+        activity: Activity,
+        pupils: Iterable[Pupil],
+        year: SchoolYear,
+        schools: Mapping[int, int] | None = None,
+    ) -> list[Guest]:
+        """At the centre; with `schools` (child -> school), each at its own."""
         known = {
             enrolment.child_id: enrolment
             for enrolment in Enrolment.objects.filter(activity=activity, school_year=year)
@@ -125,7 +139,7 @@ class Leisure:
         new = []
         for pupil in pupils:
             age = pupil.child.age_on(max(year.starts_on, self.today))
-            if not activity.min_age <= age <= activity.max_age:
+            if not (activity.min_age or 0) <= age <= (activity.max_age or age):
                 continue
             homes[pupil.child.pk] = pupil.homes[0]
             if pupil.child.pk not in known:
@@ -134,7 +148,7 @@ class Leisure:
                         household=pupil.homes[0].household,
                         child=pupil.child,
                         activity=activity,
-                        establishment=self.centre,
+                        establishment_id=schools[pupil.child.pk] if schools else self.centre.pk,
                         school_year=year,
                         weekdays=activity.weekdays if activity == self.wednesdays else 0,
                         starts_on=year.starts_on,
@@ -170,6 +184,41 @@ class Leisure:
                 self._reserve(
                     guest, period, formula, {day: slots[day] for day in days}, asked, BookingState.ACCEPTED
                 )
+
+    # Evenings
+
+    def _stay_in_the_evening(self, pupils: Iterable[Pupil], year: SchoolYear) -> None:
+        """Until an hour of their own at the beginning of the week, another at its end."""
+        schools = dict(
+            Schooling.objects.filter(
+                school_year=year, child__in=[pupil.child for pupil in pupils]
+            ).values_list("child_id", "school_class__school_id")
+        )
+        staying = [pupil for pupil in pupils if pupil.child.pk in schools]
+        guests = self._enrol(self.evenings, staying, year, schools)
+        formulas = list(self.formulas[self.evenings.pk].values())
+        until = min(self.until, self.today + EVENINGS_AHEAD)
+        for period in self.evenings.periods.filter(
+            school_year=year, ends_on__gte=self.since, starts_on__lte=until
+        ):
+            first, last = max(period.starts_on, self.since), min(period.ends_on, until)
+            slots = {
+                school: self._slots(period, first, last, school) for school in sorted({*schools.values()})
+            }
+            asked = min(self._moment(period.starts_on - timedelta(days=10)), self.at - timedelta(days=15))
+            for guest in guests:
+                mine = guest.home is self.people.parent
+                evenings = slots[guest.enrolment.establishment_id]
+                for weekdays in ((0, 1), (3, 4)):
+                    formula = self.rng.choice(formulas)
+                    days = {
+                        day: parts
+                        for day, parts in evenings.items()
+                        if day.weekday() in weekdays
+                        and day > timezone.localdate(asked)
+                        and (mine or self.rng.random() < 0.75)
+                    }
+                    self._reserve(guest, period, formula, days, asked, BookingState.ACCEPTED)
 
     # Holidays
 
@@ -245,11 +294,16 @@ class Leisure:
 
     # Writing
 
-    def _slots(self, period: Period, first: date, last: date) -> dict[date, dict[str, Slot]]:
-        """The open days of a period with their slots by part of the day."""
+    def _slots(
+        self, period: Period, first: date, last: date, establishment: int | None = None
+    ) -> dict[date, dict[str, Slot]]:
+        """The open days of a period with their slots by part of the day; at the centre unless said."""
         days: dict[date, dict[str, Slot]] = defaultdict(dict)
         for slot in Slot.objects.filter(
-            activity=period.activity, establishment=self.centre, day__range=(first, last), formula=None
+            activity=period.activity,
+            establishment=establishment or self.centre,
+            day__range=(first, last),
+            formula=None,
         ).order_by("day"):
             days[slot.day][slot.part] = slot
         return days
@@ -280,7 +334,7 @@ class Leisure:
             household_id=enrolment.household_id,
             child_id=enrolment.child_id,
             enrolment=enrolment,
-            establishment=self.centre,
+            establishment_id=enrolment.establishment_id,
             period=period,
             state=overall,
             created_by=user,
@@ -308,7 +362,7 @@ class Leisure:
                 enrolment=enrolment,
                 reservation=reservation,
                 activity_id=enrolment.activity_id,
-                establishment=self.centre,
+                establishment_id=enrolment.establishment_id,
                 formula=formula,
                 day=day,
                 state=state,

@@ -179,7 +179,7 @@ def check_promises(demo: loading.Demo, at: datetime) -> None:
         assert day > timezone.localdate(at)
         assert decide(policy, day, at, calendar).standing is Standing.ON_TIME
         for login in ("parent", "voisin"):
-            assert not household_of(login).bookings.filter(day=day).exists()
+            assert not household_of(login).bookings.filter(activity=activity, day=day).exists()
 
 
 def test_one_day_is_full_with_a_waiting_list_and_one_has_three_places_left(demo: loading.Demo):
