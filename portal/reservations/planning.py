@@ -315,6 +315,32 @@ class Planning:
             ticks.of(name).add(choice)
         return ticks
 
+    def gone(self) -> dict[Choice, str]:
+        """What closed since the draft was kept, each in a sentence: no tick is lost in silence.
+
+        Days that filled up are not among them: they are chosen again, or waited for, in their cells.
+        """
+        sentences = {}
+        for line in sorted(self.lines, key=lambda line: (line.day, line.formula_id)):
+            choice = Choice(line.formula_id, line.day)
+            cell = self.cells.get(choice)
+            cancels = line.action == Action.CANCEL
+            if cell is None:
+                answer = self.where.booking(line.formula_id, line.day)
+                reason = answer.reason if isinstance(answer, Closed) else ""
+            elif cell.lost or (cell.field == CANCEL if cancels else cell.bookable):
+                continue
+            else:
+                # A cell that offers the contrary speaks of that, not of what is missing here.
+                reason = "" if cell.field else cell.note
+            sentences[choice] = _no_longer(line, self._name_among(line.formula_id), reason)
+        return sentences
+
+    def _name_among(self, formula_id: int) -> str:
+        """The formula's name, where days have several."""
+        names = {formula.pk: formula.name for formula in self.formulas}
+        return names.get(formula_id, "") if len(names) > 1 else ""
+
     def read(self, data: QueryDict, *, shown: Container[Choice] | None = None) -> Ticks:
         """The ticks of a posted form, each checked against its cell.
 
@@ -634,3 +660,10 @@ def _before(until: datetime | None) -> str:
 
 def _lower_first(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
+
+
+def _no_longer(line: ReservationLine, formula: str, reason: str) -> str:
+    """« Le jeudi 26 novembre n'est plus proposé : réservation close depuis… »"""
+    what = "ne peut plus être annulé" if line.action == Action.CANCEL else "n'est plus proposé"
+    which = f" ({formula})" if formula else ""
+    return f"Le {french.day(line.day)}{which} {what}{f' : {_lower_first(reason)}' if reason else '.'}"

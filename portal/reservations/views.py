@@ -33,7 +33,6 @@ from portal.reservations.models import (
     ReservationLine,
 )
 from portal.reservations.planning import Planning, Ticks, weekday_numbers
-from portal.reservations.standing import Where
 from portal.reservations.states import Action, Outcome, ReservationState
 
 PAGE_LENGTH = 20
@@ -254,6 +253,7 @@ def _show_planning(request: HttpRequest, service: Service, plan: Planning, at: d
         "chosen": sum(cell.checked for cell in cells),
         "total": prices.in_words(prices.ticked(cells)),
         "lost": [cell for cell in cells if cell.lost],
+        "gone": [(each.enrolment.child, each.gone().values()) for each in plans],
         "cancelling": plan.cancelling,
         "without_health_file": [
             each.enrolment.child for each in plans if enrolling.lacks_health_file(each.enrolment)
@@ -401,13 +401,13 @@ def validation(request: HttpRequest, reservation_id: int) -> HttpResponse:
     reservation = _reservation(request, reservation_id)
     if not reservation.is_draft:
         return redirect("reservations:detail", reservation.pk)
-    lines = list(reservation.lines.all())
-    if not lines:
-        return redirect(planning_url(reservation))
     companions = _companions(request, reservation)
     accompanied = {one.child_id for one in companions}
     siblings = [one for one in _siblings(reservation) if one.child_id not in accompanied]
     if request.method == "POST":
+        lines = list(reservation.lines.all())
+        if not lines:
+            return redirect(planning_url(reservation))
         kept = set(request.POST.getlist("with"))
         for one in companions:
             if str(one.pk) not in kept:
@@ -417,6 +417,8 @@ def validation(request: HttpRequest, reservation_id: int) -> HttpResponse:
         _copy_to(request, reservation, lines, chosen, at)
         return redirect("reservations:recording", reservation.pk)
     groups = [_days(one, at) for one in [reservation, *companions]]
+    if not any(group["to_book"] or group["to_cancel"] for group in groups):  # the planning says why
+        return redirect(_planning_of_all(reservation, companions))
     return render(
         request,
         "reservations/validation.html",
@@ -434,20 +436,25 @@ def validation(request: HttpRequest, reservation_id: int) -> HttpResponse:
 
 
 def _days(reservation: Reservation, at: datetime) -> dict[str, Any]:
-    """A draft's days to book, with their price where the service says it, and to cancel."""
-    lines = list(reservation.lines.select_related("formula"))
+    """A draft's days to book, with their price where the service says it, to cancel, and what closed."""
     enrolment = reservation.enrolment
-    service = _services.get(enrolment.activity.service)
-    to_book = [line for line in lines if line.action == Action.BOOK]
-    for line in to_book:
+    plan = Planning.build(enrolment, reservation.establishment, reservation.period, at=at)
+    gone = plan.gone()
+    formulas = {formula.pk: formula for formula in plan.formulas}
+    lines = [line for line in plan.lines if Choice(line.formula_id, line.day) not in gone]
+    for line in lines:
+        line.formula = formulas[line.formula_id]
         line.price = None
-    if to_book and service is not None and service.pricer is not None:
-        where = Where.load(enrolment, reservation.establishment, reservation.period, at=at)
-        prices.put_on_lines(to_book, where, service.pricer)
+    lines.sort(key=lambda line: (line.day, line.formula.order))
+    to_book = [line for line in lines if line.action == Action.BOOK]
+    service = _services.get(enrolment.activity.service)
+    if service is not None and service.pricer is not None:
+        prices.put_on_lines(to_book, plan.where, service.pricer)
     return {
         "reservation": reservation,
         "to_book": to_book,
         "to_cancel": [line for line in lines if line.action == Action.CANCEL],
+        "gone": gone.values(),
         "total": prices.in_words(prices.total(line.price for line in to_book)),
     }
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, ReservationState
-from tests.factories import ChildFactory
+from tests.factories import BookingFactory, ChildFactory, ClosureFactory, paris
 
 THURSDAY, FRIDAY = date(2026, 11, 12), date(2026, 11, 13)
 
@@ -139,6 +139,51 @@ def test_a_place_lost_meanwhile_sends_back_to_the_planning_with_the_day_marked(
         (THURSDAY, BookingState.WAITLISTED),
         (FRIDAY, BookingState.ACCEPTED),
     }
+
+
+def test_a_day_that_closed_since_it_was_ticked_is_said_on_the_planning_and_at_validation(
+    books, books_client, canteen, planning_url, time_machine
+):
+    """The draft was kept on Monday; on Thursday Friday is too late, and the strike closes Monday."""
+    monday = date(2026, 11, 16)
+    tuesday = date(2026, 11, 17)
+    ticked = [value(canteen, day) for day in (FRIDAY, monday, tuesday)]
+    books_client.post(planning_url, {"version": "", "book": ticked})
+    validation = reverse("reservations:validation", args=[draft().pk])
+    assert "ne sont plus possibles" not in books_client.get(planning_url).text
+    assert "ne sont plus possibles" not in books_client.get(validation).text
+
+    ClosureFactory(starts_on=monday)
+    time_machine.move_to(paris(2026, 11, 12, 14), tick=False)
+    books_client.force_login(books.user)
+    too_late = "Le vendredi 13 novembre n&#x27;est plus proposé : réservation close depuis le"
+    closed = "Le lundi 16 novembre n&#x27;est plus proposé : grève."
+    for page in (books_client.get(planning_url).text, books_client.get(validation).text):
+        assert too_late in page
+        assert closed in page
+        assert "mardi 17 novembre n&#x27;est plus proposé" not in page
+    assert 'Jours à réserver <span class="count">(1)</span>' in books_client.get(validation).text
+
+
+def test_a_draft_of_which_nothing_is_left_leads_back_to_the_planning_that_says_why(
+    books, books_client, canteen, planning_url, time_machine
+):
+    books_client.post(planning_url, {"version": "", "book": [value(canteen, FRIDAY)]})
+    validation = reverse("reservations:validation", args=[draft().pk])
+    time_machine.move_to(paris(2026, 11, 20, 14), tick=False)
+    books_client.force_login(books.user)
+    answer = books_client.get(validation, follow=True)
+    assert answer.redirect_chain == [(planning_url, 302)]
+    assert "Le vendredi 13 novembre n&#x27;est plus proposé : ce jour est passé." in answer.text
+
+
+def test_a_cancellation_that_came_too_late_is_said(books, books_client, canteen, planning_url, time_machine):
+    BookingFactory(enrolment=books.enrolment, day=FRIDAY)
+    books_client.post(planning_url, {"version": "", "cancel": [value(canteen, FRIDAY)]})
+    time_machine.move_to(paris(2026, 11, 13, 8), tick=False)
+    books_client.force_login(books.user)
+    page = books_client.get(planning_url).text
+    assert "Le vendredi 13 novembre ne peut plus être annulé : annulation close depuis" in page
 
 
 def test_recording_twice_changes_nothing_the_second_time(books_client, canteen, planning_url):
