@@ -349,35 +349,42 @@ class _Drafting:
 
     def _absences(self) -> dict[int, bool]:
         """Attendance of a missed booking -> whether it is billed; those not here are presences."""
-        missed: dict[tuple[int, int], list[Attendance]] = defaultdict(list)
-        booked: dict[tuple[int, int], set[date]] = defaultdict(set)
-        presences = [*self.presences, *self.again]
-        activities = {one.formula: one.activity for one in presences}
-        for attendance in self.attendances.values():
-            activity = activities.get(attendance.formula_id)
-            if activity is None:
+        missed: dict[tuple[int, int, int], dict[int, absences.Missed]] = defaultdict(dict)
+        activities = {one.formula: one.activity for one in (*self.presences, *self.again)}
+        for row in self.attendances.values():
+            activity = activities.get(row.formula_id)
+            if activity is None or row.state != AttendanceState.ABSENT:
                 continue
-            booked[attendance.child_id, activity].add(attendance.day)
-            if attendance.state == AttendanceState.ABSENT:
-                missed[attendance.child_id, activity].append(attendance)
-        for presence in presences:
-            booked[presence.child, presence.activity].add(presence.day)
+            given = timezone.localtime(row.certificate_at) if row.certificate_at else None
+            said = absences.Missed(row.day, absences.Reason(row.reason), given)
+            missed[row.household_id, row.child_id, activity][row.pk] = said
+        booked = self._booked_around(missed)
         billed: dict[int, bool] = {}
-        for (child, activity), rows in missed.items():
-            by_day: dict[date, list[Attendance]] = defaultdict(list)
-            for row in rows:
-                by_day[row.day].append(row)
-            for episode in absences.episodes(by_day, booked[child, activity]):
-                together = [row for day in episode for row in by_day[day]]
-                given = [row.certificate_at for row in together if row.certificate_at]
-                local = timezone.localtime(min(given)) if given else None
-                reasons = {row.reason for row in together}
-                for row in together:
-                    # One reason for all: one absence; else each day speaks for itself.
-                    days = episode if len(reasons) == 1 else [row.day]
-                    due = absences.billed_days(self._rule(activity), days, local, absences.Reason(row.reason))
-                    billed[row.pk] = row.day in due
+        for key, rows in missed.items():
+            due = absences.billed(self._rule(key[2]), list(rows.values()), booked[key])
+            billed |= {pk: one in due for pk, one in rows.items()}
         return billed
+
+    def _booked_around(
+        self, missed: dict[tuple[int, int, int], dict[int, absences.Missed]]
+    ) -> dict[tuple[int, int, int], set[date]]:
+        """The booked days of those who missed some, billed long ago or not: they part one absence from
+        another."""
+        found: dict[tuple[int, int, int], set[date]] = defaultdict(set)
+        days = [one.day for rows in missed.values() for one in rows.values()]
+        if not days:
+            return found
+        bookings = Booking.objects.filter(
+            household_id__in={household for household, _, _ in missed},
+            child_id__in={child for _, child, _ in missed},
+            state__in=HOLDING,
+            day__range=(min(days), max(days)),
+        )
+        for household, child, activity, day in bookings.order_by().values_list(
+            "household_id", "child_id", "activity_id", "day"
+        ):
+            found[household, child, activity].add(day)
+        return found
 
     # Writing drafts
 
