@@ -19,7 +19,7 @@ Cell = str | int | date | Decimal | None
 A_BITE = 200
 
 
-class _Sink(io.RawIOBase):
+class Sink(io.RawIOBase):
     """What a ZIP writes, handed over and forgotten."""
 
     def __init__(self) -> None:
@@ -42,20 +42,31 @@ class _Sink(io.RawIOBase):
         return data
 
 
+def zip_stream(contents: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """A ZIP of files (name, content), each handed over as soon as it is made."""
+    sink = Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # PDFs are compressed already
+        for name, content in contents:
+            archive.writestr(name, content)
+            yield sink.taken()
+    yield sink.taken()
+
+
 def pdf_zip(invoices: QuerySet[Invoice]) -> Iterator[bytes]:
     """A ZIP of the invoices' PDFs, piece by piece; one that is lost is named in « manquantes.txt »."""
-    sink, lost = _Sink(), []
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # PDFs are compressed already
-        for invoice in _all(invoices.select_related("pdf").prefetch_related("lines").order_by("pk")):
-            try:
-                kept = getattr(invoice, "pdf", None) or pdf.stored(invoice, at=timezone.now())
-                archive.writestr(f"{invoice.number}.pdf", pdf.read(kept))
-            except pdf.PdfLost as error:
-                lost.append(str(error))
-            yield sink.taken()
-        if lost:
-            archive.writestr("manquantes.txt", "\n".join(lost))
-    yield sink.taken()
+    return zip_stream(_invoice_pdfs(invoices))
+
+
+def _invoice_pdfs(invoices: QuerySet[Invoice]) -> Iterator[tuple[str, bytes]]:
+    lost = []
+    for invoice in _all(invoices.select_related("pdf").prefetch_related("lines").order_by("pk")):
+        try:
+            kept = getattr(invoice, "pdf", None) or pdf.stored(invoice, at=timezone.now())
+            yield f"{invoice.number}.pdf", pdf.read(kept)
+        except pdf.PdfLost as error:
+            lost.append(str(error))
+    if lost:
+        yield "manquantes.txt", "\n".join(lost).encode()
 
 
 def _all(rows: QuerySet[Any]) -> Iterator[Any]:
@@ -187,7 +198,7 @@ def _xml_cell(cell: Cell, style: int = 0) -> str:
 
 def xlsx_stream(columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> Iterator[bytes]:
     """An XLSX workbook of one sheet, amounts and dates as such, piece by piece."""
-    sink = _Sink()
+    sink = Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in _PARTS.items():
             archive.writestr(name, content)

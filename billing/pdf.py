@@ -1,6 +1,6 @@
 """Invoices and other documents on paper: the only module that knows WeasyPrint.
 
-draw(template, context, style, identifier=…) -> bytes    any document of the town hall
+draw(template, context, *styles, identifier=…) -> bytes  any document of the town hall
 stored(invoice, at=…) -> InvoicePdf      printed once, then always the same file (checksum kept)
 read(pdf) -> bytes                       raises PdfLost when the file is gone and cannot be made again alike
 """
@@ -84,14 +84,14 @@ def _nothing(url: str, *args: Any, **kwargs: Any) -> Any:
     raise ValueError(f"A document has no outside resource: {url}")
 
 
-def draw(template: str, context: dict[str, Any], style: Path, *, identifier: str) -> bytes:
-    """The PDF (tagged, PDF/UA) of a template with its style sheet; the same input gives the same bytes.
+def draw(template: str, context: dict[str, Any], *styles: Path, identifier: str) -> bytes:
+    """The PDF (tagged, PDF/UA) of a template with its style sheets; the same input gives the same bytes.
 
     The template's `<html lang>` and `<title>` become those of the document.
     """
     html = render_to_string(template, context)
     return HTML(string=html, url_fetcher=_nothing).write_pdf(
-        stylesheets=[_style(style)],
+        stylesheets=[_style(style) for style in styles],
         font_config=_fonts(),
         pdf_variant="pdf/ua-1",
         pdf_identifier=identifier.encode(),
