@@ -7,8 +7,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing import pdf, showing
+from billing import pdf, showing, yearly
 from billing.models import Invoice, Payment
+from families.models import Household
 
 A_PAGE = 24
 
@@ -17,11 +18,19 @@ A_PAGE = 24
 def invoice_list(request: HttpRequest) -> HttpResponse:
     """Every invoice and payment of the household."""
     page = Paginator(Invoice.objects.visible_to(request.user), A_PAGE).get_page(request.GET.get("page"))
-    shown = showing.invoices(
-        Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), timezone.localdate()
-    )
-    payments = Payment.objects.visible_to(request.user)[:A_PAGE] if page.number == 1 else []
-    return render(request, "billing/invoices.html", {"page": page, "invoices": shown, "payments": payments})
+    today = timezone.localdate()
+    shown = showing.invoices(Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), today)
+    payments, years = [], []
+    if page.number == 1:
+        payments = Payment.objects.visible_to(request.user)[:A_PAGE]
+        years = yearly.years_of(Household.objects.visible_to(request.user))
+    context = {
+        "page": page,
+        "invoices": shown,
+        "payments": payments,
+        "tax_years": [(year, yearly.is_over(year, today)) for year in years],
+    }
+    return render(request, "billing/invoices.html", context)
 
 
 @require_safe

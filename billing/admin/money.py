@@ -1,4 +1,4 @@
-"""Money at the desk: payments taken, the cash-book, attendance and absence rules."""
+"""Money at the desk: payments taken, the cash-book."""
 
 from datetime import date
 from decimal import Decimal
@@ -13,8 +13,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from billing import files, paying
+from billing.admin import charts as chart_pages
+from billing.admin import yearly as yearly_pages
 from billing.admin.documents import DAY_INPUT, XLSX, AmountField, download
-from billing.models import AbsencePolicy, Attendance, Invoice, Payment, PaymentAllocation
+from billing.models import Invoice, Payment, PaymentAllocation
 from billing.pricing import euros
 from families.models import Household
 from portal.admin_site import DeskLink
@@ -84,7 +86,7 @@ class AllocationInline(ShownOnlyInline):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ShownOnly, NumberSearch, OwnPages):
+class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, NumberSearch, OwnPages):
     list_display = (
         "number",
         "paid_on",
@@ -117,6 +119,8 @@ class PaymentAdmin(ShownOnly, NumberSearch, OwnPages):
         DeskLink(
             "Journal de caisse", "billing_payment_cash_book", "billing.view_payment", "par jour et par moyen"
         ),
+        chart_pages.LINK,
+        yearly_pages.LINK,
     )
 
     @admin.display(description="montant", ordering="amount")
@@ -265,37 +269,3 @@ class PaymentAdmin(ShownOnly, NumberSearch, OwnPages):
     def download_xlsx(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
         rows = files.xlsx_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
         return download(rows, "reglements.xlsx", XLSX)
-
-
-@admin.register(Attendance)
-class AttendanceAdmin(admin.ModelAdmin):
-    list_display = ("day", "child", "formula", "establishment", "state", "reason", "certificate_at")
-    list_filter = ("state", "reason", "establishment", "formula__activity")
-    list_select_related = ("child", "formula", "establishment")
-    search_fields = ("child__first_name", "child__last_name")
-    date_hierarchy = "day"
-    raw_id_fields = ("booking",)
-    autocomplete_fields = ("household", "child", "establishment")
-    fields = (
-        "booking", "household", "child", "formula", "establishment", "day", "state", "minutes", "reason",
-        "certificate_at",
-    )  # fmt: skip
-    desk_order = 25
-
-    def save_model(self, request: HttpRequest, obj: Attendance, form: Any, change: bool) -> None:
-        obj.entered_by, obj.entered_at = request.user, timezone.now()
-        super().save_model(request, obj, form, change)
-
-
-@admin.register(AbsencePolicy)
-class AbsencePolicyAdmin(admin.ModelAdmin):
-    list_display = (
-        "__str__",
-        "certificates_count",
-        "within_hours",
-        "waiting_days",
-        "late_waiting_days",
-        "max_days",
-    )
-    list_select_related = ("activity",)
-    desk_order = 80

@@ -107,6 +107,7 @@ def ids(books, canteen, now) -> dict[str, Any]:
             expires_at=now,
         ).reference,
         "reservation_id": draft.pk,
+        "year": now.year,
     }
 
 

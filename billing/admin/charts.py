@@ -1,0 +1,63 @@
+"""« Facturé, payé, impayé » at the desk: a drawing without a script, and the table it is drawn from."""
+
+from decimal import Decimal
+
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.http import urlencode
+
+from billing import charts, files
+from billing.admin.documents import download
+from billing.pricing import euros
+from portal.admin_site import DeskLink
+from portal.desk import OwnPages
+
+PERMISSION = "billing.view_payment"
+LINK = DeskLink(
+    "Facturé, payé, impayé", "billing_payment_chart", PERMISSION, "mois par mois, en graphique et en tableau"
+)
+LENGTHS = (12, 24)
+COLUMNS = ("Mois", "Facturé", "Payé", "Impayé")
+
+
+class Charts(OwnPages):
+    """Adds this page to a model's."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.chart)
+        return [path("graphique/", view, name="billing_payment_chart"), *super().get_urls()]
+
+    def chart(self, request: HttpRequest) -> HttpResponseBase:
+        """The last 12 or 24 months, of all services or one; `?format=csv` gives the table alone."""
+        self.demand(request, PERMISSION)
+        services = charts.services()
+        service = request.GET.get("service", "")
+        if service not in dict(services):
+            service = ""
+        length = next((each for each in LENGTHS if str(each) == request.GET.get("mois")), LENGTHS[0])
+        first = charts.following(timezone.localdate().replace(day=1), 1 - length)
+        months = charts.months_of(first, length, service)
+        if request.GET.get("format") == "csv":
+            rows = ((month.name, month.billed, month.paid, month.left) for month in months)
+            return download(
+                files.csv_stream(COLUMNS, rows), "facture-paye-impaye.csv", "text/csv; charset=utf-8"
+            )
+        billed = sum((month.billed for month in months), Decimal(0))
+        paid = sum((month.paid for month in months), Decimal(0))
+        context = {
+            "services": services,
+            "service": service,
+            "service_name": dict(services).get(service, ""),
+            "lengths": LENGTHS,
+            "length": length,
+            "span": f"{months[0].name} à {months[-1].name}",
+            "chart": charts.chart(months),
+            "rows": [
+                (month.name, euros(month.billed), euros(month.paid), euros(month.left)) for month in months
+            ],
+            "totals": (euros(billed), euros(paid), euros(billed - paid)),
+            "empty": not billed and not paid,
+            "csv": urlencode({"mois": length, "service": service, "format": "csv"}),
+        }
+        return self.page(request, "admin/billing/chart.html", LINK.title, context)

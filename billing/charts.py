@@ -1,0 +1,209 @@
+"""« Facturé, payé, impayé » month by month, as an accountant looks at it.
+
+    months_of(first, number, service="") -> [Month]   one query whatever the invoices
+    chart(months) -> Chart                             pure: where each bar, line and word of the drawing goes
+
+A month is that of the invoices: what was paid of March's invoices stands in March, whenever it was paid.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+
+from django.db.models import DecimalField, ExpressionWrapper, F, OuterRef, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+
+from billing.models import Invoice, InvoiceLine
+from billing.pricing import euros, rounded
+from portal.reservations import french
+from portal.reservations.models import Activity
+
+ZERO = Decimal("0.00")
+MONEY = DecimalField(max_digits=14, decimal_places=2)
+
+# The drawing's own units; the page gives it the width it has.
+WIDTH, HEIGHT = 960, 380
+LEFT, RIGHT, TOP, BOTTOM = 84, 8, 14, 52
+STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
+KINDS, WORDS = ("billed", "paid", "left"), ("facturé", "payé", "impayé")
+LINES = 5  # at most that many steps above zero
+FILLED = Decimal("0.78")  # the part of a month's width that its bars take
+
+
+@dataclass(frozen=True)
+class Month:
+    """What was billed for a month (credit notes taken off) and what of it is paid, in euros."""
+
+    first: date
+    billed: Decimal
+    paid: Decimal
+
+    @property
+    def left(self) -> Decimal:
+        """Negative when more was paid than is still billed."""
+        return self.billed - self.paid
+
+    @property
+    def name(self) -> str:
+        return f"{french.MONTHS[self.first.month - 1]} {self.first.year}"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A rectangle; `kind` is « billed », « paid » or « left », `title` what it says in words."""
+
+    kind: str
+    x: str
+    y: str
+    width: str
+    height: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A word of an axis; on the axis of amounts, also a line across at `y`."""
+
+    x: str
+    y: str
+    text: str
+    zero: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """All that the template writes; `years` stand under the months they begin at."""
+
+    bars: tuple[Bar, ...]
+    amounts: tuple[Mark, ...]
+    months: tuple[Mark, ...]
+    years: tuple[Mark, ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+
+
+# Reading ------------------------------------------------------------------------------------------------
+
+
+def following(month: date, number: int) -> date:
+    """The first day of the month `number` months later (before, when negative)."""
+    rank = month.year * 12 + month.month - 1 + number
+    return date(rank // 12, rank % 12 + 1, 1)
+
+
+def services() -> list[tuple[str, str]]:
+    """The services that bill, each with the names of its activities; one query."""
+    names: dict[str, list[str]] = {}
+    for service, name in Activity.objects.order_by("order", "name").values_list("service", "name"):
+        names.setdefault(service, []).append(name)
+    return [(service, french.listing(activities)) for service, activities in names.items()]
+
+
+def months_of(first: date, number: int, service: str = "") -> list[Month]:
+    """`number` months from `first` on, those without an invoice included; one query.
+
+    With `service`, the lines of its activities alone: what is paid and credited of an invoice counts for
+    them in proportion. Lines by hand belong to no service.
+    """
+    invoices = Invoice.objects.with_balance().filter(month__gte=first, month__lt=following(first, number))
+    if service:
+        lines = (
+            InvoiceLine.objects.filter(invoice=OuterRef("pk"), formula__activity__service=service)
+            .order_by()
+            .values("invoice")
+            .annotate(sum=Sum("amount"))
+            .values("sum")
+        )
+        invoices = invoices.annotate(
+            of_service=Coalesce(Subquery(lines, output_field=MONEY), Value(ZERO, output_field=MONEY))
+        )
+        parts = {name: _money(F(name) * F("of_service") / F("total")) for name in ("paid", "credited")}
+        total = F("of_service")
+    else:
+        parts = {name: F(name) for name in ("paid", "credited")}
+        total = F("total")
+    found = {
+        row["month"]: Month(
+            row["month"], rounded(row["sum_total"]) - rounded(row["sum_credited"]), rounded(row["sum_paid"])
+        )
+        for row in invoices.order_by()
+        .values("month")
+        .annotate(sum_total=Sum(total), sum_paid=Sum(parts["paid"]), sum_credited=Sum(parts["credited"]))
+    }
+    months = [following(first, rank) for rank in range(number)]
+    return [found.get(month) or Month(month, ZERO, ZERO) for month in months]
+
+
+def _money(expression: object) -> ExpressionWrapper:
+    return ExpressionWrapper(expression, output_field=DecimalField(max_digits=24, decimal_places=6))
+
+
+# Drawing ------------------------------------------------------------------------------------------------
+
+
+def step(lowest: Decimal, highest: Decimal) -> Decimal:
+    """The distance of two lines of the axis, in round euros, so that LINES of them hold what is shown."""
+    span = max(highest - lowest, Decimal(1))
+    power = Decimal(1)
+    while True:
+        for factor in STEPS:
+            if factor * power * LINES >= span:
+                return factor * power
+        power *= 10
+
+
+def chart(months: Sequence[Month]) -> Chart:
+    """Three bars a month on one axis of amounts, which goes below zero where a sum does."""
+    sums = [amount for month in months for amount in (month.billed, month.paid, month.left)]
+    lowest, highest = min([ZERO, *sums]), max([ZERO, *sums])
+    each = step(lowest, highest)
+    bottom = (lowest / each).to_integral_value(rounding="ROUND_FLOOR") * each
+    top = max((highest / each).to_integral_value(rounding="ROUND_CEILING") * each, bottom + each)
+    height = Decimal(HEIGHT - TOP - BOTTOM)
+
+    def down(amount: Decimal) -> Decimal:
+        return TOP + (top - amount) / (top - bottom) * height
+
+    wide = Decimal(WIDTH - LEFT - RIGHT) / max(len(months), 1)
+    bar = wide * FILLED / 3
+    bars, names, years = [], [], []
+    for rank, month in enumerate(months):
+        start = LEFT + wide * rank + wide * (1 - FILLED) / 2
+        amounts_of_month = (month.billed, month.paid, month.left)
+        for place, (kind, word, amount) in enumerate(zip(KINDS, WORDS, amounts_of_month, strict=True)):
+            if amount:
+                upper, lower = down(max(amount, ZERO)), down(min(amount, ZERO))
+                title = f"{month.name}, {word} : {euros(amount)}"
+                bars.append(Bar(kind, _n(start + bar * place), _n(upper), _n(bar), _n(lower - upper), title))
+        middle = LEFT + wide * (rank + Decimal("0.5"))
+        names.append(Mark(_n(middle), _n(HEIGHT - BOTTOM + 20), SHORT[month.first.month - 1]))
+        if rank == 0 or month.first.month == 1:
+            years.append(Mark(_n(LEFT + wide * rank + 4), _n(HEIGHT - BOTTOM + 42), str(month.first.year)))
+    # A first year of one month only would stand under the next one's name.
+    years = [one for one, next_one in pairwise([*years, None]) if not next_one or _far(one, next_one)]
+    amounts, amount = [], bottom
+    while amount <= top:
+        amounts.append(Mark(_n(LEFT - 8), _n(down(amount)), _axis(amount), zero=not amount))
+        amount += each
+    return Chart(tuple(bars), tuple(amounts), tuple(names), tuple(years))
+
+
+SHORT = ("jan", "fév", "mar", "avr", "mai", "juin", "juil", "août", "sep", "oct", "nov", "déc")
+
+
+def _far(one: Mark, other: Mark) -> bool:
+    return Decimal(other.x) - Decimal(one.x) >= 44
+
+
+def _n(value: Decimal) -> str:
+    """A coordinate to a hundredth, with a point whatever the language."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _axis(amount: Decimal) -> str:
+    """« 12 000 € », « 0,50 € »."""
+    return euros(amount).replace(",00", "")

@@ -1,0 +1,50 @@
+"""« Attestation fiscale » as a family sees it: the amounts of a year, and the PDF once it is over."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from billing import yearly
+from billing.pricing import euros
+from billing.views import pdf_response
+from families.models import Household
+
+
+def _own(request: HttpRequest, year: int) -> yearly.Certificate:
+    """The household's own certificate; 404 for a year in which it paid no care."""
+    homes = Household.objects.visible_to(request.user)
+    if year not in yearly.years_of(homes):
+        raise Http404
+    (found,) = yearly.certificates(homes, year)
+    return found
+
+
+@require_safe
+def certificate(request: HttpRequest, year: int) -> HttpResponse:
+    """Child by child, what was paid; provisional while the year runs."""
+    found = _own(request, year)
+    context = {
+        "year": year,
+        "rows": found.rows,
+        "total": euros(found.total),
+        "payer": found.payer,
+        "household": found.household,
+        "over": yearly.is_over(year, timezone.localdate()),
+        "available_from": yearly.available_from(year),
+    }
+    return render(request, "billing/tax_certificate_page.html", context)
+
+
+@require_safe
+def certificate_pdf(request: HttpRequest, year: int) -> HttpResponse:
+    found = _own(request, year)
+    if not found.children:
+        raise Http404
+    try:
+        content = yearly.printed(found, at=timezone.now())
+    except yearly.NotYet as refusal:
+        messages.error(request, str(refusal))
+        return redirect("billing:tax_certificate", year)
+    return pdf_response(content, found.file_name)
