@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from billing import absences, pricing
@@ -233,6 +233,7 @@ class _Drafting:
         self.prices = PriceBook.load(formulas, min(days), max(days))
         self.people = FactsBook.load(self.ids, min(days), max(days), asks=self.prices.asks)
         self.absent_days = self._absences()
+        self.forgiven = self._forgiven()
 
     # Reading
 
@@ -438,10 +439,9 @@ class _Drafting:
 
     def _presence_lines(self, presences: Iterable[_Presence]) -> Iterator[tuple[int, Line]]:
         lines: dict[tuple[object, ...], Line] = {}
-        late_so_far: Counter[tuple[int, int, int, int]] = Counter()
         flats = self._flats_billed()
         for presence in presences:
-            priced = self._quote(presence, late_so_far)
+            priced = self._quote(presence)
             if priced is None:
                 continue
             line = self._line(lines, presence, *priced, flats)
@@ -449,15 +449,38 @@ class _Drafting:
         for key, line in lines.items():
             yield int(str(key[0])), line
 
-    def _quote(
-        self, presence: _Presence, late_so_far: Counter[tuple[int, int, int, int]]
-    ) -> tuple[str, str, Quote] | None:
+    def _forgiven(self) -> set[int]:
+        """Late bookings that cost nothing more: the first of a child's month, after those billed before."""
+        late = [one for one in (*self.presences, *self.again) if one.late]
+        late = [one for one in late if self.prices.free_late(one.formula, one.day)]
+        if not late:
+            return set()
+        bookings = (
+            Booking.objects.filter(
+                Q(state__in=HOLDING) | Q(billed__isnull=False),
+                household_id__in={one.household for one in late},
+                formula_id__in={one.formula for one in late},
+                late=True,
+                day__range=(min(one.day for one in late).replace(day=1), self.scope.ends_on),
+            )
+            .annotate(invoice=Min("billed__line__invoice"))
+            .order_by()
+            .values_list("invoice", "day", "pk", "household_id", "child_id", "formula_id")
+        )
+        found: set[int] = set()
+        so_far: Counter[tuple[int, int, int, int, int]] = Counter()
+        for _, day, pk, household, child, formula in sorted(
+            bookings, key=lambda one: (one[0] is None, one[0] or 0, one[1], one[2])
+        ):
+            key = (household, child, formula, day.year, day.month)
+            so_far[key] += 1
+            if so_far[key] <= self.prices.free_late(formula, day):
+                found.add(pk)
+        return found
+
+    def _quote(self, presence: _Presence) -> tuple[str, str, Quote] | None:
         """Kind of line, words after the formula's name, and price; None when no tariff says it."""
-        late = presence.late
-        if late and (allowed := self.prices.free_late(presence.formula, presence.day)):
-            key = (presence.child, presence.formula, presence.day.year, presence.day.month)
-            late_so_far[key] += 1
-            late = late_so_far[key] > allowed
+        late = presence.late and presence.booking not in self.forgiven
         facts = self.people.facts(
             presence.household, presence.child, presence.activity, presence.day, late=late
         )

@@ -3,6 +3,7 @@
 costs = Estimates.load(enrolment, first, last)              one query, once the tariffs are known
 costs.price(formula_id, day) -> Decimal | None              None: no tariff says it
 costs.on(formula_id, day) -> Decimal | None                 None too where one does not pay by the day
+costs.free_late(formula_id, day) -> int                     late days of that month that cost nothing more
 costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
 """
 
@@ -73,6 +74,7 @@ class Estimates:
             asks=rules.prices.asks,
             years=rules.years,
             same_activity=rules.same_activity,
+            late=rules.prices.forgives,
         )
         return cls(enrolment, rules.prices, people)
 
@@ -104,6 +106,11 @@ class Estimates:
         except pricing.NoPrice:
             return None
         return found.price.amount if found.tariff.unit == Tariff.Unit.PRESENCE else None
+
+    def free_late(self, formula_id: int, day: date) -> int:
+        """How many more late days of that month bear no surcharge, after those reserved or asked for."""
+        allowed = self._prices.free_late(formula_id, day)
+        return allowed and max(allowed - self._people.late(self._enrolment.child_id, formula_id, day), 0)
 
     def sentence(self, formula: Formula, day: date) -> str:
         """« Tarif de votre foyer : 3,20 € (Repas), quotient 812 »; empty when no tariff says it."""

@@ -6,7 +6,7 @@ book.price(formula.pk, people.facts(household.pk, child.pk, activity.pk, day), d
 """
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -29,8 +29,15 @@ from billing.models import (
     price_text,
 )
 from families.models import FamilyQuotient, Household
-from portal.reservations.models import ActivityDeadline, Enrolment, Formula, Schooling, SchoolYear
-from portal.reservations.states import Action, EnrolmentState
+from portal.reservations.models import (
+    ActivityDeadline,
+    Booking,
+    Enrolment,
+    Formula,
+    Schooling,
+    SchoolYear,
+)
+from portal.reservations.states import LIVE, Action, EnrolmentState
 
 SURCHARGES = {
     ActivityDeadline.Surcharge.ADD: pricing.Effect.ADD,
@@ -40,7 +47,7 @@ SURCHARGES = {
 
 
 # The kinds of rows that one query brings for a household.
-QUOTIENT, ENROLLED, LEVEL, PACKED = range(4)
+QUOTIENT, ENROLLED, LEVEL, PACKED, LATE = range(5)
 
 
 @dataclass(frozen=True)
@@ -97,11 +104,9 @@ class PriceBook:
             if link.tariff_id in rules:
                 offers[link.formula_id].append(link.offer(rules[link.tariff_id]))
         activities = {link.formula_id: link.formula.activity_id for link in links}
-        surcharges = (
-            ActivityDeadline.objects.filter(activity_id__in=set(activities.values()), action=Action.BOOK)
-            .exclude(surcharge="")
-            .select_related("period")
-        )
+        surcharges = ActivityDeadline.objects.filter(
+            activity_id__in=set(activities.values()), action=Action.BOOK
+        ).select_related("period")
         book = cls(offers, tariffs, surcharges, activities)
         book.formulas = list({link.formula_id: link.formula for link in links}.values())
         return book
@@ -165,12 +170,17 @@ class PriceBook:
         return Quote(pricing.price_among(offers, facts, day), tariff)
 
     def free_late(self, formula_id: int, day: date) -> int:
-        """How many late reservations a month cost nothing more, for a child."""
+        """How many late reservations a month cost nothing more, for a child in a household."""
         row = self._deadline(formula_id, day)
         return row.free_late_a_month if row else 0
 
+    @cached_property
+    def forgives(self) -> bool:
+        """Whether any late reservation may cost nothing more: what is late already then has to be counted."""
+        return any(row.free_late_a_month for rows in self._surcharges.values() for row in rows)
+
     def _deadline(self, formula_id: int, day: date) -> ActivityDeadline | None:
-        """The most specific deadline with a surcharge for reserving the formula that day."""
+        """The most specific deadline for reserving the formula that day."""
         rows = [
             row
             for row in self._surcharges.get(self._activities.get(formula_id, 0), ())
@@ -183,7 +193,7 @@ class PriceBook:
 
     def _surcharge(self, formula_id: int, day: date) -> pricing.Modifier | None:
         row = self._deadline(formula_id, day)
-        if row is None:
+        if row is None or not row.surcharge:
             return None
         effect = SURCHARGES[ActivityDeadline.Surcharge(row.surcharge)]
         return pricing.Modifier(pricing.When.LATE, effect, row.surcharge_amount or Decimal(0))
@@ -203,6 +213,8 @@ class FactsBook:
         self._year_of: dict[date, SchoolYear | None] = {}
         self._facts: dict[tuple[object, ...], pricing.Facts] = {}
         self._same_activity = False
+        # (child, formula, year, month) -> late bookings that stand
+        self._late: Counter[tuple[int, int, int, int]] = Counter()
 
     @classmethod
     def load(
@@ -263,15 +275,19 @@ class FactsBook:
         asks: Collection[pricing.When],
         years: list[SchoolYear],
         same_activity: bool,
+        late: bool = False,
     ) -> "FactsBook":
         """Of one household, in one query: a page has few to spare. `years` are all of them, newest first;
-        `same_activity` whether only siblings in the same activity count."""
+        `same_activity` whether only siblings in the same activity count; `late`: counts what is reserved
+        late in these months."""
         book = cls()
         book._resident = {household.pk: household.resident}
         book._years = years
         book._same_activity = same_activity
         between = {year.pk for day in (first, last) if (year := book._year(day))}
-        for what, one, two, three, starts, ends, value, level in _rows(household, first, last, between, asks):
+        for what, one, two, three, starts, ends, value, level in _rows(
+            household, first, last, between, asks, late=late
+        ):
             if what == QUOTIENT:
                 quotient = FamilyQuotient(valid_from=starts, valid_to=ends, value=value)
                 book._quotients[household.pk].append(quotient)
@@ -279,6 +295,8 @@ class FactsBook:
                 book._enrolled[household.pk, three].append((starts, one, two))
             elif what == LEVEL:
                 book._levels[one, two] = level
+            elif what == LATE:
+                book._late[one, two, starts.year, starts.month] += 1
             else:
                 book._packed[one, two].append(PackedMeal(valid_from=starts, valid_to=ends))
         book._quotients[household.pk].sort(key=lambda quotient: quotient.valid_from, reverse=True)
@@ -298,6 +316,10 @@ class FactsBook:
             ),
             None,
         )
+
+    def late(self, child_id: int, formula_id: int, day: date) -> int:
+        """How many late bookings of the formula the child has in that day's month."""
+        return self._late[child_id, formula_id, day.year, day.month]
 
     def facts(
         self, household_id: int, child_id: int, activity_id: int, day: date, *, late: bool = False
@@ -340,7 +362,13 @@ class FactsBook:
 
 
 def _rows(
-    household: Household, first: date, last: date, years: Collection[int], asks: Collection[pricing.When]
+    household: Household,
+    first: date,
+    last: date,
+    years: Collection[int],
+    asks: Collection[pricing.When],
+    *,
+    late: bool,
 ) -> QuerySet[FamilyQuotient, tuple[Any, ...]]:
     """What is asked of a household, as rows of one shape: kind, three ids, two days, a value, a level."""
     # PostgreSQL takes a bare NULL of a union for text.
@@ -381,6 +409,18 @@ def _rows(
                 F("valid_from"), F("valid_to"), no_value, no_level,
             )
         )  # fmt: skip
+    if late:
+        months = (
+            first.replace(day=1),
+            (last.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1),
+        )
+        parts.append(
+            Booking.objects.filter(household=household, late=True, state__in=LIVE, day__range=months)
+            .order_by()
+            .values_list(
+                Value(LATE), F("child_id"), F("formula_id"), no_id, F("day"), no_day, no_value, no_level
+            )
+        )
     quotients = (
         FamilyQuotient.objects.filter(household=household, valid_from__lte=last)
         .filter(Q(valid_to=None) | Q(valid_to__gte=first))

@@ -61,6 +61,16 @@ ROW = (
 LIMIT = '<span class="planning-week-limit">{limit}</span>'
 
 
+class Forgiving(NamedTuple):
+    """What a late day costs where the first ones of a month bear no surcharge, for the browser's total: the
+    `usual` price, what being late adds, how many more are `left`, and whether this one is `free`."""
+
+    usual: Decimal
+    more: Decimal
+    left: int
+    free: bool
+
+
 @dataclass(slots=True)
 class Cell:
     """One formula on one day. `field` is the name of its checkbox, empty when it cannot be ticked.
@@ -79,6 +89,7 @@ class Cell:
     then: str = ""  # what « Enregistrer » makes of its tick: accepted, requested or waitlisted
     late: bool = False  # past the deadline, which may cost more
     price: Decimal | None = None  # euros, where the service says it
+    forgiving: Forgiving | None = None  # where its month has late days without surcharge
 
     @property
     def day(self) -> date:
@@ -101,8 +112,17 @@ class Cell:
 
     @property
     def data_price(self) -> str:
-        """For the browser's total: the attribute of its checkbox, in cents."""
-        return "" if self.price is None else f' data-price="{int(self.price * 100)}"'
+        """For the browser's total: the attributes of its checkbox, in cents."""
+        if self.price is None:
+            return ""
+        if self.forgiving is None:
+            return f' data-price="{int(self.price * 100)}"'
+        usual, more, left, free = self.forgiving
+        given = " data-free" if free and self.checked else ""
+        return (
+            f' data-price="{int(usual * 100)}" data-late="{self.choice.formula_id}:{self.day:%Y-%m}"'
+            f' data-more="{int(more * 100)}" data-left="{left}"{given}'
+        )
 
     @property
     def price_html(self) -> str:

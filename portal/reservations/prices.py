@@ -2,6 +2,7 @@
 
 costs = pricer(enrolment, first, last)      a few queries, then none
 costs.on(formula_id, day, late=False)       euros, or None where no price of a day can be said
+costs.free_late(formula_id, day)            late days of that month that cost nothing more
 """
 
 from collections.abc import Callable, Iterable
@@ -11,7 +12,7 @@ from typing import Protocol
 
 from portal.reservations import french
 from portal.reservations.models import Enrolment, ReservationLine
-from portal.reservations.planning import Cell, Planning
+from portal.reservations.planning import Cell, Forgiving, Planning
 from portal.reservations.standing import Open, Where
 from portal.reservations.states import Action
 
@@ -21,18 +22,49 @@ class Costs(Protocol):
 
     def on(self, formula_id: int, day: date, *, late: bool = False) -> Decimal | None: ...
 
+    def free_late(self, formula_id: int, day: date) -> int: ...
+
 
 Pricer = Callable[[Enrolment, date, date], Costs]
 
 
+class Allowance:
+    """The late days that cost nothing more, given to one after the other, by formula and month."""
+
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
+        self._left: dict[tuple[int, int, int], int] = {}
+
+    def left(self, formula_id: int, day: date) -> int:
+        key = (formula_id, day.year, day.month)
+        if key not in self._left:
+            self._left[key] = self._costs.free_late(formula_id, day)
+        return self._left[key]
+
+    def take(self, formula_id: int, day: date) -> bool:
+        """Whether the late day is one of them."""
+        if not self.left(formula_id, day):
+            return False
+        self._left[formula_id, day.year, day.month] -= 1
+        return True
+
+
 def put_on(plan: Planning, pricer: Pricer) -> None:
-    """Gives its price to every cell that can be booked."""
+    """Gives its price to every cell that can be booked: late ones that are not chosen say what the next one
+    chosen costs."""
     cells = [cell for cell in plan.cells.values() if cell.bookable]
     if not cells:
         return
     costs = pricer(plan.enrolment, cells[0].day, cells[-1].day)
+    allowance = Allowance(costs)
+    forgiven = {cell.choice for cell in cells if cell.late and cell.checked and allowance.take(*cell.choice)}
     for cell in cells:
-        cell.price = costs.on(cell.choice.formula_id, cell.day, late=cell.late)
+        free = cell.late and (cell.choice in forgiven if cell.checked else bool(allowance.left(*cell.choice)))
+        cell.price = costs.on(*cell.choice, late=cell.late and not free)
+        if cell.late and costs.free_late(*cell.choice):
+            usual, late = costs.on(*cell.choice), costs.on(*cell.choice, late=True)
+            if usual is not None and late is not None:
+                cell.forgiving = Forgiving(usual, late - usual, allowance.left(*cell.choice), free)
         if cell.price is not None:
             cell.name += f", {french.euros(cell.price)}"
 
@@ -44,9 +76,11 @@ def put_on_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer)
         return
     days = [line.day for line in booked]
     costs = pricer(where.enrolment, min(days), max(days))
-    for line in booked:
+    allowance = Allowance(costs)
+    for line in sorted(booked, key=lambda line: line.day):
         answer = where.booking(line.formula_id, line.day)
         late = isinstance(answer, Open) and answer.standing.is_late
+        late = late and not allowance.take(line.formula_id, line.day)
         price = costs.on(line.formula_id, line.day, late=late)
         line.price = price
         line.price_text = "" if price is None else french.euros(price)

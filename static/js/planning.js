@@ -21,13 +21,28 @@ const mondayFirst = (day) => (new Date(`${day}T12:00:00Z`).getUTCDay() + 6) % 7;
 const count = form.querySelector("[data-count]");
 let timer = 0;
 
+// Where the first late days of a month bear no surcharge: how many of this page, by child, formula and month.
+const monthOf = (box) => box.dataset.late + suffixOf(box);
+const forgiven = {};
+for (const box of boxes().filter((one) => one.dataset.late)) {
+  forgiven[monthOf(box)] ??= Number(box.dataset.left);
+  if (box.dataset.free !== undefined) forgiven[monthOf(box)] += 1;
+}
+
+function surcharges(ticked) {
+  const left = { ...forgiven };
+  const late = ticked.filter((box) => box.dataset.late);
+  const charged = late.filter((box) => (left[monthOf(box)] -= 1) < 0);
+  return charged.reduce((sum, box) => sum + Number(box.dataset.more), 0);
+}
+
 // What the days to book cost; nothing unless it is known of each of them.
 function total() {
   const ticked = boxes().filter((box) => box.checked && kindOf(box) !== "cancel");
   const elsewhere = count.dataset.centsElsewhere;
   if (elsewhere === "" || ticked.some((box) => box.dataset.price === undefined)) return "";
   if (!ticked.length && !Number(elsewhere ?? 0)) return "";
-  const cents = ticked.reduce((sum, box) => sum + Number(box.dataset.price), Number(elsewhere ?? 0));
+  const cents = ticked.reduce((sum, box) => sum + Number(box.dataset.price), Number(elsewhere ?? 0) + surcharges(ticked));
   return (cents / 100).toLocaleString("fr-FR", { style: "currency", currency: "EUR" });
 }
 
