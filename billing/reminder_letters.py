@@ -1,0 +1,245 @@
+"""What notices say, in a mail or on paper; decides nothing and writes nothing.
+
+addresses(households) -> {household: [address]}     whom their mails go to
+issue(invoice), reminder(invoices, settings)        what the mails show
+letters(at, …) -> Iterator[(name, PDF)]             the letters of a reminding, a few in memory at a time
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+from urllib.parse import urlencode
+
+from django.conf import settings as django_settings
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from billing import invoicing, pdf
+from billing.models import BillingSettings, CreditNote, Invoice, InvoiceNotice
+from billing.pricing import euros
+from families.models import Guardian, Household
+from portal.reservations import french
+
+STYLE = Path(django_settings.BASE_DIR) / "templates" / "billing" / "reminder.css"
+LEVELS = ("Avis de facture", "Première relance", "Deuxième relance", "Dernière relance")
+A_BITE = 50  # households read at once, and letters in one file to print
+IN_A_CODE = 10  # invoices that an address names: a QR code must stay readable
+IN_A_REFERENCE = 4  # invoices that a transfer's reference names: banks keep 140 characters
+
+
+def reached() -> QuerySet[Guardian]:
+    """Whoever receives the invoices and has a login with an address."""
+    return Guardian.objects.filter(is_payer=True, user__is_active=True).exclude(user__email="")
+
+
+def addresses(households: Iterable[int]) -> dict[int, list[str]]:
+    """The addresses of each household, none twice; households that no mail reaches have no key."""
+    found: dict[int, list[str]] = {}
+    rows = reached().filter(household__in=set(households)).order_by("pk")
+    for household, address in rows.values_list("household", "user__email"):
+        found.setdefault(household, [])
+        if address not in found[household]:
+            found[household].append(address)
+    return found
+
+
+@dataclass(frozen=True)
+class Means:
+    """A way to pay, and what to know for it."""
+
+    name: str
+    text: str
+
+
+def means(issuer: dict[str, str], reference: str) -> list[Means]:
+    """The town's ways to pay besides online, from what an invoice copies of it."""
+    bic = f", BIC {issuer['bic']}" if issuer.get("bic") else ""
+    post = issuer.get("cheque_address") or f"{issuer['name']}, {issuer['address']}"
+    where = " ".join(post.split())
+    found = [
+        ("iban", "Par virement", f"IBAN {issuer.get('iban')}{bic}, référence {reference}"),
+        (
+            "cheque_payable_to",
+            "Par chèque",
+            f"à l'ordre de {issuer.get('cheque_payable_to')}, à envoyer à : {where.strip(' ,')}",
+        ),
+        ("desk", "Sur place", issuer.get("desk", "")),
+        ("tobacconist", "Chez un buraliste", "agréé « paiement de proximité », avec votre facture"),
+    ]
+    return [Means(name, text) for key, name, text in found if issuer.get(key)]
+
+
+def issue(invoice: Invoice) -> dict[str, object]:
+    """What the mail of an issued invoice shows; it needs `with_balance()` and `rum` (empty: no mandate)."""
+    left = max(invoice.left, Decimal(0))
+    return {
+        "invoice": invoice,
+        "month_name": invoice.month_name,
+        "total": euros(invoice.total),
+        "settled": euros(invoice.total - left) if left < invoice.total else "",
+        "left": euros(left) if left else "",
+        "due_on": french.day(invoice.due_on, year=True),
+        "rum": invoice.rum if left else "",
+        "online": bool(invoice.issuer.get("portal")),
+        "means": means(invoice.issuer, invoice.number),
+        "path": reverse("billing:invoice", args=[invoice.pk]),
+        "name": "",
+    }
+
+
+def credit(note: CreditNote) -> dict[str, object]:
+    """What the mail of a credit note shows."""
+    return {
+        "note": note,
+        "amount": euros(note.amount),
+        "month_name": note.invoice.month_name,
+        "path": reverse("billing:invoice", args=[note.invoice_id]),
+        "name": "",
+    }
+
+
+@dataclass(frozen=True)
+class Owed:
+    """A line of a reminder."""
+
+    number: str
+    month_name: str
+    total: str
+    settled: str
+    left: str
+    due_on: str
+
+
+def _owed(invoice: Invoice, left: Decimal) -> Owed:
+    return Owed(
+        invoice.number,
+        invoice.month_name,
+        euros(invoice.total),
+        euros(invoice.total - left),
+        euros(left),
+        french.short_day(invoice.due_on, year=True),
+    )
+
+
+def _pay_path(invoices: Sequence[Invoice]) -> str:
+    """The pay page with these invoices ticked; all are where there are too many to name."""
+    named = [("facture", invoice.pk) for invoice in invoices] if len(invoices) <= IN_A_CODE else []
+    return reverse("billing:pay") + (f"?{urlencode(named)}" if named else "")
+
+
+def _reference(invoices: Sequence[Invoice]) -> str:
+    """What a payment names: its invoices, or the household when they are many."""
+    if len(invoices) <= IN_A_REFERENCE:
+        return ", ".join(invoice.number for invoice in invoices)
+    return f"foyer {invoices[0].household_id:06d}"
+
+
+def reminder(invoices: Sequence[Invoice], settings: BillingSettings) -> dict[str, object]:
+    """What a household's mail shows of invoices (with `left` and `reminders`, before this one)."""
+    issuer = invoicing.issuer_of(settings)
+    last = any(invoice.reminders + 1 == InvoiceNotice.LAST_REMINDER for invoice in invoices)
+    return {
+        "invoices": [_owed(invoice, invoice.left) for invoice in invoices],
+        "left": euros(sum((invoice.left for invoice in invoices), Decimal(0))),
+        "again": any(invoice.reminders for invoice in invoices),
+        "last": last,
+        "notice": settings.reminder_notice if last else "",
+        "online": bool(issuer["portal"]),
+        "means": means(issuer, _reference(invoices)),
+        "path": _pay_path(invoices) if issuer["portal"] else reverse("billing:invoices"),
+        "name": "",
+    }
+
+
+# On paper --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A household's letter, in words already."""
+
+    household: Household
+    title: str
+    payer: str
+    owed: list[Owed]
+    total: str
+    first: bool
+    last: bool
+    means: list[Means]
+    pay_url: str
+
+    @property
+    def code(self) -> pdf.Code | None:
+        return pdf.code(self.pay_url) if self.pay_url else None
+
+
+def households(at: datetime, *, only_paper: bool = False) -> QuerySet[Household]:
+    """Those that the reminding asked for at that moment went to; `only_paper`: that no mail reaches."""
+    homes = Household.objects.filter(pk__in=_notices(at).values("invoice__household"))
+    return homes.exclude(pk__in=reached().values("household")) if only_paper else homes
+
+
+def letters(at: datetime, *, only_paper: bool = False, joined: bool = False) -> Iterator[tuple[str, bytes]]:
+    """The letters to those households, by their number: a file's name, and its PDF.
+
+    They say what was left then. `joined`: A_BITE letters a file, ready to print. A few households are read
+    and drawn at a time.
+    """
+    order = list(households(at, only_paper=only_paper).order_by("pk").values_list("pk", flat=True))
+    settings = BillingSettings.current()
+    for first in range(0, len(order), A_BITE):
+        bite = order[first : first + A_BITE]
+        found = _letters(bite, at, settings)
+        if joined:
+            name = f"lettres-{first + 1:04d}-{first + len(bite):04d}"
+            yield f"{name}.pdf", _draw(found, at, settings, name)
+        else:
+            for letter in found:
+                name = f"relance-{letter.household.number}"
+                yield f"{name}.pdf", _draw([letter], at, settings, name)
+
+
+def _notices(at: datetime) -> QuerySet[InvoiceNotice]:
+    return InvoiceNotice.objects.filter(sent_at=at, level__gt=InvoiceNotice.ISSUE)
+
+
+def _letters(households: Sequence[int], at: datetime, settings: BillingSettings) -> list[Letter]:
+    issuer = invoicing.issuer_of(settings)
+    payers: dict[int, list[str]] = {pk: [] for pk in households}
+    for guardian in Guardian.objects.filter(household__in=households, is_payer=True):
+        payers[guardian.household_id].append(str(guardian))
+    rows = _notices(at).filter(invoice__household__in=households).select_related("invoice__household")
+    order = rows.order_by("invoice__household", "invoice__due_on", "invoice__sequence")
+    found = []
+    for _, group in groupby(order, key=lambda notice: notice.invoice.household_id):
+        notices = list(group)
+        invoices = [notice.invoice for notice in notices]
+        home, level = invoices[0].household, max(notice.level for notice in notices)
+        found.append(
+            Letter(
+                household=home,
+                title=LEVELS[level],
+                payer=" et ".join(payers[home.pk]) or invoices[-1].payer,
+                owed=[_owed(notice.invoice, notice.left) for notice in notices],
+                total=euros(sum((notice.left for notice in notices), Decimal(0))),
+                first=level == 1,
+                last=level == InvoiceNotice.LAST_REMINDER,
+                means=means(issuer, _reference(invoices)),
+                pay_url=f"{issuer['portal']}{_pay_path(invoices)}" if issuer["portal"] else "",
+            )
+        )
+    return found
+
+
+def _draw(found: Sequence[Letter], at: datetime, settings: BillingSettings, name: str) -> bytes:
+    context = {
+        "letters": found,
+        "issuer": invoicing.issuer_of(settings),
+        "day": french.short_day(timezone.localtime(at).date(), year=True),
+        "notice": settings.reminder_notice,
+    }
+    return pdf.draw("billing/reminder.html", context, STYLE, identifier=f"{name}-{at:%Y%m%d%H%M%S}")

@@ -1,0 +1,328 @@
+"""The only writer of notices: a household is told of an invoice once, then reminded of what it has not paid.
+
+    tell(invoices, at=…) -> int               by mail, that they are issued; those told already are left alone
+    preview(invoices, at=…) -> Preview        what reminding would do now, and what it leaves alone and why
+    remind(invoices, at=…, by=…) -> int       each invoice one level further, one letter a household
+
+A chunk of households is one transaction: their rows are locked, everything is read again, the notices are
+written and their mails queued, all or nothing. What a killed worker began is rolled back, what it had done
+stays done: run again, nobody is told twice and nobody is forgotten.
+
+The reminders of one sending share the moment they were asked for (`sent_at`): that is how its letters are
+found again (`reminder_letters.py`).
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from billing import reminder_letters
+from billing.models import (
+    ONLINE_OPEN,
+    BillingSettings,
+    Debit,
+    Invoice,
+    InvoiceNotice,
+    Mandate,
+    OnlinePaymentInvoice,
+    PaymentState,
+)
+from families.models import Household, User
+from portal import mailing
+from portal.reservations import french
+
+CHUNK = 100  # households a transaction: short enough to keep no payment waiting
+NAMED = 10  # invoices that a refusal names
+ISSUE, LAST = InvoiceNotice.ISSUE, InvoiceNotice.LAST_REMINDER
+
+
+class RemindingRefused(Exception):
+    """Nothing was sent; the message says why in French."""
+
+
+@dataclass
+class Level:
+    """How many invoices a reminding brings to a level, and what is left of them."""
+
+    level: int
+    invoices: int = 0
+    left: Decimal = Decimal(0)
+
+    @property
+    def name(self) -> str:
+        return reminder_letters.LEVELS[self.level]
+
+
+@dataclass
+class Preview:
+    """`wanted` are the invoices to remind of, with `left` and `reminders`; `held` those left alone, and why;
+    `paper` an invoice of each household to remind that no mail reaches."""
+
+    wanted: list[Invoice] = field(default_factory=list)
+    held: list[tuple[Invoice, str]] = field(default_factory=list)
+    paper: list[Invoice] = field(default_factory=list)
+
+    @property
+    def households(self) -> int:
+        return len({invoice.household_id for invoice in self.wanted})
+
+    @property
+    def left(self) -> Decimal:
+        return sum((invoice.left for invoice in self.wanted), Decimal(0))
+
+    @property
+    def levels(self) -> list[Level]:
+        return levels((invoice.reminders + 1, invoice.left) for invoice in self.wanted)
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one as soon as a reminder comes, goes, or asks for another amount."""
+        said = sorted((invoice.pk, invoice.reminders, str(invoice.left)) for invoice in self.wanted)
+        return hashlib.sha256(repr(said).encode()).hexdigest()
+
+    def demand(self) -> None:
+        """Raises RemindingRefused when there is nothing to send, naming what was asked for."""
+        if self.wanted:
+            return
+        named = [f"{invoice.number} : {why}" for invoice, why in self.held[:NAMED]]
+        if more := len(self.held) - len(named):
+            named.append(f"et {more} de plus")
+        raise RemindingRefused("Aucune facture à relancer." + (f" {' ; '.join(named)}." if named else ""))
+
+
+def levels(rows: Iterable[tuple[int, Decimal]]) -> list[Level]:
+    """Levels and amounts left, added up by level."""
+    found: dict[int, Level] = {}
+    for level, left in rows:
+        one = found.setdefault(level, Level(level))
+        one.invoices += 1
+        one.left += left
+    return [found[level] for level in sorted(found)]
+
+
+def with_reminders(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """Annotates `reminders` (the last one's level, 0 without any) and `reminded_at`."""
+    last = InvoiceNotice.objects.filter(invoice=OuterRef("pk"), level__gt=ISSUE).order_by("-level")
+    return invoices.annotate(
+        reminders=Coalesce(Subquery(last.values("level")[:1]), Value(0)),
+        reminded_at=Subquery(last.values("sent_at")[:1]),
+    )
+
+
+def overdue(today: date) -> QuerySet[Invoice]:
+    """Invoices past their date with something left to pay."""
+    return Invoice.objects.with_balance().filter(due_on__lt=today, left__gt=0)
+
+
+def last_reminder(invoice: Invoice) -> InvoiceNotice | None:
+    return invoice.notices.filter(level__gt=ISSUE).order_by("-level").first()
+
+
+# Telling of the issue --------------------------------------------------------------------------------------
+
+
+def untold(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """Those of which no household was told yet."""
+    told = InvoiceNotice.objects.filter(invoice=OuterRef("pk"), level=ISSUE)
+    return invoices.filter(~Exists(told))
+
+
+def tell(invoices: Sequence[int], *, at: datetime) -> int:
+    """Tells the households of invoices (by pk) that were issued; returns how many invoices were told of.
+
+    A household without an address is not written to, and its invoice keeps no notice.
+    """
+    return sum(_tell(chunk, at) for chunk in _chunks(invoices))
+
+
+def _tell(chunk: Sequence[int], at: datetime) -> int:
+    mandate = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None)
+    with transaction.atomic():
+        _lock(chunk)
+        found = list(
+            untold(Invoice.objects.with_balance().filter(pk__in=chunk))
+            .select_related("run")
+            .annotate(rum=Coalesce(Subquery(mandate.values("rum")[:1]), Value("")))
+            .order_by("pk")
+        )
+        addresses = reminder_letters.addresses(invoice.household_id for invoice in found)
+        reached = [invoice for invoice in found if invoice.household_id in addresses]
+        InvoiceNotice.objects.bulk_create(
+            InvoiceNotice(
+                invoice=invoice,
+                level=ISSUE,
+                left=max(invoice.left, Decimal(0)),
+                sent_at=at,
+                sent_by_id=invoice.run.asked_by_id if invoice.run else None,
+            )
+            for invoice in reached
+        )
+        for invoice in reached:
+            _queue("billing/invoice", addresses[invoice.household_id], reminder_letters.issue(invoice))
+    return len(reached)
+
+
+# Reminding -------------------------------------------------------------------------------------------------
+
+
+def preview(invoices: QuerySet[Invoice], *, at: datetime) -> Preview:
+    """What reminding of these invoices would do now; writes nothing. Three queries, whatever their number."""
+    days = BillingSettings.current().reminder_days
+    asked = Invoice.objects.filter(pk__in=invoices.order_by().values("pk"))
+    found = Preview()
+    for invoice in _read(asked).select_related("household").order_by("household", "due_on", "sequence"):
+        if why := hindrance(invoice, days, at):
+            found.held.append((invoice, why))
+        else:
+            found.wanted.append(invoice)
+    reached = set(
+        reminder_letters.reached().filter(household__invoices__in=asked).values_list("household", flat=True)
+    )
+    one_each = {invoice.household_id: invoice for invoice in found.wanted}
+    found.paper = [invoice for home, invoice in one_each.items() if home not in reached]
+    return found
+
+
+def hindrance(invoice: Invoice, days: int, at: datetime) -> str:
+    """Why an invoice as `preview` reads it is not reminded of now, in French; empty when it may be.
+
+    `days` go by between two reminders; `at` is the moment of the reminding.
+    """
+    today = timezone.localtime(at).date()
+    if invoice.left <= 0:
+        return "plus rien à payer"
+    if invoice.due_on >= today:
+        return f"à payer avant le {french.short_day(invoice.due_on, year=True)}"
+    if invoice.paying:
+        return "un paiement en ligne est en cours"
+    if invoice.debiting:
+        return "un prélèvement est en cours"
+    if invoice.to_debit:
+        return "à prélever, le foyer a signé un mandat"
+    if not invoice.reminders:
+        return ""
+    last = timezone.localtime(invoice.reminded_at).date()
+    said = french.short_day(last, year=True)
+    if invoice.reminders >= LAST:
+        return f"dernière relance envoyée le {said}"
+    again = last + timedelta(days=days)
+    # The same reminding run again sends nothing twice, even where no day need go by.
+    if again > today or invoice.reminded_at >= at:
+        return f"relancée le {said}, pas de nouveau avant le {french.short_day(again, year=True)}"
+    return ""
+
+
+def remind(invoices: Sequence[int], *, at: datetime, by: User | None) -> int:
+    """Reminds of invoices (by pk), as far as they may be when their turn comes; returns how many were.
+
+    `at` is the moment the reminding was asked for, the same when it is run again.
+    """
+    settings = BillingSettings.current()
+    return sum(_remind(chunk, settings, at, by) for chunk in _chunks(invoices))
+
+
+def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: User | None) -> int:
+    with transaction.atomic():
+        _lock(chunk)
+        rows = _read(Invoice.objects.filter(pk__in=chunk)).order_by("household", "due_on", "sequence")
+        wanted = [invoice for invoice in rows if not hindrance(invoice, settings.reminder_days, at)]
+        InvoiceNotice.objects.bulk_create(
+            InvoiceNotice(
+                invoice=invoice, level=invoice.reminders + 1, left=invoice.left, sent_at=at, sent_by=by
+            )
+            for invoice in wanted
+        )
+        addresses = reminder_letters.addresses(invoice.household_id for invoice in wanted)
+        for household, owed in groupby(wanted, key=lambda invoice: invoice.household_id):
+            if to := addresses.get(household):
+                _queue("billing/reminder", to, reminder_letters.reminder(list(owed), settings))
+    return len(wanted)
+
+
+@dataclass(frozen=True)
+class Sending:
+    """One reminding that went out: when, by whom, to how many households."""
+
+    at: datetime
+    by: str
+    households: int
+    levels: list[Level]
+
+    @property
+    def invoices(self) -> int:
+        return sum(level.invoices for level in self.levels)
+
+    @property
+    def left(self) -> Decimal:
+        return sum((level.left for level in self.levels), Decimal(0))
+
+
+def sent(at: datetime) -> Sending | None:
+    """What went out for the reminding asked for at that moment, so far."""
+    notices = InvoiceNotice.objects.filter(sent_at=at, level__gt=ISSUE)
+    rows = list(notices.values_list("level", "left", "invoice__household", "sent_by__username"))
+    if not rows:
+        return None
+    homes = {household for _, _, household, _ in rows}
+    return Sending(at, rows[0][3] or "", len(homes), levels((level, left) for level, left, _, _ in rows))
+
+
+def last_sendings(count: int) -> list[datetime]:
+    """When the last remindings were asked for, newest first."""
+    rows = InvoiceNotice.objects.filter(level__gt=ISSUE).order_by("-sent_at")
+    return list(rows.values_list("sent_at", flat=True).distinct()[:count])
+
+
+# Small things ----------------------------------------------------------------------------------------------
+
+
+def _read(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """All that decides whether an invoice is reminded of, in one query."""
+    paying = OnlinePaymentInvoice.objects.filter(
+        invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
+    )
+    debits = Debit.objects.filter(invoice=OuterRef("pk"))
+    mandates = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None)
+    return with_reminders(invoices.with_balance()).annotate(
+        paying=Exists(paying),
+        debiting=Exists(debits.filter(payment__state=PaymentState.PENDING)),
+        # A household with a mandate was told that its account would be debited: the next move is the town's.
+        to_debit=Exists(mandates) & ~Exists(debits),
+    )
+
+
+def _chunks(invoices: Sequence[int]) -> Iterator[list[int]]:
+    """The invoices of CHUNK households at a time; a household's are never parted."""
+    homes: dict[int, list[int]] = defaultdict(list)
+    for first in range(0, len(invoices), 1000):
+        rows = Invoice.objects.filter(pk__in=invoices[first : first + 1000])
+        for household, invoice in rows.order_by().values_list("household", "pk"):
+            homes[household].append(invoice)
+    order = sorted(homes)
+    for first in range(0, len(order), CHUNK):
+        yield [invoice for home in order[first : first + CHUNK] for invoice in homes[home]]
+
+
+def _lock(invoices: Sequence[int]) -> None:
+    """As every writer of money does: nobody pays, debits or reminds these households meanwhile."""
+    homes = Household.objects.select_for_update().filter(
+        pk__in=Invoice.objects.filter(pk__in=invoices).values("household")
+    )
+    list(homes.order_by("pk").values_list("pk"))
+
+
+def _queue(template: str, to: Iterable[str], context: dict[str, object]) -> None:
+    """Queues a mail within the caller's transaction, unlike `mailing.post`: the queue is a table of the same
+    database, so that the notice and its mail are kept or lost together."""
+    subject, text, html = mailing.render(template, context)
+    for address in to:
+        mailing.send.enqueue(address, subject, text, html)
