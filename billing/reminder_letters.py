@@ -58,14 +58,14 @@ class Means:
 def means(issuer: dict[str, str], reference: str) -> list[Means]:
     """The town's ways to pay besides online, from what an invoice copies of it."""
     bic = f", BIC {issuer['bic']}" if issuer.get("bic") else ""
-    post = issuer.get("cheque_address") or f"{issuer['name']}, {issuer['address']}"
-    where = " ".join(post.split())
+    post = issuer.get("cheque_address") or f"{issuer['name']}\n{issuer['address']}"
+    where = ", ".join(line.strip() for line in post.splitlines() if line.strip())
     found = [
         ("iban", "Par virement", f"IBAN {issuer.get('iban')}{bic}, référence {reference}"),
         (
             "cheque_payable_to",
             "Par chèque",
-            f"à l'ordre de {issuer.get('cheque_payable_to')}, à envoyer à : {where.strip(' ,')}",
+            f"à l'ordre de {issuer.get('cheque_payable_to')}, à envoyer à : {where}",
         ),
         ("desk", "Sur place", issuer.get("desk", "")),
         ("tobacconist", "Chez un buraliste", "agréé « paiement de proximité », avec votre facture"),
@@ -73,12 +73,18 @@ def means(issuer: dict[str, str], reference: str) -> list[Means]:
     return [Means(name, text) for key, name, text in found if issuer.get(key)]
 
 
+def _of_month(invoice: Invoice) -> str:
+    """« de novembre 2026 », « d'octobre 2026 »."""
+    name = invoice.month_name
+    return f"d'{name}" if name[0] in "ao" else f"de {name}"
+
+
 def issue(invoice: Invoice) -> dict[str, object]:
     """What the mail of an issued invoice shows; it needs `with_balance()` and `rum` (empty: no mandate)."""
     left = max(invoice.left, Decimal(0))
     return {
         "invoice": invoice,
-        "month_name": invoice.month_name,
+        "of_month": _of_month(invoice),
         "total": euros(invoice.total),
         "settled": euros(invoice.total - left) if left < invoice.total else "",
         "left": euros(left) if left else "",
@@ -96,7 +102,7 @@ def credit(note: CreditNote) -> dict[str, object]:
     return {
         "note": note,
         "amount": euros(note.amount),
-        "month_name": note.invoice.month_name,
+        "of_month": _of_month(note.invoice),
         "path": reverse("billing:invoice", args=[note.invoice_id]),
         "name": "",
     }
@@ -108,6 +114,7 @@ class Owed:
 
     number: str
     month_name: str
+    of_month: str
     total: str
     settled: str
     left: str
@@ -118,6 +125,7 @@ def _owed(invoice: Invoice, left: Decimal) -> Owed:
     return Owed(
         invoice.number,
         invoice.month_name,
+        _of_month(invoice),
         euros(invoice.total),
         euros(invoice.total - left),
         euros(left),

@@ -267,6 +267,8 @@ register(
             Field("à_partir_du", "starts_on", Day(), default=None),
             Field("série", "series", default=DEFAULTS.series),
             Field("jours_pour_payer", "payment_days", Number(), default=DEFAULTS.payment_days),
+            Field("jours_entre_relances", "reminder_days", Number(), default=DEFAULTS.reminder_days),
+            Field("mention_des_relances", "reminder_notice", default=""),
             Field("montant_minimum", "minimum_amount", Amount(), default=Decimal(0)),
             Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
             Field("émetteur", "issuer_name", default=""),
