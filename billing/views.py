@@ -7,8 +7,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing import pdf, showing, yearly
-from billing.models import Invoice, Payment
+from billing import pdf, reminding, showing, yearly
+from billing.models import Invoice, InvoiceState, Payment
 from families.models import Household
 
 A_PAGE = 24
@@ -38,11 +38,14 @@ def invoice(request: HttpRequest, invoice_id: int) -> HttpResponse:
     """« Détail de la facture », as a page of its own."""
     found = get_object_or_404(Invoice.objects.visible_to(request.user), pk=invoice_id)
     (shown,) = showing.invoices(Invoice.objects.filter(pk=found.pk), timezone.localdate())
-    return render(
-        request,
-        "billing/invoice_page.html",
-        {"shown": shown, "allocations": showing.payments_of(found), "credit_notes": found.credit_notes.all()},
-    )
+    reminder = reminding.last_reminder(found) if shown.state == InvoiceState.OVERDUE else None
+    context = {
+        "shown": shown,
+        "allocations": showing.payments_of(found),
+        "credit_notes": found.credit_notes.all(),
+        "reminded_on": timezone.localdate(reminder.sent_at) if reminder else None,
+    }
+    return render(request, "billing/invoice_page.html", context)
 
 
 @require_safe
