@@ -58,7 +58,7 @@ RIGHTS: dict[str, Rights] = {
         "portal": {"sentmail": VIEW},
         "catering": {"*": EVERYTHING},
         "leisure": {"*": EVERYTHING},
-        "billing": {"attendance": WRITE, "packedmeal": WRITE},
+        "billing": {"attendance": WRITE, "absencecertificate": WRITE, "packedmeal": WRITE},
     },
     REGIE: {
         "families": {
@@ -82,6 +82,9 @@ RIGHTS: dict[str, Rights] = {
         "portal": {"sentmail": VIEW},
         "billing": {
             "*": WRITE,
+            # Who was there, and which absence is justified, is the agents' to say.
+            "attendance": VIEW,
+            "absencecertificate": VIEW,
             "tariffband": EVERYTHING,
             "tariffrate": EVERYTHING,
             "tariffmodifier": EVERYTHING,

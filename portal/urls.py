@@ -19,4 +19,5 @@ urlpatterns = [
     path("cantine/", include("catering.urls")),
     path("loisirs/", include("leisure.urls")),
     path("factures/", include("billing.urls")),
+    path("absences/", include("billing.absence_urls")),
 ]

@@ -1,5 +1,5 @@
 """The town hall's desk for money."""
 
-from billing.admin import documents, money, online, tariffs
+from billing.admin import absences, documents, money, online, tariffs
 
-__all__ = ["documents", "money", "online", "tariffs"]
+__all__ = ["absences", "documents", "money", "online", "tariffs"]

@@ -1,4 +1,4 @@
-"""The housekeeping of every night, for one timer: nothing here matters to the day that follows."""
+"""The housekeeping of every night, for one timer: the day that follows can do without any of it."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
+from billing import absent
 from families import unconfirmed
 from portal.reservations import booking
 
@@ -18,12 +19,16 @@ TASKS_KEPT = timedelta(days=2)
 
 
 class Command(BaseCommand):
-    help = "Ménage de la nuit : brouillons oubliés, comptes jamais confirmés, sessions et tâches terminées."
+    help = (
+        "Travail de la nuit : brouillons oubliés, comptes jamais confirmés, sessions et tâches terminées,"
+        " absences justifiées de la veille."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         drafts = booking.purge_drafts(before=now - DRAFTS_KEPT)
         accounts = unconfirmed.forget(before=now - UNCONFIRMED_KEPT)
+        absent.catch_up(at=now)
         call_command("clearsessions")
         DBTaskResult.objects.finished().filter(finished_at__lt=now - TASKS_KEPT).delete()
         self.stdout.write(

@@ -1,0 +1,13 @@
+"""Addresses of absences, in French."""
+
+from django.urls import path
+
+from billing import absence_views as views
+
+app_name = "absences"
+
+urlpatterns = [
+    path("", views.certificates, name="certificates"),
+    path("enfant/<int:child_id>/", views.report, name="report"),
+    path("<int:certificate_id>/retirer/", views.withdraw, name="withdraw"),
+]

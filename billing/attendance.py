@@ -1,0 +1,469 @@
+"""The only writer of attendance: who came, who did not, entered list by list or by a certificate.
+
+Every verb is one transaction that locks the children first, in primary-key order: two agents, or a list and
+a certificate, write one after the other. Saying the same again changes nothing.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from django.db import models, transaction
+from django.db.models import Case, Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, When
+from django.utils import timezone
+from simple_history.utils import bulk_create_with_history, bulk_update_with_history
+
+from billing.models import (
+    AbsenceCertificate,
+    AbsenceReason,
+    Attendance,
+    AttendanceState,
+    BilledItem,
+    FormulaTariff,
+    Tariff,
+)
+from families.models import Child, Custody, Guardian, User
+from portal.reservations.models import Booking, Enrolment, Establishment, Formula, Schooling
+from portal.reservations.states import BookingState, EnrolmentState
+
+# Nobody needs a certificate to be believed.
+JUSTIFIED_BY_ITSELF = (AbsenceReason.STRIKE, AbsenceReason.TEACHER, AbsenceReason.TRIP)
+# What an illness proved by a certificate replaces.
+WEAKER_REASONS = ("", AbsenceReason.NONE, AbsenceReason.FAMILY)
+TIMED = (Tariff.Unit.HOUR, Tariff.Unit.HALF_HOUR, Tariff.Unit.QUARTER)
+WRITTEN = (
+    "booking", "household", "establishment", "state", "minutes", "reason", "certificate", "certificate_at",
+    "entered_by", "entered_at",
+)  # fmt: skip
+COLUMNS = (
+    "booking_id", "household_id", "establishment_id", "state", "minutes", "reason", "certificate_id",
+    "certificate_at",
+)  # fmt: skip
+MOST_FOUND = 20
+LONGEST_MINUTES = 24 * 60
+
+
+class AttendanceRefused(Exception):
+    """The act is refused; the message is the French sentence to show."""
+
+
+class Standing(models.TextChoices):
+    """Where a child stands for a formula on a day, once and for all in these words."""
+
+    EXPECTED = "expected", "Attendu"
+    PRESENT = "present", "Présent"
+    JUSTIFIED = "justified", "Absent, justifié"
+    UNJUSTIFIED = "unjustified", "Absent, non justifié"
+    UNBOOKED = "unbooked", "Présent sans réservation"
+
+
+def standing(*, booked: bool, state: str = "", reason: str = "", certified: bool = False) -> Standing:
+    """`state`: an AttendanceState, empty while nothing is entered; `certified`: a certificate covers it."""
+    if not booked:
+        return Standing.UNBOOKED
+    if not state:
+        return Standing.EXPECTED
+    if state == AttendanceState.PRESENT:
+        return Standing.PRESENT
+    return Standing.JUSTIFIED if certified or reason in JUSTIFIED_BY_ITSELF else Standing.UNJUSTIFIED
+
+
+def standing_of(attendance: Attendance | None) -> Standing:
+    """That of a booking, by its attendance, or of an attendance without booking."""
+    if attendance is None:
+        return Standing.EXPECTED
+    return standing(
+        booked=attendance.booking_id is not None,
+        state=attendance.state,
+        reason=attendance.reason,
+        certified=attendance.certificate_at is not None,
+    )
+
+
+# The list of a day --------------------------------------------------------------------------------------
+
+
+class Said(NamedTuple):
+    """What is said of a child that was expected."""
+
+    state: str
+    reason: str = ""
+    minutes: int | None = None
+
+
+@dataclass
+class Row:
+    """A child expected for a formula on a day, what is known of it, and what the page proposes."""
+
+    booking: Booking
+    group: str
+    attendance: Attendance | None
+    certificate: AbsenceCertificate | None
+    said: Said
+    trouble: str = ""
+
+    @property
+    def standing(self) -> Standing:
+        return standing_of(self.attendance)
+
+    @property
+    def cancelling(self) -> bool:
+        return self.booking.state == BookingState.CANCEL_REQUESTED
+
+    @property
+    def present_though_certified(self) -> bool:
+        return self.certificate is not None and self.said.state == AttendanceState.PRESENT
+
+
+@dataclass
+class Sheet:
+    """Who is expected at an establishment for a formula on a day, and who came besides."""
+
+    establishment: Establishment
+    formula: Formula
+    day: date
+    rows: list[Row]
+    unbooked: list[Attendance]
+    timed: bool
+
+    @classmethod
+    def load(cls, establishment: Establishment, formula: Formula, day: date) -> "Sheet":
+        """In 5 queries whatever the children."""
+        bookings = list(_expected(establishment, formula, day))
+        children = [booking.child_id for booking in bookings]
+        known = {
+            one.child_id: one
+            for one in Attendance.objects.filter(child__in=children, formula=formula, day=day)
+        }
+        covered = covering(children, day)
+        rows = []
+        for booking in bookings:
+            attendance, certificate = known.get(booking.child_id), covered.get(_home(booking))
+            group = ", ".join(word for word in (booking.attended, booking.school) if word)
+            rows.append(Row(booking, group, attendance, certificate, _proposed(attendance, certificate)))
+        unbooked = (
+            Attendance.objects.unreserved()
+            .filter(establishment=establishment, formula=formula, day=day)
+            .exclude(child__in=children)
+            .select_related("child", "household")
+            .annotate(is_billed=Exists(BilledItem.objects.filter(attendance=OuterRef("pk"))))
+            .order_by("child__last_name", "child__first_name", "pk")
+        )
+        timed = FormulaTariff.objects.filter(formula=formula, tariff__unit__in=TIMED).exists()
+        return cls(establishment, formula, day, rows, list(unbooked), timed)
+
+    @property
+    def counts(self) -> dict[Standing, int]:
+        """How many stand where, those who came besides too."""
+        found = dict.fromkeys(Standing, 0)
+        for row in self.rows:
+            found[row.standing] += 1
+        found[Standing.UNBOOKED] = len(self.unbooked)
+        return found
+
+    @property
+    def last_entry(self) -> Attendance | None:
+        """What was entered last."""
+        entered = [*(row.attendance for row in self.rows if row.attendance), *self.unbooked]
+        return max(entered, key=lambda one: one.entered_at, default=None)
+
+
+def _expected(establishment: Establishment, formula: Formula, day: date) -> QuerySet[Any]:
+    attended = Schooling.objects.filter(
+        child=OuterRef("child"), school_year=OuterRef("enrolment__school_year")
+    )
+    return (
+        Booking.objects.holding()
+        .filter(establishment=establishment, formula=formula, day=day)
+        .annotate(
+            attended=Subquery(attended.values("school_class__name")[:1]),
+            school=Subquery(attended.values("school_class__school__name")[:1]),
+        )
+        .select_related("child")
+        .order_by("school", "attended", "child__last_name", "child__first_name", "pk")
+    )
+
+
+def _proposed(attendance: Attendance | None, certificate: AbsenceCertificate | None) -> Said:
+    """Everybody came, but for those who were entered absent or whose absence is certified."""
+    if attendance is not None:
+        return Said(attendance.state, attendance.reason, attendance.minutes)
+    if certificate is not None:
+        return Said(AttendanceState.ABSENT, AbsenceReason.ILLNESS)
+    return Said(AttendanceState.PRESENT)
+
+
+def _home(row: Booking | Attendance) -> tuple[int, int]:
+    return row.household_id, row.child_id
+
+
+def covering(children: Collection[int], day: date) -> dict[tuple[int, int], AbsenceCertificate]:
+    """The accepted certificates that cover a day, by (household, child)."""
+    found = AbsenceCertificate.objects.filter(
+        child__in=children,
+        first_day__lte=day,
+        last_day__gte=day,
+        state=AbsenceCertificate.State.ACCEPTED,
+    )
+    return {_home(one): one for one in found.order_by("-given_at", "-pk")}
+
+
+def formulas(establishment: Establishment, day: date) -> list[Any]:
+    """The formulas taken at an establishment; `expected` says for how many children that day."""
+    here = Q(establishment=establishment, day=day)
+    held = Booking.objects.holding().filter(here, formula=OuterRef("pk")).order_by()
+    return list(
+        Formula.objects.filter(activity__establishments=establishment)
+        .annotate(expected=Subquery(held.values("formula").annotate(n=Count("pk")).values("n")))
+        .select_related("activity")
+        .order_by("activity__order", "activity__name", "order", "name")
+    )
+
+
+def _with_adults() -> QuerySet[Custody]:
+    return Custody.objects.select_related("child", "household").prefetch_related(
+        Prefetch("household__guardians", Guardian.objects.order_by("pk"))
+    )
+
+
+def homes(keys: Collection[int]) -> list[Custody]:
+    """Children, each with the home of that key."""
+    return list(_with_adults().filter(pk__in=keys).order_by("child__last_name", "child__first_name", "pk"))
+
+
+def homes_of(words: str, formula: Formula | None = None) -> list[Any]:
+    """Children whose name holds all of `words`, once a home; those enrolled for `formula` first."""
+    found = _with_adults()
+    for word in words.split()[:4]:
+        found = found.filter(Q(child__first_name__icontains=word) | Q(child__last_name__icontains=word))
+    if not words.strip():
+        return []
+    enrolled: Any = Value(False)
+    if formula is not None:
+        enrolled = Exists(
+            Enrolment.objects.filter(
+                child=OuterRef("child"),
+                household=OuterRef("household"),
+                activity=formula.activity_id,
+                state=EnrolmentState.ACCEPTED,
+            )
+        )
+    return list(
+        found.annotate(enrolled=enrolled).order_by(
+            Case(When(enrolled=True, then=0), default=1),
+            "child__last_name",
+            "child__first_name",
+            "child_id",
+            "household_id",
+        )[:MOST_FOUND]
+    )
+
+
+# Writing ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Recorded:
+    """What a save did: rows written, and what the agent should know."""
+
+    written: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+def lock(children: Iterable[int]) -> None:
+    """The attendance of these children is written by one transaction at a time."""
+    list(
+        Child.objects.select_for_update(no_key=True)
+        .filter(pk__in=set(children))
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+
+
+@transaction.atomic
+def record(
+    establishment: Establishment,
+    formula: Formula,
+    day: date,
+    said: Mapping[int, Said],
+    *,
+    came: Collection[int] = (),
+    left_out: Collection[int] = (),
+    by: User,
+    at: datetime,
+) -> Recorded:
+    """Enters a list: `said` by booking, `came` besides (Custody keys), `left_out` who had been entered as
+    come besides by mistake (Attendance keys). Bookings of which nothing is said stay as they are.
+
+    An absence on a day that an accepted certificate covers is certified by it. Raises AttendanceRefused for a
+    day that has not come.
+    """
+    if day > timezone.localdate(at):
+        raise AttendanceRefused("Ce jour n'est pas encore venu : on pointe le jour même, ou après.")
+    homes = list(Custody.objects.filter(pk__in=came).select_related("child").order_by("pk"))
+    here = Booking.objects.filter(establishment=establishment, formula=formula, day=day, pk__in=said)
+    lock([*here.values_list("child_id", flat=True), *(home.child_id for home in homes)])
+    listed = list(here.holding().select_related("child"))
+    children = [one.child_id for one in (*listed, *homes)]
+    billed = Exists(BilledItem.objects.filter(attendance=OuterRef("pk")))
+    rows = Attendance.objects.filter(child__in=children, formula=formula, day=day).annotate(is_billed=billed)
+    writing = _Writing(formula, day, by, at, {one.child_id: one for one in rows})
+    covered = covering(children, day)
+    for booking in listed:
+        writing.expected(booking, said[booking.pk], covered.get(_home(booking)))
+    held = Booking.objects.holding().filter(child__in=children, formula=formula, day=day)
+    booked = {one.child_id: one for one in held}
+    for home in homes:
+        writing.came(home, establishment, booked.get(home.child_id))
+    writing.take_out(
+        Attendance.objects.unreserved()
+        .filter(pk__in=left_out, establishment=establishment, formula=formula, day=day)
+        .select_related("child")
+        .annotate(is_billed=billed)
+    )
+    writing.write()
+    return writing.done
+
+
+class _Writing:
+    """Attendance of a formula on a day: what is known of it by child, read under lock, and what to write."""
+
+    def __init__(
+        self, formula: Formula, day: date, by: User | None, at: datetime, known: Mapping[int, Any]
+    ) -> None:
+        self.formula, self.day, self.by, self.at, self.known = formula, day, by, at, known
+        self.new: list[Attendance] = []
+        self.changed: list[Attendance] = []
+        self.done = Recorded()
+
+    def warn(self, text: str) -> None:
+        self.done.warnings.append(text)
+
+    def expected(self, booking: Booking, said: Said, certificate: AbsenceCertificate | None) -> None:
+        """One child of the list."""
+        row, before = self._row(booking.child_id)
+        if row.pk and row.booking_id is None and row.is_billed:
+            self.warn(f"{booking.child} : sa présence sans réservation est déjà facturée, elle reste.")
+            return
+        row.booking, row.household_id = booking, booking.household_id
+        row.establishment_id = booking.establishment_id
+        if said.state == AttendanceState.ABSENT:
+            row.state, row.reason, row.minutes = AttendanceState.ABSENT, said.reason, None
+            if certificate is not None:
+                _attach(row, certificate)
+        else:
+            self._present(row, said.minutes)
+            if certificate is not None:
+                self.warn(
+                    f"{booking.child} est pointé présent un jour couvert par un justificatif :"
+                    " ce jour reste facturé."
+                )
+        self._note(row, before)
+
+    def came(self, home: Custody, establishment: Establishment, booking: Booking | None) -> None:
+        """A child who was not on the list; `booking`: what it booked that day, here or elsewhere."""
+        if booking is not None and booking.establishment_id == establishment.pk:
+            self.warn(f"{home.child} avait réservé : son nom est dans la liste.")
+            return
+        row, before = self._row(home.child_id)
+        if row.state == AttendanceState.PRESENT:
+            self.warn(f"{home.child} est déjà pointé présent ce jour-là.")
+            return
+        # Booked elsewhere: that booking is honoured here, and billed once.
+        row.booking = booking
+        row.household_id = home.household_id if booking is None else booking.household_id
+        row.establishment_id = establishment.pk
+        self._present(row, None)
+        if booking is not None:
+            self.warn(f"{home.child} avait réservé ailleurs : sa présence ici compte pour cette réservation.")
+        self._note(row, before)
+
+    def certified(self, booking: Booking, certificate: AbsenceCertificate) -> bool:
+        """An absence under a certificate; False where the child was seen."""
+        row, before = self._row(booking.child_id)
+        if row.state == AttendanceState.PRESENT:
+            return False
+        row.booking, row.household_id = booking, booking.household_id
+        row.establishment_id = row.establishment_id or booking.establishment_id
+        row.state = AttendanceState.ABSENT
+        _attach(row, certificate)
+        self._note(row, before)
+        return True
+
+    def take_out(self, rows: Iterable[Any]) -> None:
+        """Those entered by mistake; one that an invoice bills stays."""
+        for row in rows:
+            if row.is_billed:
+                self.warn(f"{row.child} : cette présence est déjà facturée, elle reste.")
+            else:
+                row.delete()
+                self.done.written += 1
+
+    def _row(self, child: int) -> tuple[Any, dict[str, Any]]:
+        """The child's row, made when needed, and what it says so far."""
+        row = self.known.get(child) or Attendance(
+            child_id=child, formula=self.formula, day=self.day, state=""
+        )
+        return row, {name: getattr(row, name) for name in COLUMNS}
+
+    @staticmethod
+    def _present(row: Attendance, minutes: int | None) -> None:
+        row.state, row.reason, row.minutes = AttendanceState.PRESENT, "", minutes
+        row.certificate = row.certificate_at = None
+
+    def _note(self, row: Attendance, before: dict[str, Any]) -> None:
+        if row.pk and all(getattr(row, name) == value for name, value in before.items()):
+            return
+        row.entered_by, row.entered_at = self.by, self.at
+        (self.changed if row.pk else self.new).append(row)
+
+    def write(self) -> None:
+        _write(self.new, self.changed)
+        self.done.written += len(self.new) + len(self.changed)
+
+
+def _write(new: list[Attendance], changed: list[Attendance]) -> None:
+    """All rows and their history, in four queries at most."""
+    if new:
+        bulk_create_with_history(new, Attendance, default_user=new[0].entered_by)
+    if changed:
+        bulk_update_with_history(changed, Attendance, WRITTEN, default_user=changed[0].entered_by)
+
+
+def _attach(row: Attendance, certificate: AbsenceCertificate) -> None:
+    """The absence is proved; the earlier of two proofs counts."""
+    if row.reason in WEAKER_REASONS:
+        row.reason = AbsenceReason.ILLNESS
+    if row.certificate_at is None or certificate.given_at < row.certificate_at:
+        row.certificate_at, row.certificate_id = certificate.given_at, certificate.document_id
+
+
+@transaction.atomic
+def certify(certificate: AbsenceCertificate, *, until: date, by: User | None, at: datetime) -> list[date]:
+    """Writes the absences that an accepted certificate covers up to `until`, once; answers the days on which
+    the child was seen all the same, which stay as they are.
+
+    Days to come are left to whoever enters them, or to the night after them.
+    """
+    lock([certificate.child_id])
+    last = min(certificate.last_day, until)
+    bookings = Booking.objects.holding().filter(
+        household=certificate.household_id,
+        child=certificate.child_id,
+        day__range=(certificate.first_day, last),
+    )
+    rows = Attendance.objects.filter(child=certificate.child_id, day__range=(certificate.first_day, last))
+    known = {(one.formula_id, one.day): one for one in rows}
+    new: list[Attendance] = []
+    changed: list[Attendance] = []
+    seen: set[date] = set()
+    for booking in bookings.select_related("formula"):
+        row = known.get((booking.formula_id, booking.day))
+        writing = _Writing(booking.formula, booking.day, by, at, {booking.child_id: row} if row else {})
+        if not writing.certified(booking, certificate):
+            seen.add(booking.day)
+        new += writing.new
+        changed += writing.changed
+    _write(new, changed)
+    return sorted(seen)
