@@ -2,15 +2,17 @@
 
 `drafts(households, scope)` prices everything not billed yet up to the month's end, in a fixed number of
 queries for any number of households, and says what has no price. `invoicing.py` makes documents of them.
+`foresee(household, scope)` does it for a page of one family, which has few queries to spare.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -29,7 +31,7 @@ from billing.models import (
 from billing.tariffs import FactsBook, PriceBook, Quote
 from families.models import Guardian, Household
 from portal.reservations.models import Booking
-from portal.reservations.states import HOLDING
+from portal.reservations.states import HOLDING, BookingState
 
 Kind = InvoiceLine.Kind
 LOOK_BACK = timedelta(days=366)  # what was forgotten longer ago is no longer looked for
@@ -124,6 +126,38 @@ class Warnings:
     without_minutes: Counter[str] = field(default_factory=Counter)
 
 
+class Rare(StrEnum):
+    """What few households have to bill: where it is known that there is none, nothing of it is read."""
+
+    AGAIN = "again"
+    UNRESERVED = "unreserved"
+    ENDED = "ended"
+    RECONSIDERED = "reconsidered"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a page knows before it drafts the invoice of one household, and need not be read again."""
+
+    prices: PriceBook
+    people: Callable[[date, date], FactsBook]
+    policies: Mapping[int | None, absences.AbsenceRule]
+    rare: frozenset[Rare]
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What an invoice would say now; `asked`: the lines of what waits for the town hall's answer, were it
+    granted; `attendance`: what was entered, by booking."""
+
+    lines: list[Line]
+    asked: list[Line]
+    attendance: dict[int, str]
+    quotient: Decimal | None
+    warnings: Warnings
+
+
 class _Presence(NamedTuple):
     """A booking, or an unreserved presence (`booking` None), to be billed for the `turn`-th time."""
 
@@ -141,6 +175,7 @@ class _Presence(NamedTuple):
     late: bool
     period: int | None
     turn: int
+    state: str = ""
 
 
 def since(scope: Scope, settings: BillingSettings) -> date:
@@ -149,13 +184,22 @@ def since(scope: Scope, settings: BillingSettings) -> date:
     return max(settings.starts_on, earliest) if settings.starts_on else earliest
 
 
-def unbilled_bookings(scope: Scope, settings: BillingSettings) -> QuerySet[Booking]:
-    """Held bookings never billed."""
+def unbilled_bookings(
+    scope: Scope, settings: BillingSettings, states: Sequence[str] = HOLDING
+) -> QuerySet[Booking]:
+    """Bookings never billed: held ones unless `states` says which."""
     return Booking.objects.filter(
         scope.filter(),
         ~Exists(BilledItem.objects.filter(booking=OuterRef("pk"))),
         day__gte=since(scope, settings),
-        state__in=HOLDING,
+        state__in=states,
+    )
+
+
+def rebilled_bookings(scope: Scope, settings: BillingSettings) -> QuerySet[Booking]:
+    """Held bookings that were taken back once or more; some of them billed again since."""
+    return Booking.objects.filter(
+        scope.filter(), state__in=HOLDING, billed__turn__gte=2, day__gte=since(scope, settings)
     )
 
 
@@ -202,6 +246,34 @@ def households_concerned(scope: Scope, settings: BillingSettings) -> list[int]:
     return sorted(found)
 
 
+def rarities(scope: Scope, settings: BillingSettings) -> dict[str, Exists]:
+    """Whether a household has each of the rarer things to bill: annotations for a query of households."""
+    home = OuterRef("pk")
+    found: dict[Rare, QuerySet[Any]] = {
+        Rare.AGAIN: rebilled_bookings(scope, settings).filter(household=home),
+        Rare.UNRESERVED: unbilled_attendance(scope, settings).filter(household=home),
+        Rare.ENDED: billed_bookings_ended(scope, settings).filter(booking__household=home),
+        Rare.RECONSIDERED: billed_absences_entered_since(scope, settings).filter(booking__household=home),
+        Rare.MANUAL: ManualCharge.objects.filter(household=home, line=None),
+    }
+    return {kind.value: Exists(rows) for kind, rows in found.items()}
+
+
+def foresee(household: int, scope: Scope, settings: BillingSettings, known: Known) -> Foreseen:
+    """The lines of one household's invoice, and apart those of what it has asked for."""
+    drafting = _Drafting([household], scope, settings, known)
+    lines = drafting.lines()[household]
+    warnings, drafting.warnings = drafting.warnings, Warnings()
+    asked = [line for _, line in drafting.lines_of(drafting.asked)]
+    return Foreseen(
+        sorted(lines, key=_order),
+        sorted(asked, key=_order),
+        {pk: row.state for pk, row in drafting.attendances.items() if pk is not None},
+        drafting.people.quotient(household, scope.ends_on),
+        warnings,
+    )
+
+
 def drafts(
     households: Sequence[int], scope: Scope, settings: BillingSettings
 ) -> tuple[list[Draft], Warnings]:
@@ -211,7 +283,15 @@ def drafts(
 
 
 class _Drafting:
-    def __init__(self, households: Sequence[int], scope: Scope, settings: BillingSettings) -> None:
+    def __init__(
+        self,
+        households: Sequence[int],
+        scope: Scope,
+        settings: BillingSettings,
+        known: Known | None = None,
+    ) -> None:
+        self.known = known
+        self.asked: list[_Presence] = []
         self.ids = list(households)
         self.scope = scope
         self.settings = settings
@@ -230,12 +310,20 @@ class _Drafting:
         self.again = self._rows(Booking.objects.filter(pk__in=turns), turns) if turns else []
         formulas = {one.formula for one in (*self.presences, *self.again)}
         days = [one.day for one in (*self.presences, *self.again)] or [scope.month]
-        self.prices = PriceBook.load(formulas, min(days), max(days))
-        self.people = FactsBook.load(self.ids, min(days), max(days), asks=self.prices.asks)
+        if known is None:
+            self.prices = PriceBook.load(formulas, min(days), max(days))
+            self.people = FactsBook.load(self.ids, min(days), max(days), asks=self.prices.asks)
+        else:
+            self.prices = known.prices
+            asked = [one.day for one in self.asked]
+            self.people = known.people(min(days + asked), max([*days, *asked, scope.ends_on]))
         self.absent_days = self._absences()
         self.forgiven = self._forgiven()
 
     # Reading
+
+    def _may_have(self, kind: Rare) -> bool:
+        return self.known is None or kind in self.known.rare
 
     def _rows(self, bookings: QuerySet[Booking], turns: dict[int, int] | None = None) -> list[_Presence]:
         names = (
@@ -252,6 +340,7 @@ class _Drafting:
             "day",
             "late",
             "reservation__period_id",
+            "state",
         )
         rows = []
         for (
@@ -268,6 +357,7 @@ class _Drafting:
             day,
             late,
             period,
+            state,
         ) in bookings.order_by("household_id", "child_id", "day", "pk").values_list(*names):
             rows.append(
                 _Presence(
@@ -285,21 +375,25 @@ class _Drafting:
                     late,
                     period,
                     turns[pk] if turns else 1,
+                    state,
                 )
             )
         return rows
 
     def _bookings(self) -> list[_Presence]:
-        rows = self._rows(unbilled_bookings(self.scope, self.settings).filter(household_id__in=self.ids))
+        states = HOLDING if self.known is None else (*HOLDING, BookingState.REQUESTED)
+        rows = self._rows(
+            unbilled_bookings(self.scope, self.settings, states).filter(household_id__in=self.ids)
+        )
+        if self.known is not None:
+            self.asked = [row for row in rows if row.state == BookingState.REQUESTED]
+            rows = [row for row in rows if row.state != BookingState.REQUESTED]
+        if not self._may_have(Rare.AGAIN):
+            return rows
         # Taken back once, held again since: billed for another turn.
         again = dict(
-            Booking.objects.filter(
-                self.scope.filter(),
-                household_id__in=self.ids,
-                state__in=HOLDING,
-                billed__turn__gte=2,
-                day__gte=since(self.scope, self.settings),
-            )
+            rebilled_bookings(self.scope, self.settings)
+            .filter(household_id__in=self.ids)
             .annotate(turns=Max("billed__turn"))
             .order_by()
             .values_list("pk", "turns")
@@ -308,6 +402,8 @@ class _Drafting:
         return rows + (self._rows(Booking.objects.filter(pk__in=turns), turns) if turns else [])
 
     def _unreserved(self) -> list[_Presence]:
+        if not self._may_have(Rare.UNRESERVED):
+            return []
         attendances = (
             unbilled_attendance(self.scope, self.settings)
             .filter(household_id__in=self.ids)
@@ -335,13 +431,17 @@ class _Drafting:
 
     def _taken_back(self) -> dict[int, list[BilledItem]]:
         found: dict[int, list[BilledItem]] = defaultdict(list)
+        if not self._may_have(Rare.ENDED):
+            return found
         items = billed_bookings_ended(self.scope, self.settings).filter(booking__household_id__in=self.ids)
         for item in items.select_related("booking", "line__invoice").order_by("booking__day", "pk"):
             found[item.booking.household_id].append(item)
         return found
 
     @cached_property
-    def _policies(self) -> dict[int | None, absences.AbsenceRule]:
+    def _policies(self) -> Mapping[int | None, absences.AbsenceRule]:
+        if self.known is not None:
+            return self.known.policies
         return {policy.activity_id: policy.rule() for policy in AbsencePolicy.objects.all()}
 
     def _rule(self, activity: int) -> absences.AbsenceRule:
@@ -390,16 +490,18 @@ class _Drafting:
     # Writing drafts
 
     def all(self) -> list[Draft]:
+        return self._with_addresses(self.lines())
+
+    def lines(self) -> dict[int, list[Line]]:
+        """Every line, by household."""
         lines: dict[int, list[Line]] = defaultdict(list)
-        for household, line in self._presence_lines(self.presences):
+        for household, line in self.lines_of(self.presences):
             lines[household].append(line)
         for household, line in self._late_absences():
             lines[household].append(line)
         for household, items in self.taken_back.items():
             lines[household] += self._credit_lines(items)
-        for charge in ManualCharge.objects.filter(household_id__in=self.ids, line=None).select_related(
-            "child"
-        ):
+        for charge in self._manual():
             lines[charge.household_id].append(
                 Line(
                     Kind.MANUAL,
@@ -412,7 +514,12 @@ class _Drafting:
                 )
             )
         self._look_for_gaps()
-        return self._with_addresses(lines)
+        return lines
+
+    def _manual(self) -> Iterable[ManualCharge]:
+        if not self._may_have(Rare.MANUAL):
+            return ()
+        return ManualCharge.objects.filter(household_id__in=self.ids, line=None).select_related("child")
 
     def _with_addresses(self, lines: dict[int, list[Line]]) -> list[Draft]:
         homes = Household.objects.in_bulk(list(lines))
@@ -437,14 +544,14 @@ class _Drafting:
             found.append(draft)
         return found
 
-    def _presence_lines(self, presences: Iterable[_Presence]) -> Iterator[tuple[int, Line]]:
+    def lines_of(self, presences: Iterable[_Presence]) -> Iterator[tuple[int, Line]]:
+        """The lines of these presences, each with its household."""
         lines: dict[tuple[object, ...], Line] = {}
-        flats = self._flats_billed()
         for presence in presences:
             priced = self._quote(presence)
             if priced is None:
                 continue
-            line = self._line(lines, presence, *priced, flats)
+            line = self._line(lines, presence, *priced)
             line.days.append(presence.day)
         for key, line in lines.items():
             yield int(str(key[0])), line
@@ -522,7 +629,9 @@ class _Drafting:
             return Decimal(1)
         return Decimal(pricing.started(minutes, TIMED_UNITS[Tariff.Unit(tariff.unit)]))
 
-    def _flats_billed(self) -> set[str]:
+    @cached_property
+    def _flats(self) -> set[str]:
+        """The flat prices billed before."""
         return set(
             BilledItem.objects.filter(flat__gt="", line__invoice__household_id__in=self.ids).values_list(
                 "flat", flat=True
@@ -536,7 +645,6 @@ class _Drafting:
         kind: str,
         suffix: str,
         quote: Quote,
-        flats: set[str],
     ) -> Line:
         """The line that the presence joins, with its item added."""
         price, tariff = quote.price, quote.tariff
@@ -576,7 +684,7 @@ class _Drafting:
                 tariff.vat_percent,
                 tariff.care_percent,
             )
-            if flat and flat in flats:
+            if flat and flat in self._flats:
                 lines[key].unit_price = Decimal("0.00")
                 lines[key].label = f"{presence.formula_name} – forfait déjà facturé"
                 lines[key].quantity = Decimal(1)
@@ -617,6 +725,8 @@ class _Drafting:
 
     def _reconsidered(self) -> list[BilledItem]:
         """Billings whose absence was known after the invoice only."""
+        if not self._may_have(Rare.RECONSIDERED):
+            return []
         items = billed_absences_entered_since(self.scope, self.settings).filter(
             booking__household_id__in=self.ids
         )
@@ -626,7 +736,7 @@ class _Drafting:
         """Absences known after the invoice: taken back, and billed again where they still cost something."""
         if not self.reconsidered:
             return
-        priced = list(self._presence_lines(self.again))
+        priced = list(self.lines_of(self.again))
         new = {item.booking: item.amount for _, line in priced for item in line.items}
         changed = [item for item in self.reconsidered if new.get(item.booking_id, item.amount) != item.amount]
         by_household: dict[int, list[BilledItem]] = defaultdict(list)
