@@ -4,7 +4,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
 from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -25,6 +26,7 @@ from families.models import (
     Household,
     User,
 )
+from portal.admin_choices import TolerantChoices
 from portal.admin_site import Queue
 from portal.desk import (
     AcceptOrRefuse,
@@ -129,7 +131,7 @@ class GuardianInline(admin.StackedInline):
         return f"{guardian.user.username}, {guardian.user.email}" if guardian.user_id else "aucun"
 
 
-class CustodyInline(admin.TabularInline):
+class CustodyInline(TolerantChoices, admin.TabularInline):
     model = Custody
     extra = 0
     autocomplete_fields = ["child"]
@@ -287,7 +289,7 @@ class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
 # Children -------------------------------------------------------------------------------------------
 
 
-class HomesInline(admin.TabularInline):
+class HomesInline(TolerantChoices, admin.TabularInline):
     model = Custody
     extra = 0
     autocomplete_fields = ["household"]
@@ -460,8 +462,16 @@ class DocumentAdmin(NumberSearch):
 # Logins ---------------------------------------------------------------------------------------------
 
 
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RightsAdmin(TolerantChoices, GroupAdmin):
+    """Groups and their rights."""
+
+
 @admin.register(User)
-class LoginAdmin(UserAdmin):
+class LoginAdmin(TolerantChoices, UserAdmin):
     """Logins of families and of staff; whoever may change these gives rights."""
 
     desk_order = 9

@@ -45,6 +45,7 @@ class TownForm(forms.ModelForm):
     def clean_colour(self) -> str:
         """White text on the colour, and the colour on white, must be readable."""
         colour: str = self.cleaned_data["colour"].lower()
+        Town._meta.get_field("colour").run_validators(colour)
         if not theme.is_readable(colour):
             contrast = f"{theme.contrast(colour, theme.WHITE):.1f}".replace(".", ",")
             raise ValidationError(

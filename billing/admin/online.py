@@ -26,6 +26,7 @@ from billing.models import (
 )
 from billing.payments.interface import ProviderDown, ProviderRefused
 from billing.pricing import euros
+from portal.admin_choices import TolerantChoices
 from portal.admin_site import DeskLink, Queue
 from portal.desk import (
     NumberSearch,
@@ -243,7 +244,7 @@ class PaymentEventAdmin(ShownOnly):
 
 
 @admin.register(Mandate)
-class MandateAdmin(NumberSearch, WithHistory):
+class MandateAdmin(TolerantChoices, NumberSearch, WithHistory):
     list_display = ("rum", "household", "debtor", "signed_on", "revoked_on")
     list_filter = ("revoked_on",)
     list_select_related = ("household",)

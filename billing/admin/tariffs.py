@@ -27,6 +27,7 @@ from billing.models import (
     price_text,
 )
 from billing.tariffs import PriceBook, copy_tariff, next_dates
+from portal.admin_choices import TolerantChoices
 from portal.admin_site import DeskLink
 from portal.reservations.models import Formula, SchoolClass
 
@@ -545,7 +546,7 @@ def grid_problems(tariff: Tariff) -> list[pricing.Problem]:
 
 
 @admin.register(PackedMeal)
-class PackedMealAdmin(admin.ModelAdmin):
+class PackedMealAdmin(TolerantChoices, admin.ModelAdmin):
     list_display = ("enrolment", "valid_from", "valid_to")
     list_select_related = ("enrolment__child", "enrolment__activity", "enrolment__school_year")
     search_fields = ("enrolment__child__last_name", "enrolment__child__first_name")

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from portal.admin_choices import TolerantChoices
 from portal.desk import WithHistory, confirm_page, counted, log_all
 from portal.reservations import opening
 from portal.reservations.admin_deadlines import ActivityDeadlineForm
@@ -100,7 +101,7 @@ def _activity_shown(request: HttpRequest) -> Any:
 
 
 @admin.register(Activity)
-class ActivityAdmin(ExportsTown, WithHistory):
+class ActivityAdmin(TolerantChoices, ExportsTown, WithHistory):
     desk_order = 20
     form = ActivityForm
     list_display = ["name", "service", "processing", "during", "active", "order"]
@@ -125,7 +126,7 @@ class ActivityAdmin(ExportsTown, WithHistory):
 
 
 @admin.register(Period)
-class PeriodAdmin(WithHistory):
+class PeriodAdmin(TolerantChoices, WithHistory):
     desk_order = 21
     list_display = ["name", "activity", "school_year", "starts_on", "ends_on", "opens_at", "closes_at"]
     list_filter = ["activity", "school_year"]

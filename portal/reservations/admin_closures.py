@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from portal.admin_choices import TolerantChoices
 from portal.desk import counted
 from portal.reservations import booking, french, opening
 from portal.reservations.models import Closure, Period
@@ -18,7 +19,7 @@ CONFIRMED = "_closing_confirmed"
 
 
 @admin.register(Closure)
-class ClosureAdmin(admin.ModelAdmin):
+class ClosureAdmin(TolerantChoices, admin.ModelAdmin):
     desk_order = 10
     list_display = ["dates", "reason", "concerns", "opens"]
     list_display_links = ["dates"]

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from portal.admin_choices import TolerantChoices
 from portal.reservations.admin_calendar import CalendarImport, ImportsCalendar
 from portal.reservations.fields import names_of
 from portal.reservations.models import (
@@ -18,7 +19,7 @@ from portal.reservations.models import (
 
 
 @admin.register(Establishment)
-class EstablishmentAdmin(admin.ModelAdmin):
+class EstablishmentAdmin(TolerantChoices, admin.ModelAdmin):
     desk_order = 30
     list_display = ["name", "kind", "days", "phone", "active"]
     list_filter = ["kind", "active"]
@@ -44,7 +45,7 @@ class SchoolYearAdmin(ImportsCalendar, admin.ModelAdmin):
 
 
 @admin.register(SchoolClass)
-class SchoolClassAdmin(admin.ModelAdmin):
+class SchoolClassAdmin(TolerantChoices, admin.ModelAdmin):
     desk_order = 32
     list_display = ["name", "level", "school", "school_year"]
     list_filter = ["school_year", "school", "level"]
@@ -55,7 +56,7 @@ class SchoolClassAdmin(admin.ModelAdmin):
 
 
 @admin.register(Schooling)
-class SchoolingAdmin(admin.ModelAdmin):
+class SchoolingAdmin(TolerantChoices, admin.ModelAdmin):
     desk_order = 33
     list_display = ["child", "school_class", "school", "school_year"]
     list_filter = ["school_year", "school_class__school", "school_class__level"]

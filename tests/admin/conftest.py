@@ -6,11 +6,12 @@ from datetime import date
 import pytest
 from django.test import Client
 
+from catering.models import Menu
 from families.models import User
 from portal.reservations import booking
-from portal.reservations.models import Activity, Reservation
+from portal.reservations.models import Activity, Capacity, Closure, Reservation
 from tests.conftest import Family, logged_in
-from tests.factories import ReservationFactory, ReservationLineFactory, UserFactory
+from tests.factories import HealthFactory, ReservationFactory, ReservationLineFactory, UserFactory
 
 THURSDAY = date(2026, 11, 26)
 FRIDAY = date(2026, 11, 27)
@@ -40,3 +41,17 @@ def asks(canteen, now) -> Callable[..., Reservation]:
         return booking.submit(draft, by=who.user, at=now)
 
     return ask
+
+
+@pytest.fixture
+def lived_in(asks, books, waits, canteen):
+    """A desk with a row of nearly everything."""
+    asks(books, THURSDAY)
+    asks(waits, THURSDAY, FRIDAY, on_request=False)
+    HealthFactory(child=books.child, has_pai=True, allergies="Arachides")
+    Capacity.objects.create(
+        activity=canteen.activity, establishment=canteen.restaurant, part="noon", places=120
+    )
+    Closure.objects.create(starts_on=FRIDAY, ends_on=FRIDAY, why=Closure.Why.TRIP)
+    menu = Menu.objects.create(restaurant=canteen.restaurant, day=THURSDAY)
+    menu.dishes.create(course="main", name="Gratin", allergens=["milk"])

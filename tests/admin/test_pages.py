@@ -1,27 +1,7 @@
 """Every page of the desk answers."""
 
-import pytest
 from django.contrib import admin
 from django.urls import reverse
-
-from catering.models import Menu
-from portal.reservations.models import Capacity, Closure
-from tests.admin.conftest import FRIDAY, THURSDAY
-from tests.factories import HealthFactory
-
-
-@pytest.fixture
-def lived_in(asks, books, waits, canteen):
-    """A desk with a row of nearly everything."""
-    asks(books, THURSDAY)
-    asks(waits, THURSDAY, FRIDAY, on_request=False)
-    HealthFactory(child=books.child, has_pai=True, allergies="Arachides")
-    Capacity.objects.create(
-        activity=canteen.activity, establishment=canteen.restaurant, part="noon", places=120
-    )
-    Closure.objects.create(starts_on=FRIDAY, ends_on=FRIDAY, why=Closure.Why.TRIP)
-    menu = Menu.objects.create(restaurant=canteen.restaurant, day=THURSDAY)
-    menu.dishes.create(course="main", name="Gratin", allergens=["milk"])
 
 
 def pages():
