@@ -1,10 +1,16 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.core.checks import register
+
+from portal.checks import private_storage
 
 
 class PortalConfig(AppConfig):
     name = "portal"
     verbose_name = "Portail"
+
+    def ready(self) -> None:
+        register(private_storage)
 
 
 class PortalAdminConfig(AdminConfig):

@@ -15,6 +15,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import private_files
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -212,12 +214,10 @@ STATICFILES_DIRS = [
 MEDIA_ROOT = VAR_DIR / "media"  # public files: the town's crest
 MEDIA_URL = "/media/"
 PRIVATE_ROOT = VAR_DIR / "private"  # proofs, certificates, invoices: served only by views that check
+PRIVATE_STORAGE_URL = env.str("PRIVATE_STORAGE_URL", default="")  # or in an S3-compatible store
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "private": {
-        "BACKEND": "portal.uploads.PrivateStorage",
-        "OPTIONS": {"location": str(PRIVATE_ROOT)},
-    },
+    "private": private_files.storage(PRIVATE_STORAGE_URL, PRIVATE_ROOT),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # forms; files stream to disk

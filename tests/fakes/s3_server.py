@@ -1,0 +1,72 @@
+"""A small S3: puts, gets, heads and deletes objects of its buckets, for who signs with the right key."""
+
+import hashlib
+from email.utils import formatdate
+from urllib.parse import unquote, urlsplit
+
+from tests.fakes.server import Fake, Handler
+
+MISSING = '<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>None</Message></Error>'
+DENIED = '<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>No</Message></Error>'
+
+
+class S3Handler(Handler):
+    fake: "FakeS3"
+
+    def do_PUT(self) -> None:  # noqa: N802
+        content = self.body()
+        if self._refused():
+            return
+        self.fake.sent_headers.append({name.lower(): value for name, value in self.headers.items()})
+        self.fake.objects[self._key()] = content
+        self.say("", ETag=f'"{hashlib.md5(content).hexdigest()}"')  # noqa: S324 (what S3 answers)
+
+    def do_GET(self) -> None:  # noqa: N802
+        if self._refused():
+            return
+        content = self.fake.objects.get(self._key())
+        if content is None:
+            self.say("" if self.command == "HEAD" else MISSING, status=404, kind="application/xml")
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Last-Modified", formatdate(usegmt=True))
+        self.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}"')  # noqa: S324
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def do_DELETE(self) -> None:  # noqa: N802
+        if self._refused():
+            return
+        self.fake.objects.pop(self._key(), None)
+        self.say("", status=204)
+
+    def _key(self) -> str:
+        """« bucket/folder/name », as the path says it."""
+        return unquote(urlsplit(self.path).path).lstrip("/")
+
+    def _refused(self) -> bool:
+        self.fake.asked.append(f"{self.command} {self._key()}")
+        if self.misbehaves():
+            return True
+        signed = self.headers.get("Authorization", "")
+        if not signed.startswith(f"AWS4-HMAC-SHA256 Credential={self.fake.key}/"):
+            self.say("" if self.command == "HEAD" else DENIED, status=403, kind="application/xml")
+            return True
+        return False
+
+
+class FakeS3(Fake):
+    """`objects` by « bucket/key »; `sent_headers` of every put, in order."""
+
+    handler = S3Handler
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
+        self.objects: dict[str, bytes] = {}
+        self.sent_headers: list[dict[str, str]] = []
