@@ -19,6 +19,7 @@ from django.utils import timezone
 from families.models import Household
 from portal.demo.canteen import AHEAD, Canteen, Promised
 from portal.demo.factories import PASSWORD
+from portal.demo.last_year import bill_last_november
 from portal.demo.leisure import Leisure
 from portal.demo.menus import write_menus
 from portal.demo.money import bill_past_months
@@ -120,6 +121,7 @@ def load(households: int, *, at: datetime, tick: Callable[[], object] = lambda: 
     cook(activity, today, rng)
     if households <= BIG_TOWN:
         bill_past_months(since, at, rng)
+        bill_last_november(at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(
