@@ -72,7 +72,6 @@ INSTALLED_APPS = [
     "csp",
     "django_tasks",
     "django_tasks_db",
-    "import_export",
     "simple_history",
 ]
 
@@ -281,7 +280,6 @@ if not DEMO:
 
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"
-IMPORT_EXPORT_USE_TRANSACTIONS = True
 # History is read: going back to an old version would write states behind the verbs' back.
 SIMPLE_HISTORY_REVERT_DISABLED = True
 
