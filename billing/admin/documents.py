@@ -13,12 +13,16 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from billing import files, invoicing, pdf, showing
+from billing import files, invoicing, pdf, reminder_letters, reminding, showing
+from billing.admin.downloads import download
+from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
 from billing.drafting import Scope
 from billing.models import BillingRun, BillingSettings, CreditNote, Invoice, InvoiceLine, ManualCharge
 from billing.pricing import euros
 from billing.tasks import issue_month
 from billing.views import pdf_response
+from portal import mailing
+from portal.admin_choices import TolerantChoices
 from portal.admin_site import DeskLink
 from portal.desk import NumberSearch, OwnPages, ShownOnly, ShownOnlyInline, badge
 from portal.reservations import french
@@ -276,24 +280,26 @@ class CreditForm(forms.Form):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ShownOnly, NumberSearch, OwnPages):
-    list_display = ("number", "month_shown", "household", "payer", "total_shown", "left_shown", "state_shown")
-    list_filter = (MonthFilter, BalanceFilter, "series", "year", "run")
+class InvoiceAdmin(RemindsInvoices, ShownOnly, NumberSearch, OwnPages):
+    list_display = ("number", "month_shown", "household", "payer", "total_shown", "left_shown", "state_shown",
+                    "reminded_shown")  # fmt: skip
+    list_filter = (MonthFilter, BalanceFilter, ReminderFilter, "series", "year", "run")
     search_fields = ("number", "payer")
     search_help_text = "Numéro de facture, nom du destinataire ou numéro de foyer"
     list_select_related = ("household",)
     list_per_page = 50
-    inlines = (LineInline,)
+    inlines = (LineInline, NoticeInline)
     fields = ("number", "month_shown", "issued_at", "due_on", "household", "payer", "address", "quotient",
               "total_shown", "paid_shown", "credited_shown", "left_shown", "state_shown")  # fmt: skip
     readonly_fields = fields
     change_list_template = "admin/billing/invoices.html"
     change_form_template = "admin/billing/invoice.html"
-    actions = ("download_pdfs", "download_csv", "download_lines", "download_xlsx")
+    actions = ("download_pdfs", "download_csv", "download_lines", "download_xlsx", "tell_selected",
+               "remind_selected")  # fmt: skip
     desk_order = 2
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).with_balance()
+        return reminding.with_reminders(super().get_queryset(request).with_balance())
 
     @admin.display(description="mois", ordering="month")
     def month_shown(self, invoice: Invoice) -> str:
@@ -381,6 +387,11 @@ class InvoiceAdmin(ShownOnly, NumberSearch, OwnPages):
             except invoicing.BillingRefused as refusal:
                 form.add_error(None, str(refusal))
             else:
+                mailing.post(
+                    "billing/credit_note",
+                    reminder_letters.addresses([invoice.household_id]).get(invoice.household_id, []),
+                    reminder_letters.credit(note),
+                )
                 messages.success(request, f"L'avoir n° {note.number} de {euros(note.amount)} est émis.")
                 return redirect("admin:billing_invoice_change", pk)
         context = {
@@ -419,14 +430,6 @@ class InvoiceAdmin(ShownOnly, NumberSearch, OwnPages):
         )
 
 
-def download(content: Any, name: str, content_type: str) -> StreamingHttpResponse:
-    """A file handed over piece by piece, kept by no cache."""
-    answer = StreamingHttpResponse(content, content_type=content_type)
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    answer["Cache-Control"] = "private, no-store"
-    return answer
-
-
 @admin.register(CreditNote)
 class CreditNoteAdmin(ShownOnly):
     list_display = ("number", "invoice", "amount", "reason", "issued_at", "issued_by")
@@ -436,7 +439,7 @@ class CreditNoteAdmin(ShownOnly):
 
 
 @admin.register(ManualCharge)
-class ManualChargeAdmin(NumberSearch):
+class ManualChargeAdmin(TolerantChoices, NumberSearch):
     list_display = ("label", "household", "quantity", "unit_price", "reason", "billed_by")
     list_select_related = ("household", "line__invoice")
     search_fields = ("label", "reason")

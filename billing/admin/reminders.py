@@ -196,11 +196,13 @@ class RemindsInvoices(OwnPages):
         found, work = reminding.sent(at), _work(request.GET.get("travail", ""), at)
         if found is None and work is None:
             raise Http404
+        done = found.invoices if found else 0
         context = {
             "found": found,
             "work": work,
-            "done": found.invoices if found else 0,
-            "missing": max(work.asked - (found.invoices if found else 0), 0) if work else 0,
+            "done": done,
+            "progress": counted(done, "facture relancée", "factures relancées"),
+            "missing": max(work.asked - done, 0) if work else 0,
             "levels": _shown(found.levels) if found else [],
             "left": euros(found.left) if found else "",
             "paper": reminder_letters.households(at, only_paper=True).count(),
