@@ -153,7 +153,7 @@ class Foreseen:
 
     lines: list[Line]
     asked: list[Line]
-    attendance: dict[int, str]
+    attendance: dict[int, Attendance]
     quotient: Decimal | None
     warnings: Warnings
 
@@ -264,11 +264,14 @@ def foresee(household: int, scope: Scope, settings: BillingSettings, known: Know
     drafting = _Drafting([household], scope, settings, known)
     lines = drafting.lines()[household]
     warnings, drafting.warnings = drafting.warnings, Warnings()
+    # A flat price that what is booked pays already comes once.
+    if counted := {item.flat for line in lines for item in line.items if item.flat}:
+        drafting.flats.update(counted)
     asked = [line for _, line in drafting.lines_of(drafting.asked)]
     return Foreseen(
         sorted(lines, key=_order),
         sorted(asked, key=_order),
-        {pk: row.state for pk, row in drafting.attendances.items() if pk is not None},
+        {pk: row for pk, row in drafting.attendances.items() if pk is not None},
         drafting.people.quotient(household, scope.ends_on),
         warnings,
     )
@@ -558,13 +561,14 @@ class _Drafting:
 
     def _forgiven(self) -> set[int]:
         """Late bookings that cost nothing more: the first of a child's month, after those billed before."""
-        late = [one for one in (*self.presences, *self.again) if one.late]
+        late = [one for one in (*self.presences, *self.again, *self.asked) if one.late]
         late = [one for one in late if self.prices.free_late(one.formula, one.day)]
         if not late:
             return set()
         bookings = (
             Booking.objects.filter(
-                Q(state__in=HOLDING) | Q(billed__isnull=False),
+                Q(state__in=(*HOLDING, BookingState.REQUESTED) if self.asked else HOLDING)
+                | Q(billed__isnull=False),
                 household_id__in={one.household for one in late},
                 formula_id__in={one.formula for one in late},
                 late=True,
@@ -572,12 +576,14 @@ class _Drafting:
             )
             .annotate(invoice=Min("billed__line__invoice"))
             .order_by()
-            .values_list("invoice", "day", "pk", "household_id", "child_id", "formula_id")
+            .values_list("state", "invoice", "day", "pk", "household_id", "child_id", "formula_id")
         )
         found: set[int] = set()
         so_far: Counter[tuple[int, int, int, int, int]] = Counter()
-        for _, day, pk, household, child, formula in sorted(
-            bookings, key=lambda one: (one[0] is None, one[0] or 0, one[1], one[2])
+        # What waits for an answer takes what the others leave.
+        for _, _, day, pk, household, child, formula in sorted(
+            bookings,
+            key=lambda one: (one[0] == BookingState.REQUESTED, one[1] is None, one[1] or 0, one[2], one[3]),
         ):
             key = (household, child, formula, day.year, day.month)
             so_far[key] += 1
@@ -630,7 +636,7 @@ class _Drafting:
         return Decimal(pricing.started(minutes, TIMED_UNITS[Tariff.Unit(tariff.unit)]))
 
     @cached_property
-    def _flats(self) -> set[str]:
+    def flats(self) -> set[str]:
         """The flat prices billed before."""
         return set(
             BilledItem.objects.filter(flat__gt="", line__invoice__household_id__in=self.ids).values_list(
@@ -684,7 +690,7 @@ class _Drafting:
                 tariff.vat_percent,
                 tariff.care_percent,
             )
-            if flat and flat in self._flats:
+            if flat and flat in self.flats:
                 lines[key].unit_price = Decimal("0.00")
                 lines[key].label = f"{presence.formula_name} – forfait déjà facturé"
                 lines[key].quantity = Decimal(1)

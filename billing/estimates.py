@@ -14,8 +14,10 @@ from datetime import date
 from decimal import Decimal
 
 from billing import pricing
-from billing.models import BillingSettings, Tariff
+from billing.absences import AbsenceRule
+from billing.models import AbsencePolicy, BillingSettings, Tariff
 from billing.tariffs import FactsBook, PriceBook
+from families.models import Household
 from portal.reservations.models import Enrolment, Formula, SchoolYear
 
 FRESH_SECONDS = 30
@@ -31,7 +33,26 @@ class _Rules:
     read_at: float
 
 
+@dataclass(frozen=True)
+class TownRules:
+    """What every invoice rests on that is no household's: read at a moment of the process's clock."""
+
+    prices: PriceBook
+    years: list[SchoolYear]
+    settings: BillingSettings
+    policies: dict[int | None, AbsenceRule]
+    read_at: float
+
+    def people(self, household: Household, first: date, last: date) -> FactsBook:
+        """What prices ask of a household, in one query."""
+        same_activity = self.settings.siblings == BillingSettings.Siblings.ACTIVITY
+        return FactsBook.of_household(
+            household, first, last, asks=self.prices.asks, years=self.years, same_activity=same_activity
+        )
+
+
 _kept: dict[int, _Rules] = {}
+_town: list[TownRules] = []
 
 
 def _rules(activity_id: int) -> _Rules:
@@ -48,9 +69,26 @@ def _rules(activity_id: int) -> _Rules:
     return _kept[activity_id]
 
 
+def town_rules() -> TownRules:
+    """The rules for all activities, kept as long."""
+    now = time.monotonic()
+    if not _town or now - _town[0].read_at > FRESH_SECONDS:
+        _town[:] = [
+            TownRules(
+                PriceBook.of_town(),
+                list(SchoolYear.objects.order_by("-starts_on")),
+                BillingSettings.current(),
+                {policy.activity_id: policy.rule() for policy in AbsencePolicy.objects.all()},
+                now,
+            )
+        ]
+    return _town[0]
+
+
 def forget() -> None:
     """Reads the tariffs anew on the next call: between tests."""
     _kept.clear()
+    _town.clear()
 
 
 class Estimates:

@@ -90,6 +90,11 @@ class PriceBook:
         return cls._of(links, date.min, date.max)
 
     @classmethod
+    def of_town(cls) -> "PriceBook":
+        """Every formula's tariffs, of all times."""
+        return cls._of(FormulaTariff.objects.all(), date.min, date.max)
+
+    @classmethod
     def _of(cls, found: QuerySet[FormulaTariff], first: date, last: date) -> "PriceBook":
         links = list(found.select_related("formula").order_by("formula__order", "formula_id", "pk"))
         tariffs = (

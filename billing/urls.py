@@ -6,6 +6,7 @@ app_name = "billing"
 
 urlpatterns = [
     path("", views.invoice_list, name="invoices"),
+    path("previsionnelle/", views.provisional_invoice, name="provisional"),
     path("<int:invoice_id>/", views.invoice, name="invoice"),
     path("<int:invoice_id>/pdf/", views.invoice_pdf, name="invoice_pdf"),
     path("attestation-fiscale/<int:year>/", yearly_views.certificate, name="tax_certificate"),

@@ -4,10 +4,11 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing import pdf, reminding, showing, yearly
+from billing import pdf, provisional, reminding, showing, yearly
 from billing.models import Invoice, InvoiceState, Payment
 from families.models import Household
 
@@ -46,6 +47,22 @@ def invoice(request: HttpRequest, invoice_id: int) -> HttpResponse:
         "reminded_on": timezone.localdate(reminder.sent_at) if reminder else None,
     }
     return render(request, "billing/invoice_page.html", context)
+
+
+@require_safe
+def provisional_invoice(request: HttpRequest) -> HttpResponse:
+    """« Facture prévisionnelle » of the running month, or of the one before or after it."""
+    today = timezone.localdate()
+    months = provisional.Months.around(today)
+    wanted = months.read(request.GET.get("mois", ""))
+    home = get_object_or_404(provisional.homes(request.user, months, wanted))
+    invoices = provisional.pending(home, months)
+    if wanted not in invoices:
+        month = months.running if months.running in invoices else invoices[0]
+        return redirect(f"{reverse('billing:provisional')}?mois={month:%Y-%m}")
+    return render(
+        request, "billing/provisional.html", {"foreseen": provisional.foresee(home, months, wanted, today)}
+    )
 
 
 @require_safe

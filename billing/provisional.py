@@ -1,0 +1,332 @@
+"""« Facture prévisionnelle »: what a household's next invoice will say if nothing changes. Writes nothing.
+
+    home_of(user, months, wanted) -> Household     with what there is to tell, in one query
+    foresee(home, months, wanted, today) -> Provisional
+
+`drafting.py` prices it as it will price the invoice; here its lines are parted by child, and their days
+between those past and those to come. The first month that is not billed holds whatever was never billed
+before; what a later month says begins with its first day, since the rest goes on the invoice before it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import groupby
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+
+from billing import drafting
+from billing.drafting import Item, Known, Line, Rare, Scope
+from billing.estimates import TownRules, town_rules
+from billing.models import AbsenceCertificate, Attendance, AttendanceState, BillingRun, InvoiceLine
+from billing.pricing import euros, number
+from billing.showing import days_in_words
+from families.models import Household, User
+from portal.reservations import french
+from portal.reservations.models import Booking
+from portal.reservations.states import HOLDING, BookingState
+
+Kind = InvoiceLine.Kind
+
+
+@dataclass(frozen=True)
+class Months:
+    """The month before, the running one and the next, by their first days."""
+
+    before: date
+    running: date
+    following: date
+
+    @classmethod
+    def around(cls, today: date) -> "Months":
+        running = today.replace(day=1)
+        return cls((running - timedelta(days=1)).replace(day=1), running, _next(running))
+
+    def read(self, value: str) -> date:
+        """« 2026-12 »; the running month where it is none of the three."""
+        return next((one for one in self.all if f"{one:%Y-%m}" == value), self.running)
+
+    @property
+    def all(self) -> tuple[date, date, date]:
+        return self.before, self.running, self.following
+
+
+@dataclass(frozen=True)
+class ShownLine:
+    """A line in words; `past` and `coming` are days."""
+
+    label: str
+    activity: str
+    quantity: str
+    unit_price: str
+    amount: str
+    past: str
+    coming: str
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """A child's lines and their sum."""
+
+    name: str
+    lines: list[ShownLine]
+    total: str
+
+
+@dataclass(frozen=True)
+class MonthLink:
+    key: str
+    name: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Provisional:
+    """The page: `changes` are sentences about what may still move, `asked` what waits for an answer."""
+
+    month_name: str
+    running: bool
+    links: list[MonthLink]
+    groups: list[Group]
+    total: str
+    asked: list[Group]
+    asked_total: str
+    quotient: str
+    without_quotient: bool
+    when: str
+    carried: str
+    changes: list[str]
+    billed: str
+
+
+def homes(user: User, months: Months, wanted: date) -> QuerySet[Household]:
+    """The user's household, with what its page asks beside its bookings: read in one query."""
+    rules = town_rules()
+    scope, before = Scope(wanted), Scope(months.before)
+    done = BillingRun.objects.filter(state=BillingRun.State.DONE, activities=None, establishments=None)
+    under_way = BillingRun.objects.filter(month=wanted).exclude(state=BillingRun.State.DONE)
+    mine = Q(household=OuterRef("pk"))
+    to_come = Booking.objects.filter(
+        mine,
+        state__in=(*HOLDING, BookingState.REQUESTED),
+        day__range=(months.following, Scope(months.following).ends_on),
+    )
+    certificates = AbsenceCertificate.objects.filter(
+        mine, state=AbsenceCertificate.State.REQUESTED, first_day__lte=scope.ends_on
+    )
+    return Household.objects.visible_to(user).annotate(
+        **drafting.rarities(scope, rules.settings),
+        before_billed=Exists(done.filter(month=months.before)),
+        running_billed=Exists(done.filter(month=months.running)),
+        has_before=Exists(drafting.unbilled_bookings(before, rules.settings).filter(mine))
+        | Exists(drafting.unbilled_attendance(before, rules.settings).filter(mine)),
+        has_following=Exists(to_come),
+        certificate_waits=Exists(certificates),
+        run_due_on=Subquery(under_way.values("due_on")[:1]),
+    )
+
+
+def pending(home: Household, months: Months) -> list[date]:
+    """The months whose invoice is to come, as far as there is something on it; the running one always,
+    unless it is billed. `home` comes from `homes`."""
+    if home.running_billed:  # type: ignore[attr-defined]
+        return [months.following]
+    found = [months.running]
+    if home.has_before and not home.before_billed:  # type: ignore[attr-defined]
+        found.insert(0, months.before)
+    if home.has_following:  # type: ignore[attr-defined]
+        found.append(months.following)
+    return found
+
+
+def foresee(home: Household, months: Months, wanted: date, today: date) -> Provisional:
+    """The page of a month among `pending`; `home` comes from `homes` asked for that month."""
+    rules = town_rules()
+    invoices = pending(home, months)
+    scope = Scope(wanted)
+    rare = {kind for kind in Rare if getattr(home, kind.value)}
+    known = Known(
+        rules.prices, lambda first, last: rules.people(home, first, last), rules.policies, frozenset(rare)
+    )
+    found = drafting.foresee(home.pk, scope, rules.settings, known)
+    lines, asked = found.lines, found.asked
+    if wanted != invoices[0]:
+        lines, asked = _from(lines, wanted), _from(asked, wanted)
+    total = sum((line.amount for line in lines), Decimal(0))
+    asked_total = sum((line.amount for line in asked), Decimal(0))
+    priced = any(line.kind in (Kind.PRESENCE, Kind.FLAT) for line in [*lines, *asked])
+    without_quotient = priced and home.pk in found.warnings.without_quotient
+    return Provisional(
+        month_name=_name(wanted),
+        running=wanted == months.running,
+        links=[MonthLink(f"{one:%Y-%m}", _name(one), one == wanted) for one in invoices],
+        groups=list(_groups(lines, found.attendance, today)),
+        total=euros(total),
+        asked=list(_groups(asked, {}, today)),
+        asked_total=euros(asked_total) if asked_total else "",
+        quotient="" if found.quotient is None else number(found.quotient),
+        without_quotient=without_quotient,
+        when=_when(home, rules, scope, today),
+        carried=_carried(lines, total, rules),
+        changes=_changes(home, rules, scope, lines, found, today),
+        billed=_name(months.running) if wanted == months.following and home.running_billed else "",  # type: ignore[attr-defined]
+    )
+
+
+# Lines ---------------------------------------------------------------------------------------------------
+
+
+def _pairs(line: Line) -> list[tuple[Item, date]]:
+    """What the line bills, day by day."""
+    return list(zip((item for item in line.items if not item.flat), line.days, strict=True))
+
+
+def _from(lines: Sequence[Line], first: date) -> list[Line]:
+    """What is left for an invoice whose days begin on `first`; the one before takes the rest."""
+    return [kept for line in lines if (kept := _cut(line, first)) is not None]
+
+
+def _cut(line: Line, first: date) -> Line | None:
+    if line.kind in (Kind.CREDIT, Kind.DEBIT, Kind.MANUAL):
+        return None
+    pairs = [(item, day) for item, day in _pairs(line) if day >= first]
+    if not pairs:
+        return None
+    if len(pairs) == len(line.days):
+        return line
+    kept = replace(line, items=[item for item, _ in pairs], days=[day for _, day in pairs])
+    if line.kind == Kind.FLAT:
+        return replace(kept, unit_price=Decimal("0.00"), label=f"{line.label}, facturé le mois d'avant")
+    amount = sum((item.amount for item in kept.items), Decimal(0))
+    share = Decimal(len(pairs)) / len(line.days)
+    return replace(kept, quantity=amount / line.unit_price if line.unit_price else line.quantity * share)
+
+
+def _groups(lines: Sequence[Line], attendance: dict[int, Attendance], today: date) -> Iterator[Group]:
+    for name, group in groupby(lines, key=lambda line: line.child_name):
+        of_child = list(group)
+        yield Group(
+            name or "Divers",
+            [_shown(line, attendance, today) for line in of_child],
+            euros(sum((line.amount for line in of_child), Decimal(0))),
+        )
+
+
+def _is_past(item: Item, day: date, attendance: dict[int, Attendance], today: date) -> bool:
+    """Today is past once somebody has entered whether the child came."""
+    return day < today or item.attendance is not None or item.booking in attendance
+
+
+def _shown(line: Line, attendance: dict[int, Attendance], today: date) -> ShownLine:
+    past, coming = [], []
+    for item, day in _pairs(line):
+        (past if _is_past(item, day, attendance, today) else coming).append(day)
+    return ShownLine(
+        line.label,
+        line.activity_name,
+        number(line.quantity),
+        euros(line.unit_price),
+        euros(line.amount),
+        days_in_words(past),
+        days_in_words(coming),
+        line.explanation,
+    )
+
+
+# Sentences -----------------------------------------------------------------------------------------------
+
+
+def _when(home: Household, rules: TownRules, scope: Scope, today: date) -> str:
+    """When the invoice comes, and until when it will have to be paid, as far as one can know."""
+    if home.run_due_on:  # type: ignore[attr-defined]
+        due = french.day(home.run_due_on)  # type: ignore[attr-defined]
+        return f"La mairie est en train de l'établir. Elle sera à payer avant le {due}."
+    days = rules.settings.payment_days
+    time = f"vous aurez ensuite {days} {'jour' if days < 2 else 'jours'} pour la payer."
+    if scope.ends_on < today:
+        return f"Le mois est terminé : la mairie va établir la facture, {time}"
+    first = french.day(_next(scope.month))
+    return f"La mairie établit la facture une fois le mois terminé, à partir du {first} ; {time}"
+
+
+def _carried(lines: Sequence[Line], total: Decimal, rules: TownRules) -> str:
+    if not lines or total >= max(rules.settings.minimum_amount, Decimal("0.01")):
+        return ""
+    if total < 0:
+        return "Ce montant est en votre faveur : il sera déduit d'une prochaine facture."
+    if total == 0:
+        return "Il n'y aurait rien à payer."
+    least = euros(rules.settings.minimum_amount)
+    return f"Sous {least}, il n'y a pas de facture : ce montant est reporté sur la suivante."
+
+
+def _changes(
+    home: Household,
+    rules: TownRules,
+    scope: Scope,
+    lines: Sequence[Line],
+    found: drafting.Foreseen,
+    today: date,
+) -> list[str]:
+    """What may still move the total, in sentences."""
+    said = []
+    if scope.ends_on >= today:
+        said.append("Les jours que vous réservez ou annulez à temps s'ajoutent ou se retirent.")
+    if home.certificate_waits:  # type: ignore[attr-defined]
+        said.append(
+            "Un justificatif d'absence attend la réponse de la mairie : s'il est accepté, les jours"
+            " qu'il couvre peuvent ne plus être facturés."
+        )
+    if without := _unexcused(lines, found, rules):
+        said.append(
+            f"{_days(without, 'jour', 'jours')} d'absence {'compté' if without < 2 else 'comptés'} sans"
+            " justificatif : donné à temps, il peut éviter la facturation."
+        )
+    if unseen := _not_entered(lines, found.attendance, today):
+        one, many = "n'est pas encore pointé : il compte", "ne sont pas encore pointés : ils comptent"
+        verb = one if unseen < 2 else many
+        said.append(f"{_days(unseen, 'jour passé', 'jours passés')} {verb} comme présence.")
+    if timed := found.warnings.without_minutes:
+        count = sum(timed.values())
+        said.append(
+            f"{_days(count, 'présence', 'présences')} à la durée : une seule unité est comptée tant que"
+            " l'heure de départ n'est pas connue."
+        )
+    for formula, count in found.warnings.unpriced.most_common():
+        said.append(f"{formula} : {_days(count, 'présence', 'présences')} sans prix pour le moment.")
+    return said
+
+
+def _unexcused(lines: Sequence[Line], found: drafting.Foreseen, rules: TownRules) -> int:
+    """Absences that cost something and that no certificate covers."""
+    if rules.policies and not any(policy.certificates_count for policy in rules.policies.values()):
+        return 0
+    rows = [found.attendance.get(item.booking) for line in lines for item in line.items if item.amount > 0]
+    return sum(
+        row is not None and row.state == AttendanceState.ABSENT and not row.certificate_at for row in rows
+    )
+
+
+def _not_entered(lines: Sequence[Line], attendance: dict[int, Attendance], today: date) -> int:
+    """Days gone by without a word, where somebody enters who comes."""
+    taken = {line.formula for line in lines for item in line.items if item.booking in attendance}
+    return sum(
+        day < today and item.booking is not None and item.booking not in attendance
+        for line in lines
+        if line.formula in taken and line.kind != Kind.CREDIT
+        for item, day in _pairs(line)
+    )
+
+
+def _days(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count < 2 else many}"
+
+
+def _name(month: date) -> str:
+    return f"{french.MONTHS[month.month - 1]} {month.year}"
+
+
+def _next(month: date) -> date:
+    return (month + timedelta(days=31)).replace(day=1)
