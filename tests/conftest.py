@@ -331,5 +331,6 @@ def pages(books, canteen, now) -> list[str]:
         f"/reservations/{draft.pk}/abandonner/",
         f"/reservations/{recorded.pk}/",
         "/reservations/catering/toutes/",
+        "/factures/previsionnelle/",
         "/nulle-part/",
     ]
