@@ -7,7 +7,8 @@ CGI, article 200 quater B: the credit rests on « dépenses effectivement suppor
   back by the bank has taken its part out of the allocations, and so lowers the year in which it was paid;
 - for its *care* alone (BOI-IR-RICI-300, § 140): a payment is spread over all lines of its invoice in
   proportion, and each line counts for the share its tariff had when it was issued
-  (`InvoiceLine.care_percent`; meals have none unless the town itemises one);
+  (`InvoiceLine.care_percent`; meals have none unless the town itemises one). A credit note lowers all lines
+  of its invoice alike: what may be paid, not its proportions;
 - for the household that paid it: with alternating custody, each its own payments.
 
     spread(amount, weights) -> [Decimal]             cents that add up to the amount

@@ -22,10 +22,7 @@ from portal.desk import LONGEST_NUMBER, OwnPages
 A_PAGE = 50
 PERMISSION = "billing.view_payment"
 LINK = DeskLink(
-    "Attestations fiscales",
-    "billing_payment_tax_certificates",
-    PERMISSION,
-    "frais de garde payés par an",
+    "Attestations fiscales", "billing_payment_tax_certificates", PERMISSION, "frais de garde payés par an"
 )
 
 
@@ -53,11 +50,7 @@ class TaxCertificates(OwnPages):
         return [
             path(here, wrap(self.tax_certificates), name="billing_payment_tax_certificates"),
             path(f"{here}<int:year>/", wrap(self.tax_zip), name="billing_payment_tax_zip"),
-            path(
-                f"{here}<int:year>/<int:pk>/",
-                wrap(self.tax_pdf),
-                name="billing_payment_tax_certificate",
-            ),
+            path(f"{here}<int:year>/<int:pk>/", wrap(self.tax_pdf), name="billing_payment_tax_certificate"),
             *super().get_urls(),
         ]
 
@@ -82,13 +75,7 @@ class TaxCertificates(OwnPages):
                 "over": yearly.is_over(chosen, today),
                 "available_from": yearly.available_from(chosen),
                 "rows": [
-                    {
-                        "certificate": one,
-                        "children": [
-                            (child.child, child.born_on, euros(child.amount)) for child in one.children
-                        ],
-                        "total": euros(one.total),
-                    }
+                    {"certificate": one, "children": one.rows, "total": euros(one.total)}
                     for one in yearly.certificates(list(page), chosen)
                 ],
             }

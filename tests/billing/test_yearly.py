@@ -15,16 +15,15 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from billing import invoicing, paying, yearly
-from billing.models import BillingSettings, Invoice, InvoiceLine
+from billing.models import BillingSettings
 from billing.yearly import Line, Paid, care, spread
 from families.models import Child
-from tests.factories import ChildFactory, GuardianFactory, HouseholdFactory, InvoiceFactory, paris
+from tests.billing.care import JANUARY_2027, OLD, YOUNG, invoiced, pays
+from tests.factories import ChildFactory, GuardianFactory, HouseholdFactory, paris
 
 D = Decimal
 NBSP = "\N{NO-BREAK SPACE}"
-YOUNG, OLD = date(2022, 5, 10), date(2016, 8, 8)
 BIRTHS = {1: YOUNG, 2: date(2023, 3, 1), 3: OLD}
-JANUARY_2027 = paris(2027, 1, 4, 9)
 
 cents = st.integers(1, 500_000).map(lambda number: D(number).scaleb(-2))
 any_cents = st.integers(-100_000, 500_000).map(lambda number: D(number).scaleb(-2))
@@ -133,35 +132,6 @@ def test_a_credit_of_another_year_is_not_counted_a_second_time():
 
 
 # Loaded ---------------------------------------------------------------------------------------------------
-
-
-def invoiced(household, *lines, month=date(2026, 3, 1)) -> Invoice:
-    """An issued invoice of these lines: (child, amount, care in per cent)."""
-    invoice = InvoiceFactory(
-        household=household,
-        month=month,
-        total=sum(D(amount) for _, amount, _ in lines),
-        line_count=len(lines),
-    )
-    InvoiceLine.objects.bulk_create(
-        InvoiceLine(
-            invoice=invoice,
-            position=position,
-            child=child,
-            child_name=str(child or ""),
-            label="Accueil du soir" if percent else "Repas",
-            quantity=1,
-            unit_price=D(amount),
-            amount=D(amount),
-            care_percent=percent,
-        )
-        for position, (child, amount, percent) in enumerate(lines, start=1)
-    )
-    return invoice
-
-
-def pays(household, amount, day, **more):
-    return paying.record(household, D(amount), "cheque", paid_on=day, by=None, at=JANUARY_2027, **more)
 
 
 def of(household, year=2026):

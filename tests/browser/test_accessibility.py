@@ -5,6 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 from playwright.sync_api import Page
 
+from tests.billing.care import tax_pages
 from tests.browser.conftest import PHONE, WIDE
 from tests.conftest import PUBLIC_PAGES
 from tests.leisure.cast import MONDAY, brother, centre, enrol, holidays, plays, value, wednesdays
@@ -69,6 +70,17 @@ def test_pages_of_leisure_have_no_barrier(leisure_pages, open_page, size):
     page = open_page("roux", size=size)
     found = []
     for address in leisure_pages:
+        page.goto(address)
+        found += faults(page)
+    assert found == []
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE, (320, 640)], ids=["wide", "phone", "narrow"])
+def test_tax_certificates_have_no_barrier(books, open_page, size):
+    addresses = tax_pages(books.household)
+    page = open_page("roux", size=size)
+    found = []
+    for address in addresses:
         page.goto(address)
         found += faults(page)
     assert found == []

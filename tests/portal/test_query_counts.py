@@ -6,6 +6,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from portal import town
+from tests.billing.care import tax_pages
 from tests.conftest import PUBLIC_PAGES
 
 HOME_LIMIT, PAGE_LIMIT = 14, 12
@@ -28,6 +29,11 @@ def queries(client: Client, address: str) -> int:
 def test_home_and_pages_of_a_family_stay_within_their_queries(pages, client_of_roux):
     counts = {address: queries(client_of_roux, address) for address in pages}
     assert counts.pop("/") <= HOME_LIMIT
+    assert {address: count for address, count in counts.items() if count > PAGE_LIMIT} == {}
+
+
+def test_tax_certificates_stay_within_their_queries(books, client_of_roux):
+    counts = {address: queries(client_of_roux, address) for address in tax_pages(books.household)}
     assert {address: count for address, count in counts.items() if count > PAGE_LIMIT} == {}
 
 
