@@ -98,8 +98,8 @@ class RemindsInvoices(OwnPages):
     def reminded_shown(self, invoice: Invoice) -> str:
         if not invoice.reminders:
             return "–"
-        day = timezone.localtime(invoice.reminded_at).date()
-        return f"Relancée {invoice.reminders} fois, le {french.short_day(day, year=True)}"
+        day = timezone.localtime(invoice.reminded_at)
+        return f"Relancée {invoice.reminders} fois, le {day:%d/%m/%Y}"
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

@@ -175,7 +175,7 @@ def test_only_the_accountants_remind(late, agent_client, books_client):
 def test_the_list_says_how_often_and_filters_by_it(late, regie_client, waits):
     remind(invoices=Invoice.objects.filter(pk=late.pk))
     page = said(regie_client.get(reverse(LIST)))
-    assert "Relancée 1 fois, le 4 janvier 2027" in page
+    assert "Relancée 1 fois, le 04/01/2027" in page
 
     def numbers(level):
         found = regie_client.get(reverse(LIST), {"relances": level}).context_data["cl"].queryset
