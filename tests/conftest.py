@@ -20,6 +20,7 @@ from django.db import connection
 from django.test import Client
 
 from billing import estimates, immutable
+from billing.models import AbsenceCertificate
 from families.models import Child, Guardian, Household, User
 from portal import town as town_module
 from portal.models import Town
@@ -310,6 +311,9 @@ def pages(books, canteen, now) -> list[str]:
 
     recorded = booking.submit(choose(12, wait=(13,)), by=books.user, at=now)
     draft = choose(19, 20)
+    certificate = AbsenceCertificate.objects.create(
+        household=books.household, child=books.child, first_day=now.date(), last_day=now.date(), given_at=now
+    )
     planning = f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/"
     return [
         "/",
@@ -321,6 +325,11 @@ def pages(books, canteen, now) -> list[str]:
         "/mon-mot-de-passe/",
         f"/enfants/{books.child.pk}/",
         f"/enfants/{books.child.pk}/sante/",
+        "/absences/",
+        f"/absences/{certificate.pk}/retirer/",
+        f"/absences/enfant/{books.child.pk}/",
+        f"/absences/enfant/{books.child.pk}/?du=2026-11-12&au=2026-11-13",
+        f"/absences/enfant/{books.child.pk}/?du=2026-11-13&au=2026-11-12",
         "/cantine/inscription/",
         f"/cantine/inscriptions/{books.enrolment.pk}/",
         "/cantine/reservation/?annulation",

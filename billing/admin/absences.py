@@ -202,11 +202,8 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
     @admin.display(description="jours réservés")
     def concerned(self, obj: AbsenceCertificate) -> SafeString | str:
         found = absent.outlook(obj.household, obj.child, obj.first_day, obj.last_day, given=obj.given_at)
-        said = [(line,) for line in absent.lines(found.days)]
-        if not said:
-            return "aucun jour réservé"
-        items = format_html_join("", "<li>{}</li>", said)
-        return format_html('<ul class="desk-rows">{}</ul>', items)
+        said = format_html_join("<br>", "{}", [(line,) for line in absent.lines(found.days)])
+        return said or "aucun jour réservé"
 
     @admin.display(description="justificatif")
     def proof_link(self, obj: AbsenceCertificate) -> SafeString | str:

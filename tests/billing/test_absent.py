@@ -80,10 +80,17 @@ def test_a_parent_reads_the_rule_and_what_becomes_of_each_day_before_sending(boo
     assert "Envoyer le justificatif" not in before
     chosen = text_of(books_client.get(page(books.child), days()))
     assert "Jeudi 5 novembre 2026" in chosen and "Vendredi 6 novembre 2026" in chosen
-    assert chosen.index("reste facturé</span>") < chosen.index("non facturé</span>")
-    assert chosen.count("non facturé</span>") == 1
+    assert chosen.index("<strong>reste facturé") < chosen.index("<strong>non facturé")
+    assert chosen.count("<strong>non facturé") == 1
     assert "Envoyer le justificatif" in chosen
     assert not AbsenceCertificate.objects.exists()
+
+
+def test_a_certificate_that_would_change_nothing_is_told_so(books, ill, books_client):
+    AbsencePolicy.objects.create(within_hours=48)
+    chosen = text_of(books_client.get(page(books.child), days()))
+    assert "il n'évite la facturation d'aucun des jours réservés du 5 au 6 novembre 2026" in chosen
+    assert "<strong>non facturé" not in chosen
 
 
 def test_a_certificate_is_received_when_the_server_says(books, ill, books_client):

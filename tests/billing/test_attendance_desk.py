@@ -12,10 +12,16 @@ from billing import absent, attendance, invoicing
 from billing.attendance import Said, Standing, standing
 from billing.models import AbsenceCertificate, Attendance, BilledItem, Invoice
 from portal.reservations.models import Booking
-from portal.reservations.states import BookingState
+from portal.reservations.states import BookingState, Outcome
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import NOW, enrolled, family
-from tests.factories import BookingFactory, EstablishmentFactory, paris
+from tests.factories import (
+    BookingFactory,
+    EstablishmentFactory,
+    ReservationFactory,
+    ReservationLineFactory,
+    paris,
+)
 from tests.families.conftest import text_of
 
 MONDAY, TUESDAY = date(2026, 11, 9), date(2026, 11, 10)
@@ -307,3 +313,49 @@ def test_a_list_of_ten_costs_what_a_list_of_one_costs(lina, where, canteen, year
     fields = {f"etat-{booking.pk}": "absent" for booking in everybody}
     assert cost(agent_client.post, **fields) == saved
     assert Attendance.objects.filter(state="absent").count() == 10
+
+
+# The family ---------------------------------------------------------------------------------------------
+
+
+def test_a_family_reads_where_its_child_stood_and_reports_an_absence_from_there(
+    books, canteen, enter, books_client
+):
+    days = [date(2026, 11, 5), date(2026, 11, 6), MONDAY, TUESDAY]
+    reservation = ReservationFactory(
+        enrolment=books.enrolment, period=canteen.period, state="accepted", submitted_at=NOW
+    )
+    for day in days:
+        ReservationLineFactory(
+            reservation=reservation, formula=canteen.formula, day=day, outcome=Outcome.ACCEPTED
+        )
+    seen, missed, today, to_come = (BookingFactory(enrolment=books.enrolment, day=day) for day in days)
+    enter({seen: ("present",)}, day=seen.day)
+    enter({missed: ("absent", "")}, day=missed.day)
+    page = text_of(books_client.get(reverse("reservations:detail", args=[reservation.pk])))
+    assert page.count("Absent, non justifié") == page.count(">Présent<") == 1
+    report = reverse("absences:report", args=[books.child.pk])
+    asked = [day for day in days if f"{report}?du={day}&au={day}" in page.replace("&amp;", "&")]
+    assert asked == [missed.day, today.day]
+    assert to_come.day not in asked
+
+
+def test_the_detail_of_a_reservation_costs_the_same_for_one_day_and_ten(books, canteen, books_client, enter):
+    reservation = ReservationFactory(
+        enrolment=books.enrolment, period=canteen.period, state="accepted", submitted_at=NOW
+    )
+
+    def cost(days):
+        for day in days:
+            ReservationLineFactory(
+                reservation=reservation, formula=canteen.formula, day=day, outcome=Outcome.ACCEPTED
+            )
+            enter({BookingFactory(enrolment=books.enrolment, day=day): ("absent", "")}, day=day)
+        where = reverse("reservations:detail", args=[reservation.pk])
+        books_client.get(where)
+        with CaptureQueriesContext(connection) as queries:
+            books_client.get(where)
+        return len(queries)
+
+    once = cost([date(2026, 11, 2)])
+    assert cost([date(2026, 11, day) for day in (3, 4, 5, 6, 9)]) == once

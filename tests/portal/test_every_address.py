@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from billing.models import OnlinePayment, Payment
+from billing.models import AbsenceCertificate, OnlinePayment, Payment
 from families.models import AuthorisedPerson, Document
 from portal.reservations import booking
 from portal.reservations.booking import Choice
@@ -80,6 +80,13 @@ def ids(books, canteen, now) -> dict[str, Any]:
     assert draft is not None
     person = AuthorisedPerson.objects.create(child=books.child, name="Dominique Roux", phone="0100000000")
     return NO_ID | {
+        "certificate_id": AbsenceCertificate.objects.create(
+            household=books.household,
+            child=books.child,
+            first_day=now.date(),
+            last_day=now.date(),
+            given_at=now,
+        ).pk,
         "child_id": books.child.pk,
         "document_id": Document.objects.create(household=books.household, name="quotient.pdf").pk,
         "enrolment_id": books.enrolment.pk,
