@@ -156,7 +156,7 @@ def test_credit_notes_are_taken_off(billed):
 
 def test_a_service_has_its_share_of_what_was_paid(billed, books, canteen):
     evening = FormulaFactory(activity=ActivityFactory(code="soir", service="leisure"), code="soir")
-    invoice = InvoiceFactory(household=books.household, month=NOVEMBER_1, total=D("40.00"))
+    invoice = InvoiceFactory(household=books.household, month=NOVEMBER_1, total=D("40.00"), line_count=3)
     for position, (formula, amount) in enumerate([(evening, 30), (canteen.formula, 6), (None, 4)], start=1):
         InvoiceLine.objects.create(
             invoice=invoice, position=position, formula=formula, label="x", quantity=1, unit_price=amount,
