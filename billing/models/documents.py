@@ -8,6 +8,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Round
+from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from billing.models.attendance import Attendance
@@ -422,7 +423,7 @@ class InvoiceNotice(models.Model):
 
     def __str__(self) -> str:
         what = f"relance {self.level}" if self.level else "avis"
-        return f"{self.invoice} – {what} du {self.sent_at:%d/%m/%Y}"
+        return f"{self.invoice} – {what} du {timezone.localtime(self.sent_at):%d/%m/%Y}"
 
 
 class PaymentState(models.TextChoices):
