@@ -1,6 +1,5 @@
 """Private files lie in a folder or in an S3-compatible store, as one setting says; never in public."""
 
-
 import pytest
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
