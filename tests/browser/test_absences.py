@@ -63,7 +63,7 @@ def test_an_agent_calls_the_roll_on_a_phone(transactional_db, canteen, books, wa
     lina = page.get_by_role("group", name="Roux Lina")
     expect(lina.get_by_role("radio", name="Présent")).to_be_checked()
     expect(lina.get_by_label("Motif")).to_be_hidden()
-    answer = lina.locator("label", has_text="Absent")
+    answer = lina.get_by_text("Absent", exact=True)
     assert answer.bounding_box()["height"] >= 44
     answer.click()
     lina.get_by_label("Motif").select_option("Maladie")
