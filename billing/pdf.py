@@ -1,4 +1,4 @@
-"""Invoices and other documents on paper: the only module that knows WeasyPrint.
+"""Invoices and other documents on paper.
 
 draw(template, context, *styles, identifier=…) -> bytes  any document of the town hall
 stored(invoice, at=…) -> InvoicePdf      printed once, then always the same file (checksum kept)
@@ -8,7 +8,7 @@ read(pdf) -> bytes                       raises PdfLost when the file is gone an
 import hashlib
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +21,6 @@ from django.db.models import Sum
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from weasyprint import CSS, HTML
-from weasyprint.text.fonts import FontConfiguration
 
 from billing import showing
 from billing.models import Invoice, InvoiceLine, InvoicePdf, PaymentState
@@ -35,17 +33,6 @@ QR_MARGIN = 4  # modules of white around a code, as readers ask for
 
 class PdfLost(Exception):
     """The printed invoice is no longer in the storage; the message says so in French."""
-
-
-@cache
-def _fonts() -> FontConfiguration:
-    return FontConfiguration()
-
-
-@cache
-def _style(path: Path) -> CSS:
-    """Parsed once a process."""
-    return CSS(string=path.read_text(encoding="utf-8"), font_config=_fonts())
 
 
 class Code(NamedTuple):
@@ -79,24 +66,14 @@ def pay_url(invoice: Invoice) -> str:
     return f"{portal}{reverse('billing:pay')}?facture={invoice.pk}" if portal else ""
 
 
-def _nothing(url: str, *args: Any, **kwargs: Any) -> Any:
-    """A document fetches nothing: no image of elsewhere, no file of the server."""
-    raise ValueError(f"A document has no outside resource: {url}")
-
-
 def draw(template: str, context: dict[str, Any], *styles: Path, identifier: str) -> bytes:
     """The PDF (tagged, PDF/UA) of a template with its style sheets; the same input gives the same bytes.
 
     The template's `<html lang>` and `<title>` become those of the document.
     """
-    html = render_to_string(template, context)
-    return HTML(string=html, url_fetcher=_nothing).write_pdf(
-        stylesheets=[_style(style) for style in styles],
-        font_config=_fonts(),
-        pdf_variant="pdf/ua-1",
-        pdf_identifier=identifier.encode(),
-        full_fonts=False,
-    )
+    from billing import printing  # by the first print only: see there
+
+    return printing.pdf_of(render_to_string(template, context), styles, identifier=identifier)
 
 
 def render(invoice: Invoice, paid: Decimal = Decimal(0)) -> bytes:

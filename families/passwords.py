@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from zxcvbn import zxcvbn
 
 STRONG_ENOUGH = 3  # of 4: more than 10^8 guesses
 LONGEST_JUDGED = 72  # zxcvbn's own limit; what follows can only make a password stronger
@@ -55,6 +54,8 @@ class StrengthValidator:
 
     def validate(self, password: str, user: Any = None) -> None:
         """Raises ValidationError, with advice in French, below STRONG_ENOUGH of zxcvbn's scale."""
+        from zxcvbn import zxcvbn  # its lists of words take 12 MB: only where a password is chosen
+
         own = [getattr(user, name, "") for name in ("username", "first_name", "last_name", "email")]
         own += [part for value in own for part in value.replace("@", ".").split(".")]
         judged = zxcvbn(password[:LONGEST_JUDGED], COMMON_HERE + [value for value in own if value])

@@ -1,14 +1,16 @@
 """The demo town's money: the past months billed as they would have been, most of them paid."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from random import Random
 
+from django.db import transaction
 from django.utils import timezone
 
 from billing import invoicing, paying
 from billing.drafting import Scope
-from billing.models import Payment
+from billing.models import BillingRun, Invoice, Payment
 
 DAYS_TO_ISSUE = timedelta(days=5)
 MEANS = (Payment.Means.CHEQUE, Payment.Means.TRANSFER, Payment.Means.CASH, Payment.Means.CARD)
@@ -24,14 +26,28 @@ def bill_past_months(since: date, at: datetime, rng: Random) -> None:
         moment = timezone.make_aware(datetime.combine(day, time(8)))
         run = invoicing.start(Scope(month), by=None, at=moment)
         invoicing.issue(run, at=moment)
-        last = month == months[-1]
-        for place, invoice in enumerate(run.invoices.select_related("household").order_by("sequence")):
-            # The household shown first has paid, but for its last invoice.
-            if (not last) if place == 0 else rng.random() < PAID[last]:
-                paid_on = min(day + timedelta(days=rng.randrange(1, 25)), today)
-                paying.record(
-                    invoice.household, invoice.total, rng.choice(MEANS), paid_on=paid_on, by=None, at=at
-                )
+        _pay(run, day, at, last=month == months[-1], rng=rng)
+
+
+def _pay(run: BillingRun, issued: date, at: datetime, *, last: bool, rng: Random) -> None:
+    """Most invoices are paid within weeks, each day's payments recorded together in the evening."""
+    today = timezone.localdate(at)
+    by_day: dict[date, list[Invoice]] = defaultdict(list)
+    for place, invoice in enumerate(run.invoices.order_by("sequence")):
+        # The household shown first has paid, but for its last invoice.
+        if (not last) if place == 0 else rng.random() < PAID[last]:
+            by_day[min(issued + timedelta(days=rng.randrange(1, 25)), today)].append(invoice)
+    for day, invoices in sorted(by_day.items()):
+        collected = [
+            paying.Credit(
+                invoice.household_id, invoice.total, rng.choice(MEANS), "", [(invoice.pk, invoice.total)]
+            )
+            for invoice in invoices
+        ]
+        left = {invoice.pk: invoice.total for invoice in invoices}
+        evening = min(timezone.make_aware(datetime.combine(day, time(17))), at)
+        with transaction.atomic():
+            paying.credit(collected, left=left, at=evening)
 
 
 def _over(since: date, today: date) -> Iterator[date]:

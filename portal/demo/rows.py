@@ -3,13 +3,14 @@
 Keys are given by the writer (`Keys`), so that rows can point at each other before they are written.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
 
 from django.core.management.color import no_style
 from django.db import connection, models
+
+from portal.rows import adapted
 
 BATCH = 20_000
 
@@ -61,10 +62,9 @@ def write_rows(model: type[models.Model], columns: Sequence[str], rows: Iterable
                     copy.write_row(row)
             return
         places = ", ".join(["%s"] * len(columns))
-        adapt = _adapter()
         cursor.executemany(
             f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 names of our own models
-            [tuple(map(adapt, row)) for row in rows],
+            [tuple(map(adapted, row)) for row in rows],
         )
 
 
@@ -74,21 +74,3 @@ def reset_sequences(*written: type[models.Model]) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
-
-
-def _adapter() -> Callable[[Any], Any]:
-    """Dates and moments as this database stores them, each computed once."""
-    known: dict[Any, Any] = {}
-
-    def adapt(value: Any) -> Any:
-        if not isinstance(value, date):
-            return value
-        if value not in known:
-            ops = connection.ops
-            is_moment = isinstance(value, datetime)
-            known[value] = (
-                ops.adapt_datetimefield_value(value) if is_moment else ops.adapt_datefield_value(value)
-            )
-        return known[value]
-
-    return adapt

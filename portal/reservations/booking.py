@@ -20,6 +20,7 @@ from django.utils import timezone
 from django_tasks.base import Task
 
 from families.models import Child, User
+from portal import rows
 from portal.reservations import enrolling, french, tasks
 from portal.reservations.deadlines import Standing
 from portal.reservations.models import (
@@ -618,13 +619,21 @@ class _Changes:
                 booking.state = state
         if self.created:
             Booking.objects.bulk_create([booking for booking, _ in self.created])
-            Place.objects.bulk_create(
-                Place(booking_id=booking.pk, slot_id=slot.pk, child_id=booking.child_id)
-                for booking, slots in self.created
-                for slot in slots
+            rows.insert(
+                Place,
+                ("booking_id", "slot_id", "child_id"),
+                [
+                    (booking.pk, slot.pk, booking.child_id)
+                    for booking, slots in self.created
+                    for slot in slots
+                ],
             )
         self._take()
-        BookingEvent.objects.bulk_create(self._events())
+        rows.insert(
+            BookingEvent,
+            ("booking_id", "state", "at", "by_id", "reservation_id", "reason"),
+            list(self._events()),
+        )
 
     def _queue_up(self, bookings: list[Booking]) -> None:
         """To the waiting list, in the order decided: a microsecond tells who of one moment comes first."""
@@ -654,21 +663,13 @@ class _Changes:
             if moved != len(slot_ids):
                 raise BookingRefused("Une place vient d'être prise : réessayez.")
 
-    def _events(self) -> Iterable[BookingEvent]:
+    def _events(self) -> Iterator[tuple[Any, ...]]:
         changed = [booking for of_state in self.moved.values() for booking in of_state]
         changed += [booking for booking, _ in self.created]
         by_id = self.by.pk if self.by else None
         reservation_id = self.reservation.pk if self.reservation else None
         for booking in changed:
-            # By ids: assigning a hundred related objects takes longer than the insert.
-            yield BookingEvent(
-                booking_id=booking.pk,
-                state=booking.state,
-                at=self.at,
-                by_id=by_id,
-                reservation_id=reservation_id,
-                reason=self.reason,
-            )
+            yield booking.pk, str(booking.state), self.at, by_id, reservation_id, self.reason
 
 
 class OfPart(Protocol):

@@ -1,0 +1,52 @@
+"""Inserting many plain rows at once, where a model instance for each would cost more than the insert."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection, models
+
+
+def insert(model: type[models.Model], columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Writes `rows`, tuples of values in the order of `columns` (« booking_id », « day »), in one query.
+
+    Every column without a default of the database is to be given; values are those the column holds. Raises
+    IntegrityError as `bulk_create` does. Must stand in a transaction with what the rows point at.
+    """
+    if not rows:
+        return
+    table = connection.ops.quote_name(model._meta.db_table)
+    names = ", ".join(map(connection.ops.quote_name, columns))
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            arrays = ", ".join(f"%s::{_type(model, column)}[]" for column in columns)
+            cursor.execute(
+                f"INSERT INTO {table} ({names}) SELECT * FROM UNNEST({arrays})",  # noqa: S608 our own names
+                [list(values) for values in zip(*rows, strict=True)],
+            )
+            return
+        places = ", ".join(["%s"] * len(columns))
+        cursor.executemany(
+            f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 our own names
+            [tuple(map(adapted, row)) for row in rows],
+        )
+
+
+def adapted(value: Any) -> Any:
+    """A value as a database without dates of its own stores it."""
+    return _adapted_day(value) if isinstance(value, date) else value
+
+
+@lru_cache(maxsize=1024)
+def _adapted_day(value: date) -> Any:
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    return connection.ops.adapt_datefield_value(value)
+
+
+@lru_cache
+def _type(model: type[models.Model], column: str) -> str:
+    """As PostgreSQL names it in a cast, without the length, so that nothing is cut in silence."""
+    (field,) = (field for field in model._meta.concrete_fields if field.column == column)
+    return str(field.db_type(connection)).partition("(")[0]
