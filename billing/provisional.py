@@ -78,7 +78,7 @@ class Group:
 @dataclass(frozen=True)
 class MonthLink:
     key: str
-    name: str
+    words: str
     current: bool
 
 
@@ -161,7 +161,7 @@ def foresee(home: Household, months: Months, wanted: date, today: date) -> Provi
     return Provisional(
         month_name=_name(wanted),
         running=wanted == months.running,
-        links=[MonthLink(f"{one:%Y-%m}", _name(one), one == wanted) for one in invoices],
+        links=[MonthLink(f"{one:%Y-%m}", _link(one, months), one == wanted) for one in invoices],
         groups=list(_groups(lines, found.attendance, today)),
         total=euros(total),
         asked=list(_groups(asked, {}, today)),
@@ -244,11 +244,11 @@ def _when(home: Household, rules: TownRules, scope: Scope, today: date) -> str:
         due = french.day(home.run_due_on)  # type: ignore[attr-defined]
         return f"La mairie est en train de l'établir. Elle sera à payer avant le {due}."
     days = rules.settings.payment_days
-    time = f"vous aurez ensuite {days} {'jour' if days < 2 else 'jours'} pour la payer."
+    time = f"Vous aurez ensuite {days} {'jour' if days < 2 else 'jours'} pour la payer."
     if scope.ends_on < today:
-        return f"Le mois est terminé : la mairie va établir la facture, {time}"
+        return f"Le mois est terminé : la mairie va établir la facture. {time}"
     first = french.day(_next(scope.month))
-    return f"La mairie établit la facture une fois le mois terminé, à partir du {first} ; {time}"
+    return f"La mairie établit la facture une fois le mois terminé, à partir du {first}. {time}"
 
 
 def _carried(lines: Sequence[Line], total: Decimal, rules: TownRules) -> str:
@@ -326,6 +326,12 @@ def _days(count: int, one: str, many: str) -> str:
 
 def _name(month: date) -> str:
     return f"{french.MONTHS[month.month - 1]} {month.year}"
+
+
+def _link(month: date, months: Months) -> str:
+    """« Mois suivant : décembre 2026 »."""
+    which = {months.before: "Mois précédent", months.running: "Mois en cours"}.get(month, "Mois suivant")
+    return f"{which} : {_name(month)}"
 
 
 def _next(month: date) -> date:
