@@ -35,6 +35,8 @@ def bill_last_november(at: datetime) -> None:
         .order_by("invoice__sequence", "position")
     ):
         of_household[line.invoice.household_id].append(line)
+    if not of_household:
+        return
     settings = BillingSettings.current()
     issued_at = timezone.make_aware(datetime.combine(date(last, 12, 5), time(8)))
     paid_at = timezone.make_aware(datetime.combine(date(last, 12, 15), time(10)))

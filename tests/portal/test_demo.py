@@ -15,6 +15,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
+from billing import yearly
 from catering.models import Dish, Menu
 from families.models import Child, Custody, FamilyQuotient, Household, User
 from portal import town
@@ -253,6 +254,15 @@ def test_lists_look_like_real_life(demo: loading.Demo):
     assert quotients > 30
     assert Slot.objects.filter(day__lt=today).exists()
     assert Slot.objects.filter(day__gt=today + timedelta(days=150)).exists()
+
+
+def test_parent_has_a_tax_certificate_of_last_year_and_a_provisional_one(demo: loading.Demo):
+    assert yearly.years() == [NOW.year, NOW.year - 1]
+    household = household_of("parent")
+    for year in yearly.years():
+        (found,) = yearly.certificates([household], year)
+        assert found.total > 0, year
+    assert yearly.households_of(NOW.year - 1).count() > 5
 
 
 def test_both_restaurants_have_menus_with_allergens(demo: loading.Demo):
