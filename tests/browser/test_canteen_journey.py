@@ -5,37 +5,17 @@ from datetime import date
 
 import pytest
 from django.core import mail
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from portal.reservations import booking, enrolling
 from portal.reservations.booking import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
 from tests.browser.conftest import PHONE, WIDE
+from tests.browser.journeys import block, choose, click_day, day
 from tests.factories import ChildFactory, DietFactory, EnrolmentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def block(page: Page, heading: str) -> Locator:
-    return page.get_by_role("region", name=heading)
-
-
-def choose(page: Page, child: str) -> None:
-    """« Choisissez un enfant », in its dialog or on its page."""
-    expect(
-        page.get_by_role("heading", name="Choisissez un enfant").and_(page.locator(":visible"))
-    ).to_be_visible()
-    page.get_by_role("link", name=re.compile(rf"^\s*{child}\b")).and_(page.locator(":visible")).click()
-
-
-def day(page: Page, name: str) -> Locator:
-    return page.get_by_role("checkbox", name=re.compile(f"^{name}"))
-
-
-def click_day(page: Page, name: str) -> None:
-    """As a hand does: on the cell, wherever in it."""
-    day(page, name).locator("xpath=ancestor::td").click()
 
 
 def test_part_1_and_2_one_logs_in_and_recovers_what_is_forgotten(books, open_page, javascript):

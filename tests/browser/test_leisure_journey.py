@@ -3,13 +3,14 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from portal.reservations import booking, enrolling
 from portal.reservations.booking import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
 from tests.browser.conftest import PHONE, WIDE
+from tests.browser.journeys import block, choose, click_day, day
 from tests.factories import HealthFactory
 from tests.leisure.cast import (
     MONDAY,
@@ -31,25 +32,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ENROLMENTS = "Accueil de loisirs / Périscolaire – Les Inscriptions"
 RESERVATIONS = "Accueil de loisirs / Périscolaire – Les Réservations"
 SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-
-
-def block(page: Page, heading: str) -> Locator:
-    return page.get_by_role("region", name=heading)
-
-
-def choose(page: Page, child: str) -> None:
-    expect(
-        page.get_by_role("heading", name="Choisissez un enfant").and_(page.locator(":visible"))
-    ).to_be_visible()
-    page.get_by_role("link", name=re.compile(rf"^\s*{child}\b")).and_(page.locator(":visible")).click()
-
-
-def cell(page: Page, name: str) -> Locator:
-    return page.get_by_role("checkbox", name=re.compile(f"^{name}"))
-
-
-def click_cell(page: Page, name: str) -> None:
-    cell(page, name).locator("xpath=ancestor::td").click()
 
 
 def from_menu(page: Page, formula: str, option: str) -> None:
@@ -109,21 +91,21 @@ def test_part_5_3_to_5_5_days_are_reserved_and_looked_at(
     next_step(page)
 
     # A cell: chosen by a click, given up by another.
-    click_cell(page, "Matinée, lundi 21 décembre 2026, libre")
+    click_day(page, "Matinée, lundi 21 décembre 2026, libre")
     expect(page.get_by_text("demande de réservation").and_(page.locator(":visible")).first).to_be_visible()
-    click_cell(page, "Matinée, lundi 21 décembre 2026, libre")
-    expect(cell(page, "Matinée, lundi 21 décembre 2026")).not_to_be_checked()
+    click_day(page, "Matinée, lundi 21 décembre 2026, libre")
+    expect(day(page, "Matinée, lundi 21 décembre 2026")).not_to_be_checked()
 
     # The week: by the list, by next and previous; choices of other weeks are kept.
-    click_cell(page, "Journée, mardi 22 décembre 2026")
+    click_day(page, "Journée, mardi 22 décembre 2026")
     page.get_by_role("button", name="Semaine suivante").click()
-    expect(cell(page, "Journée, lundi 28 décembre 2026")).to_be_visible()
-    click_cell(page, "Repas, lundi 28 décembre 2026")
+    expect(day(page, "Journée, lundi 28 décembre 2026")).to_be_visible()
+    click_day(page, "Repas, lundi 28 décembre 2026")
     page.get_by_role("button", name="Semaine précédente").click()
-    expect(cell(page, "Journée, mardi 22 décembre 2026")).to_be_checked()
+    expect(day(page, "Journée, mardi 22 décembre 2026")).to_be_checked()
     page.locator("summary", has_text="Semaine 52").click()
     page.get_by_role("button", name="Semaine 53, du 28 décembre au 1er janvier").click()
-    expect(cell(page, "Repas, lundi 28 décembre 2026")).to_be_checked()
+    expect(day(page, "Repas, lundi 28 décembre 2026")).to_be_checked()
     expect(page.get_by_text("2 jours choisis")).to_be_visible()
 
     # The menu of a formula.
@@ -198,13 +180,13 @@ def test_part_5_6_days_are_cancelled_by_a_new_reservation(
 
     page.locator("summary", has_text=re.compile("^\\s*Semaine")).click()
     page.get_by_role("button", name="Semaine 47").click()
-    click_cell(page, "Journée, mercredi 18 novembre 2026, réservation acceptée")
+    click_day(page, "Journée, mercredi 18 novembre 2026, réservation acceptée")
     if javascript:
         expect(page.get_by_text("Confirmer la demande d'annulation ?")).to_be_visible()
         page.get_by_role("button", name="Oui").click()
-    expect(cell(page, "Journée, mercredi 18 novembre 2026")).to_be_checked()
-    click_cell(page, "Journée, mercredi 18 novembre 2026")
-    expect(cell(page, "Journée, mercredi 18 novembre 2026")).not_to_be_checked()
+    expect(day(page, "Journée, mercredi 18 novembre 2026")).to_be_checked()
+    click_day(page, "Journée, mercredi 18 novembre 2026")
+    expect(day(page, "Journée, mercredi 18 novembre 2026")).not_to_be_checked()
     from_menu(page, "Journée", "Désélectionner uniquement les jours affichés à l'écran")
     expect(page.get_by_text("1 jour choisi")).to_be_visible()
     from_menu(page, "Journée", "Désélectionner tous les jours de la période")
@@ -230,10 +212,10 @@ def test_two_children_are_booked_side_by_side(plays, brother, wednesdays, enrol,
     enrol(plays, wednesdays, child=brother)
     page = open_page("roux", javascript=javascript, size=size)
     page.goto(f"/loisirs/planning/{mine.pk}/{wednesdays.centre.pk}/{wednesdays.period.pk}/?semaine=2026-W47")
-    click_cell(page, "Journée, mercredi 18 novembre 2026")
+    click_day(page, "Journée, mercredi 18 novembre 2026")
     page.get_by_role("button", name="Afficher aussi Hugo").click()
-    expect(cell(page, "Lina, Journée, mercredi 18 novembre 2026")).to_be_checked()
-    click_cell(page, "Hugo, Matinée, mercredi 18 novembre 2026")
+    expect(day(page, "Lina, Journée, mercredi 18 novembre 2026")).to_be_checked()
+    click_day(page, "Hugo, Matinée, mercredi 18 novembre 2026")
     next_step(page)
     expect(page.get_by_role("heading", name="Et pour Hugo")).to_be_visible()
     page.get_by_role("button", name="Valider").click()
@@ -249,26 +231,26 @@ def test_formulas_that_exclude_each_other_give_way_at_once(plays, wednesdays, en
     mine = enrol(plays, wednesdays)
     page = open_page("roux")
     page.goto(f"/loisirs/planning/{mine.pk}/{wednesdays.centre.pk}/{wednesdays.period.pk}/?semaine=2026-W47")
-    click_cell(page, "Matinée, mercredi 18 novembre 2026")
-    click_cell(page, "Journée, mercredi 18 novembre 2026")
-    expect(cell(page, "Matinée, mercredi 18 novembre 2026")).not_to_be_checked()
-    click_cell(page, "Repas, mercredi 18 novembre 2026")
-    expect(cell(page, "Journée, mercredi 18 novembre 2026")).not_to_be_checked()
+    click_day(page, "Matinée, mercredi 18 novembre 2026")
+    click_day(page, "Journée, mercredi 18 novembre 2026")
+    expect(day(page, "Matinée, mercredi 18 novembre 2026")).not_to_be_checked()
+    click_day(page, "Repas, mercredi 18 novembre 2026")
+    expect(day(page, "Journée, mercredi 18 novembre 2026")).not_to_be_checked()
 
 
 def test_a_wide_screen_shows_the_whole_period(plays, holidays, enrol, open_page, javascript):
     mine = enrol(plays, holidays)
     page = open_page("roux", javascript=javascript)
     page.goto(f"/loisirs/planning/{mine.pk}/{holidays.centre.pk}/{holidays.period.pk}/")
-    click_cell(page, "Journée, lundi 21 décembre 2026")
+    click_day(page, "Journée, lundi 21 décembre 2026")
     page.get_by_role("button", name="Toute la période").click()
-    expect(cell(page, "Journée, lundi 21 décembre 2026")).to_be_checked()
-    click_cell(page, "Journée, lundi 28 décembre 2026")
+    expect(day(page, "Journée, lundi 21 décembre 2026")).to_be_checked()
+    click_day(page, "Journée, lundi 28 décembre 2026")
     from_menu(page, "Repas", "Sélectionner les jours de la période")
     expect(page.get_by_text("8 jours choisis")).to_be_visible()
     page.get_by_role("button", name="Semaine par semaine").click()
-    expect(cell(page, "Repas, lundi 21 décembre 2026")).to_be_checked()
-    expect(cell(page, "Journée, lundi 21 décembre 2026")).not_to_be_checked()
+    expect(day(page, "Repas, lundi 21 décembre 2026")).to_be_checked()
+    expect(day(page, "Journée, lundi 21 décembre 2026")).not_to_be_checked()
 
 
 def test_a_missing_health_file_is_said_and_leads_to_its_page(plays, wednesdays, enrol, open_page, javascript):
@@ -278,10 +260,10 @@ def test_a_missing_health_file_is_said_and_leads_to_its_page(plays, wednesdays, 
     page = open_page("roux", javascript=javascript)
     address = f"/loisirs/planning/{mine.pk}/{wednesdays.centre.pk}/{wednesdays.period.pk}/?semaine=2026-W47"
     page.goto(address)
-    click_cell(page, "Journée, mercredi 18 novembre 2026")
+    click_day(page, "Journée, mercredi 18 novembre 2026")
     next_step(page)
     expect(page.get_by_role("link", name="Remplir la fiche sanitaire de Lina")).to_be_visible()
-    expect(cell(page, "Journée, mercredi 18 novembre 2026")).to_be_checked()
+    expect(day(page, "Journée, mercredi 18 novembre 2026")).to_be_checked()
     HealthFactory(child=plays.child)
     next_step(page)
     expect(page.get_by_role("heading", name="Jours à réserver")).to_be_visible()
