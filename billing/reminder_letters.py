@@ -58,7 +58,7 @@ class Means:
 def means(issuer: dict[str, str], reference: str) -> list[Means]:
     """The town's ways to pay besides online, from what an invoice copies of it."""
     bic = f", BIC {issuer['bic']}" if issuer.get("bic") else ""
-    post = issuer.get("cheque_address") or f"{issuer['name']}\n{issuer['address']}"
+    post = issuer.get("cheque_address") or f"{issuer.get('name', '')}\n{issuer.get('address', '')}"
     where = ", ".join(line.strip() for line in post.splitlines() if line.strip())
     found = [
         ("iban", "Par virement", f"IBAN {issuer.get('iban')}{bic}, référence {reference}"),

@@ -21,11 +21,11 @@ from decimal import Decimal
 from itertools import groupby
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing import reminder_letters
+from billing import paying, reminder_letters
 from billing.models import (
     ONLINE_OPEN,
     BillingSettings,
@@ -34,6 +34,7 @@ from billing.models import (
     InvoiceNotice,
     Mandate,
     OnlinePaymentInvoice,
+    PaymentAllocation,
     PaymentState,
 )
 from families.models import Household, User
@@ -214,9 +215,9 @@ def hindrance(invoice: Invoice, days: int, at: datetime) -> str:
     said = french.short_day(last, year=True)
     if invoice.reminders >= LAST:
         return f"dernière relance envoyée le {said}"
-    again = last + timedelta(days=days)
-    # The same reminding run again sends nothing twice, even where no day need go by.
-    if again > today or invoice.reminded_at >= at:
+    # Never twice a day: the same reminding confirmed twice, or run again, must find it done.
+    again = last + timedelta(days=max(days, 1))
+    if again > today:
         return f"relancée le {said}, pas de nouveau avant le {french.short_day(again, year=True)}"
     return ""
 
@@ -233,6 +234,7 @@ def remind(invoices: Sequence[int], *, at: datetime, by: User | None) -> int:
 def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: User | None) -> int:
     with transaction.atomic():
         _lock(chunk)
+        _use_what_was_paid(chunk)
         rows = _read(Invoice.objects.filter(pk__in=chunk)).order_by("household", "due_on", "sequence")
         wanted = [invoice for invoice in rows if not hindrance(invoice, settings.reminder_days, at)]
         InvoiceNotice.objects.bulk_create(
@@ -318,6 +320,20 @@ def _lock(invoices: Sequence[int]) -> None:
         pk__in=Invoice.objects.filter(pk__in=invoices).values("household")
     )
     list(homes.order_by("pk").values_list("pk"))
+
+
+def _use_what_was_paid(invoices: Sequence[int]) -> None:
+    """Nobody is asked for money that the town already holds: what payments have left pays invoices first."""
+    homes = Household.objects.filter(pk__in=Invoice.objects.filter(pk__in=invoices).values("household"))
+    validated = Q(payments__state=PaymentState.VALIDATED)
+    held = homes.annotate(sum=Sum("payments__amount", filter=validated)).filter(sum__gt=0).in_bulk()
+    used = PaymentAllocation.objects.filter(
+        payment__household__in=held, payment__state=PaymentState.VALIDATED
+    ).values_list("payment__household")
+    spent = dict(used.annotate(sum=Sum("amount")).order_by())
+    for pk, household in held.items():
+        if household.sum > spent.get(pk, 0):
+            paying.use_what_is_left(household)
 
 
 def _queue(template: str, to: Iterable[str], context: dict[str, object]) -> None:

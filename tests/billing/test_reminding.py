@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
@@ -225,13 +225,14 @@ def test_fifteen_days_go_by_between_two_reminders(late):
     assert remind(LATE + timedelta(days=15)) == 2
 
 
-def test_the_same_reminding_run_again_sends_nothing_even_when_no_day_need_go_by(late, mailoutbox):
+def test_the_same_reminding_run_again_or_confirmed_twice_sends_nothing_more(late, mailoutbox):
     BillingSettings(reminder_days=0).save()
     invoices = list(Invoice.objects.values_list("pk", flat=True))
     for _ in range(2):
         send_reminders.enqueue(invoices, LATE.isoformat(), 0)
     assert len(mailoutbox) == InvoiceNotice.objects.count() == 2
-    assert remind(LATE + timedelta(seconds=1)) == 2
+    assert remind(LATE + timedelta(seconds=1)) == 0
+    assert remind(LATE + timedelta(days=1)) == 2
 
 
 def test_an_invoice_is_not_late_on_its_last_day(owes):
@@ -268,6 +269,13 @@ def test_what_is_paid_between_the_preview_and_the_sending_is_not_reminded_of(lat
     assert [mail.to for mail in mailoutbox] == [[books.user.email]]
 
 
+def test_nobody_is_asked_for_money_that_the_town_holds(late, books, mailoutbox):
+    paying.record(books.household, D("12.80"), "cheque", paid_on=LATE.date(), by=None, at=LATE, invoices=[])
+    assert remind(invoices=Invoice.objects.filter(pk=late.pk)) == 0
+    assert mailoutbox == []
+    assert Invoice.objects.with_balance().get(pk=late.pk).left == 0
+
+
 def test_a_household_reads_one_mail_for_all_it_owes(late, books, mailoutbox):
     BillingSettings(reminder_days=0).save()
     remind(LATE - timedelta(days=1), Invoice.objects.filter(pk=late.pk))
@@ -302,7 +310,7 @@ def test_the_preview_counts_by_level_and_names_who_needs_paper(late, books, wait
     ]  # fmt: skip
     assert [invoice.household for invoice in found.paper] == [waits.household]
     assert found.fingerprint == reminding.preview(reminding.overdue(LATE.date()), at=LATE).fingerprint
-    remind(LATE - timedelta(hours=1), Invoice.objects.filter(pk=late.pk))
+    remind(LATE, Invoice.objects.filter(pk=late.pk))
     assert found.fingerprint != reminding.preview(Invoice.objects.all(), at=LATE).fingerprint
 
 
@@ -320,6 +328,7 @@ def test_nothing_to_remind_is_refused_naming_each_invoice(late):
         reminding.preview(Invoice.objects.none(), at=LATE).demand()
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(1, 3), st.decimals("0.01", "9999", places=2, allow_nan=False)), max_size=30
