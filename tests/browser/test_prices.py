@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from billing.models import FormulaTariff, Tariff, TariffBand
-from portal.reservations.models import Reservation
+from portal.reservations.models import ActivityDeadline, Reservation
 from tests.browser.conftest import PHONE, WIDE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,3 +44,30 @@ def test_without_javascript_the_server_counts(books, canteen, meal_price, open_p
     page.get_by_role("button", name="Semaine 47").click()
     expect(page.locator("[data-count]")).to_have_text("5 jours choisis · 16,00 €")
     assert Reservation.objects.drafts().get().lines.count() == 5
+
+
+def test_the_first_late_days_of_a_month_bear_no_surcharge(books, canteen, meal_price, open_page):
+    ActivityDeadline.objects.filter(activity=canteen.activity, action="book").update(
+        late="accept", surcharge="add", surcharge_amount=2, free_late_a_month=2
+    )
+    canteen.rule.number = 30  # days before: all of November is late
+    canteen.rule.save()
+    page = open_page(books.user.username)
+    page.goto(f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/")
+    bar = page.locator("[data-count]")
+    for day, said in (
+        ("jeudi 19", "1 jour choisi · 3,20 €"),
+        ("vendredi 20", "2 jours choisis · 6,40 €"),
+        ("lundi 23", "3 jours choisis · 11,60 €"),
+    ):
+        page.get_by_role("checkbox", name=f"{day} novembre 2026").check()
+        expect(bar).to_have_text(said)
+    page.get_by_role("checkbox", name="jeudi 19 novembre 2026").uncheck()
+    expect(bar).to_have_text("2 jours choisis · 6,40 €")
+    page.get_by_role("checkbox", name="jeudi 19 novembre 2026").check()
+    page.get_by_role("button", name="Suivant").last.click()
+    expect(page.get_by_text("Total estimé des jours à réserver : 11,60 €")).to_be_visible()
+    page.get_by_role("link", name="Modifier").click()
+    expect(bar).to_have_text("3 jours choisis · 11,60 €")
+    page.get_by_role("checkbox", name="vendredi 20 novembre 2026").uncheck()
+    expect(bar).to_have_text("2 jours choisis · 6,40 €")
