@@ -21,6 +21,8 @@ from portal.reservations import french
 from portal.reservations.models import Activity
 
 ZERO = Decimal("0.00")
+# SQLite divides whole euros without a remainder: shares are counted in millionths.
+MICRO = 1_000_000
 MONEY = DecimalField(max_digits=14, decimal_places=2)
 
 # The drawing's own units; the page gives it the width it has.
@@ -121,14 +123,16 @@ def months_of(first: date, number: int, service: str = "") -> list[Month]:
         invoices = invoices.annotate(
             of_service=Coalesce(Subquery(lines, output_field=MONEY), Value(ZERO, output_field=MONEY))
         )
-        parts = {name: _money(F(name) * F("of_service") / F("total")) for name in ("paid", "credited")}
-        total = F("of_service")
+        parts = {name: _share(name) for name in ("paid", "credited")}
+        total, scale = F("of_service"), MICRO
     else:
         parts = {name: F(name) for name in ("paid", "credited")}
-        total = F("total")
+        total, scale = F("total"), 1
     found = {
         row["month"]: Month(
-            row["month"], rounded(row["sum_total"]) - rounded(row["sum_credited"]), rounded(row["sum_paid"])
+            row["month"],
+            rounded(row["sum_total"]) - rounded(row["sum_credited"] / scale),
+            rounded(row["sum_paid"] / scale),
         )
         for row in invoices.order_by()
         .values("month")
@@ -138,8 +142,12 @@ def months_of(first: date, number: int, service: str = "") -> list[Month]:
     return [found.get(month) or Month(month, ZERO, ZERO) for month in months]
 
 
-def _money(expression: object) -> ExpressionWrapper:
-    return ExpressionWrapper(expression, output_field=DecimalField(max_digits=24, decimal_places=6))
+def _share(name: str) -> ExpressionWrapper:
+    """The service's part of an amount of the invoice, MICRO times."""
+    return ExpressionWrapper(
+        F(name) * F("of_service") * Value(MICRO) / F("total"),
+        output_field=DecimalField(max_digits=30, decimal_places=6),
+    )
 
 
 # Drawing ------------------------------------------------------------------------------------------------
