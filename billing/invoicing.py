@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings as django_settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from billing import drafting
@@ -34,6 +34,7 @@ from billing.numbering import Numbering
 from families.models import User
 from portal import town
 from portal.reservations import french
+from portal.rows import insert
 
 CHUNK = 500
 CREDIT_SERIES = "A"
@@ -238,38 +239,20 @@ def _write(
         for position, line in enumerate(draft.lines, start=1)
     ]
     rows = InvoiceLine.objects.bulk_create([row for _, row in pairs], batch_size=2000)
-    _write_items(
+    # As plain rows: there is one for every meal of the month.
+    insert(
+        BilledItem,
+        ("line_id", "booking_id", "attendance_id", "flat", "turn", "amount"),
         [
             (row.pk, item.booking, item.attendance, item.flat, item.turn, item.amount)
             for (line, _), row in zip(pairs, rows, strict=True)
             for item in line.items
-        ]
+        ],
     )
     for (line, _), row in zip(pairs, rows, strict=True):
         if line.manual is not None:
             ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)
     return invoices
-
-
-def _write_items(items: list[tuple[int, int | None, int | None, str, int, Decimal]]) -> None:
-    """Inserts BilledItem rows without making objects of them: there is one for every meal of the month."""
-    if not items:
-        return
-    columns = "line_id, booking_id, attendance_id, flat, turn, amount"
-    table = BilledItem._meta.db_table
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            types = ("bigint", "bigint", "bigint", "text", "smallint", "numeric")
-            arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-            cursor.execute(
-                f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays})",  # noqa: S608 (constants)
-                [list(column) for column in zip(*items, strict=True)],
-            )
-        else:
-            cursor.executemany(
-                f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s, %s, %s, %s)",  # noqa: S608
-                [(*item[:5], str(item[5])) for item in items],
-            )
 
 
 def issuer_of(settings: BillingSettings) -> dict[str, str]:

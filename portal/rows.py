@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -34,8 +35,10 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Sequence[tup
 
 
 def adapted(value: Any) -> Any:
-    """A value as a database without dates of its own stores it."""
-    return _adapted_day(value) if isinstance(value, date) else value
+    """A value as a database without dates and decimals of its own stores it."""
+    if isinstance(value, date):
+        return _adapted_day(value)
+    return str(value) if isinstance(value, Decimal) else value
 
 
 @lru_cache(maxsize=1024)

@@ -29,7 +29,7 @@ def main(names: list[str]) -> int:
         from django.core.management import call_command
         from django.db import connection
 
-        from tests.bench import deadlines, engine, leisure, pages, payments
+        from tests.bench import billing, deadlines, engine, leisure, pages, payments
 
         benches: dict[str, Callable[[], list[engine.Measure]]] = {
             "pages": pages.run,
@@ -41,6 +41,7 @@ def main(names: list[str]) -> int:
             "engine": engine.run,
             "leisure": leisure.run,
             "payments": payments.run,
+            "billing": billing.run,
         }
         settings.ALLOWED_HOSTS.append("testserver")
         on_server = connection.vendor != "sqlite"

@@ -146,7 +146,7 @@ def test_an_interrupted_run_goes_on_without_billing_twice_or_leaving_a_gap(month
 def test_a_chunk_that_fails_gives_its_numbers_back(month, monkeypatch):
     run = invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER)
     with monkeypatch.context() as broken:
-        broken.setattr(invoicing, "_write_items", None)
+        broken.setattr(invoicing, "insert", None)
         with pytest.raises(TypeError):
             invoicing.issue(run, at=END_OF_NOVEMBER)
     assert not Invoice.objects.exists()
