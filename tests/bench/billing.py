@@ -146,7 +146,7 @@ def months(canteen: Canteen) -> list[Measure]:
     canteen.feed(USUAL, usual)
     with CaptureQueriesContext(connection) as captured:
         seconds = _bill(usual)
-    counted = len(captured)
+    counted = len(captured)  # before the next queries push these out
     found = [measure("bill_300_households", seconds, "s", 1.3)]
     canteen.feed(MANY, many)
     with CaptureQueriesContext(connection) as captured:
@@ -256,10 +256,11 @@ def downloading(invoice: Invoice) -> list[Measure]:
     ask()
     with CaptureQueriesContext(connection) as captured:
         ask()
+    queries = len(captured)
     times = [_timed(ask) for _ in range(DOWNLOADS)]
     return [
         measure("download_time", median(times) * 1000, "ms", 12),
-        measure("download_queries", len(captured), "queries", 10),
+        measure("download_queries", queries, "queries", 10),
     ]
 
 
