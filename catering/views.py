@@ -71,9 +71,9 @@ def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
     at = timezone.now()
     today = timezone.localdate(at)
     activity = Activity.objects.filter(service=SERVICE, active=True).first()
-    school_year = SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on").first()
+    school_year = enrolling.coming_year(today)
     if activity is None or school_year is None or not household.is_accepted:
-        messages.info(request, _why_not_yet(household))
+        messages.info(request, enrolling.not_yet_sentence(household, "à la restauration scolaire"))
         return redirect("home")
     known = (
         Enrolment.objects.visible_to(request.user)
@@ -215,12 +215,6 @@ def _enrolled(enrolment: Enrolment) -> str:
     if enrolment.is_accepted:
         return f"{who} est inscrit(e) à la restauration scolaire. Vous pouvez réserver ses jours."
     return f"Votre demande d'inscription pour {who} est envoyée. La mairie vous répond par e-mail."
-
-
-def _why_not_yet(household: Household) -> str:
-    if not household.is_accepted:
-        return "La mairie n'a pas encore validé votre compte : vous pourrez inscrire vos enfants ensuite."
-    return "Les inscriptions à la restauration scolaire ne sont pas encore ouvertes."
 
 
 # Reservation ------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ AGENT = "Agent"
 REGIE = "Régie"
 # Health notes are for those who need them: a group to add to an agent, never part of one.
 HEALTH = "Fiches sanitaires"
+# What every page says of the town: a group to add to whoever heads the service.
+MANAGER = "Responsable"
 
 Rights = dict[str, dict[str, str]]
 
@@ -94,6 +96,8 @@ RIGHTS: dict[str, Rights] = {
         },
     },
     HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},
+    # Logins stay with superusers: whoever changes them can give itself any right.
+    MANAGER: {"portal": {"town": CHANGE, "sentmail": VIEW}, "billing": {"billingsettings": CHANGE}},
 }
 
 

@@ -54,9 +54,11 @@ def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
     household = get_object_or_404(Household.objects.visible_to(request.user))
     at = timezone.now()
     today = timezone.localdate(at)
-    school_year = SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on").first()
+    school_year = enrolling.coming_year(today)
     if school_year is None or not household.is_accepted:
-        messages.info(request, _why_not_yet(household))
+        messages.info(
+            request, enrolling.not_yet_sentence(household, "à l'accueil de loisirs et au périscolaire")
+        )
         return redirect("home")
     first_day = max(today, school_year.starts_on)
     known = {
@@ -158,12 +160,6 @@ def _enrolled(enrolment: Enrolment) -> str:
     if enrolment.is_accepted:
         return f"{who} : l'inscription est acceptée. Vous pouvez réserver ses jours."
     return f"{who} : la demande d'inscription est envoyée. La mairie vous répond par e-mail."
-
-
-def _why_not_yet(household: Household) -> str:
-    if not household.is_accepted:
-        return "La mairie n'a pas encore validé votre compte famille : vous inscrirez vos enfants ensuite."
-    return "Les inscriptions à l'accueil de loisirs et au périscolaire ne sont pas encore ouvertes."
 
 
 # Reservation ------------------------------------------------------------------------------------------------

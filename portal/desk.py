@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from simple_history.admin import SimpleHistoryAdmin
@@ -21,6 +22,8 @@ from simple_history.admin import SimpleHistoryAdmin
 # Numbers beyond this are no record of ours, and SQLite would not even compare them.
 LONGEST_NUMBER = 9
 OWN_REASON = "autre"
+# The buttons of decisions on a page that is also typed in.
+DECISION_FIELD = "_decision"
 # A spreadsheet takes a cell that begins with one of these for a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # A confirmation names that many rows; it counts the others.
@@ -184,7 +187,10 @@ class Decision:
 
 
 class DecisionButtons(Decides):
-    """The list's actions, also as buttons on the page of one row that waits."""
+    """The list's actions, also as buttons on the page of one row that waits.
+
+    Where the page can be typed in, a decision saves what was typed first; what is not valid decides nothing.
+    """
 
     change_form_template = "admin/reservations/decidable.html"
     decisions: Sequence[Decision] = ()
@@ -209,8 +215,24 @@ class DecisionButtons(Decides):
         context = {
             "decisions": self.decisions_for(obj) if offered else (),
             "checkbox_name": ACTION_CHECKBOX_NAME,
+            "decision_field": DECISION_FIELD,
         }
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        wanted = request.POST.get(DECISION_FIELD, "")
+        if wanted not in {decision.action for decision in self.decisions_for(obj)}:
+            return super().response_change(request, obj)
+        decide = self.get_actions(request).get(wanted)
+        if decide is None:
+            raise PermissionDenied
+        answer = decide[0](self, request, self.get_queryset(request).filter(pk=obj.pk))
+        if answer is None:
+            return self.response_post_save_change(request, obj)
+        # A page that asks for more goes on as it does from the list.
+        queue = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_changelist"
+        answer.context_data["form_url"] = reverse(queue)
+        return answer
 
 
 class Decidable(DecisionButtons, ShownOnly):

@@ -93,6 +93,18 @@ def refuse(enrolment: Enrolment, *, reason: str, by: User, at: datetime) -> bool
     return _decide(enrolment, EnrolmentState.REFUSED, reason.strip(), by, at)
 
 
+def coming_year(today: date) -> SchoolYear | None:
+    """The school year that one enrols for: the one that runs, or else the next."""
+    return SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on").first()
+
+
+def not_yet_sentence(household: Household, to_what: str) -> str:
+    """Why a family cannot enrol yet. `to_what` is « à la restauration scolaire »…"""
+    if not household.is_accepted:
+        return "La mairie n'a pas encore validé votre compte famille : vous inscrirez vos enfants ensuite."
+    return f"Les inscriptions {to_what} ne sont pas encore ouvertes."
+
+
 def attend(child: Child, school_class: SchoolClass) -> None:
     """Writes the class a child attends in the class's year."""
     Schooling.objects.update_or_create(

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from django.conf import settings
 
-pytestmark = pytest.mark.xdist_group("payment-race")
+# The group of every race: see tests/reservations/test_race.py.
+pytestmark = pytest.mark.xdist_group("race")
 NOTIFICATIONS, PROCESSES = 48, 8
 
 

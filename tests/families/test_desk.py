@@ -6,6 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from families.models import ChildHealth, Guardian, Household, User
+from portal.models import Town
 from tests.conftest import Family
 from tests.factories import (
     ChangeRequestFactory,
@@ -55,6 +56,55 @@ def test_refusing_asks_for_the_reason(agent_client, newcomers):
     act(agent_client, HOUSEHOLDS, "refuse_selected", newcomers, reason_given="1", words="Foyer déjà connu.")
     newcomers.refresh_from_db()
     assert (newcomers.state, newcomers.refusal_reason) == ("refused", "Foyer déjà connu.")
+
+
+def shown_form(client: Client, row: Household) -> dict[str, str]:
+    """What the page of a household posts when nothing is typed, without the rows of its inlines."""
+    page = client.get(f"{HOUSEHOLDS}{row.pk}/change/")
+    values = {field.html_name: field.value() for field in page.context["adminform"].form}
+    counts = {
+        f"{inline.formset.prefix}-{count}": "0"
+        for inline in page.context["inline_admin_formsets"]
+        for count in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
+    return {name: value for name, value in values.items() if value} | counts
+
+
+def test_accepting_on_the_page_keeps_what_was_typed_beside(agent_client, newcomers, commit, letters):
+    typed = shown_form(agent_client, newcomers) | {
+        "street": "14 rue du Lavoir",
+        "_decision": "accept_selected",
+    }
+    with commit():
+        answer = agent_client.post(f"{HOUSEHOLDS}{newcomers.pk}/change/", typed, follow=True)
+    assert "1 demande acceptée" in text_of(answer)
+    newcomers.refresh_from_db()
+    assert (newcomers.state, newcomers.street) == ("accepted", "14 rue du Lavoir")
+    assert len(letters) == 1
+
+
+def test_refusing_on_the_page_keeps_it_too_and_asks_for_the_reason(agent_client, newcomers):
+    typed = shown_form(agent_client, newcomers) | {
+        "street": "14 rue du Lavoir",
+        "_decision": "refuse_selected",
+    }
+    asked = agent_client.post(f"{HOUSEHOLDS}{newcomers.pk}/change/", typed)
+    assert f'action="{HOUSEHOLDS}"' in asked.text
+    newcomers.refresh_from_db()
+    assert (newcomers.state, newcomers.street) == ("requested", "14 rue du Lavoir")
+
+
+def test_what_is_not_valid_decides_nothing(agent_client, newcomers):
+    typed = shown_form(agent_client, newcomers) | {"street": "", "_decision": "accept_selected"}
+    page = agent_client.post(f"{HOUSEHOLDS}{newcomers.pk}/change/", typed)
+    assert "Ce champ est obligatoire." in text_of(page)
+    newcomers.refresh_from_db()
+    assert newcomers.state == "requested"
+
+
+def test_enter_in_a_field_of_the_page_saves_and_decides_nothing(agent_client, newcomers):
+    page = agent_client.get(f"{HOUSEHOLDS}{newcomers.pk}/change/").text
+    assert page.index('name="_save"') < page.index('name="_decision"')
 
 
 def test_a_change_is_answered_from_its_own_page(agent_client, roux: Family):
@@ -206,3 +256,29 @@ def test_the_accountant_looks_at_households_without_changing_them(regie_client, 
 
 def test_agents_do_not_open_logins(agent_client, roux: Family):
     assert agent_client.get(reverse("admin:families_user_changelist")).status_code == 403
+
+
+def town_page() -> str:
+    return reverse("admin:portal_town_change", args=[Town.objects.get().pk])
+
+
+def test_who_heads_the_service_writes_what_pages_say_of_the_town(agent, agent_client, town):
+    assert agent_client.get(town_page()).status_code == 403
+    agent.groups.add(Group.objects.get(name="Responsable"))
+    page = agent_client.get(town_page())
+    typed = {name: value for name, value in page.context["adminform"].form.initial.items() if value}
+    typed["legal_notice"] = "Directrice de la publication : la maire."
+    typed.pop("crest", None)
+    agent_client.post(town_page(), typed)
+    assert Town.objects.get().legal_notice == "Directrice de la publication : la maire."
+    settings = agent_client.get(reverse("admin:billing_billingsettings_changelist"), follow=True)
+    assert settings.status_code == 200
+    # Nothing that would let it give itself more.
+    assert agent_client.get(reverse("admin:families_user_changelist")).status_code == 403
+    assert agent_client.get(reverse("admin:auth_group_changelist")).status_code == 403
+
+
+def test_the_regie_sets_billing_up_and_leaves_the_town_alone(regie_client, town):
+    answer = regie_client.get(reverse("admin:billing_billingsettings_changelist"), follow=True)
+    assert answer.status_code == 200
+    assert regie_client.get(town_page()).status_code == 403

@@ -1,11 +1,9 @@
 """Real processes on the same places at the same moment, on whatever database the suite runs on."""
 
-import fcntl
 import json
 import os
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from django.conf import settings
 
 from tests.reservations.race import FAMILIES, PLACES
 
-# One race for both tests, in one worker.
+# One group for every race of the suite: two at once need more connections than a server usually grants.
 pytestmark = pytest.mark.xdist_group("race")
 
 
@@ -52,18 +50,15 @@ def race(empty_database: str, folder: Path) -> dict[str, Any]:
         "PORTAL_DEMO": "1",
         "PORTAL_VAR": str(folder),
     }
-    # One race at a time on a machine: two would need more connections than a server usually grants.
-    with (Path(tempfile.gettempdir()) / "portail-race.lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.reservations.race"],
-            cwd=settings.BASE_DIR,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.reservations.race"],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
 
