@@ -18,7 +18,7 @@ reset: ## Forget the demo: database, files, key (everything under var/)
 	rm -rf var
 
 test: setup-tests ## Run every test, browser included, on SQLite (DATABASE_URL=postgres://… for PostgreSQL)
-	$(PY) -m pytest -n 2 --dist loadgroup $(TESTS)
+	$(PY) -m pytest -n 2 --dist worksteal $(TESTS)
 
 check: setup-tests ## Lint, format, templates, import directions, types, migrations, production settings
 	.venv/bin/ruff check $(PYTHON_SOURCES)
