@@ -17,7 +17,7 @@ from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.documents import DAY_INPUT, XLSX, AmountField, download
 from billing.models import Invoice, Payment, PaymentAllocation
-from billing.pricing import euros
+from billing.pricing import euros, rounded
 from families.models import Household
 from portal.admin_site import DeskLink
 from portal.desk import NumberSearch, OwnPages, ShownOnly, ShownOnlyInline, badge
@@ -160,7 +160,8 @@ class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, 
         self.demand(request, "billing.add_payment")
         home = get_object_or_404(Household, pk=household)
         unpaid = Invoice.objects.with_balance().filter(household=home, left__gt=0)
-        left = unpaid.aggregate(sum=Sum("left"))["sum"] or Decimal(0)
+        # SQLite gives many decimals, of which the field takes two.
+        left = rounded(unpaid.aggregate(sum=Sum("left"))["sum"] or Decimal(0))
         initial = {"paid_on": timezone.localdate(), "means": Payment.Means.CASH} | (
             {"amount": left} if left else {}
         )

@@ -26,3 +26,9 @@ def day(page: Page, name: str) -> Locator:
 def click_day(page: Page, name: str) -> None:
     """As a hand does: on the cell, wherever in it."""
     day(page, name).locator("xpath=ancestor::td").click()
+
+
+def go_on(page: Page) -> None:
+    """« Suivant », once the page is whole: a half-read one may move under the click."""
+    page.wait_for_load_state()
+    page.get_by_role("button", name="Suivant").last.click()

@@ -12,7 +12,7 @@ from portal.reservations.booking import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
 from tests.browser.conftest import PHONE, WIDE
-from tests.browser.journeys import block, choose, click_day, day
+from tests.browser.journeys import block, choose, click_day, day, go_on
 from tests.factories import ChildFactory, DietFactory, EnrolmentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -138,11 +138,11 @@ def test_part_4_4_and_4_5_days_are_reserved_and_looked_at(books, canteen, open_p
     expect(page.get_by_text("5 jours choisis")).to_be_visible()
 
     # Validation, correction without loss, recording.
-    page.get_by_role("button", name="Suivant").last.click()
+    go_on(page)
     expect(page.get_by_role("heading", name="Jours à réserver")).to_be_visible()
     page.get_by_role("link", name="Modifier").click()
     expect(day(page, "vendredi 20 novembre 2026")).to_be_checked()
-    page.get_by_role("button", name="Suivant").last.click()
+    go_on(page)
     page.get_by_role("button", name="Valider").click()
     number = Reservation.objects.get().number
     expect(page.get_by_text(f"n° {number}")).to_be_visible()
@@ -181,7 +181,7 @@ def test_part_4_6_a_day_is_cancelled_by_a_new_reservation(
         click_day(page, "jeudi 12 novembre 2026, réservation acceptée")
         page.get_by_role("button", name="Oui").click()
     expect(day(page, "jeudi 12 novembre 2026")).to_be_checked()
-    page.get_by_role("button", name="Suivant").last.click()
+    go_on(page)
     expect(page.get_by_role("heading", name="Jours à annuler")).to_be_visible()
     page.get_by_role("button", name="Valider").click()
     page.get_by_role("button", name="Enregistrer").click()
@@ -245,7 +245,7 @@ def test_a_full_day_offers_its_waiting_list(books, canteen, open_page, javascrip
     page = open_page("roux", javascript=javascript)
     page.goto(f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/")
     click_day(page, "jeudi 12 novembre 2026, complet, liste d'attente possible")
-    page.get_by_role("button", name="Suivant").last.click()
+    go_on(page)
     expect(page.get_by_text("liste d'attente")).to_be_visible()
     page.get_by_role("button", name="Valider").click()
     page.get_by_role("button", name="Enregistrer").click()
@@ -264,7 +264,7 @@ def test_the_same_days_go_to_a_sibling_in_one_go(books, canteen, year, open_page
     page = open_page("roux", javascript=javascript)
     page.goto(f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/")
     click_day(page, "jeudi 12 novembre 2026")
-    page.get_by_role("button", name="Suivant").last.click()
+    go_on(page)
     page.get_by_label("Hugo").check()
     page.get_by_role("button", name="Valider").click()
     page.get_by_role("button", name="Enregistrer").click()

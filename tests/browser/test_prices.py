@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from billing.models import FormulaTariff, Tariff, TariffBand
 from portal.reservations.models import ActivityDeadline, Reservation
 from tests.browser.conftest import PHONE, WIDE
+from tests.browser.journeys import go_on
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,7 +33,7 @@ def test_the_total_follows_the_ticks(books, canteen, meal_price, open_page, size
         expect(bar).to_have_text(said)
     page.get_by_role("checkbox", name="vendredi 20 novembre 2026").uncheck()
     expect(bar).to_have_text("1 jour choisi · 3,20 €")
-    page.get_by_role("button", name="Suivant").last.click()
+    go_on(page)
     expect(page.get_by_text("Total estimé des jours à réserver : 3,20 €")).to_be_visible()
     page.wait_for_load_state()  # its style sheets too
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -65,7 +66,7 @@ def test_the_first_late_days_of_a_month_bear_no_surcharge(books, canteen, meal_p
     page.get_by_role("checkbox", name="jeudi 19 novembre 2026").uncheck()
     expect(bar).to_have_text("2 jours choisis · 6,40 €")
     page.get_by_role("checkbox", name="jeudi 19 novembre 2026").check()
-    page.get_by_role("button", name="Suivant").last.click()
+    go_on(page)
     expect(page.get_by_text("Total estimé des jours à réserver : 11,60 €")).to_be_visible()
     page.get_by_role("link", name="Modifier").click()
     expect(bar).to_have_text("3 jours choisis · 11,60 €")
