@@ -1,4 +1,4 @@
-"""Real processes on a real file: one is killed in the middle, eight issue at once."""
+"""Real processes on a database of their own: one is killed in the middle, eight issue at once."""
 
 import os
 import signal
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import empty_database
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEED = """
@@ -49,14 +51,20 @@ print("audited")
 
 @pytest.fixture
 def manage(tmp_path):
-    """Runs manage.py on a database file of its own."""
-    env = os.environ | {
-        "PORTAL_DEMO": "1",
-        "PORTAL_VAR": str(tmp_path),
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'killed.sqlite3'}",
-        "DJANGO_SETTINGS_MODULE": "portal.settings",
-        "PYTHONUNBUFFERED": "1",
-    }
+    """Runs manage.py on an empty database, migrated."""
+    with empty_database(tmp_path) as address:
+        env = os.environ | {
+            "PORTAL_DEMO": "1",
+            "PORTAL_VAR": str(tmp_path),
+            "DATABASE_URL": address,
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "PYTHONUNBUFFERED": "1",
+        }
+        yield commands(env)
+
+
+def commands(env):
+    """`run(*args)` and `run.start(*args)` in this environment."""
 
     def start(*args):
         return subprocess.Popen(

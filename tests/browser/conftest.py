@@ -12,7 +12,13 @@ from tests.factories import PASSWORD
 # Playwright's loop runs in the test's thread, next to ordinary ORM calls.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
-WIDE, PHONE = (1280, 900), (390, 844)
+WIDE, PHONE, NARROW = (1280, 900), (390, 844), (320, 640)
+# A long journey is walked three times: a wide screen without JavaScript brings nothing that these do not.
+EVERY_WAY = pytest.mark.parametrize(
+    ("javascript", "size"),
+    [(True, WIDE), (True, PHONE), (False, PHONE)],
+    ids=["wide", "phone", "phone without JavaScript"],
+)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from django.test import Client
 from playwright.sync_api import Page
 
 from tests.billing.care import tax_pages
-from tests.browser.conftest import PHONE, WIDE
+from tests.browser.conftest import NARROW, PHONE, WIDE
 from tests.conftest import PUBLIC_PAGES
 from tests.leisure.cast import MONDAY, brother, centre, enrol, holidays, plays, value, wednesdays
 
@@ -25,20 +25,29 @@ def faults(page: Page, **options: object) -> list[str]:
         for violation in Axe().run(page, options=RULES | options).response["violations"]
         for node in violation["nodes"]
     ]
+    return found + overflow(page)
+
+
+def overflow(page: Page) -> list[str]:
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    if wider > 0:
-        found.append(f"{page.url}: scrolls sideways by {wider} px")
+    return [f"{page.url}: scrolls sideways by {wider} px"] if wider > 0 else []
+
+
+def walk(page: Page, addresses: list[str]) -> list[str]:
+    """The faults of pages on a desk and on a phone, and whether the narrowest phone shows them whole."""
+    found = []
+    for address in addresses:
+        page.goto(address)
+        for size in (WIDE, PHONE):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            found += faults(page)
+        page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+        found += overflow(page)
     return found
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE, (320, 640)], ids=["wide", "phone", "narrow"])
-def test_pages_of_a_family_have_no_barrier(pages, open_page, size):
-    page = open_page("roux", size=size)
-    found = []
-    for address in pages:
-        page.goto(address)
-        found += faults(page)
-    assert found == []
+def test_pages_of_a_family_have_no_barrier(pages, open_page):
+    assert walk(open_page("roux"), pages) == []
 
 
 @pytest.fixture
@@ -65,35 +74,17 @@ def leisure_pages(plays, brother, wednesdays, holidays, enrol) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE, (320, 640)], ids=["wide", "phone", "narrow"])
-def test_pages_of_leisure_have_no_barrier(leisure_pages, open_page, size):
-    page = open_page("roux", size=size)
-    found = []
-    for address in leisure_pages:
-        page.goto(address)
-        found += faults(page)
-    assert found == []
+def test_pages_of_leisure_have_no_barrier(leisure_pages, open_page):
+    assert walk(open_page("roux"), leisure_pages) == []
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE, (320, 640)], ids=["wide", "phone", "narrow"])
-def test_tax_certificates_have_no_barrier(books, open_page, size):
+def test_tax_certificates_have_no_barrier(books, open_page):
     addresses = tax_pages(books.household)
-    page = open_page("roux", size=size)
-    found = []
-    for address in addresses:
-        page.goto(address)
-        found += faults(page)
-    assert found == []
+    assert walk(open_page("roux"), addresses) == []
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_public_pages_have_no_barrier(town, open_page, size):
-    page = open_page(size=size)
-    found = []
-    for address in PUBLIC_PAGES:
-        page.goto(address)
-        found += faults(page)
-    assert found == []
+def test_public_pages_have_no_barrier(town, open_page):
+    assert walk(open_page(), PUBLIC_PAGES) == []
 
 
 def test_pages_have_no_barrier_at_night(pages, open_page):

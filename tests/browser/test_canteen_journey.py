@@ -11,7 +11,7 @@ from portal.reservations import booking, enrolling
 from portal.reservations.booking import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
-from tests.browser.conftest import PHONE, WIDE
+from tests.browser.conftest import EVERY_WAY
 from tests.browser.journeys import block, choose, click_day, day, go_on
 from tests.factories import ChildFactory, DietFactory, EnrolmentFactory
 
@@ -58,7 +58,7 @@ def test_part_3_the_account_shows_its_seven_blocks(books, open_page, javascript)
         expect(block(page, heading)).to_be_visible()
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@EVERY_WAY
 def test_part_4_1_and_4_2_a_child_is_enrolled_seen_and_changed(
     books, canteen, open_page, javascript, size, agent
 ):
@@ -98,7 +98,7 @@ def test_part_4_1_and_4_2_a_child_is_enrolled_seen_and_changed(
     assert (enrolment.weekdays, enrolment.state) == (0b01011, EnrolmentState.ACCEPTED)
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@EVERY_WAY
 def test_part_4_4_and_4_5_days_are_reserved_and_looked_at(books, canteen, open_page, javascript, size):
     page = open_page("roux", javascript=javascript, size=size)
     block(page, "Restauration – Les Réservations").get_by_role("link", name="Nouvelle réservation").click()
@@ -166,7 +166,7 @@ def test_part_4_4_and_4_5_days_are_reserved_and_looked_at(books, canteen, open_p
     expect(reservations.get_by_text("En attente de traitement")).to_be_visible()
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@EVERY_WAY
 def test_part_4_6_a_day_is_cancelled_by_a_new_reservation(
     books, booked_thursday, open_page, javascript, size
 ):

@@ -60,7 +60,6 @@ def test_every_kind_of_page_opens_without_complaint(desk, books, open_page):
     ]:
         answer = page.goto(url)
         assert answer is not None and answer.status == 200, url
-        page.wait_for_load_state("networkidle")
 
 
 def test_an_agent_refuses_a_request_with_a_ready_reason(desk, books, open_page, javascript):

@@ -9,7 +9,7 @@ from portal.reservations import booking, enrolling
 from portal.reservations.booking import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
-from tests.browser.conftest import PHONE, WIDE
+from tests.browser.conftest import EVERY_WAY
 from tests.browser.journeys import block, choose, click_day, day
 from tests.factories import HealthFactory
 from tests.leisure.cast import (
@@ -31,7 +31,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ENROLMENTS = "Accueil de loisirs / Périscolaire – Les Inscriptions"
 RESERVATIONS = "Accueil de loisirs / Périscolaire – Les Réservations"
-SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 
 
 def from_menu(page: Page, formula: str, option: str) -> None:
@@ -44,7 +43,7 @@ def next_step(page: Page) -> None:
     page.get_by_role("button", name="Suivant", exact=True).last.click()
 
 
-@SIZES
+@EVERY_WAY
 def test_part_5_1_and_5_2_a_child_is_enrolled_seen_and_left_unchanged(
     plays, brother, wednesdays, holidays, open_page, javascript, size, agent, now
 ):
@@ -74,7 +73,7 @@ def test_part_5_1_and_5_2_a_child_is_enrolled_seen_and_left_unchanged(
     assert set(Enrolment.objects.values_list("state", flat=True)) == {EnrolmentState.ACCEPTED}
 
 
-@SIZES
+@EVERY_WAY
 def test_part_5_3_to_5_5_days_are_reserved_and_looked_at(
     plays, wednesdays, holidays, enrol, open_page, javascript, size
 ):
@@ -167,7 +166,7 @@ def booked(who, where, enrolment, now, days) -> Reservation:
     return booking.submit(draft, by=who.user, at=now)
 
 
-@SIZES
+@EVERY_WAY
 def test_part_5_6_days_are_cancelled_by_a_new_reservation(
     plays, wednesdays, enrol, open_page, javascript, size, now
 ):
@@ -206,7 +205,7 @@ def test_part_5_6_days_are_cancelled_by_a_new_reservation(
     assert set(Booking.objects.values_list("state", flat=True)) == {BookingState.CANCELLED}
 
 
-@SIZES
+@EVERY_WAY
 def test_two_children_are_booked_side_by_side(plays, brother, wednesdays, enrol, open_page, javascript, size):
     mine = enrol(plays, wednesdays)
     enrol(plays, wednesdays, child=brother)

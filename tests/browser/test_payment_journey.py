@@ -100,7 +100,9 @@ def test_the_bank_takes_its_time_then_accepts(owing, demo, open_page, javascript
 
 
 def test_a_tab_closed_at_the_bank_is_taken_up_again(owing, demo, open_page, javascript):
-    to_the_bank(open_page, javascript).close()
+    bank = to_the_bank(open_page, javascript)
+    expect(bank.get_by_role("button", name="Accepter le paiement")).to_be_visible()
+    bank.close()
     page = open_page("roux", javascript=javascript)
     page.get_by_role("list", name="Paiements en ligne").get_by_role("link", name="Reprendre").click()
     page.get_by_role("button", name="Abandonner ce paiement").click()
