@@ -105,12 +105,14 @@ class Row:
     def html(self) -> SafeString:
         """Its `<td>`s, words escaped."""
         cells = []
+        row = escaped(self.name)
         for day, cell in self.cells:
             if cell is None:
                 cells.append(EMPTY.format(weekday=day.weekday))
                 continue
             words = _words(cell, self.plan)
-            words["row"] = escaped(self.name)
+            words["row"] = row
+            words["price"] = cell.price_html
             words["becomes"] = escaped(WORDS[cell.then])
             words["word"] = escaped(_word(cell))
             words["weekday"] = str(day.weekday)
@@ -282,7 +284,6 @@ def _words(cell: Cell, plan: Planning) -> dict[str, str]:
         "name": escaped(cell.name),
         "checked": " checked" if cell.checked else "",
         "data_price": cell.data_price,
-        "price": cell.price_html,
         "then": cell.then,
     }
 
