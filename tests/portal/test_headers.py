@@ -3,6 +3,8 @@
 import pytest
 from django.test import Client
 
+from tests.conftest import Family
+
 pytestmark = pytest.mark.django_db
 
 
@@ -33,3 +35,16 @@ def test_cookies_are_out_of_reach_of_scripts_and_other_sites():
     cookies = Client().get("/connexion/").cookies
     assert all(cookie["samesite"] == "Lax" for cookie in cookies.values())
     assert all(cookie["httponly"] for name, cookie in cookies.items() if name == "sessionid")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/foyer/", "/factures/", "/enfants/{}/", "/enfants/{}/sante/", "/nulle-part/"]
+)
+def test_no_browser_keeps_what_a_family_was_shown(stranger: Family, path: str):
+    answer = stranger.client().get(path.format(stranger.child.pk))
+    assert answer["Cache-Control"] == "private, no-store"
+
+
+def test_what_is_the_same_for_everyone_may_be_kept(stranger: Family):
+    assert "public" in stranger.client().get("/ville.css")["Cache-Control"]
+    assert not Client().get("/donnees-personnelles/").has_header("Cache-Control")
