@@ -6,9 +6,10 @@ from typing import Any
 from allauth.account import forms as allauth_forms
 from django import forms
 from django.contrib.auth import password_validation
+from django.contrib.auth.hashers import make_password
 from django.core.validators import RegexValidator
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from families import approval, recovery
@@ -209,6 +210,12 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
     def is_valid(self) -> bool:
         # Both are judged, so that every mistake shows at once.
         return all([super().is_valid(), self.children.is_valid()])
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        """As allauth does; a known address takes the time of hashing too, by which it would show itself."""
+        if self.account_already_exists:
+            make_password(self.cleaned_data["password1"])
+        return super().try_save(request)
 
     def save(self, request: HttpRequest) -> User:
         """The account, with its household waiting for the town hall. All or nothing."""

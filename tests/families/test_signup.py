@@ -4,6 +4,7 @@ import re
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
 
 from families.models import Child, Guardian, Household, User
@@ -149,6 +150,17 @@ def test_a_known_address_is_not_given_away_and_gets_no_second_account(roux: Fami
     assert [(letter.to, letter.subject) for letter in letters] == [
         (["roux@example.org"], "Vous avez déjà un compte")
     ]
+
+
+def test_a_known_address_takes_as_long_as_a_new_one(roux: Family, monkeypatch):
+    """Hashing is slow on purpose: whoever hashes nothing answers ten times sooner."""
+    hashed = []
+    encode = MD5PasswordHasher.encode
+    monkeypatch.setattr(MD5PasswordHasher, "encode", lambda *given: hashed.append(given) or encode(*given))
+    assert sign_up(email="roux@example.org").status_code == 302
+    known = len(hashed)
+    assert sign_up().status_code == 302
+    assert known == len(hashed) - known == 1
 
 
 def test_a_taken_identifiant_is_said(roux: Family):
