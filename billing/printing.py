@@ -30,8 +30,8 @@ def _nothing(url: str, *args: Any, **kwargs: Any) -> Any:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """A document lives for a moment, in a hundred thousand objects: looking in its midst for those that may go
-    passes again and again over all that the process has loaded, a quarter of the time, for nothing."""
+    """A document lives for a moment, in a hundred thousand objects: looking in its midst for those that may
+    go passes again and again over all that the process has loaded, a quarter of the time, for nothing."""
     collecting = gc.isenabled()
     gc.disable()
     try:
