@@ -177,10 +177,13 @@ class DeadlineRuleAdmin(admin.ModelAdmin):
         return preview(typed, self._typed_windows(request, typed), at)
 
     def _typed_windows(self, request: HttpRequest, row: DeadlineRule) -> list[DeadlineWindow]:
-        (formset_class, _inline), *_ = self.get_formsets_with_inlines(request, row)
+        kept = list(row.windows.all()) if row.pk else []
+        formset_class = next((each for each, _ in self.get_formsets_with_inlines(request, row)), None)
+        if formset_class is None:  # who may not see the windows has none to type
+            return kept
         formset = formset_class(request.POST, instance=row, prefix=formset_class.get_default_prefix())
         if not formset.management_form.is_valid():
-            return list(row.windows.all()) if row.pk else []
+            return kept
         formset.is_valid()
         return [
             form.instance

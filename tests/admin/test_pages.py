@@ -3,6 +3,9 @@
 from django.contrib import admin
 from django.urls import reverse
 
+from tests.conftest import logged_in
+from tests.factories import UserFactory
+
 
 def pages():
     for model, model_admin in admin.site._registry.items():
@@ -26,6 +29,19 @@ def test_every_list_and_every_row_opens(lived_in, chief_client):
 def test_every_adding_page_opens_or_is_refused(lived_in, chief_client):
     answers = {name: chief_client.get(reverse(f"admin:{name}_add")).status_code for name, _, _ in pages()}
     assert {name: status for name, status in answers.items() if status not in (200, 403)} == {}
+
+
+def test_who_has_no_right_is_refused_every_row_whatever_is_posted(lived_in, db):
+    nobody = logged_in(UserFactory(username="nouveau", is_staff=True))
+    nobody.raise_request_exception = False
+    answers = {}
+    for name, model, _ in pages():
+        row = model._default_manager.order_by("pk").first()
+        for url in (reverse(f"admin:{name}_add"), row and reverse(f"admin:{name}_change", args=[row.pk])):
+            if url:
+                answers[url] = nobody.post(url).status_code
+    assert len(answers) > 60
+    assert {url: status for url, status in answers.items() if status != 403} == {}
 
 
 def test_no_page_restores_an_old_version(lived_in, books, chief_client):
