@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
-from tests.conftest import NOW, Family
+from tests.conftest import NOW, Family, logged_in
 from tests.factories import PASSWORD
 from tests.families.conftest import text_of
 
@@ -76,6 +76,17 @@ def test_the_admin_has_no_door_of_its_own(client, agent, town):
     for _ in range(5):
         log_in("agent", "faux")
     assert "Trop d'essais de connexion" in text_of(log_in("agent", next="/mairie/"))
+
+
+def test_the_desk_changes_a_password_where_everybody_does(agent, town):
+    client = logged_in(agent)
+    new = "girafe sous la pluie 7"
+    typed = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    for answer in (client.get("/mairie/password_change/"), client.post("/mairie/password_change/", typed)):
+        assert answer.url == "/mon-mot-de-passe/"
+    assert client.get("/mon-mot-de-passe/").status_code == 200
+    agent.refresh_from_db()
+    assert agent.check_password(PASSWORD)
 
 
 def test_a_family_does_not_enter_the_town_hall(roux: Family):
