@@ -3,9 +3,10 @@
 import csv
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -52,24 +53,30 @@ def zip_stream(contents: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
     yield sink.taken()
 
 
-def pdf_zip(invoices: QuerySet[Invoice]) -> Iterator[bytes]:
-    """A ZIP of the invoices' PDFs, piece by piece; one that is lost is named in « manquantes.txt »."""
-    return zip_stream(_invoice_pdfs(invoices))
-
-
-def _invoice_pdfs(invoices: QuerySet[Invoice]) -> Iterator[tuple[str, bytes]]:
+def kept(readers: Iterable[tuple[str, Callable[[], bytes]]]) -> Iterator[tuple[str, bytes]]:
+    """Files (name, content) read one after the other; those that are lost are named in « manquantes.txt »."""
     lost = []
-    for invoice in _all(invoices.select_related("pdf").prefetch_related("lines").order_by("pk")):
+    for name, read in readers:
         try:
-            kept = getattr(invoice, "pdf", None) or pdf.stored(invoice, at=timezone.now())
-            yield f"{invoice.number}.pdf", pdf.read(kept)
+            yield name, read()
         except pdf.PdfLost as error:
             lost.append(str(error))
     if lost:
         yield "manquantes.txt", "\n".join(lost).encode()
 
 
-def _all(rows: QuerySet[Any]) -> Iterator[Any]:
+def pdf_zip(invoices: QuerySet[Invoice]) -> Iterator[bytes]:
+    """A ZIP of the invoices' PDFs, piece by piece."""
+    rows = each(invoices.select_related("pdf").prefetch_related("lines").order_by("pk"))
+    return zip_stream(kept((f"{one.number}.pdf", partial(_printed, one)) for one in rows))
+
+
+def _printed(invoice: Invoice) -> bytes:
+    return pdf.read(getattr(invoice, "pdf", None) or pdf.stored(invoice, at=timezone.now()))
+
+
+def each(rows: QuerySet[Any]) -> Iterator[Any]:
+    """Rows read a few at a time."""
     return iter(rows.iterator(chunk_size=A_BITE))
 
 
@@ -87,7 +94,7 @@ PAYMENT_COLUMNS = (
 
 
 def invoice_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
-    for one in _all(invoices.with_balance().select_related("household").order_by("pk")):  # type: ignore[attr-defined]
+    for one in each(invoices.with_balance().select_related("household").order_by("pk")):  # type: ignore[attr-defined]
         yield (
             one.number, one.month_name, timezone.localtime(one.issued_at).date(), one.due_on,
             one.household.number, one.payer, one.quotient, one.total, one.paid, one.credited, one.left,
@@ -96,7 +103,7 @@ def invoice_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
 
 def line_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
     lines = InvoiceLine.objects.filter(invoice__in=invoices.order_by().values("pk"))
-    for line in _all(lines.select_related("invoice__household").order_by("invoice_id", "position")):
+    for line in each(lines.select_related("invoice__household").order_by("invoice_id", "position")):
         yield (
             line.invoice.number, line.invoice.month_name, line.invoice.household.number, line.child_name,
             line.activity_name, line.label, ", ".join(line.days), line.quantity, line.unit_price, line.amount,
@@ -106,7 +113,7 @@ def line_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
 
 def payment_rows(payments: QuerySet[Payment]) -> Iterator[tuple[Cell, ...]]:
     payments = payments.select_related("household", "recorded_by").prefetch_related("allocations__invoice")
-    for one in _all(payments.order_by("paid_on", "pk")):
+    for one in each(payments.order_by("paid_on", "pk")):
         yield (
             one.number, one.paid_on, one.household.number, one.get_means_display(), one.reference, one.amount,
             one.get_state_display(), ", ".join(part.invoice.number for part in one.allocations.all()),

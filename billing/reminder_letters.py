@@ -2,10 +2,11 @@
 
 addresses(households) -> {household: [address]}     whom their mails go to
 issue(invoice), reminder(invoices, settings)        what the mails show
-letters(at, …) -> Iterator[(name, PDF)]             the letters of a reminding, a few in memory at a time
+letters(households, at, settings) -> [Letter]       what their letters of a reminding say
+draw(letters, at, settings) -> bytes                their PDF, a page or more each
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -26,7 +27,6 @@ from portal.reservations import french
 
 STYLE = Path(django_settings.BASE_DIR) / "templates" / "billing" / "reminder.css"
 LEVELS = ("Avis de facture", "Première relance", "Deuxième relance", "Dernière relance")
-A_BITE = 50  # households read at once, and letters in one file to print
 IN_A_CODE = 10  # invoices that an address names: a QR code must stay readable
 IN_A_REFERENCE = 4  # invoices that a transfer's reference names: banks keep 140 characters
 
@@ -185,42 +185,18 @@ class Letter:
         return pdf.code(self.pay_url) if self.pay_url else None
 
 
-def households(at: datetime, *, only_paper: bool = False) -> QuerySet[Household]:
-    """Those that the reminding asked for at that moment went to; `only_paper`: that no mail reaches."""
-    homes = Household.objects.filter(pk__in=_notices(at).values("invoice__household"))
-    return homes.exclude(pk__in=reached().values("household")) if only_paper else homes
+def letters(households: Sequence[int], at: datetime, settings: BillingSettings) -> list[Letter]:
+    """The letters to households (by pk, and in that order) of the reminding asked for at that moment.
 
-
-def letters(at: datetime, *, only_paper: bool = False, joined: bool = False) -> Iterator[tuple[str, bytes]]:
-    """The letters to those households, by their number: a file's name, and its PDF.
-
-    They say what was left then. `joined`: A_BITE letters a file, ready to print. A few households are read
-    and drawn at a time.
+    They say what was left then. Two queries.
     """
-    order = list(households(at, only_paper=only_paper).order_by("pk").values_list("pk", flat=True))
-    settings = BillingSettings.current()
-    for first in range(0, len(order), A_BITE):
-        bite = order[first : first + A_BITE]
-        found = _letters(bite, at, settings)
-        if joined:
-            name = f"lettres-{first + 1:04d}-{first + len(bite):04d}"
-            yield f"{name}.pdf", _draw(found, at, settings, name)
-        else:
-            for letter in found:
-                name = f"relance-{letter.household.number}"
-                yield f"{name}.pdf", _draw([letter], at, settings, name)
-
-
-def _notices(at: datetime) -> QuerySet[InvoiceNotice]:
-    return InvoiceNotice.objects.filter(sent_at=at, level__gt=InvoiceNotice.ISSUE)
-
-
-def _letters(households: Sequence[int], at: datetime, settings: BillingSettings) -> list[Letter]:
     issuer = invoicing.issuer_of(settings)
     payers: dict[int, list[str]] = {pk: [] for pk in households}
     for guardian in Guardian.objects.filter(household__in=households, is_payer=True):
         payers[guardian.household_id].append(str(guardian))
-    rows = _notices(at).filter(invoice__household__in=households).select_related("invoice__household")
+    rows = InvoiceNotice.objects.filter(
+        sent_at=at, level__gt=InvoiceNotice.ISSUE, invoice__household__in=households
+    ).select_related("invoice__household")
     order = rows.order_by("invoice__household", "invoice__due_on", "invoice__sequence")
     found = []
     for _, group in groupby(order, key=lambda notice: notice.invoice.household_id):
@@ -243,11 +219,12 @@ def _letters(households: Sequence[int], at: datetime, settings: BillingSettings)
     return found
 
 
-def _draw(found: Sequence[Letter], at: datetime, settings: BillingSettings, name: str) -> bytes:
+def draw(found: Sequence[Letter], at: datetime, settings: BillingSettings) -> bytes:
     context = {
         "letters": found,
         "issuer": invoicing.issuer_of(settings),
         "day": french.short_day(timezone.localtime(at).date(), year=True),
         "notice": settings.reminder_notice,
     }
-    return pdf.draw("billing/reminder.html", context, STYLE, identifier=f"{name}-{at:%Y%m%d%H%M%S}")
+    name = f"relances-{found[0].household.number}-{len(found)}-{at:%Y%m%d%H%M%S}"
+    return pdf.draw("billing/reminder.html", context, STYLE, identifier=name)

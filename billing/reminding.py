@@ -8,8 +8,8 @@ A chunk of households is one transaction: their rows are locked, everything is r
 written and their mails queued, all or nothing. What a killed worker began is rolled back, what it had done
 stays done: run again, nobody is told twice and nobody is forgotten.
 
-The reminders of one sending share the moment they were asked for (`sent_at`): that is how its letters are
-found again (`reminder_letters.py`).
+The reminders of one sending share the moment they were asked for (`sent_at`): that is how its letters, one a
+household, are found again. `letter_printing.py` prints them.
 """
 
 import hashlib
@@ -36,6 +36,7 @@ from billing.models import (
     OnlinePaymentInvoice,
     PaymentAllocation,
     PaymentState,
+    ReminderLetter,
 )
 from families.models import Household, User
 from portal import mailing
@@ -235,7 +236,9 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
     with transaction.atomic():
         _lock(chunk)
         _use_what_was_paid(chunk)
-        rows = _read(Invoice.objects.filter(pk__in=chunk)).order_by("household", "due_on", "sequence")
+        # A household that has its letter of this reminding gets no second one when it is run again.
+        asked = Invoice.objects.filter(pk__in=chunk).exclude(household__reminder_letters__sent_at=at)
+        rows = _read(asked).order_by("household", "due_on", "sequence")
         wanted = [invoice for invoice in rows if not hindrance(invoice, settings.reminder_days, at)]
         InvoiceNotice.objects.bulk_create(
             InvoiceNotice(
@@ -244,6 +247,10 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
             for invoice in wanted
         )
         addresses = reminder_letters.addresses(invoice.household_id for invoice in wanted)
+        ReminderLetter.objects.bulk_create(
+            ReminderLetter(household_id=household, sent_at=at, by_post=household not in addresses)
+            for household in dict.fromkeys(invoice.household_id for invoice in wanted)
+        )
         for household, owed in groupby(wanted, key=lambda invoice: invoice.household_id):
             if to := addresses.get(household):
                 _queue("billing/reminder", to, reminder_letters.reminder(list(owed), settings))

@@ -1,12 +1,13 @@
 """Work of the worker: issuing a month, telling its households, printing its invoices, sending reminders."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from django.utils import timezone
 from django_tasks import task
 
-from billing import invoicing, paying, pdf, reminding
+from billing import invoicing, letter_printing, paying, pdf, reminding
 from billing.models import BillingRun, Invoice
 from families.models import Household, User
 
@@ -17,16 +18,23 @@ TOLD_AT_ONCE = 500
 
 @task()
 def issue_month(run_id: int) -> None:
-    """Issues a month's invoices, then hands their mails and printing over in lots. Run again, it goes on."""
-    run = BillingRun.objects.get(pk=run_id)
+    """Issues a month (see `issue`). Run again, it goes on."""
+    issue(BillingRun.objects.get(pk=run_id), at=timezone.now())
+
+
+def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | None = None) -> BillingRun:
+    """Issues a month's invoices (see `invoicing.issue`), then hands their mails and printing over in lots.
+
+    The desk and `manage.py bill_month` both come here.
+    """
     try:
-        invoicing.issue(run, at=timezone.now())
+        run = invoicing.issue(run, at=at, progress=progress)
     except Exception as error:
-        BillingRun.objects.filter(pk=run_id).update(
+        BillingRun.objects.filter(pk=run.pk).update(
             state=BillingRun.State.FAILED,
             trouble="La facturation s'est interrompue. Ce qui est émis le reste : reprenez-la pour la suite.",
         )
-        logger.error("Billing run %d stopped: %s", run_id, type(error).__name__)
+        logger.error("Billing run %d stopped: %s", run.pk, type(error).__name__)
         raise
     for household in Household.objects.filter(invoices__run=run, payments__isnull=False).distinct():
         paying.use_what_is_left(household)
@@ -36,6 +44,7 @@ def issue_month(run_id: int) -> None:
     invoices = list(run.invoices.filter(pdf=None).order_by("pk").values_list("pk", flat=True))
     for first in range(0, len(invoices), PRINTED_AT_ONCE):
         print_invoices.enqueue(invoices[first : first + PRINTED_AT_ONCE])
+    return run
 
 
 @task()
@@ -53,6 +62,22 @@ def tell_households(invoices: list[int]) -> None:
 
 @task()
 def send_reminders(invoices: list[int], asked_at: str, by: int) -> None:
-    """Reminds of invoices as asked for at a moment (ISO 8601). Run again, it goes on."""
-    user = User.objects.filter(pk=by).first()
-    reminding.remind(invoices, at=datetime.fromisoformat(asked_at), by=user)
+    """Reminds of invoices as asked for at a moment (ISO 8601), letters included. Run again, it goes on."""
+    user, at = User.objects.filter(pk=by).first(), datetime.fromisoformat(asked_at)
+    try:
+        reminding.remind(invoices, at=at, by=user)
+    finally:
+        # Who was reminded has a letter, whatever stopped the rest.
+        print_letters(at)
+
+
+def print_letters(asked_at: datetime) -> None:
+    """Hands the letters of a reminding over to the worker, those that are not printed yet."""
+    for lot in letter_printing.lots(asked_at):
+        print_lot.enqueue(lot)
+
+
+@task()
+def print_lot(lot: int) -> None:
+    """Prints and keeps a lot of letters; one printed already is left alone."""
+    letter_printing.print_lot(lot, at=timezone.now())

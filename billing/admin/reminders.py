@@ -8,18 +8,19 @@ from urllib.parse import urlencode
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django_tasks.base import TaskResultStatus
 from django_tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
 
-from billing import files, reminder_letters, reminding
+from billing import files, letter_printing, reminder_letters, reminding
 from billing.admin.downloads import download
 from billing.models import Invoice, InvoiceNotice
 from billing.pricing import euros
-from billing.tasks import TOLD_AT_ONCE, send_reminders, tell_households
+from billing.tasks import TOLD_AT_ONCE, print_letters, send_reminders, tell_households
 from portal.admin_site import DeskLink
 from portal.desk import OwnPages, ShownOnlyInline, counted
 from portal.reservations import french
@@ -107,6 +108,7 @@ class RemindsInvoices(OwnPages):
             path("relancer/", wrap(self.remind), name="billing_invoice_remind"),
             path("relances/<int:stamp>/", wrap(self.sending), name="billing_invoice_sending"),
             path("relances/<int:stamp>/lettres/", wrap(self.letters), name="billing_invoice_letters"),
+            path("relances/<int:stamp>/imprimer/", wrap(self.go_on), name="billing_invoice_print_letters"),
             *super().get_urls(),
         ]
 
@@ -196,7 +198,7 @@ class RemindsInvoices(OwnPages):
         found, work = reminding.sent(at), _work(request.GET.get("travail", ""), at)
         if found is None and work is None:
             raise Http404
-        done = found.invoices if found else 0
+        done, letters = found.invoices if found else 0, letter_printing.progress(at)
         context = {
             "found": found,
             "work": work,
@@ -205,26 +207,43 @@ class RemindsInvoices(OwnPages):
             "missing": max(work.asked - done, 0) if work else 0,
             "levels": _shown(found.levels) if found else [],
             "left": euros(found.left) if found else "",
-            "paper": reminder_letters.households(at, only_paper=True).count(),
-            "letters": reverse("admin:billing_invoice_letters", args=[stamp]),
+            "letters": letters,
+            "printed": _printed(letters),
+            "stamp": stamp,
         }
         title = f"Relance du {french.moment(at, year=True)}"
         answer = self.page(request, "admin/billing/sending.html", title, context)
-        if work and work.going_on:
+        if (work and work.going_on) or not letters.ready:
             # The page follows the work without a script.
             answer["Refresh"] = "3"
         return answer
 
-    def letters(self, request: HttpRequest, stamp: int) -> StreamingHttpResponse:
-        """The letters as a ZIP: one PDF a household, or (`lots`) files to print."""
+    def letters(self, request: HttpRequest, stamp: int) -> HttpResponseBase:
+        """The letters as a ZIP, once all are printed: one PDF a household, or (`lots`) files to print."""
         self.demand(request, REMIND)
         at = moment_of(stamp)
+        progress = letter_printing.progress(at)
         only_paper, joined = "papier" in request.GET, "lots" in request.GET
-        if not reminder_letters.households(at, only_paper=only_paper).exists():
+        if not (progress.to_post if only_paper else progress.letters):
             raise Http404
-        letters = reminder_letters.letters(at, only_paper=only_paper, joined=joined)
+        if not progress.ready:
+            messages.warning(request, f"Les lettres ne sont pas encore prêtes : {_printed(progress)}.")
+            return redirect("admin:billing_invoice_sending", stamp)
+        contents = letter_printing.contents(at, only_paper=only_paper, joined=joined)
         name = f"relances-{timezone.localtime(at):%Y-%m-%d}{'-papier' if only_paper else ''}.zip"
-        return download(files.zip_stream(letters), name, "application/zip")
+        return download(files.zip_stream(contents), name, "application/zip")
+
+    def go_on(self, request: HttpRequest, stamp: int) -> HttpResponse:
+        """Hands the letters that are not printed over to the worker again."""
+        self.demand(request, REMIND)
+        if request.method == "POST":
+            print_letters(moment_of(stamp))
+            messages.success(request, "L'impression reprend là où elle s'était arrêtée.")
+        return redirect("admin:billing_invoice_sending", stamp)
+
+
+def _printed(letters: letter_printing.Progress) -> str:
+    return f"{counted(letters.printed, 'lettre imprimée', 'lettres imprimées')} sur {letters.letters}"
 
 
 def _shown(levels: list[reminding.Level]) -> list[tuple[str, str, str]]:

@@ -969,4 +969,37 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('invoice', 'level'), name='one_notice_an_invoice_and_level', violation_error_message='Cette relance est déjà partie.'), models.CheckConstraint(condition=models.Q(('level__lte', 3)), name='notice_level_known', violation_error_message='Une facture est relancée trois fois au plus.')],
             },
         ),
+        migrations.CreateModel(
+            name='LetterLot',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('sent_at', models.DateTimeField(verbose_name='relance demandée le')),
+                ('by_post', models.BooleanField(verbose_name='à poster')),
+                ('file', models.FileField(blank=True, max_length=200, storage=families.models.private_storage, upload_to='relances/%Y/%m', verbose_name='fichier')),
+                ('sha256', models.CharField(blank=True, max_length=64, verbose_name='empreinte')),
+                ('printed_at', models.DateTimeField(blank=True, null=True, verbose_name='imprimé le')),
+            ],
+            options={
+                'verbose_name': 'lot de lettres',
+                'verbose_name_plural': 'lots de lettres',
+                'indexes': [models.Index(fields=['sent_at'], name='lot_by_reminding')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ReminderLetter',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('sent_at', models.DateTimeField(verbose_name='relance demandée le')),
+                ('by_post', models.BooleanField(verbose_name='à poster')),
+                ('file', models.FileField(blank=True, max_length=200, storage=families.models.private_storage, upload_to='relances/%Y/%m', verbose_name='fichier')),
+                ('sha256', models.CharField(blank=True, max_length=64, verbose_name='empreinte')),
+                ('household', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reminder_letters', to='families.household', verbose_name='foyer')),
+                ('lot', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='letters', to='billing.letterlot', verbose_name='lot')),
+            ],
+            options={
+                'verbose_name': 'lettre de relance',
+                'verbose_name_plural': 'lettres de relance',
+                'constraints': [models.UniqueConstraint(fields=('sent_at', 'household'), name='one_letter_a_reminding_and_household', violation_error_message='Ce foyer a déjà sa lettre de cette relance.')],
+            },
+        ),
     ]

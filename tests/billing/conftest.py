@@ -5,10 +5,20 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.core.files.storage import FileSystemStorage
 
 from billing import invoicing
 from billing.drafting import Scope
-from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier
+from billing.models import (
+    FormulaTariff,
+    Invoice,
+    InvoicePdf,
+    LetterLot,
+    ReminderLetter,
+    Tariff,
+    TariffBand,
+    TariffModifier,
+)
 from tests.factories import BookingFactory, paris
 
 NOVEMBER = Scope(date(2026, 11, 1))
@@ -16,7 +26,16 @@ DECEMBER = Scope(date(2026, 12, 1))
 END_OF_NOVEMBER = paris(2026, 11, 30, 18)
 FIRST_OF_DECEMBER = paris(2026, 12, 1, 10)
 END_OF_DECEMBER = paris(2026, 12, 31, 18)
+LATE = paris(2027, 1, 4, 9)  # November's invoices were to be paid by 30 December 2026.
 MEALS = [date(2026, 11, day) for day in (2, 3, 5, 6)]
+
+
+@pytest.fixture
+def private(monkeypatch, tmp_path):
+    """A folder of this test's own, where printed documents lie."""
+    for model in (InvoicePdf, LetterLot, ReminderLetter):
+        monkeypatch.setattr(model._meta.get_field("file"), "storage", FileSystemStorage(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture
@@ -49,3 +68,10 @@ def owes(month, books, waits):
     invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
     with time_machine.travel(FIRST_OF_DECEMBER, tick=False):
         yield books
+
+
+@pytest.fixture
+def late(owes, books, waits):
+    """Both families owe 12.80 since November; it is 4 January 2027."""
+    with time_machine.travel(LATE, tick=False):
+        yield Invoice.objects.get(household=books.household)

@@ -6,7 +6,6 @@ import zipfile
 from decimal import Decimal
 
 import pytest
-from django.core.files.storage import FileSystemStorage
 from django.urls import reverse
 
 from billing import invoicing
@@ -14,15 +13,11 @@ from billing.models import BillingRun, CreditNote, Invoice, InvoicePdf, ManualCh
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import logged_in
 
+pytestmark = pytest.mark.usefixtures("private")
+
 D = Decimal
 NBSP = "\N{NO-BREAK SPACE}"
 BILL = "admin:billing_billingrun_bill"
-
-
-@pytest.fixture(autouse=True)
-def private(monkeypatch, tmp_path):
-    monkeypatch.setattr(InvoicePdf._meta.get_field("file"), "storage", FileSystemStorage(tmp_path))
-    return tmp_path
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from django.core.files.storage import FileSystemStorage
 from django.test import Client
 from django.urls import reverse
 from pypdf import PdfReader
@@ -16,13 +15,6 @@ from tests.billing.conftest import END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER
 
 D = Decimal
 NBSP = "\N{NO-BREAK SPACE}"
-
-
-@pytest.fixture
-def private(monkeypatch, tmp_path):
-    """The private storage of printed invoices, empty, of this test alone."""
-    monkeypatch.setattr(InvoicePdf._meta.get_field("file"), "storage", FileSystemStorage(tmp_path))
-    return tmp_path
 
 
 @pytest.fixture

@@ -13,14 +13,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from billing import paying, reminding
+from billing import paying, reminder_letters, reminding
 from billing.admin.reminders import stamp_of
-from billing.models import BillingSettings, Invoice, InvoiceNotice
+from billing.models import BillingSettings, Invoice, InvoiceNotice, ReminderLetter
 from billing.tasks import send_reminders
 from families.models import Guardian
-from tests.billing.test_reminding import LATE, D, plain, remind
+from tests.billing.conftest import LATE
+from tests.billing.test_reminding import D, plain, remind
 from tests.conftest import logged_in
 from tests.factories import GuardianFactory, HouseholdFactory, InvoiceFactory, UserFactory
+
+pytestmark = pytest.mark.usefixtures("private")
 
 LIST = "admin:billing_invoice_changelist"
 REMIND = "admin:billing_invoice_remind"
@@ -68,7 +71,8 @@ def test_all_overdue_invoices_are_previewed_then_sent_then_printed(late, regie_c
     letters = reverse("admin:billing_invoice_letters", args=[stamp_of(LATE)])
     assert [name[:8] for name in names(regie_client.get(letters))] == ["relance-", "relance-"]
     assert len(names(regie_client.get(letters, {"papier": ""}))) == 1
-    assert names(regie_client.get(letters, {"lots": ""})) == ["lettres-0001-0002.pdf"]
+    joined = names(regie_client.get(letters, {"lots": ""}))
+    assert joined == ["lettres-001-a-poster.pdf", "lettres-002-aussi-par-mail.pdf"]
     assert "Rien à relancer aujourd’hui." in said(regie_client.get(reverse(REMIND)))
 
 
@@ -135,7 +139,7 @@ def test_the_page_follows_the_worker(late, regie_client, settings):
     send_reminders.call(*args)
     DBTaskResult.objects.filter(pk=task.pk).update(status="SUCCESSFUL", finished_at=timezone.now())
     page = regie_client.get(address)
-    assert "Refresh" not in page and "1 foyer relancé" in said(page)
+    assert "1 foyer relancé" in said(page)
     assert "1 facture de l’aperçu n’a pas été relancée" in said(page)
     DBTaskResult.objects.filter(pk=task.pk).update(status="FAILED")
     assert "L’envoi s’est interrompu" in said(regie_client.get(address))
@@ -143,12 +147,53 @@ def test_the_page_follows_the_worker(late, regie_client, settings):
     assert regie_client.get(other, {"travail": task.pk}).status_code == 404
 
 
+def test_letters_are_waited_for_then_offered(late, regie_client, settings):
+    settings.TASKS = QUEUE
+    remind()
+    address = reverse("admin:billing_invoice_sending", args=[stamp_of(LATE)])
+    letters = reverse("admin:billing_invoice_letters", args=[stamp_of(LATE)])
+    page = regie_client.get(address)
+    assert page["Refresh"] == "3" and "0 lettre imprimée sur 2" in said(page)
+    assert letters not in said(page)
+    answer = regie_client.get(letters, follow=True)
+    assert "Les lettres ne sont pas encore prêtes : 0 lettre imprimée sur 2." in said(answer)
+    # The worker that sent the reminders was killed before it printed anything.
+    again = reverse("admin:billing_invoice_print_letters", args=[stamp_of(LATE)])
+    assert "L'impression reprend" in said(regie_client.post(again, follow=True)).replace("&#x27;", "'")
+    batch()
+    page = regie_client.get(address)
+    assert "Refresh" not in page and f'<a href="{letters}">' in said(page)
+    assert len(names(regie_client.get(letters))) == 2
+
+
+def batch():
+    """The worker does all that waits."""
+    call_command("db_worker", batch=True, interval=0, startup_delay=False, queue_name="*", verbosity=0)
+
+
 def test_a_real_worker_sends_what_was_confirmed(transactional_db, late, regie_client, settings, mailoutbox):
     settings.TASKS = QUEUE
     confirm(regie_client, reverse(REMIND))
     assert mailoutbox == []
-    call_command("db_worker", batch=True, interval=0, startup_delay=False, queue_name="*", verbosity=0)
+    batch()
     assert InvoiceNotice.objects.count() == 2 and len(mailoutbox) == 1
+    assert ReminderLetter.objects.exclude(sha256="").count() == 2
+
+
+def test_a_sending_that_stops_still_prints_the_letters_of_who_was_reminded(late, waits, monkeypatch):
+    monkeypatch.setattr(reminding, "CHUNK", 1)
+    addresses = reminder_letters.addresses
+
+    def fail(households):
+        found = addresses(asked := list(households))
+        if waits.household.pk in asked:
+            raise MemoryError
+        return found
+
+    monkeypatch.setattr(reminder_letters, "addresses", fail)
+    send_reminders.enqueue(list(Invoice.objects.values_list("pk", flat=True)), LATE.isoformat(), 0)
+    letter = ReminderLetter.objects.get()
+    assert letter.household == late.household and letter.sha256
 
 
 @pytest.mark.parametrize("stamp", [0, 10**30, 1_800_000_000_000_000])
@@ -165,11 +210,13 @@ def test_only_the_accountants_remind(late, agent_client, books_client):
         reverse(REMIND),
         reverse("admin:billing_invoice_sending", args=[stamp]),
         reverse("admin:billing_invoice_letters", args=[stamp]),
+        reverse("admin:billing_invoice_print_letters", args=[stamp]),
     ):
         assert agent_client.get(address).status_code == 403
         assert books_client.get(address).status_code in (302, 403)
         assert agent_client.post(address, {"confirmed": "1"}).status_code == 403
     assert InvoiceNotice.objects.count() == 2
+    assert not ReminderLetter.objects.exclude(sha256="").exists()
 
 
 def test_the_list_says_how_often_and_filters_by_it(late, regie_client, waits):
@@ -250,4 +297,5 @@ def test_pages_take_the_same_queries_for_two_and_for_twelve(late, regie):
     addresses = [reverse("admin:billing_invoice_sending", args=[stamp_of(LATE)])]
     many = counts()
     InvoiceNotice.objects.exclude(invoice__sequence=1).delete()
+    ReminderLetter.objects.exclude(household=late.household).delete()
     assert counts() == many

@@ -1,9 +1,7 @@
 """A household is told of its invoice once, by mail; what it has not paid is reminded of, kindly, and once."""
 
-import re
 from datetime import date, timedelta
 from decimal import Decimal
-from io import BytesIO
 
 import pytest
 import time_machine
@@ -11,14 +9,21 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pypdf import PdfReader
 
 from billing import invoicing, online, paying, reminder_letters, reminding, sepa
-from billing.models import BillingRun, BillingSettings, Invoice, InvoiceNotice, Mandate
+from billing.models import (
+    BillingRun,
+    BillingSettings,
+    Invoice,
+    InvoiceNotice,
+    Mandate,
+    OnlinePayment,
+    OnlineState,
+    ReminderLetter,
+)
 from billing.reminding import RemindingRefused
 from billing.tasks import issue_month, send_reminders, tell_households
-from families.models import Household
-from tests.billing.conftest import END_OF_NOVEMBER, FIRST_OF_DECEMBER, NOVEMBER
+from tests.billing.conftest import END_OF_NOVEMBER, FIRST_OF_DECEMBER, LATE, NOVEMBER
 from tests.factories import (
     BookingFactory,
     ChildFactory,
@@ -30,9 +35,10 @@ from tests.factories import (
     paris,
 )
 
+pytestmark = pytest.mark.usefixtures("private")
+
 D = Decimal
 NBSP = "\N{NO-BREAK SPACE}"
-LATE = paris(2027, 1, 4, 9)  # Both families had until 30 December 2026.
 IBAN = "FR1420041010050500013M02606"
 
 
@@ -188,13 +194,6 @@ def test_telling_and_reminding_take_the_same_queries_for_two_and_for_twelve(mont
 # Reminded ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def late(owes, books, waits):
-    """Both families owe 12.80 since November; it is 4 January 2027."""
-    with time_machine.travel(LATE, tick=False):
-        yield Invoice.objects.get(household=books.household)
-
-
 def remind(at=LATE, invoices=None, by=None):
     chosen = Invoice.objects.all() if invoices is None else invoices
     return reminding.remind(list(chosen.values_list("pk", flat=True)), at=at, by=by)
@@ -233,6 +232,17 @@ def test_the_same_reminding_run_again_or_confirmed_twice_sends_nothing_more(late
     assert len(mailoutbox) == InvoiceNotice.objects.count() == 2
     assert remind(LATE + timedelta(seconds=1)) == 0
     assert remind(LATE + timedelta(days=1)) == 2
+
+
+def test_a_reminding_run_again_adds_nothing_to_the_letter_that_a_household_has(late, books, mailoutbox):
+    other = InvoiceFactory(household=books.household, due_on=date(2026, 12, 31), total=D("7.30"))
+    online.start(books.household, {other.pk: None}, by=books.user, at=LATE)
+    assert remind() == 2
+    mailoutbox.clear()
+    OnlinePayment.objects.update(state=OnlineState.REFUSED)
+    assert remind() == 0 and mailoutbox == []
+    assert ReminderLetter.objects.filter(household=books.household).count() == 1
+    assert remind(LATE + timedelta(hours=1)) == 1
 
 
 def test_an_invoice_is_not_late_on_its_last_day(owes):
@@ -339,91 +349,3 @@ def test_levels_add_up_to_the_cent(rows):
     assert sum((one.left for one in found), D(0)) == sum((left for _, left in rows), D(0))
     assert sum(one.invoices for one in found) == len(rows)
     assert [one.level for one in found] == sorted({level for level, _ in rows})
-
-
-# On paper ----------------------------------------------------------------------------------------------
-
-
-def pages(content):
-    return [plain(page.extract_text()) for page in PdfReader(BytesIO(content)).pages]
-
-
-def test_a_letter_says_what_is_owed_and_how_to_pay_as_it_stood_that_day(late, books, waits):
-    BillingSettings(
-        iban="FR76 1234", cheque_payable_to="Régie", recourse="Deux mois.", reminder_notice="Comptable."
-    ).save()
-    paying.record(books.household, D(5), "cash", paid_on=LATE.date(), by=None, at=LATE)
-    remind()
-    paying.record(books.household, D(1), "cash", paid_on=LATE.date(), by=None, at=LATE)
-    found = dict(reminder_letters.letters(LATE))
-    name = f"relance-{books.household.number}.pdf"
-    assert list(found) == [name, f"relance-{waits.household.number}.pdf"]
-    (said,) = pages(found[name])
-    for words in (
-        "Valmirelle-les-Prés", "Camille Roux", "Le 4 janvier 2027", "Première relance", "F2026-000001",
-        "novembre 2026", "30 décembre 2026", "12,80 €", "5,00 €", "7,80 €", "FR76 1234", "Régie",
-        "Deux mois.", "nous chercherons une solution avec vous", books.household.street,
-    ):  # fmt: skip
-        assert words in said, words
-    assert "Comptable." not in said and "Petit" not in said
-    reader = PdfReader(BytesIO(found[name]))
-    assert (
-        reader.metadata.title == f"Première relance – foyer n° {books.household.number} – Valmirelle-les-Prés"
-    )
-    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
-    assert reader.trailer["/Root"]["/Lang"] == "fr"
-    assert dict(reminder_letters.letters(LATE)) == found
-
-
-def test_the_last_letter_says_what_comes_next(late):
-    BillingSettings(reminder_notice="Le comptable public prendra le relais.", reminder_days=0).save()
-    for days in (-2, -1, 0):
-        remind(LATE + timedelta(days=days))
-    said = pages(next(iter(reminder_letters.letters(LATE)))[1])[0]
-    assert "Dernière relance" in said and "Le comptable public prendra le relais." in said
-
-
-def test_the_address_stands_in_the_window_of_the_envelope(late, books):
-    remind()
-    seen = {}
-
-    def visit(text, matrix, position, font, size):
-        if "Camille Roux" in text:
-            # Points from the bottom left to millimetres from the top left.
-            right, up = position[4] * matrix[0] + matrix[4], position[5] * matrix[3] + matrix[5]
-            seen["left"], seen["top"] = right / 72 * 25.4, 297 - up / 72 * 25.4
-
-    content = dict(reminder_letters.letters(LATE))[f"relance-{books.household.number}.pdf"]
-    PdfReader(BytesIO(content)).pages[0].extract_text(visitor_text=visit)
-    assert 103 <= seen["left"] <= 107 and 50 <= seen["top"] <= 58
-
-
-def test_letters_are_printed_in_one_go_or_only_for_who_has_no_address(late, books, waits, monkeypatch):
-    without_address(waits)
-    remind()
-    ((name, content),) = reminder_letters.letters(LATE, joined=True)
-    assert name == "lettres-0001-0002.pdf"
-    assert [re.search("Camille (Roux|Petit)", page).group(1) for page in pages(content)] == ["Roux", "Petit"]
-    ((name, content),) = reminder_letters.letters(LATE, only_paper=True)
-    assert name == f"relance-{waits.household.number}.pdf" and "Petit" in pages(content)[0]
-    monkeypatch.setattr(reminder_letters, "A_BITE", 1)
-    names = [name for name, _ in reminder_letters.letters(LATE, joined=True)]
-    assert names == ["lettres-0001-0001.pdf", "lettres-0002-0002.pdf"]
-
-
-def test_a_household_that_owes_much_gets_a_letter_of_several_pages_with_every_invoice(late, books):
-    for sequence in range(40):
-        InvoiceFactory(household=books.household, number=f"F2026-8{sequence:05d}", due_on=date(2026, 12, 1))
-    remind()
-    found = pages(dict(reminder_letters.letters(LATE))[f"relance-{books.household.number}.pdf"])
-    assert len(found) == 2
-    assert all(f"F2026-8{sequence:05d}" in " ".join(found) for sequence in range(40))
-
-
-def test_another_reminding_s_letters_are_not_mixed_in(late, books, waits):
-    remind(invoices=Invoice.objects.filter(pk=late.pk))
-    later = LATE + timedelta(hours=1)
-    remind(later)
-    assert [name for name, _ in reminder_letters.letters(later)] == [f"relance-{waits.household.number}.pdf"]
-    assert reminding.last_sendings(5) == [later, LATE]
-    assert Household.objects.count() == 2
