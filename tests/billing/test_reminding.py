@@ -2,9 +2,11 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from io import StringIO
 
 import pytest
 import time_machine
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from billing.models import (
     BillingSettings,
     Invoice,
     InvoiceNotice,
+    InvoicePdf,
     Mandate,
     OnlinePayment,
     OnlineState,
@@ -99,6 +102,20 @@ def test_a_run_gone_on_with_tells_nobody_twice(month, mailoutbox):
     issue_month.enqueue(run.pk)
     tell_households.enqueue(list(Invoice.objects.values_list("pk", flat=True)))
     assert len(mailoutbox) == InvoiceNotice.objects.count() == 2
+
+
+def test_a_month_billed_by_the_command_is_told_of_once(month, books, waits, mailoutbox):
+    def command():
+        with time_machine.travel(END_OF_NOVEMBER, tick=False):
+            call_command("bill_month", "2026-11", stdout=StringIO())
+
+    command()
+    assert [mail.to for mail in mailoutbox] == [[books.user.email], [waits.user.email]]
+    with pytest.raises(CommandError, match="déjà facturé"):
+        command()
+    BillingRun.objects.update(state="running")
+    command()
+    assert len(mailoutbox) == InvoiceNotice.objects.count() == InvoicePdf.objects.count() == 2
 
 
 def test_an_account_that_will_be_debited_is_not_asked_for_money(month, books, mailoutbox):

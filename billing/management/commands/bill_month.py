@@ -1,4 +1,5 @@
-"""`manage.py bill_month 2026-10`: issues a month's invoices now, or goes on after an interruption."""
+"""`manage.py bill_month 2026-10`: issues a month's invoices now, or goes on after an interruption; the worker
+sends their mails and prints them."""
 
 from argparse import ArgumentParser
 from datetime import date
@@ -7,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from billing import invoicing
+from billing import invoicing, tasks
 from billing.drafting import Scope
 from billing.pricing import euros
 
@@ -37,5 +38,5 @@ class Command(BaseCommand):
             run = invoicing.start(scope, by=None, at=at)
         except invoicing.BillingRefused as refusal:
             raise CommandError(str(refusal)) from refusal
-        run = invoicing.issue(run, at=at, progress=lambda done: self.stdout.write(f"{done} foyers"))
+        run = tasks.issue(run, at=at, progress=lambda done: self.stdout.write(f"{done} foyers"))
         self.stdout.write(f"{run.invoices.count()} factures émises. {run.trouble}".strip())
