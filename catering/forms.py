@@ -1,12 +1,13 @@
 """« Inscription à la restauration scolaire »."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import Fieldset, Layout
 from django import forms
+from django.db.models import QuerySet
 
 from catering.models import Diet
 from portal.reservations import french
@@ -18,20 +19,36 @@ from portal.reservations.models import Activity, Establishment, SchoolClass, Sch
 START_CHOICES = 40
 
 
-class ClassChoiceField(forms.ModelChoiceField):
-    """Classes grouped by school, so that the list reads well without JavaScript."""
+NOTHING_CHOSEN = ("", "Choisir…")
 
-    def label_from_instance(self, school_class: Any) -> str:
-        return f"{school_class.name} – {school_class.school.name}"
+
+class OfSchools(forms.Select):
+    """A list whose options say which schools they are for; the page then shows those of the school chosen."""
+
+    schools: Mapping[str, Iterable[int]] = {}  # of an option that is for all schools: nothing
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(name, value, *args, **kwargs)
+        if schools := self.schools.get(str(value)):
+            option["attrs"]["data-schools"] = " ".join(map(str, schools))
+        return option
 
 
 class CanteenEnrolmentForm(forms.Form):
     """Lists only what may be chosen: schools, classes of the year, restaurants of the activity."""
 
-    school = forms.ModelChoiceField(label="École", queryset=Establishment.objects.none())
-    school_class = ClassChoiceField(label="Classe", queryset=SchoolClass.objects.none())
-    restaurant = forms.ModelChoiceField(label="Restaurant scolaire", queryset=Establishment.objects.none())
-    diet = forms.ModelChoiceField(label="Régime alimentaire", queryset=Diet.objects.none())
+    school = forms.ModelChoiceField(
+        label="École", queryset=Establishment.objects.none(), empty_label=NOTHING_CHOSEN[1]
+    )
+    school_class = forms.ModelChoiceField(
+        label="Classe", queryset=SchoolClass.objects.none(), widget=OfSchools
+    )
+    restaurant = forms.ModelChoiceField(
+        label="Restaurant scolaire", queryset=Establishment.objects.none(), widget=OfSchools
+    )
+    diet = forms.ModelChoiceField(
+        label="Régime alimentaire", queryset=Diet.objects.none(), empty_label=NOTHING_CHOSEN[1]
+    )
     starts_on = forms.TypedChoiceField(label="Date de début", coerce=date.fromisoformat)
     weekdays = WeekdayMaskFormField(
         label="Jours où votre enfant mange au restaurant scolaire",
@@ -56,10 +73,16 @@ class CanteenEnrolmentForm(forms.Form):
         self.fields["school"].queryset = Establishment.objects.filter(
             kind=Establishment.Kind.SCHOOL, active=True
         )
-        self.fields["school_class"].queryset = classes
-        self.fields["restaurant"].queryset = activity.establishments.filter(active=True)
-        # Read once, above.
-        self.fields["restaurant"].choices = [("", "---------"), *((one.pk, one) for one in self.restaurants)]
+        self._offer(
+            "school_class",
+            classes,
+            [(one.pk, f"{one.name} – {one.school.name}", [one.school_id]) for one in classes],
+        )
+        self._offer(
+            "restaurant",
+            activity.establishments.filter(active=True),
+            [(one.pk, str(one), [school.pk for school in one.schools.all()]) for one in self.restaurants],
+        )
         self.fields["diet"].queryset = Diet.objects.filter(active=True)
         self.fields["starts_on"].choices = _starts(activity, school_year, today, current_start)
         open_mask = activity.weekdays & _any_open(self.restaurants)
@@ -73,6 +96,13 @@ class CanteenEnrolmentForm(forms.Form):
             Fieldset("Jours de fréquentation", "weekdays"),
         )
 
+    def _offer(self, name: str, rows: QuerySet, options: list[tuple[int, str, list[int]]]) -> None:
+        """Options read once: key, label, schools they are for (none: all)."""
+        field = self.fields[name]
+        field.queryset = rows
+        field.widget.schools = {str(key): schools for key, _, schools in options}
+        field.choices = [NOTHING_CHOSEN, *((key, label) for key, label, _ in options)]
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         school, school_class = data.get("school"), data.get("school_class")
@@ -80,9 +110,14 @@ class CanteenEnrolmentForm(forms.Form):
         if school and school_class and school_class.school_id != school.pk:
             self.add_error("school_class", f"Cette classe n'est pas à l'école « {school} ».")
         if school and restaurant:
-            served = next(one for one in self.restaurants if one.pk == restaurant.pk).schools.all()
-            if served and school not in served:
-                self.add_error("restaurant", f"Ce restaurant n'accueille pas les élèves de « {school} ».")
+            serving = [
+                one for one in self.restaurants if not one.schools.all() or school in one.schools.all()
+            ]
+            if restaurant not in serving:
+                said = f"Ce restaurant n'accueille pas les élèves de « {school} »."
+                if serving:
+                    said += f" Choisissez {' ou '.join(f'« {one} »' for one in serving)}."
+                self.add_error("restaurant", said)
         if restaurant and "weekdays" in data:
             closed = data["weekdays"] & ~restaurant.open_weekdays
             if closed:
@@ -106,4 +141,4 @@ def _starts(
     days = OpenDays.load(activity, None, first, last).days(first, last)[:START_CHOICES]
     if current is not None and current not in days:
         days.insert(0, current)
-    return [("", "---------"), *((day.isoformat(), french.day(day, year=True)) for day in days)]
+    return [NOTHING_CHOSEN, *((day.isoformat(), french.day(day, year=True)) for day in days)]

@@ -79,7 +79,7 @@ def missing_pieces(child: Child, activities: list[Activity]) -> list[Piece]:
         missing.append(
             Piece(
                 f"Les personnes autorisées à venir chercher {child.first_name} : pour le moment, "
-                "vous seul(e)s, ses responsables.",
+                "ses responsables seulement.",
                 "Ajouter une personne",
                 reverse("families:add_person", args=[child.pk]),
                 blocking=False,

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, ReservationState
-from tests.factories import BookingFactory, ChildFactory, ClosureFactory, paris
+from tests.factories import BookingFactory, ChildFactory, ClosureFactory, EstablishmentFactory, paris
 
 THURSDAY, FRIDAY = date(2026, 11, 12), date(2026, 11, 13)
 
@@ -230,6 +230,31 @@ def test_an_enrolment_needs_a_usual_day_and_says_so_before(books_client, books, 
     legend = "Jours où votre enfant mange au restaurant scolaire</legend>"
     assert legend in books_client.get(where).text, "not « facultatif »"
     assert "Cochez au moins un jour habituel" in books_client.post(where, {}).text
+
+
+def test_a_restaurant_for_other_schools_is_refused_and_the_right_ones_are_named(
+    books, books_client, canteen, school, school_class
+):
+    mill = EstablishmentFactory(name="École du Moulin", kind="school")
+    elsewhere = EstablishmentFactory(name="Restaurant du Moulin", serves=[mill])
+    canteen.activity.establishments.add(elsewhere)
+    second = ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
+    where = reverse("catering:enrol", args=[second.pk])
+    typed = {"school": school.pk, "school_class": school_class.pk, "restaurant": elsewhere.pk}
+    [error] = books_client.post(where, typed).context["form"].errors["restaurant"]
+    assert error.startswith("Ce restaurant n'accueille pas les élèves de « École des Tilleuls ».")
+    assert error.endswith("Choisissez « Restaurant du Verger ».")
+
+
+def test_classes_and_restaurants_say_which_schools_they_are_for(
+    books_client, books, canteen, school, school_class
+):
+    anywhere = EstablishmentFactory(name="Restaurant de la Place")
+    canteen.activity.establishments.add(anywhere)
+    page = books_client.get(reverse("catering:enrolment", args=[books.enrolment.pk])).text
+    assert f'<option value="{canteen.restaurant.pk}" selected data-schools="{school.pk}">' in page
+    assert f'<option value="{school_class.pk}" selected data-schools="{school.pk}">' in page
+    assert f'<option value="{anywhere.pk}">Restaurant de la Place</option>' in page
 
 
 def test_a_refused_enrolment_leads_to_a_new_request_instead_of_a_change_nobody_reads(books_client, books):
