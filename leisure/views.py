@@ -158,7 +158,12 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
 def _enrolled(enrolment: Enrolment) -> str:
     who = f"{enrolment.child.first_name} ({enrolment.activity})"
     if enrolment.is_accepted:
-        return f"{who} : l'inscription est acceptée. Vous pouvez réserver ses jours."
+        next_step = (
+            "Remplissez sa fiche sanitaire avant de réserver."
+            if enrolment.lacks_health_file
+            else "Vous pouvez réserver ses jours."
+        )
+        return f"{who} : l'inscription est acceptée. {next_step}"
     return f"{who} : la demande d'inscription est envoyée. La mairie vous répond par e-mail."
 
 

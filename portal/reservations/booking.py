@@ -221,7 +221,7 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
     if not reservation.enrolment.is_accepted:
         raise BookingRefused("L'inscription de cet enfant n'est pas, ou n'est plus, acceptée par la mairie.")
     books = any(line.action == Action.BOOK for line in lines)
-    if books and enrolling.lacks_health_file(reservation.enrolment):
+    if books and reservation.enrolment.lacks_health_file:
         raise BookingRefused(enrolling.health_file_sentence(reservation.enrolment))
 
     desk = _Desk.lock(reservation, lines, at)

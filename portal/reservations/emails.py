@@ -144,7 +144,7 @@ def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, 
 
 def enrolment(enrolment_id: int) -> None:
     """Where a yearly enrolment stands."""
-    found = Enrolment.objects.select_related("child", "activity", "establishment", "school_year").get(
+    found = Enrolment.objects.select_related("child__health", "activity", "establishment", "school_year").get(
         pk=enrolment_id
     )
     mailing.post(

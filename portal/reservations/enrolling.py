@@ -146,14 +146,6 @@ def serves(establishment: Establishment, enrolment: Enrolment) -> bool:
     return establishment in places_for(enrolment.activity, enrolment.child, enrolment.school_year)
 
 
-def lacks_health_file(enrolment: Enrolment) -> bool:
-    """Whether the activity asks for a health file before the first day and the child has none.
-
-    No query where the enrolment was read with `child__health`.
-    """
-    return enrolment.activity.health_file_required and not hasattr(enrolment.child, "health")
-
-
 def health_file_sentence(enrolment: Enrolment) -> str:
     """What the family reads then."""
     return (

@@ -746,6 +746,14 @@ class Enrolment(Decided):
     def is_accepted(self) -> bool:
         return self.state == EnrolmentState.ACCEPTED
 
+    @property
+    def lacks_health_file(self) -> bool:
+        """Whether the activity asks for a health file before the first day and the child has none.
+
+        No query where the enrolment was read with `child__health`.
+        """
+        return self.activity.health_file_required and not hasattr(self.child, "health")
+
 
 NEWEST_FIRST = [Coalesce("submitted_at", "touched_at").desc(), "-pk"]
 

@@ -255,9 +255,7 @@ def _show_planning(request: HttpRequest, service: Service, plan: Planning, at: d
         "lost": [cell for cell in cells if cell.lost],
         "gone": [(each.enrolment.child, each.gone().values()) for each in plans],
         "cancelling": plan.cancelling,
-        "without_health_file": [
-            each.enrolment.child for each in plans if enrolling.lacks_health_file(each.enrolment)
-        ],
+        "without_health_file": [each.enrolment.child for each in plans if each.enrolment.lacks_health_file],
         "others": [
             (other, other.pk in shown)
             for other in (_beside(plan.enrolment, plan.establishment) if service.together else ())
@@ -306,7 +304,7 @@ def _planning_posted(request: HttpRequest, service: Service, plan: Planning, at:
     if any(ticks.refused for _, ticks in posted):  # said on the planning, before going on
         return redirect(here)
     for each, ticks in posted:
-        if (ticks.book or ticks.wait) and enrolling.lacks_health_file(each.enrolment):
+        if (ticks.book or ticks.wait) and each.enrolment.lacks_health_file:
             messages.warning(request, enrolling.health_file_sentence(each.enrolment))
             return redirect(here)
     return redirect("reservations:validation", _link([draft for draft in drafts if draft]).pk)

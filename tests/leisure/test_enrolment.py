@@ -56,6 +56,13 @@ def test_an_activity_may_accept_at_once(plays, wednesdays):
     assert Enrolment.objects.get().state == EnrolmentState.ACCEPTED
 
 
+def test_an_enrolment_accepted_at_once_asks_for_the_health_file_that_a_reservation_needs(plays, wednesdays):
+    type(wednesdays.activity).objects.update(enrolment_processing="automatic", health_file_required=True)
+    page = post(plays, plays.child, wednesdays.activity)
+    assert "Remplissez sa fiche sanitaire avant de réserver." in page
+    assert "Vous pouvez réserver ses jours" not in page
+
+
 def test_nothing_ticked_is_said(plays, wednesdays):
     assert "Cochez au moins une activité." in post(plays, plays.child)
     assert not Enrolment.objects.exists()

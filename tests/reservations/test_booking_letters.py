@@ -7,8 +7,8 @@ from django.urls import reverse
 
 from portal.reservations import booking, enrolling
 from portal.reservations.booking import PlacesLost
-from portal.reservations.models import Activity, ActivityDeadline, ReservationLine, Slot
-from tests.factories import BookingFactory, ClosureFactory, GuardianFactory, UserFactory
+from portal.reservations.models import Activity, ActivityDeadline, Enrolment, ReservationLine, Slot
+from tests.factories import BookingFactory, ClosureFactory, GuardianFactory, HealthFactory, UserFactory
 from tests.reservations.audit import MONDAY, THURSDAY, TUESDAY, give_up, reserve
 
 pytestmark = pytest.mark.usefixtures("books_kept")
@@ -164,3 +164,15 @@ def test_an_enrolment_is_answered_by_letter(books, canteen, agent, now, letters,
         assert "Motif : Effectif complet." in letter.body
     assert letter.subject == f"{subject} : Lina, Restauration scolaire"
     assert "À partir du mardi 1er septembre 2026" in letter.body
+
+
+def test_the_letter_asks_for_the_health_file_that_a_reservation_needs(books, canteen, agent, now, letters):
+    canteen.activity.health_file_required = True
+    canteen.activity.save()
+    Enrolment.objects.update(state="requested")
+    (letter,) = letters(enrolling.accept, books.enrolment, by=agent, at=now)
+    assert "Avant de réserver, remplissez sa fiche sanitaire" in letter.body
+    Enrolment.objects.update(state="requested")
+    HealthFactory(child=books.child)
+    (letter,) = letters(enrolling.accept, books.enrolment, by=agent, at=now)
+    assert "Vous pouvez réserver dès maintenant" in letter.body
