@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from billing import pdf
 from billing.models import Invoice, InvoiceLine, Payment
+from portal.desk import plain_cell
 
 Cell = str | int | date | Decimal | None
 A_BITE = 200
@@ -133,8 +135,7 @@ def _french(cell: Cell) -> str:
         return f"{cell:.2f}".replace(".", ",")
     if isinstance(cell, date):
         return f"{cell:%d/%m/%Y}"
-    # A spreadsheet must not read a name as a formula.
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t") else str(cell)
+    return plain_cell(cell) if isinstance(cell, str) else str(cell)
 
 
 def csv_stream(columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> Iterator[str]:
@@ -188,6 +189,8 @@ _PARTS = {
     ),
 }
 _DAY_ZERO = date(1899, 12, 30)
+# XML has no way to write these; everything else, no-break spaces included, is kept as it is.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _xml_cell(cell: Cell, style: int = 0) -> str:
@@ -199,7 +202,7 @@ def _xml_cell(cell: Cell, style: int = 0) -> str:
         return f'<c s="2"><v>{(cell - _DAY_ZERO).days}</v></c>'
     if isinstance(cell, int):
         return f"<c><v>{cell}</v></c>"
-    text = escape("".join(sign for sign in cell if sign.isprintable()))
+    text = escape(_NOT_XML.sub("", cell))
     return f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
 
 

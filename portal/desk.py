@@ -113,11 +113,12 @@ def spreadsheet(name: str, rows: Iterable[Sequence[Any]]) -> HttpResponse:
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     writer = csv.writer(response, delimiter=";")
     for row in rows:
-        writer.writerow([_plain_cell(value) if isinstance(value, str) else value for value in row])
+        writer.writerow([plain_cell(value) if isinstance(value, str) else value for value in row])
     return response
 
 
-def _plain_cell(text: str) -> str:
+def plain_cell(text: str) -> str:
+    """`text` as a CSV file holds it, so that no spreadsheet takes it for a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 

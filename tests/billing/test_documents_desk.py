@@ -2,13 +2,14 @@
 
 import csv
 import io
+import re
 import zipfile
 from decimal import Decimal
 
 import pytest
 from django.urls import reverse
 
-from billing import invoicing
+from billing import files, invoicing
 from billing.models import BillingRun, CreditNote, Invoice, InvoicePdf, ManualCharge, Payment
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import logged_in
@@ -109,6 +110,15 @@ def test_csv_and_xlsx_say_what_the_list_says(billed, regie_client):
     sheet = workbook.read("xl/worksheets/sheet1.xml").decode()
     assert sheet.count("<row>") == 3
     assert sheet.count('<c s="1"><v>12.80</v></c>') == 4
+
+
+def test_names_reach_the_files_whole_and_never_as_formulas():
+    rows = [("=1+1",), ("\r@somme",), (f"Anne{NBSP}Marie",), ("O'Brien\x07 <Zoé>",)]
+    text = "".join(files.csv_stream(["Nom"], rows))
+    assert text.split("\r\n")[1:] == ["'=1+1", '"\'\r@somme"', f"Anne{NBSP}Marie", "O'Brien\x07 <Zoé>", ""]
+    workbook = zipfile.ZipFile(io.BytesIO(b"".join(files.xlsx_stream(["Nom"], rows))))
+    texts = re.findall(r"<t [^>]*>([^<]*)</t>", workbook.read("xl/worksheets/sheet1.xml").decode())
+    assert texts == ["Nom", "=1+1", "\r@somme", f"Anne{NBSP}Marie", "O'Brien &lt;Zoé&gt;"]
 
 
 def test_a_payment_at_the_desk_pays_the_invoice(billed, books, regie_client):
