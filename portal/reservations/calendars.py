@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, F, Q, QuerySet, Value
-from django.db.models.functions import Cast
+from django.db import connection
 from django.utils import timezone
 
 from portal import town
@@ -18,10 +17,11 @@ from portal.reservations.models import (
     Closure,
     Establishment,
     PublicHoliday,
-    SchoolClass,
     SchoolHoliday,
+    Schooling,
     SchoolYear,
 )
+from portal.rows import adapted
 
 ONE_DAY = timedelta(days=1)
 # Deadlines walk back from the first day: at most over the holidays before it, then a few weeks more.
@@ -56,32 +56,72 @@ def week_of(day: date) -> list[date]:
     return days_between(monday, monday + timedelta(days=6))
 
 
-PUBLIC_HOLIDAY, SCHOOL_HOLIDAY, SCHOOL_YEAR, CLOSURE = range(4)
 CLOSURE_FIELDS = ("id", "why", "opens", "establishment_id", "activity_id", "school_class_id")
+# Written out: every planning asks for it, and composing it from querysets takes forty times its own time.
+_CALENDAR = """
+SELECT 'public holiday', day, day, name, {nothing} FROM {public_holidays}
+    WHERE day BETWEEN %(since)s AND %(last)s
+UNION ALL SELECT 'school holiday', starts_on, ends_on, name, {nothing} FROM {school_holidays}
+    WHERE zone = %(zone)s AND ends_on >= %(since)s AND starts_on <= %(last)s
+UNION ALL SELECT 'school year', starts_on, ends_on, name, {nothing} FROM {school_years}
+    WHERE ends_on >= %(since)s AND starts_on <= %(last)s
+UNION ALL SELECT 'closure', starts_on, ends_on, label, {closure_fields} FROM {closures}
+    WHERE ends_on >= %(since)s AND starts_on <= %(last)s
+    AND (activity_id IS NULL OR activity_id = %(activity)s)
+    AND (establishment_id IS NULL OR establishment_id IN ({establishments}))
+    AND (school_class_id IS NULL OR school_class_id IN
+        (SELECT school_class_id FROM {schoolings} WHERE child_id = %(child)s AND school_year_id = %(year)s))
+"""
+
+
+class Pupil(NamedTuple):
+    """Whose class counts for the closures of one class (a trip)."""
+
+    child_id: int
+    school_year_id: int
 
 
 def _calendar_rows(
-    since: date, last: date, closures: QuerySet[Closure]
-) -> Iterable[tuple[int, date, date, str, *tuple[Any, ...]]]:
+    since: date, last: date, activity: Activity | None, establishments: Iterable[int], pupil: Pupil | None
+) -> Iterable[tuple[Any, ...]]:
     """Public holidays, school holidays of the town's zone, school years and closures, in one query.
 
     A row is its kind, first day, last day and name, then CLOSURE_FIELDS, empty but for closures.
     """
-    no_id = Cast(Value(None), BigIntegerField())  # PostgreSQL takes a bare NULL of a union for text
-    nothing = [no_id, Value(""), Value(False), no_id, no_id, no_id]
-    public = PublicHoliday.objects.filter(day__range=(since, last)).values_list(
-        Value(PUBLIC_HOLIDAY), F("day"), F("day"), F("name"), *nothing
+    on_sqlite = connection.vendor == "sqlite"
+    no_id = "CAST(NULL AS bigint)"  # PostgreSQL takes a bare NULL of a union for text
+    query = _CALENDAR.format(
+        nothing=f"{no_id}, '', {'0' if on_sqlite else 'false'}, {no_id}, {no_id}, {no_id}",
+        closure_fields=", ".join(CLOSURE_FIELDS),
+        establishments=", ".join(map(str, establishments)) or "NULL",
+        public_holidays=PublicHoliday._meta.db_table,
+        school_holidays=SchoolHoliday._meta.db_table,
+        school_years=SchoolYear._meta.db_table,
+        closures=Closure._meta.db_table,
+        schoolings=Schooling._meta.db_table,
     )
-    holidays = SchoolHoliday.objects.filter(
-        zone=town.current().zone, ends_on__gte=since, starts_on__lte=last
-    ).values_list(Value(SCHOOL_HOLIDAY), F("starts_on"), F("ends_on"), F("name"), *nothing)
-    years = SchoolYear.objects.filter(ends_on__gte=since, starts_on__lte=last).values_list(
-        Value(SCHOOL_YEAR), F("starts_on"), F("ends_on"), F("name"), *nothing
-    )
-    closed = closures.filter(ends_on__gte=since, starts_on__lte=last).values_list(
-        Value(CLOSURE), F("starts_on"), F("ends_on"), F("label"), *(F(name) for name in CLOSURE_FIELDS)
-    )
-    return public.order_by().union(holidays.order_by(), years.order_by(), closed.order_by(), all=True)
+    values: dict[str, Any] = {
+        "since": adapted(since) if on_sqlite else since,
+        "last": adapted(last) if on_sqlite else last,
+        "zone": town.current().zone,
+        "activity": activity and activity.pk,
+        "child": pupil and pupil.child_id,
+        "year": pupil and pupil.school_year_id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    if not on_sqlite:
+        return rows
+    return [
+        (kind, _day(starts_on), _day(ends_on), name, pk, why, bool(opens), *others)
+        for kind, starts_on, ends_on, name, pk, why, opens, *others in rows
+    ]
+
+
+def _day(value: date | str) -> date:
+    """SQLite knows a union's days or gives their text, by the way it takes (and 0 or 1 for a boolean)."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 class OpenDays:
@@ -130,13 +170,10 @@ class OpenDays:
         establishment: Establishment | None,
         first: date,
         last: date,
-        school_class: SchoolClass | QuerySet[SchoolClass] | None = None,
+        pupil: Pupil | None = None,
     ) -> "OpenDays":
-        """The calendar from the database, in one query. Days beyond `last` know no holiday.
-
-        `school_class` may be a queryset of the class or classes concerned: no query of its own.
-        """
-        return cls._load(activity, [establishment], first, last, school_class)[0]
+        """The calendar from the database, in one query. Days beyond `last` know no holiday."""
+        return cls._load(activity, [establishment], first, last, pupil)[0]
 
     @classmethod
     def load_many(
@@ -153,30 +190,24 @@ class OpenDays:
         establishments: list[Establishment | None],
         first: date,
         last: date,
-        school_class: SchoolClass | QuerySet[SchoolClass] | None,
+        pupil: Pupil | None,
     ) -> list["OpenDays"]:
         since = first - MARGIN
-        classes = school_class if isinstance(school_class, QuerySet) else [school_class]
         public_holidays: dict[date, str] = {}
         school_holidays: dict[date, str] = {}
         school_years: list[tuple[date, date]] = []
         closures: list[Closure] = []
-        concerned = Closure.objects.filter(
-            Q(establishment=None) | Q(establishment__in=[each for each in establishments if each]),
-            Q(activity=None) | Q(activity=activity),
-            Q(school_class=None) | Q(school_class__in=classes),
-        )
-        for kind, starts_on, ends_on, name, *closure in _calendar_rows(since, last, concerned):
-            if kind == PUBLIC_HOLIDAY:
+        places = [establishment.pk for establishment in establishments if establishment]
+        for kind, starts_on, ends_on, name, *closure in _calendar_rows(since, last, activity, places, pupil):
+            if kind == "public holiday":
                 public_holidays[starts_on] = name
-            elif kind == SCHOOL_YEAR:
+            elif kind == "school year":
                 school_years.append((starts_on, ends_on))
-            elif kind == SCHOOL_HOLIDAY:
+            elif kind == "school holiday":
                 days = days_between(max(starts_on, since), min(ends_on, last))
                 school_holidays.update(dict.fromkeys(days, name))
             else:
                 values = dict(zip(CLOSURE_FIELDS, closure, strict=True))
-                values["opens"] = bool(values["opens"])  # SQLite gives 0 and 1 out of a union
                 closures.append(Closure(starts_on=starts_on, ends_on=ends_on, label=name, **values))
         closures.sort(key=lambda closure: closure.pk)
         return [

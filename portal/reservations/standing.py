@@ -6,9 +6,9 @@ from datetime import date, datetime
 from django.utils import timezone
 
 from portal.reservations import french
-from portal.reservations.calendars import OpenDays
+from portal.reservations.calendars import OpenDays, Pupil
 from portal.reservations.deadlines import Schedule, Standing, Verdict
-from portal.reservations.models import Enrolment, Establishment, Period, SchoolClass
+from portal.reservations.models import Enrolment, Establishment, Period
 from portal.reservations.rulebook import DeadlineBook
 from portal.reservations.states import Action, CellState
 
@@ -61,9 +61,7 @@ class Where:
             establishment,
             period.starts_on,
             period.ends_on,
-            SchoolClass.objects.filter(
-                schoolings__child_id=enrolment.child_id, school_year_id=enrolment.school_year_id
-            ),
+            Pupil(enrolment.child_id, enrolment.school_year_id),
         )
         return cls(enrolment, period, days, DeadlineBook.for_activity(enrolment.activity, period), at)
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portal.models import Town
-from portal.reservations.calendars import OpenDays, Reason
+from portal.reservations.calendars import OpenDays, Pupil, Reason
 from portal.reservations.models import Activity, Closure
 from tests.factories import (
     ActivityFactory,
@@ -17,6 +17,7 @@ from tests.factories import (
     PublicHolidayFactory,
     SchoolClassFactory,
     SchoolHolidayFactory,
+    SchoolingFactory,
 )
 
 FIRST, LAST = date(2026, 11, 1), date(2027, 1, 31)
@@ -33,9 +34,10 @@ def reasons(calendar: OpenDays, *days: date) -> list[str]:
 def calendar_of(canteen):
     """Loads the canteen's calendar, or another activity's or establishment's."""
 
-    def load(activity=None, establishment=None, school_class=None) -> OpenDays:
+    def load(activity=None, establishment=None, schooling=None) -> OpenDays:
+        pupil = schooling and Pupil(schooling.child_id, schooling.school_year_id)
         return OpenDays.load(
-            activity or canteen.activity, establishment or canteen.restaurant, FIRST, LAST, school_class
+            activity or canteen.activity, establishment or canteen.restaurant, FIRST, LAST, pupil
         )
 
     return load
@@ -85,7 +87,8 @@ def test_a_closure_concerns_its_establishment_its_activity_its_class(
     )
     assert reasons(calendar_of(), WEDNESDAY, THURSDAY) == ["ouvert", "ouvert"]
     assert reasons(calendar_of(establishment=other), THURSDAY) == ["Travaux"]
-    assert calendar_of(school_class=other_class).why_closed(THURSDAY) == Reason("trip", trip.label)
+    pupil = SchoolingFactory(school_class=other_class, school_year=year)
+    assert calendar_of(schooling=pupil).why_closed(THURSDAY) == Reason("trip", trip.label)
 
 
 def test_a_strike_without_a_text_says_its_reason(calendar_of, canteen) -> None:
@@ -119,7 +122,9 @@ def test_a_class_on_a_trip_does_not_close_the_school_for_deadlines(
     calendar_of, canteen, school_class
 ) -> None:
     ClosureFactory(starts_on=THURSDAY, ends_on=THURSDAY, school_class=school_class, why="trip")
-    calendar = calendar_of(school_class=school_class)
+    calendar = calendar_of(
+        schooling=SchoolingFactory(school_class=school_class, school_year=school_class.school_year)
+    )
     assert not calendar.is_open(THURSDAY)
     assert calendar.is_establishment_open(THURSDAY) and calendar.is_school_day(THURSDAY)
 
