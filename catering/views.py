@@ -20,7 +20,6 @@ from portal.reservations import views as steps
 from portal.reservations.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
 from portal.reservations.planning import Planning
-from portal.reservations.states import ENROLMENT_LIVE
 
 
 def _planning_context(request: HttpRequest, plan: Planning) -> dict[str, Any]:
@@ -143,25 +142,24 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
             "weekdays": enrolment.weekdays,
         },
     )
-    over = enrolment.state not in ENROLMENT_LIVE
-    if request.method == "POST" and over:
-        messages.info(
-            request,
-            f"Cette inscription est {enrolment.get_state_display().lower()} : elle ne change plus. "
-            "Faites une nouvelle demande.",
-        )
+    if request.method == "POST" and enrolment.is_over:
+        messages.info(request, enrolling.over_sentence(enrolment))
         return redirect("catering:enrolment", enrolment.pk)
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            changed = enrolling.change(
-                enrolment,
-                establishment=form.cleaned_data["restaurant"],
-                weekdays=form.cleaned_data["weekdays"],
-                starts_on=form.cleaned_data["starts_on"],
-            )
-            _save_choices(changed, form)
-        messages.success(request, f"L'inscription de {enrolment.child.first_name} est à jour.")
-        return redirect("home")
+        try:
+            with transaction.atomic():
+                changed = enrolling.change(
+                    enrolment,
+                    establishment=form.cleaned_data["restaurant"],
+                    weekdays=form.cleaned_data["weekdays"],
+                    starts_on=form.cleaned_data["starts_on"],
+                )
+                _save_choices(changed, form)
+        except EnrolmentRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, f"L'inscription de {enrolment.child.first_name} est à jour.")
+            return redirect("home")
     return render(
         request,
         "catering/enrolment.html",
@@ -170,7 +168,6 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
             "child": enrolment.child,
             "enrolment": enrolment,
             "school_year": enrolment.school_year,
-            "over": over,
         },
     )
 

@@ -119,7 +119,7 @@ def _enrol(
 @interrupted.keeps_interrupted_form
 @require_http_methods(["GET", "POST"])
 def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
-    """« Consulter / modifier »: the place can be changed; « Quitter » changes nothing."""
+    """« Consulter / modifier »: the place can be changed, unless the enrolment is over."""
     enrolment = get_object_or_404(
         Enrolment.objects.visible_to(request.user).select_related(
             "child__health", "activity", "household", "school_year", "establishment"
@@ -127,22 +127,30 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
         pk=enrolment_id,
         activity__service=SERVICE,
     )
-    places = enrolling.places_for(enrolment.activity, enrolment.child, enrolment.school_year)
+    places = []
+    if not enrolment.is_over:
+        places = enrolling.places_for(enrolment.activity, enrolment.child, enrolment.school_year)
     if enrolment.establishment and enrolment.establishment not in places:
         places.append(enrolment.establishment)
     form = PlaceForm(
         interrupted.posted(request), places=places, initial={"place": enrolment.establishment_id}
     )
+    if request.method == "POST" and enrolment.is_over:
+        messages.info(request, enrolling.over_sentence(enrolment))
+        return redirect("leisure:enrolment", enrolment.pk)
     if request.method == "POST" and form.is_valid():
-        if "place" in form.fields:
+        try:
             enrolling.change(
                 enrolment,
-                establishment=form.cleaned_data["place"],
+                establishment=form.cleaned_data.get("place", enrolment.establishment),
                 weekdays=enrolment.weekdays,
                 starts_on=enrolment.starts_on,
             )
-        messages.success(request, f"L'inscription de {enrolment.child.first_name} est à jour.")
-        return redirect("home")
+        except EnrolmentRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, f"L'inscription de {enrolment.child.first_name} est à jour.")
+            return redirect("home")
     return render(
         request,
         "leisure/enrolment.html",
@@ -150,7 +158,7 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
             "form": form,
             "enrolment": enrolment,
             "child": enrolment.child,
-            "missing": missing_pieces(enrolment.child, [enrolment.activity]),
+            "missing": [] if enrolment.is_over else missing_pieces(enrolment.child, [enrolment.activity]),
         },
     )
 

@@ -63,9 +63,14 @@ def request(
 def change(
     enrolment: Enrolment, *, establishment: Establishment | None, weekdays: int, starts_on: date
 ) -> Enrolment:
-    """Takes over what a family changed. Another establishment needs the town hall's answer again."""
+    """Takes over what a family changed. Another establishment needs the town hall's answer again.
+
+    Raises EnrolmentRefused for an enrolment that is over.
+    """
     locked = Enrolment.objects.select_for_update(of=("self",)).select_related("activity")
     enrolment = locked.get(pk=enrolment.pk)
+    if enrolment.is_over:
+        raise EnrolmentRefused(over_sentence(enrolment))
     moved = (establishment.pk if establishment else None) != enrolment.establishment_id
     enrolment.establishment = establishment
     enrolment.weekdays = weekdays
@@ -77,6 +82,12 @@ def change(
         enrolment.decided_by = None
     enrolment.save()
     return enrolment
+
+
+def over_sentence(enrolment: Enrolment) -> str:
+    """What a family reads that changes an enrolment refused or ended."""
+    state = enrolment.get_state_display().lower()
+    return f"Cette inscription est {state} : elle ne change plus. Faites une nouvelle demande."
 
 
 @transaction.atomic

@@ -754,6 +754,11 @@ class Enrolment(Decided):
         """
         return self.activity.health_file_required and not hasattr(self.child, "health")
 
+    @property
+    def is_over(self) -> bool:
+        """Refused, or ended: it changes no more, another one may be asked for."""
+        return self.state not in ENROLMENT_LIVE
+
 
 NEWEST_FIRST = [Coalesce("submitted_at", "touched_at").desc(), "-pk"]
 

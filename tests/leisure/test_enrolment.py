@@ -144,6 +144,25 @@ def test_a_household_not_yet_accepted_waits(plays, wednesdays):
     assert not Enrolment.objects.exists()
 
 
+@pytest.mark.parametrize("state", [EnrolmentState.REFUSED, EnrolmentState.ENDED])
+@pytest.mark.parametrize("places", ["one place", "two places"])
+def test_an_enrolment_that_is_over_changes_no_more(plays, wednesdays, enrol, state, places):
+    mine = enrol(plays, wednesdays)
+    other = CentreFactory(name="Centre du Lac")
+    if places == "two places":
+        wednesdays.activity.establishments.add(other)
+    Enrolment.objects.filter(pk=mine.pk).update(state=state)
+    client, address = plays.client(), reverse("leisure:enrolment", args=[mine.pk])
+    page = client.get(address).content.decode()
+    assert "Faire une nouvelle demande" in page and f'href="{url(plays.child)}"' in page
+    assert "Enregistrer" not in page and 'name="place"' not in page
+    answer = client.post(address, {"place": other.pk}, follow=True)
+    assert answer.redirect_chain == [(address, 302)]
+    assert f"Cette inscription est {state.label.lower()} : elle ne change plus." in answer.content.decode()
+    mine.refresh_from_db()
+    assert (mine.establishment, mine.state) == (wednesdays.centre, state)
+
+
 def test_what_is_missing_before_the_first_day_is_listed(plays, wednesdays, enrol):
     wednesdays.activity.health_file_required = True
     wednesdays.activity.save()

@@ -136,7 +136,10 @@ def test_another_restaurant_is_taken_over_where_enrolment_is_automatic(books):
 def test_what_the_town_hall_decided_meanwhile_is_not_undone(books, agent, now):
     stale = Enrolment.objects.get(pk=books.enrolment.pk)
     Enrolment.objects.update(state=EnrolmentState.ENDED)
-    assert change(stale, weekdays=0b1).state == EnrolmentState.ENDED
+    with pytest.raises(EnrolmentRefused, match="Cette inscription est terminée : elle ne change plus"):
+        change(stale, weekdays=0b1)
+    stale.refresh_from_db()
+    assert (stale.state, stale.weekdays) == (EnrolmentState.ENDED, books.enrolment.weekdays)
 
 
 # Answering ------------------------------------------------------------------------------------------------
