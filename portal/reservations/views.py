@@ -653,6 +653,8 @@ def abandon(request: HttpRequest, reservation_id: int) -> HttpResponse:
 @require_GET
 def all_reservations(request: HttpRequest, service: str) -> HttpResponse:
     """Every reservation of the household for a service, newest first."""
+    if service not in _services:
+        raise Http404
     found = (
         Reservation.objects.visible_to(request.user)
         .filter(enrolment__activity__service=service)

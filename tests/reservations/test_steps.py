@@ -299,3 +299,7 @@ def test_a_second_child_s_enrolment_starts_where_the_first_one_goes(books, books
     second = ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
     form = books_client.get(reverse("catering:enrol", args=[second.pk])).context["form"]
     assert form.initial == {"school": school.pk, "restaurant": canteen.restaurant.pk}
+
+
+def test_reservations_of_a_service_that_does_not_exist_are_not_found(books_client):
+    assert books_client.get(reverse("reservations:all", args=["piscine"])).status_code == 404
