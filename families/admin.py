@@ -10,6 +10,7 @@ from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -401,7 +402,7 @@ class ChangeRequestAdmin(Answers, NumberSearch, Decidable, WithHistory):
     @admin.display(description="demandé")
     def asked(self, obj: ChangeRequest) -> str:
         if obj.kind == ChangeRequest.Kind.QUOTIENT:
-            return f"{obj.quotient} à partir du {obj.valid_from:%d/%m/%Y}"
+            return f"{number_format(obj.quotient)} à partir du {obj.valid_from:%d/%m/%Y}"
         return _address(obj)
 
     @admin.display(description="enregistré aujourd'hui")

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
+from django.utils.formats import number_format
 from simple_history.models import HistoricalRecords
 
 
@@ -165,7 +166,7 @@ class FamilyQuotient(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.value} depuis le {self.valid_from:%d/%m/%Y}"
+        return f"{number_format(self.value)} depuis le {self.valid_from:%d/%m/%Y}"
 
 
 class Guardian(models.Model):

@@ -78,6 +78,8 @@ def _check_image(file: BinaryIO) -> str:
             image.load()
     except ValidationError:
         raise
+    except Image.DecompressionBombError:
+        raise ValidationError(TOO_LARGE, code="too_large") from None
     except Image.UnidentifiedImageError:
         raise ValidationError(WRONG_KIND, code="wrong_kind") from None
     except Exception:  # noqa: BLE001 (decoders raise whatever a broken file makes them raise)

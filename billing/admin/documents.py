@@ -27,19 +27,18 @@ from portal.admin_site import DeskLink
 from portal.desk import NumberSearch, OwnPages, ShownOnly, ShownOnlyInline, badge
 from portal.reservations import french
 from portal.reservations.models import Activity, Establishment
+from portal.typed_numbers import TypedDecimalField
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 DAY_INPUT = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
-class AmountField(forms.DecimalField):
-    """A positive amount in euros, with a comma or a point."""
+class AmountField(TypedDecimalField):
+    """A positive amount in euros."""
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"size": 10, "inputmode": "decimal"})
-        super().__init__(
-            min_value=Decimal("0.01"), decimal_places=2, max_digits=10, localize=True, widget=widget, **kwargs
-        )
+        super().__init__(min_value=Decimal("0.01"), decimal_places=2, max_digits=10, widget=widget, **kwargs)
 
 
 def last_month(today: date) -> date:

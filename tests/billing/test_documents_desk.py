@@ -134,6 +134,12 @@ def test_a_payment_at_the_desk_pays_the_invoice(billed, books, regie_client):
     assert "Chèque" in book and f"12,80{NBSP}€" in book
 
 
+def test_an_amount_is_taken_as_it_is_copied_from_a_statement(billed, books, regie_client):
+    take = reverse("admin:billing_payment_take_from", args=[books.household.pk])
+    regie_client.post(take, {"amount": "1\u202f012,80 €", "means": "transfer", "paid_on": "2026-11-09"})
+    assert Payment.objects.get().amount == D("1012.80")
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.urls import reverse
+from PIL import Image
 
 from families.models import ChangeRequest, Document, FamilyQuotient
 from portal import uploads
@@ -111,6 +112,8 @@ def test_a_second_request_waits_for_the_first_answer(roux: Family, second_guardi
         ({"quotient": "1e400"}, "chiffres"),
         ({"valid_from": "2026-02-31"}, "date valide"),
         ({"valid_from": ""}, "obligatoire"),
+        ({"valid_from": "0026-11-01"}, "Vérifiez l'année"),
+        ({"valid_from": "2062-11-01"}, "Vérifiez l'année"),
     ],
 )
 def test_wrong_values_are_said_and_nothing_is_kept(roux: Family, changed, said, private_files: Path):
@@ -118,6 +121,12 @@ def test_wrong_values_are_said_and_nothing_is_kept(roux: Family, changed, said, 
     assert said in text_of(page)
     assert not ChangeRequest.objects.exists() and not Document.objects.exists()
     assert list(private_files.iterdir()) == []
+
+
+@pytest.mark.parametrize("typed", ["1250,5", "1250.50", "1 250,50 €", "1\u202f250,50\xa0€"])
+def test_a_quotient_is_taken_as_it_is_copied_from_its_proof(roux: Family, typed: str):
+    assert ask_quotient(roux.client(), quotient=typed).status_code == 302
+    assert ChangeRequest.objects.get().quotient == Decimal("1250.50")
 
 
 # Files ----------------------------------------------------------------------------------------------
@@ -167,6 +176,8 @@ def test_wrong_files_are_refused_and_nothing_is_kept(roux: Family, content, name
 
 def test_a_picture_that_unfolds_to_a_billion_pixels_is_refused_unopened(roux: Family, monkeypatch):
     monkeypatch.setattr(uploads, "MOST_PIXELS", 1000)
+    assert uploads.TOO_LARGE in text_of(ask_quotient(roux.client(), image_bytes("PNG"), "bombe.png"))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     assert uploads.TOO_LARGE in text_of(ask_quotient(roux.client(), image_bytes("PNG"), "bombe.png"))
 
 
