@@ -147,7 +147,7 @@ def test_the_page_follows_the_worker(late, regie_client, settings):
     assert regie_client.get(other, {"travail": task.pk}).status_code == 404
 
 
-def test_letters_are_waited_for_then_offered(late, regie_client, settings):
+def test_letters_are_waited_for_then_offered(transactional_db, late, regie_client, settings):
     settings.TASKS = QUEUE
     remind()
     address = reverse("admin:billing_invoice_sending", args=[stamp_of(LATE)])
