@@ -25,7 +25,7 @@ from billing.models import (
 )
 from families.models import Child, Custody, Guardian, User
 from portal.reservations.models import Booking, Enrolment, Establishment, Formula, Schooling
-from portal.reservations.states import BookingState, EnrolmentState
+from portal.reservations.states import HOLDING, BookingState, EnrolmentState
 
 # Nobody needs a certificate to be believed.
 JUSTIFIED_BY_ITSELF = (AbsenceReason.STRIKE, AbsenceReason.TEACHER, AbsenceReason.TRIP)
@@ -40,6 +40,7 @@ COLUMNS = (
     "booking_id", "household_id", "establishment_id", "state", "minutes", "reason", "certificate_id",
     "certificate_at",
 )  # fmt: skip
+BILLED = Exists(BilledItem.objects.filter(attendance=OuterRef("pk")))
 MOST_FOUND = 20
 LONGEST_MINUTES = 24 * 60
 
@@ -56,12 +57,13 @@ class Standing(models.TextChoices):
     JUSTIFIED = "justified", "Absent, justifié"
     UNJUSTIFIED = "unjustified", "Absent, non justifié"
     UNBOOKED = "unbooked", "Présent sans réservation"
+    MISTAKEN = "mistaken", "Pointé par erreur"
 
 
 def standing(*, booked: bool, state: str = "", reason: str = "", certified: bool = False) -> Standing:
     """`state`: an AttendanceState, empty while nothing is entered; `certified`: a certificate covers it."""
     if not booked:
-        return Standing.UNBOOKED
+        return Standing.MISTAKEN if state == AttendanceState.MISTAKEN else Standing.UNBOOKED
     if not state:
         return Standing.EXPECTED
     if state == AttendanceState.PRESENT:
@@ -134,7 +136,7 @@ class Sheet:
         children = [booking.child_id for booking in bookings]
         known = {
             one.child_id: one
-            for one in Attendance.objects.filter(child__in=children, formula=formula, day=day)
+            for one in Attendance.objects.standing().filter(child__in=children, formula=formula, day=day)
         }
         covered = covering(children, day)
         rows = []
@@ -147,7 +149,7 @@ class Sheet:
             .filter(establishment=establishment, formula=formula, day=day)
             .exclude(child__in=children)
             .select_related("child", "household")
-            .annotate(is_billed=Exists(BilledItem.objects.filter(attendance=OuterRef("pk"))))
+            .annotate(is_billed=BILLED)
             .order_by("child__last_name", "child__first_name", "pk")
         )
         timed = FormulaTariff.objects.filter(formula=formula, tariff__unit__in=TIMED).exists()
@@ -296,8 +298,8 @@ def record(
     """Enters a list: `said` by booking, `came` besides (Custody keys), `left_out` who had been entered as
     come besides by mistake (Attendance keys). Bookings of which nothing is said stay as they are.
 
-    An absence on a day that an accepted certificate covers is certified by it. Raises AttendanceRefused for a
-    day that has not come.
+    An absence on a day that an accepted certificate covers is certified by it. What an invoice billed already
+    is corrected on the next one. Raises AttendanceRefused for a day that has not come.
     """
     if day > timezone.localdate(at):
         raise AttendanceRefused("Ce jour n'est pas encore venu : on pointe le jour même, ou après.")
@@ -306,9 +308,9 @@ def record(
     lock([*here.values_list("child_id", flat=True), *(home.child_id for home in homes)])
     listed = list(here.holding().select_related("child"))
     children = [one.child_id for one in (*listed, *homes)]
-    billed = Exists(BilledItem.objects.filter(attendance=OuterRef("pk")))
-    rows = Attendance.objects.filter(child__in=children, formula=formula, day=day).annotate(is_billed=billed)
-    writing = _Writing(formula, day, by, at, {one.child_id: one for one in rows})
+    rows = Attendance.objects.standing().filter(child__in=children, formula=formula, day=day)
+    known = {one.child_id: one for one in rows.select_related("booking").annotate(is_billed=BILLED)}
+    writing = _Writing(formula, day, by, at, known)
     covered = covering(children, day)
     for booking in listed:
         writing.expected(booking, said[booking.pk], covered.get(_home(booking)))
@@ -319,8 +321,7 @@ def record(
     writing.take_out(
         Attendance.objects.unreserved()
         .filter(pk__in=left_out, establishment=establishment, formula=formula, day=day)
-        .select_related("child")
-        .annotate(is_billed=billed)
+        .annotate(is_billed=BILLED)
     )
     writing.write()
     return writing.done
@@ -332,7 +333,7 @@ class _Writing:
     def __init__(
         self, formula: Formula, day: date, by: User | None, at: datetime, known: Mapping[int, Any]
     ) -> None:
-        self.formula, self.day, self.by, self.at, self.known = formula, day, by, at, known
+        self.formula, self.day, self.by, self.at, self.known = formula, day, by, at, dict(known)
         self.new: list[Attendance] = []
         self.changed: list[Attendance] = []
         self.done = Recorded()
@@ -344,8 +345,9 @@ class _Writing:
         """One child of the list."""
         row, before = self._row(booking.child_id)
         if row.pk and row.booking_id is None and row.is_billed:
-            self.warn(f"{booking.child} : sa présence sans réservation est déjà facturée, elle reste.")
-            return
+            # Billed without a booking: that is taken back, and the booking billed.
+            self._undo(row)
+            row, before = self._row(booking.child_id)
         row.booking, row.household_id = booking, booking.household_id
         row.establishment_id = booking.establishment_id
         if said.state == AttendanceState.ABSENT:
@@ -367,7 +369,8 @@ class _Writing:
             self.warn(f"{home.child} avait réservé : son nom est dans la liste.")
             return
         row, before = self._row(home.child_id)
-        if row.state == AttendanceState.PRESENT:
+        cancelled = row.booking is not None and row.booking.state not in HOLDING
+        if row.state == AttendanceState.PRESENT and not cancelled:
             self.warn(f"{home.child} est déjà pointé présent ce jour-là.")
             return
         # Booked elsewhere: that booking is honoured here, and billed once.
@@ -392,13 +395,21 @@ class _Writing:
         return True
 
     def take_out(self, rows: Iterable[Any]) -> None:
-        """Those entered by mistake; one that an invoice bills stays."""
+        """Those entered by mistake."""
         for row in rows:
             if row.is_billed:
-                self.warn(f"{row.child} : cette présence est déjà facturée, elle reste.")
+                self._undo(row)
+                self.warn(f"{row.child} : cette présence est déjà facturée, la prochaine facture la déduira.")
             else:
                 row.delete()
                 self.done.written += 1
+
+    def _undo(self, row: Attendance) -> None:
+        """What an invoice billed by mistake: it stays for that invoice, and makes room for what is true."""
+        self.known.pop(row.child_id, None)
+        before = {"state": row.state}
+        row.state = AttendanceState.MISTAKEN
+        self._note(row, before)
 
     def _row(self, child: int) -> tuple[Any, dict[str, Any]]:
         """The child's row, made when needed, and what it says so far."""
@@ -424,11 +435,11 @@ class _Writing:
 
 
 def _write(new: list[Attendance], changed: list[Attendance]) -> None:
-    """All rows and their history, in four queries at most."""
-    if new:
-        bulk_create_with_history(new, Attendance, default_user=new[0].entered_by)
+    """All rows and their history, in four queries at most; what makes room comes before what takes it."""
     if changed:
         bulk_update_with_history(changed, Attendance, WRITTEN, default_user=changed[0].entered_by)
+    if new:
+        bulk_create_with_history(new, Attendance, default_user=new[0].entered_by)
 
 
 def _attach(row: Attendance, certificate: AbsenceCertificate) -> None:
@@ -453,7 +464,9 @@ def certify(certificate: AbsenceCertificate, *, until: date, by: User | None, at
         child=certificate.child_id,
         day__range=(certificate.first_day, last),
     )
-    rows = Attendance.objects.filter(child=certificate.child_id, day__range=(certificate.first_day, last))
+    rows = Attendance.objects.standing().filter(
+        child=certificate.child_id, day__range=(certificate.first_day, last)
+    )
     known = {(one.formula_id, one.day): one for one in rows}
     new: list[Attendance] = []
     changed: list[Attendance] = []

@@ -24,16 +24,22 @@ from billing.models import (
     AttendanceState,
     BilledItem,
     BillingSettings,
+    Counted,
     InvoiceLine,
     ManualCharge,
     Tariff,
 )
 from billing.tariffs import FactsBook, PriceBook, Quote
 from families.models import Guardian, Household
-from portal.reservations.models import Booking
+from portal.reservations.models import Booking, Formula
 from portal.reservations.states import HOLDING, BookingState
 
 Kind = InvoiceLine.Kind
+SUFFIXES = {
+    Counted.ABSENT: " – absence",
+    Counted.WAITING: " – absence, jour de carence",
+    Counted.FREE: " – absence non facturée",
+}
 LOOK_BACK = timedelta(days=366)  # what was forgotten longer ago is no longer looked for
 FLAT_UNITS = (Tariff.Unit.MONTH, Tariff.Unit.PERIOD)
 TIMED_UNITS = {
@@ -66,13 +72,18 @@ class Scope:
 
 
 class Item(NamedTuple):
-    """What a line bills, as in BilledItem."""
+    """What a line bills, as in BilledItem: its columns are ITEM_COLUMNS."""
 
     booking: int | None
     attendance: int | None
     flat: str
     turn: int
     amount: Decimal
+    counted: str = ""
+    minutes: int | None = None
+
+
+ITEM_COLUMNS = ("booking_id", "attendance_id", "flat", "turn", "amount", "counted", "minutes")
 
 
 @dataclass
@@ -132,6 +143,7 @@ class Rare(StrEnum):
     AGAIN = "again"
     UNRESERVED = "unreserved"
     ENDED = "ended"
+    MISTAKEN = "mistaken"
     RECONSIDERED = "reconsidered"
     MANUAL = "manual"
 
@@ -177,6 +189,27 @@ class _Presence(NamedTuple):
     turn: int
     state: str = ""
 
+    @property
+    def minutes(self) -> int | None:
+        return self.attendance.minutes if self.attendance else None
+
+
+class _Priced(NamedTuple):
+    """What a presence costs: `units` at `unit_price`, with the words after its formula's name. `flat` names
+    the month or period that a flat price pays as a whole."""
+
+    kind: str
+    suffix: str
+    counted: str
+    unit_price: Decimal
+    units: Decimal
+    flat: str
+    quote: Quote
+
+    @property
+    def amount(self) -> Decimal:
+        return Decimal("0.00") if self.flat else pricing.rounded(self.unit_price * self.units)
+
 
 def since(scope: Scope, settings: BillingSettings) -> date:
     """The first day looked at."""
@@ -196,42 +229,72 @@ def unbilled_bookings(
     )
 
 
-def rebilled_bookings(scope: Scope, settings: BillingSettings) -> QuerySet[Booking]:
-    """Held bookings that were taken back once or more; some of them billed again since."""
+def bookings_held_again(scope: Scope, settings: BillingSettings) -> QuerySet[Booking]:
+    """Held bookings whose billing was taken back, and that were not billed again since."""
+    taken_back = _last(BilledItem.objects.filter(booking=OuterRef("pk"), turn__gte=2), "booking")
     return Booking.objects.filter(
-        scope.filter(), state__in=HOLDING, billed__turn__gte=2, day__gte=since(scope, settings)
-    )
-
-
-def unbilled_attendance(scope: Scope, settings: BillingSettings) -> QuerySet[Attendance]:
-    """Presences without a booking, never billed."""
-    return Attendance.objects.unreserved().filter(
         scope.filter(),
-        ~Exists(BilledItem.objects.filter(attendance=OuterRef("pk"))),
+        Exists(taken_back.filter(line__kind=Kind.CREDIT)),
+        state__in=HOLDING,
         day__gte=since(scope, settings),
     )
 
 
+def unbilled_attendance(scope: Scope, settings: BillingSettings) -> QuerySet[Attendance]:
+    """Presences without a booking, never billed; one booked since is billed as its booking."""
+    booked = Booking.objects.holding().filter(
+        child=OuterRef("child"), formula=OuterRef("formula"), day=OuterRef("day")
+    )
+    return Attendance.objects.unreserved().filter(
+        scope.filter(),
+        ~Exists(BilledItem.objects.filter(attendance=OuterRef("pk"))),
+        ~Exists(booked),
+        day__gte=since(scope, settings),
+    )
+
+
+def _last(items: QuerySet[BilledItem], what: str) -> QuerySet[BilledItem]:
+    """Those that nothing followed; `what`: "booking" or "attendance"."""
+    later = BilledItem.objects.filter(turn__gt=OuterRef("turn"), **{what: OuterRef(what)})
+    return items.filter(~Exists(later))
+
+
 def _last_billings(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
     """The last billing of each booking, where it was not taken back. A flat price stays due."""
-    later = BilledItem.objects.filter(booking=OuterRef("booking"), turn__gt=OuterRef("turn"))
-    return BilledItem.objects.filter(
-        ~Exists(later), booking__day__gte=since(scope, settings), booking__day__lte=scope.ends_on
-    ).exclude(line__kind__in=(Kind.FLAT, Kind.CREDIT))
+    items = BilledItem.objects.filter(
+        booking__day__gte=since(scope, settings), booking__day__lte=scope.ends_on
+    )
+    return _last(items, "booking").exclude(line__kind__in=(Kind.FLAT, Kind.CREDIT))
 
 
 def billed_bookings_ended(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
-    """Billings of bookings cancelled since."""
-    return _last_billings(scope, settings).exclude(booking__state__in=HOLDING)
+    """Billings of bookings cancelled since; what cost nothing is not taken back."""
+    return _last_billings(scope, settings).exclude(booking__state__in=HOLDING).exclude(amount=0)
 
 
-def billed_absences_entered_since(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
-    """Billings of bookings whose absence, or certificate, came after the invoice."""
-    issued = OuterRef("line__invoice__issued_at")
-    changed = Attendance.objects.filter(booking=OuterRef("booking"), state=AttendanceState.ABSENT).filter(
-        Q(entered_at__gt=issued) | Q(certificate_at__gt=issued)
+def billed_by_mistake(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
+    """Billings of presences without a booking that were found to be entered by mistake since."""
+    items = BilledItem.objects.filter(
+        attendance__state=AttendanceState.MISTAKEN,
+        attendance__day__gte=since(scope, settings),
+        attendance__day__lte=scope.ends_on,
     )
-    return _last_billings(scope, settings).filter(Exists(changed), booking__state__in=HOLDING)
+    return _last(items, "attendance").exclude(line__kind=Kind.CREDIT).exclude(amount=0)
+
+
+def billed_then_entered(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
+    """Billings of held bookings whose attendance, or certificate, came after the invoice. A presence that was
+    billed as one is not among them, unless its duration is known."""
+    issued = OuterRef("line__invoice__issued_at")
+    entered = Attendance.objects.filter(
+        Q(entered_at__gte=issued) | Q(certificate_at__gte=issued), booking=OuterRef("booking")
+    )
+    told = Q(state=AttendanceState.ABSENT) | Q(minutes__isnull=False)
+    as_presence = Q(counted=Counted.PRESENT)
+    return _last_billings(scope, settings).filter(
+        (as_presence & Exists(entered.filter(told))) | (~as_presence & Exists(entered)),
+        booking__state__in=HOLDING,
+    )
 
 
 def households_concerned(scope: Scope, settings: BillingSettings) -> list[int]:
@@ -241,8 +304,13 @@ def households_concerned(scope: Scope, settings: BillingSettings) -> list[int]:
     )
     found.update(unbilled_attendance(scope, settings).order_by().values_list("household_id", flat=True))
     found.update(ManualCharge.objects.filter(line=None).order_by().values_list("household_id", flat=True))
-    for billed in (billed_bookings_ended(scope, settings), billed_absences_entered_since(scope, settings)):
-        found.update(billed.order_by().values_list("booking__household_id", flat=True))
+    found.update(bookings_held_again(scope, settings).order_by().values_list("household_id", flat=True))
+    for billed, home in (
+        (billed_bookings_ended(scope, settings), "booking__household_id"),
+        (billed_then_entered(scope, settings), "booking__household_id"),
+        (billed_by_mistake(scope, settings), "attendance__household_id"),
+    ):
+        found.update(billed.order_by().values_list(home, flat=True))
     return sorted(found)
 
 
@@ -250,10 +318,11 @@ def rarities(scope: Scope, settings: BillingSettings) -> dict[str, Exists]:
     """Whether a household has each of the rarer things to bill: annotations for a query of households."""
     home = OuterRef("pk")
     found: dict[Rare, QuerySet[Any]] = {
-        Rare.AGAIN: rebilled_bookings(scope, settings).filter(household=home),
+        Rare.AGAIN: bookings_held_again(scope, settings).filter(household=home),
         Rare.UNRESERVED: unbilled_attendance(scope, settings).filter(household=home),
         Rare.ENDED: billed_bookings_ended(scope, settings).filter(booking__household=home),
-        Rare.RECONSIDERED: billed_absences_entered_since(scope, settings).filter(booking__household=home),
+        Rare.MISTAKEN: billed_by_mistake(scope, settings).filter(attendance__household=home),
+        Rare.RECONSIDERED: billed_then_entered(scope, settings).filter(booking__household=home),
         Rare.MANUAL: ManualCharge.objects.filter(household=home, line=None),
     }
     return {kind.value: Exists(rows) for kind, rows in found.items()}
@@ -264,9 +333,6 @@ def foresee(household: int, scope: Scope, settings: BillingSettings, known: Know
     drafting = _Drafting([household], scope, settings, known)
     lines = drafting.lines()[household]
     warnings, drafting.warnings = drafting.warnings, Warnings()
-    # A flat price that what is booked pays already comes once.
-    if counted := {item.flat for line in lines for item in line.items if item.flat}:
-        drafting.flats.update(counted)
     asked = [line for _, line in drafting.lines_of(drafting.asked)]
     return Foreseen(
         sorted(lines, key=_order),
@@ -309,7 +375,7 @@ class _Drafting:
         self.presences = [*self._bookings(), *self._unreserved()]
         self.taken_back = self._taken_back()
         self.reconsidered = self._reconsidered()
-        turns = {item.booking_id: item.turn + 2 for item in self.reconsidered}
+        turns = {item.booking_id: item.turn + (2 if item.amount else 1) for item in self.reconsidered}
         self.again = self._rows(Booking.objects.filter(pk__in=turns), turns) if turns else []
         formulas = {one.formula for one in (*self.presences, *self.again)}
         days = [one.day for one in (*self.presences, *self.again)] or [scope.month]
@@ -393,15 +459,9 @@ class _Drafting:
             rows = [row for row in rows if row.state != BookingState.REQUESTED]
         if not self._may_have(Rare.AGAIN):
             return rows
-        # Taken back once, held again since: billed for another turn.
-        again = dict(
-            rebilled_bookings(self.scope, self.settings)
-            .filter(household_id__in=self.ids)
-            .annotate(turns=Max("billed__turn"))
-            .order_by()
-            .values_list("pk", "turns")
-        )
-        turns = {pk: last + 1 for pk, last in again.items() if last % 2 == 0}
+        again = bookings_held_again(self.scope, self.settings).filter(household_id__in=self.ids)
+        last = dict(again.annotate(last=Max("billed__turn")).order_by().values_list("pk", "last"))
+        turns = {pk: turn + 1 for pk, turn in last.items()}
         return rows + (self._rows(Booking.objects.filter(pk__in=turns), turns) if turns else [])
 
     def _unreserved(self) -> list[_Presence]:
@@ -432,13 +492,41 @@ class _Drafting:
             for one in attendances.order_by("household_id", "child_id", "day", "pk")
         ]
 
-    def _taken_back(self) -> dict[int, list[BilledItem]]:
-        found: dict[int, list[BilledItem]] = defaultdict(list)
-        if not self._may_have(Rare.ENDED):
-            return found
-        items = billed_bookings_ended(self.scope, self.settings).filter(booking__household_id__in=self.ids)
-        for item in items.select_related("booking", "line__invoice").order_by("booking__day", "pk"):
-            found[item.booking.household_id].append(item)
+    def _taken_back(self) -> list[BilledItem]:
+        """What was billed and is not due any more."""
+        found: list[BilledItem] = []
+        if self._may_have(Rare.ENDED):
+            ended = billed_bookings_ended(self.scope, self.settings)
+            found += _with_days(ended.filter(booking__household_id__in=self.ids))
+        if self._may_have(Rare.MISTAKEN):
+            mistaken = billed_by_mistake(self.scope, self.settings)
+            found += _with_days(mistaken.filter(attendance__household_id__in=self.ids))
+        return found
+
+    def _reconsidered(self) -> list[BilledItem]:
+        """Billings to look at again: those whose attendance came after the invoice, and the certified
+        absences that follow a day that changed, since they may have counted as its days of waiting."""
+        found: list[BilledItem] = []
+        if self._may_have(Rare.RECONSIDERED):
+            entered = billed_then_entered(self.scope, self.settings)
+            found += _with_days(entered.filter(booking__household_id__in=self.ids))
+        changed: dict[tuple[int, int], date] = {}
+        moved = [(one.household, one.child, one.day) for one in self.presences]
+        for row in (item.booking for item in [*found, *self.taken_back] if item.booking is not None):
+            moved.append((row.household_id, row.child_id, row.day))
+        for household, child, day in moved:
+            changed[household, child] = min(day, changed.get((household, child), day))
+        known = {one.booking for one in self.presences} | {item.booking_id for item in found}
+        following = [
+            pk
+            for pk, one in self.attendances.items()
+            if one.certificate_at
+            and pk not in known
+            and one.day > changed.get((one.household_id, one.child_id), date.max)
+        ]
+        if following:
+            others = _last_billings(self.scope, self.settings).filter(booking__state__in=HOLDING)
+            found += _with_days(others.filter(booking__in=following))
         return found
 
     @cached_property
@@ -455,18 +543,20 @@ class _Drafting:
         """Attendance of a missed booking -> whether it is billed; those not here are presences."""
         missed: dict[tuple[int, int, int], dict[int, absences.Missed]] = defaultdict(dict)
         activities = {one.formula: one.activity for one in (*self.presences, *self.again)}
-        for row in self.attendances.values():
-            activity = activities.get(row.formula_id)
-            if activity is None or row.state != AttendanceState.ABSENT:
-                continue
+        rows = [row for row in self.attendances.values() if row.state == AttendanceState.ABSENT]
+        if others := {row.formula_id for row in rows} - set(activities):
+            # Missed in another formula of the activity, it belongs to the same absence.
+            activities |= dict(Formula.objects.filter(pk__in=others).values_list("pk", "activity_id"))
+        for row in rows:
+            activity = activities[row.formula_id]
             given = timezone.localtime(row.certificate_at) if row.certificate_at else None
             said = absences.Missed(row.day, absences.Reason(row.reason), given)
             missed[row.household_id, row.child_id, activity][row.pk] = said
         booked = self._booked_around(missed)
         billed: dict[int, bool] = {}
-        for key, rows in missed.items():
-            due = absences.billed(self._rule(key[2]), list(rows.values()), booked[key])
-            billed |= {pk: one in due for pk, one in rows.items()}
+        for key, said_of in missed.items():
+            due = absences.billed(self._rule(key[2]), list(said_of.values()), booked[key])
+            billed |= {pk: one in due for pk, one in said_of.items()}
         return billed
 
     def _booked_around(
@@ -500,10 +590,8 @@ class _Drafting:
         lines: dict[int, list[Line]] = defaultdict(list)
         for household, line in self.lines_of(self.presences):
             lines[household].append(line)
-        for household, line in self._late_absences():
+        for household, line in self._corrections():
             lines[household].append(line)
-        for household, items in self.taken_back.items():
-            lines[household] += self._credit_lines(items)
         for charge in self._manual():
             lines[charge.household_id].append(
                 Line(
@@ -551,13 +639,9 @@ class _Drafting:
         """The lines of these presences, each with its household."""
         lines: dict[tuple[object, ...], Line] = {}
         for presence in presences:
-            priced = self._quote(presence)
-            if priced is None:
-                continue
-            line = self._line(lines, presence, *priced)
-            line.days.append(presence.day)
-        for key, line in lines.items():
-            yield int(str(key[0])), line
+            if (priced := self._priced(presence)) is not None:
+                self._join(lines, presence, priced)
+        yield from _with_households(lines)
 
     def _forgiven(self) -> set[int]:
         """Late bookings that cost nothing more: the first of a child's month, after those billed before."""
@@ -591,28 +675,30 @@ class _Drafting:
                 found.add(pk)
         return found
 
-    def _quote(self, presence: _Presence) -> tuple[str, str, Quote] | None:
-        """Kind of line, words after the formula's name, and price; None when no tariff says it."""
+    def _counted(self, presence: _Presence) -> str:
+        """How the presence counts, by what was entered of it."""
+        attendance = presence.attendance
+        if presence.booking is None or attendance is None or attendance.pk not in self.absent_days:
+            return Counted.PRESENT
+        if not self.absent_days[attendance.pk]:
+            return Counted.FREE
+        return Counted.ABSENT if attendance.certificate_at is None else Counted.WAITING
+
+    def _priced(self, presence: _Presence) -> _Priced | None:
+        """None when no tariff says a price."""
         late = presence.late and presence.booking not in self.forgiven
         facts = self.people.facts(
             presence.household, presence.child, presence.activity, presence.day, late=late
         )
-        kind, suffix, changes = Kind.PRESENCE, " – hors délai" if late else "", {}
-        attendance = presence.attendance
+        counted = self._counted(presence)
+        suffix = SUFFIXES.get(counted, " – hors délai" if late else "")
         if presence.booking is None:
-            suffix, changes = " – présence sans réservation", {"unreserved": True}
-        elif attendance is not None and attendance.pk in self.absent_days:
-            if not self.absent_days[attendance.pk]:
-                kind, suffix = Kind.FREE, " – absence non facturée"
-            elif attendance.certificate_at is None:
-                suffix, changes = " – absence", {"absent": True}
-            else:
-                suffix = " – absence, jour de carence"
-        if changes:
-            facts = _replace(facts, **changes)
+            suffix, facts = " – présence sans réservation", _replace(facts, unreserved=True)
+        elif counted == Counted.ABSENT:
+            facts = _replace(facts, absent=True)
         try:
             quote = self.prices.quote(presence.formula, facts, presence.day)
-            if quote.tariff.unit in TIMED_UNITS and kind == Kind.PRESENCE:
+            if quote.tariff.unit in TIMED_UNITS and counted != Counted.FREE:
                 units = self._units(presence, quote.tariff)
                 if units != 1:
                     facts = _replace(facts, units=units)
@@ -626,146 +712,178 @@ class _Drafting:
             self.warnings.without_quotient.add(presence.household)
         if facts.pai:
             suffix += " – panier repas (PAI)"
-        return kind, suffix, quote
+        if counted == Counted.FREE:
+            return _Priced(Kind.FREE, suffix, counted, Decimal("0.00"), Decimal(1), "", quote)
+        unit_price = quote.price.unit_price
+        if quote.tariff.unit in FLAT_UNITS:
+            flat = _flat(presence, quote.tariff)
+            return _Priced(Kind.FLAT, " – forfait", counted, unit_price, Decimal(0), flat, quote)
+        return _Priced(Kind.PRESENCE, suffix, counted, unit_price, quote.price.quantity, "", quote)
 
     def _units(self, presence: _Presence, tariff: Tariff) -> Decimal:
-        minutes = presence.attendance.minutes if presence.attendance else None
-        if minutes is None:
+        if presence.minutes is None:
             self.warnings.without_minutes[f"{presence.activity_name} – {presence.formula_name}"] += 1
             return Decimal(1)
-        return Decimal(pricing.started(minutes, TIMED_UNITS[Tariff.Unit(tariff.unit)]))
+        return Decimal(pricing.started(presence.minutes, TIMED_UNITS[Tariff.Unit(tariff.unit)]))
 
     @cached_property
     def flats(self) -> set[str]:
-        """The flat prices billed before."""
+        """The flat prices billed before, or on a line of these drafts."""
         return set(
             BilledItem.objects.filter(flat__gt="", line__invoice__household_id__in=self.ids).values_list(
                 "flat", flat=True
             )
         )
 
-    def _line(
+    def _join(
         self,
         lines: dict[tuple[object, ...], Line],
         presence: _Presence,
-        kind: str,
-        suffix: str,
-        quote: Quote,
-    ) -> Line:
-        """The line that the presence joins, with its item added."""
-        price, tariff = quote.price, quote.tariff
-        unit_price, units, flat = price.unit_price, price.quantity, ""
-        if kind == Kind.FREE:
-            unit_price, units = Decimal("0.00"), Decimal(1)
-        elif tariff.unit in FLAT_UNITS:
-            kind, units, suffix = Kind.FLAT, Decimal(0), " – forfait"
-            if tariff.unit == Tariff.Unit.PERIOD and presence.period:
-                flat = f"{presence.child}:{presence.formula}:p{presence.period}"
-            else:
-                flat = f"{presence.child}:{presence.formula}:{presence.day:%Y-%m}"
+        priced: _Priced,
+        corrects: str = "",
+    ) -> None:
+        """Adds the presence to the line that it joins. `corrects`: the number of the invoice that billed it
+        otherwise."""
+        price, tariff = priced.quote.price, priced.quote.tariff
         key = (
             presence.household,
             presence.child,
             presence.activity,
             presence.formula,
-            kind,
-            suffix,
-            unit_price,
+            priced.kind,
+            priced.suffix,
+            priced.unit_price,
             tariff.pk,
             price.band,
-            flat,
+            priced.flat,
+            corrects,
         )
         if key not in lines:
-            explanation = "" if kind == Kind.FREE else " ".join(f"{step}." for step in _steps(price))
-            lines[key] = Line(
-                kind,
-                f"{presence.formula_name}{suffix}",
-                unit_price,
-                Decimal(0),
-                presence.child,
-                presence.child_name,
-                presence.formula,
-                presence.activity_name,
-                explanation[:600],
-                tariff.vat_percent,
-                tariff.care_percent,
-            )
-            if flat and flat in self.flats:
-                lines[key].unit_price = Decimal("0.00")
-                lines[key].label = f"{presence.formula_name} – forfait déjà facturé"
-                lines[key].quantity = Decimal(1)
-            elif flat:
-                lines[key].quantity = Decimal(1)
-                lines[key].items.append(Item(None, None, flat, 1, unit_price))
+            lines[key] = self._line(presence, priced, corrects)
         line = lines[key]
-        line.quantity += units
-        amount = Decimal("0.00") if flat else pricing.rounded(unit_price * units)
+        line.quantity += priced.units
         attendance = presence.attendance.pk if presence.booking is None and presence.attendance else None
-        line.items.append(Item(presence.booking, attendance, "", presence.turn, amount))
+        line.days.append(presence.day)
+        line.items.append(
+            Item(
+                presence.booking,
+                attendance,
+                "",
+                presence.turn,
+                priced.amount,
+                priced.counted,
+                presence.minutes,
+            )
+        )
+
+    def _line(self, presence: _Presence, priced: _Priced, corrects: str) -> Line:
+        """A line to be joined; that of a flat price counts one, once."""
+        price, tariff = priced.quote.price, priced.quote.tariff
+        kind, label = priced.kind, f"{presence.formula_name}{priced.suffix}"
+        steps = [] if kind == Kind.FREE else [f"{step}." for step in _steps(price)]
+        if corrects and kind == Kind.PRESENCE:
+            kind, label = Kind.DEBIT, f"{label} – régularisation"
+            steps.insert(0, f"Pointage corrigé après la facture {corrects}.")
+        line = Line(
+            kind,
+            label,
+            priced.unit_price,
+            Decimal(0),
+            presence.child,
+            presence.child_name,
+            presence.formula,
+            presence.activity_name,
+            " ".join(steps)[:600],
+            tariff.vat_percent,
+            tariff.care_percent,
+        )
+        if priced.flat:
+            line.quantity = Decimal(1)
+            if priced.flat in self.flats:
+                line.unit_price = Decimal("0.00")
+                line.label = f"{presence.formula_name} – forfait déjà facturé"
+            else:
+                self.flats.add(priced.flat)
+                line.items.append(Item(None, None, priced.flat, 1, priced.unit_price))
         return line
 
-    def _credit_lines(self, items: Iterable[BilledItem], why: str = "annulé") -> list[Line]:
-        """What takes back presences that changed after they were billed."""
-        lines: dict[tuple[object, ...], Line] = {}
-        for item in items:
-            billed = item.line
-            key = (billed.child_id, billed.formula_id, item.amount, billed.invoice_id)
-            if key not in lines:
-                lines[key] = Line(
-                    Kind.CREDIT,
-                    f"{billed.label} : {why} après la facture {billed.invoice.number}"[:200],
-                    -item.amount,
-                    Decimal(0),
-                    billed.child_id,
-                    billed.child_name,
-                    billed.formula_id,
-                    billed.activity_name,
-                    "",
-                    billed.vat_percent,
-                    billed.care_percent,
-                )
-            lines[key].quantity += 1
-            lines[key].days.append(item.booking.day)
-            lines[key].items.append(Item(item.booking_id, None, "", item.turn + 1, -item.amount))
-        return list(lines.values())
-
-    def _reconsidered(self) -> list[BilledItem]:
-        """Billings whose absence was known after the invoice only."""
-        if not self._may_have(Rare.RECONSIDERED):
-            return []
-        items = billed_absences_entered_since(self.scope, self.settings).filter(
-            booking__household_id__in=self.ids
-        )
-        return list(items.select_related("booking", "line__invoice").order_by("booking__day", "pk"))
-
-    def _late_absences(self) -> Iterator[tuple[int, Line]]:
-        """Absences known after the invoice: taken back, and billed again where they still cost something."""
-        if not self.reconsidered:
-            return
-        priced = list(self.lines_of(self.again))
-        new = {item.booking: item.amount for _, line in priced for item in line.items}
-        changed = [item for item in self.reconsidered if new.get(item.booking_id, item.amount) != item.amount]
-        by_household: dict[int, list[BilledItem]] = defaultdict(list)
-        for item in changed:
-            by_household[item.booking.household_id].append(item)
-        for household, items in by_household.items():
-            for line in self._credit_lines(items, "absence connue"):
-                yield household, line
-        bookings = {item.booking_id for item in changed}
-        for household, line in priced:
-            kept = [
-                (item, day)
-                for item, day in zip(line.items, line.days, strict=True)
-                if item.booking in bookings
-            ]
-            if not kept:
+    def _corrections(self) -> Iterator[tuple[int, Line]]:
+        """What was billed and counts otherwise now: taken back, and billed again as it stands."""
+        back: dict[tuple[object, ...], Line] = {}
+        for item in self.taken_back:
+            self._credit(back, item, "annulé" if item.booking_id else "pointage corrigé")
+        anew: dict[tuple[object, ...], Line] = {}
+        presences = {one.booking: one for one in self.again}
+        for item in self.reconsidered:
+            presence = presences[item.booking_id]
+            if (priced := self._recounted(item, presence)) is None:
                 continue
-            share = Decimal(len(kept)) / len(line.items)
-            line.items = [item for item, _ in kept]
-            line.days = [day for _, day in kept]
-            amount = sum((item.amount for item in line.items), Decimal(0))
-            line.quantity = amount / line.unit_price if line.unit_price else line.quantity * share
-            yield household, line
+            if (
+                priced.flat
+                and _month(presence.child, presence.formula, presence.day) in self._paid_by_the_day
+            ):
+                self.flats.add(priced.flat)
+            if item.amount:
+                missed = item.counted == Counted.PRESENT != priced.counted
+                self._credit(back, item, "absence connue" if missed else "pointage corrigé")
+            self._join(anew, presence, priced, corrects=item.line.invoice.number)
+        yield from _with_households(back)
+        yield from _with_households(anew)
+
+    @cached_property
+    def _paid_by_the_day(self) -> set[tuple[int, int, int, int]]:
+        """Months of a child's formula that were billed day by day: no flat price is asked besides."""
+        billed = _last_billings(self.scope, self.settings).filter(
+            booking__child_id__in={item.booking.child_id for item in self.reconsidered}, amount__gt=0
+        )
+        days = billed.values_list("booking__child_id", "booking__formula_id", "booking__day")
+        return {_month(*one) for one in days.order_by()}
+
+    def _recounted(self, item: BilledItem, presence: _Presence) -> _Priced | None:
+        """What a billed day costs now; None where its billing stands.
+
+        It stands as long as nothing that was entered makes it count otherwise, whatever became of tariffs
+        and quotients. A day that had a price of its own keeps it where the tariff has become flat since.
+        """
+        if (item.counted, item.minutes) == (self._counted(presence), presence.minutes):
+            return None
+        priced = self._priced(presence)
+        if priced is None or (priced.amount == item.amount and not priced.flat):
+            return None
+        return None if priced.flat and item.amount else priced
+
+    @staticmethod
+    def _credit(lines: dict[tuple[object, ...], Line], item: BilledItem, why: str) -> None:
+        """Adds what takes the billing back to the line that it joins."""
+        billed = item.line
+        invoice = billed.invoice
+        key = (
+            invoice.household_id,
+            billed.child_id,
+            billed.formula_id,
+            invoice.pk,
+            billed.label,
+            item.amount,
+            why,
+        )
+        if key not in lines:
+            lines[key] = Line(
+                Kind.CREDIT,
+                f"{billed.label} : {why} après la facture {invoice.number}"[:200],
+                -item.amount,
+                Decimal(0),
+                billed.child_id,
+                billed.child_name,
+                billed.formula_id,
+                billed.activity_name,
+                "",
+                billed.vat_percent,
+                billed.care_percent,
+            )
+        line = lines[key]
+        line.quantity += 1
+        line.days.append((item.booking or item.attendance).day)
+        line.items.append(Item(item.booking_id, item.attendance_id, "", item.turn + 1, -item.amount))
 
     def _look_for_gaps(self) -> None:
         """Presences of the month without attendance, where attendance is taken."""
@@ -783,6 +901,27 @@ class _Drafting:
                 self.warnings.not_entered[f"{presence.activity_name} – {presence.formula_name}"] += 1
 
 
+def _with_days(items: QuerySet[BilledItem]) -> list[BilledItem]:
+    found = items.select_related("booking", "attendance", "line__invoice")
+    return list(found.order_by("booking__day", "attendance__day", "pk"))
+
+
+def _with_households(lines: dict[tuple[object, ...], Line]) -> Iterator[tuple[int, Line]]:
+    """Lines by keys that begin with their household."""
+    return ((int(str(key[0])), line) for key, line in lines.items())
+
+
+def _month(child: int, formula: int, day: date) -> tuple[int, int, int, int]:
+    return child, formula, day.year, day.month
+
+
+def _flat(presence: _Presence, tariff: Tariff) -> str:
+    """What one flat price pays for: a child's formula in a period, or in a month."""
+    if tariff.unit == Tariff.Unit.PERIOD and presence.period:
+        return f"{presence.child}:{presence.formula}:p{presence.period}"
+    return f"{presence.child}:{presence.formula}:{presence.day:%Y-%m}"
+
+
 def _replace(facts: pricing.Facts, **changes: object) -> pricing.Facts:
     return pricing.Facts(**{**facts.__dict__, **changes})
 
@@ -792,16 +931,16 @@ def _steps(price: pricing.Price) -> Sequence[str]:
     return price.steps[:-1] if price.quantity != 1 else price.steps
 
 
-KINDS = list(Kind.values)
+ORDER = {Kind.CREDIT: 1, Kind.DEBIT: 2, Kind.MANUAL: 3}
 
 
 def _order(line: Line) -> tuple[object, ...]:
-    """By child, then activity, then what is billed before what is taken back."""
+    """By child, then what is billed before what is taken back, and that before what is billed anew."""
     return (
         line.child is None,
         line.child_name,
         line.child or 0,
-        KINDS.index(line.kind) >= KINDS.index(Kind.CREDIT),
+        ORDER.get(Kind(line.kind), 0),
         line.activity_name,
         line.label,
         line.days[0] if line.days else date.max,

@@ -242,12 +242,8 @@ def _write(
     # As plain rows: there is one for every meal of the month.
     insert(
         BilledItem,
-        ("line_id", "booking_id", "attendance_id", "flat", "turn", "amount"),
-        [
-            (row.pk, item.booking, item.attendance, item.flat, item.turn, item.amount)
-            for (line, _), row in zip(pairs, rows, strict=True)
-            for item in line.items
-        ],
+        ("line_id", *drafting.ITEM_COLUMNS),
+        [(row.pk, *item) for (line, _), row in zip(pairs, rows, strict=True) for item in line.items],
     )
     for (line, _), row in zip(pairs, rows, strict=True):
         if line.manual is not None:

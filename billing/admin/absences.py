@@ -50,6 +50,7 @@ TINTS = {
     attendance.Standing.JUSTIFIED: "requested",
     attendance.Standing.UNJUSTIFIED: "refused",
     attendance.Standing.UNBOOKED: "late",
+    attendance.Standing.MISTAKEN: "cancelled",
 }
 
 

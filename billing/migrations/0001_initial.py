@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField(db_index=True, verbose_name='jour')),
-                ('state', models.CharField(choices=[('present', 'Présent'), ('absent', 'Absent')], default='present', max_length=8, verbose_name='présence')),
+                ('state', models.CharField(choices=[('present', 'Présent'), ('absent', 'Absent'), ('mistaken', 'Pointé par erreur')], default='present', max_length=8, verbose_name='présence')),
                 ('minutes', models.PositiveSmallIntegerField(blank=True, help_text="Pour les tarifs à l'heure, demi-heure ou quart d'heure.", null=True, verbose_name='durée (minutes)')),
                 ('reason', models.CharField(blank=True, choices=[('', 'Sans motif'), ('illness', 'Maladie'), ('strike', 'Grève'), ('teacher', 'Enseignant absent'), ('trip', 'Sortie scolaire'), ('family', 'Raison familiale')], max_length=8, verbose_name="motif de l'absence")),
                 ('certificate_at', models.DateTimeField(blank=True, null=True, verbose_name='justificatif donné le')),
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'pointage',
                 'ordering': ['-day', 'pk'],
-                'constraints': [models.UniqueConstraint(fields=('child', 'formula', 'day'), name='one_attendance_a_child_formula_and_day', violation_error_message='Cet enfant est déjà pointé pour cette formule ce jour-là.'), models.CheckConstraint(condition=models.Q(('booking__isnull', False), ('state', 'present'), _connector='OR'), name='absent_only_where_booked', violation_error_message='Seul un enfant qui avait réservé peut être absent.')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'mistaken'), _negated=True), fields=('child', 'formula', 'day'), name='one_attendance_a_child_formula_and_day', violation_error_message='Cet enfant est déjà pointé pour cette formule ce jour-là.'), models.CheckConstraint(condition=models.Q(('booking__isnull', False), models.Q(('state', 'absent'), _negated=True), _connector='OR'), name='absent_only_where_booked', violation_error_message='Seul un enfant qui avait réservé peut être absent.'), models.CheckConstraint(condition=models.Q(('booking__isnull', True), models.Q(('state', 'mistaken'), _negated=True), _connector='OR'), name='mistaken_only_where_unreserved', violation_error_message='Un enfant qui avait réservé est présent ou absent.')],
             },
         ),
         migrations.CreateModel(
@@ -166,7 +166,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
                 ('day', models.DateField(db_index=True, verbose_name='jour')),
-                ('state', models.CharField(choices=[('present', 'Présent'), ('absent', 'Absent')], default='present', max_length=8, verbose_name='présence')),
+                ('state', models.CharField(choices=[('present', 'Présent'), ('absent', 'Absent'), ('mistaken', 'Pointé par erreur')], default='present', max_length=8, verbose_name='présence')),
                 ('minutes', models.PositiveSmallIntegerField(blank=True, help_text="Pour les tarifs à l'heure, demi-heure ou quart d'heure.", null=True, verbose_name='durée (minutes)')),
                 ('reason', models.CharField(blank=True, choices=[('', 'Sans motif'), ('illness', 'Maladie'), ('strike', 'Grève'), ('teacher', 'Enseignant absent'), ('trip', 'Sortie scolaire'), ('family', 'Raison familiale')], max_length=8, verbose_name="motif de l'absence")),
                 ('certificate_at', models.DateTimeField(blank=True, null=True, verbose_name='justificatif donné le')),
@@ -378,6 +378,8 @@ class Migration(migrations.Migration):
                 ('flat', models.CharField(blank=True, max_length=60, verbose_name='forfait')),
                 ('turn', models.PositiveSmallIntegerField(default=1, verbose_name='tour')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=9, verbose_name='montant')),
+                ('counted', models.CharField(blank=True, choices=[('present', 'Présent'), ('absent', 'Absent, non justifié'), ('waiting', 'Absent, jour de carence'), ('free', 'Absent, non facturé')], max_length=8, verbose_name='compté comme')),
+                ('minutes', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='durée (minutes)')),
                 ('attendance', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='billed', to='billing.attendance', verbose_name='pointage')),
                 ('booking', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='billed', to='reservations.booking', verbose_name='présence réservée')),
                 ('line', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='items', to='billing.invoiceline', verbose_name='ligne')),

@@ -13,6 +13,7 @@ from billing.models.debits import Debit, DebitFile, Mandate, check_iban
 from billing.models.documents import (
     BilledItem,
     BillingRun,
+    Counted,
     CreditNote,
     CreditNoteQuerySet,
     Invoice,
@@ -71,6 +72,7 @@ __all__ = [
     "BilledItem",
     "BillingRun",
     "BillingSettings",
+    "Counted",
     "CreditNote",
     "CreditNoteQuerySet",
     "Debit",

@@ -22,6 +22,7 @@ class AttendanceState(models.TextChoices):
 
     PRESENT = "present", "Présent"
     ABSENT = "absent", "Absent"
+    MISTAKEN = "mistaken", "Pointé par erreur"
 
 
 class AbsenceReason(models.TextChoices):
@@ -38,9 +39,14 @@ class AttendanceQuerySet(models.QuerySet["Attendance"]):
         """Children who came without a booking."""
         return self.filter(booking=None, state=AttendanceState.PRESENT)
 
+    def standing(self) -> "AttendanceQuerySet":
+        """Without what was entered by mistake, which only stays for the invoice that billed it."""
+        return self.exclude(state=AttendanceState.MISTAKEN)
+
 
 class Attendance(models.Model):
-    """That a child was there, or not, for a formula on a day. Without `booking`: came unreserved."""
+    """That a child was there, or not, for a formula on a day. Without `booking`: came unreserved, or was
+    entered so by mistake."""
 
     booking = models.OneToOneField(
         Booking,
@@ -89,13 +95,19 @@ class Attendance(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["child", "formula", "day"],
+                condition=~Q(state="mistaken"),
                 name="one_attendance_a_child_formula_and_day",
                 violation_error_message="Cet enfant est déjà pointé pour cette formule ce jour-là.",
             ),
             models.CheckConstraint(
-                condition=Q(booking__isnull=False) | Q(state="present"),
+                condition=Q(booking__isnull=False) | ~Q(state="absent"),
                 name="absent_only_where_booked",
                 violation_error_message="Seul un enfant qui avait réservé peut être absent.",
+            ),
+            models.CheckConstraint(
+                condition=Q(booking__isnull=True) | ~Q(state="mistaken"),
+                name="mistaken_only_where_unreserved",
+                violation_error_message="Un enfant qui avait réservé est présent ou absent.",
             ),
         ]
 

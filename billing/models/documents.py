@@ -255,11 +255,21 @@ class InvoiceLine(models.Model):
         return self.label
 
 
+class Counted(models.TextChoices):
+    """As what a day was billed."""
+
+    PRESENT = "present", "Présent"
+    ABSENT = "absent", "Absent, non justifié"
+    WAITING = "waiting", "Absent, jour de carence"
+    FREE = "free", "Absent, non facturé"
+
+
 class BilledItem(models.Model):
     """What a line bills: a booking, an unreserved presence, or a month's flat price.
 
-    `turn` 1 is its billing, 2 its being taken back, 3 its being billed again…; unique, so that nothing is
-    billed twice.
+    `turn` 1 is its billing; it is taken back by a line of credit at the next turn, billed again at the one
+    after; a day that cost nothing needs no taking back. Unique, so that nothing is billed twice. `counted`
+    and `minutes` are what was known of the day.
     """
 
     line = models.ForeignKey(
@@ -274,6 +284,8 @@ class BilledItem(models.Model):
     flat = models.CharField("forfait", max_length=60, blank=True)
     turn = models.PositiveSmallIntegerField("tour", default=1)
     amount = models.DecimalField("montant", max_digits=9, decimal_places=2)
+    counted = models.CharField("compté comme", max_length=8, choices=Counted, blank=True)
+    minutes = models.PositiveSmallIntegerField("durée (minutes)", null=True, blank=True)
 
     class Meta:
         verbose_name = "élément facturé"

@@ -80,6 +80,7 @@ def certified(who, first=MONDAY, last=MONDAY, **more) -> AbsenceCertificate:
         ({"booked": True, "state": "absent", "reason": "strike"}, "Absent, justifié"),
         ({"booked": True, "state": "absent", "reason": "teacher"}, "Absent, justifié"),
         ({"booked": False, "state": "present"}, "Présent sans réservation"),
+        ({"booked": False, "state": "mistaken"}, "Pointé par erreur"),
     ],
 )
 def test_a_child_stands_somewhere_in_words(known, words):
@@ -201,7 +202,7 @@ def test_a_child_who_came_unreserved_is_found_by_name_without_losing_the_ticks(
     assert "Présent sans réservation : <strong>1</strong>" in text_of(agent_client.get(where))
 
 
-def test_one_entered_by_mistake_is_taken_out_unless_an_invoice_bills_it(
+def test_one_entered_by_mistake_is_taken_out_and_deducted_where_an_invoice_bills_it(
     lina, waits, enter, where, agent_client, meals
 ):
     custody = waits.child.custodies.get()
@@ -214,8 +215,12 @@ def test_one_entered_by_mistake_is_taken_out_unless_an_invoice_bills_it(
     row = Attendance.objects.get()
     invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
     answer = agent_client.post(where, {"vu": [row.pk]})
-    assert "Noé Petit : cette présence est déjà facturée, elle reste." in said(answer)
-    assert Attendance.objects.get() == row
+    assert "Noé Petit : cette présence est déjà facturée, la prochaine facture la déduira." in said(answer)
+    row.refresh_from_db()
+    assert attendance.standing_of(row) == Standing.MISTAKEN
+    assert 'name="vu"' not in text_of(agent_client.get(where))
+    listed = text_of(agent_client.get(reverse("admin:billing_attendance_changelist")))
+    assert "Pointé par erreur" in listed
 
 
 def test_who_came_is_entered_once_and_whoever_booked_stays_on_the_list(lina, waits, enter, books):
