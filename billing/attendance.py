@@ -211,6 +211,13 @@ def covering(children: Collection[int], day: date) -> dict[tuple[int, int], Abse
     return {_home(one): one for one in found.order_by("-given_at", "-pk")}
 
 
+def places_concerned(day: date) -> Q:
+    """Of establishments: those where somebody is expected that day, or came."""
+    here = {"establishment": OuterRef("pk"), "day": day}
+    held, came = Booking.objects.holding(), Attendance.objects.unreserved()
+    return Q(Exists(held.filter(**here))) | Q(Exists(came.filter(**here)))
+
+
 def formulas(establishment: Establishment, day: date) -> list[Any]:
     """The formulas taken at an establishment; `expected` says for how many children that day."""
     here = Q(establishment=establishment, day=day)

@@ -400,11 +400,9 @@ class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
         self.demand(request, "billing.view_attendance")
         at = timezone.now()
         today = timezone.localdate(at)
-        first = places().first()
-        asked = {"jour": today.isoformat(), "lieu": first.pk if first else ""}
-        form = ListForm(asked | {name: request.GET[name] for name in asked if name in request.GET})
-        context: dict[str, Any] = {"form": form, "sheet": None}
-        if form.is_valid():
+        form, nobody = _asked(request.GET, today)
+        context: dict[str, Any] = {"form": form, "sheet": None, "nobody": nobody}
+        if form.is_valid() and not nobody:
             day, place = form.cleaned_data["jour"], form.cleaned_data["lieu"]
             offered = attendance.formulas(place, day)
             formula = _chosen(offered, request.GET.get("formule", ""))
@@ -467,6 +465,22 @@ class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
             "to_come": to_come,
             "title_of_day": french.day(sheet.day, year=True),
         }
+
+
+def _asked(query: QueryDict, today: date) -> tuple[ListForm, str]:
+    """Day and place: without a place, the first where somebody is expected. Where nobody is anywhere, that
+    day in words besides."""
+    first = places().first()
+    asked: dict[str, Any] = {"jour": today.isoformat(), "lieu": first.pk if first else ""}
+    given = {name: query[name] for name in asked if name in query}
+    form = ListForm(asked | given)
+    if "lieu" in given or not form.is_valid():
+        return form, ""
+    day = form.cleaned_data["jour"]
+    place = places().filter(attendance.places_concerned(day)).first()
+    if place is None:
+        return form, french.day(day, year=True)
+    return ListForm(asked | given | {"lieu": place.pk}), ""
 
 
 def _chosen(offered: list[Any], asked: str) -> Formula | None:

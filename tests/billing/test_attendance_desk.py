@@ -179,6 +179,32 @@ def test_a_day_to_come_is_not_entered(books, where, agent_client, enter):
     assert not Attendance.objects.exists()
 
 
+def test_the_roll_opens_where_somebody_is_expected(lina, canteen, agent_client):
+    other = EstablishmentFactory(name="Restaurant de l'Aulne")
+    canteen.activity.establishments.add(other)
+    roll = reverse("admin:billing_attendance_list")
+    page = text_of(agent_client.get(roll))
+    assert "Restaurant du Verger, Repas, lundi 9 novembre 2026" in page and "Roux Lina" in page
+    assert f'<option value="{canteen.restaurant.pk}" selected>' in page
+    asked = text_of(agent_client.get(f"{roll}?lieu={other.pk}"))
+    assert "Restaurant de l'Aulne, Repas" in asked and "Aucun enfant n’est attendu." in asked
+
+
+def test_the_roll_opens_where_somebody_came_when_nobody_was_expected(waits, enter, canteen, agent_client):
+    canteen.activity.establishments.add(EstablishmentFactory(name="Restaurant de l'Aulne"))
+    enter({}, came=[waits.child.custodies.get().pk])
+    assert "Noé Petit" in text_of(agent_client.get(reverse("admin:billing_attendance_list")))
+
+
+def test_a_day_when_nobody_is_expected_anywhere_says_so(lina, canteen, agent_client):
+    roll = reverse("admin:billing_attendance_list")
+    page = text_of(agent_client.get(f"{roll}?jour={TUESDAY}"))
+    assert "Personne n’est attendu mardi 10 novembre 2026, dans aucun établissement." in page
+    assert "Enregistrer la liste" not in page
+    asked = text_of(agent_client.get(f"{roll}?jour={TUESDAY}&lieu={canteen.restaurant.pk}"))
+    assert "Personne n’est attendu" not in asked and "Aucun enfant n’est attendu." in asked
+
+
 # Come without booking -----------------------------------------------------------------------------------
 
 
