@@ -14,6 +14,7 @@ from families.models import Household, User
 logger = logging.getLogger(__name__)
 PRINTED_AT_ONCE = 50
 TOLD_AT_ONCE = 500
+PRINTING = -10  # minutes of it: a parent who waits for a mail to log in goes first
 
 
 @task()
@@ -47,7 +48,7 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     return run
 
 
-@task()
+@task(priority=PRINTING)
 def print_invoices(invoices: list[int]) -> None:
     """Prints and keeps invoices; those printed already are left alone."""
     for invoice in Invoice.objects.filter(pk__in=invoices, pdf=None).prefetch_related("lines"):
@@ -77,7 +78,7 @@ def print_letters(asked_at: datetime) -> None:
         print_lot.enqueue(lot)
 
 
-@task()
+@task(priority=PRINTING)
 def print_lot(lot: int) -> None:
     """Prints and keeps a lot of letters; one printed already is left alone."""
     letter_printing.print_lot(lot, at=timezone.now())

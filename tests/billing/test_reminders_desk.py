@@ -16,8 +16,9 @@ from django_tasks_db.models import DBTaskResult
 from billing import paying, reminder_letters, reminding
 from billing.admin.reminders import stamp_of
 from billing.models import BillingSettings, Invoice, InvoiceNotice, ReminderLetter
-from billing.tasks import send_reminders
+from billing.tasks import print_invoices, print_lot, send_reminders
 from families.models import Guardian
+from portal import mailing
 from tests.billing.conftest import LATE
 from tests.billing.test_reminding import D, plain, remind
 from tests.conftest import logged_in
@@ -178,6 +179,15 @@ def test_a_real_worker_sends_what_was_confirmed(transactional_db, late, regie_cl
     batch()
     assert InvoiceNotice.objects.count() == 2 and len(mailoutbox) == 1
     assert ReminderLetter.objects.exclude(sha256="").count() == 2
+
+
+def test_printing_lets_a_mail_go_first(db, settings):
+    settings.TASKS = QUEUE
+    print_lot.enqueue(1)
+    print_invoices.enqueue([1])
+    mailing.send.enqueue("roux@example.org", "Votre lien", "", "")
+    waiting = DBTaskResult.objects.ready().values_list("task_path", flat=True)
+    assert list(waiting) == ["portal.mailing.send", "billing.tasks.print_lot", "billing.tasks.print_invoices"]
 
 
 def test_a_sending_that_stops_still_prints_the_letters_of_who_was_reminded(late, waits, monkeypatch):
