@@ -19,6 +19,7 @@ from billing.models import (
     BillingSettings,
     DemoBankOrder,
     Invoice,
+    InvoiceState,
     OnlinePayment,
     OnlineState,
     Payment,
@@ -72,12 +73,14 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 def _choice(request: HttpRequest, unpaid: list[Invoice], error: str = "") -> HttpResponse:
     ticked = set(request.GET.getlist("facture"))
+    today = timezone.localdate()
     rows = [
         {
             "invoice": invoice,
             "ticked": str(invoice.pk) in ticked or (not ticked and not error and invoice.under_way is None),
             "amount": request.GET.get(f"montant-{invoice.pk}", f"{invoice.left:.2f}".replace(".", ",")),
             "cents": int(invoice.left * 100),
+            "late": invoice.state_on(today) == InvoiceState.OVERDUE,
         }
         for invoice in unpaid
     ]

@@ -20,10 +20,11 @@ register = template.Library()
 @register.inclusion_tag("billing/payments/_block.html")
 def online_payments(household: Household) -> dict[str, Any]:
     """The button where something can be paid, and the payments that are no money yet, in one query more."""
-    recent = Q(state__in=ONLINE_OPEN) | Q(
-        state__in=[OnlineState.REFUSED, OnlineState.DISPUTED], started_at__gte=timezone.now() - REFUSED_SHOWN
-    )
+    owing = showing.at_home(household, timezone.localdate()).owing
+    # A refusal is no news once everything is paid.
+    failed = [OnlineState.REFUSED, OnlineState.DISPUTED] if owing else [OnlineState.DISPUTED]
+    recent = Q(state__in=failed, started_at__gte=timezone.now() - REFUSED_SHOWN)
     return {
-        "unpaid": bool(settings.PAYMENT_PROVIDER) and showing.at_home(household, timezone.localdate()).owing,
-        "payments": list(household.online_payments.filter(recent)[:6]),
+        "unpaid": bool(settings.PAYMENT_PROVIDER) and owing,
+        "payments": list(household.online_payments.filter(Q(state__in=ONLINE_OPEN) | recent)[:6]),
     }

@@ -72,7 +72,28 @@ def test_from_the_home_page_to_the_bank(owes, books_client):
 
 def test_nothing_to_pay_no_button(stranger_client, stranger):
     assert "Payer en ligne" not in stranger_client.get("/").content.decode()
-    assert "réglées" in stranger_client.get("/factures/regler/").content.decode()
+    page = stranger_client.get("/factures/regler/").content.decode()
+    assert "Vous n'avez aucune facture à payer." in page, "true of who never had any, too"
+
+
+def test_an_invoice_that_is_read_can_be_paid_from_there(settings, owes, books_client):
+    (unpaid,) = online.to_pay(owes.household)
+    invoice, pay = (
+        reverse("billing:invoice", args=[unpaid.pk]),
+        f"{reverse('billing:pay')}?facture={unpaid.pk}",
+    )
+    assert f'href="{pay}">Payer cette facture' in books_client.get(invoice).content.decode()
+    assert "Payer en ligne" in books_client.get("/factures/").content.decode()
+    settings.PAYMENT_PROVIDER = ""
+    assert "Payer" not in books_client.get(invoice).content.decode()
+    assert "Payer en ligne" not in books_client.get("/factures/").content.decode()
+
+
+def test_a_refusal_is_no_news_once_everything_is_paid(owes, books_client):
+    press(start(owes), "refused")
+    assert 'aria-label="Paiements en ligne"' in books_client.get("/").content.decode()
+    press(start(owes), "paid")
+    assert 'aria-label="Paiements en ligne"' not in books_client.get("/").content.decode()
 
 
 def test_no_provider_no_button(settings, owes, books_client):

@@ -27,6 +27,12 @@ def french_long_day(day: date) -> str:
 
 
 @register.filter
+def french_long_moment(moment: datetime) -> str:
+    """« jeudi 26 novembre 2026 à 12 h »."""
+    return french.moment(moment, year=True)
+
+
+@register.filter
 def french_until(moment: datetime) -> str:
     """« jusqu'au jeudi 26 novembre à 12 h »."""
     return french.until(moment)
