@@ -120,8 +120,8 @@ DATABASES = {
     "default": env.db_url_config(env("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Writers queue instead of failing half-way: a transaction takes the write lock when it begins. The queue is
-    # not a fair one: on an opening day the unluckiest waits for all the others.
+    # Writers queue instead of failing half-way: a transaction takes the write lock when it begins. It is no
+    # fair queue: on an opening day the unluckiest waits for all the others.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 60,
