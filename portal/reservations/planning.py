@@ -63,12 +63,11 @@ LIMIT = '<span class="planning-week-limit">{limit}</span>'
 
 class Forgiving(NamedTuple):
     """What a late day costs where the first ones of a month bear no surcharge, for the browser's total: the
-    `usual` price, what being late adds, how many more are `left`, and whether this one is `free`."""
+    `usual` price, what being late adds, and how many of those chosen in its month are `allowed` without."""
 
     usual: Decimal
     more: Decimal
-    left: int
-    free: bool
+    allowed: int
 
 
 @dataclass(slots=True)
@@ -117,12 +116,16 @@ class Cell:
             return ""
         if self.forgiving is None:
             return f' data-price="{int(self.price * 100)}"'
-        usual, more, left, free = self.forgiving
-        given = " data-free" if free and self.checked else ""
+        usual, more, allowed = self.forgiving
         return (
-            f' data-price="{int(usual * 100)}" data-late="{self.choice.formula_id}:{self.day:%Y-%m}"'
-            f' data-more="{int(more * 100)}" data-left="{left}"{given}'
+            f' data-price="{int(usual * 100)}" data-late="{self.month}"'
+            f' data-more="{int(more * 100)}" data-allowed="{allowed}"'
         )
+
+    @property
+    def month(self) -> str:
+        """« 12:2026-11 »: the month of its formula, whose late days count together."""
+        return f"{self.choice.formula_id}:{self.day:%Y-%m}"
 
     @property
     def price_html(self) -> str:

@@ -61,10 +61,10 @@ def put_on(plan: Planning, pricer: Pricer) -> None:
     for cell in cells:
         free = cell.late and (cell.choice in forgiven if cell.checked else bool(allowance.left(*cell.choice)))
         cell.price = costs.on(*cell.choice, late=cell.late and not free)
-        if cell.late and costs.free_late(*cell.choice):
+        if cell.late and (allowed := costs.free_late(*cell.choice)):
             usual, late = costs.on(*cell.choice), costs.on(*cell.choice, late=True)
             if usual is not None and late is not None:
-                cell.forgiving = Forgiving(usual, late - usual, allowance.left(*cell.choice), free)
+                cell.forgiving = Forgiving(usual, late - usual, allowed)
         if cell.price is not None:
             cell.name += f", {french.euros(cell.price)}"
 

@@ -238,14 +238,38 @@ class Weeks:
         """How many days are chosen in weeks that are not shown."""
         return 0 if self.whole else sum(week.chosen for week in self.rows_of_weeks if week.key != self.key)
 
+    @cached_property
+    def _booked_elsewhere(self) -> list[tuple[Planning, Cell]]:
+        """The days to book among them."""
+        weeks = [] if self.whole else [week for week in self.rows_of_weeks if week.key != self.key]
+        found = [(plan, cell) for week in weeks for plan, cell in week.cells if cell is not None]
+        return [(plan, cell) for plan, cell in found if cell.checked and cell.bookable]
+
     @property
     def cents_elsewhere(self) -> str:
-        """What those days cost, in cents; nothing when it is not known of each."""
-        weeks = [] if self.whole else [week for week in self.rows_of_weeks if week.key != self.key]
-        ticked = [cell for week in weeks for _, cell in week.cells if cell and cell.checked and cell.bookable]
-        if any(cell.price is None for cell in ticked):
+        """What those cost, in cents; nothing when it is not known of each. Without the surcharge of late days
+        that may bear none: which ones do is for the browser to count, with those of the week shown."""
+        prices = [
+            cell.forgiving.usual if cell.forgiving else cell.price for _, cell in self._booked_elsewhere
+        ]
+        if None in prices:
             return ""
-        return str(sum(int((cell.price or 0) * 100) for cell in ticked))
+        return str(sum(int((price or 0) * 100) for price in prices))
+
+    @property
+    def late_elsewhere(self) -> str:
+        """Those late days, for the browser, as JSON."""
+        late = [
+            {
+                "month": f"{cell.month}{plan.suffix}",
+                "day": cell.day.isoformat(),
+                "more": int(cell.forgiving.more * 100),
+                "allowed": cell.forgiving.allowed,
+            }
+            for plan, cell in self._booked_elsewhere
+            if cell.forgiving
+        ]
+        return json.dumps(late)
 
     def _weeks(self, plan: Planning) -> Iterator[WeekRow]:
         today = plan.where.today

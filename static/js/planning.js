@@ -21,19 +21,25 @@ const mondayFirst = (day) => (new Date(`${day}T12:00:00Z`).getUTCDay() + 6) % 7;
 const count = form.querySelector("[data-count]");
 let timer = 0;
 
-// Where the first late days of a month bear no surcharge: how many of this page, by child, formula and month.
-const monthOf = (box) => box.dataset.late + suffixOf(box);
-const forgiven = {};
-for (const box of boxes().filter((one) => one.dataset.late)) {
-  forgiven[monthOf(box)] ??= Number(box.dataset.left);
-  if (box.dataset.free !== undefined) forgiven[monthOf(box)] += 1;
-}
+// Where the first late days of a month, by child and formula, bear no surcharge: those of other weeks count too.
+const lateElsewhere = JSON.parse(count.dataset.lateElsewhere ?? "[]");
+
+const lateDay = (box) => ({
+  month: box.dataset.late + suffixOf(box),
+  day: dayOf(box),
+  more: Number(box.dataset.more),
+  allowed: Number(box.dataset.allowed),
+});
 
 function surcharges(ticked) {
-  const left = { ...forgiven };
-  const late = ticked.filter((box) => box.dataset.late);
-  const charged = late.filter((box) => (left[monthOf(box)] -= 1) < 0);
-  return charged.reduce((sum, box) => sum + Number(box.dataset.more), 0);
+  const late = [...ticked.filter((box) => box.dataset.late).map(lateDay), ...lateElsewhere];
+  const seen = {};
+  let sum = 0;
+  for (const one of late.sort((a, b) => a.day.localeCompare(b.day))) {
+    seen[one.month] = (seen[one.month] ?? 0) + 1;
+    if (seen[one.month] > one.allowed) sum += one.more;
+  }
+  return sum;
 }
 
 // What the days to book cost; nothing unless it is known of each of them.

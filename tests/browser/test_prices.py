@@ -9,6 +9,9 @@ from billing.models import FormulaTariff, Tariff, TariffBand
 from portal.reservations.models import ActivityDeadline, Reservation
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.journeys import go_on
+from tests.leisure.cast import WEDNESDAY, centre, enrol, plays, wednesdays
+
+__all__ = ["centre", "enrol", "plays", "wednesdays"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,3 +75,40 @@ def test_the_first_late_days_of_a_month_bear_no_surcharge(books, canteen, meal_p
     expect(bar).to_have_text("3 jours choisis · 11,60 €")
     page.get_by_role("checkbox", name="vendredi 20 novembre 2026").uncheck()
     expect(bar).to_have_text("2 jours choisis · 6,40 €")
+
+
+def test_late_days_of_two_weeks_share_what_their_month_forgives(plays, wednesdays, enrol, rule, open_page):
+    """One late morning of November bears no surcharge: the first one chosen, in whichever week it is."""
+    tariff = Tariff.objects.create(code="mercredis", name="Mercredis", valid_from=date(2026, 9, 1))
+    TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": "8"})
+    FormulaTariff.objects.create(formula=wednesdays.morning, tariff=tariff)
+    ActivityDeadline.objects.filter(activity=wednesdays.activity, action="book").update(
+        late="accept", surcharge="add", surcharge_amount=2, free_late_a_month=1
+    )
+    rule.number = 30
+    rule.save()
+    enrolment = enrol(plays, wednesdays)
+    page = open_page(plays.user.username)
+    page.goto(
+        f"/loisirs/planning/{enrolment.pk}/{wednesdays.centre.pk}/{wednesdays.period.pk}/?semaine=2026-W48"
+    )
+    bar = page.locator("[data-count]")
+
+    def morning(day):
+        return page.get_by_role("checkbox", name=f"Matinée, mercredi {day} novembre 2026")
+
+    morning(25).check()
+    expect(bar).to_have_text("1 jour choisi · 8,00 €")
+    page.get_by_role("button", name="Semaine précédente").click()
+    expect(bar).to_have_text("1 jour choisi · 8,00 €")
+    morning(WEDNESDAY.day).check()
+    expect(bar).to_have_text("2 jours choisis · 18,00 €")
+    page.get_by_role("button", name="Semaine suivante").click()
+    expect(morning(25)).to_be_visible()
+    page.get_by_role("button", name="Semaine précédente").click()
+    expect(bar).to_have_text("2 jours choisis · 18,00 €")
+    morning(WEDNESDAY.day).uncheck()
+    expect(bar).to_have_text("1 jour choisi · 8,00 €")
+    morning(WEDNESDAY.day).check()
+    go_on(page)
+    expect(page.get_by_text("Total estimé des jours à réserver : 18,00 €")).to_be_visible()
