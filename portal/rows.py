@@ -15,23 +15,45 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Sequence[tup
     Every column without a default of the database is to be given; values are those the column holds. Raises
     IntegrityError as `bulk_create` does. Must stand in a transaction with what the rows point at.
     """
+    if rows:
+        with connection.cursor() as cursor:
+            _insert(cursor, model, columns, rows)
+
+
+def insert_numbered(
+    model: type[models.Model], columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> Sequence[int]:
+    """The same for a model whose `id` the database gives: those given, in the order of `rows`."""
     if not rows:
-        return
-    table = connection.ops.quote_name(model._meta.db_table)
-    names = ", ".join(map(connection.ops.quote_name, columns))
+        return []
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            arrays = ", ".join(f"%s::{_type(model, column)}[]" for column in columns)
-            cursor.execute(
-                f"INSERT INTO {table} ({names}) SELECT * FROM UNNEST({arrays})",  # noqa: S608 our own names
-                [list(values) for values in zip(*rows, strict=True)],
-            )
-            return
-        places = ", ".join(["%s"] * len(columns))
-        cursor.executemany(
-            f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 our own names
-            [tuple(map(adapted, row)) for row in rows],
-        )
+            _insert(cursor, model, columns, rows, "RETURNING id")
+            return [given for (given,) in cursor.fetchall()]
+        _insert(cursor, model, columns, rows)
+        # SQLite has one writer at a time: the keys of one statement follow one another.
+        cursor.execute("SELECT last_insert_rowid()")
+        (last,) = cursor.fetchone()
+        return range(last - len(rows) + 1, last + 1)
+
+
+def _insert(
+    cursor: Any,
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    returning: str = "",
+) -> None:
+    table = connection.ops.quote_name(model._meta.db_table)
+    names = ", ".join(map(connection.ops.quote_name, columns))
+    if connection.vendor == "postgresql":
+        arrays = ", ".join(f"%s::{_type(model, column)}[]" for column in columns)
+        statement = f"INSERT INTO {table} ({names}) SELECT * FROM UNNEST({arrays}) {returning}"  # noqa: S608 our names
+        cursor.execute(statement, [list(values) for values in zip(*rows, strict=True)])
+        return
+    places = ", ".join(["%s"] * len(columns))
+    statement = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608 our names
+    cursor.executemany(statement, [tuple(map(adapted, row)) for row in rows])
 
 
 def adapted(value: Any) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from django.db import transaction
@@ -48,6 +49,8 @@ from portal.reservations.states import (
 )
 
 GONE = "La réservation a été retirée entre-temps."
+
+NEW_BOOKING = tuple(column.attname for column in Booking._meta.concrete_fields if not column.primary_key)
 
 # All slots of an activity, an establishment and a day: what is locked together.
 Shelf = tuple[int, int, date]
@@ -358,7 +361,7 @@ class _Desk:
             establishment_id=self.reservation.establishment_id,
             formula_id=line.formula_id,
             day=line.day,
-            state=state,
+            state=state.value,
             late=line.late,
             waiting_since=at if state == BookingState.WAITLISTED else None,
             changed_at=at,
@@ -618,7 +621,7 @@ class _Changes:
             for booking in of_state:
                 booking.state = state
         if self.created:
-            Booking.objects.bulk_create([booking for booking, _ in self.created])
+            self._number([booking for booking, _ in self.created])
             rows.insert(
                 Place,
                 ("booking_id", "slot_id", "child_id"),
@@ -634,6 +637,13 @@ class _Changes:
             ("booking_id", "state", "at", "by_id", "reservation_id", "reason"),
             list(self._events()),
         )
+
+    def _number(self, new: list[Booking]) -> None:
+        """Writes new bookings, which learn their keys."""
+        values = attrgetter(*NEW_BOOKING)
+        keys = rows.insert_numbered(Booking, NEW_BOOKING, [values(booking) for booking in new])
+        for booking, key in zip(new, keys, strict=True):
+            booking.pk = key
 
     def _queue_up(self, bookings: list[Booking]) -> None:
         """To the waiting list, in the order decided: a microsecond tells who of one moment comes first."""
