@@ -5,13 +5,14 @@ from typing import Any
 from allauth.account import views as allauth_views
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.db import IntegrityError
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from families.forms import CHILDREN_PREFIX, MOST_CHILDREN, NewChildForm, NewChildren
+from families.forms import CHILDREN_PREFIX, MOST_CHILDREN, NewChildForm, NewChildren, SignupForm
 from families.models import User
 
 SECRET_FIELDS = ("password1", "password2", "csrfmiddlewaretoken")
@@ -25,6 +26,17 @@ class CreateAccountView(allauth_views.SignupView):
         if "add_child" in request.POST:
             return self.with_one_more_child(request)
         return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: SignupForm) -> HttpResponse:
+        """As allauth does; of the same form sent twice at once, the second finds the account made."""
+        try:
+            return super().form_valid(form)
+        except IntegrityError:  # nothing is left of what was written
+            given = form.cleaned_data
+            if User.objects.filter(username=given["username"], email__iexact=given["email"]).exists():
+                return redirect("account_email_verification_sent")
+            form.full_clean()
+            return super().form_valid(form) if form.is_valid() else self.form_invalid(form)
 
     def with_one_more_child(self, request: HttpRequest) -> HttpResponse:
         """The form as typed so far, unjudged, with one more row (what the page does without a script)."""

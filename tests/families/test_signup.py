@@ -7,6 +7,7 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
 
+from families.forms import SignupForm
 from families.models import Child, Guardian, Household, User
 from portal import town as portal_town
 from tests.conftest import Family
@@ -161,6 +162,32 @@ def test_a_known_address_takes_as_long_as_a_new_one(roux: Family, monkeypatch):
     known = len(hashed)
     assert sign_up().status_code == 302
     assert known == len(hashed) - known == 1
+
+
+@pytest.mark.parametrize(
+    ("quicker", "told"),
+    [
+        ({}, "/creer-un-compte/verifiez-vos-messages/"),
+        ({"username": "ines.bis"}, "/creer-un-compte/verifiez-vos-messages/"),
+        ({"email": "autre@example.org"}, None),
+    ],
+    ids=["two clicks", "the same address", "the same identifiant"],
+)
+def test_of_two_accounts_asked_for_at_the_same_moment_the_second_finds_the_first(
+    now, town, monkeypatch, quicker, told
+):
+    save = SignupForm.save
+
+    def save_too_late(form, request):
+        monkeypatch.setattr(SignupForm, "save", save)
+        sign_up(**quicker)
+        return save(form, request)
+
+    monkeypatch.setattr(SignupForm, "save", save_too_late)
+    answer = sign_up()
+    assert answer.headers.get("Location") == told
+    assert told or "déjà pris" in text_of(answer)
+    assert User.objects.count() == Household.objects.count() == 1
 
 
 def test_a_taken_identifiant_is_said(roux: Family):
