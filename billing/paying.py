@@ -107,9 +107,11 @@ def allocate(payment: Payment, invoice: Invoice, amount: Decimal) -> PaymentAllo
 def refund(
     payment: Payment, amount: Decimal, *, means: str, paid_on: date, by: User | None, at: datetime
 ) -> Payment:
-    """Gives back money that no invoice uses. Raises PaymentRefused beyond that."""
+    """Gives back money that no invoice uses. Raises PaymentRefused beyond that, and for a day to come."""
     if amount <= 0:
         raise PaymentRefused("Indiquez un montant positif.")
+    if paid_on > timezone.localtime(at).date():
+        raise PaymentRefused("La date du remboursement est à venir.")
     with transaction.atomic():
         _lock(payment.household_id)
         free = unused(payment)

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 
 from billing import files, invoicing, pdf, reminder_letters, reminding, showing
 from billing.admin.downloads import download
+from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
 from billing.drafting import Scope
 from billing.models import BillingRun, BillingSettings, CreditNote, Invoice, InvoiceLine, ManualCharge
@@ -273,7 +274,7 @@ class LineInline(ShownOnlyInline):
         return showing.days_in_words([date.fromisoformat(day) for day in line.days])
 
 
-class CreditForm(forms.Form):
+class CreditForm(OnceForm):
     amount = AmountField(label="Montant de l'avoir")
     reason = forms.CharField(label="Motif", max_length=300, widget=forms.TextInput(attrs={"size": 60}))
 
@@ -380,9 +381,13 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly, NumberSearch, OwnPages):
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
-                note = invoicing.credit(
-                    invoice, said["amount"], reason=said["reason"], by=request.user, at=timezone.now()
-                )
+                with form.once():
+                    note = invoicing.credit(
+                        invoice, said["amount"], reason=said["reason"], by=request.user, at=timezone.now()
+                    )
+            except AlreadySent as twice:
+                messages.warning(request, str(twice))
+                return redirect("admin:billing_invoice_change", pk)
             except invoicing.BillingRefused as refusal:
                 form.add_error(None, str(refusal))
             else:

@@ -16,6 +16,7 @@ from billing import files, paying
 from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.documents import DAY_INPUT, XLSX, AmountField, download
+from billing.admin.once import AlreadySent, OnceForm
 from billing.models import Invoice, Payment, PaymentAllocation
 from billing.pricing import euros, rounded
 from families.models import Household
@@ -25,7 +26,7 @@ from portal.desk import NumberSearch, OwnPages, ShownOnly, ShownOnlyInline, badg
 AT_THE_DESK = [(value, label) for value, label in Payment.Means.choices if value != Payment.Means.ONLINE]
 
 
-class PaymentForm(forms.Form):
+class PaymentForm(OnceForm):
     """Money taken at the desk, for all unpaid invoices of a household or for those chosen."""
 
     amount = AmountField(label="Montant")
@@ -73,7 +74,7 @@ class HouseholdForm(forms.Form):
         return household
 
 
-class RefundForm(forms.Form):
+class RefundForm(OnceForm):
     amount = AmountField(label="Montant à rembourser")
     means = forms.ChoiceField(label="Moyen", choices=AT_THE_DESK)
     paid_on = forms.DateField(label="Le", widget=DAY_INPUT)
@@ -169,10 +170,15 @@ class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, 
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
-                payment = paying.record(
-                    home, said["amount"], said["means"], paid_on=said["paid_on"], by=request.user,
-                    at=timezone.now(), reference=said["reference"], invoices=list(said["invoices"]) or None,
-                )  # fmt: skip
+                with form.once():
+                    payment = paying.record(
+                        home, said["amount"], said["means"], paid_on=said["paid_on"], by=request.user,
+                        at=timezone.now(), reference=said["reference"],
+                        invoices=list(said["invoices"]) or None,
+                    )  # fmt: skip
+            except AlreadySent as twice:
+                messages.warning(request, str(twice))
+                return redirect(f"{reverse('admin:billing_payment_changelist')}?q={home.pk}")
             except paying.PaymentRefused as refusal:
                 form.add_error(None, str(refusal))
             else:
@@ -201,14 +207,18 @@ class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, 
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
-                given = paying.refund(
-                    payment,
-                    said["amount"],
-                    means=said["means"],
-                    paid_on=said["paid_on"],
-                    by=request.user,
-                    at=timezone.now(),
-                )
+                with form.once():
+                    given = paying.refund(
+                        payment,
+                        said["amount"],
+                        means=said["means"],
+                        paid_on=said["paid_on"],
+                        by=request.user,
+                        at=timezone.now(),
+                    )
+            except AlreadySent as twice:
+                messages.warning(request, str(twice))
+                return redirect("admin:billing_payment_change", payment.pk)
             except paying.PaymentRefused as refusal:
                 form.add_error(None, str(refusal))
             else:

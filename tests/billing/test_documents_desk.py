@@ -156,6 +156,51 @@ def test_a_wrong_payment_is_refused_in_words(billed, books, regie_client, said, 
     assert not Payment.objects.exists()
 
 
+def sent_twice(client, page, said):
+    """The same page sent two times, as two clicks do; where the second one leads."""
+    key = client.get(page).context["form"]["key"].value()
+    client.post(page, said | {"key": key})
+    return client.post(page, said | {"key": key}, follow=True).content.decode()
+
+
+def test_money_is_taken_and_given_back_once_however_often_the_page_is_sent(billed, books, regie_client):
+    day = {"means": "cash", "paid_on": "2026-11-09"}
+    take = reverse("admin:billing_payment_take_from", args=[books.household.pk])
+    assert "qu&#x27;une fois" in sent_twice(regie_client, take, day | {"amount": "100"})
+    payment = Payment.objects.get()
+    give = reverse("admin:billing_payment_refund", args=[payment.pk])
+    assert "qu&#x27;une fois" in sent_twice(regie_client, give, day | {"amount": "5"})
+    assert list(Payment.objects.order_by("pk").values_list("amount", flat=True)) == [D(100), D(-5)]
+
+
+def test_a_credit_note_is_issued_once_however_often_the_page_is_sent(billed, regie_client):
+    page = reverse("admin:billing_invoice_credit", args=[billed[0].pk])
+    assert "qu&#x27;une fois" in sent_twice(regie_client, page, {"amount": "2", "reason": "Erreur"})
+    assert CreditNote.objects.get().amount == D(2)
+
+
+def test_a_payment_that_was_refused_can_be_corrected_on_the_same_page(billed, books, regie_client):
+    page = reverse("admin:billing_payment_take_from", args=[books.household.pk])
+    said = {"amount": "5", "means": "cash", "key": regie_client.get(page).context["form"]["key"].value()}
+    regie_client.post(page, said | {"paid_on": "2030-01-01"})
+    regie_client.post(page, said | {"paid_on": "2026-11-09"})
+    assert Payment.objects.get().amount == D(5)
+
+
+def test_what_a_form_hides_has_no_row_on_its_page(billed, books, regie_client):
+    page = reverse("admin:billing_payment_take_from", args=[books.household.pk])
+    assert "Key" not in regie_client.get(page).content.decode()
+
+
+def test_money_is_not_given_back_on_a_day_to_come(billed, books, regie_client):
+    take = reverse("admin:billing_payment_take_from", args=[books.household.pk])
+    regie_client.post(take, {"amount": "100", "means": "cash", "paid_on": "2026-11-09"})
+    page = reverse("admin:billing_payment_refund", args=[Payment.objects.get().pk])
+    answer = regie_client.post(page, {"amount": "5", "means": "cash", "paid_on": "2030-01-01"})
+    assert "à venir" in answer.content.decode()
+    assert Payment.objects.count() == 1
+
+
 def test_nobody_s_number_is_refused(regie_client, month):
     answer = regie_client.post(reverse("admin:billing_payment_take"), {"number": "999999"})
     assert "Aucun foyer ni aucune facture" in answer.content.decode()

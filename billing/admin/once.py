@@ -1,0 +1,38 @@
+"""Forms of money that count once, however often they are sent: two clicks, a page sent again."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django import forms
+from django.core.cache import cache
+
+REMEMBERED_SECONDS = 24 * 3600
+
+
+class AlreadySent(Exception):
+    """Nothing was written this time; the message says so in French."""
+
+
+class OnceForm(forms.Form):
+    """A form with a key of its own: `once()` lets one sending through."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["key"].initial = uuid.uuid4
+
+    @contextmanager
+    def once(self) -> Iterator[None]:
+        """Around the writing of a valid form. Raises AlreadySent; what fails within may be sent again."""
+        key = self.cleaned_data["key"]
+        remembered = f"sent-{key}"
+        if key and not cache.add(remembered, 1, REMEMBERED_SECONDS):
+            raise AlreadySent("Ce formulaire avait déjà été envoyé : il n'est compté qu'une fois.")
+        try:
+            yield
+        except Exception:
+            cache.delete(remembered)
+            raise
