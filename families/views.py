@@ -22,7 +22,7 @@ from families.forms import (
     ProofForm,
     QuotientRequestForm,
 )
-from families.models import ChangeRequest, Child, ChildHealth, Document, Guardian, Household
+from families.models import AuthorisedPerson, ChangeRequest, Child, ChildHealth, Document, Guardian, Household
 from portal import town, uploads
 from portal.interrupted import keeps_interrupted_form, posted
 
@@ -196,11 +196,17 @@ def add_person(request: HttpRequest, child_id: int) -> HttpResponse:
     own = _own_child(request, child_id)
     form = AuthorisedPersonForm(posted(request))
     if request.method == "POST" and form.is_valid():
-        form.instance.child = own
-        person = form.save()
+        person = _authorise(own, form.cleaned_data)
         messages.success(request, f"{person} peut maintenant venir chercher {own.first_name}.")
         return redirect("families:child", own.pk)
     return render(request, "families/person.html", {"form": form, "child": own, "person": None})
+
+
+def _authorise(child: Child, person: dict[str, Any]) -> AuthorisedPerson:
+    """The person, written once even where the form is sent twice."""
+    with transaction.atomic():
+        people = Child.objects.select_for_update().get(pk=child.pk).authorised_people
+        return people.filter(**person).first() or people.create(**person)
 
 
 @keeps_interrupted_form

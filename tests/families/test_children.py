@@ -100,6 +100,13 @@ def test_people_come_change_and_go(roux: Family):
     assert not roux.child.authorised_people.exists()
 
 
+def test_a_person_sent_twice_is_written_once(roux: Family):
+    add, client = reverse("families:add_person", args=[roux.child.pk]), roux.client()
+    client.post(add, PERSON)
+    assert "peut maintenant venir chercher" in text_of(client.post(add, PERSON, follow=True))
+    assert roux.child.authorised_people.count() == 1
+
+
 def test_authorisations_are_given_and_taken_back(roux: Family):
     path = reverse("families:authorisations", args=[roux.child.pk])
     roux.client().post(path, {"photo_allowed": "on", "leaves_alone": "on", "birth_date": "2000-01-01"})
