@@ -21,9 +21,8 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Count, Q
 
-from billing import files, reminder_letters
+from billing import files, pdf, reminder_letters
 from billing.models import BillingSettings, LetterLot, ReminderLetter
-from billing.pdf import PdfLost
 
 A_LOT = 50  # letters: some seconds of work, and a file that a printing machine takes at once
 
@@ -112,20 +111,8 @@ def _readers(at: datetime, which: dict[str, bool], joined: bool) -> Iterator[tup
         lots = LetterLot.objects.filter(sent_at=at, **which).order_by("pk")
         for rank, lot in enumerate(files.each(lots), start=1):
             name = f"lettres-{rank:03d}-{'a-poster' if lot.by_post else 'aussi-par-mail'}.pdf"
-            yield name, partial(_read, lot, name)
+            yield name, partial(pdf.content, lot, name)
     else:
         letters = ReminderLetter.objects.filter(sent_at=at, **which).select_related("household")
         for letter in files.each(letters.order_by("household")):
-            yield name_of(letter), partial(_read, letter, name_of(letter))
-
-
-def _read(kept: LetterLot | ReminderLetter, name: str) -> bytes:
-    """The kept file; raises PdfLost, in French, when it is gone or is no longer what was printed."""
-    try:
-        with kept.file.open("rb") as file:
-            content: bytes = file.read()
-    except OSError:
-        raise PdfLost(f"{name} est introuvable : restaurez ce fichier depuis la sauvegarde.") from None
-    if hashlib.sha256(content).hexdigest() != kept.sha256:
-        raise PdfLost(f"{name} a été modifié : restaurez ce fichier depuis la sauvegarde.")
-    return content
+            yield name_of(letter), partial(pdf.content, letter, name_of(letter))

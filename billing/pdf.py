@@ -3,6 +3,7 @@
 draw(template, context, *styles, identifier=…) -> bytes  any document of the town hall
 stored(invoice, at=…) -> InvoicePdf      printed once, then always the same file (checksum kept)
 read(pdf) -> bytes                       raises PdfLost when the file is gone and cannot be made again alike
+content(kept, name) -> bytes             any kept document, its checksum verified
 """
 
 import hashlib
@@ -23,7 +24,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing import showing
-from billing.models import Invoice, InvoiceLine, InvoicePdf, PaymentState
+from billing.models import (
+    Invoice,
+    InvoiceLine,
+    InvoicePdf,
+    LetterLot,
+    PaymentState,
+    ReminderLetter,
+)
 from billing.pricing import euros, number
 from portal.reservations import french
 
@@ -32,7 +40,11 @@ QR_MARGIN = 4  # modules of white around a code, as readers ask for
 
 
 class PdfLost(Exception):
-    """The printed invoice is no longer in the storage; the message says so in French."""
+    """A printed document is no longer in the storage as it was; the message says so in French."""
+
+
+class PdfGone(PdfLost):
+    """Its file is not there at all."""
 
 
 class Code(NamedTuple):
@@ -142,19 +154,22 @@ def stored(invoice: Invoice, *, at: datetime) -> InvoicePdf:
 def read(pdf: InvoicePdf) -> bytes:
     """The kept file. A lost one is printed again and accepted only when it is the same to the byte."""
     try:
-        with pdf.file.open("rb") as file:
-            content = file.read()
+        return content(pdf, f"Le fichier de la facture {pdf.invoice.number}")
+    except PdfGone:
+        again = render(pdf.invoice, pdf.paid)
+        if hashlib.sha256(again).hexdigest() != pdf.sha256:
+            raise
+        pdf.file.storage.save(pdf.file.name, ContentFile(again))
+        return again
+
+
+def content(kept: InvoicePdf | ReminderLetter | LetterLot, name: str) -> bytes:
+    """A kept file as it was printed; raises PdfGone, or PdfLost when it is no longer the same."""
+    try:
+        with kept.file.open("rb") as file:
+            found: bytes = file.read()
     except OSError:
-        content = render(pdf.invoice, pdf.paid)
-        if hashlib.sha256(content).hexdigest() == pdf.sha256:
-            pdf.file.storage.save(pdf.file.name, ContentFile(content))
-            return content
-        raise PdfLost(
-            f"Le fichier de la facture {pdf.invoice.number} est introuvable. La mairie doit le restaurer"
-            " depuis sa sauvegarde."
-        ) from None
-    if hashlib.sha256(content).hexdigest() != pdf.sha256:
-        raise PdfLost(
-            f"Le fichier de la facture {pdf.invoice.number} a été modifié : il ne peut pas être remis."
-        )
-    return content
+        raise PdfGone(f"{name} est introuvable : la mairie doit le restaurer depuis sa sauvegarde.") from None
+    if hashlib.sha256(found).hexdigest() != kept.sha256:
+        raise PdfLost(f"{name} a été modifié : la mairie doit le restaurer depuis sa sauvegarde.")
+    return found

@@ -213,7 +213,7 @@ def test_letters_are_read_one_at_a_time_and_what_is_lost_is_named(late, books, w
     ((name, said),) = contents
     assert (name, said.decode()) == (
         "manquantes.txt",
-        f"{name_for(waits)} est introuvable : restaurez ce fichier depuis la sauvegarde.",
+        f"{name_for(waits)} est introuvable : la mairie doit le restaurer depuis sa sauvegarde.",
     )
 
 
