@@ -120,7 +120,7 @@ def load(households: int, *, at: datetime, tick: Callable[[], object] = lambda: 
     Leisure(people=people, since=since, until=today + AHEAD, rng=Random(SEED), at=at).live()  # noqa: S311
     cook(activity, today, rng)
     if households <= BIG_TOWN:
-        bill_past_months(since, at, rng)
+        bill_past_months(since, at, people, rng)
         bill_last_november(at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")

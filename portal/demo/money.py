@@ -11,43 +11,52 @@ from django.utils import timezone
 from billing import invoicing, paying
 from billing.drafting import Scope
 from billing.models import BillingRun, Invoice, Payment
+from portal.demo import banks
+from portal.demo.people import People
 
 DAYS_TO_ISSUE = timedelta(days=5)
 MEANS = (Payment.Means.CHEQUE, Payment.Means.TRANSFER, Payment.Means.CASH, Payment.Means.CARD)
 PAID = (0.93, 0.6)  # of the older month, of the last one
 
 
-def bill_past_months(since: date, at: datetime, rng: Random) -> None:
+def bill_past_months(since: date, at: datetime, people: People, rng: Random) -> None:
     """Bills the months from `since` that are over, each a few days after its end; families pay afterwards."""
     today = timezone.localdate(at)
+    banks.sign_mandates(people, since)
     months = list(_over(since, today))
     for month in months:
         day = min(Scope(month).ends_on + DAYS_TO_ISSUE, today)
         moment = timezone.make_aware(datetime.combine(day, time(8)))
         run = invoicing.start(Scope(month), by=None, at=moment)
         invoicing.issue(run, at=moment)
-        _pay(run, day, at, last=month == months[-1], rng=rng)
+        _pay(run, day, at, people, last=month == months[-1], rng=rng)
 
 
-def _pay(run: BillingRun, issued: date, at: datetime, *, last: bool, rng: Random) -> None:
+def _pay(run: BillingRun, issued: date, at: datetime, people: People, *, last: bool, rng: Random) -> None:
     """Most invoices are paid within weeks, each day's payments recorded together in the evening."""
     today = timezone.localdate(at)
     by_day: dict[date, list[Invoice]] = defaultdict(list)
-    for place, invoice in enumerate(run.invoices.order_by("sequence")):
-        # The household shown first has paid, but for its last invoice.
-        if (not last) if place == 0 else rng.random() < PAID[last]:
+    for invoice in run.invoices.exclude(household__in=banks.told(people)).order_by("sequence"):
+        if rng.random() < PAID[last]:
             by_day[min(issued + timedelta(days=rng.randrange(1, 25)), today)].append(invoice)
-    for day, invoices in sorted(by_day.items()):
+    acts = banks.acts(run, issued, today, people, last=last)
+    for day in sorted({*by_day, *acts}):
+        for act in acts.get(day, ()):
+            act(_moment(day, time(10), at))
         collected = [
             paying.Credit(
                 invoice.household_id, invoice.total, rng.choice(MEANS), "", [(invoice.pk, invoice.total)]
             )
-            for invoice in invoices
+            for invoice in by_day.get(day, ())
         ]
-        left = {invoice.pk: invoice.total for invoice in invoices}
-        evening = min(timezone.make_aware(datetime.combine(day, time(17))), at)
+        left = {pk: total for one in collected for pk, total in one.shares}
         with transaction.atomic():
-            paying.credit(collected, left=left, at=evening)
+            paying.credit(collected, left=left, at=_moment(day, time(17), at))
+
+
+def _moment(day: date, hour: time, at: datetime) -> datetime:
+    """That hour of the day, unless it is still to come."""
+    return min(timezone.make_aware(datetime.combine(day, hour)), at)
 
 
 def _over(since: date, today: date) -> Iterator[date]:

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing import yearly
+from billing.models import Debit, Invoice, Mandate, OnlinePayment
 from catering.models import Dish, Menu
 from families.models import Child, Custody, FamilyQuotient, Household, User
 from portal import town
@@ -265,6 +266,29 @@ def test_parent_has_a_tax_certificate_of_last_year_and_a_provisional_one(demo: l
     assert yearly.households_of(NOW.year - 1).count() > 5
 
 
+def test_families_have_paid_online_in_every_way_it_may_end(demo: loading.Demo):
+    def story(login: str) -> list[tuple[str, bool]]:
+        """State by state, and whether it was about the last invoice."""
+        household = household_of(login)
+        newest = household.invoices.latest("month")
+        paid = household.online_payments.order_by("started_at", "pk")
+        return [(one.state, one.parts.get().invoice == newest) for one in paid]
+
+    assert story("parent")[-3:] == [("validated", False), ("refused", True), ("cancelled", True)]
+    assert story("voisin")[-3:] == [("refused", False), ("refunded", False), ("pending", True)]
+    (due,) = Invoice.objects.with_balance().filter(household=household_of("parent"), left__gt=0)
+    assert due == household_of("parent").invoices.latest("month")
+    assert not OnlinePayment.objects.exclude(trouble="").exists()
+    assert not OnlinePayment.objects.filter(settled_at__gt=NOW).exists()
+    assert not Invoice.objects.with_balance().filter(left__lt=0).exists()
+
+
+def test_some_families_are_debited(demo: loading.Demo):
+    assert Mandate.objects.filter(revoked_on=None).count() == 3
+    assert set(Debit.objects.values_list("payment__state", flat=True)) == {"pending", "validated"}
+    assert Debit.objects.exclude(returned_on=None).exists()
+
+
 def test_both_restaurants_have_menus_with_allergens(demo: loading.Demo):
     today = NOW.date()
     for restaurant in Establishment.objects.filter(kind="restaurant"):
@@ -310,6 +334,14 @@ def test_the_same_people_come_every_time(db: None):
         return found
 
     assert names() == names()
+
+
+@pytest.mark.parametrize("provider", ["", "stripe"])
+def test_only_the_demonstration_bank_is_asked(db: None, settings: Any, provider: str):
+    settings.PAYMENT_PROVIDER = provider
+    with time_machine.travel(NOW, tick=False):
+        loading.load(10, at=NOW)
+    assert Invoice.objects.exists() and not OnlinePayment.objects.exists()
 
 
 # The command ------------------------------------------------------------------------------------------
