@@ -64,7 +64,9 @@ class PayFip:
         transport = Transport(
             session=requests.Session(), timeout=TIMEOUT_SECONDS, operation_timeout=TIMEOUT_SECONDS
         )
-        client = zeep.Client(str(WSDL), transport=transport, settings=Settings(forbid_external=True))
+        client = zeep.Client(
+            str(WSDL), transport=transport, settings=Settings(forbid_external=True), plugins=[_FieldsByName()]
+        )
         self._service = client.create_service(BINDING, settings.PAYFIP_SERVICE_URL)
 
     def open(self, order: Order) -> Opened:
@@ -140,6 +142,18 @@ class PayFip:
 
     def collected(self, first: datetime, last: datetime) -> list[Collected] | None:
         return None
+
+
+class _FieldsByName(zeep.Plugin):
+    """Reads an answer by the names of its fields: examples of the service differ in their namespaces, and
+    write the number of an operation « idOp » or « idop »."""
+
+    def ingress(self, envelope: Any, http_headers: Any, operation: Any) -> tuple[Any, Any]:
+        for answer in envelope.iter("{*}return"):
+            for element in answer.iter("{*}*"):
+                name = etree.QName(element).localname
+                element.tag = "idOp" if name == "idop" else name
+        return envelope, http_headers
 
 
 class _Refusal(ProviderRefused):

@@ -54,6 +54,14 @@ def test_every_field_as_the_service_wants_it(payfip, owes, payment):
     assert payment.reference.isalnum()
 
 
+def test_an_answer_is_read_by_the_names_of_its_fields(payfip, owes):
+    payfip.namespace_of_fields = "http://securite.service.tpa.cp.finances.gouv.fr/reponse"
+    payment = start(owes)
+    payfip.ends(payment.provider_reference, "P")
+    assert notify(payment.provider_reference) == 200
+    assert (state(payment), left(owes.household)) == ("validated", [0])
+
+
 @pytest.mark.parametrize("result", ["P", "V"])
 def test_paid_by_card_or_by_debit(payfip, owes, payment, result):
     payfip.ends(payment.provider_reference, result)

@@ -43,6 +43,7 @@ class FakePayFip(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.operations: dict[str, dict[str, Any]] = {}
+        self.namespace_of_fields = ""  # of an answer's fields; with one, « idOp » is written « idop »
 
     def answer(self, name: str, said: dict[str, str]) -> tuple[int, str]:
         if name == "creerPaiementSecurise":
@@ -59,7 +60,12 @@ class FakePayFip(Fake):
         return 200, self._wrap(name, {key: operation[key] for key in DETAIL if key in operation})
 
     def _wrap(self, name: str, fields: dict[str, str]) -> str:
-        inside = "".join(f"<{key}>{escape(str(value))}</{key}>" for key, value in fields.items())
+        if self.namespace_of_fields:
+            fields = {"idop" if key == "idOp" else key: value for key, value in fields.items()}
+        inside = "".join(
+            f'<{key} xmlns="{self.namespace_of_fields}">{escape(str(value))}</{key}>'
+            for key, value in fields.items()
+        )
         return f'<ns2:{name}Response xmlns:ns2="{NAMESPACE}"><return>{inside}</return></ns2:{name}Response>'
 
     def ends(self, number: str, result: str) -> None:
