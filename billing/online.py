@@ -97,12 +97,20 @@ class Heard:
 
 
 def to_pay(household: Household) -> list[Invoice]:
-    """The household's unpaid invoices, oldest first, with `left` and `under_way` (an open payment's pk)."""
+    """The household's unpaid invoices, oldest first, with `left`.
+
+    Those on their way to be paid say so: `under_way` (an open payment's pk), `debited_on` (a debit's day).
+    """
     open_part = OnlinePaymentInvoice.objects.filter(
         invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
     ).values("online_payment")[:1]
+    debit = Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
     rows = Invoice.objects.with_balance().filter(household=household, left__gt=0)
-    return list(rows.annotate(under_way=Subquery(open_part)).order_by("due_on", "issued_at", "sequence"))
+    return list(
+        rows.annotate(
+            under_way=Subquery(open_part), debited_on=Subquery(debit.values("file__collected_on")[:1])
+        ).order_by("due_on", "issued_at", "sequence")
+    )
 
 
 def start(

@@ -2,6 +2,7 @@
 
 import logging
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -71,13 +72,19 @@ def choose(request: HttpRequest) -> HttpResponse:
     return _choice(request, online.to_pay(_household(request)))
 
 
+def _is_free(invoice: Any) -> bool:
+    """Whether nothing pays it yet, neither a page of the bank nor a debit; read by `online.to_pay`."""
+    return invoice.under_way is None and invoice.debited_on is None
+
+
 def _choice(request: HttpRequest, unpaid: list[Invoice], error: str = "") -> HttpResponse:
     ticked = set(request.GET.getlist("facture"))
     today = timezone.localdate()
     rows = [
         {
             "invoice": invoice,
-            "ticked": str(invoice.pk) in ticked or (not ticked and not error and invoice.under_way is None),
+            "free": _is_free(invoice),
+            "ticked": str(invoice.pk) in ticked or (not ticked and not error and _is_free(invoice)),
             "amount": request.GET.get(f"montant-{invoice.pk}", f"{invoice.left:.2f}".replace(".", ",")),
             "cents": int(invoice.left * 100),
             "late": invoice.state_on(today) == InvoiceState.OVERDUE,
@@ -91,7 +98,7 @@ def _choice(request: HttpRequest, unpaid: list[Invoice], error: str = "") -> Htt
         "under_way": {payment.pk: payment for payment in under_way},
         "in_parts": BillingSettings.current().part_payment,
         "possible": bool(settings.PAYMENT_PROVIDER),
-        "any_free": any(invoice.under_way is None for invoice in unpaid),
+        "any_free": any(row["free"] for row in rows),
     }
     for row in rows:
         row["payment"] = context["under_way"].get(row["invoice"].under_way)

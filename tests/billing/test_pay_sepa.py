@@ -76,6 +76,14 @@ def test_the_file_says_who_how_much_and_since_when(creditor, mandate, owes, wait
     assert IBAN in said("IBAN")
 
 
+def test_a_family_is_not_asked_to_pay_what_will_be_debited(creditor, mandate, owes, books_client, settings):
+    settings.PAYMENT_PROVIDER = "demo"
+    make()
+    page = books_client.get("/factures/regler/").content.decode()
+    assert "Sera prélevée le jeudi 10 décembre 2026" in page
+    assert 'type="checkbox"' not in page and "Suivant" not in page
+
+
 def test_collected_pays_once(creditor, mandate, owes):
     file = make()
     assert left(owes.household) == [D("12.80")]
