@@ -108,9 +108,13 @@ def line_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
     for line in each(lines.select_related("invoice__household").order_by("invoice_id", "position")):
         yield (
             line.invoice.number, line.invoice.month_name, line.invoice.household.number, line.child_name,
-            line.activity_name, line.label, ", ".join(line.days), line.quantity, line.unit_price, line.amount,
+            line.activity_name, line.label, _days(line), line.quantity, line.unit_price, line.amount,
             line.vat_percent,
         )  # fmt: skip
+
+
+def _days(line: InvoiceLine) -> str:
+    return ", ".join(_french(date.fromisoformat(day)) for day in line.days)
 
 
 def payment_rows(payments: QuerySet[Payment]) -> Iterator[tuple[Cell, ...]]:

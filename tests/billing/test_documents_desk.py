@@ -105,7 +105,7 @@ def test_csv_and_xlsx_say_what_the_list_says(billed, regie_client):
         ("F2026-000001", "12,80", "12,80"), ("F2026-000002", "12,80", "12,80"),
     ]  # fmt: skip
     lines = body(choose(regie_client, "download_lines", billed)).decode("utf-8-sig")
-    assert "Lina Roux" in lines and "2026-11-02, 2026-11-03" in lines
+    assert "Lina Roux" in lines and "02/11/2026, 03/11/2026" in lines
     workbook = zipfile.ZipFile(io.BytesIO(body(choose(regie_client, "download_xlsx", billed))))
     sheet = workbook.read("xl/worksheets/sheet1.xml").decode()
     assert sheet.count("<row>") == 3
