@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import CharField, Exists, F, QuerySet, Value
+from django.db.models import CharField, Exists, F, OuterRef, QuerySet, Subquery, Value
 
 from billing.models import (
+    ONLINE_OPEN,
+    Debit,
     Invoice,
     InvoiceLine,
     InvoiceState,
+    OnlinePaymentInvoice,
     Payment,
     PaymentAllocation,
     PaymentState,
@@ -39,10 +42,13 @@ class ShownLine:
 
 @dataclass(frozen=True)
 class ShownInvoice:
-    """An invoice in words; `groups` are a child's name and its lines."""
+    """An invoice in words; `groups` are a child's name and its lines. `online` is the reference of a payment
+    under way at a bank's page, `debited` whether the bank was asked to debit it."""
 
     invoice: Invoice
     state: InvoiceState
+    online: str
+    debited: bool
     total: str
     left: str
     paid: str
@@ -53,10 +59,21 @@ class ShownInvoice:
     def to_pay(self) -> bool:
         return self.state != InvoiceState.PAID
 
+    @property
+    def payable(self) -> bool:
+        """Whether it waits for its family alone."""
+        return self.to_pay and not self.online and not self.debited
+
 
 def invoices(rows: QuerySet[Invoice], today: date, *, limit: int | None = None) -> list[ShownInvoice]:
     """The invoices with balance and lines, newest first, in two queries."""
-    found = rows.with_balance().prefetch_related("lines")
+    parts = OnlinePaymentInvoice.objects.filter(invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN)
+    debits = Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
+    found = (
+        rows.with_balance()
+        .annotate(online=Subquery(parts.values("online_payment__reference")[:1]), debited=Exists(debits))
+        .prefetch_related("lines")
+    )
     return [_shown(invoice, today) for invoice in (found[:limit] if limit else found)]
 
 
@@ -134,10 +151,12 @@ def last_rows(household: Household, today: date, *, limit: int) -> tuple[list[Ro
     return invoices[:limit], [row for row in found if row.what == "payment"][:limit]
 
 
-def _shown(invoice: Invoice, today: date) -> ShownInvoice:
+def _shown(invoice: Any, today: date) -> ShownInvoice:
     return ShownInvoice(
         invoice,
         invoice.state_on(today),
+        invoice.online or "",
+        invoice.debited,
         euros(invoice.total),
         euros(max(invoice.left, Decimal(0))),
         euros(invoice.paid) if invoice.paid else "",

@@ -30,7 +30,7 @@ def invoice_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "invoices": shown,
         "payments": payments,
-        "payable": bool(settings.PAYMENT_PROVIDER) and any(each.to_pay for each in shown),
+        "payable": bool(settings.PAYMENT_PROVIDER) and any(each.payable for each in shown),
         "tax_years": [(year, yearly.is_over(year, today)) for year in years],
     }
     return render(request, "billing/invoices.html", context)
@@ -47,7 +47,7 @@ def invoice(request: HttpRequest, invoice_id: int) -> HttpResponse:
         "allocations": showing.payments_of(found),
         "credit_notes": found.credit_notes.all(),
         "reminded_on": timezone.localdate(reminder.sent_at) if reminder else None,
-        "payable": bool(settings.PAYMENT_PROVIDER) and shown.to_pay,
+        "payable": bool(settings.PAYMENT_PROVIDER) and shown.payable,
     }
     return render(request, "billing/invoice_page.html", context)
 

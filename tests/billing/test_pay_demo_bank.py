@@ -89,6 +89,19 @@ def test_an_invoice_that_is_read_can_be_paid_from_there(settings, owes, books_cl
     assert "Payer en ligne" not in books_client.get("/factures/").content.decode()
 
 
+def test_an_invoice_being_paid_says_so_and_is_not_asked_for_again(owes, payment, books_client):
+    press(payment, "pending")
+    invoice = payment.parts.get().invoice
+    for address in ("/factures/", reverse("billing:invoice", args=[invoice.pk])):
+        page = books_client.get(address).content.decode()
+        assert "Un paiement en ligne est en cours." in page
+        assert reverse("billing:payment", args=[payment.reference]) in page
+        assert "Payer en ligne" not in page and "Payer cette facture" not in page
+    press(payment, "refused")
+    page = books_client.get("/factures/").content.decode()
+    assert "est en cours" not in page and "Payer en ligne" in page
+
+
 def test_a_refusal_is_no_news_once_everything_is_paid(owes, books_client):
     press(start(owes), "refused")
     assert 'aria-label="Paiements en ligne"' in books_client.get("/").content.decode()
