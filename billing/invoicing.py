@@ -33,6 +33,7 @@ from billing.models import (
 from billing.numbering import Numbering
 from families.models import User
 from portal import town
+from portal.garbage import uncollected
 from portal.reservations import french
 from portal.rows import insert
 
@@ -173,6 +174,7 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     return run
 
 
+@uncollected()
 def _issue_chunk(
     run: BillingRun, households: Sequence[int], scope: Scope, settings: BillingSettings, at: datetime
 ) -> tuple[list[str], drafting.Warnings]:

@@ -1,15 +1,15 @@
 """The only module that knows WeasyPrint. Loaded by the first print (`pdf.draw`), not when the portal starts:
 it takes 28 MB, and most processes serve pages all day without printing."""
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
+
+from portal.garbage import uncollected
 
 
 @cache
@@ -28,20 +28,7 @@ def _nothing(url: str, *args: Any, **kwargs: Any) -> Any:
     raise ValueError(f"A document has no outside resource: {url}")
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """A document lives for a moment, in a hundred thousand objects: looking in its midst for those that may
-    go passes again and again over all that the process has loaded, a quarter of the time, for nothing."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
-@_no_collection()
+@uncollected()
 def pdf_of(html: str, styles: Sequence[Path], *, identifier: str) -> bytes:
     """The PDF (tagged, PDF/UA) of a page; the same page gives the same bytes."""
     return HTML(string=html, url_fetcher=_nothing).write_pdf(
