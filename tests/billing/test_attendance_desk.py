@@ -199,7 +199,7 @@ def test_the_roll_opens_where_somebody_came_when_nobody_was_expected(waits, ente
 def test_a_day_when_nobody_is_expected_anywhere_says_so(lina, canteen, agent_client):
     roll = reverse("admin:billing_attendance_list")
     page = text_of(agent_client.get(f"{roll}?jour={TUESDAY}"))
-    assert "Personne n’est attendu mardi 10 novembre 2026, dans aucun établissement." in page
+    assert "Personne n’est attendu le mardi 10 novembre 2026, dans aucun établissement." in page
     assert "Enregistrer la liste" not in page
     asked = text_of(agent_client.get(f"{roll}?jour={TUESDAY}&lieu={canteen.restaurant.pk}"))
     assert "Personne n’est attendu" not in asked and "Aucun enfant n’est attendu." in asked
