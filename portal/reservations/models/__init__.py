@@ -1,0 +1,67 @@
+"""The engine's tables: where and when one can book, under which rules, and who has booked."""
+
+from portal.reservations.models.activities import (
+    Activity,
+    Capacity,
+    Closure,
+    Formula,
+    Part,
+    Period,
+    Slot,
+    SlotQuerySet,
+)
+from portal.reservations.models.bookings import (
+    NEWEST_FIRST,
+    Booking,
+    BookingEvent,
+    BookingQuerySet,
+    Enrolment,
+    EnrolmentQuerySet,
+    Place,
+    Reservation,
+    ReservationLine,
+    ReservationQuerySet,
+)
+from portal.reservations.models.calendar import (
+    Establishment,
+    PublicHoliday,
+    SchoolClass,
+    SchoolHoliday,
+    Schooling,
+    SchoolYear,
+)
+from portal.reservations.models.rules import (
+    ActivityDeadline,
+    DeadlineRule,
+    DeadlineWindow,
+)
+
+__all__ = [
+    "NEWEST_FIRST",
+    "Activity",
+    "ActivityDeadline",
+    "Booking",
+    "BookingEvent",
+    "BookingQuerySet",
+    "Capacity",
+    "Closure",
+    "DeadlineRule",
+    "DeadlineWindow",
+    "Enrolment",
+    "EnrolmentQuerySet",
+    "Establishment",
+    "Formula",
+    "Part",
+    "Period",
+    "Place",
+    "PublicHoliday",
+    "Reservation",
+    "ReservationLine",
+    "ReservationQuerySet",
+    "SchoolClass",
+    "SchoolHoliday",
+    "SchoolYear",
+    "Schooling",
+    "Slot",
+    "SlotQuerySet",
+]

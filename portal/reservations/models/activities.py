@@ -1,0 +1,299 @@
+"""What can be booked, where and when: activities, formulas, periods, places, closures."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from simple_history.models import HistoricalRecords
+
+from portal.reservations.fields import MONDAY_TO_FRIDAY, WeekdayMaskField
+from portal.reservations.models.calendar import Establishment, SchoolClass, SchoolYear
+
+
+class Activity(models.Model):
+    """What one can enrol for: « Restauration scolaire », « Mercredis », « Vacances »…"""
+
+    class Processing(models.TextChoices):
+        AUTOMATIC = "automatic", "Automatique : acceptée tant qu'il reste des places"
+        ON_REQUEST = "on_request", "Sur demande : la mairie répond"
+
+    class During(models.TextChoices):
+        TERM = "term", "Jours de classe"
+        HOLIDAYS = "holidays", "Vacances scolaires"
+        ALWAYS = "always", "Toute l'année"
+
+    code = models.SlugField("code", max_length=60, unique=True)
+    name = models.CharField("nom", max_length=120)
+    service = models.SlugField("service", max_length=20, db_index=True)
+    description = models.TextField("présentation aux familles", blank=True)
+    establishments = models.ManyToManyField(
+        Establishment, related_name="activities", blank=True, verbose_name="établissements"
+    )
+    weekdays = WeekdayMaskField("jours", default=MONDAY_TO_FRIDAY)
+    during = models.CharField("période de l'année", max_length=8, choices=During, default=During.TERM)
+    processing = models.CharField(
+        "traitement des réservations", max_length=10, choices=Processing, default=Processing.AUTOMATIC
+    )
+    cancel_processing = models.CharField(
+        "traitement des annulations", max_length=10, choices=Processing, default=Processing.AUTOMATIC
+    )
+    enrolment_processing = models.CharField(
+        "traitement des inscriptions", max_length=10, choices=Processing, default=Processing.ON_REQUEST
+    )
+    waiting_list = models.BooleanField("liste d'attente", default=True)
+    min_age = models.PositiveSmallIntegerField("âge minimum", null=True, blank=True)
+    max_age = models.PositiveSmallIntegerField("âge maximum", null=True, blank=True)
+    health_file_required = models.BooleanField(
+        "fiche sanitaire obligatoire avant le premier jour", default=False
+    )
+    active = models.BooleanField("proposée", default=True)
+    order = models.PositiveSmallIntegerField("ordre", default=0)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "activité"
+        ordering = ["order", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Part(models.TextChoices):
+    """A part of a day, the grain at which places are counted."""
+
+    EARLY = "early", "accueil du matin"
+    MORNING = "morning", "matin"
+    NOON = "noon", "midi"
+    AFTERNOON = "afternoon", "après-midi"
+    EVENING = "evening", "soir"
+
+
+class Formula(models.Model):
+    """What one books in a day of an activity: Repas; Matinée, Après-midi, Journée."""
+
+    activity = models.ForeignKey(
+        Activity, on_delete=models.CASCADE, related_name="formulas", verbose_name="activité"
+    )
+    code = models.SlugField("code", max_length=60)
+    name = models.CharField("nom", max_length=80)
+    parts = models.JSONField(
+        "parties de la journée occupées", default=list, help_text='Par exemple ["morning", "noon"].'
+    )
+    with_meal = models.BooleanField("repas compris", default=False)
+    order = models.PositiveSmallIntegerField("ordre", default=0)
+    active = models.BooleanField("proposée", default=True)
+
+    class Meta:
+        verbose_name = "formule"
+        ordering = ["activity", "order", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["activity", "code"],
+                name="one_formula_code_an_activity",
+                violation_error_message="Cette activité a déjà une formule de ce code.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Period(models.Model):
+    """Dates of an activity open to reservation, and from when to when one may reserve them."""
+
+    activity = models.ForeignKey(
+        Activity, on_delete=models.CASCADE, related_name="periods", verbose_name="activité"
+    )
+    school_year = models.ForeignKey(
+        SchoolYear, on_delete=models.PROTECT, related_name="periods", verbose_name="année scolaire"
+    )
+    code = models.SlugField("code", max_length=60)
+    name = models.CharField("nom", max_length=80)
+    starts_on = models.DateField("premier jour")
+    ends_on = models.DateField("dernier jour")
+    opens_at = models.DateTimeField("ouvre le", null=True, blank=True)
+    opens_at_non_residents = models.DateTimeField(
+        "ouvre aux familles hors commune le", null=True, blank=True, help_text="Vide : en même temps."
+    )
+    closes_at = models.DateTimeField("clôt le", null=True, blank=True)
+    establishments = models.ManyToManyField(
+        Establishment,
+        blank=True,
+        related_name="periods",
+        verbose_name="établissements",
+        help_text="Vide : tous ceux de l'activité.",
+    )
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "période"
+        ordering = ["starts_on", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["activity", "code"],
+                name="one_period_code_an_activity",
+                violation_error_message="Cette activité a déjà une période de ce code.",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_on__gte=F("starts_on")),
+                name="period_ends_after_start",
+                violation_error_message="La période doit finir après son premier jour.",
+            ),
+            models.CheckConstraint(
+                condition=Q(opens_at=None) | Q(closes_at=None) | Q(closes_at__gt=F("opens_at")),
+                name="period_closes_after_opening",
+                violation_error_message="La période clôt avant d'ouvrir.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Closure(models.Model):
+    """Days on which something closed: strike, trip, works… or, with `opens`, is open after all."""
+
+    class Why(models.TextChoices):
+        STRIKE = "strike", "Grève"
+        TRIP = "trip", "Sortie scolaire"
+        WORKS = "works", "Travaux"
+        BRIDGE = "bridge", "Pont"
+        OTHER = "other", "Fermeture"
+
+    starts_on = models.DateField("du")
+    ends_on = models.DateField("au")
+    establishment = models.ForeignKey(
+        Establishment, on_delete=models.CASCADE, null=True, blank=True, verbose_name="établissement"
+    )
+    activity = models.ForeignKey(
+        Activity, on_delete=models.CASCADE, null=True, blank=True, verbose_name="activité"
+    )
+    school_class = models.ForeignKey(
+        SchoolClass, on_delete=models.CASCADE, null=True, blank=True, verbose_name="classe"
+    )
+    why = models.CharField("motif", max_length=8, choices=Why, default=Why.OTHER)
+    label = models.CharField("texte pour les familles", max_length=120, blank=True)
+    opens = models.BooleanField(
+        "ouverture exceptionnelle", default=False, help_text="Le contraire : ouvre un jour d'ordinaire fermé."
+    )
+    created_at = models.DateTimeField(auto_now_add=True, editable=False)
+
+    class Meta:
+        verbose_name = "fermeture"
+        ordering = ["-starts_on"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_on__gte=F("starts_on")),
+                name="closure_ends_after_start",
+                violation_error_message="La fermeture doit finir après son premier jour.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        what = (self.label or "Ouverture exceptionnelle") if self.opens else self.reason
+        return f"{what} ({self.starts_on:%d/%m/%Y})"
+
+    @property
+    def reason(self) -> str:
+        """What families read in the cell."""
+        return self.label or self.get_why_display()
+
+
+class Capacity(models.Model):
+    """How many places an activity usually has at an establishment: what new slots begin with.
+
+    With `formula`, the quota of that formula alone. No row: no limit.
+    """
+
+    activity = models.ForeignKey(
+        Activity, on_delete=models.CASCADE, related_name="capacities", verbose_name="activité"
+    )
+    establishment = models.ForeignKey(
+        Establishment, on_delete=models.CASCADE, related_name="capacities", verbose_name="établissement"
+    )
+    part = models.CharField("partie de la journée", max_length=10, choices=Part)
+    formula = models.ForeignKey(
+        Formula, on_delete=models.CASCADE, null=True, blank=True, verbose_name="quota de la formule"
+    )
+    places = models.PositiveIntegerField("places")
+
+    class Meta:
+        verbose_name = "capacité habituelle"
+        verbose_name_plural = "capacités habituelles"
+        ordering = ["activity", "establishment", "part"]
+        constraints = [
+            models.UniqueConstraint(
+                "activity",
+                "establishment",
+                "part",
+                Coalesce("formula", 0),
+                name="one_usual_capacity_a_part",
+                violation_error_message="Cette capacité est déjà indiquée.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.establishment} – {self.get_part_display()} : {self.places}"
+
+
+class SlotQuerySet(models.QuerySet["Slot"]):
+    def with_places_left(self) -> "SlotQuerySet":
+        return self.filter(Q(capacity=None) | Q(taken__lt=F("capacity")), closed=False)
+
+
+class Slot(models.Model):
+    """A part of a day of an activity at an establishment: its places. A row, so it can be locked.
+
+    With `formula`, the row is that formula's own quota beside the shared one of the part.
+    """
+
+    activity = models.ForeignKey(
+        Activity, on_delete=models.CASCADE, related_name="slots", verbose_name="activité"
+    )
+    establishment = models.ForeignKey(
+        Establishment, on_delete=models.CASCADE, related_name="slots", verbose_name="établissement"
+    )
+    day = models.DateField("jour")
+    part = models.CharField("partie de la journée", max_length=10, choices=Part)
+    formula = models.ForeignKey(
+        Formula, on_delete=models.CASCADE, null=True, blank=True, verbose_name="quota de la formule"
+    )
+    capacity = models.PositiveIntegerField("places", null=True, blank=True, help_text="Vide : sans limite.")
+    taken = models.PositiveIntegerField("places prises", default=0, editable=False)
+    closed = models.BooleanField("fermé à la réservation", default=False)
+
+    objects = SlotQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "créneau"
+        verbose_name_plural = "créneaux"
+        ordering = ["day", "establishment", "part"]
+        indexes = [models.Index(fields=["establishment", "day"], name="slot_by_place_and_day")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["activity", "establishment", "day", "part"],
+                condition=Q(formula=None),
+                name="one_slot_a_part",
+                violation_error_message="Ce créneau existe déjà.",
+            ),
+            models.UniqueConstraint(
+                fields=["activity", "establishment", "day", "formula"],
+                condition=Q(formula__isnull=False),
+                name="one_quota_a_formula_and_day",
+                violation_error_message="Cette formule a déjà un quota ce jour-là.",
+            ),
+            models.CheckConstraint(
+                condition=Q(capacity=None) | Q(taken__lte=F("capacity")),
+                name="never_more_taken_than_places",
+                violation_error_message="Il y a déjà plus de places prises que cela.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.establishment} – {self.day:%d/%m/%Y} – {self.get_part_display()}"
+
+    @property
+    def places_left(self) -> int | None:
+        """None when there is no limit."""
+        return None if self.capacity is None else max(self.capacity - self.taken, 0)

@@ -1,0 +1,343 @@
+"""What families ask for, and where each child stands.
+
+States and places (`state`, `outcome`, `Place`) are written by `booking.py` only.
+"""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+from simple_history.models import HistoricalRecords
+
+from families.models import Child, Decided, Household, User
+from portal.reservations.fields import WeekdayMaskField
+from portal.reservations.models.activities import Activity, Formula, Period, Slot
+from portal.reservations.models.calendar import Establishment, SchoolYear
+from portal.reservations.states import (
+    ENROLMENT_LIVE,
+    HOLDING,
+    LIVE,
+    Action,
+    BookingState,
+    EnrolmentState,
+    Outcome,
+    ReservationState,
+)
+
+
+class EnrolmentQuerySet(models.QuerySet["Enrolment"]):
+    def visible_to(self, user: Any) -> "EnrolmentQuerySet":
+        return self.filter(household__guardians__user=user)
+
+    def live(self) -> "EnrolmentQuerySet":
+        return self.filter(state__in=ENROLMENT_LIVE)
+
+    def accepted(self) -> "EnrolmentQuerySet":
+        return self.filter(state=EnrolmentState.ACCEPTED)
+
+
+class Enrolment(Decided):
+    """A child's yearly right to an activity, asked for by a household."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="enrolments", verbose_name="foyer"
+    )
+    child = models.ForeignKey(
+        Child, on_delete=models.CASCADE, related_name="enrolments", verbose_name="enfant"
+    )
+    activity = models.ForeignKey(
+        Activity, on_delete=models.PROTECT, related_name="enrolments", verbose_name="activité"
+    )
+    establishment = models.ForeignKey(
+        Establishment,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="enrolments",
+        verbose_name="établissement",
+    )
+    school_year = models.ForeignKey(
+        SchoolYear, on_delete=models.PROTECT, related_name="enrolments", verbose_name="année scolaire"
+    )
+    weekdays = WeekdayMaskField("jours de fréquentation", default=0, blank=True)
+    starts_on = models.DateField("date de début")
+    state = models.CharField(
+        "état", max_length=10, choices=EnrolmentState, default=EnrolmentState.REQUESTED, db_index=True
+    )
+    requested_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="demandée par"
+    )
+    requested_at = models.DateTimeField("demandée le", auto_now_add=True)
+
+    objects = EnrolmentQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "inscription"
+        ordering = ["child__first_name", "activity__order", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["child", "household", "activity", "school_year"],
+                condition=Q(state__in=ENROLMENT_LIVE),
+                name="one_live_enrolment",
+                violation_error_message="Cet enfant est déjà inscrit à cette activité cette année.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.child} – {self.activity} {self.school_year}"
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.state == EnrolmentState.ACCEPTED
+
+    @property
+    def lacks_health_file(self) -> bool:
+        """Whether the activity asks for a health file before the first day and the child has none.
+
+        No query where the enrolment was read with `child__health`.
+        """
+        return self.activity.health_file_required and not hasattr(self.child, "health")
+
+    @property
+    def is_over(self) -> bool:
+        """Refused, or ended: it changes no more, another one may be asked for."""
+        return self.state not in ENROLMENT_LIVE
+
+
+NEWEST_FIRST = [Coalesce("submitted_at", "touched_at").desc(), "-pk"]
+
+
+class ReservationQuerySet(models.QuerySet["Reservation"]):
+    def visible_to(self, user: Any) -> "ReservationQuerySet":
+        return self.filter(household__guardians__user=user)
+
+    def drafts(self) -> "ReservationQuerySet":
+        return self.filter(state=ReservationState.DRAFT)
+
+    def with_counts(self) -> "ReservationQuerySet":
+        """Annotates `days_booked` and `days_cancelled`, the number of lines of each action; newest first."""
+        return self.annotate(
+            days_booked=models.Count("lines", filter=Q(lines__action=Action.BOOK)),
+            days_cancelled=models.Count("lines", filter=Q(lines__action=Action.CANCEL)),
+        ).order_by(*NEWEST_FIRST)  # Meta.ordering is left out of grouped queries
+
+
+class Reservation(Decided):
+    """A numbered request of a household for a child: days to book, days to cancel."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="reservations", verbose_name="foyer"
+    )
+    child = models.ForeignKey(
+        Child, on_delete=models.CASCADE, related_name="reservations", verbose_name="enfant"
+    )
+    enrolment = models.ForeignKey(
+        Enrolment, on_delete=models.PROTECT, related_name="reservations", verbose_name="inscription"
+    )
+    establishment = models.ForeignKey(
+        Establishment, on_delete=models.PROTECT, related_name="reservations", verbose_name="établissement"
+    )
+    period = models.ForeignKey(
+        Period, on_delete=models.PROTECT, related_name="reservations", verbose_name="période"
+    )
+    state = models.CharField(
+        "état", max_length=10, choices=ReservationState, default=ReservationState.DRAFT, db_index=True
+    )
+    created_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="créée par"
+    )
+    created_at = models.DateTimeField("créée le")
+    touched_at = models.DateTimeField("modifiée le")
+    submitted_at = models.DateTimeField("enregistrée le", null=True, blank=True)
+    companion_of = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="companions",
+        verbose_name="mêmes jours que",
+    )
+
+    objects = ReservationQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "réservation"
+        ordering = NEWEST_FIRST
+        indexes = [models.Index(fields=["household", "state"], name="reservation_by_household")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["household", "child", "establishment", "period"],
+                condition=Q(state="draft"),
+                name="one_draft_at_a_time",
+                violation_error_message="Une réservation à enregistrer existe déjà pour cet enfant.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Réservation n° {self.number}"
+
+    @property
+    def number(self) -> str:
+        """What families and the town hall call the reservation by."""
+        return f"{self.pk:06d}"
+
+    @property
+    def is_draft(self) -> bool:
+        return self.state == ReservationState.DRAFT
+
+    @property
+    def version(self) -> str:
+        """Changes whenever a draft does: how a stale tab is recognised."""
+        return self.touched_at.isoformat()
+
+
+class ReservationLine(models.Model):
+    """One formula on one day that a reservation books or cancels, and what became of it."""
+
+    reservation = models.ForeignKey(
+        Reservation, on_delete=models.CASCADE, related_name="lines", verbose_name="réservation"
+    )
+    formula = models.ForeignKey(Formula, on_delete=models.PROTECT, related_name="+", verbose_name="formule")
+    day = models.DateField("jour")
+    action = models.CharField("demande", max_length=6, choices=Action, default=Action.BOOK)
+    accepts_waiting = models.BooleanField("accepte la liste d'attente", default=False)
+    late = models.BooleanField("hors délai", default=False)
+    outcome = models.CharField("état", max_length=10, choices=Outcome, blank=True, default=Outcome.DRAFT)
+    reason = models.CharField("motif", max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = "jour demandé"
+        verbose_name_plural = "jours demandés"
+        ordering = ["day", "formula__order", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reservation", "formula", "day"],
+                name="one_line_a_formula_and_day",
+                violation_error_message="Ce jour est déjà dans la réservation.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} {self.formula} le {self.day:%d/%m/%Y}"
+
+
+class BookingQuerySet(models.QuerySet["Booking"]):
+    def visible_to(self, user: Any) -> "BookingQuerySet":
+        return self.filter(household__guardians__user=user)
+
+    def holding(self) -> "BookingQuerySet":
+        return self.filter(state__in=HOLDING)
+
+    def live(self) -> "BookingQuerySet":
+        return self.filter(state__in=LIVE)
+
+    def accepted(self) -> "BookingQuerySet":
+        return self.filter(state=BookingState.ACCEPTED)
+
+    def waiting(self) -> "BookingQuerySet":
+        """In order of arrival."""
+        return self.filter(state=BookingState.WAITLISTED).order_by("waiting_since", "pk")
+
+
+class Booking(models.Model):
+    """Where a child stands for a formula on a day, now. Kitchen, register and invoice read this."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="bookings", verbose_name="foyer"
+    )
+    child = models.ForeignKey(Child, on_delete=models.CASCADE, related_name="bookings", verbose_name="enfant")
+    enrolment = models.ForeignKey(
+        Enrolment, on_delete=models.PROTECT, related_name="bookings", verbose_name="inscription"
+    )
+    reservation = models.ForeignKey(
+        Reservation,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="bookings",
+        verbose_name="réservation d'origine",
+    )
+    activity = models.ForeignKey(
+        Activity, on_delete=models.PROTECT, related_name="bookings", verbose_name="activité"
+    )
+    establishment = models.ForeignKey(
+        Establishment, on_delete=models.PROTECT, related_name="bookings", verbose_name="établissement"
+    )
+    formula = models.ForeignKey(
+        Formula, on_delete=models.PROTECT, related_name="bookings", verbose_name="formule"
+    )
+    day = models.DateField("jour")
+    state = models.CharField("état", max_length=16, choices=BookingState)
+    late = models.BooleanField("réservée hors délai", default=False)
+    waiting_since = models.DateTimeField("en attente depuis", null=True, blank=True)
+    changed_at = models.DateTimeField("changée le")
+
+    objects = BookingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "présence réservée"
+        verbose_name_plural = "présences réservées"
+        ordering = ["day", "pk"]
+        indexes = [
+            models.Index(fields=["child", "day"], name="booking_by_child_and_day"),
+            models.Index(fields=["establishment", "day", "state"], name="booking_by_place_and_day"),
+            models.Index(fields=["household", "day"], name="booking_by_household_and_day"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["child", "formula", "day"],
+                condition=Q(state__in=LIVE),
+                name="one_live_booking",
+                violation_error_message="Cet enfant a déjà cette réservation ce jour-là.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.child} – {self.formula} – {self.day:%d/%m/%Y}"
+
+
+class Place(models.Model):
+    """A slot that a live booking concerns. Deleted when the booking ends, so that the pair
+    (child, slot) is unique among live ones: Journée and Matinée exclude each other here."""
+
+    booking = models.ForeignKey(Booking, on_delete=models.CASCADE, related_name="places")
+    slot = models.ForeignKey(Slot, on_delete=models.PROTECT, related_name="places")
+    child = models.ForeignKey(Child, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        verbose_name = "place"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["child", "slot"],
+                name="one_live_place_a_child_and_slot",
+                violation_error_message="Cet enfant a déjà une réservation sur cette partie de la journée.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.booking} – {self.slot}"
+
+
+class BookingEvent(models.Model):
+    """Who changed the state of a booking, when, and why: never changed afterwards."""
+
+    booking = models.ForeignKey(Booking, on_delete=models.CASCADE, related_name="events")
+    state = models.CharField("état", max_length=16, choices=BookingState)
+    at = models.DateTimeField("le")
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="par")
+    reservation = models.ForeignKey(
+        Reservation, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="réservation"
+    )
+    reason = models.CharField("motif", max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = "changement d'état"
+        verbose_name_plural = "changements d'état"
+        ordering = ["at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_state_display()} le {self.at:%d/%m/%Y}"

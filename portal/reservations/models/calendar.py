@@ -1,0 +1,171 @@
+"""Establishments and their pupils, school years, public and school holidays."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from families.models import Child
+from portal.models import Town
+from portal.reservations.fields import MONDAY_TO_FRIDAY, WeekdayMaskField
+
+
+class Establishment(models.Model):
+    """A school, a restaurant or a leisure centre."""
+
+    class Kind(models.TextChoices):
+        SCHOOL = "school", "École"
+        RESTAURANT = "restaurant", "Restaurant scolaire"
+        CENTRE = "centre", "Centre de loisirs"
+
+    code = models.SlugField("code", max_length=60, unique=True)
+    name = models.CharField("nom", max_length=120)
+    kind = models.CharField("type", max_length=12, choices=Kind)
+    address = models.TextField("adresse", blank=True)
+    phone = models.CharField("téléphone", max_length=30, blank=True)
+    open_weekdays = WeekdayMaskField("jours d'ouverture", default=MONDAY_TO_FRIDAY)
+    schools = models.ManyToManyField(
+        "self",
+        symmetrical=False,
+        blank=True,
+        related_name="served_by",
+        limit_choices_to={"kind": "school"},
+        verbose_name="écoles desservies",
+        help_text="Vide : accueille les enfants de toutes les écoles.",
+    )
+    active = models.BooleanField("en service", default=True)
+
+    class Meta:
+        verbose_name = "établissement"
+        ordering = ["kind", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SchoolYear(models.Model):
+    """From the first to the last school day of a year."""
+
+    name = models.CharField("année scolaire", max_length=20, unique=True)
+    starts_on = models.DateField("premier jour de classe")
+    ends_on = models.DateField("dernier jour de classe")
+
+    class Meta:
+        verbose_name = "année scolaire"
+        verbose_name_plural = "années scolaires"
+        ordering = ["-starts_on"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_on__gt=F("starts_on")),
+                name="school_year_ends_after_start",
+                violation_error_message="L'année scolaire doit finir après son début.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SchoolClass(models.Model):
+    """A class of a school in a year."""
+
+    class Level(models.TextChoices):
+        MATERNELLE = "maternelle", "Maternelle"
+        ELEMENTAIRE = "elementaire", "Élémentaire"
+        COLLEGE = "college", "Collège"
+
+    school = models.ForeignKey(
+        Establishment,
+        on_delete=models.CASCADE,
+        related_name="classes",
+        limit_choices_to={"kind": "school"},
+        verbose_name="école",
+    )
+    school_year = models.ForeignKey(
+        SchoolYear, on_delete=models.CASCADE, related_name="classes", verbose_name="année scolaire"
+    )
+    name = models.CharField("classe", max_length=60)
+    level = models.CharField("niveau", max_length=12, choices=Level, default=Level.ELEMENTAIRE)
+
+    class Meta:
+        verbose_name = "classe"
+        ordering = ["school__name", "level", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["school", "school_year", "name"],
+                name="one_class_name_a_school_and_year",
+                violation_error_message="Cette école a déjà une classe de ce nom cette année.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Schooling(models.Model):
+    """The class a child attends in a year."""
+
+    child = models.ForeignKey(
+        Child, on_delete=models.CASCADE, related_name="schoolings", verbose_name="enfant"
+    )
+    school_class = models.ForeignKey(
+        SchoolClass, on_delete=models.PROTECT, related_name="schoolings", verbose_name="classe"
+    )
+    school_year = models.ForeignKey(
+        SchoolYear, on_delete=models.PROTECT, related_name="schoolings", verbose_name="année scolaire"
+    )
+
+    class Meta:
+        verbose_name = "scolarité"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["child", "school_year"],
+                name="one_class_a_child_and_year",
+                violation_error_message="Cet enfant a déjà une classe cette année.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.child} – {self.school_class}"
+
+
+class PublicHoliday(models.Model):
+    """A public holiday of the town, a row an agent may edit."""
+
+    day = models.DateField("jour", unique=True)
+    name = models.CharField("nom", max_length=80)
+
+    class Meta:
+        verbose_name = "jour férié"
+        verbose_name_plural = "jours fériés"
+        ordering = ["day"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.day:%d/%m/%Y})"
+
+
+class SchoolHoliday(models.Model):
+    """Days without school: `starts_on` is the first day off, `ends_on` the last."""
+
+    zone = models.CharField("zone", max_length=5, choices=Town.Zone)
+    name = models.CharField("vacances", max_length=80)
+    starts_on = models.DateField("premier jour sans classe")
+    ends_on = models.DateField("dernier jour sans classe")
+
+    class Meta:
+        verbose_name = "vacances scolaires"
+        verbose_name_plural = "vacances scolaires"
+        ordering = ["starts_on"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["zone", "starts_on"],
+                name="one_holiday_a_zone_and_start",
+                violation_error_message="Des vacances de cette zone commencent déjà ce jour-là.",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_on__gte=F("starts_on")),
+                name="school_holiday_ends_after_start",
+                violation_error_message="Les vacances doivent finir après leur début.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
