@@ -1,6 +1,6 @@
 """Forms of accounts and households."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from allauth.account import forms as allauth_forms
@@ -24,11 +24,11 @@ from families.models import (
     User,
 )
 from portal import uploads
+from portal.near_days import NearDateField
 from portal.typed_numbers import TypedDecimalField
 
 MOST_CHILDREN = 12
 OLDEST_CHILD_YEARS = 20
-FARTHEST_QUOTIENT = timedelta(days=366)
 
 phone_validator = RegexValidator(
     r"^\+?[\d .\-()]{8,24}$", "Écrivez un numéro de téléphone, par exemple 06 12 34 56 78."
@@ -301,24 +301,17 @@ class QuotientRequestForm(ProofForm):
         decimal_places=2,
         help_text="Le montant inscrit sur votre attestation, par exemple 850,00.",
     )
+    valid_from = NearDateField(label="Valable à partir du", widget=DayInput())
 
     class Meta:
         model = ChangeRequest
         fields = ["quotient", "valid_from"]
-        widgets = {"valid_from": DayInput()}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.required = True
         self.fields["file"].label = "Attestation de la CAF ou de la MSA"
-
-    def clean_valid_from(self) -> date:
-        day = self.cleaned_data["valid_from"]
-        # « 26 » typed for a year is the year 26.
-        if abs(day - timezone.localdate()) > FARTHEST_QUOTIENT:
-            raise forms.ValidationError("Vérifiez l'année : cette date est à plus d'un an d'aujourd'hui.")
-        return day
 
 
 # Children -------------------------------------------------------------------------------------------

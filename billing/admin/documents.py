@@ -26,6 +26,7 @@ from portal import mailing
 from portal.admin_choices import TolerantChoices
 from portal.admin_site import DeskLink
 from portal.desk import NumberSearch, OwnPages, ShownOnly, ShownOnlyInline, badge
+from portal.near_days import NearDateField
 from portal.reservations import french
 from portal.reservations.models import Activity, Establishment
 from portal.typed_numbers import TypedDecimalField
@@ -40,6 +41,9 @@ class AmountField(TypedDecimalField):
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"size": 10, "inputmode": "decimal"})
         super().__init__(min_value=Decimal("0.01"), decimal_places=2, max_digits=10, widget=widget, **kwargs)
+
+
+FIRST_YEAR = 2000  # nothing was billed here before
 
 
 def last_month(today: date) -> date:
@@ -66,13 +70,16 @@ class MonthForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="Aucun coché : tous.",
     )
-    due_on = forms.DateField(label="À payer avant le", widget=DAY_INPUT)
+    due_on = NearDateField(label="À payer avant le", widget=DAY_INPUT)
 
     def clean_month(self) -> date:
         try:
-            return date.fromisoformat(f"{self.cleaned_data['month'].strip()}-01")
+            month = date.fromisoformat(f"{self.cleaned_data['month'].strip()}-01")
         except ValueError:
             raise forms.ValidationError("Écrivez le mois ainsi : 2026-10.") from None
+        if month.year < FIRST_YEAR:
+            raise forms.ValidationError("Vérifiez l'année de ce mois.")
+        return month
 
     def clean_due_on(self) -> date:
         due_on = self.cleaned_data["due_on"]

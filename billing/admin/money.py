@@ -22,6 +22,7 @@ from billing.pricing import euros, rounded
 from families.models import Household
 from portal.admin_site import DeskLink
 from portal.desk import NumberSearch, OwnPages, ShownOnly, ShownOnlyInline, badge
+from portal.near_days import NearDateField
 
 AT_THE_DESK = [(value, label) for value, label in Payment.Means.choices if value != Payment.Means.ONLINE]
 
@@ -31,7 +32,7 @@ class PaymentForm(OnceForm):
 
     amount = AmountField(label="Montant")
     means = forms.ChoiceField(label="Moyen de paiement", choices=AT_THE_DESK)
-    paid_on = forms.DateField(label="Payé le", widget=DAY_INPUT)
+    paid_on = NearDateField(label="Payé le", widget=DAY_INPUT)
     reference = forms.CharField(
         label="Référence", max_length=100, required=False, help_text="N° de chèque, de virement…"
     )
@@ -77,7 +78,7 @@ class HouseholdForm(forms.Form):
 class RefundForm(OnceForm):
     amount = AmountField(label="Montant à rembourser")
     means = forms.ChoiceField(label="Moyen", choices=AT_THE_DESK)
-    paid_on = forms.DateField(label="Le", widget=DAY_INPUT)
+    paid_on = NearDateField(label="Le", widget=DAY_INPUT)
 
 
 class AllocationInline(ShownOnlyInline):

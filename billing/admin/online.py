@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -38,6 +39,7 @@ from portal.desk import (
     badge,
     counted,
 )
+from portal.near_days import NearDateField
 
 TINTS = {"validated": "accepted", "started": "requested", "pending": "requested"}
 
@@ -59,6 +61,12 @@ class RefundForm(forms.Form):
 class DayForm(forms.Form):
     day = forms.DateField(label="Paiements commencés le", widget=DAY_INPUT)
 
+    def clean_day(self) -> date:
+        day = self.cleaned_data["day"]
+        if day > timezone.localdate():
+            raise ValidationError("Ce jour est à venir.")
+        return day
+
 
 class DebitForm(forms.Form):
     """Which month, and when the bank collects."""
@@ -66,7 +74,7 @@ class DebitForm(forms.Form):
     month = forms.CharField(
         label="Mois", widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"})
     )
-    collected_on = forms.DateField(label="Prélever le", widget=DAY_INPUT)
+    collected_on = NearDateField(label="Prélever le", widget=DAY_INPUT)
 
     def clean_month(self) -> Any:
         try:
@@ -76,7 +84,7 @@ class DebitForm(forms.Form):
 
 
 class ReturnForm(forms.Form):
-    on = forms.DateField(label="Rejeté le", widget=DAY_INPUT)
+    on = NearDateField(label="Rejeté le", widget=DAY_INPUT)
     reason = forms.CharField(label="Motif donné par la banque", max_length=140)
 
 

@@ -82,6 +82,12 @@ def test_a_refund_that_cannot_be_is_explained(paid, regie_client, wrong):
     assert not OnlineRefund.objects.exists()
 
 
+@pytest.mark.parametrize("day", ["2026-11-10", "9999-12-31"])
+def test_a_day_to_come_has_no_statement(paid, regie_client, day):
+    page = regie_client.get(reverse("admin:billing_online_statement"), {"day": day})
+    assert "Ce jour est à venir." in page.content.decode()
+
+
 def test_the_statement_of_a_day(paid, regie_client):
     where = reverse("admin:billing_online_statement")
     assert "concordent" in regie_client.get(where, {"day": "2026-11-09"}).content.decode()

@@ -50,6 +50,8 @@ def test_a_month_is_previewed_then_issued_and_printed_by_the_worker(month, regie
     [
         ({"month": "2027-05", "due_on": "2027-06-01"}, "commencé"),
         ({"month": "novembre", "due_on": "2026-12-31"}, "Écrivez le mois ainsi"),
+        ({"month": "0001-01", "due_on": "2026-12-31"}, "Vérifiez l&#x27;année"),
+        ({"month": "2026-11", "due_on": "2062-12-31"}, "Vérifiez l&#x27;année"),
         ({"month": "2026-11", "due_on": "2026-01-01"}, "déjà passée"),
         ({"month": "", "due_on": ""}, "obligatoire"),
         ({"month": "2026-11", "due_on": "2026-12-31", "activities": "99999"}, "valide"),
@@ -146,7 +148,8 @@ def test_an_amount_is_taken_as_it_is_copied_from_a_statement(billed, books, regi
         ({"amount": "-1", "means": "cash", "paid_on": "2026-11-09"}, "supérieure"),
         ({"amount": "abc", "means": "cash", "paid_on": "2026-11-09"}, "nombre"),
         ({"amount": "5", "means": "or", "paid_on": "2026-11-09"}, "valide"),
-        ({"amount": "5", "means": "cash", "paid_on": "2030-01-01"}, "à venir"),
+        ({"amount": "5", "means": "cash", "paid_on": "2026-11-10"}, "à venir"),
+        ({"amount": "5", "means": "cash", "paid_on": "0026-11-09"}, "Vérifiez l&#x27;année"),
     ],
 )
 def test_a_wrong_payment_is_refused_in_words(billed, books, regie_client, said, message):
@@ -182,7 +185,7 @@ def test_a_credit_note_is_issued_once_however_often_the_page_is_sent(billed, reg
 def test_a_payment_that_was_refused_can_be_corrected_on_the_same_page(billed, books, regie_client):
     page = reverse("admin:billing_payment_take_from", args=[books.household.pk])
     said = {"amount": "5", "means": "cash", "key": regie_client.get(page).context["form"]["key"].value()}
-    regie_client.post(page, said | {"paid_on": "2030-01-01"})
+    regie_client.post(page, said | {"paid_on": "2026-11-10"})
     regie_client.post(page, said | {"paid_on": "2026-11-09"})
     assert Payment.objects.get().amount == D(5)
 
@@ -196,7 +199,7 @@ def test_money_is_not_given_back_on_a_day_to_come(billed, books, regie_client):
     take = reverse("admin:billing_payment_take_from", args=[books.household.pk])
     regie_client.post(take, {"amount": "100", "means": "cash", "paid_on": "2026-11-09"})
     page = reverse("admin:billing_payment_refund", args=[Payment.objects.get().pk])
-    answer = regie_client.post(page, {"amount": "5", "means": "cash", "paid_on": "2030-01-01"})
+    answer = regie_client.post(page, {"amount": "5", "means": "cash", "paid_on": "2026-11-10"})
     assert "à venir" in answer.content.decode()
     assert Payment.objects.count() == 1
 
