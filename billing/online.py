@@ -18,10 +18,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, Subquery, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.urls import reverse
 from django.utils import timezone
 from django_tasks import task
@@ -97,19 +98,20 @@ class Heard:
 
 
 def to_pay(household: Household) -> list[Invoice]:
-    """The household's unpaid invoices, oldest first, with `left`.
-
-    Those on their way to be paid say so: `under_way` (an open payment's pk), `debited_on` (a debit's day).
-    """
-    open_part = OnlinePaymentInvoice.objects.filter(
-        invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
-    ).values("online_payment")[:1]
-    debit = Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
+    """The household's unpaid invoices, oldest first, with `left`, and with what `on_their_way` says."""
     rows = Invoice.objects.with_balance().filter(household=household, left__gt=0)
-    return list(
-        rows.annotate(
-            under_way=Subquery(open_part), debited_on=Subquery(debit.values("file__collected_on")[:1])
-        ).order_by("due_on", "issued_at", "sequence")
+    return list(on_their_way(rows).order_by("due_on", "issued_at", "sequence"))
+
+
+def on_their_way(rows: QuerySet[Invoice]) -> QuerySet[Any]:
+    """Invoices, those on their way to be paid saying so: `under_way` and `reference` (an open payment's),
+    `debited_on` (a debit's day)."""
+    part = OnlinePaymentInvoice.objects.filter(invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN)
+    debit = Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
+    return rows.annotate(
+        under_way=Subquery(part.values("online_payment")[:1]),
+        reference=Subquery(part.values("online_payment__reference")[:1]),
+        debited_on=Subquery(debit.values("file__collected_on")[:1]),
     )
 
 

@@ -7,15 +7,13 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from django.db.models import CharField, Exists, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models import CharField, Exists, F, QuerySet, Value
 
+from billing import online
 from billing.models import (
-    ONLINE_OPEN,
-    Debit,
     Invoice,
     InvoiceLine,
     InvoiceState,
-    OnlinePaymentInvoice,
     Payment,
     PaymentAllocation,
     PaymentState,
@@ -42,13 +40,13 @@ class ShownLine:
 
 @dataclass(frozen=True)
 class ShownInvoice:
-    """An invoice in words; `groups` are a child's name and its lines. `online` is the reference of a payment
-    under way at a bank's page, `debited` whether the bank was asked to debit it."""
+    """An invoice in words; `groups` are a child's name and its lines. `reference` is that of a payment
+    under way at a bank's page, `debited_on` the day of a debit asked of the bank."""
 
     invoice: Invoice
     state: InvoiceState
-    online: str
-    debited: bool
+    reference: str
+    debited_on: date | None
     total: str
     left: str
     paid: str
@@ -62,18 +60,12 @@ class ShownInvoice:
     @property
     def payable(self) -> bool:
         """Whether it waits for its family alone."""
-        return self.to_pay and not self.online and not self.debited
+        return self.to_pay and not self.reference and self.debited_on is None
 
 
 def invoices(rows: QuerySet[Invoice], today: date, *, limit: int | None = None) -> list[ShownInvoice]:
     """The invoices with balance and lines, newest first, in two queries."""
-    parts = OnlinePaymentInvoice.objects.filter(invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN)
-    debits = Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
-    found = (
-        rows.with_balance()
-        .annotate(online=Subquery(parts.values("online_payment__reference")[:1]), debited=Exists(debits))
-        .prefetch_related("lines")
-    )
+    found = online.on_their_way(rows.with_balance()).prefetch_related("lines")
     return [_shown(invoice, today) for invoice in (found[:limit] if limit else found)]
 
 
@@ -155,8 +147,8 @@ def _shown(invoice: Any, today: date) -> ShownInvoice:
     return ShownInvoice(
         invoice,
         invoice.state_on(today),
-        invoice.online or "",
-        invoice.debited,
+        invoice.reference or "",
+        invoice.debited_on,
         euros(invoice.total),
         euros(max(invoice.left, Decimal(0))),
         euros(invoice.paid) if invoice.paid else "",

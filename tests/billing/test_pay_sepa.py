@@ -63,7 +63,7 @@ def test_one_mandate_a_household(owes, mandate):
 def test_an_invoice_being_debited_says_so_and_is_not_asked_for_again(creditor, mandate, owes, books_client):
     make()
     page = books_client.get("/factures/").content.decode()
-    assert "Un prélèvement est demandé à votre banque." in page and "Payer en ligne" not in page
+    assert "Sera prélevée le jeudi 10 décembre 2026" in page and "Payer en ligne" not in page
 
 
 def test_the_file_says_who_how_much_and_since_when(creditor, mandate, owes, waits):
