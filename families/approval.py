@@ -4,6 +4,7 @@ Each verb is repeatable: answering what is already answered raises AlreadyAnswer
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -125,8 +126,10 @@ def _identity(child: Child) -> tuple[str, str, str]:
 
 
 def _plain(name: str) -> str:
-    """A name without what people write differently: case, hyphens, spaces."""
-    return " ".join(name.casefold().replace("-", " ").split())
+    """A name without what people and their phones write differently: case, accents, hyphens, apostrophes."""
+    letters = unicodedata.normalize("NFKD", name.casefold().replace("œ", "oe"))
+    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return " ".join(re.split(r"\W+", bare)).strip()
 
 
 def _waiting(model: type, pk: int):

@@ -121,6 +121,29 @@ def test_separated_parents_share_the_child_once_joined(roux: Family, newcomers, 
     assert approval.join_known_children(newcomers) == approval.Joined(joined=0, kept=0)
 
 
+@pytest.mark.parametrize(
+    ("known", "typed"),
+    [
+        ("Zoé d'Aubigné", "ZOE D’AUBIGNE"),
+        ("Anne-Lise Cœur", "Anne Lise Coeur"),
+        ("Noé Lefèvre", "Noe\u0301 Lefe\u0300vre"),
+    ],
+    ids=["apostrophe of a phone, no accents", "hyphen and ligature", "accents apart"],
+)
+def test_a_child_is_known_however_its_name_is_typed(roux: Family, newcomers, known: str, typed: str):
+    day = roux.child.birth_date
+    there, here = (
+        ChildFactory(
+            first_name=name.rsplit(maxsplit=1)[0],
+            last_name=name.rsplit(maxsplit=1)[1],
+            birth_date=day,
+            households=[home],
+        )
+        for name, home in ((known, roux.household), (typed, newcomers))
+    )
+    assert approval.known_twins(newcomers) == [(here, there)]
+
+
 def test_a_copy_with_enrolments_stays(roux: Family, newcomers, canteen, year):
     copy = ChildFactory(
         first_name="Lina", last_name="Roux", birth_date=roux.child.birth_date, households=[newcomers]
