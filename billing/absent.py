@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from billing import absences, attendance
 from billing.absences import AbsenceRule, Missed, Reason
-from billing.drafting import LOOK_BACK
+from billing.billable import LOOK_BACK
 from billing.models import AbsenceCertificate, AbsencePolicy, AbsenceReason, AttendanceState
 from families.emails import addresses
 from families.models import Child, Document, Household, User

@@ -8,16 +8,27 @@ queries for any number of households, and says what has no price. `invoicing.py`
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from billing import absences, pricing
+from billing.billable import (
+    Rare,
+    Scope,
+    billed_bookings_ended,
+    billed_by_mistake,
+    billed_then_entered,
+    bookings_held_again,
+    last_billings,
+    since,
+    unbilled_attendance,
+    unbilled_bookings,
+)
 from billing.models import (
     AbsencePolicy,
     Attendance,
@@ -40,35 +51,12 @@ SUFFIXES = {
     Counted.WAITING: " – absence, jour de carence",
     Counted.FREE: " – absence non facturée",
 }
-LOOK_BACK = timedelta(days=366)  # what was forgotten longer ago is no longer looked for
 FLAT_UNITS = (Tariff.Unit.MONTH, Tariff.Unit.PERIOD)
 TIMED_UNITS = {
     Tariff.Unit.HOUR: pricing.Unit.HOUR,
     Tariff.Unit.HALF_HOUR: pricing.Unit.HALF_HOUR,
     Tariff.Unit.QUARTER: pricing.Unit.QUARTER,
 }
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What is billed: a month (its first day), and only these activities and establishments (empty: all)."""
-
-    month: date
-    activities: tuple[int, ...] = ()
-    establishments: tuple[int, ...] = ()
-
-    @property
-    def ends_on(self) -> date:
-        return (self.month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-
-    def filter(self) -> Q:
-        """For rows with `day`, `establishment` and `formula__activity`."""
-        chosen = Q(day__lte=self.ends_on)
-        if self.activities:
-            chosen &= Q(formula__activity_id__in=self.activities)
-        if self.establishments:
-            chosen &= Q(establishment_id__in=self.establishments)
-        return chosen
 
 
 class Item(NamedTuple):
@@ -137,17 +125,6 @@ class Warnings:
     without_minutes: Counter[str] = field(default_factory=Counter)
 
 
-class Rare(StrEnum):
-    """What few households have to bill: where it is known that there is none, nothing of it is read."""
-
-    AGAIN = "again"
-    UNRESERVED = "unreserved"
-    ENDED = "ended"
-    MISTAKEN = "mistaken"
-    RECONSIDERED = "reconsidered"
-    MANUAL = "manual"
-
-
 @dataclass(frozen=True)
 class Known:
     """What a page knows before it drafts the invoice of one household, and need not be read again."""
@@ -209,123 +186,6 @@ class _Priced(NamedTuple):
     @property
     def amount(self) -> Decimal:
         return Decimal("0.00") if self.flat else pricing.rounded(self.unit_price * self.units)
-
-
-def since(scope: Scope, settings: BillingSettings) -> date:
-    """The first day looked at."""
-    earliest = scope.month - LOOK_BACK
-    return max(settings.starts_on, earliest) if settings.starts_on else earliest
-
-
-def unbilled_bookings(
-    scope: Scope, settings: BillingSettings, states: Sequence[str] = HOLDING
-) -> QuerySet[Booking]:
-    """Bookings never billed: held ones unless `states` says which."""
-    return Booking.objects.filter(
-        scope.filter(),
-        ~Exists(BilledItem.objects.filter(booking=OuterRef("pk"))),
-        day__gte=since(scope, settings),
-        state__in=states,
-    )
-
-
-def bookings_held_again(scope: Scope, settings: BillingSettings) -> QuerySet[Booking]:
-    """Held bookings whose billing was taken back, and that were not billed again since."""
-    taken_back = _last(BilledItem.objects.filter(booking=OuterRef("pk"), turn__gte=2), "booking")
-    return Booking.objects.filter(
-        scope.filter(),
-        Exists(taken_back.filter(line__kind=Kind.CREDIT)),
-        state__in=HOLDING,
-        day__gte=since(scope, settings),
-    )
-
-
-def unbilled_attendance(scope: Scope, settings: BillingSettings) -> QuerySet[Attendance]:
-    """Presences without a booking, never billed; one booked since is billed as its booking."""
-    booked = Booking.objects.holding().filter(
-        child=OuterRef("child"), formula=OuterRef("formula"), day=OuterRef("day")
-    )
-    return Attendance.objects.unreserved().filter(
-        scope.filter(),
-        ~Exists(BilledItem.objects.filter(attendance=OuterRef("pk"))),
-        ~Exists(booked),
-        day__gte=since(scope, settings),
-    )
-
-
-def _last(items: QuerySet[BilledItem], what: str) -> QuerySet[BilledItem]:
-    """Those that nothing followed; `what`: "booking" or "attendance"."""
-    later = BilledItem.objects.filter(turn__gt=OuterRef("turn"), **{what: OuterRef(what)})
-    return items.filter(~Exists(later))
-
-
-def _last_billings(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
-    """The last billing of each booking, where it was not taken back. A flat price stays due."""
-    items = BilledItem.objects.filter(
-        booking__day__gte=since(scope, settings), booking__day__lte=scope.ends_on
-    )
-    return _last(items, "booking").exclude(line__kind__in=(Kind.FLAT, Kind.CREDIT))
-
-
-def billed_bookings_ended(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
-    """Billings of bookings cancelled since; what cost nothing is not taken back."""
-    return _last_billings(scope, settings).exclude(booking__state__in=HOLDING).exclude(amount=0)
-
-
-def billed_by_mistake(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
-    """Billings of presences without a booking that were found to be entered by mistake since."""
-    items = BilledItem.objects.filter(
-        attendance__state=AttendanceState.MISTAKEN,
-        attendance__day__gte=since(scope, settings),
-        attendance__day__lte=scope.ends_on,
-    )
-    return _last(items, "attendance").exclude(line__kind=Kind.CREDIT).exclude(amount=0)
-
-
-def billed_then_entered(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
-    """Billings of held bookings whose attendance, or certificate, came after the invoice. A presence that was
-    billed as one is not among them, unless its duration is known."""
-    issued = OuterRef("line__invoice__issued_at")
-    entered = Attendance.objects.filter(
-        Q(entered_at__gte=issued) | Q(certificate_at__gte=issued), booking=OuterRef("booking")
-    )
-    told = Q(state=AttendanceState.ABSENT) | Q(minutes__isnull=False)
-    as_presence = Q(counted=Counted.PRESENT)
-    return _last_billings(scope, settings).filter(
-        (as_presence & Exists(entered.filter(told))) | (~as_presence & Exists(entered)),
-        booking__state__in=HOLDING,
-    )
-
-
-def households_concerned(scope: Scope, settings: BillingSettings) -> list[int]:
-    """Every household with something to bill, in order."""
-    found: set[int] = set(
-        unbilled_bookings(scope, settings).order_by().values_list("household_id", flat=True).distinct()
-    )
-    found.update(unbilled_attendance(scope, settings).order_by().values_list("household_id", flat=True))
-    found.update(ManualCharge.objects.filter(line=None).order_by().values_list("household_id", flat=True))
-    found.update(bookings_held_again(scope, settings).order_by().values_list("household_id", flat=True))
-    for billed, home in (
-        (billed_bookings_ended(scope, settings), "booking__household_id"),
-        (billed_then_entered(scope, settings), "booking__household_id"),
-        (billed_by_mistake(scope, settings), "attendance__household_id"),
-    ):
-        found.update(billed.order_by().values_list(home, flat=True))
-    return sorted(found)
-
-
-def rarities(scope: Scope, settings: BillingSettings) -> dict[str, Exists]:
-    """Whether a household has each of the rarer things to bill: annotations for a query of households."""
-    home = OuterRef("pk")
-    found: dict[Rare, QuerySet[Any]] = {
-        Rare.AGAIN: bookings_held_again(scope, settings).filter(household=home),
-        Rare.UNRESERVED: unbilled_attendance(scope, settings).filter(household=home),
-        Rare.ENDED: billed_bookings_ended(scope, settings).filter(booking__household=home),
-        Rare.MISTAKEN: billed_by_mistake(scope, settings).filter(attendance__household=home),
-        Rare.RECONSIDERED: billed_then_entered(scope, settings).filter(booking__household=home),
-        Rare.MANUAL: ManualCharge.objects.filter(household=home, line=None),
-    }
-    return {kind.value: Exists(rows) for kind, rows in found.items()}
 
 
 def foresee(household: int, scope: Scope, settings: BillingSettings, known: Known) -> Foreseen:
@@ -525,7 +385,7 @@ class _Drafting:
             and one.day > changed.get((one.household_id, one.child_id), date.max)
         ]
         if following:
-            others = _last_billings(self.scope, self.settings).filter(booking__state__in=HOLDING)
+            others = last_billings(self.scope, self.settings).filter(booking__state__in=HOLDING)
             found += _with_days(others.filter(booking__in=following))
         return found
 
@@ -833,7 +693,7 @@ class _Drafting:
     @cached_property
     def _paid_by_the_day(self) -> set[tuple[int, int, int, int]]:
         """Months of a child's formula that were billed day by day: no flat price is asked besides."""
-        billed = _last_billings(self.scope, self.settings).filter(
+        billed = last_billings(self.scope, self.settings).filter(
             booking__child_id__in={item.booking.child_id for item in self.reconsidered}, amount__gt=0
         )
         days = billed.values_list("booking__child_id", "booking__formula_id", "booking__day")

@@ -19,8 +19,9 @@ from django.conf import settings as django_settings
 from django.db import transaction
 from django.utils import timezone
 
-from billing import drafting
-from billing.drafting import Draft, Scope
+from billing import billable, drafting
+from billing.billable import Scope
+from billing.drafting import Draft
 from billing.models import (
     BilledItem,
     BillingRun,
@@ -73,7 +74,7 @@ def preview(scope: Scope, *, at: datetime) -> Preview:
     check_month(scope, at)
     settings = BillingSettings.current()
     found, warnings, troubles = Preview(), drafting.Warnings(), []
-    for chunk in _chunks(drafting.households_concerned(scope, settings)):
+    for chunk in _chunks(billable.households_concerned(scope, settings)):
         made, said = drafting.drafts(chunk, scope, settings)
         _add(warnings, said)
         for draft in made:
@@ -150,7 +151,7 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
         return run
     scope, settings = scope_of(run), BillingSettings.current()
     billed = set(run.invoices.values_list("household_id", flat=True))
-    waiting = [pk for pk in drafting.households_concerned(scope, settings) if pk not in billed]
+    waiting = [pk for pk in billable.households_concerned(scope, settings) if pk not in billed]
     BillingRun.objects.filter(pk=run.pk).update(
         state=BillingRun.State.RUNNING, households=len(billed) + len(waiting), done=len(billed), trouble=""
     )

@@ -16,8 +16,9 @@ from itertools import groupby
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from billing import drafting
-from billing.drafting import Item, Known, Line, Rare, Scope
+from billing import billable, drafting
+from billing.billable import Rare, Scope
+from billing.drafting import Item, Known, Line
 from billing.estimates import TownRules, town_rules
 from billing.models import AbsenceCertificate, Attendance, AttendanceState, BillingRun, InvoiceLine
 from billing.pricing import euros, number
@@ -117,11 +118,11 @@ def homes(user: User, months: Months, wanted: date) -> QuerySet[Household]:
         mine, state=AbsenceCertificate.State.REQUESTED, first_day__lte=scope.ends_on
     )
     return Household.objects.visible_to(user).annotate(
-        **drafting.rarities(scope, rules.settings),
+        **billable.rarities(scope, rules.settings),
         before_billed=Exists(done.filter(month=months.before)),
         running_billed=Exists(done.filter(month=months.running)),
-        has_before=Exists(drafting.unbilled_bookings(before, rules.settings).filter(mine))
-        | Exists(drafting.unbilled_attendance(before, rules.settings).filter(mine)),
+        has_before=Exists(billable.unbilled_bookings(before, rules.settings).filter(mine))
+        | Exists(billable.unbilled_attendance(before, rules.settings).filter(mine)),
         has_following=Exists(to_come),
         certificate_waits=Exists(certificates),
         run_due_on=Subquery(under_way.values("due_on")[:1]),

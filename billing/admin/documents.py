@@ -17,7 +17,7 @@ from billing import files, invoicing, pdf, reminder_letters, reminding, showing
 from billing.admin.downloads import download
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
-from billing.drafting import Scope
+from billing.billable import Scope
 from billing.models import BillingRun, BillingSettings, CreditNote, Invoice, InvoiceLine, ManualCharge
 from billing.pricing import euros
 from billing.tasks import issue_month
@@ -138,7 +138,7 @@ class BillingRunAdmin(ShownOnly, OwnPages):
     @admin.display(description="foyers")
     def progress(self, run: BillingRun) -> str:
         return format_html(
-            '<progress max="{}" value="{}">{} sur {}</progress> {} sur {}',
+            '<progress aria-label="Foyers facturés" max="{}" value="{}">{} sur {}</progress> {} sur {}',
             max(run.households, 1), run.done, run.done, run.households, run.done, run.households,
         )  # fmt: skip
 

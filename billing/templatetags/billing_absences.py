@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from billing import attendance, drafting
+from billing import attendance, billable
 from billing.models import Attendance
 from portal.reservations.models import Reservation, ReservationLine
 from portal.reservations.states import Action, Outcome
@@ -35,7 +35,7 @@ def came(line: ReservationLine, entered: dict[tuple[int, Any], Attendance]) -> d
     open_ones = (attendance.Standing.EXPECTED, attendance.Standing.UNJUSTIFIED)
     today = timezone.localdate()
     report = ""
-    if today - drafting.LOOK_BACK <= line.day <= today and standing in open_ones:
+    if today - billable.LOOK_BACK <= line.day <= today and standing in open_ones:
         days = urlencode({"du": line.day, "au": line.day})
         report = f"{reverse('absences:report', args=[line.reservation.child_id])}?{days}"
     return {"standing": str(standing.label) if row is not None else "", "report": report}

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing import invoicing, paying
-from billing.drafting import Scope
+from billing.billable import Scope
 from billing.models import BillingRun, Invoice, Payment
 from portal.demo import banks
 from portal.demo.people import People

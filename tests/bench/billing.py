@@ -32,7 +32,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing import files, invoicing, pdf
-from billing.drafting import Scope
+from billing.billable import Scope
 from billing.models import FormulaTariff, Invoice, InvoiceLine, InvoicePdf, Tariff, TariffBand
 from families.models import Child, Custody, FamilyQuotient, Guardian, Household
 from portal.demo.rows import Table

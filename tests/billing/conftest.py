@@ -8,7 +8,7 @@ import time_machine
 from django.core.files.storage import FileSystemStorage
 
 from billing import invoicing
-from billing.drafting import Scope
+from billing.billable import Scope
 from billing.models import (
     FormulaTariff,
     Invoice,

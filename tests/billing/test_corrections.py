@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from billing import absent, attendance, invoicing
 from billing.attendance import Said
-from billing.drafting import Scope
+from billing.billable import Scope
 from billing.models import (
     AbsenceCertificate,
     AbsencePolicy,

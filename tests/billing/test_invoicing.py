@@ -7,7 +7,8 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from billing import drafting, invoicing
+from billing import invoicing
+from billing.billable import Scope
 from billing.invoicing import BillingRefused
 from billing.models import (
     AbsencePolicy,
@@ -197,7 +198,7 @@ def test_a_justified_absence_known_after_the_invoice_is_given_back(month, books)
     assert [(line.kind, line.amount) for line in december.lines.all()] == [
         ("presence", D("6.40")), ("free", D("0.00")), ("credit", D("-3.20")),
     ]  # fmt: skip
-    bill(drafting.Scope(date(2027, 1, 1)), paris(2027, 1, 31))
+    bill(Scope(date(2027, 1, 1)), paris(2027, 1, 31))
     assert Invoice.objects.count() == 3
 
 

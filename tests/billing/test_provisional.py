@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing import drafting, invoicing, provisional
-from billing.drafting import Scope
+from billing.billable import Scope
 from billing.estimates import forget
 from billing.models import (
     AbsenceCertificate,

@@ -5,7 +5,7 @@ from datetime import date
 from playwright.sync_api import Page, expect
 
 from billing import invoicing
-from billing.drafting import Scope
+from billing.billable import Scope
 from billing.models import FormulaTariff, Invoice, Tariff, TariffBand
 from tests.browser.conftest import PHONE
 from tests.factories import BookingFactory, paris
@@ -39,6 +39,16 @@ def test_a_parent_reads_an_invoice_and_prints_it(transactional_db, canteen, book
     answer = page.request.get(printed)
     assert answer.headers["content-type"] == "application/pdf"
     assert answer.body().startswith(b"%PDF")
+
+
+def test_a_session_that_expired_leads_to_the_login_instead_of_an_empty_detail(
+    transactional_db, canteen, books, open_page
+):
+    invoice = billed(books, canteen)
+    page: Page = open_page("roux", size=PHONE)
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("link", name="Consulter la facture").click()
+    page.wait_for_url(f"**/connexion/?next=/factures/{invoice.pk}/")
 
 
 def test_the_detail_fits_a_phone_and_closes_with_escape(transactional_db, canteen, books, open_page):

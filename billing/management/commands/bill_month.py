@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from billing import invoicing, tasks
-from billing.drafting import Scope
+from billing.billable import Scope
 from billing.pricing import euros
 
 
