@@ -24,13 +24,18 @@ document.addEventListener("click", (event) => {
   }
 });
 
+async function partOf(link) {
+  const answer = await fetch(link.href);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  return page.querySelector(link.dataset.dialogContent);
+}
+
 async function showPart(link, dialog) {
-  try {
-    const answer = await fetch(link.href);
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    dialog.querySelector(".dialog-body").replaceChildren(page.querySelector(link.dataset.dialogContent));
-    dialog.showModal();
-  } catch {
+  const part = await partOf(link).catch(() => null);
+  if (!part) {
     location.href = link.href; // no network, or logged out meanwhile: the page itself says so
+    return;
   }
+  dialog.querySelector(".dialog-body").replaceChildren(part);
+  if (!dialog.open) dialog.showModal(); // two clicks open it once
 }
