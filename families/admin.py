@@ -403,7 +403,12 @@ class ChangeRequestAdmin(Answers, NumberSearch, Decidable, WithHistory):
     def asked(self, obj: ChangeRequest) -> str:
         if obj.kind == ChangeRequest.Kind.QUOTIENT:
             return f"{number_format(obj.quotient)} à partir du {obj.valid_from:%d/%m/%Y}"
-        return _address(obj)
+        return _address(obj) + self._residence(obj)
+
+    def _residence(self, obj: ChangeRequest) -> str:
+        """What accepting would make of « Habite la commune », on which prices may depend."""
+        moved = approval.residence_after(obj) if self.waits(obj) else None
+        return "" if moved is None else f" ({'s’installe dans' if moved else 'quitte'} la commune)"
 
     @admin.display(description="enregistré aujourd'hui")
     def current(self, obj: ChangeRequest) -> str:

@@ -39,6 +39,18 @@ def seems_resident(postcode: str, city: str) -> bool:
     return not postcodes or postcode in postcodes or _plain(city) == _plain(here.name)
 
 
+def residence_after(change: ChangeRequest) -> bool | None:
+    """Whether the household would come to live in the town (True) or no longer (False); None: as before.
+
+    An agent's own word on the residence stands as long as the two addresses seem alike.
+    """
+    household = change.household
+    here = seems_resident(change.postcode, change.city)
+    if here == seems_resident(household.postcode, household.city) or here == household.resident:
+        return None
+    return here
+
+
 def accept_household(household: Household, *, by: User, at: datetime) -> Household:
     """Opens the portal to a household. Raises AlreadyAnswered."""
     with transaction.atomic():
@@ -151,7 +163,9 @@ def _needed(reason: str) -> str:
 
 
 def _take_over_address(change: ChangeRequest) -> None:
-    household = change.household
+    household, moved = change.household, residence_after(change)
+    if moved is not None:
+        household.resident = moved
     for name in ("street", "street_more", "postcode", "city"):
         setattr(household, name, getattr(change, name))
     household.save()

@@ -7,7 +7,8 @@ import pytest
 
 from families import approval
 from families.models import ChangeRequest, Child, Household
-from tests.conftest import Family
+from portal import town as portal_town
+from tests.conftest import Family, logged_in
 from tests.factories import ChangeRequestFactory, ChildFactory, EnrolmentFactory, QuotientFactory
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +98,49 @@ def test_a_quotient_from_the_past_leaves_later_ones_in_force(roux: Family, agent
     approval.accept_change(quotient_request(roux.household, start=date(2026, 3, 1)), by=agent, at=now)
     assert roux.household.quotient_on(date(2026, 5, 1)).value == Decimal("512.00")
     assert roux.household.quotient_on(date(2026, 12, 1)).value == Decimal("700.00")
+
+
+@pytest.mark.parametrize(
+    ("lived_there", "city", "lives_there"),
+    [
+        (True, "Ailleurs-sur-Mer", False),
+        (False, "Valmirelle-les-Prés", True),
+        (True, "Valmirelle-les-Prés", True),
+    ],
+    ids=["leaves", "comes", "moves within"],
+)
+def test_a_household_that_moves_in_or_out_of_the_town_is_counted_there_or_not(
+    roux: Family, town, agent, now, lived_there: bool, city: str, lives_there: bool
+):
+    type(town).objects.update(
+        name="Valmirelle-les-Prés", address="1 place du Marché\n01999 Valmirelle-les-Prés"
+    )
+    portal_town.forget()
+    home = (
+        {"postcode": "01999", "city": town.name} if lived_there else {"postcode": "26000", "city": "Valence"}
+    )
+    type(roux.household).objects.update(resident=lived_there, **home)
+    roux.household.refresh_from_db()
+    postcode = "01999" if lives_there else "26000"
+    change = ChangeRequestFactory(household=roux.household, postcode=postcode, city=city)
+    queue = logged_in(agent).get("/mairie/families/changerequest/").text
+    assert ("quitte la commune" in queue) is (lived_there and not lives_there)
+    assert ("s’installe dans la commune" in queue) is (lives_there and not lived_there)
+    approval.accept_change(change, by=agent, at=now)
+    roux.household.refresh_from_db()
+    assert roux.household.resident is lives_there
+
+
+def test_an_agent_s_word_on_the_residence_stands_where_the_addresses_seem_alike(
+    roux: Family, town, agent, now
+):
+    type(town).objects.update(address="1 place du Marché\n01999 Valmirelle-les-Prés")
+    portal_town.forget()
+    type(roux.household).objects.update(resident=True, postcode="26000", city="Valence")
+    change = ChangeRequestFactory(household=roux.household, postcode="26100", city="Romans")
+    approval.accept_change(change, by=agent, at=now)
+    roux.household.refresh_from_db()
+    assert roux.household.resident is True
 
 
 def test_a_refused_change_changes_nothing_and_says_why(roux: Family, agent, now, commit, letters):
