@@ -1,5 +1,6 @@
 """What formulas cost: tariffs, their bands, rates and modifiers."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -39,6 +40,11 @@ def check_prices(value: Any) -> None:
             good = False
         if not good:
             raise ValidationError(f"« {amount} » n'est pas un prix{f' ({column})' if column else ''}.")
+
+
+def rank_in(columns: Sequence[str], column: str) -> tuple[int, str]:
+    """Where the column stands in a grid; those that `columns` does not name come last."""
+    return (columns.index(column) if column in columns else len(columns), column)
 
 
 def price_text(amount: Decimal) -> str:
@@ -179,8 +185,11 @@ class Tariff(models.Model):
         """The pure rule of this row and its bands, rates and modifiers (prefetch with `with_rules()`)."""
         return pricing.Tariff(
             kind=pricing.Kind(self.kind),
-            bands=tuple(band.rule() for band in self.bands.all()),
-            rates=tuple(rate.rule() for rate in self.rates.all()),
+            bands=tuple(band.rule(self.columns) for band in self.bands.all()),
+            rates=tuple(
+                rate.rule()
+                for rate in sorted(self.rates.all(), key=lambda one: rank_in(self.columns, one.column))
+            ),
             modifiers=tuple(modifier.rule() for modifier in self.modifiers.all()),
             unit=pricing.Unit(self.unit),
             between=pricing.Between(self.between),
@@ -226,13 +235,13 @@ class TariffBand(models.Model):
     def __str__(self) -> str:
         return self.rule().label
 
-    def rule(self) -> pricing.Band:
-        return pricing.Band(
-            self.low,
-            self.high,
-            {column: Decimal(str(amount)) for column, amount in self.prices.items()},
-            self.name,
-        )
+    def rule(self, columns: Sequence[str] = ()) -> pricing.Band:
+        """The pure band, prices in the order of the tariff's `columns`: PostgreSQL keeps none in JSON."""
+        prices = {
+            column: Decimal(str(self.prices[column]))
+            for column in sorted(self.prices, key=lambda name: rank_in(columns, name))
+        }
+        return pricing.Band(self.low, self.high, prices, self.name)
 
 
 class TariffRate(models.Model):
