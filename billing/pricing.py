@@ -203,7 +203,7 @@ class Facts:
     """Who is priced. `rank`: 1 for the first child; `children`: those of the household enrolled.
 
     `quotient` None: no proof was given. `column`: the grid's column of the formula ("": the first).
-    `final_column`: no modifier may choose another column.
+    `final_column`: where a column is named, no modifier may choose another one.
     """
 
     quotient: Decimal | None = None
@@ -371,7 +371,7 @@ def _words(modifier: Modifier, facts: Facts) -> str:
 def _column(tariff: Tariff, facts: Facts, modifiers: Sequence[Modifier]) -> str:
     columns = tariff.columns
     column = facts.column or (columns[0] if columns else "")
-    if not facts.final_column:
+    if not (facts.column and facts.final_column):
         for modifier in modifiers:
             if modifier.effect is Effect.COLUMN and (not modifier.columns or column in modifier.columns):
                 column = modifier.column
@@ -617,6 +617,7 @@ class Trouble(StrEnum):
     START = "start"
     END = "end"
     MISSING = "missing"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -632,6 +633,45 @@ class Problem:
     def forbids(self) -> bool:
         """Whether the grid cannot be used at all (the others are warnings)."""
         return self.trouble in (Trouble.EMPTY, Trouble.REVERSED, Trouble.MISSING)
+
+
+def to_check(tariff: Tariff) -> list[Problem]:
+    """What an agent should look at in a tariff: its grid, its rates, and the columns and bands it names."""
+    return [*_grid_to_check(tariff), *_names_to_check(tariff)]
+
+
+def _grid_to_check(tariff: Tariff) -> list[Problem]:
+    if tariff.kind is Kind.BANDS:
+        return problems(tariff.bands, tariff.between)
+    if tariff.kind is Kind.FLAT:
+        if len(tariff.bands) == 1:
+            return []
+        trouble = Trouble.OVERLAP if tariff.bands else Trouble.EMPTY
+        return [Problem(trouble, "Un prix unique a une seule ligne, sans bornes.")]
+    if not tariff.rates:
+        return [Problem(Trouble.EMPTY, "Ce tarif n'a pas encore de taux.")]
+    line = "Un tarif progressif a un plancher, un plafond, et le quotient de chacun."
+    return [
+        Problem(Trouble.MISSING, line)
+        for rate in tariff.rates
+        if {rate.low, rate.high} != {None} and None in (rate.low, rate.high, rate.floor, rate.ceiling)
+    ]
+
+
+def _names_to_check(tariff: Tariff) -> list[Problem]:
+    columns = tariff.columns
+    taken = [one.column for one in tariff.modifiers if one.effect is Effect.COLUMN]
+    scopes = [column for one in tariff.modifiers for column in one.columns]
+    found = [
+        Problem(Trouble.UNKNOWN, f"La grille n'a pas la colonne « {column} » d'une règle particulière.")
+        for column in dict.fromkeys([*taken, *scopes])
+        if columns and "" not in columns and column not in columns and not RANK_COLUMN.fullmatch(column)
+    ]
+    named = {band.name for band in tariff.bands}
+    if tariff.no_quotient is NoQuotient.BAND and tariff.no_quotient_band not in named:
+        text = f"La tranche « {tariff.no_quotient_band} », sans quotient, n'est pas dans la grille."
+        found.append(Problem(Trouble.UNKNOWN, text))
+    return found
 
 
 def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Problem]:

@@ -6,6 +6,7 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import MappingNode, Node
 
+from billing import pricing
 from billing.models import (
     AbsencePolicy,
     BillingSettings,
@@ -139,6 +140,22 @@ class FormulaReference(Text):
         return f"{value.activity.code}/{value.code}"
 
 
+def to_check(row: Tariff) -> list[str]:
+    """What the desk would show above the tariff, columns without an order, and formulas that ask for a column
+    it has not."""
+    rule = row.rule()
+    found = [problem.sentence for problem in pricing.to_check(rule)]
+    if len(rule.columns) > 1 and not set(rule.columns) <= {"", *row.columns}:
+        found.append(
+            "Écrivez toutes les colonnes dans « colonnes » : sans colonne, une formule prend la première."
+        )
+    return found + [
+        f"La grille n'a pas la colonne « {link.column} » de la formule « {link.formula} »."
+        for link in row.formulas.select_related("formula")
+        if link.column and "" not in rule.columns and link.column not in rule.columns
+    ]
+
+
 register(
     Rows(
         key="tarifs",
@@ -162,6 +179,7 @@ register(
             Field("tva", "vat_percent", Amount(), default=Decimal(0)),
             Field("part_de_garde", "care_percent", Amount(), default=Decimal(0)),
         ),
+        to_check=to_check,
         children=(
             Rows(
                 key="tranches",

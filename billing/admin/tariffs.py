@@ -425,7 +425,7 @@ class TariffAdmin(admin.ModelAdmin):
         context: dict[str, Any] = {"problems": [], "in_force": False}
         if tariff is not None:
             context = {
-                "problems": grid_problems(tariff),
+                "problems": pricing.to_check(tariff.rule()),
                 "in_force": tariff.rule().in_force(timezone.localdate()),
                 "may_copy": self.has_add_permission(request),
             }
@@ -438,7 +438,7 @@ class TariffAdmin(admin.ModelAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        found = grid_problems(form.instance)
+        found = pricing.to_check(form.instance.rule())
         if found:
             messages.warning(
                 request,
@@ -526,23 +526,6 @@ class TariffAdmin(admin.ModelAdmin):
             "refusal": refusal,
         }
         return TemplateResponse(request, "admin/billing/simulator.html", context)
-
-
-def grid_problems(tariff: Tariff) -> list[pricing.Problem]:
-    """What is to check in a tariff's grid; a flat price or an effort rate only needs its row."""
-    rule = tariff.rule()
-    if rule.kind is pricing.Kind.BANDS:
-        return pricing.problems(rule.bands, rule.between)
-    if rule.kind is pricing.Kind.EFFORT and not rule.rates:
-        return [pricing.Problem(pricing.Trouble.EMPTY, "Ce tarif n'a pas encore de taux.")]
-    if rule.kind is pricing.Kind.FLAT and len(rule.bands) != 1:
-        return [
-            pricing.Problem(
-                pricing.Trouble.EMPTY if not rule.bands else pricing.Trouble.OVERLAP,
-                "Un prix unique a une seule ligne, sans bornes.",
-            )
-        ]
-    return []
 
 
 @admin.register(PackedMeal)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
@@ -18,6 +18,7 @@ from portal.reservations.models import (
     SchoolClass,
 )
 
+AT_MOST_ALL = MaxValueValidator(Decimal(100), "Une part ne dépasse pas cent pour cent.")
 NEVER_NEGATIVE = MinValueValidator(Decimal(0), "Un montant n'est jamais négatif.")
 
 
@@ -134,7 +135,7 @@ class Tariff(models.Model):
         max_digits=5,
         decimal_places=2,
         default=Decimal(0),
-        validators=[NEVER_NEGATIVE],
+        validators=[NEVER_NEGATIVE, AT_MOST_ALL],
         help_text="Part du prix reprise dans l'attestation fiscale des frais de garde.",
     )
     valid_from = models.DateField("en vigueur du", null=True, blank=True)
@@ -355,6 +356,11 @@ class TariffModifier(models.Model):
                 condition=~Q(effect="column") | ~Q(column=""),
                 name="modifier_says_which_column",
                 violation_error_message="Indiquez la colonne prise.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(effect__in=["price", "multiply"]) | Q(amount__gte=0),
+                name="modifier_price_never_negative",
+                violation_error_message="Un prix ou un coefficient n'est jamais négatif.",
             ),
         ]
 

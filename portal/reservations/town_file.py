@@ -15,7 +15,7 @@ See docs/town-file.md.
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -32,6 +32,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import LiteralScalarString
 
+from portal import typed_numbers
 from portal.reservations.deadlines import TableRow
 from portal.reservations.fields import WEEKDAYS, mask_of, weekdays_in
 from portal.reservations.rule_rows import read_table, write_table
@@ -81,6 +82,7 @@ class Report:
     changed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    to_check: list[str] = field(default_factory=list)  # loaded, but an agent should look at it
 
 
 def plain(word: str) -> str:
@@ -113,11 +115,20 @@ class Loading:
     def complain(self, node: Node, where: Sequence[str], text: str) -> None:
         self.problems.append(Problem(node.start_mark.line + 1, " › ".join(where), text))
 
+    def remark(self, node: Node, where: Sequence[str], texts: Iterable[str]) -> None:
+        line = node.start_mark.line + 1
+        self.report.to_check.extend(str(Problem(line, " › ".join(where), text)) for text in texts)
+
 
 def scalar(node: Node) -> str:
     if not isinstance(node, ScalarNode):
         raise Mistake("Une seule valeur est attendue ici, pas une liste ni un bloc.", node)
     return str(node.value)
+
+
+def written(key: Node) -> str:
+    """The key as the file writes it; « ? » when it is no word."""
+    return str(key.value) if isinstance(key, ScalarNode) else "?"
 
 
 def is_empty(node: Node) -> bool:
@@ -168,12 +179,12 @@ class Number(Text):
 
 
 class Amount(Text):
-    """A decimal: « 2,50 » or « 2.50 »."""
+    """A decimal: « 2,50 », « 2.50 » or « 1 250 € »."""
 
     def read(self, node: Node, loading: Loading, parent: Any) -> Decimal:
         text = scalar(node)
         try:
-            amount = Decimal(text.strip().removesuffix("€").strip().replace(",", "."))
+            amount = Decimal(typed_numbers.plain(text))
         except InvalidOperation:
             raise Mistake(f"« {text} » n'est pas un nombre.", node) from None
         if not amount.is_finite():
@@ -399,6 +410,10 @@ class DeadlineTable(Text):
 REQUIRED: Any = object()
 
 
+def no_remark(row: models.Model) -> Iterable[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Field:
     """A French key of a row and the model's attribute behind it."""
@@ -439,6 +454,7 @@ class Rows:
     single: bool = False  # one block instead of a list
     comment: str = ""
     order_by: tuple[str, ...] = ()
+    to_check: Callable[[Any], Iterable[str]] = no_remark  # what an agent should look at in a loaded row
 
     # Reading
 
@@ -501,6 +517,7 @@ class Rows:
                 child.load(entries[plain(child.key)][1], loading, where, loaded.row)
             elif child.exact:
                 child.load(SequenceNode("", []), loading, where, loaded.row)
+        loading.remark(node, where, self.to_check(loaded.row))
         return loaded
 
     def relate(self, loaded: "Loaded", loading: Loading, parent: Any) -> None:
@@ -534,9 +551,9 @@ class Rows:
         allowed = {plain(key) for key in known}
         found: dict[str, tuple[Node, Node]] = {}
         for key_node, value_node in node.value:
-            key = plain(str(getattr(key_node, "value", "")))
+            key = plain(written(key_node))
             if key not in allowed:
-                text = f"Le champ « {getattr(key_node, 'value', '?')} » n'existe pas ici."
+                text = f"Le champ « {written(key_node)} » n'existe pas ici."
                 loading.complain(key_node, where, f"{text} {closest(key, known)}")
             elif key in found:
                 loading.complain(key_node, where, f"Le champ « {key_node.value} » est écrit deux fois.")
@@ -548,7 +565,7 @@ class Rows:
         """What the row calls itself, for messages and references: its code or else its name."""
         named = {plain(field_.key) for field_ in self.fields if field_.name in (*self.match, "code", "name")}
         for key_node, value_node in node.value:
-            if plain(str(getattr(key_node, "value", ""))) in named and isinstance(value_node, ScalarNode):
+            if plain(written(key_node)) in named and isinstance(value_node, ScalarNode):
                 return str(value_node.value)
         return ""
 
@@ -695,10 +712,10 @@ def load(text: str, *, dry_run: bool = False) -> Report:
     by_key = {plain(section.key): section for section in known}
     present: dict[str, Node] = {}
     for key_node, value_node in root.value:
-        key = plain(str(getattr(key_node, "value", "")))
+        key = plain(written(key_node))
         if key not in by_key:
             names = [section.key for section in known]
-            text = f"La rubrique « {getattr(key_node, 'value', '?')} » n'existe pas. {closest(key, names)}"
+            text = f"La rubrique « {written(key_node)} » n'existe pas. {closest(key, names)}"
             loading.complain(key_node, (), text)
         elif key in present:
             loading.complain(key_node, (), f"La rubrique « {key_node.value} » est écrite deux fois.")
@@ -725,7 +742,7 @@ def _parse(text: str) -> MappingNode:
         raise TownFileError(
             [Problem(line, "", f"Ce n'est pas du YAML lisible : {error.problem}.")]
         ) from error
-    except YAMLError as error:
+    except (YAMLError, RecursionError) as error:
         raise TownFileError([Problem(1, "", f"Ce n'est pas du YAML lisible : {error}.")]) from error
     if not isinstance(root, MappingNode):
         raise TownFileError(

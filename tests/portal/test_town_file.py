@@ -181,7 +181,7 @@ def test_a_trial_writes_nothing(db):
 
 
 def test_the_demo_town_comes_back_as_it_went(db):
-    town_file.load(DEMO)
+    assert town_file.load(DEMO).to_check == []
     written = town_file.export()
     report = town_file.load(written)
     assert (report.created, report.changed, report.removed) == ([], [], [])
@@ -330,6 +330,8 @@ def test_the_same_row_twice_is_a_mistake(db):
         "établissements: [[a]]",
         "[a]: b",
         "a: *b",
+        "? [a, b]\n: c",
+        "a: " + "[" * 2000 + "]" * 2000,
         "é: &a [*a]",
     ],
 )
@@ -352,6 +354,14 @@ def test_the_command_says_what_it_did(db, tmp_path):
     call_command("load_town", str(path), stdout=out)
     assert "Créé : établissement « École des Tilleuls »" in out.getvalue()
     assert "10 créés, 0 modifiés, 0 retirés, 0 inchangés." in out.getvalue()
+
+
+def test_the_command_says_what_to_look_at(db, tmp_path):
+    path = tmp_path / "town.yaml"
+    path.write_text("tarifs: [{code: repas, nom: Repas}]", encoding="utf-8")
+    out = StringIO()
+    call_command("load_town", str(path), stdout=out)
+    assert "À vérifier : Ligne 1 (tarifs › repas) : La grille est vide" in out.getvalue()
 
 
 def test_the_command_names_lines(db, tmp_path):

@@ -36,6 +36,8 @@ class Command(BaseCommand):
         ):
             for label in labels:
                 self.stdout.write(f"{verb} : {label}")
+        for remark in report.to_check:
+            self.stdout.write(f"À vérifier : {remark}")
         self.stdout.write(
             f"{len(report.created)} créés, {len(report.changed)} modifiés, {len(report.removed)} retirés, "
             f"{len(report.unchanged)} inchangés{' (essai : rien n’a été écrit)' if essai else ''}."
