@@ -1,53 +1,95 @@
 """The price and absence cases that towns publish, replayed through real rows and the price book."""
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from django.utils.text import slugify
+
 from billing import absences, pricing, published
-from billing.models import AbsencePolicy, FormulaTariff
+from billing.models import AbsencePolicy, FormulaTariff, TariffBand
 from billing.tariffs import PriceBook
 from portal.reservations.models import Activity, Formula
-from portal.reservations.town_replay import Case, register
+from portal.reservations.town_replay import Case, Document, name_of, register, rows, unreadable_rows, worked
+from portal.reservations.town_values import (
+    Unreadable,
+    first_of,
+    listed,
+    optional_amount,
+    optional_day,
+    plain,
+    read_amount,
+    read_day,
+    read_flag,
+    read_moment,
+    read_number,
+    within,
+)
 
 # Towns that date nothing mean today's tariff, whatever today is.
 ANY_DAY = date(2026, 11, 23)
-TRUE_WORDS = ("true", "oui", "yes", "1")
 
 
-def prices(town: Mapping[str, Any], meta: Mapping[str, Any]) -> Iterator[Case]:
-    for place, worked in enumerate(town.get("worked_prices") or [], start=1):
-        label = f"prix {place} ({worked.get('tariff')})"
-        if note := worked.get("note"):
-            label += f" {note}"
-
-        def run(worked: Mapping[str, Any] = worked) -> str | None:
-            return _check(town, worked)
-
-        yield Case(str(town.get("id")), label, run)
+def prices(town: Document, meta: Document) -> Iterator[Case]:
+    return worked(town, "worked_prices", _label, why_wrong)
 
 
-def _check(town: Mapping[str, Any], worked: Mapping[str, Any]) -> str | None:
-    expected = published.amount(worked["expect"])
-    tariffs = {str(row["id"]): row for row in town.get("tariffs") or []}
-    formula = _formula(str(town.get("id")))
-    wanted = [str(worked["tariff"]), *map(str, worked.get("extras") or [])]
-    for place, name in enumerate(wanted):
-        if name not in tariffs:
-            return f"le tarif « {name} » n'est pas dans le fichier"
-        tariff = published.write(tariffs[name], code=f"{place}-{name}"[:80])
-        FormulaTariff.objects.create(formula=formula, tariff=tariff, supplement=place > 0)
-        for own, case in published.own_tariffs(tariffs[name]):
-            if own in tariffs:
-                special = published.write(tariffs[own], code=f"{place}-{name}-{own}"[:80])
-                FormulaTariff.objects.create(formula=formula, tariff=special, supplement=place > 0, **case)
-    day = published.day(worked.get("date")) or _day_of(tariffs[wanted[0]])
+def _label(case: Document) -> str:
+    return " ".join(str(said) for said in (case.get("tariff"), case.get("note")) if said)
+
+
+def why_wrong(town: Document, case: Document) -> str | None:
+    """Prices one case through rows of the database: None when they cost what it says, else the reason.
+
+    Raises Unreadable.
+    """
+    with within("expect"):
+        expected = read_amount(case.get("expect"))
+    facts, name = facts_of(case), str(case.get("tariff"))
+    grids = _grids(town, name)
+    day = _read(optional_day, case, "date") or _day_among(grids)
+    formula = _formula(name_of(town))
+    _offer(town, name, formula, "tarif", day)
+    for place, grid in enumerate(grids):
+        for own, terms in published.own_tariffs(grid):
+            _offer(town, own, formula, f"tarif-{place}-{own}", day, **terms)
+    for place, extra in enumerate(listed(case.get("extras"))):
+        # Where the supplement has the same columns (allocataires, autres), it is read in the same one.
+        _offer(town, str(extra), formula, f"extra-{place}", day, column=facts.column, supplement=True)
     try:
-        got = PriceBook.load([formula.pk], day, day).price(formula.pk, facts(worked), day)
+        got = PriceBook.load([formula.pk], day, day).price(formula.pk, facts, day)
     except pricing.NoPrice as refusal:
         return f"attendu {expected}, refusé : {refusal}"
     return None if got.amount == expected else f"attendu {expected}, obtenu {got.amount} ({got.explanation})"
+
+
+def _grids(town: Document, name: str) -> list[Document]:
+    """The tariff's grid, or those that follow each other under its id."""
+    tariffs = rows(town, "tariffs")
+    grids = [row for row in tariffs if str(row.get("id")) == name]
+    if not grids:
+        near = difflib.get_close_matches(name, [str(row.get("id")) for row in tariffs], n=1)
+        hint = f" Vouliez-vous écrire « {near[0]} » ?" if near else ""
+        raise Unreadable(f"« {name} » n'est pas dans le fichier.{hint}", "tariffs")
+    return grids
+
+
+def _offer(
+    town: Document, name: str, formula: Formula, prefix: str, day: date, *, column: str = "", **terms: Any
+) -> None:
+    """Lets the formula be priced by the tariff of that name, in `column` where its grid has one."""
+    written = [
+        published.write(grid, code=f"{slugify(prefix)}-{place}"[:80])
+        for place, grid in enumerate(_grids(town, name))
+    ]
+    if sum(tariff.rule().in_force(day) for tariff in written) > 1:
+        raise Unreadable(f"Deux tarifs « {name} » sont en vigueur le {day:%d/%m/%Y}.", "tariffs")
+    for tariff in written:
+        own = column if column in tariff.columns else ""
+        FormulaTariff.objects.create(formula=formula, tariff=tariff, column=own, **terms)
 
 
 def _formula(code: str) -> Formula:
@@ -55,63 +97,104 @@ def _formula(code: str) -> Formula:
     return Formula.objects.create(activity=activity, code="formule", name="Formule")
 
 
-def _day_of(row: Mapping[str, Any]) -> date:
-    """A day on which an undated case may be read: within the tariff's own dates."""
-    first, last = published.day(row.get("valid_from")), published.day(row.get("valid_to"))
-    if first is not None and first > ANY_DAY:
-        return first
-    return last if last is not None and last < ANY_DAY else ANY_DAY
+def _day_among(grids: Sequence[Document]) -> date:
+    """A day on which an undated case may be read: today where a grid is in force, else the last one's own."""
+    spans = [
+        (optional_day(row.get("valid_from")) or date.min, optional_day(row.get("valid_to")) or date.max)
+        for row in grids
+    ]
+    if any(first <= ANY_DAY <= last for first, last in spans):
+        return ANY_DAY
+    first, last = max(spans)
+    return first if first > ANY_DAY else last
 
 
-def facts(worked: Mapping[str, Any]) -> pricing.Facts:
+def facts_of(case: Document) -> pricing.Facts:
     """What a worked case says of the family. A column it names is the one to read, and no other."""
-    column = str(worked.get("column") or "")
-    quotient = published.first_of(worked, "qf", "quotient")
-    units = published.first_of(worked, "units", "quantity", "hours")
-    minutes, unit = worked.get("minutes"), str(worked.get("unit") or "half_hour")
-    if units is None and minutes is not None:
-        units = pricing.started(int(minutes), pricing.Unit(published.UNITS.get(unit, "half_hour")))
+    column = str(case.get("column") or "")
     return pricing.Facts(
-        quotient=None if quotient is None else published.amount(quotient),
-        resident=_flag(worked, "resident", default=column not in published.OUTSIDE_COLUMNS),
-        rank=int(worked.get("rank") or 1),
-        children=int(published.first_of(worked, "children", "nb_children") or 1),
-        level=str(worked.get("level") or ""),
-        adult=_flag(worked, "adult"),
-        pai=_flag(worked, "pai"),
-        late=_flag(worked, "late"),
-        unreserved=_flag(worked, "unreserved") or _flag(worked, "unbooked"),
-        absent=_flag(worked, "absent") or _flag(worked, "absence"),
-        units=Decimal(1) if units is None else published.amount(units),
+        quotient=_read(optional_amount, case, "qf", "quotient"),
+        resident=_flag(case, "resident", default=column not in published.OUTSIDE_COLUMNS),
+        rank=_read(read_number, case, "rank") or 1,
+        children=_read(read_number, case, "children", "nb_children") or 1,
+        level=str(case.get("level") or ""),
+        adult=_flag(case, "adult"),
+        pai=_flag(case, "pai"),
+        late=_flag(case, "late"),
+        unreserved=_flag(case, "unreserved", "unbooked"),
+        absent=_flag(case, "absent", "absence"),
+        units=_units(case),
         column=column,
         final_column=bool(column),
     )
 
 
-def _flag(worked: Mapping[str, Any], key: str, *, default: bool = False) -> bool:
-    value = worked.get(key)
-    return default if value is None else str(value).lower() in TRUE_WORDS
+def _units(case: Document) -> Decimal:
+    units = _read(read_amount, case, "units", "quantity", "hours")
+    minutes = _read(read_number, case, "minutes")
+    if units is None and minutes is not None:
+        unit = published.UNITS.get(str(case.get("unit")), "half_hour")
+        units = Decimal(pricing.started(minutes, pricing.Unit(unit)))
+    return Decimal(1) if units is None else units
 
 
-def absence_cases(town: Mapping[str, Any], meta: Mapping[str, Any]) -> Iterator[Case]:
-    for place, worked in enumerate(town.get("worked_absences") or [], start=1):
-
-        def run(worked: Mapping[str, Any] = worked) -> str | None:
-            return _check_absence(town.get("absences") or {}, worked)
-
-        yield Case(str(town.get("id")), f"absence {place}", run)
+def _read(reader: Callable[[Any], Any], case: Document, *keys: str) -> Any:
+    value = first_of(case, *keys)
+    with within(keys[0]):
+        return None if value is None else reader(value)
 
 
-def _check_absence(said: Mapping[str, Any], worked: Mapping[str, Any]) -> str | None:
-    policy = AbsencePolicy.objects.create(**published.absence_policy(said))
+def _flag(case: Document, *keys: str, default: bool = False) -> bool:
+    said = _read(read_flag, case, *keys)
+    return default if said is None else bool(said)
+
+
+def unreadable_tariffs(town: Document) -> Iterator[str]:
+    """A sentence for each tariff that cannot be read, or whose bands overlap, with or without a case."""
+    return unreadable_rows(town, "tariffs", partial(_look_over, town))
+
+
+def _look_over(town: Document, row: Document) -> None:
+    grid = published.read(row)
+    published.check_words(row)
+    for own, _ in published.own_tariffs(row):
+        _grids(town, own)
+    bands = [band.rule() for band in grid.rows if isinstance(band, TariffBand)]
+    for problem in pricing.problems(bands) if bands else ():
+        if problem.trouble is pricing.Trouble.OVERLAP:
+            raise Unreadable(problem.sentence, "tariffs", name_of(row))
+
+
+def absence_cases(town: Document, meta: Document) -> Iterator[Case]:
+    return worked(town, "worked_absences", lambda case: str(case.get("first_absence")), why_wrongly_billed)
+
+
+def why_wrongly_billed(town: Document, case: Document) -> str | None:
+    """Bills one absence by a row of the database: None when it is billed as it says, else the reason.
+
+    Raises Unreadable.
+    """
+    with within("absent"):
+        absent = [read_day(one) for one in listed(first_of(case, "absent", "first_absence"))]
+    certificate = _read(read_moment, case, "certificate")
+    reason = published.REASONS.get(plain(case.get("reason")), absences.Reason.NONE)
+    with within("billed_days"):
+        expected = read_number(case.get("billed_days"))
+    policy = AbsencePolicy.objects.create(**published.absence_policy(town.get("absences") or {}))
     policy.refresh_from_db()
-    absent = [published.day(one) for one in worked.get("absent") or [worked["first_absence"]]]
-    certificate = published.moment(worked.get("certificate"))
-    reason = published.REASONS.get(str(worked.get("reason") or ""), absences.Reason.NONE)
-    billed = absences.billed_days(policy.rule(), [one for one in absent if one], certificate, reason)
-    expected = int(worked["billed_days"])
+    billed = absences.billed_days(policy.rule(), absent, certificate, reason)
     return None if len(billed) == expected else f"attendu {expected} jours facturés, obtenu {len(billed)}"
 
 
-register("prices", prices)
-register("absences", absence_cases)
+register("prices", prices, unreadable_tariffs)
+
+
+def unreadable_absences(town: Document) -> Iterator[str]:
+    """A sentence when the rule of absences cannot be read, with or without a case."""
+    try:
+        published.absence_policy(town.get("absences") or {})
+    except Unreadable as error:
+        yield str(error)
+
+
+register("absences", absence_cases, unreadable_absences)

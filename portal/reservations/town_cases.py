@@ -4,19 +4,19 @@ The kinds of the file are read generously (a missing hour is the whole day, `thu
 list), as a town's page would be. What cannot be read fails its cases with the reason.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time, timedelta
 from typing import Any
 
-from django.utils import timezone
+from django.core.exceptions import ValidationError
+from django.db import models
 
 from portal import town as town_module
 from portal.models import Town
 from portal.reservations import deadlines, rule_rows
 from portal.reservations.calendars import OpenDays
 from portal.reservations.deadlines import TableRow, Timing
-from portal.reservations.fields import WEEKDAYS, mask_of
+from portal.reservations.fields import mask_of
 from portal.reservations.holiday_proposals import public_holidays, school_holidays
 from portal.reservations.models import (
     DeadlineRule,
@@ -25,11 +25,23 @@ from portal.reservations.models import (
     PublicHoliday,
     SchoolHoliday,
 )
-from portal.reservations.town_replay import Case, register
+from portal.reservations.town_replay import Case, Document, name_of, register, rows, unreadable_rows, worked
+from portal.reservations.town_values import (
+    LAST_MINUTE,
+    Unreadable,
+    first_of,
+    listed,
+    plain,
+    read_day,
+    read_flag,
+    read_moment,
+    read_number,
+    read_time,
+    read_weekday,
+    within,
+)
 
-Document = Mapping[str, Any]
-ENGLISH_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-LAST_MINUTE = time(23, 59)
+Audience = DeadlineWindow.Audience
 ALWAYS = (date(2000, 1, 1), date(2099, 12, 31))
 EXPECTED = {
     "on_time": Timing.ON_TIME,
@@ -48,37 +60,44 @@ UNITS = {
     "open": "open",
     "school": "school",
 }
+AUDIENCES = {
+    "all": Audience.ALL,
+    "resident": Audience.RESIDENT,
+    "residents": Audience.RESIDENT,
+    "non_resident": Audience.NON_RESIDENT,
+    "non_residents": Audience.NON_RESIDENT,
+    "nonresident": Audience.NON_RESIDENT,
+}
 WEEKEND = ("weekend", "weekends", "week-end", "week-ends")
 PUBLIC_HOLIDAYS = ("holiday", "holidays", "public_holiday", "public_holidays", "ferie", "feries")
 SCHOOL_HOLIDAYS = ("school_holiday", "school_holidays", "vacances", "vacation", "vacations")
 AFTER_HOLIDAYS = ("after_holidays", "after_school_holidays", "first_day_after_holidays", "rentree")
 
 
-class Unreadable(ValueError):
-    """Something of the file that no reading covers; the text says what."""
-
-
 def deadline_cases(town: Document, meta: Document) -> Iterator[Case]:
     """A case for each of the town's `worked_deadlines`."""
-    for case in town.get("worked_deadlines") or []:
-        label = (
-            f"{case.get('service')} {case.get('action')} {case.get('attempt')} → {case.get('target')} "
-            f"({case.get('expect')})"
-        )
-        yield Case(str(town.get("id") or town.get("name")), label, partial(why_wrong, town, case))
+    return worked(town, "worked_deadlines", _label, why_wrong)
+
+
+def _label(case: Document) -> str:
+    said = [case.get(key) for key in ("service", "action", "attempt", "target", "expect")]
+    return "{} {} {} → {} ({})".format(*said)
 
 
 def why_wrong(town: Document, case: Document) -> str | None:
-    """Replays one case through rows of the database: None when they decide as expected, else the reason."""
+    """Replays one case through rows of the database: None when they decide as expected, else the reason.
+
+    Raises Unreadable.
+    """
     expected = EXPECTED.get(str(case.get("expect")))
     if expected is None:
-        return f"unknown expectation « {case.get('expect')} »"
-    try:
-        attempt, target = read_moment(case.get("attempt")), read_day(case.get("target"))
-        published = published_rule(town, case)
-        row = make_row(town, published)
-    except Unreadable as error:
-        return str(error)
+        raise Unreadable(f"« {case.get('expect')} » n'est pas prévu : {', '.join(EXPECTED)}.", "expect")
+    with within("attempt"):
+        attempt = read_moment(case.get("attempt"))
+    with within("target"):
+        target = read_day(case.get("target"))
+    published = published_rule(town, case)
+    row = make_row(town, published)
     resident = is_resident(case, published)
     calendar = make_calendar(town, min(attempt.date(), target), max(attempt.date(), target))
     rule = DeadlineRule.objects.get(pk=row.pk).rule()
@@ -92,8 +111,13 @@ def why_wrong(town: Document, case: Document) -> str | None:
     found = limits.timing(attempt)
     if found is expected:
         return None
-    bounds = f"from {limits.opens} to {limits.closes}"
-    return f"expected {expected.value}, found {found.value} ({bounds}; {row.sentence})"
+    bounds = f"de {limits.opens or 'toujours'} à {limits.closes}"
+    return f"attendu {expected.value}, obtenu {found.value} ({bounds} ; {row.sentence})"
+
+
+def unreadable_rules(town: Document) -> Iterator[str]:
+    """A sentence for each rule that cannot be read, whether a case asks for it or not."""
+    return unreadable_rows(town, "rules", lambda rule: (_fits(rule, {}), read_rule(town, rule)))
 
 
 # Which published rule ------------------------------------------------------------------------------------
@@ -101,50 +125,55 @@ def why_wrong(town: Document, case: Document) -> str | None:
 
 def published_rule(town: Document, case: Document) -> Document:
     """The town's rule for the case's service and action; by audience or by dates when several fit."""
-    service, action = case.get("service"), case.get("action")
-    fitting = [
-        rule
-        for rule in town.get("rules") or []
-        if (
-            case["rule"] == rule.get("id")
-            if "rule" in case
-            else _names(rule.get("services") or rule.get("service"), service)
-        )
-        and _names(rule.get("actions") or rule.get("action"), action)
-    ]
+    fitting = [rule for rule in rows(town, "rules") if _fits(rule, case)]
     if not fitting:
-        raise Unreadable(f"no rule for service « {service} », action « {action} »")
+        service, action = case.get("service"), case.get("action")
+        raise Unreadable(f"aucune règle pour le service « {service} », action « {action} ».", "rules")
     told = _told_residence(case)
     if told is not None:
-        own = "resident" if told else "non_resident"
-        fitting = [rule for rule in fitting if rule.get("audience") in (None, "all", own)] or fitting
+        own = Audience.RESIDENT if told else Audience.NON_RESIDENT
+        fitting = [rule for rule in fitting if _audience(rule) in (Audience.ALL, own)] or fitting
     target = read_day(case.get("target"))
     covering = [rule for rule in fitting if any(first <= target <= last for first, last in _covered(rule))]
     undated = [rule for rule in fitting if not rule.get("windows")]
     return (covering or undated or fitting)[0]
 
 
+def _fits(rule: Document, case: Document) -> bool:
+    services, actions = first_of(rule, "services", "service"), first_of(rule, "actions", "action")
+    named = case["rule"] == rule.get("id") if "rule" in case else _names(services, case.get("service"))
+    return named and _names(actions, case.get("action"))
+
+
 def _names(known: Any, name: Any) -> bool:
-    return known is None or name is None or name in ([known] if isinstance(known, str) else known)
+    return known is None or name is None or name in listed(known)
 
 
 def _covered(rule: Document) -> list[tuple[date, date]]:
-    return [_days_of(window) for window in rule.get("windows") or []]
+    with within("rules", name_of(rule)):
+        return [_days_of(window) for window in _windows_of(rule)]
 
 
 def _told_residence(case: Document) -> bool | None:
     for name, answer in (("resident", True), ("non_resident", False), ("nonresident", False)):
         if name in case:
-            return bool(case[name]) == answer
-    if case.get("audience") in ("resident", "non_resident"):
-        return case["audience"] == "resident"
-    return None
+            with within(name):
+                return read_flag(case[name]) == answer
+    audience = _audience(case)
+    return None if audience == Audience.ALL else audience == Audience.RESIDENT
+
+
+def _audience(row: Document) -> str:
+    word = plain(row.get("audience") or "all")
+    if word not in AUDIENCES:
+        raise Unreadable(f"« {row['audience']} » n'est pas prévu : {', '.join(AUDIENCES)}.", "audience")
+    return AUDIENCES[word]
 
 
 def is_resident(case: Document, rule: Document) -> bool:
     """As the case says; else as the rule that was chosen for it says; else resident."""
     told = _told_residence(case)
-    return rule.get("audience") != "non_resident" if told is None else told
+    return _audience(rule) != Audience.NON_RESIDENT if told is None else told
 
 
 def period_start(case: Document, rule: Document, target: date, calendar: OpenDays) -> date:
@@ -163,35 +192,51 @@ def period_start(case: Document, rule: Document, target: date, calendar: OpenDay
 
 def make_row(town: Document, rule: Document) -> DeadlineRule:
     """Saves the published rule as the rows an agent would fill in. Raises Unreadable."""
-    row = DeadlineRule(name=f"{town.get('id')} – {rule.get('id')}"[:120])
-    _read_counting(row, rule)
-    kind = str(rule.get("type"))
-    reader = KINDS.get(kind)
-    if reader is None:
-        raise Unreadable(f"unknown rule type « {kind} »")
-    reader(row, rule)
-    if found := rule_rows.problems(row):
-        raise Unreadable(f"incomplete rule: {found}")
-    row.full_clean()
+    row, windows = read_rule(town, rule)
     row.save()
-    if row.kind == DeadlineRule.Kind.WINDOWS:
-        audience = rule.get("audience") or DeadlineWindow.Audience.ALL
-        for window in rule.get("windows") or [rule]:
-            _save_window(row, window, audience)
+    for window in windows:
+        window.rule = row
+        window.save()
     return row
 
 
+def read_rule(town: Document, rule: Document) -> tuple[DeadlineRule, list[DeadlineWindow]]:
+    """The rows, not saved. Raises Unreadable."""
+    with within("rules", name_of(rule)):
+        row = DeadlineRule(name=f"{name_of(town)} – {name_of(rule)}"[:120])
+        _read_counting(row, rule)
+        kind = str(rule.get("type"))
+        if kind not in KINDS:
+            raise Unreadable(f"« {kind} » n'est pas prévu : {', '.join(KINDS)}.", "type")
+        KINDS[kind](row, rule)
+        if found := rule_rows.problems(row):
+            raise Unreadable(" ".join(found.values()))
+        _clean(row)
+        windows = []
+        if row.kind == DeadlineRule.Kind.WINDOWS:
+            windows = [_window(window, _audience(rule)) for window in _windows_of(rule) or [rule]]
+        return row, windows
+
+
+def _clean(row: models.Model, exclude: Sequence[str] = ()) -> None:
+    try:
+        row.full_clean(exclude=exclude)
+    except ValidationError as error:
+        raise Unreadable(" ".join(error.messages)) from error
+
+
 def _read_counting(row: DeadlineRule, rule: Document) -> None:
-    row.at = read_time(rule.get("time"))
-    row.inclusive = bool(rule.get("inclusive", not rule.get("exclusive", False)))
-    unit = rule.get("unit") or rule.get("day_unit") or rule.get("days")
-    if isinstance(unit, str):
-        if _plain(unit) not in UNITS:
-            raise Unreadable(f"unknown unit « {unit} »")
-        row.day_unit = UNITS[_plain(unit)]
+    with within("time"):
+        row.at = read_time(rule.get("time"))
+    row.inclusive = read_flag(rule.get("inclusive", not rule.get("exclusive", False)))
+    unit = first_of(rule, "unit", "day_unit", "days")
+    if isinstance(unit, str) and not unit.isdigit():
+        if plain(unit) not in UNITS:
+            raise Unreadable(f"« {unit} » n'est pas prévu : {', '.join(UNITS)}.", "unit")
+        row.day_unit = UNITS[plain(unit)]
     weekdays = []
-    for skipped in _listed(rule.get("skip")):
-        word = _plain(skipped)
+    for skipped in listed(rule.get("skip")):
+        word = plain(skipped)
         if word in WEEKEND:
             row.skip_weekends = True
         elif word in PUBLIC_HOLIDAYS:
@@ -199,30 +244,30 @@ def _read_counting(row: DeadlineRule, rule: Document) -> None:
         elif word in SCHOOL_HOLIDAYS:
             row.from_last_school_day = True
         else:
-            weekdays.append(read_weekday(skipped))
+            with within("skip"):
+                weekdays.append(read_weekday(skipped))
     row.skip_weekdays = mask_of(weekdays)
     # « Rentrée : le dernier jour de classe avant les vacances », under whatever name.
-    told = any("last_school_day" in f"{key} {value}" for key, value in rule.items())
-    if told or any(rule.get(key) for key in AFTER_HOLIDAYS):
+    told = [key for key, value in rule.items() if "last_school_day" in f"{key} {value}"]
+    if any(rule.get(key) for key in (*told, *AFTER_HOLIDAYS)):
         row.from_last_school_day = True
 
 
 def _days_before(row: DeadlineRule, rule: Document) -> None:
     row.kind, row.number = DeadlineRule.Kind.DAYS_BEFORE, _number(rule, "n", "days", "number")
-    table = {read_weekday(day): limit for day, limit in (rule.get("explicit_table") or {}).items()}
+    table = _table(rule, "explicit_table", row.at)
     if table and not _agrees(row, table):
         row.kind = DeadlineRule.Kind.WEEKDAY_TABLE
-        row.table = rule_rows.write_table({day: _table_row(limit, row.at) for day, limit in table.items()})
+        row.table = rule_rows.write_table(table)
 
 
-def _agrees(row: DeadlineRule, table: Mapping[int, Any]) -> bool:
+def _agrees(row: DeadlineRule, table: Mapping[int, TableRow | None]) -> bool:
     """Whether the table a town prints is what its rule gives in a week without holidays."""
     plain_weeks = OpenDays(
         activity=None, establishment=None, public_holidays={}, school_holidays={}, school_years=[]
     )
     rule, monday = row.rule(), date(2026, 6, 1)
-    for day, limit in table.items():
-        expected = _table_row(limit, row.at)
+    for day, expected in table.items():
         found = deadlines.cutoff(rule, monday + timedelta(days=day), plain_weeks)
         if expected is None or found is None or found.weekday() != expected.weekday:
             return False
@@ -230,27 +275,26 @@ def _agrees(row: DeadlineRule, table: Mapping[int, Any]) -> bool:
 
 
 def _working_days_before(row: DeadlineRule, rule: Document) -> None:
-    _days_before(row, rule)
     row.day_unit = DeadlineRule.DayUnit.WORKING
+    _days_before(row, rule)
 
 
 def _hours_before(row: DeadlineRule, rule: Document) -> None:
     row.kind, row.number = DeadlineRule.Kind.HOURS_BEFORE, _number(rule, "n", "hours", "number")
-    row.reference_time = read_time(rule.get("reference") or rule.get("reference_time") or "00:00") or time()
+    row.reference_time = read_time(first_of(rule, "reference", "reference_time")) or time()
 
 
 def _week_before(row: DeadlineRule, rule: Document) -> None:
-    row.kind, row.weekday = (
-        DeadlineRule.Kind.WEEK_BEFORE,
-        read_weekday(rule.get("day") or rule.get("weekday")),
-    )
+    row.kind = DeadlineRule.Kind.WEEK_BEFORE
+    with within("day"):
+        row.weekday = read_weekday(first_of(rule, "day", "weekday"))
     row.number = _number(rule, "weeks", "n", "number", default=1)
 
 
 def _weekday_table(row: DeadlineRule, rule: Document) -> None:
     row.kind = DeadlineRule.Kind.WEEKDAY_TABLE
-    row.table = _table(rule.get("map") or rule.get("table"), row.at)
-    row.holiday_monday_table = _table(rule.get("if_monday_holiday"), row.at)
+    row.table = rule_rows.write_table(_table(rule, "map" if "map" in rule else "table", row.at))
+    row.holiday_monday_table = rule_rows.write_table(_table(rule, "if_monday_holiday", row.at))
 
 
 def _same_day(row: DeadlineRule, rule: Document) -> None:
@@ -298,28 +342,38 @@ KINDS = {
 }
 
 
-def _save_window(row: DeadlineRule, window: Document, audience: str) -> None:
+def _windows_of(rule: Document) -> list[Document]:
+    windows = rule.get("windows") or []
+    if not isinstance(windows, list) or not all(isinstance(window, Mapping) for window in windows):
+        text = "Une liste de fenêtres est attendue : {covers_from, covers_to, opens, closes}."
+        raise Unreadable(text, "windows")
+    return windows
+
+
+def _window(window: Document, audience: str) -> DeadlineWindow:
     first, last = _days_of(window)
-    saved = DeadlineWindow(
-        rule=row,
-        covers_from=first,
-        covers_to=last,
-        opens_at=read_moment(window["opens"]) if window.get("opens") else None,
-        closes_at=read_moment(window["closes"], last_minute=True) if window.get("closes") else None,
-        audience=window.get("audience") or audience,
-    )
-    saved.full_clean()
-    saved.save()
+    with within("opens"):
+        opens = read_moment(window["opens"]) if window.get("opens") else None
+    with within("closes"):
+        closes = read_moment(window["closes"], last_minute=True) if window.get("closes") else None
+    own = _audience(window) if window.get("audience") else audience
+    row = DeadlineWindow(covers_from=first, covers_to=last, opens_at=opens, closes_at=closes, audience=own)
+    _clean(row, exclude=["rule"])
+    return row
 
 
 def _days_of(window: Document) -> tuple[date, date]:
     first, last = window.get("covers_from"), window.get("covers_to")
-    return read_day(first) if first else ALWAYS[0], read_day(last) if last else ALWAYS[1]
+    with within("windows"):
+        return read_day(first) if first else ALWAYS[0], read_day(last) if last else ALWAYS[1]
 
 
-def _table(table: Any, at: time | None) -> dict[str, Any]:
-    rows = {read_weekday(day): _table_row(limit, at) for day, limit in (table or {}).items()}
-    return rule_rows.write_table(rows)
+def _table(rule: Document, key: str, at: time | None) -> dict[int, TableRow | None]:
+    table = rule.get(key) or {}
+    with within(key):
+        if not isinstance(table, Mapping):
+            raise Unreadable("Un tableau est attendu ici, par exemple {mon: [thu, '15:00']}.")
+        return {read_weekday(day): _table_row(limit, at) for day, limit in table.items()}
 
 
 def _table_row(limit: Any, at: time | None) -> TableRow | None:
@@ -328,86 +382,18 @@ def _table_row(limit: Any, at: time | None) -> TableRow | None:
         return None
     if isinstance(limit, Mapping):
         limit = [limit.get("day"), limit.get("time")]
-    weekday, *rest = limit if isinstance(limit, Sequence) and not isinstance(limit, str) else [limit]
+    weekday, *rest = listed(limit) or [None]
     return TableRow(read_weekday(weekday), read_time(rest[0]) if rest else at)
 
 
-# Values --------------------------------------------------------------------------------------------------
-
-
 def _number(rule: Document, *names: str, default: int | None = None) -> int:
-    for name in names:
-        try:
-            return int(rule[name])
-        except KeyError:
-            continue
-        except (TypeError, ValueError) as error:
-            raise Unreadable(f"« {rule[name]} » is not a number") from error
-    if default is None:
-        raise Unreadable(f"the rule says no « {names[0]} »")
-    return default
-
-
-def _plain(word: Any) -> str:
-    return str(word).strip().lower().replace("é", "e")
-
-
-def _listed(value: Any) -> Iterable[Any]:
+    value = first_of(rule, *names)
+    if value is None and default is not None:
+        return default
     if value is None:
-        return []
-    return value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-
-
-def read_weekday(word: Any) -> int:
-    """0 is Monday: « mon », « monday », « lundi »."""
-    name = _plain(word)
-    for day in range(7):
-        if len(name) >= 3 and (name.startswith(ENGLISH_DAYS[day]) or WEEKDAYS[day].startswith(name)):
-            return day
-    raise Unreadable(f"« {word} » is not a weekday")
-
-
-def read_time(value: Any) -> time | None:
-    """'09:00', '9h', '12h30', '24:00', or 540 (09:00 read as minutes by YAML 1.1); None is the whole day."""
-    if value is None or isinstance(value, time):
-        return value
-    if isinstance(value, int):
-        value = f"{value // 60:02}:{value % 60:02}"
-    hours, _, minutes = _plain(value).replace("h", ":").replace(" ", "").partition(":")
-    try:
-        if int(hours) == 24:
-            return LAST_MINUTE
-        return time(int(hours), int(minutes[:2] or 0))
-    except ValueError as error:
-        raise Unreadable(f"« {value} » is not an hour") from error
-
-
-def read_day(value: Any) -> date:
-    """A date, or the day of a moment."""
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(str(value)[:10])
-    except ValueError as error:
-        raise Unreadable(f"« {value} » is not a date") from error
-
-
-def read_moment(value: Any, *, last_minute: bool = False) -> datetime:
-    """A local moment, made aware. A date alone is its first moment, or its last minute with `last_minute`."""
-    if isinstance(value, datetime):
-        moment = value
-    elif isinstance(value, date) or len(str(value)) == 10:
-        moment = datetime.combine(read_day(value), LAST_MINUTE if last_minute else time())
-    elif str(value)[11:13] == "24":
-        moment = datetime.combine(read_day(value), time()) + timedelta(days=1)
-    else:
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError as error:
-            raise Unreadable(f"« {value} » is not a moment") from error
-    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+        raise Unreadable(f"Le champ « {names[0]} » manque.")
+    with within(names[0]):
+        return read_number(value)
 
 
 # The calendar around a case --------------------------------------------------------------------------------
@@ -415,7 +401,8 @@ def read_moment(value: Any, *, last_minute: bool = False) -> datetime:
 
 def make_calendar(town: Document, first: date, last: date) -> OpenDays:
     """Saves the town's public and school holidays around the case, and reads them back as the portal does."""
-    zone, region = town.get("zone") or Town.Zone.A, town.get("region") or Town.Region.METROPOLE
+    zone = _choice(town, "zone", Town.Zone.A)
+    region = _choice(town, "region", Town.Region.METROPOLE)
     Town(name=str(town.get("name"))[:120], zone=zone, region=region).save()
     years = range(first.year - 2, last.year + 1)
     PublicHoliday.objects.bulk_create(
@@ -432,9 +419,18 @@ def make_calendar(town: Document, first: date, last: date) -> OpenDays:
     return OpenDays.load(None, establishment, first, last)
 
 
+def _choice(town: Document, key: str, usual: models.TextChoices) -> str:
+    """A choice by its value or its French label: « alsace », « Alsace-Moselle »."""
+    said = plain(town.get(key) or usual.value)
+    for value, label in type(usual).choices:
+        if said in (plain(value), plain(label)):
+            return str(value)
+    raise Unreadable(f"« {town[key]} » n'est pas prévu : {', '.join(type(usual).labels)}.", key)
+
+
 def _open_weekdays(town: Document) -> int:
     days = town.get("open_days")
-    return mask_of(map(read_weekday, days)) if days else mask_of(range(5))
+    return mask_of(map(read_weekday, listed(days))) if days else mask_of(range(5))
 
 
-register("deadlines", deadline_cases)
+register("deadlines", deadline_cases, unreadable_rules)

@@ -1,14 +1,17 @@
 """Tariffs of real towns: replayed through rows, and carried by the town's file without a difference."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from billing import published
+from billing import pricing, published
 from billing.models import FormulaTariff, Tariff
 from portal.reservations import town_file, town_replay
+from portal.reservations.management.commands.replay_towns import Command
 
 TOWNS = town_replay.read(Path(__file__).parent.parent / "data" / "towns.yaml")
+COMMUNES = town_replay.read(Path(__file__).parent.parent / "data" / "communes.yaml")
 PRICE_CASES = list(town_replay.cases(TOWNS, "prices"))
 
 
@@ -25,8 +28,133 @@ def test_absence_that_a_town_publishes(case):
 
 
 @pytest.mark.django_db
+def test_invented_towns_are_decided_as_their_words_say():
+    outcomes = {str(case): Command().outcome(case) for case in town_replay.cases(COMMUNES)}
+    assert {case: reason for case, reason in outcomes.items() if reason} == {}
+    assert len(outcomes) > 160
+    assert list(town_replay.remarks(COMMUNES)) == []
+
+
+REPAS = {"id": "repas", "type": "flat", "price": "4.00"}
+BANDS = {"id": "repas", "type": "bands"}
+EFFORT = {"id": "repas", "type": "effort"}
+
+
+def answers(*towns):
+    """Why each case of these towns fails, or None."""
+    return [Command().outcome(case) for case in town_replay.cases({"towns": towns})]
+
+
+def answer(row, /, **case):
+    """Why a case of that tariff fails, or None."""
+    [said] = answers({"id": "ici", "tariffs": [row], "worked_prices": [{"tariff": "repas"} | case]})
+    return said
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("tariff", "reason"),
+    [
+        ({"id": "repas", "type": "forfait"}, "tariffs › repas › type : « forfait » n'est pas prévu"),
+        ({"id": "repas", "type": "flat"}, "tariffs › repas : Le champ « price »"),
+        (REPAS | {"price": "-2"}, "tariffs › repas : « -2.00 » n'est pas un prix."),
+        (REPAS | {"price": "cher"}, "tariffs › repas : « cher » n'est pas un montant."),
+        (BANDS, "tariffs › repas › bands : Au moins une tranche est attendue."),
+        (BANDS | {"bands": ["une"]}, "tariffs › repas › bands › 1 : Une tranche a la forme"),
+        (BANDS | {"bands": [{"min": "0"}]}, "tariffs › repas › bands › 1 : Le champ « price »"),
+        (
+            BANDS | {"bands": [{"min": "500", "max": "0", "price": "1"}]},
+            "La tranche finit avant de commencer.",
+        ),
+        (BANDS | {"bands": [{"min": "-5", "price": "1"}]}, "Un montant n'est jamais négatif."),
+        (EFFORT | {"floor": "1"}, "tariffs › repas : Le champ « rate_percent » manque."),
+        (EFFORT | {"rate_percent": "un"}, "tariffs › repas › rate_percent : « un » n'est pas un montant."),
+        (EFFORT | {"rate_percent": "1", "floor": "5", "ceiling": "2"}, "Le plafond est sous le plancher."),
+        (REPAS | {"late": {"add": "peu"}}, "tariffs › repas › late › add : « peu » n'est pas un montant."),
+        (REPAS | {"late": {"multiply": "-2"}}, "Un prix ou un coefficient n'est jamais négatif."),
+        (REPAS | {"late": {"tariff": "tard"}}, "tariffs : « tard » n'est pas dans le fichier."),
+        (REPAS | {"valid_from": "hier"}, "« hier » n'est pas une date"),
+        (REPAS | {"rank": {"deux": {"add": "1"}}}, "tariffs › repas › rank › deux : « deux » n'est pas"),
+    ],
+)
+def test_a_tariff_that_cannot_be_read_says_where(tariff, reason):
+    assert reason in answer(tariff, expect="4.00")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        ({}, "expect : La valeur manque."),
+        ({"expect": "gratuit"}, "expect : « gratuit » n'est pas un montant."),
+        ({"expect": "4", "tariff": "repass"}, "Vouliez-vous écrire « repas » ?"),
+        ({"expect": "4", "extras": ["gouter"]}, "tariffs : « gouter » n'est pas dans le fichier."),
+        ({"expect": "4", "qf": "abc"}, "qf : « abc » n'est pas un montant."),
+        ({"expect": "4", "rank": "premier"}, "rank : « premier » n'est pas un nombre entier."),
+        ({"expect": "4", "resident": "peut-être"}, "resident : « peut-être » n'est ni oui ni non."),
+        ({"expect": "4", "date": "hier"}, "date : « hier » n'est pas une date"),
+        ({"expect": "4", "units": "-1"}, "refusé : Une quantité n'est jamais négative."),
+    ],
+)
+def test_a_case_that_cannot_be_read_says_where(case, reason):
+    assert reason in answer(REPAS, **case)
+
+
+@pytest.mark.django_db
+def test_two_grids_of_one_name_may_follow_each_other_but_not_hold_together():
+    first, then = REPAS | {"valid_to": "2026-12-31"}, REPAS | {"price": "5.00", "valid_from": "2027-01-01"}
+    worked = {"tariff": "repas", "date": "2027-01-01", "expect": "5.00"}
+    assert answers(
+        {"id": "a", "tariffs": [first, then], "worked_prices": [worked]},
+        {"id": "b", "tariffs": [REPAS, REPAS], "worked_prices": [worked]},
+    ) == [None, "tariffs : Deux tarifs « repas » sont en vigueur le 01/01/2027."]
+
+
+@pytest.mark.django_db
+def test_words_without_effect_leave_the_other_cases_alone_and_are_to_be_looked_at():
+    town = {"id": "ici", "tariffs": [REPAS | {"late": "environ 50 %"}]}
+    assert answers(town | {"worked_prices": [{"tariff": "repas", "expect": "4.00"}]}) == [None]
+    [remark] = town_replay.remarks({"towns": [town]})
+    assert remark.text.startswith("tariffs › repas › late : « environ 50 % » reste sans effet")
+
+
+@pytest.mark.django_db
+def test_bands_that_overlap_are_to_be_looked_at():
+    bands = [{"min": "0", "max": "500", "price": "1"}, {"min": "400", "max": None, "price": "2"}]
+    town = {"id": "ici", "tariffs": [BANDS | {"bands": bands}]}
+    assert [remark.text for remark in town_replay.remarks({"towns": [town]})] == [
+        "tariffs › repas : Deux tranches se chevauchent, de 400 à 500 : la tranche du dessous compte."
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("said", "billed"),
+    [
+        ({"maladie": "non facturée si certificat sous 48h"}, 0),
+        ({"maladie": "facturée sauf certificat sous 3 jours"}, 0),
+        ({"maladie": "facturée, même avec certificat"}, 3),
+        ({"maladie": "non facturée, deux jours de carence"}, 2),
+        ({"type": "carence", "days": 1}, 1),
+        ("non facturée sur certificat, 1 jour de carence", 1),
+        ({"maladie": "non remboursée"}, 3),
+        ({"maladie": "remboursée sur certificat", "carence": "2 jours"}, 2),
+        ({"within_hours": "48h", "carence_days": 0}, 0),
+        ({"certificate": "never"}, 3),
+    ],
+)
+def test_the_words_of_a_rule_of_absences(said, billed):
+    worked = {
+        "absent": ["2026-11-30", "2026-12-01", "2026-12-03"],
+        "certificate": "2026-12-01T09:00",
+        "billed_days": billed,
+    }
+    assert answers({"id": "ici", "absences": said, "worked_absences": [worked]}) == [None]
+
+
+@pytest.mark.django_db
 def test_every_published_tariff_survives_the_town_file(canteen):
-    for town in TOWNS["towns"]:
+    for town in [*TOWNS["towns"], *COMMUNES["towns"]]:
         for place, row in enumerate(town.get("tariffs") or []):
             tariff = published.write(row, f"{town['id']}-{place}".replace("_", "-"))
             if place == 0:
@@ -39,6 +167,94 @@ def test_every_published_tariff_survives_the_town_file(canteen):
     town_file.load(text)
     assert {tariff.code: tariff.rule() for tariff in Tariff.objects.with_rules()} == rules
     assert town_file.export() == text
+
+
+TARIFF = """
+tarifs:
+- code: repas
+  nom: Repas
+"""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("rest", "remark"),
+    [
+        ("  tranches: [{de: 0, à: 500, prix: 1}, {de: 400, prix: 2}]", "Deux tranches se chevauchent"),
+        ("  tranches: []", "La grille est vide : ajoutez au moins une tranche."),
+        ("  principe: unique", "Un prix unique a une seule ligne, sans bornes."),
+        ("  principe: taux_d'effort", "Ce tarif n'a pas encore de taux."),
+        (
+            "  principe: taux_d'effort\n  taux: [{quotient_du_plancher: 300, quotient_du_plafond: 900}]",
+            "Un tarif progressif a un plancher, un plafond, et le quotient de chacun.",
+        ),
+        (
+            "  tranches: [{de: 0, prix: {r1: 2}}]\n"
+            "  règles_particulières: [{quand: hors_commune, effet: colonne, colonne: ext}]",
+            "La grille n'a pas la colonne « ext » d'une règle particulière.",
+        ),
+        (
+            "  tranches: [{de: 0, prix: 2}]\n  sans_quotient: tranche\n  tranche_sans_quotient: Z",
+            "La tranche « Z », sans quotient, n'est pas dans la grille.",
+        ),
+        (
+            "  tranches: [{de: 0, prix: {demi: 2, journee: 3}}]",
+            "Écrivez toutes les colonnes dans « colonnes »",
+        ),
+        (
+            "  tranches: [{de: 0, prix: {r1: 2}}]\n"
+            "  formules: [{formule: restauration-scolaire/repas, colonne: r9}]",
+            "La grille n'a pas la colonne « r9 » de la formule « Repas ».",
+        ),
+    ],
+)
+def test_what_the_desk_would_warn_of_is_said_and_loaded(canteen, rest, remark):
+    [said] = town_file.load(TARIFF + rest).to_check
+    assert said.startswith(f"Ligne 3 (tarifs › repas) : {remark}")
+    assert Tariff.objects.get().code == "repas"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("rest", "refusal"),
+    [
+        (
+            "  règles_particulières: [{quand: hors_délai, effet: prix, valeur: -3}]",
+            "Un prix ou un coefficient n'est jamais négatif.",
+        ),
+        (
+            "  règles_particulières: [{quand: hors_commune, effet: multiplie, valeur: -1.5}]",
+            "Un prix ou un coefficient n'est jamais négatif.",
+        ),
+        ("  part_de_garde: 250", "Une part ne dépasse pas cent pour cent."),
+    ],
+)
+def test_amounts_that_make_no_sense_are_refused(db, rest, refusal):
+    with pytest.raises(town_file.TownFileError, match="Ligne 5") as error:
+        town_file.load(TARIFF + rest)
+    assert refusal in str(error.value)
+    assert not Tariff.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "grid",
+    [
+        "  tranches: [{prix: {demi: 3, journee: 5}}]",
+        "  principe: taux_d'effort\n  taux: [{colonne: demi, taux: 0.3}, {colonne: journee, taux: 0.5}]",
+    ],
+)
+def test_without_a_column_a_formula_pays_the_first_of_the_tariff_whatever_the_order_of_its_prices(grid):
+    town_file.load(TARIFF + "  colonnes: [journee, demi]\n" + grid)
+    facts = pricing.Facts(quotient=Decimal(1000))
+    assert pricing.price(Tariff.objects.get().rule(), facts).amount == Decimal("5.00")
+
+
+@pytest.mark.django_db
+def test_amounts_are_written_as_people_write_them():
+    town_file.load(TARIFF + "  tranches: [{de: 0, à: 1 250, prix: '2,50 €'}, {de: '1\u202f250,01', prix: 3}]")
+    low, high = Tariff.objects.get().rule().bands
+    assert (str(low.high), str(low.prices[""]), str(high.low)) == ("1250.00", "2.50", "1250.01")
 
 
 @pytest.mark.django_db

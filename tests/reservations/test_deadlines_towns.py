@@ -1,16 +1,18 @@
 """What real towns publish, decided by rows an agent could have filled in."""
 
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import transaction
 
 from portal.reservations import town_replay
 from portal.reservations.management.commands import replay_towns
 from portal.reservations.models import DeadlineRule
-from portal.reservations.town_cases import Unreadable, read_moment, read_time, read_weekday, why_wrong
 from portal.reservations.town_replay import Case
+from portal.reservations.town_values import Unreadable, read_moment, read_time, read_weekday
 from tests.factories import paris
 
 TOWNS = Path(__file__).parents[1] / "data" / "towns.yaml"
@@ -21,10 +23,16 @@ def test_a_town_is_decided_as_it_says(db: None, case: Case) -> None:
     assert case.run() is None
 
 
+def answer(town: dict) -> str | None:
+    """Why the town's only case fails, or None."""
+    [case] = town_replay.cases({"towns": [town]})
+    return case.run()
+
+
 def replayed(rule: dict, attempt: str, target: str, expect: str, **case: object) -> str | None:
     town = {"id": "essai", "name": "Essai", "rules": [{"id": "r", "services": ["repas"]} | rule]}
     worked = {"service": "repas", "action": "reserve", "attempt": attempt, "target": target, "expect": expect}
-    return why_wrong(town, worked | case)
+    return answer(town | {"worked_deadlines": [worked | case]})
 
 
 @pytest.mark.parametrize(
@@ -157,13 +165,24 @@ def test_what_other_towns_may_write(db: None, rule: dict, attempt: str, target: 
 @pytest.mark.parametrize(
     ("rule", "reason"),
     [
-        ({"type": "phase_of_the_moon"}, "unknown rule type"),
-        ({"type": "days_before"}, "no « n »"),
-        ({"type": "days_before", "n": 2, "time": "noon-ish"}, "not an hour"),
-        ({"type": "days_before", "n": 2, "skip": ["someday"]}, "not a weekday"),
-        ({"type": "map", "map": {}}, "incomplete rule"),
-        ({"services": ["garderie"], "type": "never"}, "no rule for service"),
-        ({"type": "never"}, "expected on_time, found never"),
+        ({"type": "phase_of_the_moon"}, "rules › r › type : « phase_of_the_moon » n'est pas prévu"),
+        ({"type": "days_before"}, "rules › r : Le champ « n » manque."),
+        ({"type": "days_before", "n": "deux"}, "rules › r › n : « deux » n'est pas un nombre entier."),
+        ({"type": "days_before", "n": 2.5}, "rules › r › n : « 2.5 » n'est pas un nombre entier."),
+        ({"type": "days_before", "n": 999}, "rules › r : C'est plus d'un an avant : 366 au plus."),
+        ({"type": "days_before", "n": 2, "time": "noon-ish"}, "rules › r › time : « noon-ish » n'est pas"),
+        ({"type": "days_before", "n": 2, "skip": ["someday"]}, "rules › r › skip : « someday » n'est pas"),
+        ({"type": "prev_week"}, "rules › r › day : La valeur manque."),
+        ({"type": "map", "map": {}}, "rules › r : Remplissez au moins une ligne du tableau."),
+        ({"type": "map", "map": ["mon"]}, "rules › r › map : Un tableau est attendu ici"),
+        ({"type": "window", "windows": {"opens": None}}, "rules › r › windows : Une liste de fenêtres"),
+        (
+            {"type": "window", "windows": [{"covers_from": "2026-12-09", "covers_to": "2026-12-01"}]},
+            "rules › r : La fenêtre doit finir après son premier jour.",
+        ),
+        ({"type": "never", "audience": "loin"}, "audience : « loin » n'est pas prévu"),
+        ({"services": ["garderie"], "type": "never"}, "rules : aucune règle pour le service « repas »"),
+        ({"type": "never"}, "attendu on_time, obtenu never"),
     ],
 )
 def test_what_cannot_be_read_fails_with_its_reason(db: None, rule: dict, reason: str) -> None:
@@ -184,7 +203,7 @@ def test_residents_and_others_follow_their_own_rule(db: None) -> None:
     ]
     case = {"service": "alsh", "action": "reserve", "attempt": "2026-11-03T10:00", "target": "2026-12-22"}
     town = {"id": "essai", "name": "Essai", "rules": rules}
-    assert why_wrong(town, case | {"expect": "on_time", "resident": True}) is None
+    assert answer(town | {"worked_deadlines": [case | {"expect": "on_time", "resident": True}]}) is None
 
 
 def test_others_open_later(db: None) -> None:
@@ -205,7 +224,7 @@ def test_a_case_says_in_several_ways_that_it_is_not_of_the_town(db: None, told: 
     ]
     town = {"id": "essai", "name": "Essai", "rules": rules}
     case = {"service": "alsh", "action": "reserve", "attempt": "2026-11-03T10:00", "target": "2026-12-22"}
-    assert why_wrong(town, case | told | {"expect": "too_early"}) is None
+    assert answer(town | {"worked_deadlines": [case | told | {"expect": "too_early"}]}) is None
 
 
 @pytest.mark.parametrize(
@@ -232,14 +251,25 @@ def test_days_and_moments_are_read_however_they_are_written() -> None:
         read_moment("demain")
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_command_counts_and_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """What the command says of a file of this text, line by line, and that it ends with an error."""
     monkeypatch.setattr(replay_towns, "setup_databases", lambda **options: [])
     monkeypatch.setattr(replay_towns, "teardown_databases", lambda kept, **options: None)
-    file = tmp_path / "towns.yaml"
-    file.write_text(
+
+    def said(text: str) -> list[str]:
+        file, out = tmp_path / "towns.yaml", StringIO()
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(SystemExit, match="1"):
+            call_command("replay_towns", str(file), stdout=out)
+        return out.getvalue().splitlines()
+
+    return said
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_counts_and_leaves_nothing_behind(replay: Callable[[str], list[str]]) -> None:
+    lines = replay(
         """
 towns:
 - id: ici
@@ -253,11 +283,72 @@ towns:
   - {service: repas, action: reserve, attempt: jamais, target: 2026-12-03, expect: late}
 """
     )
-    out = StringIO()
-    with pytest.raises(SystemExit) as stopped:
-        call_command("replay_towns", str(file), stdout=out)
-    lines = out.getvalue().splitlines()
-    assert stopped.value.code == 1
     assert lines[-1] == "1 passed, 3 failed"
-    assert all(line.startswith("FAILED ici · ") for line in lines[:-1])
+    assert all(line.startswith("FAILED ici · worked_deadlines ") for line in lines[:-1])
     assert not DeadlineRule.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_bad_row_leaves_the_others_and_every_mistake_is_said(replay: Callable[[str], list[str]]) -> None:
+    assert replay(
+        """
+towns:
+- id: ici
+  rules:
+  - bonjour
+  - {id: a, services: [repas], actions: [reserve], type: days_before, n: 1, tims: 09:00}
+  - {id: b, services: 7, type: never, time: tôt}
+  worked_deadlines:
+  - {service: repas, action: reserve, attempt: 2026-12-02T08:00, target: 2026-12-03, expect: on_time}
+  - bonsoir
+  worked_price: []
+- {id: ici, rules: {a: b}}
+- là
+"""
+    ) == [
+        "FAILED ici · worked_deadlines 2: Des champs de la forme « nom: valeur » sont attendus ici.",
+        "FAILED towns 3 · commune: Des champs de la forme « nom: valeur » sont attendus ici.",
+        "À voir : ici · rules › 1 : Des champs de la forme « nom: valeur » sont attendus ici.",
+        "À voir : ici · rules › b › time : « tôt » n'est pas une heure, par exemple 09:00.",
+        "À voir : ici · « worked_price » n'est pas lu ici. Vouliez-vous écrire « worked_prices » ?",
+        "À voir : ici · rules › a : « tims » n'est pas lu ici. Vouliez-vous écrire « time » ?",
+        "À voir : ici · Une autre commune porte le même nom.",
+        "À voir : ici · rules : Une liste de lignes qui commencent par « - » est attendue ici.",
+        "1 passed, 2 failed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        (b"", "Une rubrique « towns: » est attendue"),
+        (b"bonjour", "Une rubrique « towns: » est attendue"),
+        (b"- a", "Une rubrique « towns: » est attendue"),
+        (b"towns: []", "Une rubrique « towns: » est attendue"),
+        (b"towns: {a: {id: a}}", "Une rubrique « towns: » est attendue"),
+        (b"towns: [", "Ce n'est pas du YAML lisible à la ligne 1"),
+        (b"towns:\n- {id: a}\ntowns: []", "Ce n'est pas du YAML lisible à la ligne 3"),
+        (b"towns: " + b"[" * 2000 + b"]" * 2000, "Ce n'est pas du YAML lisible"),
+        ("towns: [{id: été}]".encode("latin-1"), "Ce n'est pas un texte en UTF-8."),
+    ],
+)
+def test_a_file_that_is_none_of_towns_is_told_so(tmp_path: Path, written: bytes, reason: str) -> None:
+    file = tmp_path / "towns.yaml"
+    file.write_bytes(written)
+    with pytest.raises(CommandError, match="towns") as refusal:
+        call_command("replay_towns", str(file))
+    assert reason in str(refusal.value)
+
+
+def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="ne peut pas être lu"):
+        call_command("replay_towns", str(tmp_path / "towns.yaml"))
+
+
+def test_the_known_towns_leave_nothing_unread(db: None) -> None:
+    known = town_replay.read(TOWNS)
+    for case in town_replay.cases(known):
+        with transaction.atomic():
+            case.run()
+            transaction.set_rollback(True)
+    assert list(town_replay.remarks(known)) == []

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.test.utils import setup_databases, teardown_databases
-from ruamel.yaml.error import YAMLError
 
 from portal.reservations import town_replay
 from portal.reservations.town_replay import Case
+from portal.reservations.town_values import Unreadable
 
 
 class Command(BaseCommand):
@@ -23,17 +23,24 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             document = town_replay.read(options["file"])
-        except (OSError, YAMLError, UnicodeDecodeError) as error:
-            raise CommandError(f"{options['file']}: {error}") from error
+        except OSError as error:
+            raise CommandError(f"{options['file']} ne peut pas être lu : {error.strerror}.") from error
+        except Unreadable as error:
+            raise CommandError(f"{options['file']} : {error}") from error
         kept = setup_databases(verbosity=0, interactive=False, serialized_aliases=[])
         try:
             failures = passed = 0
+            told = set()
             for case in town_replay.cases(document, options["only"]):
                 if reason := self.outcome(case):
                     failures += 1
+                    told.add((case.town, reason))
                     self.stdout.write(f"FAILED {case}: {reason}")
                 else:
                     passed += 1
+            for remark in () if options["only"] else town_replay.remarks(document):
+                if remark not in told:
+                    self.stdout.write(f"À voir : {remark}")
         finally:
             teardown_databases(kept, verbosity=0)
         self.stdout.write(f"{passed} passed, {failures} failed")
@@ -47,5 +54,5 @@ class Command(BaseCommand):
                 reason = case.run()
                 transaction.set_rollback(True)
         except Exception as error:  # noqa: BLE001 - reported as a failure, whatever it is
-            return f"{type(error).__name__}: {error}"
+            return f"erreur inattendue, {type(error).__name__} : {error}"
         return reason
