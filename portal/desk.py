@@ -19,6 +19,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from simple_history.admin import SimpleHistoryAdmin
 
+from portal import spelling
+
 # Numbers beyond this are no record of ours, and SQLite would not even compare them.
 LONGEST_NUMBER = 9
 OWN_REASON = "autre"
@@ -131,16 +133,22 @@ class WithHistory(SimpleHistoryAdmin):
 
 
 class NumberSearch(admin.ModelAdmin):
-    """Search where a number typed alone finds the household's or the reservation's number."""
+    """Search where a number typed alone finds the household's or the reservation's number.
+
+    A name is found however it is spelled.
+    """
 
     number_fields: Sequence[str] = ("household_id",)
+
+    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+        return [f"{field}__iregex" for field in super().get_search_fields(request)]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
         typed = search_term.split()
         numbers = [word for word in typed if word.isdecimal() and len(word) <= LONGEST_NUMBER]
-        words = " ".join(word for word in typed if word not in numbers)
+        words = " ".join(spelling.pattern(word) for word in typed if word not in numbers)
         found, duplicates = super().get_search_results(request, queryset, words)
         for number in numbers:
             named = Q()

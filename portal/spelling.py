@@ -1,0 +1,33 @@
+"""Names as people look for them: « lefevre » finds « Lefèvre », « d’aubigne » finds « D'Aubigné »."""
+
+import re
+import unicodedata
+
+# Both cases are written out: some databases know only those of the English alphabet.
+ACCENTED = {
+    "a": "àáâãäå",
+    "c": "ç",
+    "e": "èéêë",
+    "i": "ìíîï",
+    "n": "ñ",
+    "o": "òóôõö",
+    "u": "ùúûü",
+    "y": "ýÿ",
+}
+LIGATURES = {"œ": "oe", "æ": "ae"}
+
+
+def pattern(word: str) -> str:
+    """A regular expression, for Python and PostgreSQL, of a word however it is accented or punctuated."""
+    signs = unicodedata.normalize("NFKD", word.casefold())
+    bare = "".join(LIGATURES.get(sign, sign) for sign in signs if not unicodedata.combining(sign))
+    return "".join(_part(part) for part in re.findall(r"oe|ae|.", bare, re.DOTALL))
+
+
+def _part(part: str) -> str:
+    if len(part) > 1:
+        ligature = next(sign for sign, letters in LIGATURES.items() if letters == part)
+        return f"(?:{''.join(map(_part, part))}|{ligature}|{ligature.upper()})"
+    if part in ACCENTED:
+        return f"[{part}{part.upper()}{ACCENTED[part]}{ACCENTED[part].upper()}]"
+    return part if part.isalnum() else r"\W"
