@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from families.models import ChangeRequest, Document, FamilyQuotient
 from portal import uploads
@@ -132,6 +133,14 @@ def test_a_quotient_is_taken_as_it_is_copied_from_its_proof(roux: Family, typed:
 # Files ----------------------------------------------------------------------------------------------
 
 HEIC = image_bytes("HEIF")
+
+
+def spoilt(content: bytes) -> bytes:
+    """One letter of it changed on the way."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
+
+
 GOOD_FILES = [
     (PDF, "attestation.pdf", "application/pdf"),
     (image_bytes("JPEG"), "photo.jpeg", "image/jpeg"),
@@ -159,6 +168,7 @@ def test_good_files_are_known_by_their_content(roux: Family, content, name, cont
         (b"GIF89a" + b"\x00" * 100, "photo.png", uploads.WRONG_KIND),
         (image_bytes("JPEG", (400, 300))[:2000], "coupee.jpg", uploads.DAMAGED),
         (image_bytes("PNG", (400, 300))[:2000], "coupee.png", uploads.DAMAGED),
+        (spoilt(image_bytes("PNG", (400, 300))), "abimee.png", uploads.DAMAGED),
         (HEIC[: len(HEIC) // 2], "coupee.heic", uploads.DAMAGED),
         (PDF[:20], "coupee.pdf", uploads.DAMAGED),
         (b"%PDF-1.4" + b"\x00" * (10 * 1024 * 1024) + b"%%EOF", "enorme.pdf", uploads.TOO_LARGE),
@@ -172,6 +182,14 @@ def test_wrong_files_are_refused_and_nothing_is_kept(roux: Family, content, name
     assert 'value="850,50"' in text_of(page), "what was typed stays"
     assert not ChangeRequest.objects.exists() and not Document.objects.exists()
     assert list(private_files.iterdir()) == []
+
+
+def test_a_png_is_known_to_be_whole_without_unfolding_it(roux: Family, monkeypatch):
+    """Fifty million pixels would take 200 MB of memory, for each family that sends one."""
+    unfolded = []
+    monkeypatch.setattr(PngImageFile, "load_prepare", unfolded.append)
+    assert ask_quotient(roux.client(), image_bytes("PNG"), "capture.png").status_code == 302
+    assert unfolded == []
 
 
 def test_a_picture_that_unfolds_to_a_billion_pixels_is_refused_unopened(roux: Family, monkeypatch):
