@@ -678,13 +678,11 @@ class _Drafting:
             presence = presences[item.booking_id]
             if (priced := self._recounted(item, presence)) is None:
                 continue
-            if (
-                priced.flat
-                and _month(presence.child, presence.formula, presence.day) in self._paid_by_the_day
-            ):
+            month = _month(presence.child, presence.formula, presence.day)
+            if priced.flat and month in self._paid_by_the_day:
                 self.flats.add(priced.flat)
             if item.amount:
-                missed = item.counted == Counted.PRESENT != priced.counted
+                missed = item.counted == Counted.PRESENT and priced.counted != Counted.PRESENT
                 self._credit(back, item, "absence connue" if missed else "pointage corrigé")
             self._join(anew, presence, priced, corrects=item.line.invoice.number)
         yield from _with_households(back)
