@@ -81,7 +81,7 @@ UNITS = {
     "period": Tariff.Unit.PERIOD,
     "periode": Tariff.Unit.PERIOD,
 }
-HIGHEST = ("highest", "max", "last")
+HIGHEST = ("highest", "max", "last", "highest_band")
 BEYOND_ANY_GRID = Decimal(99)
 IN_SHORT = re.compile(r"(?P<sign>[-−+x×*]?)\s*(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[€%]?)")
 NO_PRICE = "Le champ « price » (ou « prices », par colonne) manque."
@@ -233,7 +233,7 @@ def _rates(published: Mapping[str, Any], kind: str) -> Iterator[TariffRate]:
             with within(name):
                 setattr(row, name, optional_amount(_of(values, key)))
         row.base = row.base or Decimal(0)
-        if key is not None and str(key).isdecimal():
+        if str(key).isdecimal() and str(key) not in map(str, listed(published.get("columns"))):
             row.children = int(str(key))
         elif key is not None:
             row.column = str(key)
@@ -303,7 +303,8 @@ def _effects(said: Any, when: str, columns: list[str], **what: Any) -> Iterator[
     if said is None or isinstance(said, bool):
         return
     if not isinstance(said, Mapping):
-        said = {"column": said} if str(said) in columns else in_short(str(said))
+        key = "column" if str(said) in columns else "band" if str(said) in HIGHEST else ""
+        said = {key: said} if key else in_short(str(said))
     only = [str(column) for column in listed(said.get("columns"))]
     for key in said:
         if said.get(key) is None:

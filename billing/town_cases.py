@@ -112,11 +112,12 @@ def _day_among(grids: Sequence[Document]) -> date:
 def facts_of(case: Document) -> pricing.Facts:
     """What a worked case says of the family. A column it names is the one to read, and no other."""
     column = str(case.get("column") or "")
+    rank = _read(read_number, case, "rank") or 1
     return pricing.Facts(
         quotient=_read(optional_amount, case, "qf", "quotient"),
         resident=_flag(case, "resident", default=column not in published.OUTSIDE_COLUMNS),
-        rank=_read(read_number, case, "rank") or 1,
-        children=_read(read_number, case, "children", "nb_children") or 1,
+        rank=rank,
+        children=_read(read_number, case, "children", "nb_children") or rank,
         level=str(case.get("level") or ""),
         adult=_flag(case, "adult"),
         pai=_flag(case, "pai"),
