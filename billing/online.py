@@ -22,7 +22,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
 from django.urls import reverse
 from django.utils import timezone
 from django_tasks import task
@@ -103,11 +103,23 @@ def to_pay(household: Household) -> list[Invoice]:
     return list(on_their_way(rows).order_by("due_on", "issued_at", "sequence"))
 
 
+def _shares() -> QuerySet[OnlinePaymentInvoice]:
+    return OnlinePaymentInvoice.objects.filter(invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN)
+
+
+def _debits() -> QuerySet[Debit]:
+    return Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
+
+
+def is_on_its_way() -> Q:
+    """Whether an invoice is being paid at a bank's page or by a debit asked for, for an annotation."""
+    return Exists(_shares()) | Exists(_debits())
+
+
 def on_their_way(rows: QuerySet[Invoice]) -> QuerySet[Any]:
     """Invoices, those on their way to be paid saying so: `under_way` and `reference` (an open payment's),
     `debited_on` (a debit's day)."""
-    part = OnlinePaymentInvoice.objects.filter(invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN)
-    debit = Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
+    part, debit = _shares(), _debits()
     return rows.annotate(
         under_way=Subquery(part.values("online_payment")[:1]),
         reference=Subquery(part.values("online_payment__reference")[:1]),

@@ -24,7 +24,7 @@ from families.models import Household
 from portal.reservations import french
 
 HOME_ROWS = 6  # invoices, and payments, on the home page
-FETCHED = 6  # rows read for each row shown, so that many payments hide no invoice
+FETCHED = 10  # rows read for each row shown, so that many payments hide no invoice, and none that is due
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class Row(NamedTuple):
     left: Decimal
     state: str
     means: str
+    on_its_way: bool  # an invoice that is being paid
     owing: bool  # whether any invoice of the household is left to pay
 
     @property
@@ -105,42 +106,51 @@ class Home:
     invoices: list[Row]
     payments: list[Row]
     owing: bool
+    due: list[Row]
+
+    @property
+    def total_due(self) -> Decimal:
+        return sum((row.left for row in self.due), Decimal(0))
 
 
 def at_home(household: Household, today: date) -> Home:
     """Read once a page, in one query: two blocks need it."""
     if not hasattr(household, "money_read"):
-        invoices, payments = last_rows(household, today, limit=HOME_ROWS)
+        invoices, payments = last_rows(household, today, limit=HOME_ROWS * FETCHED)
         owing = any(row.owing for row in [*invoices, *payments])
-        household.money_read = Home(invoices, payments, owing)
+        due = [row for row in invoices if row.left > 0 and not row.on_its_way]
+        due.sort(key=lambda row: row.due_on)
+        household.money_read = Home(invoices[:HOME_ROWS], payments[:HOME_ROWS], owing, due)
     return household.money_read
 
 
 def last_rows(household: Household, today: date, *, limit: int) -> tuple[list[Row], list[Row]]:
-    """The household's last invoices and last payments, `limit` of each at most, in one query."""
+    """The household's last invoices and payments, `limit` at most of both together, in one query."""
     nothing = Value("", output_field=CharField())
     owing = Exists(Invoice.objects.with_balance().filter(household=household, left__gt=0))
-    columns = ("what", "row", "number", "day", "due", "sum", "rest", "status", "how", "owing")
+    columns = ("what", "row", "number", "day", "due", "sum", "rest", "status", "how", "on_its_way", "owing")
     of_invoices = household.invoices.with_balance().annotate(
         what=Value("invoice", output_field=CharField()), row=F("pk"), day=F("month"), due=F("due_on"),
-        sum=F("total"), rest=F("left"), status=nothing, how=nothing, owing=owing,
+        sum=F("total"), rest=F("left"), status=nothing, how=nothing, on_its_way=online.is_on_its_way(),
+        owing=owing,
     )  # fmt: skip
     of_payments = household.payments.annotate(
         what=Value("payment", output_field=CharField()), row=F("pk"), day=F("paid_on"), due=F("paid_on"),
-        sum=F("amount"), rest=F("amount"), status=F("state"), how=F("means"), owing=owing,
+        sum=F("amount"), rest=F("amount"), status=F("state"), how=F("means"), on_its_way=Value(False),
+        owing=owing,
     )  # fmt: skip
     rows = (
         of_invoices.order_by()
         .values_list(*columns)
         .union(of_payments.order_by().values_list(*columns), all=True)
     )
-    found = [Row(*row) for row in rows.order_by("-day", "-row")[: limit * FETCHED]]
+    found = [Row(*row) for row in rows.order_by("-day", "-row")[:limit]]
     invoices = [
         row._replace(state=state_of(row.amount, row.left, row.due_on, today).value)
         for row in found
         if row.what == "invoice"
     ]
-    return invoices[:limit], [row for row in found if row.what == "payment"][:limit]
+    return invoices, [row for row in found if row.what == "payment"]
 
 
 def _shown(invoice: Any, today: date) -> ShownInvoice:

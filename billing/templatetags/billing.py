@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils import timezone
 
 from billing import showing
@@ -22,6 +23,19 @@ def invoices(household: Household) -> dict[str, Any]:
     home = showing.at_home(household, timezone.localdate())
     more = showing.HOME_ROWS in (len(home.invoices), len(home.payments))
     return {"invoices": home.invoices, "payments": home.payments, "more": more}
+
+
+@register.inclusion_tag("billing/_due.html")
+def money_due(household: Household) -> dict[str, Any]:
+    """What waits for the family's payment, at the top of the page; read with the invoices' block."""
+    today = timezone.localdate()
+    home = showing.at_home(household, today)
+    return {
+        "total": home.total_due,
+        "count": len(home.due),
+        "first": home.due[0] if home.due else None,
+        "online": bool(settings.PAYMENT_PROVIDER),
+    }
 
 
 @register.simple_tag
