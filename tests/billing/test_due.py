@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from decimal import Decimal
+from html import unescape
 
 from billing import paying
 from tests.billing.conftest import FIRST_OF_DECEMBER
@@ -14,7 +15,7 @@ def said_at_the_top(client) -> str:
     """The notice above the week, without tags, its spaces as a keyboard writes them."""
     top = client.get("/").content.decode().split('<nav class="jump"')[0]
     found = re.search(r'<div class="notice notice--(?:requested|warning)">(.*?)</div>', top, re.S)
-    return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", found[1])).split()) if found else ""
 
 
 def owes(household, *due: date, total: str = "12.80"):
