@@ -3,9 +3,11 @@
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
+from django.db import models
 from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,6 +15,7 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from families import access, approval
 from families.models import (
@@ -27,7 +30,7 @@ from families.models import (
     Household,
     User,
 )
-from portal.admin_choices import TolerantChoices
+from portal.admin_choices import SeveralRows, TolerantChoices
 from portal.admin_site import Queue
 from portal.desk import (
     AcceptOrRefuse,
@@ -471,13 +474,49 @@ class DocumentAdmin(NumberSearch):
 admin.site.unregister(Group)
 
 
+class Rights(SeveralRows):
+    """Rights in French: Django keeps their names in the database, in English."""
+
+    VERBS = {"add": "ajouter", "change": "modifier", "delete": "supprimer", "view": "consulter"}
+
+    def label_from_instance(self, obj: Permission) -> str:
+        verb = obj.codename.partition("_")[0]
+        return f"{obj.content_type} : {self.VERBS.get(verb, obj.name)}"
+
+
+class GivesRights(TolerantChoices):
+    def formfield_for_manytomany(
+        self, db_field: models.ManyToManyField, request: HttpRequest, **given: Any
+    ) -> Any:
+        if db_field.related_model is Permission:
+            # Old versions are read with their rows: no right of their own is ever asked for.
+            now = Permission.objects.exclude(codename__contains="_historical").select_related("content_type")
+            given |= {"form_class": Rights, "queryset": now}
+        return super().formfield_for_manytomany(db_field, request, **given)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Without the rows that only tie rights to groups, and groups to logins: they have no name."""
+        named, counts, *refused = super().get_deleted_objects(objs, request)
+        ties = [
+            model._meta for model in apps.get_models(include_auto_created=True) if model._meta.auto_created
+        ]
+        first_words = tuple(capfirst(tie.verbose_name) for tie in ties)
+
+        def kept(rows: list[Any]) -> list[Any]:
+            found = [kept(row) if isinstance(row, list) else row for row in rows]
+            return [row for row in found if row and not str(row).startswith(first_words)]
+
+        plural = {tie.verbose_name_plural for tie in ties}
+        return kept(named), {name: n for name, n in counts.items() if name not in plural}, *refused
+
+
 @admin.register(Group)
-class RightsAdmin(TolerantChoices, GroupAdmin):
+class RightsAdmin(GivesRights, GroupAdmin):
     """Groups and their rights."""
 
 
 @admin.register(User)
-class LoginAdmin(TolerantChoices, UserAdmin):
+class LoginAdmin(GivesRights, UserAdmin):
     """Logins of families and of staff; whoever may change these gives rights."""
 
     desk_order = 9

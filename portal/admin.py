@@ -9,10 +9,12 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django_tasks_db.models import DBTaskResult
 
 from portal import theme
 from portal.models import SentMail, Town
 from portal.outbox_admin import SentMailAdmin
+from portal.tasks_admin import TaskAdmin
 
 # The crest is on every page, the login page included: it must stay light.
 CREST_MAX_BYTES = 100 * 1024
@@ -93,3 +95,7 @@ class TownAdmin(admin.ModelAdmin[Town]):
 
 if settings.DEMO:
     admin.site.register(SentMail, SentMailAdmin)
+
+# Instead of the package's own.
+admin.site.unregister(DBTaskResult)
+admin.site.register(DBTaskResult, TaskAdmin)

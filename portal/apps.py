@@ -1,6 +1,7 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
+from django_tasks_db.apps import TasksAppConfig
 
 from portal.checks import private_storage
 
@@ -15,3 +16,7 @@ class PortalConfig(AppConfig):
 
 class PortalAdminConfig(AdminConfig):
     default_site = "portal.admin_site.PortalAdminSite"
+
+
+class TasksConfig(TasksAppConfig):
+    verbose_name = "Technique"

@@ -71,7 +71,7 @@ INSTALLED_APPS = [
     "crispy_bootstrap5",
     "csp",
     "django_tasks",
-    "django_tasks_db",
+    "portal.apps.TasksConfig",
     "simple_history",
 ]
 
