@@ -226,7 +226,10 @@ class MenuAdmin(OwnPages):
         context = {
             "form": form,
             "counts": counts,
-            "sheets": [(one, counts.of_day(one)) for one in counts.days],
+            "sheets": [
+                (one, counts.of_day(one), [child for child in counts.watched if child.day == one])
+                for one in counts.days
+            ],
             "week": week,
             "groups": counts.groups_by_day(),
             "diets": counts.diets_by_day(),

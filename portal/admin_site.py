@@ -41,12 +41,13 @@ class Queue:
 
 @dataclass(frozen=True)
 class DeskLink:
-    """A page of the desk that is no list of a model: shown to who has `permission`."""
+    """A page of the desk that is no list of a model: shown to who has `permission`, daily work first."""
 
     title: str
     url_name: str
     permission: str
     hint: str = ""
+    order: int = 50
 
 
 class PortalAdminSite(AdminSite):
@@ -118,11 +119,15 @@ class PortalAdminSite(AdminSite):
         ]
 
     def _links(self, request: HttpRequest) -> list[dict[str, Any]]:
-        return [
-            {"title": link.title, "hint": link.hint, "url": reverse(f"admin:{link.url_name}")}
+        found = [
+            link
             for model_admin in self._registry.values()
             for link in getattr(model_admin, "desk_links", ())
             if request.user.has_perm(link.permission)
+        ]
+        return [
+            {"title": link.title, "hint": link.hint, "url": reverse(f"admin:{link.url_name}")}
+            for link in sorted(found, key=lambda link: link.order)
         ]
 
     def _group_of(self, app_label: str) -> str:

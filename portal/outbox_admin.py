@@ -19,7 +19,9 @@ class SentMailAdmin(admin.ModelAdmin):
     search_help_text = "Destinataire ou objet"
     fields = readonly_fields = ["sent_at", "to", "subject", "letter"]
     desk_links = (
-        DeskLink("Boîte d'envoi (démonstration)", "portal_sentmail_changelist", "portal.view_sentmail"),
+        DeskLink(
+            "Boîte d'envoi (démonstration)", "portal_sentmail_changelist", "portal.view_sentmail", order=90
+        ),
     )
 
     @admin.display(description="texte")

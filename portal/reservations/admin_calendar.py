@@ -61,6 +61,7 @@ class CalendarImport(ImportsCalendar):
             "reservations_calendar_import",
             "reservations.add_schoolholiday",
             "Jours fériés et vacances d'une année scolaire",
+            order=80,
         )
     ]
 

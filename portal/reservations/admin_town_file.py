@@ -25,6 +25,7 @@ class ExportsTown(admin.ModelAdmin):
             url_name="reservations_town_export",
             permission=PERMISSION,
             hint="Établissements, activités, périodes et délais en un fichier lisible.",
+            order=80,
         )
     ]
 
