@@ -9,7 +9,10 @@ typed. A view only ever fills a form or a draft with it: nothing is written with
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import SESSION_KEY as USER_KEY
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 
@@ -28,15 +31,16 @@ def keeps_interrupted_form(view: View) -> View:
 
 
 def take(request: HttpRequest) -> QueryDict | None:
-    """What was posted to this path before the session had expired, once; None when there is nothing.
+    """What was posted to this path after the session had expired, once; None when there is nothing.
 
-    Kept for KEPT_SECONDS. Other paths leave it alone.
+    Kept for KEPT_SECONDS, and for nobody else who logs in on that browser. Other paths leave it alone.
     """
     kept = request.session.get(SESSION_KEY)
     if not kept or kept["path"] != request.get_full_path():
         return None
     del request.session[SESSION_KEY]
-    if timezone.now().timestamp() - kept["at"] > KEPT_SECONDS:
+    somebody_elses = kept["of"] not in (None, str(request.user.pk))
+    if somebody_elses or timezone.now().timestamp() - kept["at"] > KEPT_SECONDS:
         return None
     return QueryDict(kept["fields"])
 
@@ -54,6 +58,13 @@ def posted(request: HttpRequest) -> QueryDict | None:
             request, "Votre session avait expiré. Vérifiez ce que vous aviez saisi, puis enregistrez."
         )
     return kept
+
+
+def _whose(request: HttpRequest) -> str | None:
+    """The user (pk) whose session expired: its row stays until the night. None when it is not known."""
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    expired = Session.objects.filter(session_key=key).first()
+    return expired.get_decoded().get(USER_KEY) if expired else None
 
 
 class KeepInterruptedFormMiddleware:
@@ -79,5 +90,6 @@ class KeepInterruptedFormMiddleware:
             request.session[SESSION_KEY] = {
                 "path": request.get_full_path(),
                 "fields": encoded,
+                "of": _whose(request),
                 "at": timezone.now().timestamp(),
             }

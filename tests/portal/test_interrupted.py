@@ -11,7 +11,7 @@ from django.test import Client, RequestFactory
 
 from portal import interrupted
 from tests.conftest import NOW, Family, family
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
 TYPED = {"phone": "06 39 98 77 77", "phone_work": ""}
@@ -38,6 +38,16 @@ def test_what_was_typed_comes_back_after_login_unsaved(roux: Family):
         roux.guardian.refresh_from_db()
         assert roux.guardian.phone != TYPED["phone"], "only a new submit writes"
         assert 'value="06 39 98 77 77"' not in client.get("/foyer/telephones/").content.decode()
+
+
+def test_whoever_else_logs_in_on_that_browser_sees_nothing_of_it(roux: Family):
+    family("martin", "Martin", "Tom")
+    client = roux.client()
+    with time_machine.travel(NOW + timedelta(hours=19)):
+        client.post("/foyer/telephones/", TYPED)
+        client.post("/connexion/", {"login": "martin", "password": PASSWORD, "next": "/foyer/telephones/"})
+        page = client.get("/foyer/telephones/")
+        assert page.status_code == 200 and TYPED["phone"] not in page.text
 
 
 def test_the_login_page_says_that_nothing_is_lost(roux: Family):
@@ -81,7 +91,7 @@ def kept_after(
     middleware = interrupted.KeepInterruptedFormMiddleware(planning)
     middleware.process_view(request, view or interrupted.keeps_interrupted_form(planning), (), {})
     back = RequestFactory().get(path)
-    back.session = request.session
+    back.session, back.user = request.session, UserFactory.build(pk=1)
     taken = interrupted.take(back)
     assert interrupted.take(back) is None, "given back once"
     return taken
