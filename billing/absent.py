@@ -252,7 +252,12 @@ def _kept(household: Household, file: Any, content_type: str, by: User) -> Docum
     name = uploads.safe_name(file.name, content_type)
     file.name = name
     return Document.objects.create(
-        household=household, file=file, name=name, content_type=content_type, uploaded_by=by
+        household=household,
+        file=file,
+        name=name,
+        content_type=content_type,
+        uploaded_by=by,
+        right="billing.view_absencecertificate",
     )
 
 

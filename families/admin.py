@@ -463,6 +463,9 @@ class DocumentAdmin(NumberSearch):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
+        return super().get_queryset(request).open_to_staff(request.user)
+
     @admin.display(description="fichier")
     def open_link(self, obj: Document) -> SafeString:
         return format_html('<a href="{}">Télécharger</a>', reverse("families:document", args=[obj.pk]))

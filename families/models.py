@@ -302,6 +302,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """A household's own files."""
         return self.filter(household__guardians__user=user)
 
+    def open_to_staff(self, user: Any) -> "DocumentQuerySet":
+        """Files that a member of staff has the right to open; none for others."""
+        return self.filter(right__in=user.get_all_permissions()) if user.is_staff else self.none()
+
 
 class Document(models.Model):
     """A file a family sent. Its type was read from its content, never believed from its name."""
@@ -316,6 +320,10 @@ class Document(models.Model):
         User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="envoyé par"
     )
     uploaded_at = models.DateTimeField("envoyé le", auto_now_add=True)
+    # A doctor's certificate is not for all who may see a tax notice.
+    right = models.CharField(
+        "droit qui l'ouvre à la mairie", max_length=100, default="families.view_document", editable=False
+    )
 
     objects = DocumentQuerySet.as_manager()
 

@@ -102,6 +102,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200, verbose_name='nom du fichier')),
                 ('content_type', models.CharField(max_length=60, verbose_name='type')),
                 ('uploaded_at', models.DateTimeField(auto_now_add=True, verbose_name='envoyé le')),
+                ('right', models.CharField(default='families.view_document', editable=False, max_length=100, verbose_name="droit qui l'ouvre à la mairie")),
                 ('uploaded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='envoyé par')),
             ],
             options={

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.db import connection, connections
 from django.test import Client
@@ -257,6 +258,9 @@ def test_agents_open_the_file_and_other_staff_does_not(books, ill, books_client,
         assert client.get(where).getvalue() == PDF
     nobody = logged_in(UserFactory(username="nobody", is_staff=True))
     assert nobody.get(where).status_code == 404
+    sees_tax_notices = UserFactory(username="proofs", is_staff=True)
+    sees_tax_notices.user_permissions.add(Permission.objects.get(codename="view_document"))
+    assert logged_in(sees_tax_notices).get(where).status_code == 404
 
 
 # The town hall ----------------------------------------------------------------------------------------
