@@ -1,0 +1,251 @@
+"""Every page of the town hall's desk, looked at by axe on a wide screen and on a phone, and read for English.
+
+The pages come from the registry and from the desk's own addresses: whoever adds a model or a page finds it
+looked at.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.http import urlencode
+from django_tasks_db.models import DBTaskResult, get_date_max
+from playwright.sync_api import Page
+
+from billing import invoicing, reminding
+from billing.admin.reminders import stamp_of
+from billing.models import AbsenceCertificate, Attendance, ManualCharge, PackedMeal
+from families.models import Document, User
+from portal.demo import loading
+from portal.models import SentMail
+from portal.reservations.models import Activity, Booking, DeadlineRule
+from portal.reservations.states import BookingState
+from tests.billing.conftest import private
+from tests.browser.conftest import PHONE, WIDE
+from tests.browser.test_accessibility import RULES, overflow
+from tests.browser.test_reminders import stay
+from tests.conftest import NOW
+from tests.factories import InvoiceFactory, UserFactory
+
+__all__ = ["private"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# A list's tenth row has the markup of its first.
+ROWS = 5
+# Django draws the page of a row's history and that of its deletion alike for all models: two stand for all,
+# one with a history of versions and one without.
+ALIKE = ("_history", "_delete")
+LOOKED_AT_ALIKE = {Activity, Group}
+# Django's own forms are pages, or refused.
+FORMS = ("/add/", "/change/")
+# The menu is the same on every page: it is looked at once.
+MENU, WITHOUT_MENU = {"include": ["#nav-sidebar"]}, {"exclude": ["#nav-sidebar"]}
+# What scripts of Django's admin draw without asking a template: Select2's list of what is chosen holds the
+# button that empties it, and the two boxes of rights describe their search field on a bare <span>.
+DRAWN_BY_DJANGO = {
+    "rules": [
+        {"id": "list", "selector": "ul:not(.select2-selection__rendered), ol"},
+        {"id": "aria-prohibited-attr", "selector": ":not(.search-label-icon)"},
+    ]
+}
+# Django's sheets import others: axe would copy them into the page, which our policy forbids.
+OPTIONS = RULES | {"preload": False, "resultTypes": ["violations"]}
+# What a narrow screen may change: what is near to what, and what scrolls.
+ON_A_PHONE = OPTIONS | {"runOnly": ["target-size", "scrollable-region-focusable"]}
+AXE = Axe().axe_script
+# Django's scripts draw what they add once the page is there, one after the other.
+DRAWN = "new Promise((done) => window.django?.jQuery ? django.jQuery(() => setTimeout(done)) : done())"
+# All that is read out: text, names given to fields and pictures, buttons.
+WORDS = """() => {
+    const named = document.querySelectorAll("[alt], [title], [aria-label], [placeholder], [type=submit]");
+    const names = (one) => [one.alt, one.title, one.ariaLabel, one.placeholder, one.value];
+    const page = document.getElementById("container");
+    return [document.title, page.innerText, ...Array.from(named).flatMap(names)].join(" ");
+}"""
+ENGLISH = re.compile(
+    r"\b(add|changed|delete|historical|search|save|view|none|yes|unknown|the|object|status|task|results?|"
+    r"entry|entries|history|date/time|successful|failed|ready|running|enqueued|started|finished|priority|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|june|july|august|december)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture
+def chief(now, db) -> User:
+    return UserFactory(username="chief", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def demo(transactional_db, private, chief) -> Booking:
+    """The demo town, a row of each kind it has none of, and a day of it that was attended."""
+    loading.load(10, at=NOW)
+    booking = Booking.objects.filter(day__lt=NOW.date(), state=BookingState.ACCEPTED).order_by("pk")[0]
+    home = {"household": booking.household, "child": booking.child}
+    paper = Document.objects.create(household=booking.household, name="certificat.pdf", file="certificat.pdf")
+    AbsenceCertificate.objects.create(
+        **home, document=paper, first_day=booking.day, last_day=booking.day, given_at=NOW
+    )
+    Attendance.objects.create(
+        **home,
+        booking=booking,
+        formula=booking.formula,
+        establishment=booking.establishment,
+        day=booking.day,
+        state="absent",
+        reason="illness",
+        entered_at=NOW,
+    )
+    PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
+    ManualCharge.objects.create(
+        household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
+    )
+    SentMail.objects.create(to="parent@example.org", subject="Bienvenue", text="Bonjour")
+    late = InvoiceFactory(household=booking.household, due_on=NOW.date() - timedelta(days=10))
+    reminding.remind([late.pk], at=NOW, by=chief)
+    invoicing.credit(late, Decimal(1), reason="Repas non servi", by=chief, at=NOW)
+    DBTaskResult.objects.create(
+        args_kwargs={},
+        task_path="billing.tasks.issue_month",
+        backend_name="default",
+        run_after=get_date_max(),
+    )
+    return booking
+
+
+def first_row(model: type[Model]) -> Any:
+    row = model._default_manager.order_by("pk").first()
+    assert row is not None, f"Give the fixture `demo` a row of {model.__name__}."
+    return row
+
+
+def addresses(booking: Booking) -> Iterator[str]:
+    """The desk's first page, those of its groups, then each model's list, forms and own pages."""
+    yield reverse("admin:index")
+    yield from sorted(
+        {reverse("admin:app_list", args=[model._meta.app_label]) for model in admin.site._registry}
+    )
+    ids = {
+        "custody": booking.child.custodies.first().pk,
+        "household": booking.household_id,
+        "stamp": stamp_of(reminding.last_sendings(1)[0]),
+        "year": NOW.year,
+    }
+    for model, model_admin in admin.site._registry.items():
+        of_row = ids | dict.fromkeys(("object_id", "pk", "id"), first_row(model).pk)
+        for pattern in model_admin.get_urls():
+            if not pattern.name or (pattern.name.endswith(ALIKE) and model not in LOOKED_AT_ALIKE):
+                continue
+            yield reverse(
+                f"admin:{pattern.name}", kwargs={name: of_row[name] for name in pattern.pattern.converters}
+            )
+    yield from once_chosen(booking)
+
+
+def once_chosen(booking: Booking) -> Iterator[str]:
+    """Pages that show what is asked of them in their address."""
+    for name, chosen in {
+        "billing_attendance_list": {
+            "jour": booking.day,
+            "lieu": booking.establishment_id,
+            "formule": booking.formula_id,
+        },
+        "billing_tariff_simulator": {
+            "formula": booking.formula_id,
+            "day": NOW.date(),
+            "rank": 1,
+            "children": 1,
+            "units": 1,
+        },
+        "billing_payment_tax_certificates": {"annee": NOW.year - 1},
+        "catering_kitchen": {"vue": "semaine"},
+        "leisure_register": {"vue": "semaine"},
+        "reservations_deadlinerule_preview": {"regle": first_row(DeadlineRule).pk},
+        "reservations_slot_changelist": {"q": "zzz"},
+    }.items():
+        yield f"{reverse(f'admin:{name}')}?{urlencode(chosen)}"
+
+
+def leave_a_form_empty(page: Page) -> None:
+    page.goto(reverse("admin:reservations_closure_add"))
+    page.get_by_role("button", name="Enregistrer", exact=True).click()
+    page.locator(".errornote").wait_for()
+
+
+def refuse(page: Page) -> None:
+    """Up to the page that asks for the reason."""
+    page.goto(f"{reverse('admin:reservations_enrolment_changelist')}?etat=tous")
+    page.locator("input.action-select").first.check()
+    page.get_by_role("combobox", name="Action").select_option(label="Refuser…")
+    page.get_by_role("button", name="Envoyer").click()
+    page.get_by_label("Vos mots").wait_for()
+
+
+def preview_a_month(page: Page) -> None:
+    page.goto(reverse("admin:billing_billingrun_bill"))
+    page.get_by_role("textbox", name="Mois").fill(f"{NOW:%Y-%m}")
+    page.get_by_role("button", name="Voir l’aperçu").click()
+    page.get_by_role("region", name="Aperçu").wait_for()
+
+
+def shown(page: Page, address: str) -> bool:
+    """Opens the address where it is a page: others are files, want something posted, lead elsewhere on the
+    desk, or refuse everybody."""
+    if not address.endswith(FORMS):
+        found = page.request.get(address)
+        assert found.status in {200, 403, 405}, f"{address}: {found.status}"
+        if found.status != 200 or not found.headers["content-type"].startswith("text/html"):
+            return False
+    answer = page.goto(address)
+    assert answer is not None
+    return answer.status == 200 and page.url.endswith(address)
+
+
+def violations(page: Page, options: dict[str, Any], where: dict[str, Any] = WITHOUT_MENU) -> list[str]:
+    result = page.evaluate("([where, options]) => axe.run(where, options)", [where, options])
+    return [
+        f"{page.url}: {violation['id']}: {node['html'][:160]}"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def look(page: Page) -> list[str]:
+    """What is wrong with the page that is open: for axe, for a narrow screen, for who reads no English."""
+    page.evaluate(DRAWN)
+    page.evaluate(AXE)
+    page.evaluate("rules => axe.configure(rules)", DRAWN_BY_DJANGO)
+    words = page.evaluate(WORDS)
+    found = [f"{page.url}: in English: {word}" for word in sorted(set(ENGLISH.findall(words)))]
+    found += violations(page, OPTIONS)
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    found += violations(page, ON_A_PHONE) + overflow(page)
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    return found
+
+
+def test_no_page_of_the_desk_has_a_barrier_or_a_word_of_english(demo, open_page, monkeypatch):
+    for model_admin in admin.site._registry.values():
+        monkeypatch.setattr(model_admin, "list_per_page", ROWS)
+    page = open_page("chief")
+    # The page that follows letters being printed loads itself anew: here it stays.
+    page.route("**/relances/**", stay)
+    found, pages = [], 0
+    for address in addresses(demo):
+        if shown(page, address):
+            found += look(page)
+            pages += 1
+    found += violations(page, OPTIONS, MENU)
+    for walk_to in (leave_a_form_empty, refuse, preview_a_month):
+        walk_to(page)
+        found += look(page)
+    assert found == []
+    assert pages > 150
