@@ -257,7 +257,7 @@ def _kept(household: Household, file: Any, content_type: str, by: User) -> Docum
         name=name,
         content_type=content_type,
         uploaded_by=by,
-        right="billing.view_absencecertificate",
+        right="billing.change_absencecertificate",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -206,10 +206,16 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
         said = format_html_join("<br>", "{}", [(line,) for line in absent.lines(found.days)])
         return said or "aucun jour réservé"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AbsenceCertificate]:
+        answers = request.user.has_perm("billing.change_absencecertificate")
+        return super().get_queryset(request).annotate(file_opens=Value(answers))
+
     @admin.display(description="justificatif")
     def proof_link(self, obj: AbsenceCertificate) -> SafeString | str:
         if obj.document is None:
             return "vu au guichet"
+        if not obj.file_opens:
+            return "reçu"
         url = reverse("families:document", args=[obj.document_id])
         return format_html('<a href="{}">{}</a>', url, obj.document)
 

@@ -254,8 +254,10 @@ def test_a_stranger_finds_nothing(books, ill, stranger_client):
 def test_agents_open_the_file_and_other_staff_does_not(books, ill, books_client, agent_client, regie_client):
     send(books_client, books.child)
     where = reverse("families:document", args=[AbsenceCertificate.objects.get().document_id])
-    for client in (agent_client, regie_client):
-        assert client.get(where).getvalue() == PDF
+    assert agent_client.get(where).getvalue() == PDF
+    assert regie_client.get(where).status_code == 404, "answering absences is not the accountant's work"
+    desk = reverse("admin:billing_absencecertificate_changelist")
+    assert where in agent_client.get(desk).text and where not in regie_client.get(desk).text
     nobody = logged_in(UserFactory(username="nobody", is_staff=True))
     assert nobody.get(where).status_code == 404
     sees_tax_notices = UserFactory(username="proofs", is_staff=True)
