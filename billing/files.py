@@ -83,8 +83,8 @@ def each(rows: QuerySet[Any]) -> Iterator[Any]:
 
 
 INVOICE_COLUMNS = (
-    "Numéro", "Mois", "Émise le", "À payer avant le", "Foyer", "Destinataire", "Quotient", "Total", "Payé",
-    "Avoirs", "Reste à payer",
+    "Numéro", "Mois", "Émise le", "À payer au plus tard le", "Foyer", "Destinataire", "Quotient", "Total",
+    "Payé", "Avoirs", "Reste à payer",
 )  # fmt: skip
 LINE_COLUMNS = (
     "Facture", "Mois", "Foyer", "Enfant", "Activité", "Désignation", "Jours", "Quantité", "Prix unitaire",

@@ -243,7 +243,7 @@ def _when(home: Household, rules: TownRules, scope: Scope, today: date) -> str:
     """When the invoice comes, and until when it will have to be paid, as far as one can know."""
     if home.run_due_on:  # type: ignore[attr-defined]
         due = french.day(home.run_due_on)  # type: ignore[attr-defined]
-        return f"La mairie est en train de l'établir. Elle sera à payer avant le {due}."
+        return f"La mairie est en train de l'établir. Elle sera à payer au plus tard le {due}."
     days = rules.settings.payment_days
     time = f"Vous aurez ensuite {days} {'jour' if days < 2 else 'jours'} pour la payer."
     if scope.ends_on < today:

@@ -203,7 +203,7 @@ def hindrance(invoice: Invoice, days: int, at: datetime) -> str:
     if invoice.left <= 0:
         return "plus rien à payer"
     if invoice.due_on >= today:
-        return f"à payer avant le {french.short_day(invoice.due_on, year=True)}"
+        return f"à payer au plus tard le {french.short_day(invoice.due_on, year=True)}"
     if invoice.paying:
         return "un paiement en ligne est en cours"
     if invoice.debiting:

@@ -70,7 +70,7 @@ class MonthForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="Aucun coché : tous.",
     )
-    due_on = NearDateField(label="À payer avant le", widget=DAY_INPUT)
+    due_on = NearDateField(label="À payer au plus tard le", widget=DAY_INPUT)
 
     def clean_month(self) -> date:
         try:

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('month', models.DateField(help_text='Le premier jour du mois.', verbose_name='mois facturé')),
-                ('due_on', models.DateField(verbose_name='à payer avant le')),
+                ('due_on', models.DateField(verbose_name='à payer au plus tard le')),
                 ('state', models.CharField(choices=[('waiting', 'En attente'), ('running', 'En cours'), ('done', 'Terminée'), ('failed', 'Interrompue')], default='waiting', max_length=8, verbose_name='état')),
                 ('households', models.PositiveIntegerField(default=0, verbose_name='foyers à facturer')),
                 ('done', models.PositiveIntegerField(default=0, verbose_name='foyers traités')),
@@ -280,7 +280,7 @@ class Migration(migrations.Migration):
                 ('sequence', models.PositiveIntegerField(verbose_name='rang dans la série')),
                 ('month', models.DateField(verbose_name='mois')),
                 ('issued_at', models.DateTimeField(verbose_name='émise le')),
-                ('due_on', models.DateField(verbose_name='à payer avant le')),
+                ('due_on', models.DateField(verbose_name='à payer au plus tard le')),
                 ('payer', models.CharField(max_length=200, verbose_name='destinataire')),
                 ('address', models.TextField(verbose_name='adresse')),
                 ('quotient', models.DecimalField(blank=True, decimal_places=2, max_digits=9, null=True, verbose_name='quotient familial')),

@@ -55,7 +55,7 @@ class BillingRun(models.Model):
     establishments = models.ManyToManyField(
         Establishment, blank=True, related_name="+", verbose_name="établissements", help_text="Aucun : tous."
     )
-    due_on = models.DateField("à payer avant le")
+    due_on = models.DateField("à payer au plus tard le")
     state = models.CharField("état", max_length=8, choices=State, default=State.WAITING)
     households = models.PositiveIntegerField("foyers à facturer", default=0)
     done = models.PositiveIntegerField("foyers traités", default=0)
@@ -146,7 +146,7 @@ class Invoice(models.Model):
     )
     month = models.DateField("mois")
     issued_at = models.DateTimeField("émise le")
-    due_on = models.DateField("à payer avant le")
+    due_on = models.DateField("à payer au plus tard le")
     payer = models.CharField("destinataire", max_length=200)
     address = models.TextField("adresse")
     quotient = models.DecimalField("quotient familial", max_digits=9, decimal_places=2, null=True, blank=True)

@@ -26,7 +26,7 @@ def test_one_invoice_and_its_last_day(books, books_client, settings):
     settings.PAYMENT_PROVIDER = ""
     owes(books.household, date(2026, 12, 5))
     said = said_at_the_top(books_client)
-    assert said == "Il vous reste 12,80 € à payer avant le samedi 5 décembre 2026."
+    assert said == "Il vous reste 12,80 € à payer au plus tard le samedi 5 décembre 2026."
 
 
 def test_one_that_is_late(books, books_client, settings):

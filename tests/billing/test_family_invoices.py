@@ -63,12 +63,12 @@ def test_what_is_late_is_not_asked_for_before_a_day_that_is_past(invoice, books,
     pages = [reverse(f"billing:{name}") for name in ("invoices", "pay")]
     pages += ["/", reverse("billing:invoice", args=[invoice.pk])]
     for page in pages:
-        assert "avant le mercredi 30 décembre 2026" in books_client.get(page).content.decode()
+        assert "au plus tard le mercredi 30 décembre 2026" in books_client.get(page).content.decode()
     time_machine.move_to(END_OF_DECEMBER)
     books_client = books.client()
     for page in pages:
         said = books_client.get(page).content.decode()
-        assert "depuis le mercredi 30 décembre 2026" in said and "avant le mercredi 30" not in said
+        assert "depuis le mercredi 30 décembre 2026" in said and "au plus tard le mercredi 30" not in said
     paying.record(
         books.household, D("12.80"), "cheque", paid_on=date(2026, 12, 31), by=None, at=END_OF_DECEMBER
     )

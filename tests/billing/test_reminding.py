@@ -88,7 +88,7 @@ def test_each_household_reads_what_it_owes_until_when_and_how_to_pay(month, book
     html, _ = mail.alternatives[0]
     for said in (plain(mail.body), plain(html.replace("<strong>", "").replace("</strong>", ""))):
         for words in (
-            "n° F2026-000001", "12,80 €", "avant le mercredi 30 décembre 2026", "En ligne",
+            "n° F2026-000001", "12,80 €", "au plus tard le mercredi 30 décembre 2026", "En ligne",
             "IBAN FR76 1234, BIC AGRIFRPP, référence F2026-000001", "Par chèque", "Sur place : Mairie",
             f"/factures/{invoice.pk}/",
         ):  # fmt: skip
@@ -123,9 +123,9 @@ def test_an_account_that_will_be_debited_is_not_asked_for_money(month, books, ma
     issue()
     said = plain(mailoutbox[0].body)
     assert "12,80 € : cette somme sera prélevée sur votre compte (mandat VILLE-000001)" in said
-    assert "Vous n'avez rien à faire" in said and "À payer avant" not in said
+    assert "Vous n'avez rien à faire" in said and "À payer au plus tard" not in said
     assert plain(mailoutbox[0].subject).endswith("12,80 € à prélever")
-    assert "À payer avant" in mailoutbox[1].body
+    assert "À payer au plus tard" in mailoutbox[1].body
 
 
 def test_an_invoice_paid_in_advance_says_so(month, books, mailoutbox):
@@ -263,7 +263,7 @@ def test_a_reminding_run_again_adds_nothing_to_the_letter_that_a_household_has(l
 
 
 def test_an_invoice_is_not_late_on_its_last_day(owes):
-    assert held(paris(2026, 12, 30, 23))["F2026-000001"] == "à payer avant le 30 décembre 2026"
+    assert held(paris(2026, 12, 30, 23))["F2026-000001"] == "à payer au plus tard le 30 décembre 2026"
     assert held(paris(2026, 12, 31)) == {}
 
 
@@ -312,8 +312,8 @@ def test_a_household_reads_one_mail_for_all_it_owes(late, books, mailoutbox):
     (mail,) = mailoutbox
     said = plain(mail.body)
     assert plain(mail.subject) == "Nouvelle relance : 20,10 € à payer"
-    assert "F2026-000001 de novembre 2026 : 12,80 €, à payer avant le 30 décembre 2026" in said
-    assert "7,30 €, à payer avant le 31 décembre 2026" in said
+    assert "F2026-000001 de novembre 2026 : 12,80 €, à payer au plus tard le 30 décembre 2026" in said
+    assert "7,30 €, à payer au plus tard le 31 décembre 2026" in said
     assert "Une difficulté ? Parlez-nous-en" in said
     unpaid = Invoice.objects.filter(household=books.household).order_by("due_on")
     ticked = "&".join(f"facture={invoice.pk}" for invoice in unpaid)
