@@ -145,8 +145,11 @@ def addresses(booking: Booking) -> Iterator[str]:
         for pattern in model_admin.get_urls():
             if not pattern.name or (pattern.name.endswith(ALIKE) and model not in LOOKED_AT_ALIKE):
                 continue
+            # A certificate for the tax office is found by its household, beside the payments it adds up.
+            key = {"pk": booking.household_id} if pattern.name == "billing_payment_tax_certificate" else {}
+            found = of_row | key
             yield reverse(
-                f"admin:{pattern.name}", kwargs={name: of_row[name] for name in pattern.pattern.converters}
+                f"admin:{pattern.name}", kwargs={name: found[name] for name in pattern.pattern.converters}
             )
     yield from once_chosen(booking)
 
@@ -233,18 +236,26 @@ def look(page: Page) -> list[str]:
     return found
 
 
-def test_no_page_of_the_desk_has_a_barrier_or_a_word_of_english(demo, open_page, monkeypatch):
+# Two tests, which two workers share.
+@pytest.mark.parametrize("half", [0, 1], ids=["one half", "the other half"])
+def test_no_page_of_the_desk_has_a_barrier_or_a_word_of_english(demo, open_page, monkeypatch, half):
     for model_admin in admin.site._registry.values():
         monkeypatch.setattr(model_admin, "list_per_page", ROWS)
     page = open_page("chief")
     found, pages = [], 0
-    for address in addresses(demo):
+    for address in list(addresses(demo))[half::2]:
         if shown(page, address):
             found += look(page)
             pages += 1
-    found += violations(page, OPTIONS, MENU)
+    assert found == []
+    assert pages > 75
+
+
+def test_pages_between_have_no_barrier_either(demo, open_page):
+    page = open_page("chief")
+    found = []
     for walk_to in (leave_a_form_empty, refuse, preview_a_month):
         walk_to(page)
         found += look(page)
+    found += violations(page, OPTIONS, MENU)
     assert found == []
-    assert pages > 150
