@@ -42,6 +42,7 @@ from billing.models import (
 )
 from billing.tariffs import FactsBook, PriceBook, Quote
 from families.models import Guardian, Household
+from portal.plans import planned_each_time
 from portal.reservations.models import Booking, Formula
 from portal.reservations.states import HOLDING, BookingState
 
@@ -203,6 +204,7 @@ def foresee(household: int, scope: Scope, settings: BillingSettings, known: Know
     )
 
 
+@planned_each_time()
 def drafts(
     households: Sequence[int], scope: Scope, settings: BillingSettings
 ) -> tuple[list[Draft], Warnings]:
