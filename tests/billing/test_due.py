@@ -54,30 +54,20 @@ def test_nothing_once_it_is_paid_for_a_stranger_or_while_the_bank_has_it(
     assert not said_at_the_top(books_client)
 
 
+def pays(household, amount: str, invoices=None) -> None:
+    day = FIRST_OF_DECEMBER.date()
+    money = Decimal(amount)
+    paying.record(household, money, "cheque", paid_on=day, by=None, at=FIRST_OF_DECEMBER, invoices=invoices)
+
+
 def test_a_part_that_was_paid_is_no_longer_asked(books, books_client):
     owes(books.household, date(2026, 12, 5))
-    paying.record(
-        books.household,
-        Decimal("10.00"),
-        "cheque",
-        paid_on=FIRST_OF_DECEMBER.date(),
-        by=None,
-        at=FIRST_OF_DECEMBER,
-    )
+    pays(books.household, "10.00")
     assert "2,80 €" in said_at_the_top(books_client)
 
 
 def test_an_old_debt_is_found_behind_many_payments(books, books_client):
     owes(books.household, date(2025, 1, 31))
     for _ in range(20):
-        (invoice,) = owes(books.household, date(2026, 12, 5), total="1.00")
-        paying.record(
-            books.household,
-            Decimal("1.00"),
-            "cash",
-            paid_on=FIRST_OF_DECEMBER.date(),
-            by=None,
-            at=FIRST_OF_DECEMBER,
-            invoices=[invoice],
-        )
+        pays(books.household, "1.00", owes(books.household, date(2026, 12, 5), total="1.00"))
     assert "12,80 €" in said_at_the_top(books_client)
