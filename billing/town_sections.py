@@ -297,6 +297,7 @@ register(
             Field("voies_de_recours", "recourse", default=""),
             Field("iban", "iban", default=""),
             Field("bic", "bic", default=""),
+            Field("identifiant_créancier", "creditor_identifier", default=""),
             Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
             Field("envoi_du_chèque", "cheque_address", default=""),
             Field("guichet", "desk", default=""),

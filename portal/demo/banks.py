@@ -14,7 +14,6 @@ from django.utils import timezone
 from billing import online, paying, sepa
 from billing.models import (
     BillingRun,
-    BillingSettings,
     Debit,
     DemoBankOrder,
     Invoice,
@@ -59,10 +58,7 @@ def told(people: People) -> dict[int, int]:
 
 
 def sign_mandates(people: People, day: date) -> None:
-    """The town may debit, and the homes that wish it have signed."""
-    town = BillingSettings.current()
-    town.creditor_identifier, town.bic = "FR00ZZZ000000", "AAAAFRPPXXX"
-    town.save()
+    """The homes that wish it have signed."""
     for home in people.homes[len(STORIES) : TOLD]:
         if home.household.is_accepted:
             mandate = Mandate(
