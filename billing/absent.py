@@ -18,9 +18,10 @@ from billing import absences, attendance
 from billing.absences import AbsenceRule, Missed, Reason
 from billing.billable import LOOK_BACK
 from billing.models import AbsenceCertificate, AbsencePolicy, AbsenceReason, AttendanceState
+from families import documents
 from families.emails import addresses
 from families.models import Child, Document, Household, User
-from portal import mailing, uploads
+from portal import mailing
 from portal.reservations import french
 from portal.reservations.models import Booking
 
@@ -249,16 +250,9 @@ def send(
 
 
 def _kept(household: Household, file: Any, content_type: str, by: User) -> Document:
-    name = uploads.safe_name(file.name, content_type)
-    file.name = name
-    return Document.objects.create(
-        household=household,
-        file=file,
-        name=name,
-        content_type=content_type,
-        uploaded_by=by,
-        right="billing.change_absencecertificate",
-    )
+    """For those who answer certificates only: it may say why a child was ill."""
+    right = "billing.change_absencecertificate"
+    return documents.keep(household, file, content_type, by=by, right=right)
 
 
 @transaction.atomic

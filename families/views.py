@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET
 
-from families import emails
+from families import documents, emails
 from families.forms import (
     AddressForm,
     AddressRequestForm,
@@ -122,11 +122,7 @@ def _send_request(form: ProofForm, own: Household, user: Any) -> bool:
             kind=form.instance.kind, state=ChangeRequest.State.REQUESTED
         ).exists():
             return False
-        name = uploads.safe_name(file.name, form.content_type)
-        file.name = name
-        form.instance.proof = Document.objects.create(
-            household=own, file=file, name=name, content_type=form.content_type, uploaded_by=user
-        )
+        form.instance.proof = documents.keep(own, file, form.content_type, by=user)
         change = form.save()
         emails.change_requested(change)
     return True
