@@ -4,7 +4,6 @@ Each verb is repeatable: answering what is already answered raises AlreadyAnswer
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +12,7 @@ from django.db import transaction
 from families import emails
 from families.models import ChangeRequest, Child, Custody, FamilyQuotient, Household, User
 from portal import town
+from portal.spelling import unaccented
 
 
 class AlreadyAnswered(Exception):
@@ -139,9 +139,7 @@ def _identity(child: Child) -> tuple[str, str, str]:
 
 def _plain(name: str) -> str:
     """A name without what people and their phones write differently: case, accents, hyphens, apostrophes."""
-    letters = unicodedata.normalize("NFKD", name.casefold().replace("œ", "oe"))
-    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return " ".join(re.split(r"\W+", bare)).strip()
+    return " ".join(re.split(r"\W+", unaccented(name.casefold().replace("œ", "oe")))).strip()
 
 
 def _waiting(model: type, pk: int):

@@ -17,10 +17,15 @@ ACCENTED = {
 LIGATURES = {"œ": "oe", "æ": "ae"}
 
 
+def unaccented(text: str) -> str:
+    """`text` with the bare letters of its accented ones."""
+    signs = unicodedata.normalize("NFKD", text)
+    return "".join(sign for sign in signs if not unicodedata.combining(sign))
+
+
 def pattern(word: str) -> str:
     """A regular expression, for Python and PostgreSQL, of a word however it is accented or punctuated."""
-    signs = unicodedata.normalize("NFKD", word.casefold())
-    bare = "".join(LIGATURES.get(sign, sign) for sign in signs if not unicodedata.combining(sign))
+    bare = "".join(LIGATURES.get(sign, sign) for sign in unaccented(word.casefold()))
     return "".join(_part(part) for part in re.findall(r"oe|ae|.", bare, re.DOTALL))
 
 

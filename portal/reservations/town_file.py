@@ -14,7 +14,6 @@ See docs/town-file.md.
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -36,6 +35,7 @@ from portal import typed_numbers
 from portal.reservations.deadlines import TableRow
 from portal.reservations.fields import WEEKDAYS, mask_of, weekdays_in
 from portal.reservations.rule_rows import read_table, write_table
+from portal.spelling import unaccented
 
 YES = ("oui", "true", "vrai")
 NO = ("non", "false", "faux")
@@ -87,9 +87,8 @@ class Report:
 
 def plain(word: str) -> str:
     """The word without accents, capitals, spaces or signs: « École desservie » is ecole_desservie."""
-    letters = unicodedata.normalize("NFKD", word.strip().lower().replace("œ", "oe"))
-    kept = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return "_".join("".join(c if c.isalnum() else " " for c in kept).split())
+    letters = unaccented(word.strip().lower().replace("œ", "oe"))
+    return "_".join("".join(c if c.isalnum() else " " for c in letters).split())
 
 
 def closest(word: str, known: Iterable[str]) -> str:
