@@ -46,6 +46,23 @@ class AmountField(TypedDecimalField):
 FIRST_YEAR = 2000  # nothing was billed here before
 
 
+class MonthField(forms.CharField):
+    """A month, as its first day."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"})
+        super().__init__(label="Mois", widget=widget, **kwargs)
+
+    def clean(self, value: Any) -> date:
+        try:
+            month = date.fromisoformat(f"{super().clean(value)}-01")
+        except ValueError:
+            raise forms.ValidationError("Écrivez le mois ainsi : 2026-10.") from None
+        if month.year < FIRST_YEAR:
+            raise forms.ValidationError("Vérifiez l'année de ce mois.")
+        return month
+
+
 def last_month(today: date) -> date:
     return today.replace(year=today.year - (today.month == 1), month=today.month - 1 or 12, day=1)
 
@@ -53,9 +70,7 @@ def last_month(today: date) -> date:
 class MonthForm(forms.Form):
     """Which month, for which services and places."""
 
-    month = forms.CharField(
-        label="Mois", widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"})
-    )
+    month = MonthField()
     activities = forms.ModelMultipleChoiceField(
         label="Activités",
         queryset=Activity.objects.order_by("order", "name"),
@@ -71,15 +86,6 @@ class MonthForm(forms.Form):
         help_text="Aucun coché : tous.",
     )
     due_on = NearDateField(label="À payer au plus tard le", widget=DAY_INPUT)
-
-    def clean_month(self) -> date:
-        try:
-            month = date.fromisoformat(f"{self.cleaned_data['month'].strip()}-01")
-        except ValueError:
-            raise forms.ValidationError("Écrivez le mois ainsi : 2026-10.") from None
-        if month.year < FIRST_YEAR:
-            raise forms.ValidationError("Vérifiez l'année de ce mois.")
-        return month
 
     def clean_due_on(self) -> date:
         due_on = self.cleaned_data["due_on"]

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from billing import online, sepa, statement
-from billing.admin.documents import DAY_INPUT, AmountField, last_month
+from billing.admin.documents import DAY_INPUT, AmountField, MonthField, last_month
 from billing.models import (
     Debit,
     DebitFile,
@@ -71,16 +71,8 @@ class DayForm(forms.Form):
 class DebitForm(forms.Form):
     """Which month, and when the bank collects."""
 
-    month = forms.CharField(
-        label="Mois", widget=forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"})
-    )
+    month = MonthField()
     collected_on = NearDateField(label="Prélever le", widget=DAY_INPUT)
-
-    def clean_month(self) -> Any:
-        try:
-            return forms.DateField(input_formats=["%Y-%m"]).clean(self.cleaned_data["month"].strip())
-        except ValidationError:
-            raise ValidationError("Écrivez le mois ainsi : 2026-10.") from None
 
 
 class ReturnForm(forms.Form):
