@@ -83,8 +83,8 @@ def _choice(request: HttpRequest, unpaid: list[Invoice], error: str = "") -> Htt
     rows = [
         {
             "invoice": invoice,
-            "free": _is_free(invoice),
-            "ticked": str(invoice.pk) in ticked or (not ticked and not error and _is_free(invoice)),
+            "free": (free := _is_free(invoice)),
+            "ticked": str(invoice.pk) in ticked or (not ticked and not error and free),
             "amount": request.GET.get(f"montant-{invoice.pk}", f"{invoice.left:.2f}".replace(".", ",")),
             "cents": int(invoice.left * 100),
             "late": invoice.state_on(today) == InvoiceState.OVERDUE,

@@ -88,10 +88,9 @@ def _calendar_rows(
 
     A row is its kind, first day, last day and name, then CLOSURE_FIELDS, empty but for closures.
     """
-    on_sqlite = connection.vendor == "sqlite"
     no_id = "CAST(NULL AS bigint)"  # PostgreSQL takes a bare NULL of a union for text
     query = _CALENDAR.format(
-        nothing=f"{no_id}, '', {'0' if on_sqlite else 'false'}, {no_id}, {no_id}, {no_id}",
+        nothing=f"{no_id}, '', false, {no_id}, {no_id}, {no_id}",
         closure_fields=", ".join(CLOSURE_FIELDS),
         establishments=", ".join(map(str, establishments)) or "NULL",
         public_holidays=PublicHoliday._meta.db_table,
@@ -101,8 +100,8 @@ def _calendar_rows(
         schoolings=Schooling._meta.db_table,
     )
     values: dict[str, Any] = {
-        "since": adapted(since) if on_sqlite else since,
-        "last": adapted(last) if on_sqlite else last,
+        "since": adapted(since),
+        "last": adapted(last),
         "zone": town.current().zone,
         "activity": activity and activity.pk,
         "child": pupil and pupil.child_id,
@@ -110,17 +109,14 @@ def _calendar_rows(
     }
     with connection.cursor() as cursor:
         cursor.execute(query, values)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    if not on_sqlite:
-        return rows
-    return [
-        (kind, _day(starts_on), _day(ends_on), name, pk, why, bool(opens), *others)
-        for kind, starts_on, ends_on, name, pk, why, opens, *others in rows
-    ]
+        return [
+            (kind, _day(starts_on), _day(ends_on), name, pk, why, bool(opens), *others)
+            for kind, starts_on, ends_on, name, pk, why, opens, *others in cursor.fetchall()
+        ]
 
 
 def _day(value: date | str) -> date:
-    """SQLite knows a union's days or gives their text, by the way it takes (and 0 or 1 for a boolean)."""
+    """SQLite knows a union's days or gives their text, by the way it takes; and 0 or 1 for a boolean."""
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
