@@ -14,8 +14,8 @@ from billing import absent
 from billing.models import AbsenceCertificate
 from families.forms import DayInput
 from families.models import Child, Household
-from portal import uploads
-from portal.reservations import french
+from portal.files import uploads
+from portal.french import dates
 
 A_PAGE = 24
 SENT = (
@@ -52,7 +52,7 @@ def certificates(request: HttpRequest) -> HttpResponse:
     household = get_object_or_404(Household.objects.visible_to(request.user))
     rows = AbsenceCertificate.objects.visible_to(request.user).select_related("child", "document")
     page = Paginator(rows, A_PAGE).get_page(request.GET.get("page"))
-    shown = [(row, french.span(row.first_day, row.last_day, year=True)) for row in page]
+    shown = [(row, dates.span(row.first_day, row.last_day, year=True)) for row in page]
     children = household.children.order_by("birth_date", "pk")
     return render(
         request, "billing/absence_list.html", {"page": page, "certificates": shown, "children": children}
@@ -91,7 +91,7 @@ def report(request: HttpRequest, child_id: int) -> HttpResponse:
         said = days.cleaned_data
         first, last = said["first_day"], said["last_day"]
         context["outlook"] = absent.outlook(household, child, first, last, given=at)
-        context["span"] = french.span(first, last, year=True)
+        context["span"] = dates.span(first, last, year=True)
     else:
         context["rules"] = absent.in_words(activities, absent.Rules())
     return render(request, "billing/absence_report.html", context)
@@ -134,7 +134,7 @@ def withdraw(request: HttpRequest, certificate_id: int) -> HttpResponse:
     found = get_object_or_404(
         AbsenceCertificate.objects.visible_to(request.user).select_related("child"), pk=certificate_id
     )
-    span = french.span(found.first_day, found.last_day, year=True)
+    span = dates.span(found.first_day, found.last_day, year=True)
     if request.method == "POST":
         try:
             absent.withdraw(found)

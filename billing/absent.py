@@ -21,8 +21,8 @@ from billing.models import AbsenceCertificate, AbsencePolicy, AbsenceReason, Att
 from families import documents
 from families.emails import addresses
 from families.models import Child, Document, Household, User
-from portal import mailing
-from portal.reservations import french
+from portal.french import dates
+from portal.letters import mailing
 from portal.reservations.models import Booking
 
 State = AbsenceCertificate.State
@@ -108,7 +108,7 @@ def in_words(activities: dict[int, str], rules: Rules) -> list[RuleInWords]:
     for activity, name in activities.items():
         alike[rules.of(activity)].append(name)
     return [
-        RuleInWords(french.listing(names) if len(alike) > 1 else "", absences.in_words(rule))
+        RuleInWords(dates.listing(names) if len(alike) > 1 else "", absences.in_words(rule))
         for rule, names in alike.items()
     ]
 
@@ -175,7 +175,7 @@ def check_days(household: Household, child: Child, first: date, last: date, toda
     if last < first:
         raise AbsenceRefused("Le dernier jour d'absence ne peut pas précéder le premier.", "last_day")
     if last > today + AHEAD:
-        latest = french.short_day(today + AHEAD, year=True)
+        latest = dates.short_day(today + AHEAD, year=True)
         raise AbsenceRefused(f"Le dernier jour d'absence ne peut pas dépasser le {latest}.", "last_day")
     if first < today - LOOK_BACK:
         raise AbsenceRefused(
@@ -184,7 +184,7 @@ def check_days(household: Household, child: Child, first: date, last: date, toda
     held = Booking.objects.holding().filter(household=household, child=child, day__range=(first, last))
     activities = set(held.order_by().values_list("activity", flat=True).distinct())
     if not activities:
-        span = french.span(first, last, year=True)
+        span = dates.span(first, last, year=True)
         raise AbsenceRefused(
             f"Aucun jour n'est réservé pour {child.first_name} {span} : il n'y a rien à justifier."
         )
@@ -213,7 +213,7 @@ def _check_overlap(household: Household, child: Child, first: date, last: date) 
         household=household, child=child, first_day__lte=last, last_day__gte=first
     ).exclude(state=State.REFUSED)
     if other := same.first():
-        span = french.span(other.first_day, other.last_day, year=True)
+        span = dates.span(other.first_day, other.last_day, year=True)
         raise AbsenceRefused(
             f"Un justificatif est déjà donné pour {child.first_name} {span}"
             f" ({other.get_state_display().lower()}). Choisissez des jours qu'il ne couvre pas."
@@ -352,7 +352,7 @@ def _accept(certificate: AbsenceCertificate, by: User, at: datetime) -> Accepted
 
 def lines(days: Iterable[Concerned]) -> list[str]:
     """« lundi 9 novembre, Restauration scolaire, Repas : non facturé »."""
-    return [f"{french.day(one.day)}, {one.activity}, {one.formula} : {one.words}" for one in days]
+    return [f"{dates.day(one.day)}, {one.activity}, {one.formula} : {one.words}" for one in days]
 
 
 def _waiting(pk: int) -> AbsenceCertificate:
@@ -373,6 +373,6 @@ def _answer(certificate: AbsenceCertificate, state: str, reason: str, by: User, 
 
 
 def _tell(template: str, certificate: AbsenceCertificate, **more: Any) -> None:
-    span = french.span(certificate.first_day, certificate.last_day, year=True)
+    span = dates.span(certificate.first_day, certificate.last_day, year=True)
     context = {"name": "", "certificate": certificate, "child": certificate.child, "span": span}
     mailing.post(template, addresses(certificate.household), context | more)

@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 
 from billing.models import Invoice, InvoiceLine
 from billing.pricing import euros, rounded
-from portal.reservations import french
+from portal.french import dates
 from portal.reservations.models import Activity
 
 ZERO = Decimal("0.00")
@@ -49,7 +49,7 @@ class Month:
 
     @property
     def name(self) -> str:
-        return f"{french.MONTHS[self.first.month - 1]} {self.first.year}"
+        return f"{dates.MONTHS[self.first.month - 1]} {self.first.year}"
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def services() -> list[tuple[str, str]]:
     names: dict[str, list[str]] = {}
     for service, name in Activity.objects.order_by("order", "name").values_list("service", "name"):
         names.setdefault(service, []).append(name)
-    return [(service, french.listing(activities)) for service, activities in names.items()]
+    return [(service, dates.listing(activities)) for service, activities in names.items()]
 
 
 def months_of(first: date, number: int, service: str = "") -> list[Month]:

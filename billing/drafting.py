@@ -42,7 +42,7 @@ from billing.models import (
 )
 from billing.tariffs import FactsBook, PriceBook, Quote
 from families.models import Guardian, Household
-from portal.plans import planned_each_time
+from portal.database.query_plans import planned_each_time
 from portal.reservations.models import Booking, Formula
 from portal.reservations.states import HOLDING, BookingState
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from billing import pdf
 from billing.models import Invoice, InvoiceLine, Payment
-from portal.desk import plain_cell
+from portal.desk.handing_over import plain_cell
 
 Cell = str | int | date | Decimal | None
 A_BITE = 200

@@ -34,9 +34,9 @@ from billing.models import (
 from billing.numbering import Numbering
 from families.models import User
 from portal import town
-from portal.garbage import uncollected
-from portal.reservations import french
-from portal.rows import insert
+from portal.database.garbage_collection import uncollected
+from portal.database.plain_rows import insert
+from portal.french import dates
 
 CHUNK = 500
 CREDIT_SERIES = "A"
@@ -99,7 +99,7 @@ def check_month(scope: Scope, at: datetime) -> None:
     for run in _overlapping(scope):
         if run.state == BillingRun.State.DONE:
             day = timezone.localtime(run.finished_at) if run.finished_at else None
-            when = f" le {french.short_day(day.date(), year=True)}" if day else ""
+            when = f" le {dates.short_day(day.date(), year=True)}" if day else ""
             raise BillingRefused(
                 f"Le mois de {name} est déjà facturé{when}. Ce qui manque encore ira sur la facture suivante."
             )
@@ -321,7 +321,7 @@ def _add(total: drafting.Warnings, said: drafting.Warnings) -> None:
 
 
 def _name(month: date) -> str:
-    return f"{french.MONTHS[month.month - 1]} {month.year}"
+    return f"{dates.MONTHS[month.month - 1]} {month.year}"
 
 
 def _many(count: int, one: str, many: str) -> str:

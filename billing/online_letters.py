@@ -5,7 +5,7 @@ from django_tasks import task
 
 from billing.models import OnlinePayment, OnlineRefund, OnlineState
 from billing.pricing import euros
-from portal import mailing
+from portal.letters import mailing
 
 
 @task(queue_name="mail")

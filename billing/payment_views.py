@@ -30,7 +30,7 @@ from billing.payments import choosing
 from billing.payments import demo_bank as bank
 from billing.payments.interface import NotificationRefused, ProviderDown, ProviderRefused
 from families.models import Household
-from portal import typed_numbers
+from portal.french import numbers
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def _asked(request: HttpRequest, unpaid: list[Invoice]) -> tuple[dict[int, Decim
     for key in request.GET.getlist("facture"):
         if key not in left:
             return {}, "Une de ces factures n'est plus à payer."
-        typed = typed_numbers.plain(request.GET.get(f"montant-{key}", ""))
+        typed = numbers.plain(request.GET.get(f"montant-{key}", ""))
         try:
             amount = Decimal(typed) if typed else None
             if amount is not None and (not amount.is_finite() or abs(amount) > 10**7):

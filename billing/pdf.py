@@ -33,7 +33,7 @@ from billing.models import (
     ReminderLetter,
 )
 from billing.pricing import euros, number
-from portal.reservations import french
+from portal.french import dates
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
 QR_MARGIN = 4  # modules of white around a code, as readers ask for
@@ -105,8 +105,8 @@ def context(invoice: Invoice, paid: Decimal) -> dict[str, Any]:
         "total": euros(invoice.total),
         "paid": euros(paid) if paid else "",
         "left": euros(left),
-        "due_on": french.short_day(invoice.due_on, year=True),
-        "issued_on": french.short_day(_local_day(invoice.issued_at), year=True),
+        "due_on": dates.short_day(invoice.due_on, year=True),
+        "issued_on": dates.short_day(_local_day(invoice.issued_at), year=True),
         "quotient": "" if invoice.quotient is None else number(invoice.quotient),
         "vat": _vat(lines),
         "pay_url": page,

@@ -9,7 +9,7 @@ from typing import Any
 from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
 
-from portal.garbage import uncollected
+from portal.database.garbage_collection import uncollected
 
 
 @cache

@@ -24,7 +24,7 @@ from billing.models import AbsenceCertificate, Attendance, AttendanceState, Bill
 from billing.pricing import euros, number
 from billing.showing import days_in_words
 from families.models import Household, User
-from portal.reservations import french
+from portal.french import dates
 from portal.reservations.models import Booking
 from portal.reservations.states import HOLDING, BookingState
 
@@ -242,13 +242,13 @@ def _shown(line: Line, attendance: dict[int, Attendance], today: date) -> ShownL
 def _when(home: Household, rules: TownRules, scope: Scope, today: date) -> str:
     """When the invoice comes, and until when it will have to be paid, as far as one can know."""
     if home.run_due_on:  # type: ignore[attr-defined]
-        due = french.day(home.run_due_on)  # type: ignore[attr-defined]
+        due = dates.day(home.run_due_on)  # type: ignore[attr-defined]
         return f"La mairie est en train de l'établir. Elle sera à payer au plus tard le {due}."
     days = rules.settings.payment_days
     time = f"Vous aurez ensuite {days} {'jour' if days < 2 else 'jours'} pour la payer."
     if scope.ends_on < today:
         return f"Le mois est terminé : la mairie va établir la facture. {time}"
-    first = french.day(_next(scope.month))
+    first = dates.day(_next(scope.month))
     return f"La mairie établit la facture une fois le mois terminé, à partir du {first}. {time}"
 
 
@@ -326,7 +326,7 @@ def _days(count: int, one: str, many: str) -> str:
 
 
 def _name(month: date) -> str:
-    return f"{french.MONTHS[month.month - 1]} {month.year}"
+    return f"{dates.MONTHS[month.month - 1]} {month.year}"
 
 
 def _link(month: date, months: Months) -> str:

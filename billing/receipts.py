@@ -8,7 +8,7 @@ from django.utils import timezone
 from billing import invoicing, pdf
 from billing.models import BillingSettings, Payment
 from billing.pricing import euros
-from portal.reservations import french
+from portal.french import dates
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
 
@@ -28,8 +28,8 @@ def render(payment: Payment) -> bytes:
             "household": household,
             "payer": names,
             "amount": euros(abs(payment.amount)),
-            "paid_on": french.short_day(payment.paid_on, year=True),
-            "made_on": french.short_day(timezone.localtime(payment.recorded_at).date(), year=True),
+            "paid_on": dates.short_day(payment.paid_on, year=True),
+            "made_on": dates.short_day(timezone.localtime(payment.recorded_at).date(), year=True),
             "invoices": [(one.invoice.number, one.invoice.month_name, euros(one.amount)) for one in used],
             "free": euros(free) if free > 0 else "",
         },

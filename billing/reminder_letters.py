@@ -23,7 +23,7 @@ from billing import invoicing, pdf
 from billing.models import BillingSettings, CreditNote, Invoice, InvoiceNotice
 from billing.pricing import euros
 from families.models import Guardian, Household
-from portal.reservations import french
+from portal.french import dates
 
 STYLE = Path(django_settings.BASE_DIR) / "templates" / "billing" / "reminder.css"
 LEVELS = ("Avis de facture", "Première relance", "Deuxième relance", "Dernière relance")
@@ -88,7 +88,7 @@ def issue(invoice: Invoice) -> dict[str, object]:
         "total": euros(invoice.total),
         "settled": euros(invoice.total - left) if left < invoice.total else "",
         "left": euros(left) if left else "",
-        "due_on": french.day(invoice.due_on, year=True),
+        "due_on": dates.day(invoice.due_on, year=True),
         "rum": invoice.rum if left else "",
         "online": bool(invoice.issuer.get("portal")),
         "means": means(invoice.issuer, invoice.number),
@@ -129,7 +129,7 @@ def _owed(invoice: Invoice, left: Decimal) -> Owed:
         euros(invoice.total),
         euros(invoice.total - left),
         euros(left),
-        french.short_day(invoice.due_on, year=True),
+        dates.short_day(invoice.due_on, year=True),
     )
 
 
@@ -223,7 +223,7 @@ def draw(found: Sequence[Letter], at: datetime, settings: BillingSettings) -> by
     context = {
         "letters": found,
         "issuer": invoicing.issuer_of(settings),
-        "day": french.short_day(timezone.localtime(at).date(), year=True),
+        "day": dates.short_day(timezone.localtime(at).date(), year=True),
         "notice": settings.reminder_notice,
     }
     name = f"relances-{found[0].household.number}-{len(found)}-{at:%Y%m%d%H%M%S}"

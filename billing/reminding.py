@@ -39,8 +39,8 @@ from billing.models import (
     ReminderLetter,
 )
 from families.models import Household, User
-from portal import mailing
-from portal.reservations import french
+from portal.french import dates
+from portal.letters import mailing
 
 CHUNK = 100  # households a transaction: short enough to keep no payment waiting
 NAMED = 10  # invoices that a refusal names
@@ -203,7 +203,7 @@ def hindrance(invoice: Invoice, days: int, at: datetime) -> str:
     if invoice.left <= 0:
         return "plus rien à payer"
     if invoice.due_on >= today:
-        return f"à payer au plus tard le {french.short_day(invoice.due_on, year=True)}"
+        return f"à payer au plus tard le {dates.short_day(invoice.due_on, year=True)}"
     if invoice.paying:
         return "un paiement en ligne est en cours"
     if invoice.debiting:
@@ -213,13 +213,13 @@ def hindrance(invoice: Invoice, days: int, at: datetime) -> str:
     if not invoice.reminders:
         return ""
     last = timezone.localtime(invoice.reminded_at).date()
-    said = french.short_day(last, year=True)
+    said = dates.short_day(last, year=True)
     if invoice.reminders >= LAST:
         return f"dernière relance envoyée le {said}"
     # Never twice a day: the same reminding confirmed twice, or run again, must find it done.
     again = last + timedelta(days=max(days, 1))
     if again > today:
-        return f"relancée le {said}, pas de nouveau avant le {french.short_day(again, year=True)}"
+        return f"relancée le {said}, pas de nouveau avant le {dates.short_day(again, year=True)}"
     return ""
 
 

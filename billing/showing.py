@@ -21,7 +21,7 @@ from billing.models import (
 )
 from billing.pricing import euros, number
 from families.models import Household
-from portal.reservations import french
+from portal.french import dates
 
 HOME_ROWS = 6  # invoices, and payments, on the home page
 FETCHED = 10  # rows read for each row shown, so that many payments hide no invoice, and none that is due
@@ -86,7 +86,7 @@ class Row(NamedTuple):
 
     @property
     def month_name(self) -> str:
-        return f"{french.MONTHS[self.day.month - 1]} {self.day.year}"
+        return f"{dates.MONTHS[self.day.month - 1]} {self.day.year}"
 
     @property
     def label(self) -> str:
@@ -192,7 +192,7 @@ def days_in_words(days: list[date]) -> str:
     months = []
     for (_, month), group in groupby(sorted(days), key=lambda day: (day.year, day.month)):
         numbers = ["1er" if day.day == 1 else str(day.day) for day in group]
-        months.append(f"{french.listing(numbers)} {french.MONTHS[month - 1]}")
+        months.append(f"{dates.listing(numbers)} {dates.MONTHS[month - 1]}")
     return " ; ".join(months)
 
 

@@ -33,7 +33,7 @@ from billing import invoicing, pdf
 from billing.models import BillingSettings, InvoiceLine, PaymentAllocation, PaymentState
 from billing.pricing import euros, rounded
 from families.models import Child, Guardian, Household
-from portal.reservations import french
+from portal.french import dates
 
 STYLES = tuple(
     Path(settings.BASE_DIR) / "templates" / "billing" / name
@@ -133,7 +133,7 @@ class ChildCare:
 
     @property
     def born_on(self) -> str:
-        return french.short_day(self.child.birth_date, year=True)
+        return dates.short_day(self.child.birth_date, year=True)
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def check_over(year: int, today: date) -> None:
 
 
 def available_from(year: int) -> str:
-    return french.short_day(over_from(year), year=True)
+    return dates.short_day(over_from(year), year=True)
 
 
 def _paid_care(**more: Any) -> QuerySet[Any]:
@@ -295,7 +295,7 @@ def _printed(found: Iterable[Certificate], *, at: datetime) -> Iterator[tuple[st
             "household": certificate.household,
             "rows": certificate.rows,
             "total": euros(certificate.total),
-            "made_on": french.short_day(made_on, year=True),
+            "made_on": dates.short_day(made_on, year=True),
         }
         content = pdf.draw(
             "billing/tax_certificate.html",

@@ -13,9 +13,11 @@ from django.utils import timezone
 
 from catering import kitchen, menu_import
 from catering.models import Allergen, Diet, DietChoice, Dish, Menu
-from portal.admin_site import DeskLink
-from portal.desk import OwnPages, counted, spreadsheet
-from portal.reservations import french
+from portal.desk.handing_over import spreadsheet
+from portal.desk.lists import counted
+from portal.desk.pages import OwnPages
+from portal.desk.site import DeskLink
+from portal.french import dates
 from portal.reservations.calendars import week_of
 from portal.reservations.models import Establishment
 
@@ -138,7 +140,7 @@ class MenuAdmin(OwnPages):
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: Menu) -> str:
-        return french.day(obj.day, year=True)
+        return dates.day(obj.day, year=True)
 
     @admin.display(description="plats")
     def dishes_shown(self, obj: Menu) -> str:
@@ -234,7 +236,7 @@ class MenuAdmin(OwnPages):
             "groups": counts.groups_by_day(),
             "diets": counts.diets_by_day(),
             "with_health": with_health,
-            "dates": french.span(days[0], days[-1], year=True) if week else french.day(day, year=True),
+            "dates": dates.span(days[0], days[-1], year=True) if week else dates.day(day, year=True),
         }
         return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
 

@@ -10,9 +10,13 @@ from django import forms
 from django.db.models import QuerySet
 
 from catering.models import Diet
-from portal.reservations import french
+from portal.french import dates
+from portal.french.weekdays import (
+    WEEKDAYS,
+    WeekdayMaskFormField,
+    names_of,
+)
 from portal.reservations.calendars import OpenDays
-from portal.reservations.fields import WEEKDAYS, WeekdayMaskFormField, names_of
 from portal.reservations.models import Activity, Establishment, SchoolClass, SchoolYear
 
 # How many first days the list « Date de début » offers.
@@ -141,4 +145,4 @@ def _starts(
     days = OpenDays.load(activity, None, first, last).days(first, last)[:START_CHOICES]
     if current is not None and current not in days:
         days.insert(0, current)
-    return [NOTHING_CHOSEN, *((day.isoformat(), french.day(day, year=True)) for day in days)]
+    return [NOTHING_CHOSEN, *((day.isoformat(), dates.day(day, year=True)) for day in days)]

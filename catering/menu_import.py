@@ -16,7 +16,7 @@ from datetime import date
 from django.db import transaction
 
 from catering.models import Allergen, Dish, Menu
-from portal.reservations.fields import WEEKDAYS
+from portal.french.weekdays import WEEKDAYS
 from portal.reservations.models import Establishment
 
 COLUMNS = ("restaurant", "date", "service", "plat", "allergènes")

@@ -14,12 +14,12 @@ from billing.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, DietChoice, Dish
 from families.models import Child, Household
-from portal import interrupted
 from portal.reservations import enrolling
 from portal.reservations import views as steps
 from portal.reservations.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
 from portal.reservations.planning import Planning
+from portal.web import interrupted
 
 
 def _planning_context(request: HttpRequest, plan: Planning) -> dict[str, Any]:

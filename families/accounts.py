@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from families.models import User
-from portal import mailing
+from portal.letters import mailing
 
 WRONG = "Identifiant ou mot de passe incorrect. Vérifiez les deux, puis réessayez."
 

@@ -30,21 +30,28 @@ from families.models import (
     Household,
     User,
 )
-from portal.admin_choices import SeveralRows, TolerantChoices
-from portal.admin_site import Queue
-from portal.desk import (
+from portal.desk.choices import (
+    SeveralRows,
+    TolerantChoices,
+)
+from portal.desk.decisions import (
     AcceptOrRefuse,
     Decidable,
     Decision,
     DecisionButtons,
+)
+from portal.desk.lists import (
     NumberSearch,
-    ShownOnlyInline,
     WaitingFirst,
-    WithHistory,
     badge,
     counted,
+)
+from portal.desk.pages import (
+    ShownOnlyInline,
+    WithHistory,
     log_all,
 )
+from portal.desk.site import Queue
 
 HOUSEHOLD_REFUSALS = (
     "Votre foyer est déjà connu : utilisez le compte existant, ou demandez-nous un accès.",

@@ -12,7 +12,7 @@ from django.db import transaction
 from families import emails
 from families.models import ChangeRequest, Child, Custody, FamilyQuotient, Household, User
 from portal import town
-from portal.spelling import unaccented
+from portal.french.spelling import unaccented
 
 
 class AlreadyAnswered(Exception):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from families.models import Document, Household, User
-from portal import uploads
+from portal.files import uploads
 
 
 def keep(household: Household, file: Any, content_type: str, *, by: User, **given: Any) -> Document:

@@ -1,7 +1,7 @@
 """Letters to households about their account and their requests."""
 
 from families.models import ChangeRequest, Guardian, Household
-from portal import mailing
+from portal.letters import mailing
 
 
 def addresses(household: Household) -> list[str]:

@@ -23,9 +23,9 @@ from families.models import (
     Household,
     User,
 )
-from portal import uploads
-from portal.near_days import NearDateField
-from portal.typed_numbers import TypedDecimalField
+from portal.files import uploads
+from portal.french.day_fields import NearDateField
+from portal.french.numbers import TypedDecimalField
 
 MOST_CHILDREN = 12
 OLDEST_CHILD_YEARS = 20

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django_tasks import task
 
 from families.models import User
-from portal import mailing
+from portal.letters import mailing
 
 
 def reset_url(user: User) -> str:

@@ -23,8 +23,12 @@ from families.forms import (
     QuotientRequestForm,
 )
 from families.models import AuthorisedPerson, ChangeRequest, Child, ChildHealth, Document, Guardian, Household
-from portal import town, uploads
-from portal.interrupted import keeps_interrupted_form, posted
+from portal import town
+from portal.files import uploads
+from portal.web.interrupted import (
+    keeps_interrupted_form,
+    posted,
+)
 
 WAITING = "Votre demande est envoyée à la mairie. Vous recevrez un message dès qu'elle sera traitée."
 ALREADY_WAITING = "Une demande de ce type est déjà en attente de traitement. La mairie va y répondre."

@@ -16,9 +16,15 @@ from leisure import answering
 from leisure.admin_registers import centres
 from leisure.criteria import Order
 from leisure.models import SERVICE
-from portal.admin_site import DeskLink
-from portal.desk import OwnPages, ReasonForm, counted, log_all
-from portal.reservations import booking, french
+from portal.desk.decisions import ReasonForm
+from portal.desk.lists import counted
+from portal.desk.pages import (
+    OwnPages,
+    log_all,
+)
+from portal.desk.site import DeskLink
+from portal.french import dates
+from portal.reservations import booking
 from portal.reservations.admin_queues import RESERVATION_REFUSALS, tell_decision
 from portal.reservations.models import Period, ReservationLine
 from portal.reservations.states import Action, Outcome
@@ -203,7 +209,7 @@ class AnswersRequests(OwnPages):
         lines = ReservationLine.objects.filter(pk__in=chosen)
         if not (given and form.is_valid()):
             named = list(lines.select_related("reservation__child", "formula").order_by("day", "pk"))
-            context = {"form": form, "lines": [(one, french.day(one.day)) for one in named]}
+            context = {"form": form, "lines": [(one, dates.day(one.day)) for one in named]}
             return self.page(request, "admin/leisure/requests_refuse.html", "Refuser des demandes", context)
         reason = form.cleaned_data["reason"]
         refused = list(lines)

@@ -20,9 +20,13 @@ from django.utils import timezone
 from leisure import wizard
 from leisure.models import SERVICE
 from portal import town
-from portal.admin_site import DeskLink
-from portal.desk import OwnPages, counted, log_all
-from portal.reservations import french
+from portal.desk.lists import counted
+from portal.desk.pages import (
+    OwnPages,
+    log_all,
+)
+from portal.desk.site import DeskLink
+from portal.french import dates
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -59,7 +63,7 @@ class MomentInput(forms.DateTimeInput):
 
 class HolidayField(forms.ModelChoiceField):
     def label_from_instance(self, holiday: SchoolHoliday) -> str:
-        return f"{holiday.name}, {french.span(holiday.starts_on, holiday.ends_on, year=True)}"
+        return f"{holiday.name}, {dates.span(holiday.starts_on, holiday.ends_on, year=True)}"
 
 
 class ActivityField(forms.ModelChoiceField):
@@ -137,7 +141,7 @@ class DaysForm(forms.Form):
         chosen = list(self.cleaned_data["centres"]) or own
         strangers = [str(place) for place in chosen if place not in own]
         if strangers:
-            text = f"« {activity} » n'a pas lieu ici : {french.listing(strangers)}."
+            text = f"« {activity} » n'a pas lieu ici : {dates.listing(strangers)}."
             self.add_error("centres", text)
         elif not chosen:
             self.add_error("activite", "Cette activité n'a aucun établissement en service.")
@@ -390,17 +394,17 @@ class OpensPeriods(OwnPages):
 
 
 def _dates(plan: wizard.Plan) -> str:
-    return french.span(plan.starts_on, plan.ends_on, year=True)
+    return dates.span(plan.starts_on, plan.ends_on, year=True)
 
 
 def _moments(plan: wizard.Plan) -> list[tuple[str, str]]:
     """When families may reserve, in words."""
     found = [
-        ("Ouverture", french.moment(plan.opens_at, year=True) if plan.opens_at else "tout de suite"),
+        ("Ouverture", dates.moment(plan.opens_at, year=True) if plan.opens_at else "tout de suite"),
     ]
     if plan.opens_at_non_residents:
-        found.append(("Familles hors commune", french.moment(plan.opens_at_non_residents, year=True)))
-    closes = french.moment(plan.closes_at, year=True) if plan.closes_at else "selon les délais de l'activité"
+        found.append(("Familles hors commune", dates.moment(plan.opens_at_non_residents, year=True)))
+    closes = dates.moment(plan.closes_at, year=True) if plan.closes_at else "selon les délais de l'activité"
     found.append(("Clôture", closes))
     for override in plan.overrides:
         late = ActivityDeadline.Late(override.late).label.lower()

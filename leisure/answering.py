@@ -15,7 +15,8 @@ from django.utils import timezone
 from families.models import FamilyQuotient
 from leisure import criteria
 from leisure.criteria import Asking, Order
-from portal.reservations import booking, french
+from portal.french import dates
+from portal.reservations import booking
 from portal.reservations.admin_queues import class_of, lines_with_places
 from portal.reservations.models import Booking, Establishment, Period, ReservationLine, Slot
 from portal.reservations.states import Action, Outcome
@@ -63,7 +64,7 @@ class Day:
 
     @property
     def title(self) -> str:
-        return f"{french.day(self.day, year=True)}, {self.establishment}"
+        return f"{dates.day(self.day, year=True)}, {self.establishment}"
 
     @property
     def places(self) -> str:

@@ -8,7 +8,8 @@ from django.urls import reverse
 
 from families.models import Child
 from leisure.models import SERVICE
-from portal.reservations import enrolling, french
+from portal.french import dates
+from portal.reservations import enrolling
 from portal.reservations.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, Establishment, Period, SchoolYear
 
@@ -66,7 +67,7 @@ def missing_pieces(child: Child, activities: list[Activity]) -> list[Piece]:
     missing = []
     asking = [activity for activity in activities if activity.health_file_required]
     if asking and not hasattr(child, "health"):
-        names = french.listing([f"« {activity} »" for activity in asking])
+        names = dates.listing([f"« {activity} »" for activity in asking])
         missing.append(
             Piece(
                 f"La fiche sanitaire de {child.first_name} : sans elle, pas de réservation ({names}).",
@@ -108,7 +109,7 @@ class Choice:
     @property
     def span(self) -> str:
         """« du 19 décembre au 3 janvier 2027 »."""
-        return french.span(self.period.starts_on, self.period.ends_on, year=True)
+        return dates.span(self.period.starts_on, self.period.ends_on, year=True)
 
     @property
     def place_ids(self) -> str:
@@ -144,7 +145,7 @@ def _closed(period: Period, at: datetime, *, resident: bool, cancelling: bool) -
     if not resident and period.opens_at_non_residents:
         opens = period.opens_at_non_residents
     if opens and at < opens:
-        return f"Réservation ouverte {french.opening(opens)}."
+        return f"Réservation ouverte {dates.opening(opens)}."
     if period.closes_at and at > period.closes_at and not cancelling:
-        return f"Réservation close {french.since(period.closes_at)}."
+        return f"Réservation close {dates.since(period.closes_at)}."
     return ""

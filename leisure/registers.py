@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from families.models import AuthorisedPerson, Child, ChildHealth, Guardian, Household
 from leisure.models import SERVICE
-from portal.reservations import french
+from portal.french import dates
 from portal.reservations.models import Booking, Establishment, Formula, Schooling
 from portal.reservations.states import BookingState
 
@@ -67,7 +67,7 @@ class DaySheet:
 
     @property
     def title(self) -> str:
-        return french.day(self.day, year=True)
+        return dates.day(self.day, year=True)
 
     @property
     def meals(self) -> int:

@@ -16,11 +16,15 @@ from families.models import Child, Household
 from leisure.forms import EnrolmentForm, PlaceForm, StartForm
 from leisure.models import SERVICE
 from leisure.offers import choices, missing_pieces, offers
-from portal import interrupted
-from portal.reservations import enrolling, french, weeks
+from portal.french import dates
+from portal.reservations import (
+    enrolling,
+    weeks,
+)
 from portal.reservations import views as steps
 from portal.reservations.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
+from portal.web import interrupted
 
 LEISURE = steps.register(
     steps.Service(
@@ -238,7 +242,7 @@ def _only(keys: list[str]) -> str:
 def _nothing_to_book(enrolments: list[Enrolment]) -> str:
     if not enrolments:
         return "La mairie n'a pas encore accepté cette inscription : patientez un peu."
-    names = french.listing([f"« {one.activity} »" for one in enrolments])
+    names = dates.listing([f"« {one.activity} »" for one in enrolments])
     return f"Aucune période à venir pour {names} : la mairie ouvrira bientôt les suivantes."
 
 

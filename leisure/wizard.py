@@ -15,7 +15,8 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from billing.models import FormulaTariff
-from portal.reservations import french, opening
+from portal.french import dates
+from portal.reservations import opening
 from portal.reservations.calendars import OpenDays, Reason, days_between
 from portal.reservations.models import (
     Activity,
@@ -188,7 +189,7 @@ def closed_days(calendar: OpenDays, first: date, last: date) -> list[tuple[str, 
             runs[-1][0].append(day)
         else:
             runs.append(([day], reason.label))
-    return [(french.span(days[0], days[-1]), label) for days, label in runs]
+    return [(dates.span(days[0], days[-1]), label) for days, label in runs]
 
 
 def _warnings(plan: Plan, period: Period, places: list[PlaceOutlook], at: datetime) -> list[str]:
@@ -209,7 +210,7 @@ def _warnings(plan: Plan, period: Period, places: list[PlaceOutlook], at: dateti
         found.append(f"« {plan.activity} » n'est pas proposée aux familles en ce moment.")
     priced = set(FormulaTariff.objects.filter(formula__in=plan.formulas).values_list("formula", flat=True))
     if free := [formula.name for formula in plan.formulas if formula.pk not in priced]:
-        found.append(f"Aucun tarif pour {french.listing(free)} : les factures n'en tiendront pas compte.")
+        found.append(f"Aucun tarif pour {dates.listing(free)} : les factures n'en tiendront pas compte.")
     if plan.activity.health_file_required:
         without = (
             Enrolment.objects.accepted()
@@ -271,7 +272,7 @@ def check_dates(activity: Activity, name: str, starts_on: date, ends_on: date) -
     if not plan.code:
         raise ValidationError({"nom": "Écrivez un nom avec des lettres ou des chiffres."})
     if other := plan.namesake():
-        days = french.span(other.starts_on, other.ends_on, year=True)
+        days = dates.span(other.starts_on, other.ends_on, year=True)
         raise ValidationError(
             {"nom": f"« {other} » existe déjà pour cette activité, {days} : choisissez un autre nom."}
         )

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django_tasks_db.models import DBTaskResult
 
 from portal import theme
+from portal.desk.tasks import TaskAdmin
+from portal.letters.outbox_admin import SentMailAdmin
 from portal.models import SentMail, Town
-from portal.outbox_admin import SentMailAdmin
-from portal.tasks_admin import TaskAdmin
 
 # The crest is on every page, the login page included: it must stay light.
 CREST_MAX_BYTES = 100 * 1024

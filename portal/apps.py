@@ -15,7 +15,7 @@ class PortalConfig(AppConfig):
 
 
 class PortalAdminConfig(AdminConfig):
-    default_site = "portal.admin_site.PortalAdminSite"
+    default_site = "portal.desk.site.PortalAdminSite"
 
 
 class TasksConfig(TasksAppConfig):

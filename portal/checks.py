@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from portal import private_files
+from portal.files import private_files
 
 HINT = "Par exemple : s3://CLÉ:SECRET@s3.fr-par.scw.cloud/portail?region=fr-par"
 

@@ -15,7 +15,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import private_files
+from portal.files import private_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -79,14 +79,14 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "portal.headers.PermissionsPolicyMiddleware",
+    "portal.web.headers.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "portal.query_strings.ReadableQueryMiddleware",
+    "portal.web.query_strings.ReadableQueryMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "portal.headers.PrivatePagesMiddleware",
-    "portal.interrupted.KeepInterruptedFormMiddleware",
+    "portal.web.headers.PrivatePagesMiddleware",
+    "portal.web.interrupted.KeepInterruptedFormMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -233,7 +233,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 # Mail and tasks -------------------------------------------------------------------------------------
 
 if DEMO and "EMAIL_URL" not in env.ENVIRON:
-    EMAIL_BACKEND = "portal.outbox.OutboxBackend"
+    EMAIL_BACKEND = "portal.letters.outbox.OutboxBackend"
 else:
     vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="portail@example.org")
@@ -296,7 +296,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "plain": {
-            "()": "portal.logs.WithoutPersonalData",
+            "()": "portal.web.logs.WithoutPersonalData",
             "format": "{asctime} {levelname} {name} {message}",
             "style": "{",
         }

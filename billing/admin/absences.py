@@ -19,21 +19,28 @@ from billing import absent, attendance
 from billing.absence_views import CertificateForm, DaysForm
 from billing.models import AbsenceCertificate, AbsencePolicy, AbsenceReason, Attendance, AttendanceState
 from families.models import Custody
-from portal.admin_site import DeskLink, Queue
-from portal.desk import (
+from portal.desk.decisions import (
     AcceptOrRefuse,
     Decidable,
     Decision,
+)
+from portal.desk.lists import (
     NumberSearch,
-    OwnPages,
-    ShownOnly,
     WaitingFirst,
-    WithHistory,
     badge,
     counted,
+)
+from portal.desk.pages import (
+    OwnPages,
+    ShownOnly,
+    WithHistory,
     log_all,
 )
-from portal.reservations import french
+from portal.desk.site import (
+    DeskLink,
+    Queue,
+)
+from portal.french import dates
 from portal.reservations.models import Establishment, Formula
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200
@@ -179,7 +186,7 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
 
     def _warn_of_presence(self, request: HttpRequest, accepted: absent.Accepted) -> None:
         if accepted.seen:
-            days = french.enumerate_days(accepted.seen)
+            days = dates.enumerate_days(accepted.seen)
             self.message_user(
                 request,
                 f"{accepted.certificate.child} est pointé présent ({days}) : rien n'y est changé,"
@@ -194,11 +201,11 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
 
     @admin.display(description="absence", ordering="first_day")
     def days(self, obj: AbsenceCertificate) -> str:
-        return french.span(obj.first_day, obj.last_day, year=True)
+        return dates.span(obj.first_day, obj.last_day, year=True)
 
     @admin.display(description="donné le", ordering="given_at")
     def given_shown(self, obj: AbsenceCertificate) -> str:
-        return french.moment(obj.given_at, year=True)
+        return dates.moment(obj.given_at, year=True)
 
     @admin.display(description="jours réservés")
     def concerned(self, obj: AbsenceCertificate) -> SafeString | str:
@@ -469,7 +476,7 @@ class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
             "reasons": AbsenceReason.choices,
             "writable": writable,
             "to_come": to_come,
-            "title_of_day": french.day(sheet.day, year=True),
+            "title_of_day": dates.day(sheet.day, year=True),
         }
 
 
@@ -485,7 +492,7 @@ def _asked(query: QueryDict, today: date) -> tuple[ListForm, str]:
     day = form.cleaned_data["jour"]
     place = places().filter(attendance.places_concerned(day)).first()
     if place is None:
-        return form, french.day(day, year=True)
+        return form, dates.day(day, year=True)
     return ListForm(asked | given | {"lieu": place.pk}), ""
 
 

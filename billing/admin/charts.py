@@ -10,8 +10,8 @@ from django.utils.http import urlencode
 from billing import charts, files
 from billing.admin.documents import download
 from billing.pricing import euros
-from portal.admin_site import DeskLink
-from portal.desk import OwnPages
+from portal.desk.pages import OwnPages
+from portal.desk.site import DeskLink
 
 PERMISSION = "billing.view_payment"
 LINK = DeskLink(

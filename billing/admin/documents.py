@@ -22,14 +22,22 @@ from billing.models import BillingRun, BillingSettings, CreditNote, Invoice, Inv
 from billing.pricing import euros
 from billing.tasks import issue_month
 from billing.views import pdf_response
-from portal import mailing
-from portal.admin_choices import TolerantChoices
-from portal.admin_site import DeskLink
-from portal.desk import NumberSearch, OwnPages, ShownOnly, ShownOnlyInline, badge
-from portal.near_days import NearDateField
-from portal.reservations import french
+from portal.desk.choices import TolerantChoices
+from portal.desk.lists import (
+    NumberSearch,
+    badge,
+)
+from portal.desk.pages import (
+    OwnPages,
+    ShownOnly,
+    ShownOnlyInline,
+)
+from portal.desk.site import DeskLink
+from portal.french import dates
+from portal.french.day_fields import NearDateField
+from portal.french.numbers import TypedDecimalField
+from portal.letters import mailing
 from portal.reservations.models import Activity, Establishment
-from portal.typed_numbers import TypedDecimalField
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 DAY_INPUT = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -129,7 +137,7 @@ class BillingRunAdmin(ShownOnly, OwnPages):
 
     @admin.display(description="mois facturé")
     def month_shown(self, run: BillingRun) -> str:
-        return f"{french.MONTHS[run.month.month - 1]} {run.month.year}"
+        return f"{dates.MONTHS[run.month.month - 1]} {run.month.year}"
 
     @admin.display(description="pour")
     def what(self, run: BillingRun) -> str:
@@ -214,7 +222,7 @@ class BillingRunAdmin(ShownOnly, OwnPages):
             context |= {
                 "total": euros(preview.total),
                 "carried_total": euros(preview.carried_total),
-                "month_name": f"{french.MONTHS[form.scope.month.month - 1]} {form.scope.month.year}",
+                "month_name": f"{dates.MONTHS[form.scope.month.month - 1]} {form.scope.month.year}",
             }
         return self.page(request, "admin/billing/bill_month.html", "Facturer un mois", context)
 
@@ -259,7 +267,7 @@ class MonthFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         months = Invoice.objects.order_by("-month").values_list("month", flat=True).distinct()[:36]
-        return [(f"{month:%Y-%m}", f"{french.MONTHS[month.month - 1]} {month.year}") for month in months]
+        return [(f"{month:%Y-%m}", f"{dates.MONTHS[month.month - 1]} {month.year}") for month in months]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         try:

@@ -20,9 +20,17 @@ from billing.admin.once import AlreadySent, OnceForm
 from billing.models import Invoice, Payment, PaymentAllocation
 from billing.pricing import euros, rounded
 from families.models import Household
-from portal.admin_site import DeskLink
-from portal.desk import NumberSearch, OwnPages, ShownOnly, ShownOnlyInline, badge
-from portal.near_days import NearDateField
+from portal.desk.lists import (
+    NumberSearch,
+    badge,
+)
+from portal.desk.pages import (
+    OwnPages,
+    ShownOnly,
+    ShownOnlyInline,
+)
+from portal.desk.site import DeskLink
+from portal.french.day_fields import NearDateField
 
 AT_THE_DESK = [(value, label) for value, label in Payment.Means.choices if value != Payment.Means.ONLINE]
 

@@ -27,19 +27,24 @@ from billing.models import (
 )
 from billing.payments.interface import ProviderDown, ProviderRefused
 from billing.pricing import euros
-from portal.admin_choices import TolerantChoices
-from portal.admin_site import DeskLink, Queue
-from portal.desk import (
+from portal.desk.choices import TolerantChoices
+from portal.desk.decisions import ask_reason
+from portal.desk.lists import (
     NumberSearch,
+    badge,
+    counted,
+)
+from portal.desk.pages import (
     OwnPages,
     ShownOnly,
     ShownOnlyInline,
     WithHistory,
-    ask_reason,
-    badge,
-    counted,
 )
-from portal.near_days import NearDateField
+from portal.desk.site import (
+    DeskLink,
+    Queue,
+)
+from portal.french.day_fields import NearDateField
 
 TINTS = {"validated": "accepted", "started": "requested", "pending": "requested"}
 

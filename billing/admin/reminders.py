@@ -21,9 +21,13 @@ from billing.admin.downloads import download
 from billing.models import Invoice, InvoiceNotice
 from billing.pricing import euros
 from billing.tasks import TOLD_AT_ONCE, print_letters, send_reminders, tell_households
-from portal.admin_site import DeskLink
-from portal.desk import OwnPages, ShownOnlyInline, counted
-from portal.reservations import french
+from portal.desk.lists import counted
+from portal.desk.pages import (
+    OwnPages,
+    ShownOnlyInline,
+)
+from portal.desk.site import DeskLink
+from portal.french import dates
 
 REMIND = "billing.add_invoicenotice"
 ROWS_NAMED = 50  # invoices or households that a preview names; it counts the others
@@ -186,7 +190,7 @@ class RemindsInvoices(OwnPages):
             "paper_more": max(len(found.paper) - ROWS_NAMED, 0),
             "fields": fields,
             "sendings": [
-                (stamp_of(at), french.moment(at, year=True)) for at in reminding.last_sendings(SENDINGS_SHOWN)
+                (stamp_of(at), dates.moment(at, year=True)) for at in reminding.last_sendings(SENDINGS_SHOWN)
             ],
         }
         return self.page(request, "admin/billing/remind.html", "Relancer les impayés", context)
@@ -211,7 +215,7 @@ class RemindsInvoices(OwnPages):
             "printed": _printed(letters),
             "stamp": stamp,
         }
-        title = f"Relance du {french.moment(at, year=True)}"
+        title = f"Relance du {dates.moment(at, year=True)}"
         answer = self.page(request, "admin/billing/sending.html", title, context)
         if (work and work.going_on) or not letters.ready:
             # The page follows the work without a script.

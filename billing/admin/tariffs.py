@@ -27,8 +27,8 @@ from billing.models import (
     price_text,
 )
 from billing.tariffs import PriceBook, copy_tariff, next_dates
-from portal.admin_choices import TolerantChoices
-from portal.admin_site import DeskLink
+from portal.desk.choices import TolerantChoices
+from portal.desk.site import DeskLink
 from portal.reservations.models import Formula, SchoolClass
 
 

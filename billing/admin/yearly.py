@@ -16,8 +16,9 @@ from billing.admin.documents import download
 from billing.pricing import euros
 from billing.views import pdf_response
 from families.models import Household
-from portal.admin_site import DeskLink
-from portal.desk import LONGEST_NUMBER, OwnPages
+from portal.desk.lists import LONGEST_NUMBER
+from portal.desk.pages import OwnPages
+from portal.desk.site import DeskLink
 
 A_PAGE = 50
 PERMISSION = "billing.view_payment"

@@ -13,7 +13,7 @@ from simple_history.models import HistoricalRecords
 
 from billing.models.attendance import Attendance
 from families.models import Child, Household, User, private_storage
-from portal.reservations import french
+from portal.french import dates
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -72,7 +72,7 @@ class BillingRun(models.Model):
         ordering = ["-month", "-pk"]
 
     def __str__(self) -> str:
-        return f"Facturation {french.MONTHS[self.month.month - 1]} {self.month.year}"
+        return f"Facturation {dates.MONTHS[self.month.month - 1]} {self.month.year}"
 
 
 class InvoiceState(models.TextChoices):
@@ -182,7 +182,7 @@ class Invoice(models.Model):
 
     @property
     def month_name(self) -> str:
-        return f"{french.MONTHS[self.month.month - 1]} {self.month.year}"
+        return f"{dates.MONTHS[self.month.month - 1]} {self.month.year}"
 
     def state_on(self, today: date) -> "InvoiceState":
         """Where it stands; needs `with_balance()`."""

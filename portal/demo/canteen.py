@@ -17,9 +17,9 @@ from catering.models import Diet, DietChoice
 from families.models import User
 from portal.demo.people import Home, People, Pupil
 from portal.demo.rows import Table, reset_sequences
+from portal.french.weekdays import mask_of
 from portal.reservations.calendars import OpenDays
 from portal.reservations.deadlines import Standing, decide
-from portal.reservations.fields import mask_of
 from portal.reservations.models import (
     Activity,
     Booking,

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.color import no_style
 from django.db import connection, models
 
-from portal.rows import adapted
+from portal.database.plain_rows import adapted
 
 BATCH = 20_000
 

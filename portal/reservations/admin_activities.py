@@ -10,8 +10,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from portal.admin_choices import TolerantChoices
-from portal.desk import WithHistory, confirm_page, counted, log_all
+from portal.desk.choices import TolerantChoices
+from portal.desk.decisions import confirm_page
+from portal.desk.lists import counted
+from portal.desk.pages import (
+    WithHistory,
+    log_all,
+)
 from portal.reservations import opening
 from portal.reservations.admin_deadlines import ActivityDeadlineForm
 from portal.reservations.admin_town_file import ExportsTown

@@ -8,16 +8,19 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from portal.desk import (
+from portal.desk.decisions import (
     Decidable,
     Decision,
-    NumberSearch,
-    ShownOnlyInline,
     ask_reason,
+)
+from portal.desk.lists import (
+    NumberSearch,
     badge,
     counted,
 )
-from portal.reservations import booking, french
+from portal.desk.pages import ShownOnlyInline
+from portal.french import dates
+from portal.reservations import booking
 from portal.reservations.admin_queues import class_of, household_link, late_cell, person, short_moment
 from portal.reservations.models import Booking, BookingEvent
 from portal.reservations.states import LIVE, BookingState
@@ -97,7 +100,7 @@ class BookingAdmin(NumberSearch, Decidable):
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: Booking) -> str:
-        return french.day(obj.day, year=True)
+        return dates.day(obj.day, year=True)
 
     @admin.display(description="foyer", ordering="household_id")
     def household_number(self, obj: Booking) -> SafeString | str:
@@ -123,7 +126,7 @@ class BookingAdmin(NumberSearch, Decidable):
     def state_badge(self, obj: Booking) -> SafeString:
         label = obj.get_state_display()
         if obj.state == BookingState.WAITLISTED and obj.waiting_since:
-            label = f"{label} depuis le {french.moment(obj.waiting_since)}"
+            label = f"{label} depuis le {dates.moment(obj.waiting_since)}"
         return badge(obj.state, label)
 
     @admin.action(description="Annuler et prévenir les familles…", permissions=["decide"])

@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from portal import town
-from portal.admin_site import DeskLink
-from portal.desk import counted
+from portal.desk.lists import counted
+from portal.desk.site import DeskLink
 from portal.models import Town
 from portal.reservations import holiday_proposals
 from portal.reservations.models import PublicHoliday, SchoolHoliday, SchoolYear

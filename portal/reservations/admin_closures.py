@@ -10,9 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from portal.admin_choices import TolerantChoices
-from portal.desk import counted
-from portal.reservations import booking, french, opening
+from portal.desk.choices import TolerantChoices
+from portal.desk.lists import counted
+from portal.french import dates
+from portal.reservations import (
+    booking,
+    opening,
+)
 from portal.reservations.models import Closure, Period
 
 CONFIRMED = "_closing_confirmed"
@@ -41,7 +45,7 @@ class ClosureAdmin(TolerantChoices, admin.ModelAdmin):
 
     @admin.display(description="jours", ordering="starts_on")
     def dates(self, obj: Closure) -> str:
-        return french.span(obj.starts_on, obj.ends_on, year=True)
+        return dates.span(obj.starts_on, obj.ends_on, year=True)
 
     @admin.display(description="motif", ordering="why")
     def reason(self, obj: Closure) -> str:
@@ -89,7 +93,7 @@ class ClosureAdmin(TolerantChoices, admin.ModelAdmin):
                 "subtitle": None,
                 "opts": self.opts,
                 "closure": form.instance,
-                "dates": french.span(form.instance.starts_on, form.instance.ends_on, year=True),
+                "dates": dates.span(form.instance.starts_on, form.instance.ends_on, year=True),
                 "concerns": self.concerns(form.instance),
                 "bookings": counted(
                     bookings, "réservation sera annulée sans frais", "réservations seront annulées sans frais"

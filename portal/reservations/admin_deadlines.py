@@ -11,8 +11,8 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from portal.french.weekdays import WEEKDAYS
 from portal.reservations import rule_rows
-from portal.reservations.fields import WEEKDAYS
 from portal.reservations.models import ActivityDeadline, DeadlineRule, DeadlineWindow
 from portal.reservations.rule_preview import Preview, preview
 from portal.reservations.table_field import DeadlineTableField

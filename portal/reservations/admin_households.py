@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from families.admin import HouseholdAdmin
-from portal.desk import ShownOnlyInline
+from portal.desk.pages import ShownOnlyInline
 from portal.reservations.models import Enrolment, Reservation
 from portal.reservations.states import ReservationState
 

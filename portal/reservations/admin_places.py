@@ -5,9 +5,9 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from portal.admin_choices import TolerantChoices
+from portal.desk.choices import TolerantChoices
+from portal.french.weekdays import names_of
 from portal.reservations.admin_calendar import CalendarImport, ImportsCalendar
-from portal.reservations.fields import names_of
 from portal.reservations.models import (
     Establishment,
     PublicHoliday,

@@ -29,21 +29,33 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from families.models import User
-from portal.admin_site import Queue
-from portal.desk import (
+from portal.desk.decisions import (
     AcceptOrRefuse,
     Decidable,
     Decision,
+)
+from portal.desk.lists import (
     NumberSearch,
-    ShownOnlyInline,
     WaitingFirst,
-    WithHistory,
     badge,
     counted,
+)
+from portal.desk.pages import (
+    ShownOnlyInline,
+    WithHistory,
     log_all,
 )
-from portal.reservations import booking, enrolling, french
-from portal.reservations.fields import WEEKDAYS, names_of, weekdays_in
+from portal.desk.site import Queue
+from portal.french import dates
+from portal.french.weekdays import (
+    WEEKDAYS,
+    names_of,
+    weekdays_in,
+)
+from portal.reservations import (
+    booking,
+    enrolling,
+)
 from portal.reservations.models import Enrolment, Reservation, ReservationLine, Schooling, Slot
 from portal.reservations.states import Action, BookingState, EnrolmentState, Outcome, ReservationState
 
@@ -279,7 +291,7 @@ def tell_decision(decision: booking.Decision) -> tuple[str, int]:
     short = sorted({line.day for line in [*decision.waitlisted, *decision.full]})
     text = ", ".join(pieces)
     if short:
-        named = french.listing([f"le {french.day(day)}" for day in short])
+        named = dates.listing([f"le {dates.day(day)}" for day in short])
         text += f" : {named} {'est complet' if len(short) == 1 else 'sont complets'}"
     return f"{text}.", messages.WARNING if short or not decision.accepted else messages.SUCCESS
 
@@ -473,7 +485,7 @@ class ReservationAdmin(AnswersByArrival, NumberSearch, Decided, Decidable, WithH
         pieces = [counted(obj.asked, "à réserver", "à réserver")] if obj.asked else []
         pieces += [counted(obj.asked_back, "à annuler", "à annuler")] if obj.asked_back else []
         count = ", ".join(pieces) or counted(obj.total, "jour", "jours")
-        return f"{count} ({french.span(obj.first_day, obj.last_day)})"
+        return f"{count} ({dates.span(obj.first_day, obj.last_day)})"
 
     @admin.display(description="places libres")
     def places_left(self, obj: Any) -> SafeString | str:
@@ -590,7 +602,7 @@ class ReservationLineAdmin(AnswersByArrival, NumberSearch, Decidable):
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: ReservationLine) -> str:
-        return french.day(obj.day)
+        return dates.day(obj.day)
 
     @admin.display(description="enfant", ordering="reservation__child__last_name")
     def child(self, obj: ReservationLine) -> str:

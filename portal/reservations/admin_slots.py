@@ -12,9 +12,19 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from portal.admin_site import Queue
-from portal.desk import Decidable, Decision, badge, confirm_page, counted, log_all
-from portal.reservations import french, opening
+from portal.desk.decisions import (
+    Decidable,
+    Decision,
+    confirm_page,
+)
+from portal.desk.lists import (
+    badge,
+    counted,
+)
+from portal.desk.pages import log_all
+from portal.desk.site import Queue
+from portal.french import dates
+from portal.reservations import opening
 from portal.reservations.models import Place, Slot
 from portal.reservations.states import HOLDING, BookingState
 
@@ -168,7 +178,7 @@ class SlotAdmin(Decidable):
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: Slot) -> str:
-        return french.day(obj.day, year=True)
+        return dates.day(obj.day, year=True)
 
     @admin.display(description="partie de la journée", ordering="part")
     def part_shown(self, obj: Slot) -> str:
@@ -199,7 +209,7 @@ class SlotAdmin(Decidable):
                 place.child,
                 place.booking.household.number,
                 place.booking.formula,
-                french.moment(place.booking.waiting_since) if place.booking.waiting_since else "–",
+                dates.moment(place.booking.waiting_since) if place.booking.waiting_since else "–",
             )
             for place in self._places(obj, [BookingState.WAITLISTED]).order_by(
                 "booking__waiting_since", "booking__pk"

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from portal import town
-from portal.admin_site import DeskLink
+from portal.desk.site import DeskLink
 from portal.reservations import town_file
 
 PERMISSION = "reservations.view_activity"

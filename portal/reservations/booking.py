@@ -21,8 +21,12 @@ from django.utils import timezone
 from django_tasks.base import Task
 
 from families.models import Child, User
-from portal import rows
-from portal.reservations import enrolling, french, tasks
+from portal.database import plain_rows
+from portal.french import dates
+from portal.reservations import (
+    enrolling,
+    tasks,
+)
 from portal.reservations.deadlines import Standing
 from portal.reservations.models import (
     Activity,
@@ -72,7 +76,7 @@ class PlacesLost(BookingRefused):
 
     def __init__(self, choices: Sequence[Choice]) -> None:
         self.choices = list(choices)
-        days = french.enumerate_days(sorted({choice.day for choice in choices}))
+        days = dates.enumerate_days(sorted({choice.day for choice in choices}))
         super().__init__(
             f"Il n'y a plus de place : {days}. Rien n'est perdu : vos autres jours restent choisis. "
             "Vous pouvez demander la liste d'attente ou retirer ce jour."
@@ -622,7 +626,7 @@ class _Changes:
                 booking.state = state
         if self.created:
             self._number([booking for booking, _ in self.created])
-            rows.insert(
+            plain_rows.insert(
                 Place,
                 ("booking_id", "slot_id", "child_id"),
                 [
@@ -632,7 +636,7 @@ class _Changes:
                 ],
             )
         self._take()
-        rows.insert(
+        plain_rows.insert(
             BookingEvent,
             ("booking_id", "state", "at", "by_id", "reservation_id", "reason"),
             list(self._events()),
@@ -641,7 +645,7 @@ class _Changes:
     def _number(self, new: list[Booking]) -> None:
         """Writes new bookings, which learn their keys."""
         values = attrgetter(*NEW_BOOKING)
-        keys = rows.insert_numbered(Booking, NEW_BOOKING, [values(booking) for booking in new])
+        keys = plain_rows.insert_numbered(Booking, NEW_BOOKING, [values(booking) for booking in new])
         for booking, key in zip(new, keys, strict=True):
             booking.pk = key
 

@@ -9,9 +9,13 @@ from django.db import connection
 from django.utils import timezone
 
 from portal import town
-from portal.reservations import french
+from portal.database.plain_rows import adapted
+from portal.french import dates
+from portal.french.weekdays import (
+    EVERY_DAY,
+    MONDAY_TO_FRIDAY,
+)
 from portal.reservations.deadlines import FARTHEST
-from portal.reservations.fields import EVERY_DAY, MONDAY_TO_FRIDAY
 from portal.reservations.models import (
     Activity,
     Closure,
@@ -21,7 +25,6 @@ from portal.reservations.models import (
     Schooling,
     SchoolYear,
 )
-from portal.rows import adapted
 
 ONE_DAY = timedelta(days=1)
 # Deadlines walk back from the first day: at most over the holidays before it, then a few weeks more.
@@ -288,7 +291,7 @@ class OpenDays:
         elif self._during == Activity.During.HOLIDAYS and not holiday:
             return Reason(Reason.NOT_HOLIDAYS, "hors vacances scolaires")
         if not (self._weekdays & self._establishment_weekdays) >> day.weekday() & 1:
-            return Reason(Reason.WEEKDAY, f"fermé le {french.WEEKDAYS[day.weekday()]}")
+            return Reason(Reason.WEEKDAY, f"fermé le {dates.WEEKDAYS[day.weekday()]}")
         return None
 
     def _in_school_year(self, day: date) -> bool:

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from django.db import transaction
 from django.utils import timezone
 
-from portal.reservations import booking, french
+from portal.french import dates
+from portal.reservations import booking
 from portal.reservations.calendars import OpenDays
 from portal.reservations.models import Capacity, Establishment, Formula, Part, Period, Slot
 
@@ -137,7 +138,7 @@ class TooManyTaken(Exception):
     def __init__(self, slots: Sequence[Slot], places: int) -> None:
         self.slots = list(slots)
         shown = self.slots[:5]
-        named = french.listing([f"le {french.day(slot.day)} ({slot.taken} prises)" for slot in shown])
+        named = dates.listing([f"le {dates.day(slot.day)} ({slot.taken} prises)" for slot in shown])
         more = f", et {len(self.slots) - 5} de plus" if len(self.slots) > 5 else ""
         super().__init__(
             f"Il y a déjà plus de {places} places prises {named}{more}. Rien n'a été changé : "

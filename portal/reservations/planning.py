@@ -19,10 +19,10 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.reservations import french
+from portal.french import dates
+from portal.french.weekdays import weekdays_in
 from portal.reservations.booking import Choice, slots_of
 from portal.reservations.deadlines import Standing
-from portal.reservations.fields import weekdays_in
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -132,7 +132,7 @@ class Cell:
         """What sighted parents read; the checkbox's name says it to the others."""
         if self.price is None:
             return ""
-        return f'<span class="cell-price" aria-hidden="true">{french.euros(self.price)}</span>'
+        return f'<span class="cell-price" aria-hidden="true">{dates.euros(self.price)}</span>'
 
     @property
     def html(self) -> SafeString:
@@ -194,7 +194,7 @@ class Week:
     def span(self) -> str:
         """« du 30 novembre au 4 décembre »."""
         monday = date.fromisocalendar(int(self.key[:4]), self.number, 1)
-        return french.span(monday, monday + timedelta(days=4))
+        return dates.span(monday, monday + timedelta(days=4))
 
 
 @dataclass(frozen=True)
@@ -390,7 +390,7 @@ class Planning:
                     else:
                         ticks.refused.append(self._clash(rival, choice))
                 else:
-                    ticks.refused.append(f"{french.day(choice.day).capitalize()} : {_lower_first(cell.note)}")
+                    ticks.refused.append(f"{dates.day(choice.day).capitalize()} : {_lower_first(cell.note)}")
                     seen.add(choice)
         ticks.refused = list(dict.fromkeys(ticks.refused))
         return ticks
@@ -412,12 +412,12 @@ class Planning:
                 cell = self.cells.get(choice)
                 if cell is None:
                     ticks.refused.append(
-                        f"{french.day(choice.day).capitalize()} : ce jour n'est plus dans la période."
+                        f"{dates.day(choice.day).capitalize()} : ce jour n'est plus dans la période."
                     )
                 elif cell.field == name or cell.lost or (name == WAIT and cell.field == BOOK):
                     ticks.of(name).add(choice)
                 else:
-                    ticks.refused.append(f"{french.day(choice.day).capitalize()} : {_lower_first(cell.note)}")
+                    ticks.refused.append(f"{dates.day(choice.day).capitalize()} : {_lower_first(cell.note)}")
 
     def _rival(self, ticks: Ticks, choice: Choice) -> Choice | None:
         """What is ticked that day and takes the same part of it."""
@@ -430,7 +430,7 @@ class Planning:
     def _clash(self, kept: Choice, refused: Choice) -> str:
         names = {formula.pk: formula.name for formula in self.formulas}
         return (
-            f"{french.day(refused.day).capitalize()} : « {names[kept.formula_id]} » et "
+            f"{dates.day(refused.day).capitalize()} : « {names[kept.formula_id]} » et "
             f"« {names[refused.formula_id]} » se recouvrent : « {names[kept.formula_id]} » reste choisi."
         )
 
@@ -485,20 +485,20 @@ class Planning:
             for key, of_week in groupby(of_month, key=lambda c: week_key(c.day)):
                 by_weekday = {cell.day.weekday(): cell for cell in of_week}
                 weeks.append(Week(key, int(key[-2:]), [by_weekday.get(weekday) for weekday in shown]))
-            months.append(Month(f"{french.MONTHS[month - 1]} {year}", weeks))
+            months.append(Month(f"{dates.MONTHS[month - 1]} {year}", weeks))
         return months
 
     @cached_property
     def columns(self) -> list[tuple[str, str]]:
         """The weekdays shown: (« 0 », « Lundi »)…"""
         shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
-        return [(str(weekday), french.WEEKDAYS[weekday].capitalize()) for weekday in shown]
+        return [(str(weekday), dates.WEEKDAYS[weekday].capitalize()) for weekday in shown]
 
     @property
     def usual_weekdays(self) -> list[tuple[int, str, bool]]:
         """For « Jours de fréquentation habituels »: number, name, ticked."""
         return [
-            (weekday, french.WEEKDAYS[weekday].capitalize(), bool(self.enrolment.weekdays >> weekday & 1))
+            (weekday, dates.WEEKDAYS[weekday].capitalize(), bool(self.enrolment.weekdays >> weekday & 1))
             for weekday in self.weekdays
         ]
 
@@ -507,7 +507,7 @@ class Planning:
         """The nearest deadline, in words: what a tired parent must know first."""
         for cell in self.cells.values():
             if cell.field == BOOK and cell.note:
-                return f"Pour le {french.day(cell.day)} : {_lower_first(cell.note)}"
+                return f"Pour le {dates.day(cell.day)} : {_lower_first(cell.note)}"
         return ""
 
 
@@ -594,7 +594,7 @@ class _CellMaker:
     def _until(self, moment: datetime | None) -> tuple[str, str]:
         """The sentence and the few words of a deadline, written once for all formulas of a day."""
         if moment not in self.limits:
-            sentence = "" if moment is None else f"Réservable {french.until(moment)}."
+            sentence = "" if moment is None else f"Réservable {dates.until(moment)}."
             self.limits[moment] = sentence, _before(moment)
         return self.limits[moment]
 
@@ -630,7 +630,7 @@ class _CellMaker:
         answer = self.where.cancelling(choice.formula_id, choice.day, granted=granted)
         if isinstance(answer, Closed):
             return self._plain(formula, choice, state, answer.reason, "")
-        until = "" if answer.until is None else f"Annulable {french.until(answer.until)}."
+        until = "" if answer.until is None else f"Annulable {dates.until(answer.until)}."
         cell = self._plain(formula, choice, state, until, _before(answer.until))
         cell.field = CANCEL
         line = self.lines.get(choice)
@@ -647,7 +647,7 @@ class _CellMaker:
 
     def _day(self, day: date) -> str:
         if day not in self.days:
-            self.days[day] = french.day(day, year=True)
+            self.days[day] = dates.day(day, year=True)
         return self.days[day]
 
     def _plain(self, formula: Formula, choice: Choice, state: CellState, note: str, short: str) -> Cell:
@@ -678,7 +678,7 @@ def weekday_numbers(values: Iterable[str]) -> list[int]:
 
 def _before(until: datetime | None) -> str:
     """« jusqu'au 24/11 à 10 h », for the cell itself."""
-    return "" if until is None else f"jusqu'au {french.brief(until)}"
+    return "" if until is None else f"jusqu'au {dates.brief(until)}"
 
 
 def _lower_first(sentence: str) -> str:
@@ -689,4 +689,4 @@ def _no_longer(line: ReservationLine, formula: str, reason: str) -> str:
     """« Le jeudi 26 novembre n'est plus proposé : réservation close depuis… »"""
     what = "ne peut plus être annulé" if line.action == Action.CANCEL else "n'est plus proposé"
     which = f" ({formula})" if formula else ""
-    return f"Le {french.day(line.day)}{which} {what}{f' : {_lower_first(reason)}' if reason else '.'}"
+    return f"Le {dates.day(line.day)}{which} {what}{f' : {_lower_first(reason)}' if reason else '.'}"

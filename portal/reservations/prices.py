@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
-from portal.reservations import french
+from portal.french import dates
 from portal.reservations.models import Enrolment, ReservationLine
 from portal.reservations.planning import Cell, Forgiving, Planning
 from portal.reservations.standing import Open, Where
@@ -66,7 +66,7 @@ def put_on(plan: Planning, pricer: Pricer) -> None:
             if usual is not None and late is not None:
                 cell.forgiving = Forgiving(usual, late - usual, allowed)
         if cell.price is not None:
-            cell.name += f", {french.euros(cell.price)}"
+            cell.name += f", {dates.euros(cell.price)}"
 
 
 def put_on_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer) -> None:
@@ -83,7 +83,7 @@ def put_on_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer)
         late = late and not allowance.take(line.formula_id, line.day)
         price = costs.on(line.formula_id, line.day, late=late)
         line.price = price
-        line.price_text = "" if price is None else french.euros(price)
+        line.price_text = "" if price is None else dates.euros(price)
 
 
 def total(prices: Iterable[Decimal | None]) -> Decimal | None:
@@ -100,4 +100,4 @@ def ticked(cells: Iterable[Cell]) -> Decimal | None:
 
 def in_words(amount: Decimal | None) -> str:
     """« 38,40 € », or nothing."""
-    return "" if amount is None else french.euros(amount)
+    return "" if amount is None else dates.euros(amount)

@@ -7,10 +7,17 @@ from itertools import combinations
 
 from django.utils import timezone
 
-from portal.reservations import french, rule_rows, wording
+from portal.french import dates
+from portal.french.weekdays import (
+    MONDAY_TO_FRIDAY,
+    WEEKDAYS,
+)
+from portal.reservations import (
+    rule_rows,
+    wording,
+)
 from portal.reservations.calendars import OpenDays, days_between
 from portal.reservations.deadlines import Audience, Limits, Rule, Timing, Windows, limits
-from portal.reservations.fields import MONDAY_TO_FRIDAY, WEEKDAYS
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -103,7 +110,7 @@ def _lines(
         # Windows cover some days only: show those, not ten days of « jamais ».
         if isinstance(rule, Windows) and found.never:
             continue
-        lines.append(Line(french.day(day, year=day.year != today.year), *_words(found, at)))
+        lines.append(Line(dates.day(day, year=day.year != today.year), *_words(found, at)))
         if len(lines) == DAYS_SHOWN:
             break
     return lines
@@ -115,10 +122,10 @@ def _words(found: Limits, at: datetime) -> tuple[str, str]:
     if timing is Timing.NEVER or current.closes is None:
         return "jamais", Timing.NEVER.value
     if timing is Timing.LATE:
-        return f"trop tard {french.since(current.closes)}", timing.value
-    words = french.until(current.closes)
+        return f"trop tard {dates.since(current.closes)}", timing.value
+    words = dates.until(current.closes)
     if current.opens and timing is Timing.EARLY:
-        words = f"{french.opening(current.opens)}, {words}"
+        words = f"{dates.opening(current.opens)}, {words}"
     return words, timing.value
 
 
@@ -147,10 +154,10 @@ def _table_warnings(row: DeadlineRule, establishments: Iterable[Establishment]) 
     missing = [WEEKDAYS[day] for day in range(7) if opened >> day & 1 and day not in targets]
     found = []
     if closed:
-        found.append(f"Le tableau a une ligne pour {french.listing(closed)} : aucun établissement n'y ouvre.")
+        found.append(f"Le tableau a une ligne pour {dates.listing(closed)} : aucun établissement n'y ouvre.")
     if missing:
         found.append(
-            f"Le tableau n'a pas de ligne pour {french.listing(missing)} : ce sera toujours « jamais »."
+            f"Le tableau n'a pas de ligne pour {dates.listing(missing)} : ce sera toujours « jamais »."
         )
     return found
 
@@ -201,7 +208,7 @@ def overlapping(period: Period, establishments: Iterable[Establishment]) -> list
     for other in others:
         theirs = set(other.establishments.all())
         if not own or not theirs or own & theirs:
-            days = french.span(
+            days = dates.span(
                 max(period.starts_on, other.starts_on), min(period.ends_on, other.ends_on), year=True
             )
             found.append(f"« {period} » et « {other} » se chevauchent ({days}).")

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from datetime import time
 from typing import TYPE_CHECKING, Any
 
+from portal.french.weekdays import (
+    WEEKDAYS,
+    weekdays_in,
+)
 from portal.reservations import deadlines
 from portal.reservations.deadlines import Counted, DayUnit, Rule, TableRow
-from portal.reservations.fields import WEEKDAYS, weekdays_in
 
 if TYPE_CHECKING:
     from portal.reservations.models import DeadlineRule, DeadlineWindow

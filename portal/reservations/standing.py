@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from django.utils import timezone
 
-from portal.reservations import french
+from portal.french import dates
 from portal.reservations.calendars import OpenDays, Pupil
 from portal.reservations.deadlines import Schedule, Standing, Verdict
 from portal.reservations.models import Enrolment, Establishment, Period
@@ -86,7 +86,7 @@ class Where:
         if day < self.today:
             return Closed(CellState.LATE, "Ce jour est passé.", "passé")
         if day < self.first:
-            starts = french.day(self.enrolment.starts_on)
+            starts = dates.day(self.enrolment.starts_on)
             return Closed(CellState.CLOSED, f"L'inscription commence le {starts}.", "avant l'inscription")
         return None
 
@@ -122,11 +122,11 @@ def _closed_by(verdict: Verdict, action: Action) -> Closed | None:
 
 def _too_early(opens: datetime, action: Action) -> Closed:
     what = "Annulation" if action == Action.CANCEL else "Réservation"
-    return Closed(CellState.EARLY, f"{what} ouverte {french.opening(opens)}.", f"ouvre {french.brief(opens)}")
+    return Closed(CellState.EARLY, f"{what} ouverte {dates.opening(opens)}.", f"ouvre {dates.brief(opens)}")
 
 
 def _too_late(since: datetime | None, action: Action) -> Closed:
     what = "Annulation" if action == Action.CANCEL else "Réservation"
     if since is None:
         return Closed(CellState.LATE, f"{what} close pour ce jour.", "clos")
-    return Closed(CellState.LATE, f"{what} close {french.since(since)}.", f"clos {french.brief(since)}")
+    return Closed(CellState.LATE, f"{what} close {dates.since(since)}.", f"clos {dates.brief(since)}")

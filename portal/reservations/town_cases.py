@@ -12,11 +12,11 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from portal import town as town_module
+from portal.french.weekdays import mask_of
 from portal.models import Town
 from portal.reservations import deadlines, rule_rows
 from portal.reservations.calendars import OpenDays
 from portal.reservations.deadlines import TableRow, Timing
-from portal.reservations.fields import mask_of
 from portal.reservations.holiday_proposals import public_holidays, school_holidays
 from portal.reservations.models import (
     DeadlineRule,

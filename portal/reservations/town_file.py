@@ -31,11 +31,15 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import LiteralScalarString
 
-from portal import typed_numbers
+from portal.french import numbers
+from portal.french.spelling import unaccented
+from portal.french.weekdays import (
+    WEEKDAYS,
+    mask_of,
+    weekdays_in,
+)
 from portal.reservations.deadlines import TableRow
-from portal.reservations.fields import WEEKDAYS, mask_of, weekdays_in
 from portal.reservations.rule_rows import read_table, write_table
-from portal.spelling import unaccented
 
 YES = ("oui", "true", "vrai")
 NO = ("non", "false", "faux")
@@ -183,7 +187,7 @@ class Amount(Text):
     def read(self, node: Node, loading: Loading, parent: Any) -> Decimal:
         text = scalar(node)
         try:
-            amount = Decimal(typed_numbers.plain(text))
+            amount = Decimal(numbers.plain(text))
         except InvalidOperation:
             raise Mistake(f"« {text} » n'est pas un nombre.", node) from None
         if not amount.is_finite():

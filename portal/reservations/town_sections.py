@@ -6,8 +6,8 @@ from typing import Any
 from django.apps import apps
 from ruamel.yaml.nodes import Node
 
+from portal.french.weekdays import MONDAY_TO_FRIDAY
 from portal.models import Town
-from portal.reservations.fields import MONDAY_TO_FRIDAY
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,

@@ -11,8 +11,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from portal import typed_numbers
-from portal.reservations.fields import WEEKDAYS
+from portal.french import numbers
+from portal.french.weekdays import WEEKDAYS
 
 ENGLISH_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LARGEST = 10**9
@@ -65,7 +65,7 @@ def _is_not(value: Any, expected: str) -> Unreadable:
 def read_amount(value: Any) -> Decimal:
     """« 2.50 », « 2,50 € », « 1 250 », 2.5."""
     try:
-        number = Decimal(typed_numbers.plain(str(value).replace("%", "")))
+        number = Decimal(numbers.plain(str(value).replace("%", "")))
     except InvalidOperation:
         raise _is_not(value, "un montant") from None
     if not number.is_finite() or abs(number) > LARGEST:

@@ -22,8 +22,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from families.models import Household
-from portal import interrupted
-from portal.reservations import blocks, booking, enrolling, french, prices
+from portal.french import dates
+from portal.reservations import (
+    blocks,
+    booking,
+    enrolling,
+    prices,
+)
 from portal.reservations.booking import BookingRefused, Choice
 from portal.reservations.models import (
     Enrolment,
@@ -34,6 +39,7 @@ from portal.reservations.models import (
 )
 from portal.reservations.planning import Planning, Ticks, weekday_numbers
 from portal.reservations.states import Action, Outcome, ReservationState
+from portal.web import interrupted
 
 PAGE_LENGTH = 20
 
@@ -532,7 +538,7 @@ def _copy_to(
         if missed:
             messages.warning(
                 request,
-                f"{enrolment.child.first_name} : {french.enumerate_days(missed)} "
+                f"{enrolment.child.first_name} : {dates.enumerate_days(missed)} "
                 f"ne {'peut' if len(missed) == 1 else 'peuvent'} pas être réservé"
                 f"{'' if len(missed) == 1 else 's'}.",
             )
@@ -612,7 +618,7 @@ def _thanks(reservation: Reservation) -> str:
         for outcome, words, plural in WHAT_BECAME
         if counts[outcome]
     ]
-    sentences = [f"C'est enregistré. {who} : {french.listing(became)}."]
+    sentences = [f"C'est enregistré. {who} : {dates.listing(became)}."]
     if counts[Outcome.REQUESTED]:
         sentences.append("La mairie va vous répondre.")
     if counts[Outcome.WAITLISTED]:

@@ -19,7 +19,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.safestring import SafeString, mark_safe
 
 from families.models import Child
-from portal.reservations import french
+from portal.french import dates
 from portal.reservations.booking import Choice
 from portal.reservations.models import Formula
 from portal.reservations.planning import CANCEL, Cell, Planning, Ticks, week_key, weekday_numbers
@@ -76,11 +76,11 @@ class Day:
 
     @property
     def name(self) -> str:
-        return french.WEEKDAYS[self.day.weekday()].capitalize()
+        return dates.WEEKDAYS[self.day.weekday()].capitalize()
 
     @property
     def short(self) -> str:
-        return french.short_day(self.day)
+        return dates.short_day(self.day)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class WeekRow:
     def span(self) -> str:
         """« du 21 au 25 décembre »."""
         monday = date.fromisocalendar(int(self.key[:4]), self.number, 1)
-        return french.span(monday, monday + timedelta(days=4))
+        return dates.span(monday, monday + timedelta(days=4))
 
     @property
     def html(self) -> SafeString:
@@ -218,7 +218,7 @@ class Weeks:
     @property
     def columns(self) -> list[str]:
         """Of the whole period: each weekday, which stands over all rows."""
-        return [french.WEEKDAYS[weekday].capitalize() for weekday in self.weekdays]
+        return [dates.WEEKDAYS[weekday].capitalize() for weekday in self.weekdays]
 
     @property
     def names_html(self) -> SafeString:

@@ -8,7 +8,11 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import FormulaTariff, Tariff, TariffBand
-from portal.reservations import booking, french, prices
+from portal.french import dates
+from portal.reservations import (
+    booking,
+    prices,
+)
 from portal.reservations.booking import Choice
 from portal.reservations.models import ActivityDeadline
 from tests.leisure.cast import MONDAY, MONDAY_AFTER, centre, enrol, holidays, plays
@@ -117,7 +121,7 @@ def test_a_total_is_not_said_when_one_price_is_unknown():
 
 
 def test_amounts_are_written_in_french():
-    assert french.euros(D("1250.4")) == "1\N{NO-BREAK SPACE}250,40\N{NO-BREAK SPACE}€"
+    assert dates.euros(D("1250.4")) == "1\N{NO-BREAK SPACE}250,40\N{NO-BREAK SPACE}€"
 
 
 def test_prices_keep_pages_within_their_queries(

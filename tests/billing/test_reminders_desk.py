@@ -18,7 +18,7 @@ from billing.admin.reminders import stamp_of
 from billing.models import BillingSettings, Invoice, InvoiceNotice, ReminderLetter
 from billing.tasks import print_invoices, print_lot, send_reminders
 from families.models import Guardian
-from portal import mailing
+from portal.letters import mailing
 from tests.billing.conftest import LATE
 from tests.billing.test_reminding import D, plain, remind
 from tests.conftest import logged_in
@@ -187,7 +187,11 @@ def test_printing_lets_a_mail_go_first(db, settings):
     print_invoices.enqueue([1])
     mailing.send.enqueue("roux@example.org", "Votre lien", "", "")
     waiting = DBTaskResult.objects.ready().values_list("task_path", flat=True)
-    assert list(waiting) == ["portal.mailing.send", "billing.tasks.print_lot", "billing.tasks.print_invoices"]
+    assert list(waiting) == [
+        "portal.letters.mailing.send",
+        "billing.tasks.print_lot",
+        "billing.tasks.print_invoices",
+    ]
 
 
 def test_a_sending_that_stops_still_prints_the_letters_of_who_was_reminded(late, waits, monkeypatch):

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from families.models import ChangeRequest, Document, FamilyQuotient
-from portal import uploads
+from portal.files import uploads
 from portal.models import Town
 from tests.conftest import Family
 from tests.factories import ChangeRequestFactory, GuardianFactory, QuotientFactory

@@ -70,7 +70,7 @@ def test_a_worker_that_does_not_get_to_its_work_is_sick(worker, waited, planned_
         "a while ago": at - timedelta(minutes=30),
     }
     task = DBTaskResult.objects.create(
-        task_path="portal.mailing.send",
+        task_path="portal.letters.mailing.send",
         backend_name="default",
         args_kwargs={"args": [], "kwargs": {}},
         run_after=due[planned_for],

@@ -9,7 +9,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpResponse, QueryDict
 from django.test import Client, RequestFactory
 
-from portal import interrupted
+from portal.web import interrupted
 from tests.conftest import NOW, Family, family
 from tests.factories import PASSWORD, UserFactory
 

@@ -10,9 +10,9 @@ from django.core import mail
 from django.db import transaction
 from django.template.loader import get_template
 
-from portal import mailing
+from portal.letters import mailing
+from portal.letters.outbox import OutboxBackend
 from portal.models import SentMail
-from portal.outbox import OutboxBackend
 
 LETTERS = sorted(
     path.relative_to(django_settings.BASE_DIR / "templates" / "emails").with_suffix("").as_posix()

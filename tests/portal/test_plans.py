@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from portal.plans import planned_each_time
+from portal.database.query_plans import planned_each_time
 
 
 def keeps_plans() -> bool:

@@ -10,8 +10,8 @@ from django.urls import reverse
 from billing import invoicing, pdf
 from billing.models import Invoice, InvoicePdf
 from families.models import Document
-from portal import private_files
 from portal.checks import private_storage as check
+from portal.files import private_files
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER, meals, month
 from tests.fakes.s3_server import FakeS3
 from tests.portal.test_settings import SECRET_KEY, run
@@ -47,7 +47,7 @@ def store(address):
 
 def test_without_the_setting_files_lie_in_the_folder(tmp_path):
     found = private_files.storage("", tmp_path)
-    assert found == {"BACKEND": "portal.uploads.PrivateStorage", "OPTIONS": {"location": str(tmp_path)}}
+    assert found == {"BACKEND": "portal.files.uploads.PrivateStorage", "OPTIONS": {"location": str(tmp_path)}}
     assert private_files.troubles("", demo=False) == []
     assert type(storages["private"]).__name__ == "PrivateStorage"
 
@@ -57,7 +57,7 @@ def test_the_address_says_everything():
         "s3://AK%2F1:s%40cret@s3.example.org:9000/portail/familles/2026?region=fr-par",
         django_settings.VAR_DIR,
     ) == {
-        "BACKEND": "portal.private_s3.PrivateS3Storage",
+        "BACKEND": "portal.files.private_s3.PrivateS3Storage",
         "OPTIONS": {
             "access_key": "AK/1",
             "secret_key": "s@cret",

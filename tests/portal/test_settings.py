@@ -9,7 +9,7 @@ import sys
 import pytest
 from django.conf import settings
 
-from portal.logs import WithoutPersonalData
+from portal.web.logs import WithoutPersonalData
 
 SECRET_KEY = "abcdefghijklmnopqrstuvwxyz-0123456789-ABCDEFGHIJKLMNOPQRST"
 
@@ -121,5 +121,5 @@ def test_every_log_handler_masks():
     formatters = settings.LOGGING["formatters"]
     handlers = settings.LOGGING["handlers"].values()
     assert {formatters[handler["formatter"]]["()"] for handler in handlers} == {
-        "portal.logs.WithoutPersonalData"
+        "portal.web.logs.WithoutPersonalData"
     }

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from portal import spelling
+from portal.french import spelling
 from tests.factories import ChildFactory
 
 

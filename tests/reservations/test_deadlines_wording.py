@@ -4,7 +4,8 @@ from datetime import date, time
 
 import pytest
 
-from portal.reservations import french, wording
+from portal.french import dates
+from portal.reservations import wording
 from portal.reservations.deadlines import (
     Audience,
     ClearDays,
@@ -91,25 +92,25 @@ def test_many_windows_are_summed_up() -> None:
 
 def test_moments_are_written_as_in_a_letter() -> None:
     noon, evening, midnight = paris(2026, 11, 26, 12), paris(2026, 11, 26, 23, 59), paris(2026, 12, 1, 0)
-    assert french.moment(noon) == "jeudi 26 novembre à 12 h"
-    assert french.moment(midnight, year=True) == "mardi 1er décembre 2026 à 0 h"
-    assert french.until(noon) == "jusqu'au jeudi 26 novembre à 12 h"
-    assert french.until(evening) == "jusqu'au jeudi 26 novembre inclus"
-    assert french.since(noon) == "depuis le jeudi 26 novembre à 12 h"
-    assert french.since(evening) == "depuis le jeudi 26 novembre au soir"
-    assert french.opening(midnight) == "à partir du mardi 1er décembre"
-    assert french.opening(noon) == "à partir du jeudi 26 novembre à 12 h"
+    assert dates.moment(noon) == "jeudi 26 novembre à 12 h"
+    assert dates.moment(midnight, year=True) == "mardi 1er décembre 2026 à 0 h"
+    assert dates.until(noon) == "jusqu'au jeudi 26 novembre à 12 h"
+    assert dates.until(evening) == "jusqu'au jeudi 26 novembre inclus"
+    assert dates.since(noon) == "depuis le jeudi 26 novembre à 12 h"
+    assert dates.since(evening) == "depuis le jeudi 26 novembre au soir"
+    assert dates.opening(midnight) == "à partir du mardi 1er décembre"
+    assert dates.opening(noon) == "à partir du jeudi 26 novembre à 12 h"
 
 
 def test_spans_say_no_more_than_needed() -> None:
     spans = [
-        french.span(date(2026, 5, 4), date(2026, 5, 4)),
-        french.span(date(2026, 12, 1), date(2026, 12, 30)),
-        french.span(date(2026, 12, 19), date(2027, 1, 3), year=True),
+        dates.span(date(2026, 5, 4), date(2026, 5, 4)),
+        dates.span(date(2026, 12, 1), date(2026, 12, 30)),
+        dates.span(date(2026, 12, 19), date(2027, 1, 3), year=True),
     ]
     assert spans == ["le 4 mai", "du 1er au 30 décembre", "du 19 décembre 2026 au 3 janvier 2027"]
 
 
 def test_a_list_ends_with_and() -> None:
-    lists = [french.listing(words) for words in ([], ["lundi"], ["lundi", "mardi", "jeudi"])]
+    lists = [dates.listing(words) for words in ([], ["lundi"], ["lundi", "mardi", "jeudi"])]
     assert lists == ["", "lundi", "lundi, mardi et jeudi"]

@@ -2,7 +2,7 @@ import datetime
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.comparison
-import portal.reservations.fields
+import portal.french.weekdays
 import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=120, verbose_name='nom')),
                 ('service', models.SlugField(max_length=20, verbose_name='service')),
                 ('description', models.TextField(blank=True, verbose_name='présentation aux familles')),
-                ('weekdays', portal.reservations.fields.WeekdayMaskField(default=31, verbose_name='jours')),
+                ('weekdays', portal.french.weekdays.WeekdayMaskField(default=31, verbose_name='jours')),
                 ('during', models.CharField(choices=[('term', 'Jours de classe'), ('holidays', 'Vacances scolaires'), ('always', "Toute l'année")], default='term', max_length=8, verbose_name="période de l'année")),
                 ('processing', models.CharField(choices=[('automatic', "Automatique : acceptée tant qu'il reste des places"), ('on_request', 'Sur demande : la mairie répond')], default='automatic', max_length=10, verbose_name='traitement des réservations')),
                 ('cancel_processing', models.CharField(choices=[('automatic', "Automatique : acceptée tant qu'il reste des places"), ('on_request', 'Sur demande : la mairie répond')], default='automatic', max_length=10, verbose_name='traitement des annulations')),
@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('day_unit', models.CharField(choices=[('calendar', 'jours calendaires'), ('working', 'jours ouvrés (ni week-end, ni férié)'), ('open', "jours d'ouverture de l'établissement"), ('school', 'jours de classe')], default='calendar', max_length=8, verbose_name='jours comptés')),
                 ('skip_weekends', models.BooleanField(default=False, verbose_name='ne pas compter les week-ends')),
                 ('skip_public_holidays', models.BooleanField(default=False, verbose_name='ne pas compter les jours fériés')),
-                ('skip_weekdays', portal.reservations.fields.WeekdayMaskField(blank=True, default=0, verbose_name='ne pas compter ces jours')),
+                ('skip_weekdays', portal.french.weekdays.WeekdayMaskField(blank=True, default=0, verbose_name='ne pas compter ces jours')),
                 ('at', models.TimeField(blank=True, null=True, verbose_name='heure limite')),
                 ('weekday', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MaxValueValidator(6)], verbose_name='jour limite')),
                 ('month_day', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(31)], verbose_name='jour du mois')),
@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('school', 'École'), ('restaurant', 'Restaurant scolaire'), ('centre', 'Centre de loisirs')], max_length=12, verbose_name='type')),
                 ('address', models.TextField(blank=True, verbose_name='adresse')),
                 ('phone', models.CharField(blank=True, max_length=30, verbose_name='téléphone')),
-                ('open_weekdays', portal.reservations.fields.WeekdayMaskField(default=31, verbose_name="jours d'ouverture")),
+                ('open_weekdays', portal.french.weekdays.WeekdayMaskField(default=31, verbose_name="jours d'ouverture")),
                 ('active', models.BooleanField(default=True, verbose_name='en service')),
                 ('schools', models.ManyToManyField(blank=True, help_text='Vide : accueille les enfants de toutes les écoles.', limit_choices_to={'kind': 'school'}, related_name='served_by', to='reservations.establishment', verbose_name='écoles desservies')),
             ],
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('decided_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='traité le')),
                 ('refusal_reason', models.CharField(blank=True, max_length=300, verbose_name='motif du refus')),
-                ('weekdays', portal.reservations.fields.WeekdayMaskField(blank=True, default=0, verbose_name='jours de fréquentation')),
+                ('weekdays', portal.french.weekdays.WeekdayMaskField(blank=True, default=0, verbose_name='jours de fréquentation')),
                 ('starts_on', models.DateField(verbose_name='date de début')),
                 ('state', models.CharField(choices=[('requested', 'En attente de traitement'), ('accepted', 'Acceptée'), ('refused', 'Refusée'), ('ended', 'Terminée')], db_index=True, default='requested', max_length=10, verbose_name='état')),
                 ('requested_at', models.DateTimeField(auto_now_add=True, verbose_name='demandée le')),
@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=120, verbose_name='nom')),
                 ('service', models.SlugField(max_length=20, verbose_name='service')),
                 ('description', models.TextField(blank=True, verbose_name='présentation aux familles')),
-                ('weekdays', portal.reservations.fields.WeekdayMaskField(default=31, verbose_name='jours')),
+                ('weekdays', portal.french.weekdays.WeekdayMaskField(default=31, verbose_name='jours')),
                 ('during', models.CharField(choices=[('term', 'Jours de classe'), ('holidays', 'Vacances scolaires'), ('always', "Toute l'année")], default='term', max_length=8, verbose_name="période de l'année")),
                 ('processing', models.CharField(choices=[('automatic', "Automatique : acceptée tant qu'il reste des places"), ('on_request', 'Sur demande : la mairie répond')], default='automatic', max_length=10, verbose_name='traitement des réservations')),
                 ('cancel_processing', models.CharField(choices=[('automatic', "Automatique : acceptée tant qu'il reste des places"), ('on_request', 'Sur demande : la mairie répond')], default='automatic', max_length=10, verbose_name='traitement des annulations')),
@@ -477,7 +477,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
                 ('decided_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='traité le')),
                 ('refusal_reason', models.CharField(blank=True, max_length=300, verbose_name='motif du refus')),
-                ('weekdays', portal.reservations.fields.WeekdayMaskField(blank=True, default=0, verbose_name='jours de fréquentation')),
+                ('weekdays', portal.french.weekdays.WeekdayMaskField(blank=True, default=0, verbose_name='jours de fréquentation')),
                 ('starts_on', models.DateField(verbose_name='date de début')),
                 ('state', models.CharField(choices=[('requested', 'En attente de traitement'), ('accepted', 'Acceptée'), ('refused', 'Refusée'), ('ended', 'Terminée')], db_index=True, default='requested', max_length=10, verbose_name='état')),
                 ('requested_at', models.DateTimeField(blank=True, editable=False, verbose_name='demandée le')),

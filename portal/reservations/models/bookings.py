@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
 from families.models import Child, Decided, Household, User
-from portal.reservations.fields import WeekdayMaskField
+from portal.french.weekdays import WeekdayMaskField
 from portal.reservations.models.activities import Activity, Formula, Period, Slot
 from portal.reservations.models.calendar import Establishment, SchoolYear
 from portal.reservations.states import (

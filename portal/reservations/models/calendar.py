@@ -4,8 +4,11 @@ from django.db import models
 from django.db.models import F, Q
 
 from families.models import Child
+from portal.french.weekdays import (
+    MONDAY_TO_FRIDAY,
+    WeekdayMaskField,
+)
 from portal.models import Town
-from portal.reservations.fields import MONDAY_TO_FRIDAY, WeekdayMaskField
 
 
 class Establishment(models.Model):

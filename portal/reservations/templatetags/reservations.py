@@ -7,7 +7,7 @@ from django import template
 from django.utils import timezone
 
 from families.models import Child, Household
-from portal.reservations import french
+from portal.french import dates
 from portal.reservations.calendars import OpenDays, days_between
 from portal.reservations.models import Schooling
 from portal.reservations.states import LIVE
@@ -16,26 +16,26 @@ SATURDAY = 5
 
 register = template.Library()
 
-register.filter("french_day", french.day)
-register.filter("french_moment", french.moment)
+register.filter("french_day", dates.day)
+register.filter("french_moment", dates.moment)
 
 
 @register.filter
 def french_long_day(day: date) -> str:
     """« jeudi 26 novembre 2026 »."""
-    return french.day(day, year=True)
+    return dates.day(day, year=True)
 
 
 @register.filter
 def french_long_moment(moment: datetime) -> str:
     """« jeudi 26 novembre 2026 à 12 h »."""
-    return french.moment(moment, year=True)
+    return dates.moment(moment, year=True)
 
 
 @register.filter
 def french_until(moment: datetime) -> str:
     """« jusqu'au jeudi 26 novembre à 12 h »."""
-    return french.until(moment)
+    return dates.until(moment)
 
 
 @register.simple_tag
@@ -90,7 +90,7 @@ def this_week(
         "days": [
             {
                 "day": day,
-                "label": f"{french.WEEKDAYS[day.weekday()]} {day.day}",
+                "label": f"{dates.WEEKDAYS[day.weekday()]} {day.day}",
                 "today": day == today,
                 "closed": calendar.why_closed(day),
                 "free": not any((child.pk, day) in entries for child in children),

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.template.defaultfilters import linebreaksbr, urlize
 from django.utils.safestring import SafeString
 
-from portal.admin_site import DeskLink
+from portal.desk.site import DeskLink
 from portal.models import SentMail
 
 

@@ -17,12 +17,12 @@ SCHEMES = {"s3": "https", "s3+http": "http"}
 def storage(url: str, folder: Path) -> dict[str, Any]:
     """The « private » entry of STORAGES: the folder, or the bucket that `url` names (see `troubles`)."""
     if not url:
-        return {"BACKEND": "portal.uploads.PrivateStorage", "OPTIONS": {"location": str(folder)}}
+        return {"BACKEND": "portal.files.uploads.PrivateStorage", "OPTIONS": {"location": str(folder)}}
     said = urlsplit(url)
     bucket, _, location = said.path.strip("/").partition("/")
     # Named by its path: boto3 is imported by those who chose it only.
     return {
-        "BACKEND": "portal.private_s3.PrivateS3Storage",
+        "BACKEND": "portal.files.private_s3.PrivateS3Storage",
         "OPTIONS": {
             "access_key": unquote(said.username or ""),
             "secret_key": unquote(said.password or ""),

@@ -1,0 +1,80 @@
+"""What the desk's pages share: pages that only show, search by number, badges, decisions with a reason."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from portal.french import spelling
+
+# Numbers beyond this are no record of ours, and SQLite would not even compare them.
+LONGEST_NUMBER = 9
+
+
+def badge(state: str, label: str) -> SafeString:
+    """A state as the desk shows it: its word on its tint, never the tint alone."""
+    return format_html('<span class="desk-state desk-state-{}">{}</span>', state or "none", label)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """« 1 réservation », « 12 réservations »; none is singular in French."""
+    return f"{number} {one if number < 2 else many}"
+
+
+class NumberSearch(admin.ModelAdmin):
+    """Search where a number typed alone finds the household's or the reservation's number.
+
+    A name is found however it is spelled.
+    """
+
+    number_fields: Sequence[str] = ("household_id",)
+
+    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+        return [f"{field}__iregex" for field in super().get_search_fields(request)]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        typed = search_term.split()
+        numbers = [word for word in typed if word.isdecimal() and len(word) <= LONGEST_NUMBER]
+        words = " ".join(spelling.pattern(word) for word in typed if word not in numbers)
+        found, duplicates = super().get_search_results(request, queryset, words)
+        for number in numbers:
+            named = Q()
+            for field in self.number_fields:
+                named |= Q(**{field: int(number)})
+            found = found.filter(named)
+        return found, duplicates
+
+
+class WaitingFirst(admin.SimpleListFilter):
+    """State filter that shows what waits unless another state, or all, is asked for."""
+
+    title = "état"
+    parameter_name = "etat"
+    states: type[models.TextChoices]
+    waiting = "requested"
+    everything = "tous"
+    hidden: Sequence[str] = ()
+    field = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [(value, label) for value, label in self.states.choices if value not in self.hidden]
+
+    def choices(self, changelist: Any) -> Any:
+        chosen = self.value() or self.waiting
+        for value, label in [*self.lookup_choices, (self.everything, "Tous")]:
+            yield {
+                "selected": chosen == str(value),
+                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "display": label,
+            }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        chosen = self.value() or self.waiting
+        return queryset if chosen == self.everything else queryset.filter(**{self.field: chosen})
