@@ -18,7 +18,7 @@ from portal.desk.lists import counted
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.french import dates
-from portal.reservations.calendars import week_of
+from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200

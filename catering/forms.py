@@ -16,7 +16,7 @@ from portal.french.weekdays import (
     WeekdayMaskFormField,
     names_of,
 )
-from portal.reservations.calendars import OpenDays
+from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import Activity, Establishment, SchoolClass, SchoolYear
 
 # How many first days the list « Date de début » offers.

@@ -14,10 +14,10 @@ from billing.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, DietChoice, Dish
 from families.models import Child, Household
-from portal.reservations import enrolling
-from portal.reservations import views as steps
-from portal.reservations.enrolling import EnrolmentRefused
+from portal.reservations.acts import enrolling
+from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
+from portal.reservations.pages import views as steps
 from portal.reservations.planning import Planning
 from portal.web import interrupted
 

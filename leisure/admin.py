@@ -9,7 +9,7 @@ from leisure.admin_registers import KeepsRegisters
 from leisure.admin_requests import AnswersRequests
 from leisure.admin_wizard import OpensPeriods
 from leisure.models import Centre
-from portal.reservations.admin_places import EstablishmentAdmin
+from portal.reservations.desk.places import EstablishmentAdmin
 from portal.reservations.models import Establishment
 
 

@@ -19,7 +19,7 @@ from portal.desk.handing_over import spreadsheet
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.french import dates
-from portal.reservations.calendars import week_of
+from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment, Formula
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "admin" / "leisure" / "register_pdf.css"

@@ -9,8 +9,8 @@ from django.urls import reverse
 from families.models import Child
 from leisure.models import SERVICE
 from portal.french import dates
-from portal.reservations import enrolling
-from portal.reservations.enrolling import EnrolmentRefused
+from portal.reservations.acts import enrolling
+from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, Establishment, Period, SchoolYear
 
 

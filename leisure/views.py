@@ -17,13 +17,11 @@ from leisure.forms import EnrolmentForm, PlaceForm, StartForm
 from leisure.models import SERVICE
 from leisure.offers import choices, missing_pieces, offers
 from portal.french import dates
-from portal.reservations import (
-    enrolling,
-    weeks,
-)
-from portal.reservations import views as steps
-from portal.reservations.enrolling import EnrolmentRefused
+from portal.reservations.acts import enrolling
+from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
+from portal.reservations.pages import views as steps
+from portal.reservations.pages import weeks
 from portal.web import interrupted
 
 LEISURE = steps.register(

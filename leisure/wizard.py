@@ -16,8 +16,13 @@ from django.utils.text import slugify
 
 from billing.models import FormulaTariff
 from portal.french import dates
-from portal.reservations import opening
-from portal.reservations.calendars import OpenDays, Reason, days_between
+from portal.reservations.acts import opening
+from portal.reservations.days.calendars import (
+    OpenDays,
+    Reason,
+    days_between,
+)
+from portal.reservations.days.rule_preview import overlapping
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -30,7 +35,6 @@ from portal.reservations.models import (
     Period,
     SchoolYear,
 )
-from portal.reservations.rule_preview import overlapping
 
 LONGEST_DAYS = 400
 

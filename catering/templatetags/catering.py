@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from catering.models import SERVICE, Diet, Dish
 from families.models import Child, Household
-from portal.reservations import blocks
+from portal.reservations.pages import blocks
 from portal.reservations.states import EnrolmentState
 
 register = template.Library()

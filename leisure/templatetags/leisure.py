@@ -6,7 +6,7 @@ from django import template
 
 from families.models import Household
 from leisure.models import SERVICE
-from portal.reservations import blocks
+from portal.reservations.pages import blocks
 
 register = template.Library()
 

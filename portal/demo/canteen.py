@@ -18,8 +18,12 @@ from families.models import User
 from portal.demo.people import Home, People, Pupil
 from portal.demo.rows import Table, reset_sequences
 from portal.french.weekdays import mask_of
-from portal.reservations.calendars import OpenDays
-from portal.reservations.deadlines import Standing, decide
+from portal.reservations.days.calendars import OpenDays
+from portal.reservations.days.deadline_book import DeadlineBook
+from portal.reservations.deadlines.decisions import (
+    Standing,
+    decide,
+)
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -34,7 +38,6 @@ from portal.reservations.models import (
     SchoolYear,
     Slot,
 )
-from portal.reservations.rulebook import DeadlineBook
 from portal.reservations.states import (
     HOLDING,
     LIVE,

@@ -18,6 +18,7 @@ from django.utils import timezone
 from families.models import AuthorisedPerson, ChildHealth
 from portal.demo.factories import AuthorisedPersonFactory, HealthFactory
 from portal.demo.people import Home, People, Pupil
+from portal.reservations.acts.opening import open_slots
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -33,7 +34,6 @@ from portal.reservations.models import (
     SchoolYear,
     Slot,
 )
-from portal.reservations.opening import open_slots
 from portal.reservations.states import (
     HOLDING,
     Action,

@@ -26,7 +26,8 @@ from portal.demo.money import bill_past_months
 from portal.demo.people import LAST_LEVEL, People, settle
 from portal.models import Town
 from portal.reservations import town_file
-from portal.reservations.calendars import OpenDays
+from portal.reservations.acts.opening import open_slots
+from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -40,7 +41,6 @@ from portal.reservations.models import (
     Schooling,
     SchoolYear,
 )
-from portal.reservations.opening import open_slots
 
 HERE = Path(__file__).resolve().parent
 SEED = "Valmirelle-les-Prés"

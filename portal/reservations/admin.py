@@ -1,23 +1,23 @@
 """The engine at the town hall's desk; each module registers its models."""
 
-from portal.reservations import (
-    admin_activities,
-    admin_bookings,
-    admin_closures,
-    admin_deadlines,
-    admin_households,
-    admin_places,
-    admin_queues,
-    admin_slots,
+from portal.reservations import admin_queues
+from portal.reservations.desk import (
+    activities,
+    bookings,
+    closures,
+    deadlines,
+    households,
+    places,
+    slots,
 )
 
 __all__ = [
-    "admin_activities",
-    "admin_bookings",
-    "admin_closures",
-    "admin_deadlines",
-    "admin_households",
-    "admin_places",
+    "activities",
     "admin_queues",
-    "admin_slots",
+    "bookings",
+    "closures",
+    "deadlines",
+    "households",
+    "places",
+    "slots",
 ]

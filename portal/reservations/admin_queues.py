@@ -52,10 +52,8 @@ from portal.french.weekdays import (
     names_of,
     weekdays_in,
 )
-from portal.reservations import (
-    booking,
-    enrolling,
-)
+from portal.reservations import booking
+from portal.reservations.acts import enrolling
 from portal.reservations.models import Enrolment, Reservation, ReservationLine, Schooling, Slot
 from portal.reservations.states import Action, BookingState, EnrolmentState, Outcome, ReservationState
 

@@ -23,11 +23,15 @@ from django_tasks.base import Task
 from families.models import Child, User
 from portal.database import plain_rows
 from portal.french import dates
-from portal.reservations import (
+from portal.reservations.acts import (
     enrolling,
     tasks,
 )
-from portal.reservations.deadlines import Standing
+from portal.reservations.days.standing import (
+    Closed,
+    Where,
+)
+from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -42,7 +46,6 @@ from portal.reservations.models import (
     ReservationLine,
     Slot,
 )
-from portal.reservations.standing import Closed, Where
 from portal.reservations.states import (
     HOLDING,
     LIVE,

@@ -22,7 +22,11 @@ from django.utils.safestring import SafeString, mark_safe
 from portal.french import dates
 from portal.french.weekdays import weekdays_in
 from portal.reservations.booking import Choice, slots_of
-from portal.reservations.deadlines import Standing
+from portal.reservations.days.standing import (
+    Closed,
+    Where,
+)
+from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -34,7 +38,6 @@ from portal.reservations.models import (
     ReservationLine,
     Slot,
 )
-from portal.reservations.standing import Closed, Where
 from portal.reservations.states import LIVE, Action, BookingState, CellState, ReservationState
 
 MONDAY_TO_FRIDAY = range(5)

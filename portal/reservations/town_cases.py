@@ -14,10 +14,17 @@ from django.db import models
 from portal import town as town_module
 from portal.french.weekdays import mask_of
 from portal.models import Town
-from portal.reservations import deadlines, rule_rows
-from portal.reservations.calendars import OpenDays
-from portal.reservations.deadlines import TableRow, Timing
-from portal.reservations.holiday_proposals import public_holidays, school_holidays
+from portal.reservations.days.calendars import OpenDays
+from portal.reservations.days.holiday_proposals import (
+    public_holidays,
+    school_holidays,
+)
+from portal.reservations.deadlines import (
+    cutoffs,
+    rule_rows,
+)
+from portal.reservations.deadlines.cutoffs import Timing
+from portal.reservations.deadlines.rules import TableRow
 from portal.reservations.models import (
     DeadlineRule,
     DeadlineWindow,
@@ -101,7 +108,7 @@ def why_wrong(town: Document, case: Document) -> str | None:
     resident = is_resident(case, published)
     calendar = make_calendar(town, min(attempt.date(), target), max(attempt.date(), target))
     rule = DeadlineRule.objects.get(pk=row.pk).rule()
-    limits = deadlines.limits(
+    limits = cutoffs.limits(
         rule,
         target,
         calendar,
@@ -268,7 +275,7 @@ def _agrees(row: DeadlineRule, table: Mapping[int, TableRow | None]) -> bool:
     )
     rule, monday = row.rule(), date(2026, 6, 1)
     for day, expected in table.items():
-        found = deadlines.cutoff(rule, monday + timedelta(days=day), plain_weeks)
+        found = cutoffs.cutoff(rule, monday + timedelta(days=day), plain_weeks)
         if expected is None or found is None or found.weekday() != expected.weekday:
             return False
     return True

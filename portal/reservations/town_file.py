@@ -38,8 +38,11 @@ from portal.french.weekdays import (
     mask_of,
     weekdays_in,
 )
-from portal.reservations.deadlines import TableRow
-from portal.reservations.rule_rows import read_table, write_table
+from portal.reservations.deadlines.rule_rows import (
+    read_table,
+    write_table,
+)
+from portal.reservations.deadlines.rules import TableRow
 
 YES = ("oui", "true", "vrai")
 NO = ("non", "false", "faux")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal.reservations import views
+from portal.reservations.pages import views
 
 app_name = "reservations"
 urlpatterns = [

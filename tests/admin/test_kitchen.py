@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from catering import kitchen
 from catering.models import Diet
-from portal.reservations.calendars import week_of
+from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Slot
 from tests.admin.conftest import FRIDAY, THURSDAY
 from tests.conftest import enrolled, family

@@ -6,8 +6,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from portal.reservations.acts.opening import (
+    missing_slots,
+    open_slots,
+)
 from portal.reservations.models import Booking, Capacity, Formula, Period, Slot
-from portal.reservations.opening import missing_slots, open_slots
 from portal.reservations.states import BookingState
 from tests.admin.conftest import FRIDAY, THURSDAY
 from tests.admin.test_queues import act, said

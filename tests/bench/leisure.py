@@ -11,9 +11,9 @@ from django.utils import timezone
 from leisure.models import SERVICE
 from portal.models import Town
 from portal.reservations import booking
+from portal.reservations.acts.opening import open_slots
 from portal.reservations.booking import Choice
 from portal.reservations.models import Activity, DeadlineRule, Enrolment, SchoolHoliday
-from portal.reservations.opening import open_slots
 from portal.reservations.states import Action
 from tests.bench import floor
 from tests.bench.engine import Measure, _get, _queries, _side_by_side, home, measure

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from billing import drafting, invoicing
 from billing.estimates import Estimates, forget, total
 from billing.models import BillingSettings, Invoice, PackedMeal
-from portal.reservations import booking, prices
+from portal.reservations import booking
 from portal.reservations.booking import Choice
-from portal.reservations.deadlines import Standing
+from portal.reservations.days.standing import Open
+from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import Booking, ReservationLine
-from portal.reservations.standing import Open
+from portal.reservations.pages import prices
 from portal.reservations.states import BookingState
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
 from tests.factories import ChildFactory, EnrolmentFactory, QuotientFactory, paris

@@ -9,12 +9,10 @@ from django.urls import reverse
 
 from billing.models import FormulaTariff, Tariff, TariffBand
 from portal.french import dates
-from portal.reservations import (
-    booking,
-    prices,
-)
+from portal.reservations import booking
 from portal.reservations.booking import Choice
 from portal.reservations.models import ActivityDeadline
+from portal.reservations.pages import prices
 from tests.leisure.cast import MONDAY, MONDAY_AFTER, centre, enrol, holidays, plays
 
 __all__ = ["centre", "enrol", "holidays", "plays"]

@@ -7,7 +7,8 @@ import pytest
 from django.core import mail
 from playwright.sync_api import expect
 
-from portal.reservations import booking, enrolling
+from portal.reservations import booking
+from portal.reservations.acts import enrolling
 from portal.reservations.booking import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState

@@ -5,7 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal.reservations import booking, enrolling
+from portal.reservations import booking
+from portal.reservations.acts import enrolling
 from portal.reservations.booking import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from portal.reservations.acts.opening import open_slots
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolYear, Slot
-from portal.reservations.opening import open_slots
 from tests.conftest import Family, family
 from tests.factories import (
     ActivityDeadlineFactory,

@@ -13,7 +13,8 @@ from django.urls import reverse
 from families.models import Household
 from leisure import answering
 from leisure.criteria import Order
-from portal.reservations import booking, opening
+from portal.reservations import booking
+from portal.reservations.acts import opening
 from portal.reservations.models import Activity, Booking, ReservationLine, Slot
 from portal.reservations.states import BookingState, Outcome
 from tests.conftest import family

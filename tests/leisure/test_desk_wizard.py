@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from leisure import wizard
-from portal.reservations import opening
+from portal.reservations.acts import opening
 from portal.reservations.models import Activity, ActivityDeadline, Capacity, Enrolment, Period, Slot
 from tests.conftest import logged_in
 from tests.factories import (

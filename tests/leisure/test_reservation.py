@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 
 from families.models import ChildHealth
+from portal.reservations.acts.opening import open_slots
 from portal.reservations.models import Booking, Enrolment, Period, Reservation, ReservationLine, Slot
-from portal.reservations.opening import open_slots
 from portal.reservations.states import Action, BookingState, Outcome, ReservationState
 from tests.factories import (
     CentreFactory,

@@ -12,8 +12,8 @@ from django.test import override_settings
 from django.urls import reverse
 
 from families.models import Household
+from portal.reservations.acts.opening import open_slots
 from portal.reservations.models import Booking, Enrolment, Reservation
-from portal.reservations.opening import open_slots
 from portal.reservations.states import BookingState, EnrolmentState
 from tests.factories import ActivityDeadlineFactory, ActivityFactory, FormulaFactory, PeriodFactory
 

@@ -24,8 +24,12 @@ from portal.demo import loading
 from portal.demo.factories import PASSWORD
 from portal.french import dates
 from portal.models import Town
-from portal.reservations.calendars import OpenDays
-from portal.reservations.deadlines import Standing, decide
+from portal.reservations.days.calendars import OpenDays
+from portal.reservations.days.deadline_book import DeadlineBook
+from portal.reservations.deadlines.decisions import (
+    Standing,
+    decide,
+)
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -38,7 +42,6 @@ from portal.reservations.models import (
     SchoolYear,
     Slot,
 )
-from portal.reservations.rulebook import DeadlineBook
 from portal.reservations.states import HOLDING, Action, BookingState, EnrolmentState, ReservationState
 from tests.conftest import NOW
 from tests.factories import HouseholdFactory, paris

@@ -4,7 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from portal.reservations import booking, opening
+from portal.reservations import booking
+from portal.reservations.acts import opening
 from portal.reservations.booking import BookingRefused
 from portal.reservations.models import (
     Activity,

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.reservations import booking, opening
+from portal.reservations import booking
+from portal.reservations.acts import opening
+from portal.reservations.acts.opening import TooManyTaken
 from portal.reservations.booking import Choice, PlacesLost
 from portal.reservations.models import Activity, Booking, Reservation, ReservationLine, Slot
-from portal.reservations.opening import TooManyTaken
 from portal.reservations.states import Outcome
 from tests.factories import ClosureFactory
 from tests.reservations.audit import audit

@@ -7,7 +7,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portal.models import Town
-from portal.reservations.calendars import OpenDays, Pupil, Reason
+from portal.reservations.days.calendars import (
+    OpenDays,
+    Pupil,
+    Reason,
+)
 from portal.reservations.models import Activity, Closure
 from tests.factories import (
     ActivityFactory,

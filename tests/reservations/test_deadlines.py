@@ -9,7 +9,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from portal.reservations.deadlines import (
+from portal.reservations.deadlines.cutoffs import (
+    Timing,
+    cutoff,
+    limits,
+)
+from portal.reservations.deadlines.decisions import (
+    Policy,
+    Schedule,
+    Standing,
+    Verdict,
+    decide,
+)
+from portal.reservations.deadlines.rules import (
     Audience,
     ClearDays,
     Counted,
@@ -18,21 +30,13 @@ from portal.reservations.deadlines import (
     HoursBefore,
     MonthDay,
     Never,
-    Policy,
     Rule,
     SameDay,
-    Schedule,
-    Standing,
     TableRow,
-    Timing,
-    Verdict,
     WeekBefore,
     WeekdayTable,
     Window,
     Windows,
-    cutoff,
-    decide,
-    limits,
 )
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -6,9 +6,12 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from portal.reservations.days.rule_preview import (
+    overlapping_periods,
+    preview,
+)
+from portal.reservations.deadlines.table_field import DeadlineTableField
 from portal.reservations.models import ActivityDeadline, DeadlineRule, DeadlineWindow, Period
-from portal.reservations.rule_preview import overlapping_periods, preview
-from portal.reservations.table_field import DeadlineTableField
 from tests.factories import (
     ActivityDeadlineFactory,
     DeadlineRuleFactory,

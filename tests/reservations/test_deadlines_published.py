@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.reservations.holiday_proposals import public_holidays
+from portal.reservations.days.holiday_proposals import public_holidays
 from portal.reservations.management.commands.replay_towns import Command
 from portal.reservations.town_cases import why_wrong
 from portal.reservations.town_replay import Case

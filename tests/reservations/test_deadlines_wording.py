@@ -5,8 +5,8 @@ from datetime import date, time
 import pytest
 
 from portal.french import dates
-from portal.reservations import wording
-from portal.reservations.deadlines import (
+from portal.reservations.deadlines import wording
+from portal.reservations.deadlines.rules import (
     Audience,
     ClearDays,
     Counted,

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from families.models import Custody, Household
-from portal.reservations import enrolling
-from portal.reservations.enrolling import EnrolmentRefused
+from portal.reservations.acts import enrolling
+from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, Schooling
 from portal.reservations.states import EnrolmentState
 from tests.factories import (

@@ -6,10 +6,22 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
-from portal.reservations.calendars import OpenDays
-from portal.reservations.deadlines import DEFAULT_POLICY, DaysBefore, Never, SameDay, Standing
+from portal.reservations.days.calendars import OpenDays
+from portal.reservations.days.deadline_book import (
+    FREE,
+    DeadlineBook,
+    LateTerms,
+)
+from portal.reservations.deadlines.decisions import (
+    DEFAULT_POLICY,
+    Standing,
+)
+from portal.reservations.deadlines.rules import (
+    DaysBefore,
+    Never,
+    SameDay,
+)
 from portal.reservations.models import ActivityDeadline, DeadlineRule
-from portal.reservations.rulebook import FREE, DeadlineBook, LateTerms
 from portal.reservations.states import Action
 from tests.factories import (
     ActivityDeadlineFactory,

@@ -5,9 +5,13 @@ from datetime import date, timedelta
 import pytest
 
 from portal import town
-from portal.reservations.deadlines import Standing
+from portal.reservations.days.standing import (
+    Closed,
+    Open,
+    Where,
+)
+from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import ActivityDeadline, DeadlineRule, Enrolment, Period
-from portal.reservations.standing import Closed, Open, Where
 from portal.reservations.states import CellState
 from tests.factories import ActivityDeadlineFactory, ClosureFactory, DeadlineRuleFactory, paris
 

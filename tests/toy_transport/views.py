@@ -5,9 +5,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
 from families.models import Child, Household
-from portal.reservations import enrolling, weeks
-from portal.reservations import views as steps
+from portal.reservations.acts import enrolling
 from portal.reservations.models import Activity, Enrolment, SchoolYear
+from portal.reservations.pages import views as steps
+from portal.reservations.pages import weeks
 
 TRANSPORT = steps.Service(
     slug="transport",

@@ -8,7 +8,10 @@ from django.utils import timezone
 
 from families.models import Child, Household
 from portal.french import dates
-from portal.reservations.calendars import OpenDays, days_between
+from portal.reservations.days.calendars import (
+    OpenDays,
+    days_between,
+)
 from portal.reservations.models import Schooling
 from portal.reservations.states import LIVE
 

@@ -3,7 +3,7 @@ from typing import Any
 from django import template
 
 from families.models import Household
-from portal.reservations import blocks
+from portal.reservations.pages import blocks
 
 register = template.Library()
 

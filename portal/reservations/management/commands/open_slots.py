@@ -4,8 +4,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from portal.reservations.acts.opening import (
+    missing_slots,
+    open_slots,
+)
 from portal.reservations.models import Period
-from portal.reservations.opening import missing_slots, open_slots
 
 
 class Command(BaseCommand):

@@ -11,9 +11,12 @@ from decimal import Decimal
 from typing import Protocol
 
 from portal.french import dates
+from portal.reservations.days.standing import (
+    Open,
+    Where,
+)
 from portal.reservations.models import Enrolment, ReservationLine
 from portal.reservations.planning import Cell, Forgiving, Planning
-from portal.reservations.standing import Open, Where
 from portal.reservations.states import Action
 
 

@@ -12,10 +12,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from portal.french.weekdays import WEEKDAYS
-from portal.reservations import rule_rows
+from portal.reservations.days.rule_preview import (
+    Preview,
+    preview,
+)
+from portal.reservations.deadlines import rule_rows
+from portal.reservations.deadlines.table_field import DeadlineTableField
 from portal.reservations.models import ActivityDeadline, DeadlineRule, DeadlineWindow
-from portal.reservations.rule_preview import Preview, preview
-from portal.reservations.table_field import DeadlineTableField
 
 # What a number counts, by kind: the label the form gives the field.
 NUMBER_LABELS = {

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from portal.french import dates
 from portal.reservations import booking
-from portal.reservations.calendars import OpenDays
+from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import Capacity, Establishment, Formula, Part, Period, Slot
 
 BATCH = 1000

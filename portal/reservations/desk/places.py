@@ -7,7 +7,10 @@ from django.http import HttpRequest
 
 from portal.desk.choices import TolerantChoices
 from portal.french.weekdays import names_of
-from portal.reservations.admin_calendar import CalendarImport, ImportsCalendar
+from portal.reservations.desk.calendar import (
+    CalendarImport,
+    ImportsCalendar,
+)
 from portal.reservations.models import (
     Establishment,
     PublicHoliday,

@@ -6,10 +6,17 @@ from datetime import date, datetime
 from django.utils import timezone
 
 from portal.french import dates
-from portal.reservations.calendars import OpenDays, Pupil
-from portal.reservations.deadlines import Schedule, Standing, Verdict
+from portal.reservations.days.calendars import (
+    OpenDays,
+    Pupil,
+)
+from portal.reservations.days.deadline_book import DeadlineBook
+from portal.reservations.deadlines.decisions import (
+    Schedule,
+    Standing,
+    Verdict,
+)
 from portal.reservations.models import Enrolment, Establishment, Period
-from portal.reservations.rulebook import DeadlineBook
 from portal.reservations.states import Action, CellState
 
 

@@ -23,12 +23,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from families.models import Household
 from portal.french import dates
-from portal.reservations import (
-    blocks,
-    booking,
-    enrolling,
-    prices,
-)
+from portal.reservations import booking
+from portal.reservations.acts import enrolling
 from portal.reservations.booking import BookingRefused, Choice
 from portal.reservations.models import (
     Enrolment,
@@ -36,6 +32,10 @@ from portal.reservations.models import (
     Period,
     Reservation,
     ReservationLine,
+)
+from portal.reservations.pages import (
+    blocks,
+    prices,
 )
 from portal.reservations.planning import Planning, Ticks, weekday_numbers
 from portal.reservations.states import Action, Outcome, ReservationState

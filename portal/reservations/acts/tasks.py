@@ -2,7 +2,7 @@
 
 from django_tasks import task
 
-from portal.reservations import emails
+from portal.reservations.acts import emails
 
 
 @task(queue_name="mail")

@@ -3,7 +3,7 @@
 from datetime import time
 
 from portal.french import dates
-from portal.reservations.deadlines import (
+from portal.reservations.deadlines.rules import (
     LAST_MINUTE,
     Audience,
     ClearDays,

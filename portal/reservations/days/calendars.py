@@ -15,7 +15,7 @@ from portal.french.weekdays import (
     EVERY_DAY,
     MONDAY_TO_FRIDAY,
 )
-from portal.reservations.deadlines import FARTHEST
+from portal.reservations.deadlines.cutoffs import FARTHEST
 from portal.reservations.models import (
     Activity,
     Closure,

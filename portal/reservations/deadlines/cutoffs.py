@@ -7,200 +7,33 @@ even when summer time ends in between. See docs/deadlines.md for one example of 
 """
 
 import calendar as gregorian
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import Enum
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple
 
-ONE_DAY = timedelta(days=1)
-LAST_MINUTE = time(23, 59)
-END_OF_DAY = time.max
-SATURDAY = 5
+from portal.reservations.deadlines.rules import (
+    END_OF_DAY,
+    LAST_MINUTE,
+    ONE_DAY,
+    WORKING_DAYS,
+    Audience,
+    Calendar,
+    ClearDays,
+    Counted,
+    DaysBefore,
+    HoursBefore,
+    MonthDay,
+    Never,
+    Rule,
+    SameDay,
+    WeekBefore,
+    WeekdayTable,
+    Windows,
+)
+
 HOURS_CLOCKS_CHANGE = 4  # only before 4 am
 # Longer than any school holiday: beyond it the calendar knows nothing, and plain working days are counted.
 FARTHEST = 120
-
-
-class Calendar(Protocol):
-    """What a rule may ask of the days around its target."""
-
-    @property
-    def timezone(self) -> tzinfo: ...
-
-    def is_public_holiday(self, day: date) -> bool: ...
-
-    def is_school_holiday(self, day: date) -> bool: ...
-
-    def is_school_day(self, day: date) -> bool: ...
-
-    def is_establishment_open(self, day: date) -> bool: ...
-
-
-class DayUnit(Enum):
-    """Which days « n days before » counts."""
-
-    CALENDAR = "calendar"
-    WORKING = "working"
-    OPEN = "open"
-    SCHOOL = "school"
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Which days count. A rule that names one day steps back from a day that does not count."""
-
-    unit: DayUnit = DayUnit.CALENDAR
-    skip_weekends: bool = False
-    skip_public_holidays: bool = False
-    skip_weekdays: frozenset[int] = frozenset()
-
-    @property
-    def every_day(self) -> bool:
-        return self.unit is DayUnit.CALENDAR and not (
-            self.skip_weekends or self.skip_public_holidays or self.skip_weekdays
-        )
-
-    def holds(self, day: date, calendar: Calendar) -> bool:
-        """Whether `day` counts."""
-        weekday = day.weekday()
-        if weekday in self.skip_weekdays or (self.skip_weekends and weekday >= SATURDAY):
-            return False
-        if self.skip_public_holidays and calendar.is_public_holiday(day):
-            return False
-        if self.unit is DayUnit.CALENDAR:
-            return True
-        if self.unit is DayUnit.WORKING:
-            return weekday < SATURDAY and not calendar.is_public_holiday(day)
-        if self.unit is DayUnit.OPEN:
-            return calendar.is_establishment_open(day)
-        return calendar.is_school_day(day)
-
-
-EVERY_DAY = Counted()
-WORKING_DAYS = Counted(unit=DayUnit.WORKING)
-
-
-# The kinds of rules ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class DaysBefore:
-    """`number` counted days before the target day, at `at`."""
-
-    number: int
-    at: time | None = None
-    counted: Counted = EVERY_DAY
-    from_last_school_day: bool = False
-    inclusive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class HoursBefore:
-    """`number` hours before `reference` of the target day; days that do not count lend no hour."""
-
-    number: int
-    reference: time = time(0, 0)
-    counted: Counted = EVERY_DAY
-    from_last_school_day: bool = False
-    inclusive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class WeekBefore:
-    """A weekday (0 is Monday) `weeks` ISO weeks before the target's, the same for its whole week."""
-
-    weekday: int
-    weeks: int = 1
-    at: time | None = None
-    counted: Counted = EVERY_DAY
-    from_last_school_day: bool = False
-    inclusive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """The last `weekday` strictly before the target day, `more_weeks` weeks earlier still."""
-
-    weekday: int
-    at: time | None = None
-    more_weeks: int = 0
-
-
-@dataclass(frozen=True)
-class WeekdayTable:
-    """A row a target weekday. A weekday without row, or with None, is never on time.
-
-    In a week whose Monday is a public holiday the rows of `holiday_monday` come first.
-    """
-
-    rows: Mapping[int, TableRow | None]
-    holiday_monday: Mapping[int, TableRow | None] = field(default_factory=dict)
-    counted: Counted = EVERY_DAY
-    from_last_school_day: bool = False
-    inclusive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class SameDay:
-    """The target day itself until `at`."""
-
-    at: time | None = None
-    inclusive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class MonthDay:
-    """A day of an earlier month; the 31st is the last day of a shorter month."""
-
-    day: int
-    months: int = 1
-    at: time | None = None
-    counted: Counted = EVERY_DAY
-    inclusive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ClearDays:
-    """`number` full days between the limit and the first day of the period (of the target day when none)."""
-
-    number: int
-    at: time | None = None
-    counted: Counted = EVERY_DAY
-    inclusive: bool = True
-
-
-class Audience(Enum):
-    ALL = "all"
-    RESIDENT = "resident"
-    NON_RESIDENT = "non_resident"
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """From when to when (None: no bound) one may act on the days from `first` to `last`."""
-
-    first: date
-    last: date
-    opens: datetime | None = None
-    closes: datetime | None = None
-    audience: Audience = Audience.ALL
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Dated windows. Those of the family's own audience count before those for all; no window is never."""
-
-    windows: tuple[Window, ...]
-    inclusive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Never:
-    """Never possible."""
-
-
-Rule = DaysBefore | HoursBefore | WeekBefore | WeekdayTable | SameDay | MonthDay | ClearDays | Windows | Never
 
 
 # Limits ------------------------------------------------------------------------------------------------
@@ -466,154 +299,3 @@ def _window_limits(rule: Windows, day: date, calendar: Calendar, resident: bool)
             then=result,
         )
     return result or NEVER
-
-
-# What it means for a family -----------------------------------------------------------------------------
-
-EVE = DaysBefore(number=1)
-LatePolicy = Literal["refuse", "request", "accept"]
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A rule, and what « too late » then means until a last moment (None: the end of the eve).
-
-    `opens` and `closes` bound everything, late or not: the period's own moments.
-    """
-
-    rule: Rule = EVE
-    late: LatePolicy = "refuse"
-    last_moment: Rule | None = None
-    opens: datetime | None = None
-    closes: datetime | None = None
-
-
-DEFAULT_POLICY = Policy()
-
-
-class Standing(Enum):
-    """What acting on a day comes to now."""
-
-    EARLY = "early"
-    ON_TIME = "on_time"
-    LATE_REQUEST = "late_request"
-    LATE_ACCEPT = "late_accept"
-    CLOSED = "closed"
-    NEVER = "never"
-
-    @property
-    def may_act(self) -> bool:
-        return self in (Standing.ON_TIME, Standing.LATE_REQUEST, Standing.LATE_ACCEPT)
-
-    @property
-    def is_late(self) -> bool:
-        return self in (Standing.LATE_REQUEST, Standing.LATE_ACCEPT)
-
-
-class Verdict(NamedTuple):
-    """`moment`: EARLY → opens on; ON_TIME → until when; LATE_* → last moment; CLOSED → since; NEVER: None."""
-
-    standing: Standing
-    moment: datetime | None
-
-    @property
-    def may_act(self) -> bool:
-        return self.standing.may_act
-
-
-NEVER_POSSIBLE = Verdict(Standing.NEVER, None)
-
-
-def decide(
-    policy: Policy | None,
-    day: date,
-    at: datetime,
-    calendar: Calendar,
-    *,
-    resident: bool = True,
-    period_start: date | None = None,
-) -> Verdict:
-    """What acting on `day` at the aware moment `at` comes to. No policy: until the end of the eve."""
-    policy = policy or DEFAULT_POLICY
-    at = at.astimezone(UTC)
-    found = limits(policy.rule, day, calendar, resident=resident, period_start=period_start).current(at)
-    verdict = _verdict(policy, found, day, at, calendar, resident, period_start)
-    return _within_period(policy, verdict, at) if policy.opens or policy.closes else verdict
-
-
-def _verdict(
-    policy: Policy,
-    found: Limits,
-    day: date,
-    at: datetime,
-    calendar: Calendar,
-    resident: bool,
-    period_start: date | None,
-) -> Verdict:
-    if found.opens is not None and at < found.opens:
-        return Verdict(Standing.EARLY, found.opens)
-    if not found.is_over(at):
-        return Verdict(Standing.ON_TIME, found.closes)
-    if policy.late == "refuse":
-        return Verdict(Standing.CLOSED, found.closes) if found.closes else NEVER_POSSIBLE
-    if policy.last_moment is None:
-        last = Limits(closes=end_of(day - ONE_DAY, calendar))
-    else:
-        last = limits(policy.last_moment, day, calendar, resident=resident, period_start=period_start)
-    if not last.is_over(at):
-        late = Standing.LATE_REQUEST if policy.late == "request" else Standing.LATE_ACCEPT
-        return Verdict(late, last.closes)
-    moments = [limit.closes for limit in (found, last) if limit.closes]
-    return Verdict(Standing.CLOSED, max(moments)) if moments else NEVER_POSSIBLE
-
-
-def _within_period(policy: Policy, verdict: Verdict, at: datetime) -> Verdict:
-    if verdict.standing is Standing.NEVER:
-        return verdict
-    if policy.closes is not None and at > policy.closes:
-        if verdict.standing is Standing.CLOSED:
-            return verdict
-        return Verdict(Standing.CLOSED, policy.closes)
-    if policy.opens is not None and at < policy.opens:
-        if verdict.standing is Standing.EARLY and verdict.moment and verdict.moment > policy.opens:
-            return verdict
-        return verdict if verdict.standing is Standing.CLOSED else Verdict(Standing.EARLY, policy.opens)
-    if policy.closes is not None and verdict.may_act and verdict.moment and verdict.moment > policy.closes:
-        return Verdict(verdict.standing, policy.closes)
-    return verdict
-
-
-class Schedule:
-    """A policy at one moment for one family: verdicts day by day, each computed once."""
-
-    __slots__ = ("_verdicts", "at", "calendar", "period_start", "policy", "resident")
-
-    def __init__(
-        self,
-        policy: Policy | None,
-        calendar: Calendar,
-        at: datetime,
-        *,
-        resident: bool = True,
-        period_start: date | None = None,
-    ) -> None:
-        self.policy = policy or DEFAULT_POLICY
-        self.calendar = calendar
-        self.at = at.astimezone(UTC)
-        self.resident = resident
-        self.period_start = period_start
-        self._verdicts: dict[date, Verdict] = {}
-
-    def verdict(self, day: date) -> Verdict:
-        """What acting on `day` comes to."""
-        found = self._verdicts.get(day)
-        if found is None:
-            found = self._verdicts[day] = decide(
-                self.policy,
-                day,
-                self.at,
-                self.calendar,
-                resident=self.resident,
-                period_start=self.period_start,
-            )
-        return found

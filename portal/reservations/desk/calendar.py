@@ -17,7 +17,7 @@ from portal import town
 from portal.desk.lists import counted
 from portal.desk.site import DeskLink
 from portal.models import Town
-from portal.reservations import holiday_proposals
+from portal.reservations.days import holiday_proposals
 from portal.reservations.models import PublicHoliday, SchoolHoliday, SchoolYear
 
 KINDS = {"year": "Année scolaire", "public": "Jours fériés", "school": "Vacances scolaires"}

@@ -8,7 +8,7 @@ from django.db.models import Exists, Q
 
 from families.models import Child, Household, User
 from portal.french import dates
-from portal.reservations import tasks
+from portal.reservations.acts import tasks
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
 from portal.reservations.states import EnrolmentState
 

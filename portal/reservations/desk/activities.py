@@ -17,11 +17,11 @@ from portal.desk.pages import (
     WithHistory,
     log_all,
 )
-from portal.reservations import opening
-from portal.reservations.admin_deadlines import ActivityDeadlineForm
-from portal.reservations.admin_town_file import ExportsTown
+from portal.reservations.acts import opening
+from portal.reservations.days.rule_preview import overlapping_periods
+from portal.reservations.desk.deadlines import ActivityDeadlineForm
+from portal.reservations.desk.town_file import ExportsTown
 from portal.reservations.models import Activity, ActivityDeadline, Capacity, Formula, Part, Period
-from portal.reservations.rule_preview import overlapping_periods
 
 
 def services() -> list[tuple[str, str]]:

@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 
 from portal.french.weekdays import WEEKDAYS
-from portal.reservations import rule_rows
-from portal.reservations.deadlines import TableRow
+from portal.reservations.deadlines import rule_rows
+from portal.reservations.deadlines.rules import TableRow
 
 NEVER = "never"
 PRECEDING, WEEK_EARLIER = "0", "1"

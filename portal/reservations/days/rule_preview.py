@@ -12,12 +12,24 @@ from portal.french.weekdays import (
     MONDAY_TO_FRIDAY,
     WEEKDAYS,
 )
-from portal.reservations import (
+from portal.reservations.days.calendars import (
+    OpenDays,
+    days_between,
+)
+from portal.reservations.deadlines import (
     rule_rows,
     wording,
 )
-from portal.reservations.calendars import OpenDays, days_between
-from portal.reservations.deadlines import Audience, Limits, Rule, Timing, Windows, limits
+from portal.reservations.deadlines.cutoffs import (
+    Limits,
+    Timing,
+    limits,
+)
+from portal.reservations.deadlines.rules import (
+    Audience,
+    Rule,
+    Windows,
+)
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,

@@ -24,7 +24,7 @@ from portal.desk.lists import (
 from portal.desk.pages import log_all
 from portal.desk.site import Queue
 from portal.french import dates
-from portal.reservations import opening
+from portal.reservations.acts import opening
 from portal.reservations.models import Place, Slot
 from portal.reservations.states import HOLDING, BookingState
 

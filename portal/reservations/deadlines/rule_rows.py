@@ -8,8 +8,13 @@ from portal.french.weekdays import (
     WEEKDAYS,
     weekdays_in,
 )
-from portal.reservations import deadlines
-from portal.reservations.deadlines import Counted, DayUnit, Rule, TableRow
+from portal.reservations.deadlines import rules
+from portal.reservations.deadlines.rules import (
+    Counted,
+    DayUnit,
+    Rule,
+    TableRow,
+)
 
 if TYPE_CHECKING:
     from portal.reservations.models import DeadlineRule, DeadlineWindow
@@ -118,24 +123,24 @@ def rule_of(row: "DeadlineRule", windows: "Iterable[DeadlineWindow] | None" = No
     A row that `problems` complains about counts as never: nothing is booked on a rule nobody can read.
     """
     if problems(row):
-        return deadlines.Never()
+        return rules.Never()
     number = row.number or 0
     at = row.at
     inclusive = row.inclusive
     match row.kind:
         case "days_before":
-            return deadlines.DaysBefore(number, at, counted(row), row.from_last_school_day, inclusive)
+            return rules.DaysBefore(number, at, counted(row), row.from_last_school_day, inclusive)
         case "hours_before":
-            return deadlines.HoursBefore(
+            return rules.HoursBefore(
                 number, row.reference_time, counted(row), row.from_last_school_day, inclusive
             )
         case "week_before":
             weeks = 1 if row.number is None else row.number
-            return deadlines.WeekBefore(
+            return rules.WeekBefore(
                 row.weekday or 0, weeks, at, counted(row), row.from_last_school_day, inclusive
             )
         case "weekday_table":
-            return deadlines.WeekdayTable(
+            return rules.WeekdayTable(
                 read_table(row.table),
                 read_table(row.holiday_monday_table or {}),
                 counted(row),
@@ -143,27 +148,27 @@ def rule_of(row: "DeadlineRule", windows: "Iterable[DeadlineWindow] | None" = No
                 inclusive,
             )
         case "same_day":
-            return deadlines.SameDay(at, inclusive)
+            return rules.SameDay(at, inclusive)
         case "month_day":
             months = 1 if row.number is None else row.number
-            return deadlines.MonthDay(row.month_day or 1, months, at, counted(row), inclusive)
+            return rules.MonthDay(row.month_day or 1, months, at, counted(row), inclusive)
         case "clear_days":
-            return deadlines.ClearDays(number, at, counted(row), inclusive)
+            return rules.ClearDays(number, at, counted(row), inclusive)
         case "windows":
             rows = row.windows.all() if windows is None else windows
             read = tuple(
-                deadlines.Window(
+                rules.Window(
                     window.covers_from,
                     window.covers_to,
                     window.opens_at,
                     window.closes_at,
-                    deadlines.Audience(window.audience),
+                    rules.Audience(window.audience),
                 )
                 for window in rows
             )
-            return deadlines.Windows(read, inclusive)
+            return rules.Windows(read, inclusive)
         case _:
-            return deadlines.Never()
+            return rules.Never()
 
 
 def problems(row: "DeadlineRule") -> dict[str, str]:
