@@ -18,7 +18,7 @@ from billing.models import (
     price_text,
 )
 from portal.reservations.models import Activity, Formula, SchoolClass
-from portal.reservations.town_file import (
+from portal.reservations.towns.fields import (
     Amount,
     Day,
     Field,
@@ -28,12 +28,14 @@ from portal.reservations.town_file import (
     Mistake,
     Number,
     Reference,
-    Rows,
     Text,
     Words,
     closest,
-    register,
     scalar,
+)
+from portal.reservations.towns.town_file import (
+    Rows,
+    register,
 )
 
 KIND = Words({"unique": Tariff.Kind.FLAT, "tranches": Tariff.Kind.BANDS, "taux_d'effort": Tariff.Kind.EFFORT})

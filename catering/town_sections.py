@@ -1,7 +1,15 @@
 """What the canteen adds to a town's file: the diets its kitchens cook for."""
 
 from catering.models import Diet
-from portal.reservations.town_file import Field, Flag, Number, Rows, register
+from portal.reservations.towns.fields import (
+    Field,
+    Flag,
+    Number,
+)
+from portal.reservations.towns.town_file import (
+    Rows,
+    register,
+)
 
 register(
     Rows(

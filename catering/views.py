@@ -18,7 +18,7 @@ from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
 from portal.reservations.pages import views as steps
-from portal.reservations.planning import Planning
+from portal.reservations.pages.planning import Planning
 from portal.web import interrupted
 
 

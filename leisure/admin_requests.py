@@ -24,8 +24,14 @@ from portal.desk.pages import (
 )
 from portal.desk.site import DeskLink
 from portal.french import dates
-from portal.reservations import booking
-from portal.reservations.admin_queues import RESERVATION_REFUSALS, tell_decision
+from portal.reservations.acts import (
+    booking,
+    refusals,
+)
+from portal.reservations.desk.reservations import (
+    RESERVATION_REFUSALS,
+    tell_decision,
+)
 from portal.reservations.models import Period, ReservationLine
 from portal.reservations.states import Action, Outcome
 
@@ -195,7 +201,7 @@ class AnswersRequests(OwnPages):
         lines = [one.line for one in requests]
         try:
             decision = booking.accept(lines, by=request.user, at=timezone.now(), in_order=True)
-        except booking.BookingRefused as refusal:
+        except refusals.BookingRefused as refusal:
             messages.error(request, str(refusal))
             return redirect(request.get_full_path())
         text, level = tell_decision(decision)
@@ -215,7 +221,7 @@ class AnswersRequests(OwnPages):
         refused = list(lines)
         try:
             count = booking.refuse(refused, reason=reason, by=request.user, at=timezone.now())
-        except booking.BookingRefused as refusal:
+        except refusals.BookingRefused as refusal:
             messages.error(request, str(refusal))
             return redirect(request.get_full_path())
         log_all(request, refused, f"Jour refusé : {reason}")

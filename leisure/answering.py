@@ -16,9 +16,12 @@ from families.models import FamilyQuotient
 from leisure import criteria
 from leisure.criteria import Asking, Order
 from portal.french import dates
-from portal.reservations import booking
-from portal.reservations.admin_queues import class_of, lines_with_places
+from portal.reservations.acts import booking
 from portal.reservations.models import Booking, Establishment, Period, ReservationLine, Slot
+from portal.reservations.models.queries import (
+    class_of,
+    lines_with_places,
+)
 from portal.reservations.states import Action, Outcome
 
 # A page holds that many lines, whole days only; dates narrow it.

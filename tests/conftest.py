@@ -24,8 +24,11 @@ from billing.models import AbsenceCertificate
 from families.models import Child, Guardian, Household, User
 from portal import town as town_module
 from portal.models import Town
-from portal.reservations import booking
-from portal.reservations.booking import Choice
+from portal.reservations.acts import (
+    booking,
+    reservation_drafts,
+)
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import (
     DeadlineRule,
     Enrolment,
@@ -302,7 +305,7 @@ def pages(books, canteen, now) -> list[str]:
     Slot.objects.filter(day=date(2026, 11, 13)).update(capacity=0)
 
     def choose(*days: int, wait: tuple[int, ...] = ()) -> Reservation:
-        draft = booking.choose(
+        draft = reservation_drafts.choose(
             books.enrolment,
             canteen.restaurant,
             canteen.period,

@@ -25,7 +25,6 @@ from portal.demo.menus import write_menus
 from portal.demo.money import bill_past_months
 from portal.demo.people import LAST_LEVEL, People, settle
 from portal.models import Town
-from portal.reservations import town_file
 from portal.reservations.acts.opening import open_slots
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import (
@@ -41,6 +40,7 @@ from portal.reservations.models import (
     Schooling,
     SchoolYear,
 )
+from portal.reservations.towns import town_file
 
 HERE = Path(__file__).resolve().parent
 SEED = "Valmirelle-les-Prés"

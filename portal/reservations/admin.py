@@ -1,23 +1,25 @@
 """The engine at the town hall's desk; each module registers its models."""
 
-from portal.reservations import admin_queues
 from portal.reservations.desk import (
     activities,
     bookings,
     closures,
     deadlines,
+    enrolments,
     households,
     places,
+    reservations,
     slots,
 )
 
 __all__ = [
     "activities",
-    "admin_queues",
     "bookings",
     "closures",
     "deadlines",
+    "enrolments",
     "households",
     "places",
+    "reservations",
     "slots",
 ]

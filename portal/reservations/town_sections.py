@@ -23,7 +23,7 @@ from portal.reservations.models import (
     SchoolYear,
 )
 from portal.reservations.states import Action
-from portal.reservations.town_file import (
+from portal.reservations.towns.fields import (
     WEEKDAY,
     Amount,
     Day,
@@ -37,13 +37,15 @@ from portal.reservations.town_file import (
     Moment,
     Number,
     Reference,
-    Rows,
     Text,
     Weekdays,
     Words,
     closest,
-    register,
     scalar,
+)
+from portal.reservations.towns.town_file import (
+    Rows,
+    register,
 )
 
 REGION = Words({label: value for value, label in Town.Region.choices})

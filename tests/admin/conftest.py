@@ -8,7 +8,7 @@ from django.test import Client
 
 from catering.models import Menu
 from families.models import User
-from portal.reservations import booking
+from portal.reservations.acts import booking
 from portal.reservations.models import Activity, Capacity, Closure, Reservation
 from tests.conftest import Family, logged_in
 from tests.factories import HealthFactory, ReservationFactory, ReservationLineFactory, UserFactory

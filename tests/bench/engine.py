@@ -29,15 +29,18 @@ from django.utils import timezone
 
 from catering.models import SERVICE
 from portal.models import Town
-from portal.reservations import booking
-from portal.reservations.booking import Choice
+from portal.reservations.acts import (
+    booking,
+    reservation_drafts,
+)
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import (
     DeadlineRule,
     Enrolment,
     SchoolHoliday,
     Slot,
 )
-from portal.reservations.planning import Planning
+from portal.reservations.pages.planning import Planning
 from portal.reservations.states import Action, CellState
 from tests.bench import floor
 from tests.factories import (
@@ -149,7 +152,7 @@ def home(where: SimpleNamespace, children: int) -> SimpleNamespace:
 
 
 def draft(where: SimpleNamespace, enrolment: Enrolment, user: Any, days: Iterable[Any]) -> Any:
-    return booking.choose(
+    return reservation_drafts.choose(
         enrolment,
         where.restaurant,
         where.period,

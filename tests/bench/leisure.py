@@ -10,9 +10,12 @@ from django.utils import timezone
 
 from leisure.models import SERVICE
 from portal.models import Town
-from portal.reservations import booking
+from portal.reservations.acts import (
+    booking,
+    reservation_drafts,
+)
 from portal.reservations.acts.opening import open_slots
-from portal.reservations.booking import Choice
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, DeadlineRule, Enrolment, SchoolHoliday
 from portal.reservations.states import Action
 from tests.bench import floor
@@ -77,7 +80,7 @@ def summer() -> SimpleNamespace:
 
 
 def draft(where: SimpleNamespace, enrolment: Enrolment, user: Any, days: Any, formulas: Any) -> Any:
-    return booking.choose(
+    return reservation_drafts.choose(
         enrolment,
         where.restaurant,
         where.period,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from billing import drafting, invoicing
 from billing.estimates import Estimates, forget, total
 from billing.models import BillingSettings, Invoice, PackedMeal
-from portal.reservations import booking
-from portal.reservations.booking import Choice
+from portal.reservations.acts import reservation_drafts
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.standing import Open
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import Booking, ReservationLine
@@ -201,7 +201,7 @@ def test_the_planning_says_what_the_next_late_day_costs(forgiving, books, cantee
     )
 
     def choose(*days: int) -> str:
-        booking.choose(
+        reservation_drafts.choose(
             books.enrolment,
             canteen.restaurant,
             canteen.period,

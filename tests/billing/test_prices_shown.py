@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from billing.models import FormulaTariff, Tariff, TariffBand
 from portal.french import dates
-from portal.reservations import booking
-from portal.reservations.booking import Choice
+from portal.reservations.acts import reservation_drafts
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import ActivityDeadline
 from portal.reservations.pages import prices
 from tests.leisure.cast import MONDAY, MONDAY_AFTER, centre, enrol, holidays, plays
@@ -33,7 +33,7 @@ def planning(books, canteen) -> str:
 @pytest.fixture
 def draft(books, canteen, now):
     """Thursday 19 and Friday 20 November chosen, not recorded."""
-    return booking.choose(
+    return reservation_drafts.choose(
         books.enrolment,
         canteen.restaurant,
         canteen.period,
@@ -94,7 +94,7 @@ def test_leisure_adds_up_the_weeks_not_shown(plays, holidays, enrol, now):
     TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": "12.50"})
     FormulaTariff.objects.create(formula=holidays.whole, tariff=tariff)
     enrolment = enrol(plays, holidays)
-    booking.choose(
+    reservation_drafts.choose(
         enrolment,
         holidays.centre,
         holidays.period,

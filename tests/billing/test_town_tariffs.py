@@ -7,8 +7,12 @@ import pytest
 
 from billing import pricing, published
 from billing.models import FormulaTariff, Tariff
-from portal.reservations import town_file, town_replay
+from portal.reservations import town_replay
 from portal.reservations.management.commands.replay_towns import Command
+from portal.reservations.towns import (
+    fields,
+    town_file,
+)
 
 TOWNS = town_replay.read(Path(__file__).parent.parent / "data" / "towns.yaml")
 COMMUNES = town_replay.read(Path(__file__).parent.parent / "data" / "communes.yaml")
@@ -230,7 +234,7 @@ def test_what_the_desk_would_warn_of_is_said_and_loaded(canteen, rest, remark):
     ],
 )
 def test_amounts_that_make_no_sense_are_refused(db, rest, refusal):
-    with pytest.raises(town_file.TownFileError, match="Ligne 5") as error:
+    with pytest.raises(fields.TownFileError, match="Ligne 5") as error:
         town_file.load(TARIFF + rest)
     assert refusal in str(error.value)
     assert not Tariff.objects.exists()
@@ -269,7 +273,7 @@ tarifs:
   formules:
   - {formule: restauration-scolaire/repass}
 """
-    with pytest.raises(town_file.TownFileError) as refusal:
+    with pytest.raises(fields.TownFileError) as refusal:
         town_file.load(text)
     assert [problem.line for problem in refusal.value.problems] == [6, 7, 9]
     assert "restauration-scolaire/repas" in str(refusal.value)

@@ -7,9 +7,12 @@ import pytest
 from django.core import mail
 from playwright.sync_api import expect
 
-from portal.reservations import booking
-from portal.reservations.acts import enrolling
-from portal.reservations.booking import Choice
+from portal.reservations.acts import (
+    booking,
+    enrolling,
+    reservation_drafts,
+)
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
 from tests.browser.conftest import EVERY_WAY
@@ -203,7 +206,7 @@ def test_part_4_6_a_day_is_cancelled_by_a_new_reservation(
 @pytest.fixture
 def booked_thursday(books, canteen, now) -> Reservation:
     """Lina eats on Thursday 12 November."""
-    draft = booking.choose(
+    draft = reservation_drafts.choose(
         books.enrolment,
         canteen.restaurant,
         canteen.period,

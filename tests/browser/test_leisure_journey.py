@@ -5,9 +5,12 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal.reservations import booking
-from portal.reservations.acts import enrolling
-from portal.reservations.booking import Choice
+from portal.reservations.acts import (
+    booking,
+    enrolling,
+    reservation_drafts,
+)
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
 from tests.browser.conftest import EVERY_WAY
@@ -155,7 +158,7 @@ def test_part_5_3_to_5_5_days_are_reserved_and_looked_at(
 
 
 def booked(who, where, enrolment, now, days) -> Reservation:
-    draft = booking.choose(
+    draft = reservation_drafts.choose(
         enrolment,
         where.centre,
         where.period,

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from portal.reservations import booking
+from portal.reservations.acts import booking
 from portal.reservations.models import Activity, Slot
 from tests.conftest import Family
 from tests.factories import (

@@ -13,8 +13,7 @@ from django.urls import reverse
 from families.models import Household
 from leisure import answering
 from leisure.criteria import Order
-from portal.reservations import booking
-from portal.reservations.acts import opening
+from portal.reservations.acts import booking, opening
 from portal.reservations.models import Activity, Booking, ReservationLine, Slot
 from portal.reservations.states import BookingState, Outcome
 from tests.conftest import family

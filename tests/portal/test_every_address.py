@@ -10,8 +10,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from billing.models import AbsenceCertificate, OnlinePayment, Payment
 from families.models import AuthorisedPerson, Document
-from portal.reservations import booking
-from portal.reservations.booking import Choice
+from portal.reservations.acts import reservation_drafts
+from portal.reservations.acts.refusals import Choice
 from tests.factories import InvoiceFactory
 
 # Open to everybody: nothing of a family is on them.
@@ -69,7 +69,7 @@ WITH_IDS = {name for name, pattern in ALL.items() if set(pattern.pattern.convert
 @pytest.fixture
 def ids(books, canteen, now) -> dict[str, Any]:
     """One object of the family that books for each parameter's name."""
-    draft = booking.choose(
+    draft = reservation_drafts.choose(
         books.enrolment,
         canteen.restaurant,
         canteen.period,

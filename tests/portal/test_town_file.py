@@ -13,7 +13,6 @@ from django.urls import reverse
 import portal.demo
 from catering.models import Diet
 from portal.models import Town
-from portal.reservations import town_file
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -26,7 +25,8 @@ from portal.reservations.models import (
     PublicHoliday,
     SchoolHoliday,
 )
-from portal.reservations.town_file import TownFileError
+from portal.reservations.towns import town_file
+from portal.reservations.towns.fields import TownFileError
 from tests.factories import paris
 
 DEMO = (Path(portal.demo.__file__).parent / "town.yaml").read_text(encoding="utf-8")

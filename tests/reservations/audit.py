@@ -7,8 +7,11 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from portal.reservations import booking
-from portal.reservations.booking import Choice
+from portal.reservations.acts import (
+    booking,
+    reservation_drafts,
+)
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Place, Reservation, ReservationLine, Slot
 from portal.reservations.states import HOLDING, LIVE, Action, BookingState, Outcome, ReservationState
 
@@ -76,7 +79,7 @@ def choices(canteen: Any, days: Iterable[date], formulas: Iterable[Any] = ()) ->
 
 def draft(who: Any, canteen: Any, *, at: datetime, **ticks: list[Choice]) -> Reservation | None:
     """`book`, `wait`, `cancel`: lists of choices."""
-    return booking.choose(
+    return reservation_drafts.choose(
         who.enrolment, canteen.restaurant, canteen.period, **({"book": []} | ticks), by=who.user, at=at
     )
 

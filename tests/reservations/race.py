@@ -24,8 +24,14 @@ from django.db import connections
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from portal.reservations import booking
-from portal.reservations.booking import Choice, PlacesLost
+from portal.reservations.acts import (
+    booking,
+    reservation_drafts,
+)
+from portal.reservations.acts.refusals import (
+    Choice,
+    PlacesLost,
+)
 from portal.reservations.models import Booking, Reservation, ReservationLine, Slot
 from portal.reservations.states import BookingState, Outcome
 from tests.factories import (
@@ -108,7 +114,7 @@ def families(where: SimpleNamespace, count: int) -> list[SimpleNamespace]:
 
 
 def choose(who: Any, where: Any, *, wait: Any = (), cancel: Any = ()) -> Reservation | None:
-    return booking.choose(
+    return reservation_drafts.choose(
         who.enrolment,
         where.restaurant,
         where.period,
@@ -240,7 +246,7 @@ def crossing() -> dict[str, object]:
                     try:
                         booking.submit(draft, by=who.user, at=timezone.now())
                     except PlacesLost:
-                        booking.abandon(draft)
+                        reservation_drafts.abandon(draft)
 
         return act
 

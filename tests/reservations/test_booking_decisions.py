@@ -4,9 +4,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from portal.reservations import booking
-from portal.reservations.acts import opening
-from portal.reservations.booking import BookingRefused
+from portal.reservations.acts import (
+    booking,
+    opening,
+    refusals,
+    reservation_drafts,
+)
+from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -132,11 +136,11 @@ def test_a_request_withdrawn_meanwhile_is_not_revived(books, canteen, on_request
 
 
 def test_drafts_are_nobodys_business(books, canteen, agent, now):
-    kept = booking.choose(
+    kept = reservation_drafts.choose(
         books.enrolment,
         canteen.restaurant,
         canteen.period,
-        book=[booking.Choice(canteen.formula.pk, MONDAY)],
+        book=[refusals.Choice(canteen.formula.pk, MONDAY)],
         by=books.user,
         at=now,
     )

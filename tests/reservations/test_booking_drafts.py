@@ -4,7 +4,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from portal.reservations import booking
+from portal.reservations.acts import (
+    booking,
+    reservation_drafts,
+)
 from portal.reservations.models import Enrolment, Reservation, ReservationLine
 from tests.factories import EnrolmentFactory
 from tests.reservations.audit import MONDAY, THURSDAY, TUESDAY, choices, draft, reserve
@@ -55,7 +58,7 @@ def test_each_child_has_an_own_draft(books, waits, canteen, now):
     mine = draft(books, canteen, at=now, book=choices(canteen, [MONDAY]))
     theirs = draft(waits, canteen, at=now, book=choices(canteen, [MONDAY]))
     assert mine != theirs
-    assert booking.find_draft(books.enrolment, canteen.restaurant, canteen.period) == mine
+    assert reservation_drafts.find_draft(books.enrolment, canteen.restaurant, canteen.period) == mine
 
 
 def test_a_recorded_reservation_is_never_changed_by_new_ticks(books, canteen, now):
@@ -76,33 +79,35 @@ def test_a_draft_follows_the_enrolment_that_replaces_a_refused_one(books, cantee
         school_year=year,
     )
     ticks = choices(canteen, [MONDAY])
-    again = booking.choose(enrolment, canteen.restaurant, canteen.period, book=ticks, by=books.user, at=now)
+    again = reservation_drafts.choose(
+        enrolment, canteen.restaurant, canteen.period, book=ticks, by=books.user, at=now
+    )
     assert again == first
     assert booking.submit(again, by=books.user, at=now).state == "accepted"
 
 
 def test_abandoning_throws_the_draft_away(books, canteen, now):
-    booking.abandon(draft(books, canteen, at=now, book=choices(canteen, [MONDAY])))
+    reservation_drafts.abandon(draft(books, canteen, at=now, book=choices(canteen, [MONDAY])))
     assert Reservation.objects.count() == 0
 
 
 def test_what_is_recorded_is_not_abandoned(books, canteen, now):
     recorded = reserve(books, canteen, MONDAY, at=now)
-    booking.abandon(recorded)
+    reservation_drafts.abandon(recorded)
     assert Reservation.objects.get() == recorded
 
 
 def test_old_drafts_are_purged_and_nothing_else(books, waits, canteen, now):
     old = draft(books, canteen, at=now - timedelta(days=31), book=choices(canteen, [MONDAY]))
     recent = draft(waits, canteen, at=now - timedelta(days=2), book=choices(canteen, [MONDAY]))
-    assert booking.purge_drafts(before=now - timedelta(days=30)) == 1
+    assert reservation_drafts.purge_drafts(before=now - timedelta(days=30)) == 1
     assert list(Reservation.objects.all()) == [recent]
     assert old != recent
 
 
 def test_two_tabs_in_the_same_instant_keep_the_days_of_both(books, canteen, now):
     def tick(day: date, seen: str) -> None:
-        booking.choose(
+        reservation_drafts.choose(
             books.enrolment,
             canteen.restaurant,
             canteen.period,

@@ -5,9 +5,8 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from portal.reservations import booking
-from portal.reservations.acts import enrolling
-from portal.reservations.booking import PlacesLost
+from portal.reservations.acts import booking, enrolling
+from portal.reservations.acts.refusals import PlacesLost
 from portal.reservations.models import Activity, ActivityDeadline, Enrolment, ReservationLine, Slot
 from tests.factories import BookingFactory, ClosureFactory, GuardianFactory, HealthFactory, UserFactory
 from tests.reservations.audit import MONDAY, THURSDAY, TUESDAY, give_up, reserve

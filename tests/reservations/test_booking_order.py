@@ -4,8 +4,11 @@ from datetime import date
 
 import pytest
 
-from portal.reservations import booking
-from portal.reservations.booking import Choice
+from portal.reservations.acts import (
+    booking,
+    reservation_drafts,
+)
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, Booking, ReservationLine
 from portal.reservations.states import BookingState, Outcome
 
@@ -20,7 +23,7 @@ def asked(canteen, another, shut, now, books_kept):
     lines = {}
     for name in ("Ana", "Bo", "Cleo"):
         who = another(name)
-        draft = booking.choose(
+        draft = reservation_drafts.choose(
             who.enrolment,
             canteen.restaurant,
             canteen.period,

@@ -7,10 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.reservations import booking
-from portal.reservations.acts import opening
+from portal.reservations.acts import (
+    booking,
+    opening,
+    reservation_drafts,
+)
 from portal.reservations.acts.opening import TooManyTaken
-from portal.reservations.booking import Choice, PlacesLost
+from portal.reservations.acts.refusals import (
+    Choice,
+    PlacesLost,
+)
 from portal.reservations.models import Activity, Booking, Reservation, ReservationLine, Slot
 from portal.reservations.states import Outcome
 from tests.factories import ClosureFactory
@@ -74,7 +80,7 @@ class World:
         who = self.families[child]
         cancelled = {self._choice(*tick) for tick in cancel[:2]}
         booked = {self._choice(*tick) for tick in book} - cancelled
-        draft = booking.choose(
+        draft = reservation_drafts.choose(
             who.enrolment,
             self.service.restaurant,
             self.service.period,

@@ -5,8 +5,12 @@ from datetime import date, timedelta
 import pytest
 
 from families.models import Custody
-from portal.reservations import booking
-from portal.reservations.booking import BookingRefused, Choice, PlacesLost
+from portal.reservations.acts import booking
+from portal.reservations.acts.refusals import (
+    BookingRefused,
+    Choice,
+    PlacesLost,
+)
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,

@@ -7,9 +7,14 @@ from django.http import QueryDict
 
 from families.models import Custody
 from portal import town
-from portal.reservations.booking import Choice
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, ActivityDeadline, Booking, Enrolment, Period, Slot
-from portal.reservations.planning import Planning, parse_choice, week_key, weekday_numbers
+from portal.reservations.pages.planning import (
+    Planning,
+    parse_choice,
+    week_key,
+    weekday_numbers,
+)
 from portal.reservations.states import BookingState, CellState
 from tests.conftest import Family, family
 from tests.factories import (

@@ -10,7 +10,7 @@ from django_tasks_db.models import DBTaskResult
 
 from billing import absent
 from families import unconfirmed
-from portal.reservations import booking
+from portal.reservations.acts import reservation_drafts
 
 DRAFTS_KEPT = timedelta(days=30)
 UNCONFIRMED_KEPT = timedelta(days=7)
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        drafts = booking.purge_drafts(before=now - DRAFTS_KEPT)
+        drafts = reservation_drafts.purge_drafts(before=now - DRAFTS_KEPT)
         accounts = unconfirmed.forget(before=now - UNCONFIRMED_KEPT)
         absent.catch_up(at=now)
         call_command("clearsessions")

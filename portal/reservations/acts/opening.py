@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal.french import dates
-from portal.reservations import booking
+from portal.reservations.acts import booking
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import Capacity, Establishment, Formula, Part, Period, Slot
 

@@ -20,9 +20,18 @@ from portal.desk.lists import (
 )
 from portal.desk.pages import ShownOnlyInline
 from portal.french import dates
-from portal.reservations import booking
-from portal.reservations.admin_queues import class_of, household_link, late_cell, person, short_moment
+from portal.reservations.acts import (
+    booking,
+    refusals,
+)
+from portal.reservations.desk.cells import (
+    household_link,
+    late_cell,
+    person,
+    short_moment,
+)
 from portal.reservations.models import Booking, BookingEvent
+from portal.reservations.models.queries import class_of
 from portal.reservations.states import LIVE, BookingState
 
 CANCEL_REASONS = (
@@ -145,7 +154,7 @@ class BookingAdmin(NumberSearch, Decidable):
         chosen = list(queryset)
         try:
             count = booking.cancel(chosen, by=request.user, at=timezone.now(), reason=answer)
-        except booking.BookingRefused as refusal:
+        except refusals.BookingRefused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return None
         left = len(chosen) - count

@@ -13,8 +13,7 @@ from django.utils import timezone
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import counted
 from portal.french import dates
-from portal.reservations import booking
-from portal.reservations.acts import opening
+from portal.reservations.acts import booking, opening
 from portal.reservations.models import Closure, Period
 
 CONFIRMED = "_closing_confirmed"

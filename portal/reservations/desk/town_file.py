@@ -11,7 +11,7 @@ from django.utils.text import slugify
 
 from portal import town
 from portal.desk.site import DeskLink
-from portal.reservations import town_file
+from portal.reservations.towns import town_file
 
 PERMISSION = "reservations.view_activity"
 

@@ -16,7 +16,11 @@ from portal.reservations.days.standing import (
     Where,
 )
 from portal.reservations.models import Enrolment, ReservationLine
-from portal.reservations.planning import Cell, Forgiving, Planning
+from portal.reservations.pages.cells import (
+    Cell,
+    Forgiving,
+)
+from portal.reservations.pages.planning import Planning
 from portal.reservations.states import Action
 
 

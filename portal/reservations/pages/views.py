@@ -23,9 +23,15 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from families.models import Household
 from portal.french import dates
-from portal.reservations import booking
-from portal.reservations.acts import enrolling
-from portal.reservations.booking import BookingRefused, Choice
+from portal.reservations.acts import (
+    booking,
+    enrolling,
+    reservation_drafts,
+)
+from portal.reservations.acts.refusals import (
+    BookingRefused,
+    Choice,
+)
 from portal.reservations.models import (
     Enrolment,
     Establishment,
@@ -37,7 +43,11 @@ from portal.reservations.pages import (
     blocks,
     prices,
 )
-from portal.reservations.planning import Planning, Ticks, weekday_numbers
+from portal.reservations.pages.planning import (
+    Planning,
+    Ticks,
+    weekday_numbers,
+)
 from portal.reservations.states import Action, Outcome, ReservationState
 from portal.web import interrupted
 
@@ -365,7 +375,7 @@ def _keep(request: HttpRequest, plan: Planning, ticks: Ticks, at: datetime) -> R
         messages.warning(request, sentence)
     if not ticks and plan.draft is None:
         return None
-    return booking.choose(
+    return reservation_drafts.choose(
         plan.enrolment,
         plan.establishment,
         plan.period,
@@ -415,7 +425,7 @@ def validation(request: HttpRequest, reservation_id: int) -> HttpResponse:
         kept = set(request.POST.getlist("with"))
         for one in companions:
             if str(one.pk) not in kept:
-                booking.part(one)
+                reservation_drafts.part(one)
         wanted = set(request.POST.getlist("also"))
         chosen = [enrolment for enrolment in siblings if str(enrolment.pk) in wanted]
         _copy_to(request, reservation, lines, chosen, at)
@@ -650,7 +660,7 @@ def abandon(request: HttpRequest, reservation_id: int) -> HttpResponse:
         messages.info(request, "Cette réservation est enregistrée : demandez plutôt son annulation.")
         return redirect("reservations:detail", reservation.pk)
     if request.method == "POST":
-        booking.abandon(reservation)
+        reservation_drafts.abandon(reservation)
         messages.success(request, "La réservation non terminée est abandonnée. Rien n'a été réservé.")
         return redirect("home")
     return render(request, "reservations/abandon.html", {"reservation": reservation})

@@ -20,9 +20,18 @@ from django.utils.safestring import SafeString, mark_safe
 
 from families.models import Child
 from portal.french import dates
-from portal.reservations.booking import Choice
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Formula
-from portal.reservations.planning import CANCEL, Cell, Planning, Ticks, week_key, weekday_numbers
+from portal.reservations.pages.cells import (
+    CANCEL,
+    Cell,
+)
+from portal.reservations.pages.planning import (
+    Planning,
+    Ticks,
+    week_key,
+    weekday_numbers,
+)
 from portal.reservations.states import CellState
 
 # The key of the whole period, beside those of weeks such as « 2026-W49 ».

@@ -5,7 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from portal.reservations import town_file
+from portal.reservations.towns import (
+    fields,
+    town_file,
+)
 
 
 class Command(BaseCommand):
@@ -27,7 +30,7 @@ class Command(BaseCommand):
             raise CommandError(f"{file} n'est pas un texte en UTF-8.") from error
         try:
             report = town_file.load(text, dry_run=essai)
-        except town_file.TownFileError as error:
+        except fields.TownFileError as error:
             raise CommandError(f"{file} n'a pas été chargé, rien n'a été modifié.\n{error}") from error
         for verb, labels in (
             ("Créé", report.created),

@@ -1,34 +1,19 @@
 """Work queues: enrolments and reservations that wait for the town hall's answer."""
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import (
-    Aggregate,
-    Case,
     Count,
-    Exists,
-    ExpressionWrapper,
-    F,
-    IntegerField,
     Max,
     Min,
-    OuterRef,
     Q,
     QuerySet,
-    Subquery,
-    Value,
-    When,
 )
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from families.models import User
 from portal.desk.decisions import (
     AcceptOrRefuse,
     Decidable,
@@ -47,231 +32,36 @@ from portal.desk.pages import (
 )
 from portal.desk.site import Queue
 from portal.french import dates
-from portal.french.weekdays import (
-    WEEKDAYS,
-    names_of,
-    weekdays_in,
+from portal.reservations.acts import (
+    booking,
+    refusals,
 )
-from portal.reservations import booking
-from portal.reservations.acts import enrolling
-from portal.reservations.models import Enrolment, Reservation, ReservationLine, Schooling, Slot
-from portal.reservations.states import Action, BookingState, EnrolmentState, Outcome, ReservationState
+from portal.reservations.desk.cells import (
+    Decided,
+    asks_for_place,
+    household_link,
+    late_cell,
+    person,
+    places_cell,
+    short_moment,
+)
+from portal.reservations.models import Reservation, ReservationLine
+from portal.reservations.models.queries import (
+    class_of,
+    fewest_places,
+    lines_with_places,
+    live_slots,
+    of_lines,
+    to_answer,
+)
+from portal.reservations.states import Action, Outcome, ReservationState
 
-ENROLMENT_REFUSALS = (
-    "Il n'y a plus de place dans cet établissement.",
-    "L'enfant ne fréquente pas une école desservie par cet établissement.",
-    "Il manque un justificatif : envoyez-le depuis « Mes Informations ».",
-    "L'enfant n'a pas l'âge prévu pour cette activité.",
-)
 RESERVATION_REFUSALS = (
     "Il n'y a plus de place ce jour-là.",
     "La demande est arrivée trop tard.",
     "Le personnel prévu ce jour-là ne permet pas d'accueillir davantage d'enfants.",
     "L'effectif est trop faible : l'accueil n'ouvrira pas ce jour-là.",
 )
-
-
-def class_of(child: str, school_year: str) -> Subquery:
-    """The name of the class that the child at path `child` attends in the year at path `school_year`."""
-    attended = Schooling.objects.filter(child=OuterRef(child), school_year=OuterRef(school_year))
-    return Subquery(attended.values("school_class__name")[:1])
-
-
-def fewest_places(slots: QuerySet[Slot]) -> Subquery:
-    """The places left where fewest are left among `slots`; null when none of them has a limit."""
-    limited = slots.filter(capacity__isnull=False).annotate(left=F("capacity") - F("taken"))
-    return Subquery(limited.order_by("left").values("left")[:1])
-
-
-def places_cell(left: int | None, *, waits: bool = True) -> SafeString | str:
-    """« 3 », « complet », « sans limite »."""
-    if not waits:
-        return "–"
-    if left is None:
-        return "sans limite"
-    return badge("full", "complet") if left <= 0 else str(left)
-
-
-def short_moment(moment: datetime | None) -> str | None:
-    """« 22/11/2026 à 22:16 », in the portal's time zone: narrow enough for a list."""
-    return f"{timezone.localtime(moment):%d/%m/%Y à %H:%M}" if moment else None
-
-
-def household_link(household_id: int) -> SafeString | str:
-    """The household's number, leading to its page."""
-    url = reverse("admin:families_household_change", args=[household_id])
-    return format_html('<a href="{}">{}</a>', url, f"{household_id:06d}")
-
-
-class Decided(admin.ModelAdmin):
-    """Who asked and who answered, by name: agents may not open the logins themselves."""
-
-    @admin.display(description="traité par", empty_value="–")
-    def decided_by_name(self, obj: Any) -> str:
-        return person(obj.decided_by)
-
-
-def person(user: User | None) -> str:
-    """The name of somebody, or the login that stands for it; « – » for nobody: a form's page takes no
-    heed of `empty_value`."""
-    return (user.get_full_name() or user.get_username()) if user else "–"
-
-
-class WaitingEnrolments(WaitingFirst):
-    states = EnrolmentState
-
-
-@admin.register(Enrolment)
-class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, WithHistory):
-    desk_order = 1
-    work_queues = (
-        Queue(
-            "Inscriptions à traiter",
-            lambda request: Enrolment.objects.filter(state=EnrolmentState.REQUESTED),
-            order=30,
-        ),
-    )
-    list_display = [
-        "child",
-        "household_number",
-        "class_name",
-        "activity",
-        "establishment",
-        "short_days",
-        "starts",
-        "received",
-        "places_left",
-        "state_badge",
-    ]
-    list_display_links = ["child"]
-    list_filter = [WaitingEnrolments, "activity", "establishment", "school_year"]
-    list_select_related = ["child", "activity", "establishment", "school_year"]
-    search_fields = ["child__last_name", "child__first_name"]
-    search_help_text = "Nom de l'enfant ou numéro du foyer"
-    ordering = ["requested_at", "pk"]
-    actions = ["accept_selected", "refuse_selected"]
-    decisions = (Decision("accept_selected", "Accepter", main=True), Decision("refuse_selected", "Refuser…"))
-    refusals = ENROLMENT_REFUSALS
-    refuse_title = "Refuser des inscriptions"
-    fields = [
-        "child",
-        "household_number",
-        "class_name",
-        "activity",
-        "establishment",
-        "school_year",
-        "days",
-        "starts_on",
-        "state_badge",
-        "places_left",
-        "requested_by_name",
-        "requested_at",
-        "decided_by_name",
-        "decided_at",
-        "refusal_reason",
-    ]
-    readonly_fields = fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
-        weekday_bit = Case(
-            *(When(day__iso_week_day=weekday + 1, then=1 << weekday) for weekday in range(7)),
-            default=Value(0),
-            output_field=IntegerField(),
-        )
-        coming = (
-            Slot.objects.filter(
-                activity=OuterRef("activity"),
-                establishment=OuterRef("establishment"),
-                day__gte=timezone.localdate(),
-            )
-            # Only the usual weekdays count; without any, every day does.
-            .annotate(
-                usual=ExpressionWrapper(OuterRef("weekdays").bitand(weekday_bit), output_field=IntegerField())
-            )
-            .filter(Q(usual__gt=0) | Q(usual=OuterRef("weekdays")))
-        )
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                attended=class_of("child", "school_year"),
-                school_name=Subquery(
-                    Schooling.objects.filter(
-                        child=OuterRef("child"), school_year=OuterRef("school_year")
-                    ).values("school_class__school__name")[:1]
-                ),
-                fewest=fewest_places(coming),
-            )
-        )
-
-    def waits(self, obj: Enrolment) -> bool:
-        return obj.state == EnrolmentState.REQUESTED
-
-    @admin.display(description="foyer", ordering="household_id")
-    def household_number(self, obj: Enrolment) -> SafeString | str:
-        return household_link(obj.household_id)
-
-    @admin.display(description="classe", ordering="attended", empty_value="–")
-    def class_name(self, obj: Any) -> str:
-        return f"{obj.attended}, {obj.school_name}" if obj.attended else "–"
-
-    @admin.display(description="reçue", ordering="requested_at")
-    def received(self, obj: Enrolment) -> str | None:
-        return short_moment(obj.requested_at)
-
-    @admin.display(description="demandée par", empty_value="–")
-    def requested_by_name(self, obj: Enrolment) -> str:
-        return person(obj.requested_by)
-
-    @admin.display(description="dès le", ordering="starts_on")
-    def starts(self, obj: Enrolment) -> str:
-        return f"{obj.starts_on:%d/%m/%Y}"
-
-    @admin.display(description="jours", empty_value="–")
-    def short_days(self, obj: Enrolment) -> str:
-        return " ".join(WEEKDAYS[weekday][:3] for weekday in weekdays_in(obj.weekdays))
-
-    @admin.display(description="jours de fréquentation", empty_value="–")
-    def days(self, obj: Enrolment) -> str:
-        return names_of(obj.weekdays)
-
-    @admin.display(description="places libres")
-    def places_left(self, obj: Any) -> SafeString | str:
-        return places_cell(obj.fewest)
-
-    @admin.display(description="état", ordering="state")
-    def state_badge(self, obj: Enrolment) -> SafeString:
-        return badge(obj.state, obj.get_state_display())
-
-    def accept_rows(self, request: HttpRequest, queryset: QuerySet[Enrolment]) -> None:
-        at = timezone.now()
-        done = [one for one in queryset if enrolling.accept(one, by=request.user, at=at)]
-        self._tell(request, queryset, done, "inscription acceptée", "inscriptions acceptées")
-        log_all(request, done, "Inscription acceptée.")
-
-    def refuse_rows(self, request: HttpRequest, queryset: QuerySet[Enrolment], reason: str) -> None:
-        at = timezone.now()
-        done = [one for one in queryset if enrolling.refuse(one, reason=reason, by=request.user, at=at)]
-        self._tell(request, queryset, done, "inscription refusée", "inscriptions refusées")
-        log_all(request, done, f"Inscription refusée : {reason}")
-
-    def _tell(
-        self, request: HttpRequest, chosen: Iterable[Enrolment], done: list[Enrolment], one: str, many: str
-    ) -> None:
-        left = len(list(chosen)) - len(done)
-        text = counted(len(done), one, many)
-        if left:
-            text += f", {counted(left, 'était déjà traitée', 'étaient déjà traitées')}"
-        self.message_user(request, f"{text}.", messages.WARNING if left else messages.SUCCESS)
-
-
-def live_slots(reservation: str, **lines: OuterRef) -> QuerySet[Slot]:
-    """Slots of the requested bookings of the reservation at path `reservation`."""
-    return Slot.objects.filter(
-        places__booking__reservation=OuterRef(reservation),
-        places__booking__state__in=(BookingState.REQUESTED, BookingState.WAITLISTED),
-        **lines,
-    )
 
 
 def tell_decision(decision: booking.Decision) -> tuple[str, int]:
@@ -320,40 +110,6 @@ class LineInline(ShownOnlyInline):
     @admin.display(description="état")
     def outcome_badge(self, obj: ReservationLine) -> SafeString:
         return badge(obj.outcome, obj.get_outcome_display())
-
-
-def late_cell(late: bool) -> SafeString | str:
-    """« hors délai », in words: a tick would look like good news."""
-    return badge("late", "hors délai") if late else "–"
-
-
-def lines_with_places(lines: QuerySet[ReservationLine]) -> QuerySet[ReservationLine]:
-    """Annotates `fewest`, the fewest places left in what a line waits for."""
-    return lines.annotate(
-        fewest=fewest_places(
-            live_slots(
-                "reservation",
-                day=OuterRef("day"),
-                places__booking__formula=OuterRef("formula"),
-            )
-        )
-    )
-
-
-def asks_for_place(line: ReservationLine) -> bool:
-    return line.action == Action.BOOK and line.outcome in (Outcome.REQUESTED, Outcome.WAITLISTED)
-
-
-def of_lines(aggregate: Aggregate, *conditions: Q, **lookups: Any) -> Subquery:
-    """An aggregate over a reservation's lines. A subquery: computed for the rows of the page only."""
-    lines = ReservationLine.objects.filter(*conditions, reservation=OuterRef("pk"), **lookups)
-    return Subquery(lines.order_by().values("reservation").annotate(found=aggregate).values("found"))
-
-
-def to_answer(reservations: QuerySet[Reservation]) -> QuerySet[Reservation]:
-    """Those with a day that waits for an answer: a day on a waiting list waits for a place only."""
-    asked = ReservationLine.objects.filter(reservation=OuterRef("pk"), outcome=Outcome.REQUESTED)
-    return reservations.filter(Exists(asked), state=ReservationState.PENDING)
 
 
 class WaitingReservations(WaitingFirst):
@@ -513,7 +269,7 @@ def decide_accept(
     """Accepts lines and says honestly what became of them; False when nothing could be done."""
     try:
         decision = booking.accept(lines, by=request.user, at=timezone.now())
-    except booking.BookingRefused as refusal:
+    except refusals.BookingRefused as refusal:
         model_admin.message_user(request, str(refusal), messages.ERROR)
         return False
     model_admin.message_user(request, *tell_decision(decision))
@@ -526,7 +282,7 @@ def decide_refuse(
     """Refuses lines, telling the families why; False when nothing could be done."""
     try:
         count = booking.refuse(lines, reason=reason, by=request.user, at=timezone.now())
-    except booking.BookingRefused as refusal:
+    except refusals.BookingRefused as refusal:
         model_admin.message_user(request, str(refusal), messages.ERROR)
         return False
     text = counted(count, "jour refusé", "jours refusés")

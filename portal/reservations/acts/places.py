@@ -1,0 +1,223 @@
+"""The only writer of states and places: draft, submit, accept, refuse, cancel, promote, close.
+
+Every verb is one transaction. It locks slots first, in primary-key order, all those of an activity, an
+establishment and a day together; reads bookings again under that lock; and locks the reservations it
+restates last, in primary-key order too. Places move by conditional updates under a CheckConstraint. So two
+families never get the same place, and two transactions never wait for each other in a circle.
+`at` is the moment of the act (aware), `by` the user who acts.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date, datetime, timedelta
+from operator import attrgetter
+from typing import Any, Protocol, TypeVar
+
+from django.db.models import F, Q
+
+from families.models import User
+from portal.database import plain_rows
+from portal.reservations.acts.refusals import BookingRefused
+from portal.reservations.models import (
+    Booking,
+    BookingEvent,
+    Formula,
+    Place,
+    Reservation,
+    Slot,
+)
+from portal.reservations.states import (
+    HOLDING,
+    LIVE,
+    BookingState,
+)
+
+NEW_BOOKING = tuple(column.attname for column in Booking._meta.concrete_fields if not column.primary_key)
+
+# All slots of an activity, an establishment and a day: what is locked together.
+Shelf = tuple[int, int, date]
+
+
+# What the verbs share ---------------------------------------------------------------------------------------
+
+
+class _Changes:
+    """Changes of bookings, gathered, then written in a fixed number of queries with their events."""
+
+    def __init__(
+        self, *, by: User | None, at: datetime, reservation: Reservation | None = None, reason: str = ""
+    ) -> None:
+        self.by, self.at, self.reservation, self.reason = by, at, reservation, reason
+        self.moved: dict[BookingState, list[Booking]] = defaultdict(list)
+        self.created: list[tuple[Booking, list[Slot]]] = []
+        self.gained: dict[int, int] = defaultdict(int)
+        self.freed: set[int] = set()
+        self.withdrawn: list[Booking] = []  # their cancellation was asked for: it is granted now
+
+    def create(self, bookings: list[tuple[Booking, list[Slot]]]) -> None:
+        """New bookings with the slots they concern."""
+        self.created = bookings
+        for booking, slots in bookings:
+            if booking.state in HOLDING:
+                self._gain(slots)
+
+    def grant(self, booking: Booking, slots: list[Slot]) -> None:
+        """A waiting or requested booking gets its places."""
+        self.move(booking, BookingState.ACCEPTED)
+        self._gain(slots)
+
+    def move(self, booking: Booking, state: BookingState) -> None:
+        """A booking changes state without gaining a place; where it ends, its places are given back."""
+        self.moved[state].append(booking)
+
+    def _gain(self, slots: list[Slot]) -> None:
+        for slot in slots:
+            self.gained[slot.pk] += 1
+
+    def write(self) -> None:
+        """Writes everything: ended bookings first, so that their places can be taken again."""
+        ended = [b for state, of_state in self.moved.items() if state not in LIVE for b in of_state]
+        self.withdrawn = [b for b in ended if b.state == BookingState.CANCEL_REQUESTED]
+        if ended:
+            self._give_back(ended)
+        for state, of_state in self.moved.items():
+            if state == BookingState.WAITLISTED:
+                self._queue_up(of_state)
+                continue
+            keys = [booking.pk for booking in of_state]
+            Booking.objects.filter(pk__in=keys).update(state=state, changed_at=self.at)
+            for booking in of_state:
+                booking.state = state
+        if self.created:
+            self._number([booking for booking, _ in self.created])
+            plain_rows.insert(
+                Place,
+                ("booking_id", "slot_id", "child_id"),
+                [
+                    (booking.pk, slot.pk, booking.child_id)
+                    for booking, slots in self.created
+                    for slot in slots
+                ],
+            )
+        self._take()
+        plain_rows.insert(
+            BookingEvent,
+            ("booking_id", "state", "at", "by_id", "reservation_id", "reason"),
+            list(self._events()),
+        )
+
+    def _number(self, new: list[Booking]) -> None:
+        """Writes new bookings, which learn their keys."""
+        values = attrgetter(*NEW_BOOKING)
+        keys = plain_rows.insert_numbered(Booking, NEW_BOOKING, [values(booking) for booking in new])
+        for booking, key in zip(new, keys, strict=True):
+            booking.pk = key
+
+    def _queue_up(self, bookings: list[Booking]) -> None:
+        """To the waiting list, in the order decided: a microsecond tells who of one moment comes first."""
+        for place, booking in enumerate(bookings):
+            booking.state, booking.changed_at = BookingState.WAITLISTED, self.at
+            booking.waiting_since = self.at + timedelta(microseconds=place)
+        Booking.objects.bulk_update(bookings, ["state", "changed_at", "waiting_since"])
+
+    def _give_back(self, ended: list[Booking]) -> None:
+        held = {booking.pk for booking in ended if booking.state in HOLDING}
+        places = Place.objects.filter(booking__in=ended)
+        lost: dict[int, int] = defaultdict(int)
+        for booking_id, slot_id in places.values_list("booking_id", "slot_id"):
+            if booking_id in held:
+                lost[slot_id] += 1
+        places.delete()
+        for count, slot_ids in _by_count(lost).items():
+            moved = Slot.objects.filter(pk__in=slot_ids, taken__gte=count).update(taken=F("taken") - count)
+            if moved != len(slot_ids):
+                raise RuntimeError("A slot counts fewer places than its bookings hold.")
+        self.freed |= lost.keys()
+
+    def _take(self) -> None:
+        for count, slot_ids in _by_count(self.gained).items():
+            room = Q(capacity=None) | Q(taken__lte=F("capacity") - count)
+            moved = Slot.objects.filter(room, pk__in=slot_ids).update(taken=F("taken") + count)
+            if moved != len(slot_ids):
+                raise BookingRefused("Une place vient d'être prise : réessayez.")
+
+    def _events(self) -> Iterator[tuple[Any, ...]]:
+        changed = [booking for of_state in self.moved.values() for booking in of_state]
+        changed += [booking for booking, _ in self.created]
+        by_id = self.by.pk if self.by else None
+        reservation_id = self.reservation.pk if self.reservation else None
+        for booking in changed:
+            yield booking.pk, str(booking.state), self.at, by_id, reservation_id, self.reason
+
+
+class OfPart(Protocol):
+    """A slot, or as much of it as `slots_of` reads."""
+
+    @property
+    def part(self) -> str: ...
+
+    @property
+    def formula_id(self) -> int | None: ...
+
+
+AnySlot = TypeVar("AnySlot", bound=OfPart)
+
+
+def slots_of(slots: Iterable[AnySlot], formula: Formula) -> list[AnySlot] | None:
+    """Among one day's slots of an activity and establishment, those the formula takes a place in.
+
+    None when one of its parts has no slot that day: the formula is not open then.
+    """
+    parts = {slot.part: slot for slot in slots if slot.formula_id is None}
+    if not formula.parts or any(part not in parts for part in formula.parts):
+        return None
+    quotas = [slot for slot in slots if slot.formula_id == formula.pk]
+    return [parts[part] for part in formula.parts] + quotas
+
+
+def _by_count(counts: dict[int, int]) -> dict[int, list[int]]:
+    """Slot ids grouped by how many places move: one update for each group."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for slot_id, count in counts.items():
+        groups[count].append(slot_id)
+    return groups
+
+
+def _fits(slots: Iterable[Slot], taken: dict[int, int]) -> bool:
+    """Whether every slot has room; if so the places are counted as taken in `taken`."""
+    wanted = list(slots)
+    if any(slot.capacity is not None and taken[slot.pk] >= slot.capacity for slot in wanted):
+        return False
+    for slot in wanted:
+        taken[slot.pk] += 1
+    return True
+
+
+def _shelves(bookings: Iterable[Booking]) -> set[Shelf]:
+    return {(booking.activity_id, booking.establishment_id, booking.day) for booking in bookings}
+
+
+def _lock_slots(shelves: Collection[Shelf]) -> dict[Shelf, list[Slot]]:
+    """Locks the slots in primary-key order, which is what keeps transactions from deadlocking."""
+    days_by_place: dict[tuple[int, int], list[date]] = defaultdict(list)
+    for activity_id, establishment_id, day in shelves:
+        days_by_place[activity_id, establishment_id].append(day)
+    if not days_by_place:
+        return {}
+    wanted = Q()
+    for (activity_id, establishment_id), days in days_by_place.items():
+        wanted |= Q(activity_id=activity_id, establishment_id=establishment_id, day__in=days)
+    locked: dict[Shelf, list[Slot]] = defaultdict(list)
+    for slot in Slot.objects.select_for_update().filter(wanted).order_by("pk"):
+        locked[slot.activity_id, slot.establishment_id, slot.day].append(slot)
+    return locked
+
+
+def _places_of(bookings: Iterable[Booking], slots: dict[Shelf, list[Slot]]) -> dict[int, list[Slot]]:
+    """For each booking id, the locked slots it concerns."""
+    by_id = {slot.pk: slot for of_day in slots.values() for slot in of_day}
+    places: dict[int, list[Slot]] = defaultdict(list)
+    ids = [booking.pk for booking in bookings]
+    for booking_id, slot_id in Place.objects.filter(booking_id__in=ids).values_list("booking_id", "slot_id"):
+        places[booking_id].append(by_id[slot_id])
+    return places

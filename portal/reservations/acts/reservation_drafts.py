@@ -1,0 +1,122 @@
+"""The only writer of states and places: draft, submit, accept, refuse, cancel, promote, close.
+
+Every verb is one transaction. It locks slots first, in primary-key order, all those of an activity, an
+establishment and a day together; reads bookings again under that lock; and locks the reservations it
+restates last, in primary-key order too. Places move by conditional updates under a CheckConstraint. So two
+families never get the same place, and two transactions never wait for each other in a circle.
+`at` is the moment of the act (aware), `by` the user who acts.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import transaction
+
+from families.models import User
+from portal.reservations.acts.refusals import Choice
+from portal.reservations.models import (
+    Enrolment,
+    Establishment,
+    Period,
+    Reservation,
+    ReservationLine,
+)
+from portal.reservations.states import (
+    Action,
+    ReservationState,
+)
+
+# Drafts -------------------------------------------------------------------------------------------------
+
+
+def find_draft(enrolment: Enrolment, establishment: Establishment, period: Period) -> Reservation | None:
+    """The unfinished reservation of the child for these three, if there is one."""
+    return (
+        Reservation.objects.drafts()
+        .filter(
+            household=enrolment.household_id,
+            child=enrolment.child_id,
+            establishment=establishment,
+            period=period,
+        )
+        .first()
+    )
+
+
+@transaction.atomic
+def choose(
+    enrolment: Enrolment,
+    establishment: Establishment,
+    period: Period,
+    *,
+    book: Collection[Choice],
+    wait: Collection[Choice] = (),
+    cancel: Collection[Choice] = (),
+    seen: str | None = None,
+    by: User,
+    at: datetime,
+) -> Reservation | None:
+    """Keeps the ticks of a planning in its draft, made when needed; None when nothing is chosen.
+
+    `wait` are full days for which the waiting list is accepted. The caller has checked that each choice
+    stands in the planning; whether it can still be had is decided by `submit`. `seen` is the version
+    (Reservation.version, "" for none) on which the ticks were based: when another tab has been quicker
+    since, its days are kept besides.
+    """
+    wanted = dict.fromkeys(book, (Action.BOOK, False))
+    wanted |= dict.fromkeys(wait, (Action.BOOK, True))
+    wanted |= dict.fromkeys(cancel, (Action.CANCEL, False))
+    if not wanted:
+        if draft := find_draft(enrolment, establishment, period):
+            abandon(draft)
+        return None
+    draft, created = Reservation.objects.select_for_update().get_or_create(
+        household_id=enrolment.household_id,
+        child_id=enrolment.child_id,
+        establishment=establishment,
+        period=period,
+        state=ReservationState.DRAFT,
+        defaults={"enrolment": enrolment, "created_by": by, "created_at": at, "touched_at": at},
+    )
+    kept = {} if created else {Choice(line.formula_id, line.day): line for line in draft.lines.all()}
+    if not created and seen not in (None, draft.version):
+        wanted = {choice: (line.action, line.accepts_waiting) for choice, line in kept.items()} | wanted
+    gone = [
+        line.pk for choice, line in kept.items() if wanted.get(choice) != (line.action, line.accepts_waiting)
+    ]
+    if gone:
+        ReservationLine.objects.filter(pk__in=gone).delete()
+    ReservationLine.objects.bulk_create(
+        ReservationLine(
+            reservation=draft,
+            formula_id=choice.formula_id,
+            day=choice.day,
+            action=action,
+            accepts_waiting=waits,
+        )
+        for choice, (action, waits) in sorted(wanted.items())
+        if choice not in kept or kept[choice].pk in gone
+    )
+    if not created:
+        # The enrolment too: the draft may stem from one that has since been replaced.
+        Reservation.objects.filter(pk=draft.pk).update(enrolment=enrolment, touched_at=at)
+        draft.enrolment, draft.touched_at = enrolment, at
+    return draft
+
+
+def abandon(draft: Reservation) -> None:
+    """Throws an unfinished reservation away. A recorded one stays."""
+    Reservation.objects.drafts().filter(pk=draft.pk).delete()
+
+
+def part(draft: Reservation) -> None:
+    """An unfinished reservation that went along with another's goes its own way again."""
+    Reservation.objects.drafts().filter(pk=draft.pk).update(companion_of=None)
+
+
+def purge_drafts(*, before: datetime) -> int:
+    """Deletes drafts not touched since `before`; returns how many."""
+    deleted = Reservation.objects.drafts().filter(touched_at__lt=before)
+    count = deleted.count()
+    deleted.delete()
+    return count

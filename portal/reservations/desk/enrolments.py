@@ -1,0 +1,204 @@
+"""Work queues: enrolments and reservations that wait for the town hall's answer."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import (
+    Case,
+    ExpressionWrapper,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from portal.desk.decisions import (
+    AcceptOrRefuse,
+    Decidable,
+    Decision,
+)
+from portal.desk.lists import (
+    NumberSearch,
+    WaitingFirst,
+    badge,
+    counted,
+)
+from portal.desk.pages import (
+    WithHistory,
+    log_all,
+)
+from portal.desk.site import Queue
+from portal.french.weekdays import (
+    WEEKDAYS,
+    names_of,
+    weekdays_in,
+)
+from portal.reservations.acts import (
+    enrolling,
+)
+from portal.reservations.desk.cells import Decided, household_link, person, places_cell, short_moment
+from portal.reservations.models import Enrolment, Schooling, Slot
+from portal.reservations.models.queries import class_of, fewest_places
+from portal.reservations.states import EnrolmentState
+
+ENROLMENT_REFUSALS = (
+    "Il n'y a plus de place dans cet établissement.",
+    "L'enfant ne fréquente pas une école desservie par cet établissement.",
+    "Il manque un justificatif : envoyez-le depuis « Mes Informations ».",
+    "L'enfant n'a pas l'âge prévu pour cette activité.",
+)
+
+
+class WaitingEnrolments(WaitingFirst):
+    states = EnrolmentState
+
+
+@admin.register(Enrolment)
+class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, WithHistory):
+    desk_order = 1
+    work_queues = (
+        Queue(
+            "Inscriptions à traiter",
+            lambda request: Enrolment.objects.filter(state=EnrolmentState.REQUESTED),
+            order=30,
+        ),
+    )
+    list_display = [
+        "child",
+        "household_number",
+        "class_name",
+        "activity",
+        "establishment",
+        "short_days",
+        "starts",
+        "received",
+        "places_left",
+        "state_badge",
+    ]
+    list_display_links = ["child"]
+    list_filter = [WaitingEnrolments, "activity", "establishment", "school_year"]
+    list_select_related = ["child", "activity", "establishment", "school_year"]
+    search_fields = ["child__last_name", "child__first_name"]
+    search_help_text = "Nom de l'enfant ou numéro du foyer"
+    ordering = ["requested_at", "pk"]
+    actions = ["accept_selected", "refuse_selected"]
+    decisions = (Decision("accept_selected", "Accepter", main=True), Decision("refuse_selected", "Refuser…"))
+    refusals = ENROLMENT_REFUSALS
+    refuse_title = "Refuser des inscriptions"
+    fields = [
+        "child",
+        "household_number",
+        "class_name",
+        "activity",
+        "establishment",
+        "school_year",
+        "days",
+        "starts_on",
+        "state_badge",
+        "places_left",
+        "requested_by_name",
+        "requested_at",
+        "decided_by_name",
+        "decided_at",
+        "refusal_reason",
+    ]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
+        weekday_bit = Case(
+            *(When(day__iso_week_day=weekday + 1, then=1 << weekday) for weekday in range(7)),
+            default=Value(0),
+            output_field=IntegerField(),
+        )
+        coming = (
+            Slot.objects.filter(
+                activity=OuterRef("activity"),
+                establishment=OuterRef("establishment"),
+                day__gte=timezone.localdate(),
+            )
+            # Only the usual weekdays count; without any, every day does.
+            .annotate(
+                usual=ExpressionWrapper(OuterRef("weekdays").bitand(weekday_bit), output_field=IntegerField())
+            )
+            .filter(Q(usual__gt=0) | Q(usual=OuterRef("weekdays")))
+        )
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                attended=class_of("child", "school_year"),
+                school_name=Subquery(
+                    Schooling.objects.filter(
+                        child=OuterRef("child"), school_year=OuterRef("school_year")
+                    ).values("school_class__school__name")[:1]
+                ),
+                fewest=fewest_places(coming),
+            )
+        )
+
+    def waits(self, obj: Enrolment) -> bool:
+        return obj.state == EnrolmentState.REQUESTED
+
+    @admin.display(description="foyer", ordering="household_id")
+    def household_number(self, obj: Enrolment) -> SafeString | str:
+        return household_link(obj.household_id)
+
+    @admin.display(description="classe", ordering="attended", empty_value="–")
+    def class_name(self, obj: Any) -> str:
+        return f"{obj.attended}, {obj.school_name}" if obj.attended else "–"
+
+    @admin.display(description="reçue", ordering="requested_at")
+    def received(self, obj: Enrolment) -> str | None:
+        return short_moment(obj.requested_at)
+
+    @admin.display(description="demandée par", empty_value="–")
+    def requested_by_name(self, obj: Enrolment) -> str:
+        return person(obj.requested_by)
+
+    @admin.display(description="dès le", ordering="starts_on")
+    def starts(self, obj: Enrolment) -> str:
+        return f"{obj.starts_on:%d/%m/%Y}"
+
+    @admin.display(description="jours", empty_value="–")
+    def short_days(self, obj: Enrolment) -> str:
+        return " ".join(WEEKDAYS[weekday][:3] for weekday in weekdays_in(obj.weekdays))
+
+    @admin.display(description="jours de fréquentation", empty_value="–")
+    def days(self, obj: Enrolment) -> str:
+        return names_of(obj.weekdays)
+
+    @admin.display(description="places libres")
+    def places_left(self, obj: Any) -> SafeString | str:
+        return places_cell(obj.fewest)
+
+    @admin.display(description="état", ordering="state")
+    def state_badge(self, obj: Enrolment) -> SafeString:
+        return badge(obj.state, obj.get_state_display())
+
+    def accept_rows(self, request: HttpRequest, queryset: QuerySet[Enrolment]) -> None:
+        at = timezone.now()
+        done = [one for one in queryset if enrolling.accept(one, by=request.user, at=at)]
+        self._tell(request, queryset, done, "inscription acceptée", "inscriptions acceptées")
+        log_all(request, done, "Inscription acceptée.")
+
+    def refuse_rows(self, request: HttpRequest, queryset: QuerySet[Enrolment], reason: str) -> None:
+        at = timezone.now()
+        done = [one for one in queryset if enrolling.refuse(one, reason=reason, by=request.user, at=at)]
+        self._tell(request, queryset, done, "inscription refusée", "inscriptions refusées")
+        log_all(request, done, f"Inscription refusée : {reason}")
+
+    def _tell(
+        self, request: HttpRequest, chosen: Iterable[Enrolment], done: list[Enrolment], one: str, many: str
+    ) -> None:
+        left = len(list(chosen)) - len(done)
+        text = counted(len(done), one, many)
+        if left:
+            text += f", {counted(left, 'était déjà traitée', 'étaient déjà traitées')}"
+        self.message_user(request, f"{text}.", messages.WARNING if left else messages.SUCCESS)

@@ -1,0 +1,62 @@
+"""Work queues: enrolments and reservations that wait for the town hall's answer."""
+
+from typing import Any
+
+from django.db.models import (
+    Aggregate,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
+
+from portal.reservations.models import Reservation, ReservationLine, Schooling, Slot
+from portal.reservations.states import BookingState, Outcome, ReservationState
+
+
+def class_of(child: str, school_year: str) -> Subquery:
+    """The name of the class that the child at path `child` attends in the year at path `school_year`."""
+    attended = Schooling.objects.filter(child=OuterRef(child), school_year=OuterRef(school_year))
+    return Subquery(attended.values("school_class__name")[:1])
+
+
+def fewest_places(slots: QuerySet[Slot]) -> Subquery:
+    """The places left where fewest are left among `slots`; null when none of them has a limit."""
+    limited = slots.filter(capacity__isnull=False).annotate(left=F("capacity") - F("taken"))
+    return Subquery(limited.order_by("left").values("left")[:1])
+
+
+def live_slots(reservation: str, **lines: OuterRef) -> QuerySet[Slot]:
+    """Slots of the requested bookings of the reservation at path `reservation`."""
+    return Slot.objects.filter(
+        places__booking__reservation=OuterRef(reservation),
+        places__booking__state__in=(BookingState.REQUESTED, BookingState.WAITLISTED),
+        **lines,
+    )
+
+
+def lines_with_places(lines: QuerySet[ReservationLine]) -> QuerySet[ReservationLine]:
+    """Annotates `fewest`, the fewest places left in what a line waits for."""
+    return lines.annotate(
+        fewest=fewest_places(
+            live_slots(
+                "reservation",
+                day=OuterRef("day"),
+                places__booking__formula=OuterRef("formula"),
+            )
+        )
+    )
+
+
+def of_lines(aggregate: Aggregate, *conditions: Q, **lookups: Any) -> Subquery:
+    """An aggregate over a reservation's lines. A subquery: computed for the rows of the page only."""
+    lines = ReservationLine.objects.filter(*conditions, reservation=OuterRef("pk"), **lookups)
+    return Subquery(lines.order_by().values("reservation").annotate(found=aggregate).values("found"))
+
+
+def to_answer(reservations: QuerySet[Reservation]) -> QuerySet[Reservation]:
+    """Those with a day that waits for an answer: a day on a waiting list waits for a place only."""
+    asked = ReservationLine.objects.filter(reservation=OuterRef("pk"), outcome=Outcome.REQUESTED)
+    return reservations.filter(Exists(asked), state=ReservationState.PENDING)

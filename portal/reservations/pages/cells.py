@@ -1,0 +1,168 @@
+"""What a planning shows: cells with state, reason and deadline, built in a fixed number of queries.
+
+A cell is plain strings, so that a template of 180 of them stays flat. What may be ticked is decided here
+and nowhere in the browser: `read` throws out whatever a posted form claims beyond it.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from html import escape
+from typing import NamedTuple
+
+from django.utils.safestring import SafeString, mark_safe
+
+from portal.french import dates
+from portal.reservations.acts.refusals import Choice
+
+BOOK, WAIT, CANCEL = "book", "wait", "cancel"
+FIELDS = (BOOK, WAIT, CANCEL)
+
+EMPTY = '<td role="cell"></td>'
+ROW = (
+    '<tr role="row"><th scope="row" role="rowheader"><button class="planning-week" type="submit" name="do" '
+    'value="week:{key}" data-week="{key}">{name}</button>{limit}</th>{cells}</tr>'
+)
+LIMIT = '<span class="planning-week-limit">{limit}</span>'
+
+
+class Forgiving(NamedTuple):
+    """What a late day costs where the first ones of a month bear no surcharge, for the browser's total: the
+    `usual` price, what being late adds, and how many of those chosen in its month are `allowed` without."""
+
+    usual: Decimal
+    more: Decimal
+    allowed: int
+
+
+@dataclass(slots=True)
+class Cell:
+    """One formula on one day. `field` is the name of its checkbox, empty when it cannot be ticked.
+
+    In a template, `{{ cell.html }}` is its table cell.
+    """
+
+    choice: Choice
+    state: str
+    name: str  # what a screen reader says: « lundi 30 novembre 2026, libre »
+    note: str  # the whole sentence: until when, since when, why
+    short: str  # the same in a few words, for the cell itself
+    field: str = ""
+    checked: bool = False
+    lost: bool = False  # filled up since it was chosen
+    then: str = ""  # what « Enregistrer » makes of its tick: accepted, requested or waitlisted
+    late: bool = False  # past the deadline, which may cost more
+    price: Decimal | None = None  # euros, where the service says it
+    forgiving: Forgiving | None = None  # where its month has late days without surcharge
+
+    @property
+    def day(self) -> date:
+        return self.choice.day
+
+    @property
+    def number(self) -> int:
+        """The day of the month."""
+        return self.choice.day.day
+
+    @property
+    def value(self) -> str:
+        """What its checkbox posts."""
+        return f"{self.choice.formula_id}:{self.choice.day.isoformat()}"
+
+    @property
+    def bookable(self) -> bool:
+        """Whether its tick books the day, or waits for it."""
+        return self.field in (BOOK, WAIT)
+
+    @property
+    def data_price(self) -> str:
+        """For the browser's total: the attributes of its checkbox, in cents."""
+        if self.price is None:
+            return ""
+        if self.forgiving is None:
+            return f' data-price="{int(self.price * 100)}"'
+        usual, more, allowed = self.forgiving
+        return (
+            f' data-price="{int(usual * 100)}" data-late="{self.month}"'
+            f' data-more="{int(more * 100)}" data-allowed="{allowed}"'
+        )
+
+    @property
+    def month(self) -> str:
+        """« 12:2026-11 »: the month of its formula, whose late days count together."""
+        return f"{self.choice.formula_id}:{self.day:%Y-%m}"
+
+    @property
+    def price_html(self) -> str:
+        """What sighted parents read; the checkbox's name says it to the others."""
+        if self.price is None:
+            return ""
+        return f'<span class="cell-price" aria-hidden="true">{dates.euros(self.price)}</span>'
+
+    @property
+    def html(self) -> SafeString:
+        """Its `<td>`. Made here: through template variables, 180 cells take most of a page's time."""
+        name, note, short = escape(self.name), escape(self.note), escape(self.short)
+        lost = " cell--lost" if self.lost else ""
+        if not self.field:
+            return mark_safe(  # noqa: S308 – every word in it is escaped above
+                f'<td role="cell" class="cell cell--{self.state}{lost}">'
+                f'<span class="visually-hidden">{name}. {note}</span>'
+                f'<span class="cell-day" aria-hidden="true">{self.number}</span>'
+                f'<span class="cell-icon"></span>'
+                f'<span class="cell-why" aria-hidden="true" title="{note}">{short}</span></td>'
+            )
+        checked = " checked" if self.checked else ""
+        small = f"<small>{short}</small>" if short else ""
+        return mark_safe(  # noqa: S308 – every word in it is escaped above
+            f'<td role="cell" class="cell cell--{self.state}{lost}"><label title="{note}">'
+            f'<input type="checkbox" name="{self.field}" value="{self.value}" aria-label="{name}"'
+            f'{self.data_price}{checked}><span class="cell-day">{self.number}</span>{self.price_html}'
+            f'<span class="cell-icon"></span></label>{small}</td>'
+        )
+
+
+@dataclass(frozen=True)
+class Week:
+    """A row: an ISO week and its days, None where the day is outside the planning.
+
+    In a template, `{{ week.html }}` is its table row.
+    """
+
+    key: str
+    number: int
+    cells: list[Cell | None]
+
+    @property
+    def name(self) -> str:
+        """« Semaine 49 »."""
+        return f"Semaine {self.number}"
+
+    @property
+    def limit(self) -> str:
+        """« jusqu'au 24/11 à 10 h »: its nearest deadline, where cells are too small to say each."""
+        return next((cell.short for cell in self.cells if cell is not None and cell.field == BOOK), "")
+
+    @property
+    def html(self) -> SafeString:
+        """Its `<tr>`, words escaped."""
+        limit = self.limit
+        markup = ROW.format(
+            key=self.key,
+            name=self.name,
+            limit=LIMIT.format(limit=escape(limit)) if limit else "",
+            cells="".join(EMPTY if cell is None else cell.html for cell in self.cells),
+        )
+        return mark_safe(markup)  # noqa: S308 – every word in it is escaped above
+
+    @property
+    def span(self) -> str:
+        """« du 30 novembre au 4 décembre »."""
+        monday = date.fromisocalendar(int(self.key[:4]), self.number, 1)
+        return dates.span(monday, monday + timedelta(days=4))
+
+
+@dataclass(frozen=True)
+class Month:
+    name: str
+    weeks: list[Week]

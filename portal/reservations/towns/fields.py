@@ -1,0 +1,429 @@
+"""A town's set-up as one readable YAML file: loaded, exported, loaded again without a difference.
+
+The file holds sections (« établissements », « activités »…). A section is a list of rows or one block, and
+each row is a model's fields under French names: `Rows` and `Field` say which, for reading and writing alike.
+Apps above the engine add their own sections by calling `register` in a module `town_sections.py`.
+
+    load(text) -> Report           all or nothing; raises TownFileError with every mistake, its line and field
+    export() -> str                the same file, from the database
+
+Rows are matched by their code or name: what exists is brought up to date, never doubled; what the file does
+not name is left alone. A field left out takes its usual value, so that a file always says the same thing.
+See docs/town-file.md.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from django.db import models
+from django.utils import timezone
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.scalarstring import LiteralScalarString
+
+from portal.french import numbers
+from portal.french.spelling import unaccented
+from portal.french.weekdays import (
+    WEEKDAYS,
+    mask_of,
+    weekdays_in,
+)
+from portal.reservations.deadlines.rule_rows import (
+    read_table,
+    write_table,
+)
+from portal.reservations.deadlines.rules import TableRow
+
+YES = ("oui", "true", "vrai")
+NO = ("non", "false", "faux")
+
+
+class Problem(NamedTuple):
+    """A mistake: the line of the file (from 1), where in it (« activités › cantine › jours »), what to do."""
+
+    line: int
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        where = f" ({self.where})" if self.where else ""
+        return f"Ligne {self.line}{where} : {self.text}"
+
+
+class TownFileError(Exception):
+    """The file cannot be loaded; nothing was written. `problems` in the order of the lines."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class Mistake(Exception):
+    """One value cannot be read: the sentence for the reader of the file, and the node it is about."""
+
+    def __init__(self, text: str, node: Node | None = None) -> None:
+        super().__init__(text)
+        self.text = text
+        self.node = node
+
+
+class Known(Exception):
+    """The value depends on a row that was already refused: nothing more to say."""
+
+
+@dataclass
+class Report:
+    """What loading did, in labels for the reader: « établissement « Le Verger » »."""
+
+    created: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    to_check: list[str] = field(default_factory=list)  # loaded, but an agent should look at it
+
+
+def plain(word: str) -> str:
+    """The word without accents, capitals, spaces or signs: « École desservie » is ecole_desservie."""
+    letters = unaccented(word.strip().lower().replace("œ", "oe"))
+    return "_".join("".join(c if c.isalnum() else " " for c in letters).split())
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """« Vouliez-vous écrire … ? », or the list of what is known."""
+    by_plain = {plain(name): name for name in known}
+    near = difflib.get_close_matches(plain(word), by_plain, n=1)
+    if near:
+        return f"Vouliez-vous écrire « {by_plain[near[0]]} » ?"
+    return "Possible : " + ", ".join(by_plain.values()) + "."
+
+
+# Values -----------------------------------------------------------------------------------------------
+
+
+class Loading:
+    """One run: the mistakes so far, what was done, and which rows were refused."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.report = Report()
+        self.refused: set[tuple[type[models.Model], str]] = set()
+
+    def complain(self, node: Node, where: Sequence[str], text: str) -> None:
+        self.problems.append(Problem(node.start_mark.line + 1, " › ".join(where), text))
+
+    def remark(self, node: Node, where: Sequence[str], texts: Iterable[str]) -> None:
+        line = node.start_mark.line + 1
+        self.report.to_check.extend(str(Problem(line, " › ".join(where), text)) for text in texts)
+
+
+def scalar(node: Node) -> str:
+    if not isinstance(node, ScalarNode):
+        raise Mistake("Une seule valeur est attendue ici, pas une liste ni un bloc.", node)
+    return str(node.value)
+
+
+def written(key: Node) -> str:
+    """The key as the file writes it; « ? » when it is no word."""
+    return str(key.value) if isinstance(key, ScalarNode) else "?"
+
+
+def is_empty(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.style is None and node.value in ("", "~", "null")
+
+
+def items(node: Node) -> list[Node]:
+    if not isinstance(node, SequenceNode):
+        raise Mistake("Une liste est attendue ici, par exemple [lundi, mardi].", node)
+    return list(node.value)
+
+
+class Text:
+    """A text as it stands."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> Any:
+        return scalar(node).strip()
+
+    def write(self, value: Any) -> Any:
+        text = "\n".join(line.rstrip() for line in str(value).strip().splitlines())
+        return LiteralScalarString(text) if "\n" in text else text
+
+
+class Flag(Text):
+    """« oui » or « non »."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> bool:
+        word = plain(scalar(node))
+        if word not in YES + NO:
+            raise Mistake(f"« {scalar(node)} » n'est ni oui ni non.", node)
+        return word in YES
+
+    def write(self, value: Any) -> Any:
+        return "oui" if value else "non"
+
+
+class Number(Text):
+    """A whole number, never negative."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> int:
+        text = scalar(node).strip()
+        if not text.isascii() or not text.isdigit():
+            raise Mistake(f"« {text} » n'est pas un nombre entier.", node)
+        return int(text)
+
+    def write(self, value: Any) -> Any:
+        return int(value)
+
+
+class Amount(Text):
+    """A decimal: « 2,50 », « 2.50 » or « 1 250 € »."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> Decimal:
+        text = scalar(node)
+        try:
+            amount = Decimal(numbers.plain(text))
+        except InvalidOperation:
+            raise Mistake(f"« {text} » n'est pas un nombre.", node) from None
+        if not amount.is_finite():
+            raise Mistake(f"« {text} » n'est pas un nombre.", node)
+        return amount
+
+    def write(self, value: Any) -> Any:
+        shown = f"{Decimal(value).normalize():f}"
+        whole, _, cents = shown.partition(".")
+        return f"{whole}.{cents:0<2}" if cents else whole
+
+
+def read_day(text: str) -> date:
+    """« 2026-09-01 », « 01/09/2026 ». Raises ValueError."""
+    return date.fromisoformat("-".join(reversed(text.split("/"))) if "/" in text else text)
+
+
+def read_hour(text: str) -> time:
+    """« 10:00 », « 10h », « 10 h 30 », « 10:00:30 ». Raises ValueError."""
+    found = HOUR.fullmatch(text.strip().lower())
+    if found is None:
+        raise ValueError(text)
+    return time(*(int(number or 0) for number in found.groups()))
+
+
+HOUR = re.compile(r"(\d{1,2})\s*[h:]\s*(\d{2})?(?::(\d{2}))?")
+
+
+def write_hour(value: time) -> str:
+    return f"{value:%H:%M:%S}" if value.second else f"{value:%H:%M}"
+
+
+class Day(Text):
+    """2026-09-01, or 01/09/2026."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> date:
+        text = scalar(node).strip()
+        try:
+            return read_day(text)
+        except ValueError:
+            raise Mistake(f"« {text} » n'est pas une date. Écrivez-la ainsi : 2026-09-01.", node) from None
+
+    def write(self, value: Any) -> Any:
+        return value
+
+
+class Hour(Text):
+    """10:00, or 10 h."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> time:
+        text = scalar(node)
+        try:
+            return read_hour(text)
+        except ValueError:
+            raise Mistake(f"« {text} » n'est pas une heure. Écrivez-la ainsi : 10:00.", node) from None
+
+    def write(self, value: Any) -> Any:
+        return write_hour(value)
+
+
+class Moment(Text):
+    """2026-06-01 08:00, in the town's own time."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> datetime:
+        text = scalar(node).strip()
+        day, _, hour = text.replace("T", " ").partition(" ")
+        try:
+            return timezone.make_aware(datetime.combine(read_day(day), read_hour(hour)))
+        except ValueError:
+            raise Mistake(
+                f"« {text} » n'est pas une date avec son heure. Écrivez ainsi : 2026-06-01 08:00.", node
+            ) from None
+
+    def write(self, value: Any) -> Any:
+        local = timezone.localtime(value)
+        return f"{local:%Y-%m-%d} {write_hour(local.time())}"
+
+
+class Words(Text):
+    """One of the given French words, each standing for a stored value."""
+
+    def __init__(self, words: Mapping[str, Any]) -> None:
+        self.words = dict(words)
+        self.values = {plain(word): value for word, value in words.items()}
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> Any:
+        text = scalar(node)
+        if plain(text) not in self.values:
+            raise Mistake(f"« {text} » n'est pas prévu ici. {closest(text, self.words)}", node)
+        return self.values[plain(text)]
+
+    def write(self, value: Any) -> Any:
+        return next(word for word, stored in self.words.items() if stored == value)
+
+
+class ListOf(Text):
+    """[…]: several values of one kind, each once, in the file's order."""
+
+    def __init__(self, kind: Text) -> None:
+        self.kind = kind
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> list[Any]:
+        found: list[Any] = []
+        for item in items(node):
+            value = self.kind.read(item, loading, parent)
+            if value in found:
+                raise Mistake(f"« {scalar(item)} » est écrit deux fois.", item)
+            found.append(value)
+        return found
+
+    def write(self, value: Any) -> Any:
+        return flow([self.kind.write(item) for item in value])
+
+
+WEEKDAY = Words({name: number for number, name in enumerate(WEEKDAYS)})
+
+
+class Weekdays(Text):
+    """[lundi, mardi]: a mask of weekdays."""
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> int:
+        return mask_of(ListOf(WEEKDAY).read(node, loading, parent))
+
+    def write(self, value: Any) -> Any:
+        return flow([WEEKDAYS[weekday] for weekday in weekdays_in(value)])
+
+
+class Reference(Text):
+    """Another row, by its code or name; `within` narrows it to the children of the same parent row."""
+
+    def __init__(
+        self,
+        model: type[models.Model],
+        by: str = "code",
+        *,
+        within: str = "",
+        only: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model = model
+        self.by = by
+        self.within = within
+        self.only = dict(only or {})
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> Any:
+        text = scalar(node).strip()
+        rows = self.model._default_manager.filter(**self.only)
+        if self.within:
+            rows = rows.filter(**{self.within: parent})
+        found = rows.filter(**{self.by: text}).first()
+        if found is None:
+            if (self.model, text) in loading.refused:
+                raise Known
+            known = list(rows.values_list(self.by, flat=True)[:200])
+            name = self.model._meta.verbose_name
+            hint = closest(text, known) if known else "Il n'y en a encore aucun."
+            raise Mistake(f"« {text} » : aucun {name} de ce nom. {hint}", node)
+        return found
+
+    def write(self, value: Any) -> Any:
+        return str(getattr(value, self.by))
+
+
+def flow(values: Iterable[Any]) -> CommentedSeq:
+    """A list written on one line."""
+    sequence = CommentedSeq(values)
+    sequence.fa.set_flow_style()
+    return sequence
+
+
+class DeadlineTable(Text):
+    """{lundi: jeudi 15:00, mercredi: jamais}: limit weekday and hour of each target weekday."""
+
+    LIMIT = re.compile(
+        r"(?P<weekday>[^\W\d]+)(\s+(à\s*)?(?P<at>\d{1,2}\s*[h:]\s*\d{0,2}))?"
+        r"(\s*\(?(?P<weeks>\d+) semaines? plus tôt\)?)?"
+    )
+
+    def read(self, node: Node, loading: Loading, parent: Any) -> dict[str, Any]:
+        if not isinstance(node, MappingNode):
+            raise Mistake(
+                "Un tableau est attendu ici, par exemple : {lundi: jeudi 15:00, mardi: jamais}.", node
+            )
+        rows: dict[int, TableRow | None] = {}
+        for key_node, value_node in node.value:
+            target = WEEKDAY.read(key_node, loading, parent)
+            if target in rows:
+                raise Mistake(f"« {scalar(key_node)} » est écrit deux fois.", key_node)
+            rows[target] = self.read_limit(value_node)
+        return write_table(rows)
+
+    def read_limit(self, node: Node) -> TableRow | None:
+        text = scalar(node).strip().lower()
+        if text == "jamais":
+            return None
+        found = self.LIMIT.fullmatch(text)
+        try:
+            if found is None or plain(found["weekday"]) not in WEEKDAY.values:
+                raise ValueError(text)
+            at = read_hour(found["at"]) if found["at"] else None
+        except ValueError:
+            raise Mistake(
+                f"« {text} » : écrivez le jour limite et son heure, par exemple : jeudi 15:00.", node
+            ) from None
+        return TableRow(WEEKDAY.values[plain(found["weekday"])], at, int(found["weeks"] or 0))
+
+    def write(self, value: Any) -> Any:
+        table = CommentedMap()
+        for target, row in read_table(value).items():
+            table[WEEKDAYS[target]] = "jamais" if row is None else self.write_limit(row)
+        return table
+
+    def write_limit(self, row: TableRow) -> str:
+        text = WEEKDAYS[row.weekday]
+        if row.at:
+            text += f" {write_hour(row.at)}"
+        if row.more_weeks:
+            text += f" ({row.more_weeks} semaine{'s' if row.more_weeks > 1 else ''} plus tôt)"
+        return text
+
+
+# Rows -------------------------------------------------------------------------------------------------
+
+REQUIRED: Any = object()
+
+
+def no_remark(row: models.Model) -> Iterable[str]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Field:
+    """A French key of a row and the model's attribute behind it."""
+
+    key: str
+    name: str
+    kind: Text = field(default_factory=Text)
+    default: Any = REQUIRED
+    many: bool = False  # a many-to-many relation, read as a list of references
+
+    def value_of(self, row: models.Model) -> Any:
+        return list(getattr(row, self.name).all()) if self.many else getattr(row, self.name)
