@@ -14,10 +14,15 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
-from billing import absences, attendance
-from billing.absences import AbsenceRule, Missed, Reason
-from billing.billable import LOOK_BACK
+from billing import attendance
+from billing.invoices.billable import LOOK_BACK
 from billing.models import AbsenceCertificate, AbsencePolicy, AbsenceReason, AttendanceState
+from billing.rules import absences
+from billing.rules.absences import (
+    AbsenceRule,
+    Missed,
+    Reason,
+)
 from families import documents
 from families.emails import addresses
 from families.models import Child, Document, Household, User

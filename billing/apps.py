@@ -2,8 +2,8 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.db.models.signals import post_migrate
 
-from billing.checks import payment_provider
-from billing.immutable import install_after_migrate
+from billing.invoices.immutable import install_after_migrate
+from billing.payments.checks import payment_provider
 
 
 class BillingConfig(AppConfig):

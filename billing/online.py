@@ -27,7 +27,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_tasks import task
 
-from billing import invoicing, online_letters, paying
+from billing.invoices import invoicing
 from billing.models import (
     ONLINE_OPEN,
     ONLINE_PAID,
@@ -42,8 +42,12 @@ from billing.models import (
     PaymentEvent,
     PaymentState,
 )
-from billing.payments import choosing
-from billing.payments.interface import (
+from billing.payments import (
+    online_letters,
+    paying,
+)
+from billing.payments.providers import choosing
+from billing.payments.providers.interface import (
     CURRENCY,
     Answer,
     Item,

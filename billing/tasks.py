@@ -7,8 +7,14 @@ from datetime import datetime
 from django.utils import timezone
 from django_tasks import task
 
-from billing import invoicing, letter_printing, paying, pdf, reminding
+from billing.documents import pdf
+from billing.invoices import invoicing
 from billing.models import BillingRun, Invoice
+from billing.payments import paying
+from billing.reminders import (
+    letter_printing,
+    reminding,
+)
 from families.models import Household, User
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,13 @@ from typing import Any
 
 from django.utils.text import slugify
 
-from billing import absences, pricing, published
+from billing import (
+    pricing,
+    published,
+)
 from billing.models import AbsencePolicy, FormulaTariff, TariffBand
-from billing.tariffs import PriceBook
+from billing.prices.books import PriceBook
+from billing.rules import absences
 from portal.reservations.models import Activity, Formula
 from portal.reservations.town_replay import Case, Document, name_of, register, rows, unreadable_rows, worked
 from portal.reservations.town_values import (

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 
-from billing import pdf
+from billing.documents import pdf
 from leisure import registers
 from leisure.models import SERVICE
 from portal import town

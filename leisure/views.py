@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from billing.estimates import Estimates
+from billing.prices.estimates import Estimates
 from families.models import Child, Household
 from leisure.forms import EnrolmentForm, PlaceForm, StartForm
 from leisure.models import SERVICE

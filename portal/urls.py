@@ -19,5 +19,5 @@ urlpatterns = [
     path("cantine/", include("catering.urls")),
     path("loisirs/", include("leisure.urls")),
     path("factures/", include("billing.urls")),
-    path("absences/", include("billing.absence_urls")),
+    path("absences/", include("billing.pages.absence_urls")),
 ]

@@ -19,8 +19,9 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
-from billing import estimates, immutable
+from billing.invoices import immutable
 from billing.models import AbsenceCertificate
+from billing.prices import estimates
 from families.models import Child, Guardian, Household, User
 from portal import town as town_module
 from portal.models import Town

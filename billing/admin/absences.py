@@ -16,8 +16,11 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from billing import absent, attendance
-from billing.absence_views import CertificateForm, DaysForm
 from billing.models import AbsenceCertificate, AbsencePolicy, AbsenceReason, Attendance, AttendanceState
+from billing.pages.absences import (
+    CertificateForm,
+    DaysForm,
+)
 from families.models import Custody
 from portal.desk.decisions import (
     AcceptOrRefuse,

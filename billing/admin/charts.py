@@ -7,8 +7,11 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from billing import charts, files
 from billing.admin.documents import download
+from billing.documents import (
+    charts,
+    files,
+)
 from billing.pricing import euros
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink

@@ -13,15 +13,24 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from billing import files, invoicing, pdf, reminder_letters, reminding, showing
 from billing.admin.downloads import download
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
-from billing.billable import Scope
+from billing.documents import (
+    files,
+    pdf,
+    wording,
+)
+from billing.invoices import invoicing
+from billing.invoices.billable import Scope
 from billing.models import BillingRun, BillingSettings, CreditNote, Invoice, InvoiceLine, ManualCharge
+from billing.pages.invoices import pdf_response
 from billing.pricing import euros
+from billing.reminders import (
+    reminder_letters,
+    reminding,
+)
 from billing.tasks import issue_month
-from billing.views import pdf_response
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import (
     NumberSearch,
@@ -292,7 +301,7 @@ class LineInline(ShownOnlyInline):
 
     @admin.display(description="jours")
     def dates(self, line: InvoiceLine) -> str:
-        return showing.days_in_words([date.fromisoformat(day) for day in line.days])
+        return wording.days_in_words([date.fromisoformat(day) for day in line.days])
 
 
 class CreditForm(OnceForm):

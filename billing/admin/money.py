@@ -12,12 +12,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from billing import files, paying
 from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.documents import DAY_INPUT, XLSX, AmountField, download
 from billing.admin.once import AlreadySent, OnceForm
+from billing.documents import files
 from billing.models import Invoice, Payment, PaymentAllocation
+from billing.payments import paying
 from billing.pricing import euros, rounded
 from families.models import Household
 from portal.desk.lists import (

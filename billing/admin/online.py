@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from billing import online, sepa, statement
+from billing import online
 from billing.admin.documents import DAY_INPUT, AmountField, MonthField, last_month
 from billing.models import (
     Debit,
@@ -25,7 +25,14 @@ from billing.models import (
     OnlineRefund,
     PaymentEvent,
 )
-from billing.payments.interface import ProviderDown, ProviderRefused
+from billing.payments import (
+    sepa,
+    statement,
+)
+from billing.payments.providers.interface import (
+    ProviderDown,
+    ProviderRefused,
+)
 from billing.pricing import euros
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import ask_reason

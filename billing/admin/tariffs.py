@@ -26,7 +26,11 @@ from billing.models import (
     check_columns,
     price_text,
 )
-from billing.tariffs import PriceBook, copy_tariff, next_dates
+from billing.prices.books import (
+    PriceBook,
+    copy_tariff,
+    next_dates,
+)
 from portal.desk.choices import TolerantChoices
 from portal.desk.site import DeskLink
 from portal.reservations.models import Formula, SchoolClass

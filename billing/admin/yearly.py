@@ -11,10 +11,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from billing import files, yearly
 from billing.admin.documents import download
+from billing.documents import (
+    files,
+    yearly,
+)
+from billing.pages.invoices import pdf_response
 from billing.pricing import euros
-from billing.views import pdf_response
 from families.models import Household
 from portal.desk.lists import LONGEST_NUMBER
 from portal.desk.pages import OwnPages

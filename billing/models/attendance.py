@@ -7,7 +7,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
-from billing import absences
+from billing.rules import absences
 from families.models import Child, Decided, Document, Household, User
 from portal.reservations.models import (
     Activity,

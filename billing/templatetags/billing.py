@@ -6,9 +6,9 @@ from django import template
 from django.conf import settings
 from django.utils import timezone
 
-from billing import showing
-from billing.estimates import Estimates
+from billing.documents import wording
 from billing.models import InvoiceState, PaymentState
+from billing.prices.estimates import Estimates
 from billing.pricing import euros
 from families.models import Household
 from portal.reservations.models import Enrolment
@@ -20,8 +20,8 @@ register.filter("euros", euros)
 @register.inclusion_tag("billing/_block.html")
 def invoices(household: Household) -> dict[str, Any]:
     """The last invoices and the last payments, in one query."""
-    home = showing.at_home(household, timezone.localdate())
-    more = showing.HOME_ROWS in (len(home.invoices), len(home.payments))
+    home = wording.at_home(household, timezone.localdate())
+    more = wording.HOME_ROWS in (len(home.invoices), len(home.payments))
     return {"invoices": home.invoices, "payments": home.payments, "more": more}
 
 
@@ -29,7 +29,7 @@ def invoices(household: Household) -> dict[str, Any]:
 def money_due(household: Household) -> dict[str, Any]:
     """What waits for the family's payment, at the top of the page; read with the invoices' block."""
     today = timezone.localdate()
-    home = showing.at_home(household, today)
+    home = wording.at_home(household, today)
     return {
         "total": home.total_due,
         "count": len(home.due),

@@ -7,7 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from billing import attendance, billable
+from billing import attendance
+from billing.invoices import billable
 from billing.models import Attendance
 from portal.reservations.models import Reservation, ReservationLine
 from portal.reservations.states import Action, Outcome

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from billing import online, paying, sepa
+from billing import online
 from billing.models import (
     BillingRun,
     Debit,
@@ -22,7 +22,14 @@ from billing.models import (
     OnlineState,
     Payment,
 )
-from billing.payments import choosing, demo_bank
+from billing.payments import (
+    paying,
+    sepa,
+)
+from billing.payments.providers import (
+    choosing,
+    demo_bank,
+)
 from families.models import User
 from portal.demo.people import Home, People
 

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from billing import invoicing, paying
+from billing.invoices import invoicing
+from billing.invoices.numbering import take
 from billing.models import BillingSettings, Invoice, InvoiceLine, Payment
-from billing.numbering import take
+from billing.payments import paying
 
 YOUNGEST = 3
 

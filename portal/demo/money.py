@@ -8,9 +8,10 @@ from random import Random
 from django.db import transaction
 from django.utils import timezone
 
-from billing import invoicing, paying
-from billing.billable import Scope
+from billing.invoices import invoicing
+from billing.invoices.billable import Scope
 from billing.models import BillingRun, Invoice, Payment
+from billing.payments import paying
 from portal.demo import banks
 from portal.demo.people import People
 

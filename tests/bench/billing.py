@@ -31,8 +31,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from billing import files, invoicing, pdf
-from billing.billable import Scope
+from billing.documents import (
+    files,
+    pdf,
+)
+from billing.invoices import invoicing
+from billing.invoices.billable import Scope
 from billing.models import FormulaTariff, Invoice, InvoiceLine, InvoicePdf, Tariff, TariffBand
 from families.models import Child, Custody, FamilyQuotient, Guardian, Household
 from portal.demo.rows import Table

@@ -17,9 +17,12 @@ from django.utils import timezone
 
 from billing import online
 from billing.models import OnlinePayment, Payment
-from billing.payments import choosing
-from billing.payments.interface import Answer, Outcome
-from billing.payments.stripe_checkout import StripeCheckout
+from billing.payments.providers import choosing
+from billing.payments.providers.interface import (
+    Answer,
+    Outcome,
+)
+from billing.payments.providers.stripe_checkout import StripeCheckout
 from tests.bench.engine import Measure, measure
 from tests.billing.payment_race import HOOK, configure, event, payments, race
 from tests.factories import TownFactory

@@ -4,8 +4,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from billing import paying
 from billing.models import Invoice, InvoiceLine, Payment
+from billing.payments import paying
 from families.models import Child, Household
 from tests.factories import ChildFactory, InvoiceFactory, paris
 

@@ -7,8 +7,8 @@ import pytest
 import time_machine
 from django.core.files.storage import FileSystemStorage
 
-from billing import invoicing
-from billing.billable import Scope
+from billing.invoices import invoicing
+from billing.invoices.billable import Scope
 from billing.models import (
     FormulaTariff,
     Invoice,

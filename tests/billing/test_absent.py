@@ -14,7 +14,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import absent, attendance, invoicing
+from billing import (
+    absent,
+    attendance,
+)
+from billing.invoices import invoicing
 from billing.models import AbsenceCertificate, AbsencePolicy, Attendance, Invoice
 from families.models import Document
 from portal.reservations.models import Booking

@@ -8,8 +8,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import absent, attendance, invoicing
+from billing import (
+    absent,
+    attendance,
+)
 from billing.attendance import Said, Standing, standing
+from billing.invoices import invoicing
 from billing.models import AbsenceCertificate, Attendance, BilledItem, Invoice
 from portal.reservations.models import Booking
 from portal.reservations.states import BookingState, Outcome

@@ -13,9 +13,19 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing import charts, invoicing, paying
-from billing.charts import BOTTOM, HEIGHT, TOP, Month, chart, following, months_of
+from billing.documents import charts
+from billing.documents.charts import (
+    BOTTOM,
+    HEIGHT,
+    TOP,
+    Month,
+    chart,
+    following,
+    months_of,
+)
+from billing.invoices import invoicing
 from billing.models import Invoice, InvoiceLine
+from billing.payments import paying
 from tests.billing.conftest import END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER
 from tests.factories import ActivityFactory, FormulaFactory, HouseholdFactory, InvoiceFactory
 

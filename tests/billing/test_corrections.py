@@ -12,9 +12,13 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing import absent, attendance, invoicing
+from billing import (
+    absent,
+    attendance,
+)
 from billing.attendance import Said
-from billing.billable import Scope
+from billing.invoices import invoicing
+from billing.invoices.billable import Scope
 from billing.models import (
     AbsenceCertificate,
     AbsencePolicy,

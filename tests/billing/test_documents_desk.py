@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from billing import files, invoicing
+from billing.documents import files
+from billing.invoices import invoicing
 from billing.models import BillingRun, CreditNote, Invoice, InvoicePdf, ManualCharge, Payment
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import logged_in

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from html import unescape
 
-from billing import paying
+from billing.payments import paying
 from tests.billing.conftest import FIRST_OF_DECEMBER
 from tests.billing.paying_online import start
 from tests.factories import InvoiceFactory

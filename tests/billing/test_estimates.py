@@ -11,9 +11,16 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing import drafting, invoicing
-from billing.estimates import Estimates, forget, total
+from billing.invoices import (
+    drafting,
+    invoicing,
+)
 from billing.models import BillingSettings, Invoice, PackedMeal
+from billing.prices.estimates import (
+    Estimates,
+    forget,
+    total,
+)
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.standing import Open

@@ -9,8 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from pypdf import PdfReader
 
-from billing import invoicing, paying
+from billing.invoices import invoicing
 from billing.models import BillingSettings, Invoice, InvoicePdf
+from billing.payments import paying
 from tests.billing.conftest import END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER
 
 D = Decimal

@@ -7,9 +7,10 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from billing import invoicing
-from billing.billable import Scope
-from billing.invoicing import BillingRefused
+from billing.invoices import invoicing
+from billing.invoices.billable import Scope
+from billing.invoices.invoicing import BillingRefused
+from billing.invoices.numbering import Numbering
 from billing.models import (
     AbsencePolicy,
     Attendance,
@@ -22,7 +23,6 @@ from billing.models import (
     NumberCounter,
     Tariff,
 )
-from billing.numbering import Numbering
 from portal.reservations.models import Booking
 from portal.reservations.states import HOLDING, BookingState
 from tests.billing.conftest import (

@@ -8,8 +8,13 @@ from io import BytesIO
 import pytest
 from pypdf import PdfReader
 
-from billing import letter_printing, paying, reminder_letters, reminding
 from billing.models import BillingSettings, Invoice, LetterLot, ReminderLetter
+from billing.payments import paying
+from billing.reminders import (
+    letter_printing,
+    reminder_letters,
+    reminding,
+)
 from families.models import Household
 from tests.billing.conftest import LATE
 from tests.billing.test_reminding import plain, queries, remind, without_address

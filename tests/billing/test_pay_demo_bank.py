@@ -13,9 +13,13 @@ from django.test import Client
 from django.urls import reverse
 from pypdf import PdfReader
 
-from billing import checks, online
+from billing import online
 from billing.models import DemoBankOrder, OnlinePayment
-from billing.payments import choosing, demo_bank
+from billing.payments import checks
+from billing.payments.providers import (
+    choosing,
+    demo_bank,
+)
 from tests.billing.paying_online import AT, D, left, received, start, state
 
 

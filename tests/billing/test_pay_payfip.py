@@ -113,7 +113,7 @@ def test_an_answer_about_something_else_credits_nothing(payfip, owes, payment, l
 def test_a_payfip_that_fails_charges_nothing_and_the_parent_is_told(
     payfip, owes, books_client, fault, monkeypatch
 ):
-    monkeypatch.setattr("billing.payments.payfip.TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("billing.payments.providers.payfip.TIMEOUT_SECONDS", 0.1)
     payfip.fault = fault
     (unpaid,) = online.to_pay(owes.household)
     page = books_client.post(f"/factures/regler/recapitulatif/?facture={unpaid.pk}")

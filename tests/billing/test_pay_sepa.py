@@ -6,8 +6,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from lxml import etree
 
-from billing import online, sepa
+from billing import online
 from billing.models import BillingSettings, Debit, DebitFile, Mandate, check_iban
+from billing.payments import sepa
 from tests.billing.paying_online import AT, D, left, received
 
 NOVEMBER = date(2026, 11, 1)

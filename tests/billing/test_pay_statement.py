@@ -6,8 +6,9 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing import online, statement
+from billing import online
 from billing.models import DemoBankOrder
+from billing.payments import statement
 from tests.billing.paying_online import AT, D, received, start, state
 
 DAY = date(2026, 12, 1)

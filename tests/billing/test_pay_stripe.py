@@ -8,7 +8,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import invoicing, online, paying
+from billing import online
+from billing.invoices import invoicing
 from billing.models import (
     BillingSettings,
     Invoice,
@@ -18,6 +19,7 @@ from billing.models import (
     Payment,
     PaymentEvent,
 )
+from billing.payments import paying
 from tests.billing.paying_online import AT, D, left, received, start, state
 from tests.fakes.stripe_server import SECRET, FakeStripe, signature
 
@@ -265,7 +267,7 @@ def test_paid_at_the_desk_meanwhile_the_money_stays_the_household_s(stripe, owes
 def test_a_stripe_that_fails_charges_nothing_and_the_parent_is_told(
     stripe, owes, books_client, fault, monkeypatch
 ):
-    monkeypatch.setattr("billing.payments.stripe_checkout.TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("billing.payments.providers.stripe_checkout.TIMEOUT_SECONDS", 0.1)
     stripe.fault = fault
     mine = Invoice.objects.get(household=owes.household)
     page = books_client.post(f"/factures/regler/recapitulatif/?facture={mine.pk}")

@@ -9,9 +9,10 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing import invoicing, paying
+from billing.invoices import invoicing
 from billing.models import BilledItem, Invoice, InvoiceLine, Payment, PaymentAllocation
-from billing.paying import PaymentRefused
+from billing.payments import paying
+from billing.payments.paying import PaymentRefused
 from portal.reservations.models import Booking
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, eats
 from tests.factories import BookingFactory

@@ -5,7 +5,8 @@ import io
 import pytest
 from pypdf import PdfReader
 
-from billing import invoicing, pdf
+from billing.documents import pdf
+from billing.invoices import invoicing
 from billing.models import BillingSettings, Invoice
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 

@@ -12,9 +12,12 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing import drafting, invoicing, provisional
-from billing.billable import Scope
-from billing.estimates import forget
+from billing.documents import provisional
+from billing.invoices import (
+    drafting,
+    invoicing,
+)
+from billing.invoices.billable import Scope
 from billing.models import (
     AbsenceCertificate,
     Attendance,
@@ -25,6 +28,7 @@ from billing.models import (
     Tariff,
     TariffBand,
 )
+from billing.prices.estimates import forget
 from portal import town
 from portal.reservations.models import Booking
 from portal.reservations.states import BookingState

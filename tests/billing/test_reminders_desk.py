@@ -13,9 +13,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from billing import paying, reminder_letters, reminding
 from billing.admin.reminders import stamp_of
 from billing.models import BillingSettings, Invoice, InvoiceNotice, ReminderLetter
+from billing.payments import paying
+from billing.reminders import (
+    reminder_letters,
+    reminding,
+)
 from billing.tasks import print_invoices, print_lot, send_reminders
 from families.models import Guardian
 from portal.letters import mailing

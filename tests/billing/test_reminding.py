@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing import invoicing, online, paying, reminder_letters, reminding, sepa
+from billing import online
+from billing.invoices import invoicing
 from billing.models import (
     BillingRun,
     BillingSettings,
@@ -24,7 +25,15 @@ from billing.models import (
     OnlineState,
     ReminderLetter,
 )
-from billing.reminding import RemindingRefused
+from billing.payments import (
+    paying,
+    sepa,
+)
+from billing.reminders import (
+    reminder_letters,
+    reminding,
+)
+from billing.reminders.reminding import RemindingRefused
 from billing.tasks import issue_month, send_reminders, tell_households
 from tests.billing.conftest import END_OF_NOVEMBER, FIRST_OF_DECEMBER, LATE, NOVEMBER
 from tests.factories import (

@@ -8,7 +8,10 @@ from django.urls import reverse
 
 from billing import pricing
 from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier
-from billing.tariffs import FactsBook, PriceBook
+from billing.prices.books import (
+    FactsBook,
+    PriceBook,
+)
 from tests.factories import ChildFactory, EnrolmentFactory, QuotientFactory, UserFactory
 
 D = Decimal

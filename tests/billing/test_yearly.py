@@ -14,9 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from billing import invoicing, paying, yearly
+from billing.documents import yearly
+from billing.documents.yearly import (
+    Line,
+    Paid,
+    care,
+    spread,
+)
+from billing.invoices import invoicing
 from billing.models import BillingSettings
-from billing.yearly import Line, Paid, care, spread
+from billing.payments import paying
 from families.models import Child
 from tests.billing.care import JANUARY_2027, OLD, YOUNG, invoiced, pays
 from tests.factories import ChildFactory, GuardianFactory, HouseholdFactory, paris

@@ -20,9 +20,11 @@ from django.utils.http import urlencode
 from django_tasks_db.models import DBTaskResult, get_date_max
 from playwright.sync_api import Page
 
-from billing import invoicing, reminding, tasks
+from billing import tasks
 from billing.admin.reminders import stamp_of
+from billing.invoices import invoicing
 from billing.models import AbsenceCertificate, Attendance, ManualCharge, PackedMeal
+from billing.reminders import reminding
 from families.models import Document, User
 from portal.demo import loading
 from portal.models import SentMail

@@ -4,8 +4,8 @@ from datetime import date
 
 from playwright.sync_api import Page, expect
 
-from billing import invoicing
-from billing.billable import Scope
+from billing.invoices import invoicing
+from billing.invoices.billable import Scope
 from billing.models import FormulaTariff, Invoice, Tariff, TariffBand
 from tests.browser.conftest import PHONE
 from tests.factories import BookingFactory, paris

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from billing import reminding
 from billing.models import Invoice, InvoiceNotice, ReminderLetter
+from billing.reminders import reminding
 from tests.billing.conftest import private
 from tests.browser.conftest import EVERY_WAY, PHONE, WIDE
 from tests.browser.test_accessibility import faults

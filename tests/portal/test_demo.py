@@ -15,7 +15,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from billing import yearly
+from billing.documents import yearly
 from billing.models import Debit, Invoice, Mandate, OnlinePayment
 from catering.models import Dish, Menu
 from families.models import Child, Custody, FamilyQuotient, Household, User

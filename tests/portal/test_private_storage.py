@@ -7,7 +7,8 @@ from django.core.files.storage import storages
 from django.core.files.storage.handler import StorageHandler
 from django.urls import reverse
 
-from billing import invoicing, pdf
+from billing.documents import pdf
+from billing.invoices import invoicing
 from billing.models import Invoice, InvoicePdf
 from families.models import Document
 from portal.checks import private_storage as check

@@ -8,8 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from billing import invoicing, tasks
-from billing.billable import Scope
+from billing import tasks
+from billing.invoices import invoicing
+from billing.invoices.billable import Scope
 from billing.pricing import euros
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from billing import online, statement
-from billing.payments.interface import ProviderDown
+from billing import online
+from billing.payments import statement
+from billing.payments.providers.interface import ProviderDown
 
 
 class Command(BaseCommand):

@@ -14,9 +14,12 @@ from datetime import date
 from decimal import Decimal
 
 from billing import pricing
-from billing.absences import AbsenceRule
 from billing.models import AbsencePolicy, BillingSettings, Tariff
-from billing.tariffs import FactsBook, PriceBook
+from billing.prices.books import (
+    FactsBook,
+    PriceBook,
+)
+from billing.rules.absences import AbsenceRule
 from families.models import Household
 from portal.reservations.models import Enrolment, Formula, SchoolYear
 

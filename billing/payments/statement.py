@@ -7,8 +7,12 @@ from decimal import Decimal
 from django.utils import timezone
 
 from billing.models import ONLINE_PAID, OnlinePayment
-from billing.payments import choosing
-from billing.payments.interface import Outcome, Provider, ProviderRefused
+from billing.payments.providers import choosing
+from billing.payments.providers.interface import (
+    Outcome,
+    Provider,
+    ProviderRefused,
+)
 from billing.pricing import euros
 
 # A page opened at five to midnight is paid on the day after; its books are read that much longer.

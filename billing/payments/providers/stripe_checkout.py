@@ -13,7 +13,7 @@ from typing import Any
 import stripe
 from django.conf import settings
 
-from billing.payments.interface import (
+from billing.payments.providers.interface import (
     TIMEOUT_SECONDS,
     Answer,
     Collected,

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from billing.payments.choosing import PROVIDERS
+from billing.payments.providers.choosing import PROVIDERS
 
 NEEDED = {
     "stripe": ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS"],

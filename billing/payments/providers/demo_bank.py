@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import DemoBankOrder
-from billing.payments.interface import (
+from billing.payments.providers.interface import (
     Answer,
     Collected,
     Notice,

@@ -6,9 +6,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing import yearly
+from billing.documents import yearly
+from billing.pages.invoices import pdf_response
 from billing.pricing import euros
-from billing.views import pdf_response
 from families.models import Household
 
 

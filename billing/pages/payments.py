@@ -15,7 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from billing import online, receipts
+from billing import online
+from billing.documents import receipts
 from billing.models import (
     BillingSettings,
     DemoBankOrder,
@@ -26,9 +27,13 @@ from billing.models import (
     Payment,
     PaymentEvent,
 )
-from billing.payments import choosing
-from billing.payments import demo_bank as bank
-from billing.payments.interface import NotificationRefused, ProviderDown, ProviderRefused
+from billing.payments.providers import choosing
+from billing.payments.providers import demo_bank as bank
+from billing.payments.providers.interface import (
+    NotificationRefused,
+    ProviderDown,
+    ProviderRefused,
+)
 from families.models import Household
 from portal.french import numbers
 

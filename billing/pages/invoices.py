@@ -9,8 +9,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing import pdf, provisional, reminding, showing, yearly
+from billing.documents import (
+    pdf,
+    provisional,
+    wording,
+    yearly,
+)
 from billing.models import Invoice, InvoiceState, Payment
+from billing.reminders import reminding
 from families.models import Household
 
 A_PAGE = 24
@@ -21,7 +27,7 @@ def invoice_list(request: HttpRequest) -> HttpResponse:
     """Every invoice and payment of the household."""
     page = Paginator(Invoice.objects.visible_to(request.user), A_PAGE).get_page(request.GET.get("page"))
     today = timezone.localdate()
-    shown = showing.invoices(Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), today)
+    shown = wording.invoices(Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), today)
     payments, years = [], []
     if page.number == 1:
         payments = Payment.objects.visible_to(request.user)[:A_PAGE]
@@ -40,11 +46,11 @@ def invoice_list(request: HttpRequest) -> HttpResponse:
 def invoice(request: HttpRequest, invoice_id: int) -> HttpResponse:
     """« Détail de la facture », as a page of its own."""
     found = get_object_or_404(Invoice.objects.visible_to(request.user), pk=invoice_id)
-    (shown,) = showing.invoices(Invoice.objects.filter(pk=found.pk), timezone.localdate())
+    (shown,) = wording.invoices(Invoice.objects.filter(pk=found.pk), timezone.localdate())
     reminder = reminding.last_reminder(found) if shown.state == InvoiceState.OVERDUE else None
     context = {
         "shown": shown,
-        "allocations": showing.payments_of(found),
+        "allocations": wording.payments_of(found),
         "credit_notes": found.credit_notes.all(),
         "reminded_on": timezone.localdate(reminder.sent_at) if reminder else None,
         "payable": bool(settings.PAYMENT_PROVIDER) and shown.payable,

@@ -7,13 +7,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from billing.payments.interface import Provider
+from billing.payments.providers.interface import Provider
 
 # By name: only the library of the provider in use is loaded.
 PROVIDERS = {
-    "demo": "billing.payments.demo_bank.DemoBank",
-    "stripe": "billing.payments.stripe_checkout.StripeCheckout",
-    "payfip": "billing.payments.payfip.PayFip",
+    "demo": "billing.payments.providers.demo_bank.DemoBank",
+    "stripe": "billing.payments.providers.stripe_checkout.StripeCheckout",
+    "payfip": "billing.payments.providers.payfip.PayFip",
 }
 
 

@@ -16,13 +16,26 @@ from itertools import groupby
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from billing import billable, drafting
-from billing.billable import Rare, Scope
-from billing.drafting import Item, Known, Line
-from billing.estimates import TownRules, town_rules
+from billing.documents.wording import days_in_words
+from billing.invoices import (
+    billable,
+    drafting,
+)
+from billing.invoices.billable import (
+    Rare,
+    Scope,
+)
+from billing.invoices.drafting import (
+    Item,
+    Known,
+    Line,
+)
 from billing.models import AbsenceCertificate, Attendance, AttendanceState, BillingRun, InvoiceLine
+from billing.prices.estimates import (
+    TownRules,
+    town_rules,
+)
 from billing.pricing import euros, number
-from billing.showing import days_in_words
 from families.models import Household, User
 from portal.french import dates
 from portal.reservations.models import Booking

@@ -19,7 +19,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from billing import invoicing, pdf
+from billing.documents import pdf
+from billing.invoices import invoicing
 from billing.models import BillingSettings, CreditNote, Invoice, InvoiceNotice
 from billing.pricing import euros
 from families.models import Guardian, Household

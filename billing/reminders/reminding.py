@@ -25,7 +25,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing import paying, reminder_letters
 from billing.models import (
     ONLINE_OPEN,
     BillingSettings,
@@ -38,6 +37,8 @@ from billing.models import (
     PaymentState,
     ReminderLetter,
 )
+from billing.payments import paying
+from billing.reminders import reminder_letters
 from families.models import Household, User
 from portal.french import dates
 from portal.letters import mailing

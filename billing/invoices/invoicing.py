@@ -19,9 +19,13 @@ from django.conf import settings as django_settings
 from django.db import transaction
 from django.utils import timezone
 
-from billing import billable, drafting
-from billing.billable import Scope
-from billing.drafting import Draft
+from billing.invoices import (
+    billable,
+    drafting,
+)
+from billing.invoices.billable import Scope
+from billing.invoices.drafting import Draft
+from billing.invoices.numbering import Numbering
 from billing.models import (
     BilledItem,
     BillingRun,
@@ -31,7 +35,6 @@ from billing.models import (
     InvoiceLine,
     ManualCharge,
 )
-from billing.numbering import Numbering
 from families.models import User
 from portal import town
 from portal.database.garbage_collection import uncollected

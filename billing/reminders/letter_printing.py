@@ -21,8 +21,12 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Count, Q
 
-from billing import files, pdf, reminder_letters
+from billing.documents import (
+    files,
+    pdf,
+)
 from billing.models import BillingSettings, LetterLot, ReminderLetter
+from billing.reminders import reminder_letters
 
 A_LOT = 50  # letters: some seconds of work, and a file that a printing machine takes at once
 

@@ -23,7 +23,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from billing import showing
+from billing.documents import wording
 from billing.models import (
     Invoice,
     InvoiceLine,
@@ -83,9 +83,9 @@ def draw(template: str, context: dict[str, Any], *styles: Path, identifier: str)
 
     The template's `<html lang>` and `<title>` become those of the document.
     """
-    from billing import printing  # by the first print only: see there
+    from billing.documents import weasy  # by the first print only: see there
 
-    return printing.pdf_of(render_to_string(template, context), styles, identifier=identifier)
+    return weasy.pdf_of(render_to_string(template, context), styles, identifier=identifier)
 
 
 def render(invoice: Invoice, paid: Decimal = Decimal(0)) -> bytes:
@@ -101,7 +101,7 @@ def context(invoice: Invoice, paid: Decimal) -> dict[str, Any]:
     return {
         "invoice": invoice,
         "issuer": invoice.issuer,
-        "groups": showing.grouped(lines),
+        "groups": wording.grouped(lines),
         "total": euros(invoice.total),
         "paid": euros(paid) if paid else "",
         "left": euros(left),

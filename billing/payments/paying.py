@@ -21,8 +21,11 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from billing.invoices.numbering import (
+    Numbering,
+    take,
+)
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
-from billing.numbering import Numbering, take
 from billing.pricing import euros
 from families.models import Household, User
 

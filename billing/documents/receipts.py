@@ -5,7 +5,8 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from billing import invoicing, pdf
+from billing.documents import pdf
+from billing.invoices import invoicing
 from billing.models import BillingSettings, Payment
 from billing.pricing import euros
 from portal.french import dates

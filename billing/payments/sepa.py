@@ -17,7 +17,6 @@ from django.utils import timezone
 from sepaxml import SepaDD
 from sepaxml.validation import ValidationError as SchemaError
 
-from billing import paying
 from billing.models import (
     ONLINE_OPEN,
     BillingSettings,
@@ -28,6 +27,7 @@ from billing.models import (
     Payment,
     PaymentState,
 )
+from billing.payments import paying
 from families.models import Household, User
 from portal import town
 

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from billing import pdf
+from billing.documents import pdf
 from billing.models import Invoice, InvoiceLine, Payment
 from portal.desk.handing_over import plain_cell
 

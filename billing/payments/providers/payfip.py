@@ -24,7 +24,7 @@ from zeep.helpers import serialize_object
 from zeep.settings import Settings
 from zeep.transports import Transport
 
-from billing.payments.interface import (
+from billing.payments.providers.interface import (
     TIMEOUT_SECONDS,
     Answer,
     Collected,

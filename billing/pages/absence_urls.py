@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing import absence_views as views
+from billing.pages import absences as views
 
 app_name = "absences"
 

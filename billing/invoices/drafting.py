@@ -16,8 +16,8 @@ from typing import NamedTuple
 from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from billing import absences, pricing
-from billing.billable import (
+from billing import pricing
+from billing.invoices.billable import (
     Rare,
     Scope,
     billed_bookings_ended,
@@ -40,7 +40,12 @@ from billing.models import (
     ManualCharge,
     Tariff,
 )
-from billing.tariffs import FactsBook, PriceBook, Quote
+from billing.prices.books import (
+    FactsBook,
+    PriceBook,
+    Quote,
+)
+from billing.rules import absences
 from families.models import Guardian, Household
 from portal.database.query_plans import planned_each_time
 from portal.reservations.models import Booking, Formula

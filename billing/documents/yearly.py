@@ -29,7 +29,8 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import ExtractYear
 from django.utils import timezone
 
-from billing import invoicing, pdf
+from billing.documents import pdf
+from billing.invoices import invoicing
 from billing.models import BillingSettings, InvoiceLine, PaymentAllocation, PaymentState
 from billing.pricing import euros, rounded
 from families.models import Child, Guardian, Household

@@ -1,0 +1,17 @@
+"""Paying online, under « factures/ » and in its namespace."""
+
+from django.urls import path
+
+from billing.pages import payments
+
+urlpatterns = [
+    path("regler/", payments.choose, name="pay"),
+    path("regler/recapitulatif/", payments.summary, name="pay_summary"),
+    path("paiements/<slug:reference>/", payments.payment, name="payment"),
+    path("paiements/<slug:reference>/banque/", payments.go, name="payment_go"),
+    path("paiements/<slug:reference>/abandonner/", payments.abandon, name="payment_abandon"),
+    path("recus/<slug:number>/", payments.receipt, name="receipt"),
+    path("retour/<slug:returning>/", payments.come_back, name="payment_return"),
+    path("notifications/<slug:provider>/", payments.notification, name="payment_notification"),
+    path("banque-de-demonstration/<str:token>/", payments.demo_bank, name="demo_bank"),
+]
