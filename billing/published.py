@@ -15,9 +15,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from billing import pricing
 from billing.models import Tariff, TariffBand, TariffModifier, TariffRate, price_text
-from billing.rules import absences
+from billing.rules import absences, pricing
 from portal.reservations.town_values import (
     Unreadable,
     first_of,

@@ -9,13 +9,14 @@ from typing import Any
 
 from django.utils.text import slugify
 
-from billing import (
-    pricing,
-    published,
-)
+from billing import published
 from billing.models import AbsencePolicy, FormulaTariff, TariffBand
 from billing.prices.books import PriceBook
-from billing.rules import absences
+from billing.rules import (
+    absences,
+    pricing,
+    tariff_checks,
+)
 from portal.reservations.models import Activity, Formula
 from portal.reservations.town_replay import Case, Document, name_of, register, rows, unreadable_rows, worked
 from portal.reservations.town_values import (
@@ -165,8 +166,8 @@ def _look_over(town: Document, row: Document) -> None:
     for own, _ in published.own_tariffs(row):
         _grids(town, own)
     bands = [band.rule() for band in grid.rows if isinstance(band, TariffBand)]
-    for problem in pricing.problems(bands) if bands else ():
-        if problem.trouble is pricing.Trouble.OVERLAP:
+    for problem in tariff_checks.problems(bands) if bands else ():
+        if problem.trouble is tariff_checks.Trouble.OVERLAP:
             raise Unreadable(problem.sentence, "tariffs", name_of(row))
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import MappingNode, Node
 
-from billing import pricing
 from billing.models import (
     AbsencePolicy,
     BillingSettings,
@@ -17,6 +16,7 @@ from billing.models import (
     TariffRate,
     price_text,
 )
+from billing.rules import tariff_checks
 from portal.reservations.models import Activity, Formula, SchoolClass
 from portal.reservations.towns.fields import (
     Amount,
@@ -146,7 +146,7 @@ def to_check(row: Tariff) -> list[str]:
     """What the desk would show above the tariff, columns without an order, and formulas that ask for a column
     it has not."""
     rule = row.rule()
-    found = [problem.sentence for problem in pricing.to_check(rule)]
+    found = [problem.sentence for problem in tariff_checks.to_check(rule)]
     if len(rule.columns) > 1 and not set(rule.columns) <= {"", *row.columns}:
         found.append(
             "Écrivez toutes les colonnes dans « colonnes » : sans colonne, une formule prend la première."

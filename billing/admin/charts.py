@@ -12,7 +12,7 @@ from billing.documents import (
     charts,
     files,
 )
-from billing.pricing import euros
+from billing.rules.pricing import euros
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 

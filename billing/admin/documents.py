@@ -25,11 +25,11 @@ from billing.invoices import invoicing
 from billing.invoices.billable import Scope
 from billing.models import BillingRun, BillingSettings, CreditNote, Invoice, InvoiceLine, ManualCharge
 from billing.pages.invoices import pdf_response
-from billing.pricing import euros
 from billing.reminders import (
     reminder_letters,
     reminding,
 )
+from billing.rules.pricing import euros
 from billing.tasks import issue_month
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import (

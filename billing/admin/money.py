@@ -19,7 +19,10 @@ from billing.admin.once import AlreadySent, OnceForm
 from billing.documents import files
 from billing.models import Invoice, Payment, PaymentAllocation
 from billing.payments import paying
-from billing.pricing import euros, rounded
+from billing.rules.pricing import (
+    euros,
+    rounded,
+)
 from families.models import Household
 from portal.desk.lists import (
     NumberSearch,

@@ -14,7 +14,6 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from billing import online
 from billing.admin.documents import DAY_INPUT, AmountField, MonthField, last_month
 from billing.models import (
     Debit,
@@ -26,6 +25,9 @@ from billing.models import (
     PaymentEvent,
 )
 from billing.payments import (
+    asking,
+    events,
+    refunding,
     sepa,
     statement,
 )
@@ -33,7 +35,7 @@ from billing.payments.providers.interface import (
     ProviderDown,
     ProviderRefused,
 )
-from billing.pricing import euros
+from billing.rules.pricing import euros
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import ask_reason
 from portal.desk.lists import (
@@ -171,7 +173,7 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
         for payment in queryset[:50]:
             before = payment.state
             try:
-                changed += online.check(payment, at=now).state != before
+                changed += asking.check(payment, at=now).state != before
             except (ProviderDown, ProviderRefused):
                 silent += 1
         text = f"{counted(changed, 'paiement a changé', 'paiements ont changé')} d'état."
@@ -194,8 +196,8 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
             return answer
         for payment in queryset:
             try:
-                online.set_aside(payment, reason=answer, by=request.user, at=timezone.now())
-            except online.PaymentRefused as refusal:
+                asking.set_aside(payment, reason=answer, by=request.user, at=timezone.now())
+            except events.PaymentRefused as refusal:
                 messages.error(request, f"{payment} : {refusal}")
             else:
                 messages.success(request, f"{payment} est écarté, ses factures sont à payer.")
@@ -205,7 +207,7 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
         """All or part of a payment goes back through its provider."""
         self.demand(request, "billing.change_onlinepayment", "billing.add_payment")
         payment = get_object_or_404(OnlinePayment, pk=pk)
-        most = online.refundable(payment)
+        most = refunding.refundable(payment)
         form = RefundForm(
             request.POST or None, initial={"amount": most or None, "key": secrets.token_hex(16)}
         )
@@ -213,11 +215,11 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
-                done = online.refund(
+                done = refunding.refund(
                     payment, said["amount"], reason=said["reason"], key=said["key"],
                     with_credit=said["with_credit"], by=request.user, at=timezone.now(),
                 )  # fmt: skip
-            except online.PaymentRefused as refusal:
+            except events.PaymentRefused as refusal:
                 form.add_error(None, str(refusal))
             else:
                 words = "est fait" if done.state == OnlineRefund.State.DONE else "est demandé à la banque"

@@ -19,12 +19,12 @@ from django_tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
 from billing.admin.downloads import download
 from billing.documents import files
 from billing.models import Invoice, InvoiceNotice
-from billing.pricing import euros
 from billing.reminders import (
     letter_printing,
     reminder_letters,
     reminding,
 )
+from billing.rules.pricing import euros
 from billing.tasks import TOLD_AT_ONCE, print_letters, send_reminders, tell_households
 from portal.desk.lists import counted
 from portal.desk.pages import (

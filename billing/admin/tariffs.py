@@ -14,7 +14,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from billing import pricing
 from billing.models import (
     BillingSettings,
     FormulaTariff,
@@ -30,6 +29,10 @@ from billing.prices.books import (
     PriceBook,
     copy_tariff,
     next_dates,
+)
+from billing.rules import (
+    pricing,
+    tariff_checks,
 )
 from portal.desk.choices import TolerantChoices
 from portal.desk.site import DeskLink
@@ -429,7 +432,7 @@ class TariffAdmin(admin.ModelAdmin):
         context: dict[str, Any] = {"problems": [], "in_force": False}
         if tariff is not None:
             context = {
-                "problems": pricing.to_check(tariff.rule()),
+                "problems": tariff_checks.to_check(tariff.rule()),
                 "in_force": tariff.rule().in_force(timezone.localdate()),
                 "may_copy": self.has_add_permission(request),
             }
@@ -442,7 +445,7 @@ class TariffAdmin(admin.ModelAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        found = pricing.to_check(form.instance.rule())
+        found = tariff_checks.to_check(form.instance.rule())
         if found:
             messages.warning(
                 request,

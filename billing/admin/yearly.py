@@ -17,7 +17,7 @@ from billing.documents import (
     yearly,
 )
 from billing.pages.invoices import pdf_response
-from billing.pricing import euros
+from billing.rules.pricing import euros
 from families.models import Household
 from portal.desk.lists import LONGEST_NUMBER
 from portal.desk.pages import OwnPages

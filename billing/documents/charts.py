@@ -16,7 +16,10 @@ from django.db.models import DecimalField, ExpressionWrapper, F, OuterRef, Subqu
 from django.db.models.functions import Coalesce
 
 from billing.models import Invoice, InvoiceLine
-from billing.pricing import euros, rounded
+from billing.rules.pricing import (
+    euros,
+    rounded,
+)
 from portal.french import dates
 from portal.reservations.models import Activity
 

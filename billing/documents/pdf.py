@@ -32,7 +32,10 @@ from billing.models import (
     PaymentState,
     ReminderLetter,
 )
-from billing.pricing import euros, number
+from billing.rules.pricing import (
+    euros,
+    number,
+)
 from portal.french import dates
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"

@@ -35,7 +35,10 @@ from billing.prices.estimates import (
     TownRules,
     town_rules,
 )
-from billing.pricing import euros, number
+from billing.rules.pricing import (
+    euros,
+    number,
+)
 from families.models import Household, User
 from portal.french import dates
 from portal.reservations.models import Booking

@@ -8,7 +8,7 @@ from django.utils import timezone
 from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import BillingSettings, Payment
-from billing.pricing import euros
+from billing.rules.pricing import euros
 from portal.french import dates
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"

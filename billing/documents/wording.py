@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from django.db.models import CharField, Exists, F, QuerySet, Value
 
-from billing import online
 from billing.models import (
     Invoice,
     InvoiceLine,
@@ -19,7 +18,11 @@ from billing.models import (
     PaymentState,
     state_of,
 )
-from billing.pricing import euros, number
+from billing.payments import starting
+from billing.rules.pricing import (
+    euros,
+    number,
+)
 from families.models import Household
 from portal.french import dates
 
@@ -65,7 +68,7 @@ class ShownInvoice:
 
 def invoices(rows: QuerySet[Invoice], today: date, *, limit: int | None = None) -> list[ShownInvoice]:
     """The invoices with balance and lines, newest first, in two queries."""
-    found = online.on_their_way(rows.with_balance()).prefetch_related("lines")
+    found = starting.on_their_way(rows.with_balance()).prefetch_related("lines")
     return [_shown(invoice, today) for invoice in (found[:limit] if limit else found)]
 
 
@@ -131,7 +134,7 @@ def last_rows(household: Household, today: date, *, limit: int) -> tuple[list[Ro
     columns = ("what", "row", "number", "day", "due", "sum", "rest", "status", "how", "on_its_way", "owing")
     of_invoices = household.invoices.with_balance().annotate(
         what=Value("invoice", output_field=CharField()), row=F("pk"), day=F("month"), due=F("due_on"),
-        sum=F("total"), rest=F("left"), status=nothing, how=nothing, on_its_way=online.is_on_its_way(),
+        sum=F("total"), rest=F("left"), status=nothing, how=nothing, on_its_way=starting.is_on_its_way(),
         owing=owing,
     )  # fmt: skip
     of_payments = household.payments.annotate(

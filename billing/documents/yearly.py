@@ -32,7 +32,10 @@ from django.utils import timezone
 from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import BillingSettings, InvoiceLine, PaymentAllocation, PaymentState
-from billing.pricing import euros, rounded
+from billing.rules.pricing import (
+    euros,
+    rounded,
+)
 from families.models import Child, Guardian, Household
 from portal.french import dates
 

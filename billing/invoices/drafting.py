@@ -16,7 +16,6 @@ from typing import NamedTuple
 from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from billing import pricing
 from billing.invoices.billable import (
     Rare,
     Scope,
@@ -45,7 +44,7 @@ from billing.prices.books import (
     PriceBook,
     Quote,
 )
-from billing.rules import absences
+from billing.rules import absences, pricing
 from families.models import Guardian, Household
 from portal.database.query_plans import planned_each_time
 from portal.reservations.models import Booking, Formula

@@ -10,7 +10,7 @@ from billing.models.attendance import (
     AttendanceState,
 )
 from billing.models.debits import Debit, DebitFile, Mandate, check_iban
-from billing.models.documents import (
+from billing.models.invoices import (
     BilledItem,
     BillingRun,
     Counted,
@@ -18,18 +18,12 @@ from billing.models.documents import (
     CreditNoteQuerySet,
     Invoice,
     InvoiceLine,
-    InvoiceNotice,
     InvoicePdf,
     InvoiceQuerySet,
     InvoiceState,
-    LetterLot,
     ManualCharge,
     NumberCounter,
-    Payment,
     PaymentAllocation,
-    PaymentQuerySet,
-    PaymentState,
-    ReminderLetter,
     state_of,
 )
 from billing.models.online import (
@@ -42,6 +36,16 @@ from billing.models.online import (
     OnlineRefund,
     OnlineState,
     PaymentEvent,
+)
+from billing.models.payments import (
+    Payment,
+    PaymentQuerySet,
+    PaymentState,
+)
+from billing.models.reminders import (
+    InvoiceNotice,
+    LetterLot,
+    ReminderLetter,
 )
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (

@@ -8,7 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
-from billing.models.documents import Invoice, Payment
+from billing.models.invoices import Invoice
+from billing.models.payments import Payment
 from families.models import Household, User
 
 

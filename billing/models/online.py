@@ -6,7 +6,8 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from billing.models.documents import Invoice, Payment
+from billing.models.invoices import Invoice
+from billing.models.payments import Payment
 from families.models import Household, User
 
 

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
-from billing import pricing
+from billing.rules import pricing
 from portal.reservations.models import (
     Enrolment,
     Formula,

@@ -15,7 +15,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from billing import online
 from billing.documents import receipts
 from billing.models import (
     BillingSettings,
@@ -26,6 +25,11 @@ from billing.models import (
     OnlineState,
     Payment,
     PaymentEvent,
+)
+from billing.payments import (
+    asking,
+    events,
+    starting,
 )
 from billing.payments.providers import choosing
 from billing.payments.providers import demo_bank as bank
@@ -74,7 +78,7 @@ def _asked(request: HttpRequest, unpaid: list[Invoice]) -> tuple[dict[int, Decim
 @require_safe
 def choose(request: HttpRequest) -> HttpResponse:
     """« Règlement de factures »: the unpaid invoices, to tick."""
-    return _choice(request, online.to_pay(_household(request)))
+    return _choice(request, starting.to_pay(_household(request)))
 
 
 def _is_free(invoice: Any) -> bool:
@@ -115,18 +119,18 @@ def _choice(request: HttpRequest, unpaid: list[Invoice], error: str = "") -> Htt
 def summary(request: HttpRequest) -> HttpResponse:
     """« Récapitulatif »: what will be debited; « Payer » opens the bank's page."""
     household = _household(request)
-    unpaid = online.to_pay(household)
+    unpaid = starting.to_pay(household)
     wanted, error = _asked(request, unpaid)
     if error:
         return _choice(request, unpaid, error)
     if request.method == "POST":
         try:
-            payment = online.start(household, wanted, by=request.user, at=timezone.now())
-        except online.UnderWay as refusal:
+            payment = starting.start(household, wanted, by=request.user, at=timezone.now())
+        except starting.UnderWay as refusal:
             messages.warning(request, str(refusal))
             return redirect("billing:payment", refusal.payment.reference)
-        except online.PaymentRefused as refusal:
-            return _choice(request, online.to_pay(household), str(refusal))
+        except events.PaymentRefused as refusal:
+            return _choice(request, starting.to_pay(household), str(refusal))
         return redirect("billing:payment_go", payment.reference)
     chosen = [
         {"invoice": invoice, "amount": wanted[invoice.pk] or invoice.left}
@@ -189,7 +193,7 @@ def abandon(request: HttpRequest, reference: str) -> HttpResponse:
     found = get_object_or_404(OnlinePayment.objects.visible_to(request.user), reference=reference)
     if found.state == OnlineState.STARTED:
         try:
-            found = online.abandon(found, at=timezone.now())
+            found = asking.abandon(found, at=timezone.now())
         except (ProviderDown, ProviderRefused):
             messages.warning(
                 request, "La banque ne répond pas pour l'instant : réessayez dans quelques minutes."
@@ -216,7 +220,7 @@ def come_back(request: HttpRequest, returning: str) -> HttpResponse:
     found = get_object_or_404(OnlinePayment, reference=returning)
     if found.is_open and cache.add(f"payment-asked-{found.pk}", 1, 2):
         try:
-            online.check(found, at=timezone.now())
+            asking.check(found, at=timezone.now())
         except (ProviderDown, ProviderRefused) as error:
             logger.warning("The bank was not heard on return: %s", error)
     return redirect("billing:payment", found.reference)
@@ -240,7 +244,7 @@ def notification(request: HttpRequest, provider: str) -> HttpResponse:
     if notice is None:
         return HttpResponse(status=200)
     try:
-        online.notify(provider, notice, at=timezone.now())
+        asking.notify(provider, notice, at=timezone.now())
     except (ProviderDown, ProviderRefused) as error:
         logger.warning("A notification waits: %s", error)
         return HttpResponse(status=503)
@@ -281,7 +285,7 @@ def demo_bank(request: HttpRequest, token: str) -> HttpResponse:
         headers, body = bank.notification(order)
         notice = choosing.named("demo").read_notification(headers, body)
         if notice is not None:
-            online.notify("demo", notice, at=timezone.now())
+            asking.notify("demo", notice, at=timezone.now())
     else:
         messages.info(request, "La banque a déjà répondu, ou cette page a expiré.")
     return redirect("billing:payment_return", order.reference)

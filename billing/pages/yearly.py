@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from billing.documents import yearly
 from billing.pages.invoices import pdf_response
-from billing.pricing import euros
+from billing.rules.pricing import euros
 from families.models import Household
 
 

@@ -4,7 +4,7 @@ from django.urls import reverse
 from django_tasks import task
 
 from billing.models import OnlinePayment, OnlineRefund, OnlineState
-from billing.pricing import euros
+from billing.rules.pricing import euros
 from portal.letters import mailing
 
 

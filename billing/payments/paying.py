@@ -26,7 +26,7 @@ from billing.invoices.numbering import (
     take,
 )
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
-from billing.pricing import euros
+from billing.rules.pricing import euros
 from families.models import Household, User
 
 SERIES = "R"

@@ -13,7 +13,7 @@ from billing.payments.providers.interface import (
     Provider,
     ProviderRefused,
 )
-from billing.pricing import euros
+from billing.rules.pricing import euros
 
 # A page opened at five to midnight is paid on the day after; its books are read that much longer.
 SPILLS_OVER = timedelta(days=1)

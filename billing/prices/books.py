@@ -17,7 +17,6 @@ from typing import Any
 from django.db.models import BigIntegerField, DateField, DecimalField, F, Q, QuerySet, Value
 from django.db.models.functions import Cast
 
-from billing import pricing
 from billing.models import (
     BillingSettings,
     FormulaTariff,
@@ -28,6 +27,7 @@ from billing.models import (
     TariffRate,
     price_text,
 )
+from billing.rules import pricing
 from families.models import FamilyQuotient, Household
 from portal.reservations.models import (
     ActivityDeadline,

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from billing import pricing
 from billing.models import AbsencePolicy, BillingSettings, Tariff
 from billing.prices.books import (
     FactsBook,
     PriceBook,
 )
+from billing.rules import pricing
 from billing.rules.absences import AbsenceRule
 from families.models import Household
 from portal.reservations.models import Enrolment, Formula, SchoolYear

@@ -22,7 +22,7 @@ from django.utils import timezone
 from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import BillingSettings, CreditNote, Invoice, InvoiceNotice
-from billing.pricing import euros
+from billing.rules.pricing import euros
 from families.models import Guardian, Household
 from portal.french import dates
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.documents import wording
 from billing.models import InvoiceState, PaymentState
 from billing.prices.estimates import Estimates
-from billing.pricing import euros
+from billing.rules.pricing import euros
 from families.models import Household
 from portal.reservations.models import Enrolment
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from billing import online
 from billing.models import (
     BillingRun,
     Debit,
@@ -23,8 +22,11 @@ from billing.models import (
     Payment,
 )
 from billing.payments import (
+    asking,
     paying,
+    refunding,
     sepa,
+    starting,
 )
 from billing.payments.providers import (
     choosing,
@@ -116,15 +118,15 @@ def _story(home: Home, invoice: Invoice, attempts: list[Attempt], regie: User) -
 
 def _try(home: Home, invoice: Invoice, outcome: str, at: datetime) -> None:
     """The family goes to the bank's page and presses a button there; then the portal asks."""
-    payment = online.start(home.household, {invoice.pk: None}, by=home.user, at=at)
+    payment = starting.start(home.household, {invoice.pk: None}, by=home.user, at=at)
     demo_bank.press(DemoBankOrder.objects.get(reference=payment.reference), outcome, at)
-    online.check(payment, at=at)
+    asking.check(payment, at=at)
 
 
 def _give_back(invoice: Invoice, regie: User, at: datetime) -> None:
     """The family had sent a cheque too: the town keeps it, and gives back what was paid online."""
     payment = OnlinePayment.objects.get(state=OnlineState.VALIDATED, parts__invoice=invoice)
-    online.refund(
+    refunding.refund(
         payment,
         payment.amount,
         reason="Facture payée aussi par chèque",

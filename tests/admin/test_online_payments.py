@@ -6,7 +6,6 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from billing import online
 from billing.models import (
     BillingSettings,
     Debit,
@@ -15,6 +14,10 @@ from billing.models import (
     Mandate,
     OnlinePayment,
     OnlineRefund,
+)
+from billing.payments import (
+    asking,
+    starting,
 )
 from tests.factories import InvoiceFactory
 
@@ -33,13 +36,13 @@ def invoice(books):
 
 @pytest.fixture
 def payment(books, invoice, now):
-    return online.start(books.household, {invoice.pk: None}, by=books.user, at=now)
+    return starting.start(books.household, {invoice.pk: None}, by=books.user, at=now)
 
 
 @pytest.fixture
 def paid(payment, now):
     DemoBankOrder.objects.update(outcome="paid")
-    return online.check(payment, at=now)
+    return asking.check(payment, at=now)
 
 
 def test_every_step_with_the_raw_answer_is_there_for_the_regie_only(

@@ -15,8 +15,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from billing import online
 from billing.models import OnlinePayment, Payment
+from billing.payments import asking
 from billing.payments.providers import choosing
 from billing.payments.providers.interface import (
     Answer,
@@ -87,7 +87,7 @@ def reconciling() -> list[Measure]:
     known = {one.provider_reference: one for one in OnlinePayment.objects.open()}
     with mock.patch.object(StripeCheckout, "ask", paid), CaptureQueriesContext(connection) as captured:
         begun = time.perf_counter()
-        report = online.reconcile(at=timezone.now())
+        report = asking.reconcile(at=timezone.now())
         seconds = time.perf_counter() - begun
     assert report.changed == OPEN
     limit = (

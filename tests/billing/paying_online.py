@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from billing import online
 from billing.models import Invoice, OnlinePayment, Payment
+from billing.payments import starting
 from tests.billing.conftest import FIRST_OF_DECEMBER as AT
 
 D = Decimal
@@ -22,8 +22,8 @@ def received(household):
 
 def start(family, *, at=AT):
     """The family starts to pay everything it owes."""
-    unpaid = online.to_pay(family.household)
-    return online.start(family.household, {one.pk: None for one in unpaid}, by=family.user, at=at)
+    unpaid = starting.to_pay(family.household)
+    return starting.start(family.household, {one.pk: None for one in unpaid}, by=family.user, at=at)
 
 
 def state(payment):

@@ -13,9 +13,12 @@ from django.test import Client
 from django.urls import reverse
 from pypdf import PdfReader
 
-from billing import online
 from billing.models import DemoBankOrder, OnlinePayment
-from billing.payments import checks
+from billing.payments import (
+    asking,
+    checks,
+    starting,
+)
 from billing.payments.providers import (
     choosing,
     demo_bank,
@@ -64,7 +67,7 @@ def test_from_the_home_page_to_the_bank(owes, books_client):
     home = books_client.get("/").content.decode()
     assert "Payer en ligne" in home
     choice = books_client.get("/factures/regler/").content.decode()
-    (unpaid,) = online.to_pay(owes.household)
+    (unpaid,) = starting.to_pay(owes.household)
     assert unpaid.number in choice
     summary = books_client.get(f"/factures/regler/recapitulatif/?facture={unpaid.pk}").content.decode()
     assert "12,80" in summary.replace("\u202f", " ")
@@ -81,7 +84,7 @@ def test_nothing_to_pay_no_button(stranger_client, stranger):
 
 
 def test_an_invoice_that_is_read_can_be_paid_from_there(settings, owes, books_client):
-    (unpaid,) = online.to_pay(owes.household)
+    (unpaid,) = starting.to_pay(owes.household)
     invoice, pay = (
         reverse("billing:invoice", args=[unpaid.pk]),
         f"{reverse('billing:pay')}?facture={unpaid.pk}",
@@ -117,7 +120,7 @@ def test_no_provider_no_button(settings, owes, books_client):
     settings.PAYMENT_PROVIDER = ""
     assert "Payer en ligne" not in books_client.get("/").content.decode()
     assert "ne propose pas" in books_client.get("/factures/regler/").content.decode()
-    (unpaid,) = online.to_pay(owes.household)
+    (unpaid,) = starting.to_pay(owes.household)
     page = books_client.post(f"/factures/regler/recapitulatif/?facture={unpaid.pk}")
     assert page.status_code == 200
     assert not OnlinePayment.objects.exists()
@@ -137,7 +140,7 @@ def test_a_choice_that_is_none_is_explained(owes, books_client, asked):
 
 @pytest.mark.parametrize("amount", ["douze", "1e99", "NaN", "Infinity", "-3", "0", "5,005", "99999999999"])
 def test_an_amount_that_is_none_is_explained(owes, books_client, amount):
-    (unpaid,) = online.to_pay(owes.household)
+    (unpaid,) = starting.to_pay(owes.household)
     answer = books_client.post(
         f"/factures/regler/recapitulatif/?facture={unpaid.pk}&montant-{unpaid.pk}={amount}"
     )
@@ -147,7 +150,7 @@ def test_an_amount_that_is_none_is_explained(owes, books_client, amount):
 
 
 def test_the_same_invoice_in_a_second_tab_leads_to_the_first_payment(owes, payment, books_client):
-    (unpaid,) = online.to_pay(owes.household)
+    (unpaid,) = starting.to_pay(owes.household)
     answer = books_client.post(f"/factures/regler/recapitulatif/?facture={unpaid.pk}", follow=True)
     assert answer.redirect_chain[-1][0] == reverse("billing:payment", args=[payment.reference])
     assert "déjà en cours" in answer.content.decode()
@@ -156,9 +159,9 @@ def test_the_same_invoice_in_a_second_tab_leads_to_the_first_payment(owes, payme
 
 def test_a_tab_closed_at_the_bank_leaves_nothing_stuck(owes, payment):
     later = AT + online.timedelta(minutes=16)
-    assert online.reconcile(at=AT).changed == 0
+    assert asking.reconcile(at=AT).changed == 0
     DemoBankOrder.objects.update(expires_at=AT - online.timedelta(seconds=1))
-    assert online.reconcile(at=later).changed == 1
+    assert asking.reconcile(at=later).changed == 1
     assert state(payment) == "cancelled"
     assert start(owes, at=later).state == "started"
 

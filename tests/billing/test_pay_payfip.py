@@ -6,8 +6,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from billing import online
 from billing.models import OnlinePayment, PaymentEvent
+from billing.payments import (
+    asking,
+    events,
+    refunding,
+    starting,
+)
 from tests.billing.paying_online import AT, D, left, received, start, state
 from tests.fakes.payfip_server import FakePayFip
 
@@ -95,9 +100,9 @@ def test_a_number_nobody_knows_is_not_asked_about(payfip, owes, payment, number)
 
 
 def test_no_result_yet_then_the_page_s_time_is_over(payfip, owes, payment):
-    assert online.check(payment, at=AT).state == "started"
+    assert asking.check(payment, at=AT).state == "started"
     payfip.forgets(payment.provider_reference)
-    assert online.check(payment, at=AT).state == "cancelled"
+    assert asking.check(payment, at=AT).state == "cancelled"
 
 
 @pytest.mark.parametrize("lie", [{"montant": "1"}, {"refdet": "P26AUTREFOYER"}, {"numcli": "000001"}])
@@ -115,7 +120,7 @@ def test_a_payfip_that_fails_charges_nothing_and_the_parent_is_told(
 ):
     monkeypatch.setattr("billing.payments.providers.payfip.TIMEOUT_SECONDS", 0.1)
     payfip.fault = fault
-    (unpaid,) = online.to_pay(owes.household)
+    (unpaid,) = starting.to_pay(owes.household)
     page = books_client.post(f"/factures/regler/recapitulatif/?facture={unpaid.pk}")
     assert "Rien n&#x27;a été débité" in page.content.decode()
     assert OnlinePayment.objects.get().state == "cancelled"
@@ -129,7 +134,7 @@ def test_a_payfip_that_fails_when_asked_is_asked_again(payfip, owes, payment, bo
     assert page.status_code == 200
     assert state(payment) == "started"
     payfip.fault = ""
-    assert online.reconcile(at=AT).changed == 1
+    assert asking.reconcile(at=AT).changed == 1
     assert received(owes.household) == [D("12.80")]
 
 
@@ -137,8 +142,8 @@ def test_it_gives_no_money_back_online(payfip, owes, payment):
     payfip.ends(payment.provider_reference, "P")
     notify(payment.provider_reference)
     payment.refresh_from_db()
-    with pytest.raises(online.PaymentRefused, match="ne rembourse pas en ligne"):
-        online.refund(payment, D(1), reason="Erreur", key="k", with_credit=True, by=None, at=AT)
+    with pytest.raises(events.PaymentRefused, match="ne rembourse pas en ligne"):
+        refunding.refund(payment, D(1), reason="Erreur", key="k", with_credit=True, by=None, at=AT)
 
 
 def test_coming_back_by_a_form_without_a_session(payfip, owes, payment):

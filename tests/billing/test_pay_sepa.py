@@ -6,9 +6,12 @@ import pytest
 from django.core.exceptions import ValidationError
 from lxml import etree
 
-from billing import online
 from billing.models import BillingSettings, Debit, DebitFile, Mandate, check_iban
-from billing.payments import sepa
+from billing.payments import (
+    events,
+    sepa,
+    starting,
+)
 from tests.billing.paying_online import AT, D, left, received
 
 NOVEMBER = date(2026, 11, 1)
@@ -120,15 +123,15 @@ def test_neither_debited_twice_nor_paid_online_meanwhile(creditor, mandate, owes
     make()
     with pytest.raises(sepa.DebitRefused, match="Aucune facture"):
         make()
-    (unpaid,) = online.to_pay(owes.household)
-    with pytest.raises(online.PaymentRefused, match="prélèvement"):
-        online.start(owes.household, {unpaid.pk: None}, by=owes.user, at=AT)
+    (unpaid,) = starting.to_pay(owes.household)
+    with pytest.raises(events.PaymentRefused, match="prélèvement"):
+        starting.start(owes.household, {unpaid.pk: None}, by=owes.user, at=AT)
 
 
 def test_not_debited_while_it_is_paid_online(creditor, mandate, owes, settings):
     settings.PAYMENT_PROVIDER = "demo"
-    (unpaid,) = online.to_pay(owes.household)
-    online.start(owes.household, {unpaid.pk: None}, by=owes.user, at=AT)
+    (unpaid,) = starting.to_pay(owes.household)
+    starting.start(owes.household, {unpaid.pk: None}, by=owes.user, at=AT)
     with pytest.raises(sepa.DebitRefused, match="Aucune facture"):
         make()
 

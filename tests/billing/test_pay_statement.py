@@ -6,9 +6,12 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing import online
 from billing.models import DemoBankOrder
-from billing.payments import statement
+from billing.payments import (
+    asking,
+    starting,
+    statement,
+)
 from tests.billing.paying_online import AT, D, received, start, state
 
 DAY = date(2026, 12, 1)
@@ -30,7 +33,7 @@ def bank_says(payment, outcome):
 
 def test_books_that_agree(owes, payment):
     bank_says(payment, "paid")
-    online.check(payment, at=AT)
+    asking.check(payment, at=AT)
     found = statement.of_day(DAY)
     assert (found.count, found.total, found.differences) == (1, D("12.80"), [])
     assert "concordent" in found.summary
@@ -49,7 +52,7 @@ def test_a_lost_payment_is_listed_then_repaired_by_the_command(owes, payment):
 
 def test_every_kind_of_difference(owes, payment):
     bank_says(payment, "paid")
-    online.check(payment, at=AT)
+    asking.check(payment, at=AT)
     DemoBankOrder.objects.update(amount=D("11"))
     assert "11,00" in statement.of_day(DAY).differences[0].replace("\u202f", " ")
     DemoBankOrder.objects.update(outcome="open")
@@ -64,7 +67,7 @@ def test_every_kind_of_difference(owes, payment):
 
 def test_the_worker_looks_again_by_itself(owes, payment):
     bank_says(payment, "paid")
-    online.look_again.call(payment.pk)
+    starting.look_again.call(payment.pk)
     assert state(payment) == "validated"
-    online.look_again.call(payment.pk)
+    starting.look_again.call(payment.pk)
     assert received(owes.household) == [D("12.80")]

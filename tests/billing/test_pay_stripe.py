@@ -8,7 +8,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import online
 from billing.invoices import invoicing
 from billing.models import (
     BillingSettings,
@@ -19,7 +18,13 @@ from billing.models import (
     Payment,
     PaymentEvent,
 )
-from billing.payments import paying
+from billing.payments import (
+    asking,
+    events,
+    paying,
+    refunding,
+    starting,
+)
 from tests.billing.paying_online import AT, D, left, received, start, state
 from tests.fakes.stripe_server import SECRET, FakeStripe, signature
 
@@ -96,7 +101,7 @@ def test_a_debit_the_bank_refuses_leaves_the_invoice_to_pay(stripe, owes, paymen
 
 
 def test_a_page_that_expires_lets_the_invoice_go(stripe, owes, payment):
-    with pytest.raises(online.UnderWay):
+    with pytest.raises(starting.UnderWay):
         start(owes)
     assert deliver(stripe.expire(payment.provider_reference)) == 200
     assert state(payment) == "cancelled"
@@ -104,13 +109,13 @@ def test_a_page_that_expires_lets_the_invoice_go(stripe, owes, payment):
 
 
 def test_abandoning_closes_the_page_at_stripe_first(stripe, owes, payment):
-    online.abandon(payment, at=AT)
+    asking.abandon(payment, at=AT)
     assert (state(payment), stripe.sessions[payment.provider_reference]["status"]) == ("cancelled", "expired")
 
 
 def test_abandoning_what_was_paid_meanwhile_finds_the_money(stripe, owes, payment):
     stripe.press(payment.provider_reference, "paid")
-    online.abandon(payment, at=AT)
+    asking.abandon(payment, at=AT)
     assert (state(payment), left(owes.household)) == ("validated", [0])
 
 
@@ -228,26 +233,26 @@ def test_coming_back_asks_stripe_when_the_notification_was_lost(stripe, owes, pa
 
 def test_what_is_paid_cancelled_or_somebody_else_s_cannot_be_paid(stripe, owes, waits):
     mine, theirs = (Invoice.objects.get(household=one.household) for one in (owes, waits))
-    with pytest.raises(online.PaymentRefused, match="n'est pas la vôtre"):
-        online.start(owes.household, {mine.pk: None, theirs.pk: None}, by=owes.user, at=AT)
+    with pytest.raises(events.PaymentRefused, match="n'est pas la vôtre"):
+        starting.start(owes.household, {mine.pk: None, theirs.pk: None}, by=owes.user, at=AT)
     invoicing.credit(mine, D("12.80"), reason="Erreur", by=None, at=AT)
-    with pytest.raises(online.PaymentRefused, match="n'est plus à payer"):
-        online.start(owes.household, {mine.pk: None}, by=owes.user, at=AT)
+    with pytest.raises(events.PaymentRefused, match="n'est plus à payer"):
+        starting.start(owes.household, {mine.pk: None}, by=owes.user, at=AT)
     paying.record(waits.household, D("12.80"), "cash", paid_on=AT.date(), by=None, at=AT)
-    with pytest.raises(online.PaymentRefused, match="n'est plus à payer"):
-        online.start(waits.household, {theirs.pk: None}, by=waits.user, at=AT)
+    with pytest.raises(events.PaymentRefused, match="n'est plus à payer"):
+        starting.start(waits.household, {theirs.pk: None}, by=waits.user, at=AT)
     assert not stripe.sessions
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "1.005", "12.81"])
 def test_a_part_is_paid_only_where_the_town_allows_it_and_never_too_much(stripe, owes, amount):
     mine = Invoice.objects.get(household=owes.household)
-    with pytest.raises(online.PaymentRefused, match="en entier"):
-        online.start(owes.household, {mine.pk: D("5")}, by=owes.user, at=AT)
+    with pytest.raises(events.PaymentRefused, match="en entier"):
+        starting.start(owes.household, {mine.pk: D("5")}, by=owes.user, at=AT)
     BillingSettings(part_payment=True).save()
-    with pytest.raises(online.PaymentRefused):
-        online.start(owes.household, {mine.pk: D(amount)}, by=owes.user, at=AT)
-    payment = online.start(owes.household, {mine.pk: D("5")}, by=owes.user, at=AT)
+    with pytest.raises(events.PaymentRefused):
+        starting.start(owes.household, {mine.pk: D(amount)}, by=owes.user, at=AT)
+    payment = starting.start(owes.household, {mine.pk: D("5")}, by=owes.user, at=AT)
     deliver(stripe.press(payment.provider_reference, "paid"))
     assert left(owes.household) == [D("7.80")]
 
@@ -285,7 +290,7 @@ def test_a_stripe_that_fails_when_asked_leaves_all_as_it_was(stripe, owes, payme
     answer = books_client.post(reverse("billing:payment_abandon", args=[payment.reference]), follow=True)
     assert "ne répond pas" in answer.content.decode()
     assert state(payment) == "started"
-    assert online.reconcile(at=AT).unanswered == 1
+    assert asking.reconcile(at=AT).unanswered == 1
 
 
 def test_a_silent_stripe_is_not_asked_a_thousand_times(stripe, owes):
@@ -300,7 +305,7 @@ def test_a_silent_stripe_is_not_asked_a_thousand_times(stripe, owes):
             started_at=AT,
             expires_at=AT,
         )
-    assert online.reconcile(at=AT).unanswered == 6
+    assert asking.reconcile(at=AT).unanswered == 6
     assert len(stripe.asked) == 3
 
 
@@ -311,12 +316,12 @@ def test_killed_between_stripe_s_yes_and_our_commit_then_reconciled(stripe, owes
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("billing.online._save", killed)
+        patch.setattr("billing.payments.hearing._save", killed)
         with pytest.raises(KeyboardInterrupt):
             deliver(event)
     assert received(owes.household) == []
-    assert online.reconcile(at=AT).changed == 1
-    assert online.reconcile(at=AT).changed == 0
+    assert asking.reconcile(at=AT).changed == 1
+    assert asking.reconcile(at=AT).changed == 0
     assert (state(payment), received(owes.household)) == ("validated", [D("12.80")])
     assert deliver(event) == 200
     assert received(owes.household) == [D("12.80")]
@@ -324,20 +329,22 @@ def test_killed_between_stripe_s_yes_and_our_commit_then_reconciled(stripe, owes
 
 def test_killed_before_the_page_s_address_came_back(stripe, owes, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("billing.online._opened", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "billing.payments.starting._opened", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             start(owes)
     (payment,) = OnlinePayment.objects.all()
     assert (payment.state, payment.provider_reference) == ("started", "")
     later = AT + online.timedelta(minutes=10)
-    assert online.reconcile(at=later).changed == 1
+    assert asking.reconcile(at=later).changed == 1
     assert start(owes, at=later).state == "started"
 
 
 def test_a_page_paid_in_its_last_second_is_found_after_it_was_abandoned(stripe, owes, payment):
     deliver(stripe.expire(payment.provider_reference))
     stripe.press(payment.provider_reference, "paid")
-    assert online.reconcile(at=AT).changed == 1
+    assert asking.reconcile(at=AT).changed == 1
     assert (state(payment), received(owes.household)) == ("validated", [D("12.80")])
 
 
@@ -352,7 +359,7 @@ def paid(stripe, owes, payment):
 
 
 def give_back(payment, amount, key="k1", *, with_credit=True):
-    return online.refund(
+    return refunding.refund(
         payment, D(amount), reason="Enfant malade", key=key, with_credit=with_credit, by=None, at=AT
     )
 
@@ -375,7 +382,7 @@ def test_a_refund_without_credit_note_makes_the_invoice_due_again(stripe, owes, 
 def test_a_refund_asked_twice_is_given_once(stripe, owes, paid):
     give_back(paid, "10")
     give_back(paid, "10")
-    with pytest.raises(online.PaymentRefused, match="2,80"):
+    with pytest.raises(events.PaymentRefused, match="2,80"):
         give_back(paid, "10", "k2")
     assert [one["amount"] for one in stripe.refunds] == [1000]
     assert received(owes.household) == [D("12.80"), D(-10)]
@@ -383,12 +390,12 @@ def test_a_refund_asked_twice_is_given_once(stripe, owes, paid):
 
 def test_a_refund_without_an_answer_is_asked_again_and_given_once(stripe, owes, paid):
     stripe.fault = "500"
-    with pytest.raises(online.PaymentRefused, match="ne répond pas"):
+    with pytest.raises(events.PaymentRefused, match="ne répond pas"):
         give_back(paid, "5")
     assert OnlineRefund.objects.get().state == "asked"
     stripe.fault = ""
     for _ in range(2):
-        online.reconcile(at=AT + online.timedelta(minutes=10))
+        asking.reconcile(at=AT + online.timedelta(minutes=10))
     assert OnlineRefund.objects.get().state == "done"
     assert [one["amount"] for one in stripe.refunds] == [500]
     assert received(owes.household) == [D("12.80"), D(-5)]
@@ -459,8 +466,8 @@ def test_reconciling_costs_the_same_whatever_the_number(stripe, owes, waits, pay
     NumberCounter.objects.create(series="R", year=2026)
     stripe.press(payment.provider_reference, "paid")
     with CaptureQueriesContext(connection) as one:
-        assert online.reconcile(at=AT).changed == 1
+        assert asking.reconcile(at=AT).changed == 1
     stripe.press(theirs.provider_reference, "paid")
     with CaptureQueriesContext(connection) as other:
-        assert online.reconcile(at=AT).changed == 1
+        assert asking.reconcile(at=AT).changed == 1
     assert len(queries(one.captured_queries)) == len(queries(other.captured_queries)) <= 12

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.pricing import (
+from billing.rules.pricing import (
     Band,
     Between,
     Effect,
@@ -18,14 +18,16 @@ from billing.pricing import (
     NoQuotient,
     Rate,
     Tariff,
-    Trouble,
     Unit,
     When,
     euros,
     price,
-    problems,
     rounded,
     started,
+)
+from billing.rules.tariff_checks import (
+    Trouble,
+    problems,
 )
 
 D = Decimal

@@ -12,7 +12,6 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing import online
 from billing.invoices import invoicing
 from billing.models import (
     BillingRun,
@@ -28,6 +27,7 @@ from billing.models import (
 from billing.payments import (
     paying,
     sepa,
+    starting,
 )
 from billing.reminders import (
     reminder_letters,
@@ -262,7 +262,7 @@ def test_the_same_reminding_run_again_or_confirmed_twice_sends_nothing_more(late
 
 def test_a_reminding_run_again_adds_nothing_to_the_letter_that_a_household_has(late, books, mailoutbox):
     other = InvoiceFactory(household=books.household, due_on=date(2026, 12, 31), total=D("7.30"))
-    online.start(books.household, {other.pk: None}, by=books.user, at=LATE)
+    starting.start(books.household, {other.pk: None}, by=books.user, at=LATE)
     assert remind() == 2
     mailoutbox.clear()
     OnlinePayment.objects.update(state=OnlineState.REFUSED)
@@ -277,7 +277,7 @@ def test_an_invoice_is_not_late_on_its_last_day(owes):
 
 
 def test_a_bank_at_work_and_an_invoice_paid_are_left_alone(late, books, waits, mailoutbox):
-    online.start(books.household, {late.pk: None}, by=books.user, at=LATE)
+    starting.start(books.household, {late.pk: None}, by=books.user, at=LATE)
     paying.record(waits.household, D("12.80"), "cash", paid_on=LATE.date(), by=None, at=LATE)
     assert held() == {
         "F2026-000001": "un paiement en ligne est en cours",

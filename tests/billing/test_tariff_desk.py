@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from billing import pricing
 from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier
 from billing.prices.books import (
     FactsBook,
     PriceBook,
 )
+from billing.rules import pricing
 from tests.factories import ChildFactory, EnrolmentFactory, QuotientFactory, UserFactory
 
 D = Decimal

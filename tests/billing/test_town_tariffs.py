@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from billing import pricing, published
+from billing import published
 from billing.models import FormulaTariff, Tariff
+from billing.rules import pricing
 from portal.reservations import town_replay
 from portal.reservations.management.commands.replay_towns import Command
 from portal.reservations.towns import (

@@ -11,7 +11,7 @@ from django.utils import timezone
 from billing import tasks
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
-from billing.pricing import euros
+from billing.rules.pricing import euros
 
 
 class Command(BaseCommand):

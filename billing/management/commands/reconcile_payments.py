@@ -7,8 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from billing import online
-from billing.payments import statement
+from billing.payments import asking, statement
 from billing.payments.providers.interface import ProviderDown
 
 
@@ -19,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--day", type=date.fromisoformat, help="jour à comparer : 2026-11-30")
 
     def handle(self, *, day: date | None, **options: Any) -> None:
-        report = online.reconcile(at=timezone.now())
+        report = asking.reconcile(at=timezone.now())
         self.stdout.write(
             f"{report.asked} paiement(s) demandé(s), {report.changed} changé(s), "
             f"{report.unanswered} sans réponse."

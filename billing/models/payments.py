@@ -1,0 +1,83 @@
+"""Invoices, credit notes, payments. Written by `invoicing.py` and `paying.py` only."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from simple_history.models import HistoricalRecords
+
+from families.models import Household, User
+
+
+class PaymentState(models.TextChoices):
+    PENDING = "pending", "En attente de validation par la banque"
+    VALIDATED = "validated", "Validé"
+    REFUSED = "refused", "Refusé par la banque"
+    CANCELLED = "cancelled", "Annulé"
+
+
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    def visible_to(self, user: Any) -> "PaymentQuerySet":
+        return self.filter(household__guardians__user=user)
+
+    def validated(self) -> "PaymentQuerySet":
+        return self.filter(state=PaymentState.VALIDATED)
+
+
+class Payment(models.Model):
+    """Money of a household. Its states change by `paying.py` only. A refund is a negative payment."""
+
+    class Means(models.TextChoices):
+        ONLINE = "online", "Paiement en ligne"
+        CASH = "cash", "Espèces"
+        CHEQUE = "cheque", "Chèque"
+        TRANSFER = "transfer", "Virement"
+        CESU = "cesu", "CESU"
+        CARD = "card", "Carte bancaire au guichet"
+        DEBIT = "debit", "Prélèvement"
+
+    number = models.CharField("reçu n°", max_length=24, unique=True)
+    series = models.CharField("série", max_length=8)
+    year = models.PositiveSmallIntegerField("année")
+    sequence = models.PositiveIntegerField("rang dans la série")
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="payments", verbose_name="foyer"
+    )
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    means = models.CharField("moyen de paiement", max_length=8, choices=Means)
+    state = models.CharField("état", max_length=9, choices=PaymentState, default=PaymentState.VALIDATED)
+    paid_on = models.DateField("payé le")
+    reference = models.CharField("référence (chèque, virement…)", max_length=100, blank=True)
+    recorded_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="encaissé par"
+    )
+    recorded_at = models.DateTimeField("enregistré le")
+    refunds = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="refunded_by",
+        verbose_name="rembourse",
+    )
+
+    objects = PaymentQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "règlement"
+        ordering = ["-paid_on", "-pk"]
+        indexes = [models.Index(fields=["paid_on", "means"], name="payment_by_day_and_means")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["series", "year", "sequence"], name="one_payment_a_number_in_series"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0) | Q(amount__lt=0, refunds__isnull=False),
+                name="payment_positive_or_refund",
+                violation_error_message="Un règlement est d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Règlement n° {self.number}"

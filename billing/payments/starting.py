@@ -1,0 +1,247 @@
+"""The only writer of online payments: what a provider's verified word changes, once.
+
+    start(household, wanted, by=…, at=…) -> OnlinePayment      opens the provider's page for some invoices
+    hear(said, at=…) -> [OnlinePayment]                        verified answers, one or a thousand
+    check(payment, at=…), abandon(payment, at=…)               asks the provider now; closes its page first
+    refund(payment, amount, …) -> OnlineRefund                 through the provider, with a credit note
+    reconcile(at=…) -> Report                                  asks about every payment that may have moved
+
+No word of a browser comes here: a return from the provider's page only makes us ask. Every change is made
+under the lock of the household's row, so that desks, tabs and notifications follow one another; a thing said
+twice, or late, changes nothing the second time. Calls to a provider are never made inside a transaction.
+"""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.urls import reverse
+from django.utils import timezone
+from django_tasks import task
+
+from billing.models import (
+    ONLINE_OPEN,
+    BillingSettings,
+    Debit,
+    Invoice,
+    OnlinePayment,
+    OnlinePaymentInvoice,
+    OnlineState,
+    PaymentState,
+)
+from billing.payments.asking import check
+from billing.payments.events import ZERO, Kind, PaymentRefused, _lock, _note, logger
+from billing.payments.providers import choosing
+from billing.payments.providers.interface import (
+    Item,
+    Opened,
+    Order,
+    Provider,
+    ProviderDown,
+    ProviderRefused,
+)
+from billing.rules.pricing import euros
+from families.models import Household, User
+
+# No 0, O, 1, I: a reference may be read over the telephone.
+LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+LOOK_AFTER_THE_END, LOOK_EVERY = timedelta(minutes=1), timedelta(hours=1)
+
+
+class UnderWay(PaymentRefused):
+    """One of the invoices is being paid already, in `payment`."""
+
+    def __init__(self, payment: OnlinePayment) -> None:
+        super().__init__("Une de ces factures est déjà en cours de paiement.")
+        self.payment = payment
+
+
+# Starting ------------------------------------------------------------------------------------------------
+
+
+def to_pay(household: Household) -> list[Invoice]:
+    """The household's unpaid invoices, oldest first, with `left`, and with what `on_their_way` says."""
+    rows = Invoice.objects.with_balance().filter(household=household, left__gt=0)
+    return list(on_their_way(rows).order_by("due_on", "issued_at", "sequence"))
+
+
+def _shares() -> QuerySet[OnlinePaymentInvoice]:
+    return OnlinePaymentInvoice.objects.filter(invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN)
+
+
+def _debits() -> QuerySet[Debit]:
+    return Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
+
+
+def is_on_its_way() -> Q:
+    """Whether an invoice is being paid at a bank's page or by a debit asked for, for an annotation."""
+    return Exists(_shares()) | Exists(_debits())
+
+
+def on_their_way(rows: QuerySet[Invoice]) -> QuerySet[Any]:
+    """Invoices, those on their way to be paid saying so: `under_way` and `reference` (an open payment's),
+    `debited_on` (a debit's day)."""
+    part, debit = _shares(), _debits()
+    return rows.annotate(
+        under_way=Subquery(part.values("online_payment")[:1]),
+        reference=Subquery(part.values("online_payment__reference")[:1]),
+        debited_on=Subquery(debit.values("file__collected_on")[:1]),
+    )
+
+
+def start(
+    household: Household, wanted: Mapping[int, Decimal | None], *, by: User | None, at: datetime
+) -> OnlinePayment:
+    """Opens the provider's page for invoices (by pk); None pays what is left, an amount a part of it.
+
+    Raises PaymentRefused, with nothing charged, and UnderWay when one of them is being paid elsewhere.
+    """
+    provider = choosing.current()
+    if provider is None:
+        raise PaymentRefused("Le paiement en ligne n'est pas proposé par votre mairie.")
+    with transaction.atomic():
+        _lock([household.pk])
+        parts = _parts(household, wanted)
+        amount = sum((share for _, share in parts), ZERO)
+        if amount < provider.minimum:
+            raise PaymentRefused(f"Le paiement en ligne commence à {euros(provider.minimum)}.")
+        if amount > provider.maximum:
+            raise PaymentRefused(
+                f"Le paiement en ligne s'arrête à {euros(provider.maximum)} : payez en deux fois."
+            )
+        payment = OnlinePayment.objects.create(
+            reference=_reference(at),
+            household=household,
+            provider=provider.name,
+            amount=amount,
+            email=by.email if by else "",
+            started_by=by,
+            started_at=at,
+            expires_at=at + timedelta(hours=1),
+        )
+        OnlinePaymentInvoice.objects.bulk_create(
+            OnlinePaymentInvoice(online_payment=payment, invoice=invoice, amount=share)
+            for invoice, share in parts
+        )
+    return _open(provider, payment, at)
+
+
+def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[tuple[Invoice, Decimal]]:
+    """The invoices and what of each is paid; the caller holds the household's lock."""
+    found = {invoice.pk: invoice for invoice in Invoice.objects.with_balance().filter(household=household)}
+    if not wanted:
+        raise PaymentRefused("Choisissez au moins une facture.")
+    if set(wanted) - set(found):
+        raise PaymentRefused("Une de ces factures n'est pas la vôtre.")
+    open_part = (
+        OnlinePaymentInvoice.objects.filter(invoice__in=wanted, online_payment__state__in=ONLINE_OPEN)
+        .select_related("online_payment")
+        .first()
+    )
+    if open_part is not None:
+        raise UnderWay(open_part.online_payment)
+    debited = set(
+        Debit.objects.filter(invoice__in=wanted, payment__state=PaymentState.PENDING).values_list(
+            "invoice", flat=True
+        )
+    )
+    in_parts = BillingSettings.current().part_payment
+    parts = []
+    for pk, asked in wanted.items():
+        invoice = found[pk]
+        if invoice.left <= 0:
+            raise PaymentRefused(f"La facture n° {invoice.number} n'est plus à payer.")
+        if pk in debited:
+            raise PaymentRefused(
+                f"La facture n° {invoice.number} est déjà confiée à la banque pour prélèvement."
+            )
+        share = invoice.left if asked is None else asked
+        if share != invoice.left and not in_parts:
+            raise PaymentRefused("Votre mairie demande de payer chaque facture en entier.")
+        if share <= 0 or share != share.quantize(ZERO) or share > invoice.left:
+            raise PaymentRefused(
+                f"Sur la facture n° {invoice.number}, payez entre 0,01 € et {euros(invoice.left)}."
+            )
+        parts.append((invoice, share))
+    return parts
+
+
+def _open(provider: Provider, payment: OnlinePayment, at: datetime) -> OnlinePayment:
+    """Asks for the page. When that fails nobody has its address, so nobody can pay there: it is abandoned."""
+    order = _order(payment)
+    try:
+        opened = provider.open(order)
+    except (ProviderDown, ProviderRefused) as error:
+        logger.warning("Payment page not opened: %s", error)
+        with transaction.atomic():
+            _lock([payment.household_id])
+            OnlinePayment.objects.filter(pk=payment.pk, state=OnlineState.STARTED).update(
+                state=OnlineState.CANCELLED, settled_at=at
+            )
+            _note(payment, Kind.START, f"La page ne s'est pas ouverte : {error}", at)
+        if isinstance(error, ProviderRefused):
+            raise PaymentRefused(f"{error} Rien n'a été débité.") from error
+        raise PaymentRefused(
+            "Le service de paiement ne répond pas. Rien n'a été débité : réessayez dans quelques minutes."
+        ) from error
+    return _opened(payment, opened, at)
+
+
+def _opened(payment: OnlinePayment, opened: Opened, at: datetime) -> OnlinePayment:
+    with transaction.atomic():
+        _lock([payment.household_id])
+        payment.provider_reference = opened.provider_reference
+        payment.url, payment.expires_at = opened.url, opened.expires_at
+        payment.save(update_fields=["provider_reference", "url", "expires_at"])
+        _note(payment, Kind.START, "Page de paiement ouverte.", at, raw=opened.raw)
+        transaction.on_commit(
+            partial(_look_at, payment.pk, opened.expires_at + LOOK_AFTER_THE_END), robust=True
+        )
+    payment.refresh_from_db()
+    return payment
+
+
+def _look_at(payment_id: int, moment: datetime) -> None:
+    """Has the worker ask about a payment later; where tasks cannot wait, `reconcile_payments` does."""
+    if look_again.get_backend().supports_defer:
+        look_again.using(run_after=moment).enqueue(payment_id)
+
+
+@task()
+def look_again(payment_id: int) -> None:
+    """Asks about a payment whose page has expired, or whose bank takes its time, until it is answered."""
+    payment = OnlinePayment.objects.get(pk=payment_id)
+    if not payment.is_open:
+        return
+    now = timezone.now()
+    try:
+        check(payment, at=now)
+    except (ProviderDown, ProviderRefused) as error:
+        logger.warning("A payment was not answered: %s", error)
+    if payment.is_open and not payment.trouble:
+        _look_at(payment.pk, now + LOOK_EVERY)
+
+
+def _order(payment: OnlinePayment) -> Order:
+    portal = settings.PORTAL_URL.rstrip("/")
+    return Order(
+        reference=payment.reference,
+        items=[
+            Item(f"Facture n° {part.invoice.number}", part.amount, part.invoice.number)
+            for part in payment.parts.select_related("invoice")
+        ],
+        email=payment.email,
+        started_at=payment.started_at,
+        return_url=portal + reverse("billing:payment_return", args=[payment.reference]),
+        notify_url=portal + reverse("billing:payment_notification", args=[payment.provider]),
+    )
+
+
+def _reference(at: datetime) -> str:
+    return f"P{timezone.localtime(at):%y}" + "".join(secrets.choice(LETTERS) for _ in range(13))

@@ -1,0 +1,177 @@
+"""What a presence costs, and why. Pure: values in, value out; no database, no clock.
+
+Amounts are euros as `Decimal`, rounded half up to the tariff's rounding step (the cent) where a price is
+formed, so that quantity × unit price on an invoice is exactly its total. Quotients are euros with cents.
+
+A tariff holds bands (a flat price is one band without limits) or effort rates, and modifiers. A price is
+formed in this order: column and band (rank, number of children, school level, residence, PAI, adult may
+choose them), the price found there, the modifiers of the price in the order of `When`, the quantity.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from itertools import pairwise
+
+from billing.rules.pricing import (
+    CENT,
+    RANK_COLUMN,
+    ZERO,
+    Band,
+    Between,
+    Effect,
+    Kind,
+    NoQuotient,
+    Tariff,
+    _low,
+    number,
+)
+
+# A grid looked at ---------------------------------------------------------------------------------------
+
+
+class Trouble(StrEnum):
+    GAP = "gap"
+    OVERLAP = "overlap"
+    REVERSED = "reversed"
+    EMPTY = "empty"
+    START = "start"
+    END = "end"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a grid, in French, with the exact quotients concerned."""
+
+    trouble: Trouble
+    sentence: str
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+    @property
+    def forbids(self) -> bool:
+        """Whether the grid cannot be used at all (the others are warnings)."""
+        return self.trouble in (Trouble.EMPTY, Trouble.REVERSED, Trouble.MISSING)
+
+
+def to_check(tariff: Tariff) -> list[Problem]:
+    """What an agent should look at in a tariff: its grid, its rates, and the columns and bands it names."""
+    return [*_grid_to_check(tariff), *_names_to_check(tariff)]
+
+
+def _grid_to_check(tariff: Tariff) -> list[Problem]:
+    if tariff.kind is Kind.BANDS:
+        return problems(tariff.bands, tariff.between)
+    if tariff.kind is Kind.FLAT:
+        if len(tariff.bands) == 1:
+            return []
+        trouble = Trouble.OVERLAP if tariff.bands else Trouble.EMPTY
+        return [Problem(trouble, "Un prix unique a une seule ligne, sans bornes.")]
+    if not tariff.rates:
+        return [Problem(Trouble.EMPTY, "Ce tarif n'a pas encore de taux.")]
+    line = "Un tarif progressif a un plancher, un plafond, et le quotient de chacun."
+    return [
+        Problem(Trouble.MISSING, line)
+        for rate in tariff.rates
+        if {rate.low, rate.high} != {None} and None in (rate.low, rate.high, rate.floor, rate.ceiling)
+    ]
+
+
+def _names_to_check(tariff: Tariff) -> list[Problem]:
+    columns = tariff.columns
+    taken = [one.column for one in tariff.modifiers if one.effect is Effect.COLUMN]
+    scopes = [column for one in tariff.modifiers for column in one.columns]
+    found = [
+        Problem(Trouble.UNKNOWN, f"La grille n'a pas la colonne « {column} » d'une règle particulière.")
+        for column in dict.fromkeys([*taken, *scopes])
+        if columns and "" not in columns and column not in columns and not RANK_COLUMN.fullmatch(column)
+    ]
+    named = {band.name for band in tariff.bands}
+    if tariff.no_quotient is NoQuotient.BAND and tariff.no_quotient_band not in named:
+        text = f"La tranche « {tariff.no_quotient_band} », sans quotient, n'est pas dans la grille."
+        found.append(Problem(Trouble.UNKNOWN, text))
+    return found
+
+
+def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Problem]:
+    """Gaps, overlaps, reversed and missing limits or prices of a grid, in the order of the bands."""
+    if not bands:
+        return [Problem(Trouble.EMPTY, "La grille est vide : ajoutez au moins une tranche.")]
+    found = []
+    ordered = sorted(bands, key=_low)
+    columns = dict.fromkeys(name for band in ordered for name in band.prices)
+    for band in ordered:
+        if band.low is not None and band.high is not None and band.high < band.low:
+            found.append(
+                Problem(
+                    Trouble.REVERSED,
+                    f"La {band.label} finit avant de commencer.",
+                    band.low,
+                    band.high,
+                )
+            )
+        for column in columns:
+            if column not in band.prices:
+                where = f" dans la colonne « {column} »" if column else ""
+                found.append(
+                    Problem(
+                        Trouble.MISSING,
+                        f"La {band.label} n'a pas de prix{where}.",
+                        band.low,
+                        band.high,
+                    )
+                )
+    first, last = ordered[0], ordered[-1]
+    if first.low is not None and first.low > 0:
+        found.append(
+            Problem(
+                Trouble.START,
+                f"Aucune tranche sous {number(first.low)} : ces quotients paient la {first.label}.",
+                ZERO,
+                first.low - CENT,
+            )
+        )
+    neighbour = "du dessous" if between is Between.LOWER else "du dessus"
+    for lower, upper in pairwise(ordered):
+        low = _low(upper)
+        if lower.high is None or low <= lower.high:
+            high = upper.high if lower.high is None else lower.high
+            if upper.high is not None and high is not None:
+                high = min(high, upper.high)
+            until = f"à {number(high)}" if high is not None else "et au-delà"
+            found.append(
+                Problem(
+                    Trouble.OVERLAP,
+                    f"Deux tranches se chevauchent, de {number(max(low, ZERO))} {until} :"
+                    f" la tranche {neighbour} compte.",
+                    upper.low,
+                    high,
+                )
+            )
+        elif low - lower.high > CENT:
+            start, end = lower.high + CENT, low - CENT
+            which = f"Le quotient {number(start)} n'est" if start == end else (
+                f"Les quotients de {number(start)} à {number(end)} ne sont"
+            )  # fmt: skip
+            pays = "il paie" if start == end else "ils paient"
+            found.append(
+                Problem(
+                    Trouble.GAP,
+                    f"{which} dans aucune tranche : {pays} la tranche {neighbour}.",
+                    start,
+                    end,
+                )
+            )
+    if last.high is not None:
+        found.append(
+            Problem(
+                Trouble.END,
+                f"Aucune tranche au-dessus de {number(last.high)} : ces quotients paient la {last.label}.",
+                last.high + CENT,
+                None,
+            )
+        )
+    return found
