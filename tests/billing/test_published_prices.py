@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.town_cases import why_wrong
-from portal.reservations.management.commands.replay_towns import Command
-from portal.reservations.town_replay import Case
+from portal.conformance.price_cases import why_wrong
+from portal.conformance.replay import Case
+from portal.management.commands.replay_towns import Command
 
 CENT = Decimal("0.01")
 amounts = st.decimals("0", "30", places=2)

@@ -5,19 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from billing import published
 from billing.models import FormulaTariff, Tariff
 from billing.rules import pricing
-from portal.reservations import town_replay
-from portal.reservations.management.commands.replay_towns import Command
+from portal.conformance import published_tariffs, replay
+from portal.management.commands.replay_towns import Command
 from portal.reservations.towns import (
     fields,
     town_file,
 )
 
-TOWNS = town_replay.read(Path(__file__).parent.parent / "data" / "towns.yaml")
-COMMUNES = town_replay.read(Path(__file__).parent.parent / "data" / "communes.yaml")
-PRICE_CASES = list(town_replay.cases(TOWNS, "prices"))
+TOWNS = replay.read(Path(__file__).parent.parent / "data" / "towns.yaml")
+COMMUNES = replay.read(Path(__file__).parent.parent / "data" / "communes.yaml")
+PRICE_CASES = list(replay.cases(TOWNS, "prices"))
 
 
 @pytest.mark.django_db
@@ -27,17 +26,17 @@ def test_price_that_a_town_publishes(case):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("case", list(town_replay.cases(TOWNS, "absences")), ids=str)
+@pytest.mark.parametrize("case", list(replay.cases(TOWNS, "absences")), ids=str)
 def test_absence_that_a_town_publishes(case):
     assert case.run() is None
 
 
 @pytest.mark.django_db
 def test_invented_towns_are_decided_as_their_words_say():
-    outcomes = {str(case): Command().outcome(case) for case in town_replay.cases(COMMUNES)}
+    outcomes = {str(case): Command().outcome(case) for case in replay.cases(COMMUNES)}
     assert {case: reason for case, reason in outcomes.items() if reason} == {}
     assert len(outcomes) > 160
-    assert list(town_replay.remarks(COMMUNES)) == []
+    assert list(replay.remarks(COMMUNES)) == []
 
 
 REPAS = {"id": "repas", "type": "flat", "price": "4.00"}
@@ -47,7 +46,7 @@ EFFORT = {"id": "repas", "type": "effort"}
 
 def answers(*towns):
     """Why each case of these towns fails, or None."""
-    return [Command().outcome(case) for case in town_replay.cases({"towns": towns})]
+    return [Command().outcome(case) for case in replay.cases({"towns": towns})]
 
 
 def answer(row, /, **case):
@@ -119,7 +118,7 @@ def test_two_grids_of_one_name_may_follow_each_other_but_not_hold_together():
 def test_words_without_effect_leave_the_other_cases_alone_and_are_to_be_looked_at():
     town = {"id": "ici", "tariffs": [REPAS | {"late": "environ 50 %"}]}
     assert answers(town | {"worked_prices": [{"tariff": "repas", "expect": "4.00"}]}) == [None]
-    [remark] = town_replay.remarks({"towns": [town]})
+    [remark] = replay.remarks({"towns": [town]})
     assert remark.text.startswith("tariffs › repas › late : « environ 50 % » reste sans effet")
 
 
@@ -127,7 +126,7 @@ def test_words_without_effect_leave_the_other_cases_alone_and_are_to_be_looked_a
 def test_bands_that_overlap_are_to_be_looked_at():
     bands = [{"min": "0", "max": "500", "price": "1"}, {"min": "400", "max": None, "price": "2"}]
     town = {"id": "ici", "tariffs": [BANDS | {"bands": bands}]}
-    assert [remark.text for remark in town_replay.remarks({"towns": [town]})] == [
+    assert [remark.text for remark in replay.remarks({"towns": [town]})] == [
         "tariffs › repas : Deux tranches se chevauchent, de 400 à 500 : la tranche du dessous compte."
     ]
 
@@ -161,7 +160,7 @@ def test_the_words_of_a_rule_of_absences(said, billed):
 def test_every_published_tariff_survives_the_town_file(canteen):
     for town in [*TOWNS["towns"], *COMMUNES["towns"]]:
         for place, row in enumerate(town.get("tariffs") or []):
-            tariff = published.write(row, f"{town['id']}-{place}".replace("_", "-"))
+            tariff = published_tariffs.write(row, f"{town['id']}-{place}".replace("_", "-"))
             if place == 0:
                 FormulaTariff.objects.create(formula=canteen.formula, tariff=tariff, audience="resident")
     rules = {tariff.code: tariff.rule() for tariff in Tariff.objects.with_rules()}

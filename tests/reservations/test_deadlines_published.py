@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from portal.conformance.deadline_cases import why_wrong
+from portal.conformance.replay import Case
+from portal.conformance.values import ENGLISH_DAYS
+from portal.management.commands.replay_towns import Command
 from portal.reservations.days.holiday_proposals import public_holidays
-from portal.reservations.management.commands.replay_towns import Command
-from portal.reservations.town_cases import why_wrong
-from portal.reservations.town_replay import Case
-from portal.reservations.town_values import ENGLISH_DAYS
 
 ONE_DAY = timedelta(days=1)
 HOLIDAYS = {row.first for year in (2025, 2026, 2027) for row in public_holidays(year, "metropole")}

@@ -8,11 +8,16 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from portal.reservations import town_replay
-from portal.reservations.management.commands import replay_towns
+from portal.conformance import replay as town_replay
+from portal.conformance.replay import Case
+from portal.conformance.values import (
+    Unreadable,
+    read_moment,
+    read_time,
+    read_weekday,
+)
+from portal.management.commands import replay_towns
 from portal.reservations.models import DeadlineRule
-from portal.reservations.town_replay import Case
-from portal.reservations.town_values import Unreadable, read_moment, read_time, read_weekday
 from tests.factories import paris
 
 TOWNS = Path(__file__).parents[1] / "data" / "towns.yaml"

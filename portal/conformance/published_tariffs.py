@@ -17,7 +17,7 @@ from django.db import models
 
 from billing.models import Tariff, TariffBand, TariffModifier, TariffRate, price_text
 from billing.rules import absences, pricing
-from portal.reservations.town_values import (
+from portal.conformance.values import (
     Unreadable,
     first_of,
     listed,

@@ -18,7 +18,7 @@ from django.utils.module_loading import autodiscover_modules
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from portal.reservations.town_values import Unreadable
+from portal.conformance.values import Unreadable
 
 Document = Mapping[str, Any]
 LIST_EXPECTED = "Une liste de lignes qui commencent par « - » est attendue ici."

@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.test.utils import setup_databases, teardown_databases
 
-from portal.reservations import town_replay
-from portal.reservations.town_replay import Case
-from portal.reservations.town_values import Unreadable
+from portal.conformance import replay
+from portal.conformance.replay import Case
+from portal.conformance.values import Unreadable
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            document = town_replay.read(options["file"])
+            document = replay.read(options["file"])
         except OSError as error:
             raise CommandError(f"{options['file']} ne peut pas être lu : {error.strerror}.") from error
         except Unreadable as error:
@@ -31,14 +31,14 @@ class Command(BaseCommand):
         try:
             failures = passed = 0
             told = set()
-            for case in town_replay.cases(document, options["only"]):
+            for case in replay.cases(document, options["only"]):
                 if reason := self.outcome(case):
                     failures += 1
                     told.add((case.town, reason))
                     self.stdout.write(f"FAILED {case}: {reason}")
                 else:
                     passed += 1
-            for remark in () if options["only"] else town_replay.remarks(document):
+            for remark in () if options["only"] else replay.remarks(document):
                 if remark not in told:
                     self.stdout.write(f"À voir : {remark}")
         finally:

@@ -12,6 +12,29 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from portal import town as town_module
+from portal.conformance.replay import (
+    Case,
+    Document,
+    name_of,
+    register,
+    rows,
+    unreadable_rows,
+    worked,
+)
+from portal.conformance.values import (
+    LAST_MINUTE,
+    Unreadable,
+    first_of,
+    listed,
+    plain,
+    read_day,
+    read_flag,
+    read_moment,
+    read_number,
+    read_time,
+    read_weekday,
+    within,
+)
 from portal.french.weekdays import mask_of
 from portal.models import Town
 from portal.reservations.days.calendars import OpenDays
@@ -31,21 +54,6 @@ from portal.reservations.models import (
     Establishment,
     PublicHoliday,
     SchoolHoliday,
-)
-from portal.reservations.town_replay import Case, Document, name_of, register, rows, unreadable_rows, worked
-from portal.reservations.town_values import (
-    LAST_MINUTE,
-    Unreadable,
-    first_of,
-    listed,
-    plain,
-    read_day,
-    read_flag,
-    read_moment,
-    read_number,
-    read_time,
-    read_weekday,
-    within,
 )
 
 Audience = DeadlineWindow.Audience

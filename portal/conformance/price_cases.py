@@ -9,7 +9,6 @@ from typing import Any
 
 from django.utils.text import slugify
 
-from billing import published
 from billing.models import AbsencePolicy, FormulaTariff, TariffBand
 from billing.prices.books import PriceBook
 from billing.rules import (
@@ -17,9 +16,17 @@ from billing.rules import (
     pricing,
     tariff_checks,
 )
-from portal.reservations.models import Activity, Formula
-from portal.reservations.town_replay import Case, Document, name_of, register, rows, unreadable_rows, worked
-from portal.reservations.town_values import (
+from portal.conformance import published_tariffs
+from portal.conformance.replay import (
+    Case,
+    Document,
+    name_of,
+    register,
+    rows,
+    unreadable_rows,
+    worked,
+)
+from portal.conformance.values import (
     Unreadable,
     first_of,
     listed,
@@ -33,6 +40,7 @@ from portal.reservations.town_values import (
     read_number,
     within,
 )
+from portal.reservations.models import Activity, Formula
 
 # Towns that date nothing mean today's tariff, whatever today is.
 ANY_DAY = date(2026, 11, 23)
@@ -59,7 +67,7 @@ def why_wrong(town: Document, case: Document) -> str | None:
     formula = _formula(name_of(town))
     _offer(town, name, formula, "tarif", day)
     for place, grid in enumerate(grids):
-        for own, terms in published.own_tariffs(grid):
+        for own, terms in published_tariffs.own_tariffs(grid):
             _offer(town, own, formula, f"tarif-{place}-{own}", day, **terms)
     for place, extra in enumerate(listed(case.get("extras"))):
         # Where the supplement has the same columns (allocataires, autres), it is read in the same one.
@@ -87,7 +95,7 @@ def _offer(
 ) -> None:
     """Lets the formula be priced by the tariff of that name, in `column` where its grid has one."""
     written = [
-        published.write(grid, code=f"{slugify(prefix)}-{place}"[:80])
+        published_tariffs.write(grid, code=f"{slugify(prefix)}-{place}"[:80])
         for place, grid in enumerate(_grids(town, name))
     ]
     if sum(tariff.rule().in_force(day) for tariff in written) > 1:
@@ -120,7 +128,7 @@ def facts_of(case: Document) -> pricing.Facts:
     rank = _read(read_number, case, "rank") or 1
     return pricing.Facts(
         quotient=_read(optional_amount, case, "qf", "quotient"),
-        resident=_flag(case, "resident", default=column not in published.OUTSIDE_COLUMNS),
+        resident=_flag(case, "resident", default=column not in published_tariffs.OUTSIDE_COLUMNS),
         rank=rank,
         children=_read(read_number, case, "children", "nb_children") or rank,
         level=str(case.get("level") or ""),
@@ -139,7 +147,7 @@ def _units(case: Document) -> Decimal:
     units = _read(read_amount, case, "units", "quantity", "hours")
     minutes = _read(read_number, case, "minutes")
     if units is None and minutes is not None:
-        unit = published.UNITS.get(str(case.get("unit")), "half_hour")
+        unit = published_tariffs.UNITS.get(str(case.get("unit")), "half_hour")
         units = Decimal(pricing.started(minutes, pricing.Unit(unit)))
     return Decimal(1) if units is None else units
 
@@ -161,9 +169,9 @@ def unreadable_tariffs(town: Document) -> Iterator[str]:
 
 
 def _look_over(town: Document, row: Document) -> None:
-    grid = published.read(row)
-    published.check_words(row)
-    for own, _ in published.own_tariffs(row):
+    grid = published_tariffs.read(row)
+    published_tariffs.check_words(row)
+    for own, _ in published_tariffs.own_tariffs(row):
         _grids(town, own)
     bands = [band.rule() for band in grid.rows if isinstance(band, TariffBand)]
     for problem in tariff_checks.problems(bands) if bands else ():
@@ -183,10 +191,10 @@ def why_wrongly_billed(town: Document, case: Document) -> str | None:
     with within("absent"):
         absent = [read_day(one) for one in listed(first_of(case, "absent", "first_absence"))]
     certificate = _read(read_moment, case, "certificate")
-    reason = published.REASONS.get(plain(case.get("reason")), absences.Reason.NONE)
+    reason = published_tariffs.REASONS.get(plain(case.get("reason")), absences.Reason.NONE)
     with within("billed_days"):
         expected = read_number(case.get("billed_days"))
-    policy = AbsencePolicy.objects.create(**published.absence_policy(town.get("absences") or {}))
+    policy = AbsencePolicy.objects.create(**published_tariffs.absence_policy(town.get("absences") or {}))
     policy.refresh_from_db()
     billed = absences.billed_days(policy.rule(), absent, certificate, reason)
     return None if len(billed) == expected else f"attendu {expected} jours facturés, obtenu {len(billed)}"
@@ -198,7 +206,7 @@ register("prices", prices, unreadable_tariffs)
 def unreadable_absences(town: Document) -> Iterator[str]:
     """A sentence when the rule of absences cannot be read, with or without a case."""
     try:
-        published.absence_policy(town.get("absences") or {})
+        published_tariffs.absence_policy(town.get("absences") or {})
     except Unreadable as error:
         yield str(error)
 
