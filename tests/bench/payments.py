@@ -24,7 +24,13 @@ from billing.payments.providers.interface import (
 )
 from billing.payments.providers.stripe_checkout import StripeCheckout
 from tests.bench.engine import Measure, measure
-from tests.billing.payment_race import HOOK, configure, event, payments, race
+from tests.billing.payments.payment_race import (
+    HOOK,
+    configure,
+    event,
+    payments,
+    race,
+)
 from tests.factories import TownFactory
 from tests.fakes.stripe_server import signature
 

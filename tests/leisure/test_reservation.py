@@ -21,7 +21,7 @@ from tests.factories import (
     paris,
 )
 from tests.leisure.cast import MONDAY, MONDAY_AFTER, NEXT_WEDNESDAY, THURSDAY, TUESDAY, WEDNESDAY, fill, value
-from tests.reservations.audit import audit
+from tests.portal.reservations.audit import audit
 
 
 def planning(enrolment: Enrolment, where, query: str = "") -> str:

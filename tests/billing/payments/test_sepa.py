@@ -1,0 +1,153 @@
+"""Direct debit: the mandate, the bank's file, what it collects and what it sends back."""
+
+from datetime import date
+
+import pytest
+from django.core.exceptions import ValidationError
+from lxml import etree
+
+from billing.models import BillingSettings, Debit, DebitFile, Mandate, check_iban
+from billing.payments import (
+    events,
+    sepa,
+    starting,
+)
+from tests.billing.payments.paying_online import (
+    AT,
+    D,
+    left,
+    received,
+)
+
+NOVEMBER = date(2026, 11, 1)
+IBAN = "FR1420041010050500013M02606"  # the public example of the standard
+COLLECTED_ON = date(2026, 12, 10)
+
+
+@pytest.fixture
+def creditor(owes):
+    BillingSettings(
+        iban="FR76 3000 6000 0112 3456 7890 189", bic="AGRIFRPP", creditor_identifier="FR12ZZZ123456"
+    ).save()
+
+
+@pytest.fixture
+def mandate(owes):
+    return Mandate.objects.create(
+        household=owes.household,
+        rum="VILLE-000001",
+        debtor="Camille Roux",
+        iban=IBAN,
+        signed_on=date(2026, 9, 1),
+    )
+
+
+def make(**said):
+    return sepa.make(NOVEMBER, **({"collected_on": COLLECTED_ON, "by": None, "at": AT} | said))
+
+
+def later(day):
+    return AT.replace(day=day)
+
+
+@pytest.mark.parametrize("iban", [IBAN, "fr14 2004 1010 0505 0001 3M02 606", "DE89370400440532013000"])
+def test_an_iban_that_is_right(iban):
+    check_iban(iban)
+
+
+@pytest.mark.parametrize(
+    "iban", ["FR1420041010050500013M02607", "FR142004", "1234", "", "FR14 €", "FR14" + "1" * 40]
+)
+def test_an_iban_with_a_slip_is_explained(iban):
+    with pytest.raises(ValidationError):
+        check_iban(iban)
+
+
+def test_one_mandate_a_household(owes, mandate):
+    other = Mandate(household=owes.household, rum="B", debtor="X", iban=IBAN, signed_on=date(2026, 9, 2))
+    with pytest.raises(ValidationError, match="révoquez-le"):
+        other.full_clean()
+
+
+def test_an_invoice_being_debited_says_so_and_is_not_asked_for_again(creditor, mandate, owes, books_client):
+    make()
+    page = books_client.get("/factures/").content.decode()
+    assert "Sera prélevée le jeudi 10 décembre 2026" in page and "Payer en ligne" not in page
+
+
+def test_the_file_says_who_how_much_and_since_when(creditor, mandate, owes, waits):
+    document = etree.fromstring(make().content.encode())
+
+    def said(name):
+        return [one.text for one in document.iter(f"{{*}}{name}")]
+
+    assert etree.QName(document).namespace == "urn:iso:std:iso:20022:tech:xsd:pain.008.001.02"
+    assert said("InstdAmt") == ["12.80"]
+    assert said("MndtId") == ["VILLE-000001"]
+    assert said("DtOfSgntr") == ["2026-09-01"]
+    assert said("ReqdColltnDt") == ["2026-12-10"]
+    assert said("SeqTp") == ["FRST"]
+    assert said("CtrlSum") == ["12.80", "12.80"]
+    assert IBAN in said("IBAN")
+
+
+def test_a_family_is_not_asked_to_pay_what_will_be_debited(creditor, mandate, owes, books_client, settings):
+    settings.PAYMENT_PROVIDER = "demo"
+    make()
+    page = books_client.get("/factures/regler/").content.decode()
+    assert "Sera prélevée le jeudi 10 décembre 2026" in page
+    assert 'type="checkbox"' not in page and "Suivant" not in page
+
+
+def test_collected_pays_once(creditor, mandate, owes):
+    file = make()
+    assert left(owes.household) == [D("12.80")]
+    with pytest.raises(sepa.DebitRefused, match="pas encore passée"):
+        sepa.collected(file, by=None, at=AT)
+    assert [sepa.collected(file, by=None, at=later(11)) for _ in range(2)] == [1, 0]
+    assert left(owes.household) == [0]
+
+
+@pytest.mark.parametrize("counted", [False, True], ids=["before it counted", "after it counted"])
+def test_sent_back_the_invoice_is_to_pay_again_once(creditor, mandate, owes, counted):
+    file = make()
+    if counted:
+        sepa.collected(file, by=None, at=later(11))
+    (debit,) = file.debits.all()
+    for _ in range(2):
+        sepa.returned(
+            debit, on=date(2026, 12, 14), reason="AM04 provision insuffisante", by=None, at=later(14)
+        )
+    assert left(owes.household) == [D("12.80")]
+    assert sum(received(owes.household)) == (0 if counted else D("12.80"))
+    assert sepa.due(NOVEMBER)
+
+
+def test_neither_debited_twice_nor_paid_online_meanwhile(creditor, mandate, owes, settings):
+    settings.PAYMENT_PROVIDER = "demo"
+    make()
+    with pytest.raises(sepa.DebitRefused, match="Aucune facture"):
+        make()
+    (unpaid,) = starting.to_pay(owes.household)
+    with pytest.raises(events.PaymentRefused, match="prélèvement"):
+        starting.start(owes.household, {unpaid.pk: None}, by=owes.user, at=AT)
+
+
+def test_not_debited_while_it_is_paid_online(creditor, mandate, owes, settings):
+    settings.PAYMENT_PROVIDER = "demo"
+    (unpaid,) = starting.to_pay(owes.household)
+    starting.start(owes.household, {unpaid.pk: None}, by=owes.user, at=AT)
+    with pytest.raises(sepa.DebitRefused, match="Aucune facture"):
+        make()
+
+
+def test_what_is_missing_is_named_and_nothing_written(mandate, owes):
+    with pytest.raises(sepa.DebitRefused, match="identifiant créancier"):
+        make()
+    assert not DebitFile.objects.exists()
+    assert not Debit.objects.exists()
+
+
+def test_a_date_too_near_is_refused(creditor, mandate):
+    with pytest.raises(sepa.DebitRefused, match="2 jours avant"):
+        make(collected_on=date(2026, 12, 2))

@@ -1,0 +1,132 @@
+"""What the kitchen has to cook."""
+
+import csv
+import io
+from datetime import date
+
+import pytest
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from catering import kitchen
+from catering.models import Diet
+from portal.reservations.days.calendars import week_of
+from portal.reservations.models import Slot
+from tests.conftest import enrolled, family
+from tests.desk_cast import (
+    FRIDAY,
+    THURSDAY,
+)
+from tests.factories import BookingFactory, DietFactory, EnrolmentFactory, HealthFactory, SchoolClassFactory
+
+PAGE = "admin:catering_kitchen"
+
+
+@pytest.fixture
+def eaters(asks, books, waits, canteen):
+    """Lina eats on Thursday and Friday, Noé, without pork, on Thursday; a third family only waits."""
+    waits.enrolment.diet_choice.diet = DietFactory(name="Sans porc")
+    waits.enrolment.diet_choice.save()
+    asks(books, THURSDAY, FRIDAY, on_request=False)
+    asks(waits, THURSDAY, on_request=False)
+    return books, waits
+
+
+def counts_of(group: kitchen.KitchenCounts) -> dict:
+    return dict(group.meals)
+
+
+def test_meals_are_counted_by_class_and_diet(eaters, canteen):
+    found = kitchen.expected(canteen.restaurant, [THURSDAY, FRIDAY])
+    ce1 = kitchen.Group("École des Tilleuls", "CE1")
+    assert counts_of(found) == {
+        (THURSDAY, ce1, "Sans régime particulier"): 1,
+        (THURSDAY, ce1, "Sans porc"): 1,
+        (FRIDAY, ce1, "Sans régime particulier"): 1,
+    }
+    assert found.of_day(THURSDAY).total == 2
+    assert found.diets_by_day().sums == [2, 1]
+
+
+def test_who_only_waits_is_not_cooked_for(asks, books, waits, canteen):
+    Slot.objects.filter(day=THURSDAY).update(capacity=1)
+    asks(books, THURSDAY, on_request=False)
+    asks(waits, THURSDAY, on_request=False)
+    assert kitchen.expected(canteen.restaurant, [THURSDAY]).of_day(THURSDAY).total == 1
+
+
+def test_a_child_without_class_or_diet_is_still_fed(canteen, year):
+    who = family("seul", "Seul", "Ana")
+    enrolment = EnrolmentFactory(
+        household=who.household,
+        child=who.child,
+        activity=canteen.activity,
+        establishment=canteen.restaurant,
+        school_year=year,
+    )
+    BookingFactory(enrolment=enrolment, formula=canteen.formula, day=THURSDAY)
+    found = kitchen.expected(canteen.restaurant, [THURSDAY])
+    nowhere = kitchen.Group(kitchen.NO_SCHOOL, kitchen.NO_CLASS)
+    assert counts_of(found) == {(THURSDAY, nowhere, kitchen.NO_DIET): 1}
+
+
+def test_counting_costs_three_queries_for_one_family_or_ten(eaters, canteen, year, django_assert_num_queries):
+    for number in range(10):
+        pupil = SchoolClassFactory(school_year=year, name=f"CP {number}")
+        who = enrolled(family(f"f{number}", f"Famille {number}", "Sacha", pupil), canteen, year)
+        BookingFactory(enrolment=who.enrolment, formula=canteen.formula, day=THURSDAY)
+    with django_assert_num_queries(3):
+        found = kitchen.expected(canteen.restaurant, week_of(THURSDAY), with_health=True)
+    assert found.of_day(THURSDAY).total == 12
+
+
+def test_the_week_begins_on_monday():
+    assert week_of(date(2026, 11, 29))[0] == date(2026, 11, 23)
+
+
+def test_health_is_for_who_may_read_it(eaters, agent, agent_client):
+    books, _ = eaters
+    HealthFactory(child=books.child, has_pai=True, allergies="Arachides")
+    asked = {"jour": THURSDAY.isoformat()}
+    assert "Arachides" not in agent_client.get(reverse(PAGE), asked).text
+    agent.groups.add(Group.objects.get(name="Fiches sanitaires"))
+    text = agent_client.get(reverse(PAGE), asked).text
+    assert "Arachides" in text
+    assert "Roux Lina" in text
+    assert "dont PAI" in agent_client.get(reverse(PAGE), asked | {"format": "csv"}).text
+
+
+def test_the_file_holds_one_line_a_class_and_diet(eaters, agent_client):
+    answer = agent_client.get(
+        reverse(PAGE), {"jour": THURSDAY.isoformat(), "vue": "semaine", "format": "csv"}
+    )
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=";"))
+    assert rows[0] == ["jour", "restaurant", "école", "classe", "régime", "repas"]
+    assert sum(int(row[-1]) for row in rows[1:]) == 3
+
+
+def test_a_name_that_looks_like_a_formula_stays_text(eaters, agent_client):
+    Diet.objects.filter(name="Sans porc").update(name="=1+1")
+    answer = agent_client.get(reverse(PAGE), {"jour": THURSDAY.isoformat(), "format": "csv"})
+    assert "'=1+1" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"jour": "hier"}, {"restaurant": "999"}, {"restaurant": "x", "vue": "siècle"}, {"jour": "9999-99-99"}],
+)
+def test_a_wrong_choice_is_said_at_its_field(asked, canteen, agent_client):
+    page = agent_client.get(reverse(PAGE), asked)
+    assert page.status_code == 200
+    assert "errorlist" in page.text
+
+
+def test_days_beyond_any_calendar_are_refused(canteen, agent_client):
+    for day in ("0001-01-01", "9999-12-31"):
+        page = agent_client.get(reverse(PAGE), {"jour": day, "vue": "semaine"})
+        assert "Choisissez un jour entre 2000 et 2200." in page.text
+
+
+def test_without_restaurant_the_page_still_opens(agent_client):
+    assert agent_client.get(reverse(PAGE)).status_code == 200

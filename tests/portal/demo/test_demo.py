@@ -1,0 +1,378 @@
+"""The demo town keeps what it promises, whatever the day on which it is loaded."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.account.models import EmailAddress
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.db.models import Count, F, Q
+from django.test import Client, override_settings
+from django.urls import reverse
+from django.utils import timezone
+
+from billing.documents import yearly
+from billing.models import Debit, Invoice, Mandate, OnlinePayment
+from catering.models import Dish, Menu
+from families.models import Child, Custody, FamilyQuotient, Household, User
+from portal import town
+from portal.demo import loading
+from portal.demo.factories import PASSWORD
+from portal.french import dates
+from portal.models import Town
+from portal.reservations.days.calendars import OpenDays
+from portal.reservations.days.deadline_book import DeadlineBook
+from portal.reservations.deadlines.decisions import (
+    Standing,
+    decide,
+)
+from portal.reservations.models import (
+    Activity,
+    Booking,
+    Closure,
+    Enrolment,
+    Establishment,
+    PublicHoliday,
+    Reservation,
+    SchoolHoliday,
+    SchoolYear,
+    Slot,
+)
+from portal.reservations.states import HOLDING, Action, BookingState, EnrolmentState, ReservationState
+from tests.conftest import NOW
+from tests.factories import HouseholdFactory, paris
+from tests.portal.reservations.audit import audit
+
+LOGINS = ["parent", "voisin", "famille0003", "famille0004", "agent", "regie"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def media_apart(tmp_path_factory: Any) -> Iterator[None]:
+    """The crests go where the tests end."""
+    with override_settings(MEDIA_ROOT=tmp_path_factory.mktemp("media")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def demo(django_db_setup: None, django_db_blocker: Any, media_apart: None) -> Iterator[loading.Demo]:
+    """The demo of 60 households, loaded once for all tests here, all at NOW."""
+    with django_db_blocker.unblock(), transaction.atomic(), time_machine.travel(NOW, tick=False):
+        yield loading.load(60, at=NOW)
+        transaction.set_rollback(True)
+    town.forget()
+
+
+def household_of(login: str) -> Household:
+    return Household.objects.get(guardians__user__username=login)
+
+
+# The books --------------------------------------------------------------------------------------------
+
+
+def test_places_taken_are_those_of_the_bookings(demo: loading.Demo):
+    audit()
+
+
+def test_every_booking_is_of_its_household_and_its_enrolment(demo: loading.Demo):
+    assert not Booking.objects.exclude(
+        household=F("enrolment__household"),
+        child=F("enrolment__child"),
+        activity=F("enrolment__activity"),
+        establishment=F("enrolment__establishment"),
+    ).exists()
+    assert not Booking.objects.exclude(enrolment__state=EnrolmentState.ACCEPTED).exists()
+    assert not Enrolment.objects.exclude(child__custodies__household=F("household")).exists()
+    assert not Reservation.objects.filter(lines=None).exists()
+
+
+def test_nobody_is_booked_on_a_closed_day(demo: loading.Demo):
+    activity = Activity.objects.get(code="restauration-scolaire")
+    for restaurant in activity.establishments.all():
+        days = set(Booking.objects.filter(establishment=restaurant).values_list("day", flat=True))
+        calendar = OpenDays.load(activity, restaurant, min(days), max(days))
+        assert [day for day in days if not calendar.is_open(day)] == []
+
+
+def test_nothing_was_recorded_in_the_future(demo: loading.Demo):
+    assert not Reservation.objects.filter(Q(touched_at__gt=NOW) | Q(submitted_at__gt=NOW)).exists()
+    assert not Booking.objects.filter(Q(changed_at__gt=NOW) | Q(events__at__gt=NOW)).exists()
+    cancels = Booking.objects.filter(state=BookingState.CANCELLED)
+    assert cancels.exists()
+    assert not cancels.filter(changed_at__lte=F("reservation__submitted_at")).exists()
+
+
+# Logins -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_everybody_logs_in_by_name_and_by_mail(demo: loading.Demo, login: str):
+    for name in (login, f"{login}@example.org"):
+        client = Client()
+        client.post(reverse("account_login"), {"login": name, "password": PASSWORD})
+        assert client.session["_auth_user_id"] == str(User.objects.get(username=login).pk)
+
+
+def test_every_address_is_verified(demo: loading.Demo):
+    verified = EmailAddress.objects.filter(verified=True, primary=True, email=F("user__email"))
+    assert verified.count() == User.objects.count()
+
+
+def test_one_hash_serves_all(demo: loading.Demo):
+    assert User.objects.values("password").distinct().count() == 1
+
+
+def test_staff_are_in_their_groups(demo: loading.Demo):
+    staff = User.objects.filter(is_staff=True).order_by("username")
+    assert list(staff.values_list("username", "groups__name")) == [("agent", "Agent"), ("regie", "Régie")]
+    assert not User.objects.filter(is_superuser=True).exists()
+
+
+def test_parent_has_two_children_at_the_canteen_and_one_without_enrolment(demo: loading.Demo):
+    home = household_of("parent")
+    children = Child.objects.filter(households=home)
+    eating = Enrolment.objects.filter(activity__service="catering")
+    states = [list(eating.filter(child=child).values_list("state", flat=True)) for child in children]
+    assert sorted(states) == [[], ["accepted"], ["accepted"]]
+    assert home.reservations.filter(state=ReservationState.ACCEPTED).count() >= 3
+    assert not home.reservations.drafts().exists()
+    for child in children:
+        assert 2 <= child.age_on(NOW.date()) <= 11
+        assert child.schoolings.count() == 1
+
+
+def test_neighbour_is_another_household(demo: loading.Demo):
+    assert household_of("voisin") != household_of("parent")
+    assert household_of("voisin").enrolments.accepted().exists()
+
+
+def test_one_child_lives_in_two_households_each_with_its_own_bookings(demo: loading.Demo):
+    child = Child.objects.annotate(homes=Count("custodies")).get(homes=2)
+    homes = [custody.household for custody in Custody.objects.filter(child=child)]
+    assert {home.pk for home in homes} == {household_of("voisin").pk, household_of("famille0003").pk}
+    weeks = [{day.isocalendar().week % 2 for day in each.values_list("day", flat=True)} for each in
+             (home.bookings.filter(child=child) for home in homes)]  # fmt: skip
+    assert sorted(map(sorted, weeks)) == [[0], [1]]
+
+
+# The promised days ------------------------------------------------------------------------------------
+
+
+def promised_slots(demo: loading.Demo) -> tuple[Slot, Slot]:
+    at = Slot.objects.filter(establishment=demo.promised.restaurant, activity__service="catering")
+    return at.get(day=demo.promised.full), at.get(day=demo.promised.three_left)
+
+
+def check_promises(demo: loading.Demo, at: datetime) -> None:
+    """The two days are to come, open to reservation, free for `parent` and `voisin`; one is full."""
+    full, three_left = promised_slots(demo)
+    assert full.places_left == 0
+    assert three_left.places_left == 3
+    waiting = Booking.objects.waiting().filter(establishment=full.establishment, day=full.day)
+    assert waiting.count() >= 2
+    assert all(booking.waiting_since for booking in waiting)
+    activity = full.activity
+    calendar = OpenDays.load(activity, full.establishment, full.day, three_left.day)
+    period = activity.periods.get(starts_on__lte=full.day, ends_on__gte=three_left.day)
+    enrolled = household_of("parent").enrolments.accepted().filter(activity=activity)
+    assert enrolled.filter(school_year=period.school_year).count() == 2
+    policy = DeadlineBook.for_activity(activity, period).policy(activity.formulas.get().pk, Action.BOOK)
+    for day in (full.day, three_left.day):
+        assert day > timezone.localdate(at)
+        assert decide(policy, day, at, calendar).standing is Standing.ON_TIME
+        for login in ("parent", "voisin"):
+            assert not household_of(login).bookings.filter(activity=activity, day=day).exists()
+
+
+def test_one_day_is_full_with_a_waiting_list_and_one_has_three_places_left(demo: loading.Demo):
+    check_promises(demo, NOW)
+
+
+# Leisure ----------------------------------------------------------------------------------------------
+
+
+def check_leisure(at: datetime) -> None:
+    """The next two holidays are open, one week is full and waited for, `parent` has one of each."""
+    today = timezone.localdate(at)
+    holidays = Activity.objects.get(code="vacances")
+    centre = holidays.establishments.get()
+    rules = DeadlineBook.for_activity
+    open_now = []
+    for period in holidays.periods.filter(starts_on__gt=today).order_by("starts_on"):
+        slot = Slot.objects.filter(activity=holidays, day__range=(period.starts_on, period.ends_on)).first()
+        if slot is not None:
+            policy = rules(holidays, period).policy(None, Action.BOOK)
+            calendar = OpenDays.load(holidays, centre, period.starts_on, period.ends_on)
+            if decide(policy, slot.day, at, calendar).standing is Standing.ON_TIME:
+                open_now.append(period)
+    assert len(open_now) >= 2
+    first = Slot.objects.filter(activity=holidays, day__gte=open_now[0].starts_on).order_by("day")
+    week = [slot for slot in first if slot.day.isocalendar()[:2] == first[0].day.isocalendar()[:2]]
+    assert all(slot.places_left == 0 for slot in week)
+    assert Booking.objects.waiting().filter(activity=holidays, day=week[0].day).count() == 4
+    mine = Reservation.objects.filter(
+        household=household_of("parent"), enrolment__activity__service="leisure"
+    ).values_list("state", flat=True)
+    assert {ReservationState.PENDING} <= set(mine)
+
+
+def test_leisure_is_open_full_and_waited_for(demo: loading.Demo):
+    check_leisure(NOW)
+    mine = household_of("parent").reservations.filter(enrolment__activity__service="leisure")
+    assert set(mine.values_list("state", flat=True)) == {"accepted", "pending"}
+
+
+# The town ---------------------------------------------------------------------------------------------
+
+
+def test_the_town_has_its_places_and_its_crest(demo: loading.Demo):
+    kinds = dict(Establishment.objects.values_list("kind").annotate(number=Count("pk")).order_by())
+    assert kinds == {"school": 3, "restaurant": 2, "centre": 1}
+    with Town.objects.get().crest.open() as crest:
+        drawing = crest.read()
+    assert drawing.startswith(b"<svg")
+    assert len(drawing) < 5000
+
+
+def test_a_year_with_its_holidays_and_closures_around_today(demo: loading.Demo):
+    today = NOW.date()
+    assert SchoolYear.objects.filter(starts_on__lte=today, ends_on__gte=today).count() == 1
+    assert SchoolHoliday.objects.filter(starts_on__gt=today).exists()
+    assert PublicHoliday.objects.filter(day=date(2026, 11, 11)).exists()
+    assert Closure.objects.filter(ends_on__lt=today).exists()
+    assert Closure.objects.filter(starts_on__gt=today).count() >= 2
+
+
+def test_lists_look_like_real_life(demo: loading.Demo):
+    today = NOW.date()
+    bookings = Booking.objects.filter(state__in=HOLDING)
+    assert bookings.filter(day__lt=today).count() > 1000
+    assert bookings.filter(day__gt=today).count() > 300
+    assert set(Enrolment.objects.values_list("state", flat=True)) >= {"accepted", "requested"}
+    assert set(Reservation.objects.values_list("state", flat=True)) >= {"accepted", "pending", "draft"}
+    assert Household.objects.filter(state=Household.State.REQUESTED).exists()
+    quotients = FamilyQuotient.objects.values("value").distinct().count()
+    assert quotients > 30
+    assert Slot.objects.filter(day__lt=today).exists()
+    assert Slot.objects.filter(day__gt=today + timedelta(days=150)).exists()
+
+
+def test_parent_has_a_tax_certificate_of_last_year_and_a_provisional_one(demo: loading.Demo):
+    assert yearly.years() == [NOW.year, NOW.year - 1]
+    household = household_of("parent")
+    for year in yearly.years():
+        (found,) = yearly.certificates([household], year)
+        assert found.total > 0, year
+    assert yearly.households_of(NOW.year - 1).count() > 5
+
+
+def test_families_have_paid_online_in_every_way_it_may_end(demo: loading.Demo):
+    def story(login: str) -> list[tuple[str, bool]]:
+        """State by state, and whether it was about the last invoice."""
+        household = household_of(login)
+        newest = household.invoices.latest("month")
+        paid = household.online_payments.order_by("started_at", "pk")
+        return [(one.state, one.parts.get().invoice == newest) for one in paid]
+
+    assert story("parent")[-3:] == [("validated", False), ("refused", True), ("cancelled", True)]
+    assert story("voisin")[-3:] == [("refused", False), ("refunded", False), ("pending", True)]
+    (due,) = Invoice.objects.with_balance().filter(household=household_of("parent"), left__gt=0)
+    assert due == household_of("parent").invoices.latest("month")
+    assert not OnlinePayment.objects.exclude(trouble="").exists()
+    assert not OnlinePayment.objects.filter(settled_at__gt=NOW).exists()
+    assert not Invoice.objects.with_balance().filter(left__lt=0).exists()
+
+
+def test_some_families_are_debited(demo: loading.Demo):
+    assert Mandate.objects.filter(revoked_on=None).count() == 3
+    assert set(Debit.objects.values_list("payment__state", flat=True)) == {"pending", "validated"}
+    assert Debit.objects.exclude(returned_on=None).exists()
+
+
+def test_both_restaurants_have_menus_with_allergens(demo: loading.Demo):
+    today = NOW.date()
+    for restaurant in Establishment.objects.filter(kind="restaurant"):
+        days = set(Menu.objects.filter(restaurant=restaurant).values_list("day", flat=True))
+        assert min(days) < today < max(days)
+    dishes = Dish.objects.values("name").distinct().count()
+    assert dishes >= 25
+    assert Dish.objects.exclude(allergens=[]).exists()
+    assert not Menu.objects.annotate(served=Count("dishes")).exclude(served=5).exists()
+
+
+# Any day, any size ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        paris(2025, 9, 2, 7),
+        paris(2026, 1, 2, 12),
+        paris(2026, 6, 30, 18),
+        paris(2026, 8, 10, 9),
+        paris(2027, 7, 2, 9),
+        paris(2028, 2, 29, 23, 59),
+        paris(2028, 6, 29, 9),
+        paris(2030, 11, 18, 9),
+    ],
+    ids=lambda at: f"{at:%Y-%m-%d}",
+)
+def test_promises_hold_on_any_day_of_the_year(db: None, at: datetime):
+    with time_machine.travel(at, tick=False):
+        demo = loading.load(10, at=at)
+        audit()
+        check_promises(demo, at)
+        check_leisure(at)
+
+
+def test_the_same_people_come_every_time(db: None):
+    def names() -> list[tuple[str, ...]]:
+        with transaction.atomic():
+            loading.load(10, at=NOW)
+            found = list(Child.objects.order_by("pk").values_list("first_name", "last_name", "birth_date"))
+            transaction.set_rollback(True)
+        return found
+
+    assert names() == names()
+
+
+@pytest.mark.parametrize("provider", ["", "stripe"])
+def test_only_the_demonstration_bank_is_asked(db: None, settings: Any, provider: str):
+    settings.PAYMENT_PROVIDER = provider
+    with time_machine.travel(NOW, tick=False):
+        loading.load(10, at=NOW)
+    assert Invoice.objects.exists() and not OnlinePayment.objects.exists()
+
+
+# The command ------------------------------------------------------------------------------------------
+
+
+def test_the_command_says_which_days_are_full_and_how_to_log_in(now: datetime, db: None):
+    out = StringIO()
+    call_command("load_demo", households=10, stdout=out)
+    said = out.getvalue()
+    full = Slot.objects.get(capacity=F("taken"), day__gt=now.date(), activity__service="catering")
+    assert f"{dates.day(full.day)} est complet, avec une liste d'attente" in said
+    assert "il reste trois places" in said
+    assert all(login in said for login in ("parent", "voisin", "famille0003", "agent", "regie", PASSWORD))
+
+
+def test_the_command_refuses_a_portal_in_service(db: None, settings: Any):
+    settings.DEMO = False
+    with pytest.raises(CommandError, match="jamais sur un portail en service"):
+        call_command("load_demo")
+
+
+def test_the_command_refuses_a_base_with_households(db: None):
+    HouseholdFactory()
+    with pytest.raises(CommandError, match="contient déjà des foyers"):
+        call_command("load_demo")
+    assert not Establishment.objects.exists()
+
+
+def test_the_command_refuses_a_town_too_small(db: None):
+    with pytest.raises(CommandError, match="au moins 10 foyers"):
+        call_command("load_demo", households=2)

@@ -1,0 +1,133 @@
+"""Whatever families and the town hall do, in whatever order: places and bookings agree, nobody overbooks."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from portal.reservations.acts import (
+    booking,
+    opening,
+    reservation_drafts,
+)
+from portal.reservations.acts.opening import TooManyTaken
+from portal.reservations.acts.refusals import (
+    Choice,
+    PlacesLost,
+)
+from portal.reservations.models import Activity, Booking, Reservation, ReservationLine, Slot
+from portal.reservations.states import Outcome
+from tests.factories import ClosureFactory
+from tests.portal.reservations.audit import audit
+from tests.portal.reservations.conftest import WEDNESDAY
+
+DAYS = (WEDNESDAY, WEDNESDAY + timedelta(days=7))
+
+children = st.integers(0, 3)
+days = st.integers(0, len(DAYS) - 1)
+formulas = st.sampled_from(["morning", "afternoon", "whole"])
+ticks = st.lists(st.tuples(days, formulas), min_size=1, max_size=4, unique=True)
+
+act = st.one_of(
+    st.tuples(st.just("submit"), children, ticks, ticks, st.booleans()),
+    st.tuples(st.just("submit"), children, ticks, ticks, st.booleans()),
+    st.tuples(st.just("accept"), st.integers(0, 7)),
+    st.tuples(st.just("refuse"), st.integers(0, 7)),
+    st.tuples(st.just("cancel"), children, days),
+    st.tuples(st.just("close"), days),
+    st.tuples(st.just("resize"), days, st.integers(0, 3)),
+    st.tuples(st.just("processing"), st.sampled_from(["automatic", "on_request"])),
+    st.tuples(st.just("cancel_processing"), st.sampled_from(["automatic", "on_request"])),
+)
+
+
+@pytest.mark.django_db
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(acts=st.lists(act, min_size=4, max_size=14), capacity=st.integers(0, 3))
+def test_places_and_bookings_always_agree(world, acts, capacity):
+    world.start(capacity)
+    for name, *arguments in acts:
+        world.at += timedelta(minutes=1)
+        getattr(world, name)(*arguments)
+        audit()
+    for who in world.families:
+        parts = [
+            (made.day, part)
+            for made in Booking.objects.live().filter(child=who.child).select_related("formula")
+            for part in made.formula.parts
+        ]
+        assert len(parts) == len(set(parts))
+
+
+class World:
+    """Four families, two Wednesdays, and the verbs."""
+
+    def __init__(self, families, service, agent, at):
+        self.families, self.service, self.agent, self.began = families, service, agent, at
+
+    def start(self, capacity: int) -> None:
+        Booking.objects.all().delete()
+        Reservation.objects.all().delete()
+        Slot.objects.update(capacity=capacity, taken=0, closed=False)
+        Activity.objects.update(processing="automatic", cancel_processing="automatic")
+        for service_date in DAYS:
+            Slot.objects.filter(day=service_date, part="noon").update(capacity=None)
+        self.at = self.began
+
+    def submit(self, child, book, cancel, waits) -> None:
+        who = self.families[child]
+        cancelled = {self._choice(*tick) for tick in cancel[:2]}
+        booked = {self._choice(*tick) for tick in book} - cancelled
+        draft = reservation_drafts.choose(
+            who.enrolment,
+            self.service.restaurant,
+            self.service.period,
+            book=[] if waits else booked,
+            wait=booked if waits else [],
+            cancel=cancelled,
+            by=who.user,
+            at=self.at,
+        )
+        with suppress(PlacesLost):
+            booking.submit(draft, by=who.user, at=self.at)
+
+    def accept(self, skipped) -> None:
+        booking.accept(self._waiting()[skipped:], by=self.agent, at=self.at)
+
+    def refuse(self, skipped) -> None:
+        booking.refuse(self._waiting()[skipped:], reason="Non.", by=self.agent, at=self.at)
+
+    def cancel(self, child, day) -> None:
+        found = Booking.objects.filter(child=self.families[child].child, day=DAYS[day])
+        booking.cancel(found, by=self.agent, at=self.at)
+
+    def close(self, day) -> None:
+        closure = ClosureFactory(starts_on=DAYS[day], activity=self.service.activity)
+        booking.close_days(closure, by=self.agent, at=self.at)
+        assert not Booking.objects.live().filter(day=DAYS[day]).exists()
+        closure.delete()
+
+    def resize(self, day, places) -> None:
+        with suppress(TooManyTaken):
+            opening.resize(Slot.objects.filter(day=DAYS[day]), places, at=self.at)
+
+    def processing(self, how) -> None:
+        Activity.objects.update(processing=how)
+
+    def cancel_processing(self, how) -> None:
+        Activity.objects.update(cancel_processing=how)
+
+    def _choice(self, day, formula) -> Choice:
+        return Choice(getattr(self.service, formula).pk, DAYS[day])
+
+    def _waiting(self) -> list[ReservationLine]:
+        asked = (Outcome.REQUESTED, Outcome.WAITLISTED)
+        return list(ReservationLine.objects.filter(outcome__in=asked).order_by("pk"))
+
+
+@pytest.fixture
+def world(books, waits, another, wednesdays, plays, agent, now):
+    families = [plays(who) for who in (books, waits, another("Garnier"), another("Lopez"))]
+    return World(families, wednesdays, agent, now)

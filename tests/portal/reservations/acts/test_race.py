@@ -1,0 +1,42 @@
+"""Real processes on the same places at the same moment, on whatever database the suite runs on."""
+
+from typing import Any
+
+import pytest
+
+from tests.portal.reservations.race import (
+    FAMILIES,
+    PLACES,
+)
+from tests.processes import once, result_of
+
+
+@pytest.fixture(scope="module")
+def race(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("race")
+    return once("race", tmp_path_factory, lambda: result_of("tests.portal.reservations.race", folder=folder))
+
+
+def test_the_last_places_go_to_as_many_families_and_the_others_wait(race):
+    found = race["last_places"]
+    assert found["errors"] == []
+    assert (found["accepted"], found["waiting"]) == (PLACES, FAMILIES - PLACES)
+    assert found["taken"] == [PLACES] * 3
+    assert found["letters"] == FAMILIES
+    # Those who got a place all give it up at once: as many of those who wait come in, first come first.
+    assert (found["cancelled"], found["promoted_in_order"]) == (PLACES, True)
+    assert found["taken_after"] == [PLACES] * 3
+
+
+def test_the_morning_and_the_whole_day_share_the_same_places(race):
+    found = race["shared_places"]
+    assert found["errors"] == []
+    assert found["mornings"] + found["days"] == PLACES
+    assert found["waiting"] == FAMILIES - PLACES
+    assert found["taken"] == {"morning": PLACES, "noon": found["days"], "afternoon": found["days"]}
+
+
+def test_crossing_paths_neither_lock_up_nor_count_wrong(race):
+    found = race["crossing"]
+    assert found["errors"] == []
+    assert found["bookings"] > 100

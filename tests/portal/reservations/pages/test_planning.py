@@ -1,0 +1,497 @@
+"""What each cell of a planning shows, what may be ticked, and what a posted form is allowed to claim."""
+
+from datetime import date
+
+import pytest
+from django.http import QueryDict
+
+from families.models import Custody
+from portal import town
+from portal.reservations.acts.refusals import Choice
+from portal.reservations.models import Activity, ActivityDeadline, Booking, Enrolment, Period, Slot
+from portal.reservations.pages.planning import (
+    Planning,
+    parse_choice,
+    week_key,
+    weekday_numbers,
+)
+from portal.reservations.states import BookingState, CellState
+from tests.conftest import Family, family
+from tests.factories import (
+    BookingFactory,
+    ClosureFactory,
+    EnrolmentFactory,
+    PeriodFactory,
+    SchoolClassFactory,
+    paris,
+    weekdays_between,
+)
+from tests.portal.reservations.audit import (
+    FRIDAY,
+    MONDAY,
+    THURSDAY,
+    TUESDAY,
+    choices,
+    draft,
+)
+from tests.portal.reservations.conftest import WEDNESDAY
+
+TOMORROW = date(2026, 11, 10)
+
+
+def build(who: Family, canteen, at, **options) -> Planning:
+    enrolment = Enrolment.objects.select_related("activity", "household", "school_year").get(
+        pk=who.enrolment.pk
+    )
+    return Planning.build(enrolment, canteen.restaurant, canteen.period, at=at, **options)
+
+
+@pytest.fixture
+def plan(books, canteen, now):
+    """Builds the planning of `books` as the database stands."""
+    return lambda **options: build(books, canteen, now, **options)
+
+
+@pytest.fixture
+def cell(plan, canteen):
+    """One cell of it, fresh; of weeks gone by too."""
+    return lambda day, formula=None: plan(whole=True).cells[Choice((formula or canteen.formula).pk, day)]
+
+
+def shows(cell) -> tuple[str, str, str]:
+    return cell.state, cell.field, cell.note
+
+
+# Cells ----------------------------------------------------------------------------------------------------
+
+
+def test_a_free_day_says_until_when(cell):
+    found = cell(MONDAY)
+    assert shows(found) == ("free", "book", "Réservable jusqu'au samedi 14 novembre à 10 h.")
+    assert (found.name, found.checked, found.lost) == ("lundi 16 novembre 2026, libre", False, False)
+    assert (found.number, found.day) == (16, MONDAY)
+
+
+@pytest.mark.parametrize(
+    ("day", "state", "note", "short"),
+    [
+        (TOMORROW, "late", "Réservation close depuis le dimanche 8 novembre à 10 h.", "clos 08/11 à 10 h"),
+        (date(2026, 11, 6), "late", "Ce jour est passé.", "passé"),
+        (date(2026, 11, 11), "closed", "Férié : Armistice de 1918.", "férié : Armistice de 1918"),
+    ],
+)
+def test_a_day_that_cannot_be_had_says_why(cell, day, state, note, short):
+    found = cell(day)
+    assert shows(found) == (state, "", note)
+    assert found.short == short
+
+
+def test_a_strike_closes_a_day_in_its_own_words(cell, canteen):
+    ClosureFactory(starts_on=MONDAY, establishment=canteen.restaurant, label="Grève du 16")
+    assert shows(cell(MONDAY)) == ("closed", "", "Grève du 16.")
+
+
+def test_a_closure_of_another_class_leaves_the_day(cell, books, canteen, school, year):
+    ClosureFactory(starts_on=MONDAY, school_class=SchoolClassFactory(school=school, school_year=year))
+    assert cell(MONDAY).state == CellState.FREE
+
+
+def test_a_closure_of_the_own_class_closes_the_day(cell, school_class):
+    ClosureFactory(starts_on=MONDAY, school_class=school_class, why="trip")
+    assert shows(cell(MONDAY)) == ("closed", "", "Sortie scolaire.")
+
+
+def test_before_the_enrolment_a_day_is_closed(cell):
+    Enrolment.objects.update(starts_on=TUESDAY)
+    assert shows(cell(MONDAY)) == ("closed", "", "L'inscription commence le mardi 17 novembre.")
+    assert cell(TUESDAY).field == "book"
+
+
+def test_too_early_says_when_it_opens(books, canteen, now):
+    Period.objects.update(opens_at=paris(2026, 11, 12, 7))
+    canteen.period.refresh_from_db()
+    found = build(books, canteen, now).cells[Choice(canteen.formula.pk, MONDAY)]
+    assert shows(found) == ("early", "", "Réservation ouverte à partir du jeudi 12 novembre à 7 h.")
+    assert found.short == "ouvre 12/11 à 7 h"
+
+
+def test_a_late_request_stays_possible(cell):
+    ActivityDeadline.objects.filter(action="book").update(late="request")
+    found = cell(TOMORROW)
+    assert (found.state, found.field) == ("free", "book")
+    assert "lundi 9 novembre" in found.note
+
+
+def test_a_full_day_offers_the_waiting_list(cell, shut):
+    shut(MONDAY, 0)
+    found = cell(MONDAY)
+    assert shows(found) == (
+        "full",
+        "wait",
+        "Complet : cochez pour demander une place sur la liste d'attente.",
+    )
+    assert found.name == "lundi 16 novembre 2026, complet, liste d'attente possible"
+
+
+def test_a_full_day_without_waiting_list_is_only_full(cell, shut):
+    shut(MONDAY, 0)
+    Activity.objects.update(waiting_list=False)
+    assert shows(cell(MONDAY)) == ("full", "", "Complet ce jour-là.")
+
+
+@pytest.mark.parametrize("how", ["closed", "missing"])
+def test_a_slot_not_open_closes_the_day(cell, how):
+    if how == "closed":
+        Slot.objects.filter(day=MONDAY).update(closed=True)
+    else:
+        Slot.objects.filter(day=MONDAY).delete()
+    assert shows(cell(MONDAY)) == ("closed", "", "Ce jour n'est pas ouvert à la réservation.")
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        (BookingState.ACCEPTED, CellState.BOOKED),
+        (BookingState.REQUESTED, CellState.REQUESTED),
+        (BookingState.WAITLISTED, CellState.WAITLISTED),
+    ],
+)
+def test_what_stands_may_be_cancelled(cell, books, state, shown):
+    BookingFactory(enrolment=books.enrolment, day=MONDAY, state=state)
+    found = cell(MONDAY)
+    assert (found.state, found.field, found.checked) == (shown, "cancel", False)
+    granted = state == BookingState.ACCEPTED
+    assert found.note == ("Annulable jusqu'au samedi 14 novembre à 10 h." if granted else "")
+
+
+def test_a_booking_too_late_to_cancel_says_since_when(cell, books):
+    BookingFactory(enrolment=books.enrolment, day=TOMORROW)
+    assert shows(cell(TOMORROW)) == (
+        "booked",
+        "",
+        "Annulation close depuis le dimanche 8 novembre à 10 h.",
+    )
+
+
+def test_an_asked_cancellation_waits(cell, books):
+    BookingFactory(enrolment=books.enrolment, day=MONDAY, state=BookingState.CANCEL_REQUESTED)
+    assert shows(cell(MONDAY)) == (
+        "cancel_requested",
+        "",
+        "L'annulation attend la réponse de la mairie.",
+    )
+
+
+@pytest.mark.parametrize("state", [BookingState.CANCELLED, BookingState.REFUSED])
+def test_a_day_ended_may_be_taken_again(cell, books, state):
+    BookingFactory(enrolment=books.enrolment, day=MONDAY, state=state)
+    assert (cell(MONDAY).state, cell(MONDAY).field) == ("free", "book")
+
+
+@pytest.mark.parametrize("state", [BookingState.CANCELLED, BookingState.REFUSED])
+def test_a_day_ended_that_is_over_shows_what_became_of_it(cell, books, state):
+    BookingFactory(enrolment=books.enrolment, day=date(2026, 11, 6), state=state)
+    assert shows(cell(date(2026, 11, 6))) == (state.value, "", "Ce jour est passé.")
+
+
+def test_the_last_booking_of_a_day_counts(cell, books):
+    BookingFactory(enrolment=books.enrolment, day=MONDAY, state=BookingState.CANCELLED)
+    BookingFactory(enrolment=books.enrolment, day=MONDAY)
+    assert cell(MONDAY).state == CellState.BOOKED
+
+
+def test_the_other_home_sees_a_day_taken_and_nothing_more(books, canteen, year, now):
+    home = family("roux-bis", "Roux", "Personne")
+    Custody.objects.filter(household=home.household).update(child=books.child)
+    theirs = EnrolmentFactory(
+        household=home.household,
+        child=books.child,
+        activity=canteen.activity,
+        establishment=canteen.restaurant,
+        school_year=year,
+    )
+    BookingFactory(enrolment=books.enrolment, day=MONDAY)
+    who = Family(home.household, home.guardian, home.user, books.child, theirs)
+    found = build(who, canteen, now).cells[Choice(canteen.formula.pk, MONDAY)]
+    assert shows(found) == ("closed", "", "Ce jour est déjà réservé pour cet enfant.")
+
+
+def test_parts_of_a_day_exclude_each_other(books, wednesdays, plays, now):
+    who = plays(books)
+    BookingFactory(enrolment=who.enrolment, day=WEDNESDAY, formula=wednesdays.morning)
+    cells = build(who, wednesdays, now).cells
+    whole = cells[Choice(wednesdays.whole.pk, WEDNESDAY)]
+    assert shows(whole) == ("closed", "", "Déjà réservé ce jour-là : Matinée.")
+    assert whole.name == "Journée, mercredi 18 novembre 2026, fermé"
+    assert cells[Choice(wednesdays.afternoon.pk, WEDNESDAY)].field == "book"
+
+
+# The draft ------------------------------------------------------------------------------------------------
+
+
+def test_the_draft_keeps_its_ticks(plan, books, canteen, shut, now):
+    BookingFactory(enrolment=books.enrolment, day=TUESDAY)
+    shut(THURSDAY, 0)
+    kept = draft(
+        books,
+        canteen,
+        at=now,
+        book=choices(canteen, [MONDAY]),
+        cancel=choices(canteen, [TUESDAY]),
+        wait=choices(canteen, [THURSDAY]),
+    )
+    found = plan()
+    assert [cell.day for cell in found.cells.values() if cell.checked] == [MONDAY, TUESDAY, THURSDAY]
+    assert (found.draft, found.version) == (kept, "2026-11-09T09:00:00+00:00")
+    ticks = found.ticks()
+    assert (ticks.book, ticks.cancel, ticks.wait) == (
+        set(choices(canteen, [MONDAY])),
+        set(choices(canteen, [TUESDAY])),
+        set(choices(canteen, [THURSDAY])),
+    )
+
+
+def test_a_planning_without_draft_has_no_version(plan):
+    assert (plan().draft, plan().version, bool(plan().ticks())) == (None, "", False)
+
+
+def test_a_day_filled_up_since_it_was_chosen_is_marked(plan, cell, books, canteen, shut, now):
+    draft(books, canteen, at=now, book=choices(canteen, [MONDAY]))
+    shut(MONDAY, 0)
+    found = cell(MONDAY)
+    assert (found.lost, found.checked, found.field) == (True, False, "wait")
+    assert found.note.startswith("Complet depuis votre choix.")
+
+
+def test_the_neighbours_draft_is_not_shown(plan, waits, canteen, now):
+    draft(waits, canteen, at=now, book=choices(canteen, [MONDAY]))
+    assert plan().draft is None
+
+
+# Reading a posted form ------------------------------------------------------------------------------------
+
+
+def test_ticks_are_read(plan, books, canteen, shut):
+    BookingFactory(enrolment=books.enrolment, day=TUESDAY)
+    shut(THURSDAY, 0)
+    pk = canteen.formula.pk
+    form = f"book={pk}:2026-11-16&book={pk}:2026-11-20&cancel={pk}:2026-11-17&wait={pk}:2026-11-19"
+    ticks = plan().read(QueryDict(form))
+    assert ticks.book == set(choices(canteen, [MONDAY, FRIDAY]))
+    assert ticks.cancel == set(choices(canteen, [TUESDAY]))
+    assert ticks.wait == set(choices(canteen, [THURSDAY]))
+    assert ticks.refused == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "x",
+        "1",
+        ":",
+        "1:2026-02-30",
+        "x:2026-11-16",
+        "0:2026-11-16",
+        "-1:2026-11-16",
+        "99999999999999999999:2026-11-16",
+        "1:2026-11-16:2",
+        "\x00:2026-11-16",
+        "1:" + "9" * 6000,
+        "9" * 6000 + ":2026-11-16",
+    ],
+)
+def test_nonsense_is_left_aside(plan, value):
+    data = QueryDict(mutable=True)
+    data.setlist("book", [value, value])
+    ticks = plan().read(data)
+    assert (bool(ticks), ticks.refused) == (False, ["Un jour inconnu a été laissé de côté."])
+
+
+@pytest.mark.parametrize(
+    ("field", "day", "sentence"),
+    [
+        ("book", "2026-11-11", "Mercredi 11 novembre : férié : Armistice de 1918."),
+        (
+            "book",
+            "2026-11-10",
+            "Mardi 10 novembre : réservation close depuis le dimanche 8 novembre à 10 h.",
+        ),
+        ("cancel", "2026-11-16", "Lundi 16 novembre"),
+        ("book", "2026-11-17", "Mardi 17 novembre"),
+        ("wait", "2026-11-17", "Mardi 17 novembre"),
+    ],
+)
+def test_what_a_cell_does_not_offer_is_refused_by_name(plan, books, canteen, field, day, sentence):
+    BookingFactory(enrolment=books.enrolment, day=TUESDAY)
+    ticks = plan().read(QueryDict(f"{field}={canteen.formula.pk}:{day}"))
+    assert not ticks
+    assert ticks.refused[0].startswith(sentence)
+
+
+def test_another_activitys_formula_is_unknown(plan, wednesdays):
+    ticks = plan().read(QueryDict(f"book={wednesdays.whole.pk}:2026-11-16"))
+    assert ticks.refused == ["Un jour inconnu a été laissé de côté."]
+
+
+def test_a_full_day_is_never_booked_by_a_forged_field(plan, canteen, shut):
+    shut(MONDAY, 0)
+    assert not plan().read(QueryDict(f"book={canteen.formula.pk}:2026-11-16"))
+
+
+def test_who_was_ready_to_wait_books_a_day_freed_meanwhile(plan, canteen):
+    ticks = plan().read(QueryDict(f"wait={canteen.formula.pk}:2026-11-16"))
+    assert (ticks.book, ticks.wait) == (set(choices(canteen, [MONDAY])), set())
+
+
+def test_the_same_day_in_two_fields_counts_once(plan, canteen):
+    value = f"{canteen.formula.pk}:2026-11-16"
+    ticks = plan().read(QueryDict(f"book={value}&wait={value}&book={value}&cancel={value}"))
+    assert (ticks.book, ticks.cancel, ticks.refused) == (set(choices(canteen, [MONDAY])), set(), [])
+
+
+def test_what_the_form_does_not_show_is_kept(plan, books, canteen, now):
+    draft(books, canteen, at=now, book=choices(canteen, [MONDAY, TUESDAY]))
+    ticks = plan().read(QueryDict(""), shown=set(choices(canteen, [TUESDAY])))
+    assert ticks.book == set(choices(canteen, [MONDAY]))
+
+
+# Buttons --------------------------------------------------------------------------------------------------
+
+
+def test_a_week_toggles_its_free_days(plan, books, canteen):
+    BookingFactory(enrolment=books.enrolment, day=TUESDAY)
+    found = plan()
+    ticks = found.ticks()
+    found.toggle(ticks, found.in_week("2026-W47"))
+    assert sorted(choice.day.day for choice in ticks.book) == [16, 18, 19, 20]
+    found.toggle(ticks, found.in_week("2026-W47"))
+    assert not ticks
+
+
+def test_a_half_chosen_week_is_completed_first(plan, canteen):
+    found = plan()
+    ticks = found.read(QueryDict(f"book={canteen.formula.pk}:2026-11-16"))
+    found.toggle(ticks, found.in_week("2026-W47"))
+    assert len(ticks.book) == 5
+
+
+def test_a_weekday_is_selected_all_along(plan):
+    found = plan()
+    ticks = found.ticks()
+    found.select(ticks, found.on_weekdays([0]))
+    assert {choice.day.weekday() for choice in ticks.book} == {0}
+    assert len(ticks.book) == 5
+
+
+def test_select_all_then_none(plan, books):
+    BookingFactory(enrolment=books.enrolment, day=TUESDAY)
+    found = plan()
+    ticks = found.ticks()
+    found.select(ticks, found.cells.values())
+    free = [cell for cell in found.cells.values() if cell.field == "book"]
+    assert len(ticks.book) == len(free)
+    ticks.cancel.add(next(cell.choice for cell in found.cells.values() if cell.day == TUESDAY))
+    found.clear(ticks, found.cells.values())
+    assert not ticks
+
+
+def test_an_unknown_week_selects_nothing(plan):
+    found = plan()
+    ticks = found.ticks()
+    for week in ("2026-W01", "x", ""):
+        found.toggle(ticks, found.in_week(week))
+    assert not ticks
+
+
+def test_posted_weekdays_are_numbers_or_nothing():
+    assert weekday_numbers(["0", "4", "7", "x", "", "-1"]) == [0, 4]
+    assert parse_choice("12:2026-11-30") == Choice(12, date(2026, 11, 30))
+
+
+# Layout ---------------------------------------------------------------------------------------------------
+
+
+def test_months_hold_weeks_and_a_week_may_stand_in_two(plan):
+    months = plan().months()
+    assert [month.name for month in months] == ["novembre 2026", "décembre 2026"]
+    assert [week.number for week in months[0].weeks] == [46, 47, 48, 49]
+    assert [week.number for week in months[1].weeks] == [49, 50, 51]
+    last, first = months[0].weeks[-1], months[1].weeks[0]
+    assert [cell and cell.number for cell in last.cells] == [30, None, None, None, None]
+    assert [cell and cell.number for cell in first.cells] == [None, 1, 2, 3, 4]
+    assert (first.key, first.span) == ("2026-W49", "du 30 novembre au 4 décembre")
+
+
+def test_weekends_are_not_shown(plan):
+    found = plan()
+    assert all(cell.day.weekday() < 5 for cell in found.cells.values())
+    assert [name for _, name in found.columns] == ["Lundi", "Mardi", "Mercredi", "Jeudi", "Vendredi"]
+
+
+def test_a_saturday_the_activity_opens_is_shown(books, canteen, now):
+    canteen.activity.weekdays = 0b0111111
+    canteen.activity.save()
+    canteen.restaurant.open_weekdays = 0b0111111
+    canteen.restaurant.save()
+    found = build(books, canteen, now)
+    assert found.columns[-1] == ("5", "Samedi")
+    assert len(found.months()[0].weeks[0].cells) == 6
+
+
+def test_weeks_gone_by_are_left_out_unless_asked_for(books, canteen, now):
+    december = paris(2026, 12, 9, 10)
+    (month,) = build(books, canteen, december).months()
+    assert [week.number for week in month.weeks] == [50, 51]
+    assert len(build(books, canteen, december, whole=True).months()) == 2
+
+
+def test_the_usual_weekdays_come_from_the_enrolment(plan):
+    Enrolment.objects.update(weekdays=0b01011)
+    assert [(name, ticked) for _, name, ticked in plan().usual_weekdays] == [
+        ("Lundi", True),
+        ("Mardi", True),
+        ("Mercredi", False),
+        ("Jeudi", True),
+        ("Vendredi", False),
+    ]
+
+
+def test_the_nearest_deadline_comes_first(plan):
+    assert plan().next_limit == ("Pour le jeudi 12 novembre : réservable jusqu'au mardi 10 novembre à 10 h.")
+
+
+def test_a_year_end_week_belongs_to_its_iso_year():
+    assert week_key(date(2027, 1, 1)) == "2026-W53"
+    assert week_key(MONDAY) == "2026-W47"
+
+
+# Cost -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("last", "bookings"), [(date(2026, 11, 9), 1), (date(2027, 6, 30), 60)])
+def test_a_planning_costs_the_same_whatever_it_holds(
+    books, canteen, year, now, last, bookings, django_assert_num_queries
+):
+    period = PeriodFactory(
+        activity=canteen.activity, school_year=year, starts_on=date(2026, 11, 9), ends_on=last
+    )
+    Slot.objects.filter(activity=canteen.activity).delete()
+    open_days = weekdays_between(period.starts_on, period.ends_on)
+    Slot.objects.bulk_create(
+        Slot(activity=canteen.activity, establishment=canteen.restaurant, day=day, part="noon")
+        for day in open_days
+    )
+    for day in open_days[:bookings]:
+        BookingFactory(enrolment=books.enrolment, day=day)
+    assert Booking.objects.count() == bookings
+    enrolment = Enrolment.objects.select_related("activity", "household", "school_year").get(
+        pk=books.enrolment.pk
+    )
+    town.current()  # kept by every process
+    with django_assert_num_queries(6):
+        found = Planning.build(enrolment, canteen.restaurant, period, at=now)
+        found.months()
+        found.ticks()
+        assert len(found.columns) == 5
+    assert len(found.cells) == len(open_days)

@@ -1,0 +1,297 @@
+"""Families and agents at the same moment, each a process with an own connection, on a database of their own.
+
+`python -m tests.reservations.race` migrates the empty database of DATABASE_URL, lets everybody act at once
+and writes what came of it as JSON. Not a test by itself: test_race.py starts it and judges.
+"""
+
+import json
+import multiprocessing
+import random
+import sys
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import django
+
+if __name__ == "__main__":
+    django.setup()
+
+from django.core.management import call_command
+from django.db import connections
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from portal.reservations.acts import (
+    booking,
+    reservation_drafts,
+)
+from portal.reservations.acts.refusals import (
+    Choice,
+    PlacesLost,
+)
+from portal.reservations.models import Booking, Reservation, ReservationLine, Slot
+from portal.reservations.states import BookingState, Outcome
+from tests.factories import (
+    ActivityFactory,
+    CentreFactory,
+    ChildFactory,
+    EnrolmentFactory,
+    FormulaFactory,
+    GuardianFactory,
+    HouseholdFactory,
+    PeriodFactory,
+    SchoolYearFactory,
+    TownFactory,
+    UserFactory,
+)
+from tests.portal.reservations.audit import audit
+
+FAMILIES = 64
+PLACES = 10
+CROSSING = 32
+ROUNDS = 4
+PARTS = {
+    "matinee": ["morning"],
+    "apres-midi": ["afternoon"],
+    "journee": ["morning", "noon", "afternoon"],
+}
+
+
+def service(capacity: int, days: int) -> SimpleNamespace:
+    """An activity with three formulas that share the parts of the day, open from tomorrow on."""
+    today = timezone.localdate()
+    year = SchoolYearFactory()
+    type(year).objects.update(starts_on=today - timedelta(days=90), ends_on=today + timedelta(days=200))
+    year.refresh_from_db()
+    centre = CentreFactory()
+    activity = ActivityFactory(
+        service="loisirs", establishments=[centre], weekdays=0b1111111, during="always"
+    )
+    centre.open_weekdays = 0b1111111
+    centre.save()
+    formulas = [FormulaFactory(activity=activity, code=code, parts=parts) for code, parts in PARTS.items()]
+    period = PeriodFactory(
+        activity=activity, school_year=year, starts_on=today, ends_on=today + timedelta(days=60)
+    )
+    dates = [today + timedelta(days=2 + offset) for offset in range(days)]
+    Slot.objects.bulk_create(
+        Slot(activity=activity, establishment=centre, day=day, part=part, capacity=capacity)
+        for day in dates
+        for part in ("afternoon", "morning", "noon")  # primary keys follow no clock
+    )
+    return SimpleNamespace(
+        activity=activity,
+        restaurant=centre,
+        period=period,
+        formulas=formulas,
+        dates=dates,
+        year=year,
+        slots=Slot.objects.filter(activity=activity),
+        bookings=Booking.objects.filter(activity=activity),
+    )
+
+
+def families(where: SimpleNamespace, count: int) -> list[SimpleNamespace]:
+    """So many homes with an enrolled child."""
+    found = []
+    for _ in range(count):
+        household = HouseholdFactory()
+        user = UserFactory(password="!")
+        GuardianFactory(household=household, user=user)
+        child = ChildFactory(households=[household])
+        enrolment = EnrolmentFactory(
+            household=household,
+            child=child,
+            activity=where.activity,
+            establishment=where.restaurant,
+            school_year=where.year,
+        )
+        found.append(SimpleNamespace(user=user, child=child, enrolment=enrolment))
+    return found
+
+
+def choose(who: Any, where: Any, *, wait: Any = (), cancel: Any = ()) -> Reservation | None:
+    return reservation_drafts.choose(
+        who.enrolment,
+        where.restaurant,
+        where.period,
+        book=[],
+        wait=wait,
+        cancel=cancel,
+        by=who.user,
+        at=timezone.now(),
+    )
+
+
+def at_once(acts: list[Callable[[], object]]) -> tuple[list[str], float]:
+    """Runs each act in a process of its own, all released together; their errors, and the seconds it took."""
+    connections.close_all()
+    context = multiprocessing.get_context("fork")
+    gate = context.Barrier(len(acts) + 1)
+    errors = context.SimpleQueue()
+
+    def run(act: Callable[[], object]) -> None:
+        try:
+            connections["default"].ensure_connection()
+            gate.wait(60)
+            act()
+        except Exception as error:  # noqa: BLE001 – whatever it is, the test must know
+            errors.put(f"{type(error).__name__}: {error}")
+        finally:
+            connections.close_all()
+
+    processes = [context.Process(target=run, args=(act,)) for act in acts]
+    for process in processes:
+        process.start()
+    gate.wait(60)
+    began = time.perf_counter()
+    for process in processes:
+        process.join(90)
+    took = time.perf_counter() - began
+    found = [f"exit code {process.exitcode}" for process in processes if process.exitcode]
+    while not errors.empty():
+        found.append(errors.get())
+    return found, took
+
+
+# The last ten places --------------------------------------------------------------------------------------
+
+
+def last_places() -> dict[str, object]:
+    """Everybody wants the same day; then everybody who got it gives it up."""
+    where = service(PLACES, days=1)
+    (day,) = where.dates
+    whole = [Choice(where.formulas[2].pk, day)]
+    homes = families(where, FAMILIES)
+    drafts = [choose(who, where, wait=whole) for who in homes]
+
+    def submit(who: Any, draft: Reservation | None) -> Callable[[], object]:
+        return lambda: booking.submit(draft, by=who.user, at=timezone.now())
+
+    errors, took = at_once([submit(who, draft) for who, draft in zip(homes, drafts, strict=True)])
+    audit()
+    first = {
+        "accepted": where.bookings.accepted().count(),
+        "waiting": where.bookings.waiting().count(),
+        "taken": list(where.slots.values_list("taken", flat=True)),
+        "letters": DBTaskResult.objects.count(),
+        "seconds": round(took, 2),
+    }
+    winners = list(where.bookings.accepted().values_list("child", flat=True))
+    next_in_line = list(where.bookings.waiting().values_list("pk", flat=True))[:PLACES]
+    leaving = [who for who in homes if who.child.pk in winners]
+    goodbyes = [choose(who, where, cancel=whole) for who in leaving]
+    more, took = at_once([submit(who, draft) for who, draft in zip(leaving, goodbyes, strict=True)])
+    audit()
+    promoted = set(where.bookings.accepted().values_list("pk", flat=True))
+    return first | {
+        "errors": errors + more,
+        "cancelled": where.bookings.filter(state=BookingState.CANCELLED).count(),
+        "promoted_in_order": promoted == set(next_in_line),
+        "taken_after": list(where.slots.values_list("taken", flat=True)),
+        "seconds_after": round(took, 2),
+    }
+
+
+# Half a day against the whole day -------------------------------------------------------------------------
+
+
+def shared_places() -> dict[str, object]:
+    """Half of the families want the morning, the others the day: the same ten places of the morning."""
+    where = service(PLACES, days=1)
+    (day,) = where.dates
+    where.slots.exclude(part="morning").update(capacity=FAMILIES)
+    morning, _, whole = where.formulas
+    homes = families(where, FAMILIES)
+    wanted = [Choice((morning, whole)[number % 2].pk, day) for number in range(FAMILIES)]
+    drafts = [choose(who, where, wait=[choice]) for who, choice in zip(homes, wanted, strict=True)]
+
+    def submit(who: Any, draft: Reservation | None) -> Callable[[], object]:
+        return lambda: booking.submit(draft, by=who.user, at=timezone.now())
+
+    errors, took = at_once([submit(who, draft) for who, draft in zip(homes, drafts, strict=True)])
+    audit()
+    accepted = where.bookings.accepted()
+    return {
+        "errors": errors,
+        "mornings": accepted.filter(formula=morning).count(),
+        "days": accepted.filter(formula=whole).count(),
+        "waiting": where.bookings.waiting().count(),
+        "taken": dict(where.slots.values_list("part", "taken")),
+        "seconds": round(took, 2),
+    }
+
+
+# Crossing paths -------------------------------------------------------------------------------------------
+
+
+def crossing() -> dict[str, object]:
+    """Overlapping days in every order, with cancellations and agents' answers among them."""
+    where = service(6, days=8)
+    agent = UserFactory(username="agent", password="!", is_staff=True)
+    homes = families(where, CROSSING - 4)
+
+    def family_life(who: Any, seed: int) -> Callable[[], object]:
+        def act() -> None:
+            chance = random.Random(seed)
+            for _ in range(ROUNDS):
+                mine = Booking.objects.live().filter(child=who.child).values_list("formula_id", "day")
+                given_up = {Choice(*each) for each in mine if chance.random() < 0.5}
+                wanted = _random_choices(where, chance) - given_up
+                draft = choose(who, where, wait=wanted, cancel=given_up)
+                if draft is not None:
+                    try:
+                        booking.submit(draft, by=who.user, at=timezone.now())
+                    except PlacesLost:
+                        reservation_drafts.abandon(draft)
+
+        return act
+
+    def desk_life(seed: int) -> Callable[[], object]:
+        def act() -> None:
+            chance = random.Random(seed)
+            for _ in range(ROUNDS):
+                asked = ReservationLine.objects.filter(
+                    outcome__in=(Outcome.REQUESTED, Outcome.WAITLISTED),
+                    reservation__enrolment__activity=where.activity,
+                )
+                lines = chance.sample(found := list(asked), min(12, len(found)))
+                booking.accept(lines[:8], by=agent, at=timezone.now())
+                booking.refuse(lines[6:], reason="Non.", by=agent, at=timezone.now())
+                booked = list(where.bookings.live())
+                chosen = chance.sample(booked, min(6, len(booked)))
+                booking.cancel(chosen, by=agent, at=timezone.now())
+
+        return act
+
+    type(where.activity).objects.update(cancel_processing="on_request")
+    acts = [family_life(who, seed) for seed, who in enumerate(homes)]
+    acts += [desk_life(seed) for seed in range(1000, 1000 + CROSSING - len(homes))]
+    random.Random(1).shuffle(acts)
+    errors, took = at_once(acts)
+    audit()
+    return {
+        "errors": errors,
+        "bookings": where.bookings.count(),
+        "seconds": round(took, 2),
+    }
+
+
+def _random_choices(where: Any, chance: random.Random) -> set[Choice]:
+    days: list[date] = chance.sample(where.dates, 4)
+    return {Choice(chance.choice(where.formulas).pk, day) for day in days}
+
+
+def main() -> None:
+    call_command("migrate", verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    TownFactory()
+    found = {"last_places": last_places(), "shared_places": shared_places(), "crossing": crossing()}
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
