@@ -5,7 +5,7 @@ canteen may be reserved and cancelled until two days before at 10:00: Tuesday 10
 is closed, Thursday 12 is on time until tomorrow 10:00.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from types import SimpleNamespace
@@ -22,6 +22,7 @@ from django.test import Client
 from billing.invoices import immutable
 from billing.models import AbsenceCertificate
 from billing.prices import estimates
+from catering.models import Menu
 from families.models import Child, Guardian, Household, User
 from portal import town as town_module
 from portal.models import Town
@@ -31,6 +32,9 @@ from portal.reservations.acts import (
 )
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import (
+    Activity,
+    Capacity,
+    Closure,
     DeadlineRule,
     Enrolment,
     Establishment,
@@ -51,10 +55,13 @@ from tests.factories import (
     EstablishmentFactory,
     FormulaFactory,
     GuardianFactory,
+    HealthFactory,
     HouseholdFactory,
     MenuFactory,
     PeriodFactory,
     PublicHolidayFactory,
+    ReservationFactory,
+    ReservationLineFactory,
     SchoolClassFactory,
     SchoolFactory,
     SchoolHolidayFactory,
@@ -67,6 +74,9 @@ from tests.factories import (
 )
 
 NOW = paris(2026, 11, 9, 10)
+# Days that are on time at the canteen.
+THURSDAY = date(2026, 11, 26)
+FRIDAY = date(2026, 11, 27)
 
 
 @dataclass(frozen=True)
@@ -283,6 +293,49 @@ def agent_client(agent: User) -> Client:
 @pytest.fixture
 def regie_client(regie: User) -> Client:
     return logged_in(regie)
+
+
+# What waits at the desk ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chief(now, db: None) -> User:
+    """May do everything, sees the technical tables too."""
+    return UserFactory(username="chief", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def chief_client(chief: User) -> Client:
+    return logged_in(chief)
+
+
+@pytest.fixture
+def asks(canteen, now) -> Callable[..., Reservation]:
+    """A family records days; with `on_request` (the default), the town hall has to answer them."""
+
+    def ask(who: Family, *days: date, on_request: bool = True) -> Reservation:
+        processing = Activity.Processing.ON_REQUEST if on_request else Activity.Processing.AUTOMATIC
+        Activity.objects.filter(pk=canteen.activity.pk).update(processing=processing)
+        draft = ReservationFactory(enrolment=who.enrolment, period=canteen.period, created_by=who.user)
+        for day in days:
+            ReservationLineFactory(reservation=draft, formula=canteen.formula, day=day, accepts_waiting=True)
+        return booking.submit(draft, by=who.user, at=now)
+
+    return ask
+
+
+@pytest.fixture
+def lived_in(asks, books, waits, canteen):
+    """A desk with a row of nearly everything."""
+    asks(books, THURSDAY)
+    asks(waits, THURSDAY, FRIDAY, on_request=False)
+    HealthFactory(child=books.child, has_pai=True, allergies="Arachides")
+    Capacity.objects.create(
+        activity=canteen.activity, establishment=canteen.restaurant, part="noon", places=120
+    )
+    Closure.objects.create(starts_on=FRIDAY, ends_on=FRIDAY, why=Closure.Why.TRIP)
+    menu = Menu.objects.create(restaurant=canteen.restaurant, day=THURSDAY)
+    menu.dishes.create(course="main", name="Gratin", allergens=["milk"])
 
 
 # Pages ------------------------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
-"""Invoices, credit notes, payments. Written by `invoicing.py` and `paying.py` only."""
+"""Invoices, their lines, credit notes, and what payments pay of them. Written by `invoicing.py` and
+`paying.py` only.
+"""
 
 from datetime import date
 from decimal import Decimal

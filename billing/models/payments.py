@@ -1,4 +1,4 @@
-"""Invoices, credit notes, payments. Written by `invoicing.py` and `paying.py` only."""
+"""Payments of a household. Written by `paying.py` only."""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""Invoices, credit notes, payments. Written by `invoicing.py` and `paying.py` only."""
+"""Who was told of which invoice, and the letters printed for it. Written by `reminding.py` and
+`letter_printing.py` only.
+"""
 
 from django.db import models
 from django.db.models import Q

@@ -1,14 +1,7 @@
-"""The only writer of online payments: what a provider's verified word changes, once.
+"""Asking a provider where payments stand: after a notification, on a page, by a command.
 
-    start(household, wanted, by=…, at=…) -> OnlinePayment      opens the provider's page for some invoices
-    hear(said, at=…) -> [OnlinePayment]                        verified answers, one or a thousand
-    check(payment, at=…), abandon(payment, at=…)               asks the provider now; closes its page first
-    refund(payment, amount, …) -> OnlineRefund                 through the provider, with a credit note
-    reconcile(at=…) -> Report                                  asks about every payment that may have moved
-
-No word of a browser comes here: a return from the provider's page only makes us ask. Every change is made
-under the lock of the household's row, so that desks, tabs and notifications follow one another; a thing said
-twice, or late, changes nothing the second time. Calls to a provider are never made inside a transaction.
+check(payment, at=…), abandon(payment, at=…)               asks the provider now; closes its page first
+reconcile(at=…) -> Report                                  asks about every payment that may have moved
 """
 
 from dataclasses import replace
@@ -26,9 +19,9 @@ from billing.payments.events import (
     Kind,
     PaymentRefused,
     Report,
-    _lock,
-    _note,
+    lock_household,
     logger,
+    write_down,
 )
 from billing.payments.hearing import hear
 from billing.payments.providers import choosing
@@ -39,15 +32,12 @@ from billing.payments.providers.interface import (
     ProviderDown,
     ProviderRefused,
 )
-from billing.payments.refunding import _finish_refunds
+from billing.payments.refunding import finish_refunds
 from families.models import User
 
 # A page abandoned may still have been paid in its last second: providers are asked that much longer.
 ASKED_AFTER_THE_END = timedelta(days=2)
 SILENT_AT_MOST = 3  # each silence takes as long as the provider is given to answer
-
-
-# Hearing -------------------------------------------------------------------------------------------------
 
 
 def notify(provider: str, notice: Notice, *, at: datetime) -> OnlinePayment | None:
@@ -60,7 +50,9 @@ def notify(provider: str, notice: Notice, *, at: datetime) -> OnlinePayment | No
     else:
         payment = _named(provider, notice)
         if payment is None:
-            _note(None, Kind.NOTIFICATION, "D'aucun paiement d'ici.", at, provider=provider, raw=notice.raw)
+            write_down(
+                None, Kind.NOTIFICATION, "D'aucun paiement d'ici.", at, provider=provider, raw=notice.raw
+            )
             return None
         if notice.answer is None:
             answer = _ask(payment)
@@ -158,7 +150,7 @@ def reconcile(*, at: datetime) -> Report:
             report.changed += payment.state != before[payment.pk]
             if payment.trouble:
                 report.troubles.append(f"{payment} : {payment.trouble}")
-    _finish_refunds(report, at)
+    finish_refunds(report, at)
     return report
 
 
@@ -181,11 +173,11 @@ def _answer_or_none(payment: OnlinePayment, at: datetime, report: Report) -> Ans
 def set_aside(payment: OnlinePayment, *, reason: str, by: User, at: datetime) -> OnlinePayment:
     """Ends a payment that the régie has looked at and settled with the provider. Raises PaymentRefused."""
     with transaction.atomic():
-        _lock([payment.household_id])
+        lock_household([payment.household_id])
         payment.refresh_from_db()
         if not payment.trouble or not payment.is_open:
             raise PaymentRefused("Seul un paiement à vérifier peut être écarté.")
         payment.state, payment.settled_at = OnlineState.CANCELLED, at
         payment.save(update_fields=["state", "settled_at"])
-        _note(payment, Kind.DESK, f"Écarté par {by} : {reason}", at)
+        write_down(payment, Kind.DESK, f"Écarté par {by} : {reason}", at)
     return payment

@@ -1,15 +1,4 @@
-"""The only writer of online payments: what a provider's verified word changes, once.
-
-    start(household, wanted, by=…, at=…) -> OnlinePayment      opens the provider's page for some invoices
-    hear(said, at=…) -> [OnlinePayment]                        verified answers, one or a thousand
-    check(payment, at=…), abandon(payment, at=…)               asks the provider now; closes its page first
-    refund(payment, amount, …) -> OnlineRefund                 through the provider, with a credit note
-    reconcile(at=…) -> Report                                  asks about every payment that may have moved
-
-No word of a browser comes here: a return from the provider's page only makes us ask. Every change is made
-under the lock of the household's row, so that desks, tabs and notifications follow one another; a thing said
-twice, or late, changes nothing the second time. Calls to a provider are never made inside a transaction.
-"""
+"""What is said of an online payment, and the trace it leaves; refused in a French sentence."""
 
 import logging
 from collections.abc import Sequence
@@ -47,11 +36,11 @@ class Heard:
     what: str = ""
 
 
-def _lock(households: Sequence[int]) -> None:
+def lock_household(households: Sequence[int]) -> None:
     list(Household.objects.select_for_update().filter(pk__in=households).order_by("pk").values_list("pk"))
 
 
-def _note(
+def write_down(
     payment: OnlinePayment | None,
     kind: str,
     note: str,

@@ -1,14 +1,6 @@
-"""The only writer of online payments: what a provider's verified word changes, once.
+"""What a provider's verified word changes, once.
 
-    start(household, wanted, by=…, at=…) -> OnlinePayment      opens the provider's page for some invoices
-    hear(said, at=…) -> [OnlinePayment]                        verified answers, one or a thousand
-    check(payment, at=…), abandon(payment, at=…)               asks the provider now; closes its page first
-    refund(payment, amount, …) -> OnlineRefund                 through the provider, with a credit note
-    reconcile(at=…) -> Report                                  asks about every payment that may have moved
-
-No word of a browser comes here: a return from the provider's page only makes us ask. Every change is made
-under the lock of the household's row, so that desks, tabs and notifications follow one another; a thing said
-twice, or late, changes nothing the second time. Calls to a provider are never made inside a transaction.
+hear(said, at=…) -> [OnlinePayment]                        verified answers, one or a thousand
 """
 
 from collections.abc import Sequence
@@ -34,13 +26,13 @@ from billing.payments import (
     online_letters,
     paying,
 )
-from billing.payments.events import Heard, Kind, _lock
+from billing.payments.events import Heard, Kind, lock_household
 from billing.payments.providers.interface import (
     CURRENCY,
     Answer,
     Outcome,
 )
-from billing.payments.refunding import _refunded_elsewhere
+from billing.payments.refunding import refunded_elsewhere
 from billing.rules.pricing import euros
 
 
@@ -59,7 +51,7 @@ def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePa
         _keep(provider, [_Change(one, known.get(one.answer.reference), at) for one in said])
         return list(known.values())
     with transaction.atomic():
-        _lock([one.household_id for one in known.values()])
+        lock_household([one.household_id for one in known.values()])
         parts = _parts_of([one.pk for one in known.values()])
         payments = {row.online_payment.reference: row.online_payment for row in parts}
         shares: dict[str, list[tuple[int, Decimal]]] = {}
@@ -90,7 +82,7 @@ def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePa
             transaction.on_commit(partial(online_letters.tell.enqueue, told), robust=True)
     for change in changes:
         if change.payment is not None and change.said.answer.refunded:
-            _refunded_elsewhere(change.payment, change.said.answer.refunded, at)
+            refunded_elsewhere(change.payment, change.said.answer.refunded, at)
     return list(payments.values())
 
 

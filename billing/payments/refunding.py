@@ -1,14 +1,6 @@
-"""The only writer of online payments: what a provider's verified word changes, once.
+"""Giving money back through the provider that took it, with a credit note.
 
-    start(household, wanted, by=…, at=…) -> OnlinePayment      opens the provider's page for some invoices
-    hear(said, at=…) -> [OnlinePayment]                        verified answers, one or a thousand
-    check(payment, at=…), abandon(payment, at=…)               asks the provider now; closes its page first
-    refund(payment, amount, …) -> OnlineRefund                 through the provider, with a credit note
-    reconcile(at=…) -> Report                                  asks about every payment that may have moved
-
-No word of a browser comes here: a return from the provider's page only makes us ask. Every change is made
-under the lock of the household's row, so that desks, tabs and notifications follow one another; a thing said
-twice, or late, changes nothing the second time. Calls to a provider are never made inside a transaction.
+refund(payment, amount, …) -> OnlineRefund                 asked once, ended when the provider says so
 """
 
 from datetime import datetime, timedelta
@@ -30,7 +22,15 @@ from billing.payments import (
     online_letters,
     paying,
 )
-from billing.payments.events import RECONCILED_AT_ONCE, ZERO, Kind, PaymentRefused, Report, _lock, _note
+from billing.payments.events import (
+    RECONCILED_AT_ONCE,
+    ZERO,
+    Kind,
+    PaymentRefused,
+    Report,
+    lock_household,
+    write_down,
+)
 from billing.payments.providers import choosing
 from billing.payments.providers.interface import (
     ProviderDown,
@@ -39,8 +39,6 @@ from billing.payments.providers.interface import (
 )
 from billing.rules.pricing import euros
 from families.models import User
-
-# Refunding -----------------------------------------------------------------------------------------------
 
 
 def refundable(payment: OnlinePayment) -> Decimal:
@@ -76,7 +74,7 @@ def refund(
     if not reason.strip():
         raise PaymentRefused("Indiquez le motif du remboursement.")
     with transaction.atomic():
-        _lock([payment.household_id])
+        lock_household([payment.household_id])
         asked = OnlineRefund.objects.filter(key=key).first()
         if asked is None:
             most = refundable(payment)
@@ -112,7 +110,7 @@ def _end_refund(refund_id: int, answer: Refunded, at: datetime) -> None:
     """Books a refund the provider has answered, once."""
     household = OnlineRefund.objects.values_list("online_payment__household", flat=True).get(pk=refund_id)
     with transaction.atomic():
-        _lock([household])
+        lock_household([household])
         asked = OnlineRefund.objects.select_related("online_payment__payment", "asked_by").get(pk=refund_id)
         payment = asked.online_payment
         if asked.state != OnlineRefund.State.ASKED or payment.payment is None:
@@ -126,7 +124,9 @@ def _end_refund(refund_id: int, answer: Refunded, at: datetime) -> None:
         words = {"asked": "demandé à la banque", "done": "fait", "failed": "refusé par la banque"}[
             asked.state
         ]
-        _note(payment, Kind.REFUND, f"Remboursement de {euros(asked.amount)} {words}.", at, raw=answer.raw)
+        write_down(
+            payment, Kind.REFUND, f"Remboursement de {euros(asked.amount)} {words}.", at, raw=answer.raw
+        )
 
 
 def _book_refund(asked: OnlineRefund, payment: OnlinePayment, money: Payment, at: datetime) -> None:
@@ -150,10 +150,10 @@ def _book_refund(asked: OnlineRefund, payment: OnlinePayment, money: Payment, at
     transaction.on_commit(partial(online_letters.tell_refund.enqueue, asked.pk), robust=True)
 
 
-def _refunded_elsewhere(payment: OnlinePayment, total: Decimal, at: datetime) -> None:
+def refunded_elsewhere(payment: OnlinePayment, total: Decimal, at: datetime) -> None:
     """More was given back than we asked: on the provider's pages, or by a dispute lost. Invoices reopen."""
     with transaction.atomic():
-        _lock([payment.household_id])
+        lock_household([payment.household_id])
         payment.refresh_from_db()
         extra = total - (payment.amount - refundable(payment))
         if payment.payment_id is None or extra <= 0:
@@ -169,7 +169,7 @@ def _refunded_elsewhere(payment: OnlinePayment, total: Decimal, at: datetime) ->
         _end_refund(asked.pk, Refunded(done=True, raw={"total": str(total)}), at)
 
 
-def _finish_refunds(report: Report, at: datetime) -> None:
+def finish_refunds(report: Report, at: datetime) -> None:
     """Asks again for the refunds that were left without an answer; the key makes it one refund only."""
     waiting = OnlineRefund.objects.filter(
         state=OnlineRefund.State.ASKED, asked_at__lt=at - timedelta(minutes=5)

@@ -1,14 +1,11 @@
-"""The only writer of online payments: what a provider's verified word changes, once.
+"""Starting an online payment: which invoices it may pay, its row, then the provider's page.
 
     start(household, wanted, by=…, at=…) -> OnlinePayment      opens the provider's page for some invoices
-    hear(said, at=…) -> [OnlinePayment]                        verified answers, one or a thousand
-    check(payment, at=…), abandon(payment, at=…)               asks the provider now; closes its page first
-    refund(payment, amount, …) -> OnlineRefund                 through the provider, with a credit note
-    reconcile(at=…) -> Report                                  asks about every payment that may have moved
 
-No word of a browser comes here: a return from the provider's page only makes us ask. Every change is made
-under the lock of the household's row, so that desks, tabs and notifications follow one another; a thing said
-twice, or late, changes nothing the second time. Calls to a provider are never made inside a transaction.
+Starting, hearing, asking and refunding are together the only writers of online payments. No word of a browser
+comes here: a return from the provider's page only makes us ask. Every change is made under the lock of the
+household's row, so that desks, tabs and notifications follow one another; a thing said twice, or late,
+changes nothing the second time. Calls to a provider are never made inside a transaction.
 """
 
 import secrets
@@ -36,7 +33,7 @@ from billing.models import (
     PaymentState,
 )
 from billing.payments.asking import check
-from billing.payments.events import ZERO, Kind, PaymentRefused, _lock, _note, logger
+from billing.payments.events import ZERO, Kind, PaymentRefused, lock_household, logger, write_down
 from billing.payments.providers import choosing
 from billing.payments.providers.interface import (
     Item,
@@ -60,9 +57,6 @@ class UnderWay(PaymentRefused):
     def __init__(self, payment: OnlinePayment) -> None:
         super().__init__("Une de ces factures est déjà en cours de paiement.")
         self.payment = payment
-
-
-# Starting ------------------------------------------------------------------------------------------------
 
 
 def to_pay(household: Household) -> list[Invoice]:
@@ -106,7 +100,7 @@ def start(
     if provider is None:
         raise PaymentRefused("Le paiement en ligne n'est pas proposé par votre mairie.")
     with transaction.atomic():
-        _lock([household.pk])
+        lock_household([household.pk])
         parts = _parts(household, wanted)
         amount = sum((share for _, share in parts), ZERO)
         if amount < provider.minimum:
@@ -180,11 +174,11 @@ def _open(provider: Provider, payment: OnlinePayment, at: datetime) -> OnlinePay
     except (ProviderDown, ProviderRefused) as error:
         logger.warning("Payment page not opened: %s", error)
         with transaction.atomic():
-            _lock([payment.household_id])
+            lock_household([payment.household_id])
             OnlinePayment.objects.filter(pk=payment.pk, state=OnlineState.STARTED).update(
                 state=OnlineState.CANCELLED, settled_at=at
             )
-            _note(payment, Kind.START, f"La page ne s'est pas ouverte : {error}", at)
+            write_down(payment, Kind.START, f"La page ne s'est pas ouverte : {error}", at)
         if isinstance(error, ProviderRefused):
             raise PaymentRefused(f"{error} Rien n'a été débité.") from error
         raise PaymentRefused(
@@ -195,11 +189,11 @@ def _open(provider: Provider, payment: OnlinePayment, at: datetime) -> OnlinePay
 
 def _opened(payment: OnlinePayment, opened: Opened, at: datetime) -> OnlinePayment:
     with transaction.atomic():
-        _lock([payment.household_id])
+        lock_household([payment.household_id])
         payment.provider_reference = opened.provider_reference
         payment.url, payment.expires_at = opened.url, opened.expires_at
         payment.save(update_fields=["provider_reference", "url", "expires_at"])
-        _note(payment, Kind.START, "Page de paiement ouverte.", at, raw=opened.raw)
+        write_down(payment, Kind.START, "Page de paiement ouverte.", at, raw=opened.raw)
         transaction.on_commit(
             partial(_look_at, payment.pk, opened.expires_at + LOOK_AFTER_THE_END), robust=True
         )

@@ -283,7 +283,7 @@ def started(minutes: int, unit: Unit) -> int:
     return -(-minutes // MINUTES[unit])
 
 
-def _low(band: Band) -> Decimal:
+def lowest(band: Band) -> Decimal:
     return band.low if band.low is not None else Decimal("-Infinity")
 
 
@@ -295,13 +295,13 @@ def find_band(bands: Sequence[Band], quotient: Decimal, between: Between = Betwe
     """
     if not bands:
         raise NoPrice("La grille de ce tarif est vide.")
-    ordered = sorted(bands, key=_low)
+    ordered = sorted(bands, key=lowest)
     holding = [index for index, band in enumerate(ordered) if band.holds(quotient)]
     if not holding:
         below = [
             index for index, band in enumerate(ordered) if band.high is not None and band.high < quotient
         ]
-        above = [index for index, band in enumerate(ordered) if _low(band) > quotient]
+        above = [index for index, band in enumerate(ordered) if lowest(band) > quotient]
         if between is Between.LOWER:
             return below[-1] if below else above[0]
         return above[0] if above else below[-1]
@@ -388,7 +388,7 @@ def _in_band(
     tariff: Tariff, facts: Facts, modifiers: Sequence[Modifier], column: str
 ) -> tuple[Decimal, str, str]:
     """Price, band label and sentence of a flat tariff or of bands."""
-    bands = sorted(tariff.bands, key=_low)
+    bands = sorted(tariff.bands, key=lowest)
     quotient = _quotient(facts.quotient)
     if tariff.kind is Kind.FLAT or (len(bands) == 1 and bands[0].high is None):
         if not bands:

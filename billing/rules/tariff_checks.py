@@ -1,12 +1,4 @@
-"""What a presence costs, and why. Pure: values in, value out; no database, no clock.
-
-Amounts are euros as `Decimal`, rounded half up to the tariff's rounding step (the cent) where a price is
-formed, so that quantity × unit price on an invoice is exactly its total. Quotients are euros with cents.
-
-A tariff holds bands (a flat price is one band without limits) or effort rates, and modifiers. A price is
-formed in this order: column and band (rank, number of children, school level, residence, PAI, adult may
-choose them), the price found there, the modifiers of the price in the order of `When`, the quantity.
-"""
+"""A tariff's grid looked at before it is used: gaps, overlaps, names that contradict their limits. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +16,9 @@ from billing.rules.pricing import (
     Kind,
     NoQuotient,
     Tariff,
-    _low,
+    lowest,
     number,
 )
-
-# A grid looked at ---------------------------------------------------------------------------------------
 
 
 class Trouble(StrEnum):
@@ -101,7 +91,7 @@ def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Pr
     if not bands:
         return [Problem(Trouble.EMPTY, "La grille est vide : ajoutez au moins une tranche.")]
     found = []
-    ordered = sorted(bands, key=_low)
+    ordered = sorted(bands, key=lowest)
     columns = dict.fromkeys(name for band in ordered for name in band.prices)
     for band in ordered:
         if band.low is not None and band.high is not None and band.high < band.low:
@@ -136,7 +126,7 @@ def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Pr
         )
     neighbour = "du dessous" if between is Between.LOWER else "du dessus"
     for lower, upper in pairwise(ordered):
-        low = _low(upper)
+        low = lowest(upper)
         if lower.high is None or low <= lower.high:
             high = upper.high if lower.high is None else lower.high
             if upper.high is not None and high is not None:

@@ -12,11 +12,10 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from portal import town as town_module
-from portal.conformance.replay import (
+from portal.conformance.published_towns import (
     Case,
     Document,
     name_of,
-    register,
     rows,
     unreadable_rows,
     worked,
@@ -446,6 +445,3 @@ def _choice(town: Document, key: str, usual: models.TextChoices) -> str:
 def _open_weekdays(town: Document) -> int:
     days = town.get("open_days")
     return mask_of(map(read_weekday, listed(days))) if days else mask_of(range(5))
-
-
-register("deadlines", deadline_cases, unreadable_rules)

@@ -17,11 +17,10 @@ from billing.rules import (
     tariff_checks,
 )
 from portal.conformance import published_tariffs
-from portal.conformance.replay import (
+from portal.conformance.published_towns import (
     Case,
     Document,
     name_of,
-    register,
     rows,
     unreadable_rows,
     worked,
@@ -200,15 +199,9 @@ def why_wrongly_billed(town: Document, case: Document) -> str | None:
     return None if len(billed) == expected else f"attendu {expected} jours facturés, obtenu {len(billed)}"
 
 
-register("prices", prices, unreadable_tariffs)
-
-
 def unreadable_absences(town: Document) -> Iterator[str]:
     """A sentence when the rule of absences cannot be read, with or without a case."""
     try:
         published_tariffs.absence_policy(town.get("absences") or {})
     except Unreadable as error:
         yield str(error)
-
-
-register("absences", absence_cases, unreadable_absences)

@@ -1,4 +1,4 @@
-"""What the desk's pages share: pages that only show, search by number, badges, decisions with a reason."""
+"""Decisions at the desk: buttons on a row and on many, asked twice, refused with a reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

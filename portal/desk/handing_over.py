@@ -1,4 +1,4 @@
-"""What the desk's pages share: pages that only show, search by number, badges, decisions with a reason."""
+"""Spreadsheets that the desk hands over: CSV for a French spreadsheet, no cell of which is a formula."""
 
 import csv
 from collections.abc import Iterable, Sequence

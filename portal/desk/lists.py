@@ -1,4 +1,4 @@
-"""What the desk's pages share: pages that only show, search by number, badges, decisions with a reason."""
+"""Lists of the desk: search by number and by name, what waits first, badges, counts in words."""
 
 from collections.abc import Sequence
 from typing import Any

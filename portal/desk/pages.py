@@ -1,4 +1,4 @@
-"""What the desk's pages share: pages that only show, search by number, badges, decisions with a reason."""
+"""Pages of the desk: those that only show, pages of their own beside Django's, histories."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,21 +1,21 @@
 """Tariffs of real towns: replayed through rows, and carried by the town's file without a difference."""
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from billing.models import FormulaTariff, Tariff
 from billing.rules import pricing
-from portal.conformance import published_tariffs, replay
+from portal.conformance import published_tariffs, published_towns, replay
 from portal.management.commands.replay_towns import Command
 from portal.reservations.towns import (
     fields,
     town_file,
 )
+from tests import DATA
 
-TOWNS = replay.read(Path(__file__).parent.parent / "data" / "towns.yaml")
-COMMUNES = replay.read(Path(__file__).parent.parent / "data" / "communes.yaml")
+TOWNS = published_towns.read(DATA / "towns.yaml")
+COMMUNES = published_towns.read(DATA / "communes.yaml")
 PRICE_CASES = list(replay.cases(TOWNS, "prices"))
 
 

@@ -12,10 +12,11 @@ from catering import kitchen
 from catering.models import Diet
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Slot
-from tests.conftest import enrolled, family
-from tests.desk_cast import (
+from tests.conftest import (
     FRIDAY,
     THURSDAY,
+    enrolled,
+    family,
 )
 from tests.factories import BookingFactory, DietFactory, EnrolmentFactory, HealthFactory, SchoolClassFactory
 

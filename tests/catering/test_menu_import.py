@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from catering import menu_import
 from catering.models import Dish, Menu
-from tests.desk_cast import (
+from tests.conftest import (
     FRIDAY,
     THURSDAY,
 )

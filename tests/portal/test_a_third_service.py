@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,10 +14,11 @@ from families.models import Household
 from portal.reservations.acts.opening import open_slots
 from portal.reservations.models import Booking, Enrolment, Reservation
 from portal.reservations.states import BookingState, EnrolmentState
+from tests import ROOT
 from tests.factories import ActivityDeadlineFactory, ActivityFactory, FormulaFactory, PeriodFactory
 
 THURSDAY = date(2026, 11, 19)
-TOY = Path(__file__).resolve().parent.parent / "toy_transport"
+TOY = ROOT / "tests" / "toy_transport"
 
 
 @pytest.fixture

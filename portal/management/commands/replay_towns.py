@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.test.utils import setup_databases, teardown_databases
 
-from portal.conformance import replay
-from portal.conformance.replay import Case
+from portal.conformance import published_towns, replay
+from portal.conformance.published_towns import Case
 from portal.conformance.values import Unreadable
 
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            document = replay.read(options["file"])
+            document = published_towns.read(options["file"])
         except OSError as error:
             raise CommandError(f"{options['file']} ne peut pas être lu : {error.strerror}.") from error
         except Unreadable as error:

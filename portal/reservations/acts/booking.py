@@ -1,4 +1,4 @@
-"""The only writer of states and places: draft, submit, accept, refuse, cancel, promote, close.
+"""The only writer of states and places: submit, accept, refuse, cancel, promote, close.
 
 Every verb is one transaction. It locks slots first, in primary-key order, all those of an activity, an
 establishment and a day together; reads bookings again under that lock; and locks the reservations it
@@ -25,12 +25,12 @@ from portal.reservations.acts import (
     tasks,
 )
 from portal.reservations.acts.places import (
+    Changes,
     Shelf,
-    _Changes,
-    _fits,
     _lock_slots,
     _places_of,
-    _shelves,
+    fits,
+    shelves_of,
     slots_of,
 )
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
@@ -121,7 +121,7 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
     if desk.lost:
         raise PlacesLost(desk.lost)
 
-    changes = _Changes(by=by, at=at, reservation=reservation)
+    changes = Changes(by=by, at=at, reservation=reservation)
     for booking, state in desk.ended.items():
         changes.move(booking, state)
     changes.create(desk.new)
@@ -169,7 +169,7 @@ class _Desk:
         days = {line.day for line in lines}
         live = Booking.objects.live().filter(child=reservation.child_id, activity=activity, day__in=days)
         here = {(activity.pk, reservation.establishment_id, day) for day in days}
-        slots = _lock_slots(here | _shelves(live))
+        slots = _lock_slots(here | shelves_of(live))
         formulas = {formula.pk: formula for formula in activity.formulas.all()}
         # Read again, now that the town hall cannot change them; no new ones come while the child is locked.
         standing = list(live.all()) if live else []
@@ -221,7 +221,7 @@ class _Desk:
         if answer.standing == Standing.LATE_REQUEST or activity.processing == Activity.Processing.ON_REQUEST:
             line.outcome = Outcome.REQUESTED
             state = BookingState.REQUESTED
-        elif _fits(slots, self.taken):
+        elif fits(slots, self.taken):
             line.outcome = Outcome.ACCEPTED
             state = BookingState.ACCEPTED
         elif line.accepts_waiting and activity.waiting_list:
@@ -274,7 +274,7 @@ def accept(
         _put_in_order(waiting, asked)
     decision = Decision()
     answered = []
-    changes = _Changes(by=by, at=at)
+    changes = Changes(by=by, at=at)
     places = _places_of(bookings.values(), slots)
     for line, outcome in _answers(waiting, bookings, places, slots):
         decision.note(line, outcome)
@@ -328,7 +328,7 @@ def _answers(
         booking = bookings.get(line.pk)
         if booking is None:
             yield line, Outcome.REFUSED
-        elif line.action == Action.CANCEL or _fits(places[booking.pk], taken):
+        elif line.action == Action.CANCEL or fits(places[booking.pk], taken):
             yield line, Outcome.ACCEPTED
         elif line.outcome == Outcome.WAITLISTED or line.reservation.enrolment.activity.waiting_list:
             yield line, Outcome.WAITLISTED
@@ -347,7 +347,7 @@ def refuse(
     if not reason.strip():
         raise BookingRefused("Indiquez le motif du refus : la famille le lira.")
     waiting, bookings, _ = _lock_waiting(lines)
-    changes = _Changes(by=by, at=at, reason=reason)
+    changes = Changes(by=by, at=at, reason=reason)
     for line in waiting:
         _refuse_line(line, reason)
         if booking := bookings.get(line.pk):
@@ -372,9 +372,9 @@ def cancel(
     """
     asked = list(bookings)
     ids = [booking.pk for booking in asked]
-    _lock_slots(_shelves(asked))
+    _lock_slots(shelves_of(asked))
     live = list(Booking.objects.live().filter(pk__in=ids).order_by("pk"))
-    changes = _Changes(by=by, at=at, reason=reason)
+    changes = Changes(by=by, at=at, reason=reason)
     for booking in live:
         changes.move(booking, BookingState.CANCELLED)
     changes.write()
@@ -427,7 +427,7 @@ def promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
     `freed` are ids of slots that lost somebody, locked by the caller. The first in order of arrival for
     whom every slot of the formula has room is accepted, and so on until nobody fits.
     """
-    changes = _Changes(by=None, at=at)
+    changes = Changes(by=None, at=at)
     changes.freed.update(freed)
     return _finish(changes)
 
@@ -438,14 +438,14 @@ def _promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
     waiting = list(
         Booking.objects.waiting().filter(places__slot__in=freed, day__gt=timezone.localdate(at)).distinct()
     )
-    slots = _lock_slots(_shelves(waiting))
+    slots = _lock_slots(shelves_of(waiting))
     places = _places_of(waiting, slots)
     taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
-    changes = _Changes(by=None, at=at, reason="Une place s'est libérée.")
+    changes = Changes(by=None, at=at, reason="Une place s'est libérée.")
     promoted = []
     for booking in waiting:
         wanted = places[booking.pk]
-        if not any(slot.closed for slot in wanted) and _fits(wanted, taken):
+        if not any(slot.closed for slot in wanted) and fits(wanted, taken):
             changes.grant(booking, wanted)
             promoted.append(booking)
     changes.write()
@@ -470,7 +470,7 @@ def _lock_waiting(
 ) -> tuple[list[ReservationLine], dict[int, Booking], dict[Shelf, list[Slot]]]:
     """The lines that still wait for an answer, in order of arrival; their bookings; the slots, locked."""
     asked = _waiting_among(lines)
-    slots = _lock_slots(_shelves(_bookings_of(list(asked)).values()))
+    slots = _lock_slots(shelves_of(_bookings_of(list(asked)).values()))
     # Read again: before the lock was ours, somebody else may have answered, promoted or cancelled.
     waiting = list(asked.all())
     return waiting, _bookings_of(waiting), slots
@@ -520,7 +520,7 @@ def _save_outcomes(lines: Iterable[ReservationLine]) -> None:
         ReservationLine.objects.filter(pk__in=ids).update(outcome=outcome, late=late, reason=reason)
 
 
-def _finish(changes: _Changes, answered: Sequence[ReservationLine] = ()) -> list[Booking]:
+def _finish(changes: Changes, answered: Sequence[ReservationLine] = ()) -> list[Booking]:
     """The end of every act: freed places go to those who wait, then lines and reservations follow.
 
     `answered` lines were decided by the town hall. Returns the bookings promoted.
@@ -542,7 +542,7 @@ def _finish(changes: _Changes, answered: Sequence[ReservationLine] = ()) -> list
     return promoted
 
 
-def _lines_following(changes: _Changes, promoted: Iterable[Booking]) -> list[ReservationLine]:
+def _lines_following(changes: Changes, promoted: Iterable[Booking]) -> list[ReservationLine]:
     """Lines of other reservations that these bookings bring up to date, with their new outcome.
 
     Those that asked for a booking now cancelled or promoted, and those that asked for a cancellation

@@ -1,10 +1,6 @@
-"""The only writer of states and places: draft, submit, accept, refuse, cancel, promote, close.
+"""What the verbs of `booking.py` lock and write: slots in primary-key order, bookings, places, events.
 
-Every verb is one transaction. It locks slots first, in primary-key order, all those of an activity, an
-establishment and a day together; reads bookings again under that lock; and locks the reservations it
-restates last, in primary-key order too. Places move by conditional updates under a CheckConstraint. So two
-families never get the same place, and two transactions never wait for each other in a circle.
-`at` is the moment of the act (aware), `by` the user who acts.
+All slots of an activity, an establishment and a day (a shelf) are locked together.
 """
 
 from collections import defaultdict
@@ -38,10 +34,7 @@ NEW_BOOKING = tuple(column.attname for column in Booking._meta.concrete_fields i
 Shelf = tuple[int, int, date]
 
 
-# What the verbs share ---------------------------------------------------------------------------------------
-
-
-class _Changes:
+class Changes:
     """Changes of bookings, gathered, then written in a fixed number of queries with their events."""
 
     def __init__(
@@ -183,7 +176,7 @@ def _by_count(counts: dict[int, int]) -> dict[int, list[int]]:
     return groups
 
 
-def _fits(slots: Iterable[Slot], taken: dict[int, int]) -> bool:
+def fits(slots: Iterable[Slot], taken: dict[int, int]) -> bool:
     """Whether every slot has room; if so the places are counted as taken in `taken`."""
     wanted = list(slots)
     if any(slot.capacity is not None and taken[slot.pk] >= slot.capacity for slot in wanted):
@@ -193,7 +186,7 @@ def _fits(slots: Iterable[Slot], taken: dict[int, int]) -> bool:
     return True
 
 
-def _shelves(bookings: Iterable[Booking]) -> set[Shelf]:
+def shelves_of(bookings: Iterable[Booking]) -> set[Shelf]:
     return {(booking.activity_id, booking.establishment_id, booking.day) for booking in bookings}
 
 

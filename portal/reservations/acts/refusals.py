@@ -1,10 +1,5 @@
-"""The only writer of states and places: draft, submit, accept, refuse, cancel, promote, close.
-
-Every verb is one transaction. It locks slots first, in primary-key order, all those of an activity, an
-establishment and a day together; reads bookings again under that lock; and locks the reservations it
-restates last, in primary-key order too. Places move by conditional updates under a CheckConstraint. So two
-families never get the same place, and two transactions never wait for each other in a circle.
-`at` is the moment of the act (aware), `by` the user who acts.
+"""What may be asked of the engine, a day of a formula, and the refusals it answers with: sentences to
+show.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,4 @@
-"""The only writer of states and places: draft, submit, accept, refuse, cancel, promote, close.
-
-Every verb is one transaction. It locks slots first, in primary-key order, all those of an activity, an
-establishment and a day together; reads bookings again under that lock; and locks the reservations it
-restates last, in primary-key order too. Places move by conditional updates under a CheckConstraint. So two
-families never get the same place, and two transactions never wait for each other in a circle.
-`at` is the moment of the act (aware), `by` the user who acts.
-"""
+"""The only writer of drafts: what a family has ticked and not recorded yet, kept by the server."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -25,8 +18,6 @@ from portal.reservations.states import (
     Action,
     ReservationState,
 )
-
-# Drafts -------------------------------------------------------------------------------------------------
 
 
 def find_draft(enrolment: Enrolment, establishment: Establishment, period: Period) -> Reservation | None:

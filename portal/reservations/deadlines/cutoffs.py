@@ -1,9 +1,8 @@
 """When acting on a day is on time: (rule, target day, calendar) → limits. Pure: no database, no clock.
 
-Days are local days of `Calendar.timezone`; every moment in or out is an aware datetime. A limit at the last
-minute of a day (23:59, or no hour at all) lasts until the day is over. A limit never lies after the end of
-the target day itself. « n hours before » counts hours of the clock on the wall: 72 hours before 8 am is 8 am,
-even when summer time ends in between. See docs/deadlines.md for one example of each kind.
+Every moment in or out is an aware datetime. A limit never lies after the end of the target day itself.
+« n hours before » counts hours of the clock on the wall: 72 hours before 8 am is 8 am, even when summer time
+ends in between.
 """
 
 import calendar as gregorian

@@ -1,9 +1,7 @@
-"""When acting on a day is on time: (rule, target day, calendar) → limits. Pure: no database, no clock.
+"""The kinds of deadline rules, and what they ask of a calendar. Pure: no database, no clock.
 
-Days are local days of `Calendar.timezone`; every moment in or out is an aware datetime. A limit at the last
-minute of a day (23:59, or no hour at all) lasts until the day is over. A limit never lies after the end of
-the target day itself. « n hours before » counts hours of the clock on the wall: 72 hours before 8 am is 8 am,
-even when summer time ends in between. See docs/deadlines.md for one example of each kind.
+Days are local days of `Calendar.timezone`. A limit at the last minute of a day (23:59, or no hour at all)
+lasts until the day is over. See docs/deadlines.md for one example of each kind.
 """
 
 from collections.abc import Mapping
@@ -75,9 +73,6 @@ class Counted:
 
 EVERY_DAY = Counted()
 WORKING_DAYS = Counted(unit=DayUnit.WORKING)
-
-
-# The kinds of rules ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Work queues: enrolments and reservations that wait for the town hall's answer."""
+"""Cells that the desk's queues share: who asks, since when, how many places are left."""
 
 from datetime import datetime
 from typing import Any

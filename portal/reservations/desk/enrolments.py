@@ -1,4 +1,4 @@
-"""Work queues: enrolments and reservations that wait for the town hall's answer."""
+"""Enrolments at the desk: those that wait for the town hall's answer first."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Work queues: enrolments and reservations that wait for the town hall's answer."""
+"""Reservations at the desk, whole and day by day: those that wait for the town hall's answer first."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Work queues: enrolments and reservations that wait for the town hall's answer."""
+"""Queries that the desk, registers and kitchen ask alike: a child's class, the places left, what waits."""
 
 from typing import Any
 

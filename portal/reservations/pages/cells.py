@@ -1,7 +1,6 @@
-"""What a planning shows: cells with state, reason and deadline, built in a fixed number of queries.
+"""A cell of a planning, its weeks and months, and their markup.
 
-A cell is plain strings, so that a template of 180 of them stays flat. What may be ticked is decided here
-and nowhere in the browser: `read` throws out whatever a posted form claims beyond it.
+A cell is plain strings, so that a page of 180 of them stays flat.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What a planning shows: cells with state, reason and deadline, built in a fixed number of queries.
 
-A cell is plain strings, so that a template of 180 of them stays flat. What may be ticked is decided here
-and nowhere in the browser: `read` throws out whatever a posted form claims beyond it.
+What may be ticked is decided here and nowhere in the browser: `read` throws out whatever a posted form claims
+beyond it.
 """
 
 from collections import defaultdict

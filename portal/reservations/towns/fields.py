@@ -1,15 +1,6 @@
-"""A town's set-up as one readable YAML file: loaded, exported, loaded again without a difference.
+"""The fields of a town's file: how a kind of value is read, refused in French with its line, written again.
 
-The file holds sections (« établissements », « activités »…). A section is a list of rows or one block, and
-each row is a model's fields under French names: `Rows` and `Field` say which, for reading and writing alike.
-Apps above the engine add their own sections by calling `register` in a module `town_sections.py`.
-
-    load(text) -> Report           all or nothing; raises TownFileError with every mistake, its line and field
-    export() -> str                the same file, from the database
-
-Rows are matched by their code or name: what exists is brought up to date, never doubled; what the file does
-not name is left alone. A field left out takes its usual value, so that a file always says the same thing.
-See docs/town-file.md.
+`Field` says which model field a French name stands for; `Loading` gathers the mistakes of a whole file.
 """
 
 import difflib

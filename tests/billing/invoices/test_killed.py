@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.processes import empty_database
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SEED = """
 from datetime import date
 from decimal import Decimal

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal.conformance.deadline_cases import why_wrong
-from portal.conformance.replay import Case
+from portal.conformance.published_towns import Case
 from portal.conformance.values import ENGLISH_DAYS
 from portal.management.commands.replay_towns import Command
 from portal.reservations.days.holiday_proposals import public_holidays

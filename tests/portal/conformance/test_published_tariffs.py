@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal.conformance.price_cases import why_wrong
-from portal.conformance.replay import Case
+from portal.conformance.published_towns import Case
 from portal.management.commands.replay_towns import Command
 
 CENT = Decimal("0.01")

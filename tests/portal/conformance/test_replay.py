@@ -8,8 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from portal.conformance import replay as town_replay
-from portal.conformance.replay import Case
+from portal.conformance import published_towns
+from portal.conformance.published_towns import Case
+from portal.conformance.replay import cases, remarks
 from portal.conformance.values import (
     Unreadable,
     read_moment,
@@ -18,19 +19,20 @@ from portal.conformance.values import (
 )
 from portal.management.commands import replay_towns
 from portal.reservations.models import DeadlineRule
+from tests import DATA
 from tests.factories import paris
 
-TOWNS = Path(__file__).parents[1] / "data" / "towns.yaml"
+TOWNS = DATA / "towns.yaml"
 
 
-@pytest.mark.parametrize("case", list(town_replay.cases(town_replay.read(TOWNS), "deadlines")), ids=str)
+@pytest.mark.parametrize("case", list(cases(published_towns.read(TOWNS), "deadlines")), ids=str)
 def test_a_town_is_decided_as_it_says(db: None, case: Case) -> None:
     assert case.run() is None
 
 
 def answer(town: dict) -> str | None:
     """Why the town's only case fails, or None."""
-    [case] = town_replay.cases({"towns": [town]})
+    [case] = cases({"towns": [town]})
     return case.run()
 
 
@@ -351,9 +353,9 @@ def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
 
 
 def test_the_known_towns_leave_nothing_unread(db: None) -> None:
-    known = town_replay.read(TOWNS)
-    for case in town_replay.cases(known):
+    known = published_towns.read(TOWNS)
+    for case in cases(known):
         with transaction.atomic():
             case.run()
             transaction.set_rollback(True)
-    assert list(town_replay.remarks(known)) == []
+    assert list(remarks(known)) == []

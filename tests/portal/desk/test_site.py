@@ -5,10 +5,10 @@ from django.urls import reverse
 from families.models import Household
 from portal.reservations.models import Booking, Closure, Enrolment, Slot
 from portal.reservations.states import BookingState, EnrolmentState
-from tests.conftest import Family
-from tests.desk_cast import (
+from tests.conftest import (
     FRIDAY,
     THURSDAY,
+    Family,
 )
 from tests.portal.reservations.desk.test_queues import (
     act,

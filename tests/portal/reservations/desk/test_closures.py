@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from portal.reservations.models import Booking, Closure, Slot
 from portal.reservations.states import BookingState
-from tests.desk_cast import (
+from tests.conftest import (
     FRIDAY,
     THURSDAY,
 )

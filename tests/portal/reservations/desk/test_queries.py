@@ -7,10 +7,11 @@ from django.urls import reverse
 
 from portal.reservations.models import Enrolment
 from portal.reservations.states import EnrolmentState
-from tests.conftest import enrolled, family
-from tests.desk_cast import (
+from tests.conftest import (
     FRIDAY,
     THURSDAY,
+    enrolled,
+    family,
 )
 
 PAGES = [

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from portal.reservations.models import Booking, BookingEvent, Enrolment, Reservation, ReservationLine, Slot
 from portal.reservations.states import BookingState, EnrolmentState, Outcome, ReservationState
-from tests.desk_cast import (
+from tests.conftest import (
     FRIDAY,
     THURSDAY,
 )

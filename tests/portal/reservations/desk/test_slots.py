@@ -12,9 +12,9 @@ from portal.reservations.acts.opening import (
 )
 from portal.reservations.models import Booking, Capacity, Formula, Period, Slot
 from portal.reservations.states import BookingState
-from tests.conftest import NOW
-from tests.desk_cast import (
+from tests.conftest import (
     FRIDAY,
+    NOW,
     THURSDAY,
 )
 from tests.factories import ClosureFactory, EstablishmentFactory

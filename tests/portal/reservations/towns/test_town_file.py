@@ -27,10 +27,11 @@ from portal.reservations.models import (
 )
 from portal.reservations.towns import town_file
 from portal.reservations.towns.fields import TownFileError
+from tests import ROOT
 from tests.factories import paris
 
 DEMO = (Path(portal.demo.__file__).parent / "town.yaml").read_text(encoding="utf-8")
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "town-file.md"
+DOCS = ROOT / "docs" / "town-file.md"
 
 SMALL = """\
 commune:
