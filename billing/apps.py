@@ -12,4 +12,8 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         post_migrate.connect(install_after_migrate, sender=self)
+        from billing.prices.missed_days import WhatIsBilled  # models must be loaded first
+        from portal.reservations.presence import certificates
+
+        certificates.lend(WhatIsBilled())
         register(payment_provider)

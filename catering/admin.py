@@ -12,7 +12,13 @@ from django.urls import path
 from django.utils import timezone
 
 from catering import kitchen, menu_import
-from catering.models import Allergen, Diet, DietChoice, Dish, Menu
+from catering.models import (
+    Dish,
+    Menu,
+)
+from families.models import (
+    Allergen,
+)
 from portal.desk.handing_over import spreadsheet
 from portal.desk.lists import counted
 from portal.desk.pages import OwnPages
@@ -22,45 +28,6 @@ from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200
-
-
-@admin.register(Diet)
-class DietAdmin(admin.ModelAdmin):
-    desk_order = 20
-    list_display = ["name", "needs_pai", "active", "order"]
-    search_fields = ["name"]
-
-
-@admin.register(DietChoice)
-class DietChoiceAdmin(admin.ModelAdmin):
-    """The diet of each enrolled child: asked for with the enrolment, corrected here."""
-
-    desk_order = 10
-    list_display = ["child", "household", "diet", "activity"]
-    list_filter = ["diet", "diet__needs_pai", "enrolment__school_year"]
-    list_select_related = ["enrolment__child", "enrolment__household", "enrolment__activity", "diet"]
-    search_fields = ["enrolment__child__last_name", "enrolment__child__first_name"]
-    fields = ["enrolment", "diet"]
-    readonly_fields = ["enrolment"]
-    ordering = ["enrolment__child__last_name", "enrolment__child__first_name", "pk"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.display(description="enfant", ordering="enrolment__child__last_name")
-    def child(self, obj: DietChoice) -> str:
-        return str(obj.enrolment.child)
-
-    @admin.display(description="foyer", ordering="enrolment__household_id")
-    def household(self, obj: DietChoice) -> str:
-        return obj.enrolment.household.number
-
-    @admin.display(description="activité")
-    def activity(self, obj: DietChoice) -> str:
-        return str(obj.enrolment.activity)
 
 
 class DishForm(forms.ModelForm):
@@ -121,7 +88,7 @@ class MenuAdmin(OwnPages):
         DeskLink(
             "Effectifs de la cuisine",
             "catering_kitchen",
-            "catering.view_dietchoice",
+            "families.view_dietchoice",
             "repas attendus par école, classe et régime",
         ),
         DeskLink("Importer des menus", "catering_menu_import", "catering.add_menu", "depuis un fichier CSV"),
@@ -209,7 +176,7 @@ class MenuAdmin(OwnPages):
 
     def kitchen_view(self, request: HttpRequest) -> HttpResponse:
         """What to cook, on screen, on paper or as CSV."""
-        self.demand(request, "catering.view_dietchoice")
+        self.demand(request, "families.view_dietchoice")
         with_health = request.user.has_perm("families.view_childhealth")
         first = Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT, active=True).first()
         today = timezone.localdate().isoformat()

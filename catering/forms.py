@@ -9,7 +9,7 @@ from crispy_forms.layout import Fieldset, Layout
 from django import forms
 from django.db.models import QuerySet
 
-from catering.models import Diet
+from families.models import Diet
 from portal.french import dates
 from portal.french.weekdays import (
     WEEKDAYS,

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from django.db.models import OuterRef, Subquery
 
-from catering.models import SERVICE, Diet
+from catering.models import SERVICE
+from families.models import Diet
 from portal.reservations.models import Booking, Establishment, SchoolClass, Schooling
 
 NO_CLASS = "Classe non indiquée"
@@ -97,7 +98,7 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
         Booking.objects.holding()
         .filter(establishment=restaurant, day__in=days, activity__service=SERVICE)
         .annotate(attended=Subquery(attended))
-        .values("day", "attended", "enrolment__diet_choice__diet", *(health if with_health else []))
+        .values("day", "attended", "child__diet_choice__diet", *(health if with_health else []))
         .order_by("day", "child__last_name", "child__first_name", "pk")
     )
     classes = SchoolClass.objects.select_related("school").order_by("school__name", "level", "name")
@@ -106,7 +107,7 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
     counts = KitchenCounts(restaurant=restaurant, days=days)
     for row in rows:
         group = groups.get(row["attended"], Group(NO_SCHOOL, NO_CLASS))
-        diet = diets.get(row["enrolment__diet_choice__diet"], NO_DIET)
+        diet = diets.get(row["child__diet_choice__diet"], NO_DIET)
         counts.meals[row["day"], group, diet] += 1
         if with_health and (row["child__health__has_pai"] or row["child__health__allergies"]):
             child = f"{row['child__last_name']} {row['child__first_name']}"

@@ -15,7 +15,11 @@ from datetime import date
 
 from django.db import transaction
 
-from catering.models import Allergen, Dish, Menu
+from catering.models import (
+    Dish,
+    Menu,
+)
+from families.models import Allergen
 from portal.french.weekdays import WEEKDAYS
 from portal.reservations.models import Establishment
 

@@ -1,64 +1,11 @@
-"""What only the canteen has: diets and menus."""
+"""What only the canteen has: its menus."""
 
 from django.db import models
 
-from portal.reservations.models import Enrolment, Establishment
+from families.models import Allergen
+from portal.reservations.models import Establishment
 
 SERVICE = "catering"
-
-
-class Diet(models.Model):
-    """A diet that the kitchen cooks for: « Sans régime particulier », « Sans porc »…"""
-
-    name = models.CharField("nom", max_length=80, unique=True)
-    needs_pai = models.BooleanField("demande un PAI", default=False)
-    order = models.PositiveSmallIntegerField("ordre", default=0)
-    active = models.BooleanField("proposé", default=True)
-
-    class Meta:
-        verbose_name = "régime alimentaire"
-        verbose_name_plural = "régimes alimentaires"
-        ordering = ["order", "name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class DietChoice(models.Model):
-    """The diet of an enrolled child."""
-
-    enrolment = models.OneToOneField(
-        Enrolment, on_delete=models.CASCADE, related_name="diet_choice", verbose_name="inscription"
-    )
-    diet = models.ForeignKey(
-        Diet, on_delete=models.PROTECT, related_name="choices", verbose_name="régime alimentaire"
-    )
-
-    class Meta:
-        verbose_name = "régime choisi"
-        verbose_name_plural = "régimes choisis"
-
-    def __str__(self) -> str:
-        return str(self.diet)
-
-
-class Allergen(models.TextChoices):
-    """The fourteen allergens to declare: règlement (UE) n° 1169/2011, annexe II."""
-
-    GLUTEN = "gluten", "Gluten"
-    CRUSTACEANS = "crustaceans", "Crustacés"
-    EGGS = "eggs", "Œufs"
-    FISH = "fish", "Poisson"
-    PEANUTS = "peanuts", "Arachides"
-    SOYA = "soya", "Soja"
-    MILK = "milk", "Lait"
-    NUTS = "nuts", "Fruits à coque"
-    CELERY = "celery", "Céleri"
-    MUSTARD = "mustard", "Moutarde"
-    SESAME = "sesame", "Sésame"
-    SULPHITES = "sulphites", "Sulfites"
-    LUPIN = "lupin", "Lupin"
-    MOLLUSCS = "molluscs", "Mollusques"
 
 
 class Menu(models.Model):

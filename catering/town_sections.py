@@ -1,6 +1,6 @@
 """What the canteen adds to a town's file: the diets its kitchens cook for."""
 
-from catering.models import Diet
+from families.models import Diet
 from portal.reservations.towns.fields import (
     Field,
     Flag,

@@ -12,8 +12,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from billing.prices.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
-from catering.models import SERVICE, DietChoice, Dish
-from families.models import Child, Household
+from catering.models import (
+    SERVICE,
+    Dish,
+)
+from families.models import Child, DietChoice, Household
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
@@ -88,7 +91,8 @@ def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
         activity=activity,
         school_year=school_year,
         today=today,
-        initial=_known_school(child, school_year) or _siblings_school(household, school_year),
+        initial=(_known_school(child, school_year) or _siblings_school(household, school_year))
+        | {"diet": _known_diet(child)},
     )
     if request.method == "POST" and form.is_valid():
         try:
@@ -121,13 +125,12 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
     """The same screen, filled in, to view or change."""
     enrolment = get_object_or_404(
         Enrolment.objects.visible_to(request.user).select_related(
-            "child", "activity", "household", "school_year", "establishment", "diet_choice"
+            "child", "activity", "household", "school_year", "establishment"
         ),
         pk=enrolment_id,
         activity__service=SERVICE,
     )
     at = timezone.now()
-    choice = getattr(enrolment, "diet_choice", None)
     form = CanteenEnrolmentForm(
         interrupted.posted(request),
         activity=enrolment.activity,
@@ -137,7 +140,7 @@ def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
         initial=_known_school(enrolment.child, enrolment.school_year)
         | {
             "restaurant": enrolment.establishment_id,
-            "diet": choice.diet_id if choice else None,
+            "diet": _known_diet(enrolment.child),
             "starts_on": enrolment.starts_on.isoformat(),
             "weekdays": enrolment.weekdays,
         },
@@ -181,6 +184,11 @@ def _known_school(child: Child, school_year: SchoolYear) -> dict[str, Any]:
     return {"school": schooling.school_class.school_id, "school_class": schooling.school_class_id}
 
 
+def _known_diet(child: Child) -> int | None:
+    """Where another home enrolled the child, or this one last year, the kitchen already knows."""
+    return DietChoice.objects.filter(child=child).values_list("diet", flat=True).first()
+
+
 def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str, Any]:
     """For a child not known yet: where a brother or sister goes is the likeliest answer."""
     sibling = (
@@ -204,7 +212,7 @@ def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str,
 
 def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm) -> None:
     enrolling.attend(enrolment.child, form.cleaned_data["school_class"])
-    DietChoice.objects.update_or_create(enrolment=enrolment, defaults={"diet": form.cleaned_data["diet"]})
+    DietChoice.objects.update_or_create(child=enrolment.child, defaults={"diet": form.cleaned_data["diet"]})
 
 
 def _enrolled(enrolment: Enrolment) -> str:

@@ -24,6 +24,8 @@ from families.models import (
     Child,
     ChildHealth,
     Custody,
+    Diet,
+    DietChoice,
     Document,
     FamilyQuotient,
     Guardian,
@@ -532,3 +534,30 @@ class LoginAdmin(GivesRights, UserAdmin):
     desk_order = 9
     list_display = ["username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login"]
     list_filter = ["is_staff", "is_active", "groups"]
+
+
+@admin.register(Diet)
+class DietAdmin(admin.ModelAdmin):
+    desk_order = 60
+    list_display = ["name", "needs_pai", "active", "order"]
+    search_fields = ["name"]
+
+
+@admin.register(DietChoice)
+class DietChoiceAdmin(admin.ModelAdmin):
+    """The diet of each child that eats at the canteen: asked for with its enrolment, corrected here."""
+
+    desk_order = 50
+    list_display = ["child", "diet"]
+    list_filter = ["diet", "diet__needs_pai"]
+    list_select_related = ["child", "diet"]
+    search_fields = ["child__last_name", "child__first_name"]
+    fields = ["child", "diet"]
+    readonly_fields = ["child"]
+    ordering = ["child__last_name", "child__first_name", "pk"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

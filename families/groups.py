@@ -33,6 +33,8 @@ RIGHTS: dict[str, Rights] = {
             "familyquotient": WRITE,
             "changerequest": CHANGE,
             "document": VIEW,
+            "diet": EVERYTHING,
+            "dietchoice": EVERYTHING,
         },
         "reservations": {
             "*": VIEW,
@@ -56,11 +58,13 @@ RIGHTS: dict[str, Rights] = {
             "reservation": CHANGE,
             "reservationline": CHANGE,
             "booking": CHANGE,
+            "attendance": WRITE,
+            "absencecertificate": WRITE,
         },
         "portal": {"sentmail": VIEW},
         "catering": {"*": EVERYTHING},
         "leisure": {"*": EVERYTHING},
-        "billing": {"attendance": WRITE, "absencecertificate": WRITE, "packedmeal": WRITE},
+        "billing": {"packedmeal": WRITE},
     },
     REGIE: {
         "families": {
@@ -80,13 +84,13 @@ RIGHTS: dict[str, Rights] = {
             "enrolment": VIEW,
             "reservation": VIEW,
             "booking": VIEW,
+            # Who was there, and which absence is justified, is the agents' to say.
+            "attendance": VIEW,
+            "absencecertificate": VIEW,
         },
         "portal": {"sentmail": VIEW},
         "billing": {
             "*": WRITE,
-            # Who was there, and which absence is justified, is the agents' to say.
-            "attendance": VIEW,
-            "absencecertificate": VIEW,
             "tariffband": EVERYTHING,
             "tariffrate": EVERYTHING,
             "tariffmodifier": EVERYTHING,

@@ -278,6 +278,60 @@ class ChildHealth(models.Model):
         return f"Fiche sanitaire de {self.child}"
 
 
+class Diet(models.Model):
+    """A diet that the kitchen cooks for: « Sans régime particulier », « Sans porc »…"""
+
+    name = models.CharField("nom", max_length=80, unique=True)
+    needs_pai = models.BooleanField("demande un PAI", default=False)
+    order = models.PositiveSmallIntegerField("ordre", default=0)
+    active = models.BooleanField("proposé", default=True)
+
+    class Meta:
+        verbose_name = "régime alimentaire"
+        verbose_name_plural = "régimes alimentaires"
+        ordering = ["order", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DietChoice(models.Model):
+    """What a child eats, wherever it eats; asked for with its enrolment at the canteen."""
+
+    child = models.OneToOneField(
+        Child, on_delete=models.CASCADE, related_name="diet_choice", verbose_name="enfant"
+    )
+    diet = models.ForeignKey(
+        Diet, on_delete=models.PROTECT, related_name="choices", verbose_name="régime alimentaire"
+    )
+
+    class Meta:
+        verbose_name = "régime choisi"
+        verbose_name_plural = "régimes choisis"
+
+    def __str__(self) -> str:
+        return str(self.diet)
+
+
+class Allergen(models.TextChoices):
+    """The fourteen allergens to declare: règlement (UE) n° 1169/2011, annexe II."""
+
+    GLUTEN = "gluten", "Gluten"
+    CRUSTACEANS = "crustaceans", "Crustacés"
+    EGGS = "eggs", "Œufs"
+    FISH = "fish", "Poisson"
+    PEANUTS = "peanuts", "Arachides"
+    SOYA = "soya", "Soja"
+    MILK = "milk", "Lait"
+    NUTS = "nuts", "Fruits à coque"
+    CELERY = "celery", "Céleri"
+    MUSTARD = "mustard", "Moutarde"
+    SESAME = "sesame", "Sésame"
+    SULPHITES = "sulphites", "Sulfites"
+    LUPIN = "lupin", "Lupin"
+    MOLLUSCS = "molluscs", "Mollusques"
+
+
 class AuthorisedPerson(models.Model):
     """Somebody who may collect a child besides its guardians."""
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET
 
-from families import documents, emails
+from families import child_facts, documents, emails
 from families.forms import (
     AddressForm,
     AddressRequestForm,
@@ -22,7 +22,16 @@ from families.forms import (
     ProofForm,
     QuotientRequestForm,
 )
-from families.models import AuthorisedPerson, ChangeRequest, Child, ChildHealth, Document, Guardian, Household
+from families.models import (
+    AuthorisedPerson,
+    ChangeRequest,
+    Child,
+    ChildHealth,
+    Diet,
+    Document,
+    Guardian,
+    Household,
+)
 from portal import town
 from portal.files import uploads
 from portal.web.interrupted import (
@@ -154,6 +163,8 @@ def child(request: HttpRequest, child_id: int) -> HttpResponse:
     context = {
         "child": own,
         "age": own.age_on(timezone.localdate()),
+        "facts": child_facts.of(own),
+        "diet": Diet.objects.filter(choices__child=own).first(),
         "health": ChildHealth.objects.filter(child=own).first(),
         "people": list(own.authorised_people.all()),
         "guardians": list(

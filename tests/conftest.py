@@ -20,7 +20,6 @@ from django.db import connection
 from django.test import Client
 
 from billing.invoices import immutable
-from billing.models import AbsenceCertificate
 from billing.prices import estimates
 from catering.models import Menu
 from families.models import Child, Guardian, Household, User
@@ -32,6 +31,7 @@ from portal.reservations.acts import (
 )
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import (
+    AbsenceCertificate,
     Activity,
     Capacity,
     Closure,
@@ -232,7 +232,7 @@ def enrolled(who: Family, canteen, year: SchoolYear) -> Family:
         school_year=year,
         requested_by=who.user,
     )
-    DietChoiceFactory(enrolment=enrolment)
+    DietChoiceFactory(child=who.child)
     return Family(who.household, who.guardian, who.user, who.child, enrolment)
 
 

@@ -15,8 +15,15 @@ from factory.django import DjangoModelFactory
 
 from billing.models import Invoice
 from catering.models import SERVICE as CATERING
-from catering.models import Diet, DietChoice, Dish, Menu
-from families.models import ChangeRequest
+from catering.models import (
+    Dish,
+    Menu,
+)
+from families.models import (
+    ChangeRequest,
+    Diet,
+    DietChoice,
+)
 from portal.demo.factories import (
     PASSWORD,
     AuthorisedPersonFactory,
@@ -415,8 +422,9 @@ class DietFactory(DjangoModelFactory[Diet]):
 class DietChoiceFactory(DjangoModelFactory[DietChoice]):
     class Meta:
         model = DietChoice
+        django_get_or_create = ("child",)
 
-    enrolment = factory.SubFactory(EnrolmentFactory)
+    child = factory.SubFactory(ChildFactory)
     diet = factory.SubFactory(DietFactory)
 
 

@@ -30,7 +30,10 @@ from billing.invoices.drafting import (
     Known,
     Line,
 )
-from billing.models import AbsenceCertificate, Attendance, AttendanceState, BillingRun, InvoiceLine
+from billing.models import (
+    BillingRun,
+    InvoiceLine,
+)
 from billing.prices.estimates import (
     TownRules,
     town_rules,
@@ -41,7 +44,12 @@ from billing.rules.pricing import (
 )
 from families.models import Household, User
 from portal.french import dates
-from portal.reservations.models import Booking
+from portal.reservations.models import (
+    AbsenceCertificate,
+    Attendance,
+    AttendanceState,
+    Booking,
+)
 from portal.reservations.states import HOLDING, BookingState
 
 Kind = InvoiceLine.Kind

@@ -9,19 +9,21 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.models import (
-    Attendance,
-    AttendanceState,
     BilledItem,
     BillingSettings,
     Counted,
     InvoiceLine,
     ManualCharge,
 )
-from portal.reservations.models import Booking
+from portal.reservations.models import (
+    Attendance,
+    AttendanceState,
+    Booking,
+)
+from portal.reservations.presence.attendance import LOOK_BACK
 from portal.reservations.states import HOLDING
 
 Kind = InvoiceLine.Kind
-LOOK_BACK = timedelta(days=366)  # what was forgotten longer ago is no longer looked for
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,6 @@ from billing.invoices.billable import (
 )
 from billing.models import (
     AbsencePolicy,
-    Attendance,
-    AttendanceState,
     BilledItem,
     BillingSettings,
     Counted,
@@ -47,7 +45,12 @@ from billing.prices.books import (
 from billing.rules import absences, pricing
 from families.models import Guardian, Household
 from portal.database.query_plans import planned_each_time
-from portal.reservations.models import Booking, Formula
+from portal.reservations.models import (
+    Attendance,
+    AttendanceState,
+    Booking,
+    Formula,
+)
 from portal.reservations.states import HOLDING, BookingState
 
 Kind = InvoiceLine.Kind

@@ -380,7 +380,7 @@ class Migration(migrations.Migration):
                 ('amount', models.DecimalField(decimal_places=2, max_digits=9, verbose_name='montant')),
                 ('counted', models.CharField(blank=True, choices=[('present', 'Présent'), ('absent', 'Absent, non justifié'), ('waiting', 'Absent, jour de carence'), ('free', 'Absent, non facturé')], max_length=8, verbose_name='compté comme')),
                 ('minutes', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='durée (minutes)')),
-                ('attendance', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='billed', to='billing.attendance', verbose_name='pointage')),
+                ('attendance', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='billed', to='portal.reservations.presence.attendance', verbose_name='pointage')),
                 ('booking', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='billed', to='reservations.booking', verbose_name='présence réservée')),
                 ('line', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='items', to='billing.invoiceline', verbose_name='ligne')),
             ],

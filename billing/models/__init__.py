@@ -1,14 +1,6 @@
 """Tariffs, attendance, invoices, payments: one module a subject, all of them met here."""
 
-from billing.models.attendance import (
-    AbsenceCertificate,
-    AbsenceCertificateQuerySet,
-    AbsencePolicy,
-    AbsenceReason,
-    Attendance,
-    AttendanceQuerySet,
-    AttendanceState,
-)
+from billing.models.absences import AbsencePolicy
 from billing.models.debits import Debit, DebitFile, Mandate, check_iban
 from billing.models.invoices import (
     BilledItem,
@@ -66,13 +58,7 @@ __all__ = [
     "NEVER_NEGATIVE",
     "ONLINE_OPEN",
     "ONLINE_PAID",
-    "AbsenceCertificate",
-    "AbsenceCertificateQuerySet",
     "AbsencePolicy",
-    "AbsenceReason",
-    "Attendance",
-    "AttendanceQuerySet",
-    "AttendanceState",
     "BilledItem",
     "BillingRun",
     "BillingSettings",

@@ -12,7 +12,6 @@ from django.db.models import ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, V
 from django.db.models.functions import Coalesce, Round
 from simple_history.models import HistoricalRecords
 
-from billing.models.attendance import Attendance
 from billing.models.payments import Payment, PaymentState
 from families.models import Child, Household, User, private_storage
 from portal.french import dates
@@ -22,6 +21,7 @@ from portal.reservations.models import (
     Establishment,
     Formula,
 )
+from portal.reservations.models.presence import Attendance
 
 
 class NumberCounter(models.Model):

@@ -10,12 +10,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing import absent
-from billing.models import AbsenceCertificate
+from billing.prices import missed_days
 from families.forms import DayInput
 from families.models import Child, Household
 from portal.files import uploads
 from portal.french import dates
+from portal.reservations.models import AbsenceCertificate
+from portal.reservations.presence import certificates
 
 A_PAGE = 24
 SENT = (
@@ -47,7 +48,7 @@ class CertificateForm(forms.Form):
 
 
 @require_safe
-def certificates(request: HttpRequest) -> HttpResponse:
+def certificate_list(request: HttpRequest) -> HttpResponse:
     """Every certificate of the household, and whose absence may be reported."""
     household = get_object_or_404(Household.objects.visible_to(request.user))
     rows = AbsenceCertificate.objects.visible_to(request.user).select_related("child", "document")
@@ -66,7 +67,7 @@ def report(request: HttpRequest, child_id: int) -> HttpResponse:
     child = get_object_or_404(household.children, pk=child_id)
     at = timezone.now()
     today = timezone.localdate(at)
-    activities = absent.booked_activities(household, child, today)
+    activities = certificates.booked_activities(household, child, today)
     if not activities:
         return render(request, "billing/absence_report.html", {"child": child, "activities": activities})
     asked = {name: request.GET[name] for name in ("du", "au") if name in request.GET}
@@ -90,10 +91,10 @@ def report(request: HttpRequest, child_id: int) -> HttpResponse:
     if chosen:
         said = days.cleaned_data
         first, last = said["first_day"], said["last_day"]
-        context["outlook"] = absent.outlook(household, child, first, last, given=at)
+        context["outlook"] = missed_days.outlook(household, child, first, last, given=at)
         context["span"] = dates.span(first, last, year=True)
     else:
-        context["rules"] = absent.in_words(activities, absent.Rules())
+        context["rules"] = missed_days.in_words(activities, missed_days.Rules())
     return render(request, "billing/absence_report.html", context)
 
 
@@ -101,8 +102,8 @@ def _fit(days: DaysForm, household: Household, child: Child) -> bool:
     """Whether a certificate may be sent for these days; says at their field why not."""
     said = days.cleaned_data
     try:
-        absent.check(household, child, said["first_day"], said["last_day"], timezone.localdate())
-    except absent.AbsenceRefused as refusal:
+        certificates.check(household, child, said["first_day"], said["last_day"], timezone.localdate())
+    except certificates.AbsenceRefused as refusal:
         days.add_error(refusal.field or None, str(refusal))
     return days.is_valid()
 
@@ -112,7 +113,7 @@ def _send(
 ) -> bool:
     said = days.cleaned_data
     try:
-        absent.send(
+        certificates.send(
             household,
             child,
             said["first_day"],
@@ -122,7 +123,7 @@ def _send(
             by=request.user,
             at=at,
         )
-    except absent.AbsenceRefused as refusal:
+    except certificates.AbsenceRefused as refusal:
         form.add_error(None, str(refusal))
         return False
     return True
@@ -137,8 +138,8 @@ def withdraw(request: HttpRequest, certificate_id: int) -> HttpResponse:
     span = dates.span(found.first_day, found.last_day, year=True)
     if request.method == "POST":
         try:
-            absent.withdraw(found)
-        except absent.AlreadyAnswered as refusal:
+            certificates.withdraw(found)
+        except certificates.AlreadyAnswered as refusal:
             messages.info(request, str(refusal))
         else:
             messages.success(request, "Le justificatif est retiré, son fichier est effacé.")

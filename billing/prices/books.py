@@ -366,6 +366,12 @@ class FactsBook:
         return ranks.get(child_id, 1), max(len(siblings), 1)
 
 
+def is_timed(formula: Formula) -> bool:
+    """Whether a presence of the formula is paid by how long it lasted, so that somebody must say it."""
+    timed = (Tariff.Unit.HOUR, Tariff.Unit.HALF_HOUR, Tariff.Unit.QUARTER)
+    return FormulaTariff.objects.filter(formula=formula, tariff__unit__in=timed).exists()
+
+
 def _rows(
     household: Household,
     first: date,

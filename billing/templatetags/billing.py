@@ -38,10 +38,10 @@ def money_due(household: Household) -> dict[str, Any]:
     }
 
 
-@register.simple_tag
-def invoice_legend() -> list[tuple[str, str]]:
-    """The states of invoices, then those of payments."""
-    return [*InvoiceState.choices, *PaymentState.choices]
+@register.inclusion_tag("components/legend.html")
+def invoice_legend() -> dict[str, list[tuple[str, str]]]:
+    """« Légende » of the states of invoices, then of those of payments."""
+    return {"entries": [*InvoiceState.choices, *PaymentState.choices]}
 
 
 @register.inclusion_tag("billing/_price.html")

@@ -6,8 +6,11 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
-from catering.models import SERVICE, Diet, Dish
-from families.models import Child, Household
+from catering.models import (
+    SERVICE,
+    Dish,
+)
+from families.models import Household
 from portal.reservations.pages import blocks
 from portal.reservations.states import EnrolmentState
 
@@ -50,10 +53,3 @@ def week_menus(household: Household) -> dict[tuple[int, date], list[Dish]]:
         for child_id in eats_at[dish.menu.restaurant_id]:
             menus.setdefault((child_id, dish.menu.day), []).append(dish)
     return menus
-
-
-@register.simple_tag
-def diet(child: Child) -> Diet | None:
-    """The diet chosen with the child's latest enrolment; None before the first. One query."""
-    chosen = Diet.objects.filter(choices__enrolment__child=child)
-    return chosen.order_by("-choices__enrolment__starts_on", "-choices__pk").first()

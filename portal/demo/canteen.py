@@ -13,8 +13,11 @@ from random import Random
 
 from django.utils import timezone
 
-from catering.models import Diet, DietChoice
-from families.models import User
+from families.models import (
+    Diet,
+    DietChoice,
+    User,
+)
 from portal.demo.people import Home, People, Pupil
 from portal.demo.rows import Table, reset_sequences
 from portal.french.weekdays import mask_of
@@ -212,12 +215,12 @@ class Canteen:
         DietChoice.objects.bulk_create(
             (
                 DietChoice(
-                    enrolment=enrolment,
+                    child_id=child,
                     diet=self.rng.choice(with_pai)
-                    if with_pai and enrolment.child_id in allergic
+                    if with_pai and child in allergic
                     else self.rng.choices(diets, weights)[0],
                 )
-                for enrolment in enrolments
+                for child in dict.fromkeys(enrolment.child_id for enrolment in enrolments)
             ),
             batch_size=2000,
         )

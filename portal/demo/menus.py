@@ -4,7 +4,11 @@ from collections.abc import Iterable
 from datetime import date
 from random import Random
 
-from catering.models import Allergen, Dish, Menu
+from catering.models import (
+    Dish,
+    Menu,
+)
+from families.models import Allergen
 from portal.reservations.models import Establishment
 
 A = Allergen

@@ -37,7 +37,7 @@ class DecisionButtons(Decides):
     Where the page can be typed in, a decision saves what was typed first; what is not valid decides nothing.
     """
 
-    change_form_template = "admin/reservations/decidable.html"
+    change_form_template = "admin/decisions/decidable.html"
     decisions: Sequence[Decision] = ()
 
     def waits(self, obj: Any) -> bool:
@@ -132,7 +132,7 @@ def ask_reason(
         action=action,
         title=title,
         button=button,
-        template="admin/reservations/reason.html",
+        template="admin/decisions/reason.html",
         form=form,
     )
 

@@ -6,3 +6,10 @@ class ReservationsConfig(AppConfig):
     label = "reservations"
     # The desk shows the engine's tables in the portal's group.
     verbose_name = "Portail"
+
+    def ready(self) -> None:
+        # Models must be loaded first.
+        from families import child_facts
+        from portal.reservations.pages.child_facts import school
+
+        child_facts.register("École", school)

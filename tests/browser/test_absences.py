@@ -7,7 +7,11 @@ from django.contrib.auth.models import Group
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from billing.models import AbsenceCertificate, AbsencePolicy, Attendance
+from billing.models import AbsencePolicy
+from portal.reservations.models import (
+    AbsenceCertificate,
+    Attendance,
+)
 from tests.browser.conftest import PHONE
 from tests.factories import BookingFactory, UserFactory
 from tests.families.conftest import private_files
@@ -59,7 +63,7 @@ def test_an_agent_calls_the_roll_on_a_phone(transactional_db, canteen, books, wa
     monday = date(2026, 11, 9)
     BookingFactory(enrolment=books.enrolment, day=monday)
     page: Page = open_page("agent", size=PHONE, javascript=javascript)
-    page.goto(f"/mairie/billing/attendance/pointer/?jour={monday}&lieu={canteen.restaurant.pk}")
+    page.goto(f"/mairie/reservations/attendance/pointer/?jour={monday}&lieu={canteen.restaurant.pk}")
     lina = page.get_by_role("group", name="Roux Lina")
     expect(lina.get_by_role("radio", name="Présent")).to_be_checked()
     expect(lina.get_by_label("Motif")).to_be_hidden()

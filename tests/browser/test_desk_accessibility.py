@@ -23,12 +23,21 @@ from playwright.sync_api import Page
 from billing import tasks
 from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
-from billing.models import AbsenceCertificate, Attendance, ManualCharge, PackedMeal
+from billing.models import (
+    ManualCharge,
+    PackedMeal,
+)
 from billing.reminders import reminding
 from families.models import Document, User
 from portal.demo import loading
 from portal.models import SentMail
-from portal.reservations.models import Activity, Booking, DeadlineRule
+from portal.reservations.models import (
+    AbsenceCertificate,
+    Activity,
+    Attendance,
+    Booking,
+    DeadlineRule,
+)
 from portal.reservations.states import BookingState
 from tests.billing.conftest import private
 from tests.browser.conftest import PHONE, WIDE
@@ -159,7 +168,7 @@ def addresses(booking: Booking) -> Iterator[str]:
 def once_chosen(booking: Booking) -> Iterator[str]:
     """Pages that show what is asked of them in their address."""
     for name, chosen in {
-        "billing_attendance_list": {
+        "reservations_attendance_list": {
             "jour": booking.day,
             "lieu": booking.establishment_id,
             "formule": booking.formula_id,

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from catering import kitchen
-from catering.models import Diet
+from families.models import Diet
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Slot
 from tests.conftest import (
@@ -26,8 +26,8 @@ PAGE = "admin:catering_kitchen"
 @pytest.fixture
 def eaters(asks, books, waits, canteen):
     """Lina eats on Thursday and Friday, Noé, without pork, on Thursday; a third family only waits."""
-    waits.enrolment.diet_choice.diet = DietFactory(name="Sans porc")
-    waits.enrolment.diet_choice.save()
+    waits.child.diet_choice.diet = DietFactory(name="Sans porc")
+    waits.child.diet_choice.save()
     asks(books, THURSDAY, FRIDAY, on_request=False)
     asks(waits, THURSDAY, on_request=False)
     return books, waits

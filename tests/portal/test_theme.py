@@ -20,8 +20,8 @@ from portal.reservations.states import (
     Outcome,
     ReservationState,
 )
+from portal.reservations.templatetags.reservations import LEGENDS
 from portal.settings import BASE_DIR, STATICFILES_DIRS
-from portal.templatetags.look import LEGENDS, legend_entries
 
 CSS = (BASE_DIR / "static/css/portal.css").read_text()
 SPRITE = (BASE_DIR / "static/icons/states.svg").read_text()
@@ -169,8 +169,8 @@ def test_icons_differ_in_shape_and_cells_draw_the_same_ones():
 
 @pytest.mark.parametrize("states", sorted(LEGENDS))
 def test_legend_says_every_state_in_words(states: str):
-    html = render_to_string("components/legend.html", {"states": states})
-    for state, label in legend_entries(states):
+    html = render_to_string("components/legend.html", {"entries": LEGENDS[states]})
+    for state, label in LEGENDS[states]:
         assert f"#{state}" in html
         assert label[1:] in html.replace("&#x27;", "'")
 

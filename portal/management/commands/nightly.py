@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from billing import absent
 from families import unconfirmed
 from portal.reservations.acts import reservation_drafts
+from portal.reservations.presence import certificates
 
 DRAFTS_KEPT = timedelta(days=30)
 UNCONFIRMED_KEPT = timedelta(days=7)
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         now = timezone.now()
         drafts = reservation_drafts.purge_drafts(before=now - DRAFTS_KEPT)
         accounts = unconfirmed.forget(before=now - UNCONFIRMED_KEPT)
-        absent.catch_up(at=now)
+        certificates.catch_up(at=now)
         call_command("clearsessions")
         DBTaskResult.objects.finished().filter(finished_at__lt=now - TASKS_KEPT).delete()
         self.stdout.write(

@@ -30,6 +30,14 @@ from portal.reservations.models.calendar import (
     Schooling,
     SchoolYear,
 )
+from portal.reservations.models.presence import (
+    AbsenceCertificate,
+    AbsenceCertificateQuerySet,
+    AbsenceReason,
+    Attendance,
+    AttendanceQuerySet,
+    AttendanceState,
+)
 from portal.reservations.models.rules import (
     ActivityDeadline,
     DeadlineRule,
@@ -38,8 +46,14 @@ from portal.reservations.models.rules import (
 
 __all__ = [
     "NEWEST_FIRST",
+    "AbsenceCertificate",
+    "AbsenceCertificateQuerySet",
+    "AbsenceReason",
     "Activity",
     "ActivityDeadline",
+    "Attendance",
+    "AttendanceQuerySet",
+    "AttendanceState",
     "Booking",
     "BookingEvent",
     "BookingQuerySet",

@@ -4,7 +4,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from families.models import Child, Household
 from portal.french import dates
@@ -12,12 +14,36 @@ from portal.reservations.days.calendars import (
     OpenDays,
     days_between,
 )
-from portal.reservations.models import Schooling
-from portal.reservations.states import LIVE
+from portal.reservations.models import Attendance, Reservation, ReservationLine, Schooling
+from portal.reservations.presence import attendance
+from portal.reservations.states import (
+    LIVE,
+    Action,
+    BookingState,
+    CellState,
+    EnrolmentState,
+    Outcome,
+    ReservationState,
+)
 
 SATURDAY = 5
 
 register = template.Library()
+
+LEGENDS = {
+    "planning": CellState.choices,
+    "bookings": BookingState.choices,
+    "reservations": ReservationState.choices,
+    "enrolments": EnrolmentState.choices,
+    "lines": [(value or "draft", label) for value, label in Outcome.choices],
+}
+
+
+@register.inclusion_tag("components/legend.html")
+def legend(states: str) -> dict[str, list[tuple[str, str]]]:
+    """« Légende » of the states that a list or a planning shows; `states` is a key of LEGENDS."""
+    return {"entries": list(LEGENDS[states])}
+
 
 register.filter("french_day", dates.day)
 register.filter("french_moment", dates.moment)
@@ -39,16 +65,6 @@ def french_long_moment(moment: datetime) -> str:
 def french_until(moment: datetime) -> str:
     """« jusqu'au jeudi 26 novembre à 12 h »."""
     return dates.until(moment)
-
-
-@register.simple_tag
-def schooling(child: Child) -> Schooling | None:
-    """The child's class of the current school year, or the latest known."""
-    return (
-        child.schoolings.select_related("school_class__school", "school_year")
-        .order_by("-school_year__starts_on")
-        .first()
-    )
 
 
 @register.simple_tag
@@ -119,3 +135,29 @@ def _menus(
         elif dishes:
             groups.append(([child.first_name], dishes))
     return [(" et ".join(names) if len(groups) > 1 else "", dishes) for names, dishes in groups]
+
+
+@register.simple_tag
+def attendance_of(reservation: Reservation) -> dict[tuple[int, Any], Attendance]:
+    """What was entered of the reservation's child by its household, by (formula id, day), in one query."""
+    found = Attendance.objects.filter(
+        household=reservation.household_id, child=reservation.child_id, booking__isnull=False
+    ).filter(formula__activity=reservation.enrolment.activity_id)
+    return {(one.formula_id, one.day): one for one in found}
+
+
+@register.simple_tag
+def came(line: ReservationLine, entered: dict[tuple[int, Any], Attendance]) -> dict[str, str]:
+    """`standing`: where the child stood on a booked day, in words, once entered; `report`: the page on which
+    that day's absence may be reported, empty where there is none to report."""
+    if line.action != Action.BOOK or line.outcome != Outcome.ACCEPTED:
+        return {"standing": "", "report": ""}
+    row = entered.get((line.formula_id, line.day))
+    standing = attendance.standing_of(row)
+    open_ones = (attendance.Standing.EXPECTED, attendance.Standing.UNJUSTIFIED)
+    today = timezone.localdate()
+    report = ""
+    if today - attendance.LOOK_BACK <= line.day <= today and standing in open_ones:
+        days = urlencode({"du": line.day, "au": line.day})
+        report = f"{reverse('absences:report', args=[line.reservation.child_id])}?{days}"
+    return {"standing": str(standing.label) if row is not None else "", "report": report}

@@ -8,14 +8,25 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import (
-    absent,
-    attendance,
-)
-from billing.attendance import Said, Standing, standing
 from billing.invoices import invoicing
-from billing.models import AbsenceCertificate, Attendance, BilledItem, Invoice
-from portal.reservations.models import Booking
+from billing.models import (
+    BilledItem,
+    Invoice,
+)
+from portal.reservations.models import (
+    AbsenceCertificate,
+    Attendance,
+    Booking,
+)
+from portal.reservations.presence import (
+    attendance,
+    certificates,
+)
+from portal.reservations.presence.attendance import (
+    Said,
+    Standing,
+    standing,
+)
 from portal.reservations.states import BookingState, Outcome
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import NOW, enrolled, family
@@ -34,7 +45,7 @@ MONDAY, TUESDAY = date(2026, 11, 9), date(2026, 11, 10)
 @pytest.fixture
 def where(canteen) -> str:
     query = f"jour={MONDAY}&lieu={canteen.restaurant.pk}&formule={canteen.formula.pk}"
-    return f"{reverse('admin:billing_attendance_list')}?{query}"
+    return f"{reverse('admin:reservations_attendance_list')}?{query}"
 
 
 @pytest.fixture
@@ -140,7 +151,7 @@ def test_another_day_s_or_place_s_booking_cannot_be_entered_here(books, lina, en
 def test_an_absence_on_a_certified_day_is_certified_when_it_is_entered(
     books, lina, enter, agent, where, agent_client
 ):
-    absent.accept(certified(books, last=TUESDAY), by=agent, at=paris(2026, 11, 8))
+    certificates.accept(certified(books, last=TUESDAY), by=agent, at=paris(2026, 11, 8))
     assert not Attendance.objects.exists()
     page = text_of(agent_client.get(where))
     assert "Justificatif accepté pour ce jour." in page
@@ -153,7 +164,7 @@ def test_an_absence_on_a_certified_day_is_certified_when_it_is_entered(
 def test_a_child_present_on_a_certified_day_is_present_and_the_agent_warned(
     books, lina, where, agent, agent_client
 ):
-    absent.accept(certified(books), by=agent, at=NOW)
+    certificates.accept(certified(books), by=agent, at=NOW)
     assert entered() == {"Lina Roux": ("absent", "illness")}
     answer = agent_client.post(where, {f"etat-{lina.pk}": "present"})
     assert said(answer)[0] == (
@@ -186,7 +197,7 @@ def test_a_day_to_come_is_not_entered(books, where, agent_client, enter):
 def test_the_roll_opens_where_somebody_is_expected(lina, canteen, agent_client):
     other = EstablishmentFactory(name="Restaurant de l'Aulne")
     canteen.activity.establishments.add(other)
-    roll = reverse("admin:billing_attendance_list")
+    roll = reverse("admin:reservations_attendance_list")
     page = text_of(agent_client.get(roll))
     assert "Restaurant du Verger, Repas, lundi 9 novembre 2026" in page and "Roux Lina" in page
     assert f'<option value="{canteen.restaurant.pk}" selected>' in page
@@ -197,11 +208,11 @@ def test_the_roll_opens_where_somebody_is_expected(lina, canteen, agent_client):
 def test_the_roll_opens_where_somebody_came_when_nobody_was_expected(waits, enter, canteen, agent_client):
     canteen.activity.establishments.add(EstablishmentFactory(name="Restaurant de l'Aulne"))
     enter({}, came=[waits.child.custodies.get().pk])
-    assert "Noé Petit" in text_of(agent_client.get(reverse("admin:billing_attendance_list")))
+    assert "Noé Petit" in text_of(agent_client.get(reverse("admin:reservations_attendance_list")))
 
 
 def test_a_day_when_nobody_is_expected_anywhere_says_so(lina, canteen, agent_client):
-    roll = reverse("admin:billing_attendance_list")
+    roll = reverse("admin:reservations_attendance_list")
     page = text_of(agent_client.get(f"{roll}?jour={TUESDAY}"))
     assert "Personne n’est attendu le mardi 10 novembre 2026, dans aucun établissement." in page
     assert "Enregistrer la liste" not in page
@@ -249,7 +260,7 @@ def test_one_entered_by_mistake_is_taken_out_and_deducted_where_an_invoice_bills
     row.refresh_from_db()
     assert attendance.standing_of(row) == Standing.MISTAKEN
     assert 'name="vu"' not in text_of(agent_client.get(where))
-    listed = text_of(agent_client.get(reverse("admin:billing_attendance_changelist")))
+    listed = text_of(agent_client.get(reverse("admin:reservations_attendance_changelist")))
     assert "Pointé par erreur" in listed
 
 
@@ -311,7 +322,7 @@ def test_agents_enter_accountants_read_families_see_nothing(
     "asked", ["jour=x", "jour=0001-01-01", "lieu=abc", "lieu=99999999999999999999", "formule=abc"]
 )
 def test_a_tampered_address_is_told_and_never_an_error(lina, agent_client, asked):
-    assert agent_client.get(f"{reverse('admin:billing_attendance_list')}?{asked}").status_code == 200
+    assert agent_client.get(f"{reverse('admin:reservations_attendance_list')}?{asked}").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -325,10 +336,12 @@ def test_tampered_fields_change_nothing(lina, where, agent_client, fields):
 def test_entered_rows_are_shown_and_never_typed(lina, enter, agent_client):
     enter({lina: ("absent", "strike")})
     row = Attendance.objects.get()
-    assert "Absent, justifié" in text_of(agent_client.get(reverse("admin:billing_attendance_changelist")))
-    page = agent_client.get(reverse("admin:billing_attendance_change", args=[row.pk]))
+    assert "Absent, justifié" in text_of(
+        agent_client.get(reverse("admin:reservations_attendance_changelist"))
+    )
+    page = agent_client.get(reverse("admin:reservations_attendance_change", args=[row.pk]))
     assert "Ouvrir" in page.text
-    assert agent_client.get(reverse("admin:billing_attendance_add")).status_code == 403
+    assert agent_client.get(reverse("admin:reservations_attendance_add")).status_code == 403
 
 
 def test_a_list_of_ten_costs_what_a_list_of_one_costs(lina, where, canteen, year, school_class, agent_client):

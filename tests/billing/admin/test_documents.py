@@ -245,8 +245,9 @@ def test_a_line_by_hand_is_written_until_it_is_billed(month, books, regie_client
     "name",
     [
         "billing_invoice_changelist", "billing_billingrun_changelist", "billing_payment_changelist",
-        "billing_creditnote_changelist", "billing_manualcharge_changelist", "billing_attendance_changelist",
-        "billing_attendance_list", "billing_absencepolicy_changelist", "billing_absencepolicy_add",
+        "billing_creditnote_changelist", "billing_manualcharge_changelist",
+        "reservations_attendance_changelist",
+        "reservations_attendance_list", "billing_absencepolicy_changelist", "billing_absencepolicy_add",
         "billing_payment_take", "billing_payment_cash_book", "billing_tariff_changelist",
         "billing_billingsettings_add", "billing_packedmeal_changelist", BILL.removeprefix("admin:"),
     ],

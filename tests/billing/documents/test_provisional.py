@@ -19,8 +19,6 @@ from billing.invoices import (
 )
 from billing.invoices.billable import Scope
 from billing.models import (
-    AbsenceCertificate,
-    Attendance,
     BillingSettings,
     FormulaTariff,
     Invoice,
@@ -30,7 +28,11 @@ from billing.models import (
 )
 from billing.prices.estimates import forget
 from portal import town
-from portal.reservations.models import Booking
+from portal.reservations.models import (
+    AbsenceCertificate,
+    Attendance,
+    Booking,
+)
 from portal.reservations.states import BookingState
 from tests.billing.conftest import DECEMBER, END_OF_NOVEMBER, FIRST_OF_DECEMBER, MEALS, NOVEMBER, eats
 from tests.factories import BookingFactory, ChildFactory, EnrolmentFactory, QuotientFactory, paris

@@ -12,17 +12,10 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing import (
-    absent,
-    attendance,
-)
-from billing.attendance import Said
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
 from billing.models import (
-    AbsenceCertificate,
     AbsencePolicy,
-    Attendance,
     BilledItem,
     FormulaTariff,
     Invoice,
@@ -32,7 +25,17 @@ from billing.models import (
     TariffModifier,
 )
 from families.models import Household
-from portal.reservations.models import Booking, Enrolment
+from portal.reservations.models import (
+    AbsenceCertificate,
+    Attendance,
+    Booking,
+    Enrolment,
+)
+from portal.reservations.presence import (
+    attendance,
+    certificates,
+)
+from portal.reservations.presence.attendance import Said
 from portal.reservations.states import BookingState
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
 from tests.conftest import Family, enrolled, family
@@ -72,9 +75,9 @@ class Desk:
         """Lists the child as present or absent; what is `ill` has a certificate that day."""
         if said == "expected":
             return
-        certificates = AbsenceCertificate.objects.filter(household=booking.household, child=booking.child)
-        if said == "ill" and not certificates.filter(first_day=booking.day).exists():
-            absent.take(
+        given = AbsenceCertificate.objects.filter(household=booking.household, child=booking.child)
+        if said == "ill" and not given.filter(first_day=booking.day).exists():
+            certificates.take(
                 booking.household, booking.child, booking.day, booking.day,
                 given_at=self._later(), by=self.agent, at=self.at,
             )  # fmt: skip

@@ -13,7 +13,6 @@ from billing.invoices.invoicing import BillingRefused
 from billing.invoices.numbering import Numbering
 from billing.models import (
     AbsencePolicy,
-    Attendance,
     BilledItem,
     BillingRun,
     BillingSettings,
@@ -23,7 +22,7 @@ from billing.models import (
     NumberCounter,
     Tariff,
 )
-from portal.reservations.models import Booking
+from portal.reservations.models import Attendance, Booking
 from portal.reservations.states import HOLDING, BookingState
 from tests.billing.conftest import (
     DECEMBER,

@@ -14,14 +14,22 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import (
-    absent,
-    attendance,
-)
 from billing.invoices import invoicing
-from billing.models import AbsenceCertificate, AbsencePolicy, Attendance, Invoice
+from billing.models import (
+    AbsencePolicy,
+    Invoice,
+)
+from billing.prices import missed_days
 from families.models import Document
-from portal.reservations.models import Booking
+from portal.reservations.models import (
+    AbsenceCertificate,
+    Attendance,
+    Booking,
+)
+from portal.reservations.presence import (
+    attendance,
+    certificates,
+)
 from portal.reservations.states import BookingState
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, eats
 from tests.conftest import NOW, Family, logged_in
@@ -33,7 +41,7 @@ __all__ = ["commit", "letters", "private_files"]
 D = Decimal
 THURSDAY, FRIDAY = date(2026, 11, 5), date(2026, 11, 6)
 ILL = [date(2026, 11, day) for day in (5, 6, 9, 10)]
-LIST = "admin:billing_absencecertificate_changelist"
+LIST = "admin:reservations_absencecertificate_changelist"
 
 
 def page(child) -> str:
@@ -207,7 +215,7 @@ def test_a_family_withdraws_what_waits_and_its_file_goes(books, ill, books_clien
 
 def test_an_answered_certificate_stays(books, ill, books_client, agent):
     row = given(books)
-    absent.accept(row, by=agent, at=NOW)
+    certificates.accept(row, by=agent, at=NOW)
     where = reverse("absences:withdraw", args=[row.pk])
     assert "déjà sa réponse" in text_of(books_client.get(where))
     assert "a déjà reçu une réponse : accepté" in text_of(books_client.post(where, follow=True))
@@ -241,7 +249,7 @@ def test_the_other_home_of_a_child_sees_and_justifies_its_own_days_only(
     # The same days are no overlap for a home that proves its own.
     send(stranger_client, books.child, FRIDAY, date(2026, 11, 13))
     theirs = AbsenceCertificate.objects.get(household=other_home.household)
-    absent.accept(theirs, by=agent, at=paris(2026, 11, 14))
+    certificates.accept(theirs, by=agent, at=paris(2026, 11, 14))
     assert list(Attendance.objects.values_list("day", "household")) == [
         (date(2026, 11, 13), other_home.household.pk)
     ]
@@ -260,7 +268,7 @@ def test_agents_open_the_file_and_other_staff_does_not(books, ill, books_client,
     where = reverse("families:document", args=[AbsenceCertificate.objects.get().document_id])
     assert agent_client.get(where).getvalue() == PDF
     assert regie_client.get(where).status_code == 404, "answering absences is not the accountant's work"
-    desk = reverse("admin:billing_absencecertificate_changelist")
+    desk = reverse("admin:reservations_absencecertificate_changelist")
     assert where in agent_client.get(desk).text and where not in regie_client.get(desk).text
     nobody = logged_in(UserFactory(username="nobody", is_staff=True))
     assert nobody.get(where).status_code == 404
@@ -323,13 +331,13 @@ def test_refusing_says_why_and_leaves_the_days_alone(books, ill, agent_client, l
 
 def test_a_certificate_is_answered_once(books, ill, agent, agent_client):
     row = given(books)
-    absent.accept(row, by=agent, at=NOW)
+    certificates.accept(row, by=agent, at=NOW)
     for verb in (
-        lambda: absent.accept(row, by=agent, at=NOW),
-        lambda: absent.refuse(row, reason="Non", by=agent, at=NOW),
-        lambda: absent.withdraw(row),
+        lambda: certificates.accept(row, by=agent, at=NOW),
+        lambda: certificates.refuse(row, reason="Non", by=agent, at=NOW),
+        lambda: certificates.withdraw(row),
     ):
-        with pytest.raises(absent.AlreadyAnswered, match="a déjà reçu une réponse : accepté"):
+        with pytest.raises(certificates.AlreadyAnswered, match="a déjà reçu une réponse : accepté"):
             verb()
     assert said(
         agent_client.post(
@@ -343,9 +351,9 @@ def test_a_certificate_is_answered_once(books, ill, agent, agent_client):
 
 def test_one_withdrawn_meanwhile_cannot_be_accepted(books, ill, agent):
     row = given(books)
-    absent.withdraw(row)
-    with pytest.raises(absent.AlreadyAnswered, match="retiré par la famille"):
-        absent.accept(row, by=agent, at=NOW)
+    certificates.withdraw(row)
+    with pytest.raises(certificates.AlreadyAnswered, match="retiré par la famille"):
+        certificates.accept(row, by=agent, at=NOW)
 
 
 def test_a_child_who_was_seen_stays_present_and_the_agent_is_warned(books, ill, agent, agent_client, canteen):
@@ -363,34 +371,34 @@ def test_an_absence_entered_before_gets_the_certificate_but_a_strike_stays_one(b
             canteen.restaurant, canteen.formula, booking.day,
             {booking.pk: attendance.Said("absent", reason)}, by=agent, at=NOW,
         )  # fmt: skip
-    absent.accept(given(books), by=agent, at=NOW)
+    certificates.accept(given(books), by=agent, at=NOW)
     found = Attendance.objects.order_by("day").values_list("reason", "certificate_at")
     assert list(found) == [("illness", NOW), ("strike", NOW)]
 
 
 def test_a_cancelled_booking_needs_no_excuse(books, ill, agent):
     Booking.objects.filter(pk=ill[0].pk).update(state=BookingState.CANCELLED)
-    absent.accept(given(books), by=agent, at=NOW)
+    certificates.accept(given(books), by=agent, at=NOW)
     assert list(Attendance.objects.values_list("day", flat=True)) == [FRIDAY]
 
 
 def test_the_night_writes_the_days_that_came_since(books, ill, agent, capsys):
     row = given(books, last=ILL[3])
-    absent.accept(row, by=agent, at=NOW)
+    certificates.accept(row, by=agent, at=NOW)
     assert Attendance.objects.count() == 3
     for _ in range(2):
-        absent.catch_up(at=paris(2026, 11, 11, 3))
+        certificates.catch_up(at=paris(2026, 11, 11, 3))
         assert Attendance.objects.count() == 4
     last = Attendance.objects.get(day=ILL[3])
     assert (last.state, last.certificate_at) == ("absent", NOW)
-    absent.catch_up(at=paris(2027, 2, 1))
+    certificates.catch_up(at=paris(2027, 2, 1))
     assert Attendance.objects.count() == 4
 
 
 def test_the_page_of_a_certificate_says_what_it_changes(books, ill, agent_client):
     AbsencePolicy.objects.create(waiting_days=1)
     row = given(books)
-    shown = text_of(agent_client.get(reverse("admin:billing_absencecertificate_change", args=[row.pk])))
+    shown = text_of(agent_client.get(reverse("admin:reservations_absencecertificate_change", args=[row.pk])))
     assert "jeudi 5 novembre" in shown and "reste facturé" in shown and "non facturé" in shown
     assert "Accepter" in shown
 
@@ -401,18 +409,18 @@ def test_the_accountant_reads_and_decides_nothing(books, ill, regie_client):
     act(regie_client, "accept_selected", row)
     row.refresh_from_db()
     assert row.state == "requested"
-    assert regie_client.get(reverse("admin:billing_absencecertificate_take")).status_code == 403
+    assert regie_client.get(reverse("admin:reservations_absencecertificate_take")).status_code == 403
     custody = books.child.custodies.get()
-    where = reverse("admin:billing_absencecertificate_take_from", args=[custody.pk])
+    where = reverse("admin:reservations_absencecertificate_take_from", args=[custody.pk])
     assert regie_client.post(where).status_code == 403
 
 
 def test_a_certificate_seen_at_the_desk_counts_from_that_moment(
     books, ill, agent, agent_client, letters, commit
 ):
-    found = text_of(agent_client.get(reverse("admin:billing_absencecertificate_take"), {"q": "lina"}))
+    found = text_of(agent_client.get(reverse("admin:reservations_absencecertificate_take"), {"q": "lina"}))
     custody = books.child.custodies.get()
-    where = reverse("admin:billing_absencecertificate_take_from", args=[custody.pk])
+    where = reverse("admin:reservations_absencecertificate_take_from", args=[custody.pk])
     assert where in found
     asked = "?du=2026-11-05&au=2026-11-06&vu=2026-11-06T09:30"
     assert "non facturé" in text_of(agent_client.get(where + asked))
@@ -440,7 +448,7 @@ def test_a_certificate_seen_at_the_desk_counts_from_that_moment(
 )
 def test_what_makes_no_sense_at_the_desk_is_told(books, ill, agent_client, asked, sentence):
     custody = books.child.custodies.get()
-    where = reverse("admin:billing_absencecertificate_take_from", args=[custody.pk])
+    where = reverse("admin:reservations_absencecertificate_take_from", args=[custody.pk])
     assert sentence in text_of(agent_client.post(where + asked))
     assert not AbsenceCertificate.objects.exists()
 
@@ -454,7 +462,7 @@ def lines(invoice):
 
 def test_a_certificate_in_time_leaves_the_waiting_days_on_the_next_invoice(books, ill, agent):
     AbsencePolicy.objects.create(within_hours=96, waiting_days=1)
-    absent.accept(given(books), by=agent, at=NOW)
+    certificates.accept(given(books), by=agent, at=NOW)
     bill()
     assert lines(Invoice.objects.get()) == [
         ("Repas", D(2), D("6.40")),
@@ -465,7 +473,7 @@ def test_a_certificate_in_time_leaves_the_waiting_days_on_the_next_invoice(books
 
 def test_a_late_certificate_changes_nothing_on_the_invoice(books, ill, agent):
     AbsencePolicy.objects.create(within_hours=48)
-    absent.accept(given(books), by=agent, at=NOW)
+    certificates.accept(given(books), by=agent, at=NOW)
     bill()
     assert Invoice.objects.get().total == D("12.80")
 
@@ -476,7 +484,7 @@ def test_a_certificate_accepted_after_the_invoice_gives_back_on_the_next_one(boo
     bill()
     assert Invoice.objects.get().total == D("12.80")
     with time_machine.travel(paris(2026, 12, 3), tick=False):
-        absent.accept(row, by=agent, at=paris(2026, 12, 3))
+        certificates.accept(row, by=agent, at=paris(2026, 12, 3))
     eats(books, [date(2026, 12, 3), date(2026, 12, 4)])
     bill(DECEMBER, END_OF_DECEMBER)
     december = Invoice.objects.get(month=DECEMBER.month)
@@ -490,8 +498,8 @@ def test_a_certificate_accepted_after_the_invoice_gives_back_on_the_next_one(boo
 
 def test_what_the_family_was_told_is_what_it_pays(books, ill, agent):
     AbsencePolicy.objects.create(within_hours=96, waiting_days=2, late_waiting_days=3)
-    foreseen = absent.outlook(books.household, books.child, THURSDAY, ILL[2], given=NOW)
-    absent.accept(given(books, last=ILL[2]), by=agent, at=NOW)
+    foreseen = missed_days.outlook(books.household, books.child, THURSDAY, ILL[2], given=NOW)
+    certificates.accept(given(books, last=ILL[2]), by=agent, at=NOW)
     bill()
     free = Invoice.objects.get().lines.get(kind="free")
     told = [one.day.isoformat() for one in foreseen.days if not one.billed]
@@ -503,8 +511,8 @@ def test_days_billed_long_ago_still_part_one_absence_from_another(books, ill, ag
     AbsencePolicy.objects.create(waiting_days=1)
     bill()
     later = paris(2026, 12, 3)
-    absent.accept(given(books, THURSDAY, THURSDAY, at=later), by=agent, at=later)
-    absent.accept(given(books, ILL[2], ILL[2], at=later), by=agent, at=later)
+    certificates.accept(given(books, THURSDAY, THURSDAY, at=later), by=agent, at=later)
+    certificates.accept(given(books, ILL[2], ILL[2], at=later), by=agent, at=later)
     eats(books, [date(2026, 12, 3)])
     bill(DECEMBER, END_OF_DECEMBER)
     assert Invoice.objects.get(month=DECEMBER.month).total == D("3.20")
@@ -516,9 +524,9 @@ def test_days_billed_long_ago_still_part_one_absence_from_another(books, ill, ag
 def test_two_agents_accept_at_the_same_moment_and_it_happens_once(transactional_db, books, ill, agent):
     if connection.vendor != "postgresql":
         second = given(books)
-        absent.accept(second, by=agent, at=NOW)
-        with pytest.raises(absent.AlreadyAnswered):
-            absent.accept(second, by=agent, at=NOW)
+        certificates.accept(second, by=agent, at=NOW)
+        with pytest.raises(certificates.AlreadyAnswered):
+            certificates.accept(second, by=agent, at=NOW)
         return
     row = given(books)
     outcomes, start = [], threading.Barrier(4)
@@ -526,9 +534,9 @@ def test_two_agents_accept_at_the_same_moment_and_it_happens_once(transactional_
     def accept() -> None:
         start.wait()
         try:
-            absent.accept(row, by=agent, at=NOW)
+            certificates.accept(row, by=agent, at=NOW)
             outcomes.append("accepted")
-        except absent.AlreadyAnswered:
+        except certificates.AlreadyAnswered:
             outcomes.append("answered")
         finally:
             connections.close_all()
@@ -558,10 +566,12 @@ def test_pages_cost_the_same_for_one_day_and_ten_for_one_row_and_ten(
             cost(books_client, page(books.child), **days(date(2026, 11, 16), date(2026, 12, 4))),
             cost(books_client, reverse("absences:certificates")),
             cost(agent_client, reverse(LIST)),
-            cost(agent_client, reverse("admin:billing_absencecertificate_change", args=[row.pk])),
+            cost(agent_client, reverse("admin:reservations_absencecertificate_change", args=[row.pk])),
             cost(
                 agent_client,
-                reverse("admin:billing_absencecertificate_take_from", args=[books.child.custodies.get().pk]),
+                reverse(
+                    "admin:reservations_absencecertificate_take_from", args=[books.child.custodies.get().pk]
+                ),
                 vu="2026-11-09T08:00",
                 **span,
             ),
@@ -583,7 +593,7 @@ def test_accepting_costs_the_same_for_one_day_and_four(books, ill, agent):
     def cost(last):
         row = given(books, first=ILL[0], last=last)
         with CaptureQueriesContext(connection) as queries:
-            absent.accept(row, by=agent, at=paris(2026, 11, 12))
+            certificates.accept(row, by=agent, at=paris(2026, 11, 12))
         Attendance.objects.all().delete()
         row.delete()
         return len(queries)

@@ -22,7 +22,7 @@ PAGES = [
     "admin:reservations_booking_changelist",
     "admin:reservations_slot_changelist",
     "admin:reservations_schooling_changelist",
-    "admin:catering_dietchoice_changelist",
+    "admin:families_dietchoice_changelist",
     "admin:catering_kitchen",
 ]
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 import portal.demo
-from catering.models import Diet
+from families.models import Diet
 from portal.models import Town
 from portal.reservations.models import (
     Activity,

@@ -1,20 +1,17 @@
-"""Who came, who did not, and which absences are free."""
+"""Who came, who did not, and what proves an absence. Written by `presence/` only."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, OuterRef, Q
 from simple_history.models import HistoricalRecords
 
-from billing.rules import absences
 from families.models import Child, Decided, Document, Household, User
-from portal.reservations.models import (
-    Activity,
-    Booking,
-    Establishment,
-    Formula,
-)
+from portal.reservations.models.activities import Formula
+from portal.reservations.models.bookings import Booking
+from portal.reservations.models.calendar import Establishment
 
 
 class AttendanceState(models.TextChoices):
@@ -26,12 +23,14 @@ class AttendanceState(models.TextChoices):
 
 
 class AbsenceReason(models.TextChoices):
-    NONE = absences.Reason.NONE.value, "Sans motif"
-    ILLNESS = absences.Reason.ILLNESS.value, "Maladie"
-    STRIKE = absences.Reason.STRIKE.value, "Grève"
-    TEACHER = absences.Reason.TEACHER.value, "Enseignant absent"
-    TRIP = absences.Reason.TRIP.value, "Sortie scolaire"
-    FAMILY = absences.Reason.FAMILY.value, "Raison familiale"
+    """Why a booked child did not come. Which of them is billed is a rule of who bills."""
+
+    NONE = "", "Sans motif"
+    ILLNESS = "illness", "Maladie"
+    STRIKE = "strike", "Grève"
+    TEACHER = "teacher", "Enseignant absent"
+    TRIP = "trip", "Sortie scolaire"
+    FAMILY = "family", "Raison familiale"
 
 
 class AttendanceQuerySet(models.QuerySet["Attendance"]):
@@ -42,6 +41,15 @@ class AttendanceQuerySet(models.QuerySet["Attendance"]):
     def standing(self) -> "AttendanceQuerySet":
         """Without what was entered by mistake, which only stays for the invoice that billed it."""
         return self.exclude(state=AttendanceState.MISTAKEN)
+
+    def with_stays(self) -> "AttendanceQuerySet":
+        """Annotates `stays`: something that may not lose the row, an invoice for example, points at it."""
+        kept_by = [
+            Exists(relation.related_model.objects.filter(**{relation.field.name: OuterRef("pk")}))
+            for relation in self.model._meta.related_objects
+            if relation.on_delete is models.PROTECT
+        ]
+        return self.annotate(stays=reduce(or_, (Q(one) for one in kept_by), Q(pk__in=[])))
 
 
 class Attendance(models.Model):
@@ -122,7 +130,8 @@ class AbsenceCertificateQuerySet(models.QuerySet["AbsenceCertificate"]):
 
 
 class AbsenceCertificate(Decided):
-    """A proof of a child's absence, sent by its household or taken by staff. Written by `absent.py` only."""
+    """A proof of a child's absence, sent by its household or taken by staff. Written by
+    `certificates.py` only."""
 
     class State(models.TextChoices):
         REQUESTED = "requested", "En attente de traitement"
@@ -168,71 +177,3 @@ class AbsenceCertificate(Decided):
 
     def __str__(self) -> str:
         return f"{self.child} – absence du {self.first_day:%d/%m/%Y} au {self.last_day:%d/%m/%Y}"
-
-
-class AbsencePolicy(models.Model):
-    """Which absences are free, for an activity or (without one) for all that have no own policy."""
-
-    activity = models.OneToOneField(
-        Activity,
-        on_delete=models.CASCADE,
-        null=True,
-        blank=True,
-        related_name="absence_policy",
-        verbose_name="activité",
-        help_text="Vide : toutes les activités qui n'ont pas leur propre règle.",
-    )
-    certificates_count = models.BooleanField("un certificat médical évite la facturation", default=True)
-    within_hours = models.PositiveSmallIntegerField(
-        "certificat à donner sous (heures)",
-        null=True,
-        blank=True,
-        help_text="Comptées depuis la fin du premier jour d'absence. Vide : sans limite.",
-    )
-    waiting_days = models.PositiveSmallIntegerField("jours de carence facturés", default=0)
-    late_waiting_days = models.PositiveSmallIntegerField(
-        "jours de carence si le certificat est donné plus tard",
-        null=True,
-        blank=True,
-        help_text="Vide : un certificat donné plus tard ne compte pas.",
-    )
-    max_days = models.PositiveSmallIntegerField(
-        "certificat refusé après (jours depuis le premier jour)", null=True, blank=True
-    )
-    strike_free = models.BooleanField("grève non facturée", default=True)
-    teacher_free = models.BooleanField("enseignant absent non facturé", default=True)
-    trip_free = models.BooleanField("sortie scolaire non facturée", default=True)
-    family_free = models.BooleanField("raison familiale non facturée", default=False)
-
-    history = HistoricalRecords()
-
-    class Meta:
-        verbose_name = "règle d'absence"
-        verbose_name_plural = "règles d'absence"
-        ordering = ["activity"]
-        constraints = [
-            models.UniqueConstraint(
-                Coalesce("activity", 0),
-                name="one_absence_policy_an_activity",
-                violation_error_message="Une règle d'absence existe déjà pour ce cas.",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"Absences – {self.activity or 'toutes les activités'}"
-
-    def rule(self) -> absences.AbsenceRule:
-        free = {
-            absences.Reason.STRIKE: self.strike_free,
-            absences.Reason.TEACHER: self.teacher_free,
-            absences.Reason.TRIP: self.trip_free,
-            absences.Reason.FAMILY: self.family_free,
-        }
-        return absences.AbsenceRule(
-            self.within_hours,
-            self.waiting_days,
-            self.late_waiting_days,
-            self.max_days,
-            self.certificates_count,
-            frozenset(reason for reason, is_free in free.items() if is_free),
-        )

@@ -1,12 +1,13 @@
 """The only writer of attendance: who came, who did not, entered list by list or by a certificate.
 
 Every verb is one transaction that locks the children first, in primary-key order: two agents, or a list and
-a certificate, write one after the other. Saying the same again changes nothing.
+a certificate, write one after the other. Saying the same again changes nothing. Which absences are billed is
+no matter of this floor: a row that something above keeps (`stays`) is never removed, it is put right.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import models, transaction
@@ -14,24 +15,24 @@ from django.db.models import Case, Count, Exists, OuterRef, Prefetch, Q, QuerySe
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
-from billing.models import (
+from families.models import Child, Custody, Guardian, User
+from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceReason,
     Attendance,
     AttendanceState,
-    BilledItem,
-    FormulaTariff,
-    Tariff,
+    Booking,
+    Enrolment,
+    Establishment,
+    Formula,
+    Schooling,
 )
-from families.models import Child, Custody, Guardian, User
-from portal.reservations.models import Booking, Enrolment, Establishment, Formula, Schooling
 from portal.reservations.states import HOLDING, BookingState, EnrolmentState
 
 # Nobody needs a certificate to be believed.
 JUSTIFIED_BY_ITSELF = (AbsenceReason.STRIKE, AbsenceReason.TEACHER, AbsenceReason.TRIP)
 # What an illness proved by a certificate replaces.
 WEAKER_REASONS = ("", AbsenceReason.NONE, AbsenceReason.FAMILY)
-TIMED = (Tariff.Unit.HOUR, Tariff.Unit.HALF_HOUR, Tariff.Unit.QUARTER)
 WRITTEN = (
     "booking", "household", "establishment", "state", "minutes", "reason", "certificate", "certificate_at",
     "entered_by", "entered_at",
@@ -40,7 +41,8 @@ COLUMNS = (
     "booking_id", "household_id", "establishment_id", "state", "minutes", "reason", "certificate_id",
     "certificate_at",
 )  # fmt: skip
-BILLED = Exists(BilledItem.objects.filter(attendance=OuterRef("pk")))
+# What was forgotten longer ago is no longer looked for: not justified, not billed.
+LOOK_BACK = timedelta(days=366)
 MOST_FOUND = 20
 LONGEST_MINUTES = 24 * 60
 
@@ -130,8 +132,10 @@ class Sheet:
     timed: bool
 
     @classmethod
-    def load(cls, establishment: Establishment, formula: Formula, day: date) -> "Sheet":
-        """In 5 queries whatever the children."""
+    def load(
+        cls, establishment: Establishment, formula: Formula, day: date, *, timed: bool = False
+    ) -> "Sheet":
+        """In 4 queries whatever the children. `timed`: how long each stayed is asked too."""
         bookings = list(_expected(establishment, formula, day))
         children = [booking.child_id for booking in bookings]
         known = {
@@ -149,10 +153,9 @@ class Sheet:
             .filter(establishment=establishment, formula=formula, day=day)
             .exclude(child__in=children)
             .select_related("child", "household")
-            .annotate(is_billed=BILLED)
+            .with_stays()
             .order_by("child__last_name", "child__first_name", "pk")
         )
-        timed = FormulaTariff.objects.filter(formula=formula, tariff__unit__in=TIMED).exists()
         return cls(establishment, formula, day, rows, list(unbooked), timed)
 
     @property
@@ -316,7 +319,7 @@ def record(
     listed = list(here.holding().select_related("child"))
     children = [one.child_id for one in (*listed, *homes)]
     rows = Attendance.objects.standing().filter(child__in=children, formula=formula, day=day)
-    known = {one.child_id: one for one in rows.select_related("booking").annotate(is_billed=BILLED)}
+    known = {one.child_id: one for one in rows.select_related("booking").with_stays()}
     writing = _Writing(formula, day, by, at, known)
     covered = covering(children, day)
     for booking in listed:
@@ -328,7 +331,7 @@ def record(
     writing.take_out(
         Attendance.objects.unreserved()
         .filter(pk__in=left_out, establishment=establishment, formula=formula, day=day)
-        .annotate(is_billed=BILLED)
+        .with_stays()
     )
     writing.write()
     return writing.done
@@ -351,7 +354,7 @@ class _Writing:
     def expected(self, booking: Booking, said: Said, certificate: AbsenceCertificate | None) -> None:
         """One child of the list."""
         row, before = self._row(booking.child_id)
-        if row.pk and row.booking_id is None and row.is_billed:
+        if row.pk and row.booking_id is None and row.stays:
             # Billed without a booking: that is taken back, and the booking billed.
             self._undo(row)
             row, before = self._row(booking.child_id)
@@ -404,7 +407,7 @@ class _Writing:
     def take_out(self, rows: Iterable[Any]) -> None:
         """Those entered by mistake."""
         for row in rows:
-            if row.is_billed:
+            if row.stays:
                 self._undo(row)
                 self.warn(f"{row.child} : cette présence est déjà facturée, la prochaine facture la déduira.")
             else:

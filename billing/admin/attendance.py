@@ -1,0 +1,258 @@
+"""The list of a day at the desk: who came, who did not, who came besides."""
+
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from billing.prices.books import is_timed
+from portal.desk.lists import (
+    NumberSearch,
+    badge,
+    counted,
+)
+from portal.desk.pages import (
+    OwnPages,
+    ShownOnly,
+    WithHistory,
+)
+from portal.desk.site import (
+    DeskLink,
+)
+from portal.french import dates
+from portal.reservations.models import (
+    AbsenceReason,
+    Attendance,
+    AttendanceState,
+    Establishment,
+    Formula,
+)
+from portal.reservations.presence import (
+    attendance,
+)
+
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+MAY_ENTER = ("reservations.add_attendance", "reservations.change_attendance")
+TINTS = {
+    attendance.Standing.EXPECTED: "none",
+    attendance.Standing.PRESENT: "accepted",
+    attendance.Standing.JUSTIFIED: "requested",
+    attendance.Standing.UNJUSTIFIED: "refused",
+    attendance.Standing.UNBOOKED: "late",
+    attendance.Standing.MISTAKEN: "cancelled",
+}
+
+
+def standing_badge(row: Attendance | None) -> SafeString:
+    found = attendance.standing_of(row)
+    return badge(TINTS[found], str(found.label))
+
+
+# The list of a day --------------------------------------------------------------------------------------
+
+
+class ListForm(forms.Form):
+    """Which day and which place."""
+
+    jour = forms.DateField(label="Jour", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    lieu = forms.ModelChoiceField(Establishment.objects.none(), label="Établissement", empty_label=None)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["lieu"].queryset = places()
+
+    def clean_jour(self) -> date:
+        day = self.cleaned_data["jour"]
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise forms.ValidationError(f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
+        return day
+
+
+def places() -> QuerySet[Establishment]:
+    """Where children are received."""
+    return (
+        Establishment.objects.filter(activities__isnull=False).distinct().order_by("-active", "kind", "name")
+    )
+
+
+class Posted:
+    """What the form of a list says, row by row; whatever it does not say stays as it was."""
+
+    def __init__(self, data: QueryDict, sheet: attendance.Sheet) -> None:
+        self.said: dict[int, attendance.Said] = {}
+        for row in sheet.rows:
+            key = row.booking.pk
+            if (state := data.get(f"etat-{key}")) in AttendanceState.values:
+                self.said[key] = row.said = self._row(data, row, key, state, sheet.timed)
+        self.came = _numbers(data.getlist("venu"))
+        kept, shown = set(_numbers(data.getlist("reste"))), set(_numbers(data.getlist("vu")))
+        self.left_out = sorted(shown - kept)
+        self.valid = not any(row.trouble for row in sheet.rows)
+
+    @staticmethod
+    def _row(data: QueryDict, row: attendance.Row, key: int, state: str, timed: bool) -> attendance.Said:
+        reason = data.get(f"motif-{key}", "")
+        reason = reason if reason in AbsenceReason.values else ""
+        minutes = row.said.minutes
+        if timed:
+            typed = data.get(f"duree-{key}", "").strip()
+            minutes = int(typed) if typed.isdecimal() and len(typed) < 5 else None
+            if typed and (minutes is None or minutes > attendance.LONGEST_MINUTES):
+                row.trouble = "Indiquez la durée en minutes, par exemple 45."
+        return attendance.Said(state, reason, minutes)
+
+
+def _numbers(words: list[str]) -> list[int]:
+    return [int(word) for word in words if word.isdecimal() and len(word) < 10]
+
+
+@admin.register(Attendance)
+class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
+    """What was entered, to look at; « Pointer » enters it."""
+
+    list_display = ["day", "child", "formula", "establishment", "standing", "reason_shown", "entered_by"]
+    list_filter = ["state", "reason", "establishment", "formula__activity"]
+    list_select_related = ["child", "formula", "establishment", "entered_by"]
+    search_fields = ["child__first_name", "child__last_name"]
+    search_help_text = "Nom de l'enfant ou numéro de foyer"
+    date_hierarchy = "day"
+    fields = [
+        "child", "household", "day", "formula", "establishment", "standing", "reason_shown", "minutes",
+        "certificate_at", "certificate", "entered_by", "entered_at", "list_link",
+    ]  # fmt: skip
+    readonly_fields = fields
+    desk_order = 25
+    desk_links = (
+        DeskLink(
+            "Pointer les présences", "reservations_attendance_list", "reservations.view_attendance",
+            "présents et absents d'un jour, par établissement et formule",
+        ),
+    )  # fmt: skip
+
+    @admin.display(description="présence", ordering="state")
+    def standing(self, obj: Attendance) -> SafeString:
+        return standing_badge(obj)
+
+    @admin.display(description="motif", ordering="reason")
+    def reason_shown(self, obj: Attendance) -> str:
+        return obj.get_reason_display() if obj.reason else "–"
+
+    @admin.display(description="liste du jour")
+    def list_link(self, obj: Attendance) -> SafeString:
+        return format_html(
+            '<a href="{}">Ouvrir</a>', _list_url(obj.day, obj.establishment_id, obj.formula_id)
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.point)
+        return [path("pointer/", view, name="reservations_attendance_list"), *super().get_urls()]
+
+    def point(self, request: HttpRequest) -> HttpResponse:
+        """« Pointer »: day, place and formula stand in the address; everybody is there by default."""
+        self.demand(request, "reservations.view_attendance")
+        at = timezone.now()
+        today = timezone.localdate(at)
+        form, nobody = _asked(request.GET, today)
+        context: dict[str, Any] = {"form": form, "sheet": None, "nobody": nobody}
+        if form.is_valid() and not nobody:
+            day, place = form.cleaned_data["jour"], form.cleaned_data["lieu"]
+            offered = attendance.formulas(place, day)
+            formula = _chosen(offered, request.GET.get("formule", ""))
+            context["formulas"] = [(one, _list_url(day, place.pk, one.pk)) for one in offered]
+            if formula is not None:
+                sheet = attendance.Sheet.load(place, formula, day, timed=is_timed(formula))
+                writable = request.user.has_perms(MAY_ENTER) and day <= today
+                context |= {"found": [], "words": "", "chosen": [], "posted": None}
+                if request.method == "POST":
+                    self.demand(request, *MAY_ENTER)
+                    posted = Posted(request.POST, sheet)
+                    saves = "chercher" not in request.POST and posted.valid
+                    if saves and self._record(request, sheet, posted, at):
+                        return redirect(_list_url(day, place.pk, formula.pk))
+                    context |= self._search(request, formula, posted)
+                context |= self._list(sheet, writable, day > today)
+        return self.page(request, "admin/billing/attendance.html", "Pointer les présences", context)
+
+    def _record(self, request: HttpRequest, sheet: attendance.Sheet, posted: Posted, at: datetime) -> bool:
+        try:
+            done = attendance.record(
+                sheet.establishment,
+                sheet.formula,
+                sheet.day,
+                posted.said,
+                came=posted.came,
+                left_out=posted.left_out,
+                by=request.user,
+                at=at,
+            )
+        except attendance.AttendanceRefused as refusal:
+            messages.error(request, str(refusal))
+            return False
+        for warning in done.warnings:
+            messages.warning(request, warning)
+        if done.written:
+            messages.success(
+                request, f"La liste est enregistrée : {counted(done.written, 'changement', 'changements')}."
+            )
+        else:
+            messages.info(request, "La liste était déjà enregistrée ainsi : rien n'a changé.")
+        return True
+
+    def _search(self, request: HttpRequest, formula: Formula, posted: Posted) -> dict[str, Any]:
+        """Who came besides: those chosen so far, and those whose name is looked for."""
+        words = request.POST.get("q", "").strip()
+        chosen = attendance.homes(posted.came)
+        found = [one for one in attendance.homes_of(words, formula) if one.pk not in set(posted.came)]
+        return {"words": words, "found": found, "chosen": chosen, "posted": posted}
+
+    def _list(self, sheet: attendance.Sheet, writable: bool, to_come: bool) -> dict[str, Any]:
+        groups = groupby(sheet.rows, key=lambda row: row.group)
+        counts = sheet.counts
+        return {
+            "sheet": sheet,
+            "groups": [(name or "Classe non indiquée", list(rows)) for name, rows in groups],
+            "counts": [(number, state.label) for state, number in counts.items() if number],
+            "reasons": AbsenceReason.choices,
+            "writable": writable,
+            "to_come": to_come,
+            "title_of_day": dates.day(sheet.day, year=True),
+        }
+
+
+def _asked(query: QueryDict, today: date) -> tuple[ListForm, str]:
+    """Day and place: without a place, the first where somebody is expected. Where nobody is anywhere, that
+    day in words besides."""
+    first = places().first()
+    asked: dict[str, Any] = {"jour": today.isoformat(), "lieu": first.pk if first else ""}
+    given = {name: query[name] for name in asked if name in query}
+    form = ListForm(asked | given)
+    if "lieu" in given or not form.is_valid():
+        return form, ""
+    day = form.cleaned_data["jour"]
+    place = places().filter(attendance.places_concerned(day)).first()
+    if place is None:
+        return form, dates.day(day, year=True)
+    return ListForm(asked | given | {"lieu": place.pk}), ""
+
+
+def _chosen(offered: list[Any], asked: str) -> Formula | None:
+    """The formula asked for; else the first for which somebody is expected."""
+    by_key = {str(one.pk): one for one in offered}
+    if asked in by_key:
+        return by_key[asked]
+    return next((one for one in offered if one.expected), offered[0] if offered else None)
+
+
+def _list_url(day: date, place: int, formula: int) -> str:
+    query = urlencode({"jour": day.isoformat(), "lieu": place, "formule": formula})
+    return f"{reverse('admin:reservations_attendance_list')}?{query}"

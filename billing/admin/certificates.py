@@ -1,0 +1,300 @@
+"""Absence certificates at the desk: those that wait, those seen on paper."""
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet, Value
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from billing.pages.absences import (
+    CertificateForm,
+    DaysForm,
+)
+from billing.prices import missed_days
+from families.models import Custody
+from portal.desk.decisions import (
+    AcceptOrRefuse,
+    Decidable,
+    Decision,
+)
+from portal.desk.lists import (
+    NumberSearch,
+    WaitingFirst,
+    badge,
+    counted,
+)
+from portal.desk.pages import (
+    OwnPages,
+    WithHistory,
+    log_all,
+)
+from portal.desk.site import (
+    DeskLink,
+    Queue,
+)
+from portal.french import dates
+from portal.reservations.models import (
+    AbsenceCertificate,
+)
+from portal.reservations.presence import (
+    attendance,
+    certificates,
+)
+
+REFUSALS = (
+    "Le justificatif est illisible : envoyez-en un autre.",
+    "Le justificatif ne couvre pas ces jours.",
+    "Le justificatif ne concerne pas cet enfant.",
+    "Le justificatif est arrivé trop tard.",
+)
+
+
+class SeenForm(DaysForm):
+    """Days, and when the paper was seen."""
+
+    given_at = forms.DateTimeField(
+        label="Vu le",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="Le moment où le certificat a été donné : il compte pour le délai.",
+    )
+    prefix_names = {**DaysForm.prefix_names, "given_at": "vu"}
+
+    def clean_given_at(self) -> datetime:
+        given = self.cleaned_data["given_at"]
+        if given > timezone.now():
+            raise forms.ValidationError("Ce moment n'est pas encore venu.")
+        return given
+
+
+class PaperForm(CertificateForm):
+    """A paper may be scanned, or only have been seen."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].required = False
+        self.fields["file"].label = "Copie du justificatif"
+        self.fields["file"].help_text = "Facultative : PDF, JPEG, PNG ou HEIC, 10 Mo au plus."
+
+    def clean_file(self) -> Any:
+        self.content_type = ""
+        return super().clean_file() if self.cleaned_data["file"] else None
+
+
+class WaitingCertificates(WaitingFirst):
+    states = AbsenceCertificate.State
+
+
+@admin.register(AbsenceCertificate)
+class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHistory, OwnPages):
+    """Proofs of absence: those that families sent wait here, those seen at the desk are accepted at once."""
+
+    desk_order = 24
+    work_queues = (
+        Queue(
+            "Justificatifs d'absence à traiter",
+            lambda request: AbsenceCertificate.objects.filter(state=AbsenceCertificate.State.REQUESTED),
+            order=25,
+        ),
+    )
+    desk_links = (
+        DeskLink(
+            "Saisir un justificatif",
+            "reservations_absencecertificate_take",
+            "reservations.add_absencecertificate",
+            "certificat d'absence vu au guichet",
+        ),
+    )
+    list_display = ["child", "household_link", "days", "given_shown", "proof_link", "state_badge"]
+    list_display_links = ["child"]
+    list_filter = [WaitingCertificates]
+    list_select_related = ["child", "household", "document"]
+    search_fields = ["child__last_name", "child__first_name"]
+    search_help_text = "Nom de l'enfant ou numéro de foyer"
+    ordering = ["given_at", "pk"]
+    fields = [
+        "child",
+        "household_link",
+        "state_badge",
+        "days",
+        "concerned",
+        "proof_link",
+        "given_shown",
+        "given_by",
+        "decided_by",
+        "decided_at",
+        "refusal_reason",
+    ]
+    readonly_fields = fields
+    actions = ["accept_selected", "refuse_selected"]
+    decisions = (
+        Decision("accept_selected", "Accepter", main=True),
+        Decision("refuse_selected", "Refuser…"),
+    )
+    refusals = REFUSALS
+    refuse_title = "Refuser des justificatifs d'absence"
+
+    def waits(self, obj: AbsenceCertificate) -> bool:
+        return obj.state == AbsenceCertificate.State.REQUESTED
+
+    def accept_rows(self, request: HttpRequest, queryset: QuerySet) -> None:
+        done, left = [], 0
+        for row in queryset:
+            try:
+                accepted = certificates.accept(row, by=request.user, at=timezone.now())
+            except certificates.AlreadyAnswered:
+                left += 1
+            else:
+                done.append(accepted.certificate)
+                self._warn_of_presence(request, accepted)
+        log_all(request, done, "Justificatif accepté.")
+        self._say(request, counted(len(done), "justificatif accepté", "justificatifs acceptés"), left)
+
+    def refuse_rows(self, request: HttpRequest, queryset: QuerySet, reason: str) -> None:
+        done, left = [], 0
+        for row in queryset:
+            try:
+                done.append(certificates.refuse(row, reason=reason, by=request.user, at=timezone.now()))
+            except certificates.AlreadyAnswered:
+                left += 1
+        log_all(request, done, f"Justificatif refusé. Motif : {reason}")
+        self._say(request, counted(len(done), "justificatif refusé", "justificatifs refusés"), left)
+
+    def _say(self, request: HttpRequest, text: str, left: int) -> None:
+        if left:
+            text += f", {counted(left, 'avait déjà sa réponse', 'avaient déjà leur réponse')}"
+        self.message_user(request, f"{text}.", messages.WARNING if left else messages.SUCCESS)
+
+    def _warn_of_presence(self, request: HttpRequest, accepted: certificates.Accepted) -> None:
+        if accepted.seen:
+            days = dates.enumerate_days(accepted.seen)
+            self.message_user(
+                request,
+                f"{accepted.certificate.child} est pointé présent ({days}) : rien n'y est changé,"
+                " ces jours restent facturés.",
+                messages.WARNING,
+            )
+
+    @admin.display(description="foyer", ordering="household_id")
+    def household_link(self, obj: AbsenceCertificate) -> SafeString:
+        url = reverse("admin:families_household_change", args=[obj.household_id])
+        return format_html('<a href="{}">{}</a>', url, obj.household.number)
+
+    @admin.display(description="absence", ordering="first_day")
+    def days(self, obj: AbsenceCertificate) -> str:
+        return dates.span(obj.first_day, obj.last_day, year=True)
+
+    @admin.display(description="donné le", ordering="given_at")
+    def given_shown(self, obj: AbsenceCertificate) -> str:
+        return dates.moment(obj.given_at, year=True)
+
+    @admin.display(description="jours réservés")
+    def concerned(self, obj: AbsenceCertificate) -> SafeString | str:
+        found = missed_days.outlook_of(obj)
+        said = format_html_join("<br>", "{}", [(line,) for line in missed_days.lines(found.days)])
+        return said or "aucun jour réservé"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AbsenceCertificate]:
+        answers = request.user.has_perm("reservations.change_absencecertificate")
+        return super().get_queryset(request).annotate(file_opens=Value(answers))
+
+    @admin.display(description="justificatif")
+    def proof_link(self, obj: AbsenceCertificate) -> SafeString | str:
+        if obj.document is None:
+            return "vu au guichet"
+        if not obj.file_opens:
+            return "reçu"
+        url = reverse("families:document", args=[obj.document_id])
+        return format_html('<a href="{}">{}</a>', url, obj.document)
+
+    @admin.display(description="état", ordering="state")
+    def state_badge(self, obj: AbsenceCertificate) -> SafeString:
+        return badge(obj.state, obj.get_state_display())
+
+    # Seen at the desk -----------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("saisir/", wrap(self.take), name="reservations_absencecertificate_take"),
+            path(
+                "saisir/<int:custody>/",
+                wrap(self.take_from),
+                name="reservations_absencecertificate_take_from",
+            ),
+            *super().get_urls(),
+        ]
+
+    def take(self, request: HttpRequest) -> HttpResponse:
+        """Whose absence: a child, and which of its homes."""
+        self.demand(request, "reservations.add_absencecertificate")
+        words = request.GET.get("q", "").strip()
+        context = {"words": words, "homes": attendance.homes_of(words), "most": attendance.MOST_FOUND}
+        return self.page(request, "admin/billing/absence_child.html", "Saisir un justificatif", context)
+
+    def take_from(self, request: HttpRequest, custody: int) -> HttpResponse:
+        """The days and the moment stand in the address; then what it changes, and « Accepter »."""
+        self.demand(request, "reservations.add_absencecertificate")
+        home = get_object_or_404(Custody.objects.select_related("child", "household"), pk=custody)
+        names = SeenForm.prefix_names.values()
+        asked = {name: request.GET[name] for name in names if name in request.GET}
+        now = timezone.localtime()
+        initial = {"first_day": now.date(), "last_day": now.date(), "given_at": now}
+        days = SeenForm(asked if asked or request.method == "POST" else None, initial=initial)
+        form = PaperForm()
+        chosen = days.is_bound and days.is_valid() and self._fit(days, home)
+        if chosen and request.method == "POST":
+            form = PaperForm(request.POST, request.FILES)
+            if form.is_valid() and (taken := self._take(request, home, days, form)) is not None:
+                messages.success(
+                    request, "Le justificatif est enregistré et accepté. La famille est prévenue."
+                )
+                self._warn_of_presence(request, taken)
+                return redirect("admin:reservations_absencecertificate_change", taken.certificate.pk)
+        context = {"home": home, "days": days, "form": form, "outlook": None}
+        if chosen:
+            said = days.cleaned_data
+            first, last = said["first_day"], said["last_day"]
+            context["outlook"] = found = missed_days.outlook(
+                home.household, home.child, first, last, given=said["given_at"]
+            )
+            context["lines"] = missed_days.lines(found.days)
+        return self.page(request, "admin/billing/absence_take.html", "Saisir un justificatif", context)
+
+    def _fit(self, days: SeenForm, home: Custody) -> bool:
+        said = days.cleaned_data
+        try:
+            certificates.check_days(
+                home.household, home.child, said["first_day"], said["last_day"], timezone.localdate()
+            )
+        except certificates.AbsenceRefused as refusal:
+            days.add_error(refusal.field or None, str(refusal))
+        return days.is_valid()
+
+    def _take(
+        self, request: HttpRequest, home: Custody, days: SeenForm, form: PaperForm
+    ) -> certificates.Accepted | None:
+        said = days.cleaned_data
+        try:
+            taken = certificates.take(
+                home.household,
+                home.child,
+                said["first_day"],
+                said["last_day"],
+                given_at=said["given_at"],
+                file=form.cleaned_data["file"],
+                content_type=form.content_type,
+                by=request.user,
+                at=timezone.now(),
+            )
+        except certificates.AbsenceRefused as refusal:
+            form.add_error(None, str(refusal))
+            return None
+        log_all(request, [taken.certificate], "Justificatif saisi et accepté.")
+        return taken

@@ -1,0 +1,179 @@
+"""Which days of an absence will be billed, by the town's rules, and what a certificate would change."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.utils import timezone
+
+from billing.models import AbsencePolicy
+from billing.rules import absences
+from billing.rules.absences import (
+    AbsenceRule,
+    Missed,
+    Reason,
+)
+from families.models import Child, Household
+from portal.french import dates
+from portal.reservations.models import (
+    AbsenceCertificate,
+    AbsenceReason,
+    AttendanceState,
+    Booking,
+)
+from portal.reservations.presence import attendance
+from portal.reservations.presence.certificates import AbsenceRefused
+
+# An absence may have begun long before the days of its certificate.
+AROUND = timedelta(days=92)
+
+
+class Rules:
+    """The town's rules of absence: one an activity, or one for all."""
+
+    def __init__(self) -> None:
+        self._rules = {policy.activity_id: policy.rule() for policy in AbsencePolicy.objects.all()}
+
+    def of(self, activity: int) -> AbsenceRule:
+        return self._rules.get(activity) or self._rules.get(None) or AbsenceRule()
+
+
+class RuleInWords(NamedTuple):
+    """A rule and the activities that follow it; `activities` is empty when all do."""
+
+    activities: str
+    sentences: list[str]
+
+
+class Concerned(NamedTuple):
+    """A booked day of an absence, and what the rule makes of it."""
+
+    day: date
+    activity: str
+    formula: str
+    seen: bool  # the child was entered present
+    billed: bool
+
+    @property
+    def words(self) -> str:
+        if self.seen:
+            return "noté présent, reste facturé"
+        return "reste facturé" if self.billed else "non facturé"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a certificate of these days, given at a moment, would do."""
+
+    rules: list[RuleInWords]
+    days: list[Concerned]
+
+    @property
+    def free(self) -> int:
+        return sum(not one.billed for one in self.days)
+
+
+def in_words(activities: dict[int, str], rules: Rules) -> list[RuleInWords]:
+    """The rules of these activities, those that are alike said once."""
+    alike: dict[AbsenceRule, list[str]] = defaultdict(list)
+    for activity, name in activities.items():
+        alike[rules.of(activity)].append(name)
+    return [
+        RuleInWords(dates.listing(names) if len(alike) > 1 else "", absences.in_words(rule))
+        for rule, names in alike.items()
+    ]
+
+
+def outlook(household: Household, child: Child, first: date, last: date, *, given: datetime) -> Outlook:
+    """The booked days between two days and which of them would be billed, in two queries."""
+    rules = Rules()
+    local = timezone.localtime(given)
+    bookings = (
+        Booking.objects.holding()
+        .filter(household=household, child=child, day__range=(first - AROUND, last + AROUND))
+        .select_related("activity", "formula", "attendance")
+        .order_by("day", "activity__order", "formula__order", "pk")
+    )
+    missed: dict[int, dict[int, Missed]] = defaultdict(dict)
+    booked: dict[int, set[date]] = defaultdict(set)
+    shown: list[Any] = []
+    for booking in bookings:
+        booked[booking.activity_id].add(booking.day)
+        within = first <= booking.day <= last
+        if within:
+            shown.append(booking)
+        if (said := _missed(booking, local if within else None)) is not None:
+            missed[booking.activity_id][booking.pk] = said
+    due = {
+        activity: absences.billed(rules.of(activity), list(rows.values()), booked[activity])
+        for activity, rows in missed.items()
+    }
+    days = []
+    for booking in shown:
+        said = missed[booking.activity_id].get(booking.pk)
+        billed = said is None or said in due[booking.activity_id]
+        days.append(Concerned(booking.day, str(booking.activity), str(booking.formula), said is None, billed))
+    names = {booking.activity_id: str(booking.activity) for booking in shown}
+    return Outlook(in_words(names, rules), days)
+
+
+def outlook_of(certificate: AbsenceCertificate) -> Outlook:
+    """That of a certificate sent."""
+    return outlook(
+        certificate.household,
+        certificate.child,
+        certificate.first_day,
+        certificate.last_day,
+        given=certificate.given_at,
+    )
+
+
+def _missed(booking: Any, given: datetime | None) -> Missed | None:
+    """What the booking's attendance says of an absence, or will once a certificate `given` covers it."""
+    row = getattr(booking, "attendance", None)
+    if row is not None and row.state == AttendanceState.PRESENT:
+        return None
+    if row is None:
+        return None if given is None else Missed(booking.day, Reason.ILLNESS, given)
+    known = timezone.localtime(row.certificate_at) if row.certificate_at else None
+    moments = [moment for moment in (known, given) if moment is not None]
+    reason = row.reason
+    if given is not None and reason in attendance.WEAKER_REASONS:
+        reason = AbsenceReason.ILLNESS
+    return Missed(booking.day, Reason(reason), min(moments, default=None))
+
+
+class WhatIsBilled:
+    """What the engine's certificates ask of who bills."""
+
+    def check(self, activities: Collection[int], first: date, today: date) -> None:
+        """Raises AbsenceRefused where the rules of all these activities make a certificate useless."""
+        rules = Rules()
+        _check_rules([rules.of(activity) for activity in activities], first, today)
+
+    def lines(self, certificate: AbsenceCertificate) -> list[str]:
+        """What becomes of its days, for the letter."""
+        return lines(outlook_of(certificate).days)
+
+
+def _check_rules(rules: list[AbsenceRule], first: date, today: date) -> None:
+    counting = [rule for rule in rules if rule.certificates_count]
+    if not counting:
+        raise AbsenceRefused(
+            "Pour ces jours, un certificat n'évite pas la facturation : il n'est pas utile de l'envoyer."
+        )
+    limits = [rule.max_days for rule in counting if rule.max_days is not None]
+    if len(limits) == len(counting) and (today - first).days > max(limits):
+        days = "jour" if max(limits) < 2 else "jours"
+        raise AbsenceRefused(
+            f"Un certificat est accepté jusqu'à {max(limits)} {days} après le premier jour d'absence :"
+            " celui-ci arriverait trop tard.",
+            "first_day",
+        )
+
+
+def lines(days: Iterable[Concerned]) -> list[str]:
+    """« lundi 9 novembre, Restauration scolaire, Repas : non facturé »."""
+    return [f"{dates.day(one.day)}, {one.activity}, {one.formula} : {one.words}" for one in days]
