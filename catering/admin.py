@@ -23,7 +23,7 @@ from portal.desk.handing_over import spreadsheet
 from portal.desk.lists import counted
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment
 
@@ -107,7 +107,7 @@ class MenuAdmin(OwnPages):
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: Menu) -> str:
-        return dates.day(obj.day, year=True)
+        return moments.day(obj.day, year=True)
 
     @admin.display(description="plats")
     def dishes_shown(self, obj: Menu) -> str:
@@ -203,7 +203,7 @@ class MenuAdmin(OwnPages):
             "groups": counts.groups_by_day(),
             "diets": counts.diets_by_day(),
             "with_health": with_health,
-            "dates": dates.span(days[0], days[-1], year=True) if week else dates.day(day, year=True),
+            "dates": moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True),
         }
         return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
 

@@ -10,7 +10,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from families.models import Diet
-from portal.french import dates
+from portal.french import moments
 from portal.french.weekdays import (
     WEEKDAYS,
     WeekdayMaskFormField,
@@ -145,4 +145,4 @@ def _starts(
     days = OpenDays.load(activity, None, first, last).days(first, last)[:START_CHOICES]
     if current is not None and current not in days:
         days.insert(0, current)
-    return [NOTHING_CHOSEN, *((day.isoformat(), dates.day(day, year=True)) for day in days)]
+    return [NOTHING_CHOSEN, *((day.isoformat(), moments.day(day, year=True)) for day in days)]

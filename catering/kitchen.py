@@ -17,7 +17,7 @@ NO_SCHOOL = "École non indiquée"
 NO_DIET = "Régime non indiqué"
 
 
-class Group(NamedTuple):
+class ClassGroup(NamedTuple):
     """Children who eat together: a class of a school."""
 
     school: str
@@ -32,14 +32,14 @@ class Watched(NamedTuple):
 
     day: date
     child: str
-    group: Group
+    group: ClassGroup
     diet: str
     has_pai: bool
     allergies: str
 
 
 @dataclass(frozen=True)
-class Sheet:
+class KitchenSheet:
     """A table of meals: a row a group or a diet, a column a diet or a day, with its sums."""
 
     columns: list[Any]
@@ -54,12 +54,14 @@ class KitchenCounts:
 
     restaurant: Establishment
     days: list[date]
-    groups: list[Group] = field(default_factory=list)
+    groups: list[ClassGroup] = field(default_factory=list)
     diets: list[str] = field(default_factory=list)
-    meals: Counter[tuple[date, Group, str]] = field(default_factory=Counter)
+    meals: Counter[tuple[date, ClassGroup, str]] = field(default_factory=Counter)
     watched: list[Watched] = field(default_factory=list)
 
-    def total(self, *, day: date | None = None, group: Group | None = None, diet: str | None = None) -> int:
+    def total(
+        self, *, day: date | None = None, group: ClassGroup | None = None, diet: str | None = None
+    ) -> int:
         """The meals of a day, a group, a diet, or any of these together."""
         return sum(
             count
@@ -67,22 +69,22 @@ class KitchenCounts:
             if day in (None, at) and group in (None, eaters) and diet in (None, eaten)
         )
 
-    def of_day(self, day: date) -> Sheet:
+    def of_day(self, day: date) -> KitchenSheet:
         """Groups by diets on a day; only what is eaten that day."""
         groups = [group for group in self.groups if self.total(day=day, group=group)]
         diets = [diet for diet in self.diets if self.total(day=day, diet=diet)]
         return self._sheet(groups, diets, lambda group, diet: self.total(day=day, group=group, diet=diet))
 
-    def groups_by_day(self) -> Sheet:
+    def groups_by_day(self) -> KitchenSheet:
         return self._sheet(self.groups, self.days, lambda group, day: self.total(day=day, group=group))
 
-    def diets_by_day(self) -> Sheet:
+    def diets_by_day(self) -> KitchenSheet:
         return self._sheet(self.diets, self.days, lambda diet, day: self.total(day=day, diet=diet))
 
-    def _sheet(self, rows: list[Any], columns: list[Any], count: Callable[[Any, Any], int]) -> Sheet:
+    def _sheet(self, rows: list[Any], columns: list[Any], count: Callable[[Any, Any], int]) -> KitchenSheet:
         cells = [(row, [count(row, column) for column in columns]) for row in rows]
         sums = [sum(line[index] for _, line in cells) for index in range(len(columns))]
-        return Sheet(columns, [(row, line, sum(line)) for row, line in cells], sums, sum(sums))
+        return KitchenSheet(columns, [(row, line, sum(line)) for row, line in cells], sums, sum(sums))
 
 
 def expected(restaurant: Establishment, days: list[date], *, with_health: bool = False) -> KitchenCounts:
@@ -102,11 +104,11 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
         .order_by("day", "child__last_name", "child__first_name", "pk")
     )
     classes = SchoolClass.objects.select_related("school").order_by("school__name", "level", "name")
-    groups = {one.pk: Group(one.school.name, one.name) for one in classes}
+    groups = {one.pk: ClassGroup(one.school.name, one.name) for one in classes}
     diets = {one.pk: one.name for one in Diet.objects.all()}
     counts = KitchenCounts(restaurant=restaurant, days=days)
     for row in rows:
-        group = groups.get(row["attended"], Group(NO_SCHOOL, NO_CLASS))
+        group = groups.get(row["attended"], ClassGroup(NO_SCHOOL, NO_CLASS))
         diet = diets.get(row["child__diet_choice__diet"], NO_DIET)
         counts.meals[row["day"], group, diet] += 1
         if with_health and (row["child__health__has_pai"] or row["child__health__allergies"]):
@@ -122,6 +124,6 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
     return counts
 
 
-def _once(groups: Iterable[Group]) -> list[Group]:
+def _once(groups: Iterable[ClassGroup]) -> list[ClassGroup]:
     """In order, each once: the classes of two years bear the same names."""
     return list(dict.fromkeys(groups))

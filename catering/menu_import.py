@@ -46,7 +46,7 @@ class MenusRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Mistake:
+class MenuMistake:
     """What is wrong, and on which line of the file (the first is 1)."""
 
     line: int
@@ -78,7 +78,7 @@ class MenuFile:
     """What a file says: its menus in order, or its mistakes."""
 
     menus: list[ReadMenu] = field(default_factory=list)
-    mistakes: list[Mistake] = field(default_factory=list)
+    mistakes: list[MenuMistake] = field(default_factory=list)
 
     @property
     def replaced(self) -> int:
@@ -100,7 +100,7 @@ def read(text: str) -> MenuFile:
     if found.mistakes:
         return found
     if not rows:
-        found.mistakes.append(Mistake(1, "le fichier ne contient aucun plat."))
+        found.mistakes.append(MenuMistake(1, "le fichier ne contient aucun plat."))
         return found
     restaurants: dict[str, Establishment] = {}
     for one in Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT):
@@ -109,7 +109,7 @@ def read(text: str) -> MenuFile:
     for line, row in rows:
         _read_dish(line, row, restaurants, menus, found)
         if len(found.mistakes) >= MOST_MISTAKES:
-            found.mistakes.append(Mistake(line, "trop d'erreurs : la suite n'a pas été lue."))
+            found.mistakes.append(MenuMistake(line, "trop d'erreurs : la suite n'a pas été lue."))
             return found
     existing = set(Menu.objects.filter(day__in={day for _, day in menus}).values_list("restaurant_id", "day"))
     for key, menu in menus.items():
@@ -151,7 +151,7 @@ def template_csv(restaurant: str) -> str:
 def _rows(text: str, found: MenuFile) -> list[tuple[int, dict[str, str]]]:
     """The lines that say something, with their numbers, keyed by column."""
     if "\0" in text:
-        found.mistakes.append(Mistake(1, "ce n'est pas un fichier CSV. Enregistrez-le au format CSV."))
+        found.mistakes.append(MenuMistake(1, "ce n'est pas un fichier CSV. Enregistrez-le au format CSV."))
         return []
     first_line = text.partition("\n")[0]
     delimiter = max(";,\t", key=first_line.count)
@@ -169,7 +169,7 @@ def _rows(text: str, found: MenuFile) -> list[tuple[int, dict[str, str]]]:
                 if missing:
                     named = ", ".join(f"« {name} »" for name in missing)
                     found.mistakes.append(
-                        Mistake(reader.line_num, f"il manque {named} parmi les titres des colonnes.")
+                        MenuMistake(reader.line_num, f"il manque {named} parmi les titres des colonnes.")
                     )
                     return []
                 continue
@@ -178,11 +178,11 @@ def _rows(text: str, found: MenuFile) -> list[tuple[int, dict[str, str]]]:
             rows.append((reader.line_num, row))
             if len(rows) > MOST_LINES:
                 text = f"plus de {MOST_LINES} plats : partagez le fichier en plusieurs."
-                found.mistakes.append(Mistake(reader.line_num, text))
+                found.mistakes.append(MenuMistake(reader.line_num, text))
                 return []
     except csv.Error:
         unread = "cette ligne ne se lit pas : vérifiez les guillemets."
-        found.mistakes.append(Mistake(reader.line_num, unread))
+        found.mistakes.append(MenuMistake(reader.line_num, unread))
     return rows
 
 
@@ -216,12 +216,12 @@ def _read_dish(
             mistakes.append(f"« {name} » n'est pas un des quatorze allergènes.")
         elif code not in allergens:
             allergens.append(code)
-    found.mistakes += [Mistake(line, text) for text in mistakes]
+    found.mistakes += [MenuMistake(line, text) for text in mistakes]
     if mistakes or restaurant is None or day is None or course is None:
         return
     menu = menus.setdefault((restaurant.pk, day), ReadMenu(restaurant, day))
     if any(dish.course == course and dish.name == row["plat"] for dish in menu.dishes):
-        found.mistakes.append(Mistake(line, f"« {row['plat']} » est déjà dans ce menu."))
+        found.mistakes.append(MenuMistake(line, f"« {row['plat']} » est déjà dans ce menu."))
         return
     menu.dishes.append(Dish(course=course, name=row["plat"], allergens=allergens))
 

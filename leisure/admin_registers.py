@@ -18,7 +18,7 @@ from portal import town
 from portal.desk.handing_over import spreadsheet
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment, Formula
 
@@ -112,7 +112,7 @@ class KeepsRegisters(OwnPages):
             "sheets": sheets,
             "week": week,
             "with_health": with_health,
-            "dates": dates.span(days[0], days[-1], year=True) if week else dates.day(day, year=True),
+            "dates": moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True),
         }
         if request.GET.get("format") == "pdf":
             return _pdf(name, context)
@@ -123,7 +123,7 @@ class KeepsRegisters(OwnPages):
 
 
 def _pdf(name: str, context: dict[str, Any]) -> HttpResponse:
-    printed = {"town": town.current(), "printed_on": dates.moment(timezone.now(), year=True)}
+    printed = {"town": town.current(), "printed_on": moments.moment(timezone.now(), year=True)}
     content = pdf.draw("admin/leisure/register_pdf.html", context | printed, STYLE, identifier=name)
     response = HttpResponse(content, content_type="application/pdf")
     response["Content-Disposition"] = f'inline; filename="{name}.pdf"'

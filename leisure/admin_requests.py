@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from leisure import answering
 from leisure.admin_registers import centres
-from leisure.criteria import Order
+from leisure.criteria import RequestOrder
 from leisure.models import SERVICE
 from portal.desk.decisions import ReasonForm
 from portal.desk.lists import counted
@@ -23,7 +23,7 @@ from portal.desk.pages import (
     log_all,
 )
 from portal.desk.site import DeskLink
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import (
     booking,
     refusals,
@@ -69,7 +69,7 @@ class ChoiceForm(forms.Form):
         label="Liste",
         choices=[("demandes", "Demandes à traiter"), ("attente", "Liste d'attente")],
     )
-    ordre = forms.ChoiceField(label="Ordre", choices=[(order.value, order.label) for order in Order])
+    ordre = forms.ChoiceField(label="Ordre", choices=[(order.value, order.label) for order in RequestOrder])
     centre = forms.ModelChoiceField(
         centres().none(), label="Établissement", required=False, empty_label="Tous"
     )
@@ -105,8 +105,8 @@ class ChoiceForm(forms.Form):
         )
 
     @property
-    def order(self) -> Order:
-        return Order(self.cleaned_data["ordre"])
+    def order(self) -> RequestOrder:
+        return RequestOrder(self.cleaned_data["ordre"])
 
 
 class AnswersRequests(OwnPages):
@@ -130,7 +130,7 @@ class AnswersRequests(OwnPages):
         asked = {
             "periode": first.pk if first else "",
             "liste": "attente" if first and not first.asked else "demandes",
-            "ordre": Order.ARRIVAL.value,
+            "ordre": RequestOrder.ARRIVAL.value,
             "centre": "",
             "du": "",
             "au": "",
@@ -169,7 +169,7 @@ class AnswersRequests(OwnPages):
         }
         return self._requests_page(request, context)
 
-    def _slots_address(self, form: ChoiceForm, day: answering.Day) -> str:
+    def _slots_address(self, form: ChoiceForm, day: answering.RequestedDay) -> str:
         """Where the places of that day are changed; who waits is then promoted at once."""
         asked = {
             "activity__id__exact": form.cleaned_data["periode"].activity_id,
@@ -215,7 +215,7 @@ class AnswersRequests(OwnPages):
         lines = ReservationLine.objects.filter(pk__in=chosen)
         if not (given and form.is_valid()):
             named = list(lines.select_related("reservation__child", "formula").order_by("day", "pk"))
-            context = {"form": form, "lines": [(one, dates.day(one.day)) for one in named]}
+            context = {"form": form, "lines": [(one, moments.day(one.day)) for one in named]}
             return self.page(request, "admin/leisure/requests_refuse.html", "Refuser des demandes", context)
         reason = form.cleaned_data["reason"]
         refused = list(lines)

@@ -26,7 +26,7 @@ from portal.desk.pages import (
     log_all,
 )
 from portal.desk.site import DeskLink
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -63,7 +63,7 @@ class MomentInput(forms.DateTimeInput):
 
 class HolidayField(forms.ModelChoiceField):
     def label_from_instance(self, holiday: SchoolHoliday) -> str:
-        return f"{holiday.name}, {dates.span(holiday.starts_on, holiday.ends_on, year=True)}"
+        return f"{holiday.name}, {moments.span(holiday.starts_on, holiday.ends_on, year=True)}"
 
 
 class ActivityField(forms.ModelChoiceField):
@@ -141,14 +141,14 @@ class DaysForm(forms.Form):
         chosen = list(self.cleaned_data["centres"]) or own
         strangers = [str(place) for place in chosen if place not in own]
         if strangers:
-            text = f"« {activity} » n'a pas lieu ici : {dates.listing(strangers)}."
+            text = f"« {activity} » n'a pas lieu ici : {moments.listing(strangers)}."
             self.add_error("centres", text)
         elif not chosen:
             self.add_error("activite", "Cette activité n'a aucun établissement en service.")
         self.cleaned_data["centres"] = chosen
 
 
-class PlacesForm(forms.Form):
+class FormulaPlacesForm(forms.Form):
     """Step 2: from when to when families reserve, which formulas, how many places, deadlines of its own."""
 
     ouvre = forms.DateTimeField(
@@ -331,7 +331,7 @@ class OpensPeriods(OwnPages):
         days_form = DaysForm(kept["days"], today=today)
         if asked == "periode" or not days_form.is_valid():
             return self._days_page(request, days_form, kept)
-        places_form = PlacesForm(kept.get("places"), days=days_form.cleaned_data)
+        places_form = FormulaPlacesForm(kept.get("places"), days=days_form.cleaned_data)
         if asked == "places" or not places_form.is_valid():
             return self._places_page(request, places_form, kept)
         plan = places_form.plan()
@@ -371,7 +371,7 @@ class OpensPeriods(OwnPages):
     def _days_page(self, request: HttpRequest, form: DaysForm, kept: Answers | None = None) -> HttpResponse:
         return self._step(request, 0, "period.html", {"form": form, "kept": _sign(kept or {}, request)})
 
-    def _places_page(self, request: HttpRequest, form: PlacesForm, kept: Answers) -> HttpResponse:
+    def _places_page(self, request: HttpRequest, form: FormulaPlacesForm, kept: Answers) -> HttpResponse:
         plan = _plan_of_days(form.days)
         context = {"form": form, "plan": plan, "dates": _dates(plan), "kept": _sign(kept, request)}
         return self._step(request, 1, "places.html", context)
@@ -394,17 +394,17 @@ class OpensPeriods(OwnPages):
 
 
 def _dates(plan: wizard.Plan) -> str:
-    return dates.span(plan.starts_on, plan.ends_on, year=True)
+    return moments.span(plan.starts_on, plan.ends_on, year=True)
 
 
 def _moments(plan: wizard.Plan) -> list[tuple[str, str]]:
     """When families may reserve, in words."""
     found = [
-        ("Ouverture", dates.moment(plan.opens_at, year=True) if plan.opens_at else "tout de suite"),
+        ("Ouverture", moments.moment(plan.opens_at, year=True) if plan.opens_at else "tout de suite"),
     ]
     if plan.opens_at_non_residents:
-        found.append(("Familles hors commune", dates.moment(plan.opens_at_non_residents, year=True)))
-    closes = dates.moment(plan.closes_at, year=True) if plan.closes_at else "selon les délais de l'activité"
+        found.append(("Familles hors commune", moments.moment(plan.opens_at_non_residents, year=True)))
+    closes = moments.moment(plan.closes_at, year=True) if plan.closes_at else "selon les délais de l'activité"
     found.append(("Clôture", closes))
     for override in plan.overrides:
         late = ActivityDeadline.Late(override.late).label.lower()

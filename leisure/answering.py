@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from families.models import FamilyQuotient
 from leisure import criteria
-from leisure.criteria import Asking, Order
-from portal.french import dates
+from leisure.criteria import Asking, RequestOrder
+from portal.french import moments
 from portal.reservations.acts import booking
 from portal.reservations.models import Booking, Establishment, Period, ReservationLine, Slot
 from portal.reservations.models.queries import (
@@ -57,7 +57,7 @@ class Request:
 
 
 @dataclass
-class Day:
+class RequestedDay:
     """The requests of a day at an establishment, and its places."""
 
     day: date
@@ -67,7 +67,7 @@ class Day:
 
     @property
     def title(self) -> str:
-        return f"{dates.day(self.day, year=True)}, {self.establishment}"
+        return f"{moments.day(self.day, year=True)}, {self.establishment}"
 
     @property
     def places(self) -> str:
@@ -110,7 +110,7 @@ def asked(
     return lines
 
 
-def in_order(lines: QuerySet[ReservationLine], order: Order, *, at: datetime) -> list[Request]:
+def in_order(lines: QuerySet[ReservationLine], order: RequestOrder, *, at: datetime) -> list[Request]:
     """The lines in the order they would be granted, in 7 queries whatever their number."""
     waiting_since = Booking.objects.waiting().filter(
         reservation=OuterRef("reservation"), formula=OuterRef("formula"), day=OuterRef("day")
@@ -177,7 +177,7 @@ def _siblings(lines: Iterable[Any]) -> set[tuple[int, int]]:
 
 
 def _foreseen(lines: list[ReservationLine]) -> dict[int, Outcome]:
-    decision = booking.foresee(lines)
+    decision = booking.foresee_answer(lines)
     found = dict.fromkeys((line.pk for line in lines), Outcome.REFUSED)
     for outcome, of_outcome in (
         (Outcome.ACCEPTED, decision.accepted),
@@ -188,7 +188,7 @@ def _foreseen(lines: list[ReservationLine]) -> dict[int, Outcome]:
     return found
 
 
-def by_day(requests: Iterable[Request], period: Period) -> list[Day]:
+def by_day(requests: Iterable[Request], period: Period) -> list[RequestedDay]:
     """The requests of each day and establishment, ranks kept, with the places of that day; one query."""
 
     def where(request: Request) -> tuple[date, str, int]:
@@ -196,7 +196,7 @@ def by_day(requests: Iterable[Request], period: Period) -> list[Day]:
         return request.line.day, place.name, place.pk
 
     days = [
-        Day(day, together[0].line.reservation.establishment, together)
+        RequestedDay(day, together[0].line.reservation.establishment, together)
         for (day, _, _), group in groupby(sorted(requests, key=lambda one: (*where(one), one.rank)), where)
         if (together := list(group))
     ]
@@ -213,9 +213,9 @@ def by_day(requests: Iterable[Request], period: Period) -> list[Day]:
     return days
 
 
-def first_days(days: list[Day]) -> list[Day]:
+def first_days(days: list[RequestedDay]) -> list[RequestedDay]:
     """As many whole days as a page holds; at least one."""
-    shown: list[Day] = []
+    shown: list[RequestedDay] = []
     count = 0
     for day in days:
         count += len(day.requests)

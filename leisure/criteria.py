@@ -56,7 +56,7 @@ LOWEST_QUOTIENT_FIRST = Criterion(
 )
 
 
-class Order(Enum):
+class RequestOrder(Enum):
     """The orders a town hall may choose; the value stands in addresses."""
 
     ARRIVAL = "arrivee"
@@ -84,20 +84,20 @@ class Order(Enum):
 
 
 LABELS = {
-    Order.ARRIVAL: "Ordre d'arrivée",
-    Order.RESIDENTS: "Commune d'abord",
-    Order.SIBLINGS: "Fratries d'abord",
-    Order.RESIDENTS_SIBLINGS: "Commune, puis fratries",
-    Order.QUOTIENT: "Quotient le plus bas d'abord",
-    Order.RESIDENTS_QUOTIENT: "Commune, puis quotient le plus bas",
+    RequestOrder.ARRIVAL: "Ordre d'arrivée",
+    RequestOrder.RESIDENTS: "Commune d'abord",
+    RequestOrder.SIBLINGS: "Fratries d'abord",
+    RequestOrder.RESIDENTS_SIBLINGS: "Commune, puis fratries",
+    RequestOrder.QUOTIENT: "Quotient le plus bas d'abord",
+    RequestOrder.RESIDENTS_QUOTIENT: "Commune, puis quotient le plus bas",
 }
-CRITERIA: dict[Order, tuple[Criterion, ...]] = {
-    Order.ARRIVAL: (),
-    Order.RESIDENTS: (RESIDENTS_FIRST,),
-    Order.SIBLINGS: (SIBLINGS_FIRST,),
-    Order.RESIDENTS_SIBLINGS: (RESIDENTS_FIRST, SIBLINGS_FIRST),
-    Order.QUOTIENT: (LOWEST_QUOTIENT_FIRST,),
-    Order.RESIDENTS_QUOTIENT: (RESIDENTS_FIRST, LOWEST_QUOTIENT_FIRST),
+CRITERIA: dict[RequestOrder, tuple[Criterion, ...]] = {
+    RequestOrder.ARRIVAL: (),
+    RequestOrder.RESIDENTS: (RESIDENTS_FIRST,),
+    RequestOrder.SIBLINGS: (SIBLINGS_FIRST,),
+    RequestOrder.RESIDENTS_SIBLINGS: (RESIDENTS_FIRST, SIBLINGS_FIRST),
+    RequestOrder.QUOTIENT: (LOWEST_QUOTIENT_FIRST,),
+    RequestOrder.RESIDENTS_QUOTIENT: (RESIDENTS_FIRST, LOWEST_QUOTIENT_FIRST),
 }
 
 
@@ -109,7 +109,7 @@ class Ranked:
     why: str
 
 
-def ranked(asked: Iterable[Asking], order: Order) -> list[Ranked]:
+def ranked(asked: Iterable[Asking], order: RequestOrder) -> list[Ranked]:
     """All of `asked`, first served first."""
 
     def key(asking: Asking) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from leisure.offers import Choice, Offer
+from leisure.offers import Offer, OfferChoice
 from portal.reservations.models import Activity, Establishment
 
 
@@ -102,7 +102,7 @@ class StartForm(forms.Form):
         },
     )
 
-    def __init__(self, *args: Any, choices: list[Choice], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, choices: list[OfferChoice], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.by_key = {choice.key: choice for choice in choices}
         self.places = {

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from families.models import Child
 from leisure.models import SERVICE
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, Establishment, Period, SchoolYear
@@ -67,7 +67,7 @@ def missing_pieces(child: Child, activities: list[Activity]) -> list[Piece]:
     missing = []
     asking = [activity for activity in activities if activity.health_file_required]
     if asking and not hasattr(child, "health"):
-        names = dates.listing([f"« {activity} »" for activity in asking])
+        names = moments.listing([f"« {activity} »" for activity in asking])
         missing.append(
             Piece(
                 f"La fiche sanitaire de {child.first_name} : sans elle, pas de réservation ({names}).",
@@ -93,7 +93,7 @@ def missing_pieces(child: Child, activities: list[Activity]) -> list[Piece]:
 
 
 @dataclass(frozen=True)
-class Choice:
+class OfferChoice:
     """A period of an enrolment: where it takes place; `closed` says why it cannot be chosen now."""
 
     enrolment: Enrolment
@@ -109,7 +109,7 @@ class Choice:
     @property
     def span(self) -> str:
         """« du 19 décembre au 3 janvier 2027 »."""
-        return dates.span(self.period.starts_on, self.period.ends_on, year=True)
+        return moments.span(self.period.starts_on, self.period.ends_on, year=True)
 
     @property
     def place_ids(self) -> str:
@@ -117,7 +117,7 @@ class Choice:
         return " ".join(str(place.pk) for place in self.places)
 
 
-def choices(enrolments: list[Enrolment], at: datetime, today: date, *, cancelling: bool) -> list[Choice]:
+def choices(enrolments: list[Enrolment], at: datetime, today: date, *, cancelling: bool) -> list[OfferChoice]:
     """The periods not over yet of a child's accepted enrolments, nearest first.
 
     To cancel, a period whose reservations are closed may be chosen too.
@@ -136,7 +136,7 @@ def choices(enrolments: list[Enrolment], at: datetime, today: date, *, cancellin
             places = [place for place in anywhere if not only or place in only]
             if places:
                 closed = _closed(period, at, resident=enrolment.household.resident, cancelling=cancelling)
-                found.append(Choice(enrolment, period, places, closed))
+                found.append(OfferChoice(enrolment, period, places, closed))
     return sorted(found, key=lambda choice: (choice.period.starts_on, choice.enrolment.activity.order))
 
 
@@ -145,7 +145,7 @@ def _closed(period: Period, at: datetime, *, resident: bool, cancelling: bool) -
     if not resident and period.opens_at_non_residents:
         opens = period.opens_at_non_residents
     if opens and at < opens:
-        return f"Réservation ouverte {dates.opening(opens)}."
+        return f"Réservation ouverte {moments.opening(opens)}."
     if period.closes_at and at > period.closes_at and not cancelling:
-        return f"Réservation close {dates.since(period.closes_at)}."
+        return f"Réservation close {moments.since(period.closes_at)}."
     return ""

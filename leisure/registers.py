@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from families.models import AuthorisedPerson, Child, ChildHealth, Guardian, Household
 from leisure.models import SERVICE
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.models import Booking, Establishment, Formula, Schooling
 from portal.reservations.states import BookingState
 
@@ -67,7 +67,7 @@ class DaySheet:
 
     @property
     def title(self) -> str:
-        return dates.day(self.day, year=True)
+        return moments.day(self.day, year=True)
 
     @property
     def meals(self) -> int:

@@ -16,7 +16,7 @@ from families.models import Child, Household
 from leisure.forms import EnrolmentForm, PlaceForm, StartForm
 from leisure.models import SERVICE
 from leisure.offers import choices, missing_pieces, offers
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
@@ -240,7 +240,7 @@ def _only(keys: list[str]) -> str:
 def _nothing_to_book(enrolments: list[Enrolment]) -> str:
     if not enrolments:
         return "La mairie n'a pas encore accepté cette inscription : patientez un peu."
-    names = dates.listing([f"« {one.activity} »" for one in enrolments])
+    names = moments.listing([f"« {one.activity} »" for one in enrolments])
     return f"Aucune période à venir pour {names} : la mairie ouvrira bientôt les suivantes."
 
 

@@ -15,11 +15,11 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from billing.models import FormulaTariff
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import opening
 from portal.reservations.days.calendars import (
     OpenDays,
-    Reason,
+    WhyClosed,
     days_between,
 )
 from portal.reservations.days.rule_preview import overlapping
@@ -142,7 +142,7 @@ class PlaceOutlook:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class PeriodOutlook:
     """What carrying out the plan would do now."""
 
     period: Period
@@ -152,7 +152,7 @@ class Outlook:
     slots: int
 
 
-def outlook(plan: Plan, *, at: datetime) -> Outlook:
+def outlook(plan: Plan, *, at: datetime) -> PeriodOutlook:
     """What would be written, and what is rarely meant. Reads only, in a fixed number of queries."""
     period = plan.period()
     terms = plan.terms()
@@ -177,7 +177,7 @@ def outlook(plan: Plan, *, at: datetime) -> Outlook:
                 ],
             )
         )
-    return Outlook(
+    return PeriodOutlook(
         period, period.pk is not None, places, _warnings(plan, period, places, at), sum(missing.values())
     )
 
@@ -187,13 +187,13 @@ def closed_days(calendar: OpenDays, first: date, last: date) -> list[tuple[str, 
     runs: list[tuple[list[date], str]] = []
     for day in days_between(first, last):
         reason = calendar.why_closed(day)
-        if reason is None or reason.kind == Reason.WEEKDAY:
+        if reason is None or reason.kind == WhyClosed.WEEKDAY:
             continue
         if runs and runs[-1][1] == reason.label and (day - runs[-1][0][-1]).days <= 3:
             runs[-1][0].append(day)
         else:
             runs.append(([day], reason.label))
-    return [(dates.span(days[0], days[-1]), label) for days, label in runs]
+    return [(moments.span(days[0], days[-1]), label) for days, label in runs]
 
 
 def _warnings(plan: Plan, period: Period, places: list[PlaceOutlook], at: datetime) -> list[str]:
@@ -214,7 +214,7 @@ def _warnings(plan: Plan, period: Period, places: list[PlaceOutlook], at: dateti
         found.append(f"« {plan.activity} » n'est pas proposée aux familles en ce moment.")
     priced = set(FormulaTariff.objects.filter(formula__in=plan.formulas).values_list("formula", flat=True))
     if free := [formula.name for formula in plan.formulas if formula.pk not in priced]:
-        found.append(f"Aucun tarif pour {dates.listing(free)} : les factures n'en tiendront pas compte.")
+        found.append(f"Aucun tarif pour {moments.listing(free)} : les factures n'en tiendront pas compte.")
     if plan.activity.health_file_required:
         without = (
             Enrolment.objects.accepted()
@@ -276,7 +276,7 @@ def check_dates(activity: Activity, name: str, starts_on: date, ends_on: date) -
     if not plan.code:
         raise ValidationError({"nom": "Écrivez un nom avec des lettres ou des chiffres."})
     if other := plan.namesake():
-        days = dates.span(other.starts_on, other.ends_on, year=True)
+        days = moments.span(other.starts_on, other.ends_on, year=True)
         raise ValidationError(
             {"nom": f"« {other} » existe déjà pour cette activité, {days} : choisissez un autre nom."}
         )

@@ -29,7 +29,7 @@ from portal.desk.pages import (
 from portal.desk.site import (
     DeskLink,
 )
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.models import (
     AbsenceReason,
     Attendance,
@@ -44,12 +44,12 @@ from portal.reservations.presence import (
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 MAY_ENTER = ("reservations.add_attendance", "reservations.change_attendance")
 TINTS = {
-    attendance.Standing.EXPECTED: "none",
-    attendance.Standing.PRESENT: "accepted",
-    attendance.Standing.JUSTIFIED: "requested",
-    attendance.Standing.UNJUSTIFIED: "refused",
-    attendance.Standing.UNBOOKED: "late",
-    attendance.Standing.MISTAKEN: "cancelled",
+    attendance.PresenceStanding.EXPECTED: "none",
+    attendance.PresenceStanding.PRESENT: "accepted",
+    attendance.PresenceStanding.JUSTIFIED: "requested",
+    attendance.PresenceStanding.UNJUSTIFIED: "refused",
+    attendance.PresenceStanding.UNBOOKED: "late",
+    attendance.PresenceStanding.MISTAKEN: "cancelled",
 }
 
 
@@ -88,7 +88,7 @@ def places() -> QuerySet[Establishment]:
 class Posted:
     """What the form of a list says, row by row; whatever it does not say stays as it was."""
 
-    def __init__(self, data: QueryDict, sheet: attendance.Sheet) -> None:
+    def __init__(self, data: QueryDict, sheet: attendance.AttendanceSheet) -> None:
         self.said: dict[int, attendance.Said] = {}
         for row in sheet.rows:
             key = row.booking.pk
@@ -100,7 +100,9 @@ class Posted:
         self.valid = not any(row.trouble for row in sheet.rows)
 
     @staticmethod
-    def _row(data: QueryDict, row: attendance.Row, key: int, state: str, timed: bool) -> attendance.Said:
+    def _row(
+        data: QueryDict, row: attendance.ExpectedChild, key: int, state: str, timed: bool
+    ) -> attendance.Said:
         reason = data.get(f"motif-{key}", "")
         reason = reason if reason in AbsenceReason.values else ""
         minutes = row.said.minutes
@@ -170,7 +172,7 @@ class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
             formula = _chosen(offered, request.GET.get("formule", ""))
             context["formulas"] = [(one, _list_url(day, place.pk, one.pk)) for one in offered]
             if formula is not None:
-                sheet = attendance.Sheet.load(place, formula, day, timed=is_timed(formula))
+                sheet = attendance.AttendanceSheet.load(place, formula, day, timed=is_timed(formula))
                 writable = request.user.has_perms(MAY_ENTER) and day <= today
                 context |= {"found": [], "words": "", "chosen": [], "posted": None}
                 if request.method == "POST":
@@ -183,7 +185,9 @@ class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
                 context |= self._list(sheet, writable, day > today)
         return self.page(request, "admin/billing/attendance.html", "Pointer les présences", context)
 
-    def _record(self, request: HttpRequest, sheet: attendance.Sheet, posted: Posted, at: datetime) -> bool:
+    def _record(
+        self, request: HttpRequest, sheet: attendance.AttendanceSheet, posted: Posted, at: datetime
+    ) -> bool:
         try:
             done = attendance.record(
                 sheet.establishment,
@@ -215,7 +219,7 @@ class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
         found = [one for one in attendance.homes_of(words, formula) if one.pk not in set(posted.came)]
         return {"words": words, "found": found, "chosen": chosen, "posted": posted}
 
-    def _list(self, sheet: attendance.Sheet, writable: bool, to_come: bool) -> dict[str, Any]:
+    def _list(self, sheet: attendance.AttendanceSheet, writable: bool, to_come: bool) -> dict[str, Any]:
         groups = groupby(sheet.rows, key=lambda row: row.group)
         counts = sheet.counts
         return {
@@ -225,7 +229,7 @@ class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
             "reasons": AbsenceReason.choices,
             "writable": writable,
             "to_come": to_come,
-            "title_of_day": dates.day(sheet.day, year=True),
+            "title_of_day": moments.day(sheet.day, year=True),
         }
 
 
@@ -241,7 +245,7 @@ def _asked(query: QueryDict, today: date) -> tuple[ListForm, str]:
     day = form.cleaned_data["jour"]
     place = places().filter(attendance.places_concerned(day)).first()
     if place is None:
-        return form, dates.day(day, year=True)
+        return form, moments.day(day, year=True)
     return ListForm(asked | given | {"lieu": place.pk}), ""
 
 

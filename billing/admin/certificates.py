@@ -14,8 +14,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from billing.pages.absences import (
+    AbsenceDaysForm,
     CertificateForm,
-    DaysForm,
 )
 from billing.prices import missed_days
 from families.models import Custody
@@ -39,7 +39,7 @@ from portal.desk.site import (
     DeskLink,
     Queue,
 )
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.models import (
     AbsenceCertificate,
 )
@@ -56,7 +56,7 @@ REFUSALS = (
 )
 
 
-class SeenForm(DaysForm):
+class SeenForm(AbsenceDaysForm):
     """Days, and when the paper was seen."""
 
     given_at = forms.DateTimeField(
@@ -64,7 +64,7 @@ class SeenForm(DaysForm):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="Le moment où le certificat a été donné : il compte pour le délai.",
     )
-    prefix_names = {**DaysForm.prefix_names, "given_at": "vu"}
+    prefix_names = {**AbsenceDaysForm.prefix_names, "given_at": "vu"}
 
     def clean_given_at(self) -> datetime:
         given = self.cleaned_data["given_at"]
@@ -173,7 +173,7 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
 
     def _warn_of_presence(self, request: HttpRequest, accepted: certificates.Accepted) -> None:
         if accepted.seen:
-            days = dates.enumerate_days(accepted.seen)
+            days = moments.enumerate_days(accepted.seen)
             self.message_user(
                 request,
                 f"{accepted.certificate.child} est pointé présent ({days}) : rien n'y est changé,"
@@ -188,11 +188,11 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
 
     @admin.display(description="absence", ordering="first_day")
     def days(self, obj: AbsenceCertificate) -> str:
-        return dates.span(obj.first_day, obj.last_day, year=True)
+        return moments.span(obj.first_day, obj.last_day, year=True)
 
     @admin.display(description="donné le", ordering="given_at")
     def given_shown(self, obj: AbsenceCertificate) -> str:
-        return dates.moment(obj.given_at, year=True)
+        return moments.moment(obj.given_at, year=True)
 
     @admin.display(description="jours réservés")
     def concerned(self, obj: AbsenceCertificate) -> SafeString | str:

@@ -42,7 +42,7 @@ from portal.desk.pages import (
     ShownOnlyInline,
 )
 from portal.desk.site import DeskLink
-from portal.french import dates
+from portal.french import moments
 from portal.french.day_fields import NearDateField
 from portal.french.numbers import TypedDecimalField
 from portal.letters import mailing
@@ -146,7 +146,7 @@ class BillingRunAdmin(ShownOnly, OwnPages):
 
     @admin.display(description="mois facturé")
     def month_shown(self, run: BillingRun) -> str:
-        return f"{dates.MONTHS[run.month.month - 1]} {run.month.year}"
+        return f"{moments.MONTHS[run.month.month - 1]} {run.month.year}"
 
     @admin.display(description="pour")
     def what(self, run: BillingRun) -> str:
@@ -231,7 +231,7 @@ class BillingRunAdmin(ShownOnly, OwnPages):
             context |= {
                 "total": euros(preview.total),
                 "carried_total": euros(preview.carried_total),
-                "month_name": f"{dates.MONTHS[form.scope.month.month - 1]} {form.scope.month.year}",
+                "month_name": f"{moments.MONTHS[form.scope.month.month - 1]} {form.scope.month.year}",
             }
         return self.page(request, "admin/billing/bill_month.html", "Facturer un mois", context)
 
@@ -276,7 +276,7 @@ class MonthFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         months = Invoice.objects.order_by("-month").values_list("month", flat=True).distinct()[:36]
-        return [(f"{month:%Y-%m}", f"{dates.MONTHS[month.month - 1]} {month.year}") for month in months]
+        return [(f"{month:%Y-%m}", f"{moments.MONTHS[month.month - 1]} {month.year}") for month in months]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         try:
@@ -285,7 +285,7 @@ class MonthFilter(admin.SimpleListFilter):
             return queryset
 
 
-class LineInline(ShownOnlyInline):
+class InvoiceLineInline(ShownOnlyInline):
     model = InvoiceLine
     fields = (
         "child_name",
@@ -318,7 +318,7 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly, NumberSearch, OwnPages):
     search_help_text = "Numéro de facture, nom du destinataire ou numéro de foyer"
     list_select_related = ("household",)
     list_per_page = 50
-    inlines = (LineInline, NoticeInline)
+    inlines = (InvoiceLineInline, NoticeInline)
     fields = ("number", "month_shown", "issued_at", "due_on", "household", "payer", "address", "quotient",
               "total_shown", "paid_shown", "credited_shown", "left_shown", "state_shown")  # fmt: skip
     readonly_fields = fields

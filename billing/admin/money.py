@@ -87,7 +87,7 @@ class HouseholdForm(forms.Form):
         return household
 
 
-class RefundForm(OnceForm):
+class DeskRefundForm(OnceForm):
     amount = AmountField(label="Montant à rembourser")
     means = forms.ChoiceField(label="Moyen", choices=AT_THE_DESK)
     paid_on = NearDateField(label="Le", widget=DAY_INPUT)
@@ -213,7 +213,7 @@ class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, 
         self.demand(request, "billing.add_payment")
         payment = get_object_or_404(Payment, pk=pk)
         free = paying.unused(payment)
-        form = RefundForm(
+        form = DeskRefundForm(
             request.POST or None,
             initial={"amount": free or None, "means": payment.means, "paid_on": timezone.localdate()},
         )

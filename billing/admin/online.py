@@ -58,7 +58,7 @@ from portal.french.day_fields import NearDateField
 TINTS = {"validated": "accepted", "started": "requested", "pending": "requested"}
 
 
-class RefundForm(forms.Form):
+class OnlineRefundForm(forms.Form):
     """How much goes back to the payer, and why; `key` makes a form sent twice one refund."""
 
     amount = AmountField(label="Montant à rembourser")
@@ -106,7 +106,7 @@ class RefundInline(ShownOnlyInline):
     readonly_fields = fields
 
 
-class EventInline(ShownOnlyInline):
+class PaymentEventInline(ShownOnlyInline):
     model = PaymentEvent
     fields = ("at", "kind", "note", "event_id", "raw")
     readonly_fields = fields
@@ -127,7 +127,7 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
         "charge_reference", "payment", "email", "started_by", "started_at", "expires_at", "settled_at",
     )  # fmt: skip
     readonly_fields = fields
-    inlines = (PartInline, RefundInline, EventInline)
+    inlines = (PartInline, RefundInline, PaymentEventInline)
     change_form_template = "admin/billing/online_payment.html"
     actions = ("ask_the_bank", "set_aside")
     desk_order = 8
@@ -197,7 +197,7 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
         for payment in queryset:
             try:
                 asking.set_aside(payment, reason=answer, by=request.user, at=timezone.now())
-            except events.PaymentRefused as refusal:
+            except events.OnlinePaymentRefused as refusal:
                 messages.error(request, f"{payment} : {refusal}")
             else:
                 messages.success(request, f"{payment} est écarté, ses factures sont à payer.")
@@ -208,7 +208,7 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
         self.demand(request, "billing.change_onlinepayment", "billing.add_payment")
         payment = get_object_or_404(OnlinePayment, pk=pk)
         most = refunding.refundable(payment)
-        form = RefundForm(
+        form = OnlineRefundForm(
             request.POST or None, initial={"amount": most or None, "key": secrets.token_hex(16)}
         )
         back = reverse("admin:billing_onlinepayment_change", args=[pk])
@@ -219,7 +219,7 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
                     payment, said["amount"], reason=said["reason"], key=said["key"],
                     with_credit=said["with_credit"], by=request.user, at=timezone.now(),
                 )  # fmt: skip
-            except events.PaymentRefused as refusal:
+            except events.OnlinePaymentRefused as refusal:
                 form.add_error(None, str(refusal))
             else:
                 words = "est fait" if done.state == OnlineRefund.State.DONE else "est demandé à la banque"

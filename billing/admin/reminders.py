@@ -32,7 +32,7 @@ from portal.desk.pages import (
     ShownOnlyInline,
 )
 from portal.desk.site import DeskLink
-from portal.french import dates
+from portal.french import moments
 
 REMIND = "billing.add_invoicenotice"
 ROWS_NAMED = 50  # invoices or households that a preview names; it counts the others
@@ -167,7 +167,11 @@ class RemindsInvoices(OwnPages):
             return self._preview(request, found, [])
 
     def _answer(
-        self, request: HttpRequest, found: reminding.Preview, now: datetime, fields: list[tuple[str, str]]
+        self,
+        request: HttpRequest,
+        found: reminding.RemindersPreview,
+        now: datetime,
+        fields: list[tuple[str, str]],
     ) -> HttpResponse:
         """The preview, or the sending once it is confirmed as it was seen. Raises RemindingRefused."""
         found.demand()
@@ -183,7 +187,7 @@ class RemindsInvoices(OwnPages):
         return redirect(f"{address}?{urlencode({'travail': work.id})}")
 
     def _preview(
-        self, request: HttpRequest, found: reminding.Preview, fields: list[tuple[str, str]]
+        self, request: HttpRequest, found: reminding.RemindersPreview, fields: list[tuple[str, str]]
     ) -> HttpResponse:
         context = {
             "found": found,
@@ -195,7 +199,8 @@ class RemindsInvoices(OwnPages):
             "paper_more": max(len(found.paper) - ROWS_NAMED, 0),
             "fields": fields,
             "sendings": [
-                (stamp_of(at), dates.moment(at, year=True)) for at in reminding.last_sendings(SENDINGS_SHOWN)
+                (stamp_of(at), moments.moment(at, year=True))
+                for at in reminding.last_sendings(SENDINGS_SHOWN)
             ],
         }
         return self.page(request, "admin/billing/remind.html", "Relancer les impayés", context)
@@ -220,7 +225,7 @@ class RemindsInvoices(OwnPages):
             "printed": _printed(letters),
             "stamp": stamp,
         }
-        title = f"Relance du {dates.moment(at, year=True)}"
+        title = f"Relance du {moments.moment(at, year=True)}"
         answer = self.page(request, "admin/billing/sending.html", title, context)
         if (work and work.going_on) or not letters.ready:
             # The page follows the work without a script.
@@ -255,7 +260,7 @@ def _printed(letters: letter_printing.Progress) -> str:
     return f"{counted(letters.printed, 'lettre imprimée', 'lettres imprimées')} sur {letters.letters}"
 
 
-def _shown(levels: list[reminding.Level]) -> list[tuple[str, str, str]]:
+def _shown(levels: list[reminding.ReminderLevel]) -> list[tuple[str, str, str]]:
     return [(one.name, counted(one.invoices, "facture", "factures"), euros(one.left)) for one in levels]
 
 

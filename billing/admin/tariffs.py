@@ -226,7 +226,7 @@ class ModifierInline(CompactInline):
     verbose_name_plural = "Règles particulières : hors commune, hors délai, fratrie, absence…"
 
 
-class FormulaInline(CompactInline):
+class FormulaTariffInline(CompactInline):
     model = FormulaTariff
     extra = 0
     verbose_name = "formule"
@@ -382,7 +382,7 @@ class TariffAdmin(admin.ModelAdmin):
     list_filter = (InForceFilter, "kind")
     search_fields = ("name", "code")
     prepopulated_fields = {"code": ("name",)}
-    inlines = (BandInline, RateInline, ModifierInline, FormulaInline)
+    inlines = (BandInline, RateInline, ModifierInline, FormulaTariffInline)
     actions = ("copy_for_next_year",)
     desk_order = 10
     desk_links = (

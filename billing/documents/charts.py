@@ -20,7 +20,7 @@ from billing.rules.pricing import (
     euros,
     rounded,
 )
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.models import Activity
 
 ZERO = Decimal("0.00")
@@ -38,7 +38,7 @@ FILLED = Decimal("0.78")  # the part of a month's width that its bars take
 
 
 @dataclass(frozen=True)
-class Month:
+class MonthFigures:
     """What was billed for a month (credit notes taken off) and what of it is paid, in euros."""
 
     first: date
@@ -52,7 +52,7 @@ class Month:
 
     @property
     def name(self) -> str:
-        return f"{dates.MONTHS[self.first.month - 1]} {self.first.year}"
+        return f"{moments.MONTHS[self.first.month - 1]} {self.first.year}"
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ def services() -> list[tuple[str, str]]:
     names: dict[str, list[str]] = {}
     for service, name in Activity.objects.order_by("order", "name").values_list("service", "name"):
         names.setdefault(service, []).append(name)
-    return [(service, dates.listing(activities)) for service, activities in names.items()]
+    return [(service, moments.listing(activities)) for service, activities in names.items()]
 
 
-def months_of(first: date, number: int, service: str = "") -> list[Month]:
+def months_of(first: date, number: int, service: str = "") -> list[MonthFigures]:
     """`number` months from `first` on, those without an invoice included; one query.
 
     With `service`, the lines of its activities alone: what is paid and credited of an invoice counts for
@@ -132,7 +132,7 @@ def months_of(first: date, number: int, service: str = "") -> list[Month]:
         parts = {name: F(name) for name in ("paid", "credited")}
         total, scale = F("total"), 1
     found = {
-        row["month"]: Month(
+        row["month"]: MonthFigures(
             row["month"],
             rounded(row["sum_total"]) - rounded(row["sum_credited"] / scale),
             rounded(row["sum_paid"] / scale),
@@ -142,7 +142,7 @@ def months_of(first: date, number: int, service: str = "") -> list[Month]:
         .annotate(sum_total=Sum(total), sum_paid=Sum(parts["paid"]), sum_credited=Sum(parts["credited"]))
     }
     months = [following(first, rank) for rank in range(number)]
-    return [found.get(month) or Month(month, ZERO, ZERO) for month in months]
+    return [found.get(month) or MonthFigures(month, ZERO, ZERO) for month in months]
 
 
 def _share(name: str) -> ExpressionWrapper:
@@ -167,7 +167,7 @@ def step(lowest: Decimal, highest: Decimal) -> Decimal:
         power *= 10
 
 
-def chart(months: Sequence[Month]) -> Chart:
+def chart(months: Sequence[MonthFigures]) -> Chart:
     """Three bars a month on one axis of amounts, which goes below zero where a sum does."""
     sums = [amount for month in months for amount in (month.billed, month.paid, month.left)]
     lowest, highest = min([ZERO, *sums]), max([ZERO, *sums])

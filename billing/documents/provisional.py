@@ -26,9 +26,9 @@ from billing.invoices.billable import (
     Scope,
 )
 from billing.invoices.drafting import (
-    Item,
+    DraftedItem,
+    DraftedLine,
     Known,
-    Line,
 )
 from billing.models import (
     BillingRun,
@@ -43,7 +43,7 @@ from billing.rules.pricing import (
     number,
 )
 from families.models import Household, User
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.models import (
     AbsenceCertificate,
     Attendance,
@@ -78,7 +78,7 @@ class Months:
 
 
 @dataclass(frozen=True)
-class ShownLine:
+class ProvisionalLine:
     """A line in words; `past` and `coming` are days."""
 
     label: str
@@ -92,11 +92,11 @@ class ShownLine:
 
 
 @dataclass(frozen=True)
-class Group:
+class ChildLines:
     """A child's lines and their sum."""
 
     name: str
-    lines: list[ShownLine]
+    lines: list[ProvisionalLine]
     total: str
 
 
@@ -114,9 +114,9 @@ class Provisional:
     month_name: str
     running: bool
     links: list[MonthLink]
-    groups: list[Group]
+    groups: list[ChildLines]
     total: str
-    asked: list[Group]
+    asked: list[ChildLines]
     asked_total: str
     quotient: str
     without_quotient: bool
@@ -166,7 +166,7 @@ def pending(home: Household, months: Months) -> list[date]:
     return found
 
 
-def foresee(home: Household, months: Months, wanted: date, today: date) -> Provisional:
+def foresee_months(home: Household, months: Months, wanted: date, today: date) -> Provisional:
     """The page of a month among `pending`; `home` comes from `homes` asked for that month."""
     rules = town_rules()
     invoices = pending(home, months)
@@ -175,7 +175,7 @@ def foresee(home: Household, months: Months, wanted: date, today: date) -> Provi
     known = Known(
         rules.prices, lambda first, last: rules.people(home, first, last), rules.policies, frozenset(rare)
     )
-    found = drafting.foresee(home.pk, scope, rules.settings, known)
+    found = drafting.foresee_month(home.pk, scope, rules.settings, known)
     lines, asked = found.lines, found.asked
     if wanted != invoices[0]:
         lines, asked = _from(lines, wanted), _from(asked, wanted)
@@ -203,17 +203,17 @@ def foresee(home: Household, months: Months, wanted: date, today: date) -> Provi
 # Lines ---------------------------------------------------------------------------------------------------
 
 
-def _pairs(line: Line) -> list[tuple[Item, date]]:
+def _pairs(line: DraftedLine) -> list[tuple[DraftedItem, date]]:
     """What the line bills, day by day."""
     return list(zip((item for item in line.items if not item.flat), line.days, strict=True))
 
 
-def _from(lines: Sequence[Line], first: date) -> list[Line]:
+def _from(lines: Sequence[DraftedLine], first: date) -> list[DraftedLine]:
     """What is left for an invoice whose days begin on `first`; the one before takes the rest."""
     return [kept for line in lines if (kept := _cut(line, first)) is not None]
 
 
-def _cut(line: Line, first: date) -> Line | None:
+def _cut(line: DraftedLine, first: date) -> DraftedLine | None:
     if line.kind in (Kind.CREDIT, Kind.DEBIT, Kind.MANUAL):
         return None
     pairs = [(item, day) for item, day in _pairs(line) if day >= first]
@@ -229,26 +229,28 @@ def _cut(line: Line, first: date) -> Line | None:
     return replace(kept, quantity=amount / line.unit_price if line.unit_price else line.quantity * share)
 
 
-def _groups(lines: Sequence[Line], attendance: dict[int, Attendance], today: date) -> Iterator[Group]:
+def _groups(
+    lines: Sequence[DraftedLine], attendance: dict[int, Attendance], today: date
+) -> Iterator[ChildLines]:
     for name, group in groupby(lines, key=lambda line: line.child_name):
         of_child = list(group)
-        yield Group(
+        yield ChildLines(
             name or "Divers",
             [_shown(line, attendance, today) for line in of_child],
             euros(sum((line.amount for line in of_child), Decimal(0))),
         )
 
 
-def _is_past(item: Item, day: date, attendance: dict[int, Attendance], today: date) -> bool:
+def _is_past(item: DraftedItem, day: date, attendance: dict[int, Attendance], today: date) -> bool:
     """Today is past once somebody has entered whether the child came."""
     return day < today or item.attendance is not None or item.booking in attendance
 
 
-def _shown(line: Line, attendance: dict[int, Attendance], today: date) -> ShownLine:
+def _shown(line: DraftedLine, attendance: dict[int, Attendance], today: date) -> ProvisionalLine:
     past, coming = [], []
     for item, day in _pairs(line):
         (past if _is_past(item, day, attendance, today) else coming).append(day)
-    return ShownLine(
+    return ProvisionalLine(
         line.label,
         line.activity_name,
         number(line.quantity),
@@ -266,17 +268,17 @@ def _shown(line: Line, attendance: dict[int, Attendance], today: date) -> ShownL
 def _when(home: Household, rules: TownRules, scope: Scope, today: date) -> str:
     """When the invoice comes, and until when it will have to be paid, as far as one can know."""
     if home.run_due_on:  # type: ignore[attr-defined]
-        due = dates.day(home.run_due_on)  # type: ignore[attr-defined]
+        due = moments.day(home.run_due_on)  # type: ignore[attr-defined]
         return f"La mairie est en train de l'établir. Elle sera à payer au plus tard le {due}."
     days = rules.settings.payment_days
     time = f"Vous aurez ensuite {days} {'jour' if days < 2 else 'jours'} pour la payer."
     if scope.ends_on < today:
         return f"Le mois est terminé : la mairie va établir la facture. {time}"
-    first = dates.day(_next(scope.month))
+    first = moments.day(_next(scope.month))
     return f"La mairie établit la facture une fois le mois terminé, à partir du {first}. {time}"
 
 
-def _carried(lines: Sequence[Line], total: Decimal, rules: TownRules) -> str:
+def _carried(lines: Sequence[DraftedLine], total: Decimal, rules: TownRules) -> str:
     if not lines or total >= max(rules.settings.minimum_amount, Decimal("0.01")):
         return ""
     if total < 0:
@@ -291,7 +293,7 @@ def _changes(
     home: Household,
     rules: TownRules,
     scope: Scope,
-    lines: Sequence[Line],
+    lines: Sequence[DraftedLine],
     found: drafting.Foreseen,
     today: date,
 ) -> list[str]:
@@ -324,7 +326,7 @@ def _changes(
     return said
 
 
-def _unexcused(lines: Sequence[Line], found: drafting.Foreseen, rules: TownRules) -> int:
+def _unexcused(lines: Sequence[DraftedLine], found: drafting.Foreseen, rules: TownRules) -> int:
     """Absences that cost something and that no certificate covers."""
     if rules.policies and not any(policy.certificates_count for policy in rules.policies.values()):
         return 0
@@ -334,7 +336,7 @@ def _unexcused(lines: Sequence[Line], found: drafting.Foreseen, rules: TownRules
     )
 
 
-def _not_entered(lines: Sequence[Line], attendance: dict[int, Attendance], today: date) -> int:
+def _not_entered(lines: Sequence[DraftedLine], attendance: dict[int, Attendance], today: date) -> int:
     """Days gone by without a word, where somebody enters who comes."""
     taken = {line.formula for line in lines for item in line.items if item.booking in attendance}
     return sum(
@@ -350,7 +352,7 @@ def _days(count: int, one: str, many: str) -> str:
 
 
 def _name(month: date) -> str:
-    return f"{dates.MONTHS[month.month - 1]} {month.year}"
+    return f"{moments.MONTHS[month.month - 1]} {month.year}"
 
 
 def _link(month: date, months: Months) -> str:

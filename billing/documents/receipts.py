@@ -9,7 +9,7 @@ from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import BillingSettings, Payment
 from billing.rules.pricing import euros
-from portal.french import dates
+from portal.french import moments
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
 
@@ -29,8 +29,8 @@ def render(payment: Payment) -> bytes:
             "household": household,
             "payer": names,
             "amount": euros(abs(payment.amount)),
-            "paid_on": dates.short_day(payment.paid_on, year=True),
-            "made_on": dates.short_day(timezone.localtime(payment.recorded_at).date(), year=True),
+            "paid_on": moments.short_day(payment.paid_on, year=True),
+            "made_on": moments.short_day(timezone.localtime(payment.recorded_at).date(), year=True),
             "invoices": [(one.invoice.number, one.invoice.month_name, euros(one.amount)) for one in used],
             "free": euros(free) if free > 0 else "",
         },

@@ -24,7 +24,7 @@ from billing.rules.pricing import (
     number,
 )
 from families.models import Household
-from portal.french import dates
+from portal.french import moments
 
 HOME_ROWS = 6  # invoices, and payments, on the home page
 FETCHED = 10  # rows read for each row shown, so that many payments hide no invoice, and none that is due
@@ -72,7 +72,7 @@ def invoices(rows: QuerySet[Invoice], today: date, *, limit: int | None = None) 
     return [_shown(invoice, today) for invoice in (found[:limit] if limit else found)]
 
 
-class Row(NamedTuple):
+class AccountRow(NamedTuple):
     """An invoice or a payment as the home page lists it; `due_on` and `left` are an invoice's."""
 
     what: str
@@ -89,7 +89,7 @@ class Row(NamedTuple):
 
     @property
     def month_name(self) -> str:
-        return f"{dates.MONTHS[self.day.month - 1]} {self.day.year}"
+        return f"{moments.MONTHS[self.day.month - 1]} {self.day.year}"
 
     @property
     def label(self) -> str:
@@ -103,31 +103,31 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Home:
+class HomeMoney:
     """What the home page shows of a household's money."""
 
-    invoices: list[Row]
-    payments: list[Row]
+    invoices: list[AccountRow]
+    payments: list[AccountRow]
     owing: bool
-    due: list[Row]
+    due: list[AccountRow]
 
     @property
     def total_due(self) -> Decimal:
         return sum((row.left for row in self.due), Decimal(0))
 
 
-def at_home(household: Household, today: date) -> Home:
+def at_home(household: Household, today: date) -> HomeMoney:
     """Read once a page, in one query: two blocks need it."""
     if not hasattr(household, "money_read"):
         invoices, payments = last_rows(household, today, limit=HOME_ROWS * FETCHED)
         owing = any(row.owing for row in [*invoices, *payments])
         due = [row for row in invoices if row.left > 0 and not row.on_its_way]
         due.sort(key=lambda row: row.due_on)
-        household.money_read = Home(invoices[:HOME_ROWS], payments[:HOME_ROWS], owing, due)
+        household.money_read = HomeMoney(invoices[:HOME_ROWS], payments[:HOME_ROWS], owing, due)
     return household.money_read
 
 
-def last_rows(household: Household, today: date, *, limit: int) -> tuple[list[Row], list[Row]]:
+def last_rows(household: Household, today: date, *, limit: int) -> tuple[list[AccountRow], list[AccountRow]]:
     """The household's last invoices and payments, `limit` at most of both together, in one query."""
     nothing = Value("", output_field=CharField())
     owing = Exists(Invoice.objects.with_balance().filter(household=household, left__gt=0))
@@ -147,7 +147,7 @@ def last_rows(household: Household, today: date, *, limit: int) -> tuple[list[Ro
         .values_list(*columns)
         .union(of_payments.order_by().values_list(*columns), all=True)
     )
-    found = [Row(*row) for row in rows.order_by("-day", "-row")[:limit]]
+    found = [AccountRow(*row) for row in rows.order_by("-day", "-row")[:limit]]
     invoices = [
         row._replace(state=state_of(row.amount, row.left, row.due_on, today).value)
         for row in found
@@ -195,7 +195,7 @@ def days_in_words(days: list[date]) -> str:
     months = []
     for (_, month), group in groupby(sorted(days), key=lambda day: (day.year, day.month)):
         numbers = ["1er" if day.day == 1 else str(day.day) for day in group]
-        months.append(f"{dates.listing(numbers)} {dates.MONTHS[month - 1]}")
+        months.append(f"{moments.listing(numbers)} {moments.MONTHS[month - 1]}")
     return " ; ".join(months)
 
 

@@ -37,7 +37,7 @@ from billing.rules.pricing import (
     rounded,
 )
 from families.models import Child, Guardian, Household
-from portal.french import dates
+from portal.french import moments
 
 STYLES = tuple(
     Path(settings.BASE_DIR) / "templates" / "billing" / name
@@ -56,7 +56,7 @@ class NotYet(Exception):
 
 
 @dataclass(frozen=True)
-class Line:
+class CertificateLine:
     """A line of an invoice: euros (negative: taken back), and the share of it that is care, 0 to 100."""
 
     child: int | None
@@ -69,7 +69,7 @@ class Paid:
     """What one payment pays of one invoice, and all lines of that invoice (their sum is positive)."""
 
     amount: Decimal
-    lines: tuple[Line, ...]
+    lines: tuple[CertificateLine, ...]
 
 
 def born_from(year: int) -> date:
@@ -137,7 +137,7 @@ class ChildCare:
 
     @property
     def born_on(self) -> str:
-        return dates.short_day(self.child.birth_date, year=True)
+        return moments.short_day(self.child.birth_date, year=True)
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def check_over(year: int, today: date) -> None:
 
 
 def available_from(year: int) -> str:
-    return dates.short_day(over_from(year), year=True)
+    return moments.short_day(over_from(year), year=True)
 
 
 def _paid_care(**more: Any) -> QuerySet[Any]:
@@ -233,13 +233,13 @@ def certificates(households: Sequence[Household], year: int) -> list[Certificate
         .order_by("payment__paid_on", "pk")
         .values_list("invoice__household_id", "invoice_id", "amount")
     )
-    lines: dict[int, list[Line]] = defaultdict(list)
+    lines: dict[int, list[CertificateLine]] = defaultdict(list)
     for invoice, *line in (
         InvoiceLine.objects.filter(invoice__in={invoice for _, invoice, _ in allocations})
         .order_by("invoice_id", "position")
         .values_list("invoice_id", "child_id", "amount", "care_percent")
     ):
-        lines[invoice].append(Line(*line))
+        lines[invoice].append(CertificateLine(*line))
     paid: dict[int, list[Paid]] = defaultdict(list)
     for household, invoice, amount in allocations:
         paid[household].append(Paid(amount, tuple(lines[invoice])))
@@ -299,7 +299,7 @@ def _printed(found: Iterable[Certificate], *, at: datetime) -> Iterator[tuple[st
             "household": certificate.household,
             "rows": certificate.rows,
             "total": euros(certificate.total),
-            "made_on": dates.short_day(made_on, year=True),
+            "made_on": moments.short_day(made_on, year=True),
         }
         content = pdf.draw(
             "billing/tax_certificate.html",

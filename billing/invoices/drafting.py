@@ -67,7 +67,7 @@ TIMED_UNITS = {
 }
 
 
-class Item(NamedTuple):
+class DraftedItem(NamedTuple):
     """What a line bills, as in BilledItem: its columns are ITEM_COLUMNS."""
 
     booking: int | None
@@ -83,7 +83,7 @@ ITEM_COLUMNS = ("booking_id", "attendance_id", "flat", "turn", "amount", "counte
 
 
 @dataclass
-class Line:
+class DraftedLine:
     """A line to be; `amount` = `quantity` × `unit_price`."""
 
     kind: str
@@ -98,7 +98,7 @@ class Line:
     vat_percent: Decimal = Decimal(0)
     care_percent: Decimal = Decimal(0)
     days: list[date] = field(default_factory=list)
-    items: list[Item] = field(default_factory=list)
+    items: list[DraftedItem] = field(default_factory=list)
     manual: ManualCharge | None = None
 
     @property
@@ -114,7 +114,7 @@ class Draft:
     payer: str
     address: str
     quotient: Decimal | None
-    lines: list[Line]
+    lines: list[DraftedLine]
     trouble: str = ""
 
     @property
@@ -148,8 +148,8 @@ class Foreseen:
     """What an invoice would say now; `asked`: the lines of what waits for the town hall's answer, were it
     granted; `attendance`: what was entered, by booking."""
 
-    lines: list[Line]
-    asked: list[Line]
+    lines: list[DraftedLine]
+    asked: list[DraftedLine]
     attendance: dict[int, Attendance]
     quotient: Decimal | None
     warnings: Warnings
@@ -196,7 +196,7 @@ class _Priced(NamedTuple):
         return Decimal("0.00") if self.flat else pricing.rounded(self.unit_price * self.units)
 
 
-def foresee(household: int, scope: Scope, settings: BillingSettings, known: Known) -> Foreseen:
+def foresee_month(household: int, scope: Scope, settings: BillingSettings, known: Known) -> Foreseen:
     """The lines of one household's invoice, and apart those of what it has asked for."""
     drafting = _Drafting([household], scope, settings, known)
     lines = drafting.lines()[household]
@@ -454,16 +454,16 @@ class _Drafting:
     def all(self) -> list[Draft]:
         return self._with_addresses(self.lines())
 
-    def lines(self) -> dict[int, list[Line]]:
+    def lines(self) -> dict[int, list[DraftedLine]]:
         """Every line, by household."""
-        lines: dict[int, list[Line]] = defaultdict(list)
+        lines: dict[int, list[DraftedLine]] = defaultdict(list)
         for household, line in self.lines_of(self.presences):
             lines[household].append(line)
         for household, line in self._corrections():
             lines[household].append(line)
         for charge in self._manual():
             lines[charge.household_id].append(
-                Line(
+                DraftedLine(
                     Kind.MANUAL,
                     charge.label,
                     charge.unit_price,
@@ -481,7 +481,7 @@ class _Drafting:
             return ()
         return ManualCharge.objects.filter(household_id__in=self.ids, line=None).select_related("child")
 
-    def _with_addresses(self, lines: dict[int, list[Line]]) -> list[Draft]:
+    def _with_addresses(self, lines: dict[int, list[DraftedLine]]) -> list[Draft]:
         homes = Household.objects.in_bulk(list(lines))
         payers: dict[int, list[str]] = defaultdict(list)
         for guardian in Guardian.objects.filter(household_id__in=list(lines), is_payer=True):
@@ -504,9 +504,9 @@ class _Drafting:
             found.append(draft)
         return found
 
-    def lines_of(self, presences: Iterable[_Presence]) -> Iterator[tuple[int, Line]]:
+    def lines_of(self, presences: Iterable[_Presence]) -> Iterator[tuple[int, DraftedLine]]:
         """The lines of these presences, each with its household."""
-        lines: dict[tuple[object, ...], Line] = {}
+        lines: dict[tuple[object, ...], DraftedLine] = {}
         for presence in presences:
             if (priced := self._priced(presence)) is not None:
                 self._join(lines, presence, priced)
@@ -606,7 +606,7 @@ class _Drafting:
 
     def _join(
         self,
-        lines: dict[tuple[object, ...], Line],
+        lines: dict[tuple[object, ...], DraftedLine],
         presence: _Presence,
         priced: _Priced,
         corrects: str = "",
@@ -634,7 +634,7 @@ class _Drafting:
         attendance = presence.attendance.pk if presence.booking is None and presence.attendance else None
         line.days.append(presence.day)
         line.items.append(
-            Item(
+            DraftedItem(
                 presence.booking,
                 attendance,
                 "",
@@ -645,7 +645,7 @@ class _Drafting:
             )
         )
 
-    def _line(self, presence: _Presence, priced: _Priced, corrects: str) -> Line:
+    def _line(self, presence: _Presence, priced: _Priced, corrects: str) -> DraftedLine:
         """A line to be joined; that of a flat price counts one, once."""
         price, tariff = priced.quote.price, priced.quote.tariff
         kind, label = priced.kind, f"{presence.formula_name}{priced.suffix}"
@@ -653,7 +653,7 @@ class _Drafting:
         if corrects and kind == Kind.PRESENCE:
             kind, label = Kind.DEBIT, f"{label} – régularisation"
             steps.insert(0, f"Pointage corrigé après la facture {corrects}.")
-        line = Line(
+        line = DraftedLine(
             kind,
             label,
             priced.unit_price,
@@ -673,15 +673,15 @@ class _Drafting:
                 line.label = f"{presence.formula_name} – forfait déjà facturé"
             else:
                 self.flats.add(priced.flat)
-                line.items.append(Item(None, None, priced.flat, 1, priced.unit_price))
+                line.items.append(DraftedItem(None, None, priced.flat, 1, priced.unit_price))
         return line
 
-    def _corrections(self) -> Iterator[tuple[int, Line]]:
+    def _corrections(self) -> Iterator[tuple[int, DraftedLine]]:
         """What was billed and counts otherwise now: taken back, and billed again as it stands."""
-        back: dict[tuple[object, ...], Line] = {}
+        back: dict[tuple[object, ...], DraftedLine] = {}
         for item in self.taken_back:
             self._credit(back, item, "annulé" if item.booking_id else "pointage corrigé")
-        anew: dict[tuple[object, ...], Line] = {}
+        anew: dict[tuple[object, ...], DraftedLine] = {}
         presences = {one.booking: one for one in self.again}
         for item in self.reconsidered:
             presence = presences[item.booking_id]
@@ -720,7 +720,7 @@ class _Drafting:
         return None if priced.flat and item.amount else priced
 
     @staticmethod
-    def _credit(lines: dict[tuple[object, ...], Line], item: BilledItem, why: str) -> None:
+    def _credit(lines: dict[tuple[object, ...], DraftedLine], item: BilledItem, why: str) -> None:
         """Adds what takes the billing back to the line that it joins."""
         billed = item.line
         invoice = billed.invoice
@@ -734,7 +734,7 @@ class _Drafting:
             why,
         )
         if key not in lines:
-            lines[key] = Line(
+            lines[key] = DraftedLine(
                 Kind.CREDIT,
                 f"{billed.label} : {why} après la facture {invoice.number}"[:200],
                 -item.amount,
@@ -750,7 +750,7 @@ class _Drafting:
         line = lines[key]
         line.quantity += 1
         line.days.append((item.booking or item.attendance).day)
-        line.items.append(Item(item.booking_id, item.attendance_id, "", item.turn + 1, -item.amount))
+        line.items.append(DraftedItem(item.booking_id, item.attendance_id, "", item.turn + 1, -item.amount))
 
     def _look_for_gaps(self) -> None:
         """Presences of the month without attendance, where attendance is taken."""
@@ -773,7 +773,7 @@ def _with_days(items: QuerySet[BilledItem]) -> list[BilledItem]:
     return list(found.order_by("booking__day", "attendance__day", "pk"))
 
 
-def _with_households(lines: dict[tuple[object, ...], Line]) -> Iterator[tuple[int, Line]]:
+def _with_households(lines: dict[tuple[object, ...], DraftedLine]) -> Iterator[tuple[int, DraftedLine]]:
     """Lines by keys that begin with their household."""
     return ((int(str(key[0])), line) for key, line in lines.items())
 
@@ -801,7 +801,7 @@ def _steps(price: pricing.Price) -> Sequence[str]:
 ORDER = {Kind.CREDIT: 1, Kind.DEBIT: 2, Kind.MANUAL: 3}
 
 
-def _order(line: Line) -> tuple[object, ...]:
+def _order(line: DraftedLine) -> tuple[object, ...]:
     """By child, then what is billed before what is taken back, and that before what is billed anew."""
     return (
         line.child is None,

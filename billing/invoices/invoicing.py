@@ -39,7 +39,7 @@ from families.models import User
 from portal import town
 from portal.database.garbage_collection import uncollected
 from portal.database.plain_rows import insert
-from portal.french import dates
+from portal.french import moments
 
 CHUNK = 500
 CREDIT_SERIES = "A"
@@ -50,7 +50,7 @@ class BillingRefused(Exception):
 
 
 @dataclass
-class Preview:
+class MonthPreview:
     """What issuing would do now. `warnings` are French sentences, the gravest first."""
 
     households: int = 0
@@ -69,14 +69,14 @@ def scope_of(run: BillingRun) -> Scope:
     )
 
 
-def preview(scope: Scope, *, at: datetime) -> Preview:
+def preview(scope: Scope, *, at: datetime) -> MonthPreview:
     """Households, lines and total that would be issued, with what deserves a look; writes nothing.
 
     Raises BillingRefused when the month cannot be billed.
     """
     check_month(scope, at)
     settings = BillingSettings.current()
-    found, warnings, troubles = Preview(), drafting.Warnings(), []
+    found, warnings, troubles = MonthPreview(), drafting.Warnings(), []
     for chunk in _chunks(billable.households_concerned(scope, settings)):
         made, said = drafting.drafts(chunk, scope, settings)
         _add(warnings, said)
@@ -102,7 +102,7 @@ def check_month(scope: Scope, at: datetime) -> None:
     for run in _overlapping(scope):
         if run.state == BillingRun.State.DONE:
             day = timezone.localtime(run.finished_at) if run.finished_at else None
-            when = f" le {dates.short_day(day.date(), year=True)}" if day else ""
+            when = f" le {moments.short_day(day.date(), year=True)}" if day else ""
             raise BillingRefused(
                 f"Le mois de {name} est déjà facturé{when}. Ce qui manque encore ira sur la facture suivante."
             )
@@ -324,7 +324,7 @@ def _add(total: drafting.Warnings, said: drafting.Warnings) -> None:
 
 
 def _name(month: date) -> str:
-    return f"{dates.MONTHS[month.month - 1]} {month.year}"
+    return f"{moments.MONTHS[month.month - 1]} {month.year}"
 
 
 def _many(count: int, one: str, many: str) -> str:

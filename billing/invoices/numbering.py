@@ -8,7 +8,7 @@ from billing.models import NumberCounter
 
 
 @dataclass(frozen=True)
-class Number:
+class DocumentNumber:
     """« F2026-000042 »."""
 
     series: str
@@ -33,7 +33,7 @@ class Numbering:
         # Created without a lock by the first of a year; found and locked by one query ever after.
         self._counter, _ = NumberCounter.objects.select_for_update().get_or_create(series=series, year=year)
 
-    def take(self, count: int = 1) -> list[Number]:
+    def take(self, count: int = 1) -> list[DocumentNumber]:
         """The next `count` numbers."""
         first = self._counter.last + 1
         self._counter.last += count
@@ -41,11 +41,11 @@ class Numbering:
         return _numbers(self._counter.series, self._counter.year, first, count)
 
 
-def _numbers(series: str, year: int, first: int, count: int) -> list[Number]:
-    return [Number(series, year, sequence) for sequence in range(first, first + count)]
+def _numbers(series: str, year: int, first: int, count: int) -> list[DocumentNumber]:
+    return [DocumentNumber(series, year, sequence) for sequence in range(first, first + count)]
 
 
-def take(series: str, year: int, count: int) -> list[Number]:
+def take(series: str, year: int, count: int) -> list[DocumentNumber]:
     """The next `count` numbers in one statement, for who needs the lock no earlier. In a transaction."""
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("Numbers are taken inside the issuing transaction.")

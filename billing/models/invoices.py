@@ -14,7 +14,7 @@ from simple_history.models import HistoricalRecords
 
 from billing.models.payments import Payment, PaymentState
 from families.models import Child, Household, User, private_storage
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -74,7 +74,7 @@ class BillingRun(models.Model):
         ordering = ["-month", "-pk"]
 
     def __str__(self) -> str:
-        return f"Facturation {dates.MONTHS[self.month.month - 1]} {self.month.year}"
+        return f"Facturation {moments.MONTHS[self.month.month - 1]} {self.month.year}"
 
 
 class InvoiceState(models.TextChoices):
@@ -184,7 +184,7 @@ class Invoice(models.Model):
 
     @property
     def month_name(self) -> str:
-        return f"{dates.MONTHS[self.month.month - 1]} {self.month.year}"
+        return f"{moments.MONTHS[self.month.month - 1]} {self.month.year}"
 
     def state_on(self, today: date) -> "InvoiceState":
         """Where it stands; needs `with_balance()`."""

@@ -430,9 +430,9 @@ class FormulaTariff(models.Model):
     def __str__(self) -> str:
         return f"{self.formula} – {self.tariff}"
 
-    def offer(self, tariff: pricing.Tariff) -> pricing.Offer:
+    def offer(self, tariff: pricing.Tariff) -> pricing.TariffOffer:
         """The pure offer; `tariff` is the rule of its tariff, made once for many rows."""
-        return pricing.Offer(
+        return pricing.TariffOffer(
             tariff,
             self.column,
             None if not self.audience else self.audience == self.Audience.RESIDENT,

@@ -14,7 +14,7 @@ from billing.prices import missed_days
 from families.forms import DayInput
 from families.models import Child, Household
 from portal.files import uploads
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.models import AbsenceCertificate
 from portal.reservations.presence import certificates
 
@@ -24,7 +24,7 @@ SENT = (
 )
 
 
-class DaysForm(forms.Form):
+class AbsenceDaysForm(forms.Form):
     """Which days; they stand in the page's address, so that nothing of them is ever lost."""
 
     prefix_names = {"first_day": "du", "last_day": "au"}
@@ -53,7 +53,7 @@ def certificate_list(request: HttpRequest) -> HttpResponse:
     household = get_object_or_404(Household.objects.visible_to(request.user))
     rows = AbsenceCertificate.objects.visible_to(request.user).select_related("child", "document")
     page = Paginator(rows, A_PAGE).get_page(request.GET.get("page"))
-    shown = [(row, dates.span(row.first_day, row.last_day, year=True)) for row in page]
+    shown = [(row, moments.span(row.first_day, row.last_day, year=True)) for row in page]
     children = household.children.order_by("birth_date", "pk")
     return render(
         request, "billing/absence_list.html", {"page": page, "certificates": shown, "children": children}
@@ -71,7 +71,7 @@ def report(request: HttpRequest, child_id: int) -> HttpResponse:
     if not activities:
         return render(request, "billing/absence_report.html", {"child": child, "activities": activities})
     asked = {name: request.GET[name] for name in ("du", "au") if name in request.GET}
-    days = DaysForm(asked if asked or request.method == "POST" else None,
+    days = AbsenceDaysForm(asked if asked or request.method == "POST" else None,
                     initial={"first_day": today, "last_day": today})  # fmt: skip
     form = CertificateForm()
     chosen = days.is_bound and days.is_valid() and _fit(days, household, child)
@@ -92,13 +92,13 @@ def report(request: HttpRequest, child_id: int) -> HttpResponse:
         said = days.cleaned_data
         first, last = said["first_day"], said["last_day"]
         context["outlook"] = missed_days.outlook(household, child, first, last, given=at)
-        context["span"] = dates.span(first, last, year=True)
+        context["span"] = moments.span(first, last, year=True)
     else:
         context["rules"] = missed_days.in_words(activities, missed_days.Rules())
     return render(request, "billing/absence_report.html", context)
 
 
-def _fit(days: DaysForm, household: Household, child: Child) -> bool:
+def _fit(days: AbsenceDaysForm, household: Household, child: Child) -> bool:
     """Whether a certificate may be sent for these days; says at their field why not."""
     said = days.cleaned_data
     try:
@@ -109,7 +109,12 @@ def _fit(days: DaysForm, household: Household, child: Child) -> bool:
 
 
 def _send(
-    request: HttpRequest, household: Household, child: Child, days: DaysForm, form: CertificateForm, at: Any
+    request: HttpRequest,
+    household: Household,
+    child: Child,
+    days: AbsenceDaysForm,
+    form: CertificateForm,
+    at: Any,
 ) -> bool:
     said = days.cleaned_data
     try:
@@ -135,7 +140,7 @@ def withdraw(request: HttpRequest, certificate_id: int) -> HttpResponse:
     found = get_object_or_404(
         AbsenceCertificate.objects.visible_to(request.user).select_related("child"), pk=certificate_id
     )
-    span = dates.span(found.first_day, found.last_day, year=True)
+    span = moments.span(found.first_day, found.last_day, year=True)
     if request.method == "POST":
         try:
             certificates.withdraw(found)

@@ -70,7 +70,9 @@ def provisional_invoice(request: HttpRequest) -> HttpResponse:
         month = months.running if months.running in invoices else invoices[0]
         return redirect(f"{reverse('billing:provisional')}?mois={month:%Y-%m}")
     return render(
-        request, "billing/provisional.html", {"foreseen": provisional.foresee(home, months, wanted, today)}
+        request,
+        "billing/provisional.html",
+        {"foreseen": provisional.foresee_months(home, months, wanted, today)},
     )
 
 

@@ -129,7 +129,7 @@ def summary(request: HttpRequest) -> HttpResponse:
         except starting.UnderWay as refusal:
             messages.warning(request, str(refusal))
             return redirect("billing:payment", refusal.payment.reference)
-        except events.PaymentRefused as refusal:
+        except events.OnlinePaymentRefused as refusal:
             return _choice(request, starting.to_pay(household), str(refusal))
         return redirect("billing:payment_go", payment.reference)
     chosen = [

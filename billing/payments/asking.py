@@ -17,8 +17,8 @@ from billing.payments.events import (
     RECONCILED_AT_ONCE,
     Heard,
     Kind,
-    PaymentRefused,
-    Report,
+    OnlinePaymentRefused,
+    ReconciliationReport,
     lock_household,
     logger,
     write_down,
@@ -28,8 +28,8 @@ from billing.payments.providers import choosing
 from billing.payments.providers.interface import (
     Answer,
     Notice,
-    Outcome,
     ProviderDown,
+    ProviderOutcome,
     ProviderRefused,
 )
 from billing.payments.refunding import finish_refunds
@@ -117,17 +117,21 @@ def _never_opened(payment: OnlinePayment, at: datetime) -> None:
     """We were stopped before the page's address came back: nobody was sent there, nobody can pay."""
     hear(
         payment.provider,
-        [Heard(Answer(payment.reference, Outcome.CANCELLED, raw={"page": "never opened"}), Kind.QUERY)],
+        [
+            Heard(
+                Answer(payment.reference, ProviderOutcome.CANCELLED, raw={"page": "never opened"}), Kind.QUERY
+            )
+        ],
         at=at,
     )
 
 
-def reconcile(*, at: datetime) -> Report:
+def reconcile(*, at: datetime) -> ReconciliationReport:
     """Asks about every open payment, and those abandoned lately; repairs what a lost notification left.
 
     Running it twice, or twice at once, changes nothing more. A provider that stays silent is left alone.
     """
-    report = Report()
+    report = ReconciliationReport()
     late = OnlinePayment.objects.filter(
         state=OnlineState.CANCELLED, settled_at__gte=at - ASKED_AFTER_THE_END
     ).exclude(provider_reference="")
@@ -154,11 +158,11 @@ def reconcile(*, at: datetime) -> Report:
     return report
 
 
-def _answer_or_none(payment: OnlinePayment, at: datetime, report: Report) -> Answer | None:
+def _answer_or_none(payment: OnlinePayment, at: datetime, report: ReconciliationReport) -> Answer | None:
     if not payment.provider_reference:
         if payment.started_at > at - timedelta(minutes=5):
             return None  # its page is being opened right now
-        return Answer(payment.reference, Outcome.CANCELLED, raw={"page": "never opened"})
+        return Answer(payment.reference, ProviderOutcome.CANCELLED, raw={"page": "never opened"})
     try:
         return _ask(payment)
     except (ProviderDown, ProviderRefused) as error:
@@ -176,7 +180,7 @@ def set_aside(payment: OnlinePayment, *, reason: str, by: User, at: datetime) ->
         lock_household([payment.household_id])
         payment.refresh_from_db()
         if not payment.trouble or not payment.is_open:
-            raise PaymentRefused("Seul un paiement à vérifier peut être écarté.")
+            raise OnlinePaymentRefused("Seul un paiement à vérifier peut être écarté.")
         payment.state, payment.settled_at = OnlineState.CANCELLED, at
         payment.save(update_fields=["state", "settled_at"])
         write_down(payment, Kind.DESK, f"Écarté par {by} : {reason}", at)

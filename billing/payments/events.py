@@ -22,7 +22,7 @@ RECONCILED_AT_ONCE = 1000
 Kind = PaymentEvent.Kind
 
 
-class PaymentRefused(Exception):
+class OnlinePaymentRefused(Exception):
     """Nothing was started and nothing will be charged; the message says why in French."""
 
 
@@ -67,7 +67,7 @@ def write_down(
 
 
 @dataclass
-class Report:
+class ReconciliationReport:
     """What a reconciliation found. `troubles` are French sentences."""
 
     asked: int = 0

@@ -30,7 +30,7 @@ from billing.payments.events import Heard, Kind, lock_household
 from billing.payments.providers.interface import (
     CURRENCY,
     Answer,
-    Outcome,
+    ProviderOutcome,
 )
 from billing.payments.refunding import refunded_elsewhere
 from billing.rules.pricing import euros
@@ -171,7 +171,7 @@ class _Change:
         number = answer.provider_reference
         if number and payment.provider_reference and number != payment.provider_reference:
             return "La réponse porte le numéro d'une autre page de paiement."
-        if answer.outcome not in (Outcome.PAID, Outcome.PENDING):
+        if answer.outcome not in (ProviderOutcome.PAID, ProviderOutcome.PENDING):
             return ""
         if answer.currency != CURRENCY:
             return f"La banque annonce un paiement en {answer.currency[:10]}."
@@ -185,7 +185,7 @@ class _Change:
         set_aside_before = payment.state == OnlineState.CANCELLED and payment.trouble == trouble
         if payment.state not in ONLINE_PAID and not set_aside_before:
             payment.trouble, self.touched = trouble, True
-            if self.said.answer.outcome is Outcome.PAID:
+            if self.said.answer.outcome is ProviderOutcome.PAID:
                 payment.state = OnlineState.PENDING  # somebody paid something: its invoices wait
 
     @property
@@ -213,10 +213,10 @@ def _next(state: str, answer: Answer) -> str:
             return state
         return OnlineState.DISPUTED if answer.disputed else OnlineState.VALIDATED
     after = {
-        Outcome.PAID: OnlineState.VALIDATED,
-        Outcome.REFUSED: OnlineState.REFUSED,
-        Outcome.CANCELLED: OnlineState.CANCELLED,
-        Outcome.PENDING: OnlineState.PENDING,
+        ProviderOutcome.PAID: OnlineState.VALIDATED,
+        ProviderOutcome.REFUSED: OnlineState.REFUSED,
+        ProviderOutcome.CANCELLED: OnlineState.CANCELLED,
+        ProviderOutcome.PENDING: OnlineState.PENDING,
     }.get(answer.outcome)
     if after is None or after == OnlineState.VALIDATED:
         return after or state

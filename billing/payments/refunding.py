@@ -26,8 +26,8 @@ from billing.payments.events import (
     RECONCILED_AT_ONCE,
     ZERO,
     Kind,
-    PaymentRefused,
-    Report,
+    OnlinePaymentRefused,
+    ReconciliationReport,
     lock_household,
     write_down,
 )
@@ -65,21 +65,21 @@ def refund(
     """
     provider = choosing.named(payment.provider)
     if not provider.refunds_online:
-        raise PaymentRefused(
+        raise OnlinePaymentRefused(
             f"{payment.get_provider_display()} ne rembourse pas en ligne : remboursez par virement, puis"
             " notez-le au guichet."
         )
     if amount <= 0 or amount != amount.quantize(ZERO):
-        raise PaymentRefused("Indiquez un montant positif, au centime près.")
+        raise OnlinePaymentRefused("Indiquez un montant positif, au centime près.")
     if not reason.strip():
-        raise PaymentRefused("Indiquez le motif du remboursement.")
+        raise OnlinePaymentRefused("Indiquez le motif du remboursement.")
     with transaction.atomic():
         lock_household([payment.household_id])
         asked = OnlineRefund.objects.filter(key=key).first()
         if asked is None:
             most = refundable(payment)
             if amount > most:
-                raise PaymentRefused(f"Ce paiement peut être remboursé de {euros(most)} au plus.")
+                raise OnlinePaymentRefused(f"Ce paiement peut être remboursé de {euros(most)} au plus.")
             asked = OnlineRefund.objects.create(
                 online_payment=payment,
                 key=key,
@@ -90,15 +90,15 @@ def refund(
                 asked_at=at,
             )
         elif asked.online_payment_id != payment.pk:
-            raise PaymentRefused("Ce formulaire est celui d'un autre paiement.")
+            raise OnlinePaymentRefused("Ce formulaire est celui d'un autre paiement.")
     if asked.state == OnlineRefund.State.ASKED:
         try:
             answer = provider.refund(payment.charge_reference, asked.amount, asked.key)
         except ProviderRefused as error:
             _end_refund(asked.pk, Refunded(done=False, failed=True, raw={"error": str(error)}), at)
-            raise PaymentRefused(f"Le remboursement est refusé : {error}") from error
+            raise OnlinePaymentRefused(f"Le remboursement est refusé : {error}") from error
         except ProviderDown as error:
-            raise PaymentRefused(
+            raise OnlinePaymentRefused(
                 "La banque ne répond pas. Le remboursement est noté et sera demandé à nouveau tout seul."
             ) from error
         _end_refund(asked.pk, answer, at)
@@ -169,7 +169,7 @@ def refunded_elsewhere(payment: OnlinePayment, total: Decimal, at: datetime) -> 
         _end_refund(asked.pk, Refunded(done=True, raw={"total": str(total)}), at)
 
 
-def finish_refunds(report: Report, at: datetime) -> None:
+def finish_refunds(report: ReconciliationReport, at: datetime) -> None:
     """Asks again for the refunds that were left without an answer; the key makes it one refund only."""
     waiting = OnlineRefund.objects.filter(
         state=OnlineRefund.State.ASKED, asked_at__lt=at - timedelta(minutes=5)

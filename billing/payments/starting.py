@@ -33,12 +33,12 @@ from billing.models import (
     PaymentState,
 )
 from billing.payments.asking import check
-from billing.payments.events import ZERO, Kind, PaymentRefused, lock_household, logger, write_down
+from billing.payments.events import ZERO, Kind, OnlinePaymentRefused, lock_household, logger, write_down
 from billing.payments.providers import choosing
 from billing.payments.providers.interface import (
-    Item,
-    Opened,
-    Order,
+    OpenedPage,
+    PaidItem,
+    PaymentOrder,
     Provider,
     ProviderDown,
     ProviderRefused,
@@ -51,7 +51,7 @@ LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 LOOK_AFTER_THE_END, LOOK_EVERY = timedelta(minutes=1), timedelta(hours=1)
 
 
-class UnderWay(PaymentRefused):
+class UnderWay(OnlinePaymentRefused):
     """One of the invoices is being paid already, in `payment`."""
 
     def __init__(self, payment: OnlinePayment) -> None:
@@ -98,15 +98,15 @@ def start(
     """
     provider = choosing.current()
     if provider is None:
-        raise PaymentRefused("Le paiement en ligne n'est pas proposé par votre mairie.")
+        raise OnlinePaymentRefused("Le paiement en ligne n'est pas proposé par votre mairie.")
     with transaction.atomic():
         lock_household([household.pk])
         parts = _parts(household, wanted)
         amount = sum((share for _, share in parts), ZERO)
         if amount < provider.minimum:
-            raise PaymentRefused(f"Le paiement en ligne commence à {euros(provider.minimum)}.")
+            raise OnlinePaymentRefused(f"Le paiement en ligne commence à {euros(provider.minimum)}.")
         if amount > provider.maximum:
-            raise PaymentRefused(
+            raise OnlinePaymentRefused(
                 f"Le paiement en ligne s'arrête à {euros(provider.maximum)} : payez en deux fois."
             )
         payment = OnlinePayment.objects.create(
@@ -130,9 +130,9 @@ def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[t
     """The invoices and what of each is paid; the caller holds the household's lock."""
     found = {invoice.pk: invoice for invoice in Invoice.objects.with_balance().filter(household=household)}
     if not wanted:
-        raise PaymentRefused("Choisissez au moins une facture.")
+        raise OnlinePaymentRefused("Choisissez au moins une facture.")
     if set(wanted) - set(found):
-        raise PaymentRefused("Une de ces factures n'est pas la vôtre.")
+        raise OnlinePaymentRefused("Une de ces factures n'est pas la vôtre.")
     open_part = (
         OnlinePaymentInvoice.objects.filter(invoice__in=wanted, online_payment__state__in=ONLINE_OPEN)
         .select_related("online_payment")
@@ -150,16 +150,16 @@ def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[t
     for pk, asked in wanted.items():
         invoice = found[pk]
         if invoice.left <= 0:
-            raise PaymentRefused(f"La facture n° {invoice.number} n'est plus à payer.")
+            raise OnlinePaymentRefused(f"La facture n° {invoice.number} n'est plus à payer.")
         if pk in debited:
-            raise PaymentRefused(
+            raise OnlinePaymentRefused(
                 f"La facture n° {invoice.number} est déjà confiée à la banque pour prélèvement."
             )
         share = invoice.left if asked is None else asked
         if share != invoice.left and not in_parts:
-            raise PaymentRefused("Votre mairie demande de payer chaque facture en entier.")
+            raise OnlinePaymentRefused("Votre mairie demande de payer chaque facture en entier.")
         if share <= 0 or share != share.quantize(ZERO) or share > invoice.left:
-            raise PaymentRefused(
+            raise OnlinePaymentRefused(
                 f"Sur la facture n° {invoice.number}, payez entre 0,01 € et {euros(invoice.left)}."
             )
         parts.append((invoice, share))
@@ -180,14 +180,14 @@ def _open(provider: Provider, payment: OnlinePayment, at: datetime) -> OnlinePay
             )
             write_down(payment, Kind.START, f"La page ne s'est pas ouverte : {error}", at)
         if isinstance(error, ProviderRefused):
-            raise PaymentRefused(f"{error} Rien n'a été débité.") from error
-        raise PaymentRefused(
+            raise OnlinePaymentRefused(f"{error} Rien n'a été débité.") from error
+        raise OnlinePaymentRefused(
             "Le service de paiement ne répond pas. Rien n'a été débité : réessayez dans quelques minutes."
         ) from error
     return _opened(payment, opened, at)
 
 
-def _opened(payment: OnlinePayment, opened: Opened, at: datetime) -> OnlinePayment:
+def _opened(payment: OnlinePayment, opened: OpenedPage, at: datetime) -> OnlinePayment:
     with transaction.atomic():
         lock_household([payment.household_id])
         payment.provider_reference = opened.provider_reference
@@ -222,12 +222,12 @@ def look_again(payment_id: int) -> None:
         _look_at(payment.pk, now + LOOK_EVERY)
 
 
-def _order(payment: OnlinePayment) -> Order:
+def _order(payment: OnlinePayment) -> PaymentOrder:
     portal = settings.PORTAL_URL.rstrip("/")
-    return Order(
+    return PaymentOrder(
         reference=payment.reference,
         items=[
-            Item(f"Facture n° {part.invoice.number}", part.amount, part.invoice.number)
+            PaidItem(f"Facture n° {part.invoice.number}", part.amount, part.invoice.number)
             for part in payment.parts.select_related("invoice")
         ],
         email=payment.email,

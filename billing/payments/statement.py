@@ -9,8 +9,8 @@ from django.utils import timezone
 from billing.models import ONLINE_PAID, OnlinePayment
 from billing.payments.providers import choosing
 from billing.payments.providers.interface import (
-    Outcome,
     Provider,
+    ProviderOutcome,
     ProviderRefused,
 )
 from billing.rules.pricing import euros
@@ -87,7 +87,7 @@ def _asked_one_by_one(provider: Provider, payments: list[OnlinePayment]) -> list
         except ProviderRefused as refusal:
             found.append(f"{payment.reference} : {refusal}")
             continue
-        collected = answer.amount if answer.outcome is Outcome.PAID else None
+        collected = answer.amount if answer.outcome is ProviderOutcome.PAID else None
         booked = payment.amount if payment.state in ONLINE_PAID else None
         found += _difference(payment, booked, collected)
     return found

@@ -63,7 +63,7 @@ class PriceBook:
 
     def __init__(
         self,
-        offers: dict[int, list[pricing.Offer]],
+        offers: dict[int, list[pricing.TariffOffer]],
         tariffs: dict[int, Tariff] | None = None,
         surcharges: Iterable[ActivityDeadline] = (),
         activities: dict[int, int] | None = None,
@@ -104,7 +104,7 @@ class PriceBook:
             .in_bulk()
         )
         rules = {pk: tariff.rule() for pk, tariff in tariffs.items()}
-        offers: dict[int, list[pricing.Offer]] = defaultdict(list)
+        offers: dict[int, list[pricing.TariffOffer]] = defaultdict(list)
         for link in links:
             if link.tariff_id in rules:
                 offers[link.formula_id].append(link.offer(rules[link.tariff_id]))
@@ -132,7 +132,7 @@ class PriceBook:
     def has_tariff(self, formula_id: int) -> bool:
         return bool(self._offers.get(formula_id))
 
-    def offer(self, formula_id: int, facts: pricing.Facts, day: date) -> pricing.Offer:
+    def offer(self, formula_id: int, facts: pricing.Facts, day: date) -> pricing.TariffOffer:
         """The offer that counts, without its supplements. Raises NoPrice."""
         return pricing.choose(self._offers.get(formula_id, ()), facts, day)[0]
 

@@ -16,7 +16,7 @@ from billing.rules.absences import (
     Reason,
 )
 from families.models import Child, Household
-from portal.french import dates
+from portal.french import moments as dates
 from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceReason,
@@ -64,7 +64,7 @@ class Concerned(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outlook:
+class AbsenceOutlook:
     """What a certificate of these days, given at a moment, would do."""
 
     rules: list[RuleInWords]
@@ -86,7 +86,9 @@ def in_words(activities: dict[int, str], rules: Rules) -> list[RuleInWords]:
     ]
 
 
-def outlook(household: Household, child: Child, first: date, last: date, *, given: datetime) -> Outlook:
+def outlook(
+    household: Household, child: Child, first: date, last: date, *, given: datetime
+) -> AbsenceOutlook:
     """The booked days between two days and which of them would be billed, in two queries."""
     rules = Rules()
     local = timezone.localtime(given)
@@ -116,10 +118,10 @@ def outlook(household: Household, child: Child, first: date, last: date, *, give
         billed = said is None or said in due[booking.activity_id]
         days.append(Concerned(booking.day, str(booking.activity), str(booking.formula), said is None, billed))
     names = {booking.activity_id: str(booking.activity) for booking in shown}
-    return Outlook(in_words(names, rules), days)
+    return AbsenceOutlook(in_words(names, rules), days)
 
 
-def outlook_of(certificate: AbsenceCertificate) -> Outlook:
+def outlook_of(certificate: AbsenceCertificate) -> AbsenceOutlook:
     """That of a certificate sent."""
     return outlook(
         certificate.household,

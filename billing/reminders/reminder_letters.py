@@ -24,7 +24,7 @@ from billing.invoices import invoicing
 from billing.models import BillingSettings, CreditNote, Invoice, InvoiceNotice
 from billing.rules.pricing import euros
 from families.models import Guardian, Household
-from portal.french import dates
+from portal.french import moments
 
 STYLE = Path(django_settings.BASE_DIR) / "templates" / "billing" / "reminder.css"
 LEVELS = ("Avis de facture", "Première relance", "Deuxième relance", "Dernière relance")
@@ -49,14 +49,14 @@ def addresses(households: Iterable[int]) -> dict[int, list[str]]:
 
 
 @dataclass(frozen=True)
-class Means:
+class WaysToPay:
     """A way to pay, and what to know for it."""
 
     name: str
     text: str
 
 
-def means(issuer: dict[str, str], reference: str) -> list[Means]:
+def means(issuer: dict[str, str], reference: str) -> list[WaysToPay]:
     """The town's ways to pay besides online, from what an invoice copies of it."""
     bic = f", BIC {issuer['bic']}" if issuer.get("bic") else ""
     post = issuer.get("cheque_address") or f"{issuer.get('name', '')}\n{issuer.get('address', '')}"
@@ -71,7 +71,7 @@ def means(issuer: dict[str, str], reference: str) -> list[Means]:
         ("desk", "Sur place", issuer.get("desk", "")),
         ("tobacconist", "Chez un buraliste", "agréé « paiement de proximité », avec votre facture"),
     ]
-    return [Means(name, text) for key, name, text in found if issuer.get(key)]
+    return [WaysToPay(name, text) for key, name, text in found if issuer.get(key)]
 
 
 def _of_month(invoice: Invoice) -> str:
@@ -89,7 +89,7 @@ def issue(invoice: Invoice) -> dict[str, object]:
         "total": euros(invoice.total),
         "settled": euros(invoice.total - left) if left < invoice.total else "",
         "left": euros(left) if left else "",
-        "due_on": dates.day(invoice.due_on, year=True),
+        "due_on": moments.day(invoice.due_on, year=True),
         "rum": invoice.rum if left else "",
         "online": bool(invoice.issuer.get("portal")),
         "means": means(invoice.issuer, invoice.number),
@@ -130,7 +130,7 @@ def _owed(invoice: Invoice, left: Decimal) -> Owed:
         euros(invoice.total),
         euros(invoice.total - left),
         euros(left),
-        dates.short_day(invoice.due_on, year=True),
+        moments.short_day(invoice.due_on, year=True),
     )
 
 
@@ -178,7 +178,7 @@ class Letter:
     total: str
     first: bool
     last: bool
-    means: list[Means]
+    means: list[WaysToPay]
     pay_url: str
 
     @property
@@ -224,7 +224,7 @@ def draw(found: Sequence[Letter], at: datetime, settings: BillingSettings) -> by
     context = {
         "letters": found,
         "issuer": invoicing.issuer_of(settings),
-        "day": dates.short_day(timezone.localtime(at).date(), year=True),
+        "day": moments.short_day(timezone.localtime(at).date(), year=True),
         "notice": settings.reminder_notice,
     }
     name = f"relances-{found[0].household.number}-{len(found)}-{at:%Y%m%d%H%M%S}"

@@ -40,7 +40,7 @@ from billing.models import (
 from billing.payments import paying
 from billing.reminders import reminder_letters
 from families.models import Household, User
-from portal.french import dates
+from portal.french import moments
 from portal.letters import mailing
 
 CHUNK = 100  # households a transaction: short enough to keep no payment waiting
@@ -53,7 +53,7 @@ class RemindingRefused(Exception):
 
 
 @dataclass
-class Level:
+class ReminderLevel:
     """How many invoices a reminding brings to a level, and what is left of them."""
 
     level: int
@@ -66,7 +66,7 @@ class Level:
 
 
 @dataclass
-class Preview:
+class RemindersPreview:
     """`wanted` are the invoices to remind of, with `left` and `reminders`; `held` those left alone, and why;
     `paper` an invoice of each household to remind that no mail reaches."""
 
@@ -83,7 +83,7 @@ class Preview:
         return sum((invoice.left for invoice in self.wanted), Decimal(0))
 
     @property
-    def levels(self) -> list[Level]:
+    def levels(self) -> list[ReminderLevel]:
         return levels((invoice.reminders + 1, invoice.left) for invoice in self.wanted)
 
     @property
@@ -102,11 +102,11 @@ class Preview:
         raise RemindingRefused("Aucune facture à relancer." + (f" {' ; '.join(named)}." if named else ""))
 
 
-def levels(rows: Iterable[tuple[int, Decimal]]) -> list[Level]:
+def levels(rows: Iterable[tuple[int, Decimal]]) -> list[ReminderLevel]:
     """Levels and amounts left, added up by level."""
-    found: dict[int, Level] = {}
+    found: dict[int, ReminderLevel] = {}
     for level, left in rows:
-        one = found.setdefault(level, Level(level))
+        one = found.setdefault(level, ReminderLevel(level))
         one.invoices += 1
         one.left += left
     return [found[level] for level in sorted(found)]
@@ -177,11 +177,11 @@ def _tell(chunk: Sequence[int], at: datetime) -> int:
 # Reminding -------------------------------------------------------------------------------------------------
 
 
-def preview(invoices: QuerySet[Invoice], *, at: datetime) -> Preview:
+def preview(invoices: QuerySet[Invoice], *, at: datetime) -> RemindersPreview:
     """What reminding of these invoices would do now; writes nothing. Three queries, whatever their number."""
     days = BillingSettings.current().reminder_days
     asked = Invoice.objects.filter(pk__in=invoices.order_by().values("pk"))
-    found = Preview()
+    found = RemindersPreview()
     for invoice in _read(asked).select_related("household").order_by("household", "due_on", "sequence"):
         if why := hindrance(invoice, days, at):
             found.held.append((invoice, why))
@@ -204,7 +204,7 @@ def hindrance(invoice: Invoice, days: int, at: datetime) -> str:
     if invoice.left <= 0:
         return "plus rien à payer"
     if invoice.due_on >= today:
-        return f"à payer au plus tard le {dates.short_day(invoice.due_on, year=True)}"
+        return f"à payer au plus tard le {moments.short_day(invoice.due_on, year=True)}"
     if invoice.paying:
         return "un paiement en ligne est en cours"
     if invoice.debiting:
@@ -214,13 +214,13 @@ def hindrance(invoice: Invoice, days: int, at: datetime) -> str:
     if not invoice.reminders:
         return ""
     last = timezone.localtime(invoice.reminded_at).date()
-    said = dates.short_day(last, year=True)
+    said = moments.short_day(last, year=True)
     if invoice.reminders >= LAST:
         return f"dernière relance envoyée le {said}"
     # Never twice a day: the same reminding confirmed twice, or run again, must find it done.
     again = last + timedelta(days=max(days, 1))
     if again > today:
-        return f"relancée le {said}, pas de nouveau avant le {dates.short_day(again, year=True)}"
+        return f"relancée le {said}, pas de nouveau avant le {moments.short_day(again, year=True)}"
     return ""
 
 
@@ -265,7 +265,7 @@ class Sending:
     at: datetime
     by: str
     households: int
-    levels: list[Level]
+    levels: list[ReminderLevel]
 
     @property
     def invoices(self) -> int:

@@ -539,7 +539,7 @@ SITUATIONS = (When.ABSENT, When.UNRESERVED, When.LATE, When.ADULT, When.PAI)
 
 
 @dataclass(frozen=True)
-class Offer:
+class TariffOffer:
     """That a formula is priced by `tariff` (in `column`) for some: those of a residence (None: all), of a
     school level, from a rank or a number of children on, in a situation (None: an ordinary presence).
 
@@ -571,7 +571,7 @@ def _in_situation(situation: When, facts: Facts) -> bool:
     return _holds(Modifier(situation, Effect.PRICE), facts)
 
 
-def choose(offers: Iterable[Offer], facts: Facts, day: date) -> list[Offer]:
+def choose(offers: Iterable[TariffOffer], facts: Facts, day: date) -> list[TariffOffer]:
     """The offer that counts on `day`, then its supplements. Raises NoPrice when there is none.
 
     The most specific one: a situation's own before the ordinary one, then residence, school level,
@@ -582,7 +582,7 @@ def choose(offers: Iterable[Offer], facts: Facts, day: date) -> list[Offer]:
     if not main:
         raise NoPrice(f"Aucun tarif n'est en vigueur le {day:%d/%m/%Y} pour ce cas.")
 
-    def weight(offer: Offer) -> tuple[int, bool, bool, int, int, date]:
+    def weight(offer: TariffOffer) -> tuple[int, bool, bool, int, int, date]:
         gravity = len(SITUATIONS) - SITUATIONS.index(offer.situation) if offer.situation else 0
         return (
             gravity,
@@ -596,7 +596,7 @@ def choose(offers: Iterable[Offer], facts: Facts, day: date) -> list[Offer]:
     return [max(main, key=weight), *(offer for offer in concerned if offer.supplement)]
 
 
-def price_among(offers: Iterable[Offer], facts: Facts, day: date) -> Price:
+def price_among(offers: Iterable[TariffOffer], facts: Facts, day: date) -> Price:
     """What a formula with these offers costs on `day`, supplements included. Raises NoPrice."""
     chosen = choose(offers, facts, day)
     total = price(chosen[0].tariff, replace(facts, column=facts.column or chosen[0].column), day)

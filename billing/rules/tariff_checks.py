@@ -33,7 +33,7 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True)
-class Problem:
+class TariffProblem:
     """What is wrong with a grid, in French, with the exact quotients concerned."""
 
     trouble: Trouble
@@ -47,56 +47,56 @@ class Problem:
         return self.trouble in (Trouble.EMPTY, Trouble.REVERSED, Trouble.MISSING)
 
 
-def to_check(tariff: Tariff) -> list[Problem]:
+def to_check(tariff: Tariff) -> list[TariffProblem]:
     """What an agent should look at in a tariff: its grid, its rates, and the columns and bands it names."""
     return [*_grid_to_check(tariff), *_names_to_check(tariff)]
 
 
-def _grid_to_check(tariff: Tariff) -> list[Problem]:
+def _grid_to_check(tariff: Tariff) -> list[TariffProblem]:
     if tariff.kind is Kind.BANDS:
         return problems(tariff.bands, tariff.between)
     if tariff.kind is Kind.FLAT:
         if len(tariff.bands) == 1:
             return []
         trouble = Trouble.OVERLAP if tariff.bands else Trouble.EMPTY
-        return [Problem(trouble, "Un prix unique a une seule ligne, sans bornes.")]
+        return [TariffProblem(trouble, "Un prix unique a une seule ligne, sans bornes.")]
     if not tariff.rates:
-        return [Problem(Trouble.EMPTY, "Ce tarif n'a pas encore de taux.")]
+        return [TariffProblem(Trouble.EMPTY, "Ce tarif n'a pas encore de taux.")]
     line = "Un tarif progressif a un plancher, un plafond, et le quotient de chacun."
     return [
-        Problem(Trouble.MISSING, line)
+        TariffProblem(Trouble.MISSING, line)
         for rate in tariff.rates
         if {rate.low, rate.high} != {None} and None in (rate.low, rate.high, rate.floor, rate.ceiling)
     ]
 
 
-def _names_to_check(tariff: Tariff) -> list[Problem]:
+def _names_to_check(tariff: Tariff) -> list[TariffProblem]:
     columns = tariff.columns
     taken = [one.column for one in tariff.modifiers if one.effect is Effect.COLUMN]
     scopes = [column for one in tariff.modifiers for column in one.columns]
     found = [
-        Problem(Trouble.UNKNOWN, f"La grille n'a pas la colonne « {column} » d'une règle particulière.")
+        TariffProblem(Trouble.UNKNOWN, f"La grille n'a pas la colonne « {column} » d'une règle particulière.")
         for column in dict.fromkeys([*taken, *scopes])
         if columns and "" not in columns and column not in columns and not RANK_COLUMN.fullmatch(column)
     ]
     named = {band.name for band in tariff.bands}
     if tariff.no_quotient is NoQuotient.BAND and tariff.no_quotient_band not in named:
         text = f"La tranche « {tariff.no_quotient_band} », sans quotient, n'est pas dans la grille."
-        found.append(Problem(Trouble.UNKNOWN, text))
+        found.append(TariffProblem(Trouble.UNKNOWN, text))
     return found
 
 
-def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Problem]:
+def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[TariffProblem]:
     """Gaps, overlaps, reversed and missing limits or prices of a grid, in the order of the bands."""
     if not bands:
-        return [Problem(Trouble.EMPTY, "La grille est vide : ajoutez au moins une tranche.")]
+        return [TariffProblem(Trouble.EMPTY, "La grille est vide : ajoutez au moins une tranche.")]
     found = []
     ordered = sorted(bands, key=lowest)
     columns = dict.fromkeys(name for band in ordered for name in band.prices)
     for band in ordered:
         if band.low is not None and band.high is not None and band.high < band.low:
             found.append(
-                Problem(
+                TariffProblem(
                     Trouble.REVERSED,
                     f"La {band.label} finit avant de commencer.",
                     band.low,
@@ -107,7 +107,7 @@ def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Pr
             if column not in band.prices:
                 where = f" dans la colonne « {column} »" if column else ""
                 found.append(
-                    Problem(
+                    TariffProblem(
                         Trouble.MISSING,
                         f"La {band.label} n'a pas de prix{where}.",
                         band.low,
@@ -117,7 +117,7 @@ def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Pr
     first, last = ordered[0], ordered[-1]
     if first.low is not None and first.low > 0:
         found.append(
-            Problem(
+            TariffProblem(
                 Trouble.START,
                 f"Aucune tranche sous {number(first.low)} : ces quotients paient la {first.label}.",
                 ZERO,
@@ -133,7 +133,7 @@ def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Pr
                 high = min(high, upper.high)
             until = f"à {number(high)}" if high is not None else "et au-delà"
             found.append(
-                Problem(
+                TariffProblem(
                     Trouble.OVERLAP,
                     f"Deux tranches se chevauchent, de {number(max(low, ZERO))} {until} :"
                     f" la tranche {neighbour} compte.",
@@ -148,7 +148,7 @@ def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Pr
             )  # fmt: skip
             pays = "il paie" if start == end else "ils paient"
             found.append(
-                Problem(
+                TariffProblem(
                     Trouble.GAP,
                     f"{which} dans aucune tranche : {pays} la tranche {neighbour}.",
                     start,
@@ -157,7 +157,7 @@ def problems(bands: Sequence[Band], between: Between = Between.LOWER) -> list[Pr
             )
     if last.high is not None:
         found.append(
-            Problem(
+            TariffProblem(
                 Trouble.END,
                 f"Aucune tranche au-dessus de {number(last.high)} : ces quotients paient la {last.label}.",
                 last.high + CENT,

@@ -33,7 +33,7 @@ from billing.payments.providers import (
     demo_bank,
 )
 from families.models import User
-from portal.demo.people import Home, People
+from portal.demo.people import DemoHome, People
 
 Act = Callable[[datetime], object]
 Bank = DemoBankOrder.Outcome
@@ -109,14 +109,16 @@ def acts(run: BillingRun, issued: date, today: date, people: People, *, last: bo
     return found
 
 
-def _story(home: Home, invoice: Invoice, attempts: list[Attempt], regie: User) -> Iterator[tuple[int, Act]]:
+def _story(
+    home: DemoHome, invoice: Invoice, attempts: list[Attempt], regie: User
+) -> Iterator[tuple[int, Act]]:
     for attempt in attempts:
         yield attempt.after, partial(_try, home, invoice, attempt.outcome)
         if attempt.back:
             yield attempt.after + attempt.back, partial(_give_back, invoice, regie)
 
 
-def _try(home: Home, invoice: Invoice, outcome: str, at: datetime) -> None:
+def _try(home: DemoHome, invoice: Invoice, outcome: str, at: datetime) -> None:
     """The family goes to the bank's page and presses a button there; then the portal asks."""
     payment = starting.start(home.household, {invoice.pk: None}, by=home.user, at=at)
     demo_bank.press(DemoBankOrder.objects.get(reference=payment.reference), outcome, at)

@@ -18,7 +18,7 @@ from families.models import (
     DietChoice,
     User,
 )
-from portal.demo.people import Home, People, Pupil
+from portal.demo.people import DemoChild, DemoHome, People
 from portal.demo.rows import Table, reset_sequences
 from portal.french.weekdays import mask_of
 from portal.reservations.days.calendars import OpenDays
@@ -76,8 +76,8 @@ class Seat:
     """An accepted enrolment: who eats where, on which weekdays."""
 
     enrolment: Enrolment
-    pupil: Pupil
-    home: Home
+    pupil: DemoChild
+    home: DemoHome
     weekdays: tuple[int, ...]
     # Of alternating custody: the parity of the weeks at this home.
     parity: int | None = None

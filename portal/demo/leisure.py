@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from families.models import AuthorisedPerson, ChildHealth
 from portal.demo.factories import AuthorisedPersonFactory, HealthFactory
-from portal.demo.people import Home, People, Pupil
+from portal.demo.people import DemoChild, DemoHome, People
 from portal.reservations.acts.opening import open_slots
 from portal.reservations.models import (
     Activity,
@@ -59,7 +59,7 @@ class Guest:
     """A child accepted at the centre, for one activity."""
 
     enrolment: Enrolment
-    home: Home
+    home: DemoHome
 
 
 class Leisure:
@@ -98,7 +98,7 @@ class Leisure:
 
     # Who
 
-    def _pupils(self) -> list[Pupil]:
+    def _pupils(self) -> list[DemoChild]:
         """Two of `parent`, those of `voisin`, and a share of the others; nobody of two homes."""
         others = [
             pupil
@@ -109,7 +109,7 @@ class Leisure:
         neighbours = [pupil for pupil in self.people.neighbour.pupils if len(pupil.homes) == 1]
         return [*self.people.at_canteen, *neighbours, *others[:share]]
 
-    def _complete_files(self, pupils: list[Pupil]) -> None:
+    def _complete_files(self, pupils: list[DemoChild]) -> None:
         """Health files for all, as the activities ask; somebody to collect the children of `parent`."""
         known = set(ChildHealth.objects.values_list("child_id", flat=True))
         missing = [pupil.child for pupil in pupils if pupil.child.pk not in known]
@@ -125,7 +125,7 @@ class Leisure:
     def _enrol(
         self,
         activity: Activity,
-        pupils: Iterable[Pupil],
+        pupils: Iterable[DemoChild],
         year: SchoolYear,
         schools: Mapping[int, int] | None = None,
     ) -> list[Guest]:
@@ -187,7 +187,7 @@ class Leisure:
 
     # Evenings
 
-    def _stay_in_the_evening(self, pupils: Iterable[Pupil], year: SchoolYear) -> None:
+    def _stay_in_the_evening(self, pupils: Iterable[DemoChild], year: SchoolYear) -> None:
         """Until an hour of their own at the beginning of the week, another at its end."""
         schools = dict(
             Schooling.objects.filter(

@@ -46,47 +46,47 @@ FIRST_NAMES = (
 
 
 @dataclass
-class Pupil:
+class DemoChild:
     """A child, the school it attends and its level (0 is small section) in the current school year."""
 
     child: Child
     level: int
-    homes: list["Home"]
+    homes: list["DemoHome"]
     school: str
 
 
 @dataclass
-class Home:
+class DemoHome:
     """A household, the user its letters go to, and the children who live there."""
 
     household: Household
     user: User
-    pupils: list[Pupil] = field(default_factory=list)
+    pupils: list[DemoChild] = field(default_factory=list)
 
 
 @dataclass
 class People:
-    parent: Home
-    neighbour: Home
-    others: list[Home]
+    parent: DemoHome
+    neighbour: DemoHome
+    others: list[DemoHome]
     agent: User
     regie: User
     # Of `parent`: two who eat at the canteen, one enrolled nowhere.
-    at_canteen: list[Pupil]
-    not_enrolled: Pupil
+    at_canteen: list[DemoChild]
+    not_enrolled: DemoChild
     # Lives with `neighbour` one week, in the first of the others the next.
-    alternating: Pupil
+    alternating: DemoChild
 
     @property
-    def homes(self) -> list[Home]:
+    def homes(self) -> list[DemoHome]:
         return [self.parent, self.neighbour, *self.others]
 
     @property
-    def accepted(self) -> list[Home]:
+    def accepted(self) -> list[DemoHome]:
         return [home for home in self.homes if home.household.is_accepted]
 
     @property
-    def pupils(self) -> list[Pupil]:
+    def pupils(self) -> list[DemoChild]:
         """Each child once, of the homes that the town hall has accepted."""
         return [pupil for home in self.accepted for pupil in home.pupils if pupil.homes[0] is home]
 
@@ -135,7 +135,7 @@ class Settlers:
         school: str | None = None,
         levels: list[int] | None = None,
         names: list[str] | None = None,
-    ) -> Home:
+    ) -> DemoHome:
         """A household with one or two adults; with `levels`, exactly those children."""
         rng = self.rng
         household = HouseholdFactory.build(pk=self.key[Household]())
@@ -148,7 +148,7 @@ class Settlers:
         first.last_name = name or first.last_name
         first.user = self.user(login, first.first_name, first.last_name)
         self.guardians.append(first)
-        home = Home(household, first.user)
+        home = DemoHome(household, first.user)
         if rng.random() < 0.6:
             second = GuardianFactory.build(household=household, user=None, is_payer=False)
             if rng.random() < 0.7:
@@ -172,7 +172,7 @@ class Settlers:
             self.pupil(home, first.last_name, next(given), level, school)
         return home
 
-    def pupil(self, home: Home, last_name: str, first_name: str, level: int, school: str) -> Pupil:
+    def pupil(self, home: DemoHome, last_name: str, first_name: str, level: int, school: str) -> DemoChild:
         rng = self.rng
         birth = date(self.year_of_entry - YOUNGEST - level, 1, 1) + timedelta(days=rng.randint(0, 364))
         child = ChildFactory.build(
@@ -198,11 +198,11 @@ class Settlers:
         if rng.random() < 0.5:
             relation = rng.choice(("Grand-mère", "Grand-père", "Tante", "Voisine", "Assistante maternelle"))
             self.collectors.append(AuthorisedPersonFactory.build(child=child, relationship=relation))
-        pupil = Pupil(child, level, [home], school)
+        pupil = DemoChild(child, level, [home], school)
         home.pupils.append(pupil)
         return pupil
 
-    def also_lives_with(self, pupil: Pupil, home: Home) -> None:
+    def also_lives_with(self, pupil: DemoChild, home: DemoHome) -> None:
         """Alternating custody."""
         pupil.homes.append(home)
         home.pupils.append(pupil)

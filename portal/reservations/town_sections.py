@@ -52,7 +52,7 @@ REGION = Words({label: value for value, label in Town.Region.choices})
 ZONE = Words({value: value for value in Town.Zone.values})
 
 
-class Service(Text):
+class ServiceName(Text):
     """An installed service: an app that offers one names it `SERVICE` in its models."""
 
     def read(self, node: Node, loading: Loading, parent: Any) -> str:
@@ -265,7 +265,7 @@ register(
         fields=(
             Field("code", "code"),
             Field("nom", "name"),
-            Field("service", "service", Service()),
+            Field("service", "service", ServiceName()),
             Field("présentation", "description", default=""),
             Field(
                 "établissements", "establishments", ListOf(Reference(Establishment)), default=list, many=True

@@ -20,7 +20,7 @@ from billing.payments import asking
 from billing.payments.providers import choosing
 from billing.payments.providers.interface import (
     Answer,
-    Outcome,
+    ProviderOutcome,
 )
 from billing.payments.providers.stripe_checkout import StripeCheckout
 from tests.bench.engine import Measure, measure
@@ -88,7 +88,7 @@ def reconciling() -> list[Measure]:
 
     def paid(self: StripeCheckout, number: str, started_at: Any) -> Answer:
         payment = known[number]
-        return Answer(payment.reference, Outcome.PAID, payment.amount, provider_reference=number)
+        return Answer(payment.reference, ProviderOutcome.PAID, payment.amount, provider_reference=number)
 
     known = {one.provider_reference: one for one in OnlinePayment.objects.open()}
     with mock.patch.object(StripeCheckout, "ask", paid), CaptureQueriesContext(connection) as captured:

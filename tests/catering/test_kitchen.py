@@ -39,7 +39,7 @@ def counts_of(group: kitchen.KitchenCounts) -> dict:
 
 def test_meals_are_counted_by_class_and_diet(eaters, canteen):
     found = kitchen.expected(canteen.restaurant, [THURSDAY, FRIDAY])
-    ce1 = kitchen.Group("École des Tilleuls", "CE1")
+    ce1 = kitchen.ClassGroup("École des Tilleuls", "CE1")
     assert counts_of(found) == {
         (THURSDAY, ce1, "Sans régime particulier"): 1,
         (THURSDAY, ce1, "Sans porc"): 1,
@@ -67,7 +67,7 @@ def test_a_child_without_class_or_diet_is_still_fed(canteen, year):
     )
     BookingFactory(enrolment=enrolment, formula=canteen.formula, day=THURSDAY)
     found = kitchen.expected(canteen.restaurant, [THURSDAY])
-    nowhere = kitchen.Group(kitchen.NO_SCHOOL, kitchen.NO_CLASS)
+    nowhere = kitchen.ClassGroup(kitchen.NO_SCHOOL, kitchen.NO_CLASS)
     assert counts_of(found) == {(THURSDAY, nowhere, kitchen.NO_DIET): 1}
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from leisure.criteria import Asking, Order, ranked
+from leisure.criteria import Asking, RequestOrder, ranked
 from tests.factories import paris
 
 MORNING = paris(2026, 11, 9, 8)
@@ -23,12 +23,12 @@ ALL = [FOURTH, SECOND, FIRST, THIRD]
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        (Order.ARRIVAL, [1, 2, 3, 4]),
-        (Order.RESIDENTS, [2, 3, 1, 4]),
-        (Order.SIBLINGS, [3, 4, 1, 2]),
-        (Order.RESIDENTS_SIBLINGS, [3, 2, 4, 1]),
-        (Order.QUOTIENT, [4, 3, 1, 2]),
-        (Order.RESIDENTS_QUOTIENT, [3, 2, 4, 1]),
+        (RequestOrder.ARRIVAL, [1, 2, 3, 4]),
+        (RequestOrder.RESIDENTS, [2, 3, 1, 4]),
+        (RequestOrder.SIBLINGS, [3, 4, 1, 2]),
+        (RequestOrder.RESIDENTS_SIBLINGS, [3, 2, 4, 1]),
+        (RequestOrder.QUOTIENT, [4, 3, 1, 2]),
+        (RequestOrder.RESIDENTS_QUOTIENT, [3, 2, 4, 1]),
     ],
 )
 def test_each_order_serves_first(order, expected):
@@ -36,28 +36,28 @@ def test_each_order_serves_first(order, expected):
 
 
 def test_each_rank_says_why():
-    assert [one.why for one in ranked(ALL, Order.ARRIVAL)] == ["", "", "", ""]
-    assert [one.why for one in ranked(ALL, Order.RESIDENTS_QUOTIENT)] == [
+    assert [one.why for one in ranked(ALL, RequestOrder.ARRIVAL)] == ["", "", "", ""]
+    assert [one.why for one in ranked(ALL, RequestOrder.RESIDENTS_QUOTIENT)] == [
         "commune, quotient 300,50",
         "commune, sans quotient",
         "hors commune, quotient 250",
         "hors commune, quotient 900",
     ]
-    assert [one.why for one in ranked(ALL, Order.SIBLINGS)][:2] == ["fratrie accueillie"] * 2
+    assert [one.why for one in ranked(ALL, RequestOrder.SIBLINGS)][:2] == ["fratrie accueillie"] * 2
 
 
 def test_a_quotient_of_nothing_is_the_lowest():
     poorest = replace(FIRST, line_id=9, quotient=Decimal(0))
-    assert ranked([SECOND, FIRST, poorest], Order.QUOTIENT)[0].asking == poorest
+    assert ranked([SECOND, FIRST, poorest], RequestOrder.QUOTIENT)[0].asking == poorest
 
 
 def test_every_order_is_explained():
-    assert Order.ARRIVAL.explanation == "La première demande reçue est la première servie."
-    assert Order.RESIDENTS_SIBLINGS.explanation == (
+    assert RequestOrder.ARRIVAL.explanation == "La première demande reçue est la première servie."
+    assert RequestOrder.RESIDENTS_SIBLINGS.explanation == (
         "D'abord les familles de la commune, puis les enfants dont un frère ou une sœur a déjà une place "
         "ce jour-là. À égalité, l'ordre d'arrivée."
     )
-    assert all(order.label and order.explanation for order in Order)
+    assert all(order.label and order.explanation for order in RequestOrder)
 
 
 ASKINGS = some.lists(
@@ -74,7 +74,7 @@ ASKINGS = some.lists(
 )
 
 
-@given(asked=ASKINGS, order=some.sampled_from(Order), shuffled=some.randoms())
+@given(asked=ASKINGS, order=some.sampled_from(RequestOrder), shuffled=some.randoms())
 def test_the_order_does_not_depend_on_how_requests_are_read(asked, order, shuffled):
     mixed = list(asked)
     shuffled.shuffle(mixed)

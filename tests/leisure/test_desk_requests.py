@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from families.models import Household
 from leisure import answering
-from leisure.criteria import Order
+from leisure.criteria import RequestOrder
 from portal.reservations.acts import booking, opening
 from portal.reservations.models import Activity, Booking, ReservationLine, Slot
 from portal.reservations.states import BookingState, Outcome
@@ -254,7 +254,7 @@ def test_the_list_costs_the_same_for_one_request_and_ten(ana, camp, asks_for, ag
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
             found = answering.in_order(
-                answering.asked(camp, Outcome.REQUESTED), Order.RESIDENTS_QUOTIENT, at=now
+                answering.asked(camp, Outcome.REQUESTED), RequestOrder.RESIDENTS_QUOTIENT, at=now
             )
             answering.by_day(found, camp)
         return len(queries)

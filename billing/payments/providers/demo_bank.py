@@ -21,10 +21,10 @@ from billing.payments.providers.interface import (
     Collected,
     Notice,
     NotificationRefused,
-    Opened,
-    Order,
-    Outcome,
+    OpenedPage,
+    PaymentOrder,
     ProviderDown,
+    ProviderOutcome,
     ProviderRefused,
     Refunded,
 )
@@ -41,7 +41,7 @@ class DemoBank:
     maximum = Decimal(99999)
     refunds_online = True
 
-    def open(self, order: Order) -> Opened:
+    def open(self, order: PaymentOrder) -> OpenedPage:
         found, _ = DemoBankOrder.objects.get_or_create(
             reference=order.reference,
             defaults={
@@ -53,7 +53,7 @@ class DemoBank:
                 "expires_at": order.started_at + PAGE_LIVES,
             },
         )
-        return Opened(
+        return OpenedPage(
             found.token,
             reverse("billing:demo_bank", args=[found.token]),
             found.expires_at,
@@ -109,9 +109,9 @@ class DemoBank:
 
 
 def _answer(order: DemoBankOrder) -> Answer:
-    outcome = Outcome(order.outcome)
-    if outcome is Outcome.OPEN and order.expires_at <= timezone.now():
-        outcome = Outcome.CANCELLED
+    outcome = ProviderOutcome(order.outcome)
+    if outcome is ProviderOutcome.OPEN and order.expires_at <= timezone.now():
+        outcome = ProviderOutcome.CANCELLED
     return Answer(
         order.reference,
         outcome,

@@ -28,7 +28,7 @@ class NotificationRefused(Exception):
     """A notification that the provider did not sign, or signed too long ago; the message says which."""
 
 
-class Outcome(Enum):
+class ProviderOutcome(Enum):
     """What a provider says of a payment."""
 
     OPEN = "open"  # the page is waiting for the payer
@@ -39,7 +39,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Item:
+class PaidItem:
     """What is paid: « Facture n° F2026-000042 », its part of the amount, and its number."""
 
     label: str
@@ -48,11 +48,11 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Order:
+class PaymentOrder:
     """A payment to open. `reference` is ours, 6 to 30 capital letters and digits."""
 
     reference: str
-    items: Sequence[Item]
+    items: Sequence[PaidItem]
     email: str
     started_at: datetime
     return_url: str
@@ -68,7 +68,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedPage:
     """Where to send the payer, and until when."""
 
     provider_reference: str
@@ -85,7 +85,7 @@ class Answer:
     """
 
     reference: str
-    outcome: Outcome | None
+    outcome: ProviderOutcome | None
     amount: Decimal | None = None
     currency: str = CURRENCY
     provider_reference: str = ""
@@ -134,7 +134,7 @@ class Provider(Protocol):
     maximum: Decimal
     refunds_online: bool
 
-    def open(self, order: Order) -> Opened:
+    def open(self, order: PaymentOrder) -> OpenedPage:
         """Opens the page of a payment; the same order twice gives the same page. Raises ProviderRefused."""
 
     def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notice | None:

@@ -30,10 +30,10 @@ from billing.payments.providers.interface import (
     Collected,
     Notice,
     NotificationRefused,
-    Opened,
-    Order,
-    Outcome,
+    OpenedPage,
+    PaymentOrder,
     ProviderDown,
+    ProviderOutcome,
     ProviderRefused,
     Refunded,
 )
@@ -45,11 +45,11 @@ LINK_LIVES = timedelta(minutes=15)
 PAGE_LIVES = timedelta(minutes=60)
 NUMBER = re.compile(r"[0-9A-Za-z-]{8,64}")
 OUTCOMES = {
-    "P": Outcome.PAID,
-    "V": Outcome.PAID,
-    "R": Outcome.REFUSED,
-    "Z": Outcome.REFUSED,
-    "A": Outcome.CANCELLED,
+    "P": ProviderOutcome.PAID,
+    "V": ProviderOutcome.PAID,
+    "R": ProviderOutcome.REFUSED,
+    "Z": ProviderOutcome.REFUSED,
+    "A": ProviderOutcome.CANCELLED,
 }
 UNKNOWN_YET, GONE = "P5", "P1"
 
@@ -69,7 +69,7 @@ class PayFip:
         )
         self._service = client.create_service(BINDING, settings.PAYFIP_SERVICE_URL)
 
-    def open(self, order: Order) -> Opened:
+    def open(self, order: PaymentOrder) -> OpenedPage:
         with _speaking():
             answer = self._service.creerPaiementSecurise(
                 arg0={
@@ -87,7 +87,7 @@ class PayFip:
             number = answer if isinstance(answer, str) else answer.idOp
             if not NUMBER.fullmatch(number):
                 raise ProviderDown("PayFIP answered no number.")
-        return Opened(
+        return OpenedPage(
             number,
             f"{settings.PAYFIP_PAGE_URL}?idop={number}",
             order.started_at + LINK_LIVES,
@@ -126,7 +126,7 @@ class PayFip:
             raise ProviderDown(f"PayFIP: {refusal.code}") from refusal
         return Answer(
             reference="",
-            outcome=Outcome.CANCELLED if gone else Outcome.OPEN,
+            outcome=ProviderOutcome.CANCELLED if gone else ProviderOutcome.OPEN,
             provider_reference=number,
             raw={"fault": refusal.code, "text": str(refusal)},
         )

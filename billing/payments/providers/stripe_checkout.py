@@ -19,10 +19,10 @@ from billing.payments.providers.interface import (
     Collected,
     Notice,
     NotificationRefused,
-    Opened,
-    Order,
-    Outcome,
+    OpenedPage,
+    PaymentOrder,
     ProviderDown,
+    ProviderOutcome,
     ProviderRefused,
     Refunded,
 )
@@ -50,7 +50,7 @@ class StripeCheckout:
             http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
         )
 
-    def open(self, order: Order) -> Opened:
+    def open(self, order: PaymentOrder) -> OpenedPage:
         expires_at = order.started_at + PAGE_LIVES
         params = {
             "mode": "payment",
@@ -83,7 +83,7 @@ class StripeCheckout:
             session = self._client.v1.checkout.sessions.create(
                 params, {"idempotency_key": f"open-{order.reference}"}
             )
-            return Opened(session.id, _text(session.url), expires_at, session.to_dict())
+            return OpenedPage(session.id, _text(session.url), expires_at, session.to_dict())
 
     def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         header = headers.get("Stripe-Signature", "")
@@ -169,21 +169,21 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _session(session: dict[str, Any], outcome: Outcome | None = None) -> Answer:
+def _session(session: dict[str, Any], outcome: ProviderOutcome | None = None) -> Answer:
     """A Checkout Session, with its payment intent when it was expanded."""
     intent = session.get("payment_intent")
     status = intent.get("status") if isinstance(intent, dict) else None
     if outcome is None:
         if session["status"] == "open":
-            outcome = Outcome.OPEN
+            outcome = ProviderOutcome.OPEN
         elif session["status"] == "expired":
-            outcome = Outcome.CANCELLED
+            outcome = ProviderOutcome.CANCELLED
         elif session["payment_status"] == "paid":
-            outcome = Outcome.PAID
+            outcome = ProviderOutcome.PAID
         elif status in ("requires_payment_method", "canceled"):
-            outcome = Outcome.REFUSED
+            outcome = ProviderOutcome.REFUSED
         else:
-            outcome = Outcome.PENDING
+            outcome = ProviderOutcome.PENDING
     return Answer(
         reference=_text((session.get("metadata") or {}).get("reference")),
         outcome=outcome,
@@ -220,9 +220,9 @@ def _dispute(dispute: dict[str, Any]) -> Answer:
 
 READERS: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "checkout.session.completed": _session,
-    "checkout.session.async_payment_succeeded": lambda session: _session(session, Outcome.PAID),
-    "checkout.session.async_payment_failed": lambda session: _session(session, Outcome.REFUSED),
-    "checkout.session.expired": lambda session: _session(session, Outcome.CANCELLED),
+    "checkout.session.async_payment_succeeded": lambda session: _session(session, ProviderOutcome.PAID),
+    "checkout.session.async_payment_failed": lambda session: _session(session, ProviderOutcome.REFUSED),
+    "checkout.session.expired": lambda session: _session(session, ProviderOutcome.CANCELLED),
     "charge.refunded": _charge,
     "charge.dispute.created": _dispute,
     "charge.dispute.closed": _dispute,

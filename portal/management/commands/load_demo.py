@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from portal.demo import loading
 from portal.demo.factories import PASSWORD
-from portal.french import dates
+from portal.french import moments
 
 SMALLEST = 10
 
@@ -47,8 +47,8 @@ class Command(BaseCommand):
         promised = demo.promised
         self.stdout.write(
             f"{demo.households} foyers, {demo.children} enfants, {demo.bookings} présences réservées.\n"
-            f"{promised.restaurant} : {dates.day(promised.full)} est complet, avec une liste d'attente ; "
-            f"il reste trois places {dates.day(promised.three_left)}.\n\n"
+            f"{promised.restaurant} : {moments.day(promised.full)} est complet, avec une liste d'attente ; "
+            f"il reste trois places {moments.day(promised.three_left)}.\n\n"
             f"Identifiants (mot de passe pour tous : {PASSWORD}) :\n"
             "  parent       un parent de trois enfants, dont deux mangent à la cantine\n"
             "  voisin       un autre foyer\n"

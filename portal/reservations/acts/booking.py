@@ -60,7 +60,7 @@ GONE = "La réservation a été retirée entre-temps."
 
 
 @dataclass
-class Decision:
+class Answered:
     """What became of lines that staff accepted."""
 
     accepted: list[ReservationLine] = field(default_factory=list)
@@ -111,7 +111,7 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
     if books and reservation.enrolment.lacks_health_file:
         raise BookingRefused(enrolling.health_file_sentence(reservation.enrolment))
 
-    desk = _Desk.lock(reservation, lines, at)
+    desk = _Submission.lock(reservation, lines, at)
     for line in lines:
         if line.action == Action.CANCEL:
             desk.decide_cancel(line)
@@ -136,7 +136,7 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
     return reservation
 
 
-class _Desk:
+class _Submission:
     """What `submit` knows, read under lock, and what it decides."""
 
     def __init__(
@@ -162,7 +162,7 @@ class _Desk:
         self.lost: list[Choice] = []
 
     @classmethod
-    def lock(cls, reservation: Reservation, lines: list[ReservationLine], at: datetime) -> "_Desk":
+    def lock(cls, reservation: Reservation, lines: list[ReservationLine], at: datetime) -> "_Submission":
         # The child first: its two households, or two tabs, book one after the other.
         Child.objects.select_for_update(no_key=True).only("pk").get(pk=reservation.child_id)
         activity = reservation.enrolment.activity
@@ -262,7 +262,7 @@ def accept(
     by: User,
     at: datetime,
     in_order: bool = False,
-) -> Decision:
+) -> Answered:
     """Grants lines that wait for an answer, in order of arrival; full days go to the waiting list.
 
     With `in_order`, in the order of `lines`: the town hall's own. The waiting list keeps the order of the
@@ -272,7 +272,7 @@ def accept(
     waiting, bookings, slots = _lock_waiting(asked)
     if in_order:
         _put_in_order(waiting, asked)
-    decision = Decision()
+    decision = Answered()
     answered = []
     changes = Changes(by=by, at=at)
     places = _places_of(bookings.values(), slots)
@@ -296,7 +296,7 @@ def accept(
     return decision
 
 
-def foresee(lines: Iterable[ReservationLine]) -> Decision:
+def foresee_answer(lines: Iterable[ReservationLine]) -> Answered:
     """What `accept(lines, in_order=True)` would do at this moment. Only reads, in 4 queries."""
     asked = list(lines)
     waiting = list(_waiting_among(asked))
@@ -305,7 +305,7 @@ def foresee(lines: Iterable[ReservationLine]) -> Decision:
     slots: dict[Shelf, list[Slot]] = defaultdict(list)
     for slot in Slot.objects.filter(places__booking__in=bookings.values()).distinct():
         slots[slot.activity_id, slot.establishment_id, slot.day].append(slot)
-    decision = Decision()
+    decision = Answered()
     for line, outcome in _answers(waiting, bookings, _places_of(bookings.values(), slots), slots):
         decision.note(line, outcome)
     return decision

@@ -9,7 +9,7 @@ from itertools import groupby
 from django.urls import reverse
 
 from families.models import Guardian
-from portal.french import dates
+from portal.french import moments
 from portal.letters import mailing
 from portal.reservations.models import Booking, Enrolment, Reservation, ReservationLine
 from portal.reservations.states import Action, Outcome
@@ -44,13 +44,13 @@ class Section:
     def months(self) -> list[str]:
         """« novembre 2026 : lundi 16, jeudi 19 »."""
         return [
-            f"{dates.MONTHS[month - 1]} {year} : {', '.join(_short(day) for day in days)}"
+            f"{moments.MONTHS[month - 1]} {year} : {', '.join(_short(day) for day in days)}"
             for (year, month), days in groupby(self.days, key=lambda day: (day.year, day.month))
         ]
 
 
 def _short(day: date) -> str:
-    return f"{dates.WEEKDAYS[day.weekday()]} {'1er' if day.day == 1 else day.day}"
+    return f"{moments.WEEKDAYS[day.weekday()]} {'1er' if day.day == 1 else day.day}"
 
 
 def _sections(lines: list[ReservationLine]) -> list[Section]:
@@ -134,7 +134,7 @@ def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, 
         template,
         _addresses(household_id),
         {
-            "children": dates.listing(children),
+            "children": moments.listing(children),
             "sections": _by_child(bookings),
             "reason": reason,
             "path": reverse("home"),
@@ -154,7 +154,7 @@ def enrolment(enrolment_id: int) -> None:
             "enrolment": found,
             "child": found.child,
             "activity": found.activity,
-            "starts_on": dates.day(found.starts_on, year=True),
+            "starts_on": moments.day(found.starts_on, year=True),
             "path": reverse("home"),
         },
     )

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Exists, Q
 
 from families.models import Child, Household, User
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import tasks
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
 from portal.reservations.states import EnrolmentState
@@ -129,12 +129,12 @@ def check_age(child: Child, activity: Activity, day: date) -> None:
     age = child.age_on(day)
     if activity.min_age is not None and age < activity.min_age:
         raise EnrolmentRefused(
-            f"{child.first_name} aura {age} ans le {dates.day(day)} : {activity} accueille à partir de "
+            f"{child.first_name} aura {age} ans le {moments.day(day)} : {activity} accueille à partir de "
             f"{activity.min_age} ans."
         )
     if activity.max_age is not None and age > activity.max_age:
         raise EnrolmentRefused(
-            f"{child.first_name} aura {age} ans le {dates.day(day)} : {activity} accueille jusqu'à "
+            f"{child.first_name} aura {age} ans le {moments.day(day)} : {activity} accueille jusqu'à "
             f"{activity.max_age} ans."
         )
 

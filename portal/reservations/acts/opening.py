@@ -12,7 +12,7 @@ from datetime import date, datetime
 from django.db import transaction
 from django.utils import timezone
 
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import booking
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import Capacity, Establishment, Formula, Part, Period, Slot
@@ -138,7 +138,7 @@ class TooManyTaken(Exception):
     def __init__(self, slots: Sequence[Slot], places: int) -> None:
         self.slots = list(slots)
         shown = self.slots[:5]
-        named = dates.listing([f"le {dates.day(slot.day)} ({slot.taken} prises)" for slot in shown])
+        named = moments.listing([f"le {moments.day(slot.day)} ({slot.taken} prises)" for slot in shown])
         more = f", et {len(self.slots) - 5} de plus" if len(self.slots) > 5 else ""
         super().__init__(
             f"Il y a déjà plus de {places} places prises {named}{more}. Rien n'a été changé : "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from portal.french import dates
+from portal.french import moments
 
 
 class BookingRefused(Exception):
@@ -25,7 +25,7 @@ class PlacesLost(BookingRefused):
 
     def __init__(self, choices: Sequence[Choice]) -> None:
         self.choices = list(choices)
-        days = dates.enumerate_days(sorted({choice.day for choice in choices}))
+        days = moments.enumerate_days(sorted({choice.day for choice in choices}))
         super().__init__(
             f"Il n'y a plus de place : {days}. Rien n'est perdu : vos autres jours restent choisis. "
             "Vous pouvez demander la liste d'attente ou retirer ce jour."

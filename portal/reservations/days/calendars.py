@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from portal import town
 from portal.database.plain_rows import adapted
-from portal.french import dates
+from portal.french import moments
 from portal.french.weekdays import (
     EVERY_DAY,
     MONDAY_TO_FRIDAY,
@@ -32,7 +32,7 @@ MARGIN = timedelta(days=2 * FARTHEST)
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class WhyClosed:
     """Why a day is closed. `kind` is one of the constants below or a Closure.Why; `label` is for families."""
 
     kind: str
@@ -158,7 +158,7 @@ class OpenDays:
                 self._closures[day] = closure
                 if closure.activity_id is None and closure.school_class_id is None:
                     self._whole_closures[day] = closure
-        self._reasons: dict[date, Reason | None] = {}
+        self._reasons: dict[date, WhyClosed | None] = {}
         self._school_days: dict[date, bool] = {}
         self._working_days: dict[date, bool] = {}
 
@@ -228,7 +228,7 @@ class OpenDays:
 
     # What a planning asks
 
-    def why_closed(self, day: date) -> Reason | None:
+    def why_closed(self, day: date) -> WhyClosed | None:
         """The reason to show, or None when `day` is open."""
         if day not in self._reasons:
             self._reasons[day] = self._find_reason(day)
@@ -274,24 +274,24 @@ class OpenDays:
             return False
         return not in_term or (day not in self._school_holidays and self._in_school_year(day))
 
-    def _find_reason(self, day: date) -> Reason | None:
+    def _find_reason(self, day: date) -> WhyClosed | None:
         closure = self._closures.get(day)
         if closure is not None:
             if closure.opens:
                 return None
-            return Reason(closure.why, closure.label or closure.get_why_display())
+            return WhyClosed(closure.why, closure.label or closure.get_why_display())
         if name := self._public_holidays.get(day):
-            return Reason(Reason.PUBLIC_HOLIDAY, f"férié : {name}")
+            return WhyClosed(WhyClosed.PUBLIC_HOLIDAY, f"férié : {name}")
         holiday = self._school_holidays.get(day)
         if self._during == Activity.During.TERM:
             if holiday:
-                return Reason(Reason.SCHOOL_HOLIDAY, holiday)
+                return WhyClosed(WhyClosed.SCHOOL_HOLIDAY, holiday)
             if not self._in_school_year(day):
-                return Reason(Reason.OUT_OF_YEAR, "hors année scolaire")
+                return WhyClosed(WhyClosed.OUT_OF_YEAR, "hors année scolaire")
         elif self._during == Activity.During.HOLIDAYS and not holiday:
-            return Reason(Reason.NOT_HOLIDAYS, "hors vacances scolaires")
+            return WhyClosed(WhyClosed.NOT_HOLIDAYS, "hors vacances scolaires")
         if not (self._weekdays & self._establishment_weekdays) >> day.weekday() & 1:
-            return Reason(Reason.WEEKDAY, f"fermé le {dates.WEEKDAYS[day.weekday()]}")
+            return WhyClosed(WhyClosed.WEEKDAY, f"fermé le {moments.WEEKDAYS[day.weekday()]}")
         return None
 
     def _in_school_year(self, day: date) -> bool:

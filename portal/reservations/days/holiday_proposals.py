@@ -14,7 +14,7 @@ import holidays
 from django.db import transaction
 from vacances_scolaires_france import SchoolHolidayDates
 
-from portal.french import dates
+from portal.french import moments
 from portal.models import Town
 from portal.reservations.models import PublicHoliday, SchoolHoliday, SchoolYear
 
@@ -62,8 +62,8 @@ class Proposal:
     def dates(self) -> str:
         """« vendredi 25 décembre 2026 », « du 19 décembre 2026 au 3 janvier 2027 »."""
         if self.first == self.last:
-            return dates.day(self.first, year=True)
-        return dates.span(self.first, self.last, year=True)
+            return moments.day(self.first, year=True)
+        return moments.span(self.first, self.last, year=True)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from django.utils import timezone
 
-from portal.french import dates
+from portal.french import moments
 from portal.french.weekdays import (
     MONDAY_TO_FRIDAY,
     WEEKDAYS,
@@ -44,7 +44,7 @@ FARTHEST = timedelta(days=400)
 
 
 @dataclass(frozen=True)
-class Line:
+class PreviewLine:
     """One open day and until when one may act on it, in words; `timing` is a deadlines.Timing value."""
 
     day: str
@@ -53,21 +53,21 @@ class Line:
 
 
 @dataclass
-class Preview:
+class RulePreview:
     """A rule as it would be if saved now. `problems` are field labels' sentences: then there are no lines."""
 
     sentences: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    groups: list[tuple[str, list[Line]]] = field(default_factory=list)
+    groups: list[tuple[str, list[PreviewLine]]] = field(default_factory=list)
     calendar: str = ""
 
 
-def preview(row: DeadlineRule, windows: Sequence[DeadlineWindow], at: datetime) -> Preview:
+def preview(row: DeadlineRule, windows: Sequence[DeadlineWindow], at: datetime) -> RulePreview:
     """The preview of an unsaved or saved `row` with its `windows`, at the moment `at`."""
     problems = rule_rows.problems(row)
     if problems:
-        return Preview(problems=list(problems.values()))
+        return RulePreview(problems=list(problems.values()))
     rule = rule_rows.rule_of(row, windows)
     activity, establishment = used_by(row)
     today = timezone.localdate(at)
@@ -79,7 +79,7 @@ def preview(row: DeadlineRule, windows: Sequence[DeadlineWindow], at: datetime) 
     for resident in (True, False) if apart else (True,):
         title = ("Familles de la commune" if resident else "Familles hors commune") if apart else ""
         groups.append((title, _lines(rule, calendar, today, at, resident, starts)))
-    return Preview(
+    return RulePreview(
         sentences=[wording.sentence(rule)] if isinstance(rule, Windows) else wording.sentences(rule),
         warnings=warnings(row, windows, _concerned(row)),
         groups=groups,
@@ -112,8 +112,8 @@ def _lines(
     at: datetime,
     resident: bool,
     periods: list[tuple[date, date]],
-) -> list[Line]:
-    lines: list[Line] = []
+) -> list[PreviewLine]:
+    lines: list[PreviewLine] = []
     for day in days_between(today, today + FARTHEST):
         if not calendar.is_open(day):
             continue
@@ -122,7 +122,7 @@ def _lines(
         # Windows cover some days only: show those, not ten days of « jamais ».
         if isinstance(rule, Windows) and found.never:
             continue
-        lines.append(Line(dates.day(day, year=day.year != today.year), *_words(found, at)))
+        lines.append(PreviewLine(moments.day(day, year=day.year != today.year), *_words(found, at)))
         if len(lines) == DAYS_SHOWN:
             break
     return lines
@@ -134,10 +134,10 @@ def _words(found: Limits, at: datetime) -> tuple[str, str]:
     if timing is Timing.NEVER or current.closes is None:
         return "jamais", Timing.NEVER.value
     if timing is Timing.LATE:
-        return f"trop tard {dates.since(current.closes)}", timing.value
-    words = dates.until(current.closes)
+        return f"trop tard {moments.since(current.closes)}", timing.value
+    words = moments.until(current.closes)
     if current.opens and timing is Timing.EARLY:
-        words = f"{dates.opening(current.opens)}, {words}"
+        words = f"{moments.opening(current.opens)}, {words}"
     return words, timing.value
 
 
@@ -166,10 +166,12 @@ def _table_warnings(row: DeadlineRule, establishments: Iterable[Establishment]) 
     missing = [WEEKDAYS[day] for day in range(7) if opened >> day & 1 and day not in targets]
     found = []
     if closed:
-        found.append(f"Le tableau a une ligne pour {dates.listing(closed)} : aucun établissement n'y ouvre.")
+        found.append(
+            f"Le tableau a une ligne pour {moments.listing(closed)} : aucun établissement n'y ouvre."
+        )
     if missing:
         found.append(
-            f"Le tableau n'a pas de ligne pour {dates.listing(missing)} : ce sera toujours « jamais »."
+            f"Le tableau n'a pas de ligne pour {moments.listing(missing)} : ce sera toujours « jamais »."
         )
     return found
 
@@ -220,7 +222,7 @@ def overlapping(period: Period, establishments: Iterable[Establishment]) -> list
     for other in others:
         theirs = set(other.establishments.all())
         if not own or not theirs or own & theirs:
-            days = dates.span(
+            days = moments.span(
                 max(period.starts_on, other.starts_on), min(period.ends_on, other.ends_on), year=True
             )
             found.append(f"« {period} » et « {other} » se chevauchent ({days}).")

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from django.utils import timezone
 
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.days.calendars import (
     OpenDays,
     Pupil,
@@ -93,7 +93,7 @@ class Where:
         if day < self.today:
             return Closed(CellState.LATE, "Ce jour est passé.", "passé")
         if day < self.first:
-            starts = dates.day(self.enrolment.starts_on)
+            starts = moments.day(self.enrolment.starts_on)
             return Closed(CellState.CLOSED, f"L'inscription commence le {starts}.", "avant l'inscription")
         return None
 
@@ -129,11 +129,13 @@ def _closed_by(verdict: Verdict, action: Action) -> Closed | None:
 
 def _too_early(opens: datetime, action: Action) -> Closed:
     what = "Annulation" if action == Action.CANCEL else "Réservation"
-    return Closed(CellState.EARLY, f"{what} ouverte {dates.opening(opens)}.", f"ouvre {dates.brief(opens)}")
+    return Closed(
+        CellState.EARLY, f"{what} ouverte {moments.opening(opens)}.", f"ouvre {moments.brief(opens)}"
+    )
 
 
 def _too_late(since: datetime | None, action: Action) -> Closed:
     what = "Annulation" if action == Action.CANCEL else "Réservation"
     if since is None:
         return Closed(CellState.LATE, f"{what} close pour ce jour.", "clos")
-    return Closed(CellState.LATE, f"{what} close {dates.since(since)}.", f"clos {dates.brief(since)}")
+    return Closed(CellState.LATE, f"{what} close {moments.since(since)}.", f"clos {moments.brief(since)}")

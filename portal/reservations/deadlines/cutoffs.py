@@ -18,7 +18,7 @@ from portal.reservations.deadlines.rules import (
     Audience,
     Calendar,
     ClearDays,
-    Counted,
+    CountedDays,
     DaysBefore,
     HoursBefore,
     MonthDay,
@@ -193,7 +193,7 @@ def _days_before(rule: DaysBefore, day: date, calendar: Calendar) -> date:
 
 
 def _count_back(
-    start: date, number: int, counted: Counted, calendar: Calendar, gap: tuple[date, date] | None
+    start: date, number: int, counted: CountedDays, calendar: Calendar, gap: tuple[date, date] | None
 ) -> date:
     """The `number`-th counted day before `start`, as if the days strictly inside `gap` did not exist."""
     found, left, walked = start, number, 0
@@ -239,7 +239,7 @@ def _holidays_before(day: date, calendar: Calendar) -> tuple[date, date] | None:
 
 
 def _landing(
-    found: date, day: date, counted: Counted, from_last_school_day: bool, calendar: Calendar
+    found: date, day: date, counted: CountedDays, from_last_school_day: bool, calendar: Calendar
 ) -> date:
     """Where a limit that names a day really falls: in the last school week, and on a day that counts."""
     if from_last_school_day:

@@ -10,7 +10,7 @@ from portal.french.weekdays import (
 )
 from portal.reservations.deadlines import rules
 from portal.reservations.deadlines.rules import (
-    Counted,
+    CountedDays,
     DayUnit,
     Rule,
     TableRow,
@@ -107,9 +107,9 @@ def _weekday(number: int) -> int:
     return number
 
 
-def counted(row: "DeadlineRule") -> Counted:
+def counted(row: "DeadlineRule") -> CountedDays:
     """Which days the row counts."""
-    return Counted(
+    return CountedDays(
         unit=DayUnit(row.day_unit),
         skip_weekends=row.skip_weekends,
         skip_public_holidays=row.skip_public_holidays,

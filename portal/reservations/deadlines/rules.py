@@ -41,7 +41,7 @@ class DayUnit(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountedDays:
     """Which days count. A rule that names one day steps back from a day that does not count."""
 
     unit: DayUnit = DayUnit.CALENDAR
@@ -71,8 +71,8 @@ class Counted:
         return calendar.is_school_day(day)
 
 
-EVERY_DAY = Counted()
-WORKING_DAYS = Counted(unit=DayUnit.WORKING)
+EVERY_DAY = CountedDays()
+WORKING_DAYS = CountedDays(unit=DayUnit.WORKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class DaysBefore:
 
     number: int
     at: time | None = None
-    counted: Counted = EVERY_DAY
+    counted: CountedDays = EVERY_DAY
     from_last_school_day: bool = False
     inclusive: bool = True
 
@@ -92,7 +92,7 @@ class HoursBefore:
 
     number: int
     reference: time = time(0, 0)
-    counted: Counted = EVERY_DAY
+    counted: CountedDays = EVERY_DAY
     from_last_school_day: bool = False
     inclusive: bool = True
 
@@ -104,7 +104,7 @@ class WeekBefore:
     weekday: int
     weeks: int = 1
     at: time | None = None
-    counted: Counted = EVERY_DAY
+    counted: CountedDays = EVERY_DAY
     from_last_school_day: bool = False
     inclusive: bool = True
 
@@ -127,7 +127,7 @@ class WeekdayTable:
 
     rows: Mapping[int, TableRow | None]
     holiday_monday: Mapping[int, TableRow | None] = field(default_factory=dict)
-    counted: Counted = EVERY_DAY
+    counted: CountedDays = EVERY_DAY
     from_last_school_day: bool = False
     inclusive: bool = True
 
@@ -147,7 +147,7 @@ class MonthDay:
     day: int
     months: int = 1
     at: time | None = None
-    counted: Counted = EVERY_DAY
+    counted: CountedDays = EVERY_DAY
     inclusive: bool = True
 
 
@@ -157,7 +157,7 @@ class ClearDays:
 
     number: int
     at: time | None = None
-    counted: Counted = EVERY_DAY
+    counted: CountedDays = EVERY_DAY
     inclusive: bool = True
 
 

@@ -2,12 +2,12 @@
 
 from datetime import time
 
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.deadlines.rules import (
     LAST_MINUTE,
     Audience,
     ClearDays,
-    Counted,
+    CountedDays,
     DaysBefore,
     DayUnit,
     HoursBefore,
@@ -41,7 +41,7 @@ WINDOWS_NAMED = 3
 def sentence(rule: Rule) -> str:
     """What the rule means, without its verb: « Au plus tard 2 jours ouvrés avant, à 12 h. »"""
     if isinstance(rule, Windows) and len(rule.windows) > WINDOWS_NAMED:
-        days = dates.span(
+        days = moments.span(
             min(window.first for window in rule.windows),
             max(window.last for window in rule.windows),
             year=True,
@@ -58,7 +58,7 @@ def sentences(rule: Rule) -> list[str]:
         case HoursBefore():
             main = [_hours_before(rule)]
         case WeekBefore():
-            main = [f"Au plus tard le {dates.WEEKDAYS[rule.weekday]} {_weeks(rule.weeks)}{_at(rule)}."]
+            main = [f"Au plus tard le {moments.WEEKDAYS[rule.weekday]} {_weeks(rule.weeks)}{_at(rule)}."]
         case WeekdayTable():
             return _table(rule) + _notes(rule.counted, rule.from_last_school_day, names_a_day=True)
         case SameDay():
@@ -86,7 +86,7 @@ def _hour(at: time | None, inclusive: bool) -> str:
     """« à 12 h », « avant 12 h », or nothing when the whole day is in time."""
     if at is None or at >= LAST_MINUTE:
         return ""
-    return f"{'à' if inclusive else 'avant'} {dates.hour(at)}"
+    return f"{'à' if inclusive else 'avant'} {moments.hour(at)}"
 
 
 def _at(rule: WeekBefore | SameDay | MonthDay | ClearDays | DaysBefore) -> str:
@@ -110,7 +110,7 @@ def _days_before(rule: DaysBefore) -> str:
 
 def _hours_before(rule: HoursBefore) -> str:
     count = f"{rule.number} heure{'s' if rule.number > 1 else ''}"
-    reference = "minuit, au début du jour" if rule.reference == time(0, 0) else dates.hour(rule.reference)
+    reference = "minuit, au début du jour" if rule.reference == time(0, 0) else moments.hour(rule.reference)
     return f"Au plus tard {count} avant le jour (compté depuis {reference})."
 
 
@@ -145,45 +145,45 @@ def _table(rule: WeekdayTable) -> list[str]:
 def _row(target: int, row: TableRow | None, inclusive: bool, *, capital: bool = True) -> str:
     start = "Pour" if capital else "pour"
     if row is None:
-        return f"{start} le {dates.WEEKDAYS[target]} : jamais."
+        return f"{start} le {moments.WEEKDAYS[target]} : jamais."
     hour = _hour(row.at, inclusive)
     earlier = ""
     if row.more_weeks == 1:
         earlier = ", une semaine plus tôt"
     elif row.more_weeks:
         earlier = f", {row.more_weeks} semaines plus tôt"
-    limit = f"{dates.WEEKDAYS[row.weekday]} précédent{earlier}"
+    limit = f"{moments.WEEKDAYS[row.weekday]} précédent{earlier}"
     pause = "," if earlier else ""
-    return f"{start} le {dates.WEEKDAYS[target]} : au plus tard le {limit}{pause} {hour or 'inclus'}."
+    return f"{start} le {moments.WEEKDAYS[target]} : au plus tard le {limit}{pause} {hour or 'inclus'}."
 
 
 def _window(window: Window) -> str:
-    days = f"Pour les jours {dates.span(window.first, window.last, year=True)}{AUDIENCES[window.audience]}"
+    days = f"Pour les jours {moments.span(window.first, window.last, year=True)}{AUDIENCES[window.audience]}"
     bounds = []
     if window.opens:
-        bounds.append(dates.opening(window.opens, year=True))
+        bounds.append(moments.opening(window.opens, year=True))
     if window.closes:
-        bounds.append(dates.until(window.closes, year=True))
+        bounds.append(moments.until(window.closes, year=True))
     return f"{days} : {' et '.join(bounds) or 'sans limite'}."
 
 
-def _notes(counted: Counted, from_last_school_day: bool, *, names_a_day: bool) -> list[str]:
+def _notes(counted: CountedDays, from_last_school_day: bool, *, names_a_day: bool) -> list[str]:
     skipped = []
     if counted.skip_weekends:
         skipped.append("les week-ends")
     if counted.skip_public_holidays:
         skipped.append("les jours fériés")
-    skipped += [f"les {dates.WEEKDAYS[day]}s" for day in sorted(counted.skip_weekdays)]
+    skipped += [f"les {moments.WEEKDAYS[day]}s" for day in sorted(counted.skip_weekdays)]
     notes = []
     if names_a_day:
         if counted.unit is not DayUnit.CALENDAR:
             skipped.append(f"les jours qui ne sont pas des {UNITS[counted.unit][1]}")
         if skipped:
             notes.append(
-                f"Si la limite tombe sur {dates.listing(skipped)}, elle est avancée au jour d'avant."
+                f"Si la limite tombe sur {moments.listing(skipped)}, elle est avancée au jour d'avant."
             )
     elif skipped:
-        notes.append(f"Ne comptent pas : {dates.listing(skipped)}.")
+        notes.append(f"Ne comptent pas : {moments.listing(skipped)}.")
     if from_last_school_day:
         notes.append("Après des vacances, on compte depuis le dernier jour de classe.")
     return notes

@@ -19,7 +19,7 @@ from portal.desk.lists import (
     counted,
 )
 from portal.desk.pages import ShownOnlyInline
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import (
     booking,
     refusals,
@@ -42,7 +42,7 @@ CANCEL_REASONS = (
 )
 
 
-class EventInline(ShownOnlyInline):
+class BookingEventInline(ShownOnlyInline):
     model = BookingEvent
     fields = readonly_fields = ["at", "state_badge", "by_name", "reservation", "reason"]
 
@@ -83,7 +83,7 @@ class BookingAdmin(NumberSearch, Decidable):
     show_full_result_count = False
     actions = ["cancel_selected"]
     decisions = (Decision("cancel_selected", "Annuler cette réservation…"),)
-    inlines = [EventInline]
+    inlines = [BookingEventInline]
     fields = [
         "child",
         "household_number",
@@ -109,7 +109,7 @@ class BookingAdmin(NumberSearch, Decidable):
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: Booking) -> str:
-        return dates.day(obj.day, year=True)
+        return moments.day(obj.day, year=True)
 
     @admin.display(description="foyer", ordering="household_id")
     def household_number(self, obj: Booking) -> SafeString | str:
@@ -135,7 +135,7 @@ class BookingAdmin(NumberSearch, Decidable):
     def state_badge(self, obj: Booking) -> SafeString:
         label = obj.get_state_display()
         if obj.state == BookingState.WAITLISTED and obj.waiting_since:
-            label = f"{label} depuis le {dates.moment(obj.waiting_since)}"
+            label = f"{label} depuis le {moments.moment(obj.waiting_since)}"
         return badge(obj.state, label)
 
     @admin.action(description="Annuler et prévenir les familles…", permissions=["decide"])

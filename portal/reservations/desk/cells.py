@@ -37,7 +37,7 @@ def household_link(household_id: int) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', url, f"{household_id:06d}")
 
 
-class Decided(admin.ModelAdmin):
+class DecidedFields(admin.ModelAdmin):
     """Who asked and who answered, by name: agents may not open the logins themselves."""
 
     @admin.display(description="traité par", empty_value="–")

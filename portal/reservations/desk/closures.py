@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import counted
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import booking, opening
 from portal.reservations.models import Closure, Period
 
@@ -42,7 +42,7 @@ class ClosureAdmin(TolerantChoices, admin.ModelAdmin):
 
     @admin.display(description="jours", ordering="starts_on")
     def dates(self, obj: Closure) -> str:
-        return dates.span(obj.starts_on, obj.ends_on, year=True)
+        return moments.span(obj.starts_on, obj.ends_on, year=True)
 
     @admin.display(description="motif", ordering="why")
     def reason(self, obj: Closure) -> str:
@@ -90,7 +90,7 @@ class ClosureAdmin(TolerantChoices, admin.ModelAdmin):
                 "subtitle": None,
                 "opts": self.opts,
                 "closure": form.instance,
-                "dates": dates.span(form.instance.starts_on, form.instance.ends_on, year=True),
+                "dates": moments.span(form.instance.starts_on, form.instance.ends_on, year=True),
                 "concerns": self.concerns(form.instance),
                 "bookings": counted(
                     bookings, "réservation sera annulée sans frais", "réservations seront annulées sans frais"

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from portal.french.weekdays import WEEKDAYS
 from portal.reservations.days.rule_preview import (
-    Preview,
+    RulePreview,
     preview,
 )
 from portal.reservations.deadlines import rule_rows
@@ -167,7 +167,7 @@ class DeadlineRuleAdmin(admin.ModelAdmin):
         url = reverse("admin:reservations_deadlinerule_preview")
         return f"{url}?regle={row.pk}" if row else url
 
-    def _preview_of(self, request: HttpRequest, row: DeadlineRule | None) -> Preview | None:
+    def _preview_of(self, request: HttpRequest, row: DeadlineRule | None) -> RulePreview | None:
         """Of what is posted, else of the row as it is; None before a kind is chosen."""
         at = timezone.now()
         if request.method != "POST":

@@ -43,7 +43,7 @@ from portal.french.weekdays import (
 from portal.reservations.acts import (
     enrolling,
 )
-from portal.reservations.desk.cells import Decided, household_link, person, places_cell, short_moment
+from portal.reservations.desk.cells import DecidedFields, household_link, person, places_cell, short_moment
 from portal.reservations.models import Enrolment, Schooling, Slot
 from portal.reservations.models.queries import class_of, fewest_places
 from portal.reservations.states import EnrolmentState
@@ -61,7 +61,7 @@ class WaitingEnrolments(WaitingFirst):
 
 
 @admin.register(Enrolment)
-class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, Decided, Decidable, WithHistory):
+class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, DecidedFields, Decidable, WithHistory):
     desk_order = 1
     work_queues = (
         Queue(

@@ -31,13 +31,13 @@ from portal.desk.pages import (
     log_all,
 )
 from portal.desk.site import Queue
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import (
     booking,
     refusals,
 )
 from portal.reservations.desk.cells import (
-    Decided,
+    DecidedFields,
     asks_for_place,
     household_link,
     late_cell,
@@ -64,7 +64,7 @@ RESERVATION_REFUSALS = (
 )
 
 
-def tell_decision(decision: booking.Decision) -> tuple[str, int]:
+def tell_decision(decision: booking.Answered) -> tuple[str, int]:
     """One honest sentence for what `booking.accept` did, and its level.
 
     « 3 acceptées, 1 en liste d'attente : le jeudi 26 novembre est complet. »
@@ -79,12 +79,12 @@ def tell_decision(decision: booking.Decision) -> tuple[str, int]:
     short = sorted({line.day for line in [*decision.waitlisted, *decision.full]})
     text = ", ".join(pieces)
     if short:
-        named = dates.listing([f"le {dates.day(day)}" for day in short])
+        named = moments.listing([f"le {moments.day(day)}" for day in short])
         text += f" : {named} {'est complet' if len(short) == 1 else 'sont complets'}"
     return f"{text}.", messages.WARNING if short or not decision.accepted else messages.SUCCESS
 
 
-class LineInline(ShownOnlyInline):
+class ReservationLineInline(ShownOnlyInline):
     model = ReservationLine
     fields = readonly_fields = [
         "day",
@@ -135,7 +135,7 @@ class AnswersByArrival(AcceptOrRefuse):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(AnswersByArrival, NumberSearch, Decided, Decidable, WithHistory):
+class ReservationAdmin(AnswersByArrival, NumberSearch, DecidedFields, Decidable, WithHistory):
     desk_order = 2
     work_queues = (
         Queue(
@@ -170,7 +170,7 @@ class ReservationAdmin(AnswersByArrival, NumberSearch, Decided, Decidable, WithH
     )
     refusals = RESERVATION_REFUSALS
     refuse_title = "Refuser des demandes de réservation"
-    inlines = [LineInline]
+    inlines = [ReservationLineInline]
     fields = [
         "number_shown",
         "child",
@@ -239,7 +239,7 @@ class ReservationAdmin(AnswersByArrival, NumberSearch, Decided, Decidable, WithH
         pieces = [counted(obj.asked, "à réserver", "à réserver")] if obj.asked else []
         pieces += [counted(obj.asked_back, "à annuler", "à annuler")] if obj.asked_back else []
         count = ", ".join(pieces) or counted(obj.total, "jour", "jours")
-        return f"{count} ({dates.span(obj.first_day, obj.last_day)})"
+        return f"{count} ({moments.span(obj.first_day, obj.last_day)})"
 
     @admin.display(description="places libres")
     def places_left(self, obj: Any) -> SafeString | str:
@@ -356,7 +356,7 @@ class ReservationLineAdmin(AnswersByArrival, NumberSearch, Decidable):
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: ReservationLine) -> str:
-        return dates.day(obj.day)
+        return moments.day(obj.day)
 
     @admin.display(description="enfant", ordering="reservation__child__last_name")
     def child(self, obj: ReservationLine) -> str:

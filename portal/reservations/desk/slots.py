@@ -23,7 +23,7 @@ from portal.desk.lists import (
 )
 from portal.desk.pages import log_all
 from portal.desk.site import Queue
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import opening
 from portal.reservations.models import Place, Slot
 from portal.reservations.states import HOLDING, BookingState
@@ -178,7 +178,7 @@ class SlotAdmin(Decidable):
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: Slot) -> str:
-        return dates.day(obj.day, year=True)
+        return moments.day(obj.day, year=True)
 
     @admin.display(description="partie de la journée", ordering="part")
     def part_shown(self, obj: Slot) -> str:
@@ -209,7 +209,7 @@ class SlotAdmin(Decidable):
                 place.child,
                 place.booking.household.number,
                 place.booking.formula,
-                dates.moment(place.booking.waiting_since) if place.booking.waiting_since else "–",
+                moments.moment(place.booking.waiting_since) if place.booking.waiting_since else "–",
             )
             for place in self._places(obj, [BookingState.WAITLISTED]).order_by(
                 "booking__waiting_since", "booking__pk"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts.refusals import Choice
 
 BOOK, WAIT, CANCEL = "book", "wait", "cancel"
@@ -96,7 +96,7 @@ class Cell:
         """What sighted parents read; the checkbox's name says it to the others."""
         if self.price is None:
             return ""
-        return f'<span class="cell-price" aria-hidden="true">{dates.euros(self.price)}</span>'
+        return f'<span class="cell-price" aria-hidden="true">{moments.euros(self.price)}</span>'
 
     @property
     def html(self) -> SafeString:
@@ -158,7 +158,7 @@ class Week:
     def span(self) -> str:
         """« du 30 novembre au 4 décembre »."""
         monday = date.fromisocalendar(int(self.key[:4]), self.number, 1)
-        return dates.span(monday, monday + timedelta(days=4))
+        return moments.span(monday, monday + timedelta(days=4))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
 
-from portal.french import dates
+from portal.french import moments
 from portal.french.weekdays import weekdays_in
 from portal.reservations.acts.places import slots_of
 from portal.reservations.acts.refusals import Choice
@@ -240,7 +240,9 @@ class Planning:
                     else:
                         ticks.refused.append(self._clash(rival, choice))
                 else:
-                    ticks.refused.append(f"{dates.day(choice.day).capitalize()} : {_lower_first(cell.note)}")
+                    ticks.refused.append(
+                        f"{moments.day(choice.day).capitalize()} : {_lower_first(cell.note)}"
+                    )
                     seen.add(choice)
         ticks.refused = list(dict.fromkeys(ticks.refused))
         return ticks
@@ -262,12 +264,14 @@ class Planning:
                 cell = self.cells.get(choice)
                 if cell is None:
                     ticks.refused.append(
-                        f"{dates.day(choice.day).capitalize()} : ce jour n'est plus dans la période."
+                        f"{moments.day(choice.day).capitalize()} : ce jour n'est plus dans la période."
                     )
                 elif cell.field == name or cell.lost or (name == WAIT and cell.field == BOOK):
                     ticks.of(name).add(choice)
                 else:
-                    ticks.refused.append(f"{dates.day(choice.day).capitalize()} : {_lower_first(cell.note)}")
+                    ticks.refused.append(
+                        f"{moments.day(choice.day).capitalize()} : {_lower_first(cell.note)}"
+                    )
 
     def _rival(self, ticks: Ticks, choice: Choice) -> Choice | None:
         """What is ticked that day and takes the same part of it."""
@@ -280,7 +284,7 @@ class Planning:
     def _clash(self, kept: Choice, refused: Choice) -> str:
         names = {formula.pk: formula.name for formula in self.formulas}
         return (
-            f"{dates.day(refused.day).capitalize()} : « {names[kept.formula_id]} » et "
+            f"{moments.day(refused.day).capitalize()} : « {names[kept.formula_id]} » et "
             f"« {names[refused.formula_id]} » se recouvrent : « {names[kept.formula_id]} » reste choisi."
         )
 
@@ -335,20 +339,20 @@ class Planning:
             for key, of_week in groupby(of_month, key=lambda c: week_key(c.day)):
                 by_weekday = {cell.day.weekday(): cell for cell in of_week}
                 weeks.append(Week(key, int(key[-2:]), [by_weekday.get(weekday) for weekday in shown]))
-            months.append(Month(f"{dates.MONTHS[month - 1]} {year}", weeks))
+            months.append(Month(f"{moments.MONTHS[month - 1]} {year}", weeks))
         return months
 
     @cached_property
     def columns(self) -> list[tuple[str, str]]:
         """The weekdays shown: (« 0 », « Lundi »)…"""
         shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
-        return [(str(weekday), dates.WEEKDAYS[weekday].capitalize()) for weekday in shown]
+        return [(str(weekday), moments.WEEKDAYS[weekday].capitalize()) for weekday in shown]
 
     @property
     def usual_weekdays(self) -> list[tuple[int, str, bool]]:
         """For « Jours de fréquentation habituels »: number, name, ticked."""
         return [
-            (weekday, dates.WEEKDAYS[weekday].capitalize(), bool(self.enrolment.weekdays >> weekday & 1))
+            (weekday, moments.WEEKDAYS[weekday].capitalize(), bool(self.enrolment.weekdays >> weekday & 1))
             for weekday in self.weekdays
         ]
 
@@ -357,7 +361,7 @@ class Planning:
         """The nearest deadline, in words: what a tired parent must know first."""
         for cell in self.cells.values():
             if cell.field == BOOK and cell.note:
-                return f"Pour le {dates.day(cell.day)} : {_lower_first(cell.note)}"
+                return f"Pour le {moments.day(cell.day)} : {_lower_first(cell.note)}"
         return ""
 
 
@@ -444,7 +448,7 @@ class _CellMaker:
     def _until(self, moment: datetime | None) -> tuple[str, str]:
         """The sentence and the few words of a deadline, written once for all formulas of a day."""
         if moment not in self.limits:
-            sentence = "" if moment is None else f"Réservable {dates.until(moment)}."
+            sentence = "" if moment is None else f"Réservable {moments.until(moment)}."
             self.limits[moment] = sentence, _before(moment)
         return self.limits[moment]
 
@@ -480,7 +484,7 @@ class _CellMaker:
         answer = self.where.cancelling(choice.formula_id, choice.day, granted=granted)
         if isinstance(answer, Closed):
             return self._plain(formula, choice, state, answer.reason, "")
-        until = "" if answer.until is None else f"Annulable {dates.until(answer.until)}."
+        until = "" if answer.until is None else f"Annulable {moments.until(answer.until)}."
         cell = self._plain(formula, choice, state, until, _before(answer.until))
         cell.field = CANCEL
         line = self.lines.get(choice)
@@ -497,7 +501,7 @@ class _CellMaker:
 
     def _day(self, day: date) -> str:
         if day not in self.days:
-            self.days[day] = dates.day(day, year=True)
+            self.days[day] = moments.day(day, year=True)
         return self.days[day]
 
     def _plain(self, formula: Formula, choice: Choice, state: CellState, note: str, short: str) -> Cell:
@@ -528,7 +532,7 @@ def weekday_numbers(values: Iterable[str]) -> list[int]:
 
 def _before(until: datetime | None) -> str:
     """« jusqu'au 24/11 à 10 h », for the cell itself."""
-    return "" if until is None else f"jusqu'au {dates.brief(until)}"
+    return "" if until is None else f"jusqu'au {moments.brief(until)}"
 
 
 def _lower_first(sentence: str) -> str:
@@ -539,4 +543,4 @@ def _no_longer(line: ReservationLine, formula: str, reason: str) -> str:
     """« Le jeudi 26 novembre n'est plus proposé : réservation close depuis… »"""
     what = "ne peut plus être annulé" if line.action == Action.CANCEL else "n'est plus proposé"
     which = f" ({formula})" if formula else ""
-    return f"Le {dates.day(line.day)}{which} {what}{f' : {_lower_first(reason)}' if reason else '.'}"
+    return f"Le {moments.day(line.day)}{which} {what}{f' : {_lower_first(reason)}' if reason else '.'}"

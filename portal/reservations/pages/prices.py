@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.days.standing import (
     Open,
     Where,
@@ -73,7 +73,7 @@ def put_on(plan: Planning, pricer: Pricer) -> None:
             if usual is not None and late is not None:
                 cell.forgiving = Forgiving(usual, late - usual, allowed)
         if cell.price is not None:
-            cell.name += f", {dates.euros(cell.price)}"
+            cell.name += f", {moments.euros(cell.price)}"
 
 
 def put_on_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer) -> None:
@@ -90,7 +90,7 @@ def put_on_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer)
         late = late and not allowance.take(line.formula_id, line.day)
         price = costs.on(line.formula_id, line.day, late=late)
         line.price = price
-        line.price_text = "" if price is None else dates.euros(price)
+        line.price_text = "" if price is None else moments.euros(price)
 
 
 def total(prices: Iterable[Decimal | None]) -> Decimal | None:
@@ -107,4 +107,4 @@ def ticked(cells: Iterable[Cell]) -> Decimal | None:
 
 def in_words(amount: Decimal | None) -> str:
     """« 38,40 € », or nothing."""
-    return "" if amount is None else dates.euros(amount)
+    return "" if amount is None else moments.euros(amount)

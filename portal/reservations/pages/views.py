@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from families.models import Household
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts import (
     booking,
     enrolling,
@@ -548,7 +548,7 @@ def _copy_to(
         if missed:
             messages.warning(
                 request,
-                f"{enrolment.child.first_name} : {dates.enumerate_days(missed)} "
+                f"{enrolment.child.first_name} : {moments.enumerate_days(missed)} "
                 f"ne {'peut' if len(missed) == 1 else 'peuvent'} pas être réservé"
                 f"{'' if len(missed) == 1 else 's'}.",
             )
@@ -628,7 +628,7 @@ def _thanks(reservation: Reservation) -> str:
         for outcome, words, plural in WHAT_BECAME
         if counts[outcome]
     ]
-    sentences = [f"C'est enregistré. {who} : {dates.listing(became)}."]
+    sentences = [f"C'est enregistré. {who} : {moments.listing(became)}."]
     if counts[Outcome.REQUESTED]:
         sentences.append("La mairie va vous répondre.")
     if counts[Outcome.WAITLISTED]:

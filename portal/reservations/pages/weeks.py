@@ -19,7 +19,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.safestring import SafeString, mark_safe
 
 from families.models import Child
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Formula
 from portal.reservations.pages.cells import (
@@ -74,7 +74,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Day:
+class WeekDay:
     """A column: « Lundi 21 »."""
 
     day: date
@@ -85,20 +85,20 @@ class Day:
 
     @property
     def name(self) -> str:
-        return dates.WEEKDAYS[self.day.weekday()].capitalize()
+        return moments.WEEKDAYS[self.day.weekday()].capitalize()
 
     @property
     def short(self) -> str:
-        return dates.short_day(self.day)
+        return moments.short_day(self.day)
 
 
 @dataclass(frozen=True)
-class Row:
+class FormulaRow:
     """A formula of a child, its cells, and the key its buttons go by."""
 
     plan: Planning
     formula: Formula
-    cells: list[tuple[Day, Cell | None]]
+    cells: list[tuple[WeekDay, Cell | None]]
     several: bool = False
 
     @property
@@ -147,7 +147,7 @@ class WeekRow:
     """A line of the list of weeks; a row of the whole period."""
 
     key: str
-    days: list[Day]
+    days: list[WeekDay]
     cells: list[tuple[Planning, Cell | None]]
 
     @property
@@ -158,7 +158,7 @@ class WeekRow:
     def span(self) -> str:
         """« du 21 au 25 décembre »."""
         monday = date.fromisocalendar(int(self.key[:4]), self.number, 1)
-        return dates.span(monday, monday + timedelta(days=4))
+        return moments.span(monday, monday + timedelta(days=4))
 
     @property
     def html(self) -> SafeString:
@@ -206,15 +206,15 @@ class Weeks:
         return next((week for week in self.rows_of_weeks if week.key == self.key), None)
 
     @property
-    def days(self) -> list[Day]:
+    def days(self) -> list[WeekDay]:
         return self.current.days if self.current else []
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[FormulaRow]:
         """Formula by formula, child by child; the cells of the week shown, or none for the whole period."""
         days = [] if self.whole else self.days
         return [
-            Row(
+            FormulaRow(
                 plan,
                 formula,
                 [(day, plan.cells.get(Choice(formula.pk, day.day))) for day in days],
@@ -227,7 +227,7 @@ class Weeks:
     @property
     def columns(self) -> list[str]:
         """Of the whole period: each weekday, which stands over all rows."""
-        return [dates.WEEKDAYS[weekday].capitalize() for weekday in self.weekdays]
+        return [moments.WEEKDAYS[weekday].capitalize() for weekday in self.weekdays]
 
     @property
     def names_html(self) -> SafeString:
@@ -296,7 +296,7 @@ class Weeks:
                     for each in self.plans:
                         cell = each.cells.get(Choice(formula.pk, day)) if day else None
                         cells.append((each, cell))
-            yield WeekRow(key, [Day(first + timedelta(days=weekday)) for weekday in self.weekdays], cells)
+            yield WeekRow(key, [WeekDay(first + timedelta(days=weekday)) for weekday in self.weekdays], cells)
 
     def _first(self) -> str:
         """The first week in which something can be done, or else the first of all."""

@@ -51,7 +51,7 @@ class AttendanceRefused(Exception):
     """The act is refused; the message is the French sentence to show."""
 
 
-class Standing(models.TextChoices):
+class PresenceStanding(models.TextChoices):
     """Where a child stands for a formula on a day, once and for all in these words."""
 
     EXPECTED = "expected", "Attendu"
@@ -62,21 +62,25 @@ class Standing(models.TextChoices):
     MISTAKEN = "mistaken", "Pointé par erreur"
 
 
-def standing(*, booked: bool, state: str = "", reason: str = "", certified: bool = False) -> Standing:
+def standing(*, booked: bool, state: str = "", reason: str = "", certified: bool = False) -> PresenceStanding:
     """`state`: an AttendanceState, empty while nothing is entered; `certified`: a certificate covers it."""
     if not booked:
-        return Standing.MISTAKEN if state == AttendanceState.MISTAKEN else Standing.UNBOOKED
+        return PresenceStanding.MISTAKEN if state == AttendanceState.MISTAKEN else PresenceStanding.UNBOOKED
     if not state:
-        return Standing.EXPECTED
+        return PresenceStanding.EXPECTED
     if state == AttendanceState.PRESENT:
-        return Standing.PRESENT
-    return Standing.JUSTIFIED if certified or reason in JUSTIFIED_BY_ITSELF else Standing.UNJUSTIFIED
+        return PresenceStanding.PRESENT
+    return (
+        PresenceStanding.JUSTIFIED
+        if certified or reason in JUSTIFIED_BY_ITSELF
+        else PresenceStanding.UNJUSTIFIED
+    )
 
 
-def standing_of(attendance: Attendance | None) -> Standing:
+def standing_of(attendance: Attendance | None) -> PresenceStanding:
     """That of a booking, by its attendance, or of an attendance without booking."""
     if attendance is None:
-        return Standing.EXPECTED
+        return PresenceStanding.EXPECTED
     return standing(
         booked=attendance.booking_id is not None,
         state=attendance.state,
@@ -97,7 +101,7 @@ class Said(NamedTuple):
 
 
 @dataclass
-class Row:
+class ExpectedChild:
     """A child expected for a formula on a day, what is known of it, and what the page proposes."""
 
     booking: Booking
@@ -108,7 +112,7 @@ class Row:
     trouble: str = ""
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> PresenceStanding:
         return standing_of(self.attendance)
 
     @property
@@ -121,20 +125,20 @@ class Row:
 
 
 @dataclass
-class Sheet:
+class AttendanceSheet:
     """Who is expected at an establishment for a formula on a day, and who came besides."""
 
     establishment: Establishment
     formula: Formula
     day: date
-    rows: list[Row]
+    rows: list[ExpectedChild]
     unbooked: list[Attendance]
     timed: bool
 
     @classmethod
     def load(
         cls, establishment: Establishment, formula: Formula, day: date, *, timed: bool = False
-    ) -> "Sheet":
+    ) -> "AttendanceSheet":
         """In 4 queries whatever the children. `timed`: how long each stayed is asked too."""
         bookings = list(_expected(establishment, formula, day))
         children = [booking.child_id for booking in bookings]
@@ -147,7 +151,9 @@ class Sheet:
         for booking in bookings:
             attendance, certificate = known.get(booking.child_id), covered.get(_home(booking))
             group = ", ".join(word for word in (booking.attended, booking.school) if word)
-            rows.append(Row(booking, group, attendance, certificate, _proposed(attendance, certificate)))
+            rows.append(
+                ExpectedChild(booking, group, attendance, certificate, _proposed(attendance, certificate))
+            )
         unbooked = (
             Attendance.objects.unreserved()
             .filter(establishment=establishment, formula=formula, day=day)
@@ -159,12 +165,12 @@ class Sheet:
         return cls(establishment, formula, day, rows, list(unbooked), timed)
 
     @property
-    def counts(self) -> dict[Standing, int]:
+    def counts(self) -> dict[PresenceStanding, int]:
         """How many stand where, those who came besides too."""
-        found = dict.fromkeys(Standing, 0)
+        found = dict.fromkeys(PresenceStanding, 0)
         for row in self.rows:
             found[row.standing] += 1
-        found[Standing.UNBOOKED] = len(self.unbooked)
+        found[PresenceStanding.UNBOOKED] = len(self.unbooked)
         return found
 
     @property

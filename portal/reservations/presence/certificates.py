@@ -17,7 +17,7 @@ from django.utils import timezone
 from families import documents
 from families.emails import addresses
 from families.models import Child, Document, Household, User
-from portal.french import dates
+from portal.french import moments
 from portal.letters import mailing
 from portal.reservations.models import AbsenceCertificate, Booking
 from portal.reservations.presence import attendance
@@ -83,7 +83,7 @@ def check_days(household: Household, child: Child, first: date, last: date, toda
     if last < first:
         raise AbsenceRefused("Le dernier jour d'absence ne peut pas précéder le premier.", "last_day")
     if last > today + AHEAD:
-        latest = dates.short_day(today + AHEAD, year=True)
+        latest = moments.short_day(today + AHEAD, year=True)
         raise AbsenceRefused(f"Le dernier jour d'absence ne peut pas dépasser le {latest}.", "last_day")
     if first < today - attendance.LOOK_BACK:
         raise AbsenceRefused(
@@ -92,7 +92,7 @@ def check_days(household: Household, child: Child, first: date, last: date, toda
     held = Booking.objects.holding().filter(household=household, child=child, day__range=(first, last))
     activities = set(held.order_by().values_list("activity", flat=True).distinct())
     if not activities:
-        span = dates.span(first, last, year=True)
+        span = moments.span(first, last, year=True)
         raise AbsenceRefused(
             f"Aucun jour n'est réservé pour {child.first_name} {span} : il n'y a rien à justifier."
         )
@@ -110,7 +110,7 @@ def _check_overlap(household: Household, child: Child, first: date, last: date) 
         household=household, child=child, first_day__lte=last, last_day__gte=first
     ).exclude(state=State.REFUSED)
     if other := same.first():
-        span = dates.span(other.first_day, other.last_day, year=True)
+        span = moments.span(other.first_day, other.last_day, year=True)
         raise AbsenceRefused(
             f"Un justificatif est déjà donné pour {child.first_name} {span}"
             f" ({other.get_state_display().lower()}). Choisissez des jours qu'il ne couvre pas."
@@ -258,6 +258,6 @@ def _answer(certificate: AbsenceCertificate, state: str, reason: str, by: User, 
 
 
 def _tell(template: str, certificate: AbsenceCertificate, **more: Any) -> None:
-    span = dates.span(certificate.first_day, certificate.last_day, year=True)
+    span = moments.span(certificate.first_day, certificate.last_day, year=True)
     context = {"name": "", "certificate": certificate, "child": certificate.child, "span": span}
     mailing.post(template, addresses(certificate.household), context | more)

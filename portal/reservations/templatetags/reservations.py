@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from families.models import Child, Household
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.days.calendars import (
     OpenDays,
     days_between,
@@ -45,26 +45,26 @@ def legend(states: str) -> dict[str, list[tuple[str, str]]]:
     return {"entries": list(LEGENDS[states])}
 
 
-register.filter("french_day", dates.day)
-register.filter("french_moment", dates.moment)
+register.filter("french_day", moments.day)
+register.filter("french_moment", moments.moment)
 
 
 @register.filter
 def french_long_day(day: date) -> str:
     """« jeudi 26 novembre 2026 »."""
-    return dates.day(day, year=True)
+    return moments.day(day, year=True)
 
 
 @register.filter
 def french_long_moment(moment: datetime) -> str:
     """« jeudi 26 novembre 2026 à 12 h »."""
-    return dates.moment(moment, year=True)
+    return moments.moment(moment, year=True)
 
 
 @register.filter
 def french_until(moment: datetime) -> str:
     """« jusqu'au jeudi 26 novembre à 12 h »."""
-    return dates.until(moment)
+    return moments.until(moment)
 
 
 @register.simple_tag
@@ -109,7 +109,7 @@ def this_week(
         "days": [
             {
                 "day": day,
-                "label": f"{dates.WEEKDAYS[day.weekday()]} {day.day}",
+                "label": f"{moments.WEEKDAYS[day.weekday()]} {day.day}",
                 "today": day == today,
                 "closed": calendar.why_closed(day),
                 "free": not any((child.pk, day) in entries for child in children),
@@ -154,7 +154,7 @@ def came(line: ReservationLine, entered: dict[tuple[int, Any], Attendance]) -> d
         return {"standing": "", "report": ""}
     row = entered.get((line.formula_id, line.day))
     standing = attendance.standing_of(row)
-    open_ones = (attendance.Standing.EXPECTED, attendance.Standing.UNJUSTIFIED)
+    open_ones = (attendance.PresenceStanding.EXPECTED, attendance.PresenceStanding.UNJUSTIFIED)
     today = timezone.localdate()
     report = ""
     if today - attendance.LOOK_BACK <= line.day <= today and standing in open_ones:

@@ -34,7 +34,7 @@ YES = ("oui", "true", "vrai")
 NO = ("non", "false", "faux")
 
 
-class Problem(NamedTuple):
+class FileProblem(NamedTuple):
     """A mistake: the line of the file (from 1), where in it (« activités › cantine › jours »), what to do."""
 
     line: int
@@ -49,7 +49,7 @@ class Problem(NamedTuple):
 class TownFileError(Exception):
     """The file cannot be loaded; nothing was written. `problems` in the order of the lines."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[FileProblem]) -> None:
         self.problems = sorted(set(problems))
         super().__init__("\n".join(map(str, self.problems)))
 
@@ -63,12 +63,12 @@ class Mistake(Exception):
         self.node = node
 
 
-class Known(Exception):
+class AlreadyKnown(Exception):
     """The value depends on a row that was already refused: nothing more to say."""
 
 
 @dataclass
-class Report:
+class FileReport:
     """What loading did, in labels for the reader: « établissement « Le Verger » »."""
 
     created: list[str] = field(default_factory=list)
@@ -100,16 +100,16 @@ class Loading:
     """One run: the mistakes so far, what was done, and which rows were refused."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self.report = Report()
+        self.problems: list[FileProblem] = []
+        self.report = FileReport()
         self.refused: set[tuple[type[models.Model], str]] = set()
 
     def complain(self, node: Node, where: Sequence[str], text: str) -> None:
-        self.problems.append(Problem(node.start_mark.line + 1, " › ".join(where), text))
+        self.problems.append(FileProblem(node.start_mark.line + 1, " › ".join(where), text))
 
     def remark(self, node: Node, where: Sequence[str], texts: Iterable[str]) -> None:
         line = node.start_mark.line + 1
-        self.report.to_check.extend(str(Problem(line, " › ".join(where), text)) for text in texts)
+        self.report.to_check.extend(str(FileProblem(line, " › ".join(where), text)) for text in texts)
 
 
 def scalar(node: Node) -> str:
@@ -328,7 +328,7 @@ class Reference(Text):
         found = rows.filter(**{self.by: text}).first()
         if found is None:
             if (self.model, text) in loading.refused:
-                raise Known
+                raise AlreadyKnown
             known = list(rows.values_list(self.by, flat=True)[:200])
             name = self.model._meta.verbose_name
             hint = closest(text, known) if known else "Il n'y en a encore aucun."

@@ -27,12 +27,12 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from portal.reservations.towns.fields import (
     REQUIRED,
+    AlreadyKnown,
     Field,
-    Known,
+    FileProblem,
+    FileReport,
     Loading,
     Mistake,
-    Problem,
-    Report,
     TownFileError,
     closest,
     is_empty,
@@ -147,7 +147,7 @@ class Rows:
             except Mistake as mistake:
                 loading.complain(mistake.node or entry[1], (*loaded.where, field_.key), mistake.text)
                 continue
-            except Known:
+            except AlreadyKnown:
                 continue
             relation = getattr(loaded.row, field_.name)
             if {other.pk for other in relation.all()} != {other.pk for other in others}:
@@ -211,7 +211,7 @@ class Rows:
             except Mistake as mistake:
                 loading.complain(mistake.node or entry[1], here, mistake.text)
                 complete = False
-            except Known:
+            except AlreadyKnown:
                 complete = False
         return values if complete else None
 
@@ -315,7 +315,7 @@ def sections() -> list[Rows]:
     return list(_sections.values())
 
 
-def load(text: str, *, dry_run: bool = False) -> Report:
+def load(text: str, *, dry_run: bool = False) -> FileReport:
     """Loads a town's file, all or nothing; with `dry_run`, only says what it would do.
 
     Raises TownFileError with every mistake found.
@@ -354,13 +354,13 @@ def _parse(text: str) -> MappingNode:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise TownFileError(
-            [Problem(line, "", f"Ce n'est pas du YAML lisible : {error.problem}.")]
+            [FileProblem(line, "", f"Ce n'est pas du YAML lisible : {error.problem}.")]
         ) from error
     except (YAMLError, RecursionError) as error:
-        raise TownFileError([Problem(1, "", f"Ce n'est pas du YAML lisible : {error}.")]) from error
+        raise TownFileError([FileProblem(1, "", f"Ce n'est pas du YAML lisible : {error}.")]) from error
     if not isinstance(root, MappingNode):
         raise TownFileError(
-            [Problem(1, "", "Le fichier doit contenir des rubriques, par exemple « commune: ».")]
+            [FileProblem(1, "", "Le fichier doit contenir des rubriques, par exemple « commune: ».")]
         )
     return root
 

@@ -23,8 +23,8 @@ from portal.reservations.presence import (
     certificates,
 )
 from portal.reservations.presence.attendance import (
+    PresenceStanding,
     Said,
-    Standing,
     standing,
 )
 from portal.reservations.states import BookingState, Outcome
@@ -180,7 +180,7 @@ def test_the_absence_of_a_refused_or_waiting_certificate_is_not_justified(books,
     certified(books)
     certified(books, state="refused")
     enter({lina: ("absent", "illness")})
-    assert attendance.standing_of(Attendance.objects.get()) == Standing.UNJUSTIFIED
+    assert attendance.standing_of(Attendance.objects.get()) == PresenceStanding.UNJUSTIFIED
 
 
 def test_a_day_to_come_is_not_entered(books, where, agent_client, enter):
@@ -239,7 +239,7 @@ def test_a_child_who_came_unreserved_is_found_by_name_without_losing_the_ticks(
     agent_client.post(where, {f"etat-{lina.pk}": "present", "venu": [custody.pk]})
     row = Attendance.objects.get(child=waits.child)
     assert (row.booking, row.household, row.state) == (None, waits.household, "present")
-    assert attendance.standing_of(row) == Standing.UNBOOKED
+    assert attendance.standing_of(row) == PresenceStanding.UNBOOKED
     assert "Présent sans réservation : <strong>1</strong>" in text_of(agent_client.get(where))
 
 
@@ -258,7 +258,7 @@ def test_one_entered_by_mistake_is_taken_out_and_deducted_where_an_invoice_bills
     answer = agent_client.post(where, {"vu": [row.pk]})
     assert "Noé Petit : cette présence est déjà facturée, la prochaine facture la déduira." in said(answer)
     row.refresh_from_db()
-    assert attendance.standing_of(row) == Standing.MISTAKEN
+    assert attendance.standing_of(row) == PresenceStanding.MISTAKEN
     assert 'name="vu"' not in text_of(agent_client.get(where))
     listed = text_of(agent_client.get(reverse("admin:reservations_attendance_changelist")))
     assert "Pointé par erreur" in listed

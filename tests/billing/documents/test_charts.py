@@ -18,7 +18,7 @@ from billing.documents.charts import (
     BOTTOM,
     HEIGHT,
     TOP,
-    Month,
+    MonthFigures,
     chart,
     following,
     months_of,
@@ -40,7 +40,10 @@ busy = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def of(*amounts, first=date(2026, 1, 1)):
-    return [Month(following(first, rank), D(billed), D(paid)) for rank, (billed, paid) in enumerate(amounts)]
+    return [
+        MonthFigures(following(first, rank), D(billed), D(paid))
+        for rank, (billed, paid) in enumerate(amounts)
+    ]
 
 
 def bars(drawn, kind):

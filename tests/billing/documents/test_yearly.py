@@ -16,7 +16,7 @@ from pypdf import PdfReader
 
 from billing.documents import yearly
 from billing.documents.yearly import (
-    Line,
+    CertificateLine,
     Paid,
     care,
     spread,
@@ -72,7 +72,7 @@ def test_no_line_is_paid_more_than_it_costs(weights, data):
 
 lines = st.lists(
     st.builds(
-        Line,
+        CertificateLine,
         child=st.sampled_from([1, 2, 3, None]),
         amount=any_cents,
         care_percent=st.sampled_from([D(0), D(35), D("62.50"), D(100)]),
@@ -106,7 +106,7 @@ def test_care_never_exceeds_what_was_paid(paid):
 @given(st.lists(cents, min_size=1, max_size=8), st.data())
 def test_care_alone_paid_whole_is_certified_whole(prices, data):
     children = [data.draw(st.sampled_from([1, 2])) for _ in prices]
-    line = tuple(Line(child, price, D(100)) for child, price in zip(children, prices, strict=True))
+    line = tuple(CertificateLine(child, price, D(100)) for child, price in zip(children, prices, strict=True))
     amounts = care([Paid(sum(prices), line)], BIRTHS, 2026)
     assert sum(amounts.values()) == sum(prices)
 
@@ -122,26 +122,30 @@ def test_care_alone_paid_whole_is_certified_whole(prices, data):
     ],
 )
 def test_children_count_until_the_year_in_which_they_are_six_on_1_january(born, year, counts):
-    paid = [Paid(D("10.00"), (Line(1, D("10.00"), D(100)),))]
+    paid = [Paid(D("10.00"), (CertificateLine(1, D("10.00"), D(100)),))]
     assert care(paid, {1: born}, year) == ({1: D("10.00")} if counts else {})
 
 
 def test_only_the_share_of_care_counts():
-    meal, evening = Line(1, D("20.00"), D(0)), Line(1, D("30.00"), D(100))
-    watched = Line(1, D("50.00"), D(40))
+    meal, evening = CertificateLine(1, D("20.00"), D(0)), CertificateLine(1, D("30.00"), D(100))
+    watched = CertificateLine(1, D("50.00"), D(40))
     assert care([Paid(D("50.00"), (meal, evening))], BIRTHS, 2026) == {1: D("30.00")}
     assert care([Paid(D("25.00"), (meal, evening))], BIRTHS, 2026) == {1: D("15.00")}
     assert care([Paid(D("50.00"), (watched,))], BIRTHS, 2026) == {1: D("20.00")}
 
 
 def test_care_taken_back_lowers_the_year():
-    september = Paid(D("40.00"), (Line(1, D("40.00"), D(100)),))
-    october = Paid(D("10.00"), (Line(1, D("-15.00"), D(100)), Line(1, D("25.00"), D(0))))
+    september = Paid(D("40.00"), (CertificateLine(1, D("40.00"), D(100)),))
+    october = Paid(
+        D("10.00"), (CertificateLine(1, D("-15.00"), D(100)), CertificateLine(1, D("25.00"), D(0)))
+    )
     assert care([september, october], BIRTHS, 2026) == {1: D("25.00")}
 
 
 def test_a_credit_of_another_year_is_not_counted_a_second_time():
-    january = Paid(D("10.00"), (Line(1, D("40.00"), D(100)), Line(2, D("-30.00"), D(0))))
+    january = Paid(
+        D("10.00"), (CertificateLine(1, D("40.00"), D(100)), CertificateLine(2, D("-30.00"), D(0)))
+    )
     assert care([january], BIRTHS, 2026) == {1: D("10.00")}
 
 

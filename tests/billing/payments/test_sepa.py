@@ -129,7 +129,7 @@ def test_neither_debited_twice_nor_paid_online_meanwhile(creditor, mandate, owes
     with pytest.raises(sepa.DebitRefused, match="Aucune facture"):
         make()
     (unpaid,) = starting.to_pay(owes.household)
-    with pytest.raises(events.PaymentRefused, match="prélèvement"):
+    with pytest.raises(events.OnlinePaymentRefused, match="prélèvement"):
         starting.start(owes.household, {unpaid.pk: None}, by=owes.user, at=AT)
 
 

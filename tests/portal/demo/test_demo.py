@@ -22,7 +22,7 @@ from families.models import Child, Custody, FamilyQuotient, Household, User
 from portal import town
 from portal.demo import loading
 from portal.demo.factories import PASSWORD
-from portal.french import dates
+from portal.french import moments
 from portal.models import Town
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import DeadlineBook
@@ -355,7 +355,7 @@ def test_the_command_says_which_days_are_full_and_how_to_log_in(now: datetime, d
     call_command("load_demo", households=10, stdout=out)
     said = out.getvalue()
     full = Slot.objects.get(capacity=F("taken"), day__gt=now.date(), activity__service="catering")
-    assert f"{dates.day(full.day)} est complet, avec une liste d'attente" in said
+    assert f"{moments.day(full.day)} est complet, avec une liste d'attente" in said
     assert "il reste trois places" in said
     assert all(login in said for login in ("parent", "voisin", "famille0003", "agent", "regie", PASSWORD))
 

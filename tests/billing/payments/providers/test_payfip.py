@@ -150,7 +150,7 @@ def test_it_gives_no_money_back_online(payfip, owes, payment):
     payfip.ends(payment.provider_reference, "P")
     notify(payment.provider_reference)
     payment.refresh_from_db()
-    with pytest.raises(events.PaymentRefused, match="ne rembourse pas en ligne"):
+    with pytest.raises(events.OnlinePaymentRefused, match="ne rembourse pas en ligne"):
         refunding.refund(payment, D(1), reason="Erreur", key="k", with_credit=True, by=None, at=AT)
 
 

@@ -241,13 +241,13 @@ def test_coming_back_asks_stripe_when_the_notification_was_lost(stripe, owes, pa
 
 def test_what_is_paid_cancelled_or_somebody_else_s_cannot_be_paid(stripe, owes, waits):
     mine, theirs = (Invoice.objects.get(household=one.household) for one in (owes, waits))
-    with pytest.raises(events.PaymentRefused, match="n'est pas la vôtre"):
+    with pytest.raises(events.OnlinePaymentRefused, match="n'est pas la vôtre"):
         starting.start(owes.household, {mine.pk: None, theirs.pk: None}, by=owes.user, at=AT)
     invoicing.credit(mine, D("12.80"), reason="Erreur", by=None, at=AT)
-    with pytest.raises(events.PaymentRefused, match="n'est plus à payer"):
+    with pytest.raises(events.OnlinePaymentRefused, match="n'est plus à payer"):
         starting.start(owes.household, {mine.pk: None}, by=owes.user, at=AT)
     paying.record(waits.household, D("12.80"), "cash", paid_on=AT.date(), by=None, at=AT)
-    with pytest.raises(events.PaymentRefused, match="n'est plus à payer"):
+    with pytest.raises(events.OnlinePaymentRefused, match="n'est plus à payer"):
         starting.start(waits.household, {theirs.pk: None}, by=waits.user, at=AT)
     assert not stripe.sessions
 
@@ -255,10 +255,10 @@ def test_what_is_paid_cancelled_or_somebody_else_s_cannot_be_paid(stripe, owes, 
 @pytest.mark.parametrize("amount", ["0", "-1", "1.005", "12.81"])
 def test_a_part_is_paid_only_where_the_town_allows_it_and_never_too_much(stripe, owes, amount):
     mine = Invoice.objects.get(household=owes.household)
-    with pytest.raises(events.PaymentRefused, match="en entier"):
+    with pytest.raises(events.OnlinePaymentRefused, match="en entier"):
         starting.start(owes.household, {mine.pk: D("5")}, by=owes.user, at=AT)
     BillingSettings(part_payment=True).save()
-    with pytest.raises(events.PaymentRefused):
+    with pytest.raises(events.OnlinePaymentRefused):
         starting.start(owes.household, {mine.pk: D(amount)}, by=owes.user, at=AT)
     payment = starting.start(owes.household, {mine.pk: D("5")}, by=owes.user, at=AT)
     deliver(stripe.press(payment.provider_reference, "paid"))
@@ -390,7 +390,7 @@ def test_a_refund_without_credit_note_makes_the_invoice_due_again(stripe, owes, 
 def test_a_refund_asked_twice_is_given_once(stripe, owes, paid):
     give_back(paid, "10")
     give_back(paid, "10")
-    with pytest.raises(events.PaymentRefused, match="2,80"):
+    with pytest.raises(events.OnlinePaymentRefused, match="2,80"):
         give_back(paid, "10", "k2")
     assert [one["amount"] for one in stripe.refunds] == [1000]
     assert received(owes.household) == [D("12.80"), D(-10)]
@@ -398,7 +398,7 @@ def test_a_refund_asked_twice_is_given_once(stripe, owes, paid):
 
 def test_a_refund_without_an_answer_is_asked_again_and_given_once(stripe, owes, paid):
     stripe.fault = "500"
-    with pytest.raises(events.PaymentRefused, match="ne répond pas"):
+    with pytest.raises(events.OnlinePaymentRefused, match="ne répond pas"):
         give_back(paid, "5")
     assert OnlineRefund.objects.get().state == "asked"
     stripe.fault = ""

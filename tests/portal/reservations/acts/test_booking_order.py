@@ -66,7 +66,7 @@ def test_what_is_foreseen_is_what_happens_and_nothing_is_written(
 ):
     order = [asked["Bo"], asked["Cleo"], asked["Ana"]]
     with django_assert_num_queries(4):
-        foreseen = booking.foresee(order)
+        foreseen = booking.foresee_answer(order)
     assert set(Booking.objects.values_list("state", flat=True)) == {BookingState.REQUESTED}
     assert set(ReservationLine.objects.values_list("outcome", flat=True)) == {Outcome.REQUESTED}
     decision = booking.accept(order, by=agent, at=now, in_order=True)
@@ -77,7 +77,7 @@ def test_what_is_foreseen_is_what_happens_and_nothing_is_written(
 def test_without_a_waiting_list_the_others_stay_asked(asked, agent, now):
     Activity.objects.update(waiting_list=False)
     order = [asked["Bo"], asked["Cleo"], asked["Ana"]]
-    foreseen = booking.foresee(order)
+    foreseen = booking.foresee_answer(order)
     decision = booking.accept(order, by=agent, at=now, in_order=True)
     assert names(foreseen.full) == names(decision.full) == ["Cleo", "Ana"]
     assert ReservationLine.objects.get(pk=asked["Ana"].pk).outcome == Outcome.REQUESTED
@@ -85,5 +85,5 @@ def test_without_a_waiting_list_the_others_stay_asked(asked, agent, now):
 
 def test_what_was_withdrawn_meanwhile_is_foreseen_nowhere(asked, agent, now):
     booking.cancel(Booking.objects.filter(child__last_name="Bo"), by=agent, at=now)
-    foreseen = booking.foresee([asked["Bo"]])
+    foreseen = booking.foresee_answer([asked["Bo"]])
     assert (foreseen.accepted, foreseen.waitlisted, foreseen.full) == ([], [], [])

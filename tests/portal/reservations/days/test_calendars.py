@@ -10,7 +10,7 @@ from portal.models import Town
 from portal.reservations.days.calendars import (
     OpenDays,
     Pupil,
-    Reason,
+    WhyClosed,
 )
 from portal.reservations.models import Activity, Closure
 from tests.factories import (
@@ -60,7 +60,7 @@ def test_a_closed_day_says_why(calendar_of) -> None:
 def test_a_day_outside_the_school_year_is_closed(canteen) -> None:
     summer = date(2027, 8, 10)
     calendar = OpenDays.load(canteen.activity, canteen.restaurant, summer, summer)
-    assert calendar.why_closed(summer).kind == Reason.OUT_OF_YEAR
+    assert calendar.why_closed(summer).kind == WhyClosed.OUT_OF_YEAR
 
 
 def test_a_holiday_activity_is_open_in_the_holidays_only(canteen, calendar_of) -> None:
@@ -92,12 +92,12 @@ def test_a_closure_concerns_its_establishment_its_activity_its_class(
     assert reasons(calendar_of(), WEDNESDAY, THURSDAY) == ["ouvert", "ouvert"]
     assert reasons(calendar_of(establishment=other), THURSDAY) == ["Travaux"]
     pupil = SchoolingFactory(school_class=other_class, school_year=year)
-    assert calendar_of(schooling=pupil).why_closed(THURSDAY) == Reason("trip", trip.label)
+    assert calendar_of(schooling=pupil).why_closed(THURSDAY) == WhyClosed("trip", trip.label)
 
 
 def test_a_strike_without_a_text_says_its_reason(calendar_of, canteen) -> None:
     ClosureFactory(starts_on=THURSDAY, ends_on=date(2026, 12, 4), why=Closure.Why.STRIKE, label="")
-    assert calendar_of().why_closed(THURSDAY) == Reason("strike", "Grève")
+    assert calendar_of().why_closed(THURSDAY) == WhyClosed("strike", "Grève")
 
 
 def test_an_exceptional_opening_opens_a_closed_day(calendar_of, canteen) -> None:

@@ -24,7 +24,7 @@ from portal.reservations.deadlines.decisions import (
 from portal.reservations.deadlines.rules import (
     Audience,
     ClearDays,
-    Counted,
+    CountedDays,
     DaysBefore,
     DayUnit,
     HoursBefore,
@@ -97,17 +97,22 @@ THURSDAY = date(2026, 12, 3)
         (DaysBefore(2, NOON), THURSDAY, PLAIN, "2026-12-01T12:00"),
         (DaysBefore(1), THURSDAY, PLAIN, "2026-12-02T23:59:59.999999"),
         (DaysBefore(0, time(9)), THURSDAY, PLAIN, "2026-12-03T09:00"),
-        (DaysBefore(2, NOON, Counted(skip_weekends=True)), MONDAY, PLAIN, "2026-11-26T12:00"),
-        (DaysBefore(2, NOON, Counted(skip_weekdays=frozenset({WED}))), THURSDAY, PLAIN, "2026-11-30T12:00"),
-        (DaysBefore(2, NOON, Counted(DayUnit.WORKING)), date(2027, 3, 30), EASTER, "2027-03-25T12:00"),
+        (DaysBefore(2, NOON, CountedDays(skip_weekends=True)), MONDAY, PLAIN, "2026-11-26T12:00"),
         (
-            DaysBefore(2, NOON, Counted(skip_public_holidays=True)),
+            DaysBefore(2, NOON, CountedDays(skip_weekdays=frozenset({WED}))),
+            THURSDAY,
+            PLAIN,
+            "2026-11-30T12:00",
+        ),
+        (DaysBefore(2, NOON, CountedDays(DayUnit.WORKING)), date(2027, 3, 30), EASTER, "2027-03-25T12:00"),
+        (
+            DaysBefore(2, NOON, CountedDays(skip_public_holidays=True)),
             date(2027, 3, 30),
             EASTER,
             "2027-03-27T12:00",
         ),
-        (DaysBefore(2, NOON, Counted(DayUnit.OPEN)), THURSDAY, PLAIN, "2026-11-30T12:00"),
-        (DaysBefore(1, NOON, Counted(DayUnit.SCHOOL)), date(2027, 1, 4), CHRISTMAS, "2026-12-18T12:00"),
+        (DaysBefore(2, NOON, CountedDays(DayUnit.OPEN)), THURSDAY, PLAIN, "2026-11-30T12:00"),
+        (DaysBefore(1, NOON, CountedDays(DayUnit.SCHOOL)), date(2027, 1, 4), CHRISTMAS, "2026-12-18T12:00"),
         (DaysBefore(1, NOON, from_last_school_day=True), date(2027, 1, 4), CHRISTMAS, "2026-12-18T12:00"),
         (DaysBefore(2, NOON, from_last_school_day=True), date(2027, 1, 4), CHRISTMAS, "2026-12-17T12:00"),
         (DaysBefore(2, NOON, from_last_school_day=True), date(2027, 1, 5), CHRISTMAS, "2026-12-18T12:00"),
@@ -115,21 +120,26 @@ THURSDAY = date(2026, 12, 3)
         (DaysBefore(1, NOON), date(2027, 1, 4), CHRISTMAS, "2027-01-03T12:00"),
         (HoursBefore(72), THURSDAY, PLAIN, "2026-11-30T00:00"),
         (HoursBefore(48, time(8)), MONDAY, PLAIN, "2026-11-28T08:00"),
-        (HoursBefore(48, time(8), Counted(skip_weekends=True)), MONDAY, PLAIN, "2026-11-26T08:00"),
-        (HoursBefore(50, time(8), Counted(skip_weekends=True)), MONDAY, PLAIN, "2026-11-26T06:00"),
-        (HoursBefore(2, time(8), Counted(skip_weekends=True)), MONDAY, PLAIN, "2026-11-30T06:00"),
+        (HoursBefore(48, time(8), CountedDays(skip_weekends=True)), MONDAY, PLAIN, "2026-11-26T08:00"),
+        (HoursBefore(50, time(8), CountedDays(skip_weekends=True)), MONDAY, PLAIN, "2026-11-26T06:00"),
+        (HoursBefore(2, time(8), CountedDays(skip_weekends=True)), MONDAY, PLAIN, "2026-11-30T06:00"),
         (WeekBefore(THU, 1, NOON), MONDAY, PLAIN, "2026-11-26T12:00"),
         (WeekBefore(THU, 1, NOON), date(2026, 12, 4), PLAIN, "2026-11-26T12:00"),
         (WeekBefore(SUN), WEDNESDAY, PLAIN, "2026-11-29T23:59:59.999999"),
         (WeekBefore(FRI, 2, NOON), WEDNESDAY, PLAIN, "2026-11-20T12:00"),
         (WeekBefore(MON, 0, time(9)), THURSDAY, PLAIN, "2026-11-30T09:00"),
         (
-            WeekBefore(MON, 1, NOON, Counted(skip_public_holidays=True)),
+            WeekBefore(MON, 1, NOON, CountedDays(skip_public_holidays=True)),
             date(2027, 4, 6),
             EASTER,
             "2027-03-28T12:00",
         ),
-        (WeekBefore(MON, 1, NOON, Counted(DayUnit.WORKING)), date(2027, 4, 6), EASTER, "2027-03-26T12:00"),
+        (
+            WeekBefore(MON, 1, NOON, CountedDays(DayUnit.WORKING)),
+            date(2027, 4, 6),
+            EASTER,
+            "2027-03-26T12:00",
+        ),
         (
             WeekBefore(THU, 1, NOON, from_last_school_day=True),
             date(2027, 1, 5),
@@ -160,7 +170,7 @@ THURSDAY = date(2026, 12, 3)
         (MonthDay(31, at=NOON), date(2028, 3, 15), PLAIN, "2028-02-29T12:00"),
         (MonthDay(20, 2, NOON), date(2027, 1, 15), PLAIN, "2026-11-20T12:00"),
         (ClearDays(15), date(2026, 12, 19), PLAIN, "2026-12-03T23:59:59.999999"),
-        (ClearDays(2, NOON, Counted(DayUnit.WORKING)), MONDAY, PLAIN, "2026-11-25T12:00"),
+        (ClearDays(2, NOON, CountedDays(DayUnit.WORKING)), MONDAY, PLAIN, "2026-11-25T12:00"),
     ],
 )
 def test_a_rule_gives_its_cut_off(rule: Rule, day: date, calendar: Days, expected: str) -> None:
@@ -349,7 +359,7 @@ some_days = st.dates(date(2026, 9, 1), date(2028, 7, 1)) | st.sampled_from(
 some_times = st.none() | st.times().map(lambda at: at.replace(second=0, microsecond=0))
 some_weekdays = st.integers(0, 6)
 some_counted = st.builds(
-    Counted,
+    CountedDays,
     unit=st.sampled_from(DayUnit),
     skip_weekends=st.booleans(),
     skip_public_holidays=st.booleans(),
@@ -420,7 +430,7 @@ def test_on_time_until_the_cut_off_and_late_after_it(rule: Rule, day: date, cale
 
 @given(st.integers(0, 20), some_times, some_counted, st.booleans(), some_days, some_calendars)
 def test_more_days_of_notice_never_give_a_later_cut_off(
-    number: int, at: time | None, counted: Counted, from_last: bool, day: date, calendar: Days
+    number: int, at: time | None, counted: CountedDays, from_last: bool, day: date, calendar: Days
 ) -> None:
     less = cutoff(DaysBefore(number, at, counted, from_last), day, calendar)
     more = cutoff(DaysBefore(number + 1, at, counted, from_last), day, calendar)
@@ -429,7 +439,7 @@ def test_more_days_of_notice_never_give_a_later_cut_off(
 
 @given(st.integers(0, 200), some_counted, some_days, some_calendars)
 def test_more_hours_of_notice_never_give_a_later_cut_off(
-    number: int, counted: Counted, day: date, calendar: Days
+    number: int, counted: CountedDays, day: date, calendar: Days
 ) -> None:
     less, more = (cutoff(HoursBefore(each, time(8), counted), day, calendar) for each in (number, number + 1))
     assert more.astimezone(UTC) <= less.astimezone(UTC)
@@ -441,7 +451,7 @@ def test_more_hours_of_notice_never_give_a_later_cut_off(
 def test_a_closed_day_between_never_gives_a_later_cut_off(
     number: int,
     at: time | None,
-    counted: Counted,
+    counted: CountedDays,
     from_last: bool,
     day: date,
     calendar: Days,
@@ -469,7 +479,7 @@ def test_a_verdict_never_lets_act_after_the_day(
 def test_a_rule_counted_over_a_whole_year_stays_in_order(step: int) -> None:
     """A later day of the year never has an earlier cut-off, for rules without exceptions by weekday."""
     rules: list[Callable[[], Rule]] = [
-        lambda: DaysBefore(3, NOON, Counted(DayUnit.WORKING)),
+        lambda: DaysBefore(3, NOON, CountedDays(DayUnit.WORKING)),
         lambda: DaysBefore(2, NOON, from_last_school_day=True),
         lambda: WeekBefore(THU, 1, NOON),
         lambda: MonthDay(20),

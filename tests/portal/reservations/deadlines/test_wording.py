@@ -4,12 +4,12 @@ from datetime import date, time
 
 import pytest
 
-from portal.french import dates
+from portal.french import moments
 from portal.reservations.deadlines import wording
 from portal.reservations.deadlines.rules import (
     Audience,
     ClearDays,
-    Counted,
+    CountedDays,
     DaysBefore,
     DayUnit,
     HoursBefore,
@@ -35,10 +35,10 @@ NOON = time(12)
         (DaysBefore(1, NOON), "Au plus tard la veille, à 12 h."),
         (DaysBefore(2, time(10, 30)), "Au plus tard 2 jours avant, à 10 h 30."),
         (DaysBefore(8), "Au plus tard 8 jours avant, jusqu'à minuit."),
-        (DaysBefore(2, NOON, Counted(DayUnit.WORKING)), "Au plus tard 2 jours ouvrés avant, à 12 h."),
+        (DaysBefore(2, NOON, CountedDays(DayUnit.WORKING)), "Au plus tard 2 jours ouvrés avant, à 12 h."),
         (DaysBefore(2, NOON, inclusive=False), "Au plus tard 2 jours avant, avant 12 h."),
         (
-            DaysBefore(2, NOON, Counted(skip_weekends=True, skip_weekdays=frozenset({2})), True),
+            DaysBefore(2, NOON, CountedDays(skip_weekends=True, skip_weekdays=frozenset({2})), True),
             "Au plus tard 2 jours avant, à 12 h. Ne comptent pas : les week-ends et les mercredis. "
             "Après des vacances, on compte depuis le dernier jour de classe.",
         ),
@@ -47,7 +47,7 @@ NOON = time(12)
         (WeekBefore(3, 1, NOON), "Au plus tard le jeudi de la semaine précédente, à 12 h."),
         (WeekBefore(6, 2), "Au plus tard le dimanche 2 semaines avant inclus."),
         (
-            WeekBefore(0, 1, NOON, Counted(skip_public_holidays=True)),
+            WeekBefore(0, 1, NOON, CountedDays(skip_public_holidays=True)),
             "Au plus tard le lundi de la semaine précédente, à 12 h. "
             "Si la limite tombe sur les jours fériés, elle est avancée au jour d'avant.",
         ),
@@ -92,25 +92,25 @@ def test_many_windows_are_summed_up() -> None:
 
 def test_moments_are_written_as_in_a_letter() -> None:
     noon, evening, midnight = paris(2026, 11, 26, 12), paris(2026, 11, 26, 23, 59), paris(2026, 12, 1, 0)
-    assert dates.moment(noon) == "jeudi 26 novembre à 12 h"
-    assert dates.moment(midnight, year=True) == "mardi 1er décembre 2026 à 0 h"
-    assert dates.until(noon) == "jusqu'au jeudi 26 novembre à 12 h"
-    assert dates.until(evening) == "jusqu'au jeudi 26 novembre inclus"
-    assert dates.since(noon) == "depuis le jeudi 26 novembre à 12 h"
-    assert dates.since(evening) == "depuis le jeudi 26 novembre au soir"
-    assert dates.opening(midnight) == "à partir du mardi 1er décembre"
-    assert dates.opening(noon) == "à partir du jeudi 26 novembre à 12 h"
+    assert moments.moment(noon) == "jeudi 26 novembre à 12 h"
+    assert moments.moment(midnight, year=True) == "mardi 1er décembre 2026 à 0 h"
+    assert moments.until(noon) == "jusqu'au jeudi 26 novembre à 12 h"
+    assert moments.until(evening) == "jusqu'au jeudi 26 novembre inclus"
+    assert moments.since(noon) == "depuis le jeudi 26 novembre à 12 h"
+    assert moments.since(evening) == "depuis le jeudi 26 novembre au soir"
+    assert moments.opening(midnight) == "à partir du mardi 1er décembre"
+    assert moments.opening(noon) == "à partir du jeudi 26 novembre à 12 h"
 
 
 def test_spans_say_no_more_than_needed() -> None:
     spans = [
-        dates.span(date(2026, 5, 4), date(2026, 5, 4)),
-        dates.span(date(2026, 12, 1), date(2026, 12, 30)),
-        dates.span(date(2026, 12, 19), date(2027, 1, 3), year=True),
+        moments.span(date(2026, 5, 4), date(2026, 5, 4)),
+        moments.span(date(2026, 12, 1), date(2026, 12, 30)),
+        moments.span(date(2026, 12, 19), date(2027, 1, 3), year=True),
     ]
     assert spans == ["le 4 mai", "du 1er au 30 décembre", "du 19 décembre 2026 au 3 janvier 2027"]
 
 
 def test_a_list_ends_with_and() -> None:
-    lists = [dates.listing(words) for words in ([], ["lundi"], ["lundi", "mardi", "jeudi"])]
+    lists = [moments.listing(words) for words in ([], ["lundi"], ["lundi", "mardi", "jeudi"])]
     assert lists == ["", "lundi", "lundi, mardi et jeudi"]
