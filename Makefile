@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PORT ?= 8000
-PYTHON_SOURCES = manage.py portal families catering leisure billing tests
+PYTHON_SOURCES = manage.py portal families catering leisure billing tests stubs
 PY = .venv/bin/python
 
 .PHONY: help demo reset test check bench test-towns format lock setup setup-tests

@@ -22,7 +22,9 @@ from families.models import (
 from portal.desk.handing_over import spreadsheet
 from portal.desk.lists import counted
 from portal.desk.pages import OwnPages
-from portal.desk.site import DeskLink
+from portal.desk.site import (
+    DeskLink,
+)
 from portal.french import moments
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment
@@ -30,7 +32,7 @@ from portal.reservations.models import Establishment
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 
 
-class DishForm(forms.ModelForm):
+class DishForm(forms.ModelForm[Dish]):
     allergens = forms.MultipleChoiceField(
         label="Allergènes",
         choices=Allergen.choices,
@@ -40,10 +42,10 @@ class DishForm(forms.ModelForm):
 
     class Meta:
         model = Dish
-        fields = ["course", "name", "allergens", "order"]
+        fields = ("course", "name", "allergens", "order")
 
 
-class DishInline(admin.TabularInline):
+class DishInline(admin.TabularInline[Dish, Menu]):
     model = Dish
     form = DishForm
     extra = 0
@@ -65,7 +67,7 @@ class KitchenForm(forms.Form):
     )
 
     def clean_jour(self) -> date:
-        day = self.cleaned_data["jour"]
+        day: date = self.cleaned_data["jour"]
         if not FIRST_YEAR <= day.year <= LAST_YEAR:
             raise forms.ValidationError(f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
         return day
@@ -82,7 +84,7 @@ class MenuFileForm(forms.Form):
 
 
 @admin.register(Menu)
-class MenuAdmin(OwnPages):
+class MenuAdmin(OwnPages[Menu]):
     desk_order = 5
     desk_links = (
         DeskLink(
@@ -93,14 +95,14 @@ class MenuAdmin(OwnPages):
         ),
         DeskLink("Importer des menus", "catering_menu_import", "catering.add_menu", "depuis un fichier CSV"),
     )
-    change_list_template = "admin/catering/menu_list.html"
-    list_display = ["day_shown", "restaurant", "dishes_shown"]
-    list_filter = ["restaurant"]
-    list_select_related = ["restaurant"]
-    search_fields = ["dishes__name"]
+    list_display = ("day_shown", "restaurant", "dishes_shown")
+    list_filter = ("restaurant",)
+    list_select_related = ("restaurant",)
+    search_fields = ("dishes__name",)
     date_hierarchy = "day"
-    ordering = ["-day", "restaurant__name"]
-    inlines = [DishInline]
+    ordering = ("-day", "restaurant__name")
+    inlines = (DishInline,)
+    change_list_template = "admin/catering/menu_list.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Menu]:
         return super().get_queryset(request).prefetch_related("dishes")
@@ -182,8 +184,8 @@ class MenuAdmin(OwnPages):
         today = timezone.localdate().isoformat()
         asked = {"restaurant": first.pk if first else "", "jour": today, "vue": "jour"}
         form = KitchenForm(asked | {name: request.GET[name] for name in asked if name in request.GET})
+        context: dict[str, Any] = {"form": form, "counts": None}
         if not form.is_valid():
-            context = {"form": form, "counts": None}
             return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
         chosen = form.cleaned_data
         day: date = chosen["jour"]
@@ -192,8 +194,7 @@ class MenuAdmin(OwnPages):
         counts = kitchen.expected(chosen["restaurant"], days, with_health=with_health)
         if request.GET.get("format") == "csv":
             return _kitchen_csv(counts, days[0], with_health)
-        context = {
-            "form": form,
+        context |= {
             "counts": counts,
             "sheets": [
                 (one, counts.of_day(one), [child for child in counts.watched if child.day == one])

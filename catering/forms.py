@@ -18,6 +18,7 @@ from portal.french.weekdays import (
 )
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import Activity, Establishment, SchoolClass, SchoolYear
+from portal.web.form_fields import field_of
 
 # How many first days the list « Date de début » offers.
 START_CHOICES = 40
@@ -74,7 +75,7 @@ class CanteenEnrolmentForm(forms.Form):
         super().__init__(*args, **kwargs)
         classes = SchoolClass.objects.filter(school_year=school_year).select_related("school")
         self.restaurants = list(activity.establishments.filter(active=True).prefetch_related("schools"))
-        self.fields["school"].queryset = Establishment.objects.filter(
+        field_of(self, "school", forms.ModelChoiceField).queryset = Establishment.objects.filter(
             kind=Establishment.Kind.SCHOOL, active=True
         )
         self._offer(
@@ -87,10 +88,11 @@ class CanteenEnrolmentForm(forms.Form):
             activity.establishments.filter(active=True),
             [(one.pk, str(one), [school.pk for school in one.schools.all()]) for one in self.restaurants],
         )
-        self.fields["diet"].queryset = Diet.objects.filter(active=True)
-        self.fields["starts_on"].choices = _starts(activity, school_year, today, current_start)
+        field_of(self, "diet", forms.ModelChoiceField).queryset = Diet.objects.filter(active=True)
+        days = _starts(activity, school_year, today, current_start)
+        field_of(self, "starts_on", forms.ChoiceField).choices = days
         open_mask = activity.weekdays & _any_open(self.restaurants)
-        self.fields["weekdays"].choices = [
+        field_of(self, "weekdays", WeekdayMaskFormField).choices = [
             (number, name.capitalize()) for number, name in enumerate(WEEKDAYS) if open_mask >> number & 1
         ]
         self.helper = FormHelper()
@@ -100,9 +102,9 @@ class CanteenEnrolmentForm(forms.Form):
             Fieldset("Jours de fréquentation", "weekdays"),
         )
 
-    def _offer(self, name: str, rows: QuerySet, options: list[tuple[int, str, list[int]]]) -> None:
+    def _offer(self, name: str, rows: QuerySet[Any], options: list[tuple[int, str, list[int]]]) -> None:
         """Options read once: key, label, schools they are for (none: all)."""
-        field = self.fields[name]
+        field = field_of(self, name, forms.ModelChoiceField)
         field.queryset = rows
         field.widget.schools = {str(key): schools for key, _, schools in options}
         field.choices = [NOTHING_CHOSEN, *((key, label) for key, label, _ in options)]

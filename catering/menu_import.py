@@ -16,6 +16,7 @@ from datetime import date
 from django.db import transaction
 
 from catering.models import (
+    LONGEST_DISH,
     Dish,
     Menu,
 )
@@ -207,8 +208,8 @@ def _read_dish(
         mistakes.append(f"« {row['service']} » n'est pas un service : {names}.")
     if not row["plat"]:
         mistakes.append("il manque le plat.")
-    elif len(row["plat"]) > Dish._meta.get_field("name").max_length:
-        mistakes.append("le nom du plat dépasse 160 caractères.")
+    elif len(row["plat"]) > LONGEST_DISH:
+        mistakes.append(f"le nom du plat dépasse {LONGEST_DISH} caractères.")
     allergens = []
     for name in filter(None, (piece.strip() for piece in row[OPTIONAL].replace("|", ",").split(","))):
         code = ALLERGENS.get(_plain(name))

@@ -6,6 +6,7 @@ from families.models import Allergen
 from portal.reservations.models import Establishment
 
 SERVICE = "catering"
+LONGEST_DISH = 160
 
 
 class Menu(models.Model):
@@ -47,7 +48,7 @@ class Dish(models.Model):
 
     menu = models.ForeignKey(Menu, on_delete=models.CASCADE, related_name="dishes", verbose_name="menu")
     course = models.CharField("service", max_length=8, choices=Course)
-    name = models.CharField("plat", max_length=160)
+    name = models.CharField("plat", max_length=LONGEST_DISH)
     allergens = models.JSONField("allergènes", default=list, blank=True)
     order = models.PositiveSmallIntegerField("ordre", default=0)
 

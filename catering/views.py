@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
@@ -23,9 +23,10 @@ from portal.reservations.models import Activity, Enrolment, SchoolYear
 from portal.reservations.pages import views as steps
 from portal.reservations.pages.planning import Planning
 from portal.web import interrupted
+from portal.web.signed_in import SignedInRequest
 
 
-def _planning_context(request: HttpRequest, plan: Planning) -> dict[str, Any]:
+def _planning_context(request: SignedInRequest, plan: Planning) -> dict[str, Any]:
     return {"months": plan.months(), "menus": _menus(plan)}
 
 
@@ -59,14 +60,14 @@ CANTEEN = steps.register(
 
 
 @require_GET
-def choose_child_to_enrol(request: HttpRequest) -> HttpResponse:
+def choose_child_to_enrol(request: SignedInRequest) -> HttpResponse:
     """« Nouvelle inscription »: which child?"""
     return steps.choose_child_to_enrol(request, CANTEEN)
 
 
 @interrupted.keeps_interrupted_form
 @require_http_methods(["GET", "POST"])
-def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
+def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     """A new enrolment; a child already enrolled is shown its own."""
     child = get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
     household = get_object_or_404(Household.objects.visible_to(request.user))
@@ -121,7 +122,7 @@ def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
 
 @interrupted.keeps_interrupted_form
 @require_http_methods(["GET", "POST"])
-def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """The same screen, filled in, to view or change."""
     enrolment = get_object_or_404(
         Enrolment.objects.visible_to(request.user).select_related(
@@ -226,18 +227,20 @@ def _enrolled(enrolment: Enrolment) -> str:
 
 
 @require_GET
-def choose_child_to_book(request: HttpRequest) -> HttpResponse:
+def choose_child_to_book(request: SignedInRequest) -> HttpResponse:
     """« Nouvelle réservation » and « Demande d'annulation »: which child?"""
     return steps.choose_child(request, CANTEEN)
 
 
 @require_GET
-def start(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+def start(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """Leads to the planning of the period that is open now, or says when one opens."""
     return steps.start(request, CANTEEN, enrolment_id)
 
 
 @interrupted.keeps_interrupted_form
-def planning(request: HttpRequest, enrolment_id: int, establishment_id: int, period_id: int) -> HttpResponse:
+def planning(
+    request: SignedInRequest, enrolment_id: int, establishment_id: int, period_id: int
+) -> HttpResponse:
     """The months of the open period."""
     return steps.planning(request, CANTEEN, enrolment_id, establishment_id, period_id)

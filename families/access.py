@@ -27,5 +27,5 @@ def open_access(guardian: Guardian, email: str) -> User:
         user.save()
         guardian.user = user
         guardian.save(update_fields=["user"])
-        emails.access_opened(guardian)
+        emails.access_opened(guardian, user)
     return user

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from families.forms import CHILDREN_PREFIX, MOST_CHILDREN, NewChildForm, NewChildren, SignupForm
 from families.models import User
+from portal.web.signed_in import SignedInRequest
 
 SECRET_FIELDS = ("password1", "password2", "csrfmiddlewaretoken")
 
@@ -40,7 +41,7 @@ class CreateAccountView(allauth_views.SignupView):
 
     def with_one_more_child(self, request: HttpRequest) -> HttpResponse:
         """The form as typed so far, unjudged, with one more row (what the page does without a script)."""
-        typed = {key: value for key, value in request.POST.items() if key not in SECRET_FIELDS}
+        typed = {key: str(value) for key, value in request.POST.items() if key not in SECRET_FIELDS}
         total = typed.get(f"{CHILDREN_PREFIX}-TOTAL_FORMS", "")
         shown = min(int(total), MOST_CHILDREN) if total.isdecimal() and len(total) < 4 else 1
         rows = [
@@ -60,7 +61,7 @@ class CreateAccountView(allauth_views.SignupView):
 create_account = CreateAccountView.as_view()
 
 
-def log_out_everywhere(request: HttpRequest) -> HttpResponse:
+def log_out_everywhere(request: SignedInRequest) -> HttpResponse:
     """« Se déconnecter partout »: ends every session of this account, this one too."""
     if request.method != "POST":
         return render(request, "account/log_out_everywhere.html")

@@ -1,10 +1,12 @@
 """The town hall's desk for people: households, children, requests, logins."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeAlias, TypedDict, TypeVar
 
 from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
+from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission
 from django.db import models
@@ -16,8 +18,10 @@ from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django_stubs_ext import WithAnnotations
 
 from families import access, approval
+from families.desk_cells import HouseholdLink, household_link
 from families.models import (
     AuthorisedPerson,
     ChangeRequest,
@@ -44,8 +48,8 @@ from portal.desk.decisions import (
 )
 from portal.desk.lists import (
     NumberSearch,
+    StateBadge,
     WaitingFirst,
-    badge,
     counted,
 )
 from portal.desk.pages import (
@@ -53,7 +57,14 @@ from portal.desk.pages import (
     WithHistory,
     log_all,
 )
-from portal.desk.site import Queue
+from portal.desk.site import (
+    DeskAdmin,
+    M,
+    Queue,
+)
+from portal.web.signed_in import SignedInRequest, user_of
+
+Asked = TypeVar("Asked", Household, ChangeRequest)
 
 HOUSEHOLD_REFUSALS = (
     "Votre foyer est déjà connu : utilisez le compte existant, ou demandez-nous un accès.",
@@ -65,31 +76,32 @@ CHANGE_REFUSALS = (
     "Le justificatif a plus de trois mois.",
     "Le justificatif ne correspond pas aux informations indiquées.",
 )
-ANSWER_BUTTONS = (
-    Decision("accept_selected", "Accepter", main=True),
-    Decision("refuse_selected", "Refuser…"),
-)
 
 
-class Answers(AcceptOrRefuse):
+class Answers(AcceptOrRefuse[Asked]):
     """Decides rows one by one with the verbs of `approval`, and says honestly what was done."""
 
     one, many = "demande", "demandes"
 
-    def accept_row(self, row: Any, request: HttpRequest) -> Any:
+    def accept_row(self, row: Asked, request: SignedInRequest) -> Asked:
         raise NotImplementedError
 
-    def refuse_row(self, row: Any, reason: str, request: HttpRequest) -> Any:
+    def refuse_row(self, row: Asked, reason: str, request: SignedInRequest) -> Asked:
         raise NotImplementedError
 
-    def accept_rows(self, request: HttpRequest, queryset: QuerySet) -> None:
+    def accept_rows(self, request: SignedInRequest, queryset: QuerySet[Asked]) -> None:
         self._answer(request, queryset, "acceptée", lambda row: self.accept_row(row, request))
 
-    def refuse_rows(self, request: HttpRequest, queryset: QuerySet, reason: str) -> None:
+    def refuse_rows(self, request: SignedInRequest, queryset: QuerySet[Asked], reason: str) -> None:
         self._answer(request, queryset, "refusée", lambda row: self.refuse_row(row, reason, request), reason)
 
     def _answer(
-        self, request: HttpRequest, queryset: QuerySet, done_as: str, answer: Any, reason: str = ""
+        self,
+        request: SignedInRequest,
+        queryset: QuerySet[Asked],
+        done_as: str,
+        answer: Callable[[Asked], Asked],
+        reason: str = "",
     ) -> None:
         done, left = [], 0
         for row in queryset:
@@ -107,7 +119,7 @@ class Answers(AcceptOrRefuse):
 # Households -----------------------------------------------------------------------------------------
 
 
-class GuardianForm(forms.ModelForm):
+class GuardianForm(forms.ModelForm[Guardian]):
     """A guardian, with a login to open at once when an address is given."""
 
     invite = forms.EmailField(
@@ -118,10 +130,10 @@ class GuardianForm(forms.ModelForm):
 
     class Meta:
         model = Guardian
-        fields = ["first_name", "last_name", "phone", "phone_work", "is_payer"]
+        fields = ("first_name", "last_name", "phone", "phone_work", "is_payer")
 
     def clean_invite(self) -> str:
-        email = self.cleaned_data["invite"]
+        email: str = self.cleaned_data["invite"]
         if email and self.instance.user_id:
             raise forms.ValidationError(f"{self.instance} a déjà un accès au portail.")
         if email and User.objects.filter(email__iexact=email).exists():
@@ -129,42 +141,55 @@ class GuardianForm(forms.ModelForm):
         return email
 
 
-class GuardianInline(admin.StackedInline):
+class GuardianInline(admin.StackedInline[Guardian, Household]):
     model = Guardian
     form = GuardianForm
     extra = 0
-    fields = ["first_name", "last_name", "phone", "phone_work", "is_payer", "login", "invite"]
-    readonly_fields = ["login"]
+    fields = ("first_name", "last_name", "phone", "phone_work", "is_payer", "login", "invite")
+    readonly_fields = ("login",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Guardian]:
         return super().get_queryset(request).select_related("user")
 
     @admin.display(description="accès au portail")
-    def login(self, guardian: Guardian) -> str:
-        return f"{guardian.user.username}, {guardian.user.email}" if guardian.user_id else "aucun"
+    def login(self, obj: Guardian) -> str:
+        return f"{obj.user.username}, {obj.user.email}" if obj.user else "aucun"
 
 
-class CustodyInline(TolerantChoices, admin.TabularInline):
+class CustodyInline(TolerantChoices[Custody], admin.TabularInline[Custody, Household]):
     model = Custody
     extra = 0
-    autocomplete_fields = ["child"]
     verbose_name, verbose_name_plural = "enfant", "enfants"
+    autocomplete_fields = ("child",)
 
 
-class QuotientInline(admin.TabularInline):
+class QuotientInline(admin.TabularInline[FamilyQuotient, Household]):
     model = FamilyQuotient
     extra = 0
 
 
-class ChangeRequestInline(ShownOnlyInline):
+class ChangeRequestInline(ShownOnlyInline[ChangeRequest, Household]):
     model = ChangeRequest
-    fields = readonly_fields = ["kind", "state", "requested_at", "decided_at", "decided_by", "refusal_reason"]
-    show_change_link = True
     verbose_name_plural = "demandes de modification"
+    fields = readonly_fields = ("kind", "state", "requested_at", "decided_at", "decided_by", "refusal_reason")
+    show_change_link = True
+
+
+class ChildrenHere(TypedDict):
+    children_here: int
+
+
+HouseholdInList: TypeAlias = "WithAnnotations[Household, ChildrenHere]"
 
 
 @admin.register(Household)
-class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
+class HouseholdAdmin(
+    StateBadge,
+    Answers[Household],
+    DecisionButtons[Household],
+    NumberSearch[Household],
+    WithHistory[Household],
+):
     """Households; new ones wait for « Accepter » or « Refuser »."""
 
     desk_order = 1
@@ -176,7 +201,7 @@ class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
             order=10,
         ),
     )
-    list_display = [
+    list_display = (
         "number",
         "guardian_names",
         "child_count",
@@ -185,14 +210,31 @@ class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
         "resident",
         "state_badge",
         "created_at",
-    ]
-    list_filter = ["state", "resident", "city"]
-    number_fields = ("pk",)
-    search_fields = ["guardians__last_name", "guardians__first_name", "children__last_name", "street"]
+    )
+    list_filter = ("state", "resident", "city")
+    search_fields = ("guardians__last_name", "guardians__first_name", "children__last_name", "street")
     search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue"
-    ordering = ["-pk"]
-    inlines = [GuardianInline, CustodyInline, QuotientInline, ChangeRequestInline]
-    readonly_fields = [
+    number_fields = ("pk",)
+    ordering = ("-pk",)
+    actions = (*AcceptOrRefuse.actions, "join_known_children")
+    decisions = (
+        *AcceptOrRefuse.decisions,
+        Decision("join_known_children", "Rattacher aux enfants déjà connus"),
+    )
+    refusals = HOUSEHOLD_REFUSALS
+    refuse_title = "Refuser des comptes famille"
+    inlines: ClassVar[tuple[type[InlineModelAdmin[Any, Household]], ...]] = (
+        GuardianInline,
+        CustodyInline,
+        QuotientInline,
+        ChangeRequestInline,
+    )
+    fieldsets = (
+        (None, {"fields": ("number", "state_badge", "twins")}),
+        ("Adresse", {"fields": ("street", "street_more", "postcode", "city", "resident")}),
+        ("Suivi", {"fields": ("notes", "created_at", "decided_at", "decided_by", "refusal_reason")}),
+    )
+    readonly_fields = (
         "number",
         "state_badge",
         "twins",
@@ -200,25 +242,18 @@ class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
         "decided_at",
         "decided_by",
         "refusal_reason",
-    ]
-    fieldsets = [
-        (None, {"fields": ["number", "state_badge", "twins"]}),
-        ("Adresse", {"fields": ["street", "street_more", "postcode", "city", "resident"]}),
-        ("Suivi", {"fields": ["notes", "created_at", "decided_at", "decided_by", "refusal_reason"]}),
-    ]
-    actions = ["accept_selected", "refuse_selected", "join_known_children"]
-    decisions = (*ANSWER_BUTTONS, Decision("join_known_children", "Rattacher aux enfants déjà connus"))
-    refusals = HOUSEHOLD_REFUSALS
-    refuse_title = "Refuser des comptes famille"
+    )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Household]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HouseholdInList]:
         guardians = Prefetch("guardians", Guardian.objects.order_by("pk"))
         counted_children = Count("custodies", distinct=True)
         return (
             super().get_queryset(request).annotate(children_here=counted_children).prefetch_related(guardians)
         )
 
-    def get_inlines(self, request: HttpRequest, obj: Household | None) -> list[type]:
+    def get_inlines(
+        self, request: HttpRequest, obj: Household | None
+    ) -> list[type[InlineModelAdmin[Any, Household]]]:
         # What was asked for and booked is of a household that exists.
         return [inline for inline in self.inlines if obj or not issubclass(inline, ShownOnlyInline)]
 
@@ -228,7 +263,8 @@ class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
     def save_model(self, request: HttpRequest, obj: Household, form: Any, change: bool) -> None:
         if not change:
             # Whoever creates a household at the desk has checked it.
-            obj.state, obj.decided_by, obj.decided_at = Household.State.ACCEPTED, request.user, timezone.now()
+            obj.state, obj.decided_by = Household.State.ACCEPTED, user_of(request)
+            obj.decided_at = timezone.now()
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
@@ -250,14 +286,14 @@ class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
     def waits(self, obj: Household) -> bool:
         return obj.state == Household.State.REQUESTED
 
-    def accept_row(self, row: Household, request: HttpRequest) -> Household:
+    def accept_row(self, row: Household, request: SignedInRequest) -> Household:
         return approval.accept_household(row, by=request.user, at=timezone.now())
 
-    def refuse_row(self, row: Household, reason: str, request: HttpRequest) -> Household:
+    def refuse_row(self, row: Household, reason: str, request: SignedInRequest) -> Household:
         return approval.refuse_household(row, reason=reason, by=request.user, at=timezone.now())
 
     @admin.action(description="Rattacher aux enfants déjà connus", permissions=["decide"])
-    def join_known_children(self, request: HttpRequest, queryset: QuerySet[Household]) -> None:
+    def join_known_children(self, request: SignedInRequest, queryset: QuerySet[Household]) -> None:
         joined, kept = 0, 0
         for household in queryset:
             found = approval.join_known_children(household)
@@ -280,12 +316,8 @@ class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
         return ", ".join(str(guardian) for guardian in obj.guardians.all()) or "–"
 
     @admin.display(description="enfants", ordering="children_here")
-    def child_count(self, obj: Any) -> int:
+    def child_count(self, obj: HouseholdInList) -> int:
         return obj.children_here
-
-    @admin.display(description="état", ordering="state")
-    def state_badge(self, obj: Household) -> SafeString:
-        return badge(obj.state, obj.get_state_display())
 
     @admin.display(description="enfants déjà connus")
     def twins(self, obj: Household) -> SafeString | str:
@@ -302,42 +334,42 @@ class HouseholdAdmin(Answers, DecisionButtons, NumberSearch, WithHistory):
 # Children -------------------------------------------------------------------------------------------
 
 
-class HomesInline(TolerantChoices, admin.TabularInline):
+class HomesInline(TolerantChoices[Custody], admin.TabularInline[Custody, Child]):
     model = Custody
     extra = 0
-    autocomplete_fields = ["household"]
     verbose_name, verbose_name_plural = "foyer", "foyers"
+    autocomplete_fields = ("household",)
 
 
-class HealthInline(admin.StackedInline):
+class HealthInline(admin.StackedInline[ChildHealth, Child]):
     """Shown only to who has the right to see health notes: Django's own permission check."""
 
     model = ChildHealth
     extra = 0
 
 
-class AuthorisedPersonInline(admin.TabularInline):
+class AuthorisedPersonInline(admin.TabularInline[AuthorisedPerson, Child]):
     model = AuthorisedPerson
     extra = 0
 
 
 @admin.register(Child)
-class ChildAdmin(NumberSearch, WithHistory):
+class ChildAdmin(NumberSearch[Child], WithHistory[Child]):
     desk_order = 2
-    number_fields = ("custodies__household_id",)
-    list_display = ["last_name", "first_name", "birth_date", "homes"]
-    list_display_links = ["last_name", "first_name"]
-    search_fields = ["last_name", "first_name"]
+    list_display = ("last_name", "first_name", "birth_date", "homes")
+    list_display_links = ("last_name", "first_name")
+    search_fields = ("last_name", "first_name")
     search_help_text = "Nom de l'enfant ou numéro de foyer"
-    fields = [
+    number_fields = ("custodies__household_id",)
+    inlines = (HomesInline, AuthorisedPersonInline, HealthInline)
+    fields = (
         "first_name",
         "last_name",
         "birth_date",
         "photo_allowed",
         "leaves_alone",
         "emergency_care_allowed",
-    ]
-    inlines = [HomesInline, AuthorisedPersonInline, HealthInline]
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Child]:
         return super().get_queryset(request).prefetch_related("custodies")
@@ -347,9 +379,8 @@ class ChildAdmin(NumberSearch, WithHistory):
 
     @admin.display(description="foyers")
     def homes(self, obj: Child) -> SafeString:
-        numbers = [custody.household_id for custody in obj.custodies.all()]
-        links = ((reverse("admin:families_household_change", args=[pk]), f"{pk:06d}") for pk in numbers)
-        return format_html_join(", ", '<a href="{}">{}</a>', links)
+        links = ((household_link(custody.household_id),) for custody in obj.custodies.all())
+        return format_html_join(", ", "{}", links)
 
 
 # Requests -------------------------------------------------------------------------------------------
@@ -360,7 +391,14 @@ class WaitingChanges(WaitingFirst):
 
 
 @admin.register(ChangeRequest)
-class ChangeRequestAdmin(Answers, NumberSearch, Decidable, WithHistory):
+class ChangeRequestAdmin(
+    HouseholdLink,
+    StateBadge,
+    Answers[ChangeRequest],
+    NumberSearch[ChangeRequest],
+    Decidable[ChangeRequest],
+    WithHistory[ChangeRequest],
+):
     """Addresses and quotients that families ask to change, each with its proof."""
 
     desk_order = 3
@@ -371,14 +409,16 @@ class ChangeRequestAdmin(Answers, NumberSearch, Decidable, WithHistory):
             order=20,
         ),
     )
-    list_display = ["kind", "household_link", "asked", "requested_at", "proof_link", "state_badge"]
-    list_display_links = ["kind"]
-    list_filter = [WaitingChanges, "kind"]
-    list_select_related = ["household", "proof"]
-    search_fields = ["household__guardians__last_name"]
+    list_display = ("kind", "household_link", "asked", "requested_at", "proof_link", "state_badge")
+    list_display_links = ("kind",)
+    list_filter = (WaitingChanges, "kind")
+    list_select_related = ("household", "proof")
+    search_fields = ("household__guardians__last_name",)
     search_help_text = "Nom d'un responsable ou numéro de foyer"
-    ordering = ["requested_at", "pk"]
-    fields = [
+    ordering = ("requested_at", "pk")
+    refusals = CHANGE_REFUSALS
+    refuse_title = "Refuser des demandes de modification"
+    fields = readonly_fields = (
         "kind",
         "household_link",
         "state_badge",
@@ -390,30 +430,20 @@ class ChangeRequestAdmin(Answers, NumberSearch, Decidable, WithHistory):
         "decided_by",
         "decided_at",
         "refusal_reason",
-    ]
-    readonly_fields = fields
-    actions = ["accept_selected", "refuse_selected"]
-    decisions = ANSWER_BUTTONS
-    refusals = CHANGE_REFUSALS
-    refuse_title = "Refuser des demandes de modification"
+    )
 
     def waits(self, obj: ChangeRequest) -> bool:
         return obj.state == ChangeRequest.State.REQUESTED
 
-    def accept_row(self, row: ChangeRequest, request: HttpRequest) -> ChangeRequest:
+    def accept_row(self, row: ChangeRequest, request: SignedInRequest) -> ChangeRequest:
         return approval.accept_change(row, by=request.user, at=timezone.now())
 
-    def refuse_row(self, row: ChangeRequest, reason: str, request: HttpRequest) -> ChangeRequest:
+    def refuse_row(self, row: ChangeRequest, reason: str, request: SignedInRequest) -> ChangeRequest:
         return approval.refuse_change(row, reason=reason, by=request.user, at=timezone.now())
-
-    @admin.display(description="foyer", ordering="household_id")
-    def household_link(self, obj: ChangeRequest) -> SafeString:
-        url = reverse("admin:families_household_change", args=[obj.household_id])
-        return format_html('<a href="{}">{}</a>', url, obj.household.number)
 
     @admin.display(description="demandé")
     def asked(self, obj: ChangeRequest) -> str:
-        if obj.kind == ChangeRequest.Kind.QUOTIENT:
+        if obj.kind == ChangeRequest.Kind.QUOTIENT and obj.quotient is not None:
             return f"{number_format(obj.quotient)} à partir du {obj.valid_from:%d/%m/%Y}"
         return _address(obj) + self._residence(obj)
 
@@ -436,32 +466,28 @@ class ChangeRequestAdmin(Answers, NumberSearch, Decidable, WithHistory):
             '<a href="{}">{}</a>', reverse("families:document", args=[obj.proof_id]), obj.proof
         )
 
-    @admin.display(description="état", ordering="state")
-    def state_badge(self, obj: ChangeRequest) -> SafeString:
-        return badge(obj.state, obj.get_state_display())
-
 
 def _address(row: Household | ChangeRequest) -> str:
     return " ".join(part for part in (row.street, row.street_more, row.postcode, row.city) if part)
 
 
 @admin.register(Document)
-class DocumentAdmin(NumberSearch):
+class DocumentAdmin(NumberSearch[Document]):
     """Proofs, only to look at; the file itself comes from the view that checks who asks."""
 
     desk_order = 4
-    list_display = ["name", "household", "uploaded_at", "open_link"]
-    list_select_related = ["household"]
-    search_fields = ["household__guardians__last_name"]
+    list_display = ("name", "household", "uploaded_at", "open_link")
+    list_select_related = ("household",)
+    search_fields = ("household__guardians__last_name",)
     search_help_text = "Nom d'un responsable ou numéro de foyer"
-    fields = readonly_fields = [
+    fields = readonly_fields = (
         "name",
         "household",
         "content_type",
         "uploaded_by",
         "uploaded_at",
         "open_link",
-    ]
+    )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -473,7 +499,7 @@ class DocumentAdmin(NumberSearch):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
-        return super().get_queryset(request).open_to_staff(request.user)
+        return Document.objects.open_to_staff(request.user)
 
     @admin.display(description="fichier")
     def open_link(self, obj: Document) -> SafeString:
@@ -486,7 +512,7 @@ class DocumentAdmin(NumberSearch):
 admin.site.unregister(Group)
 
 
-class Rights(SeveralRows):
+class Rights(SeveralRows[Permission]):
     """Rights in French: Django keeps their names in the database, in English."""
 
     VERBS = {"add": "ajouter", "change": "modifier", "delete": "supprimer", "view": "consulter"}
@@ -496,9 +522,9 @@ class Rights(SeveralRows):
         return f"{obj.content_type} : {self.VERBS.get(verb, obj.name)}"
 
 
-class GivesRights(TolerantChoices):
+class GivesRights(TolerantChoices[M], DeskAdmin[M]):
     def formfield_for_manytomany(
-        self, db_field: models.ManyToManyField, request: HttpRequest, **given: Any
+        self, db_field: models.ManyToManyField[Any, Any], request: HttpRequest, **given: Any
     ) -> Any:
         if db_field.related_model is Permission:
             # Old versions are read with their rows: no right of their own is ever asked for.
@@ -512,7 +538,7 @@ class GivesRights(TolerantChoices):
         ties = [
             model._meta for model in apps.get_models(include_auto_created=True) if model._meta.auto_created
         ]
-        first_words = tuple(capfirst(tie.verbose_name) for tie in ties)
+        first_words = tuple(capfirst(str(tie.verbose_name)) for tie in ties)
 
         def kept(rows: list[Any]) -> list[Any]:
             found = [kept(row) if isinstance(row, list) else row for row in rows]
@@ -523,38 +549,38 @@ class GivesRights(TolerantChoices):
 
 
 @admin.register(Group)
-class RightsAdmin(GivesRights, GroupAdmin):
+class RightsAdmin(GivesRights[Group], GroupAdmin):  # type: ignore[misc]  # GroupAdmin also does without a request
     """Groups and their rights."""
 
 
 @admin.register(User)
-class LoginAdmin(GivesRights, UserAdmin):
+class LoginAdmin(GivesRights[User], UserAdmin[User]):
     """Logins of families and of staff; whoever may change these gives rights."""
 
     desk_order = 9
-    list_display = ["username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login"]
-    list_filter = ["is_staff", "is_active", "groups"]
+    list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
+    list_filter = ("is_staff", "is_active", "groups")
 
 
 @admin.register(Diet)
-class DietAdmin(admin.ModelAdmin):
+class DietAdmin(DeskAdmin[Diet]):
     desk_order = 60
-    list_display = ["name", "needs_pai", "active", "order"]
-    search_fields = ["name"]
+    list_display = ("name", "needs_pai", "active", "order")
+    search_fields = ("name",)
 
 
 @admin.register(DietChoice)
-class DietChoiceAdmin(admin.ModelAdmin):
+class DietChoiceAdmin(DeskAdmin[DietChoice]):
     """The diet of each child that eats at the canteen: asked for with its enrolment, corrected here."""
 
     desk_order = 50
-    list_display = ["child", "diet"]
-    list_filter = ["diet", "diet__needs_pai"]
-    list_select_related = ["child", "diet"]
-    search_fields = ["child__last_name", "child__first_name"]
-    fields = ["child", "diet"]
-    readonly_fields = ["child"]
-    ordering = ["child__last_name", "child__first_name", "pk"]
+    list_display = ("child", "diet")
+    list_filter = ("diet", "diet__needs_pai")
+    list_select_related = ("child", "diet")
+    search_fields = ("child__last_name", "child__first_name")
+    ordering = ("child__last_name", "child__first_name", "pk")
+    fields = ("child", "diet")
+    readonly_fields = ("child",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -6,6 +6,7 @@ Each verb is repeatable: answering what is already answered raises AlreadyAnswer
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.db import transaction
 
@@ -13,6 +14,8 @@ from families import emails
 from families.models import ChangeRequest, Child, Custody, FamilyQuotient, Household, User
 from portal import town
 from portal.french.spelling import unaccented
+
+Asked = TypeVar("Asked", Household, ChangeRequest)
 
 
 class AlreadyAnswered(Exception):
@@ -133,8 +136,7 @@ def _is_used(child: Child) -> bool:
 
 
 def _identity(child: Child) -> tuple[str, str, str]:
-    names = (child.first_name, child.last_name)
-    return (*(_plain(name) for name in names), child.birth_date.isoformat())
+    return _plain(child.first_name), _plain(child.last_name), child.birth_date.isoformat()
 
 
 def _plain(name: str) -> str:
@@ -142,7 +144,7 @@ def _plain(name: str) -> str:
     return " ".join(re.split(r"\W+", unaccented(name.casefold().replace("œ", "oe")))).strip()
 
 
-def _waiting(model: type, pk: int):
+def _waiting(model: type[Asked], pk: int) -> Asked:
     row = model.objects.select_for_update().get(pk=pk)
     if row.state != model.State.REQUESTED:
         raise AlreadyAnswered(f"« {row} » a déjà reçu une réponse : {row.get_state_display().lower()}.")
@@ -171,11 +173,13 @@ def _take_over_address(change: ChangeRequest) -> None:
 
 def _take_over_quotient(change: ChangeRequest) -> None:
     """The quotient in force until then ends on the eve; one that starts the same day is corrected."""
-    start = change.valid_from
+    start, value = change.valid_from, change.quotient
+    if start is None or value is None:
+        raise ValueError("the database keeps no request for a quotient without its value and its start")
     before = change.household.quotients.filter(valid_from__lt=start).order_by("-valid_from").first()
     if before and (before.valid_to is None or before.valid_to >= start):
         before.valid_to = start - timedelta(days=1)
         before.save()
     FamilyQuotient.objects.update_or_create(
-        household=change.household, valid_from=start, defaults={"value": change.quotient, "valid_to": None}
+        household=change.household, valid_from=start, defaults={"value": value, "valid_to": None}
     )

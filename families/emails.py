@@ -1,6 +1,6 @@
 """Letters to households about their account and their requests."""
 
-from families.models import ChangeRequest, Guardian, Household
+from families.models import ChangeRequest, Guardian, Household, User
 from portal.letters import mailing
 
 
@@ -30,6 +30,5 @@ def change_refused(change: ChangeRequest) -> None:
     mailing.post("families/change_refused", addresses(change.household), {"name": "", "change": change})
 
 
-def access_opened(guardian: Guardian) -> None:
-    user = guardian.user
+def access_opened(guardian: Guardian, user: User) -> None:
     mailing.post("families/access_opened", [user.email], {"name": guardian.first_name, "user": user})

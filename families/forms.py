@@ -26,6 +26,7 @@ from families.models import (
 from portal.files import uploads
 from portal.french.day_fields import NearDateField
 from portal.french.numbers import TypedDecimalField
+from portal.web.form_fields import field_of
 
 MOST_CHILDREN = 12
 OLDEST_CHILD_YEARS = 20
@@ -36,7 +37,7 @@ phone_validator = RegexValidator(
 postcode_validator = RegexValidator(r"^\d{5}$", "Un code postal s'écrit avec cinq chiffres.")
 
 
-class WithoutPlaceholders:
+class WithoutPlaceholders(forms.Form):
     """A placeholder that repeats the label vanishes while typing, and is read twice aloud."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,7 +54,7 @@ class LoginForm(WithoutPlaceholders, allauth_forms.LoginForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        login, password = self.fields["login"], self.fields["password"]
+        login, password = field_of(self, "login", forms.CharField), self.fields["password"]
         login.label = "Identifiant"
         login.help_text = "Votre identifiant ou votre adresse e-mail."
         login.max_length = 254
@@ -70,11 +71,13 @@ class RecoveryForm(WithoutPlaceholders, allauth_forms.ResetPasswordForm):
         self.fields["email"].label = "Adresse e-mail"
 
     def clean_email(self) -> str:
-        return self.cleaned_data["email"].lower()
+        email: str = self.cleaned_data["email"]
+        return email.lower()
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
-        recovery.send_recovery.enqueue(self.cleaned_data["email"])
-        return self.cleaned_data["email"]
+        email: str = self.cleaned_data["email"]
+        recovery.send_recovery.enqueue(email)
+        return email
 
 
 class NewPasswordForm(WithoutPlaceholders, allauth_forms.ResetPasswordKeyForm):
@@ -141,7 +144,7 @@ class NewChildForm(forms.Form):
         return _check_birth_date(self.cleaned_data["birth_date"], timezone.localdate())
 
 
-class RowsOfChildren(forms.BaseFormSet):
+class RowsOfChildren(forms.BaseFormSet[NewChildForm]):
     """Rows of a creation form, with sentences for people rather than for programmers."""
 
     default_error_messages = forms.BaseFormSet.default_error_messages | {
@@ -241,7 +244,7 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
 # Household ------------------------------------------------------------------------------------------
 
 
-class PhonesForm(forms.ModelForm):
+class PhonesForm(forms.ModelForm[Guardian]):
     """A guardian's own phones: changed at once."""
 
     class Meta:
@@ -256,7 +259,7 @@ class PhonesForm(forms.ModelForm):
             self.fields[name].widget.attrs["autocomplete"] = "tel"
 
 
-class AddressForm(forms.ModelForm):
+class AddressForm(forms.ModelForm[Household]):
     """An address that takes effect at once, where the town allows it."""
 
     postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
@@ -266,7 +269,7 @@ class AddressForm(forms.ModelForm):
         fields = ["street", "street_more", "postcode", "city"]
 
 
-class ProofForm(forms.ModelForm):
+class ProofForm(forms.ModelForm[ChangeRequest]):
     """What every request to the town hall carries: a proof whose content was checked."""
 
     file = forms.FileField(label="Justificatif", help_text="PDF, JPEG, PNG ou HEIC, 10 Mo au plus.")
@@ -317,7 +320,7 @@ class QuotientRequestForm(ProofForm):
 # Children -------------------------------------------------------------------------------------------
 
 
-class HealthForm(forms.ModelForm):
+class HealthForm(forms.ModelForm[ChildHealth]):
     """What those who look after a child must know."""
 
     class Meta:
@@ -329,11 +332,11 @@ class HealthForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.fields["doctor_phone"].validators.append(phone_validator)
         for name in ("allergies", "treatment"):
-            self.fields[name].max_length = 2000
+            field_of(self, name, forms.CharField).max_length = 2000
             self.fields[name].widget.attrs["maxlength"] = 2000
 
 
-class AuthorisationsForm(forms.ModelForm):
+class AuthorisationsForm(forms.ModelForm[Child]):
     """What a guardian allows."""
 
     class Meta:
@@ -341,7 +344,7 @@ class AuthorisationsForm(forms.ModelForm):
         fields = ["photo_allowed", "leaves_alone", "emergency_care_allowed"]
 
 
-class AuthorisedPersonForm(forms.ModelForm):
+class AuthorisedPersonForm(forms.ModelForm[AuthorisedPerson]):
     """Somebody who may collect the child."""
 
     class Meta:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
@@ -31,6 +31,7 @@ from families.models import (
     Document,
     Guardian,
     Household,
+    User,
 )
 from portal import town
 from portal.files import uploads
@@ -38,12 +39,13 @@ from portal.web.interrupted import (
     keeps_interrupted_form,
     posted,
 )
+from portal.web.signed_in import SignedInRequest
 
 WAITING = "Votre demande est envoyée à la mairie. Vous recevrez un message dès qu'elle sera traitée."
 ALREADY_WAITING = "Une demande de ce type est déjà en attente de traitement. La mairie va y répondre."
 
 
-def _own_household(request: HttpRequest) -> Household:
+def _own_household(request: SignedInRequest) -> Household:
     return get_object_or_404(Household.objects.visible_to(request.user))
 
 
@@ -60,7 +62,7 @@ def household_context(household: Household, today: date) -> dict[str, Any]:
 
 
 @require_GET
-def household(request: HttpRequest) -> HttpResponse:
+def household(request: SignedInRequest) -> HttpResponse:
     """« Mes Informations »: everything the town hall knows of the household."""
     own = _own_household(request)
     context = household_context(own, timezone.localdate()) | {
@@ -72,7 +74,7 @@ def household(request: HttpRequest) -> HttpResponse:
 
 
 @keeps_interrupted_form
-def phones(request: HttpRequest) -> HttpResponse:
+def phones(request: SignedInRequest) -> HttpResponse:
     """The phones of the guardian who is logged in."""
     guardian = get_object_or_404(Guardian.objects.select_related("household"), user=request.user)
     form = PhonesForm(posted(request), instance=guardian)
@@ -84,7 +86,7 @@ def phones(request: HttpRequest) -> HttpResponse:
 
 
 @keeps_interrupted_form
-def address(request: HttpRequest) -> HttpResponse:
+def address(request: SignedInRequest) -> HttpResponse:
     """The address: changed at once, or by request with a proof, as the town has set."""
     own = _own_household(request)
     if not town.current().address_changes_at_once:
@@ -100,7 +102,7 @@ def address(request: HttpRequest) -> HttpResponse:
 
 
 @keeps_interrupted_form
-def quotient(request: HttpRequest) -> HttpResponse:
+def quotient(request: SignedInRequest) -> HttpResponse:
     """A new quotient familial, always by request with its proof."""
     own = _own_household(request)
     return _change_request(
@@ -109,7 +111,7 @@ def quotient(request: HttpRequest) -> HttpResponse:
 
 
 def _change_request(
-    request: HttpRequest, own: Household, kind: str, form_class: type[ProofForm], template: str
+    request: SignedInRequest, own: Household, kind: str, form_class: type[ProofForm], template: str
 ) -> HttpResponse:
     waiting = own.change_requests.filter(kind=kind, state=ChangeRequest.State.REQUESTED).first()
     asked = ChangeRequest(household=own, kind=kind, requested_by=request.user)
@@ -126,7 +128,7 @@ def _change_request(
     return render(request, template, {"form": form, "at_once": False, "waiting": waiting})
 
 
-def _send_request(form: ProofForm, own: Household, user: Any) -> bool:
+def _send_request(form: ProofForm, own: Household, user: User) -> bool:
     """Keeps the proof and the request together; False when the other guardian was quicker."""
     file = form.cleaned_data["file"]
     with transaction.atomic():
@@ -142,7 +144,7 @@ def _send_request(form: ProofForm, own: Household, user: Any) -> bool:
 
 
 @require_GET
-def document(request: HttpRequest, document_id: int) -> FileResponse:
+def document(request: SignedInRequest, document_id: int) -> FileResponse:
     """A private file: for its household, and for staff who have the right it asks for."""
     visible = Document.objects.visible_to(request.user) | Document.objects.open_to_staff(request.user)
     found = get_object_or_404(visible.distinct(), pk=document_id)
@@ -152,12 +154,12 @@ def document(request: HttpRequest, document_id: int) -> FileResponse:
 # Children -------------------------------------------------------------------------------------------
 
 
-def _own_child(request: HttpRequest, child_id: int) -> Child:
+def _own_child(request: SignedInRequest, child_id: int) -> Child:
     return get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
 
 
 @require_GET
-def child(request: HttpRequest, child_id: int) -> HttpResponse:
+def child(request: SignedInRequest, child_id: int) -> HttpResponse:
     """A child's file."""
     own = _own_child(request, child_id)
     context = {
@@ -177,7 +179,7 @@ def child(request: HttpRequest, child_id: int) -> HttpResponse:
 
 @sensitive_post_parameters()
 @keeps_interrupted_form
-def health(request: HttpRequest, child_id: int) -> HttpResponse:
+def health(request: SignedInRequest, child_id: int) -> HttpResponse:
     """Health notes: for the child's guardians only on this side of the portal."""
     own = _own_child(request, child_id)
     notes = ChildHealth.objects.filter(child=own).first() or ChildHealth(child=own)
@@ -190,7 +192,7 @@ def health(request: HttpRequest, child_id: int) -> HttpResponse:
 
 
 @keeps_interrupted_form
-def authorisations(request: HttpRequest, child_id: int) -> HttpResponse:
+def authorisations(request: SignedInRequest, child_id: int) -> HttpResponse:
     own = _own_child(request, child_id)
     form = AuthorisationsForm(posted(request), instance=own)
     if request.method == "POST" and form.is_valid():
@@ -201,7 +203,7 @@ def authorisations(request: HttpRequest, child_id: int) -> HttpResponse:
 
 
 @keeps_interrupted_form
-def add_person(request: HttpRequest, child_id: int) -> HttpResponse:
+def add_person(request: SignedInRequest, child_id: int) -> HttpResponse:
     own = _own_child(request, child_id)
     form = AuthorisedPersonForm(posted(request))
     if request.method == "POST" and form.is_valid():
@@ -219,7 +221,7 @@ def _authorise(child: Child, person: dict[str, Any]) -> AuthorisedPerson:
 
 
 @keeps_interrupted_form
-def change_person(request: HttpRequest, child_id: int, person_id: int) -> HttpResponse:
+def change_person(request: SignedInRequest, child_id: int, person_id: int) -> HttpResponse:
     own = _own_child(request, child_id)
     person = get_object_or_404(own.authorised_people, pk=person_id)
     form = AuthorisedPersonForm(posted(request), instance=person)
@@ -230,7 +232,7 @@ def change_person(request: HttpRequest, child_id: int, person_id: int) -> HttpRe
     return render(request, "families/person.html", {"form": form, "child": own, "person": person})
 
 
-def remove_person(request: HttpRequest, child_id: int, person_id: int) -> HttpResponse:
+def remove_person(request: SignedInRequest, child_id: int, person_id: int) -> HttpResponse:
     own = _own_child(request, child_id)
     person = get_object_or_404(own.authorised_people, pk=person_id)
     if request.method == "POST":

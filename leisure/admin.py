@@ -19,10 +19,10 @@ class CentreAdmin(OpensPeriods, AnswersRequests, KeepsRegisters, EstablishmentAd
 
     desk_order = 10
     desk_links = (OpensPeriods.wizard_link, AnswersRequests.requests_link, KeepsRegisters.register_link)
+    list_display = ("name", "days", "phone", "active")
+    list_filter = ("active",)
+    fields = ("name", "code", "address", "phone", "open_weekdays", "schools", "active")
     change_list_template = "admin/leisure/centre_list.html"
-    list_display = ["name", "days", "phone", "active"]
-    list_filter = ["active"]
-    fields = ["name", "code", "address", "phone", "open_weekdays", "schools", "active"]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.kind = Establishment.Kind.CENTRE

@@ -21,6 +21,7 @@ from portal.desk.site import DeskLink
 from portal.french import moments
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment, Formula
+from portal.web.form_fields import field_of
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "admin" / "leisure" / "register_pdf.css"
 FIRST_YEAR, LAST_YEAR = 2000, 2200
@@ -36,7 +37,7 @@ def centres() -> QuerySet[Establishment]:
     )
 
 
-class FormulaField(forms.ModelChoiceField):
+class FormulaField(forms.ModelChoiceField[Formula]):
     def label_from_instance(self, formula: Formula) -> str:
         return f"{formula} ({formula.activity})"
 
@@ -61,16 +62,16 @@ class RegisterForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["centre"].queryset = centres()
+        field_of(self, "centre", forms.ModelChoiceField).queryset = centres()
 
     def clean_jour(self) -> date:
-        day = self.cleaned_data["jour"]
+        day: date = self.cleaned_data["jour"]
         if not FIRST_YEAR <= day.year <= LAST_YEAR:
             raise forms.ValidationError(f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
         return day
 
 
-class KeepsRegisters(OwnPages):
+class KeepsRegisters(OwnPages[Establishment]):
     """Admin mixin that holds the page."""
 
     register_link = DeskLink(

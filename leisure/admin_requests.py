@@ -1,16 +1,17 @@
 """« Départager les demandes »: what waits in a period, in the order chosen, granted after a preview."""
 
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django_stubs_ext import WithAnnotations
 
 from leisure import answering
 from leisure.admin_registers import centres
@@ -32,8 +33,10 @@ from portal.reservations.desk.reservations import (
     RESERVATION_REFUSALS,
     tell_decision,
 )
-from portal.reservations.models import Period, ReservationLine
+from portal.reservations.models import Establishment, Period, ReservationLine
 from portal.reservations.states import Action, Outcome
+from portal.web.form_fields import field_of
+from portal.web.signed_in import SignedInRequest
 
 VIEW, DECIDE = "reservations.view_reservationline", "reservations.change_reservationline"
 LISTS = {"demandes": Outcome.REQUESTED, "attente": Outcome.WAITLISTED}
@@ -41,14 +44,24 @@ FIRST_YEAR, LAST_YEAR = 2000, 2200
 CHANGED = "La situation a changé depuis l'aperçu : vérifiez-le de nouveau, puis confirmez."
 
 
-class PeriodField(forms.ModelChoiceField):
-    def label_from_instance(self, period: Any) -> str:
+class Counts(TypedDict):
+    """The days of a period that wait for an answer, and for a place."""
+
+    asked: int
+    waiting: int
+
+
+PeriodToAnswer: TypeAlias = "WithAnnotations[Period, Counts]"
+
+
+class PeriodField(forms.ModelChoiceField[PeriodToAnswer]):
+    def label_from_instance(self, period: PeriodToAnswer) -> str:
         asked = counted(period.asked, "demande", "demandes")
         return f"{period.activity} – {period} ({asked}, {period.waiting} en attente)"
 
 
-def periods() -> Any:
-    """The service's periods in which a day waits for an answer or a place, counted."""
+def periods() -> QuerySet[PeriodToAnswer]:
+    """The service's periods in which a day waits for an answer or a place."""
     booked = Q(reservations__lines__action=Action.BOOK)
     asked = Count("reservations__lines", booked & Q(reservations__lines__outcome=Outcome.REQUESTED))
     waiting = Count("reservations__lines", booked & Q(reservations__lines__outcome=Outcome.WAITLISTED))
@@ -64,7 +77,7 @@ def periods() -> Any:
 class ChoiceForm(forms.Form):
     """Which requests, in which order."""
 
-    periode = PeriodField(Period.objects.none(), label="Période", empty_label=None)
+    periode = PeriodField(periods().none(), label="Période", empty_label=None)
     liste = forms.ChoiceField(
         label="Liste",
         choices=[("demandes", "Demandes à traiter"), ("attente", "Liste d'attente")],
@@ -82,18 +95,19 @@ class ChoiceForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["periode"].queryset = periods()
-        self.fields["centre"].queryset = centres()
+        field_of(self, "periode", PeriodField).queryset = periods()
+        field_of(self, "centre", forms.ModelChoiceField).queryset = centres()
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
+        super().clean()
+        cleaned = self.cleaned_data
         for name in ("du", "au"):
             day = cleaned.get(name)
             if day and not FIRST_YEAR <= day.year <= LAST_YEAR:
                 self.add_error(name, f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
         return cleaned
 
-    def lines(self) -> Any:
+    def lines(self) -> QuerySet[ReservationLine]:
         """The lines asked for; call it on a valid form."""
         chosen = self.cleaned_data
         return answering.asked(
@@ -109,7 +123,7 @@ class ChoiceForm(forms.Form):
         return RequestOrder(self.cleaned_data["ordre"])
 
 
-class AnswersRequests(OwnPages):
+class AnswersRequests(OwnPages[Establishment]):
     """Admin mixin that holds the pages."""
 
     requests_link = DeskLink(
@@ -123,7 +137,7 @@ class AnswersRequests(OwnPages):
         view = self.admin_site.admin_view(self.requests_view)
         return [path("demandes/", view, name="leisure_requests"), *super().get_urls()]
 
-    def requests_view(self, request: HttpRequest) -> HttpResponse:
+    def requests_view(self, request: SignedInRequest) -> HttpResponse:
         """The list; posted, the preview of an answer, the reason for a refusal, then the answer itself."""
         self.demand(request, VIEW)
         first = periods().first()
@@ -152,7 +166,7 @@ class AnswersRequests(OwnPages):
                 return self._refuse(request, chosen)
         return self._preview(request, form, _in_order(form, chosen))
 
-    def _list(self, request: HttpRequest, form: ChoiceForm) -> HttpResponse:
+    def _list(self, request: SignedInRequest, form: ChoiceForm) -> HttpResponse:
         requests = answering.in_order(form.lines(), form.order, at=timezone.now())
         days = answering.by_day(requests, form.cleaned_data["periode"])
         shown = answering.first_days(days)
@@ -181,7 +195,7 @@ class AnswersRequests(OwnPages):
         return f"{reverse('admin:reservations_slot_changelist')}?{urlencode(asked)}"
 
     def _preview(
-        self, request: HttpRequest, form: ChoiceForm, requests: list[answering.Request]
+        self, request: SignedInRequest, form: ChoiceForm, requests: list[answering.Request]
     ) -> HttpResponse:
         context = {
             "days": answering.by_day(requests, form.cleaned_data["periode"]),
@@ -193,7 +207,7 @@ class AnswersRequests(OwnPages):
         title = "Accepter des demandes"
         return self.page(request, "admin/leisure/requests_preview.html", title, context)
 
-    def _accept(self, request: HttpRequest, form: ChoiceForm, chosen: list[int]) -> HttpResponse:
+    def _accept(self, request: SignedInRequest, form: ChoiceForm, chosen: list[int]) -> HttpResponse:
         requests = _in_order(form, chosen)
         if request.POST.get("vu") != answering.fingerprint(requests):
             messages.warning(request, CHANGED)
@@ -209,7 +223,7 @@ class AnswersRequests(OwnPages):
         messages.add_message(request, level, text)
         return redirect(request.get_full_path())
 
-    def _refuse(self, request: HttpRequest, chosen: list[int]) -> HttpResponse:
+    def _refuse(self, request: SignedInRequest, chosen: list[int]) -> HttpResponse:
         given = request.POST.get("vers") == "confirmer-refus"
         form = ReasonForm(request.POST if given else None, ready=RESERVATION_REFUSALS)
         lines = ReservationLine.objects.filter(pk__in=chosen)
@@ -228,11 +242,11 @@ class AnswersRequests(OwnPages):
         messages.success(request, f"{counted(count, 'jour refusé', 'jours refusés')}.")
         return redirect(request.get_full_path())
 
-    def _requests_page(self, request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
+    def _requests_page(self, request: SignedInRequest, context: dict[str, Any]) -> TemplateResponse:
         return self.page(request, "admin/leisure/requests.html", "Départager les demandes", context)
 
 
-def _ticked(request: HttpRequest, form: ChoiceForm) -> list[int]:
+def _ticked(request: SignedInRequest, form: ChoiceForm) -> list[int]:
     """The ids ticked, as far as they are among those the form asks for."""
     typed = {int(text) for text in request.POST.getlist("ligne") if text.isdecimal() and len(text) < 10}
     return list(form.lines().filter(pk__in=typed).values_list("pk", flat=True))

@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils import timezone
@@ -38,6 +38,8 @@ from portal.reservations.models import (
     SchoolHoliday,
 )
 from portal.reservations.states import Action
+from portal.web.form_fields import field_of
+from portal.web.signed_in import SignedInRequest
 
 SALT = "leisure.wizard"
 NOT_ANSWERS = ("csrfmiddlewaretoken", "deja", "vers")
@@ -61,12 +63,12 @@ class MomentInput(forms.DateTimeInput):
         super().__init__(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
-class HolidayField(forms.ModelChoiceField):
+class HolidayField(forms.ModelChoiceField[SchoolHoliday]):
     def label_from_instance(self, holiday: SchoolHoliday) -> str:
         return f"{holiday.name}, {moments.span(holiday.starts_on, holiday.ends_on, year=True)}"
 
 
-class ActivityField(forms.ModelChoiceField):
+class ActivityField(forms.ModelChoiceField[Activity]):
     def label_from_instance(self, activity: Activity) -> str:
         return f"{activity} ({activity.get_during_display().lower()})"
 
@@ -102,15 +104,16 @@ class DaysForm(forms.Form):
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["vacances"].queryset = SchoolHoliday.objects.filter(
+        field_of(self, "vacances", HolidayField).queryset = SchoolHoliday.objects.filter(
             zone=town.current().zone, ends_on__gte=today
         )
-        self.fields["centres"].queryset = Establishment.objects.filter(
+        field_of(self, "centres", forms.ModelMultipleChoiceField).queryset = Establishment.objects.filter(
             activities__service=SERVICE, active=True
         ).distinct()
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
+        super().clean()
+        cleaned = self.cleaned_data
         activity, holiday = cleaned.get("activite"), cleaned.get("vacances")
         if self.errors or activity is None:
             return cleaned
@@ -131,8 +134,9 @@ class DaysForm(forms.Form):
         if not self.cleaned_data.get("nom"):
             self.add_error("nom", "Donnez un nom à la période.")
         if not self.errors:
+            given = self.cleaned_data
             try:
-                wizard.check_dates(activity, self.cleaned_data["nom"], first, last)
+                wizard.check_dates(activity, given["nom"], given["debut"], given["fin"])
             except ValidationError as error:
                 self.add_error(None, error)
 
@@ -181,7 +185,8 @@ class FormulaPlacesForm(forms.Form):
         standing = _plan_of_days(days).standing()
         kwargs["initial"] = self._usual(standing)
         super().__init__(*args, **kwargs)
-        self.fields["formules"].queryset = self.activity.formulas.filter(active=True)
+        formulas = field_of(self, "formules", forms.ModelMultipleChoiceField)
+        formulas.queryset = self.activity.formulas.filter(active=True)
         self.parts = wizard.parts_of(self.offered)
         for place in self.places:
             for part in self.parts:
@@ -192,16 +197,15 @@ class FormulaPlacesForm(forms.Form):
         rules = list(DeadlineRule.objects.all())
         usual = self._usual_deadlines()
         for action in Action:
-            self.fields[f"regle_{action}"] = forms.ModelChoiceField(
+            own_rule = forms.ModelChoiceField(
                 DeadlineRule.objects.all(),
                 label="Pour réserver" if action == Action.BOOK else "Pour annuler",
                 required=False,
                 empty_label=f"Comme d'habitude ({usual[action]})",
             )
-            self.fields[f"regle_{action}"].choices = [
-                ("", self.fields[f"regle_{action}"].empty_label),
-                *((rule.pk, rule.name) for rule in rules),
-            ]
+            # Read once for both.
+            own_rule.choices = [("", own_rule.empty_label), *((rule.pk, rule.name) for rule in rules)]
+            self.fields[f"regle_{action}"] = own_rule
             self.fields[f"tard_{action}"] = forms.ChoiceField(
                 label="Au-delà", choices=ActivityDeadline.Late.choices, required=False
             )
@@ -250,7 +254,8 @@ class FormulaPlacesForm(forms.Form):
         return [(self[f"regle_{action}"], self[f"tard_{action}"]) for action in Action]
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
+        super().clean()
+        cleaned = self.cleaned_data
         opens, later, closes = (cleaned.get(name) for name in ("ouvre", "ouvre_hors_commune", "clot"))
         for name in ("ouvre", "ouvre_hors_commune", "clot"):
             moment = cleaned.get(name)
@@ -301,7 +306,7 @@ def _places_field(label: str) -> forms.IntegerField:
     return forms.IntegerField(label=label, min_value=0, max_value=MOST_PLACES, required=False)
 
 
-class OpensPeriods(OwnPages):
+class OpensPeriods(OwnPages[Establishment]):
     """Admin mixin that holds the wizard."""
 
     wizard_link = DeskLink(
@@ -315,7 +320,7 @@ class OpensPeriods(OwnPages):
         view = self.admin_site.admin_view(self.open_period)
         return [path("ouvrir/", view, name="leisure_open_period"), *super().get_urls()]
 
-    def open_period(self, request: HttpRequest) -> HttpResponse:
+    def open_period(self, request: SignedInRequest) -> HttpResponse:
         """Period, dates and places, preview, « Ouvrir la période »; `vers` is the step asked for."""
         self.demand(request, *RIGHTS)
         at = timezone.now()
@@ -347,7 +352,7 @@ class OpensPeriods(OwnPages):
             return self._tell(request, opened)
         return self._preview_page(request, plan, kept)
 
-    def _answers(self, request: HttpRequest) -> Answers:
+    def _answers(self, request: SignedInRequest) -> Answers:
         """The answers of each step so far: those just posted, and those that the signed field holds."""
         kept = _kept(request.POST.get("deja", ""), request)
         if "activite" in request.POST:
@@ -359,7 +364,7 @@ class OpensPeriods(OwnPages):
             kept["places"] = request.POST
         return kept
 
-    def _tell(self, request: HttpRequest, opened: wizard.Opened) -> HttpResponse:
+    def _tell(self, request: SignedInRequest, opened: wizard.Opened) -> HttpResponse:
         slots = counted(opened.slots, "créneau ouvert", "créneaux ouverts")
         text = f"« {opened.period} » est {'ouverte' if opened.created else 'complétée'} : {slots}."
         log_all(request, [opened.period], text)
@@ -368,15 +373,17 @@ class OpensPeriods(OwnPages):
 
     # Pages ----------------------------------------------------------------------------------------------
 
-    def _days_page(self, request: HttpRequest, form: DaysForm, kept: Answers | None = None) -> HttpResponse:
+    def _days_page(
+        self, request: SignedInRequest, form: DaysForm, kept: Answers | None = None
+    ) -> HttpResponse:
         return self._step(request, 0, "period.html", {"form": form, "kept": _sign(kept or {}, request)})
 
-    def _places_page(self, request: HttpRequest, form: FormulaPlacesForm, kept: Answers) -> HttpResponse:
+    def _places_page(self, request: SignedInRequest, form: FormulaPlacesForm, kept: Answers) -> HttpResponse:
         plan = _plan_of_days(form.days)
         context = {"form": form, "plan": plan, "dates": _dates(plan), "kept": _sign(kept, request)}
         return self._step(request, 1, "places.html", context)
 
-    def _preview_page(self, request: HttpRequest, plan: wizard.Plan, kept: Answers) -> HttpResponse:
+    def _preview_page(self, request: SignedInRequest, plan: wizard.Plan, kept: Answers) -> HttpResponse:
         outlook = wizard.outlook(plan, at=timezone.now())
         context = {
             "plan": plan,
@@ -387,7 +394,9 @@ class OpensPeriods(OwnPages):
         }
         return self._step(request, 2, "preview.html", context)
 
-    def _step(self, request: HttpRequest, step: int, template: str, context: dict[str, Any]) -> HttpResponse:
+    def _step(
+        self, request: SignedInRequest, step: int, template: str, context: dict[str, Any]
+    ) -> HttpResponse:
         steps = [(name, number == step) for number, name in enumerate(STEPS)]
         title = "Ouvrir des vacances ou une période"
         return self.page(request, f"admin/leisure/wizard_{template}", title, context | {"steps": steps})
@@ -417,7 +426,7 @@ def _moments(plan: wizard.Plan) -> list[tuple[str, str]]:
 # What travels from step to step -------------------------------------------------------------------------
 
 
-def _sign(kept: Answers, request: HttpRequest) -> str:
+def _sign(kept: Answers, request: SignedInRequest) -> str:
     """The answers of the steps before, as one signed text that only this agent can send back."""
     plain = {
         step: {name: data.getlist(name) for name in data if name not in NOT_ANSWERS}
@@ -426,7 +435,7 @@ def _sign(kept: Answers, request: HttpRequest) -> str:
     return signing.dumps([request.user.pk, plain], salt=SALT, compress=True)
 
 
-def _kept(text: str, request: HttpRequest) -> Answers:
+def _kept(text: str, request: SignedInRequest) -> Answers:
     """What `_sign` wrote; nothing when it was changed, is too old or is somebody else's."""
     try:
         user_id, plain = signing.loads(text, salt=SALT, max_age=KEPT_SECONDS)

@@ -1,7 +1,7 @@
 """The days that families ask for, put in the town hall's order, with what accepting them would do."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -176,7 +176,7 @@ def _siblings(lines: Iterable[Any]) -> set[tuple[int, int]]:
     return found
 
 
-def _foreseen(lines: list[ReservationLine]) -> dict[int, Outcome]:
+def _foreseen(lines: Sequence[ReservationLine]) -> dict[int, Outcome]:
     decision = booking.foresee_answer(lines)
     found = dict.fromkeys((line.pk for line in lines), Outcome.REFUSED)
     for outcome, of_outcome in (

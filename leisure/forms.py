@@ -6,6 +6,7 @@ from django import forms
 
 from leisure.offers import Offer, OfferChoice
 from portal.reservations.models import Activity, Establishment
+from portal.web.form_fields import field_of
 
 
 class EnrolmentForm(forms.Form):
@@ -23,7 +24,7 @@ class EnrolmentForm(forms.Form):
     def __init__(self, *args: Any, offers: list[Offer], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.offers = [offer for offer in offers if not offer.refusal]
-        self.fields["activities"].choices = [
+        field_of(self, "activities", forms.MultipleChoiceField).choices = [
             (str(offer.activity.pk), offer.activity.name) for offer in self.offers
         ]
         for offer in self.offers:
@@ -55,7 +56,7 @@ class EnrolmentForm(forms.Form):
         ]
 
 
-class PlaceField(forms.ModelChoiceField):
+class PlaceField(forms.ModelChoiceField[Establishment]):
     """« Lieu d'accueil », which may be left open."""
 
     def __init__(self, places: list[Establishment]) -> None:
@@ -111,8 +112,10 @@ class StartForm(forms.Form):
                 {place for choice in choices for place in choice.places}, key=lambda place: place.name
             )
         }
-        self.fields["etablissement"].choices = [(key, place.name) for key, place in self.places.items()]
-        self.fields["periode"].choices = [(key, str(one.period)) for key, one in self.by_key.items()]
+        places = [(key, place.name) for key, place in self.places.items()]
+        field_of(self, "etablissement", forms.ChoiceField).choices = places
+        periods = [(key, str(one.period)) for key, one in self.by_key.items()]
+        field_of(self, "periode", forms.ChoiceField).choices = periods
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -1,5 +1,7 @@
 """What only the leisure service has."""
 
+from typing import ClassVar
+
 from django.db import models
 
 from portal.reservations.models import Establishment
@@ -15,7 +17,7 @@ class CentreManager(models.Manager["Centre"]):
 class Centre(Establishment):
     """A leisure centre, as the service's own desk shows it."""
 
-    objects = CentreManager()
+    objects: ClassVar[CentreManager] = CentreManager()
 
     class Meta:
         proxy = True

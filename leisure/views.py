@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -23,6 +23,7 @@ from portal.reservations.models import Activity, Enrolment, SchoolYear
 from portal.reservations.pages import views as steps
 from portal.reservations.pages import weeks
 from portal.web import interrupted
+from portal.web.signed_in import SignedInRequest
 
 LEISURE = steps.register(
     steps.Service(
@@ -43,14 +44,14 @@ LEISURE = steps.register(
 
 
 @require_GET
-def choose_child_to_enrol(request: HttpRequest) -> HttpResponse:
+def choose_child_to_enrol(request: SignedInRequest) -> HttpResponse:
     """« Nouvelle inscription »: which child?"""
     return steps.choose_child_to_enrol(request, LEISURE)
 
 
 @interrupted.keeps_interrupted_form
 @require_http_methods(["GET", "POST"])
-def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
+def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     """The child's name, the activities offered, « Enregistrer », « Quitter »."""
     child = get_object_or_404(Child.objects.visible_to(request.user).select_related("health"), pk=child_id)
     household = get_object_or_404(Household.objects.visible_to(request.user))
@@ -92,7 +93,7 @@ def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
 
 
 def _enrol(
-    request: HttpRequest,
+    request: SignedInRequest,
     household: Household,
     child: Child,
     school_year: SchoolYear,
@@ -120,7 +121,7 @@ def _enrol(
 
 @interrupted.keeps_interrupted_form
 @require_http_methods(["GET", "POST"])
-def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """« Consulter / modifier »: the place can be changed, unless the enrolment is over."""
     enrolment = get_object_or_404(
         Enrolment.objects.visible_to(request.user).select_related(
@@ -181,13 +182,13 @@ def _enrolled(enrolment: Enrolment) -> str:
 
 
 @require_GET
-def choose_child_to_book(request: HttpRequest) -> HttpResponse:
+def choose_child_to_book(request: SignedInRequest) -> HttpResponse:
     """« Nouvelle réservation » and « Demande d'annulation »: which child?"""
     return steps.choose_child(request, LEISURE)
 
 
 @require_http_methods(["GET", "POST"])
-def start(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+def start(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """« Établissement » ❶, « Période » ❷, « Suivant » ❸, over all accepted enrolments of the child."""
     asked = get_object_or_404(
         Enrolment.objects.visible_to(request.user), pk=enrolment_id, activity__service=SERVICE
@@ -245,6 +246,8 @@ def _nothing_to_book(enrolments: list[Enrolment]) -> str:
 
 
 @interrupted.keeps_interrupted_form
-def planning(request: HttpRequest, enrolment_id: int, establishment_id: int, period_id: int) -> HttpResponse:
+def planning(
+    request: SignedInRequest, enrolment_id: int, establishment_id: int, period_id: int
+) -> HttpResponse:
     """The weeks of the period."""
     return steps.planning(request, LEISURE, enrolment_id, establishment_id, period_id)

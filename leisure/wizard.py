@@ -37,6 +37,7 @@ from portal.reservations.models import (
 )
 
 LONGEST_DAYS = 400
+BEFORE_ANY_YEAR = "Aucune année scolaire ne commence avant ce jour : ajoutez-la d'abord."
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,12 @@ class Plan:
         )
 
     def period(self) -> Period:
-        """The period to write: the one that exists, or a new one, not saved yet."""
+        """The period to write: the one that exists, or a new one, not saved yet. Raises ValidationError."""
+        year = school_year_of(self.starts_on)
+        if year is None:
+            raise ValidationError({"debut": BEFORE_ANY_YEAR})
         period = self.standing() or Period(activity=self.activity, code=self.code)
-        period.name, period.school_year = self.name, school_year_of(self.starts_on)
+        period.name, period.school_year = self.name, year
         period.starts_on, period.ends_on = self.starts_on, self.ends_on
         period.opens_at, period.closes_at = self.opens_at, self.closes_at
         period.opens_at_non_residents = self.opens_at_non_residents
@@ -269,9 +273,7 @@ def check_dates(activity: Activity, name: str, starts_on: date, ends_on: date) -
     if (ends_on - starts_on).days > LONGEST_DAYS:
         raise ValidationError({"fin": f"Une période dure au plus {LONGEST_DAYS} jours."})
     if school_year_of(starts_on) is None:
-        raise ValidationError(
-            {"debut": "Aucune année scolaire ne commence avant ce jour : ajoutez-la d'abord."}
-        )
+        raise ValidationError({"debut": BEFORE_ANY_YEAR})
     plan = Plan(activity, [], name, starts_on, ends_on)
     if not plan.code:
         raise ValidationError({"nom": "Écrivez un nom avec des lettres ou des chiffres."})

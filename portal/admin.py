@@ -12,6 +12,7 @@ from django.urls import reverse
 from django_tasks_db.models import DBTaskResult
 
 from portal import theme
+from portal.desk.site import DeskAdmin
 from portal.desk.tasks import TaskAdmin
 from portal.letters.outbox_admin import SentMailAdmin
 from portal.models import SentMail, Town
@@ -20,7 +21,7 @@ from portal.models import SentMail, Town
 CREST_MAX_BYTES = 100 * 1024
 
 
-class TownForm(forms.ModelForm):
+class TownForm(forms.ModelForm[Town]):
     website = forms.URLField(label="Site internet", required=False, assume_scheme="https")
 
     class Meta:
@@ -66,17 +67,17 @@ class TownForm(forms.ModelForm):
 
 
 @admin.register(Town)
-class TownAdmin(admin.ModelAdmin[Town]):
+class TownAdmin(DeskAdmin[Town]):
     """One row: the list leads straight to it."""
 
     form = TownForm
-    fieldsets = [
-        (None, {"fields": ["name", "service", "crest", "colour"]}),
-        ("Contact", {"fields": ["address", "phone", "email", "opening_hours", "website"]}),
-        ("Calendrier", {"fields": ["zone", "region"]}),
-        ("Démarches", {"fields": ["address_changes_at_once"]}),
-        ("Pages du pied de page", {"fields": ["legal_notice", "privacy_notice", "accessibility_notice"]}),
-    ]
+    fieldsets = (
+        (None, {"fields": ("name", "service", "crest", "colour")}),
+        ("Contact", {"fields": ("address", "phone", "email", "opening_hours", "website")}),
+        ("Calendrier", {"fields": ("zone", "region")}),
+        ("Démarches", {"fields": ("address_changes_at_once",)}),
+        ("Pages du pied de page", {"fields": ("legal_notice", "privacy_notice", "accessibility_notice")}),
+    )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not Town.objects.exists()

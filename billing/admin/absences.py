@@ -3,10 +3,14 @@
 from django.contrib import admin
 
 from billing.models import AbsencePolicy
+from portal.desk.site import (
+    DeskAdmin,
+)
 
 
 @admin.register(AbsencePolicy)
-class AbsencePolicyAdmin(admin.ModelAdmin):
+class AbsencePolicyAdmin(DeskAdmin[AbsencePolicy]):
+    desk_order = 80
     list_display = (
         "__str__",
         "certificates_count",
@@ -16,4 +20,3 @@ class AbsencePolicyAdmin(admin.ModelAdmin):
         "max_days",
     )
     list_select_related = ("activity",)
-    desk_order = 80

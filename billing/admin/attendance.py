@@ -1,5 +1,6 @@
 """The list of a day at the desk: who came, who did not, who came besides."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -40,6 +41,8 @@ from portal.reservations.models import (
 from portal.reservations.presence import (
     attendance,
 )
+from portal.reservations.presence.attendance import OfferedFormula
+from portal.web.signed_in import SignedInRequest
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 MAY_ENTER = ("reservations.add_attendance", "reservations.change_attendance")
@@ -61,28 +64,24 @@ def standing_badge(row: Attendance | None) -> SafeString:
 # The list of a day --------------------------------------------------------------------------------------
 
 
-class ListForm(forms.Form):
-    """Which day and which place."""
-
-    jour = forms.DateField(label="Jour", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
-    lieu = forms.ModelChoiceField(Establishment.objects.none(), label="Établissement", empty_label=None)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["lieu"].queryset = places()
-
-    def clean_jour(self) -> date:
-        day = self.cleaned_data["jour"]
-        if not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise forms.ValidationError(f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
-        return day
-
-
 def places() -> QuerySet[Establishment]:
     """Where children are received."""
     return (
         Establishment.objects.filter(activities__isnull=False).distinct().order_by("-active", "kind", "name")
     )
+
+
+class ListForm(forms.Form):
+    """Which day and which place."""
+
+    jour = forms.DateField(label="Jour", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    lieu = forms.ModelChoiceField(places(), label="Établissement", empty_label=None)
+
+    def clean_jour(self) -> date:
+        day: date = self.cleaned_data["jour"]
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise forms.ValidationError(f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
+        return day
 
 
 class Posted:
@@ -119,27 +118,41 @@ def _numbers(words: list[str]) -> list[int]:
 
 
 @admin.register(Attendance)
-class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
+class AttendanceAdmin(
+    ShownOnly[Attendance], NumberSearch[Attendance], WithHistory[Attendance], OwnPages[Attendance]
+):
     """What was entered, to look at; « Pointer » enters it."""
 
-    list_display = ["day", "child", "formula", "establishment", "standing", "reason_shown", "entered_by"]
-    list_filter = ["state", "reason", "establishment", "formula__activity"]
-    list_select_related = ["child", "formula", "establishment", "entered_by"]
-    search_fields = ["child__first_name", "child__last_name"]
-    search_help_text = "Nom de l'enfant ou numéro de foyer"
-    date_hierarchy = "day"
-    fields = [
-        "child", "household", "day", "formula", "establishment", "standing", "reason_shown", "minutes",
-        "certificate_at", "certificate", "entered_by", "entered_at", "list_link",
-    ]  # fmt: skip
-    readonly_fields = fields
     desk_order = 25
     desk_links = (
         DeskLink(
-            "Pointer les présences", "reservations_attendance_list", "reservations.view_attendance",
+            "Pointer les présences",
+            "reservations_attendance_list",
+            "reservations.view_attendance",
             "présents et absents d'un jour, par établissement et formule",
         ),
-    )  # fmt: skip
+    )
+    list_display = ("day", "child", "formula", "establishment", "standing", "reason_shown", "entered_by")
+    list_filter = ("state", "reason", "establishment", "formula__activity")
+    list_select_related = ("child", "formula", "establishment", "entered_by")
+    search_fields = ("child__first_name", "child__last_name")
+    search_help_text = "Nom de l'enfant ou numéro de foyer"
+    date_hierarchy = "day"
+    fields = readonly_fields = (
+        "child",
+        "household",
+        "day",
+        "formula",
+        "establishment",
+        "standing",
+        "reason_shown",
+        "minutes",
+        "certificate_at",
+        "certificate",
+        "entered_by",
+        "entered_at",
+        "list_link",
+    )
 
     @admin.display(description="présence", ordering="state")
     def standing(self, obj: Attendance) -> SafeString:
@@ -159,7 +172,7 @@ class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
         view = self.admin_site.admin_view(self.point)
         return [path("pointer/", view, name="reservations_attendance_list"), *super().get_urls()]
 
-    def point(self, request: HttpRequest) -> HttpResponse:
+    def point(self, request: SignedInRequest) -> HttpResponse:
         """« Pointer »: day, place and formula stand in the address; everybody is there by default."""
         self.demand(request, "reservations.view_attendance")
         at = timezone.now()
@@ -186,7 +199,7 @@ class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
         return self.page(request, "admin/billing/attendance.html", "Pointer les présences", context)
 
     def _record(
-        self, request: HttpRequest, sheet: attendance.AttendanceSheet, posted: Posted, at: datetime
+        self, request: SignedInRequest, sheet: attendance.AttendanceSheet, posted: Posted, at: datetime
     ) -> bool:
         try:
             done = attendance.record(
@@ -212,7 +225,7 @@ class AttendanceAdmin(ShownOnly, NumberSearch, WithHistory, OwnPages):
             messages.info(request, "La liste était déjà enregistrée ainsi : rien n'a changé.")
         return True
 
-    def _search(self, request: HttpRequest, formula: Formula, posted: Posted) -> dict[str, Any]:
+    def _search(self, request: SignedInRequest, formula: Formula, posted: Posted) -> dict[str, Any]:
         """Who came besides: those chosen so far, and those whose name is looked for."""
         words = request.POST.get("q", "").strip()
         chosen = attendance.homes(posted.came)
@@ -249,7 +262,7 @@ def _asked(query: QueryDict, today: date) -> tuple[ListForm, str]:
     return ListForm(asked | given | {"lieu": place.pk}), ""
 
 
-def _chosen(offered: list[Any], asked: str) -> Formula | None:
+def _chosen(offered: Sequence[OfferedFormula], asked: str) -> Formula | None:
     """The formula asked for; else the first for which somebody is expected."""
     by_key = {str(one.pk): one for one in offered}
     if asked in by_key:
@@ -258,5 +271,5 @@ def _chosen(offered: list[Any], asked: str) -> Formula | None:
 
 
 def _list_url(day: date, place: int, formula: int) -> str:
-    query = urlencode({"jour": day.isoformat(), "lieu": place, "formule": formula})
+    query = urlencode({"jour": day.isoformat(), "lieu": str(place), "formule": str(formula)})
     return f"{reverse('admin:reservations_attendance_list')}?{query}"

@@ -1,7 +1,7 @@
 """Absence certificates at the desk: those that wait, those seen on paper."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 
 from django import forms
 from django.contrib import admin, messages
@@ -12,22 +12,23 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django_stubs_ext import WithAnnotations
 
 from billing.pages.absences import (
     AbsenceDaysForm,
     CertificateForm,
 )
 from billing.prices import missed_days
+from families.desk_cells import HouseholdLink
 from families.models import Custody
 from portal.desk.decisions import (
     AcceptOrRefuse,
     Decidable,
-    Decision,
 )
 from portal.desk.lists import (
     NumberSearch,
+    StateBadge,
     WaitingFirst,
-    badge,
     counted,
 )
 from portal.desk.pages import (
@@ -47,6 +48,7 @@ from portal.reservations.presence import (
     attendance,
     certificates,
 )
+from portal.web.signed_in import SignedInRequest
 
 REFUSALS = (
     "Le justificatif est illisible : envoyez-en un autre.",
@@ -67,7 +69,7 @@ class SeenForm(AbsenceDaysForm):
     prefix_names = {**AbsenceDaysForm.prefix_names, "given_at": "vu"}
 
     def clean_given_at(self) -> datetime:
-        given = self.cleaned_data["given_at"]
+        given: datetime = self.cleaned_data["given_at"]
         if given > timezone.now():
             raise forms.ValidationError("Ce moment n'est pas encore venu.")
         return given
@@ -91,8 +93,25 @@ class WaitingCertificates(WaitingFirst):
     states = AbsenceCertificate.State
 
 
+class FileOpens(TypedDict):
+    """Whether who asks may open the certificates' files."""
+
+    file_opens: bool
+
+
+CertificateInList: TypeAlias = "WithAnnotations[AbsenceCertificate, FileOpens]"
+
+
 @admin.register(AbsenceCertificate)
-class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHistory, OwnPages):
+class AbsenceCertificateAdmin(
+    HouseholdLink,
+    StateBadge,
+    AcceptOrRefuse[AbsenceCertificate],
+    NumberSearch[AbsenceCertificate],
+    Decidable[AbsenceCertificate],
+    WithHistory[AbsenceCertificate],
+    OwnPages[AbsenceCertificate],
+):
     """Proofs of absence: those that families sent wait here, those seen at the desk are accepted at once."""
 
     desk_order = 24
@@ -111,14 +130,16 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
             "certificat d'absence vu au guichet",
         ),
     )
-    list_display = ["child", "household_link", "days", "given_shown", "proof_link", "state_badge"]
-    list_display_links = ["child"]
-    list_filter = [WaitingCertificates]
-    list_select_related = ["child", "household", "document"]
-    search_fields = ["child__last_name", "child__first_name"]
+    list_display = ("child", "household_link", "days", "given_shown", "proof_link", "state_badge")
+    list_display_links = ("child",)
+    list_filter = (WaitingCertificates,)
+    list_select_related = ("child", "household", "document")
+    search_fields = ("child__last_name", "child__first_name")
     search_help_text = "Nom de l'enfant ou numéro de foyer"
-    ordering = ["given_at", "pk"]
-    fields = [
+    ordering = ("given_at", "pk")
+    refusals = REFUSALS
+    refuse_title = "Refuser des justificatifs d'absence"
+    fields = readonly_fields = (
         "child",
         "household_link",
         "state_badge",
@@ -130,20 +151,12 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
         "decided_by",
         "decided_at",
         "refusal_reason",
-    ]
-    readonly_fields = fields
-    actions = ["accept_selected", "refuse_selected"]
-    decisions = (
-        Decision("accept_selected", "Accepter", main=True),
-        Decision("refuse_selected", "Refuser…"),
     )
-    refusals = REFUSALS
-    refuse_title = "Refuser des justificatifs d'absence"
 
     def waits(self, obj: AbsenceCertificate) -> bool:
         return obj.state == AbsenceCertificate.State.REQUESTED
 
-    def accept_rows(self, request: HttpRequest, queryset: QuerySet) -> None:
+    def accept_rows(self, request: SignedInRequest, queryset: QuerySet[AbsenceCertificate]) -> None:
         done, left = [], 0
         for row in queryset:
             try:
@@ -156,7 +169,9 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
         log_all(request, done, "Justificatif accepté.")
         self._say(request, counted(len(done), "justificatif accepté", "justificatifs acceptés"), left)
 
-    def refuse_rows(self, request: HttpRequest, queryset: QuerySet, reason: str) -> None:
+    def refuse_rows(
+        self, request: SignedInRequest, queryset: QuerySet[AbsenceCertificate], reason: str
+    ) -> None:
         done, left = [], 0
         for row in queryset:
             try:
@@ -166,12 +181,12 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
         log_all(request, done, f"Justificatif refusé. Motif : {reason}")
         self._say(request, counted(len(done), "justificatif refusé", "justificatifs refusés"), left)
 
-    def _say(self, request: HttpRequest, text: str, left: int) -> None:
+    def _say(self, request: SignedInRequest, text: str, left: int) -> None:
         if left:
             text += f", {counted(left, 'avait déjà sa réponse', 'avaient déjà leur réponse')}"
         self.message_user(request, f"{text}.", messages.WARNING if left else messages.SUCCESS)
 
-    def _warn_of_presence(self, request: HttpRequest, accepted: certificates.Accepted) -> None:
+    def _warn_of_presence(self, request: SignedInRequest, accepted: certificates.Accepted) -> None:
         if accepted.seen:
             days = moments.enumerate_days(accepted.seen)
             self.message_user(
@@ -180,11 +195,6 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
                 " ces jours restent facturés.",
                 messages.WARNING,
             )
-
-    @admin.display(description="foyer", ordering="household_id")
-    def household_link(self, obj: AbsenceCertificate) -> SafeString:
-        url = reverse("admin:families_household_change", args=[obj.household_id])
-        return format_html('<a href="{}">{}</a>', url, obj.household.number)
 
     @admin.display(description="absence", ordering="first_day")
     def days(self, obj: AbsenceCertificate) -> str:
@@ -200,22 +210,18 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
         said = format_html_join("<br>", "{}", [(line,) for line in missed_days.lines(found.days)])
         return said or "aucun jour réservé"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AbsenceCertificate]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CertificateInList]:
         answers = request.user.has_perm("reservations.change_absencecertificate")
         return super().get_queryset(request).annotate(file_opens=Value(answers))
 
     @admin.display(description="justificatif")
-    def proof_link(self, obj: AbsenceCertificate) -> SafeString | str:
+    def proof_link(self, obj: CertificateInList) -> SafeString | str:
         if obj.document is None:
             return "vu au guichet"
         if not obj.file_opens:
             return "reçu"
         url = reverse("families:document", args=[obj.document_id])
         return format_html('<a href="{}">{}</a>', url, obj.document)
-
-    @admin.display(description="état", ordering="state")
-    def state_badge(self, obj: AbsenceCertificate) -> SafeString:
-        return badge(obj.state, obj.get_state_display())
 
     # Seen at the desk -----------------------------------------------------------------------------------
 
@@ -231,14 +237,14 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
             *super().get_urls(),
         ]
 
-    def take(self, request: HttpRequest) -> HttpResponse:
+    def take(self, request: SignedInRequest) -> HttpResponse:
         """Whose absence: a child, and which of its homes."""
         self.demand(request, "reservations.add_absencecertificate")
         words = request.GET.get("q", "").strip()
         context = {"words": words, "homes": attendance.homes_of(words), "most": attendance.MOST_FOUND}
         return self.page(request, "admin/billing/absence_child.html", "Saisir un justificatif", context)
 
-    def take_from(self, request: HttpRequest, custody: int) -> HttpResponse:
+    def take_from(self, request: SignedInRequest, custody: int) -> HttpResponse:
         """The days and the moment stand in the address; then what it changes, and « Accepter »."""
         self.demand(request, "reservations.add_absencecertificate")
         home = get_object_or_404(Custody.objects.select_related("child", "household"), pk=custody)
@@ -278,7 +284,7 @@ class AbsenceCertificateAdmin(AcceptOrRefuse, NumberSearch, Decidable, WithHisto
         return days.is_valid()
 
     def _take(
-        self, request: HttpRequest, home: Custody, days: SeenForm, form: PaperForm
+        self, request: SignedInRequest, home: Custody, days: SeenForm, form: PaperForm
     ) -> certificates.Accepted | None:
         said = days.cleaned_data
         try:

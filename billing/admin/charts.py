@@ -7,11 +7,12 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from billing.admin.documents import download
+from billing.admin.downloads import download
 from billing.documents import (
     charts,
     files,
 )
+from billing.models import Payment
 from billing.rules.pricing import euros
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
@@ -24,7 +25,7 @@ LENGTHS = (12, 24)
 COLUMNS = ("Mois", "Facturé", "Payé", "Impayé")
 
 
-class Charts(OwnPages):
+class Charts(OwnPages[Payment]):
     """Adds this page to a model's."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -61,6 +62,6 @@ class Charts(OwnPages):
             ],
             "totals": (euros(billed), euros(paid), euros(billed - paid)),
             "empty": not billed and not paid,
-            "csv": urlencode({"mois": length, "service": service, "format": "csv"}),
+            "csv": urlencode({"mois": str(length), "service": service, "format": "csv"}),
         }
         return self.page(request, "admin/billing/chart.html", LINK.title, context)

@@ -2,16 +2,18 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, F, Sum
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.db.models import Count, F, QuerySet, Sum
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django_stubs_ext import WithAnnotations
 
 from billing.admin.downloads import download
 from billing.admin.once import AlreadySent, OnceForm
@@ -23,17 +25,28 @@ from billing.documents import (
 )
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
-from billing.models import BillingRun, BillingSettings, CreditNote, Invoice, InvoiceLine, ManualCharge
+from billing.models import (
+    BillingRun,
+    BillingSettings,
+    CreditNote,
+    Invoice,
+    InvoiceLine,
+    InvoiceQuerySet,
+    InvoiceWithBalance,
+    ManualCharge,
+)
 from billing.pages.invoices import pdf_response
 from billing.reminders import (
     reminder_letters,
     reminding,
 )
+from billing.reminders.reminder_letters import RemindedInvoice
 from billing.rules.pricing import euros
 from billing.tasks import issue_month
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import (
     NumberSearch,
+    StateBadge,
     badge,
 )
 from portal.desk.pages import (
@@ -47,6 +60,7 @@ from portal.french.day_fields import NearDateField
 from portal.french.numbers import TypedDecimalField
 from portal.letters import mailing
 from portal.reservations.models import Activity, Establishment
+from portal.web.signed_in import SignedInRequest, user_of
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 DAY_INPUT = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -105,7 +119,7 @@ class MonthForm(forms.Form):
     due_on = NearDateField(label="À payer au plus tard le", widget=DAY_INPUT)
 
     def clean_due_on(self) -> date:
-        due_on = self.cleaned_data["due_on"]
+        due_on: date = self.cleaned_data["due_on"]
         if due_on < timezone.localdate():
             raise forms.ValidationError("Cette date est déjà passée.")
         return due_on
@@ -120,22 +134,43 @@ class MonthForm(forms.Form):
         )
 
 
+class Issued(TypedDict):
+    """How many invoices of a run are issued, and their sum, None before the first."""
+
+    issued: int
+    billed: Decimal | None
+
+
+BilledRun: TypeAlias = "WithAnnotations[BillingRun, Issued]"
+
+
 @admin.register(BillingRun)
-class BillingRunAdmin(ShownOnly, OwnPages):
-    list_display = ("__str__", "what", "state_shown", "progress", "invoices_count", "total", "asked_by")
-    list_filter = ("state",)
-    fields = ("month_shown", "what", "state_shown", "progress", "invoices_count", "total", "due_on",
-              "asked_by", "asked_at", "finished_at", "trouble")  # fmt: skip
-    readonly_fields = fields
-    change_form_template = "admin/billing/run.html"
+class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
     desk_order = 1
     desk_links = (
         DeskLink(
             "Facturer un mois", "billing_billingrun_bill", "billing.add_billingrun", "aperçu, puis émission"
         ),
     )
+    list_display = ("__str__", "what", "state_badge", "progress", "invoices_count", "total", "asked_by")
+    list_filter = ("state",)
+    tints = {"waiting": "requested", "running": "requested", "done": "accepted", "failed": "refused"}
+    fields = readonly_fields = (
+        "month_shown",
+        "what",
+        "state_badge",
+        "progress",
+        "invoices_count",
+        "total",
+        "due_on",
+        "asked_by",
+        "asked_at",
+        "finished_at",
+        "trouble",
+    )
+    change_form_template = "admin/billing/run.html"
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BilledRun]:
         return (
             super()
             .get_queryset(request)
@@ -145,36 +180,35 @@ class BillingRunAdmin(ShownOnly, OwnPages):
         )
 
     @admin.display(description="mois facturé")
-    def month_shown(self, run: BillingRun) -> str:
-        return f"{moments.MONTHS[run.month.month - 1]} {run.month.year}"
+    def month_shown(self, obj: BillingRun) -> str:
+        return f"{moments.MONTHS[obj.month.month - 1]} {obj.month.year}"
 
     @admin.display(description="pour")
-    def what(self, run: BillingRun) -> str:
-        names = [*map(str, run.activities.all()), *map(str, run.establishments.all())]
+    def what(self, obj: BillingRun) -> str:
+        names = [*map(str, obj.activities.all()), *map(str, obj.establishments.all())]
         return ", ".join(names) or "toutes les activités"
 
-    @admin.display(description="état", ordering="state")
-    def state_shown(self, run: BillingRun) -> str:
-        tint = {"done": "accepted", "failed": "refused"}.get(run.state, "requested")
-        return badge(tint, run.get_state_display())
-
     @admin.display(description="foyers")
-    def progress(self, run: BillingRun) -> str:
+    def progress(self, obj: BillingRun) -> SafeString:
+        said = f"{obj.done} sur {obj.households}"
         return format_html(
-            '<progress aria-label="Foyers facturés" max="{}" value="{}">{} sur {}</progress> {} sur {}',
-            max(run.households, 1), run.done, run.done, run.households, run.done, run.households,
-        )  # fmt: skip
+            '<progress aria-label="Foyers facturés" max="{}" value="{}">{}</progress> {}',
+            max(obj.households, 1),
+            obj.done,
+            said,
+            said,
+        )
 
     @admin.display(description="factures", ordering="issued")
-    def invoices_count(self, run: BillingRun) -> str:
-        if not run.issued:
+    def invoices_count(self, obj: BilledRun) -> str:
+        if not obj.issued:
             return "0"
-        url = reverse("admin:billing_invoice_changelist") + f"?run__id__exact={run.pk}"
-        return format_html('<a href="{}">{}</a>', url, run.issued)
+        url = reverse("admin:billing_invoice_changelist") + f"?run__id__exact={obj.pk}"
+        return format_html('<a href="{}">{}</a>', url, obj.issued)
 
     @admin.display(description="total", ordering="billed")
-    def total(self, run: BillingRun) -> str:
-        return euros(run.billed or Decimal(0))
+    def total(self, obj: BilledRun) -> str:
+        return euros(obj.billed or Decimal(0))
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -205,7 +239,7 @@ class BillingRunAdmin(ShownOnly, OwnPages):
             answer["Refresh"] = "3"
         return answer
 
-    def bill(self, request: HttpRequest) -> HttpResponse:
+    def bill(self, request: SignedInRequest) -> HttpResponse:
         """« Facturer un mois »: the form, then the preview, then the run."""
         self.demand(request, "billing.add_billingrun")
         now = timezone.now()
@@ -226,7 +260,7 @@ class BillingRunAdmin(ShownOnly, OwnPages):
                 preview = invoicing.preview(form.scope, at=now)
             except invoicing.BillingRefused as refusal:
                 form.add_error(None, str(refusal))
-        context = {"form": form, "preview": preview}
+        context: dict[str, Any] = {"form": form, "preview": preview}
         if preview:
             context |= {
                 "total": euros(preview.total),
@@ -285,9 +319,9 @@ class MonthFilter(admin.SimpleListFilter):
             return queryset
 
 
-class InvoiceLineInline(ShownOnlyInline):
+class InvoiceLineInline(ShownOnlyInline[InvoiceLine, Invoice]):
     model = InvoiceLine
-    fields = (
+    fields = readonly_fields = (
         "child_name",
         "activity_name",
         "label",
@@ -297,11 +331,10 @@ class InvoiceLineInline(ShownOnlyInline):
         "amount",
         "explanation",
     )
-    readonly_fields = fields
 
     @admin.display(description="jours")
-    def dates(self, line: InvoiceLine) -> str:
-        return wording.days_in_words([date.fromisoformat(day) for day in line.days])
+    def dates(self, obj: InvoiceLine) -> str:
+        return wording.days_in_words([date.fromisoformat(day) for day in obj.days])
 
 
 class CreditForm(OnceForm):
@@ -310,50 +343,76 @@ class CreditForm(OnceForm):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(RemindsInvoices, ShownOnly, NumberSearch, OwnPages):
-    list_display = ("number", "month_shown", "household", "payer", "total_shown", "left_shown", "state_shown",
-                    "reminded_shown")  # fmt: skip
+class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], OwnPages[Invoice]):
+    desk_order = 2
+    list_display = (
+        "number",
+        "month_shown",
+        "household",
+        "payer",
+        "total_shown",
+        "left_shown",
+        "state_badge",
+        "reminded_shown",
+    )
     list_filter = (MonthFilter, BalanceFilter, ReminderFilter, "series", "year", "run")
-    search_fields = ("number", "payer")
-    search_help_text = "Numéro de facture, nom du destinataire ou numéro de foyer"
     list_select_related = ("household",)
     list_per_page = 50
+    search_fields = ("number", "payer")
+    search_help_text = "Numéro de facture, nom du destinataire ou numéro de foyer"
+    actions = (
+        "download_pdfs",
+        "download_csv",
+        "download_lines",
+        "download_xlsx",
+        "tell_selected",
+        "remind_selected",
+    )
     inlines = (InvoiceLineInline, NoticeInline)
-    fields = ("number", "month_shown", "issued_at", "due_on", "household", "payer", "address", "quotient",
-              "total_shown", "paid_shown", "credited_shown", "left_shown", "state_shown")  # fmt: skip
-    readonly_fields = fields
+    fields = readonly_fields = (
+        "number",
+        "month_shown",
+        "issued_at",
+        "due_on",
+        "household",
+        "payer",
+        "address",
+        "quotient",
+        "total_shown",
+        "paid_shown",
+        "credited_shown",
+        "left_shown",
+        "state_badge",
+    )
     change_list_template = "admin/billing/invoices.html"
     change_form_template = "admin/billing/invoice.html"
-    actions = ("download_pdfs", "download_csv", "download_lines", "download_xlsx", "tell_selected",
-               "remind_selected")  # fmt: skip
-    desk_order = 2
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return reminding.with_reminders(super().get_queryset(request).with_balance())
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RemindedInvoice]:
+        return reminding.with_reminders(InvoiceQuerySet.with_balance(super().get_queryset(request)))
 
     @admin.display(description="mois", ordering="month")
-    def month_shown(self, invoice: Invoice) -> str:
-        return invoice.month_name
+    def month_shown(self, obj: Invoice) -> str:
+        return obj.month_name
 
     @admin.display(description="total", ordering="total")
-    def total_shown(self, invoice: Invoice) -> str:
-        return euros(invoice.total)
+    def total_shown(self, obj: Invoice) -> str:
+        return euros(obj.total)
 
     @admin.display(description="déjà payé", ordering="paid")
-    def paid_shown(self, invoice: Invoice) -> str:
-        return euros(invoice.paid)
+    def paid_shown(self, obj: InvoiceWithBalance) -> str:
+        return euros(obj.paid)
 
     @admin.display(description="avoirs", ordering="credited")
-    def credited_shown(self, invoice: Invoice) -> str:
-        return euros(invoice.credited)
+    def credited_shown(self, obj: InvoiceWithBalance) -> str:
+        return euros(obj.credited)
 
     @admin.display(description="reste à payer", ordering="left")
-    def left_shown(self, invoice: Invoice) -> str:
-        return euros(invoice.left)
+    def left_shown(self, obj: InvoiceWithBalance) -> str:
+        return euros(obj.left)
 
     @admin.display(description="état")
-    def state_shown(self, invoice: Invoice) -> str:
-        state = invoice.state_on(timezone.localdate())
+    def state_badge(self, obj: InvoiceWithBalance) -> SafeString:
+        state = obj.state_on(timezone.localdate())
         tint = {"paid": "accepted", "overdue": "refused"}.get(state, "requested")
         return badge(tint, state.label)
 
@@ -404,9 +463,11 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly, NumberSearch, OwnPages):
             return redirect("admin:billing_invoice_change", pk)
         return pdf_response(content, f"Facture-{invoice.number}.pdf")
 
-    def credit(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def credit(self, request: SignedInRequest, pk: int) -> HttpResponse:
         self.demand(request, "billing.add_creditnote")
-        invoice = get_object_or_404(Invoice.objects.with_balance(), pk=pk)
+        invoice = Invoice.objects.with_balance().filter(pk=pk).first()
+        if invoice is None:
+            raise Http404
         form = CreditForm(request.POST or None, initial={"amount": invoice.left})
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
@@ -440,7 +501,9 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly, NumberSearch, OwnPages):
         )
 
     @admin.action(description="Télécharger les PDF (ZIP)")
-    def download_pdfs(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+    def download_pdfs(
+        self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
+    ) -> StreamingHttpResponse:
         return download(
             files.pdf_zip(Invoice.objects.filter(pk__in=queryset.values("pk"))),
             "factures.zip",
@@ -448,46 +511,52 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly, NumberSearch, OwnPages):
         )
 
     @admin.action(description="Télécharger les factures (CSV)")
-    def download_csv(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+    def download_csv(
+        self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
+    ) -> StreamingHttpResponse:
         rows = files.csv_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset))
         return download(rows, "factures.csv", "text/csv; charset=utf-8")
 
     @admin.action(description="Télécharger les lignes (CSV)")
-    def download_lines(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+    def download_lines(
+        self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
+    ) -> StreamingHttpResponse:
         rows = files.csv_stream(files.LINE_COLUMNS, files.line_rows(queryset))
         return download(rows, "lignes.csv", "text/csv; charset=utf-8")
 
     @admin.action(description="Télécharger les factures (XLSX)")
-    def download_xlsx(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+    def download_xlsx(
+        self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
+    ) -> StreamingHttpResponse:
         return download(
             files.xlsx_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset)), "factures.xlsx", XLSX
         )
 
 
 @admin.register(CreditNote)
-class CreditNoteAdmin(ShownOnly):
+class CreditNoteAdmin(ShownOnly[CreditNote]):
+    desk_order = 20
     list_display = ("number", "invoice", "amount", "reason", "issued_at", "issued_by")
     list_select_related = ("invoice", "issued_by")
     search_fields = ("number", "invoice__number", "reason")
-    desk_order = 20
 
 
 @admin.register(ManualCharge)
-class ManualChargeAdmin(TolerantChoices, NumberSearch):
+class ManualChargeAdmin(TolerantChoices[ManualCharge], NumberSearch[ManualCharge]):
+    desk_order = 15
     list_display = ("label", "household", "quantity", "unit_price", "reason", "billed_by")
     list_select_related = ("household", "line__invoice")
     search_fields = ("label", "reason")
     autocomplete_fields = ("household", "child")
     fields = ("household", "child", "label", "quantity", "unit_price", "reason")
-    desk_order = 15
 
     @admin.display(description="facturée par")
-    def billed_by(self, charge: ManualCharge) -> str:
-        return charge.line.invoice.number if charge.line else "à la prochaine facture"
+    def billed_by(self, obj: ManualCharge) -> str:
+        return obj.line.invoice.number if obj.line else "à la prochaine facture"
 
     def save_model(self, request: HttpRequest, obj: ManualCharge, form: Any, change: bool) -> None:
         if not change:
-            obj.created_by = request.user
+            obj.created_by = user_of(request)
         super().save_model(request, obj, form, change)
 
     def has_change_permission(self, request: HttpRequest, obj: ManualCharge | None = None) -> bool:

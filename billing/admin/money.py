@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
-from billing.admin.documents import DAY_INPUT, XLSX, AmountField, download
+from billing.admin.documents import DAY_INPUT, XLSX, AmountField
+from billing.admin.downloads import download
 from billing.admin.once import AlreadySent, OnceForm
 from billing.documents import files
-from billing.models import Invoice, Payment, PaymentAllocation
+from billing.models import Invoice, InvoiceWithBalance, Payment, PaymentAllocation
 from billing.payments import paying
 from billing.rules.pricing import (
     euros,
@@ -26,7 +27,7 @@ from billing.rules.pricing import (
 from families.models import Household
 from portal.desk.lists import (
     NumberSearch,
-    badge,
+    StateBadge,
 )
 from portal.desk.pages import (
     OwnPages,
@@ -35,8 +36,18 @@ from portal.desk.pages import (
 )
 from portal.desk.site import DeskLink
 from portal.french.day_fields import NearDateField
+from portal.web.signed_in import SignedInRequest
 
 AT_THE_DESK = [(value, label) for value, label in Payment.Means.choices if value != Payment.Means.ONLINE]
+
+
+class UnpaidInvoices(forms.ModelMultipleChoiceField[InvoiceWithBalance]):
+    """Invoices to tick, each with what is left of it."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def label_from_instance(self, obj: InvoiceWithBalance) -> str:
+        return f"{obj.number} ({obj.month_name}) : reste {euros(obj.left)}"
 
 
 class PaymentForm(OnceForm):
@@ -48,24 +59,15 @@ class PaymentForm(OnceForm):
     reference = forms.CharField(
         label="Référence", max_length=100, required=False, help_text="N° de chèque, de virement…"
     )
-    invoices = forms.ModelMultipleChoiceField(
-        label="Pour les factures",
-        queryset=Invoice.objects.none(),
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text="Aucune cochée : la plus ancienne d'abord.",
-    )
 
     def __init__(self, *args: Any, household: Household, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        invoices = self.fields["invoices"]
-        invoices.queryset = (
-            Invoice.objects.with_balance()
-            .filter(household=household, left__gt=0)
-            .order_by("due_on", "sequence")
-        )
-        invoices.label_from_instance = lambda one: (
-            f"{one.number} ({one.month_name}) : reste {euros(one.left)}"
+        unpaid = Invoice.objects.with_balance().filter(household=household, left__gt=Decimal(0))
+        self.fields["invoices"] = UnpaidInvoices(
+            unpaid.order_by("due_on", "sequence"),
+            label="Pour les factures",
+            required=False,
+            help_text="Aucune cochée : la plus ancienne d'abord.",
         )
 
 
@@ -93,35 +95,20 @@ class DeskRefundForm(OnceForm):
     paid_on = NearDateField(label="Le", widget=DAY_INPUT)
 
 
-class AllocationInline(ShownOnlyInline):
+class AllocationInline(ShownOnlyInline[PaymentAllocation, Payment]):
     model = PaymentAllocation
-    fields = ("invoice", "amount")
-    readonly_fields = fields
+    fields = readonly_fields = ("invoice", "amount")
 
 
 @admin.register(Payment)
-class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, NumberSearch, OwnPages):
-    list_display = (
-        "number",
-        "paid_on",
-        "household",
-        "amount_shown",
-        "means",
-        "reference",
-        "state_shown",
-        "recorded_by",
-    )
-    list_filter = ("means", "state", "paid_on")
-    list_select_related = ("household", "recorded_by")
-    search_fields = ("number", "reference")
-    search_help_text = "Numéro de reçu, référence ou numéro de foyer"
-    date_hierarchy = "paid_on"
-    inlines = (AllocationInline,)
-    fields = ("number", "household", "amount_shown", "unused", "means", "state_shown", "paid_on", "reference",
-              "refunds", "recorded_by", "recorded_at")  # fmt: skip
-    readonly_fields = fields
-    change_form_template = "admin/billing/payment.html"
-    actions = ("download_csv", "download_xlsx")
+class PaymentAdmin(
+    yearly_pages.TaxCertificates,
+    chart_pages.Charts,
+    StateBadge,
+    ShownOnly[Payment],
+    NumberSearch[Payment],
+    OwnPages[Payment],
+):
     desk_order = 5
     desk_links = (
         DeskLink(
@@ -136,19 +123,51 @@ class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, 
         chart_pages.LINK,
         yearly_pages.LINK,
     )
+    list_display = (
+        "number",
+        "paid_on",
+        "household",
+        "amount_shown",
+        "means",
+        "reference",
+        "state_badge",
+        "recorded_by",
+    )
+    list_filter = ("means", "state", "paid_on")
+    list_select_related = ("household", "recorded_by")
+    search_fields = ("number", "reference")
+    search_help_text = "Numéro de reçu, référence ou numéro de foyer"
+    date_hierarchy = "paid_on"
+    actions = ("download_csv", "download_xlsx")
+    tints = {
+        "validated": "accepted",
+        "pending": "requested",
+        "refused": "refused",
+        "cancelled": "refused",
+    }
+    inlines = (AllocationInline,)
+    fields = readonly_fields = (
+        "number",
+        "household",
+        "amount_shown",
+        "unused",
+        "means",
+        "state_badge",
+        "paid_on",
+        "reference",
+        "refunds",
+        "recorded_by",
+        "recorded_at",
+    )
+    change_form_template = "admin/billing/payment.html"
 
     @admin.display(description="montant", ordering="amount")
-    def amount_shown(self, payment: Payment) -> str:
-        return euros(payment.amount)
+    def amount_shown(self, obj: Payment) -> str:
+        return euros(obj.amount)
 
     @admin.display(description="pas encore utilisé")
-    def unused(self, payment: Payment) -> str:
-        return euros(paying.unused(payment))
-
-    @admin.display(description="état", ordering="state")
-    def state_shown(self, payment: Payment) -> str:
-        tint = {"validated": "accepted", "pending": "requested"}.get(payment.state, "refused")
-        return badge(tint, payment.get_state_display())
+    def unused(self, obj: Payment) -> str:
+        return euros(paying.unused(obj))
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -169,11 +188,11 @@ class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, 
         context = {"form": form, "back": reverse("admin:billing_payment_changelist"), "button": "Suivant"}
         return self.page(request, "admin/billing/form.html", "Encaisser un règlement", context)
 
-    def take_from(self, request: HttpRequest, household: int) -> HttpResponse:
+    def take_from(self, request: SignedInRequest, household: int) -> HttpResponse:
         """How much, how, and for which invoices."""
         self.demand(request, "billing.add_payment")
         home = get_object_or_404(Household, pk=household)
-        unpaid = Invoice.objects.with_balance().filter(household=home, left__gt=0)
+        unpaid = Invoice.objects.with_balance().filter(household=home, left__gt=Decimal(0))
         # SQLite gives many decimals, of which the field takes two.
         left = rounded(unpaid.aggregate(sum=Sum("left"))["sum"] or Decimal(0))
         initial = {"paid_on": timezone.localdate(), "means": Payment.Means.CASH} | (
@@ -185,10 +204,15 @@ class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, 
             try:
                 with form.once():
                     payment = paying.record(
-                        home, said["amount"], said["means"], paid_on=said["paid_on"], by=request.user,
-                        at=timezone.now(), reference=said["reference"],
+                        home,
+                        said["amount"],
+                        said["means"],
+                        paid_on=said["paid_on"],
+                        by=request.user,
+                        at=timezone.now(),
+                        reference=said["reference"],
                         invoices=list(said["invoices"]) or None,
-                    )  # fmt: skip
+                    )
             except AlreadySent as twice:
                 messages.warning(request, str(twice))
                 return redirect(f"{reverse('admin:billing_payment_changelist')}?q={home.pk}")
@@ -209,7 +233,7 @@ class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, 
         }
         return self.page(request, "admin/billing/form.html", "Encaisser un règlement", context)
 
-    def refund(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def refund(self, request: SignedInRequest, pk: int) -> HttpResponse:
         self.demand(request, "billing.add_payment")
         payment = get_object_or_404(Payment, pk=pk)
         free = paying.unused(payment)
@@ -285,11 +309,11 @@ class PaymentAdmin(yearly_pages.TaxCertificates, chart_pages.Charts, ShownOnly, 
         return self.page(request, "admin/billing/cash_book.html", "Journal de caisse", context)
 
     @admin.action(description="Télécharger les règlements (CSV)")
-    def download_csv(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+    def download_csv(self, request: HttpRequest, queryset: QuerySet[Payment]) -> StreamingHttpResponse:
         rows = files.csv_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
         return download(rows, "reglements.csv", "text/csv; charset=utf-8")
 
     @admin.action(description="Télécharger les règlements (XLSX)")
-    def download_xlsx(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+    def download_xlsx(self, request: HttpRequest, queryset: QuerySet[Payment]) -> StreamingHttpResponse:
         rows = files.xlsx_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
         return download(rows, "reglements.xlsx", XLSX)

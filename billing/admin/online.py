@@ -1,7 +1,6 @@
 """Online payments and direct debit at the desk: looked at, asked about, given back; never typed."""
 
 import secrets
-from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -40,7 +39,7 @@ from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import ask_reason
 from portal.desk.lists import (
     NumberSearch,
-    badge,
+    StateBadge,
     counted,
 )
 from portal.desk.pages import (
@@ -54,8 +53,7 @@ from portal.desk.site import (
     Queue,
 )
 from portal.french.day_fields import NearDateField
-
-TINTS = {"validated": "accepted", "started": "requested", "pending": "requested"}
+from portal.web.signed_in import SignedInRequest
 
 
 class OnlineRefundForm(forms.Form):
@@ -76,7 +74,7 @@ class DayForm(forms.Form):
     day = forms.DateField(label="Paiements commencés le", widget=DAY_INPUT)
 
     def clean_day(self) -> date:
-        day = self.cleaned_data["day"]
+        day: date = self.cleaned_data["day"]
         if day > timezone.localdate():
             raise ValidationError("Ce jour est à venir.")
         return day
@@ -94,42 +92,33 @@ class ReturnForm(forms.Form):
     reason = forms.CharField(label="Motif donné par la banque", max_length=140)
 
 
-class PartInline(ShownOnlyInline):
+class PartInline(ShownOnlyInline[OnlinePaymentInvoice, OnlinePayment]):
     model = OnlinePaymentInvoice
-    fields = ("invoice", "amount")
-    readonly_fields = fields
+    fields = readonly_fields = ("invoice", "amount")
 
 
-class RefundInline(ShownOnlyInline):
+class RefundInline(ShownOnlyInline[OnlineRefund, OnlinePayment]):
     model = OnlineRefund
-    fields = ("asked_at", "amount", "reason", "with_credit", "state", "provider_reference", "asked_by")
-    readonly_fields = fields
+    fields = readonly_fields = (
+        "asked_at",
+        "amount",
+        "reason",
+        "with_credit",
+        "state",
+        "provider_reference",
+        "asked_by",
+    )
 
 
-class PaymentEventInline(ShownOnlyInline):
+class PaymentEventInline(ShownOnlyInline[PaymentEvent, OnlinePayment]):
     model = PaymentEvent
-    fields = ("at", "kind", "note", "event_id", "raw")
-    readonly_fields = fields
+    fields = readonly_fields = ("at", "kind", "note", "event_id", "raw")
 
 
 @admin.register(OnlinePayment)
-class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
-    list_display = (
-        "reference", "started_at", "household", "amount_shown", "state_shown", "provider", "trouble",
-    )  # fmt: skip
-    list_filter = ("state", "provider", "started_at")
-    list_select_related = ("household",)
-    search_fields = ("reference", "provider_reference", "charge_reference", "parts__invoice__number")
-    search_help_text = "Référence, numéro de facture ou numéro de foyer"
-    date_hierarchy = "started_at"
-    fields = (
-        "reference", "household", "amount_shown", "state_shown", "trouble", "provider", "provider_reference",
-        "charge_reference", "payment", "email", "started_by", "started_at", "expires_at", "settled_at",
-    )  # fmt: skip
-    readonly_fields = fields
-    inlines = (PartInline, RefundInline, PaymentEventInline)
-    change_form_template = "admin/billing/online_payment.html"
-    actions = ("ask_the_bank", "set_aside")
+class OnlinePaymentAdmin(
+    StateBadge, ShownOnly[OnlinePayment], NumberSearch[OnlinePayment], OwnPages[OnlinePayment]
+):
     desk_order = 8
     work_queues = (
         Queue(
@@ -147,17 +136,55 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
             "nos comptes et ceux du prestataire, jour par jour",
         ),
     )
+    list_display = (
+        "reference",
+        "started_at",
+        "household",
+        "amount_shown",
+        "state_badge",
+        "provider",
+        "trouble",
+    )
+    list_filter = ("state", "provider", "started_at")
+    list_select_related = ("household",)
+    search_fields = ("reference", "provider_reference", "charge_reference", "parts__invoice__number")
+    search_help_text = "Référence, numéro de facture ou numéro de foyer"
+    date_hierarchy = "started_at"
+    actions = ("ask_the_bank", "set_aside")
+    tints = {
+        "started": "requested",
+        "pending": "requested",
+        "validated": "accepted",
+        "refused": "refused",
+        "cancelled": "refused",
+        "refunded": "refused",
+        "disputed": "refused",
+    }
+    inlines = (PartInline, RefundInline, PaymentEventInline)
+    fields = readonly_fields = (
+        "reference",
+        "household",
+        "amount_shown",
+        "state_badge",
+        "trouble",
+        "provider",
+        "provider_reference",
+        "charge_reference",
+        "payment",
+        "email",
+        "started_by",
+        "started_at",
+        "expires_at",
+        "settled_at",
+    )
+    change_form_template = "admin/billing/online_payment.html"
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup == "trouble__gt" or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="montant", ordering="amount")
-    def amount_shown(self, payment: OnlinePayment) -> str:
-        return euros(payment.amount)
-
-    @admin.display(description="état", ordering="state")
-    def state_shown(self, payment: OnlinePayment) -> str:
-        return badge(TINTS.get(payment.state, "refused"), payment.get_state_display())
+    def amount_shown(self, obj: OnlinePayment) -> str:
+        return euros(obj.amount)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -182,7 +209,7 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
             messages.warning(request, f"Sans réponse : {counted(silent, 'paiement', 'paiements')}.")
 
     @admin.action(description="Écarter (réglé avec le prestataire)…", permissions=["decide"])
-    def set_aside(self, request: HttpRequest, queryset: QuerySet[OnlinePayment]) -> HttpResponse | None:
+    def set_aside(self, request: SignedInRequest, queryset: QuerySet[OnlinePayment]) -> HttpResponse | None:
         answer = ask_reason(
             self,
             request,
@@ -203,7 +230,7 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
                 messages.success(request, f"{payment} est écarté, ses factures sont à payer.")
         return None
 
-    def refund(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def refund(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """All or part of a payment goes back through its provider."""
         self.demand(request, "billing.change_onlinepayment", "billing.add_payment")
         payment = get_object_or_404(OnlinePayment, pk=pk)
@@ -216,9 +243,14 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
             said = form.cleaned_data
             try:
                 done = refunding.refund(
-                    payment, said["amount"], reason=said["reason"], key=said["key"],
-                    with_credit=said["with_credit"], by=request.user, at=timezone.now(),
-                )  # fmt: skip
+                    payment,
+                    said["amount"],
+                    reason=said["reason"],
+                    key=said["key"],
+                    with_credit=said["with_credit"],
+                    by=request.user,
+                    at=timezone.now(),
+                )
             except events.OnlinePaymentRefused as refusal:
                 form.add_error(None, str(refusal))
             else:
@@ -246,48 +278,40 @@ class OnlinePaymentAdmin(ShownOnly, NumberSearch, OwnPages):
 
 
 @admin.register(PaymentEvent)
-class PaymentEventAdmin(ShownOnly):
+class PaymentEventAdmin(ShownOnly[PaymentEvent]):
     """Also the notifications that name no payment, and those that were forged."""
 
+    desk_order = 60
     list_display = ("at", "provider", "kind", "online_payment", "note")
     list_filter = ("kind", "provider", "at")
     list_select_related = ("online_payment",)
-    fields = ("at", "provider", "kind", "online_payment", "event_id", "note", "raw")
-    readonly_fields = fields
-    desk_order = 60
+    fields = readonly_fields = ("at", "provider", "kind", "online_payment", "event_id", "note", "raw")
 
 
 @admin.register(Mandate)
-class MandateAdmin(TolerantChoices, NumberSearch, WithHistory):
+class MandateAdmin(TolerantChoices[Mandate], NumberSearch[Mandate], WithHistory[Mandate]):
+    desk_order = 20
     list_display = ("rum", "household", "debtor", "signed_on", "revoked_on")
     list_filter = ("revoked_on",)
     list_select_related = ("household",)
     search_fields = ("rum", "debtor")
     autocomplete_fields = ("household",)
-    desk_order = 20
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Mandate | None = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Mandate | None = None) -> list[str]:
         """A mandate that was debited keeps whose it is; it is revoked, and another signed."""
-        return ("household", "rum", "iban", "signed_on") if obj and obj.debits.exists() else ()
+        return ["household", "rum", "iban", "signed_on"] if obj and obj.debits.exists() else []
 
 
-class DebitInline(ShownOnlyInline):
+class DebitInline(ShownOnlyInline[Debit, DebitFile]):
     model = Debit
-    fields = ("invoice", "mandate", "payment", "returned_on", "return_reason")
-    readonly_fields = fields
+    fields = readonly_fields = ("invoice", "mandate", "payment", "returned_on", "return_reason")
 
 
 @admin.register(DebitFile)
-class DebitFileAdmin(ShownOnly, OwnPages):
-    list_display = ("message", "collected_on", "made_by", "made_at")
-    fields = ("message", "collected_on", "made_by", "made_at")
-    readonly_fields = fields
-    inlines = (DebitInline,)
-    change_form_template = "admin/billing/debit_file.html"
-    actions = ("mark_collected",)
+class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
     desk_order = 21
     desk_links = (
         DeskLink(
@@ -297,6 +321,11 @@ class DebitFileAdmin(ShownOnly, OwnPages):
             "fichier SEPA d'un mois",
         ),
     )
+    list_display = ("message", "collected_on", "made_by", "made_at")
+    actions = ("mark_collected",)
+    inlines = (DebitInline,)
+    fields = readonly_fields = ("message", "collected_on", "made_by", "made_at")
+    change_form_template = "admin/billing/debit_file.html"
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -306,7 +335,7 @@ class DebitFileAdmin(ShownOnly, OwnPages):
             *super().get_urls(),
         ]
 
-    def make(self, request: HttpRequest) -> HttpResponse:
+    def make(self, request: SignedInRequest) -> HttpResponse:
         """The pain.008 file of a month."""
         self.demand(request, "billing.add_debitfile")
         today = timezone.localdate()
@@ -342,7 +371,7 @@ class DebitFileAdmin(ShownOnly, OwnPages):
         return answer
 
     @admin.action(description="La banque a prélevé : marquer comme payé", permissions=["decide"])
-    def mark_collected(self, request: HttpRequest, queryset: QuerySet[DebitFile]) -> None:
+    def mark_collected(self, request: SignedInRequest, queryset: QuerySet[DebitFile]) -> None:
         for file in queryset:
             try:
                 done = sepa.collected(file, by=request.user, at=timezone.now())
@@ -353,15 +382,14 @@ class DebitFileAdmin(ShownOnly, OwnPages):
 
 
 @admin.register(Debit)
-class DebitAdmin(ShownOnly, OwnPages):
+class DebitAdmin(ShownOnly[Debit], OwnPages[Debit]):
+    desk_order = 22
     list_display = ("invoice", "mandate", "file", "payment", "returned_on", "return_reason")
     list_filter = ("file", "returned_on")
     list_select_related = ("invoice", "mandate", "file", "payment")
     search_fields = ("invoice__number", "mandate__rum", "mandate__debtor")
-    fields = ("invoice", "mandate", "file", "payment", "returned_on", "return_reason")
-    readonly_fields = fields
+    fields = readonly_fields = ("invoice", "mandate", "file", "payment", "returned_on", "return_reason")
     change_form_template = "admin/billing/debit.html"
-    desk_order = 22
 
     def get_urls(self) -> list[URLPattern]:
         rejected = path(
@@ -369,7 +397,7 @@ class DebitAdmin(ShownOnly, OwnPages):
         )
         return [rejected, *super().get_urls()]
 
-    def send_back(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def send_back(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """The bank has sent a debit back: its invoice is to pay again."""
         self.demand(request, "billing.change_debit")
         debit = get_object_or_404(Debit.objects.select_related("payment", "invoice"), pk=pk)

@@ -24,6 +24,7 @@ from billing.reminders import (
     reminder_letters,
     reminding,
 )
+from billing.reminders.reminder_letters import RemindedInvoice
 from billing.rules.pricing import euros
 from billing.tasks import TOLD_AT_ONCE, print_letters, send_reminders, tell_households
 from portal.desk.lists import counted
@@ -33,6 +34,7 @@ from portal.desk.pages import (
 )
 from portal.desk.site import DeskLink
 from portal.french import moments
+from portal.web.signed_in import SignedInRequest
 
 REMIND = "billing.add_invoicenotice"
 ROWS_NAMED = 50  # invoices or households that a preview names; it counts the others
@@ -64,25 +66,24 @@ class ReminderFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        known = {value for value, _ in self.lookup_choices}
-        return queryset.filter(reminders=int(self.value())) if self.value() in known else queryset
+        known, asked = {value for value, _ in self.lookup_choices}, self.value()
+        return queryset.filter(reminders=int(asked)) if asked and asked in known else queryset
 
 
-class NoticeInline(ShownOnlyInline):
+class NoticeInline(ShownOnlyInline[InvoiceNotice, Invoice]):
     model = InvoiceNotice
-    fields = ("level_shown", "left_shown", "sent_at", "sent_by")
-    readonly_fields = fields
+    fields = readonly_fields = ("level_shown", "left_shown", "sent_at", "sent_by")
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceNotice]:
         return super().get_queryset(request).select_related("sent_by")
 
     @admin.display(description="courrier")
-    def level_shown(self, notice: InvoiceNotice) -> str:
-        return reminder_letters.LEVELS[notice.level]
+    def level_shown(self, obj: InvoiceNotice) -> str:
+        return reminder_letters.LEVELS[obj.level]
 
     @admin.display(description="restait à payer")
-    def left_shown(self, notice: InvoiceNotice) -> str:
-        return euros(notice.left)
+    def left_shown(self, obj: InvoiceNotice) -> str:
+        return euros(obj.left)
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Work:
     failed: bool
 
 
-class RemindsInvoices(OwnPages):
+class RemindsInvoices(OwnPages[Invoice]):
     """Admin mixin of invoices."""
 
     desk_links = (
@@ -105,11 +106,10 @@ class RemindsInvoices(OwnPages):
         return request.user.has_perm(REMIND)
 
     @admin.display(description="relances", ordering="reminders")
-    def reminded_shown(self, invoice: Invoice) -> str:
-        if not invoice.reminders:
+    def reminded_shown(self, obj: RemindedInvoice) -> str:
+        if obj.reminded_at is None:
             return "–"
-        day = timezone.localtime(invoice.reminded_at)
-        return f"Relancée {invoice.reminders} fois, le {day:%d/%m/%Y}"
+        return f"Relancée {obj.reminders} fois, le {timezone.localtime(obj.reminded_at):%d/%m/%Y}"
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -134,20 +134,12 @@ class RemindsInvoices(OwnPages):
             messages.warning(request, "Ces factures ont déjà été annoncées à leurs foyers.")
 
     @admin.action(description="Relancer…", permissions=["remind"])
-    def remind_selected(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse | None:
+    def remind_selected(self, request: SignedInRequest, queryset: QuerySet[Invoice]) -> HttpResponse | None:
         across = request.POST.get("select_across", "0")
         keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        selection = {
-            "action": "remind_selected",
-            "select_across": across,
-            # « Tout sélectionner » needs one key to be a selection at all; Django then takes every row.
-            ACTION_CHECKBOX_NAME: keys[:1] if across == "1" else keys,
-        }
-        fields = [
-            (name, value)
-            for name, values in selection.items()
-            for value in (values if isinstance(values, list) else [values])
-        ]
+        fields = [("action", "remind_selected"), ("select_across", across)]
+        # « Tout sélectionner » needs one key to be a selection at all; Django then takes every row.
+        fields += [(ACTION_CHECKBOX_NAME, key) for key in (keys[:1] if across == "1" else keys)]
         now = timezone.now()
         found = reminding.preview(queryset, at=now)
         try:
@@ -156,7 +148,7 @@ class RemindsInvoices(OwnPages):
             messages.error(request, str(refusal))
             return None
 
-    def remind(self, request: HttpRequest) -> HttpResponse:
+    def remind(self, request: SignedInRequest) -> HttpResponse:
         """All overdue invoices at once: the preview, then the sending."""
         self.demand(request, REMIND)
         now = timezone.now()
@@ -168,7 +160,7 @@ class RemindsInvoices(OwnPages):
 
     def _answer(
         self,
-        request: HttpRequest,
+        request: SignedInRequest,
         found: reminding.RemindersPreview,
         now: datetime,
         fields: list[tuple[str, str]],

@@ -8,9 +8,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
@@ -35,19 +35,19 @@ from billing.rules import (
     tariff_checks,
 )
 from portal.desk.choices import TolerantChoices
-from portal.desk.site import DeskLink
+from portal.desk.pages import OwnPages
+from portal.desk.site import (
+    DeskAdmin,
+    DeskLink,
+    M,
+)
 from portal.reservations.models import Formula, SchoolClass
 
 
-class LinesField(forms.JSONField):
+class LinesField(forms.Field):
     """A list of texts, typed one a line; stored as a JSON list."""
 
     widget = forms.Textarea
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.pop("encoder", None)
-        kwargs.pop("decoder", None)
-        super().__init__(*args, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list) else value
@@ -55,9 +55,6 @@ class LinesField(forms.JSONField):
     def to_python(self, value: Any) -> list[str]:
         lines = (value or "").splitlines() if isinstance(value, str) else value or []
         return [line.strip() for line in lines if line.strip()]
-
-    def bound_data(self, data: Any, initial: Any) -> Any:
-        return data
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return self.to_python(initial) != self.to_python(data)
@@ -76,7 +73,7 @@ def columns_shown(request: HttpRequest, tariff: Tariff | None) -> list[str]:
     return list(columns) or [""]
 
 
-class TariffForm(forms.ModelForm):
+class TariffForm(forms.ModelForm[Tariff]):
     columns = LinesField(
         label="Colonnes",
         required=False,
@@ -89,12 +86,24 @@ class TariffForm(forms.ModelForm):
     class Meta:
         model = Tariff
         fields = (
-            "name", "code", "kind", "unit", "valid_from", "valid_to", "columns", "between", "no_quotient",
-            "no_quotient_band", "no_quotient_price", "step", "vat_percent", "care_percent",
-        )  # fmt: skip
+            "name",
+            "code",
+            "kind",
+            "unit",
+            "valid_from",
+            "valid_to",
+            "columns",
+            "between",
+            "no_quotient",
+            "no_quotient_band",
+            "no_quotient_price",
+            "step",
+            "vat_percent",
+            "care_percent",
+        )
 
 
-class TrimmedForm(forms.ModelForm):
+class TrimmedForm(forms.ModelForm[M]):
     """Amounts without idle zeros: 2,50 and not 2,5000."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -104,10 +113,10 @@ class TrimmedForm(forms.ModelForm):
                 self.initial[name] = Decimal(price_text(value))
 
 
-def band_form(columns: Sequence[str]) -> type[forms.ModelForm]:
+def band_form(columns: Sequence[str]) -> type[forms.ModelForm[TariffBand]]:
     """The form of one row of the grid: limits, and a price a column."""
 
-    class BandForm(TrimmedForm):
+    class BandForm(TrimmedForm[TariffBand]):
         class Meta:
             model = TariffBand
             fields = ("name", "low", "high")
@@ -157,7 +166,7 @@ def band_form(columns: Sequence[str]) -> type[forms.ModelForm]:
     return type("BandForm", (BandForm,), fields)
 
 
-class CompactInline(admin.TabularInline):
+class CompactInline(admin.TabularInline[M, Tariff]):
     """A table that fits the page: short fields, amounts written in French."""
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -171,7 +180,7 @@ class CompactInline(admin.TabularInline):
         return field
 
 
-class BandInline(CompactInline):
+class BandInline(CompactInline[TariffBand]):
     model = TariffBand
     verbose_name = "tranche"
     verbose_name_plural = (
@@ -190,23 +199,19 @@ class BandInline(CompactInline):
         kwargs["fields"] = ("name", "low", "high")
         return super().get_formset(request, obj, **kwargs)
 
-    def get_fields(self, request: HttpRequest, obj: Tariff | None = None) -> list[str]:
-        return [
-            "name",
-            "low",
-            "high",
-            *(f"price_{place}" for place in range(len(columns_shown(request, obj)))),
-        ]
+    def get_fields(self, request: HttpRequest, obj: Tariff | None = None) -> tuple[str, ...]:
+        prices = (f"price_{place}" for place in range(len(columns_shown(request, obj))))
+        return ("name", "low", "high", *prices)
 
 
-class RateInline(CompactInline):
+class RateInline(CompactInline[TariffRate]):
     model = TariffRate
-    form = TrimmedForm
+    form = TrimmedForm[TariffRate]
     extra = 0
     verbose_name_plural = "Taux d'effort : un pourcentage du quotient, entre un plancher et un plafond"
 
 
-class ModifierForm(TrimmedForm):
+class ModifierForm(TrimmedForm[TariffModifier]):
     columns = LinesField(
         label="Seulement pour les colonnes",
         required=False,
@@ -219,14 +224,31 @@ class ModifierForm(TrimmedForm):
         fields = ("when", "number", "level", "effect", "amount", "column", "columns")
 
 
-class ModifierInline(CompactInline):
+class ModifierInline(CompactInline[TariffModifier]):
     model = TariffModifier
     form = ModifierForm
     extra = 0
     verbose_name_plural = "Règles particulières : hors commune, hors délai, fratrie, absence…"
 
 
-class FormulaTariffInline(CompactInline):
+FORMULAS = Formula.objects.select_related("activity").order_by("activity__order", "activity__name", "order")
+
+
+class NamedFormulaField(forms.ModelChoiceField[Formula]):
+    """A formula, named with its activity."""
+
+    def label_from_instance(self, obj: Formula) -> str:
+        return f"{obj.activity} – {obj}"
+
+
+class DatedTariffField(forms.ModelChoiceField[Tariff]):
+    """A tariff, with the dates that tell it from those of its name."""
+
+    def label_from_instance(self, obj: Tariff) -> str:
+        return f"{obj.name} ({obj.dates})"
+
+
+class FormulaTariffInline(CompactInline[FormulaTariff]):
     model = FormulaTariff
     extra = 0
     verbose_name = "formule"
@@ -234,13 +256,8 @@ class FormulaTariffInline(CompactInline):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "formula":
-            kwargs["queryset"] = Formula.objects.select_related("activity").order_by(
-                "activity__order", "activity__name", "order"
-            )
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "formula" and field is not None:
-            field.label_from_instance = lambda formula: f"{formula.activity} – {formula}"
-        return field
+            kwargs |= {"form_class": NamedFormulaField, "queryset": FORMULAS}
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 class InForceFilter(admin.SimpleListFilter):
@@ -286,7 +303,7 @@ class CopyForm(forms.Form):
         self.tariff = tariff
 
     def clean_code(self) -> str:
-        code = self.cleaned_data["code"]
+        code: str = self.cleaned_data["code"]
         if Tariff.objects.filter(code=code).exists():
             raise ValidationError("Un tarif porte déjà ce code.")
         return code
@@ -304,11 +321,12 @@ class CopyForm(forms.Form):
 class SimulatorForm(forms.Form):
     """Who is priced. Either a formula, priced as families will be, or one tariff alone."""
 
-    formula = forms.ModelChoiceField(
-        label="Formule", queryset=Formula.objects.none(), required=False, empty_label="–"
-    )
-    tariff = forms.ModelChoiceField(
-        label="ou tarif seul", queryset=Tariff.objects.none(), required=False, empty_label="–"
+    formula = NamedFormulaField(FORMULAS, label="Formule", required=False, empty_label="–")
+    tariff = DatedTariffField(
+        Tariff.objects.order_by("name", "-valid_from"),
+        label="ou tarif seul",
+        required=False,
+        empty_label="–",
     )
     column = forms.CharField(label="Colonne", required=False, max_length=60)
     day = forms.DateField(label="Date", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
@@ -335,14 +353,6 @@ class SimulatorForm(forms.Form):
     absent = forms.BooleanField(label="Absence non justifiée", required=False)
     pai = forms.BooleanField(label="Panier repas (PAI)", required=False)
     adult = forms.BooleanField(label="Adulte", required=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        formula = self.fields["formula"]
-        formula.queryset = Formula.objects.select_related("activity").order_by("activity__order", "order")
-        formula.label_from_instance = lambda one: f"{one.activity} – {one}"
-        self.fields["tariff"].queryset = Tariff.objects.order_by("name", "-valid_from")
-        self.fields["tariff"].label_from_instance = lambda one: f"{one.name} ({one.dates})"
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -375,15 +385,7 @@ class SimulatorForm(forms.Form):
 
 
 @admin.register(Tariff)
-class TariffAdmin(admin.ModelAdmin):
-    form = TariffForm
-    change_form_template = "admin/billing/tariff.html"
-    list_display = ("name", "kind", "dates", "formulas_named", "code")
-    list_filter = (InForceFilter, "kind")
-    search_fields = ("name", "code")
-    prepopulated_fields = {"code": ("name",)}
-    inlines = (BandInline, RateInline, ModifierInline, FormulaTariffInline)
-    actions = ("copy_for_next_year",)
+class TariffAdmin(OwnPages[Tariff]):
     desk_order = 10
     desk_links = (
         DeskLink(
@@ -393,6 +395,13 @@ class TariffAdmin(admin.ModelAdmin):
             "quotient, rang, date → prix",
         ),
     )
+    list_display = ("name", "kind", "dates", "formulas_named", "code")
+    list_filter = (InForceFilter, "kind")
+    search_fields = ("name", "code")
+    actions = ("copy_for_next_year",)
+    form = TariffForm
+    inlines = (BandInline, RateInline, ModifierInline, FormulaTariffInline)
+    prepopulated_fields = {"code": ("name",)}
     fieldsets = (
         (None, {"fields": (("name", "code"), ("kind", "unit"), ("valid_from", "valid_to"), "columns")}),
         (
@@ -401,17 +410,18 @@ class TariffAdmin(admin.ModelAdmin):
         ),
         ("Comptabilité", {"fields": (("step", "vat_percent", "care_percent"),), "classes": ("collapse",)}),
     )
+    change_form_template = "admin/billing/tariff.html"
 
     @admin.display(description="dates", ordering="valid_from")
-    def dates(self, tariff: Tariff) -> str:
-        return tariff.dates
+    def dates(self, obj: Tariff) -> str:
+        return obj.dates
 
     @admin.display(description="formules")
-    def formulas_named(self, tariff: Tariff) -> str:
-        names = [f"{link.formula.activity} – {link.formula}" for link in tariff.formulas.all()]
+    def formulas_named(self, obj: Tariff) -> str:
+        names = [f"{link.formula.activity} – {link.formula}" for link in obj.formulas.all()]
         return ", ".join(dict.fromkeys(names)) or "aucune"
 
-    def get_queryset(self, request: HttpRequest) -> Any:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tariff]:
         return super().get_queryset(request).prefetch_related("formulas__formula__activity")
 
     def get_urls(self) -> list[URLPattern]:
@@ -503,13 +513,8 @@ class TariffAdmin(admin.ModelAdmin):
                 copied = copy_tariff(tariff, **form.cleaned_data)
             messages.success(request, f"La copie est prête, {copied.dates} : vérifiez ses prix.")
             return HttpResponseRedirect(reverse("admin:billing_tariff_change", args=[copied.pk]))
-        context = self.admin_site.each_context(request) | {
-            "title": f"Copier « {tariff} »",
-            "opts": self.opts,
-            "tariff": tariff,
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/billing/tariff_copy.html", context)
+        context = {"tariff": tariff, "form": form}
+        return self.page(request, "admin/billing/tariff_copy.html", f"Copier « {tariff} »", context)
 
     def simulator(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -524,28 +529,26 @@ class TariffAdmin(admin.ModelAdmin):
                 price = form.price()
             except pricing.NoPrice as error:
                 refusal = str(error)
-        context = self.admin_site.each_context(request) | {
-            "title": "Simuler un prix",
-            "opts": self.opts,
+        context = {
             "form": form,
             "price": price,
             "amount": pricing.euros(price.amount) if price else "",
             "refusal": refusal,
         }
-        return TemplateResponse(request, "admin/billing/simulator.html", context)
+        return self.page(request, "admin/billing/simulator.html", "Simuler un prix", context)
 
 
 @admin.register(PackedMeal)
-class PackedMealAdmin(TolerantChoices, admin.ModelAdmin):
+class PackedMealAdmin(TolerantChoices[PackedMeal], DeskAdmin[PackedMeal]):
+    desk_order = 30
     list_display = ("enrolment", "valid_from", "valid_to")
     list_select_related = ("enrolment__child", "enrolment__activity", "enrolment__school_year")
     search_fields = ("enrolment__child__last_name", "enrolment__child__first_name")
     autocomplete_fields = ("enrolment",)
-    desk_order = 30
 
 
 @admin.register(BillingSettings)
-class BillingSettingsAdmin(admin.ModelAdmin):
+class BillingSettingsAdmin(DeskAdmin[BillingSettings]):
     desk_order = 90
 
     def has_add_permission(self, request: HttpRequest) -> bool:

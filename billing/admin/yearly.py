@@ -5,17 +5,18 @@ from typing import Any
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from billing.admin.documents import download
+from billing.admin.downloads import download
 from billing.documents import (
     files,
     yearly,
 )
+from billing.models import Payment
 from billing.pages.invoices import pdf_response
 from billing.rules.pricing import euros
 from families.models import Household
@@ -45,7 +46,7 @@ def search(households: QuerySet[Household], words: str) -> QuerySet[Household]:
     return households
 
 
-class TaxCertificates(OwnPages):
+class TaxCertificates(OwnPages[Payment]):
     """Adds these pages to a model's."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -75,7 +76,7 @@ class TaxCertificates(OwnPages):
             page = Paginator(found, A_PAGE).get_page(request.GET.get("p"))
             context |= {
                 "page": page,
-                "query": urlencode({"annee": chosen, "q": words}),
+                "query": urlencode({"annee": str(chosen), "q": words}),
                 "over": yearly.is_over(chosen, today),
                 "available_from": yearly.available_from(chosen),
                 "rows": [
@@ -99,7 +100,7 @@ class TaxCertificates(OwnPages):
             return self._refused(request, year, refusal)
         return pdf_response(content, found.file_name)
 
-    def tax_zip(self, request: HttpRequest, year: int) -> HttpResponse:
+    def tax_zip(self, request: HttpRequest, year: int) -> HttpResponseBase:
         """Every certificate of the year, printed while it is downloaded."""
         self.demand(request, PERMISSION)
         if year not in yearly.years():

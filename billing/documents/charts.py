@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
+from itertools import zip_longest
 
 from django.db.models import DecimalField, ExpressionWrapper, F, OuterRef, Subquery, Sum, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from billing.models import Invoice, InvoiceLine
@@ -115,6 +116,7 @@ def months_of(first: date, number: int, service: str = "") -> list[MonthFigures]
     them in proportion. Lines by hand belong to no service.
     """
     invoices = Invoice.objects.with_balance().filter(month__gte=first, month__lt=following(first, number))
+    parts: dict[str, Combinable]
     if service:
         lines = (
             InvoiceLine.objects.filter(invoice=OuterRef("pk"), formula__activity__service=service)
@@ -145,7 +147,7 @@ def months_of(first: date, number: int, service: str = "") -> list[MonthFigures]
     return [found.get(month) or MonthFigures(month, ZERO, ZERO) for month in months]
 
 
-def _share(name: str) -> ExpressionWrapper:
+def _share(name: str) -> Combinable:
     """The service's part of an amount of the invoice, MICRO times."""
     return ExpressionWrapper(
         F(name) * F("of_service") * Value(MICRO) / F("total"),
@@ -195,7 +197,7 @@ def chart(months: Sequence[MonthFigures]) -> Chart:
         if rank == 0 or month.first.month == 1:
             years.append(Mark(_n(LEFT + wide * rank + 4), _n(HEIGHT - BOTTOM + 42), str(month.first.year)))
     # A first year of one month only would stand under the next one's name.
-    years = [one for one, next_one in pairwise([*years, None]) if not next_one or _far(one, next_one)]
+    years = [one for one, after in zip_longest(years, years[1:]) if not after or _far(one, after)]
     amounts, amount = [], bottom
     while amount <= top:
         amounts.append(Mark(_n(LEFT - 8), _n(down(amount)), _axis(amount), zero=not amount))
@@ -210,7 +212,7 @@ def _far(one: Mark, other: Mark) -> bool:
     return Decimal(other.x) - Decimal(one.x) >= 44
 
 
-def _n(value: Decimal) -> str:
+def _n(value: Decimal | int) -> str:
     """A coordinate to a hundredth, with a point whatever the language."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 

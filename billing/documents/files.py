@@ -15,11 +15,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing.documents import pdf
-from billing.models import Invoice, InvoiceLine, Payment
+from billing.models import Invoice, InvoiceLine, InvoiceWithBalance, Payment
 from portal.desk.handing_over import plain_cell
 
 Cell = str | int | date | Decimal | None
-A_BITE = 200
+A_BITE = 200  # rows read at a time
 
 
 class Sink(io.RawIOBase):
@@ -69,17 +69,13 @@ def kept(readers: Iterable[tuple[str, Callable[[], bytes]]]) -> Iterator[tuple[s
 
 def pdf_zip(invoices: QuerySet[Invoice]) -> Iterator[bytes]:
     """A ZIP of the invoices' PDFs, piece by piece."""
-    rows = each(invoices.select_related("pdf").prefetch_related("lines").order_by("pk"))
-    return zip_stream(kept((f"{one.number}.pdf", partial(_printed, one)) for one in rows))
+    rows = invoices.select_related("pdf").prefetch_related("lines").order_by("pk")
+    each = rows.iterator(chunk_size=A_BITE)
+    return zip_stream(kept((f"{one.number}.pdf", partial(_printed, one)) for one in each))
 
 
 def _printed(invoice: Invoice) -> bytes:
     return pdf.read(getattr(invoice, "pdf", None) or pdf.stored(invoice, at=timezone.now()))
-
-
-def each(rows: QuerySet[Any]) -> Iterator[Any]:
-    """Rows read a few at a time."""
-    return iter(rows.iterator(chunk_size=A_BITE))
 
 
 INVOICE_COLUMNS = (
@@ -95,8 +91,9 @@ PAYMENT_COLUMNS = (
 )  # fmt: skip
 
 
-def invoice_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
-    for one in each(invoices.with_balance().select_related("household").order_by("pk")):  # type: ignore[attr-defined]
+def invoice_rows(invoices: QuerySet[InvoiceWithBalance]) -> Iterator[tuple[Cell, ...]]:
+    rows = invoices.select_related("household").order_by("pk")
+    for one in rows.iterator(chunk_size=A_BITE):
         yield (
             one.number, one.month_name, timezone.localtime(one.issued_at).date(), one.due_on,
             one.household.number, one.payer, one.quotient, one.total, one.paid, one.credited, one.left,
@@ -105,7 +102,8 @@ def invoice_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
 
 def line_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
     lines = InvoiceLine.objects.filter(invoice__in=invoices.order_by().values("pk"))
-    for line in each(lines.select_related("invoice__household").order_by("invoice_id", "position")):
+    rows = lines.select_related("invoice__household").order_by("invoice_id", "position")
+    for line in rows.iterator(chunk_size=A_BITE):
         yield (
             line.invoice.number, line.invoice.month_name, line.invoice.household.number, line.child_name,
             line.activity_name, line.label, _days(line), line.quantity, line.unit_price, line.amount,
@@ -118,8 +116,8 @@ def _days(line: InvoiceLine) -> str:
 
 
 def payment_rows(payments: QuerySet[Payment]) -> Iterator[tuple[Cell, ...]]:
-    payments = payments.select_related("household", "recorded_by").prefetch_related("allocations__invoice")
-    for one in each(payments.order_by("paid_on", "pk")):
+    rows = payments.select_related("household", "recorded_by").prefetch_related("allocations__invoice")
+    for one in rows.order_by("paid_on", "pk").iterator(chunk_size=A_BITE):
         yield (
             one.number, one.paid_on, one.household.number, one.get_means_display(), one.reference, one.amount,
             one.get_state_display(), ", ".join(part.invoice.number for part in one.allocations.all()),

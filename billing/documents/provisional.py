@@ -1,6 +1,6 @@
 """« Facture prévisionnelle »: what a household's next invoice will say if nothing changes. Writes nothing.
 
-    home_of(user, months, wanted) -> Household     with what there is to tell, in one query
+    homes(user, months, wanted) -> [Household]     the user's own, with what there is to tell, in one query
     foresee(home, months, wanted, today) -> Provisional
 
 `drafting.py` prices it as it will price the invoice; here its lines are parted by child, and their days
@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
+from typing import TypeAlias, TypedDict
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django_stubs_ext import WithAnnotations
 
 from billing.documents.wording import days_in_words
 from billing.invoices import (
@@ -126,7 +128,22 @@ class Provisional:
     billed: str
 
 
-def homes(user: User, months: Months, wanted: date) -> QuerySet[Household]:
+class ToBill(TypedDict):
+    """What `homes` adds to a household: which months are billed, where there is something to bill besides,
+    and what waits."""
+
+    before_billed: bool
+    running_billed: bool
+    has_before: bool
+    has_following: bool
+    certificate_waits: bool
+    run_due_on: date | None
+
+
+HomeToBill: TypeAlias = "WithAnnotations[Household, ToBill]"
+
+
+def homes(user: User, months: Months, wanted: date) -> QuerySet[HomeToBill]:
     """The user's household, with what its page asks beside its bookings: read in one query."""
     rules = town_rules()
     scope, before = Scope(wanted), Scope(months.before)
@@ -141,7 +158,8 @@ def homes(user: User, months: Months, wanted: date) -> QuerySet[Household]:
     certificates = AbsenceCertificate.objects.filter(
         mine, state=AbsenceCertificate.State.REQUESTED, first_day__lte=scope.ends_on
     )
-    return Household.objects.visible_to(user).annotate(
+    own: QuerySet[Household] = Household.objects.visible_to(user)
+    return own.annotate(
         **billable.rarities(scope, rules.settings),
         before_billed=Exists(done.filter(month=months.before)),
         running_billed=Exists(done.filter(month=months.running)),
@@ -153,20 +171,20 @@ def homes(user: User, months: Months, wanted: date) -> QuerySet[Household]:
     )
 
 
-def pending(home: Household, months: Months) -> list[date]:
+def pending(home: HomeToBill, months: Months) -> list[date]:
     """The months whose invoice is to come, as far as there is something on it; the running one always,
-    unless it is billed. `home` comes from `homes`."""
-    if home.running_billed:  # type: ignore[attr-defined]
+    unless it is billed."""
+    if home.running_billed:
         return [months.following]
     found = [months.running]
-    if home.has_before and not home.before_billed:  # type: ignore[attr-defined]
+    if home.has_before and not home.before_billed:
         found.insert(0, months.before)
-    if home.has_following:  # type: ignore[attr-defined]
+    if home.has_following:
         found.append(months.following)
     return found
 
 
-def foresee_months(home: Household, months: Months, wanted: date, today: date) -> Provisional:
+def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) -> Provisional:
     """The page of a month among `pending`; `home` comes from `homes` asked for that month."""
     rules = town_rules()
     invoices = pending(home, months)
@@ -196,7 +214,7 @@ def foresee_months(home: Household, months: Months, wanted: date, today: date) -
         when=_when(home, rules, scope, today),
         carried=_carried(lines, total, rules),
         changes=_changes(home, rules, scope, lines, found, today),
-        billed=_name(months.running) if wanted == months.following and home.running_billed else "",  # type: ignore[attr-defined]
+        billed=_name(months.running) if wanted == months.following and home.running_billed else "",
     )
 
 
@@ -247,7 +265,8 @@ def _is_past(item: DraftedItem, day: date, attendance: dict[int, Attendance], to
 
 
 def _shown(line: DraftedLine, attendance: dict[int, Attendance], today: date) -> ProvisionalLine:
-    past, coming = [], []
+    past: list[date] = []
+    coming: list[date] = []
     for item, day in _pairs(line):
         (past if _is_past(item, day, attendance, today) else coming).append(day)
     return ProvisionalLine(
@@ -265,10 +284,10 @@ def _shown(line: DraftedLine, attendance: dict[int, Attendance], today: date) ->
 # Sentences -----------------------------------------------------------------------------------------------
 
 
-def _when(home: Household, rules: TownRules, scope: Scope, today: date) -> str:
+def _when(home: HomeToBill, rules: TownRules, scope: Scope, today: date) -> str:
     """When the invoice comes, and until when it will have to be paid, as far as one can know."""
-    if home.run_due_on:  # type: ignore[attr-defined]
-        due = moments.day(home.run_due_on)  # type: ignore[attr-defined]
+    if home.run_due_on:
+        due = moments.day(home.run_due_on)
         return f"La mairie est en train de l'établir. Elle sera à payer au plus tard le {due}."
     days = rules.settings.payment_days
     time = f"Vous aurez ensuite {days} {'jour' if days < 2 else 'jours'} pour la payer."
@@ -290,7 +309,7 @@ def _carried(lines: Sequence[DraftedLine], total: Decimal, rules: TownRules) -> 
 
 
 def _changes(
-    home: Household,
+    home: HomeToBill,
     rules: TownRules,
     scope: Scope,
     lines: Sequence[DraftedLine],
@@ -301,7 +320,7 @@ def _changes(
     said = []
     if scope.ends_on >= today:
         said.append("Les jours que vous réservez ou annulez à temps s'ajoutent ou se retirent.")
-    if home.certificate_waits:  # type: ignore[attr-defined]
+    if home.certificate_waits:
         said.append(
             "Un justificatif d'absence attend la réponse de la mairie : s'il est accepté, les jours"
             " qu'il couvre peuvent ne plus être facturés."
@@ -330,10 +349,13 @@ def _unexcused(lines: Sequence[DraftedLine], found: drafting.Foreseen, rules: To
     """Absences that cost something and that no certificate covers."""
     if rules.policies and not any(policy.certificates_count for policy in rules.policies.values()):
         return 0
-    rows = [found.attendance.get(item.booking) for line in lines for item in line.items if item.amount > 0]
-    return sum(
-        row is not None and row.state == AttendanceState.ABSENT and not row.certificate_at for row in rows
-    )
+    rows = [
+        found.attendance[item.booking]
+        for line in lines
+        for item in line.items
+        if item.amount > 0 and item.booking in found.attendance
+    ]
+    return sum(row.state == AttendanceState.ABSENT and not row.certificate_at for row in rows)
 
 
 def _not_entered(lines: Sequence[DraftedLine], attendance: dict[int, Attendance], today: date) -> int:

@@ -31,10 +31,11 @@ def _nothing(url: str, *args: Any, **kwargs: Any) -> Any:
 @uncollected()
 def pdf_of(html: str, styles: Sequence[Path], *, identifier: str) -> bytes:
     """The PDF (tagged, PDF/UA) of a page; the same page gives the same bytes."""
-    return HTML(string=html, url_fetcher=_nothing).write_pdf(
+    content: bytes = HTML(string=html, url_fetcher=_nothing).write_pdf(
         stylesheets=[_style(style) for style in styles],
         font_config=_fonts(),
         pdf_variant="pdf/ua-1",
         pdf_identifier=identifier.encode(),
         full_fonts=False,
     )
+    return content

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db.models import CharField, Exists, F, QuerySet, Value
+from django.db.models import CharField, Exists, F, Value
 
 from billing.models import (
     Invoice,
     InvoiceLine,
+    InvoiceQuerySet,
     InvoiceState,
     Payment,
     PaymentAllocation,
@@ -19,11 +20,13 @@ from billing.models import (
     state_of,
 )
 from billing.payments import starting
+from billing.payments.starting import InvoiceToPay
 from billing.rules.pricing import (
     euros,
     number,
 )
 from families.models import Household
+from portal.database.kept import kept_with_row
 from portal.french import moments
 
 HOME_ROWS = 6  # invoices, and payments, on the home page
@@ -66,7 +69,7 @@ class ShownInvoice:
         return self.to_pay and not self.reference and self.debited_on is None
 
 
-def invoices(rows: QuerySet[Invoice], today: date, *, limit: int | None = None) -> list[ShownInvoice]:
+def invoices(rows: InvoiceQuerySet, today: date, *, limit: int | None = None) -> list[ShownInvoice]:
     """The invoices with balance and lines, newest first, in two queries."""
     found = starting.on_their_way(rows.with_balance()).prefetch_related("lines")
     return [_shown(invoice, today) for invoice in (found[:limit] if limit else found)]
@@ -117,46 +120,58 @@ class HomeMoney:
 
 
 def at_home(household: Household, today: date) -> HomeMoney:
-    """Read once a page, in one query: two blocks need it."""
-    if not hasattr(household, "money_read"):
-        invoices, payments = last_rows(household, today, limit=HOME_ROWS * FETCHED)
-        owing = any(row.owing for row in [*invoices, *payments])
-        due = [row for row in invoices if row.left > 0 and not row.on_its_way]
-        due.sort(key=lambda row: row.due_on)
-        household.money_read = HomeMoney(invoices[:HOME_ROWS], payments[:HOME_ROWS], owing, due)
-    return household.money_read
+    """Read once a page, in one query, whatever the number of blocks that need it."""
+    rows = _last_rows(household)
+    invoices = [
+        row._replace(state=state_of(row.amount, row.left, row.due_on, today).value)
+        for row in rows
+        if row.what == "invoice"
+    ]
+    payments = [row for row in rows if row.what == "payment"]
+    due = sorted((row for row in invoices if row.left > 0 and not row.on_its_way), key=lambda row: row.due_on)
+    owing = any(row.owing for row in rows)
+    return HomeMoney(invoices[:HOME_ROWS], payments[:HOME_ROWS], owing, due)
 
 
-def last_rows(household: Household, today: date, *, limit: int) -> tuple[list[AccountRow], list[AccountRow]]:
-    """The household's last invoices and payments, `limit` at most of both together, in one query."""
+@kept_with_row
+def _last_rows(household: Household) -> list[AccountRow]:
+    """The household's last invoices and payments, in one query; the states of invoices are left open."""
     nothing = Value("", output_field=CharField())
-    owing = Exists(Invoice.objects.with_balance().filter(household=household, left__gt=0))
+    owing = Exists(Invoice.objects.with_balance().filter(household=household, left__gt=Decimal(0)))
     columns = ("what", "row", "number", "day", "due", "sum", "rest", "status", "how", "on_its_way", "owing")
     of_invoices = household.invoices.with_balance().annotate(
-        what=Value("invoice", output_field=CharField()), row=F("pk"), day=F("month"), due=F("due_on"),
-        sum=F("total"), rest=F("left"), status=nothing, how=nothing, on_its_way=starting.is_on_its_way(),
+        what=Value("invoice", output_field=CharField()),
+        row=F("pk"),
+        day=F("month"),
+        due=F("due_on"),
+        sum=F("total"),
+        rest=F("left"),
+        status=nothing,
+        how=nothing,
+        on_its_way=starting.is_on_its_way(),
         owing=owing,
-    )  # fmt: skip
+    )
     of_payments = household.payments.annotate(
-        what=Value("payment", output_field=CharField()), row=F("pk"), day=F("paid_on"), due=F("paid_on"),
-        sum=F("amount"), rest=F("amount"), status=F("state"), how=F("means"), on_its_way=Value(False),
+        what=Value("payment", output_field=CharField()),
+        row=F("pk"),
+        day=F("paid_on"),
+        due=F("paid_on"),
+        sum=F("amount"),
+        rest=F("amount"),
+        status=F("state"),
+        how=F("means"),
+        on_its_way=Value(False),
         owing=owing,
-    )  # fmt: skip
+    )
     rows = (
         of_invoices.order_by()
         .values_list(*columns)
         .union(of_payments.order_by().values_list(*columns), all=True)
     )
-    found = [AccountRow(*row) for row in rows.order_by("-day", "-row")[:limit]]
-    invoices = [
-        row._replace(state=state_of(row.amount, row.left, row.due_on, today).value)
-        for row in found
-        if row.what == "invoice"
-    ]
-    return invoices, [row for row in found if row.what == "payment"]
+    return [AccountRow(*row) for row in rows.order_by("-day", "-row")[: HOME_ROWS * FETCHED]]
 
 
-def _shown(invoice: Any, today: date) -> ShownInvoice:
+def _shown(invoice: InvoiceToPay, today: date) -> ShownInvoice:
     return ShownInvoice(
         invoice,
         invoice.state_on(today),

@@ -17,7 +17,7 @@ CGI, article 200 quater B: the credit rests on « dépenses effectivement suppor
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -223,7 +223,7 @@ def households_of(year: int) -> QuerySet[Household]:
     return Household.objects.filter(pk__in=paid.values("invoice__household_id")).order_by("pk")
 
 
-def certificates(households: Sequence[Household], year: int) -> list[Certificate]:
+def certificates(households: Collection[Household], year: int) -> list[Certificate]:
     """The certificates of the year, in the order of `households`; without children where nothing counts."""
     keys = [household.pk for household in households]
     allocations = list(
@@ -234,15 +234,15 @@ def certificates(households: Sequence[Household], year: int) -> list[Certificate
         .values_list("invoice__household_id", "invoice_id", "amount")
     )
     lines: dict[int, list[CertificateLine]] = defaultdict(list)
-    for invoice, *line in (
+    for invoice, child, part, percent in (
         InvoiceLine.objects.filter(invoice__in={invoice for _, invoice, _ in allocations})
         .order_by("invoice_id", "position")
         .values_list("invoice_id", "child_id", "amount", "care_percent")
     ):
-        lines[invoice].append(CertificateLine(*line))
+        lines[invoice].append(CertificateLine(child, part, percent))
     paid: dict[int, list[Paid]] = defaultdict(list)
-    for household, invoice, amount in allocations:
-        paid[household].append(Paid(amount, tuple(lines[invoice])))
+    for home, invoice, amount in allocations:
+        paid[home].append(Paid(amount, tuple(lines[invoice])))
     children = Child.objects.in_bulk(
         {line.child for of_invoice in lines.values() for line in of_invoice if line.child is not None}
     )

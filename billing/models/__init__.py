@@ -3,6 +3,7 @@
 from billing.models.absences import AbsencePolicy
 from billing.models.debits import Debit, DebitFile, Mandate, check_iban
 from billing.models.invoices import (
+    Balance,
     BilledItem,
     BillingRun,
     Counted,
@@ -13,6 +14,7 @@ from billing.models.invoices import (
     InvoicePdf,
     InvoiceQuerySet,
     InvoiceState,
+    InvoiceWithBalance,
     ManualCharge,
     NumberCounter,
     PaymentAllocation,
@@ -59,6 +61,7 @@ __all__ = [
     "ONLINE_OPEN",
     "ONLINE_PAID",
     "AbsencePolicy",
+    "Balance",
     "BilledItem",
     "BillingRun",
     "BillingSettings",
@@ -75,6 +78,7 @@ __all__ = [
     "InvoicePdf",
     "InvoiceQuerySet",
     "InvoiceState",
+    "InvoiceWithBalance",
     "LetterLot",
     "Mandate",
     "ManualCharge",

@@ -4,12 +4,13 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, TypeAlias, TypedDict
 
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Round
+from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from billing.models.payments import Payment, PaymentState
@@ -95,12 +96,31 @@ def state_of(total: Decimal, left: Decimal, due_on: date, today: date) -> Invoic
     return InvoiceState.DUE if left == total else InvoiceState.PARTLY
 
 
+class Balance(TypedDict):
+    """What `with_balance()` adds to an invoice, in euros; `left` is to pay."""
+
+    paid: Decimal
+    credited: Decimal
+    left: Decimal
+
+
+class Owing(Protocol):
+    """What the state of an invoice depends on."""
+
+    @property
+    def total(self) -> Decimal: ...
+    @property
+    def left(self) -> Decimal: ...
+    @property
+    def due_on(self) -> date: ...
+
+
 class InvoiceQuerySet(models.QuerySet["Invoice"]):
     def visible_to(self, user: Any) -> "InvoiceQuerySet":
         return self.filter(household__guardians__user=user)
 
-    def with_balance(self) -> "InvoiceQuerySet":
-        """Annotates `paid`, `credited` and `left` (to pay), in euros, in the same query.
+    def with_balance(self: "models.QuerySet[Invoice]") -> "models.QuerySet[InvoiceWithBalance]":
+        """The invoices with their `Balance`, in the same query.
 
         `left` is rounded: SQLite subtracts in binary, and what is paid must leave zero.
         """
@@ -123,8 +143,7 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         return self.annotate(
             paid=Coalesce(Subquery(paid, output_field=money), zero),
             credited=Coalesce(Subquery(credited, output_field=money), zero),
-        ).annotate(
-            left=Round(ExpressionWrapper(F("total") - F("paid") - F("credited"), output_field=money), 2)
+            left=Round(ExpressionWrapper(F("total") - F("paid") - F("credited"), output_field=money), 2),
         )
 
 
@@ -186,9 +205,12 @@ class Invoice(models.Model):
     def month_name(self) -> str:
         return f"{moments.MONTHS[self.month.month - 1]} {self.month.year}"
 
-    def state_on(self, today: date) -> "InvoiceState":
-        """Where it stands; needs `with_balance()`."""
-        return state_of(self.total, self.left, self.due_on, today)  # type: ignore[attr-defined]
+    def state_on(self: Owing, today: date) -> InvoiceState:
+        """Where it stands, of an invoice with its balance."""
+        return state_of(self.total, self.left, self.due_on, today)
+
+
+InvoiceWithBalance: TypeAlias = "WithAnnotations[Invoice, Balance]"
 
 
 class InvoicePdf(models.Model):

@@ -1,11 +1,12 @@
 """« Signaler une absence »: a family sends a certificate, sees what it will change, follows it."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
@@ -17,6 +18,7 @@ from portal.files import uploads
 from portal.french import moments
 from portal.reservations.models import AbsenceCertificate
 from portal.reservations.presence import certificates
+from portal.web.signed_in import SignedInRequest
 
 A_PAGE = 24
 SENT = (
@@ -48,7 +50,7 @@ class CertificateForm(forms.Form):
 
 
 @require_safe
-def certificate_list(request: HttpRequest) -> HttpResponse:
+def certificate_list(request: SignedInRequest) -> HttpResponse:
     """Every certificate of the household, and whose absence may be reported."""
     household = get_object_or_404(Household.objects.visible_to(request.user))
     rows = AbsenceCertificate.objects.visible_to(request.user).select_related("child", "document")
@@ -61,7 +63,7 @@ def certificate_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def report(request: HttpRequest, child_id: int) -> HttpResponse:
+def report(request: SignedInRequest, child_id: int) -> HttpResponse:
     """The days first, then what the town's rule makes of them, then the certificate."""
     household = get_object_or_404(Household.objects.visible_to(request.user))
     child = get_object_or_404(household.children, pk=child_id)
@@ -71,8 +73,9 @@ def report(request: HttpRequest, child_id: int) -> HttpResponse:
     if not activities:
         return render(request, "billing/absence_report.html", {"child": child, "activities": activities})
     asked = {name: request.GET[name] for name in ("du", "au") if name in request.GET}
-    days = AbsenceDaysForm(asked if asked or request.method == "POST" else None,
-                    initial={"first_day": today, "last_day": today})  # fmt: skip
+    days = AbsenceDaysForm(
+        asked if asked or request.method == "POST" else None, initial={"first_day": today, "last_day": today}
+    )
     form = CertificateForm()
     chosen = days.is_bound and days.is_valid() and _fit(days, household, child)
     if chosen and request.method == "POST":
@@ -109,12 +112,12 @@ def _fit(days: AbsenceDaysForm, household: Household, child: Child) -> bool:
 
 
 def _send(
-    request: HttpRequest,
+    request: SignedInRequest,
     household: Household,
     child: Child,
     days: AbsenceDaysForm,
     form: CertificateForm,
-    at: Any,
+    at: datetime,
 ) -> bool:
     said = days.cleaned_data
     try:
@@ -135,7 +138,7 @@ def _send(
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def withdraw(request: HttpRequest, certificate_id: int) -> HttpResponse:
+def withdraw(request: SignedInRequest, certificate_id: int) -> HttpResponse:
     """Takes back a certificate that waits, once asked twice."""
     found = get_object_or_404(
         AbsenceCertificate.objects.visible_to(request.user).select_related("child"), pk=certificate_id

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,17 +18,18 @@ from billing.documents import (
 from billing.models import Invoice, InvoiceState, Payment
 from billing.reminders import reminding
 from families.models import Household
+from portal.web.signed_in import SignedInRequest
 
 A_PAGE = 24
 
 
 @require_safe
-def invoice_list(request: HttpRequest) -> HttpResponse:
+def invoice_list(request: SignedInRequest) -> HttpResponse:
     """Every invoice and payment of the household."""
     page = Paginator(Invoice.objects.visible_to(request.user), A_PAGE).get_page(request.GET.get("page"))
     today = timezone.localdate()
     shown = wording.invoices(Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), today)
-    payments, years = [], []
+    payments, years = Payment.objects.none(), list[int]()
     if page.number == 1:
         payments = Payment.objects.visible_to(request.user)[:A_PAGE]
         years = yearly.years_of(Household.objects.visible_to(request.user))
@@ -43,7 +44,7 @@ def invoice_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def invoice(request: HttpRequest, invoice_id: int) -> HttpResponse:
+def invoice(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """« Détail de la facture », as a page of its own."""
     found = get_object_or_404(Invoice.objects.visible_to(request.user), pk=invoice_id)
     (shown,) = wording.invoices(Invoice.objects.filter(pk=found.pk), timezone.localdate())
@@ -59,7 +60,7 @@ def invoice(request: HttpRequest, invoice_id: int) -> HttpResponse:
 
 
 @require_safe
-def provisional_invoice(request: HttpRequest) -> HttpResponse:
+def provisional_invoice(request: SignedInRequest) -> HttpResponse:
     """« Facture prévisionnelle » of the running month, or of the one before or after it."""
     today = timezone.localdate()
     months = provisional.Months.around(today)
@@ -77,7 +78,7 @@ def provisional_invoice(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def invoice_pdf(request: HttpRequest, invoice_id: int) -> HttpResponse:
+def invoice_pdf(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """The printed invoice, made on the first call and the same ever after."""
     found = get_object_or_404(Invoice.objects.visible_to(request.user), pk=invoice_id)
     try:

@@ -1,8 +1,8 @@
 """Paying invoices online: choose, sum up, go to the bank, come back to the truth."""
 
 import logging
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -19,7 +19,6 @@ from billing.documents import receipts
 from billing.models import (
     BillingSettings,
     DemoBankOrder,
-    Invoice,
     InvoiceState,
     OnlinePayment,
     OnlineState,
@@ -38,8 +37,10 @@ from billing.payments.providers.interface import (
     ProviderDown,
     ProviderRefused,
 )
+from billing.payments.starting import InvoiceToPay
 from families.models import Household
 from portal.french import numbers
+from portal.web.signed_in import SignedInRequest
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +50,11 @@ FORGED_KEPT_AN_HOUR = 60
 FORGED_KEPT_LETTERS = 2000
 
 
-def _household(request: HttpRequest) -> Household:
+def _household(request: SignedInRequest) -> Household:
     return get_object_or_404(Household, guardians__user=request.user)
 
 
-def _asked(request: HttpRequest, unpaid: list[Invoice]) -> tuple[dict[int, Decimal | None], str]:
+def _asked(request: SignedInRequest, unpaid: Sequence[InvoiceToPay]) -> tuple[dict[int, Decimal | None], str]:
     """What the address says to pay: invoice → amount (None: all of it), and why it cannot be read.
 
     An amount that repeats what is left is the whole of it.
@@ -76,22 +77,24 @@ def _asked(request: HttpRequest, unpaid: list[Invoice]) -> tuple[dict[int, Decim
 
 @never_cache
 @require_safe
-def choose(request: HttpRequest) -> HttpResponse:
+def choose(request: SignedInRequest) -> HttpResponse:
     """« Règlement de factures »: the unpaid invoices, to tick."""
     return _choice(request, starting.to_pay(_household(request)))
 
 
-def _is_free(invoice: Any) -> bool:
-    """Whether nothing pays it yet, neither a page of the bank nor a debit; read by `online.to_pay`."""
+def _is_free(invoice: InvoiceToPay) -> bool:
+    """Whether nothing pays it yet, neither a page of the bank nor a debit."""
     return invoice.under_way is None and invoice.debited_on is None
 
 
-def _choice(request: HttpRequest, unpaid: list[Invoice], error: str = "") -> HttpResponse:
+def _choice(request: SignedInRequest, unpaid: Sequence[InvoiceToPay], error: str = "") -> HttpResponse:
     ticked = set(request.GET.getlist("facture"))
     today = timezone.localdate()
+    under_way = OnlinePayment.objects.in_bulk({one.under_way for one in unpaid if one.under_way})
     rows = [
         {
             "invoice": invoice,
+            "payment": under_way.get(invoice.under_way),
             "free": (free := _is_free(invoice)),
             "ticked": str(invoice.pk) in ticked or (not ticked and not error and free),
             "amount": request.GET.get(f"montant-{invoice.pk}", f"{invoice.left:.2f}".replace(".", ",")),
@@ -100,23 +103,19 @@ def _choice(request: HttpRequest, unpaid: list[Invoice], error: str = "") -> Htt
         }
         for invoice in unpaid
     ]
-    under_way = OnlinePayment.objects.filter(pk__in=[one.under_way for one in unpaid if one.under_way])
     context = {
         "rows": rows,
         "error": error,
-        "under_way": {payment.pk: payment for payment in under_way},
         "in_parts": BillingSettings.current().part_payment,
         "possible": bool(settings.PAYMENT_PROVIDER),
         "any_free": any(row["free"] for row in rows),
     }
-    for row in rows:
-        row["payment"] = context["under_way"].get(row["invoice"].under_way)
     return render(request, "billing/payments/choose.html", context)
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def summary(request: HttpRequest) -> HttpResponse:
+def summary(request: SignedInRequest) -> HttpResponse:
     """« Récapitulatif »: what will be debited; « Payer » opens the bank's page."""
     household = _household(request)
     unpaid = starting.to_pay(household)
@@ -132,22 +131,21 @@ def summary(request: HttpRequest) -> HttpResponse:
         except events.OnlinePaymentRefused as refusal:
             return _choice(request, starting.to_pay(household), str(refusal))
         return redirect("billing:payment_go", payment.reference)
-    chosen = [
-        {"invoice": invoice, "amount": wanted[invoice.pk] or invoice.left}
-        for invoice in unpaid
-        if invoice.pk in wanted
-    ]
-    total = sum((row["amount"] for row in chosen), Decimal(0))
+    amounts = {invoice: wanted[invoice.pk] or invoice.left for invoice in unpaid if invoice.pk in wanted}
     return render(
         request,
         "billing/payments/summary.html",
-        {"rows": chosen, "total": total, "query": request.GET.urlencode()},
+        {
+            "rows": [{"invoice": invoice, "amount": amount} for invoice, amount in amounts.items()],
+            "total": sum(amounts.values(), Decimal(0)),
+            "query": request.GET.urlencode(),
+        },
     )
 
 
 @never_cache
 @require_safe
-def go(request: HttpRequest, reference: str) -> HttpResponse:
+def go(request: SignedInRequest, reference: str) -> HttpResponse:
     """To the bank's page. A page of ours in between: browsers let no form lead to another site here."""
     found = get_object_or_404(OnlinePayment.objects.visible_to(request.user), reference=reference)
     if found.state != OnlineState.STARTED or not found.url:
@@ -159,7 +157,7 @@ def go(request: HttpRequest, reference: str) -> HttpResponse:
 
 @never_cache
 @require_safe
-def payment(request: HttpRequest, reference: str) -> HttpResponse:
+def payment(request: SignedInRequest, reference: str) -> HttpResponse:
     """Where a payment stands, and what can be done now."""
     rows = OnlinePayment.objects.visible_to(request.user).select_related("payment")
     found = get_object_or_404(rows, reference=reference)
@@ -178,7 +176,7 @@ def payment(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @require_safe
-def receipt(request: HttpRequest, number: str) -> HttpResponse:
+def receipt(request: SignedInRequest, number: str) -> HttpResponse:
     """The receipt of a payment that counts, online or not."""
     found = get_object_or_404(Payment.objects.visible_to(request.user).validated(), number=number)
     answer = HttpResponse(receipts.render(found), content_type="application/pdf")
@@ -188,7 +186,7 @@ def receipt(request: HttpRequest, number: str) -> HttpResponse:
 
 
 @require_POST
-def abandon(request: HttpRequest, reference: str) -> HttpResponse:
+def abandon(request: SignedInRequest, reference: str) -> HttpResponse:
     """« Abandonner ce paiement »: its invoices can be paid anew once the bank has closed its page."""
     found = get_object_or_404(OnlinePayment.objects.visible_to(request.user), reference=reference)
     if found.state == OnlineState.STARTED:

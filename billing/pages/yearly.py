@@ -1,7 +1,7 @@
 """« Attestation fiscale » as a family sees it: the amounts of a year, and the PDF once it is over."""
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -10,9 +10,10 @@ from billing.documents import yearly
 from billing.pages.invoices import pdf_response
 from billing.rules.pricing import euros
 from families.models import Household
+from portal.web.signed_in import SignedInRequest
 
 
-def _own(request: HttpRequest, year: int) -> yearly.Certificate:
+def _own(request: SignedInRequest, year: int) -> yearly.Certificate:
     """The household's own certificate; 404 for a year in which it paid no care."""
     homes = Household.objects.visible_to(request.user)
     if year not in yearly.years_of(homes):
@@ -22,7 +23,7 @@ def _own(request: HttpRequest, year: int) -> yearly.Certificate:
 
 
 @require_safe
-def certificate(request: HttpRequest, year: int) -> HttpResponse:
+def certificate(request: SignedInRequest, year: int) -> HttpResponse:
     """Child by child, what was paid; provisional while the year runs."""
     found = _own(request, year)
     context = {
@@ -38,7 +39,7 @@ def certificate(request: HttpRequest, year: int) -> HttpResponse:
 
 
 @require_safe
-def certificate_pdf(request: HttpRequest, year: int) -> HttpResponse:
+def certificate_pdf(request: SignedInRequest, year: int) -> HttpResponse:
     found = _own(request, year)
     if not found.children:
         raise Http404

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from typing import TypeAlias, TypedDict
 
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
+from django_stubs_ext import WithAnnotations
 
 from billing.models import (
     ONLINE_OPEN,
@@ -34,6 +36,15 @@ from billing.payments.providers.interface import (
 )
 from billing.payments.refunding import refunded_elsewhere
 from billing.rules.pricing import euros
+
+
+class StillToPay(TypedDict):
+    """What is `left` to pay on the invoice of a payment's part."""
+
+    left: Decimal
+
+
+PartWithLeft: TypeAlias = "WithAnnotations[OnlinePaymentInvoice, StillToPay]"
 
 
 def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePayment]:
@@ -114,8 +125,8 @@ def _keep(provider: str, changes: Sequence["_Change"]) -> None:
         PaymentEvent.objects.bulk_create(steps, ignore_conflicts=True)
 
 
-def _parts_of(ours: Sequence[int]) -> list[OnlinePaymentInvoice]:
-    """Their parts, each with its payment and what is `left` to pay on its invoice, in one query."""
+def _parts_of(ours: Sequence[int]) -> list[PartWithLeft]:
+    """Their parts, each with its payment, in one query."""
     balance = Invoice.objects.with_balance().filter(pk=OuterRef("invoice")).values("left")
     found = list(
         OnlinePaymentInvoice.objects.filter(online_payment__in=ours)
@@ -212,12 +223,13 @@ def _next(state: str, answer: Answer) -> str:
         if answer.disputed is None or state == OnlineState.REFUNDED:
             return state
         return OnlineState.DISPUTED if answer.disputed else OnlineState.VALIDATED
-    after = {
+    states: dict[ProviderOutcome | None, OnlineState] = {
         ProviderOutcome.PAID: OnlineState.VALIDATED,
         ProviderOutcome.REFUSED: OnlineState.REFUSED,
         ProviderOutcome.CANCELLED: OnlineState.CANCELLED,
         ProviderOutcome.PENDING: OnlineState.PENDING,
-    }.get(answer.outcome)
+    }
+    after = states.get(answer.outcome)
     if after is None or after == OnlineState.VALIDATED:
         return after or state
     if state in ONLINE_OPEN or (state == OnlineState.CANCELLED and after == OnlineState.PENDING):

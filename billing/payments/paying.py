@@ -236,7 +236,7 @@ def _lock(household: int) -> None:
 
 def _spread(payment: Payment, invoices: list[Invoice] | None) -> int:
     """Allocates a payment to the invoices in order, as far as it goes. Returns how many it reached."""
-    unpaid = Invoice.objects.with_balance().filter(household_id=payment.household_id, left__gt=0)
+    unpaid = Invoice.objects.with_balance().filter(household_id=payment.household_id, left__gt=ZERO)
     if invoices is None:
         waiting = list(unpaid.order_by("due_on", "issued_at", "sequence"))
     else:

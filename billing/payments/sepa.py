@@ -8,17 +8,21 @@
 The file is written by the library `sepaxml` and checked against the schema of ISO 20022 that it carries.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import TypeAlias
 
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
+from django_stubs_ext import WithAnnotations
 from sepaxml import SepaDD
 from sepaxml.validation import ValidationError as SchemaError
 
 from billing.models import (
     ONLINE_OPEN,
+    Balance,
     BillingSettings,
     Debit,
     DebitFile,
@@ -36,19 +40,28 @@ SCHEMA = "pain.008.001.02"
 NOTICE = timedelta(days=2)
 
 
+class ToDebit(Balance):
+    """What `due` adds to an invoice: the key of its household's mandate."""
+
+    mandate_id: int
+
+
+InvoiceToDebit: TypeAlias = "WithAnnotations[Invoice, ToDebit]"
+
+
 class DebitRefused(Exception):
     """Nothing was written; the message says why in French."""
 
 
-def due(month: date) -> list[Invoice]:
-    """Unpaid invoices of a month whose household has a mandate, with `left` and `mandate_id`, by number.
+def due(month: date) -> list[InvoiceToDebit]:
+    """Unpaid invoices of a month whose household has a mandate, by number.
 
     Those being paid online or debited already are left out.
     """
     mandate = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None).values("pk")[:1]
     return list(
         Invoice.objects.with_balance()
-        .filter(month=month, left__gt=0)
+        .filter(month=month, left__gt=Decimal(0))
         .annotate(mandate_id=Subquery(mandate))
         .filter(mandate_id__isnull=False)
         .exclude(online_parts__online_payment__state__in=ONLINE_OPEN)
@@ -111,7 +124,7 @@ def _check_creditor(settings: BillingSettings) -> None:
 
 def _write(
     settings: BillingSettings,
-    invoices: list[Invoice],
+    invoices: Sequence[InvoiceToDebit],
     mandates: dict[int, Mandate],
     seen: set[int],
     collected_on: date,
@@ -147,9 +160,10 @@ def _write(
             payment["BIC"] = mandate.bic
         writer.add_payment(payment)
     try:
-        return writer.export(validate=True).decode()
+        content: bytes = writer.export(validate=True)
     except SchemaError as error:
         raise DebitRefused(f"Le fichier ne respecte pas son schéma : {error}"[:300]) from error
+    return content.decode()
 
 
 def collected(file: DebitFile, *, by: User | None, at: datetime) -> int:

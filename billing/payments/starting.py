@@ -10,23 +10,26 @@ changes nothing the second time. Calls to a provider are never made inside a tra
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import TypeAlias
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
+from django_stubs_ext import WithAnnotations
 from django_tasks import task
 
 from billing.models import (
     ONLINE_OPEN,
+    Balance,
     BillingSettings,
     Debit,
     Invoice,
+    InvoiceWithBalance,
     OnlinePayment,
     OnlinePaymentInvoice,
     OnlineState,
@@ -59,9 +62,20 @@ class UnderWay(OnlinePaymentRefused):
         self.payment = payment
 
 
-def to_pay(household: Household) -> list[Invoice]:
-    """The household's unpaid invoices, oldest first, with `left`, and with what `on_their_way` says."""
-    rows = Invoice.objects.with_balance().filter(household=household, left__gt=0)
+class OnItsWay(Balance):
+    """What `on_their_way` adds to an invoice: the key and the reference of an open payment, a debit's day."""
+
+    under_way: int | None
+    reference: str | None
+    debited_on: date | None
+
+
+InvoiceToPay: TypeAlias = "WithAnnotations[Invoice, OnItsWay]"
+
+
+def to_pay(household: Household) -> list[InvoiceToPay]:
+    """The household's unpaid invoices, oldest first, with what `on_their_way` says."""
+    rows = Invoice.objects.with_balance().filter(household=household, left__gt=ZERO)
     return list(on_their_way(rows).order_by("due_on", "issued_at", "sequence"))
 
 
@@ -78,9 +92,8 @@ def is_on_its_way() -> Q:
     return Exists(_shares()) | Exists(_debits())
 
 
-def on_their_way(rows: QuerySet[Invoice]) -> QuerySet[Any]:
-    """Invoices, those on their way to be paid saying so: `under_way` and `reference` (an open payment's),
-    `debited_on` (a debit's day)."""
+def on_their_way(rows: QuerySet[InvoiceWithBalance]) -> QuerySet[InvoiceToPay]:
+    """Invoices, those on their way to be paid saying so."""
     part, debit = _shares(), _debits()
     return rows.annotate(
         under_way=Subquery(part.values("online_payment")[:1]),
@@ -146,7 +159,7 @@ def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[t
         )
     )
     in_parts = BillingSettings.current().part_payment
-    parts = []
+    parts: list[tuple[Invoice, Decimal]] = []
     for pk, asked in wanted.items():
         invoice = found[pk]
         if invoice.left <= 0:

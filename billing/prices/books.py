@@ -244,7 +244,7 @@ class FactsBook:
         places = bool({pricing.When.RANK, pricing.When.CHILDREN} & set(asks))
         if places or pricing.When.LEVEL in asks:
             book._years = list(SchoolYear.objects.order_by("-starts_on"))
-        years = {year.pk for day in (first, last) if (year := book._year(day))}
+        years = {one.pk for day in (first, last) if (one := book._year(day))}
         if places:
             book._same_activity = BillingSettings.current().siblings == BillingSettings.Siblings.ACTIVITY
             # An ended enrolment was held by the presences before its end.
@@ -289,7 +289,7 @@ class FactsBook:
         book._resident = {household.pk: household.resident}
         book._years = years
         book._same_activity = same_activity
-        between = {year.pk for day in (first, last) if (year := book._year(day))}
+        between = {one.pk for day in (first, last) if (one := book._year(day))}
         for what, one, two, three, starts, ends, value, level in _rows(
             household, first, last, between, asks, late=late
         ):
@@ -387,7 +387,7 @@ def _rows(
     no_day = Cast(Value(None), DateField())
     no_value = Cast(Value(None), DecimalField(max_digits=8, decimal_places=2))
     no_level = Value("")
-    parts = []
+    parts: list[QuerySet[Any, tuple[Any, ...]]] = []
     if {pricing.When.RANK, pricing.When.CHILDREN} & set(asks):
         # An ended enrolment was held by the presences before its end.
         parts.append(

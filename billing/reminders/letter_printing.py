@@ -113,10 +113,10 @@ def contents(at: datetime, *, only_paper: bool = False, joined: bool = False) ->
 def _readers(at: datetime, which: dict[str, bool], joined: bool) -> Iterator[tuple[str, Callable[[], bytes]]]:
     if joined:
         lots = LetterLot.objects.filter(sent_at=at, **which).order_by("pk")
-        for rank, lot in enumerate(files.each(lots), start=1):
+        for rank, lot in enumerate(lots.iterator(chunk_size=files.A_BITE), start=1):
             name = f"lettres-{rank:03d}-{'a-poster' if lot.by_post else 'aussi-par-mail'}.pdf"
             yield name, partial(pdf.content, lot, name)
     else:
         letters = ReminderLetter.objects.filter(sent_at=at, **which).select_related("household")
-        for letter in files.each(letters.order_by("household")):
+        for letter in letters.order_by("household").iterator(chunk_size=files.A_BITE):
             yield name_of(letter), partial(pdf.content, letter, name_of(letter))

@@ -12,16 +12,18 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlencode
 
 from django.conf import settings as django_settings
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
+from django_stubs_ext import WithAnnotations
 
 from billing.documents import pdf
 from billing.invoices import invoicing
-from billing.models import BillingSettings, CreditNote, Invoice, InvoiceNotice
+from billing.models import Balance, BillingSettings, CreditNote, Invoice, InvoiceNotice
 from billing.rules.pricing import euros
 from families.models import Guardian, Household
 from portal.french import moments
@@ -30,6 +32,23 @@ STYLE = Path(django_settings.BASE_DIR) / "templates" / "billing" / "reminder.css
 LEVELS = ("Avis de facture", "Première relance", "Deuxième relance", "Dernière relance")
 IN_A_CODE = 10  # invoices that an address names: a QR code must stay readable
 IN_A_REFERENCE = 4  # invoices that a transfer's reference names: banks keep 140 characters
+
+
+class ToTell(Balance):
+    """What is read of an invoice to tell of it: `rum`, its household's mandate, empty without any."""
+
+    rum: str
+
+
+class Reminders(Balance):
+    """What is read of an invoice to remind of it: the last one's level, 0 without any, and its moment."""
+
+    reminders: int
+    reminded_at: datetime | None
+
+
+InvoiceToTell: TypeAlias = "WithAnnotations[Invoice, ToTell]"
+RemindedInvoice: TypeAlias = "WithAnnotations[Invoice, Reminders]"
 
 
 def reached() -> QuerySet[Guardian]:
@@ -80,8 +99,8 @@ def _of_month(invoice: Invoice) -> str:
     return f"d'{name}" if name[0] in "ao" else f"de {name}"
 
 
-def issue(invoice: Invoice) -> dict[str, object]:
-    """What the mail of an issued invoice shows; it needs `with_balance()` and `rum` (empty: no mandate)."""
+def issue(invoice: InvoiceToTell) -> dict[str, object]:
+    """What the mail of an issued invoice shows."""
     left = max(invoice.left, Decimal(0))
     return {
         "invoice": invoice,
@@ -147,8 +166,8 @@ def _reference(invoices: Sequence[Invoice]) -> str:
     return f"foyer {invoices[0].household_id:06d}"
 
 
-def reminder(invoices: Sequence[Invoice], settings: BillingSettings) -> dict[str, object]:
-    """What a household's mail shows of invoices (with `left` and `reminders`, before this one)."""
+def reminder(invoices: Sequence[RemindedInvoice], settings: BillingSettings) -> dict[str, object]:
+    """What a household's mail shows of its invoices, as they were before this reminder."""
     issuer = invoicing.issuer_of(settings)
     last = any(invoice.reminders + 1 == InvoiceNotice.LAST_REMINDER for invoice in invoices)
     return {

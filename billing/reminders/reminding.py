@@ -19,11 +19,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
+from typing import TypeAlias, TypedDict
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django_stubs_ext import WithAnnotations
 
 from billing.models import (
     ONLINE_OPEN,
@@ -31,6 +33,8 @@ from billing.models import (
     Debit,
     Invoice,
     InvoiceNotice,
+    InvoiceQuerySet,
+    InvoiceWithBalance,
     Mandate,
     OnlinePaymentInvoice,
     PaymentAllocation,
@@ -39,6 +43,10 @@ from billing.models import (
 )
 from billing.payments import paying
 from billing.reminders import reminder_letters
+from billing.reminders.reminder_letters import (
+    RemindedInvoice,
+    Reminders,
+)
 from families.models import Household, User
 from portal.french import moments
 from portal.letters import mailing
@@ -46,6 +54,17 @@ from portal.letters import mailing
 CHUNK = 100  # households a transaction: short enough to keep no payment waiting
 NAMED = 10  # invoices that a refusal names
 ISSUE, LAST = InvoiceNotice.ISSUE, InvoiceNotice.LAST_REMINDER
+
+
+class Moves(Reminders):
+    """Who has the next move: a payment online or a debit that is under way, a mandate not debited yet."""
+
+    paying: bool
+    debiting: bool
+    to_debit: bool
+
+
+InvoiceToRemind: TypeAlias = "WithAnnotations[Invoice, Moves]"
 
 
 class RemindingRefused(Exception):
@@ -67,12 +86,12 @@ class ReminderLevel:
 
 @dataclass
 class RemindersPreview:
-    """`wanted` are the invoices to remind of, with `left` and `reminders`; `held` those left alone, and why;
-    `paper` an invoice of each household to remind that no mail reaches."""
+    """`wanted` are the invoices to remind of; `held` those left alone, and why; `paper` an invoice of each
+    household to remind that no mail reaches."""
 
-    wanted: list[Invoice] = field(default_factory=list)
-    held: list[tuple[Invoice, str]] = field(default_factory=list)
-    paper: list[Invoice] = field(default_factory=list)
+    wanted: list[InvoiceToRemind] = field(default_factory=list)
+    held: list[tuple[InvoiceToRemind, str]] = field(default_factory=list)
+    paper: list[InvoiceToRemind] = field(default_factory=list)
 
     @property
     def households(self) -> int:
@@ -112,8 +131,8 @@ def levels(rows: Iterable[tuple[int, Decimal]]) -> list[ReminderLevel]:
     return [found[level] for level in sorted(found)]
 
 
-def with_reminders(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
-    """Annotates `reminders` (the last one's level, 0 without any) and `reminded_at`."""
+def with_reminders(invoices: QuerySet[InvoiceWithBalance]) -> QuerySet[RemindedInvoice]:
+    """Invoices with their `Reminders`, in the same query."""
     last = InvoiceNotice.objects.filter(invoice=OuterRef("pk"), level__gt=ISSUE).order_by("-level")
     return invoices.annotate(
         reminders=Coalesce(Subquery(last.values("level")[:1]), Value(0)),
@@ -121,9 +140,9 @@ def with_reminders(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
     )
 
 
-def overdue(today: date) -> QuerySet[Invoice]:
+def overdue(today: date) -> QuerySet[InvoiceWithBalance]:
     """Invoices past their date with something left to pay."""
-    return Invoice.objects.with_balance().filter(due_on__lt=today, left__gt=0)
+    return Invoice.objects.with_balance().filter(due_on__lt=today, left__gt=Decimal(0))
 
 
 def last_reminder(invoice: Invoice) -> InvoiceNotice | None:
@@ -133,7 +152,7 @@ def last_reminder(invoice: Invoice) -> InvoiceNotice | None:
 # Telling of the issue --------------------------------------------------------------------------------------
 
 
-def untold(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+def untold(invoices: InvoiceQuerySet) -> InvoiceQuerySet:
     """Those of which no household was told yet."""
     told = InvoiceNotice.objects.filter(invoice=OuterRef("pk"), level=ISSUE)
     return invoices.filter(~Exists(told))
@@ -152,7 +171,8 @@ def _tell(chunk: Sequence[int], at: datetime) -> int:
     with transaction.atomic():
         _lock(chunk)
         found = list(
-            untold(Invoice.objects.with_balance().filter(pk__in=chunk))
+            untold(Invoice.objects.filter(pk__in=chunk))
+            .with_balance()
             .select_related("run")
             .annotate(rum=Coalesce(Subquery(mandate.values("rum")[:1]), Value("")))
             .order_by("pk")
@@ -195,7 +215,7 @@ def preview(invoices: QuerySet[Invoice], *, at: datetime) -> RemindersPreview:
     return found
 
 
-def hindrance(invoice: Invoice, days: int, at: datetime) -> str:
+def hindrance(invoice: InvoiceToRemind, days: int, at: datetime) -> str:
     """Why an invoice as `preview` reads it is not reminded of now, in French; empty when it may be.
 
     `days` go by between two reminders; `at` is the moment of the reminding.
@@ -295,7 +315,7 @@ def last_sendings(count: int) -> list[datetime]:
 # Small things ----------------------------------------------------------------------------------------------
 
 
-def _read(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+def _read(invoices: InvoiceQuerySet) -> QuerySet[InvoiceToRemind]:
     """All that decides whether an invoice is reminded of, in one query."""
     paying = OnlinePaymentInvoice.objects.filter(
         invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
@@ -333,15 +353,26 @@ def _lock(invoices: Sequence[int]) -> None:
 def _use_what_was_paid(invoices: Sequence[int]) -> None:
     """Nobody is asked for money that the town already holds: what payments have left pays invoices first."""
     homes = Household.objects.filter(pk__in=Invoice.objects.filter(pk__in=invoices).values("household"))
-    validated = Q(payments__state=PaymentState.VALIDATED)
-    held = homes.annotate(sum=Sum("payments__amount", filter=validated)).filter(sum__gt=0).in_bulk()
+    held = list(_with_money(homes))
     used = PaymentAllocation.objects.filter(
         payment__household__in=held, payment__state=PaymentState.VALIDATED
     ).values_list("payment__household")
     spent = dict(used.annotate(sum=Sum("amount")).order_by())
-    for pk, household in held.items():
-        if household.sum > spent.get(pk, 0):
+    for household in held:
+        if household.sum > spent.get(household.pk, 0):
             paying.use_what_is_left(household)
+
+
+class Money(TypedDict):
+    """The sum of a household's payments, refunds taken off."""
+
+    sum: Decimal
+
+
+def _with_money(homes: QuerySet[Household]) -> "QuerySet[WithAnnotations[Household, Money]]":
+    """Those whose payments are more than their refunds."""
+    validated = Q(payments__state=PaymentState.VALIDATED)
+    return homes.annotate(sum=Sum("payments__amount", filter=validated)).filter(sum__gt=0)
 
 
 def _queue(template: str, to: Iterable[str], context: dict[str, object]) -> None:

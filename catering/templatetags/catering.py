@@ -11,6 +11,7 @@ from catering.models import (
     Dish,
 )
 from families.models import Household
+from portal.database.kept import kept_with_row
 from portal.reservations.pages import blocks
 from portal.reservations.states import EnrolmentState
 
@@ -29,11 +30,10 @@ def catering_reservations(household: Household) -> dict[str, Any]:
     return blocks.reservations(household, SERVICE, _enrolments(household)["enrolments"])
 
 
+@kept_with_row
 def _enrolments(household: Household) -> dict[str, Any]:
-    """Read once a page: both blocks need them."""
-    if not hasattr(household, "catering_block"):
-        household.catering_block = blocks.enrolments(household, SERVICE)
-    return household.catering_block
+    """Both blocks and the menus need them."""
+    return blocks.enrolments(household, SERVICE)
 
 
 @register.simple_tag

@@ -1,5 +1,7 @@
 """The family's own blocks of the home page."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -8,9 +10,7 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from families.models import ChangeRequest, FamilyQuotient, Household
-
-QUOTIENT_FIELDS = ("value", "valid_from", "valid_to")
+from families.models import ChangeRequest, Child, FamilyQuotient, Household
 
 register = template.Library()
 
@@ -21,12 +21,15 @@ def household_information(household: Household, today: date) -> dict[str, Any]:
     in_force = FamilyQuotient.objects.filter(household=OuterRef("household")).in_force(today)
     guardians = list(
         household.guardians.select_related("user").annotate(
-            **{f"quotient_{name}": Subquery(in_force.values(name)[:1]) for name in QUOTIENT_FIELDS}
+            quotient=Subquery(in_force.values("value")[:1]),
+            quotient_from=Subquery(in_force.values("valid_from")[:1]),
+            quotient_to=Subquery(in_force.values("valid_to")[:1]),
         )
     )
     quotient = None
-    if guardians and guardians[0].quotient_value is not None:
-        quotient = {name: getattr(guardians[0], f"quotient_{name}") for name in QUOTIENT_FIELDS}
+    if guardians and guardians[0].quotient is not None:
+        one = guardians[0]
+        quotient = {"value": one.quotient, "valid_from": one.quotient_from, "valid_to": one.quotient_to}
     return {
         "household": household,
         "guardians": guardians,
@@ -35,19 +38,28 @@ def household_information(household: Household, today: date) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class ChildRow:
+    """A child as « Mes Enfants » shows it; `schooling` is the engine's, or None."""
+
+    child: Child
+    age: int
+    schooling: Any
+
+
 @register.inclusion_tag("families/_children.html")
 def household_children(
-    household: Household, today: date, schoolings: dict[int, Any] | None = None
+    household: Household, today: date, schoolings: Mapping[int, Any] | None = None
 ) -> dict[str, Any]:
     """« Mes Enfants »: each child with its age and, from `schoolings` by child id, its school and class.
 
     One query, none when `household.children` is prefetched.
     """
-    children = list(household.children.all())
-    for child in children:
-        child.age = child.age_on(today)
-        child.schooling = (schoolings or {}).get(child.pk)
-    return {"household": household, "children": children}
+    rows = [
+        ChildRow(child, child.age_on(today), (schoolings or {}).get(child.pk))
+        for child in household.children.all()
+    ]
+    return {"household": household, "rows": rows}
 
 
 @register.filter

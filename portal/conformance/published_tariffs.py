@@ -124,7 +124,8 @@ def read(published: Mapping[str, Any], code: str = "tarif") -> Published:
         priced = [column for band in bands for column in band.prices] + [rate.column for rate in rates]
         named = map(str, listed(published.get("columns")))
         tariff.columns = [column for column in dict.fromkeys([*named, *priced]) if column]
-        rows = [*bands, *rates, *_modifiers(published, tariff.columns)]
+        rows: list[TariffBand | TariffRate | TariffModifier] = [*bands, *rates]
+        rows += _modifiers(published, tariff.columns)
         _check(tariff)
         for row in rows:
             _check(row)

@@ -82,6 +82,14 @@ class Seat:
     # Of alternating custody: the parity of the weeks at this home.
     parity: int | None = None
 
+    @property
+    def place(self) -> int:
+        """Where the child is enrolled: nobody of the demo left it open."""
+        place = self.enrolment.establishment_id
+        if place is None:
+            raise ValueError(f"{self.enrolment} names no place")
+        return place
+
     def eats_on(self, day: date) -> bool:
         if day.weekday() not in self.weekdays:
             return False
@@ -97,7 +105,7 @@ class Canteen:
         year: SchoolYear,
         activity: Activity,
         people: People,
-        classes: dict,
+        classes: dict[int, SchoolClass],
         rng: Random,
         at: datetime,
         since: date,
@@ -107,7 +115,7 @@ class Canteen:
         self.formula = activity.formulas.get()
         self.period: Period = activity.periods.get(school_year=year)
         self.people = people
-        self.classes: dict[int, SchoolClass] = classes
+        self.classes = classes
         self.rng = rng
         self.at = at
         self.today = timezone.localdate(at)
@@ -167,7 +175,7 @@ class Canteen:
                     elif chance > 0.87:
                         state = EnrolmentState.REFUSED
                 size = rng.choices((4, 3, 2, 1), (45, 20, 25, 10))[0]
-                weekdays = (0, 1, 3, 4)
+                weekdays: tuple[int, ...] = (0, 1, 3, 4)
                 if home is not self.people.parent:
                     weekdays = tuple(sorted(rng.sample(weekdays, size)))
                 enrolment = Enrolment(
@@ -245,7 +253,7 @@ class Canteen:
         if len(chosen) < 2:
             return False
         self.promised = Promised(restaurant, *chosen)
-        nearby = [seat for seat in self.seats if seat.enrolment.establishment_id == restaurant.pk]
+        nearby = [seat for seat in self.seats if seat.place == restaurant.pk]
         known = [seat for seat in nearby if seat.home in (self.people.parent, self.people.neighbour)]
         strangers = [seat for seat in nearby if not set(map(id, seat.pupil.homes)) & self.known_homes()]
         for seat in known:
@@ -261,7 +269,8 @@ class Canteen:
 
     def people_restaurant(self) -> Establishment:
         child = self.people.at_canteen[0].child
-        return next(seat.enrolment.establishment for seat in self.seats if seat.pupil.child is child)
+        places = (seat.enrolment.establishment for seat in self.seats if seat.pupil.child is child)
+        return next(place for place in places if place is not None)
 
     def keep_promises(self) -> None:
         """Fills the one day up, leaves three places on the other, and lets some families wait."""
@@ -302,7 +311,7 @@ class Canteen:
         last = self.today + timedelta(days=ahead)
         days = [
             day
-            for day in self.days[seat.enrolment.establishment_id]
+            for day in self.days[seat.place]
             if day <= last and seat.eats_on(day) and child not in self.spared.get(day, ())
         ]
         cut = self.today - timedelta(days=8 if known else rng.randint(6, 30))
@@ -342,7 +351,7 @@ class Canteen:
         waiting_since = submitted if state == BookingState.WAITLISTED else None
         cancelled = self.days_to_cancel(seat, days, submitted) if outcome == Outcome.ACCEPTED else {}
         for day in days:
-            slot = self.slots[enrolment.establishment_id, day]
+            slot = self.slots[seat.place, day]
             if day in self.booked[child]:
                 continue
             self.lines.add(
@@ -438,7 +447,7 @@ class Canteen:
 
     def ask_late(self, seat: Seat) -> None:
         """A request past the deadline: for a day past it was refused, for one of the next it waits."""
-        days = self.days[seat.enrolment.establishment_id]
+        days = self.days[seat.place]
         child = seat.enrolment.child_id
         free = [
             day for day in days if day not in self.booked[child] and child not in self.spared.get(day, ())
@@ -463,7 +472,7 @@ class Canteen:
 
     def draft(self, seat: Seat) -> None:
         """Ticked some days, has not recorded them yet."""
-        days = self.days[seat.enrolment.establishment_id]
+        days = self.days[seat.place]
         child = seat.enrolment.child_id
         free = [
             day

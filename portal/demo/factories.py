@@ -6,10 +6,11 @@ Reseed with `factory.random.reseed_random(…)` and the same people come again.
 from datetime import date
 from typing import Any
 
-import factory
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
+from factory.declarations import LazyAttribute, LazyFunction, PostGeneration, Sequence, SubFactory
 from factory.django import DjangoModelFactory
+from factory.faker import Faker
 
 from families.models import (
     AuthorisedPerson,
@@ -30,6 +31,11 @@ def address_of(user: User) -> EmailAddress:
     return EmailAddress(user=user, email=user.email, verified=True, primary=True)
 
 
+def _verify(user: User, create: bool, extracted: Any, **kwargs: Any) -> None:
+    if create and extracted is not False:
+        address_of(user).save()
+
+
 class UserFactory(DjangoModelFactory[User]):
     """A login with a verified e-mail address and PASSWORD."""
 
@@ -37,21 +43,18 @@ class UserFactory(DjangoModelFactory[User]):
         model = User
         skip_postgeneration_save = True
 
-    username = factory.Sequence(lambda n: f"famille{n:04d}")
-    email = factory.LazyAttribute(lambda user: f"{user.username}@example.org")
-    password = factory.LazyFunction(lambda: make_password(PASSWORD))
+    username = Sequence(lambda n: f"famille{n:04d}")
+    email = LazyAttribute(lambda user: f"{user.username}@example.org")
+    password = LazyFunction(lambda: make_password(PASSWORD))
 
-    @factory.post_generation
-    def verified_address(self: User, create: bool, extracted: Any, **kwargs: Any) -> None:
-        if create and extracted is not False:
-            address_of(self).save()
+    verified_address = PostGeneration(_verify)
 
 
 class HouseholdFactory(DjangoModelFactory[Household]):
     class Meta:
         model = Household
 
-    street = factory.Faker("street_address", locale="fr_FR")
+    street = Faker("street_address", locale="fr_FR")
     postcode = "01999"
     city = "Valmirelle-les-Prés"
     state = Household.State.ACCEPTED
@@ -61,8 +64,8 @@ class QuotientFactory(DjangoModelFactory[FamilyQuotient]):
     class Meta:
         model = FamilyQuotient
 
-    household = factory.SubFactory(HouseholdFactory)
-    value = factory.Faker("pydecimal", min_value=150, max_value=2400, right_digits=0)
+    household = SubFactory(HouseholdFactory)
+    value = Faker("pydecimal", min_value=150, max_value=2400, right_digits=0)
     valid_from = date(2026, 1, 1)
 
 
@@ -72,12 +75,17 @@ class GuardianFactory(DjangoModelFactory[Guardian]):
     class Meta:
         model = Guardian
 
-    household = factory.SubFactory(HouseholdFactory)
-    user = factory.SubFactory(UserFactory)
-    first_name = factory.Faker("first_name", locale="fr_FR")
-    last_name = factory.Faker("last_name", locale="fr_FR")
+    household = SubFactory(HouseholdFactory)
+    user = SubFactory(UserFactory)
+    first_name = Faker("first_name", locale="fr_FR")
+    last_name = Faker("last_name", locale="fr_FR")
     # 06 39 98 00 00 to 06 39 98 99 99: kept by the Arcep for fiction.
-    phone = factory.Sequence(lambda n: f"06 39 98 {n // 100 % 100:02d} {n % 100:02d}")
+    phone = Sequence(lambda n: f"06 39 98 {n // 100 % 100:02d} {n % 100:02d}")
+
+
+def _live_in(child: Child, create: bool, extracted: Any, **kwargs: Any) -> None:
+    for household in (extracted or []) if create else []:
+        Custody.objects.create(child=child, household=household)
 
 
 class ChildFactory(DjangoModelFactory[Child]):
@@ -87,29 +95,26 @@ class ChildFactory(DjangoModelFactory[Child]):
         model = Child
         skip_postgeneration_save = True
 
-    first_name = factory.Faker("first_name", locale="fr_FR")
-    last_name = factory.Faker("last_name", locale="fr_FR")
+    first_name = Faker("first_name", locale="fr_FR")
+    last_name = Faker("last_name", locale="fr_FR")
     birth_date = date(2018, 5, 14)
 
-    @factory.post_generation
-    def households(self: Child, create: bool, extracted: Any, **kwargs: Any) -> None:
-        for household in (extracted or []) if create else []:
-            Custody.objects.create(child=self, household=household)
+    households = PostGeneration(_live_in)
 
 
 class HealthFactory(DjangoModelFactory[ChildHealth]):
     class Meta:
         model = ChildHealth
 
-    child = factory.SubFactory(ChildFactory)
-    doctor = factory.Faker("name", locale="fr_FR")
+    child = SubFactory(ChildFactory)
+    doctor = Faker("name", locale="fr_FR")
 
 
 class AuthorisedPersonFactory(DjangoModelFactory[AuthorisedPerson]):
     class Meta:
         model = AuthorisedPerson
 
-    child = factory.SubFactory(ChildFactory)
-    name = factory.Faker("name", locale="fr_FR")
+    child = SubFactory(ChildFactory)
+    name = Faker("name", locale="fr_FR")
     relationship = "Grand-parent"
-    phone = factory.Sequence(lambda n: f"06 39 98 {n // 100 % 100:02d} {n % 100:02d}")
+    phone = Sequence(lambda n: f"06 39 98 {n // 100 % 100:02d} {n % 100:02d}")

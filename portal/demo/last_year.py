@@ -24,6 +24,8 @@ def bill_last_november(at: datetime) -> None:
     if Payment.objects.filter(paid_on__year=last).exists():
         return
     first = Invoice.objects.order_by("month").values_list("month", flat=True).first()
+    if first is None:
+        return
     of_household: dict[int, list[InvoiceLine]] = defaultdict(list)
     for line in (
         InvoiceLine.objects.filter(

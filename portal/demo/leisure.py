@@ -61,6 +61,14 @@ class Guest:
     enrolment: Enrolment
     home: DemoHome
 
+    @property
+    def place(self) -> int:
+        """Where the child is enrolled: nobody of the demo left it open."""
+        place = self.enrolment.establishment_id
+        if place is None:
+            raise ValueError(f"{self.enrolment} names no place")
+        return place
+
 
 class Leisure:
     """The centre's Wednesdays and holidays around a day."""
@@ -208,7 +216,7 @@ class Leisure:
             asked = min(self._moment(period.starts_on - timedelta(days=10)), self.at - timedelta(days=15))
             for guest in guests:
                 mine = guest.home is self.people.parent
-                evenings = slots[guest.enrolment.establishment_id]
+                evenings = slots[guest.place]
                 for weekdays in ((0, 1), (3, 4)):
                     formula = self.rng.choice(formulas)
                     days = {
@@ -235,7 +243,7 @@ class Leisure:
                 covers_to__gte=period.ends_on,
             ).distinct()
             closes = windows.filter(closes_at__isnull=False).order_by("closes_at").first()
-            if closes is not None and closes.closes_at < self.at + STILL_OPEN:
+            if closes is not None and closes.closes_at and closes.closes_at < self.at + STILL_OPEN:
                 continue
             since = self._moment(self.today - timedelta(days=21), time(8))
             if closes is None:
@@ -334,7 +342,7 @@ class Leisure:
             household_id=enrolment.household_id,
             child_id=enrolment.child_id,
             enrolment=enrolment,
-            establishment_id=enrolment.establishment_id,
+            establishment_id=guest.place,
             period=period,
             state=overall,
             created_by=user,
@@ -362,7 +370,7 @@ class Leisure:
                 enrolment=enrolment,
                 reservation=reservation,
                 activity_id=enrolment.activity_id,
-                establishment_id=enrolment.establishment_id,
+                establishment_id=guest.place,
                 formula=formula,
                 day=day,
                 state=state,

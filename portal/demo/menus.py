@@ -1,8 +1,9 @@
 """What the demo's kitchens cook: dishes with the allergens that their recipes bring."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from random import Random
+from typing import TypeVar
 
 from catering.models import (
     Dish,
@@ -13,6 +14,7 @@ from portal.reservations.models import Establishment
 
 A = Allergen
 Recipe = tuple[str, tuple[str, ...]]
+T = TypeVar("T")
 
 STARTERS: tuple[Recipe, ...] = (
     ("Carottes râpées au citron", ()),
@@ -82,6 +84,7 @@ def write_menus(served: Iterable[tuple[Establishment, Iterable[date]]], rng: Ran
     for restaurant, days in served:
         # Walk through shuffled cards, so that no dish comes back before the others were served.
         cards = {name: _endless(recipes, rng) for name, recipes in _CARDS.items()}
+        meals = {name: _endless(pairs, rng) for name, pairs in _MEALS.items()}
         vegetarian_weeks: set[tuple[int, int]] = set()
         for day in sorted(days):
             menu = Menu(restaurant=restaurant, day=day)
@@ -90,7 +93,7 @@ def write_menus(served: Iterable[tuple[Establishment, Iterable[date]]], rng: Ran
             meatless = week not in vegetarian_weeks and day.weekday() >= 1
             if meatless:
                 vegetarian_weeks.add(week)
-            main, side = next(cards["vegetarian" if meatless else "main"])
+            main, side = next(meals["vegetarian" if meatless else "main"])
             courses = (
                 (Dish.Course.STARTER, next(cards["starter"])),
                 (Dish.Course.MAIN, main),
@@ -113,9 +116,10 @@ def write_menus(served: Iterable[tuple[Establishment, Iterable[date]]], rng: Ran
     return len(menus)
 
 
-_CARDS = {"starter": STARTERS, "main": MAINS, "vegetarian": VEGETARIAN, "dairy": DAIRY, "dessert": DESSERTS}
+_CARDS = {"starter": STARTERS, "dairy": DAIRY, "dessert": DESSERTS}
+_MEALS = {"main": MAINS, "vegetarian": VEGETARIAN}
 
 
-def _endless(recipes, rng: Random):
+def _endless(recipes: Sequence[T], rng: Random) -> Iterator[T]:
     while True:
         yield from rng.sample(recipes, len(recipes))

@@ -1,12 +1,13 @@
 """Who lives in the demo town: homes, adults with their logins, children with their school level."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
+from django.db.models import Model
 
 from families.models import (
     AuthorisedPerson,
@@ -209,7 +210,7 @@ class Settlers:
         self.custodies.append(Custody(child=pupil.child, household=home.household))
 
     def write(self) -> None:
-        for model, rows in (
+        tables: tuple[tuple[type[Model], Sequence[Model]], ...] = (
             (User, self.users),
             (EmailAddress, [address_of(user) for user in self.users]),
             (Household, self.households),
@@ -219,7 +220,8 @@ class Settlers:
             (FamilyQuotient, self.quotients),
             (ChildHealth, self.health),
             (AuthorisedPerson, self.collectors),
-        ):
+        )
+        for model, rows in tables:
             model._default_manager.bulk_create(rows, batch_size=2000)
         reset_sequences(User, Household, Child)
 

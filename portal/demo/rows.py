@@ -44,8 +44,14 @@ class Table:
 
     def write(self) -> None:
         """Writes what was added since the last time."""
-        fields = [self.model._meta.pk, *(self.model._meta.get_field(name) for name in self.columns)]
-        write_rows(self.model, [field.column for field in fields], self.rows)
+        column = {
+            name: field.column
+            for field in self.model._meta.fields
+            for name in (field.name, field.attname)
+            if field.column is not None
+        }
+        names = (self.model._meta.pk.name, *self.columns)
+        write_rows(self.model, [column[name] for name in names], self.rows)
         self.written += len(self.rows)
         self.rows = []
 

@@ -14,6 +14,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from portal.desk.pages import Decides, ShownOnly
+from portal.desk.site import (
+    DeskAdmin,
+    M,
+)
+from portal.web.form_fields import field_of
+from portal.web.signed_in import SignedInRequest
 
 OWN_REASON = "autre"
 # The buttons of decisions on a page that is also typed in.
@@ -31,20 +37,20 @@ class Decision:
     main: bool = False
 
 
-class DecisionButtons(Decides):
+class DecisionButtons(Decides[M]):
     """The list's actions, also as buttons on the page of one row that waits.
 
     Where the page can be typed in, a decision saves what was typed first; what is not valid decides nothing.
     """
 
-    change_form_template = "admin/decisions/decidable.html"
     decisions: Sequence[Decision] = ()
+    change_form_template = "admin/decisions/decidable.html"
 
-    def waits(self, obj: Any) -> bool:
+    def waits(self, obj: M) -> bool:
         """Whether the row still waits for a decision."""
         raise NotImplementedError
 
-    def decisions_for(self, obj: Any) -> Sequence[Decision]:
+    def decisions_for(self, obj: M) -> Sequence[Decision]:
         """The buttons that make sense for a row that waits."""
         return self.decisions
 
@@ -56,31 +62,33 @@ class DecisionButtons(Decides):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
-        offered = obj is not None and self.has_decide_permission(request) and self.waits(obj)
+        decisions: Sequence[Decision] = ()
+        if obj is not None and self.has_decide_permission(request) and self.waits(obj):
+            decisions = self.decisions_for(obj)
         context = {
-            "decisions": self.decisions_for(obj) if offered else (),
+            "decisions": decisions,
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "decision_field": DECISION_FIELD,
         }
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
-    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+    def response_change(self, request: HttpRequest, obj: M) -> HttpResponse:
         wanted = request.POST.get(DECISION_FIELD, "")
         if wanted not in {decision.action for decision in self.decisions_for(obj)}:
             return super().response_change(request, obj)
         decide = self.get_actions(request).get(wanted)
         if decide is None:
             raise PermissionDenied
-        answer = decide[0](self, request, self.get_queryset(request).filter(pk=obj.pk))
-        if answer is None:
+        answer: object = decide[0](self, request, self.get_queryset(request).filter(pk=obj.pk))
+        if not isinstance(answer, TemplateResponse):
             return self.response_post_save_change(request, obj)
         # A page that asks for more goes on as it does from the list.
         queue = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_changelist"
-        answer.context_data["form_url"] = reverse(queue)
+        answer.context_data = (answer.context_data or {}) | {"form_url": reverse(queue)}
         return answer
 
 
-class Decidable(DecisionButtons, ShownOnly):
+class Decidable(DecisionButtons[M], ShownOnly[M]):
     """A queue whose rows only its actions write."""
 
 
@@ -99,10 +107,11 @@ class ReasonForm(forms.Form):
     def __init__(self, *args: Any, ready: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         reasons = [(reason, reason) for reason in ready]
-        self.fields["ready"].choices = [*reasons, (OWN_REASON, "Un autre motif")]
+        field_of(self, "ready", forms.ChoiceField).choices = [*reasons, (OWN_REASON, "Un autre motif")]
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
+        super().clean()
+        cleaned = self.cleaned_data
         words, ready = cleaned.get("words", ""), cleaned.get("ready", "")
         reason = words or (ready if ready != OWN_REASON else "")
         if not reason and not self.errors:
@@ -112,9 +121,9 @@ class ReasonForm(forms.Form):
 
 
 def ask_reason(
-    model_admin: admin.ModelAdmin,
+    model_admin: DeskAdmin[M],
     request: HttpRequest,
-    queryset: QuerySet,
+    queryset: QuerySet[M],
     *,
     action: str,
     title: str,
@@ -124,7 +133,8 @@ def ask_reason(
     """The reason once it is given; until then, the page that asks for it."""
     form = ReasonForm(request.POST if "reason_given" in request.POST else None, ready=ready)
     if form.is_bound and form.is_valid():
-        return form.cleaned_data["reason"]
+        reason: str = form.cleaned_data["reason"]
+        return reason
     return confirm_page(
         model_admin,
         request,
@@ -138,9 +148,9 @@ def ask_reason(
 
 
 def confirm_page(
-    model_admin: admin.ModelAdmin,
+    model_admin: DeskAdmin[M],
     request: HttpRequest,
-    queryset: QuerySet,
+    queryset: QuerySet[M],
     *,
     action: str,
     title: str,
@@ -150,7 +160,7 @@ def confirm_page(
 ) -> TemplateResponse:
     """A page between a list's action and its effect; its form posts the same selection again.
 
-    It names the rows by the model admin's `name_of(row)`, or else by what they say of themselves.
+    It names the rows by the model admin's `name_of(row)`.
     """
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
@@ -167,7 +177,7 @@ def confirm_page(
             "opts": model_admin.opts,
             "media": model_admin.media,
             "rows": rows[:ROWS_NAMED],
-            "names": [getattr(model_admin, "name_of", str)(row) for row in rows[:ROWS_NAMED]],
+            "names": [model_admin.name_of(row) for row in rows[:ROWS_NAMED]],
             "unnamed": total - len(rows[:ROWS_NAMED]),
             # « Tout sélectionner » needs one key to be a selection at all; Django then takes every row.
             "keys": [row.pk for row in (rows[:1] if across == "1" else rows)],
@@ -180,18 +190,31 @@ def confirm_page(
     )
 
 
-class AcceptOrRefuse:
+class AcceptOrRefuse(Decides[M]):
     """« Accepter » and « Refuser » of a queue; a subclass says how one list of rows is decided."""
 
+    actions: Sequence[str] = ("accept_selected", "refuse_selected")
+    decisions: Sequence[Decision] = (
+        Decision("accept_selected", "Accepter", main=True),
+        Decision("refuse_selected", "Refuser…"),
+    )
     refusals: tuple[str, ...] = ()
     refuse_title = ""
 
+    def accept_rows(self, request: SignedInRequest, queryset: QuerySet[M]) -> None:
+        """Accepts what of `queryset` still waits, and says so."""
+        raise NotImplementedError
+
+    def refuse_rows(self, request: SignedInRequest, queryset: QuerySet[M], reason: str) -> None:
+        """Refuses what of `queryset` still waits, and says so; families read `reason`."""
+        raise NotImplementedError
+
     @admin.action(description="Accepter", permissions=["decide"])
-    def accept_selected(self, request: HttpRequest, queryset: QuerySet) -> None:
+    def accept_selected(self, request: SignedInRequest, queryset: QuerySet[M]) -> None:
         self.accept_rows(request, queryset)
 
     @admin.action(description="Refuser…", permissions=["decide"])
-    def refuse_selected(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+    def refuse_selected(self, request: SignedInRequest, queryset: QuerySet[M]) -> HttpResponse | None:
         answer = ask_reason(
             self,
             request,

@@ -1,7 +1,7 @@
 """Lists of the desk: search by number and by name, what waits first, badges, counts in words."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from django.contrib import admin
 from django.db import models
@@ -10,6 +10,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from portal.desk.site import (
+    DeskAdmin,
+    M,
+)
 from portal.french import spelling
 
 # Numbers beyond this are no record of ours, and SQLite would not even compare them.
@@ -26,7 +30,26 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number < 2 else many}"
 
 
-class NumberSearch(admin.ModelAdmin):
+class Stated(Protocol):
+    """A row with a state of its model's choices."""
+
+    @property
+    def state(self) -> str: ...
+
+    def get_state_display(self) -> str: ...
+
+
+class StateBadge:
+    """« État », as a badge; `tints` names the state whose tint another one takes."""
+
+    tints: Mapping[str, str] = {}
+
+    @admin.display(description="état", ordering="state")
+    def state_badge(self, obj: Stated) -> SafeString:
+        return badge(self.tints.get(obj.state, obj.state), obj.get_state_display())
+
+
+class NumberSearch(DeskAdmin[M]):
     """Search where a number typed alone finds the household's or the reservation's number.
 
     A name is found however it is spelled.
@@ -34,12 +57,12 @@ class NumberSearch(admin.ModelAdmin):
 
     number_fields: Sequence[str] = ("household_id",)
 
-    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
         return [f"{field}__iregex" for field in super().get_search_fields(request)]
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
-    ) -> tuple[QuerySet, bool]:
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
         typed = search_term.split()
         numbers = [word for word in typed if word.isdecimal() and len(word) <= LONGEST_NUMBER]
         words = " ".join(spelling.pattern(word) for word in typed if word not in numbers)
@@ -63,7 +86,7 @@ class WaitingFirst(admin.SimpleListFilter):
     hidden: Sequence[str] = ()
     field = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
         return [(value, label) for value, label in self.states.choices if value not in self.hidden]
 
     def choices(self, changelist: Any) -> Any:
@@ -75,6 +98,6 @@ class WaitingFirst(admin.SimpleListFilter):
                 "display": label,
             }
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
         chosen = self.value() or self.waiting
         return queryset if chosen == self.everything else queryset.filter(**{self.field: chosen})

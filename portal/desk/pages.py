@@ -1,7 +1,7 @@
 """Pages of the desk: those that only show, pages of their own beside Django's, histories."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -9,24 +9,34 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.urls import URLPattern
 from simple_history.admin import SimpleHistoryAdmin
 
+from portal.desk.site import (
+    DeskAdmin,
+    M,
+)
+from portal.web.signed_in import SignedInRequest
 
-def log_all(request: HttpRequest, rows: Iterable[models.Model], text: str) -> None:
+# The model on whose page an inline stands.
+Parent = TypeVar("Parent", bound=models.Model)
+
+
+def log_all(request: SignedInRequest, rows: Iterable[models.Model], text: str) -> None:
     """Notes one sentence in the desk's log for each row, in one query."""
     LogEntry.objects.log_actions(
         user_id=request.user.pk, queryset=list(rows), action_flag=CHANGE, change_message=text
     )
 
 
-class Decides(admin.ModelAdmin):
+class Decides(DeskAdmin[M]):
     """Whoever may change the model may answer what waits in it."""
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
 
-class ShownOnly(Decides):
+class ShownOnly(Decides[M]):
     """Rows that only verbs write: pages show them, actions decide, nothing is typed or deleted.
 
     An action with `permissions=["decide"]` is for who may change the model.
@@ -46,7 +56,7 @@ class ShownOnly(Decides):
         return super().has_view_permission(request, obj) or self.has_decide_permission(request)
 
 
-class ShownOnlyInline(admin.TabularInline):
+class ShownOnlyInline(admin.TabularInline[M, Parent]):
     """Rows of an inline that only verbs write."""
 
     extra = 0
@@ -63,7 +73,7 @@ class ShownOnlyInline(admin.TabularInline):
         return False
 
 
-class OwnPages(admin.ModelAdmin):
+class OwnPages(DeskAdmin[M]):
     """Pages of the desk that are no list and no form of a model."""
 
     def demand(self, request: HttpRequest, *permissions: str) -> None:
@@ -79,9 +89,9 @@ class OwnPages(admin.ModelAdmin):
         return TemplateResponse(request, template, base | context)
 
 
-class WithHistory(SimpleHistoryAdmin):
+class WithHistory(SimpleHistoryAdmin[M], DeskAdmin[M]):
     """History to read. The library's page that restores an old version is left out, address and all:
     saving it would write states behind the verbs' back."""
 
-    def get_urls(self) -> list[Any]:
+    def get_urls(self) -> list[URLPattern]:
         return super(SimpleHistoryAdmin, self).get_urls()

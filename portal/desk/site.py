@@ -1,22 +1,19 @@
 """The town hall's desk: Django admin, in French, grouped by the five apps, behind the portal's own login.
 
-A ModelAdmin takes part in three ways, each an optional attribute:
-
-- `desk_order: int` places its model within its group (daily work first; 50 when absent);
-- `work_queues: Sequence[Queue]` are lists that wait for somebody, counted on the desk's first page;
-- `desk_links: Sequence[DeskLink]` are pages of its own, offered beside the queues.
+Its pages are made of `DeskAdmin[Child]`, which says how a model takes part in the desk. Models of libraries
+keep their libraries' admin classes, and take part with their lists only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from allauth.account.decorators import secure_admin_login
 from django.apps import apps
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth.decorators import login_not_required
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBase
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
@@ -27,13 +24,16 @@ GROUPS = ("portal", "families", "catering", "leisure", "billing")
 SHOWN_UNDER = {"reservations": "portal"}
 TECHNICAL = "technique"
 
+# The model of a page of the desk.
+M = TypeVar("M", bound=Model)
+
 
 @dataclass(frozen=True)
 class Queue:
     """Work that waits: `rows` answers what waits, `query` opens the list filtered to it."""
 
     title: str
-    rows: Callable[[HttpRequest], QuerySet]
+    rows: Callable[[HttpRequest], QuerySet[Any]]
     query: str = ""
     order: int = 50
     hint: str = ""
@@ -50,6 +50,21 @@ class DeskLink:
     order: int = 50
 
 
+class DeskAdmin(ModelAdmin[M]):
+    """What every page of the desk for our own models is made of."""
+
+    # Its place within its group: daily work first.
+    desk_order: int = 50
+    # Lists that wait for somebody, counted on the desk's first page.
+    work_queues: Sequence[Queue] = ()
+    # Pages of its own, offered beside the queues.
+    desk_links: Sequence[DeskLink] = ()
+
+    def name_of(self, row: M) -> str:
+        """How a page of confirmation names a row."""
+        return str(row)
+
+
 class PortalAdminSite(AdminSite):
     index_title = "Tableau de bord"
     index_template = "admin/desk.html"
@@ -57,13 +72,14 @@ class PortalAdminSite(AdminSite):
     site_url = "/"
 
     @login_not_required
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # The portal's login counts attempts and asks for the second factor; the admin's own does neither.
-        return secure_admin_login(super().login)(request, extra_context)
+        answer: HttpResponse = secure_admin_login(super().login)(request, extra_context)
+        return answer
 
-    def password_change(
+    def password_change(  # type: ignore[override]  # Django's own answers a page, ours leads to another
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         # As with logging in: the portal's own page counts attempts, and tells the address of the change.
         return redirect("account_change_password")
 
@@ -104,8 +120,8 @@ class PortalAdminSite(AdminSite):
         found = [
             (queue, model)
             for model, model_admin in self._registry.items()
-            if model_admin.has_view_permission(request)
-            for queue in getattr(model_admin, "work_queues", ())
+            if isinstance(model_admin, DeskAdmin) and model_admin.has_view_permission(request)
+            for queue in model_admin.work_queues
         ]
         return [
             {
@@ -122,7 +138,8 @@ class PortalAdminSite(AdminSite):
         found = [
             link
             for model_admin in self._registry.values()
-            for link in getattr(model_admin, "desk_links", ())
+            if isinstance(model_admin, DeskAdmin)
+            for link in model_admin.desk_links
             if request.user.has_perm(link.permission)
         ]
         return [
@@ -149,4 +166,6 @@ class PortalAdminSite(AdminSite):
         }
 
     def _place(self, entry: dict[str, Any]) -> tuple[int, str]:
-        return getattr(self._registry[entry["model"]], "desk_order", 50), entry["name"]
+        model_admin = self._registry[entry["model"]]
+        order = model_admin.desk_order if isinstance(model_admin, DeskAdmin) else DeskAdmin.desk_order
+        return order, entry["name"]

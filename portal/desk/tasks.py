@@ -11,8 +11,9 @@ from django_tasks_db.models import DBTaskResult
 class TaskAdmin(DBTaskResultAdmin):
     """The package's own, whose titles are in French where its catalogue cannot say them."""
 
-    list_display = ("name", "status", "enqueued_at", "started_at", "finished_at", "queue_name")
-    list_filter = ("status", "queue_name")
+    # The package's tuples have a length, and are typed with it.
+    list_display = ("name", "status", "enqueued_at", "started_at", "finished_at", "queue_name")  # type: ignore[assignment]  # shorter
+    list_filter = ("status", "queue_name")  # type: ignore[assignment]  # shorter
 
     @admin.display(description="travail", ordering="task_path")
     def name(self, obj: DBTaskResult[Any, Any]) -> str:

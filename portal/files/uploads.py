@@ -8,7 +8,7 @@ import puremagic
 from django.core.exceptions import ValidationError
 from django.core.files.storage import FileSystemStorage
 from django.http import FileResponse
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 LARGEST_BYTES = 10 * 1024 * 1024
@@ -73,7 +73,7 @@ def _check_image(file: BinaryIO) -> str:
         with Image.open(file, formats=list(IMAGE_FORMATS)) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise ValidationError(TOO_LARGE, code="too_large")
-            content_type = IMAGE_FORMATS[image.format]
+            content_type = IMAGE_FORMATS[str(image.format)]
             if image.format == "PNG":
                 image.verify()  # each piece bears its checksum: nothing has to be unfolded into memory
             else:
@@ -83,7 +83,7 @@ def _check_image(file: BinaryIO) -> str:
         raise
     except Image.DecompressionBombError:
         raise ValidationError(TOO_LARGE, code="too_large") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ValidationError(WRONG_KIND, code="wrong_kind") from None
     except Exception:  # noqa: BLE001 (decoders raise whatever a broken file makes them raise)
         raise ValidationError(DAMAGED, code="damaged") from None

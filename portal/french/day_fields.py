@@ -13,7 +13,7 @@ class NearDateField(forms.DateField):
     """A day at most a year away from today."""
 
     def clean(self, value: Any) -> date | None:
-        day = super().clean(value)
+        day: date | None = super().clean(value)
         if day is not None and abs(day - timezone.localdate()) > A_YEAR:
             raise forms.ValidationError("Vérifiez l'année : cette date est à plus d'un an d'aujourd'hui.")
         return day

@@ -17,5 +17,5 @@ class TypedDecimalField(forms.DecimalField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(localize=True, **{"widget": forms.TextInput({"inputmode": "decimal"})} | kwargs)
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]  # Django derives decimals from integers
         return super().to_python(plain(value) if isinstance(value, str) else value)

@@ -50,7 +50,7 @@ class WeekdayMaskFormField(forms.TypedMultipleChoiceField):
         return super().has_changed([str(day) for day in self.prepare_value(initial) or []], data)
 
 
-class WeekdayMaskField(models.PositiveSmallIntegerField):  # type: ignore[type-arg]
+class WeekdayMaskField(models.PositiveSmallIntegerField[int, int]):
     """A model field holding a mask of weekdays, edited as checkboxes."""
 
     def formfield(self, **kwargs: Any) -> forms.Field:

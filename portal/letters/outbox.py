@@ -24,7 +24,9 @@ class OutboxBackend(BaseEmailBackend):
             html = next(
                 (body for body, kind in getattr(message, "alternatives", ()) if kind == "text/html"), ""
             )
-            SentMail.objects.create(to=to[:254], subject=message.subject[:255], text=message.body, html=html)
+            SentMail.objects.create(
+                to=to[:254], subject=message.subject[:255], text=str(message.body), html=html
+            )
         sys.stdout.flush()
         oldest = SentMail.objects.values_list("pk", flat=True)[KEPT:]
         SentMail.objects.filter(pk__in=list(oldest[:KEPT])).delete()

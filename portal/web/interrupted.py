@@ -26,7 +26,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 def keeps_interrupted_form(view: View) -> View:
     """Marks a view whose posted fields survive an expired session; it also answers GET at that path."""
-    view.keeps_interrupted_form = True  # type: ignore[attr-defined]
+    view.keeps_interrupted_form = True  # type: ignore[attr-defined]  # a mark, which functions may carry
     return view
 
 

@@ -81,6 +81,8 @@ class FakeStripe(Fake):
 
     def post(self, path: str, form: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if path == "/v1/checkout/sessions":
+            if "payment_method_types" in form:
+                return 400, {"error": {"type": "invalid_request_error", "message": "No longer supported."}}
             number = f"cs_test_{len(self.sessions) + 1}"
             total = sum(
                 int(one["price_data"]["unit_amount"]) * int(one["quantity"])
@@ -96,6 +98,7 @@ class FakeStripe(Fake):
                 "url": f"{self.url}/page/{number}",
                 "payment_intent": None,
                 "metadata": form["metadata"],
+                "payment_method_types": list(form["allowed_payment_method_types"].values()),
                 "success_url": form["success_url"],
                 "expires_at": int(form["expires_at"]),
             }

@@ -1,6 +1,6 @@
 """All that a service needs beside the engine: its declaration, and its own enrolment page."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
@@ -9,6 +9,7 @@ from portal.reservations.acts import enrolling
 from portal.reservations.models import Activity, Enrolment, SchoolYear
 from portal.reservations.pages import views as steps
 from portal.reservations.pages import weeks
+from portal.web.signed_in import SignedInRequest
 
 TRANSPORT = steps.Service(
     slug="transport",
@@ -21,11 +22,11 @@ TRANSPORT = steps.Service(
 )
 
 
-def choose_child_to_enrol(request: HttpRequest) -> HttpResponse:
+def choose_child_to_enrol(request: SignedInRequest) -> HttpResponse:
     return steps.choose_child_to_enrol(request, TRANSPORT)
 
 
-def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
+def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     child = get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
     household = get_object_or_404(Household.objects.visible_to(request.user))
     at = timezone.now()
@@ -48,20 +49,22 @@ def enrol(request: HttpRequest, child_id: int) -> HttpResponse:
     return render(request, "toy_transport/enrol.html", {"child": child, "activity": activity})
 
 
-def enrolment(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     found = get_object_or_404(
         Enrolment.objects.visible_to(request.user), pk=enrolment_id, activity__service=TRANSPORT.slug
     )
     return render(request, "toy_transport/enrol.html", {"child": found.child, "activity": found.activity})
 
 
-def choose_child_to_book(request: HttpRequest) -> HttpResponse:
+def choose_child_to_book(request: SignedInRequest) -> HttpResponse:
     return steps.choose_child(request, TRANSPORT)
 
 
-def start(request: HttpRequest, enrolment_id: int) -> HttpResponse:
+def start(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     return steps.start(request, TRANSPORT, enrolment_id)
 
 
-def planning(request: HttpRequest, enrolment_id: int, establishment_id: int, period_id: int) -> HttpResponse:
+def planning(
+    request: SignedInRequest, enrolment_id: int, establishment_id: int, period_id: int
+) -> HttpResponse:
     return steps.planning(request, TRANSPORT, enrolment_id, establishment_id, period_id)

@@ -32,7 +32,8 @@ def named(name: str) -> Provider:
         raise ImproperlyConfigured(f"PAYMENT_PROVIDER: {name!r} is none of {', '.join(PROVIDERS)}.")
     if name == "demo" and not settings.DEMO:
         raise ImproperlyConfigured("The demonstration bank pays with no money: set another PAYMENT_PROVIDER.")
-    return import_string(PROVIDERS[name])()
+    provider: Provider = import_string(PROVIDERS[name])()
+    return provider
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import stripe
 from django.conf import settings
+from stripe.params.checkout import SessionCreateParams
 
 from billing.payments.providers.interface import (
     TIMEOUT_SECONDS,
@@ -52,7 +53,7 @@ class StripeCheckout:
 
     def open(self, order: PaymentOrder) -> OpenedPage:
         expires_at = order.started_at + PAGE_LIVES
-        params = {
+        params: SessionCreateParams = {
             "mode": "payment",
             "locale": "fr",
             "client_reference_id": order.reference,
@@ -67,7 +68,7 @@ class StripeCheckout:
                 }
                 for item in order.items
             ],
-            "payment_method_types": settings.STRIPE_PAYMENT_METHODS,
+            "allowed_payment_method_types": settings.STRIPE_PAYMENT_METHODS,
             "metadata": {"reference": order.reference},
             "payment_intent_data": {
                 "description": order.label[:1000],
@@ -132,15 +133,8 @@ class StripeCheckout:
             page = self._client.v1.charges.list(
                 {"created": {"gte": int(first.timestamp()), "lt": int(last.timestamp())}, "limit": 100}
             )
-            return [
-                Collected(
-                    (charge.metadata or {}).get("reference", ""),
-                    _euros(charge.amount),
-                    _text(charge.payment_intent),
-                )
-                for charge in page.auto_paging_iter()
-                if charge.status == "succeeded"
-            ]
+            charges = [charge.to_dict() for charge in page.auto_paging_iter()]
+            return [_collected(charge) for charge in charges if charge["status"] == "succeeded"]
 
 
 @contextmanager
@@ -192,6 +186,14 @@ def _session(session: dict[str, Any], outcome: ProviderOutcome | None = None) ->
         provider_reference=session["id"],
         charge_reference=intent["id"] if isinstance(intent, dict) else _text(intent),
         raw=session,
+    )
+
+
+def _collected(charge: dict[str, Any]) -> Collected:
+    return Collected(
+        _text((charge.get("metadata") or {}).get("reference")),
+        _euros(charge["amount"]),
+        _text(charge.get("payment_intent")),
     )
 
 

@@ -501,7 +501,7 @@ def _by_household(bookings: Iterable[Booking]) -> dict[int, list[int]]:
     return ids
 
 
-def _tell(letter: Task, *args: Any) -> None:
+def _tell(letter: Task[..., None], *args: Any) -> None:
     """After the commit, the letter; a queue that is down does not undo what is recorded."""
     transaction.on_commit(partial(letter.enqueue, *args), robust=True)
 

@@ -56,7 +56,7 @@ def _short(day: date) -> str:
 def _sections(lines: list[ReservationLine]) -> list[Section]:
     """The lines by answer and reason; by formula too where there are several."""
     several = len({line.formula_id for line in lines}) > 1
-    sections: dict[tuple[str, ...], Section] = {}
+    sections: dict[tuple[Action, Outcome, str, str], Section] = {}
     for line in lines:
         action, outcome = Action(line.action), Outcome(line.outcome)
         title = TITLES.get((action, outcome), outcome.label)

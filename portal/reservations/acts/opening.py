@@ -66,7 +66,7 @@ def missing_slots(
     # Even where a part of it has no slot: opening that part later must not offer the formula again.
     shut = [formula for formula in active if formula not in formulas and formula.parts]
     shared = {(row.establishment_id, row.part): row.places for row in capacities if row.formula_id is None}
-    existing = set(
+    existing: set[tuple[int, date, str, int | None]] = set(
         Slot.objects.filter(
             activity=period.activity_id,
             establishment__in=establishments,

@@ -71,7 +71,9 @@ def choose(
     )
     kept = {} if created else {Choice(line.formula_id, line.day): line for line in draft.lines.all()}
     if not created and seen not in (None, draft.version):
-        wanted = {choice: (line.action, line.accepts_waiting) for choice, line in kept.items()} | wanted
+        wanted = {
+            choice: (Action(line.action), line.accepts_waiting) for choice, line in kept.items()
+        } | wanted
     gone = [
         line.pk for choice, line in kept.items() if wanted.get(choice) != (line.action, line.accepts_waiting)
     ]

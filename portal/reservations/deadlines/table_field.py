@@ -80,7 +80,7 @@ class DeadlineTableField(forms.Field):
         kwargs["widget"] = DeadlineTableWidget(empty, with_never)
         super().__init__(**kwargs)
 
-    def prepare_value(self, value: Any) -> Any:
+    def prepare_value(self, value: Any) -> list[Typed]:
         """Seven typed rows of the stored JSON; a table nobody can read shows empty."""
         if isinstance(value, list):
             return value
@@ -104,7 +104,7 @@ class DeadlineTableField(forms.Field):
                 raise forms.ValidationError(f"Choisissez un jour de la semaine pour le {WEEKDAYS[day]}.")
         return rule_rows.write_table(rows)
 
-    def has_changed(self, initial: Any, data: list[Typed]) -> bool:
+    def has_changed(self, initial: Any, data: Any) -> bool:
         return self.prepare_value(initial) != [tuple(row) for row in data]
 
     def _typed(self, rows: Mapping[int, TableRow | None], day: int) -> Typed:

@@ -17,44 +17,48 @@ from portal.desk.pages import (
     WithHistory,
     log_all,
 )
+from portal.desk.site import M
 from portal.reservations.acts import opening
 from portal.reservations.days.rule_preview import overlapping_periods
 from portal.reservations.desk.deadlines import ActivityDeadlineForm
 from portal.reservations.desk.town_file import ExportsTown
 from portal.reservations.models import Activity, ActivityDeadline, Capacity, Formula, Part, Period
+from portal.web.signed_in import SignedInRequest
 
 
 def services() -> list[tuple[str, str]]:
     """The services installed: an app that offers one names it `SERVICE` in its models."""
-    offering = [app for app in apps.get_app_configs() if hasattr(app.models_module, "SERVICE")]
-    return [(app.models_module.SERVICE, app.verbose_name) for app in offering]
+    named = [
+        (getattr(app.models_module, "SERVICE", None), str(app.verbose_name)) for app in apps.get_app_configs()
+    ]
+    return [(service, name) for service, name in named if service is not None]
 
 
-class ActivityForm(forms.ModelForm):
+class ActivityForm(forms.ModelForm[Activity]):
     service = forms.ChoiceField(label="Service", choices=services)
 
     class Meta:
         model = Activity
-        fields = ["service"]
+        fields = ("service",)
 
 
-class FormulaForm(forms.ModelForm):
+class FormulaForm(forms.ModelForm[Formula]):
     parts = forms.MultipleChoiceField(
         label="Parties de la journée occupées", choices=Part.choices, widget=forms.CheckboxSelectMultiple
     )
 
     class Meta:
         model = Formula
-        fields = ["name", "code", "parts", "with_meal", "order", "active"]
+        fields = ("name", "code", "parts", "with_meal", "order", "active")
 
 
-class OfActivity(admin.TabularInline):
+class OfActivity(admin.TabularInline[M, Activity]):
     """An inline of an activity whose lists of choices are read once, not once a row."""
 
     extra = 0
     named_by: tuple[str, ...] = ()
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
         return super().get_queryset(request).select_related(*self.named_by)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -63,39 +67,40 @@ class OfActivity(admin.TabularInline):
             chosen = db_field.remote_field.model.objects.filter(activity=_activity_shown(request))
             kwargs["queryset"] = chosen
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        field.choices = list(field.choices)
+        if field is not None:
+            field.choices = list(field.iterator(field))
         return field
 
 
-class FormulaInline(OfActivity):
+class FormulaInline(OfActivity[Formula]):
     model = Formula
     form = FormulaForm
-    fields = ["name", "code", "parts", "with_meal", "order", "active"]
-    prepopulated_fields = {"code": ["name"]}
+    prepopulated_fields = {"code": ("name",)}
+    fields = ("name", "code", "parts", "with_meal", "order", "active")
 
 
-class CapacityInline(OfActivity):
+class CapacityInline(OfActivity[Capacity]):
     model = Capacity
     named_by = ("establishment",)
-    fields = ["establishment", "part", "formula", "places"]
+    fields = ("establishment", "part", "formula", "places")
 
 
-class PeriodInline(OfActivity):
+class PeriodInline(OfActivity[Period]):
     """Its days; when it opens and closes stands on its own page."""
 
     model = Period
-    fields = ["name", "code", "school_year", "starts_on", "ends_on"]
-    prepopulated_fields = {"code": ["name"]}
+    prepopulated_fields = {"code": ("name",)}
+    fields = ("name", "code", "school_year", "starts_on", "ends_on")
     show_change_link = True
 
 
-class DeadlineInline(OfActivity):
+class DeadlineInline(OfActivity[ActivityDeadline]):
     """Which rule holds; surcharges stand on the deadline's own page."""
 
     model = ActivityDeadline
     form = ActivityDeadlineForm
     named_by = ("rule",)
-    fields = ["action", "rule", "formula", "period", "late"]
+    fields = ("action", "rule", "formula", "period", "late")
     show_change_link = True
 
 
@@ -106,24 +111,24 @@ def _activity_shown(request: HttpRequest) -> Any:
 
 
 @admin.register(Activity)
-class ActivityAdmin(TolerantChoices, ExportsTown, WithHistory):
+class ActivityAdmin(TolerantChoices[Activity], ExportsTown, WithHistory[Activity]):
     desk_order = 20
+    list_display = ("name", "service", "processing", "during", "active", "order")
+    list_filter = ("service", "active", "during")
+    search_fields = ("name", "code")
     form = ActivityForm
-    list_display = ["name", "service", "processing", "during", "active", "order"]
-    list_filter = ["service", "active", "during"]
-    search_fields = ["name", "code"]
-    prepopulated_fields = {"code": ["name"]}
-    autocomplete_fields = ["establishments"]
-    inlines = [FormulaInline, CapacityInline, PeriodInline, DeadlineInline]
-    fieldsets = [
-        (None, {"fields": ["name", "code", "service", "description", "active", "order"]}),
-        ("Où et quand", {"fields": ["establishments", "weekdays", "during"]}),
+    inlines = (FormulaInline, CapacityInline, PeriodInline, DeadlineInline)
+    prepopulated_fields = {"code": ("name",)}
+    autocomplete_fields = ("establishments",)
+    fieldsets = (
+        (None, {"fields": ("name", "code", "service", "description", "active", "order")}),
+        ("Où et quand", {"fields": ("establishments", "weekdays", "during")}),
         (
             "Traitement des demandes",
-            {"fields": ["enrolment_processing", "processing", "cancel_processing", "waiting_list"]},
+            {"fields": ("enrolment_processing", "processing", "cancel_processing", "waiting_list")},
         ),
-        ("Conditions", {"fields": ["min_age", "max_age", "health_file_required"]}),
-    ]
+        ("Conditions", {"fields": ("min_age", "max_age", "health_file_required")}),
+    )
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         # A code that stands is named in files and links: it no longer follows the name.
@@ -131,22 +136,22 @@ class ActivityAdmin(TolerantChoices, ExportsTown, WithHistory):
 
 
 @admin.register(Period)
-class PeriodAdmin(TolerantChoices, WithHistory):
+class PeriodAdmin(TolerantChoices[Period], WithHistory[Period]):
     desk_order = 21
-    list_display = ["name", "activity", "school_year", "starts_on", "ends_on", "opens_at", "closes_at"]
-    list_filter = ["activity", "school_year"]
-    list_select_related = ["activity", "school_year"]
-    search_fields = ["name", "code", "activity__name"]
-    prepopulated_fields = {"code": ["name"]}
-    autocomplete_fields = ["activity", "school_year", "establishments"]
+    list_display = ("name", "activity", "school_year", "starts_on", "ends_on", "opens_at", "closes_at")
+    list_filter = ("activity", "school_year")
+    list_select_related = ("activity", "school_year")
+    search_fields = ("name", "code", "activity__name")
     date_hierarchy = "starts_on"
-    ordering = ["-starts_on", "activity__order", "name"]
-    actions = ["open_selected"]
-    fieldsets = [
-        (None, {"fields": ["activity", "school_year", "name", "code", "establishments"]}),
-        ("Jours", {"fields": ["starts_on", "ends_on"]}),
-        ("Réservation", {"fields": ["opens_at", "opens_at_non_residents", "closes_at"]}),
-    ]
+    ordering = ("-starts_on", "activity__order", "name")
+    actions = ("open_selected",)
+    prepopulated_fields = {"code": ("name",)}
+    autocomplete_fields = ("activity", "school_year", "establishments")
+    fieldsets = (
+        (None, {"fields": ("activity", "school_year", "name", "code", "establishments")}),
+        ("Jours", {"fields": ("starts_on", "ends_on")}),
+        ("Réservation", {"fields": ("opens_at", "opens_at_non_residents", "closes_at")}),
+    )
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else super().get_prepopulated_fields(request, obj)
@@ -160,7 +165,7 @@ class PeriodAdmin(TolerantChoices, WithHistory):
         return request.user.has_perm("reservations.add_slot")
 
     @admin.action(description="Ouvrir les créneaux…", permissions=["open"])
-    def open_selected(self, request: HttpRequest, queryset: QuerySet[Period]) -> HttpResponse | None:
+    def open_selected(self, request: SignedInRequest, queryset: QuerySet[Period]) -> HttpResponse | None:
         at = timezone.now()
         if "confirmed" in request.POST:
             count = sum(opening.open_slots(period, at=at) for period in queryset)

@@ -1,13 +1,15 @@
 """Where every child stands, day by day, with who changed it and when."""
 
-from typing import Any
+from typing import TypeAlias, TypedDict
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django_stubs_ext import WithAnnotations
 
+from families.desk_cells import HouseholdLink, person
 from portal.desk.decisions import (
     Decidable,
     Decision,
@@ -15,6 +17,7 @@ from portal.desk.decisions import (
 )
 from portal.desk.lists import (
     NumberSearch,
+    StateBadge,
     badge,
     counted,
 )
@@ -25,14 +28,14 @@ from portal.reservations.acts import (
     refusals,
 )
 from portal.reservations.desk.cells import (
-    household_link,
-    late_cell,
-    person,
+    ClassName,
+    LateBadge,
     short_moment,
 )
 from portal.reservations.models import Booking, BookingEvent
 from portal.reservations.models.queries import class_of
 from portal.reservations.states import LIVE, BookingState
+from portal.web.signed_in import SignedInRequest
 
 CANCEL_REASONS = (
     "Annulé à la demande de la famille.",
@@ -42,9 +45,9 @@ CANCEL_REASONS = (
 )
 
 
-class BookingEventInline(ShownOnlyInline):
+class BookingEventInline(StateBadge, ShownOnlyInline[BookingEvent, Booking]):
     model = BookingEvent
-    fields = readonly_fields = ["at", "state_badge", "by_name", "reservation", "reason"]
+    fields = readonly_fields = ("at", "state_badge", "by_name", "reservation", "reason")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BookingEvent]:
         return super().get_queryset(request).select_related("by", "reservation")
@@ -53,40 +56,45 @@ class BookingEventInline(ShownOnlyInline):
     def by_name(self, obj: BookingEvent) -> str:
         return person(obj.by)
 
-    @admin.display(description="état")
-    def state_badge(self, obj: BookingEvent) -> SafeString:
-        return badge(obj.state, obj.get_state_display())
+
+class Attended(TypedDict):
+    """The name of the class that the child attends."""
+
+    attended: str | None
+
+
+BookingInList: TypeAlias = "WithAnnotations[Booking, Attended]"
 
 
 @admin.register(Booking)
-class BookingAdmin(NumberSearch, Decidable):
+class BookingAdmin(HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], Decidable[Booking]):
     desk_order = 4
-    list_display = [
+    list_display = (
         "day_shown",
         "child",
-        "household_number",
+        "household_link",
         "class_name",
         "formula_shown",
         "establishment",
         "state_badge",
         "late_badge",
         "changed",
-    ]
-    list_display_links = ["day_shown", "child"]
-    list_filter = ["state", "late", "activity", "establishment"]
-    list_select_related = ["child", "activity", "formula", "establishment"]
-    search_fields = ["child__last_name", "child__first_name"]
-    search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
-    number_fields = ["household_id", "reservation_id"]
-    date_hierarchy = "day"
-    ordering = ["-day", "pk"]
+    )
+    list_display_links = ("day_shown", "child")
+    list_filter = ("state", "late", "activity", "establishment")
+    list_select_related = ("child", "activity", "formula", "establishment")
     show_full_result_count = False
-    actions = ["cancel_selected"]
+    search_fields = ("child__last_name", "child__first_name")
+    search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
+    number_fields = ("household_id", "reservation_id")
+    date_hierarchy = "day"
+    ordering = ("-day", "pk")
+    actions = ("cancel_selected",)
     decisions = (Decision("cancel_selected", "Annuler cette réservation…"),)
-    inlines = [BookingEventInline]
-    fields = [
+    inlines = (BookingEventInline,)
+    fields = readonly_fields = (
         "child",
-        "household_number",
+        "household_link",
         "class_name",
         "activity",
         "formula",
@@ -98,10 +106,9 @@ class BookingAdmin(NumberSearch, Decidable):
         "reservation",
         "enrolment",
         "changed_at",
-    ]
-    readonly_fields = fields
+    )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Booking]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BookingInList]:
         return super().get_queryset(request).annotate(attended=class_of("child", "enrolment__school_year"))
 
     def waits(self, obj: Booking) -> bool:
@@ -110,18 +117,6 @@ class BookingAdmin(NumberSearch, Decidable):
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: Booking) -> str:
         return moments.day(obj.day, year=True)
-
-    @admin.display(description="foyer", ordering="household_id")
-    def household_number(self, obj: Booking) -> SafeString | str:
-        return household_link(obj.household_id)
-
-    @admin.display(description="classe", ordering="attended", empty_value="–")
-    def class_name(self, obj: Any) -> str:
-        return obj.attended or "–"
-
-    @admin.display(description="délai", ordering="late")
-    def late_badge(self, obj: Booking) -> SafeString | str:
-        return late_cell(obj.late)
 
     @admin.display(description="changée le", ordering="changed_at")
     def changed(self, obj: Booking) -> str | None:
@@ -139,7 +134,7 @@ class BookingAdmin(NumberSearch, Decidable):
         return badge(obj.state, label)
 
     @admin.action(description="Annuler et prévenir les familles…", permissions=["decide"])
-    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
+    def cancel_selected(self, request: SignedInRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
         answer = ask_reason(
             self,
             request,

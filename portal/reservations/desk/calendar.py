@@ -15,10 +15,15 @@ from django.utils.http import urlencode
 
 from portal import town
 from portal.desk.lists import counted
-from portal.desk.site import DeskLink
+from portal.desk.site import (
+    DeskAdmin,
+    DeskLink,
+    M,
+)
 from portal.models import Town
 from portal.reservations.days import holiday_proposals
 from portal.reservations.models import PublicHoliday, SchoolHoliday, SchoolYear
+from portal.web.form_fields import field_of
 
 KINDS = {"year": "Année scolaire", "public": "Jours fériés", "school": "Vacances scolaires"}
 WRITTEN = (SchoolYear, PublicHoliday, SchoolHoliday)
@@ -41,29 +46,29 @@ class CalendarForm(forms.Form):
         this_year = school_year_of(today)
         last = max(holiday_proposals.last_year_known(), this_year + 1)
         # One more than is known: the page then says what is missing.
-        self.fields["annee"].choices = [
+        field_of(self, "annee", forms.ChoiceField).choices = [
             (year, f"{year}-{year + 1}") for year in range(this_year - 1, last + 2)
         ]
 
 
-class ImportsCalendar:
-    """Admin mixin: a button above the list that opens « Importer le calendrier »."""
+class ImportsCalendar(DeskAdmin[M]):
+    """A button above the list that opens « Importer le calendrier »."""
 
     change_list_template = "admin/reservations/calendar_change_list.html"
 
 
-class CalendarImport(ImportsCalendar):
-    """Admin mixin that also holds the page; for one model only."""
+class CalendarImport(ImportsCalendar[SchoolHoliday]):
+    """The same, with the page itself; for one model only."""
 
-    desk_links = [
+    desk_links = (
         DeskLink(
             "Importer le calendrier",
             "reservations_calendar_import",
             "reservations.add_schoolholiday",
             "Jours fériés et vacances d'une année scolaire",
             order=80,
-        )
-    ]
+        ),
+    )
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.import_calendar)

@@ -12,33 +12,35 @@ from django.utils import timezone
 
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import counted
+from portal.desk.site import DeskAdmin
 from portal.french import moments
 from portal.reservations.acts import booking, opening
 from portal.reservations.models import Closure, Period
+from portal.web.signed_in import user_of
 
 CONFIRMED = "_closing_confirmed"
 
 
 @admin.register(Closure)
-class ClosureAdmin(TolerantChoices, admin.ModelAdmin):
+class ClosureAdmin(TolerantChoices[Closure], DeskAdmin[Closure]):
     desk_order = 10
-    list_display = ["dates", "reason", "concerns", "opens"]
-    list_display_links = ["dates"]
-    list_filter = ["why", "opens", "establishment", "activity"]
-    list_select_related = ["establishment", "activity", "school_class__school"]
-    search_fields = ["label", "establishment__name", "activity__name"]
-    autocomplete_fields = ["establishment", "activity", "school_class"]
+    list_display = ("dates", "reason", "concerns", "opens")
+    list_display_links = ("dates",)
+    list_filter = ("why", "opens", "establishment", "activity")
+    list_select_related = ("establishment", "activity", "school_class__school")
+    search_fields = ("label", "establishment__name", "activity__name")
     date_hierarchy = "starts_on"
-    fieldsets = [
-        (None, {"fields": ["starts_on", "ends_on", "why", "label", "opens"]}),
+    autocomplete_fields = ("establishment", "activity", "school_class")
+    fieldsets = (
+        (None, {"fields": ("starts_on", "ends_on", "why", "label", "opens")}),
         (
             "Ce qui ferme",
             {
-                "fields": ["establishment", "activity", "school_class"],
+                "fields": ("establishment", "activity", "school_class"),
                 "description": "Sans rien choisir, toute la commune est concernée.",
             },
         ),
-    ]
+    )
 
     @admin.display(description="jours", ordering="starts_on")
     def dates(self, obj: Closure) -> str:
@@ -118,7 +120,7 @@ class ClosureAdmin(TolerantChoices, admin.ModelAdmin):
                 text = counted(opened, "créneau ouvert", "créneaux ouverts")
                 self.message_user(request, f"{text} à la réservation.", messages.SUCCESS)
             return
-        cancelled = booking.close_days(obj, by=request.user, at=at)
+        cancelled = booking.close_days(obj, by=user_of(request), at=at)
         if cancelled:
             text = counted(cancelled, "réservation annulée", "réservations annulées")
             self.message_user(request, f"{text} sans frais ; les familles sont prévenues.", messages.SUCCESS)

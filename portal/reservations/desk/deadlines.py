@@ -11,6 +11,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from portal.desk.site import DeskAdmin
 from portal.french.weekdays import WEEKDAYS
 from portal.reservations.days.rule_preview import (
     RulePreview,
@@ -19,6 +20,7 @@ from portal.reservations.days.rule_preview import (
 from portal.reservations.deadlines import rule_rows
 from portal.reservations.deadlines.table_field import DeadlineTableField
 from portal.reservations.models import ActivityDeadline, DeadlineRule, DeadlineWindow
+from portal.web.form_fields import field_of
 
 # What a number counts, by kind: the label the form gives the field.
 NUMBER_LABELS = {
@@ -31,7 +33,7 @@ NUMBER_LABELS = {
 TIME_INPUT = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
 
 
-class DeadlineRuleForm(forms.ModelForm):
+class DeadlineRuleForm(forms.ModelForm[DeadlineRule]):
     """The rule's fields; those its kind does not read are put back to their usual value."""
 
     weekday = forms.TypedChoiceField(
@@ -51,7 +53,7 @@ class DeadlineRuleForm(forms.ModelForm):
 
     class Meta:
         model = DeadlineRule
-        fields = ["name", "kind", *rule_rows.EVERY_FIELD]
+        fields = ("name", "kind", *rule_rows.EVERY_FIELD)
         help_texts = {
             "at": "Vide : jusqu'à la fin de la journée.",
             "reference_time": "D'où l'on compte les heures : 00:00 est le début du jour visé.",
@@ -72,22 +74,23 @@ class DeadlineRuleForm(forms.ModelForm):
             self.fields["number"].label = NUMBER_LABELS[kind]
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
+        super().clean()
+        cleaned, usual = self.cleaned_data, DeadlineRule()
         needed = rule_rows.FIELDS_OF_KIND.get(cleaned.get("kind", ""), ())
         for name in rule_rows.EVERY_FIELD:
             if name not in needed:
                 # Whatever is left in a field that no longer shows is neither kept nor an error.
                 self.errors.pop(name, None)
-                cleaned[name] = DeadlineRule._meta.get_field(name).get_default()
+                cleaned[name] = getattr(usual, name)
         if cleaned.get("reference_time") is None:
-            cleaned["reference_time"] = DeadlineRule._meta.get_field("reference_time").get_default()
+            cleaned["reference_time"] = usual.reference_time
         return cleaned
 
 
-class DeadlineWindowInline(admin.TabularInline):
+class DeadlineWindowInline(admin.TabularInline[DeadlineWindow, DeadlineRule]):
     model = DeadlineWindow
-    fields = ["covers_from", "covers_to", "opens_at", "closes_at", "audience"]
     extra = 0
+    fields = ("covers_from", "covers_to", "opens_at", "closes_at", "audience")
     # One native control a value: a year of windows stays readable.
     formfield_overrides = {
         models.DateField: {"widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")},
@@ -99,13 +102,13 @@ class DeadlineWindowInline(admin.TabularInline):
 
 
 @admin.register(DeadlineRule)
-class DeadlineRuleAdmin(admin.ModelAdmin):
+class DeadlineRuleAdmin(DeskAdmin[DeadlineRule]):
     desk_order = 23
+    list_display = ("name", "kind", "sentence")
+    list_filter = ("kind",)
+    search_fields = ("name",)
     form = DeadlineRuleForm
-    inlines = [DeadlineWindowInline]
-    list_display = ["name", "kind", "sentence"]
-    list_filter = ["kind"]
-    search_fields = ["name"]
+    inlines = (DeadlineWindowInline,)
     change_form_template = "admin/reservations/deadline_rule.html"
 
     class Media:
@@ -195,12 +198,12 @@ class DeadlineRuleAdmin(admin.ModelAdmin):
         ]
 
 
-class ActivityDeadlineForm(forms.ModelForm):
+class ActivityDeadlineForm(forms.ModelForm[ActivityDeadline]):
     """Its formula and period are those of the activity, once it is known."""
 
     class Meta:
         model = ActivityDeadline
-        fields = [
+        fields = (
             "activity",
             "action",
             "rule",
@@ -211,13 +214,13 @@ class ActivityDeadlineForm(forms.ModelForm):
             "surcharge",
             "surcharge_amount",
             "free_late_a_month",
-        ]
+        )
         help_texts = {
             "formula": "Vide : toutes les formules.",
             "period": "Vide : toutes les périodes.",
             "surcharge_amount": "En euros ; pour un prix multiplié, le facteur (1,5 pour + 50 %).",
         }
-        localized_fields = ["surcharge_amount"]  # « 1,5 » as well as « 1.5 »
+        localized_fields = ("surcharge_amount",)  # « 1,5 » as well as « 1.5 »
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -225,27 +228,29 @@ class ActivityDeadlineForm(forms.ModelForm):
         if activity_id and not self.is_bound:
             for name in ("formula", "period"):
                 if name in self.fields:
-                    self.fields[name].queryset = self.fields[name].queryset.filter(activity=activity_id)
+                    field = field_of(self, name, forms.ModelChoiceField)
+                    if field.queryset is not None:
+                        field.queryset = field.queryset.filter(activity=activity_id)
 
 
 @admin.register(ActivityDeadline)
-class ActivityDeadlineAdmin(admin.ModelAdmin):
+class ActivityDeadlineAdmin(DeskAdmin[ActivityDeadline]):
     desk_order = 22
+    list_display = ("activity", "action", "scope", "rule", "sentence", "late", "surcharge")
+    list_display_links = ("activity", "action")
+    list_filter = ("activity", "action", "late")
+    list_select_related = ("activity", "formula", "period", "rule")
+    search_fields = ("activity__name", "rule__name")
+    ordering = ("activity__order", "activity__name", "action")
     form = ActivityDeadlineForm
-    list_display = ["activity", "action", "scope", "rule", "sentence", "late", "surcharge"]
-    list_display_links = ["activity", "action"]
-    list_filter = ["activity", "action", "late"]
-    list_select_related = ["activity", "formula", "period", "rule"]
-    search_fields = ["activity__name", "rule__name"]
-    ordering = ["activity__order", "activity__name", "action"]
-    fieldsets = [
-        (None, {"fields": ["activity", "action", "rule"]}),
-        ("Seulement pour", {"fields": ["formula", "period"]}),
+    fieldsets = (
+        (None, {"fields": ("activity", "action", "rule")}),
+        ("Seulement pour", {"fields": ("formula", "period")}),
         (
             "Au-delà du délai",
-            {"fields": ["late", "last_moment", "surcharge", "surcharge_amount", "free_late_a_month"]},
+            {"fields": ("late", "last_moment", "surcharge", "surcharge_amount", "free_late_a_month")},
         ),
-    ]
+    )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[ActivityDeadline]:
         return super().get_queryset(request).prefetch_related("rule__windows")

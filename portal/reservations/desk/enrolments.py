@@ -1,7 +1,7 @@
 """Enrolments at the desk: those that wait for the town hall's answer first."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TypeAlias, TypedDict
 
 from django.contrib import admin, messages
 from django.db.models import (
@@ -17,24 +17,26 @@ from django.db.models import (
 )
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.safestring import SafeString
+from django_stubs_ext import WithAnnotations
 
+from families.desk_cells import DecidedBy, HouseholdLink, person
 from portal.desk.decisions import (
     AcceptOrRefuse,
     Decidable,
-    Decision,
 )
 from portal.desk.lists import (
     NumberSearch,
+    StateBadge,
     WaitingFirst,
-    badge,
     counted,
 )
 from portal.desk.pages import (
     WithHistory,
     log_all,
 )
-from portal.desk.site import Queue
+from portal.desk.site import (
+    Queue,
+)
 from portal.french.weekdays import (
     WEEKDAYS,
     names_of,
@@ -43,10 +45,11 @@ from portal.french.weekdays import (
 from portal.reservations.acts import (
     enrolling,
 )
-from portal.reservations.desk.cells import DecidedFields, household_link, person, places_cell, short_moment
+from portal.reservations.desk.cells import PlacesLeft, short_moment
 from portal.reservations.models import Enrolment, Schooling, Slot
 from portal.reservations.models.queries import class_of, fewest_places
 from portal.reservations.states import EnrolmentState
+from portal.web.signed_in import SignedInRequest
 
 ENROLMENT_REFUSALS = (
     "Il n'y a plus de place dans cet établissement.",
@@ -60,8 +63,26 @@ class WaitingEnrolments(WaitingFirst):
     states = EnrolmentState
 
 
+class EnrolmentColumns(TypedDict):
+    attended: str | None
+    school_name: str | None
+    fewest: int | None
+
+
+EnrolmentInQueue: TypeAlias = "WithAnnotations[Enrolment, EnrolmentColumns]"
+
+
 @admin.register(Enrolment)
-class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, DecidedFields, Decidable, WithHistory):
+class EnrolmentAdmin(
+    HouseholdLink,
+    PlacesLeft,
+    DecidedBy,
+    StateBadge,
+    AcceptOrRefuse[Enrolment],
+    NumberSearch[Enrolment],
+    Decidable[Enrolment],
+    WithHistory[Enrolment],
+):
     desk_order = 1
     work_queues = (
         Queue(
@@ -70,9 +91,9 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, DecidedFields, Decidable, Wit
             order=30,
         ),
     )
-    list_display = [
+    list_display = (
         "child",
-        "household_number",
+        "household_link",
         "class_name",
         "activity",
         "establishment",
@@ -81,20 +102,18 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, DecidedFields, Decidable, Wit
         "received",
         "places_left",
         "state_badge",
-    ]
-    list_display_links = ["child"]
-    list_filter = [WaitingEnrolments, "activity", "establishment", "school_year"]
-    list_select_related = ["child", "activity", "establishment", "school_year"]
-    search_fields = ["child__last_name", "child__first_name"]
+    )
+    list_display_links = ("child",)
+    list_filter = (WaitingEnrolments, "activity", "establishment", "school_year")
+    list_select_related = ("child", "activity", "establishment", "school_year")
+    search_fields = ("child__last_name", "child__first_name")
     search_help_text = "Nom de l'enfant ou numéro du foyer"
-    ordering = ["requested_at", "pk"]
-    actions = ["accept_selected", "refuse_selected"]
-    decisions = (Decision("accept_selected", "Accepter", main=True), Decision("refuse_selected", "Refuser…"))
+    ordering = ("requested_at", "pk")
     refusals = ENROLMENT_REFUSALS
     refuse_title = "Refuser des inscriptions"
-    fields = [
+    fields = readonly_fields = (
         "child",
-        "household_number",
+        "household_link",
         "class_name",
         "activity",
         "establishment",
@@ -108,10 +127,9 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, DecidedFields, Decidable, Wit
         "decided_by_name",
         "decided_at",
         "refusal_reason",
-    ]
-    readonly_fields = fields
+    )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EnrolmentInQueue]:
         weekday_bit = Case(
             *(When(day__iso_week_day=weekday + 1, then=1 << weekday) for weekday in range(7)),
             default=Value(0),
@@ -125,7 +143,10 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, DecidedFields, Decidable, Wit
             )
             # Only the usual weekdays count; without any, every day does.
             .annotate(
-                usual=ExpressionWrapper(OuterRef("weekdays").bitand(weekday_bit), output_field=IntegerField())
+                usual=ExpressionWrapper(
+                    OuterRef("weekdays").bitand(weekday_bit),  # type: ignore[arg-type]  # any expression will do
+                    output_field=IntegerField(),
+                )
             )
             .filter(Q(usual__gt=0) | Q(usual=OuterRef("weekdays")))
         )
@@ -146,12 +167,8 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, DecidedFields, Decidable, Wit
     def waits(self, obj: Enrolment) -> bool:
         return obj.state == EnrolmentState.REQUESTED
 
-    @admin.display(description="foyer", ordering="household_id")
-    def household_number(self, obj: Enrolment) -> SafeString | str:
-        return household_link(obj.household_id)
-
     @admin.display(description="classe", ordering="attended", empty_value="–")
-    def class_name(self, obj: Any) -> str:
+    def class_name(self, obj: EnrolmentInQueue) -> str:
         return f"{obj.attended}, {obj.school_name}" if obj.attended else "–"
 
     @admin.display(description="reçue", ordering="requested_at")
@@ -174,21 +191,13 @@ class EnrolmentAdmin(AcceptOrRefuse, NumberSearch, DecidedFields, Decidable, Wit
     def days(self, obj: Enrolment) -> str:
         return names_of(obj.weekdays)
 
-    @admin.display(description="places libres")
-    def places_left(self, obj: Any) -> SafeString | str:
-        return places_cell(obj.fewest)
-
-    @admin.display(description="état", ordering="state")
-    def state_badge(self, obj: Enrolment) -> SafeString:
-        return badge(obj.state, obj.get_state_display())
-
-    def accept_rows(self, request: HttpRequest, queryset: QuerySet[Enrolment]) -> None:
+    def accept_rows(self, request: SignedInRequest, queryset: QuerySet[Enrolment]) -> None:
         at = timezone.now()
         done = [one for one in queryset if enrolling.accept(one, by=request.user, at=at)]
         self._tell(request, queryset, done, "inscription acceptée", "inscriptions acceptées")
         log_all(request, done, "Inscription acceptée.")
 
-    def refuse_rows(self, request: HttpRequest, queryset: QuerySet[Enrolment], reason: str) -> None:
+    def refuse_rows(self, request: SignedInRequest, queryset: QuerySet[Enrolment], reason: str) -> None:
         at = timezone.now()
         done = [one for one in queryset if enrolling.refuse(one, reason=reason, by=request.user, at=at)]
         self._tell(request, queryset, done, "inscription refusée", "inscriptions refusées")

@@ -4,14 +4,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from families.admin import HouseholdAdmin
+from families.models import Household
 from portal.desk.pages import ShownOnlyInline
 from portal.reservations.models import Enrolment, Reservation
 from portal.reservations.states import ReservationState
 
 
-class EnrolmentInline(ShownOnlyInline):
+class EnrolmentInline(ShownOnlyInline[Enrolment, Household]):
     model = Enrolment
-    fields = readonly_fields = ["child", "activity", "establishment", "school_year", "starts_on", "state"]
+    fields = readonly_fields = ("child", "activity", "establishment", "school_year", "starts_on", "state")
     show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
@@ -19,11 +20,11 @@ class EnrolmentInline(ShownOnlyInline):
         return super().get_queryset(request).select_related(*related)
 
 
-class ReservationInline(ShownOnlyInline):
+class ReservationInline(ShownOnlyInline[Reservation, Household]):
     """Drafts are the family's own until they are recorded."""
 
     model = Reservation
-    fields = readonly_fields = ["child", "period", "establishment", "state", "submitted_at"]
+    fields = readonly_fields = ("child", "period", "establishment", "state", "submitted_at")
     show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reservation]:
@@ -31,4 +32,4 @@ class ReservationInline(ShownOnlyInline):
         return recorded.select_related("child", "period", "establishment")
 
 
-HouseholdAdmin.inlines = [*HouseholdAdmin.inlines, EnrolmentInline, ReservationInline]
+HouseholdAdmin.inlines = (*HouseholdAdmin.inlines, EnrolmentInline, ReservationInline)

@@ -1,6 +1,8 @@
 """Reservations at the desk, whole and day by day: those that wait for the town hall's answer first."""
 
-from typing import Any
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, TypeAlias, TypedDict
 
 from django.contrib import admin, messages
 from django.db.models import (
@@ -13,16 +15,17 @@ from django.db.models import (
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django_stubs_ext import WithAnnotations
 
+from families.desk_cells import DecidedBy, HouseholdLink, household_link, person
 from portal.desk.decisions import (
     AcceptOrRefuse,
     Decidable,
-    Decision,
 )
 from portal.desk.lists import (
     NumberSearch,
+    StateBadge,
     WaitingFirst,
-    badge,
     counted,
 )
 from portal.desk.pages import (
@@ -30,23 +33,20 @@ from portal.desk.pages import (
     WithHistory,
     log_all,
 )
-from portal.desk.site import Queue
+from portal.desk.site import (
+    M,
+    Queue,
+)
 from portal.french import moments
 from portal.reservations.acts import (
     booking,
     refusals,
 )
-from portal.reservations.desk.cells import (
-    DecidedFields,
-    asks_for_place,
-    household_link,
-    late_cell,
-    person,
-    places_cell,
-    short_moment,
-)
+from portal.reservations.desk.cells import ClassName, LineCells, PlacesLeft, short_moment
 from portal.reservations.models import Reservation, ReservationLine
 from portal.reservations.models.queries import (
+    FewestPlaces,
+    LineWithPlaces,
     class_of,
     fewest_places,
     lines_with_places,
@@ -55,6 +55,7 @@ from portal.reservations.models.queries import (
     to_answer,
 )
 from portal.reservations.states import Action, Outcome, ReservationState
+from portal.web.signed_in import SignedInRequest
 
 RESERVATION_REFUSALS = (
     "Il n'y a plus de place ce jour-là.",
@@ -84,9 +85,9 @@ def tell_decision(decision: booking.Answered) -> tuple[str, int]:
     return f"{text}.", messages.WARNING if short or not decision.accepted else messages.SUCCESS
 
 
-class ReservationLineInline(ShownOnlyInline):
+class ReservationLineInline(LineCells, ShownOnlyInline[ReservationLine, Reservation]):
     model = ReservationLine
-    fields = readonly_fields = [
+    fields = readonly_fields = (
         "day",
         "formula",
         "action",
@@ -94,22 +95,10 @@ class ReservationLineInline(ShownOnlyInline):
         "places_left",
         "outcome_badge",
         "reason",
-    ]
+    )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ReservationLine]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LineWithPlaces]:
         return lines_with_places(super().get_queryset(request)).select_related("formula")
-
-    @admin.display(description="délai", ordering="late")
-    def late_badge(self, obj: ReservationLine) -> SafeString | str:
-        return late_cell(obj.late)
-
-    @admin.display(description="places libres")
-    def places_left(self, obj: Any) -> SafeString | str:
-        return places_cell(obj.fewest, waits=asks_for_place(obj))
-
-    @admin.display(description="état")
-    def outcome_badge(self, obj: ReservationLine) -> SafeString:
-        return badge(obj.outcome, obj.get_outcome_display())
 
 
 class WaitingReservations(WaitingFirst):
@@ -117,25 +106,48 @@ class WaitingReservations(WaitingFirst):
     waiting = "a-traiter"
     hidden = (ReservationState.DRAFT,)
 
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
         return [(self.waiting, "À traiter"), *super().lookups(request, model_admin)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if (self.value() or self.waiting) == self.waiting:
             return to_answer(queryset)
         return super().queryset(request, queryset)
 
 
-class AnswersByArrival(AcceptOrRefuse):
+class AnswersByArrival(AcceptOrRefuse[M]):
     """Of many rows, the first asked is the first served."""
 
     @admin.action(description="Accepter dans l'ordre d'arrivée", permissions=["decide"])
-    def accept_selected(self, request: HttpRequest, queryset: QuerySet) -> None:
+    def accept_selected(self, request: SignedInRequest, queryset: QuerySet[M]) -> None:
         self.accept_rows(request, queryset)
 
 
+class ReservationColumns(TypedDict):
+    attended: str | None
+    fewest: int | None
+    asked: int | None
+    asked_back: int | None
+    total: int | None
+    first_day: date | None
+    last_day: date | None
+
+
+ReservationInQueue: TypeAlias = "WithAnnotations[Reservation, ReservationColumns]"
+
+
 @admin.register(Reservation)
-class ReservationAdmin(AnswersByArrival, NumberSearch, DecidedFields, Decidable, WithHistory):
+class ReservationAdmin(
+    HouseholdLink,
+    ClassName,
+    PlacesLeft,
+    DecidedBy,
+    StateBadge,
+    AnswersByArrival[ReservationInQueue],
+    NumberSearch[ReservationInQueue],
+    Decidable[ReservationInQueue],
+    WithHistory[ReservationInQueue],
+):
     desk_order = 2
     work_queues = (
         Queue(
@@ -144,37 +156,32 @@ class ReservationAdmin(AnswersByArrival, NumberSearch, DecidedFields, Decidable,
             order=40,
         ),
     )
-    list_display = [
+    list_display = (
         "number_shown",
         "child",
-        "household_number",
+        "household_link",
         "class_name",
         "activity",
         "days",
         "received",
         "places_left",
         "state_badge",
-    ]
-    list_display_links = ["number_shown", "child"]
-    list_filter = [WaitingReservations, "enrolment__activity", "establishment", "enrolment__school_year"]
-    list_select_related = ["child", "enrolment__activity", "establishment"]
-    search_fields = ["child__last_name", "child__first_name"]
-    search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
-    number_fields = ["household_id", "pk"]
-    date_hierarchy = "submitted_at"
-    ordering = ["submitted_at", "pk"]
-    actions = ["accept_selected", "refuse_selected"]
-    decisions = (
-        Decision("accept_selected", "Accepter", main=True),
-        Decision("refuse_selected", "Refuser…"),
     )
+    list_display_links = ("number_shown", "child")
+    list_filter = (WaitingReservations, "enrolment__activity", "establishment", "enrolment__school_year")
+    list_select_related = ("child", "enrolment__activity", "establishment")
+    search_fields = ("child__last_name", "child__first_name")
+    search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
+    number_fields = ("household_id", "pk")
+    date_hierarchy = "submitted_at"
+    ordering = ("submitted_at", "pk")
     refusals = RESERVATION_REFUSALS
     refuse_title = "Refuser des demandes de réservation"
-    inlines = [ReservationLineInline]
-    fields = [
+    inlines = (ReservationLineInline,)
+    fields = readonly_fields = (
         "number_shown",
         "child",
-        "household_number",
+        "household_link",
         "class_name",
         "activity",
         "establishment",
@@ -185,12 +192,11 @@ class ReservationAdmin(AnswersByArrival, NumberSearch, DecidedFields, Decidable,
         "decided_by_name",
         "decided_at",
         "refusal_reason",
-    ]
-    readonly_fields = fields
+    )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Reservation]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReservationInQueue]:
         # A draft is still the family's own.
-        recorded = super().get_queryset(request).exclude(state=ReservationState.DRAFT)
+        recorded: QuerySet[Reservation] = super().get_queryset(request).exclude(state=ReservationState.DRAFT)
         waiting = Q(outcome=Outcome.REQUESTED)
         return recorded.annotate(
             attended=class_of("child", "enrolment__school_year"),
@@ -202,27 +208,19 @@ class ReservationAdmin(AnswersByArrival, NumberSearch, DecidedFields, Decidable,
             last_day=of_lines(Max("day")),
         )
 
-    def waits(self, obj: Reservation) -> bool:
+    def waits(self, obj: ReservationInQueue) -> bool:
         return bool(obj.asked or obj.asked_back)
 
     @admin.display(description="créée par", empty_value="–")
     def created_by_name(self, obj: Reservation) -> str:
         return person(obj.created_by)
 
-    def name_of(self, obj: Any) -> str:
-        return f"{obj} : {obj.child}, {self.days(obj)}"
+    def name_of(self, row: ReservationInQueue) -> str:
+        return f"{row} : {row.child}, {self.days(row)}"
 
     @admin.display(description="numéro", ordering="pk")
     def number_shown(self, obj: Reservation) -> str:
         return obj.number
-
-    @admin.display(description="foyer", ordering="household_id")
-    def household_number(self, obj: Reservation) -> SafeString | str:
-        return household_link(obj.household_id)
-
-    @admin.display(description="classe", ordering="attended", empty_value="–")
-    def class_name(self, obj: Any) -> str:
-        return obj.attended or "–"
 
     @admin.display(description="activité", ordering="enrolment__activity__order")
     def activity(self, obj: Reservation) -> str:
@@ -233,38 +231,35 @@ class ReservationAdmin(AnswersByArrival, NumberSearch, DecidedFields, Decidable,
         return short_moment(obj.submitted_at)
 
     @admin.display(description="jours", ordering="first_day", empty_value="–")
-    def days(self, obj: Any) -> str | None:
-        if obj.first_day is None:
+    def days(self, obj: ReservationInQueue) -> str | None:
+        if obj.first_day is None or obj.last_day is None:
             return None
         pieces = [counted(obj.asked, "à réserver", "à réserver")] if obj.asked else []
         pieces += [counted(obj.asked_back, "à annuler", "à annuler")] if obj.asked_back else []
-        count = ", ".join(pieces) or counted(obj.total, "jour", "jours")
+        count = ", ".join(pieces) or counted(obj.total or 0, "jour", "jours")
         return f"{count} ({moments.span(obj.first_day, obj.last_day)})"
 
-    @admin.display(description="places libres")
-    def places_left(self, obj: Any) -> SafeString | str:
-        return places_cell(obj.fewest, waits=bool(obj.asked))
+    def asks_for_place(self, obj: ReservationInQueue) -> bool:
+        return bool(obj.asked)
 
-    @admin.display(description="état", ordering="state")
-    def state_badge(self, obj: Reservation) -> SafeString:
-        return badge(obj.state, obj.get_state_display())
-
-    def accept_rows(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> None:
+    def accept_rows(self, request: SignedInRequest, queryset: QuerySet[ReservationInQueue]) -> None:
         chosen = list(queryset)
         if decide_accept(self, request, self._waiting_lines(chosen)):
             log_all(request, chosen, "Demande acceptée, selon les places.")
 
-    def refuse_rows(self, request: HttpRequest, queryset: QuerySet[Reservation], reason: str) -> None:
+    def refuse_rows(
+        self, request: SignedInRequest, queryset: QuerySet[ReservationInQueue], reason: str
+    ) -> None:
         chosen = list(queryset)
         if decide_refuse(self, request, self._waiting_lines(chosen), reason):
             log_all(request, chosen, f"Demande refusée : {reason}")
 
-    def _waiting_lines(self, reservations: list[Reservation]) -> QuerySet[ReservationLine]:
+    def _waiting_lines(self, reservations: Sequence[Reservation]) -> QuerySet[ReservationLine]:
         return ReservationLine.objects.filter(reservation__in=reservations, outcome=Outcome.REQUESTED)
 
 
 def decide_accept(
-    model_admin: admin.ModelAdmin, request: HttpRequest, lines: QuerySet[ReservationLine]
+    model_admin: admin.ModelAdmin[Any], request: SignedInRequest, lines: QuerySet[ReservationLine]
 ) -> bool:
     """Accepts lines and says honestly what became of them; False when nothing could be done."""
     try:
@@ -277,7 +272,10 @@ def decide_accept(
 
 
 def decide_refuse(
-    model_admin: admin.ModelAdmin, request: HttpRequest, lines: QuerySet[ReservationLine], reason: str
+    model_admin: admin.ModelAdmin[Any],
+    request: SignedInRequest,
+    lines: QuerySet[ReservationLine],
+    reason: str,
 ) -> bool:
     """Refuses lines, telling the families why; False when nothing could be done."""
     try:
@@ -297,15 +295,28 @@ class WaitingLines(WaitingFirst):
     hidden = (Outcome.DRAFT,)
 
 
+class LineColumns(FewestPlaces):
+    attended: str | None
+
+
+LineInQueue: TypeAlias = "WithAnnotations[ReservationLine, LineColumns]"
+
+
 @admin.register(ReservationLine)
-class ReservationLineAdmin(AnswersByArrival, NumberSearch, Decidable):
+class ReservationLineAdmin(
+    ClassName,
+    LineCells,
+    AnswersByArrival[ReservationLine],
+    NumberSearch[ReservationLine],
+    Decidable[ReservationLine],
+):
     """Day by day: the waiting list of a day, or some days only of a reservation."""
 
     desk_order = 3
-    list_display = [
+    list_display = (
         "day_shown",
         "child",
-        "household_number",
+        "household_link",
         "class_name",
         "asked",
         "establishment",
@@ -314,23 +325,21 @@ class ReservationLineAdmin(AnswersByArrival, NumberSearch, Decidable):
         "places_left",
         "outcome_badge",
         "reason",
-    ]
-    list_display_links = ["day_shown"]
-    list_filter = [WaitingLines, "action", "late", "reservation__establishment", "formula__activity"]
-    list_select_related = ["reservation__child", "reservation__establishment", "formula__activity"]
-    search_fields = ["reservation__child__last_name", "reservation__child__first_name"]
+    )
+    list_display_links = ("day_shown",)
+    list_filter = (WaitingLines, "action", "late", "reservation__establishment", "formula__activity")
+    list_select_related = ("reservation__child", "reservation__establishment", "formula__activity")
+    search_fields = ("reservation__child__last_name", "reservation__child__first_name")
     search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
-    number_fields = ["reservation__household_id", "reservation_id"]
+    number_fields = ("reservation__household_id", "reservation_id")
     date_hierarchy = "day"
-    ordering = ["day", "reservation__submitted_at", "pk"]
-    actions = ["accept_selected", "refuse_selected"]
-    decisions = (Decision("accept_selected", "Accepter", main=True), Decision("refuse_selected", "Refuser…"))
+    ordering = ("day", "reservation__submitted_at", "pk")
     refusals = RESERVATION_REFUSALS
     refuse_title = "Refuser des jours demandés"
-    fields = [
+    fields = readonly_fields = (
         "reservation",
         "child",
-        "household_number",
+        "household_link",
         "class_name",
         "day",
         "asked",
@@ -339,10 +348,9 @@ class ReservationLineAdmin(AnswersByArrival, NumberSearch, Decidable):
         "places_left",
         "outcome_badge",
         "reason",
-    ]
-    readonly_fields = fields
+    )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ReservationLine]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LineInQueue]:
         recorded = super().get_queryset(request).exclude(outcome=Outcome.DRAFT)
         return lines_with_places(recorded).annotate(
             attended=class_of("reservation__child", "reservation__enrolment__school_year")
@@ -351,8 +359,8 @@ class ReservationLineAdmin(AnswersByArrival, NumberSearch, Decidable):
     def waits(self, obj: ReservationLine) -> bool:
         return obj.outcome in (Outcome.REQUESTED, Outcome.WAITLISTED)
 
-    def name_of(self, obj: ReservationLine) -> str:
-        return f"{obj.reservation.child} : {obj}"
+    def name_of(self, row: ReservationLine) -> str:
+        return f"{row.reservation.child} : {row}"
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: ReservationLine) -> str:
@@ -363,12 +371,8 @@ class ReservationLineAdmin(AnswersByArrival, NumberSearch, Decidable):
         return str(obj.reservation.child)
 
     @admin.display(description="foyer", ordering="reservation__household_id")
-    def household_number(self, obj: ReservationLine) -> SafeString | str:
+    def household_link(self, obj: ReservationLine) -> SafeString:
         return household_link(obj.reservation.household_id)
-
-    @admin.display(description="classe", ordering="attended", empty_value="–")
-    def class_name(self, obj: Any) -> str:
-        return obj.attended or "–"
 
     @admin.display(description="demande", ordering="action")
     def asked(self, obj: ReservationLine) -> str:
@@ -382,24 +386,12 @@ class ReservationLineAdmin(AnswersByArrival, NumberSearch, Decidable):
     def received(self, obj: ReservationLine) -> str | None:
         return short_moment(obj.reservation.submitted_at)
 
-    @admin.display(description="délai", ordering="late")
-    def late_badge(self, obj: ReservationLine) -> SafeString | str:
-        return late_cell(obj.late)
-
-    @admin.display(description="places libres")
-    def places_left(self, obj: Any) -> SafeString | str:
-        return places_cell(obj.fewest, waits=asks_for_place(obj))
-
-    @admin.display(description="état", ordering="outcome")
-    def outcome_badge(self, obj: ReservationLine) -> SafeString:
-        return badge(obj.outcome, obj.get_outcome_display())
-
-    def accept_rows(self, request: HttpRequest, queryset: QuerySet[ReservationLine]) -> None:
+    def accept_rows(self, request: SignedInRequest, queryset: QuerySet[ReservationLine]) -> None:
         chosen = list(queryset)
         if decide_accept(self, request, queryset):
             log_all(request, chosen, "Jour accepté, selon les places.")
 
-    def refuse_rows(self, request: HttpRequest, queryset: QuerySet[ReservationLine], reason: str) -> None:
+    def refuse_rows(self, request: SignedInRequest, queryset: QuerySet[ReservationLine], reason: str) -> None:
         chosen = list(queryset)
         if decide_refuse(self, request, queryset, reason):
             log_all(request, chosen, f"Jour refusé : {reason}")

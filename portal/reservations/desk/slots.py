@@ -1,7 +1,8 @@
 """Places, day by day: how many there are, how many are taken, who waits."""
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 
 from django import forms
 from django.contrib import admin, messages
@@ -11,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django_stubs_ext import WithAnnotations
 
 from portal.desk.decisions import (
     Decidable,
@@ -27,6 +29,7 @@ from portal.french import moments
 from portal.reservations.acts import opening
 from portal.reservations.models import Place, Slot
 from portal.reservations.states import HOLDING, BookingState
+from portal.web.signed_in import SignedInRequest
 
 NEARLY_FULL = 0.9
 COMING_DAYS = 30
@@ -56,7 +59,7 @@ class Fullness(admin.SimpleListFilter):
     title = "remplissage"
     parameter_name = "remplissage"
 
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Slot]) -> list[tuple[str, str]]:
         return [
             ("presque", "presque complets ou complets"),
             ("complet", "complets"),
@@ -86,7 +89,7 @@ class ComingDays(admin.SimpleListFilter):
     title = "jours"
     parameter_name = "jours"
 
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Slot]) -> list[tuple[str, str]]:
         return [("mois", "30 jours à venir"), ("passes", "passés"), ("tous", "tous")]
 
     def choices(self, changelist: Any) -> Any:
@@ -114,8 +117,17 @@ class ComingDays(admin.SimpleListFilter):
         return queryset.filter(day__gte=today)
 
 
+class Waiting(TypedDict):
+    """How many children wait for a place."""
+
+    waiting: int
+
+
+SlotInList: TypeAlias = "WithAnnotations[Slot, Waiting]"
+
+
 @admin.register(Slot)
-class SlotAdmin(Decidable):
+class SlotAdmin(Decidable[Slot]):
     desk_order = 5
     work_queues = (
         Queue(
@@ -126,7 +138,7 @@ class SlotAdmin(Decidable):
             hint="dans les 30 jours",
         ),
     )
-    list_display = [
+    list_display = (
         "day_shown",
         "establishment",
         "activity",
@@ -136,21 +148,21 @@ class SlotAdmin(Decidable):
         "left_shown",
         "waiting_shown",
         "closed_shown",
-    ]
-    list_display_links = ["day_shown"]
-    list_filter = [Fullness, ComingDays, "establishment", "activity", "part"]
-    list_select_related = ["establishment", "activity", "formula"]
-    date_hierarchy = "day"
-    search_fields = ["establishment__name", "activity__name"]
-    ordering = ["day", "establishment__name", "pk"]
+    )
+    list_display_links = ("day_shown",)
+    list_filter = (Fullness, ComingDays, "establishment", "activity", "part")
+    list_select_related = ("establishment", "activity", "formula")
     show_full_result_count = False
-    actions = ["resize_selected", "close_selected", "reopen_selected"]
+    search_fields = ("establishment__name", "activity__name")
+    date_hierarchy = "day"
+    ordering = ("day", "establishment__name", "pk")
+    actions = ("resize_selected", "close_selected", "reopen_selected")
     decisions = (
         Decision("resize_selected", "Changer le nombre de places…", main=True),
         Decision("close_selected", "Fermer"),
         Decision("reopen_selected", "Rouvrir"),
     )
-    fields = [
+    fields = readonly_fields = (
         "day_shown",
         "establishment",
         "activity",
@@ -161,10 +173,9 @@ class SlotAdmin(Decidable):
         "closed_shown",
         "waiting_list",
         "present",
-    ]
-    readonly_fields = fields
+    )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Slot]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SlotInList]:
         waiting = Place.objects.filter(slot=OuterRef("pk"), booking__state=BookingState.WAITLISTED)
         count = waiting.order_by().values("slot").annotate(count=Count("pk")).values("count")
         return super().get_queryset(request).annotate(waiting=Coalesce(Subquery(count), 0))
@@ -195,7 +206,7 @@ class SlotAdmin(Decidable):
         return badge("full", "complet") if obj.places_left == 0 else str(obj.places_left)
 
     @admin.display(description="en attente", ordering="waiting")
-    def waiting_shown(self, obj: Any) -> str:
+    def waiting_shown(self, obj: SlotInList) -> str:
         return str(obj.waiting or "–")
 
     @admin.display(description="réservation", ordering="closed")
@@ -231,7 +242,7 @@ class SlotAdmin(Decidable):
         )
 
     @admin.action(description="Changer le nombre de places…", permissions=["decide"])
-    def resize_selected(self, request: HttpRequest, queryset: QuerySet[Slot]) -> HttpResponse | None:
+    def resize_selected(self, request: SignedInRequest, queryset: QuerySet[Slot]) -> HttpResponse | None:
         form = PlacesForm(request.POST if "confirmed" in request.POST else None)
         if form.is_bound and form.is_valid():
             places = form.cleaned_data["places"]
@@ -259,7 +270,7 @@ class SlotAdmin(Decidable):
         )
 
     @admin.action(description="Fermer à la réservation", permissions=["decide"])
-    def close_selected(self, request: HttpRequest, queryset: QuerySet[Slot]) -> None:
+    def close_selected(self, request: SignedInRequest, queryset: QuerySet[Slot]) -> None:
         chosen = list(queryset)
         count = opening.close(chosen)
         standing = sum(slot.taken for slot in chosen)
@@ -271,7 +282,7 @@ class SlotAdmin(Decidable):
         self.message_user(request, text, messages.SUCCESS)
 
     @admin.action(description="Rouvrir à la réservation", permissions=["decide"])
-    def reopen_selected(self, request: HttpRequest, queryset: QuerySet[Slot]) -> None:
+    def reopen_selected(self, request: SignedInRequest, queryset: QuerySet[Slot]) -> None:
         chosen = list(queryset)
         count = opening.reopen(chosen, at=timezone.now())
         log_all(request, chosen, "Rouvert à la réservation.")
@@ -279,7 +290,7 @@ class SlotAdmin(Decidable):
         self.message_user(request, f"{text}.", messages.SUCCESS)
 
 
-def _numbered(rows: list[tuple], sentence: str) -> SafeString | None:
+def _numbered(rows: Sequence[tuple[object, ...]], sentence: str) -> SafeString | None:
     """An ordered list, one row a sentence; None without rows."""
     if not rows:
         return None

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -10,24 +9,28 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from portal import town
-from portal.desk.site import DeskLink
+from portal.desk.site import (
+    DeskAdmin,
+    DeskLink,
+)
+from portal.reservations.models import Activity
 from portal.reservations.towns import town_file
 
 PERMISSION = "reservations.view_activity"
 
 
-class ExportsTown(admin.ModelAdmin):
+class ExportsTown(DeskAdmin[Activity]):
     """Offers the town's file on the desk's first page, to who may see the activities."""
 
-    desk_links = [
+    desk_links = (
         DeskLink(
             title="Exporter la configuration de la commune",
             url_name="reservations_town_export",
             permission=PERMISSION,
             hint="Établissements, activités, périodes et délais en un fichier lisible.",
             order=80,
-        )
-    ]
+        ),
+    )
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.export_town)

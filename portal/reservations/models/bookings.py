@@ -3,11 +3,12 @@
 States and places (`state`, `outcome`, `Place`) are written by `booking.py` only.
 """
 
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OrderBy, Q
 from django.db.models.functions import Coalesce
+from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from families.models import Child, Decided, Household, User
@@ -106,7 +107,17 @@ class Enrolment(Decided):
         return self.state not in ENROLMENT_LIVE
 
 
-NEWEST_FIRST = [Coalesce("submitted_at", "touched_at").desc(), "-pk"]
+NEWEST_FIRST: list[OrderBy | str] = [Coalesce("submitted_at", "touched_at").desc(), "-pk"]
+
+
+class LineCounts(TypedDict):
+    """How many lines of each action a reservation has."""
+
+    days_booked: int
+    days_cancelled: int
+
+
+CountedReservation: TypeAlias = "WithAnnotations[Reservation, LineCounts]"
 
 
 class ReservationQuerySet(models.QuerySet["Reservation"]):
@@ -116,8 +127,8 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
     def drafts(self) -> "ReservationQuerySet":
         return self.filter(state=ReservationState.DRAFT)
 
-    def with_counts(self) -> "ReservationQuerySet":
-        """Annotates `days_booked` and `days_cancelled`, the number of lines of each action; newest first."""
+    def with_counts(self: models.QuerySet["Reservation"]) -> models.QuerySet[CountedReservation]:
+        """With the number of lines of each action; newest first."""
         return self.annotate(
             days_booked=models.Count("lines", filter=Q(lines__action=Action.BOOK)),
             days_cancelled=models.Count("lines", filter=Q(lines__action=Action.CANCEL)),

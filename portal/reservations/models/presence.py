@@ -45,7 +45,7 @@ class AttendanceQuerySet(models.QuerySet["Attendance"]):
     def with_stays(self) -> "AttendanceQuerySet":
         """Annotates `stays`: something that may not lose the row, an invoice for example, points at it."""
         kept_by = [
-            Exists(relation.related_model.objects.filter(**{relation.field.name: OuterRef("pk")}))
+            Exists(relation.related_model._base_manager.filter(**{relation.field.name: OuterRef("pk")}))
             for relation in self.model._meta.related_objects
             if relation.on_delete is models.PROTECT
         ]

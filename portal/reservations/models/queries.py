@@ -1,6 +1,6 @@
 """Queries that the desk, registers and kitchen ask alike: a child's class, the places left, what waits."""
 
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 
 from django.db.models import (
     Aggregate,
@@ -11,6 +11,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
 )
+from django_stubs_ext import WithAnnotations
 
 from portal.reservations.models import Reservation, ReservationLine, Schooling, Slot
 from portal.reservations.states import BookingState, Outcome, ReservationState
@@ -37,8 +38,15 @@ def live_slots(reservation: str, **lines: OuterRef) -> QuerySet[Slot]:
     )
 
 
-def lines_with_places(lines: QuerySet[ReservationLine]) -> QuerySet[ReservationLine]:
-    """Annotates `fewest`, the fewest places left in what a line waits for."""
+class FewestPlaces(TypedDict):
+    fewest: int | None
+
+
+LineWithPlaces: TypeAlias = "WithAnnotations[ReservationLine, FewestPlaces]"
+
+
+def lines_with_places(lines: QuerySet[ReservationLine]) -> QuerySet[LineWithPlaces]:
+    """The lines with the fewest places left in what each waits for."""
     return lines.annotate(
         fewest=fewest_places(
             live_slots(

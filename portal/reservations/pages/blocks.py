@@ -8,7 +8,8 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from families.models import Child, Household
-from portal.reservations.models import NEWEST_FIRST, Enrolment, Reservation
+from portal.database.kept import kept_with_row
+from portal.reservations.models import NEWEST_FIRST, CountedReservation, Enrolment, Reservation
 from portal.reservations.states import ENROLMENT_LIVE
 
 # The home page shows the latest; the rest has a page of its own.
@@ -48,37 +49,35 @@ def reservations(
     }
 
 
+@kept_with_row
 def _all_enrolments(household: Household) -> list[Enrolment]:
-    """Those of every service, read once a page."""
-    if not hasattr(household, "enrolments_read"):
-        household.enrolments_read = list(
-            Enrolment.objects.filter(
-                household=household, school_year__ends_on__gte=timezone.localdate()
-            ).select_related("child", "activity", "establishment", "school_year")
-        )
-    return household.enrolments_read
+    """Those of every service."""
+    return list(
+        Enrolment.objects.filter(
+            household=household, school_year__ends_on__gte=timezone.localdate()
+        ).select_related("child", "activity", "establishment", "school_year")
+    )
 
 
-def _all_latest(household: Household) -> list[Reservation]:
-    """The newest of every service, one more than is shown, read once a page."""
-    if not hasattr(household, "reservations_read"):
-        ranked = (
-            Reservation.objects.filter(household=household)
-            .annotate(
-                rank=Window(
-                    RowNumber(),
-                    partition_by=F("enrolment__activity__service"),
-                    order_by=[NEWEST_FIRST[0], F("pk").desc()],
-                )
+@kept_with_row
+def _all_latest(household: Household) -> list[CountedReservation]:
+    """The newest of every service, one more than is shown."""
+    ranked = (
+        Reservation.objects.filter(household=household)
+        .annotate(
+            rank=Window(
+                RowNumber(),
+                partition_by=F("enrolment__activity__service"),
+                order_by=[NEWEST_FIRST[0], F("pk").desc()],
             )
-            .filter(rank__lte=LATEST + 1)
         )
-        household.reservations_read = list(
-            Reservation.objects.filter(pk__in=ranked.values("pk"))
-            .select_related("child", "period", "enrolment__activity")
-            .with_counts()
-        )
-    return household.reservations_read
+        .filter(rank__lte=LATEST + 1)
+    )
+    return list(
+        Reservation.objects.filter(pk__in=ranked.values("pk"))
+        .select_related("child", "period", "enrolment__activity")
+        .with_counts()
+    )
 
 
 def choices(

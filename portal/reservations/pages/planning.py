@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, TypedDict
 
 from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
+from django_stubs_ext import WithAnnotations
 
 from portal.french import moments
 from portal.french.weekdays import weekdays_in
@@ -53,6 +54,14 @@ SHOWN_AS = {
 }
 
 
+class TouchedAt(TypedDict):
+    touched_at: datetime
+
+
+# With the moment of its draft's last change.
+DraftLine: TypeAlias = "WithAnnotations[ReservationLine, TouchedAt]"
+
+
 @dataclass
 class Ticks:
     """What a form asks for, and the sentences about what cannot be had."""
@@ -81,7 +90,7 @@ class Planning:
         formulas: list[Formula],
         where: Where,
         cells: dict[Choice, Cell],
-        lines: list[ReservationLine],
+        lines: list[DraftLine],
         weekdays: list[int],
         suffix: str = "",
     ) -> None:
@@ -394,7 +403,7 @@ class _CellMaker:
         formulas: list[Formula],
         slots: Mapping[date, list[Room]],
         bookings: list[Stand],
-        lines: list[ReservationLine],
+        lines: list[DraftLine],
         who: str,
     ) -> None:
         self.where = where

@@ -6,6 +6,7 @@ costs.free_late(formula_id, day)            late days of that month that cost no
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
@@ -76,21 +77,33 @@ def put_on(plan: Planning, pricer: Pricer) -> None:
             cell.name += f", {moments.euros(cell.price)}"
 
 
-def put_on_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer) -> None:
-    """Gives their price to a draft's days to book: late ones by what `where` says of them now."""
+@dataclass(frozen=True)
+class PricedLine:
+    """A line of a draft as it is checked before recording, with its price where one is known."""
+
+    line: ReservationLine
+    price: Decimal | None = None
+
+    @property
+    def price_text(self) -> str:
+        return in_words(self.price)
+
+
+def of_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer) -> list[PricedLine]:
+    """A draft's days to book with their price, by day: late ones by what `where` says of them now."""
     booked = [line for line in lines if line.action == Action.BOOK]
     if not booked:
-        return
+        return []
     days = [line.day for line in booked]
     costs = pricer(where.enrolment, min(days), max(days))
     allowance = Allowance(costs)
+    priced = []
     for line in sorted(booked, key=lambda line: line.day):
         answer = where.booking(line.formula_id, line.day)
         late = isinstance(answer, Open) and answer.standing.is_late
         late = late and not allowance.take(line.formula_id, line.day)
-        price = costs.on(line.formula_id, line.day, late=late)
-        line.price = price
-        line.price_text = "" if price is None else moments.euros(price)
+        priced.append(PricedLine(line, costs.on(line.formula_id, line.day, late=late)))
+    return priced
 
 
 def total(prices: Iterable[Decimal | None]) -> Decimal | None:

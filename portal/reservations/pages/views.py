@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -48,8 +48,10 @@ from portal.reservations.pages.planning import (
     Ticks,
     weekday_numbers,
 )
+from portal.reservations.pages.prices import PricedLine
 from portal.reservations.states import Action, Outcome, ReservationState
 from portal.web import interrupted
+from portal.web.signed_in import SignedInRequest
 
 PAGE_LENGTH = 20
 
@@ -62,7 +64,7 @@ WHAT_BECAME = (
 )
 
 
-def no_context(request: HttpRequest, plan: Planning) -> dict[str, Any]:
+def no_context(request: SignedInRequest, plan: Planning) -> dict[str, Any]:
     """For a planning that needs nothing more."""
     return {}
 
@@ -86,7 +88,7 @@ class Service:
     slug: str
     name: str
     template: str
-    context: Callable[[HttpRequest, Planning], dict[str, Any]] = no_context
+    context: Callable[[SignedInRequest, Planning], dict[str, Any]] = no_context
     act: Callable[[str, QueryDict, Planning, Ticks], bool] = no_button
     shown: Callable[[QueryDict, Planning], Container[Choice] | None] | None = None
     together: bool = False
@@ -106,7 +108,7 @@ def register(service: Service) -> Service:
 # Choosing the child ---------------------------------------------------------------------------------------
 
 
-def choose_child(request: HttpRequest, service: Service) -> HttpResponse:
+def choose_child(request: SignedInRequest, service: Service) -> HttpResponse:
     """Which child to book, or with `?annulation` to cancel, for. One possible child only: no question."""
     household = Household.objects.visible_to(request.user).first()
     if household is None or not household.is_accepted:
@@ -123,7 +125,7 @@ def choose_child(request: HttpRequest, service: Service) -> HttpResponse:
     )
 
 
-def choose_child_to_enrol(request: HttpRequest, service: Service) -> HttpResponse:
+def choose_child_to_enrol(request: SignedInRequest, service: Service) -> HttpResponse:
     """Which child to enrol? One child only: no question."""
     household = Household.objects.visible_to(request.user).first()
     if household is None or not household.is_accepted:
@@ -138,7 +140,7 @@ def choose_child_to_enrol(request: HttpRequest, service: Service) -> HttpRespons
     )
 
 
-def start(request: HttpRequest, service: Service, enrolment_id: int) -> HttpResponse:
+def start(request: SignedInRequest, service: Service, enrolment_id: int) -> HttpResponse:
     """From an enrolment with its own establishment to the planning of its current period."""
     at = timezone.now()
     enrolment = get_object_or_404(
@@ -168,7 +170,7 @@ def current_periods(enrolment: Enrolment, at: datetime) -> list[Period]:
 
 @require_http_methods(["GET", "POST"])
 def planning(
-    request: HttpRequest, service: Service, enrolment_id: int, establishment_id: int, period_id: int
+    request: SignedInRequest, service: Service, enrolment_id: int, establishment_id: int, period_id: int
 ) -> HttpResponse:
     """The grid. Ticks go to a server-side draft, so that no step and no other week loses them."""
     at = timezone.now()
@@ -218,7 +220,7 @@ def _establishment(enrolment: Enrolment, establishment_id: int) -> Establishment
 
 
 def _plan(
-    request: HttpRequest,
+    request: SignedInRequest,
     service: Service,
     enrolment: Enrolment,
     establishment: Establishment,
@@ -256,7 +258,7 @@ def _plan(
     return plan
 
 
-def _show_planning(request: HttpRequest, service: Service, plan: Planning, at: datetime) -> HttpResponse:
+def _show_planning(request: SignedInRequest, service: Service, plan: Planning, at: datetime) -> HttpResponse:
     plans = [plan, *plan.beside]
     if service.pricer is not None:
         for each in plans:
@@ -281,7 +283,9 @@ def _show_planning(request: HttpRequest, service: Service, plan: Planning, at: d
     return render(request, service.template, context | service.context(request, plan))
 
 
-def _planning_posted(request: HttpRequest, service: Service, plan: Planning, at: datetime) -> HttpResponse:
+def _planning_posted(
+    request: SignedInRequest, service: Service, plan: Planning, at: datetime
+) -> HttpResponse:
     button = request.POST.get("do", "next")
     plans = [plan, *plan.beside]
     posted = [
@@ -326,7 +330,7 @@ def _planning_posted(request: HttpRequest, service: Service, plan: Planning, at:
     return redirect("reservations:validation", _link([draft for draft in drafts if draft]).pk)
 
 
-def _address_after(request: HttpRequest, button: str) -> str:
+def _address_after(request: SignedInRequest, button: str) -> str:
     """The planning again; another week after « show: », with or without a sibling after « with: »."""
     verb, _, value = button.partition(":")
     query = request.GET.copy()
@@ -369,7 +373,7 @@ def _act(button: str, data: QueryDict, plan: Planning, ticks: Ticks) -> bool:
     return True
 
 
-def _keep(request: HttpRequest, plan: Planning, ticks: Ticks, at: datetime) -> Reservation | None:
+def _keep(request: SignedInRequest, plan: Planning, ticks: Ticks, at: datetime) -> Reservation | None:
     """Saves the ticks in the draft and says which could not be had."""
     for sentence in ticks.refused:
         messages.warning(request, sentence)
@@ -391,7 +395,7 @@ def _keep(request: HttpRequest, plan: Planning, ticks: Ticks, at: datetime) -> R
 # Validation -----------------------------------------------------------------------------------------------
 
 
-def _reservation(request: HttpRequest, reservation_id: int) -> Reservation:
+def _reservation(request: SignedInRequest, reservation_id: int) -> Reservation:
     return get_object_or_404(
         Reservation.objects.visible_to(request.user).select_related(
             "child", "period", "establishment", "enrolment__activity", "enrolment__household"
@@ -409,7 +413,7 @@ def planning_url(reservation: Reservation) -> str:
 
 
 @require_http_methods(["GET", "POST"])
-def validation(request: HttpRequest, reservation_id: int) -> HttpResponse:
+def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     """« Jours à réserver », « Jours à annuler »: check, correct, go on, apply to siblings too."""
     at = timezone.now()
     reservation = _reservation(request, reservation_id)
@@ -440,9 +444,7 @@ def validation(request: HttpRequest, reservation_id: int) -> HttpResponse:
             "reservation": reservation,
             "child": reservation.child,
             "groups": groups,
-            "total": prices.in_words(
-                prices.total(line.price for group in groups for line in group["to_book"])
-            ),
+            "total": prices.in_words(prices.total(one.price for group in groups for one in group["to_book"])),
             "siblings": siblings,
             "planning_url": _planning_of_all(reservation, companions),
         },
@@ -458,18 +460,18 @@ def _days(reservation: Reservation, at: datetime) -> dict[str, Any]:
     lines = [line for line in plan.lines if Choice(line.formula_id, line.day) not in gone]
     for line in lines:
         line.formula = formulas[line.formula_id]
-        line.price = None
     lines.sort(key=lambda line: (line.day, line.formula.order))
-    to_book = [line for line in lines if line.action == Action.BOOK]
     service = _services.get(enrolment.activity.service)
     if service is not None and service.pricer is not None:
-        prices.put_on_lines(to_book, plan.where, service.pricer)
+        to_book = prices.of_lines(lines, plan.where, service.pricer)
+    else:
+        to_book = [PricedLine(line) for line in lines if line.action == Action.BOOK]
     return {
         "reservation": reservation,
         "to_book": to_book,
-        "to_cancel": [line for line in lines if line.action == Action.CANCEL],
+        "to_cancel": [PricedLine(line) for line in lines if line.action == Action.CANCEL],
         "gone": gone.values(),
-        "total": prices.in_words(prices.total(line.price for line in to_book)),
+        "total": prices.in_words(prices.total(one.price for one in to_book)),
     }
 
 
@@ -523,7 +525,7 @@ def _siblings(reservation: Reservation) -> list[Enrolment]:
 
 
 def _copy_to(
-    request: HttpRequest,
+    request: SignedInRequest,
     reservation: Reservation,
     lines: list[ReservationLine],
     enrolments: list[Enrolment],
@@ -558,7 +560,7 @@ def _copy_to(
 
 
 @require_http_methods(["GET", "POST"])
-def recording(request: HttpRequest, reservation_id: int) -> HttpResponse:
+def recording(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     """Child, number, period, state; « Enregistrer » makes it real."""
     reservation = _reservation(request, reservation_id)
     if not reservation.is_draft:
@@ -567,21 +569,18 @@ def recording(request: HttpRequest, reservation_id: int) -> HttpResponse:
     if request.method == "POST":
         return _record(request, group)
     counts = Reservation.objects.filter(pk__in=[one.pk for one in group]).with_counts().in_bulk()
-    for one in group:
-        one.days_booked = counts[one.pk].days_booked
-        one.days_cancelled = counts[one.pk].days_cancelled
     return render(
         request,
         "reservations/recording.html",
         {
             "reservation": reservation,
-            "group": group,
+            "group": [(one, counts[one.pk]) for one in group],
             "planning_url": _planning_of_all(reservation, group[1:]),
         },
     )
 
 
-def _already_recorded(request: HttpRequest, reservation: Reservation) -> HttpResponse:
+def _already_recorded(request: SignedInRequest, reservation: Reservation) -> HttpResponse:
     """A second click, or a page come back to: nothing happens twice."""
     if request.method == "GET":
         return redirect("reservations:detail", reservation.pk)
@@ -589,7 +588,7 @@ def _already_recorded(request: HttpRequest, reservation: Reservation) -> HttpRes
     return redirect("home")
 
 
-def _companions(request: HttpRequest, reservation: Reservation) -> list[Reservation]:
+def _companions(request: SignedInRequest, reservation: Reservation) -> list[Reservation]:
     return list(
         Reservation.objects.visible_to(request.user)
         .drafts()
@@ -599,7 +598,7 @@ def _companions(request: HttpRequest, reservation: Reservation) -> list[Reservat
     )
 
 
-def _record(request: HttpRequest, group: list[Reservation]) -> HttpResponse:
+def _record(request: SignedInRequest, group: list[Reservation]) -> HttpResponse:
     """Submits each; what cannot be recorded goes back to its planning, the others stand."""
     at = timezone.now()
     back = []
@@ -640,7 +639,7 @@ def _thanks(reservation: Reservation) -> str:
 
 
 @require_GET
-def detail(request: HttpRequest, reservation_id: int) -> HttpResponse:
+def detail(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     """Every line with its state and reason."""
     reservation = _reservation(request, reservation_id)
     if reservation.is_draft:
@@ -653,7 +652,7 @@ def detail(request: HttpRequest, reservation_id: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def abandon(request: HttpRequest, reservation_id: int) -> HttpResponse:
+def abandon(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     """Throws away a reservation that is not recorded yet, once asked twice."""
     reservation = _reservation(request, reservation_id)
     if not reservation.is_draft:
@@ -667,7 +666,7 @@ def abandon(request: HttpRequest, reservation_id: int) -> HttpResponse:
 
 
 @require_GET
-def all_reservations(request: HttpRequest, service: str) -> HttpResponse:
+def all_reservations(request: SignedInRequest, service: str) -> HttpResponse:
     """Every reservation of the household for a service, newest first."""
     if service not in _services:
         raise Http404

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, QueryDict
+from django.http import QueryDict
 from django.utils.safestring import SafeString, mark_safe
 
 from families.models import Child
@@ -33,6 +33,7 @@ from portal.reservations.pages.planning import (
     weekday_numbers,
 )
 from portal.reservations.states import CellState
+from portal.web.signed_in import SignedInRequest
 
 # The key of the whole period, beside those of weeks such as « 2026-W49 ».
 WHOLE = "toutes"
@@ -354,7 +355,7 @@ def shown(data: QueryDict, plan: Planning) -> Container[Choice] | None:
     return None if key == WHOLE else {cell.choice for cell in plan.in_week(key)}
 
 
-def context(request: HttpRequest, plan: Planning) -> dict[str, Any]:
+def context(request: SignedInRequest, plan: Planning) -> dict[str, Any]:
     """`weeks`, for the template reservations/planning_weeks.html."""
     weeks = Weeks(plan, request.GET.get("semaine", ""))
     if weeks.unknown:

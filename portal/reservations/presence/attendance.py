@@ -8,11 +8,12 @@ no matter of this floor: a row that something above keeps (`stays`) is never rem
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 from django.db import models, transaction
 from django.db.models import Case, Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, When
 from django.utils import timezone
+from django_stubs_ext import WithAnnotations
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from families.models import Child, Custody, Guardian, User
@@ -34,13 +35,27 @@ JUSTIFIED_BY_ITSELF = (AbsenceReason.STRIKE, AbsenceReason.TEACHER, AbsenceReaso
 # What an illness proved by a certificate replaces.
 WEAKER_REASONS = ("", AbsenceReason.NONE, AbsenceReason.FAMILY)
 WRITTEN = (
-    "booking", "household", "establishment", "state", "minutes", "reason", "certificate", "certificate_at",
-    "entered_by", "entered_at",
-)  # fmt: skip
-COLUMNS = (
-    "booking_id", "household_id", "establishment_id", "state", "minutes", "reason", "certificate_id",
+    "booking",
+    "household",
+    "establishment",
+    "state",
+    "minutes",
+    "reason",
+    "certificate",
     "certificate_at",
-)  # fmt: skip
+    "entered_by",
+    "entered_at",
+)
+COLUMNS = (
+    "booking_id",
+    "household_id",
+    "establishment_id",
+    "state",
+    "minutes",
+    "reason",
+    "certificate_id",
+    "certificate_at",
+)
 # What was forgotten longer ago is no longer looked for: not justified, not billed.
 LOOK_BACK = timedelta(days=366)
 MOST_FOUND = 20
@@ -205,7 +220,7 @@ def _proposed(attendance: Attendance | None, certificate: AbsenceCertificate | N
     return Said(AttendanceState.PRESENT)
 
 
-def _home(row: Booking | Attendance) -> tuple[int, int]:
+def _home(row: Booking | Attendance | AbsenceCertificate) -> tuple[int, int]:
     return row.household_id, row.child_id
 
 
@@ -227,8 +242,17 @@ def places_concerned(day: date) -> Q:
     return Q(Exists(held.filter(**here))) | Q(Exists(came.filter(**here)))
 
 
-def formulas(establishment: Establishment, day: date) -> list[Any]:
-    """The formulas taken at an establishment; `expected` says for how many children that day."""
+class ForHowMany(TypedDict):
+    """For how many children a formula is booked that day; None: for nobody."""
+
+    expected: int | None
+
+
+OfferedFormula: TypeAlias = "WithAnnotations[Formula, ForHowMany]"
+
+
+def formulas(establishment: Establishment, day: date) -> list[OfferedFormula]:
+    """The formulas taken at an establishment."""
     here = Q(establishment=establishment, day=day)
     held = Booking.objects.holding().filter(here, formula=OuterRef("pk")).order_by()
     return list(
@@ -323,7 +347,7 @@ def record(
     here = Booking.objects.filter(establishment=establishment, formula=formula, day=day, pk__in=said)
     lock([*here.values_list("child_id", flat=True), *(home.child_id for home in homes)])
     listed = list(here.holding().select_related("child"))
-    children = [one.child_id for one in (*listed, *homes)]
+    children = [*(one.child_id for one in listed), *(home.child_id for home in homes)]
     rows = Attendance.objects.standing().filter(child__in=children, formula=formula, day=day)
     known = {one.child_id: one for one in rows.select_related("booking").with_stays()}
     writing = _Writing(formula, day, by, at, known)

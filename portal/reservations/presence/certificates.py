@@ -160,7 +160,7 @@ def withdraw(certificate: AbsenceCertificate) -> None:
     certificate.delete()
     if document is not None:
         document.delete()
-        transaction.on_commit(partial(document.file.storage.delete, document.file.name), robust=True)
+        transaction.on_commit(partial(document.file.delete, save=False), robust=True)
 
 
 # The town hall ------------------------------------------------------------------------------------------

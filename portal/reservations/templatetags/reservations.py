@@ -158,6 +158,6 @@ def came(line: ReservationLine, entered: dict[tuple[int, Any], Attendance]) -> d
     today = timezone.localdate()
     report = ""
     if today - attendance.LOOK_BACK <= line.day <= today and standing in open_ones:
-        days = urlencode({"du": line.day, "au": line.day})
+        days = urlencode({"du": line.day.isoformat(), "au": line.day.isoformat()})
         report = f"{reverse('absences:report', args=[line.reservation.child_id])}?{days}"
     return {"standing": str(standing.label) if row is not None else "", "report": report}

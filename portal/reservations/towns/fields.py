@@ -199,7 +199,8 @@ def read_hour(text: str) -> time:
     found = HOUR.fullmatch(text.strip().lower())
     if found is None:
         raise ValueError(text)
-    return time(*(int(number or 0) for number in found.groups()))
+    hour, minute, second = (int(number or 0) for number in found.groups())
+    return time(hour, minute, second)
 
 
 HOUR = re.compile(r"(\d{1,2})\s*[h:]\s*(\d{2})?(?::(\d{2}))?")

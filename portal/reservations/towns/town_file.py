@@ -140,15 +140,15 @@ class Rows:
             if not field_.many:
                 continue
             entry = loaded.entries.get(plain(field_.key))
-            try:
-                others = (
-                    field_.kind.read(entry[1], loading, parent) if entry and not is_empty(entry[1]) else []
-                )
-            except Mistake as mistake:
-                loading.complain(mistake.node or entry[1], (*loaded.where, field_.key), mistake.text)
-                continue
-            except AlreadyKnown:
-                continue
+            others = []
+            if entry and not is_empty(entry[1]):
+                try:
+                    others = field_.kind.read(entry[1], loading, parent)
+                except Mistake as mistake:
+                    loading.complain(mistake.node or entry[1], (*loaded.where, field_.key), mistake.text)
+                    continue
+                except AlreadyKnown:
+                    continue
             relation = getattr(loaded.row, field_.name)
             if {other.pk for other in relation.all()} != {other.pk for other in others}:
                 relation.set(others)

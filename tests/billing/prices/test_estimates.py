@@ -156,8 +156,8 @@ def said_at_validation(family, days: Collection[date], late: Collection[date]) -
     where = SimpleNamespace(
         enrolment=family.enrolment, booking=lambda formula_id, day: Open(standing[day], None)
     )
-    prices.put_on_lines(lines, where, Estimates.load)
-    return prices.total(line.price for line in lines) or D(0)
+    priced = prices.of_lines(lines, where, Estimates.load)
+    return prices.total(one.price for one in priced) or D(0)
 
 
 def to_be_billed(family) -> Decimal:

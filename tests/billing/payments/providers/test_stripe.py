@@ -1,7 +1,7 @@
 """Stripe by its real client over HTTP: the way of a payment, and every attack and fault on it."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db import connection
@@ -25,6 +25,7 @@ from billing.payments import (
     paying,
     refunding,
     starting,
+    statement,
 )
 from tests.billing.payments.paying_online import (
     AT,
@@ -75,6 +76,13 @@ def test_one_session_pays_several_invoices_in_cents_with_our_reference(stripe, o
         session["id"],
         session["url"],
     )
+
+
+def test_the_page_offers_the_means_that_the_town_allows(stripe, owes, settings):
+    settings.STRIPE_PAYMENT_METHODS = ["card", "sepa_debit"]
+    start(owes)
+    (session,) = stripe.sessions.values()
+    assert session["payment_method_types"] == ["card", "sepa_debit"]
 
 
 def test_a_signed_notification_pays_the_invoice_and_says_thank_you(
@@ -479,3 +487,8 @@ def test_reconciling_costs_the_same_whatever_the_number(stripe, owes, waits, pay
     with CaptureQueriesContext(connection) as other:
         assert asking.reconcile(at=AT).changed == 1
     assert len(queries(one.captured_queries)) == len(queries(other.captured_queries)) <= 12
+
+
+def test_a_day_agrees_with_stripes_own_list_of_charges(stripe, owes, paid):
+    found = statement.of_day(date(2026, 12, 1))
+    assert (found.count, found.total, found.differences) == (1, D("12.80"), [])

@@ -1,0 +1,13 @@
+from typing import Any
+
+from django.http import HttpRequest
+
+class DefaultAccountAdapter:
+    error_messages: dict[str, Any]
+    def add_message(
+        self, request: HttpRequest, level: int, message_template: str, message_context: dict[str, Any]
+    ) -> None: ...
+    def confirm_email(self, request: HttpRequest, email_address: Any) -> bool: ...
+    def generate_unique_username(self, txts: list[str]) -> str: ...
+
+def get_adapter(request: HttpRequest | None = None) -> DefaultAccountAdapter: ...

@@ -1,0 +1,40 @@
+"""The desk's classes are written in one dialect, so that a page is found by its place in the class."""
+
+from django.contrib import admin
+
+PACKAGES = ("portal", "families", "catering", "leisure", "billing")
+# What it is, the list, what is decided, the page of one row.
+ORDER = """
+    model desk_order work_queues desk_links
+    list_display list_display_links list_filter list_select_related list_per_page show_full_result_count
+    search_fields search_help_text number_fields date_hierarchy ordering
+    actions decisions refusals refuse_title tints
+    form extra min_num verbose_name verbose_name_plural inlines named_by
+    prepopulated_fields autocomplete_fields fieldsets fields readonly_fields formfield_overrides
+    show_change_link change_list_template change_form_template
+""".split()
+
+
+def classes():
+    """Every class of ours that a page of the desk is made of."""
+    found = {}
+    for page in admin.site._registry.values():
+        for made_of in (type(page), *page.inlines):
+            for one in made_of.__mro__:
+                if one.__module__.split(".")[0] in PACKAGES:
+                    found[f"{one.__module__}.{one.__name__}"] = one
+    return found
+
+
+def test_attributes_stand_in_one_order():
+    found = classes()
+    assert {"TownAdmin", "LineInline"} <= {one.__name__ for one in found.values()}
+    for name, one in found.items():
+        written = [attribute for attribute in vars(one) if attribute in ORDER]
+        assert written == sorted(written, key=ORDER.index), name
+
+
+def test_lists_of_fields_are_tuples():
+    for name, one in classes().items():
+        lists = [attribute for attribute in ORDER if isinstance(vars(one).get(attribute), list)]
+        assert not lists, name
