@@ -19,17 +19,16 @@ from catering.models import (
 from families.models import (
     Allergen,
 )
-from portal.desk.handing_over import spreadsheet
-from portal.desk.lists import counted
 from portal.desk.pages import OwnPages
 from portal.desk.site import (
     DeskLink,
 )
+from portal.files.handing_over import spreadsheet
 from portal.french import moments
+from portal.french.day_fields import DayField
+from portal.french.plurals import counted
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment
-
-FIRST_YEAR, LAST_YEAR = 2000, 2200
 
 
 class DishForm(forms.ModelForm[Dish]):
@@ -58,19 +57,13 @@ class KitchenForm(forms.Form):
     restaurant = forms.ModelChoiceField(
         Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT), label="Restaurant", empty_label=None
     )
-    jour = forms.DateField(label="Jour", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    jour = DayField(label="Jour")
     vue = forms.ChoiceField(
         label="Durée",
         choices=[("jour", "Ce jour"), ("semaine", "Toute la semaine")],
         widget=forms.RadioSelect,
         initial="jour",
     )
-
-    def clean_jour(self) -> date:
-        day: date = self.cleaned_data["jour"]
-        if not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise forms.ValidationError(f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
-        return day
 
 
 class MenuFileForm(forms.Form):
@@ -169,10 +162,8 @@ class MenuAdmin(OwnPages[Menu]):
     def template_view(self, request: HttpRequest) -> HttpResponse:
         self.demand(request, "catering.add_menu")
         first = Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT, active=True).first()
-        text = menu_import.template_csv(str(first) if first else "Nom du restaurant")
-        response = HttpResponse("\ufeff" + text, content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="modele-menus.csv"'
-        return response
+        rows = menu_import.template_rows(str(first) if first else "Nom du restaurant")
+        return spreadsheet("modele-menus.csv", rows)
 
     # The kitchen's counts -------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 
 from families.models import Diet
 from portal.french import moments
+from portal.french.dates import WEEKDAYS
 from portal.french.weekdays import (
-    WEEKDAYS,
     WeekdayMaskFormField,
     names_of,
 )

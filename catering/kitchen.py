@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
-from django.db.models import OuterRef, Subquery
-
 from catering.models import SERVICE
 from families.models import Diet
-from portal.reservations.models import Booking, Establishment, SchoolClass, Schooling
+from portal.reservations.models import Booking, Establishment, SchoolClass
+from portal.reservations.models.queries import class_of
 
 NO_CLASS = "Classe non indiquée"
 NO_SCHOOL = "École non indiquée"
@@ -92,14 +91,11 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
 
     `with_health` also lists the children with a PAI or allergies: for permitted staff only.
     """
-    attended = Schooling.objects.filter(
-        child=OuterRef("child"), school_year=OuterRef("enrolment__school_year")
-    ).values("school_class")[:1]
     health = ["child__first_name", "child__last_name", "child__health__has_pai", "child__health__allergies"]
     rows = (
         Booking.objects.holding()
         .filter(establishment=restaurant, day__in=days, activity__service=SERVICE)
-        .annotate(attended=Subquery(attended))
+        .annotate(attended=class_of(what="pk"))
         .values("day", "attended", "child__diet_choice__diet", *(health if with_health else []))
         .order_by("day", "child__last_name", "child__first_name", "pk")
     )

@@ -21,7 +21,7 @@ from catering.models import (
     Menu,
 )
 from families.models import Allergen
-from portal.french.weekdays import WEEKDAYS
+from portal.french.dates import WEEKDAYS
 from portal.reservations.models import Establishment
 
 COLUMNS = ("restaurant", "date", "service", "plat", "allergènes")
@@ -140,13 +140,9 @@ def write(file: MenuFile, *, replacing: bool) -> int:
     return len(file.menus)
 
 
-def template_csv(restaurant: str) -> str:
-    """The example file to fill in."""
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=";")
-    writer.writerow(COLUMNS)
-    writer.writerows((restaurant, *line) for line in TEMPLATE_LINES)
-    return out.getvalue()
+def template_rows(restaurant: str) -> list[tuple[str, ...]]:
+    """The example file to fill in, header first."""
+    return [COLUMNS, *((restaurant, *line) for line in TEMPLATE_LINES)]
 
 
 def _rows(text: str, found: MenuFile) -> list[tuple[int, dict[str, str]]]:

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from families.forms import CHILDREN_PREFIX, MOST_CHILDREN, NewChildForm, NewChildren, SignupForm
 from families.models import User
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
 SECRET_FIELDS = ("password1", "password2", "csrfmiddlewaretoken")
@@ -42,8 +43,8 @@ class CreateAccountView(allauth_views.SignupView):
     def with_one_more_child(self, request: HttpRequest) -> HttpResponse:
         """The form as typed so far, unjudged, with one more row (what the page does without a script)."""
         typed = {key: str(value) for key, value in request.POST.items() if key not in SECRET_FIELDS}
-        total = typed.get(f"{CHILDREN_PREFIX}-TOTAL_FORMS", "")
-        shown = min(int(total), MOST_CHILDREN) if total.isdecimal() and len(total) < 4 else 1
+        total = posted_number(typed.get(f"{CHILDREN_PREFIX}-TOTAL_FORMS", ""))
+        shown = 1 if total is None else min(total, MOST_CHILDREN)
         rows = [
             {name: typed.get(f"{CHILDREN_PREFIX}-{row}-{name}", "") for name in NewChildForm.base_fields}
             for row in range(shown)

@@ -21,7 +21,8 @@ from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
 from families import access, approval
-from families.desk_cells import HouseholdLink, household_link
+from families.desk_cells import HouseholdLink
+from families.desk_links import document_link, household_link
 from families.models import (
     AuthorisedPerson,
     ChangeRequest,
@@ -50,7 +51,6 @@ from portal.desk.lists import (
     NumberSearch,
     StateBadge,
     WaitingFirst,
-    counted,
 )
 from portal.desk.pages import (
     ShownOnlyInline,
@@ -62,6 +62,7 @@ from portal.desk.site import (
     M,
     Queue,
 )
+from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest, user_of
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
@@ -460,11 +461,7 @@ class ChangeRequestAdmin(
 
     @admin.display(description="justificatif")
     def proof_link(self, obj: ChangeRequest) -> SafeString | str:
-        if obj.proof is None:
-            return "aucun"
-        return format_html(
-            '<a href="{}">{}</a>', reverse("families:document", args=[obj.proof_id]), obj.proof
-        )
+        return "aucun" if obj.proof is None else document_link(obj.proof)
 
 
 def _address(row: Household | ChangeRequest) -> str:

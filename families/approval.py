@@ -13,7 +13,7 @@ from django.db import transaction
 from families import emails
 from families.models import ChangeRequest, Child, Custody, FamilyQuotient, Household, User
 from portal import town
-from portal.french.spelling import unaccented
+from portal.french.spelling import bare
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
 
@@ -114,7 +114,7 @@ def join_known_children(household: Household) -> Joined:
     """
     joined = kept = 0
     with transaction.atomic():
-        Household.objects.select_for_update().get(pk=household.pk)
+        Household.objects.lock([household.pk])
         for copy, known in known_twins(household):
             if _is_used(copy):
                 kept += 1
@@ -141,7 +141,7 @@ def _identity(child: Child) -> tuple[str, str, str]:
 
 def _plain(name: str) -> str:
     """A name without what people and their phones write differently: case, accents, hyphens, apostrophes."""
-    return " ".join(re.split(r"\W+", unaccented(name.casefold().replace("œ", "oe")))).strip()
+    return " ".join(re.split(r"\W+", bare(name))).strip()
 
 
 def _waiting(model: type[Asked], pk: int) -> Asked:

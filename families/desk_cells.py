@@ -3,10 +3,9 @@
 from typing import Protocol
 
 from django.contrib import admin
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from families.desk_links import household_link
 from families.models import User
 
 
@@ -15,12 +14,6 @@ class OfHousehold(Protocol):
 
     @property
     def household_id(self) -> int: ...
-
-
-def household_link(household_id: int) -> SafeString:
-    """The household's number, leading to its page."""
-    url = reverse("admin:families_household_change", args=[household_id])
-    return format_html('<a href="{}">{}</a>', url, f"{household_id:06d}")
 
 
 def person(user: User | None) -> str:

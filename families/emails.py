@@ -4,10 +4,10 @@ from families.models import ChangeRequest, Guardian, Household, User
 from portal.letters import mailing
 
 
-def addresses(household: Household) -> list[str]:
-    """The e-mail addresses of the guardians who have a login."""
-    found = household.guardians.filter(user__is_active=True).values_list("user__email", flat=True)
-    return [address for address in found if address]
+def addresses(household: Household | int) -> list[str]:
+    """The e-mail addresses of the guardians who have a login: all of a household have the same news."""
+    guardians = Guardian.objects.filter(household=household, user__is_active=True).exclude(user__email="")
+    return list(guardians.values_list("user__email", flat=True))
 
 
 def household_accepted(household: Household) -> None:

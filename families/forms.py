@@ -24,7 +24,10 @@ from families.models import (
     User,
 )
 from portal.files import uploads
-from portal.french.day_fields import NearDateField
+from portal.french.day_fields import (
+    DayInput,
+    NearDateField,
+)
 from portal.french.numbers import TypedDecimalField
 from portal.web.form_fields import field_of
 
@@ -114,15 +117,6 @@ class ChangeEmailForm(WithoutPlaceholders, allauth_forms.AddEmailForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].label = "Nouvelle adresse e-mail"
-
-
-class DayInput(forms.DateInput):
-    """The browser's own date picker; it takes ISO dates only."""
-
-    input_type = "date"
-
-    def __init__(self, **attrs: Any) -> None:
-        super().__init__(attrs=attrs, format="%Y-%m-%d")
 
 
 def _check_birth_date(day: date, today: date) -> date:
@@ -304,7 +298,7 @@ class QuotientRequestForm(ProofForm):
         decimal_places=2,
         help_text="Le montant inscrit sur votre attestation, par exemple 850,00.",
     )
-    valid_from = NearDateField(label="Valable à partir du", widget=DayInput())
+    valid_from = NearDateField(label="Valable à partir du")
 
     class Meta:
         model = ChangeRequest

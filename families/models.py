@@ -1,5 +1,6 @@
 """People: accounts, households, guardians, children. Knows nothing of what they book."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 from django.utils.formats import number_format
 from simple_history.models import HistoricalRecords
+
+from families.visibility import VisibleQuerySet, belongs_to
 
 
 def private_storage() -> Storage:
@@ -71,10 +74,22 @@ class Decided(models.Model):
         abstract = True
 
 
-class HouseholdQuerySet(models.QuerySet["Household"]):
-    def visible_to(self, user: Any) -> "HouseholdQuerySet":
-        """The households in which `user` is a guardian."""
-        return self.filter(guardians__user=user)
+def household_number(household_id: int) -> str:
+    """« 000123 »: what families and the town hall call a household by."""
+    return f"{household_id:06d}"
+
+
+class HouseholdQuerySet(VisibleQuerySet["Household"]):
+    of_household = ""
+
+    def lock(self, keys: "Iterable[int] | models.QuerySet[Any, Any]") -> None:
+        """Holds these households (keys, or a query of keys) until the transaction ends.
+
+        What belongs to a household as a whole, its money first, is written by one transaction at a time.
+        Always in the order of keys, so that two that want the same households never wait for each other.
+        Raises TransactionManagementError outside a transaction, where the database locks rows.
+        """
+        list(self.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
 
 
 class Household(Decided):
@@ -106,8 +121,7 @@ class Household(Decided):
 
     @property
     def number(self) -> str:
-        """What families and the town hall call the household by."""
-        return f"{self.pk:06d}"
+        return household_number(self.pk)
 
     @property
     def is_accepted(self) -> bool:
@@ -200,7 +214,8 @@ class Guardian(models.Model):
 class ChildQuerySet(models.QuerySet["Child"]):
     def visible_to(self, user: Any) -> "ChildQuerySet":
         """The children living in a household of `user`, each once."""
-        return self.filter(pk__in=Custody.objects.filter(household__guardians__user=user).values("child_id"))
+        homes = Custody.objects.filter(belongs_to(user, "household"))
+        return self.filter(pk__in=homes.values("child_id"))
 
 
 class Child(models.Model):
@@ -351,11 +366,7 @@ class AuthorisedPerson(models.Model):
         return self.name
 
 
-class DocumentQuerySet(models.QuerySet["Document"]):
-    def visible_to(self, user: Any) -> "DocumentQuerySet":
-        """A household's own files."""
-        return self.filter(household__guardians__user=user)
-
+class DocumentQuerySet(VisibleQuerySet["Document"]):
     def open_to_staff(self, user: Any) -> "DocumentQuerySet":
         """Files that a member of staff has the right to open; none for others."""
         return self.filter(right__in=user.get_all_permissions()) if user.is_staff else self.none()
@@ -389,9 +400,8 @@ class Document(models.Model):
         return self.name
 
 
-class ChangeRequestQuerySet(models.QuerySet["ChangeRequest"]):
-    def visible_to(self, user: Any) -> "ChangeRequestQuerySet":
-        return self.filter(household__guardians__user=user)
+class ChangeRequestQuerySet(VisibleQuerySet["ChangeRequest"]):
+    """Requests of households."""
 
 
 class ChangeRequest(Decided):

@@ -132,10 +132,8 @@ def _send_request(form: ProofForm, own: Household, user: User) -> bool:
     """Keeps the proof and the request together; False when the other guardian was quicker."""
     file = form.cleaned_data["file"]
     with transaction.atomic():
-        locked = Household.objects.select_for_update().get(pk=own.pk)
-        if locked.change_requests.filter(
-            kind=form.instance.kind, state=ChangeRequest.State.REQUESTED
-        ).exists():
+        Household.objects.lock([own.pk])
+        if own.change_requests.filter(kind=form.instance.kind, state=ChangeRequest.State.REQUESTED).exists():
             return False
         form.instance.proof = documents.keep(own, file, form.content_type, by=user)
         change = form.save()

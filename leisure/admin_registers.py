@@ -1,6 +1,5 @@
 """« Registres de présence »: a centre's children by day or week, on screen, on paper, as PDF and as CSV."""
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,16 @@ from billing.documents import pdf
 from leisure import registers
 from leisure.models import SERVICE
 from portal import town
-from portal.desk.handing_over import spreadsheet
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
+from portal.files.handing_over import hand_over, spreadsheet
 from portal.french import moments
+from portal.french.day_fields import DayField
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment, Formula
 from portal.web.form_fields import field_of
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "admin" / "leisure" / "register_pdf.css"
-FIRST_YEAR, LAST_YEAR = 2000, 2200
 DAY, WEEK = "jour", "semaine"
 
 
@@ -46,7 +45,7 @@ class RegisterForm(forms.Form):
     """Which centre, which days, which formula."""
 
     centre = forms.ModelChoiceField(Establishment.objects.none(), label="Établissement", empty_label=None)
-    jour = forms.DateField(label="Jour", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    jour = DayField(label="Jour")
     vue = forms.ChoiceField(
         label="Durée",
         choices=[(DAY, "Ce jour"), (WEEK, "Toute la semaine")],
@@ -63,12 +62,6 @@ class RegisterForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field_of(self, "centre", forms.ModelChoiceField).queryset = centres()
-
-    def clean_jour(self) -> date:
-        day: date = self.cleaned_data["jour"]
-        if not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise forms.ValidationError(f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
-        return day
 
 
 class KeepsRegisters(OwnPages[Establishment]):
@@ -126,6 +119,4 @@ class KeepsRegisters(OwnPages[Establishment]):
 def _pdf(name: str, context: dict[str, Any]) -> HttpResponse:
     printed = {"town": town.current(), "printed_on": moments.moment(timezone.now(), year=True)}
     content = pdf.draw("admin/leisure/register_pdf.html", context | printed, STYLE, identifier=name)
-    response = HttpResponse(content, content_type="application/pdf")
-    response["Content-Disposition"] = f'inline; filename="{name}.pdf"'
-    return response
+    return hand_over(content, f"{name}.pdf", inline=True)

@@ -18,13 +18,14 @@ from leisure.admin_registers import centres
 from leisure.criteria import RequestOrder
 from leisure.models import SERVICE
 from portal.desk.decisions import ReasonForm
-from portal.desk.lists import counted
 from portal.desk.pages import (
     OwnPages,
     log_all,
 )
 from portal.desk.site import DeskLink
 from portal.french import moments
+from portal.french.day_fields import DayField
+from portal.french.plurals import counted
 from portal.reservations.acts import (
     booking,
     refusals,
@@ -36,11 +37,11 @@ from portal.reservations.desk.reservations import (
 from portal.reservations.models import Establishment, Period, ReservationLine
 from portal.reservations.states import Action, Outcome
 from portal.web.form_fields import field_of
+from portal.web.posted import posted_numbers
 from portal.web.signed_in import SignedInRequest
 
 VIEW, DECIDE = "reservations.view_reservationline", "reservations.change_reservationline"
 LISTS = {"demandes": Outcome.REQUESTED, "attente": Outcome.WAITLISTED}
-FIRST_YEAR, LAST_YEAR = 2000, 2200
 CHANGED = "La situation a changé depuis l'aperçu : vérifiez-le de nouveau, puis confirmez."
 
 
@@ -86,26 +87,13 @@ class ChoiceForm(forms.Form):
     centre = forms.ModelChoiceField(
         centres().none(), label="Établissement", required=False, empty_label="Tous"
     )
-    du = forms.DateField(
-        label="Du", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
-    au = forms.DateField(
-        label="Au", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
+    du = DayField(label="Du", required=False)
+    au = DayField(label="Au", required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field_of(self, "periode", PeriodField).queryset = periods()
         field_of(self, "centre", forms.ModelChoiceField).queryset = centres()
-
-    def clean(self) -> dict[str, Any]:
-        super().clean()
-        cleaned = self.cleaned_data
-        for name in ("du", "au"):
-            day = cleaned.get(name)
-            if day and not FIRST_YEAR <= day.year <= LAST_YEAR:
-                self.add_error(name, f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
-        return cleaned
 
     def lines(self) -> QuerySet[ReservationLine]:
         """The lines asked for; call it on a valid form."""
@@ -248,7 +236,7 @@ class AnswersRequests(OwnPages[Establishment]):
 
 def _ticked(request: SignedInRequest, form: ChoiceForm) -> list[int]:
     """The ids ticked, as far as they are among those the form asks for."""
-    typed = {int(text) for text in request.POST.getlist("ligne") if text.isdecimal() and len(text) < 10}
+    typed = posted_numbers(request.POST.getlist("ligne"))
     return list(form.lines().filter(pk__in=typed).values_list("pk", flat=True))
 
 

@@ -20,13 +20,17 @@ from django.utils import timezone
 from leisure import wizard
 from leisure.models import SERVICE
 from portal import town
-from portal.desk.lists import counted
 from portal.desk.pages import (
     OwnPages,
     log_all,
 )
 from portal.desk.site import DeskLink
 from portal.french import moments
+from portal.french.day_fields import (
+    DayField,
+    MomentField,
+)
+from portal.french.plurals import counted
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
@@ -46,21 +50,10 @@ NOT_ANSWERS = ("csrfmiddlewaretoken", "deja", "vers")
 TWO_AT_ONCE = "Quelqu'un d'autre ouvre cette période en ce moment : vérifiez l'aperçu, puis recommencez."
 KEPT_SECONDS = 24 * 3600
 MOST_PLACES = 100_000
-FIRST_YEAR, LAST_YEAR = 2000, 2200
 # Of each step, what was posted.
 Answers = dict[str, QueryDict]
 STEPS = ("Période", "Dates et places", "Aperçu")
 RIGHTS = ("reservations.add_period", "reservations.change_period", "reservations.add_slot")
-
-
-class DayInput(forms.DateInput):
-    def __init__(self) -> None:
-        super().__init__(attrs={"type": "date"}, format="%Y-%m-%d")
-
-
-class MomentInput(forms.DateTimeInput):
-    def __init__(self) -> None:
-        super().__init__(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
 class HolidayField(forms.ModelChoiceField[SchoolHoliday]):
@@ -86,8 +79,8 @@ class DaysForm(forms.Form):
         empty_label="Aucune : j'indique les dates",
         help_text="Leurs dates sont reprises du calendrier de la commune.",
     )
-    debut = forms.DateField(label="Premier jour", required=False, widget=DayInput())
-    fin = forms.DateField(label="Dernier jour", required=False, widget=DayInput())
+    debut = DayField(label="Premier jour", required=False)
+    fin = DayField(label="Dernier jour", required=False)
     nom = forms.CharField(
         label="Nom pour les familles",
         max_length=80,
@@ -129,8 +122,6 @@ class DaysForm(forms.Form):
         for name, value in (("debut", first), ("fin", last)):
             if value is None:
                 self.add_error(name, "Choisissez des vacances du calendrier, ou indiquez ce jour.")
-            elif not FIRST_YEAR <= value.year <= LAST_YEAR:
-                self.add_error(name, f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
         if not self.cleaned_data.get("nom"):
             self.add_error("nom", "Donnez un nom à la période.")
         if not self.errors:
@@ -155,19 +146,15 @@ class DaysForm(forms.Form):
 class FormulaPlacesForm(forms.Form):
     """Step 2: from when to when families reserve, which formulas, how many places, deadlines of its own."""
 
-    ouvre = forms.DateTimeField(
-        label="Ouvre le", required=False, widget=MomentInput(), help_text="Vide : tout de suite."
-    )
-    ouvre_hors_commune = forms.DateTimeField(
+    ouvre = MomentField(label="Ouvre le", required=False, help_text="Vide : tout de suite.")
+    ouvre_hors_commune = MomentField(
         label="Ouvre aux familles hors commune le",
         required=False,
-        widget=MomentInput(),
         help_text="Vide : en même temps.",
     )
-    clot = forms.DateTimeField(
+    clot = MomentField(
         label="Clôt le",
         required=False,
-        widget=MomentInput(),
         help_text="Vide : selon les délais de l'activité seulement.",
     )
     formules = forms.ModelMultipleChoiceField(
@@ -257,10 +244,6 @@ class FormulaPlacesForm(forms.Form):
         super().clean()
         cleaned = self.cleaned_data
         opens, later, closes = (cleaned.get(name) for name in ("ouvre", "ouvre_hors_commune", "clot"))
-        for name in ("ouvre", "ouvre_hors_commune", "clot"):
-            moment = cleaned.get(name)
-            if moment and not FIRST_YEAR <= moment.year <= LAST_YEAR:
-                self.add_error(name, f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
         if opens and later and later < opens:
             self.add_error("ouvre_hors_commune", "Les familles de la commune ouvrent en premier.")
         if opens and closes and closes <= opens:

@@ -16,12 +16,10 @@ from families.models import FamilyQuotient
 from leisure import criteria
 from leisure.criteria import Asking, RequestOrder
 from portal.french import moments
+from portal.french.plurals import counted
 from portal.reservations.acts import booking
 from portal.reservations.models import Booking, Establishment, Period, ReservationLine, Slot
-from portal.reservations.models.queries import (
-    class_of,
-    lines_with_places,
-)
+from portal.reservations.models.queries import class_of, lines_with_places
 from portal.reservations.states import Action, Outcome
 
 # A page holds that many lines, whole days only; dates narrow it.
@@ -87,8 +85,7 @@ def _places(slot: Slot) -> str:
         return f"{name} : sans limite"
     if slot.places_left == 0:
         return f"{name} : complet ({slot.capacity})"
-    free = "libres" if slot.places_left > 1 else "libre"
-    return f"{name} : {slot.places_left} {free} sur {slot.capacity}"
+    return f"{name} : {counted(slot.places_left, 'libre', 'libres')} sur {slot.capacity}"
 
 
 def asked(

@@ -9,6 +9,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from portal.french.amounts import number
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -26,8 +28,7 @@ def _quotient_words(quotient: Decimal | None) -> str:
     """« quotient 512 », « quotient 512,50 »."""
     if quotient is None:
         return "sans quotient"
-    whole = quotient == quotient.to_integral_value()
-    return f"quotient {quotient:.{0 if whole else 2}f}".replace(".", ",")
+    return f"quotient {number(quotient)}"
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from datetime import date
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Prefetch, QuerySet
 
 from families.models import AuthorisedPerson, Child, ChildHealth, Guardian, Household
 from leisure.models import SERVICE
 from portal.french import moments
-from portal.reservations.models import Booking, Establishment, Formula, Schooling
+from portal.french.plurals import counted
+from portal.reservations.models import Booking, Establishment, Formula
+from portal.reservations.models.queries import with_class
 from portal.reservations.states import BookingState
 
 TO_READ = "Fiche à consulter"
@@ -76,9 +78,9 @@ class DaySheet:
     @property
     def counts(self) -> str:
         """« 12 enfants (Matinée 4, Journée 8), 9 repas »."""
-        total = len(self.children)
+        total = counted(len(self.children), "enfant", "enfants")
         each = ", ".join(f"{name} {count}" for name, count in sorted(self.formulas.items()))
-        return f"{total} enfant{'s' if total > 1 else ''} ({each}), {self.meals} repas"
+        return f"{total} ({each}), {self.meals} repas"
 
 
 def register(
@@ -104,18 +106,12 @@ def register(
 
 
 def _bookings(centre: Establishment, days: list[date], formula: Formula | None) -> QuerySet[Booking]:
-    attended = Schooling.objects.filter(
-        child=OuterRef("child"), school_year=OuterRef("enrolment__school_year")
-    )
     found = Booking.objects.holding().filter(establishment=centre, day__in=days, activity__service=SERVICE)
     if formula is not None:
         found = found.filter(formula=formula)
     homes = Household.objects.prefetch_related(Prefetch("guardians", Guardian.objects.order_by("pk")))
     return (
-        found.annotate(
-            attended=Subquery(attended.values("school_class__name")[:1]),
-            school=Subquery(attended.values("school_class__school__name")[:1]),
-        )
+        with_class(found)
         .select_related("child__health", "formula", "activity")
         .prefetch_related(Prefetch("child__households", homes), "child__authorised_people")
         .order_by(

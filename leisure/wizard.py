@@ -16,6 +16,7 @@ from django.utils.text import slugify
 
 from billing.models import FormulaTariff
 from portal.french import moments
+from portal.french.plurals import counted
 from portal.reservations.acts import opening
 from portal.reservations.days.calendars import (
     OpenDays,
@@ -226,8 +227,8 @@ def _warnings(plan: Plan, period: Period, places: list[PlaceOutlook], at: dateti
             .count()
         )
         if without:
-            children = "enfant inscrit n'a" if without < 2 else "enfants inscrits n'ont"
-            found.append(f"{without} {children} pas encore de fiche sanitaire, obligatoire ici.")
+            children = counted(without, "enfant inscrit n'a", "enfants inscrits n'ont")
+            found.append(f"{children} pas encore de fiche sanitaire, obligatoire ici.")
     return found
 
 

@@ -17,6 +17,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition, require_safe
 
 from portal import town
+from portal.files.handing_over import hand_over
 
 WHITE = "#ffffff"
 NIGHT = "#14181f"  # the dark ground, as in portal.css
@@ -134,12 +135,10 @@ def town_crest(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404("Ce fichier n'existe pas.")
     try:
         with default_storage.open(name) as file:
-            content = file.read()
+            content: bytes = file.read()
     except (FileNotFoundError, SuspiciousFileOperation) as missing:
         raise Http404("Ce fichier n'existe pas.") from missing
     kind = CREST_TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream")
-    response = HttpResponse(content, content_type=kind)
+    response = hand_over(content, PurePosixPath(name).name, kind, inline=True)
     response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Disposition"] = "inline"
     return response

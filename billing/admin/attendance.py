@@ -20,7 +20,6 @@ from billing.prices.books import is_timed
 from portal.desk.lists import (
     NumberSearch,
     badge,
-    counted,
 )
 from portal.desk.pages import (
     OwnPages,
@@ -31,6 +30,10 @@ from portal.desk.site import (
     DeskLink,
 )
 from portal.french import moments
+from portal.french.day_fields import (
+    DayField,
+)
+from portal.french.plurals import counted
 from portal.reservations.models import (
     AbsenceReason,
     Attendance,
@@ -42,9 +45,10 @@ from portal.reservations.presence import (
     attendance,
 )
 from portal.reservations.presence.attendance import OfferedFormula
+from portal.web.form_fields import field_of
+from portal.web.posted import posted_number, posted_numbers
 from portal.web.signed_in import SignedInRequest
 
-FIRST_YEAR, LAST_YEAR = 2000, 2200
 MAY_ENTER = ("reservations.add_attendance", "reservations.change_attendance")
 TINTS = {
     attendance.PresenceStanding.EXPECTED: "none",
@@ -64,24 +68,22 @@ def standing_badge(row: Attendance | None) -> SafeString:
 # The list of a day --------------------------------------------------------------------------------------
 
 
+class ListForm(forms.Form):
+    """Which day and which place."""
+
+    jour = DayField(label="Jour")
+    lieu = forms.ModelChoiceField(Establishment.objects.none(), label="Établissement", empty_label=None)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field_of(self, "lieu", forms.ModelChoiceField).queryset = places()
+
+
 def places() -> QuerySet[Establishment]:
     """Where children are received."""
     return (
         Establishment.objects.filter(activities__isnull=False).distinct().order_by("-active", "kind", "name")
     )
-
-
-class ListForm(forms.Form):
-    """Which day and which place."""
-
-    jour = forms.DateField(label="Jour", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
-    lieu = forms.ModelChoiceField(places(), label="Établissement", empty_label=None)
-
-    def clean_jour(self) -> date:
-        day: date = self.cleaned_data["jour"]
-        if not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise forms.ValidationError(f"Choisissez un jour entre {FIRST_YEAR} et {LAST_YEAR}.")
-        return day
 
 
 class Posted:
@@ -93,8 +95,8 @@ class Posted:
             key = row.booking.pk
             if (state := data.get(f"etat-{key}")) in AttendanceState.values:
                 self.said[key] = row.said = self._row(data, row, key, state, sheet.timed)
-        self.came = _numbers(data.getlist("venu"))
-        kept, shown = set(_numbers(data.getlist("reste"))), set(_numbers(data.getlist("vu")))
+        self.came = posted_numbers(data.getlist("venu"))
+        kept, shown = set(posted_numbers(data.getlist("reste"))), set(posted_numbers(data.getlist("vu")))
         self.left_out = sorted(shown - kept)
         self.valid = not any(row.trouble for row in sheet.rows)
 
@@ -107,14 +109,10 @@ class Posted:
         minutes = row.said.minutes
         if timed:
             typed = data.get(f"duree-{key}", "").strip()
-            minutes = int(typed) if typed.isdecimal() and len(typed) < 5 else None
+            minutes = posted_number(typed)
             if typed and (minutes is None or minutes > attendance.LONGEST_MINUTES):
                 row.trouble = "Indiquez la durée en minutes, par exemple 45."
         return attendance.Said(state, reason, minutes)
-
-
-def _numbers(words: list[str]) -> list[int]:
-    return [int(word) for word in words if word.isdecimal() and len(word) < 10]
 
 
 @admin.register(Attendance)

@@ -8,9 +8,9 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
@@ -20,6 +20,7 @@ from billing.pages.absences import (
 )
 from billing.prices import missed_days
 from families.desk_cells import HouseholdLink
+from families.desk_links import document_link
 from families.models import Custody
 from portal.desk.decisions import (
     AcceptOrRefuse,
@@ -29,7 +30,6 @@ from portal.desk.lists import (
     NumberSearch,
     StateBadge,
     WaitingFirst,
-    counted,
 )
 from portal.desk.pages import (
     OwnPages,
@@ -41,6 +41,10 @@ from portal.desk.site import (
     Queue,
 )
 from portal.french import moments
+from portal.french.day_fields import (
+    MomentField,
+)
+from portal.french.plurals import counted
 from portal.reservations.models import (
     AbsenceCertificate,
 )
@@ -61,9 +65,8 @@ REFUSALS = (
 class SeenForm(AbsenceDaysForm):
     """Days, and when the paper was seen."""
 
-    given_at = forms.DateTimeField(
+    given_at = MomentField(
         label="Vu le",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="Le moment où le certificat a été donné : il compte pour le délai.",
     )
     prefix_names = {**AbsenceDaysForm.prefix_names, "given_at": "vu"}
@@ -218,10 +221,7 @@ class AbsenceCertificateAdmin(
     def proof_link(self, obj: CertificateInList) -> SafeString | str:
         if obj.document is None:
             return "vu au guichet"
-        if not obj.file_opens:
-            return "reçu"
-        url = reverse("families:document", args=[obj.document_id])
-        return format_html('<a href="{}">{}</a>', url, obj.document)
+        return document_link(obj.document) if obj.file_opens else "reçu"
 
     # Seen at the desk -----------------------------------------------------------------------------------
 

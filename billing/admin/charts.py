@@ -7,15 +7,15 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from billing.admin.downloads import download
 from billing.documents import (
     charts,
     files,
 )
 from billing.models import Payment
-from billing.rules.pricing import euros
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
+from portal.files.handing_over import hand_over
+from portal.french.amounts import euros
 
 PERMISSION = "billing.view_payment"
 LINK = DeskLink(
@@ -44,9 +44,7 @@ class Charts(OwnPages[Payment]):
         months = charts.months_of(first, length, service)
         if request.GET.get("format") == "csv":
             rows = ((month.name, month.billed, month.paid, month.left) for month in months)
-            return download(
-                files.csv_stream(COLUMNS, rows), "facture-paye-impaye.csv", "text/csv; charset=utf-8"
-            )
+            return hand_over(files.csv_stream(COLUMNS, rows), "facture-paye-impaye.csv")
         billed = sum((month.billed for month in months), Decimal(0))
         paid = sum((month.paid for month in months), Decimal(0))
         context = {

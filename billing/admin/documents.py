@@ -15,7 +15,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
-from billing.admin.downloads import download
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
 from billing.documents import (
@@ -35,13 +34,11 @@ from billing.models import (
     InvoiceWithBalance,
     ManualCharge,
 )
-from billing.pages.invoices import pdf_response
 from billing.reminders import (
     reminder_letters,
     reminding,
 )
 from billing.reminders.reminder_letters import RemindedInvoice
-from billing.rules.pricing import euros
 from billing.tasks import issue_month
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import (
@@ -55,15 +52,18 @@ from portal.desk.pages import (
     ShownOnlyInline,
 )
 from portal.desk.site import DeskLink
-from portal.french import moments
-from portal.french.day_fields import NearDateField
+from portal.files.handing_over import hand_over
+from portal.french.amounts import euros
+from portal.french.dates import month_name
+from portal.french.day_fields import (
+    MonthField,
+    NearDateField,
+    first_of_month,
+)
 from portal.french.numbers import TypedDecimalField
 from portal.letters import mailing
 from portal.reservations.models import Activity, Establishment
 from portal.web.signed_in import SignedInRequest, user_of
-
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-DAY_INPUT = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
 class AmountField(TypedDecimalField):
@@ -72,26 +72,6 @@ class AmountField(TypedDecimalField):
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"size": 10, "inputmode": "decimal"})
         super().__init__(min_value=Decimal("0.01"), decimal_places=2, max_digits=10, widget=widget, **kwargs)
-
-
-FIRST_YEAR = 2000  # nothing was billed here before
-
-
-class MonthField(forms.CharField):
-    """A month, as its first day."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"})
-        super().__init__(label="Mois", widget=widget, **kwargs)
-
-    def clean(self, value: Any) -> date:
-        try:
-            month = date.fromisoformat(f"{super().clean(value)}-01")
-        except ValueError:
-            raise forms.ValidationError("Écrivez le mois ainsi : 2026-10.") from None
-        if month.year < FIRST_YEAR:
-            raise forms.ValidationError("Vérifiez l'année de ce mois.")
-        return month
 
 
 def last_month(today: date) -> date:
@@ -116,7 +96,7 @@ class MonthForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="Aucun coché : tous.",
     )
-    due_on = NearDateField(label="À payer au plus tard le", widget=DAY_INPUT)
+    due_on = NearDateField(label="À payer au plus tard le")
 
     def clean_due_on(self) -> date:
         due_on: date = self.cleaned_data["due_on"]
@@ -181,7 +161,7 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
 
     @admin.display(description="mois facturé")
     def month_shown(self, obj: BillingRun) -> str:
-        return f"{moments.MONTHS[obj.month.month - 1]} {obj.month.year}"
+        return month_name(obj.month)
 
     @admin.display(description="pour")
     def what(self, obj: BillingRun) -> str:
@@ -265,7 +245,7 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
             context |= {
                 "total": euros(preview.total),
                 "carried_total": euros(preview.carried_total),
-                "month_name": f"{moments.MONTHS[form.scope.month.month - 1]} {form.scope.month.year}",
+                "month_name": month_name(form.scope.month),
             }
         return self.page(request, "admin/billing/bill_month.html", "Facturer un mois", context)
 
@@ -310,11 +290,11 @@ class MonthFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         months = Invoice.objects.order_by("-month").values_list("month", flat=True).distinct()[:36]
-        return [(f"{month:%Y-%m}", f"{moments.MONTHS[month.month - 1]} {month.year}") for month in months]
+        return [(f"{month:%Y-%m}", month_name(month)) for month in months]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         try:
-            return queryset.filter(month=date.fromisoformat(f"{self.value()}-01"))
+            return queryset.filter(month=first_of_month(self.value() or ""))
         except ValueError:
             return queryset
 
@@ -461,7 +441,7 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
         except pdf.PdfLost as lost:
             messages.error(request, str(lost))
             return redirect("admin:billing_invoice_change", pk)
-        return pdf_response(content, f"Facture-{invoice.number}.pdf")
+        return hand_over(content, f"Facture-{invoice.number}.pdf", inline=True)
 
     def credit(self, request: SignedInRequest, pk: int) -> HttpResponse:
         self.demand(request, "billing.add_creditnote")
@@ -504,33 +484,29 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
     def download_pdfs(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
-        return download(
-            files.pdf_zip(Invoice.objects.filter(pk__in=queryset.values("pk"))),
-            "factures.zip",
-            "application/zip",
-        )
+        wanted = Invoice.objects.filter(pk__in=queryset.values("pk"))
+        return hand_over(files.pdf_zip(wanted), "factures.zip")
 
     @admin.action(description="Télécharger les factures (CSV)")
     def download_csv(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
         rows = files.csv_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset))
-        return download(rows, "factures.csv", "text/csv; charset=utf-8")
+        return hand_over(rows, "factures.csv")
 
     @admin.action(description="Télécharger les lignes (CSV)")
     def download_lines(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
         rows = files.csv_stream(files.LINE_COLUMNS, files.line_rows(queryset))
-        return download(rows, "lignes.csv", "text/csv; charset=utf-8")
+        return hand_over(rows, "lignes.csv")
 
     @admin.action(description="Télécharger les factures (XLSX)")
     def download_xlsx(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
-        return download(
-            files.xlsx_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset)), "factures.xlsx", XLSX
-        )
+        rows = files.xlsx_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset))
+        return hand_over(rows, "factures.xlsx")
 
 
 @admin.register(CreditNote)

@@ -1,6 +1,5 @@
 """Money at the desk: payments taken, the cash-book."""
 
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -14,16 +13,12 @@ from django.utils import timezone
 
 from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
-from billing.admin.documents import DAY_INPUT, XLSX, AmountField
-from billing.admin.downloads import download
+from billing.admin.documents import AmountField
 from billing.admin.once import AlreadySent, OnceForm
 from billing.documents import files
 from billing.models import Invoice, InvoiceWithBalance, Payment, PaymentAllocation
 from billing.payments import paying
-from billing.rules.pricing import (
-    euros,
-    rounded,
-)
+from billing.rules.pricing import rounded
 from families.models import Household
 from portal.desk.lists import (
     NumberSearch,
@@ -35,7 +30,13 @@ from portal.desk.pages import (
     ShownOnlyInline,
 )
 from portal.desk.site import DeskLink
-from portal.french.day_fields import NearDateField
+from portal.files.handing_over import hand_over
+from portal.french.amounts import euros
+from portal.french.day_fields import (
+    NearDateField,
+    first_of_month,
+)
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
 AT_THE_DESK = [(value, label) for value, label in Payment.Means.choices if value != Payment.Means.ONLINE]
@@ -55,7 +56,7 @@ class PaymentForm(OnceForm):
 
     amount = AmountField(label="Montant")
     means = forms.ChoiceField(label="Moyen de paiement", choices=AT_THE_DESK)
-    paid_on = NearDateField(label="Payé le", widget=DAY_INPUT)
+    paid_on = NearDateField(label="Payé le")
     reference = forms.CharField(
         label="Référence", max_length=100, required=False, help_text="N° de chèque, de virement…"
     )
@@ -81,9 +82,8 @@ class HouseholdForm(forms.Form):
         invoice = Invoice.objects.filter(number__iexact=said).select_related("household").first()
         if invoice is not None:
             return invoice.household
-        household = (
-            Household.objects.filter(pk=int(said)).first() if said.isdecimal() and len(said) < 10 else None
-        )
+        number = posted_number(said)
+        household = None if number is None else Household.objects.filter(pk=number).first()
         if household is None:
             raise forms.ValidationError("Aucun foyer ni aucune facture ne porte ce numéro.")
         return household
@@ -92,7 +92,7 @@ class HouseholdForm(forms.Form):
 class DeskRefundForm(OnceForm):
     amount = AmountField(label="Montant à rembourser")
     means = forms.ChoiceField(label="Moyen", choices=AT_THE_DESK)
-    paid_on = NearDateField(label="Le", widget=DAY_INPUT)
+    paid_on = NearDateField(label="Le")
 
 
 class AllocationInline(ShownOnlyInline[PaymentAllocation, Payment]):
@@ -277,7 +277,7 @@ class PaymentAdmin(
         self.demand(request, "billing.view_payment")
         today = timezone.localdate()
         try:
-            month = date.fromisoformat(f"{request.GET.get('mois', '')}-01")
+            month = first_of_month(request.GET.get("mois", ""))
         except ValueError:
             month = today.replace(day=1)
         rows = (
@@ -311,9 +311,9 @@ class PaymentAdmin(
     @admin.action(description="Télécharger les règlements (CSV)")
     def download_csv(self, request: HttpRequest, queryset: QuerySet[Payment]) -> StreamingHttpResponse:
         rows = files.csv_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
-        return download(rows, "reglements.csv", "text/csv; charset=utf-8")
+        return hand_over(rows, "reglements.csv")
 
     @admin.action(description="Télécharger les règlements (XLSX)")
     def download_xlsx(self, request: HttpRequest, queryset: QuerySet[Payment]) -> StreamingHttpResponse:
         rows = files.xlsx_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
-        return download(rows, "reglements.xlsx", XLSX)
+        return hand_over(rows, "reglements.xlsx")

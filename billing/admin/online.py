@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from billing.admin.documents import DAY_INPUT, AmountField, MonthField, last_month
+from billing.admin.documents import AmountField, last_month
 from billing.models import (
     Debit,
     DebitFile,
@@ -34,13 +34,11 @@ from billing.payments.providers.interface import (
     ProviderDown,
     ProviderRefused,
 )
-from billing.rules.pricing import euros
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import ask_reason
 from portal.desk.lists import (
     NumberSearch,
     StateBadge,
-    counted,
 )
 from portal.desk.pages import (
     OwnPages,
@@ -52,7 +50,14 @@ from portal.desk.site import (
     DeskLink,
     Queue,
 )
-from portal.french.day_fields import NearDateField
+from portal.files.handing_over import hand_over
+from portal.french.amounts import euros
+from portal.french.day_fields import (
+    DayInput,
+    MonthField,
+    NearDateField,
+)
+from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest
 
 
@@ -71,7 +76,7 @@ class OnlineRefundForm(forms.Form):
 
 
 class DayForm(forms.Form):
-    day = forms.DateField(label="Paiements commencés le", widget=DAY_INPUT)
+    day = forms.DateField(label="Paiements commencés le", widget=DayInput())
 
     def clean_day(self) -> date:
         day: date = self.cleaned_data["day"]
@@ -84,11 +89,11 @@ class DebitForm(forms.Form):
     """Which month, and when the bank collects."""
 
     month = MonthField()
-    collected_on = NearDateField(label="Prélever le", widget=DAY_INPUT)
+    collected_on = NearDateField(label="Prélever le")
 
 
 class ReturnForm(forms.Form):
-    on = NearDateField(label="Rejeté le", widget=DAY_INPUT)
+    on = NearDateField(label="Rejeté le")
     reason = forms.CharField(label="Motif donné par la banque", max_length=140)
 
 
@@ -365,10 +370,7 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
     def download(self, request: HttpRequest, pk: int) -> HttpResponse:
         self.demand(request, "billing.view_debitfile")
         file = get_object_or_404(DebitFile, pk=pk)
-        answer = HttpResponse(file.content.encode(), content_type="application/xml")
-        answer["Content-Disposition"] = f'attachment; filename="prelevements-{file.message}.xml"'
-        answer["Cache-Control"] = "private, no-store"
-        return answer
+        return hand_over(file.content, f"prelevements-{file.message}.xml")
 
     @admin.action(description="La banque a prélevé : marquer comme payé", permissions=["decide"])
     def mark_collected(self, request: SignedInRequest, queryset: QuerySet[DebitFile]) -> None:

@@ -16,7 +16,6 @@ from django.utils import timezone
 from django_tasks.base import TaskResultStatus
 from django_tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
 
-from billing.admin.downloads import download
 from billing.documents import files
 from billing.models import Invoice, InvoiceNotice
 from billing.reminders import (
@@ -25,15 +24,16 @@ from billing.reminders import (
     reminding,
 )
 from billing.reminders.reminder_letters import RemindedInvoice
-from billing.rules.pricing import euros
 from billing.tasks import TOLD_AT_ONCE, print_letters, send_reminders, tell_households
-from portal.desk.lists import counted
 from portal.desk.pages import (
     OwnPages,
     ShownOnlyInline,
 )
 from portal.desk.site import DeskLink
+from portal.files.handing_over import hand_over
 from portal.french import moments
+from portal.french.amounts import euros
+from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest
 
 REMIND = "billing.add_invoicenotice"
@@ -237,7 +237,7 @@ class RemindsInvoices(OwnPages[Invoice]):
             return redirect("admin:billing_invoice_sending", stamp)
         contents = letter_printing.contents(at, only_paper=only_paper, joined=joined)
         name = f"relances-{timezone.localtime(at):%Y-%m-%d}{'-papier' if only_paper else ''}.zip"
-        return download(files.zip_stream(contents), name, "application/zip")
+        return hand_over(files.zip_stream(contents), name)
 
     def go_on(self, request: HttpRequest, stamp: int) -> HttpResponse:
         """Hands the letters that are not printed over to the worker again."""

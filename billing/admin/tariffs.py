@@ -41,6 +41,9 @@ from portal.desk.site import (
     DeskLink,
     M,
 )
+from portal.french.amounts import euros
+from portal.french.day_fields import DayField
+from portal.french.plurals import counted
 from portal.reservations.models import Formula, SchoolClass
 
 
@@ -282,12 +285,8 @@ class InForceFilter(admin.SimpleListFilter):
 class CopyForm(forms.Form):
     name = forms.CharField(label="Nom", max_length=120)
     code = forms.SlugField(label="Code", max_length=80)
-    valid_from = forms.DateField(
-        label="En vigueur du", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
-    valid_to = forms.DateField(
-        label="Au", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
+    valid_from = DayField(label="En vigueur du")
+    valid_to = DayField(label="Au", required=False)
     percent = forms.DecimalField(
         label="Augmenter les prix de (%)",
         initial=Decimal(0),
@@ -329,7 +328,7 @@ class SimulatorForm(forms.Form):
         empty_label="–",
     )
     column = forms.CharField(label="Colonne", required=False, max_length=60)
-    day = forms.DateField(label="Date", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    day = DayField(label="Date")
     quotient = forms.DecimalField(
         label="Quotient familial",
         required=False,
@@ -483,13 +482,11 @@ class TariffAdmin(OwnPages[Tariff]):
                 copy_tariff(tariff, name=tariff.name, code=code, valid_from=first, valid_to=last)
                 copied += 1
         if copied:
-            self.message_user(
-                request, f"{copied} tarif{'s' if copied > 1 else ''} copié{'s' if copied > 1 else ''}."
-            )
+            self.message_user(request, f"{counted(copied, 'tarif copié', 'tarifs copiés')}.")
         if refused:
             self.message_user(
                 request,
-                f"{refused} tarif{'s' if refused > 1 else ''} déjà copié{'s' if refused > 1 else ''} :"
+                f"{counted(refused, 'tarif déjà copié', 'tarifs déjà copiés')} :"
                 " un tarif porte leur code et l'année suivante.",
                 messages.WARNING,
             )
@@ -532,7 +529,7 @@ class TariffAdmin(OwnPages[Tariff]):
         context = {
             "form": form,
             "price": price,
-            "amount": pricing.euros(price.amount) if price else "",
+            "amount": euros(price.amount) if price else "",
             "refusal": refusal,
         }
         return self.page(request, "admin/billing/simulator.html", "Simuler un prix", context)

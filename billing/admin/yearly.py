@@ -11,18 +11,18 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from billing.admin.downloads import download
 from billing.documents import (
     files,
     yearly,
 )
 from billing.models import Payment
-from billing.pages.invoices import pdf_response
-from billing.rules.pricing import euros
 from families.models import Household
-from portal.desk.lists import LONGEST_NUMBER
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
+from portal.files.handing_over import hand_over
+from portal.french import spelling
+from portal.french.amounts import euros
+from portal.web.posted import posted_number
 
 A_PAGE = 50
 PERMISSION = "billing.view_payment"
@@ -31,17 +31,15 @@ LINK = DeskLink(
 )
 
 
+NAMES = ("guardians__last_name", "guardians__first_name", "children__last_name", "children__first_name")
+
+
 def search(households: QuerySet[Household], words: str) -> QuerySet[Household]:
     """Households by number, or by the name of an adult or a child: every word must be found."""
     for word in words.split()[:5]:
-        named = (
-            Q(guardians__last_name__icontains=word)
-            | Q(guardians__first_name__icontains=word)
-            | Q(children__last_name__icontains=word)
-            | Q(children__first_name__icontains=word)
-        )
-        if word.isdecimal() and len(word) <= LONGEST_NUMBER:
-            named |= Q(pk=int(word))
+        named = spelling.holds(word, *NAMES)
+        if (number := posted_number(word)) is not None:
+            named |= Q(pk=number)
         households = households.filter(pk__in=Household.objects.filter(named).values("pk"))
     return households
 
@@ -98,7 +96,7 @@ class TaxCertificates(OwnPages[Payment]):
             content = yearly.printed(found, at=timezone.now())
         except yearly.NotYet as refusal:
             return self._refused(request, year, refusal)
-        return pdf_response(content, found.file_name)
+        return hand_over(content, found.file_name, inline=True)
 
     def tax_zip(self, request: HttpRequest, year: int) -> HttpResponseBase:
         """Every certificate of the year, printed while it is downloaded."""
@@ -109,7 +107,7 @@ class TaxCertificates(OwnPages[Payment]):
             contents = yearly.all_printed(year, at=timezone.now())
         except yearly.NotYet as refusal:
             return self._refused(request, year, refusal)
-        return download(files.zip_stream(contents), f"attestations-fiscales-{year}.zip", "application/zip")
+        return hand_over(files.zip_stream(contents), f"attestations-fiscales-{year}.zip")
 
     def _refused(self, request: HttpRequest, year: int, refusal: yearly.NotYet) -> HttpResponse:
         messages.error(request, str(refusal))

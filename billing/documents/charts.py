@@ -17,11 +17,10 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from billing.models import Invoice, InvoiceLine
-from billing.rules.pricing import (
-    euros,
-    rounded,
-)
+from billing.rules.pricing import rounded
 from portal.french import moments
+from portal.french.amounts import euros
+from portal.french.dates import month_name, short_month
 from portal.reservations.models import Activity
 
 ZERO = Decimal("0.00")
@@ -53,7 +52,7 @@ class MonthFigures:
 
     @property
     def name(self) -> str:
-        return f"{moments.MONTHS[self.first.month - 1]} {self.first.year}"
+        return month_name(self.first)
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,7 @@ def chart(months: Sequence[MonthFigures]) -> Chart:
                 title = f"{month.name}, {word} : {euros(amount)}"
                 bars.append(Bar(kind, _n(start + bar * place), _n(upper), _n(bar), _n(lower - upper), title))
         middle = LEFT + wide * (rank + Decimal("0.5"))
-        names.append(Mark(_n(middle), _n(HEIGHT - BOTTOM + 20), SHORT[month.first.month - 1]))
+        names.append(Mark(_n(middle), _n(HEIGHT - BOTTOM + 20), short_month(month.first)))
         if rank == 0 or month.first.month == 1:
             years.append(Mark(_n(LEFT + wide * rank + 4), _n(HEIGHT - BOTTOM + 42), str(month.first.year)))
     # A first year of one month only would stand under the next one's name.
@@ -203,9 +202,6 @@ def chart(months: Sequence[MonthFigures]) -> Chart:
         amounts.append(Mark(_n(LEFT - 8), _n(down(amount)), _axis(amount), zero=not amount))
         amount += each
     return Chart(tuple(bars), tuple(amounts), tuple(names), tuple(years))
-
-
-SHORT = ("jan", "fév", "mar", "avr", "mai", "juin", "juil", "août", "sep", "oct", "nov", "déc")
 
 
 def _far(one: Mark, other: Mark) -> bool:

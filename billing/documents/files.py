@@ -1,6 +1,5 @@
 """Files for accountants: PDFs in a ZIP, CSV and XLSX, all streamed with constant memory."""
 
-import csv
 import io
 import re
 import zipfile
@@ -8,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -16,9 +16,8 @@ from django.utils import timezone
 
 from billing.documents import pdf
 from billing.models import Invoice, InvoiceLine, InvoiceWithBalance, Payment
-from portal.desk.handing_over import plain_cell
+from portal.files.handing_over import Cell, csv_lines
 
-Cell = str | int | date | Decimal | None
 A_BITE = 200  # rows read at a time
 
 
@@ -112,7 +111,7 @@ def line_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
 
 
 def _days(line: InvoiceLine) -> str:
-    return ", ".join(_french(date.fromisoformat(day)) for day in line.days)
+    return ", ".join(f"{date.fromisoformat(day):%d/%m/%Y}" for day in line.days)
 
 
 def payment_rows(payments: QuerySet[Payment]) -> Iterator[tuple[Cell, ...]]:
@@ -125,27 +124,9 @@ def payment_rows(payments: QuerySet[Payment]) -> Iterator[tuple[Cell, ...]]:
         )  # fmt: skip
 
 
-class _Echo:
-    def write(self, value: str) -> str:
-        return value
-
-
-def _french(cell: Cell) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, Decimal):
-        return f"{cell:.2f}".replace(".", ",")
-    if isinstance(cell, date):
-        return f"{cell:%d/%m/%Y}"
-    return plain_cell(cell) if isinstance(cell, str) else str(cell)
-
-
 def csv_stream(columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> Iterator[str]:
-    """CSV as French spreadsheets open it: semicolons, decimal commas, UTF-8 with its mark."""
-    writer = csv.writer(_Echo(), delimiter=";")
-    yield "\N{ZERO WIDTH NO-BREAK SPACE}" + writer.writerow(columns)
-    for row in rows:
-        yield writer.writerow([_french(cell) for cell in row])
+    """The rows as CSV under their headings."""
+    return csv_lines(chain([tuple(columns)], rows))
 
 
 # XLSX, written by hand: three small XML parts and a sheet, without a formula or a macro.

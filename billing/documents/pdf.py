@@ -32,11 +32,8 @@ from billing.models import (
     PaymentState,
     ReminderLetter,
 )
-from billing.rules.pricing import (
-    euros,
-    number,
-)
-from portal.french import moments
+from portal.french.amounts import euros, number
+from portal.french.dates import short_day
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
 QR_MARGIN = 4  # modules of white around a code, as readers ask for
@@ -108,8 +105,8 @@ def context(invoice: Invoice, paid: Decimal) -> dict[str, Any]:
         "total": euros(invoice.total),
         "paid": euros(paid) if paid else "",
         "left": euros(left),
-        "due_on": moments.short_day(invoice.due_on, year=True),
-        "issued_on": moments.short_day(_local_day(invoice.issued_at), year=True),
+        "due_on": short_day(invoice.due_on, year=True),
+        "issued_on": short_day(_local_day(invoice.issued_at), year=True),
         "quotient": "" if invoice.quotient is None else number(invoice.quotient),
         "vat": _vat(lines),
         "pay_url": page,

@@ -40,12 +40,11 @@ from billing.prices.estimates import (
     TownRules,
     town_rules,
 )
-from billing.rules.pricing import (
-    euros,
-    number,
-)
 from families.models import Household, User
 from portal.french import moments
+from portal.french.amounts import euros, number
+from portal.french.dates import month_name
+from portal.french.plurals import agreed, counted
 from portal.reservations.models import (
     AbsenceCertificate,
     Attendance,
@@ -202,7 +201,7 @@ def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) 
     priced = any(line.kind in (Kind.PRESENCE, Kind.FLAT) for line in [*lines, *asked])
     without_quotient = priced and home.pk in found.warnings.without_quotient
     return Provisional(
-        month_name=_name(wanted),
+        month_name=month_name(wanted),
         running=wanted == months.running,
         links=[MonthLink(f"{one:%Y-%m}", _link(one, months), one == wanted) for one in invoices],
         groups=list(_groups(lines, found.attendance, today)),
@@ -214,7 +213,7 @@ def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) 
         when=_when(home, rules, scope, today),
         carried=_carried(lines, total, rules),
         changes=_changes(home, rules, scope, lines, found, today),
-        billed=_name(months.running) if wanted == months.following and home.running_billed else "",
+        billed=month_name(months.running) if wanted == months.following and home.running_billed else "",
     )
 
 
@@ -290,7 +289,7 @@ def _when(home: HomeToBill, rules: TownRules, scope: Scope, today: date) -> str:
         due = moments.day(home.run_due_on)
         return f"La mairie est en train de l'établir. Elle sera à payer au plus tard le {due}."
     days = rules.settings.payment_days
-    time = f"Vous aurez ensuite {days} {'jour' if days < 2 else 'jours'} pour la payer."
+    time = f"Vous aurez ensuite {counted(days, 'jour', 'jours')} pour la payer."
     if scope.ends_on < today:
         return f"Le mois est terminé : la mairie va établir la facture. {time}"
     first = moments.day(_next(scope.month))
@@ -327,21 +326,21 @@ def _changes(
         )
     if without := _unexcused(lines, found, rules):
         said.append(
-            f"{_days(without, 'jour', 'jours')} d'absence {'compté' if without < 2 else 'comptés'} sans"
+            f"{counted(without, 'jour', 'jours')} d'absence {agreed(without, 'compté', 'comptés')} sans"
             " justificatif : donné à temps, il peut éviter la facturation."
         )
     if unseen := _not_entered(lines, found.attendance, today):
         one, many = "n'est pas encore pointé : il compte", "ne sont pas encore pointés : ils comptent"
-        verb = one if unseen < 2 else many
-        said.append(f"{_days(unseen, 'jour passé', 'jours passés')} {verb} comme présence.")
+        verb = agreed(unseen, one, many)
+        said.append(f"{counted(unseen, 'jour passé', 'jours passés')} {verb} comme présence.")
     if timed := found.warnings.without_minutes:
         count = sum(timed.values())
         said.append(
-            f"{_days(count, 'présence', 'présences')} à la durée : une seule unité est comptée tant que"
+            f"{counted(count, 'présence', 'présences')} à la durée : une seule unité est comptée tant que"
             " l'heure de départ n'est pas connue."
         )
     for formula, count in found.warnings.unpriced.most_common():
-        said.append(f"{formula} : {_days(count, 'présence', 'présences')} sans prix pour le moment.")
+        said.append(f"{formula} : {counted(count, 'présence', 'présences')} sans prix pour le moment.")
     return said
 
 
@@ -369,18 +368,10 @@ def _not_entered(lines: Sequence[DraftedLine], attendance: dict[int, Attendance]
     )
 
 
-def _days(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count < 2 else many}"
-
-
-def _name(month: date) -> str:
-    return f"{moments.MONTHS[month.month - 1]} {month.year}"
-
-
 def _link(month: date, months: Months) -> str:
     """« Mois suivant : décembre 2026 »."""
     which = {months.before: "Mois précédent", months.running: "Mois en cours"}.get(month, "Mois suivant")
-    return f"{which} : {_name(month)}"
+    return f"{which} : {month_name(month)}"
 
 
 def _next(month: date) -> date:

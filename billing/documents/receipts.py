@@ -8,8 +8,8 @@ from django.utils import timezone
 from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import BillingSettings, Payment
-from billing.rules.pricing import euros
-from portal.french import moments
+from portal.french.amounts import euros
+from portal.french.dates import short_day
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
 
@@ -29,8 +29,8 @@ def render(payment: Payment) -> bytes:
             "household": household,
             "payer": names,
             "amount": euros(abs(payment.amount)),
-            "paid_on": moments.short_day(payment.paid_on, year=True),
-            "made_on": moments.short_day(timezone.localtime(payment.recorded_at).date(), year=True),
+            "paid_on": short_day(payment.paid_on, year=True),
+            "made_on": short_day(timezone.localtime(payment.recorded_at).date(), year=True),
             "invoices": [(one.invoice.number, one.invoice.month_name, euros(one.amount)) for one in used],
             "free": euros(free) if free > 0 else "",
         },

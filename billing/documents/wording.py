@@ -21,13 +21,11 @@ from billing.models import (
 )
 from billing.payments import starting
 from billing.payments.starting import InvoiceToPay
-from billing.rules.pricing import (
-    euros,
-    number,
-)
 from families.models import Household
-from portal.database.kept import kept_with_row
+from portal.database.kept import once_a_page
 from portal.french import moments
+from portal.french.amounts import euros, number
+from portal.french.dates import day_number, month_name, short_day
 
 HOME_ROWS = 6  # invoices, and payments, on the home page
 FETCHED = 10  # rows read for each row shown, so that many payments hide no invoice, and none that is due
@@ -92,7 +90,7 @@ class AccountRow(NamedTuple):
 
     @property
     def month_name(self) -> str:
-        return f"{moments.MONTHS[self.day.month - 1]} {self.day.year}"
+        return month_name(self.day)
 
     @property
     def label(self) -> str:
@@ -119,6 +117,7 @@ class HomeMoney:
         return sum((row.left for row in self.due), Decimal(0))
 
 
+@once_a_page
 def at_home(household: Household, today: date) -> HomeMoney:
     """Read once a page, in one query, whatever the number of blocks that need it."""
     rows = _last_rows(household)
@@ -133,7 +132,6 @@ def at_home(household: Household, today: date) -> HomeMoney:
     return HomeMoney(invoices[:HOME_ROWS], payments[:HOME_ROWS], owing, due)
 
 
-@kept_with_row
 def _last_rows(household: Household) -> list[AccountRow]:
     """The household's last invoices and payments, in one query; the states of invoices are left open."""
     nothing = Value("", output_field=CharField())
@@ -208,9 +206,9 @@ def _line(line: InvoiceLine) -> ShownLine:
 def days_in_words(days: list[date]) -> str:
     """« 2, 3, 5 et 6 novembre ; 1er décembre »."""
     months = []
-    for (_, month), group in groupby(sorted(days), key=lambda day: (day.year, day.month)):
-        numbers = ["1er" if day.day == 1 else str(day.day) for day in group]
-        months.append(f"{moments.listing(numbers)} {moments.MONTHS[month - 1]}")
+    for _, group in groupby(sorted(days), key=month_name):
+        *before, last = group
+        months.append(moments.listing([*(day_number(day.day) for day in before), short_day(last)]))
     return " ; ".join(months)
 
 

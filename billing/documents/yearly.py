@@ -32,12 +32,10 @@ from django.utils import timezone
 from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import BillingSettings, InvoiceLine, PaymentAllocation, PaymentState
-from billing.rules.pricing import (
-    euros,
-    rounded,
-)
+from billing.rules.pricing import rounded
 from families.models import Child, Guardian, Household
-from portal.french import moments
+from portal.french.amounts import euros
+from portal.french.dates import short_day
 
 STYLES = tuple(
     Path(settings.BASE_DIR) / "templates" / "billing" / name
@@ -137,7 +135,7 @@ class ChildCare:
 
     @property
     def born_on(self) -> str:
-        return moments.short_day(self.child.birth_date, year=True)
+        return short_day(self.child.birth_date, year=True)
 
 
 @dataclass(frozen=True)
@@ -183,7 +181,7 @@ def check_over(year: int, today: date) -> None:
 
 
 def available_from(year: int) -> str:
-    return moments.short_day(over_from(year), year=True)
+    return short_day(over_from(year), year=True)
 
 
 def _paid_care(**more: Any) -> QuerySet[Any]:
@@ -299,7 +297,7 @@ def _printed(found: Iterable[Certificate], *, at: datetime) -> Iterator[tuple[st
             "household": certificate.household,
             "rows": certificate.rows,
             "total": euros(certificate.total),
-            "made_on": moments.short_day(made_on, year=True),
+            "made_on": short_day(made_on, year=True),
         }
         content = pdf.draw(
             "billing/tax_certificate.html",

@@ -39,7 +39,9 @@ from families.models import User
 from portal import town
 from portal.database.garbage_collection import uncollected
 from portal.database.plain_rows import insert
-from portal.french import moments
+from portal.french.amounts import euros
+from portal.french.dates import month_name, short_day
+from portal.french.plurals import counted
 
 CHUNK = 500
 CREDIT_SERIES = "A"
@@ -96,13 +98,13 @@ def preview(scope: Scope, *, at: datetime) -> MonthPreview:
 
 def check_month(scope: Scope, at: datetime) -> None:
     """Raises BillingRefused for a month to come, or billed already with these activities."""
-    name = _name(scope.month)
+    name = month_name(scope.month)
     if scope.month > timezone.localtime(at).date():
         raise BillingRefused(f"Le mois de {name} n'a pas commencé : il n'y a rien à facturer.")
     for run in _overlapping(scope):
         if run.state == BillingRun.State.DONE:
             day = timezone.localtime(run.finished_at) if run.finished_at else None
-            when = f" le {moments.short_day(day.date(), year=True)}" if day else ""
+            when = f" le {short_day(day.date(), year=True)}" if day else ""
             raise BillingRefused(
                 f"Le mois de {name} est déjà facturé{when}. Ce qui manque encore ira sur la facture suivante."
             )
@@ -136,7 +138,7 @@ def start(scope: Scope, *, by: User | None, at: datetime, due_on: date | None = 
             if scope_of(run) == scope:
                 return run
             raise BillingRefused(
-                f"Une facturation de {_name(scope.month)} est en cours : reprenez-la avant d'en"
+                f"Une facturation de {month_name(scope.month)} est en cours : reprenez-la avant d'en"
                 " commencer une autre."
             )
         run = BillingRun.objects.create(month=scope.month, due_on=due_on, asked_by=by, asked_at=at)
@@ -293,8 +295,8 @@ def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, a
         left = Invoice.objects.with_balance().get(pk=invoice.pk).left
         if amount > left:
             raise BillingRefused(
-                f"Il ne reste que {left:.2f} € à payer sur la facture {invoice.number} :".replace(".", ",")
-                + " remboursez d'abord ce qui est déjà réglé."
+                f"Il ne reste que {euros(left)} à payer sur la facture {invoice.number} :"
+                " remboursez d'abord ce qui est déjà réglé."
             )
         (number,) = numbering.take()
         return CreditNote.objects.create(
@@ -323,39 +325,34 @@ def _add(total: drafting.Warnings, said: drafting.Warnings) -> None:
     total.without_minutes += said.without_minutes
 
 
-def _name(month: date) -> str:
-    return f"{moments.MONTHS[month.month - 1]} {month.year}"
-
-
-def _many(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count < 2 else many}"
-
-
 def _sentences(troubles: Sequence[str], warnings: drafting.Warnings, scope: Scope) -> list[str]:
     found = [f"{trouble} Pas de facture tant que ce n'est pas corrigé." for trouble in troubles[:10]]
     if len(troubles) > 10:
-        found.append(f"{len(troubles) - 10} autres foyers n'ont pas de destinataire ou d'adresse.")
+        others = counted(len(troubles) - 10, "autre foyer n'a", "autres foyers n'ont")
+        found.append(f"{others} pas de destinataire ou d'adresse.")
     for formula, count in warnings.unpriced.most_common():
         why = warnings.reasons[formula]
-        found.append(f"{formula} : {_many(count, 'présence', 'présences')} sans prix. {why}")
+        found.append(f"{formula} : {counted(count, 'présence', 'présences')} sans prix. {why}")
     if warnings.without_quotient:
         count = len(warnings.without_quotient)
         found.append(
-            f"{_many(count, 'foyer', 'foyers')} sans justificatif de quotient :"
+            f"{counted(count, 'foyer', 'foyers')} sans justificatif de quotient :"
             " le tarif prévu pour ce cas s'applique."
         )
     for formula, count in warnings.not_entered.most_common():
         found.append(
-            f"{formula} : {_many(count, 'présence', 'présences')} sans pointage, facturées comme présentes."
+            f"{formula} : {counted(count, 'présence', 'présences')} sans pointage, facturées comme présentes."
         )
     for formula, count in warnings.without_minutes.most_common():
         found.append(
-            f"{formula} : {_many(count, 'présence', 'présences')} sans durée, comptées pour une unité."
+            f"{formula} : {counted(count, 'présence', 'présences')} sans durée, comptées pour une unité."
         )
     return found
 
 
 def _unfinished(scope: Scope, at: datetime) -> list[str]:
     if scope.ends_on >= timezone.localtime(at).date():
-        return [f"Le mois de {_name(scope.month)} n'est pas terminé : la suite ira sur la facture suivante."]
+        return [
+            f"Le mois de {month_name(scope.month)} n'est pas terminé : la suite ira sur la facture suivante."
+        ]
     return []

@@ -4,7 +4,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Any, Protocol, TypeAlias, TypedDict
+from typing import Protocol, TypeAlias, TypedDict
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -15,7 +15,8 @@ from simple_history.models import HistoricalRecords
 
 from billing.models.payments import Payment, PaymentState
 from families.models import Child, Household, User, private_storage
-from portal.french import moments
+from families.visibility import VisibleQuerySet
+from portal.french.dates import month_name
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -75,7 +76,7 @@ class BillingRun(models.Model):
         ordering = ["-month", "-pk"]
 
     def __str__(self) -> str:
-        return f"Facturation {moments.MONTHS[self.month.month - 1]} {self.month.year}"
+        return f"Facturation {month_name(self.month)}"
 
 
 class InvoiceState(models.TextChoices):
@@ -115,10 +116,7 @@ class Owing(Protocol):
     def due_on(self) -> date: ...
 
 
-class InvoiceQuerySet(models.QuerySet["Invoice"]):
-    def visible_to(self, user: Any) -> "InvoiceQuerySet":
-        return self.filter(household__guardians__user=user)
-
+class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
     def with_balance(self: "models.QuerySet[Invoice]") -> "models.QuerySet[InvoiceWithBalance]":
         """The invoices with their `Balance`, in the same query.
 
@@ -203,7 +201,7 @@ class Invoice(models.Model):
 
     @property
     def month_name(self) -> str:
-        return f"{moments.MONTHS[self.month.month - 1]} {self.month.year}"
+        return month_name(self.month)
 
     def state_on(self: Owing, today: date) -> InvoiceState:
         """Where it stands, of an invoice with its balance."""
@@ -380,9 +378,8 @@ class ManualCharge(models.Model):
         return self.label
 
 
-class CreditNoteQuerySet(models.QuerySet["CreditNote"]):
-    def visible_to(self, user: Any) -> "CreditNoteQuerySet":
-        return self.filter(invoice__household__guardians__user=user)
+class CreditNoteQuerySet(VisibleQuerySet["CreditNote"]):
+    of_household = "invoice__household"
 
 
 class CreditNote(models.Model):

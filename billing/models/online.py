@@ -1,7 +1,6 @@
 """Payments through a provider, and what it said. Written by `online.py` only."""
 
 from decimal import Decimal
-from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -9,6 +8,7 @@ from django.db.models import Q
 from billing.models.invoices import Invoice
 from billing.models.payments import Payment
 from families.models import Household, User
+from families.visibility import VisibleQuerySet
 
 
 class OnlineState(models.TextChoices):
@@ -29,10 +29,7 @@ ONLINE_OPEN = (OnlineState.STARTED, OnlineState.PENDING)
 ONLINE_PAID = (OnlineState.VALIDATED, OnlineState.REFUNDED, OnlineState.DISPUTED)
 
 
-class OnlinePaymentQuerySet(models.QuerySet["OnlinePayment"]):
-    def visible_to(self, user: Any) -> "OnlinePaymentQuerySet":
-        return self.filter(household__guardians__user=user)
-
+class OnlinePaymentQuerySet(VisibleQuerySet["OnlinePayment"]):
     def open(self) -> "OnlinePaymentQuerySet":
         return self.filter(state__in=ONLINE_OPEN)
 

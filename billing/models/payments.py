@@ -1,12 +1,11 @@
 """Payments of a household. Written by `paying.py` only."""
 
-from typing import Any
-
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
 
 from families.models import Household, User
+from families.visibility import VisibleQuerySet
 
 
 class PaymentState(models.TextChoices):
@@ -16,10 +15,7 @@ class PaymentState(models.TextChoices):
     CANCELLED = "cancelled", "Annulé"
 
 
-class PaymentQuerySet(models.QuerySet["Payment"]):
-    def visible_to(self, user: Any) -> "PaymentQuerySet":
-        return self.filter(household__guardians__user=user)
-
+class PaymentQuerySet(VisibleQuerySet["Payment"]):
     def validated(self) -> "PaymentQuerySet":
         return self.filter(state=PaymentState.VALIDATED)
 

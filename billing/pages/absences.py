@@ -12,10 +12,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.prices import missed_days
-from families.forms import DayInput
 from families.models import Child, Household
 from portal.files import uploads
 from portal.french import moments
+from portal.french.day_fields import DayInput
 from portal.reservations.models import AbsenceCertificate
 from portal.reservations.presence import certificates
 from portal.web.signed_in import SignedInRequest

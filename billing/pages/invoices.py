@@ -18,6 +18,7 @@ from billing.documents import (
 from billing.models import Invoice, InvoiceState, Payment
 from billing.reminders import reminding
 from families.models import Household
+from portal.files.handing_over import hand_over
 from portal.web.signed_in import SignedInRequest
 
 A_PAGE = 24
@@ -86,13 +87,4 @@ def invoice_pdf(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     except pdf.PdfLost as lost:
         messages.error(request, str(lost))
         return redirect("billing:invoice", found.pk)
-    return pdf_response(content, f"Facture-{found.number}.pdf")
-
-
-def pdf_response(content: bytes, name: str) -> HttpResponse:
-    """A PDF to look at or to keep, never in a shared cache."""
-    answer = HttpResponse(content, content_type="application/pdf")
-    answer["Content-Disposition"] = f'inline; filename="{name}"'
-    answer["Cache-Control"] = "private, no-store"
-    answer["X-Content-Type-Options"] = "nosniff"
-    return answer
+    return hand_over(content, f"Facture-{found.number}.pdf", inline=True)

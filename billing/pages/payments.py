@@ -39,6 +39,7 @@ from billing.payments.providers.interface import (
 )
 from billing.payments.starting import InvoiceToPay
 from families.models import Household
+from portal.files.handing_over import hand_over
 from portal.french import numbers
 from portal.web.signed_in import SignedInRequest
 
@@ -51,7 +52,7 @@ FORGED_KEPT_LETTERS = 2000
 
 
 def _household(request: SignedInRequest) -> Household:
-    return get_object_or_404(Household, guardians__user=request.user)
+    return get_object_or_404(Household.objects.visible_to(request.user))
 
 
 def _asked(request: SignedInRequest, unpaid: Sequence[InvoiceToPay]) -> tuple[dict[int, Decimal | None], str]:
@@ -179,10 +180,7 @@ def payment(request: SignedInRequest, reference: str) -> HttpResponse:
 def receipt(request: SignedInRequest, number: str) -> HttpResponse:
     """The receipt of a payment that counts, online or not."""
     found = get_object_or_404(Payment.objects.visible_to(request.user).validated(), number=number)
-    answer = HttpResponse(receipts.render(found), content_type="application/pdf")
-    answer["Content-Disposition"] = f'inline; filename="Recu-{found.number}.pdf"'
-    answer["Cache-Control"] = "private, no-store"
-    return answer
+    return hand_over(receipts.render(found), f"Recu-{found.number}.pdf", inline=True)
 
 
 @require_POST

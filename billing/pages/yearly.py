@@ -7,9 +7,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing.documents import yearly
-from billing.pages.invoices import pdf_response
-from billing.rules.pricing import euros
 from families.models import Household
+from portal.files.handing_over import hand_over
+from portal.french.amounts import euros
 from portal.web.signed_in import SignedInRequest
 
 
@@ -48,4 +48,4 @@ def certificate_pdf(request: SignedInRequest, year: int) -> HttpResponse:
     except yearly.NotYet as refusal:
         messages.error(request, str(refusal))
         return redirect("billing:tax_certificate", year)
-    return pdf_response(content, found.file_name)
+    return hand_over(content, found.file_name, inline=True)

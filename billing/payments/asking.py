@@ -19,7 +19,6 @@ from billing.payments.events import (
     Kind,
     OnlinePaymentRefused,
     ReconciliationReport,
-    lock_household,
     logger,
     write_down,
 )
@@ -33,7 +32,7 @@ from billing.payments.providers.interface import (
     ProviderRefused,
 )
 from billing.payments.refunding import finish_refunds
-from families.models import User
+from families.models import Household, User
 
 # A page abandoned may still have been paid in its last second: providers are asked that much longer.
 ASKED_AFTER_THE_END = timedelta(days=2)
@@ -177,7 +176,7 @@ def _answer_or_none(payment: OnlinePayment, at: datetime, report: Reconciliation
 def set_aside(payment: OnlinePayment, *, reason: str, by: User, at: datetime) -> OnlinePayment:
     """Ends a payment that the régie has looked at and settled with the provider. Raises PaymentRefused."""
     with transaction.atomic():
-        lock_household([payment.household_id])
+        Household.objects.lock([payment.household_id])
         payment.refresh_from_db()
         if not payment.trouble or not payment.is_open:
             raise OnlinePaymentRefused("Seul un paiement à vérifier peut être écarté.")

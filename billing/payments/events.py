@@ -1,7 +1,6 @@
 """What is said of an online payment, and the trace it leaves; refused in a French sentence."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,11 +12,11 @@ from billing.models import (
 from billing.payments.providers.interface import (
     Answer,
 )
-from families.models import Household
 
 logger = logging.getLogger(__name__)
 
 ZERO = Decimal("0.00")
+CENT = Decimal("0.01")
 RECONCILED_AT_ONCE = 1000
 Kind = PaymentEvent.Kind
 
@@ -34,10 +33,6 @@ class Heard:
     kind: str
     event_id: str | None = None
     what: str = ""
-
-
-def lock_household(households: Sequence[int]) -> None:
-    list(Household.objects.select_for_update().filter(pk__in=households).order_by("pk").values_list("pk"))
 
 
 def write_down(

@@ -28,14 +28,15 @@ from billing.payments import (
     online_letters,
     paying,
 )
-from billing.payments.events import Heard, Kind, lock_household
+from billing.payments.events import Heard, Kind
 from billing.payments.providers.interface import (
     CURRENCY,
     Answer,
     ProviderOutcome,
 )
 from billing.payments.refunding import refunded_elsewhere
-from billing.rules.pricing import euros
+from families.models import Household
+from portal.french.amounts import euros
 
 
 class StillToPay(TypedDict):
@@ -62,7 +63,7 @@ def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePa
         _keep(provider, [_Change(one, known.get(one.answer.reference), at) for one in said])
         return list(known.values())
     with transaction.atomic():
-        lock_household([one.household_id for one in known.values()])
+        Household.objects.lock([one.household_id for one in known.values()])
         parts = _parts_of([one.pk for one in known.values()])
         payments = {row.online_payment.reference: row.online_payment for row in parts}
         shares: dict[str, list[tuple[int, Decimal]]] = {}

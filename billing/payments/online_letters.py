@@ -4,7 +4,8 @@ from django.urls import reverse
 from django_tasks import task
 
 from billing.models import OnlinePayment, OnlineRefund, OnlineState
-from billing.rules.pricing import euros
+from families.emails import addresses
+from portal.french.amounts import euros
 from portal.letters import mailing
 
 
@@ -32,9 +33,7 @@ def tell_refund(refund_id: int) -> None:
 
 def _addresses(payment: OnlinePayment) -> list[str]:
     """Whoever paid; the household's adults when that login is gone."""
-    if payment.email:
-        return [payment.email]
-    return list(payment.household.guardians.exclude(user=None).values_list("user__email", flat=True))
+    return [payment.email] if payment.email else addresses(payment.household_id)
 
 
 def _context(payment: OnlinePayment) -> dict[str, object]:

@@ -26,8 +26,8 @@ from billing.invoices.numbering import (
     take,
 )
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
-from billing.rules.pricing import euros
 from families.models import Household, User
+from portal.french.amounts import euros
 
 SERIES = "R"
 ZERO = Decimal("0.00")
@@ -62,7 +62,7 @@ def record(
     if chosen and any(invoice.household_id != household.pk for invoice in chosen):
         raise PaymentRefused("Une des factures est celle d'un autre foyer.")
     with transaction.atomic():
-        _lock(household.pk)
+        Household.objects.lock([household.pk])
         (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
         payment = Payment.objects.create(
             **number.fields,
@@ -87,7 +87,7 @@ def settle(payment: Payment, state: str, *, invoices: Iterable[Invoice] | None =
     """
     chosen = None if invoices is None else list(invoices)
     with transaction.atomic():
-        _lock(payment.household_id)
+        Household.objects.lock([payment.household_id])
         current = Payment.objects.select_for_update().get(pk=payment.pk)
         if current.state == state:
             return current
@@ -103,7 +103,7 @@ def settle(payment: Payment, state: str, *, invoices: Iterable[Invoice] | None =
 def allocate(payment: Payment, invoice: Invoice, amount: Decimal) -> PaymentAllocation:
     """Uses `amount` of a payment for an invoice. Raises PaymentRefused beyond what is left of either."""
     with transaction.atomic():
-        _lock(payment.household_id)
+        Household.objects.lock([payment.household_id])
         return _allocate(payment, invoice, amount)
 
 
@@ -116,7 +116,7 @@ def refund(
     if paid_on > timezone.localtime(at).date():
         raise PaymentRefused("La date du remboursement est à venir.")
     with transaction.atomic():
-        _lock(payment.household_id)
+        Household.objects.lock([payment.household_id])
         free = unused(payment)
         if amount > free:
             raise PaymentRefused(
@@ -188,7 +188,7 @@ def release(payment: Payment, amount: Decimal) -> list[tuple[Invoice, Decimal]]:
     Returns the invoices reopened and by how much. Raises PaymentRefused beyond what the payment still holds.
     """
     with transaction.atomic():
-        _lock(payment.household_id)
+        Household.objects.lock([payment.household_id])
         missing = amount - unused(payment)
         reopened = []
         for allocation in payment.allocations.select_related("invoice").order_by("-pk"):
@@ -222,16 +222,12 @@ def use_what_is_left(household: Household) -> int:
     Returns the number of payments used. Called after new invoices are issued.
     """
     with transaction.atomic():
-        _lock(household.pk)
+        Household.objects.lock([household.pk])
         used = 0
         for payment in household.payments.validated().filter(amount__gt=0).order_by("paid_on", "pk"):
             if unused(payment) > 0 and _spread(payment, None):
                 used += 1
     return used
-
-
-def _lock(household: int) -> None:
-    Household.objects.select_for_update().filter(pk=household).order_by("pk").values_list("pk").first()
 
 
 def _spread(payment: Payment, invoices: list[Invoice] | None) -> int:

@@ -28,7 +28,6 @@ from billing.payments.events import (
     Kind,
     OnlinePaymentRefused,
     ReconciliationReport,
-    lock_household,
     write_down,
 )
 from billing.payments.providers import choosing
@@ -37,8 +36,8 @@ from billing.payments.providers.interface import (
     ProviderRefused,
     Refunded,
 )
-from billing.rules.pricing import euros
-from families.models import User
+from families.models import Household, User
+from portal.french.amounts import euros
 
 
 def refundable(payment: OnlinePayment) -> Decimal:
@@ -74,7 +73,7 @@ def refund(
     if not reason.strip():
         raise OnlinePaymentRefused("Indiquez le motif du remboursement.")
     with transaction.atomic():
-        lock_household([payment.household_id])
+        Household.objects.lock([payment.household_id])
         asked = OnlineRefund.objects.filter(key=key).first()
         if asked is None:
             most = refundable(payment)
@@ -110,7 +109,7 @@ def _end_refund(refund_id: int, answer: Refunded, at: datetime) -> None:
     """Books a refund the provider has answered, once."""
     household = OnlineRefund.objects.values_list("online_payment__household", flat=True).get(pk=refund_id)
     with transaction.atomic():
-        lock_household([household])
+        Household.objects.lock([household])
         asked = OnlineRefund.objects.select_related("online_payment__payment", "asked_by").get(pk=refund_id)
         payment = asked.online_payment
         if asked.state != OnlineRefund.State.ASKED or payment.payment is None:
@@ -153,7 +152,7 @@ def _book_refund(asked: OnlineRefund, payment: OnlinePayment, money: Payment, at
 def refunded_elsewhere(payment: OnlinePayment, total: Decimal, at: datetime) -> None:
     """More was given back than we asked: on the provider's pages, or by a dispute lost. Invoices reopen."""
     with transaction.atomic():
-        lock_household([payment.household_id])
+        Household.objects.lock([payment.household_id])
         payment.refresh_from_db()
         extra = total - (payment.amount - refundable(payment))
         if payment.payment_id is None or extra <= 0:

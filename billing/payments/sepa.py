@@ -79,7 +79,7 @@ def make(month: date, *, collected_on: date, by: User | None, at: datetime) -> D
         raise DebitRefused(f"Le prélèvement se demande au moins {NOTICE.days} jours avant sa date.")
     with transaction.atomic():
         households = {invoice.household_id for invoice in due(month)}
-        list(Household.objects.select_for_update().filter(pk__in=households).order_by("pk").values_list("pk"))
+        Household.objects.lock(households)
         invoices = due(month)
         if not invoices:
             raise DebitRefused("Aucune facture à prélever pour ce mois.")
@@ -182,7 +182,7 @@ def returned(debit: Debit, *, on: date, reason: str, by: User | None, at: dateti
     if not reason.strip():
         raise DebitRefused("Indiquez le motif donné par la banque.")
     with transaction.atomic():
-        list(Household.objects.select_for_update().filter(pk=debit.payment.household_id).values_list("pk"))
+        Household.objects.lock([debit.payment.household_id])
         debit = Debit.objects.select_related("payment", "invoice").get(pk=debit.pk)
         if debit.returned_on is not None:
             return debit

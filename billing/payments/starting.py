@@ -36,7 +36,7 @@ from billing.models import (
     PaymentState,
 )
 from billing.payments.asking import check
-from billing.payments.events import ZERO, Kind, OnlinePaymentRefused, lock_household, logger, write_down
+from billing.payments.events import CENT, ZERO, Kind, OnlinePaymentRefused, logger, write_down
 from billing.payments.providers import choosing
 from billing.payments.providers.interface import (
     OpenedPage,
@@ -46,8 +46,8 @@ from billing.payments.providers.interface import (
     ProviderDown,
     ProviderRefused,
 )
-from billing.rules.pricing import euros
 from families.models import Household, User
+from portal.french.amounts import euros
 
 # No 0, O, 1, I: a reference may be read over the telephone.
 LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -113,7 +113,7 @@ def start(
     if provider is None:
         raise OnlinePaymentRefused("Le paiement en ligne n'est pas proposé par votre mairie.")
     with transaction.atomic():
-        lock_household([household.pk])
+        Household.objects.lock([household.pk])
         parts = _parts(household, wanted)
         amount = sum((share for _, share in parts), ZERO)
         if amount < provider.minimum:
@@ -173,7 +173,7 @@ def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[t
             raise OnlinePaymentRefused("Votre mairie demande de payer chaque facture en entier.")
         if share <= 0 or share != share.quantize(ZERO) or share > invoice.left:
             raise OnlinePaymentRefused(
-                f"Sur la facture n° {invoice.number}, payez entre 0,01 € et {euros(invoice.left)}."
+                f"Sur la facture n° {invoice.number}, payez entre {euros(CENT)} et {euros(invoice.left)}."
             )
         parts.append((invoice, share))
     return parts
@@ -187,7 +187,7 @@ def _open(provider: Provider, payment: OnlinePayment, at: datetime) -> OnlinePay
     except (ProviderDown, ProviderRefused) as error:
         logger.warning("Payment page not opened: %s", error)
         with transaction.atomic():
-            lock_household([payment.household_id])
+            Household.objects.lock([payment.household_id])
             OnlinePayment.objects.filter(pk=payment.pk, state=OnlineState.STARTED).update(
                 state=OnlineState.CANCELLED, settled_at=at
             )
@@ -202,7 +202,7 @@ def _open(provider: Provider, payment: OnlinePayment, at: datetime) -> OnlinePay
 
 def _opened(payment: OnlinePayment, opened: OpenedPage, at: datetime) -> OnlinePayment:
     with transaction.atomic():
-        lock_household([payment.household_id])
+        Household.objects.lock([payment.household_id])
         payment.provider_reference = opened.provider_reference
         payment.url, payment.expires_at = opened.url, opened.expires_at
         payment.save(update_fields=["provider_reference", "url", "expires_at"])

@@ -13,7 +13,8 @@ from billing.payments.providers.interface import (
     ProviderOutcome,
     ProviderRefused,
 )
-from billing.rules.pricing import euros
+from portal.french.amounts import euros
+from portal.french.plurals import counted
 
 # A page opened at five to midnight is paid on the day after; its books are read that much longer.
 SPILLS_OVER = timedelta(days=1)
@@ -30,8 +31,9 @@ class Statement:
 
     @property
     def summary(self) -> str:
-        agreed = "les comptes concordent" if not self.differences else f"{len(self.differences)} écart(s)"
-        return f"{self.day:%d/%m/%Y} : {self.count} paiement(s) validé(s), {euros(self.total)} ; {agreed}."
+        paid = counted(self.count, "paiement validé", "paiements validés")
+        found = counted(len(self.differences), "écart", "écarts") if self.differences else ""
+        return f"{self.day:%d/%m/%Y} : {paid}, {euros(self.total)} ; {found or 'les comptes concordent'}."
 
 
 def of_day(day: date) -> Statement:

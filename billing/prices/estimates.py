@@ -7,7 +7,6 @@ costs.free_late(formula_id, day) -> int                     late days of that mo
 costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
 """
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -21,30 +20,28 @@ from billing.prices.books import (
 from billing.rules import pricing
 from billing.rules.absences import AbsenceRule
 from families.models import Household
+from portal.database.kept import KeptAWhile
+from portal.french.amounts import euros, number
 from portal.reservations.models import Enrolment, Formula, SchoolYear
-
-FRESH_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class _Rules:
-    """What prices of an activity rest on that is no household's: read at a moment of the process's clock."""
+    """What prices of an activity rest on that is no household's."""
 
     prices: PriceBook
     years: list[SchoolYear]
     same_activity: bool
-    read_at: float
 
 
 @dataclass(frozen=True)
 class TownRules:
-    """What every invoice rests on that is no household's: read at a moment of the process's clock."""
+    """What every invoice rests on that is no household's."""
 
     prices: PriceBook
     years: list[SchoolYear]
     settings: BillingSettings
     policies: dict[int | None, AbsenceRule]
-    read_at: float
 
     def people(self, household: Household, first: date, last: date) -> FactsBook:
         """What prices ask of a household, in one query."""
@@ -54,44 +51,32 @@ class TownRules:
         )
 
 
-_kept: dict[int, _Rules] = {}
-_town: list[TownRules] = []
-
-
+@KeptAWhile
 def _rules(activity_id: int) -> _Rules:
-    """An activity's tariffs of all times, kept for FRESH_SECONDS in each process: every planning asks for
-    them, they change a few times a year, and what is billed reads them anew."""
-    now = time.monotonic()
-    if activity_id not in _kept or now - _kept[activity_id].read_at > FRESH_SECONDS:
-        prices = PriceBook.of_activity(activity_id)
-        years, same_activity = [], False
-        if prices.formulas:
-            years = list(SchoolYear.objects.order_by("-starts_on"))
-            same_activity = BillingSettings.current().siblings == BillingSettings.Siblings.ACTIVITY
-        _kept[activity_id] = _Rules(prices, years, same_activity, now)
-    return _kept[activity_id]
+    """An activity's tariffs of all times: every planning asks for them."""
+    prices = PriceBook.of_activity(activity_id)
+    years, same_activity = [], False
+    if prices.formulas:
+        years = list(SchoolYear.objects.order_by("-starts_on"))
+        same_activity = BillingSettings.current().siblings == BillingSettings.Siblings.ACTIVITY
+    return _Rules(prices, years, same_activity)
 
 
+@KeptAWhile
 def town_rules() -> TownRules:
-    """The rules for all activities, kept as long."""
-    now = time.monotonic()
-    if not _town or now - _town[0].read_at > FRESH_SECONDS:
-        _town[:] = [
-            TownRules(
-                PriceBook.of_town(),
-                list(SchoolYear.objects.order_by("-starts_on")),
-                BillingSettings.current(),
-                {policy.activity_id: policy.rule() for policy in AbsencePolicy.objects.all()},
-                now,
-            )
-        ]
-    return _town[0]
+    """The rules for all activities."""
+    return TownRules(
+        PriceBook.of_town(),
+        list(SchoolYear.objects.order_by("-starts_on")),
+        BillingSettings.current(),
+        {policy.activity_id: policy.rule() for policy in AbsencePolicy.objects.all()},
+    )
 
 
 def forget() -> None:
     """Reads the tariffs anew on the next call: between tests."""
-    _kept.clear()
-    _town.clear()
+    _rules.forget()
+    town_rules.forget()
 
 
 class Estimates:
@@ -160,8 +145,8 @@ class Estimates:
             return ""
         quotient = "sans justificatif de quotient"
         if found.quotient is not None:
-            quotient = f"quotient {pricing.number(found.quotient)}"
-        return f"Tarif de votre foyer : {pricing.euros(found.amount)} ({formula.name}), {quotient}"
+            quotient = f"quotient {number(found.quotient)}"
+        return f"Tarif de votre foyer : {euros(found.amount)} ({formula.name}), {quotient}"
 
 
 def total(prices: Iterable[Decimal | None]) -> tuple[Decimal, bool]:

@@ -17,6 +17,7 @@ from billing.rules.absences import (
 )
 from families.models import Child, Household
 from portal.french import moments as dates
+from portal.french.plurals import counted
 from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceReason,
@@ -168,9 +169,9 @@ def _check_rules(rules: list[AbsenceRule], first: date, today: date) -> None:
         )
     limits = [rule.max_days for rule in counting if rule.max_days is not None]
     if len(limits) == len(counting) and (today - first).days > max(limits):
-        days = "jour" if max(limits) < 2 else "jours"
+        days = counted(max(limits), "jour", "jours")
         raise AbsenceRefused(
-            f"Un certificat est accepté jusqu'à {max(limits)} {days} après le premier jour d'absence :"
+            f"Un certificat est accepté jusqu'à {days} après le premier jour d'absence :"
             " celui-ci arriverait trop tard.",
             "first_day",
         )

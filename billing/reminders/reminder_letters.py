@@ -24,9 +24,10 @@ from django_stubs_ext import WithAnnotations
 from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import Balance, BillingSettings, CreditNote, Invoice, InvoiceNotice
-from billing.rules.pricing import euros
-from families.models import Guardian, Household
+from families.models import Guardian, Household, household_number
 from portal.french import moments
+from portal.french.amounts import euros
+from portal.french.dates import short_day
 
 STYLE = Path(django_settings.BASE_DIR) / "templates" / "billing" / "reminder.css"
 LEVELS = ("Avis de facture", "Première relance", "Deuxième relance", "Dernière relance")
@@ -149,7 +150,7 @@ def _owed(invoice: Invoice, left: Decimal) -> Owed:
         euros(invoice.total),
         euros(invoice.total - left),
         euros(left),
-        moments.short_day(invoice.due_on, year=True),
+        short_day(invoice.due_on, year=True),
     )
 
 
@@ -163,7 +164,7 @@ def _reference(invoices: Sequence[Invoice]) -> str:
     """What a payment names: its invoices, or the household when they are many."""
     if len(invoices) <= IN_A_REFERENCE:
         return ", ".join(invoice.number for invoice in invoices)
-    return f"foyer {invoices[0].household_id:06d}"
+    return f"foyer {household_number(invoices[0].household_id)}"
 
 
 def reminder(invoices: Sequence[RemindedInvoice], settings: BillingSettings) -> dict[str, object]:
@@ -243,7 +244,7 @@ def draw(found: Sequence[Letter], at: datetime, settings: BillingSettings) -> by
     context = {
         "letters": found,
         "issuer": invoicing.issuer_of(settings),
-        "day": moments.short_day(timezone.localtime(at).date(), year=True),
+        "day": short_day(timezone.localtime(at).date(), year=True),
         "notice": settings.reminder_notice,
     }
     name = f"relances-{found[0].household.number}-{len(found)}-{at:%Y%m%d%H%M%S}"

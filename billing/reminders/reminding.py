@@ -48,7 +48,7 @@ from billing.reminders.reminder_letters import (
     Reminders,
 )
 from families.models import Household, User
-from portal.french import moments
+from portal.french.dates import short_day
 from portal.letters import mailing
 
 CHUNK = 100  # households a transaction: short enough to keep no payment waiting
@@ -224,7 +224,7 @@ def hindrance(invoice: InvoiceToRemind, days: int, at: datetime) -> str:
     if invoice.left <= 0:
         return "plus rien à payer"
     if invoice.due_on >= today:
-        return f"à payer au plus tard le {moments.short_day(invoice.due_on, year=True)}"
+        return f"à payer au plus tard le {short_day(invoice.due_on, year=True)}"
     if invoice.paying:
         return "un paiement en ligne est en cours"
     if invoice.debiting:
@@ -234,13 +234,13 @@ def hindrance(invoice: InvoiceToRemind, days: int, at: datetime) -> str:
     if not invoice.reminders:
         return ""
     last = timezone.localtime(invoice.reminded_at).date()
-    said = moments.short_day(last, year=True)
+    said = short_day(last, year=True)
     if invoice.reminders >= LAST:
         return f"dernière relance envoyée le {said}"
     # Never twice a day: the same reminding confirmed twice, or run again, must find it done.
     again = last + timedelta(days=max(days, 1))
     if again > today:
-        return f"relancée le {said}, pas de nouveau avant le {moments.short_day(again, year=True)}"
+        return f"relancée le {said}, pas de nouveau avant le {short_day(again, year=True)}"
     return ""
 
 
@@ -344,10 +344,7 @@ def _chunks(invoices: Sequence[int]) -> Iterator[list[int]]:
 
 def _lock(invoices: Sequence[int]) -> None:
     """As every writer of money does: nobody pays, debits or reminds these households meanwhile."""
-    homes = Household.objects.select_for_update().filter(
-        pk__in=Invoice.objects.filter(pk__in=invoices).values("household")
-    )
-    list(homes.order_by("pk").values_list("pk"))
+    Household.objects.lock(Invoice.objects.filter(pk__in=invoices).values("household"))
 
 
 def _use_what_was_paid(invoices: Sequence[int]) -> None:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
+from portal.french.plurals import counted
+
 
 class Reason(StrEnum):
     ILLNESS = "illness"
@@ -142,8 +144,8 @@ def in_words(rule: AbsenceRule) -> list[str]:
         else:
             said.append(f"Donné plus tard : {_waiting(rule.late_waiting_days)}.")
     if rule.certificates_count and rule.max_days is not None:
-        days = "jour" if rule.max_days < 2 else "jours"
-        said.append(f"Plus de {rule.max_days} {days} après le premier jour d'absence, il n'est plus accepté.")
+        days = counted(rule.max_days, "jour", "jours")
+        said.append(f"Plus de {days} après le premier jour d'absence, il n'est plus accepté.")
     free = [words for reason, words in FREE_WORDS.items() if reason in rule.free_reasons]
     if free:
         said.append(f"Jamais facturés, même sans certificat : {', '.join(free)}.")

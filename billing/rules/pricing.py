@@ -15,9 +15,11 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
+from portal.french.amounts import MINUS, NBSP, euros, number
+from portal.french.plurals import counted
+
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
-NBSP = "\N{NO-BREAK SPACE}"
 RANK_COLUMN = re.compile(r"r(\d+)")
 
 
@@ -248,17 +250,6 @@ class Price:
 # Words -------------------------------------------------------------------------------------------------
 
 
-def number(value: Decimal) -> str:
-    """A number in French: « 1 250 », « 859,99 »."""
-    text = f"{value:,.2f}" if value != value.to_integral_value() else f"{value:,.0f}"
-    return text.replace(",", NBSP).replace(".", ",")
-
-
-def euros(amount: Decimal) -> str:
-    """An amount in French: « 1 250,40 € »."""
-    return f"{amount:,.2f}".replace(",", NBSP).replace(".", ",").replace("-", "−") + f"{NBSP}€"
-
-
 def _percent(value: Decimal) -> str:
     return f"{value.normalize():f}".replace(".", ",") + f"{NBSP}%"
 
@@ -362,7 +353,7 @@ def _words(modifier: Modifier, facts: Facts) -> str:
         case When.RANK:
             return f"{_ordinal(facts.rank)} enfant"
         case When.CHILDREN:
-            return f"{facts.children} enfants inscrits" if facts.children > 1 else "1 enfant inscrit"
+            return counted(facts.children, "enfant inscrit", "enfants inscrits")
         case _:
             return WHEN_WORDS[modifier.when]
 
@@ -472,7 +463,7 @@ def _changed(price: Decimal, modifier: Modifier, facts: Facts, step: Decimal) ->
     words, amount = _words(modifier, facts), modifier.amount
     match modifier.effect:
         case Effect.ADD:
-            sign = "−" if amount < 0 else "+"
+            sign = MINUS if amount < 0 else "+"
             return max(price + amount, ZERO), f"{words} : {sign}{NBSP}{euros(abs(amount))}"
         case Effect.MULTIPLY:
             changed = max(price * amount, ZERO)
@@ -483,7 +474,7 @@ def _changed(price: Decimal, modifier: Modifier, facts: Facts, step: Decimal) ->
             )
         case Effect.PERCENT:
             changed = max(price * (100 + amount) / 100, ZERO)
-            sign = "−" if amount < 0 else "+"
+            sign = MINUS if amount < 0 else "+"
             return (
                 changed,
                 f"{words} : {sign}{NBSP}{_percent(abs(amount))}, soit {euros(rounded(changed, step))}",

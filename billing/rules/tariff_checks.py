@@ -17,8 +17,8 @@ from billing.rules.pricing import (
     NoQuotient,
     Tariff,
     lowest,
-    number,
 )
+from portal.french.amounts import number
 
 
 class Trouble(StrEnum):

@@ -9,8 +9,8 @@ from django.utils import timezone
 from billing.documents import wording
 from billing.models import InvoiceState, PaymentState
 from billing.prices.estimates import Estimates
-from billing.rules.pricing import euros
 from families.models import Household
+from portal.french.amounts import euros
 from portal.reservations.models import Enrolment
 
 register = template.Library()

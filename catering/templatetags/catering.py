@@ -11,7 +11,7 @@ from catering.models import (
     Dish,
 )
 from families.models import Household
-from portal.database.kept import kept_with_row
+from portal.database.kept import once_a_page
 from portal.reservations.pages import blocks
 from portal.reservations.states import EnrolmentState
 
@@ -30,9 +30,9 @@ def catering_reservations(household: Household) -> dict[str, Any]:
     return blocks.reservations(household, SERVICE, _enrolments(household)["enrolments"])
 
 
-@kept_with_row
+@once_a_page
 def _enrolments(household: Household) -> dict[str, Any]:
-    """Both blocks and the menus need them."""
+    """Both blocks need them, and so do the menus."""
     return blocks.enrolments(household, SERVICE)
 
 

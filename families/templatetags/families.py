@@ -8,9 +8,11 @@ from typing import Any
 from django import template
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from families.models import ChangeRequest, Child, FamilyQuotient, Household
+from portal.french.dates import short_day
+
+QUOTIENT_FIELDS = ("value", "valid_from", "valid_to")
 
 register = template.Library()
 
@@ -67,5 +69,4 @@ def french_date(moment: date | datetime) -> str:
     """« 1er janvier 2026 », in local time."""
     if isinstance(moment, datetime):
         moment = timezone.localtime(moment)
-    number = "1er" if moment.day == 1 else str(moment.day)
-    return f"{number} {date_format(moment, 'F Y')}"
+    return short_day(moment, year=True)

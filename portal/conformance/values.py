@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from portal.french import numbers
-from portal.french.weekdays import WEEKDAYS
+from portal.french.dates import WEEKDAYS
 
 ENGLISH_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LARGEST = 10**9

@@ -1,27 +1,55 @@
-"""What a page asks several times of one row, and reads once."""
+"""What is read from the database once: for a page, on the row it is about; for a process, half a minute."""
 
+import time
 from collections.abc import Callable
-from functools import wraps
-from typing import TypeVar
+from functools import update_wrapper, wraps
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from django.db.models import Model
 
-R = TypeVar("R", bound=Model)
-T = TypeVar("T")
+FRESH_SECONDS = 30
+
+Asked = ParamSpec("Asked")
+Found = TypeVar("Found")
+Row = TypeVar("Row", bound=Model)
 
 
-def kept_with_row(read: Callable[[R], T]) -> Callable[[R], T]:
-    """Makes `read(row)` run once for each object in memory: the answer is kept on it, and goes with it.
+def once_a_page(read: Callable[Concatenate[Row, Asked], Found]) -> Callable[Concatenate[Row, Asked], Found]:
+    """A reader of what belongs to a row reads it once for that instance: blocks of a page are given the same.
 
-    For what the blocks of one page share. The same row loaded again is read again.
+    What is asked besides the row is hashable.
     """
-    name = f"_{read.__module__}.{read.__qualname__}"
 
     @wraps(read)
-    def kept(row: R) -> T:
-        if name not in vars(row):
-            vars(row)[name] = read(row)
-        answer: T = vars(row)[name]
-        return answer
+    def kept(row: Row, /, *asked: Asked.args, **named: Asked.kwargs) -> Found:
+        found: dict[object, Found] = row.__dict__.setdefault("_kept_for_the_page", {})
+        key = (read, asked, *named.items())
+        if key not in found:
+            found[key] = read(row, *asked, **named)
+        return found[key]
 
     return kept
+
+
+class KeptAWhile(Generic[Asked, Found]):
+    """A reader that reads anew after FRESH_SECONDS, in each process.
+
+    For what pages ask all the time and a town changes a few times a year; no price that is billed rests on
+    it. What is asked is hashable.
+    """
+
+    def __init__(self, read: Callable[Asked, Found]) -> None:
+        self._read = read
+        self._found: dict[object, tuple[float, Found]] = {}
+        update_wrapper(self, read)
+
+    def __call__(self, *asked: Asked.args, **named: Asked.kwargs) -> Found:
+        now, key = time.monotonic(), (asked, *named.items())
+        kept = self._found.get(key)
+        if kept is None or now - kept[0] > FRESH_SECONDS:
+            kept = self._found[key] = (now, self._read(*asked, **named))
+        return kept[1]
+
+    def forget(self) -> None:
+        """Reads anew on the next call."""
+        self._found.clear()

@@ -15,19 +15,15 @@ from portal.desk.site import (
     M,
 )
 from portal.french import spelling
+from portal.web.posted import posted_number
 
-# Numbers beyond this are no record of ours, and SQLite would not even compare them.
+# Longer ones that people look for, a telephone's for instance, are no record's.
 LONGEST_NUMBER = 9
 
 
 def badge(state: str, label: str) -> SafeString:
     """A state as the desk shows it: its word on its tint, never the tint alone."""
     return format_html('<span class="desk-state desk-state-{}">{}</span>', state or "none", label)
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """« 1 réservation », « 12 réservations »; none is singular in French."""
-    return f"{number} {one if number < 2 else many}"
 
 
 class Stated(Protocol):
@@ -64,7 +60,7 @@ class NumberSearch(DeskAdmin[M]):
         self, request: HttpRequest, queryset: QuerySet[M], search_term: str
     ) -> tuple[QuerySet[M], bool]:
         typed = search_term.split()
-        numbers = [word for word in typed if word.isdecimal() and len(word) <= LONGEST_NUMBER]
+        numbers = [word for word in typed if len(word) <= LONGEST_NUMBER and posted_number(word) is not None]
         words = " ".join(spelling.pattern(word) for word in typed if word not in numbers)
         found, duplicates = super().get_search_results(request, queryset, words)
         for number in numbers:

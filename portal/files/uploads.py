@@ -2,7 +2,7 @@
 
 import io
 import re
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import puremagic
 from django.core.exceptions import ValidationError
@@ -10,6 +10,8 @@ from django.core.files.storage import FileSystemStorage
 from django.http import FileResponse
 from PIL import Image, ImageFile, UnidentifiedImageError
 from pillow_heif import register_heif_opener
+
+from portal.files.handing_over import hand_over
 
 LARGEST_BYTES = 10 * 1024 * 1024
 MOST_PIXELS = 50_000_000  # the largest photos of phones; more is a bomb
@@ -100,10 +102,8 @@ def safe_name(name: str, content_type: str) -> str:
     return f"{(stem or 'document')[:100]}{SUFFIXES[content_type]}"
 
 
-def response(file: Any, *, name: str, content_type: str) -> FileResponse:
-    """Serves a private file so that no browser runs it, guesses its type, or keeps it in a shared cache."""
-    answer = FileResponse(file, as_attachment=True, filename=name, content_type=content_type)
-    answer["X-Content-Type-Options"] = "nosniff"
+def response(file: IO[bytes], *, name: str, content_type: str) -> FileResponse:
+    """Serves a file that came from outside so that no browser runs anything in it."""
+    answer = hand_over(file, name, content_type)
     answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    answer["Cache-Control"] = "private, no-store"
     return answer

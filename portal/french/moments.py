@@ -2,37 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, time
-from decimal import Decimal
 
 from django.utils import timezone
 
-WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
-MONTHS = (
-    "janvier",
-    "février",
-    "mars",
-    "avril",
-    "mai",
-    "juin",
-    "juillet",
-    "août",
-    "septembre",
-    "octobre",
-    "novembre",
-    "décembre",
-)
+from portal.french.dates import WEEKDAYS, day_number, short_day
+
 LAST_MINUTE = time(23, 59)
-
-
-def euros(amount: Decimal) -> str:
-    """« 1 250,40 € », its spaces unbreakable."""
-    return f"{amount:,.2f} €".replace(",", " ").replace(".", ",").replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def short_day(day: date, *, year: bool = False) -> str:
-    """« 26 novembre », « 1er décembre 2026 » with `year`."""
-    number = "1er" if day.day == 1 else str(day.day)
-    return f"{number} {MONTHS[day.month - 1]}" + (f" {day.year}" if year else "")
 
 
 def day(day: date, *, year: bool = False) -> str:
@@ -85,8 +60,7 @@ def span(first: date, last: date, *, year: bool = False) -> str:
     if first == last:
         return f"le {short_day(first, year=year)}"
     if (first.year, first.month) == (last.year, last.month):
-        start = "1er" if first.day == 1 else str(first.day)
-        return f"du {start} au {short_day(last, year=year)}"
+        return f"du {day_number(first.day)} au {short_day(last, year=year)}"
     return f"du {short_day(first, year=year and first.year != last.year)} au {short_day(last, year=year)}"
 
 

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from django.db.models import Q
+
 # Both cases are written out: some databases know only those of the English alphabet.
 ACCENTED = {
     "a": "àáâãäå",
@@ -23,10 +25,19 @@ def unaccented(text: str) -> str:
     return "".join(sign for sign in signs if not unicodedata.combining(sign))
 
 
+def bare(text: str) -> str:
+    """`text` in small letters of the English alphabet: « Cœur » and « COEUR » are both « coeur »."""
+    return "".join(LIGATURES.get(sign, sign) for sign in unaccented(text.casefold()))
+
+
 def pattern(word: str) -> str:
     """A regular expression, for Python and PostgreSQL, of a word however it is accented or punctuated."""
-    bare = "".join(LIGATURES.get(sign, sign) for sign in unaccented(word.casefold()))
-    return "".join(_part(part) for part in re.findall(r"oe|ae|.", bare, re.DOTALL))
+    return "".join(_part(part) for part in re.findall(r"oe|ae|.", bare(word), re.DOTALL))
+
+
+def holds(word: str, *fields: str) -> Q:
+    """That one of `fields` holds `word`, however it is spelled."""
+    return Q(*((f"{field}__iregex", pattern(word)) for field in fields), _connector=Q.OR)
 
 
 def _part(part: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 from django import forms
 from django.db import models
 
-WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+from portal.french.dates import WEEKDAYS
+
 MONDAY_TO_FRIDAY = 0b11111
 EVERY_DAY = 0b1111111
 

@@ -2,7 +2,6 @@
 sends their mails and prints them."""
 
 from argparse import ArgumentParser
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,7 +10,9 @@ from django.utils import timezone
 from billing import tasks
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
-from billing.rules.pricing import euros
+from portal.french.amounts import euros
+from portal.french.day_fields import first_of_month
+from portal.french.plurals import counted
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            month = date.fromisoformat(f"{options['month']}-01")
+            month = first_of_month(options["month"])
         except ValueError as error:
             raise CommandError(f"« {options['month']} » n'est pas un mois : écrivez 2026-10.") from error
         at, scope = timezone.now(), Scope(month)
@@ -32,12 +33,17 @@ class Command(BaseCommand):
         try:
             if options["preview"]:
                 found = invoicing.preview(scope, at=at)
-                self.stdout.write(f"{found.households} factures, {found.lines} lignes, {euros(found.total)}")
+                invoices = counted(found.households, "facture", "factures")
+                lines = counted(found.lines, "ligne", "lignes")
+                self.stdout.write(f"{invoices}, {lines}, {euros(found.total)}")
                 for warning in found.warnings:
                     self.stdout.write(warning)
                 return
             run = invoicing.start(scope, by=None, at=at)
         except invoicing.BillingRefused as refusal:
             raise CommandError(str(refusal)) from refusal
-        run = tasks.issue(run, at=at, progress=lambda done: self.stdout.write(f"{done} foyers"))
-        self.stdout.write(f"{run.invoices.count()} factures émises. {run.trouble}".strip())
+        run = tasks.issue(
+            run, at=at, progress=lambda done: self.stdout.write(counted(done, "foyer", "foyers"))
+        )
+        issued = counted(run.invoices.count(), "facture émise", "factures émises")
+        self.stdout.write(f"{issued}. {run.trouble}".strip())

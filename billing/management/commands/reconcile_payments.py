@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from billing.payments import asking, statement
 from billing.payments.providers.interface import ProviderDown
+from portal.french.plurals import counted
 
 
 class Command(BaseCommand):
@@ -35,4 +36,4 @@ class Command(BaseCommand):
         for difference in found.differences:
             self.stdout.write(f"Écart : {difference}")
         if found.differences:
-            raise CommandError(f"{len(found.differences)} écart(s) le {day:%d/%m/%Y}.")
+            raise CommandError(f"{counted(len(found.differences), 'écart', 'écarts')} le {day:%d/%m/%Y}.")

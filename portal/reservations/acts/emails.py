@@ -8,8 +8,10 @@ from itertools import groupby
 
 from django.urls import reverse
 
-from families.models import Guardian
+from families.emails import addresses
 from portal.french import moments
+from portal.french.dates import WEEKDAYS, day_number, month_name
+from portal.french.plurals import counted
 from portal.letters import mailing
 from portal.reservations.models import Booking, Enrolment, Reservation, ReservationLine
 from portal.reservations.states import Action, Outcome
@@ -38,19 +40,19 @@ class Section:
     @property
     def count(self) -> str:
         """« 12 jours »."""
-        return f"{len(self.days)} jours" if len(self.days) > 1 else "1 jour"
+        return counted(len(self.days), "jour", "jours")
 
     @property
     def months(self) -> list[str]:
         """« novembre 2026 : lundi 16, jeudi 19 »."""
         return [
-            f"{moments.MONTHS[month - 1]} {year} : {', '.join(_short(day) for day in days)}"
-            for (year, month), days in groupby(self.days, key=lambda day: (day.year, day.month))
+            f"{month} : {', '.join(_short(day) for day in days)}"
+            for month, days in groupby(self.days, key=month_name)
         ]
 
 
 def _short(day: date) -> str:
-    return f"{moments.WEEKDAYS[day.weekday()]} {'1er' if day.day == 1 else day.day}"
+    return f"{WEEKDAYS[day.weekday()]} {day_number(day.day)}"
 
 
 def _sections(lines: list[ReservationLine]) -> list[Section]:
@@ -77,12 +79,6 @@ def _by_child(bookings: Iterable[Booking]) -> list[Section]:
     return [Section(f"{title} ({place})", days=of_child) for (title, place), of_child in days.items()]
 
 
-def _addresses(household_id: int) -> list[str]:
-    """Every guardian of the household with a login has the same news."""
-    guardians = Guardian.objects.filter(household=household_id, user__is_active=True)
-    return list(guardians.values_list("user__email", flat=True))
-
-
 def recorded(reservation_id: int) -> None:
     """Acknowledges a reservation with every line and its state."""
     _post_lines("reservations/recorded", reservation_id)
@@ -102,7 +98,7 @@ def _post_lines(template: str, reservation_id: int, line_ids: list[int] | None =
         lines = lines.filter(pk__in=line_ids)
     mailing.post(
         template,
-        _addresses(reservation.household_id),
+        addresses(reservation.household_id),
         {
             "reservation": reservation,
             "child": reservation.child,
@@ -132,7 +128,7 @@ def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, 
     children = list(dict.fromkeys(booking.child.first_name for booking in bookings))
     mailing.post(
         template,
-        _addresses(household_id),
+        addresses(household_id),
         {
             "children": moments.listing(children),
             "sections": _by_child(bookings),
@@ -149,7 +145,7 @@ def enrolment(enrolment_id: int) -> None:
     )
     mailing.post(
         "reservations/enrolment",
-        _addresses(found.household_id),
+        addresses(found.household_id),
         {
             "enrolment": found,
             "child": found.child,

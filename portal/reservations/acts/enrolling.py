@@ -34,7 +34,7 @@ def request(
 
     Raises EnrolmentRefused when the child is too young or too old, or already enrolled.
     """
-    Household.objects.select_for_update().get(pk=household.pk)
+    Household.objects.lock([household.pk])
     if not household.is_accepted:
         raise EnrolmentRefused("La mairie n'a pas encore validé votre compte famille.")
     check_age(child, activity, starts_on)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from portal import town
 from portal.database.plain_rows import adapted
-from portal.french import moments
+from portal.french.dates import WEEKDAYS
 from portal.french.weekdays import (
     EVERY_DAY,
     MONDAY_TO_FRIDAY,
@@ -291,7 +291,7 @@ class OpenDays:
         elif self._during == Activity.During.HOLIDAYS and not holiday:
             return WhyClosed(WhyClosed.NOT_HOLIDAYS, "hors vacances scolaires")
         if not (self._weekdays & self._establishment_weekdays) >> day.weekday() & 1:
-            return WhyClosed(WhyClosed.WEEKDAY, f"fermé le {moments.WEEKDAYS[day.weekday()]}")
+            return WhyClosed(WhyClosed.WEEKDAY, f"fermé le {WEEKDAYS[day.weekday()]}")
         return None
 
     def _in_school_year(self, day: date) -> bool:

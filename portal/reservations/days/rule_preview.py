@@ -8,10 +8,8 @@ from itertools import combinations
 from django.utils import timezone
 
 from portal.french import moments
-from portal.french.weekdays import (
-    MONDAY_TO_FRIDAY,
-    WEEKDAYS,
-)
+from portal.french.dates import WEEKDAYS
+from portal.french.weekdays import MONDAY_TO_FRIDAY
 from portal.reservations.days.calendars import (
     OpenDays,
     days_between,

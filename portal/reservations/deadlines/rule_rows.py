@@ -4,10 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import time
 from typing import TYPE_CHECKING, Any
 
-from portal.french.weekdays import (
-    WEEKDAYS,
-    weekdays_in,
-)
+from portal.french.dates import WEEKDAYS
+from portal.french.weekdays import weekdays_in
 from portal.reservations.deadlines import rules
 from portal.reservations.deadlines.rules import (
     CountedDays,

@@ -6,9 +6,10 @@ from typing import Any
 
 from django import forms
 
-from portal.french.weekdays import WEEKDAYS
+from portal.french.dates import WEEKDAYS
 from portal.reservations.deadlines import rule_rows
 from portal.reservations.deadlines.rules import TableRow
+from portal.web.posted import posted_number
 
 NEVER = "never"
 PRECEDING, WEEK_EARLIER = "0", "1"
@@ -98,8 +99,8 @@ class DeadlineTableField(forms.Field):
                     raise forms.ValidationError(f"Choisissez le jour limite pour le {WEEKDAYS[day]}.")
             elif weekday == NEVER:
                 rows[day] = None
-            elif weekday.isdecimal() and int(weekday) <= 6:
-                rows[day] = TableRow(int(weekday), _hour(at, day), int(earlier == WEEK_EARLIER))
+            elif (before := posted_number(weekday, most=6)) is not None:
+                rows[day] = TableRow(before, _hour(at, day), int(earlier == WEEK_EARLIER))
             else:
                 raise forms.ValidationError(f"Choisissez un jour de la semaine pour le {WEEKDAYS[day]}.")
         return rule_rows.write_table(rows)

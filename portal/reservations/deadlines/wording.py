@@ -3,6 +3,8 @@
 from datetime import time
 
 from portal.french import moments
+from portal.french.dates import WEEKDAYS, day_number
+from portal.french.plurals import counted
 from portal.reservations.deadlines.rules import (
     LAST_MINUTE,
     Audience,
@@ -58,7 +60,7 @@ def sentences(rule: Rule) -> list[str]:
         case HoursBefore():
             main = [_hours_before(rule)]
         case WeekBefore():
-            main = [f"Au plus tard le {moments.WEEKDAYS[rule.weekday]} {_weeks(rule.weeks)}{_at(rule)}."]
+            main = [f"Au plus tard le {WEEKDAYS[rule.weekday]} {_weeks(rule.weeks)}{_at(rule)}."]
         case WeekdayTable():
             return _table(rule) + _notes(rule.counted, rule.from_last_school_day, names_a_day=True)
         case SameDay():
@@ -103,13 +105,13 @@ def _days_before(rule: DaysBefore) -> str:
     if rule.number == 1 and rule.counted.unit is DayUnit.CALENDAR:
         return f"Au plus tard la veille{_at(rule) if _hour(rule.at, rule.inclusive) else ''}."
     hour = _hour(rule.at, rule.inclusive)
-    count = f"{rule.number} {one if rule.number == 1 else many} avant"
+    count = f"{counted(rule.number, one, many)} avant"
     until_midnight = "jusqu'à minuit"
     return f"Au plus tard {count}, {hour or until_midnight}."
 
 
 def _hours_before(rule: HoursBefore) -> str:
-    count = f"{rule.number} heure{'s' if rule.number > 1 else ''}"
+    count = counted(rule.number, "heure", "heures")
     reference = "minuit, au début du jour" if rule.reference == time(0, 0) else moments.hour(rule.reference)
     return f"Au plus tard {count} avant le jour (compté depuis {reference})."
 
@@ -121,14 +123,14 @@ def _weeks(weeks: int) -> str:
 
 
 def _month_day(rule: MonthDay) -> str:
-    day = "dernier jour" if rule.day == 31 else "1er" if rule.day == 1 else str(rule.day)
+    day = "dernier jour" if rule.day == 31 else day_number(rule.day)
     month = "du mois précédent" if rule.months == 1 else f"du mois, {rule.months} mois avant"
     return f"Au plus tard le {day} {month}{_at(rule)}."
 
 
 def _clear_days(rule: ClearDays) -> str:
     one, many = UNITS[rule.counted.unit]
-    franc = f"{rule.number} {one if rule.number <= 1 else many} franc{'s' if rule.number > 1 else ''}"
+    franc = counted(rule.number, f"{one} franc", f"{many} francs")
     hour = _hour(rule.at, rule.inclusive)
     return f"Au plus tard {franc} avant le premier jour de la période{', ' + hour if hour else ''}."
 
@@ -145,16 +147,16 @@ def _table(rule: WeekdayTable) -> list[str]:
 def _row(target: int, row: TableRow | None, inclusive: bool, *, capital: bool = True) -> str:
     start = "Pour" if capital else "pour"
     if row is None:
-        return f"{start} le {moments.WEEKDAYS[target]} : jamais."
+        return f"{start} le {WEEKDAYS[target]} : jamais."
     hour = _hour(row.at, inclusive)
     earlier = ""
     if row.more_weeks == 1:
         earlier = ", une semaine plus tôt"
     elif row.more_weeks:
         earlier = f", {row.more_weeks} semaines plus tôt"
-    limit = f"{moments.WEEKDAYS[row.weekday]} précédent{earlier}"
+    limit = f"{WEEKDAYS[row.weekday]} précédent{earlier}"
     pause = "," if earlier else ""
-    return f"{start} le {moments.WEEKDAYS[target]} : au plus tard le {limit}{pause} {hour or 'inclus'}."
+    return f"{start} le {WEEKDAYS[target]} : au plus tard le {limit}{pause} {hour or 'inclus'}."
 
 
 def _window(window: Window) -> str:
@@ -173,7 +175,7 @@ def _notes(counted: CountedDays, from_last_school_day: bool, *, names_a_day: boo
         skipped.append("les week-ends")
     if counted.skip_public_holidays:
         skipped.append("les jours fériés")
-    skipped += [f"les {moments.WEEKDAYS[day]}s" for day in sorted(counted.skip_weekdays)]
+    skipped += [f"les {WEEKDAYS[day]}s" for day in sorted(counted.skip_weekdays)]
     notes = []
     if names_a_day:
         if counted.unit is not DayUnit.CALENDAR:

@@ -19,10 +19,10 @@ from portal.desk.lists import (
     NumberSearch,
     StateBadge,
     badge,
-    counted,
 )
 from portal.desk.pages import ShownOnlyInline
 from portal.french import moments
+from portal.french.plurals import counted
 from portal.reservations.acts import (
     booking,
     refusals,
@@ -109,7 +109,7 @@ class BookingAdmin(HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], D
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BookingInList]:
-        return super().get_queryset(request).annotate(attended=class_of("child", "enrolment__school_year"))
+        return super().get_queryset(request).annotate(attended=class_of())
 
     def waits(self, obj: Booking) -> bool:
         return obj.state in LIVE

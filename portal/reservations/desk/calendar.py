@@ -14,12 +14,12 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from portal import town
-from portal.desk.lists import counted
 from portal.desk.site import (
     DeskAdmin,
     DeskLink,
     M,
 )
+from portal.french.plurals import counted
 from portal.models import Town
 from portal.reservations.days import holiday_proposals
 from portal.reservations.models import PublicHoliday, SchoolHoliday, SchoolYear

@@ -11,10 +11,13 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from portal.desk.choices import TolerantChoices
-from portal.desk.lists import counted
 from portal.desk.site import DeskAdmin
 from portal.french import moments
-from portal.reservations.acts import booking, opening
+from portal.french.plurals import counted
+from portal.reservations.acts import (
+    booking,
+    opening,
+)
 from portal.reservations.models import Closure, Period
 from portal.web.signed_in import user_of
 

@@ -12,7 +12,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from portal.desk.site import DeskAdmin
-from portal.french.weekdays import WEEKDAYS
+from portal.french.dates import WEEKDAYS
+from portal.french.day_fields import (
+    DayInput,
+    MomentInput,
+)
 from portal.reservations.days.rule_preview import (
     RulePreview,
     preview,
@@ -93,10 +97,10 @@ class DeadlineWindowInline(admin.TabularInline[DeadlineWindow, DeadlineRule]):
     fields = ("covers_from", "covers_to", "opens_at", "closes_at", "audience")
     # One native control a value: a year of windows stays readable.
     formfield_overrides = {
-        models.DateField: {"widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")},
+        models.DateField: {"widget": DayInput()},
         models.DateTimeField: {
             "form_class": forms.DateTimeField,
-            "widget": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+            "widget": MomentInput(),
         },
     }
 

@@ -11,7 +11,6 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
-    Subquery,
     Value,
     When,
 )
@@ -28,7 +27,6 @@ from portal.desk.lists import (
     NumberSearch,
     StateBadge,
     WaitingFirst,
-    counted,
 )
 from portal.desk.pages import (
     WithHistory,
@@ -37,8 +35,9 @@ from portal.desk.pages import (
 from portal.desk.site import (
     Queue,
 )
+from portal.french.dates import WEEKDAYS
+from portal.french.plurals import counted
 from portal.french.weekdays import (
-    WEEKDAYS,
     names_of,
     weekdays_in,
 )
@@ -46,7 +45,7 @@ from portal.reservations.acts import (
     enrolling,
 )
 from portal.reservations.desk.cells import PlacesLeft, short_moment
-from portal.reservations.models import Enrolment, Schooling, Slot
+from portal.reservations.models import Enrolment, Slot
 from portal.reservations.models.queries import class_of, fewest_places
 from portal.reservations.states import EnrolmentState
 from portal.web.signed_in import SignedInRequest
@@ -154,12 +153,8 @@ class EnrolmentAdmin(
             super()
             .get_queryset(request)
             .annotate(
-                attended=class_of("child", "school_year"),
-                school_name=Subquery(
-                    Schooling.objects.filter(
-                        child=OuterRef("child"), school_year=OuterRef("school_year")
-                    ).values("school_class__school__name")[:1]
-                ),
+                attended=class_of(school_year="school_year"),
+                school_name=class_of(school_year="school_year", what="school__name"),
                 fewest=fewest_places(coming),
             )
         )

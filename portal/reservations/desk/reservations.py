@@ -17,7 +17,8 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
-from families.desk_cells import DecidedBy, HouseholdLink, household_link, person
+from families.desk_cells import DecidedBy, HouseholdLink, person
+from families.desk_links import household_link
 from portal.desk.decisions import (
     AcceptOrRefuse,
     Decidable,
@@ -26,7 +27,6 @@ from portal.desk.lists import (
     NumberSearch,
     StateBadge,
     WaitingFirst,
-    counted,
 )
 from portal.desk.pages import (
     ShownOnlyInline,
@@ -38,6 +38,7 @@ from portal.desk.site import (
     Queue,
 )
 from portal.french import moments
+from portal.french.plurals import agreed, counted
 from portal.reservations.acts import (
     booking,
     refusals,
@@ -81,7 +82,7 @@ def tell_decision(decision: booking.Answered) -> tuple[str, int]:
     text = ", ".join(pieces)
     if short:
         named = moments.listing([f"le {moments.day(day)}" for day in short])
-        text += f" : {named} {'est complet' if len(short) == 1 else 'sont complets'}"
+        text += f" : {named} {agreed(len(short), 'est complet', 'sont complets')}"
     return f"{text}.", messages.WARNING if short or not decision.accepted else messages.SUCCESS
 
 
@@ -199,7 +200,7 @@ class ReservationAdmin(
         recorded: QuerySet[Reservation] = super().get_queryset(request).exclude(state=ReservationState.DRAFT)
         waiting = Q(outcome=Outcome.REQUESTED)
         return recorded.annotate(
-            attended=class_of("child", "enrolment__school_year"),
+            attended=class_of(),
             fewest=fewest_places(live_slots("pk")),
             asked=of_lines(Count("pk"), waiting, action=Action.BOOK),
             asked_back=of_lines(Count("pk"), waiting, action=Action.CANCEL),

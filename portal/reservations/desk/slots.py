@@ -19,13 +19,11 @@ from portal.desk.decisions import (
     Decision,
     confirm_page,
 )
-from portal.desk.lists import (
-    badge,
-    counted,
-)
+from portal.desk.lists import badge
 from portal.desk.pages import log_all
 from portal.desk.site import Queue
 from portal.french import moments
+from portal.french.plurals import counted
 from portal.reservations.acts import opening
 from portal.reservations.models import Place, Slot
 from portal.reservations.states import HOLDING, BookingState
@@ -251,7 +249,8 @@ class SlotAdmin(Decidable[Slot]):
             except opening.TooManyTaken as refusal:
                 form.add_error("places", str(refusal))
             else:
-                text = "Sans limite de places désormais." if places is None else f"{places} places désormais."
+                text = "Sans limite de places" if places is None else counted(places, "place", "places")
+                text += " désormais."
                 if promoted:
                     got = counted(promoted, "enfant en attente a eu", "enfants en attente ont eu")
                     text += f" {got} une place ; les familles sont prévenues."

@@ -13,6 +13,7 @@ from portal.desk.site import (
     DeskAdmin,
     DeskLink,
 )
+from portal.files.handing_over import hand_over
 from portal.reservations.models import Activity
 from portal.reservations.towns import town_file
 
@@ -40,8 +41,4 @@ class ExportsTown(DeskAdmin[Activity]):
         if not request.user.has_perm(PERMISSION):
             raise PermissionDenied
         name = f"{slugify(town.current().name) or 'commune'}-{timezone.localdate():%Y-%m-%d}.yaml"
-        return HttpResponse(
-            town_file.export(),
-            content_type="application/yaml; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
+        return hand_over(town_file.export(), name)

@@ -3,7 +3,7 @@
 States and places (`state`, `outcome`, `Place`) are written by `booking.py` only.
 """
 
-from typing import Any, TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict
 
 from django.db import models
 from django.db.models import OrderBy, Q
@@ -12,6 +12,7 @@ from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from families.models import Child, Decided, Household, User
+from families.visibility import VisibleQuerySet
 from portal.french.weekdays import WeekdayMaskField
 from portal.reservations.models.activities import Activity, Formula, Period, Slot
 from portal.reservations.models.calendar import Establishment, SchoolYear
@@ -27,10 +28,7 @@ from portal.reservations.states import (
 )
 
 
-class EnrolmentQuerySet(models.QuerySet["Enrolment"]):
-    def visible_to(self, user: Any) -> "EnrolmentQuerySet":
-        return self.filter(household__guardians__user=user)
-
+class EnrolmentQuerySet(VisibleQuerySet["Enrolment"]):
     def live(self) -> "EnrolmentQuerySet":
         return self.filter(state__in=ENROLMENT_LIVE)
 
@@ -120,10 +118,7 @@ class LineCounts(TypedDict):
 CountedReservation: TypeAlias = "WithAnnotations[Reservation, LineCounts]"
 
 
-class ReservationQuerySet(models.QuerySet["Reservation"]):
-    def visible_to(self, user: Any) -> "ReservationQuerySet":
-        return self.filter(household__guardians__user=user)
-
+class ReservationQuerySet(VisibleQuerySet["Reservation"]):
     def drafts(self) -> "ReservationQuerySet":
         return self.filter(state=ReservationState.DRAFT)
 
@@ -236,10 +231,7 @@ class ReservationLine(models.Model):
         return f"{self.get_action_display()} {self.formula} le {self.day:%d/%m/%Y}"
 
 
-class BookingQuerySet(models.QuerySet["Booking"]):
-    def visible_to(self, user: Any) -> "BookingQuerySet":
-        return self.filter(household__guardians__user=user)
-
+class BookingQuerySet(VisibleQuerySet["Booking"]):
     def holding(self) -> "BookingQuerySet":
         return self.filter(state__in=HOLDING)
 

@@ -2,13 +2,13 @@
 
 from functools import reduce
 from operator import or_
-from typing import Any
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from simple_history.models import HistoricalRecords
 
 from families.models import Child, Decided, Document, Household, User
+from families.visibility import VisibleQuerySet
 from portal.reservations.models.activities import Formula
 from portal.reservations.models.bookings import Booking
 from portal.reservations.models.calendar import Establishment
@@ -123,10 +123,8 @@ class Attendance(models.Model):
         return f"{self.child} – {self.formula} – {self.day:%d/%m/%Y} : {self.get_state_display()}"
 
 
-class AbsenceCertificateQuerySet(models.QuerySet["AbsenceCertificate"]):
-    def visible_to(self, user: Any) -> "AbsenceCertificateQuerySet":
-        """Those that the user's own household sent: the other home of a child sees its own only."""
-        return self.filter(household__guardians__user=user)
+class AbsenceCertificateQuerySet(VisibleQuerySet["AbsenceCertificate"]):
+    """Certificates of households, whichever home of the child sent them."""
 
 
 class AbsenceCertificate(Decided):

@@ -2,25 +2,28 @@
 
 from typing import Any, TypeAlias, TypedDict
 
-from django.db.models import (
-    Aggregate,
-    Exists,
-    F,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-)
+from django.db.models import Aggregate, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django_stubs_ext import WithAnnotations
 
-from portal.reservations.models import Reservation, ReservationLine, Schooling, Slot
+from portal.reservations.models.activities import Slot
+from portal.reservations.models.bookings import Booking, Reservation, ReservationLine
+from portal.reservations.models.calendar import Schooling
 from portal.reservations.states import BookingState, Outcome, ReservationState
 
 
-def class_of(child: str, school_year: str) -> Subquery:
-    """The name of the class that the child at path `child` attends in the year at path `school_year`."""
+def class_of(
+    child: str = "child", school_year: str = "enrolment__school_year", *, what: str = "name"
+) -> Subquery:
+    """`what` of the class that the child at path `child` attends in the year at path `school_year`: its name
+    unless another path is asked for. Null where no class is known.
+    """
     attended = Schooling.objects.filter(child=OuterRef(child), school_year=OuterRef(school_year))
-    return Subquery(attended.values("school_class__name")[:1])
+    return Subquery(attended.values(f"school_class__{what}")[:1])
+
+
+def with_class(bookings: QuerySet[Booking]) -> QuerySet[Any]:
+    """Annotates `attended` and `school`, the names of the child's class and of its school."""
+    return bookings.annotate(attended=class_of(), school=class_of(what="school__name"))
 
 
 def fewest_places(slots: QuerySet[Slot]) -> Subquery:
@@ -49,11 +52,7 @@ def lines_with_places(lines: QuerySet[ReservationLine]) -> QuerySet[LineWithPlac
     """The lines with the fewest places left in what each waits for."""
     return lines.annotate(
         fewest=fewest_places(
-            live_slots(
-                "reservation",
-                day=OuterRef("day"),
-                places__booking__formula=OuterRef("formula"),
-            )
+            live_slots("reservation", day=OuterRef("day"), places__booking__formula=OuterRef("formula"))
         )
     )
 

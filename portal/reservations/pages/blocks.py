@@ -8,7 +8,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from families.models import Child, Household
-from portal.database.kept import kept_with_row
+from portal.database.kept import once_a_page
 from portal.reservations.models import NEWEST_FIRST, CountedReservation, Enrolment, Reservation
 from portal.reservations.states import ENROLMENT_LIVE
 
@@ -49,7 +49,7 @@ def reservations(
     }
 
 
-@kept_with_row
+@once_a_page
 def _all_enrolments(household: Household) -> list[Enrolment]:
     """Those of every service."""
     return list(
@@ -59,7 +59,7 @@ def _all_enrolments(household: Household) -> list[Enrolment]:
     )
 
 
-@kept_with_row
+@once_a_page
 def _all_latest(household: Household) -> list[CountedReservation]:
     """The newest of every service, one more than is shown."""
     ranked = (

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from django.utils.safestring import SafeString, mark_safe
 
 from portal.french import moments
+from portal.french.amounts import euros
 from portal.reservations.acts.refusals import Choice
 
 BOOK, WAIT, CANCEL = "book", "wait", "cancel"
@@ -96,7 +97,7 @@ class Cell:
         """What sighted parents read; the checkbox's name says it to the others."""
         if self.price is None:
             return ""
-        return f'<span class="cell-price" aria-hidden="true">{moments.euros(self.price)}</span>'
+        return f'<span class="cell-price" aria-hidden="true">{euros(self.price)}</span>'
 
     @property
     def html(self) -> SafeString:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
 from portal.french import moments
+from portal.french.dates import WEEKDAYS, month_name
 from portal.french.weekdays import weekdays_in
 from portal.reservations.acts.places import slots_of
 from portal.reservations.acts.refusals import Choice
@@ -39,6 +40,7 @@ from portal.reservations.models import (
 )
 from portal.reservations.pages.cells import BOOK, CANCEL, FIELDS, WAIT, Cell, Month, Week
 from portal.reservations.states import LIVE, Action, BookingState, CellState, ReservationState
+from portal.web.posted import posted_number
 
 MONDAY_TO_FRIDAY = range(5)
 WEEKDAY_NUMBERS = frozenset("0123456")
@@ -343,25 +345,25 @@ class Planning:
         """For one formula a day: months of week rows. A week across two months stands in both."""
         shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
         months = []
-        for (year, month), of_month in groupby(self.cells.values(), key=lambda c: (c.day.year, c.day.month)):
+        for name, of_month in groupby(self.cells.values(), key=lambda c: month_name(c.day)):
             weeks = []
             for key, of_week in groupby(of_month, key=lambda c: week_key(c.day)):
                 by_weekday = {cell.day.weekday(): cell for cell in of_week}
                 weeks.append(Week(key, int(key[-2:]), [by_weekday.get(weekday) for weekday in shown]))
-            months.append(Month(f"{moments.MONTHS[month - 1]} {year}", weeks))
+            months.append(Month(name, weeks))
         return months
 
     @cached_property
     def columns(self) -> list[tuple[str, str]]:
         """The weekdays shown: (« 0 », « Lundi »)…"""
         shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
-        return [(str(weekday), moments.WEEKDAYS[weekday].capitalize()) for weekday in shown]
+        return [(str(weekday), WEEKDAYS[weekday].capitalize()) for weekday in shown]
 
     @property
     def usual_weekdays(self) -> list[tuple[int, str, bool]]:
         """For « Jours de fréquentation habituels »: number, name, ticked."""
         return [
-            (weekday, moments.WEEKDAYS[weekday].capitalize(), bool(self.enrolment.weekdays >> weekday & 1))
+            (weekday, WEEKDAYS[weekday].capitalize(), bool(self.enrolment.weekdays >> weekday & 1))
             for weekday in self.weekdays
         ]
 
@@ -521,9 +523,10 @@ class _CellMaker:
 
 def parse_choice(value: str) -> Choice | None:
     """« 12:2026-11-30 » as posted by a checkbox; None when it is anything else."""
-    formula_id, _, day = value.partition(":")
+    formula, _, day = value.partition(":")
+    formula_id = posted_number(formula)
     try:
-        return Choice(int(formula_id), date.fromisoformat(day))
+        return None if formula_id is None else Choice(formula_id, date.fromisoformat(day))
     except ValueError:
         return None
 

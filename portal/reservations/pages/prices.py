@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
-from portal.french import moments
+from portal.french.amounts import euros
 from portal.reservations.days.standing import (
     Open,
     Where,
@@ -74,7 +74,7 @@ def put_on(plan: Planning, pricer: Pricer) -> None:
             if usual is not None and late is not None:
                 cell.forgiving = Forgiving(usual, late - usual, allowed)
         if cell.price is not None:
-            cell.name += f", {moments.euros(cell.price)}"
+            cell.name += f", {euros(cell.price)}"
 
 
 @dataclass(frozen=True)
@@ -120,4 +120,4 @@ def ticked(cells: Iterable[Cell]) -> Decimal | None:
 
 def in_words(amount: Decimal | None) -> str:
     """« 38,40 € », or nothing."""
-    return "" if amount is None else moments.euros(amount)
+    return "" if amount is None else euros(amount)

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from families.models import Household
 from portal.french import moments
+from portal.french.plurals import agreed, counted
 from portal.reservations.acts import (
     booking,
     enrolling,
@@ -57,10 +58,10 @@ PAGE_LENGTH = 20
 
 # What is said of a reservation's days after « Enregistrer »: of one day, of several.
 WHAT_BECAME = (
-    (Outcome.ACCEPTED, " accepté", "s acceptés"),
-    (Outcome.REQUESTED, " en attente de réponse", "s en attente de réponse"),
-    (Outcome.WAITLISTED, " sur la liste d'attente", "s sur la liste d'attente"),
-    (Outcome.REFUSED, " refusé", "s refusés"),
+    (Outcome.ACCEPTED, "jour accepté", "jours acceptés"),
+    (Outcome.REQUESTED, "jour en attente de réponse", "jours en attente de réponse"),
+    (Outcome.WAITLISTED, "jour sur la liste d'attente", "jours sur la liste d'attente"),
+    (Outcome.REFUSED, "jour refusé", "jours refusés"),
 )
 
 
@@ -551,8 +552,7 @@ def _copy_to(
             messages.warning(
                 request,
                 f"{enrolment.child.first_name} : {moments.enumerate_days(missed)} "
-                f"ne {'peut' if len(missed) == 1 else 'peuvent'} pas être réservé"
-                f"{'' if len(missed) == 1 else 's'}.",
+                f"{agreed(len(missed), 'ne peut pas être réservé', 'ne peuvent pas être réservés')}.",
             )
 
 
@@ -622,11 +622,7 @@ def _thanks(reservation: Reservation) -> str:
     if reservation.state == ReservationState.REFUSED:
         return f"{who} : aucun jour n'a pu être accepté, voyez le détail."
     counts = Counter(reservation.lines.values_list("outcome", flat=True))
-    became = [
-        f"{counts[outcome]} jour{words if counts[outcome] == 1 else plural}"
-        for outcome, words, plural in WHAT_BECAME
-        if counts[outcome]
-    ]
+    became = [counted(counts[outcome], one, many) for outcome, one, many in WHAT_BECAME if counts[outcome]]
     sentences = [f"C'est enregistré. {who} : {moments.listing(became)}."]
     if counts[Outcome.REQUESTED]:
         sentences.append("La mairie va vous répondre.")

@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from families.models import Child
 from portal.french import moments
+from portal.french.dates import WEEKDAYS, short_day
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Formula
 from portal.reservations.pages.cells import (
@@ -86,11 +87,11 @@ class WeekDay:
 
     @property
     def name(self) -> str:
-        return moments.WEEKDAYS[self.day.weekday()].capitalize()
+        return WEEKDAYS[self.day.weekday()].capitalize()
 
     @property
     def short(self) -> str:
-        return moments.short_day(self.day)
+        return short_day(self.day)
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ class Weeks:
     @property
     def columns(self) -> list[str]:
         """Of the whole period: each weekday, which stands over all rows."""
-        return [moments.WEEKDAYS[weekday].capitalize() for weekday in self.weekdays]
+        return [WEEKDAYS[weekday].capitalize() for weekday in self.weekdays]
 
     @property
     def names_html(self) -> SafeString:

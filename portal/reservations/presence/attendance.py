@@ -17,6 +17,7 @@ from django_stubs_ext import WithAnnotations
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from families.models import Child, Custody, Guardian, User
+from portal.french import spelling
 from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceReason,
@@ -26,8 +27,8 @@ from portal.reservations.models import (
     Enrolment,
     Establishment,
     Formula,
-    Schooling,
 )
+from portal.reservations.models.queries import with_class
 from portal.reservations.states import HOLDING, BookingState, EnrolmentState
 
 # Nobody needs a certificate to be believed.
@@ -196,16 +197,9 @@ class AttendanceSheet:
 
 
 def _expected(establishment: Establishment, formula: Formula, day: date) -> QuerySet[Any]:
-    attended = Schooling.objects.filter(
-        child=OuterRef("child"), school_year=OuterRef("enrolment__school_year")
-    )
+    held = Booking.objects.holding().filter(establishment=establishment, formula=formula, day=day)
     return (
-        Booking.objects.holding()
-        .filter(establishment=establishment, formula=formula, day=day)
-        .annotate(
-            attended=Subquery(attended.values("school_class__name")[:1]),
-            school=Subquery(attended.values("school_class__school__name")[:1]),
-        )
+        with_class(held)
         .select_related("child")
         .order_by("school", "attended", "child__last_name", "child__first_name", "pk")
     )
@@ -275,10 +269,11 @@ def homes(keys: Collection[int]) -> list[Custody]:
 
 
 def homes_of(words: str, formula: Formula | None = None) -> list[Any]:
-    """Children whose name holds all of `words`, once a home; those enrolled for `formula` first."""
+    """Children whose name holds all of `words`, however spelled, once a home; those enrolled for `formula`
+    first."""
     found = _with_adults()
     for word in words.split()[:4]:
-        found = found.filter(Q(child__first_name__icontains=word) | Q(child__last_name__icontains=word))
+        found = found.filter(spelling.holds(word, "child__first_name", "child__last_name"))
     if not words.strip():
         return []
     enrolled: Any = Value(False)

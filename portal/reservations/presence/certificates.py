@@ -18,6 +18,7 @@ from families import documents
 from families.emails import addresses
 from families.models import Child, Document, Household, User
 from portal.french import moments
+from portal.french.dates import short_day
 from portal.letters import mailing
 from portal.reservations.models import AbsenceCertificate, Booking
 from portal.reservations.presence import attendance
@@ -83,7 +84,7 @@ def check_days(household: Household, child: Child, first: date, last: date, toda
     if last < first:
         raise AbsenceRefused("Le dernier jour d'absence ne peut pas précéder le premier.", "last_day")
     if last > today + AHEAD:
-        latest = moments.short_day(today + AHEAD, year=True)
+        latest = short_day(today + AHEAD, year=True)
         raise AbsenceRefused(f"Le dernier jour d'absence ne peut pas dépasser le {latest}.", "last_day")
     if first < today - attendance.LOOK_BACK:
         raise AbsenceRefused(

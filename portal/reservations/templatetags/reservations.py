@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 
 from families.models import Child, Household
 from portal.french import moments
+from portal.french.dates import WEEKDAYS
 from portal.reservations.days.calendars import (
     OpenDays,
     days_between,
@@ -109,7 +110,7 @@ def this_week(
         "days": [
             {
                 "day": day,
-                "label": f"{moments.WEEKDAYS[day.weekday()]} {day.day}",
+                "label": f"{WEEKDAYS[day.weekday()]} {day.day}",
                 "today": day == today,
                 "closed": calendar.why_closed(day),
                 "free": not any((child.pk, day) in entries for child in children),

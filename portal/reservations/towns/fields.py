@@ -18,9 +18,10 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from portal.french import numbers
-from portal.french.spelling import unaccented
+from portal.french.dates import WEEKDAYS
+from portal.french.plurals import counted
+from portal.french.spelling import bare
 from portal.french.weekdays import (
-    WEEKDAYS,
     mask_of,
     weekdays_in,
 )
@@ -80,7 +81,7 @@ class FileReport:
 
 def plain(word: str) -> str:
     """The word without accents, capitals, spaces or signs: « École desservie » is ecole_desservie."""
-    letters = unaccented(word.strip().lower().replace("œ", "oe"))
+    letters = bare(word.strip())
     return "_".join("".join(c if c.isalnum() else " " for c in letters).split())
 
 
@@ -394,7 +395,7 @@ class DeadlineTable(Text):
         if row.at:
             text += f" {write_hour(row.at)}"
         if row.more_weeks:
-            text += f" ({row.more_weeks} semaine{'s' if row.more_weeks > 1 else ''} plus tôt)"
+            text += f" ({counted(row.more_weeks, 'semaine', 'semaines')} plus tôt)"
         return text
 
 

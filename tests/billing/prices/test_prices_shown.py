@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import FormulaTariff, Tariff, TariffBand
-from portal.french import moments
+from portal.french.amounts import euros
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import ActivityDeadline
@@ -119,7 +119,7 @@ def test_a_total_is_not_said_when_one_price_is_unknown():
 
 
 def test_amounts_are_written_in_french():
-    assert moments.euros(D("1250.4")) == "1\N{NO-BREAK SPACE}250,40\N{NO-BREAK SPACE}€"
+    assert euros(D("1250.4")) == "1\N{NO-BREAK SPACE}250,40\N{NO-BREAK SPACE}€"
 
 
 def test_prices_keep_pages_within_their_queries(

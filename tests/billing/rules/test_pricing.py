@@ -20,7 +20,6 @@ from billing.rules.pricing import (
     Tariff,
     Unit,
     When,
-    euros,
     price,
     rounded,
     started,
@@ -29,6 +28,7 @@ from billing.rules.tariff_checks import (
     Trouble,
     problems,
 )
+from portal.french.amounts import euros
 
 D = Decimal
 

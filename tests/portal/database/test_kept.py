@@ -1,38 +1,64 @@
-"""What a page asks several times of one row is read once."""
+"""What is read once: for a page, or for half a minute."""
+
+from dataclasses import dataclass, field
 
 import pytest
 
 from families.models import Household
-from portal.database.kept import kept_with_row
-
-pytestmark = pytest.mark.django_db
-
-
-@kept_with_row
-def names(household: Household) -> list[str]:
-    """Who lives there."""
-    return [str(child) for child in household.children.all()]
+from portal.database import kept
+from portal.database.kept import FRESH_SECONDS, KeptAWhile, once_a_page
 
 
-def test_the_second_question_costs_no_query(books, django_assert_num_queries):
-    asked = Household.objects.get(pk=books.household.pk)
-    with django_assert_num_queries(1):
-        assert names(asked) == names(asked) == [str(books.child)]
+@dataclass
+class Reader:
+    """Answers what it was asked, and how often it was."""
+
+    asked: list[object] = field(default_factory=list)
+
+    def __call__(self, *what: object) -> int:
+        self.asked.append(what)
+        return len(self.asked)
 
 
-def test_the_row_loaded_again_is_read_again(books, django_assert_num_queries):
-    for _ in range(2):
-        asked = Household.objects.get(pk=books.household.pk)
-        with django_assert_num_queries(1):
-            names(asked)
+@pytest.fixture
+def reader() -> Reader:
+    return Reader()
 
 
-def test_an_empty_answer_is_kept_too(books, django_assert_num_queries):
-    books.household.custodies.all().delete()
-    asked = Household.objects.get(pk=books.household.pk)
-    with django_assert_num_queries(1):
-        assert names(asked) == names(asked) == []
+def test_blocks_of_a_page_are_given_the_same(reader: Reader):
+    home, other = Household(pk=1), Household(pk=1)
+
+    @once_a_page
+    def read(household: Household, month: str) -> int:
+        return reader(household, month)
+
+    assert [read(home, "may"), read(home, "may"), read(home, "june"), read(other, "may")] == [1, 1, 2, 3]
 
 
-def test_it_says_what_it_reads():
-    assert names.__doc__ == "Who lives there."
+def test_two_readers_of_a_row_are_told_apart():
+    home = Household(pk=1)
+    first, second = once_a_page(lambda row: "first"), once_a_page(lambda row: "second")
+    assert [first(home), second(home)] == ["first", "second"]
+
+
+def test_half_a_minute_later_it_is_read_anew(reader: Reader, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(kept.time, "monotonic", lambda: now[0])
+    read = KeptAWhile(lambda activity: reader(activity))
+    assert [read(1), read(1), read(2)] == [1, 1, 2]
+    now[0] = FRESH_SECONDS + 0.1
+    assert [read(1), read(1)] == [3, 3]
+    read.forget()
+    assert read(1) == 4
+
+
+def test_a_read_that_failed_is_not_kept(reader: Reader):
+    def fail() -> int:
+        if reader() == 1:
+            raise LookupError
+        return 2
+
+    read = KeptAWhile(fail)
+    with pytest.raises(LookupError):
+        read()
+    assert read() == 2

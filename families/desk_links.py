@@ -1,0 +1,18 @@
+"""Links of the desk's lists to people's pages."""
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from families.models import Document, household_number
+
+
+def household_link(household_id: int) -> SafeString:
+    """The household's number, leading to its page."""
+    url = reverse("admin:families_household_change", args=[household_id])
+    return format_html('<a href="{}">{}</a>', url, household_number(household_id))
+
+
+def document_link(document: Document) -> SafeString:
+    """The name of a file that a family sent, leading to the file."""
+    return format_html('<a href="{}">{}</a>', reverse("families:document", args=[document.pk]), document)

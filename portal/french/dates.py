@@ -1,0 +1,40 @@
+"""Days and months by their French names: « 1er décembre 2026 », « novembre 2026 ». Pure."""
+
+from datetime import date
+
+WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+MONTHS = (
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+)
+SHORT_MONTHS = ("jan", "fév", "mar", "avr", "mai", "juin", "juil", "août", "sep", "oct", "nov", "déc")
+
+
+def month_name(day: date) -> str:
+    """« novembre 2026 », the month that `day` is of."""
+    return f"{MONTHS[day.month - 1]} {day.year}"
+
+
+def short_month(day: date) -> str:
+    """« nov », where a chart has room for no more."""
+    return SHORT_MONTHS[day.month - 1]
+
+
+def day_number(number: int) -> str:
+    """« 1er », « 26 »: a day in its month."""
+    return "1er" if number == 1 else str(number)
+
+
+def short_day(day: date, *, year: bool = False) -> str:
+    """« 26 novembre », « 1er décembre 2026 » with `year`."""
+    return f"{day_number(day.day)} {month_name(day) if year else MONTHS[day.month - 1]}"
