@@ -213,8 +213,9 @@ class HouseholdAdmin(
         "created_at",
     )
     list_filter = ("state", "resident", "city")
+    phone_fields = ("guardians__phone", "guardians__phone_work")
     search_fields = ("guardians__last_name", "guardians__first_name", "children__last_name", "street")
-    search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue"
+    search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue, téléphone"
     number_fields = ("pk",)
     ordering = ("-pk",)
     actions = (*AcceptOrRefuse.actions, "join_known_children")

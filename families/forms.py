@@ -24,6 +24,7 @@ from families.models import (
     User,
 )
 from portal.files import uploads
+from portal.french import phones
 from portal.french.day_fields import (
     DayInput,
     NearDateField,
@@ -34,9 +35,6 @@ from portal.web.form_fields import field_of
 MOST_CHILDREN = 12
 OLDEST_CHILD_YEARS = 20
 
-phone_validator = RegexValidator(
-    r"^\+?[\d .\-()]{8,24}$", "Écrivez un numéro de téléphone, par exemple 06 12 34 56 78."
-)
 postcode_validator = RegexValidator(r"^\d{5}$", "Un code postal s'écrit avec cinq chiffres.")
 
 
@@ -170,7 +168,7 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
 
     first_name = forms.CharField(label="Prénom", max_length=80)
     last_name = forms.CharField(label="Nom", max_length=80)
-    phone = forms.CharField(label="Téléphone", max_length=30, validators=[phone_validator])
+    phone = phones.PhoneInput(label="Téléphone", validators=[phones.check])
     street = forms.CharField(label="Adresse", max_length=200, help_text="Numéro et rue.")
     street_more = forms.CharField(label="Complément d'adresse", max_length=200, required=False)
     postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
@@ -249,7 +247,6 @@ class PhonesForm(forms.ModelForm[Guardian]):
         super().__init__(*args, **kwargs)
         self.fields["phone"].required = True
         for name in self.fields:
-            self.fields[name].validators.append(phone_validator)
             self.fields[name].widget.attrs["autocomplete"] = "tel"
 
 
@@ -324,7 +321,6 @@ class HealthForm(forms.ModelForm[ChildHealth]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["doctor_phone"].validators.append(phone_validator)
         for name in ("allergies", "treatment"):
             field_of(self, name, forms.CharField).max_length = 2000
             self.fields[name].widget.attrs["maxlength"] = 2000
@@ -347,5 +343,4 @@ class AuthorisedPersonForm(forms.ModelForm[AuthorisedPerson]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["phone"].validators.append(phone_validator)
         self.fields["relationship"].help_text = "Par exemple : grand-mère, voisin, grande sœur."

@@ -15,6 +15,7 @@ from django.utils.formats import number_format
 from simple_history.models import HistoricalRecords
 
 from families.visibility import VisibleQuerySet, belongs_to
+from portal.french.phones import PhoneField
 
 
 def private_storage() -> Storage:
@@ -199,8 +200,8 @@ class Guardian(models.Model):
     )
     first_name = models.CharField("prénom", max_length=80)
     last_name = models.CharField("nom", max_length=80)
-    phone = models.CharField("téléphone", max_length=30, blank=True)
-    phone_work = models.CharField("téléphone professionnel", max_length=30, blank=True)
+    phone = PhoneField("téléphone", max_length=30, blank=True)
+    phone_work = PhoneField("téléphone professionnel", max_length=30, blank=True)
     is_payer = models.BooleanField("reçoit les factures", default=True)
 
     class Meta:
@@ -282,7 +283,7 @@ class ChildHealth(models.Model):
     allergies = models.TextField("allergies", blank=True)
     treatment = models.TextField("traitement, conduite à tenir", blank=True)
     doctor = models.CharField("médecin traitant", max_length=120, blank=True)
-    doctor_phone = models.CharField("téléphone du médecin", max_length=30, blank=True)
+    doctor_phone = PhoneField("téléphone du médecin", max_length=30, blank=True)
     updated_at = models.DateTimeField("mis à jour le", auto_now=True)
 
     class Meta:
@@ -355,7 +356,7 @@ class AuthorisedPerson(models.Model):
     )
     name = models.CharField("prénom et nom", max_length=120)
     relationship = models.CharField("lien avec l'enfant", max_length=60, blank=True)
-    phone = models.CharField("téléphone", max_length=30)
+    phone = PhoneField("téléphone", max_length=30)
 
     class Meta:
         verbose_name = "personne autorisée"

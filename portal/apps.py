@@ -3,7 +3,9 @@ from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
 from django_tasks_db.apps import TasksAppConfig
 
+from portal import town
 from portal.checks import private_storage
+from portal.french import phones
 
 
 class PortalConfig(AppConfig):
@@ -12,6 +14,7 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         register(private_storage)
+        phones.home = town.territory
 
 
 class PortalAdminConfig(AdminConfig):

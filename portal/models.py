@@ -6,6 +6,7 @@ from django.core.validators import FileExtensionValidator, RegexValidator
 from django.db import models
 
 from portal import town
+from portal.french.phones import PhoneField
 
 
 class Town(models.Model):
@@ -35,7 +36,7 @@ class Town(models.Model):
     name = models.CharField("nom de la commune", max_length=120, default="Portail famille")
     service = models.CharField("service", max_length=120, default="Service enfance et famille")
     address = models.TextField("adresse", blank=True)
-    phone = models.CharField("téléphone", max_length=30, blank=True)
+    phone = PhoneField("téléphone", max_length=30, blank=True)
     email = models.EmailField("adresse e-mail de contact", blank=True)
     opening_hours = models.CharField("horaires d'accueil", max_length=200, blank=True)
     website = models.URLField("site internet", blank=True)

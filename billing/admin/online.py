@@ -1,6 +1,7 @@
 """Online payments and direct debit at the desk: looked at, asked about, given back; never typed."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -57,6 +58,7 @@ from portal.french.day_fields import (
     MonthField,
     NearDateField,
 )
+from portal.french.official_numbers import grouped
 from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest
 
@@ -307,7 +309,16 @@ class MandateAdmin(TolerantChoices[Mandate], NumberSearch[Mandate], WithHistory[
 
     def get_readonly_fields(self, request: HttpRequest, obj: Mandate | None = None) -> list[str]:
         """A mandate that was debited keeps whose it is; it is revoked, and another signed."""
-        return ["household", "rum", "iban", "signed_on"] if obj and obj.debits.exists() else []
+        return ("household", "rum", "account", "signed_on") if obj and obj.debits.exists() else ()
+
+    def get_fields(self, request: HttpRequest, obj: Mandate | None = None) -> Sequence[str]:
+        shown = obj is not None and (obj.debits.exists() or not self.has_change_permission(request, obj))
+        account = "account" if shown else "iban"
+        return ("household", "rum", "debtor", account, "bic", "signed_on", "revoked_on")
+
+    @admin.display(description="IBAN")
+    def account(self, obj: Mandate) -> str:
+        return grouped(obj.iban)
 
 
 class DebitInline(ShownOnlyInline[Debit, DebitFile]):

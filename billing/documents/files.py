@@ -8,11 +8,12 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 from itertools import chain
+from tempfile import TemporaryFile
 from typing import Any
-from xml.sax.saxutils import escape
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from xlsxwriter import Workbook
 
 from billing.documents import pdf
 from billing.models import Invoice, InvoiceLine, InvoiceWithBalance, Payment
@@ -129,78 +130,42 @@ def csv_stream(columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> Iter
     return csv_lines(chain([tuple(columns)], rows))
 
 
-# XLSX, written by hand: three small XML parts and a sheet, without a formula or a macro.
-
-_TYPES = (
-    '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
-    '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    '<Default Extension="xml" ContentType="application/xml"/>'
-    '<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.'
-    'spreadsheetml.sheet.main+xml"/>'
-    '<Override PartName="/xl/worksheets/sheet1.xml" ContentType="application/vnd.openxmlformats-'
-    'officedocument.spreadsheetml.worksheet+xml"/>'
-    '<Override PartName="/xl/styles.xml" ContentType="application/vnd.openxmlformats-officedocument.'
-    'spreadsheetml.styles+xml"/></Types>'
-)
-_RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
-_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-_PARTS = {
-    "[Content_Types].xml": _TYPES,
-    "_rels/.rels": (
-        f'<Relationships xmlns="{_PACKAGE}"><Relationship Id="rId1" Type="{_RELATIONS}/officeDocument"'
-        ' Target="xl/workbook.xml"/></Relationships>'
-    ),
-    "xl/workbook.xml": (
-        f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>'
-        '<sheet name="Feuille" sheetId="1" r:id="rId1"/></sheets></workbook>'
-    ),
-    "xl/_rels/workbook.xml.rels": (
-        f'<Relationships xmlns="{_PACKAGE}"><Relationship Id="rId1" Type="{_RELATIONS}/worksheet"'
-        f' Target="worksheets/sheet1.xml"/><Relationship Id="rId2" Type="{_RELATIONS}/styles"'
-        ' Target="styles.xml"/></Relationships>'
-    ),
-    # Cell styles: 0 plain, 1 amount, 2 date, 3 heading.
-    "xl/styles.xml": (
-        f'<styleSheet xmlns="{_MAIN}"><fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
-        '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts><fills count="1"><fill>'
-        '<patternFill patternType="none"/></fill></fills><borders count="1"><border/></borders>'
-        '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="4"><xf/>'
-        '<xf numFmtId="4" applyNumberFormat="1"/><xf numFmtId="14" applyNumberFormat="1"/>'
-        '<xf fontId="1" applyFont="1"/></cellXfs></styleSheet>'
-    ),
-}
-_DAY_ZERO = date(1899, 12, 30)
 # XML has no way to write these; everything else, no-break spaces included, is kept as it is.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def _xml_cell(cell: Cell, style: int = 0) -> str:
-    if cell is None:
-        return "<c/>"
-    if isinstance(cell, Decimal):
-        return f'<c s="1"><v>{cell:.2f}</v></c>'
-    if isinstance(cell, date):
-        return f'<c s="2"><v>{(cell - _DAY_ZERO).days}</v></c>'
-    if isinstance(cell, int):
-        return f"<c><v>{cell}</v></c>"
-    text = escape(_NOT_XML.sub("", cell))
-    return f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
+_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# XlsxWriter copies a text that begins so into the sheet as XML of its own, formulas and all.
+_TAKEN_FOR_XML = "<r>"
+_PIECE = 64 * 1024
 
 
 def xlsx_stream(columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> Iterator[bytes]:
-    """An XLSX workbook of one sheet, amounts and dates as such, piece by piece."""
-    sink = Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in _PARTS.items():
-            archive.writestr(name, content)
-        with archive.open("xl/worksheets/sheet1.xml", "w") as sheet:
-            sheet.write(f'<worksheet xmlns="{_MAIN}"><sheetData><row>'.encode())
-            sheet.write("".join(_xml_cell(name, 3) for name in columns).encode())
-            sheet.write(b"</row>")
-            for row in rows:
-                sheet.write(f"<row>{''.join(map(_xml_cell, row))}</row>".encode())
-                yield sink.taken()
-            sheet.write(b"</sheetData></worksheet>")
-    yield sink.taken()
+    """An XLSX workbook of one sheet, amounts and dates as such and never a formula, piece by piece.
+
+    It is written to a temporary file first, a row at a time, so that memory does not grow with the rows.
+    """
+    with TemporaryFile() as file:
+        with Workbook(file, {"constant_memory": True}) as workbook:
+            _write_sheet(workbook, columns, rows)
+        file.seek(0)
+        yield from iter(partial(file.read, _PIECE), b"")
+
+
+def _text(cell: str) -> str:
+    text = _NOT_XML.sub("", "\n".join(cell.splitlines()))
+    return f" {text}" if text.startswith(_TAKEN_FOR_XML) else text
+
+
+def _write_sheet(workbook: Workbook, columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> None:
+    sheet = workbook.add_worksheet("Feuille")
+    heading = workbook.add_format({"bold": True})
+    amount = workbook.add_format({"num_format": "#,##0.00"})
+    day = workbook.add_format({"num_format": 14})  # a date as the reader's country writes it
+    for column, name in enumerate(columns):
+        sheet.write_string(0, column, name, heading)
+    for row, cells in enumerate(rows, start=1):
+        for column, cell in enumerate(cells):
+            if isinstance(cell, str):
+                sheet.write_string(row, column, _text(cell))
+            elif isinstance(cell, date):
+                sheet.write_datetime(row, column, cell, day)
+            elif cell is not None:
+                sheet.write_number(row, column, cell, amount if isinstance(cell, Decimal) else None)

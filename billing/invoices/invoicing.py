@@ -41,6 +41,7 @@ from portal.database.garbage_collection import uncollected
 from portal.database.plain_rows import insert
 from portal.french.amounts import euros
 from portal.french.dates import month_name, short_day
+from portal.french.official_numbers import grouped
 from portal.french.plurals import counted
 
 CHUNK = 500
@@ -273,7 +274,7 @@ def issuer_of(settings: BillingSettings) -> dict[str, str]:
         "vat_notice": settings.vat_notice,
         "legal_notice": settings.legal_notice,
         "recourse": settings.recourse,
-        "iban": settings.iban,
+        "iban": grouped(settings.iban),
         "bic": settings.bic,
         "cheque_payable_to": settings.cheque_payable_to,
         "cheque_address": settings.cheque_address,

@@ -1,9 +1,9 @@
-import billing.models.debits
 import billing.models.tariffs
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.comparison
 import families.models
+import portal.french.official_numbers
 import simple_history.models
 from decimal import Decimal
 from django.conf import settings
@@ -198,7 +198,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
                 ('rum', models.CharField(db_index=True, help_text='Référence unique du mandat.', max_length=35, validators=[django.core.validators.RegexValidator("^[A-Za-z0-9+?/:().,'-]{1,35}$", '35 lettres et chiffres au plus, sans espace.')], verbose_name='RUM')),
                 ('debtor', models.CharField(max_length=70, verbose_name='titulaire du compte')),
-                ('iban', models.CharField(max_length=42, validators=[billing.models.debits.check_iban], verbose_name='IBAN')),
+                ('iban', models.CharField(max_length=42, validators=[portal.french.official_numbers.check_iban], verbose_name='IBAN')),
                 ('bic', models.CharField(blank=True, max_length=11, validators=[django.core.validators.RegexValidator('^[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?$', 'Un BIC a huit ou onze caractères.')], verbose_name='BIC')),
                 ('signed_on', models.DateField(verbose_name='signé le')),
                 ('revoked_on', models.DateField(blank=True, null=True, verbose_name='révoqué le')),
@@ -411,7 +411,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('rum', models.CharField(help_text='Référence unique du mandat.', max_length=35, unique=True, validators=[django.core.validators.RegexValidator("^[A-Za-z0-9+?/:().,'-]{1,35}$", '35 lettres et chiffres au plus, sans espace.')], verbose_name='RUM')),
                 ('debtor', models.CharField(max_length=70, verbose_name='titulaire du compte')),
-                ('iban', models.CharField(max_length=42, validators=[billing.models.debits.check_iban], verbose_name='IBAN')),
+                ('iban', models.CharField(max_length=42, validators=[portal.french.official_numbers.check_iban], verbose_name='IBAN')),
                 ('bic', models.CharField(blank=True, max_length=11, validators=[django.core.validators.RegexValidator('^[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?$', 'Un BIC a huit ou onze caractères.')], verbose_name='BIC')),
                 ('signed_on', models.DateField(verbose_name='signé le')),
                 ('revoked_on', models.DateField(blank=True, null=True, verbose_name='révoqué le')),

@@ -1,7 +1,7 @@
 """Tariffs, attendance, invoices, payments: one module a subject, all of them met here."""
 
 from billing.models.absences import AbsencePolicy
-from billing.models.debits import Debit, DebitFile, Mandate, check_iban
+from billing.models.debits import Debit, DebitFile, Mandate
 from billing.models.invoices import (
     Balance,
     BilledItem,
@@ -101,7 +101,6 @@ __all__ = [
     "TariffQuerySet",
     "TariffRate",
     "check_columns",
-    "check_iban",
     "check_prices",
     "price_text",
     "state_of",

@@ -1,8 +1,5 @@
 """Mandates and direct debits. Written by `sepa.py` only."""
 
-import re
-
-from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -11,15 +8,7 @@ from simple_history.models import HistoricalRecords
 from billing.models.invoices import Invoice
 from billing.models.payments import Payment
 from families.models import Household, User
-
-
-def check_iban(value: str) -> None:
-    """ISO 13616: letters and digits whose remainder by 97 is 1; French ones have 27 characters."""
-    plain = value.replace(" ", "").upper()
-    if not re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}", plain) or (plain[:2] == "FR" and len(plain) != 27):
-        raise ValidationError("Cet IBAN n'a pas la bonne forme. Recopiez-le depuis le RIB.")
-    if int("".join(str(int(one, 36)) for one in plain[4:] + plain[:4])) % 97 != 1:
-        raise ValidationError("Cet IBAN contient une erreur de frappe : sa clé ne correspond pas.")
+from portal.french.official_numbers import BicField, IbanField
 
 
 class Mandate(models.Model):
@@ -38,15 +27,8 @@ class Mandate(models.Model):
         help_text="Référence unique du mandat.",
     )
     debtor = models.CharField("titulaire du compte", max_length=70)
-    iban = models.CharField("IBAN", max_length=42, validators=[check_iban])
-    bic = models.CharField(
-        "BIC",
-        max_length=11,
-        blank=True,
-        validators=[
-            RegexValidator(r"^[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?$", "Un BIC a huit ou onze caractères.")
-        ],
-    )
+    iban = IbanField("IBAN", max_length=34)
+    bic = BicField("BIC", max_length=11, blank=True)
     signed_on = models.DateField("signé le")
     revoked_on = models.DateField("révoqué le", null=True, blank=True)
     history = HistoricalRecords()
@@ -71,9 +53,6 @@ class Mandate(models.Model):
 
     def __str__(self) -> str:
         return f"Mandat {self.rum}"
-
-    def clean(self) -> None:
-        self.iban = self.iban.replace(" ", "").upper()
 
 
 class DebitFile(models.Model):

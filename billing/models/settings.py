@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models.tariffs import NEVER_NEGATIVE
+from portal.french.official_numbers import BicField, CreditorField, IbanField, SiretField
 
 
 class BillingSettings(models.Model):
@@ -55,12 +56,7 @@ class BillingSettings(models.Model):
         "émetteur", max_length=160, blank=True, help_text="Vide : le nom de la commune."
     )
     issuer_address = models.TextField("adresse de l'émetteur", blank=True)
-    siret = models.CharField(
-        "SIRET",
-        max_length=17,
-        blank=True,
-        validators=[RegexValidator(r"^(\d{3} ?){3}\d{5}$", "Un SIRET a quatorze chiffres.")],
-    )
+    siret = SiretField("SIRET", max_length=14, blank=True)
     vat_notice = models.CharField(
         "mention de TVA",
         max_length=200,
@@ -79,8 +75,8 @@ class BillingSettings(models.Model):
         blank=True,
         help_text="Ce qui arrive sans paiement, par exemple la transmission au comptable public.",
     )
-    iban = models.CharField("IBAN", max_length=42, blank=True)
-    bic = models.CharField("BIC", max_length=11, blank=True)
+    iban = IbanField("IBAN", max_length=34, blank=True)
+    bic = BicField("BIC", max_length=11, blank=True)
     cheque_payable_to = models.CharField("chèque à l'ordre de", max_length=120, blank=True)
     cheque_address = models.TextField("où envoyer ou déposer le chèque", blank=True)
     desk = models.CharField(
@@ -92,14 +88,7 @@ class BillingSettings(models.Model):
         default=False,
         help_text="Une famille peut payer une partie d'une facture.",
     )
-    creditor_identifier = models.CharField(
-        "identifiant créancier SEPA (ICS)",
-        max_length=35,
-        blank=True,
-        validators=[
-            RegexValidator(r"^[A-Z]{2}\d{2}[A-Z0-9]{3}[A-Z0-9]{1,28}$", "Par exemple : FR12ZZZ123456.")
-        ],
-    )
+    creditor_identifier = CreditorField("identifiant créancier SEPA (ICS)", max_length=35, blank=True)
 
     class Meta:
         verbose_name = "réglages de la facturation"

@@ -133,7 +133,7 @@ def _write(
     writer = SepaDD(
         {
             "name": (settings.issuer_name or town.current().name)[:70],
-            "IBAN": settings.iban.replace(" ", ""),
+            "IBAN": settings.iban,
             "BIC": settings.bic,
             "batch": True,
             "creditor_id": settings.creditor_identifier,

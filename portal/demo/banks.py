@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from stdnum import iban
 
 from billing.models import (
     BillingRun,
@@ -82,10 +83,11 @@ def sign_mandates(people: People, day: date) -> None:
 
 
 def _iban(account: int) -> str:
-    """A valid one, of a bank that does not exist."""
-    bank = f"9999900000{account:011d}00"
-    check = 98 - int(f"{bank}152700") % 97  # FR00, as its check asks
-    return f"FR{check:02d}{bank}"
+    """A valid one, of a bank that does not exist, with the key of a RIB too."""
+    bank, branch = 99999, 0
+    key = 97 - (89 * bank + 15 * branch + 3 * account) % 97
+    number = f"FR00{bank:05d}{branch:05d}{account:011d}{key:02d}"
+    return f"FR{iban.calc_check_digits(number)}{number[4:]}"
 
 
 def acts(run: BillingRun, issued: date, today: date, people: People, *, last: bool) -> dict[date, list[Act]]:

@@ -1,6 +1,6 @@
 """Lists of the desk: search by number and by name, what waits first, badges, counts in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from django.contrib import admin
@@ -14,7 +14,7 @@ from portal.desk.site import (
     DeskAdmin,
     M,
 )
-from portal.french import spelling
+from portal.french import phones, spelling
 from portal.web.posted import posted_number
 
 # Longer ones that people look for, a telephone's for instance, are no record's.
@@ -48,10 +48,11 @@ class StateBadge:
 class NumberSearch(DeskAdmin[M]):
     """Search where a number typed alone finds the household's or the reservation's number.
 
-    A name is found however it is spelled.
+    A name is found however it is spelled, and a telephone number typed alone however it is written.
     """
 
     number_fields: Sequence[str] = ("household_id",)
+    phone_fields: Sequence[str] = ()
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return [f"{field}__iregex" for field in super().get_search_fields(request)]
@@ -59,16 +60,21 @@ class NumberSearch(DeskAdmin[M]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[M], search_term: str
     ) -> tuple[QuerySet[M], bool]:
+        longer = sum(map(str.isdigit, search_term)) > LONGEST_NUMBER
+        phone = phones.read(search_term) if longer and self.phone_fields else ""
+        if phone:
+            return queryset.filter(_any_is(self.phone_fields, phone)), True
         typed = search_term.split()
         numbers = [word for word in typed if len(word) <= LONGEST_NUMBER and posted_number(word) is not None]
         words = " ".join(spelling.pattern(word) for word in typed if word not in numbers)
         found, duplicates = super().get_search_results(request, queryset, words)
         for number in numbers:
-            named = Q()
-            for field in self.number_fields:
-                named |= Q(**{field: int(number)})
-            found = found.filter(named)
+            found = found.filter(_any_is(self.number_fields, int(number)))
         return found, duplicates
+
+
+def _any_is(fields: Iterable[str], value: object) -> Q:
+    return Q(*((field, value) for field in fields), _connector=Q.OR)
 
 
 class WaitingFirst(admin.SimpleListFilter):

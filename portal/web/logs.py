@@ -10,6 +10,7 @@ import re
 MASKS = [
     (re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"), "[adresse]"),
     (re.compile(r"(?<![\w-])(?:\+33\s?|0)[1-9](?:[ .-]?\d{2}){4}(?![\w-])"), "[téléphone]"),
+    (re.compile(r"(?<![\w+])\+[1-9]\d{6,14}(?!\w)"), "[téléphone]"),  # as the database keeps them
     # PostgreSQL: « DETAIL:  Key (email)=(…) already exists. », « Failing row contains (…) ».
     (re.compile(r"(DETAIL:).*"), r"\1 [valeurs]"),
     # One-time links of allauth are as good as a password while they last.

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from families.models import Child
+from portal.french.phones import PhoneField
 from portal.french.weekdays import (
     MONDAY_TO_FRIDAY,
     WeekdayMaskField,
@@ -23,7 +24,7 @@ class Establishment(models.Model):
     name = models.CharField("nom", max_length=120)
     kind = models.CharField("type", max_length=12, choices=Kind)
     address = models.TextField("adresse", blank=True)
-    phone = models.CharField("téléphone", max_length=30, blank=True)
+    phone = PhoneField("téléphone", max_length=30, blank=True)
     open_weekdays = WeekdayMaskField("jours d'ouverture", default=MONDAY_TO_FRIDAY)
     schools = models.ManyToManyField(
         "self",

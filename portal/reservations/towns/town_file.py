@@ -25,6 +25,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from portal.french.normalised import NormalisedField
 from portal.reservations.towns.fields import (
     REQUIRED,
     AlreadyKnown,
@@ -207,13 +208,23 @@ class Rows:
                     values[field_.name] = field_.default() if callable(field_.default) else field_.default
                 continue
             try:
-                values[field_.name] = field_.kind.read(entry[1], loading, parent)
+                values[field_.name] = self.kept(field_, field_.kind.read(entry[1], loading, parent))
             except Mistake as mistake:
                 loading.complain(mistake.node or entry[1], here, mistake.text)
                 complete = False
             except AlreadyKnown:
                 complete = False
         return values if complete else None
+
+    def kept(self, field_: Field, value: Any) -> Any:
+        """`value` as its column keeps it: a telephone written otherwise is still the same."""
+        column = self.model._meta.get_field(field_.name)
+        return column.to_python(value) if isinstance(column, NormalisedField) else value
+
+    def shown(self, field_: Field, value: Any) -> Any:
+        """`value` as its column shows it: an IBAN in groups of four."""
+        column = self.model._meta.get_field(field_.name)
+        return column.shown(value) if isinstance(column, NormalisedField) else value
 
     def find(self, values: Mapping[str, Any], parent: Any) -> models.Model | None:
         rows = self.model._default_manager.all()
@@ -289,7 +300,7 @@ class Rows:
             default = field_.default() if callable(field_.default) else field_.default
             if value is None or (field_.default is not REQUIRED and value == default):
                 continue
-            block[field_.key] = field_.kind.write(value)
+            block[field_.key] = field_.kind.write(self.shown(field_, value))
         for child in self.children:
             rows = child.export(row)
             if rows is not None:

@@ -3,11 +3,16 @@
 import csv
 import io
 import re
+import tracemalloc
 import zipfile
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
 from django.urls import reverse
+from hypothesis import given, settings
+from hypothesis.strategies import lists, text
+from openpyxl import load_workbook
 
 from billing.documents import files
 from billing.invoices import invoicing
@@ -101,6 +106,11 @@ def test_a_lost_pdf_is_named_in_the_zip(billed, regie_client, private):
     assert archive.namelist() == ["F2026-000002.pdf", "manquantes.txt"]
 
 
+def sheet_of(content):
+    """The rows of a workbook's only sheet, as a spreadsheet reads them."""
+    return list(load_workbook(io.BytesIO(content)).active.iter_rows())
+
+
 def test_csv_and_xlsx_say_what_the_list_says(billed, regie_client):
     text = body(choose(regie_client, "download_csv", billed)).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text), delimiter=";"))
@@ -109,19 +119,58 @@ def test_csv_and_xlsx_say_what_the_list_says(billed, regie_client):
     ]  # fmt: skip
     lines = body(choose(regie_client, "download_lines", billed)).decode("utf-8-sig")
     assert "Lina Roux" in lines and "02/11/2026, 03/11/2026" in lines
-    workbook = zipfile.ZipFile(io.BytesIO(body(choose(regie_client, "download_xlsx", billed))))
-    sheet = workbook.read("xl/worksheets/sheet1.xml").decode()
-    assert sheet.count("<row>") == 3
-    assert sheet.count('<c s="1"><v>12.80</v></c>') == 4
+    heading, *shown = sheet_of(body(choose(regie_client, "download_xlsx", billed)))
+    assert [cell.value for cell in heading] == list(files.INVOICE_COLUMNS)
+    assert [[cell.value for cell in row if cell.number_format == "#,##0.00"] for row in shown] == [
+        [12.8, 0, 0, 12.8], [12.8, 0, 0, 12.8],
+    ]  # fmt: skip
+    issued, due = shown[0][2:4]
+    assert issued.is_date and due.value == datetime(2026, 12, 30)
 
 
 def test_names_reach_the_files_whole_and_never_as_formulas():
     rows = [("=1+1",), ("\r@somme",), (f"Anne{NBSP}Marie",), ("O'Brien\x07 <Zoé>",)]
     text = "".join(files.csv_stream(["Nom"], rows))
     assert text.split("\r\n")[1:] == ["'=1+1", '"\'\r@somme"', f"Anne{NBSP}Marie", "O'Brien\x07 <Zoé>", ""]
-    workbook = zipfile.ZipFile(io.BytesIO(b"".join(files.xlsx_stream(["Nom"], rows))))
-    texts = re.findall(r"<t [^>]*>([^<]*)</t>", workbook.read("xl/worksheets/sheet1.xml").decode())
-    assert texts == ["Nom", "=1+1", "\r@somme", f"Anne{NBSP}Marie", "O'Brien &lt;Zoé&gt;"]
+    sheet = sheet_of(b"".join(files.xlsx_stream(["Nom"], rows)))
+    texts = [cell.value for row in sheet for cell in row]
+    assert texts == ["Nom", "=1+1", "\n@somme", f"Anne{NBSP}Marie", "O'Brien <Zoé>"]
+
+
+# XML that would close its cell and open one with a formula.
+AN_ATTACK = "<r></r></is></c><c r='B2'><f>1+1</f></c><c r='C2' t='inlineStr'><is><r></r>"
+NO_XML = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+NEVER_FORMULAS = [
+    "=1+1", "+33 6 12 34 56 78", "-1", "@somme", "https://example.org", "12,80", AN_ATTACK,
+    f"\x07{AN_ATTACK}",
+]  # fmt: skip
+
+
+@settings(max_examples=10, deadline=None)
+@given(lists(text()))
+def test_no_text_becomes_a_formula_a_link_or_a_number(names):
+    names = NEVER_FORMULAS + names
+    rows = sheet_of(b"".join(files.xlsx_stream(["Nom"], [(name,) for name in names])))[1:]
+    assert {len(row) for row in rows} == {1}
+    assert {(cell.data_type, cell.hyperlink) for (cell,) in rows} == {("s", None)}
+    assert ["".join(cell.value.split()) for (cell,) in rows] == [
+        "".join(NO_XML.sub("", name).split()) for name in names
+    ]
+
+
+def test_a_long_list_takes_no_more_memory_than_a_short_one():
+    def peak(count):
+        rows = ((f"F2026-{number:06}", date(2026, 11, 30), D("12.80"), number) for number in range(count))
+        tracemalloc.start()
+        size = sum(map(len, files.xlsx_stream(["Numéro", "Émise le", "Total", "Rang"], rows)))
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert size > count * 10
+        return highest
+
+    assert peak(3_000) < peak(30) + 500_000
 
 
 def test_a_payment_at_the_desk_pays_the_invoice(billed, books, regie_client):

@@ -6,12 +6,13 @@ import pytest
 from django.core.exceptions import ValidationError
 from lxml import etree
 
-from billing.models import BillingSettings, Debit, DebitFile, Mandate, check_iban
+from billing.models import BillingSettings, Debit, DebitFile, Mandate
 from billing.payments import (
     events,
     sepa,
     starting,
 )
+from portal.french.official_numbers import check_iban
 from tests.billing.payments.paying_online import (
     AT,
     D,

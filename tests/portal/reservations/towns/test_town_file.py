@@ -341,7 +341,7 @@ def test_what_is_no_such_file_is_told_so(db, text):
 
 
 def test_accents_and_signs_of_the_fields_do_not_matter(db):
-    town_file.load("etablissements:\n  - {code: a, nom: A, type: Ecole, en service: non, telephone: 01}\n")
+    town_file.load("etablissements:\n  - {code: a, nom: A, type: Ecole, en service: non, telephone: 3975}\n")
     assert not Establishment.objects.get().active
 
 
