@@ -11,7 +11,9 @@ from leisure.models import SERVICE
 from portal.french import moments
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
+from portal.reservations.days.standing import closed_period
 from portal.reservations.models import Activity, Enrolment, Establishment, Period, SchoolYear
+from portal.reservations.states import CellState
 
 
 @dataclass(frozen=True)
@@ -141,11 +143,7 @@ def choices(enrolments: list[Enrolment], at: datetime, today: date, *, cancellin
 
 
 def _closed(period: Period, at: datetime, *, resident: bool, cancelling: bool) -> str:
-    opens = period.opens_at
-    if not resident and period.opens_at_non_residents:
-        opens = period.opens_at_non_residents
-    if opens and at < opens:
-        return f"Réservation ouverte {moments.opening(opens)}."
-    if period.closes_at and at > period.closes_at and not cancelling:
-        return f"Réservation close {moments.since(period.closes_at)}."
-    return ""
+    found = closed_period(period, at, resident=resident)
+    if found is None or (cancelling and found.state == CellState.LATE):
+        return ""
+    return found.reason

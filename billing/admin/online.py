@@ -1,7 +1,6 @@
 """Online payments and direct debit at the desk: looked at, asked about, given back; never typed."""
 
 import secrets
-from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -309,9 +308,9 @@ class MandateAdmin(TolerantChoices[Mandate], NumberSearch[Mandate], WithHistory[
 
     def get_readonly_fields(self, request: HttpRequest, obj: Mandate | None = None) -> list[str]:
         """A mandate that was debited keeps whose it is; it is revoked, and another signed."""
-        return ("household", "rum", "account", "signed_on") if obj and obj.debits.exists() else ()
+        return ["household", "rum", "account", "signed_on"] if obj and obj.debits.exists() else []
 
-    def get_fields(self, request: HttpRequest, obj: Mandate | None = None) -> Sequence[str]:
+    def get_fields(self, request: HttpRequest, obj: Mandate | None = None) -> tuple[str, ...]:
         shown = obj is not None and (obj.debits.exists() or not self.has_change_permission(request, obj))
         account = "account" if shown else "iban"
         return ("household", "rum", "debtor", account, "bic", "signed_on", "revoked_on")

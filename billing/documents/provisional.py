@@ -8,7 +8,7 @@ between those past and those to come. The first month that is not billed holds w
 before; what a later month says begins with its first day, since the rest goes on the invoice before it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -19,19 +19,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django_stubs_ext import WithAnnotations
 
 from billing.documents.wording import days_in_words
-from billing.invoices import (
-    billable,
-    drafting,
-)
+from billing.invoices import drafting
 from billing.invoices.billable import (
+    Billable,
     Rare,
     Scope,
 )
-from billing.invoices.drafting import (
-    DraftedItem,
-    DraftedLine,
-    Known,
-)
+from billing.invoices.draft import DraftedItem, DraftedLine
 from billing.models import (
     BillingRun,
     InvoiceLine,
@@ -145,7 +139,7 @@ HomeToBill: TypeAlias = "WithAnnotations[Household, ToBill]"
 def homes(user: User, months: Months, wanted: date) -> QuerySet[HomeToBill]:
     """The user's household, with what its page asks beside its bookings: read in one query."""
     rules = town_rules()
-    scope, before = Scope(wanted), Scope(months.before)
+    scope, before = Scope(wanted), Billable(Scope(months.before), rules.settings)
     done = BillingRun.objects.filter(state=BillingRun.State.DONE, activities=None, establishments=None)
     under_way = BillingRun.objects.filter(month=wanted).exclude(state=BillingRun.State.DONE)
     mine = Q(household=OuterRef("pk"))
@@ -159,11 +153,11 @@ def homes(user: User, months: Months, wanted: date) -> QuerySet[HomeToBill]:
     )
     own: QuerySet[Household] = Household.objects.visible_to(user)
     return own.annotate(
-        **billable.rarities(scope, rules.settings),
+        **Billable(scope, rules.settings).rarities(),
         before_billed=Exists(done.filter(month=months.before)),
         running_billed=Exists(done.filter(month=months.running)),
-        has_before=Exists(billable.unbilled_bookings(before, rules.settings).filter(mine))
-        | Exists(billable.unbilled_attendance(before, rules.settings).filter(mine)),
+        has_before=Exists(before.unbilled_bookings().filter(mine))
+        | Exists(before.unbilled_attendance().filter(mine)),
         has_following=Exists(to_come),
         certificate_waits=Exists(certificates),
         run_due_on=Subquery(under_way.values("due_on")[:1]),
@@ -188,9 +182,11 @@ def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) 
     rules = town_rules()
     invoices = pending(home, months)
     scope = Scope(wanted)
-    rare = {kind for kind in Rare if getattr(home, kind.value)}
-    known = Known(
-        rules.prices, lambda first, last: rules.people(home, first, last), rules.policies, frozenset(rare)
+    known = drafting.Known(
+        prices=rules.prices,
+        people=lambda first, last: rules.people(home, first, last),
+        policies=rules.policies,
+        rare=frozenset(kind for kind in Rare if getattr(home, kind.value)),
     )
     found = drafting.foresee_month(home.pk, scope, rules.settings, known)
     lines, asked = found.lines, found.asked
@@ -247,7 +243,7 @@ def _cut(line: DraftedLine, first: date) -> DraftedLine | None:
 
 
 def _groups(
-    lines: Sequence[DraftedLine], attendance: dict[int, Attendance], today: date
+    lines: Sequence[DraftedLine], attendance: Mapping[int, Attendance], today: date
 ) -> Iterator[ChildLines]:
     for name, group in groupby(lines, key=lambda line: line.child_name):
         of_child = list(group)
@@ -258,12 +254,12 @@ def _groups(
         )
 
 
-def _is_past(item: DraftedItem, day: date, attendance: dict[int, Attendance], today: date) -> bool:
+def _is_past(item: DraftedItem, day: date, attendance: Mapping[int, Attendance], today: date) -> bool:
     """Today is past once somebody has entered whether the child came."""
     return day < today or item.attendance is not None or item.booking in attendance
 
 
-def _shown(line: DraftedLine, attendance: dict[int, Attendance], today: date) -> ProvisionalLine:
+def _shown(line: DraftedLine, attendance: Mapping[int, Attendance], today: date) -> ProvisionalLine:
     past: list[date] = []
     coming: list[date] = []
     for item, day in _pairs(line):
@@ -297,7 +293,7 @@ def _when(home: HomeToBill, rules: TownRules, scope: Scope, today: date) -> str:
 
 
 def _carried(lines: Sequence[DraftedLine], total: Decimal, rules: TownRules) -> str:
-    if not lines or total >= max(rules.settings.minimum_amount, Decimal("0.01")):
+    if not lines or not rules.settings.carries(total):
         return ""
     if total < 0:
         return "Ce montant est en votre faveur : il sera déduit d'une prochaine facture."
@@ -346,18 +342,18 @@ def _changes(
 
 def _unexcused(lines: Sequence[DraftedLine], found: drafting.Foreseen, rules: TownRules) -> int:
     """Absences that cost something and that no certificate covers."""
-    if rules.policies and not any(policy.certificates_count for policy in rules.policies.values()):
+    if not rules.policies.certificates_count:
         return 0
     rows = [
         found.attendance[item.booking]
         for line in lines
         for item in line.items
-        if item.amount > 0 and item.booking in found.attendance
+        if item.amount > 0 and item.booking is not None and item.booking in found.attendance
     ]
     return sum(row.state == AttendanceState.ABSENT and not row.certificate_at for row in rows)
 
 
-def _not_entered(lines: Sequence[DraftedLine], attendance: dict[int, Attendance], today: date) -> int:
+def _not_entered(lines: Sequence[DraftedLine], attendance: Mapping[int, Attendance], today: date) -> int:
     """Days gone by without a word, where somebody enters who comes."""
     taken = {line.formula for line in lines for item in line.items if item.booking in attendance}
     return sum(

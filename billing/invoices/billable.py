@@ -1,12 +1,12 @@
 """What a month has to bill: querysets of what is not billed yet, or is no longer as it was billed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from billing.models import (
     BilledItem,
@@ -24,6 +24,7 @@ from portal.reservations.presence.attendance import LOOK_BACK
 from portal.reservations.states import HOLDING
 
 Kind = InvoiceLine.Kind
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -59,46 +60,147 @@ class Rare(StrEnum):
     MANUAL = "manual"
 
 
-def since(scope: Scope, settings: BillingSettings) -> date:
-    """The first day looked at."""
-    earliest = scope.month - LOOK_BACK
-    return max(settings.starts_on, earliest) if settings.starts_on else earliest
+class Billable:
+    """The querysets of a scope, of all households or of those given.
 
+    `rare`: which rare things these have, where that is known; the querysets of the others are then empty, and
+    cost nothing to read.
+    """
 
-def unbilled_bookings(
-    scope: Scope, settings: BillingSettings, states: Sequence[str] = HOLDING
-) -> QuerySet[Booking]:
-    """Bookings never billed: held ones unless `states` says which."""
-    return Booking.objects.filter(
-        scope.filter(),
-        ~Exists(BilledItem.objects.filter(booking=OuterRef("pk"))),
-        day__gte=since(scope, settings),
-        state__in=states,
-    )
+    def __init__(
+        self,
+        scope: Scope,
+        settings: BillingSettings,
+        *,
+        households: Collection[int] | None = None,
+        rare: Collection[Rare] | None = None,
+    ) -> None:
+        self.scope = scope
+        self._households = households
+        self._rare = rare
+        # The first day looked at.
+        earliest = scope.month - LOOK_BACK
+        self.since = max(settings.starts_on, earliest) if settings.starts_on else earliest
 
+    def _of_households(self, rows: QuerySet[M], home: str) -> QuerySet[M]:
+        return rows if self._households is None else rows.filter(**{f"{home}__in": self._households})
 
-def bookings_held_again(scope: Scope, settings: BillingSettings) -> QuerySet[Booking]:
-    """Held bookings whose billing was taken back, and that were not billed again since."""
-    taken_back = _last(BilledItem.objects.filter(booking=OuterRef("pk"), turn__gte=2), "booking")
-    return Booking.objects.filter(
-        scope.filter(),
-        Exists(taken_back.filter(line__kind=Kind.CREDIT)),
-        state__in=HOLDING,
-        day__gte=since(scope, settings),
-    )
+    def _if_any(self, kind: Rare, rows: QuerySet[M], home: str) -> QuerySet[M]:
+        if self._rare is not None and kind not in self._rare:
+            return rows.none()
+        return self._of_households(rows, home)
 
+    # Not billed yet
 
-def unbilled_attendance(scope: Scope, settings: BillingSettings) -> QuerySet[Attendance]:
-    """Presences without a booking, never billed; one booked since is billed as its booking."""
-    booked = Booking.objects.holding().filter(
-        child=OuterRef("child"), formula=OuterRef("formula"), day=OuterRef("day")
-    )
-    return Attendance.objects.unreserved().filter(
-        scope.filter(),
-        ~Exists(BilledItem.objects.filter(attendance=OuterRef("pk"))),
-        ~Exists(booked),
-        day__gte=since(scope, settings),
-    )
+    def unbilled_bookings(self, states: Sequence[str] = HOLDING) -> QuerySet[Booking]:
+        """Bookings never billed: held ones unless `states` says which."""
+        rows = Booking.objects.filter(
+            self.scope.filter(),
+            ~Exists(BilledItem.objects.filter(booking=OuterRef("pk"))),
+            day__gte=self.since,
+            state__in=states,
+        )
+        return self._of_households(rows, "household")
+
+    def bookings_held_again(self) -> QuerySet[Booking]:
+        """Held bookings whose billing was taken back, and that were not billed again since."""
+        taken_back = _last(BilledItem.objects.filter(booking=OuterRef("pk"), turn__gte=2), "booking")
+        rows = Booking.objects.filter(
+            self.scope.filter(),
+            Exists(taken_back.filter(line__kind=Kind.CREDIT)),
+            state__in=HOLDING,
+            day__gte=self.since,
+        )
+        return self._if_any(Rare.AGAIN, rows, "household")
+
+    def unbilled_attendance(self) -> QuerySet[Attendance]:
+        """Presences without a booking, never billed; one booked since is billed as its booking."""
+        booked = Booking.objects.holding().filter(
+            child=OuterRef("child"), formula=OuterRef("formula"), day=OuterRef("day")
+        )
+        rows = Attendance.objects.unreserved().filter(
+            self.scope.filter(),
+            ~Exists(BilledItem.objects.filter(attendance=OuterRef("pk"))),
+            ~Exists(booked),
+            day__gte=self.since,
+        )
+        return self._if_any(Rare.UNRESERVED, rows, "household")
+
+    def charges(self) -> QuerySet[ManualCharge]:
+        """What the town hall adds by hand, whatever the scope."""
+        return self._if_any(Rare.MANUAL, ManualCharge.objects.filter(line=None), "household")
+
+    # No longer as it was billed
+
+    def attendance(self) -> QuerySet[Attendance]:
+        """What was entered of bookings, billed or not."""
+        days = (self.since, self.scope.ends_on)
+        rows = Attendance.objects.filter(booking__isnull=False, day__range=days)
+        return self._of_households(rows, "household")
+
+    def last_billings(self) -> QuerySet[BilledItem]:
+        """The last billing of each booking, where it was not taken back. A flat price stays due. Of any
+        household: the two homes of a child may share what was billed."""
+        days = (self.since, self.scope.ends_on)
+        items = _last(BilledItem.objects.filter(booking__day__range=days), "booking")
+        return items.exclude(line__kind__in=(Kind.FLAT, Kind.CREDIT))
+
+    def billed_bookings_ended(self) -> QuerySet[BilledItem]:
+        """Billings of bookings cancelled since; what cost nothing is not taken back."""
+        rows = self.last_billings().exclude(booking__state__in=HOLDING).exclude(amount=0)
+        return self._if_any(Rare.ENDED, rows, "booking__household")
+
+    def billed_by_mistake(self) -> QuerySet[BilledItem]:
+        """Billings of presences without a booking that were found to be entered by mistake since."""
+        items = BilledItem.objects.filter(
+            attendance__state=AttendanceState.MISTAKEN,
+            attendance__day__range=(self.since, self.scope.ends_on),
+        )
+        rows = _last(items, "attendance").exclude(line__kind=Kind.CREDIT).exclude(amount=0)
+        return self._if_any(Rare.MISTAKEN, rows, "attendance__household")
+
+    def billed_then_entered(self) -> QuerySet[BilledItem]:
+        """Billings of held bookings whose attendance, or certificate, came after the invoice. A presence that
+        was billed as one is not among them, unless its duration is known."""
+        issued = OuterRef("line__invoice__issued_at")
+        entered = Attendance.objects.filter(
+            Q(entered_at__gte=issued) | Q(certificate_at__gte=issued), booking=OuterRef("booking")
+        )
+        told = Q(state=AttendanceState.ABSENT) | Q(minutes__isnull=False)
+        as_presence = Q(counted=Counted.PRESENT)
+        rows = self.last_billings().filter(
+            (as_presence & Exists(entered.filter(told))) | (~as_presence & Exists(entered)),
+            booking__state__in=HOLDING,
+        )
+        return self._if_any(Rare.RECONSIDERED, rows, "booking__household")
+
+    # Who
+
+    def households_concerned(self) -> list[int]:
+        """Every household with something to bill, in order."""
+        rows: list[tuple[QuerySet[Any], str]] = [
+            (self.unbilled_bookings(), "household_id"),
+            (self.unbilled_attendance(), "household_id"),
+            (self.charges(), "household_id"),
+            (self.bookings_held_again(), "household_id"),
+            (self.billed_bookings_ended(), "booking__household_id"),
+            (self.billed_then_entered(), "booking__household_id"),
+            (self.billed_by_mistake(), "attendance__household_id"),
+        ]
+        return sorted({pk for found, home in rows for pk in _distinct(found, home)})
+
+    def rarities(self) -> dict[str, Exists]:
+        """Whether a household has each of the rare things: annotations for a query of households."""
+        home = OuterRef("pk")
+        found: dict[Rare, QuerySet[Any]] = {
+            Rare.AGAIN: self.bookings_held_again().filter(household=home),
+            Rare.UNRESERVED: self.unbilled_attendance().filter(household=home),
+            Rare.ENDED: self.billed_bookings_ended().filter(booking__household=home),
+            Rare.MISTAKEN: self.billed_by_mistake().filter(attendance__household=home),
+            Rare.RECONSIDERED: self.billed_then_entered().filter(booking__household=home),
+            Rare.MANUAL: self.charges().filter(household=home),
+        }
+        return {kind.value: Exists(rows) for kind, rows in found.items()}
 
 
 def _last(items: QuerySet[BilledItem], what: str) -> QuerySet[BilledItem]:
@@ -107,70 +209,5 @@ def _last(items: QuerySet[BilledItem], what: str) -> QuerySet[BilledItem]:
     return items.filter(~Exists(later))
 
 
-def last_billings(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
-    """The last billing of each booking, where it was not taken back. A flat price stays due."""
-    items = BilledItem.objects.filter(
-        booking__day__gte=since(scope, settings), booking__day__lte=scope.ends_on
-    )
-    return _last(items, "booking").exclude(line__kind__in=(Kind.FLAT, Kind.CREDIT))
-
-
-def billed_bookings_ended(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
-    """Billings of bookings cancelled since; what cost nothing is not taken back."""
-    return last_billings(scope, settings).exclude(booking__state__in=HOLDING).exclude(amount=0)
-
-
-def billed_by_mistake(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
-    """Billings of presences without a booking that were found to be entered by mistake since."""
-    items = BilledItem.objects.filter(
-        attendance__state=AttendanceState.MISTAKEN,
-        attendance__day__gte=since(scope, settings),
-        attendance__day__lte=scope.ends_on,
-    )
-    return _last(items, "attendance").exclude(line__kind=Kind.CREDIT).exclude(amount=0)
-
-
-def billed_then_entered(scope: Scope, settings: BillingSettings) -> QuerySet[BilledItem]:
-    """Billings of held bookings whose attendance, or certificate, came after the invoice. A presence that was
-    billed as one is not among them, unless its duration is known."""
-    issued = OuterRef("line__invoice__issued_at")
-    entered = Attendance.objects.filter(
-        Q(entered_at__gte=issued) | Q(certificate_at__gte=issued), booking=OuterRef("booking")
-    )
-    told = Q(state=AttendanceState.ABSENT) | Q(minutes__isnull=False)
-    as_presence = Q(counted=Counted.PRESENT)
-    return last_billings(scope, settings).filter(
-        (as_presence & Exists(entered.filter(told))) | (~as_presence & Exists(entered)),
-        booking__state__in=HOLDING,
-    )
-
-
-def households_concerned(scope: Scope, settings: BillingSettings) -> list[int]:
-    """Every household with something to bill, in order."""
-    found: set[int] = set(
-        unbilled_bookings(scope, settings).order_by().values_list("household_id", flat=True).distinct()
-    )
-    found.update(unbilled_attendance(scope, settings).order_by().values_list("household_id", flat=True))
-    found.update(ManualCharge.objects.filter(line=None).order_by().values_list("household_id", flat=True))
-    found.update(bookings_held_again(scope, settings).order_by().values_list("household_id", flat=True))
-    for billed, home in (
-        (billed_bookings_ended(scope, settings), "booking__household_id"),
-        (billed_then_entered(scope, settings), "booking__household_id"),
-        (billed_by_mistake(scope, settings), "attendance__household_id"),
-    ):
-        found.update(billed.order_by().values_list(home, flat=True))
-    return sorted(found)
-
-
-def rarities(scope: Scope, settings: BillingSettings) -> dict[str, Exists]:
-    """Whether a household has each of the rarer things to bill: annotations for a query of households."""
-    home = OuterRef("pk")
-    found: dict[Rare, QuerySet[Any]] = {
-        Rare.AGAIN: bookings_held_again(scope, settings).filter(household=home),
-        Rare.UNRESERVED: unbilled_attendance(scope, settings).filter(household=home),
-        Rare.ENDED: billed_bookings_ended(scope, settings).filter(booking__household=home),
-        Rare.MISTAKEN: billed_by_mistake(scope, settings).filter(attendance__household=home),
-        Rare.RECONSIDERED: billed_then_entered(scope, settings).filter(booking__household=home),
-        Rare.MANUAL: ManualCharge.objects.filter(household=home, line=None),
-    }
-    return {kind.value: Exists(rows) for kind, rows in found.items()}
+def _distinct(rows: QuerySet[Any], home: str) -> QuerySet[Any, int]:
+    return rows.order_by().values_list(home, flat=True).distinct()

@@ -19,12 +19,12 @@ from django.conf import settings as django_settings
 from django.db import transaction
 from django.utils import timezone
 
-from billing.invoices import (
-    billable,
-    drafting,
+from billing.invoices import drafting
+from billing.invoices.billable import (
+    Billable,
+    Scope,
 )
-from billing.invoices.billable import Scope
-from billing.invoices.drafting import Draft
+from billing.invoices.draft import ITEM_COLUMNS, Draft, Warnings
 from billing.invoices.numbering import Numbering
 from billing.models import (
     BilledItem,
@@ -79,14 +79,14 @@ def preview(scope: Scope, *, at: datetime) -> MonthPreview:
     """
     check_month(scope, at)
     settings = BillingSettings.current()
-    found, warnings, troubles = MonthPreview(), drafting.Warnings(), []
-    for chunk in _chunks(billable.households_concerned(scope, settings)):
+    found, warnings, troubles = MonthPreview(), Warnings(), []
+    for chunk in _chunks(Billable(scope, settings).households_concerned()):
         made, said = drafting.drafts(chunk, scope, settings)
-        _add(warnings, said)
+        warnings.add(said)
         for draft in made:
             if draft.trouble:
                 troubles.append(draft.trouble)
-            elif _carried(draft, settings):
+            elif settings.carries(draft.total):
                 found.carried += 1
                 found.carried_total += draft.total
             else:
@@ -157,12 +157,12 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
         return run
     scope, settings = scope_of(run), BillingSettings.current()
     billed = set(run.invoices.values_list("household_id", flat=True))
-    waiting = [pk for pk in billable.households_concerned(scope, settings) if pk not in billed]
+    waiting = [pk for pk in Billable(scope, settings).households_concerned() if pk not in billed]
     BillingRun.objects.filter(pk=run.pk).update(
         state=BillingRun.State.RUNNING, households=len(billed) + len(waiting), done=len(billed), trouble=""
     )
     troubles: list[str] = []
-    warnings = drafting.Warnings()
+    warnings = Warnings()
     done = len(billed)
     for chunk in _chunks(waiting):
         with transaction.atomic():
@@ -170,7 +170,7 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
             done += len(chunk)
             BillingRun.objects.filter(pk=run.pk).update(done=done)
         troubles += made
-        _add(warnings, said)
+        warnings.add(said)
         if progress:
             progress(done)
     left = _sentences(troubles, warnings, scope)
@@ -184,13 +184,13 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
 @uncollected()
 def _issue_chunk(
     run: BillingRun, households: Sequence[int], scope: Scope, settings: BillingSettings, at: datetime
-) -> tuple[list[str], drafting.Warnings]:
+) -> tuple[list[str], Warnings]:
     """Issues the invoices of some households, in the caller's transaction. Returns what stands in the way."""
     numbering = Numbering(settings.series, timezone.localtime(at).year)
     # Read again under the lock: another issuer may have been faster.
     billed = set(run.invoices.filter(household_id__in=households).values_list("household_id", flat=True))
     made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
-    drafts = [draft for draft in made if not draft.trouble and not _carried(draft, settings)]
+    drafts = [draft for draft in made if not draft.trouble and not settings.carries(draft.total)]
     _write(drafts, numbering, run=run, month=scope.month, due_on=run.due_on, settings=settings, at=at)
     return [draft.trouble for draft in made if draft.trouble], warnings
 
@@ -251,7 +251,7 @@ def _write(
     # As plain rows: there is one for every meal of the month.
     insert(
         BilledItem,
-        ("line_id", *drafting.ITEM_COLUMNS),
+        ("line_id", *ITEM_COLUMNS),
         [(row.pk, *item) for (line, _), row in zip(pairs, rows, strict=True) for item in line.items],
     )
     for (line, _), row in zip(pairs, rows, strict=True):
@@ -313,20 +313,7 @@ def _chunks(households: Sequence[int]) -> Iterator[Sequence[int]]:
         yield households[first : first + CHUNK]
 
 
-def _carried(draft: Draft, settings: BillingSettings) -> bool:
-    """Nothing to pay, or too little: it waits for the next month."""
-    return draft.total <= 0 or draft.total < settings.minimum_amount
-
-
-def _add(total: drafting.Warnings, said: drafting.Warnings) -> None:
-    total.unpriced += said.unpriced
-    total.reasons |= {name: why for name, why in said.reasons.items() if name not in total.reasons}
-    total.without_quotient |= said.without_quotient
-    total.not_entered += said.not_entered
-    total.without_minutes += said.without_minutes
-
-
-def _sentences(troubles: Sequence[str], warnings: drafting.Warnings, scope: Scope) -> list[str]:
+def _sentences(troubles: Sequence[str], warnings: Warnings, scope: Scope) -> list[str]:
     found = [f"{trouble} Pas de facture tant que ce n'est pas corrigé." for trouble in troubles[:10]]
     if len(troubles) > 10:
         others = counted(len(troubles) - 10, "autre foyer n'a", "autres foyers n'ont")

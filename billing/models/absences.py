@@ -61,6 +61,11 @@ class AbsencePolicy(models.Model):
     def __str__(self) -> str:
         return f"Absences – {self.activity or 'toutes les activités'}"
 
+    @classmethod
+    def rules(cls) -> absences.AbsenceRules:
+        """All of them, in one query."""
+        return absences.AbsenceRules({policy.activity_id: policy.rule() for policy in cls.objects.all()})
+
     def rule(self) -> absences.AbsenceRule:
         free = {
             absences.Reason.STRIKE: self.strike_free,

@@ -112,3 +112,7 @@ class BillingSettings(models.Model):
     def current(cls) -> "BillingSettings":
         """The row, or an unsaved one with the usual values."""
         return cls.objects.first() or cls()
+
+    def carries(self, total: Decimal) -> bool:
+        """Whether so much gets no invoice: nothing to pay, or too little. It waits for the next month."""
+        return total <= 0 or total < self.minimum_amount

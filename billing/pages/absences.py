@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from billing.models import AbsencePolicy
 from billing.prices import missed_days
 from families.models import Child, Household
 from portal.files import uploads
@@ -97,7 +98,7 @@ def report(request: SignedInRequest, child_id: int) -> HttpResponse:
         context["outlook"] = missed_days.outlook(household, child, first, last, given=at)
         context["span"] = moments.span(first, last, year=True)
     else:
-        context["rules"] = missed_days.in_words(activities, missed_days.Rules())
+        context["rules"] = missed_days.in_words(activities, AbsencePolicy.rules())
     return render(request, "billing/absence_report.html", context)
 
 

@@ -6,8 +6,8 @@ book.price(formula.pk, people.facts(household.pk, child.pk, activity.pk, day), d
 """
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -29,6 +29,11 @@ from billing.models import (
 )
 from billing.rules import pricing
 from families.models import FamilyQuotient, Household
+from portal.reservations.days.deadline_book import (
+    LateBook,
+    LateTerms,
+)
+from portal.reservations.days.late_days import LateDays
 from portal.reservations.models import (
     ActivityDeadline,
     Booking,
@@ -37,7 +42,7 @@ from portal.reservations.models import (
     Schooling,
     SchoolYear,
 )
-from portal.reservations.states import LIVE, Action, EnrolmentState
+from portal.reservations.states import LIVE, EnrolmentState
 
 SURCHARGES = {
     ActivityDeadline.Surcharge.ADD: pricing.Effect.ADD,
@@ -63,24 +68,23 @@ class PriceBook:
 
     def __init__(
         self,
-        offers: dict[int, list[pricing.TariffOffer]],
-        tariffs: dict[int, Tariff] | None = None,
-        surcharges: Iterable[ActivityDeadline] = (),
-        activities: dict[int, int] | None = None,
+        offers: Mapping[int, Sequence[pricing.TariffOffer]],
+        tariffs: Mapping[int, Tariff],
+        formulas: Iterable[Formula],
+        late: LateBook,
     ) -> None:
         self._offers = offers
-        self._tariffs = tariffs or {}
-        self._activities = activities or {}
-        self._surcharges: dict[int, list[ActivityDeadline]] = defaultdict(list)
-        for row in surcharges:
-            self._surcharges[row.activity_id].append(row)
-        self._quotes: dict[tuple[int, pricing.Facts, int], Quote] = {}
+        self._tariffs = tariffs
+        self.formulas = list(formulas)
+        self._activities = {formula.pk: formula.activity_id for formula in self.formulas}
+        self._late = late
+        self._quotes: dict[tuple[int, pricing.Facts, LateTerms | None, int], Quote] = {}
         self._turning_days: dict[int, list[date]] = {}
-        self.formulas: list[Formula] = []
 
     @classmethod
     def load(cls, formulas: Iterable[int], first: date, last: date) -> "PriceBook":
-        """In six queries, whatever the number of formulas and days."""
+        """In six queries, whatever the number of formulas and days; in seven where periods have deadlines of
+        their own."""
         return cls._of(FormulaTariff.objects.filter(formula_id__in=list(formulas)), first, last)
 
     @classmethod
@@ -108,13 +112,9 @@ class PriceBook:
         for link in links:
             if link.tariff_id in rules:
                 offers[link.formula_id].append(link.offer(rules[link.tariff_id]))
-        activities = {link.formula_id: link.formula.activity_id for link in links}
-        surcharges = ActivityDeadline.objects.filter(
-            activity_id__in=set(activities.values()), action=Action.BOOK
-        ).select_related("period")
-        book = cls(offers, tariffs, surcharges, activities)
-        book.formulas = list({link.formula_id: link.formula for link in links}.values())
-        return book
+        formulas = {link.formula_id: link.formula for link in links}.values()
+        late = LateBook.load({formula.activity_id for formula in formulas})
+        return cls(offers, tariffs, formulas, late)
 
     @cached_property
     def asks(self) -> frozenset[pricing.When]:
@@ -129,79 +129,73 @@ class PriceBook:
                 found.add(pricing.When.CHILDREN)
         return frozenset(when for when in found if when is not None)
 
-    def has_tariff(self, formula_id: int) -> bool:
-        return bool(self._offers.get(formula_id))
-
-    def offer(self, formula_id: int, facts: pricing.Facts, day: date) -> pricing.TariffOffer:
-        """The offer that counts, without its supplements. Raises NoPrice."""
-        return pricing.choose(self._offers.get(formula_id, ()), facts, day)[0]
-
     def price(self, formula_id: int, facts: pricing.Facts, day: date) -> pricing.Price:
         """What the formula costs that day, with its explanation. Raises NoPrice when no tariff says it."""
         return self.quote(formula_id, facts, day).price
 
-    def quote(self, formula_id: int, facts: pricing.Facts, day: date) -> "Quote":
-        """The price with the tariff's row. Raises NoPrice when no tariff says it."""
-        # Between two days on which a tariff or a period begins or ends, the same facts cost the same.
-        key = (formula_id, facts, bisect_right(self._turns_of(formula_id), day))
-        if key not in self._quotes:
-            self._quotes[key] = self._quote(formula_id, facts, day)
-        return self._quotes[key]
+    def quote(
+        self,
+        formula_id: int,
+        facts: pricing.Facts,
+        day: date,
+        *,
+        period: int | None = None,
+        establishment: int | None = None,
+    ) -> "Quote":
+        """The price with the tariff's row. Raises NoPrice when no tariff says it.
+
+        `period` (the reservation's) and `establishment` say which deadline a late one goes by."""
+        terms = None
+        if facts.late:
+            terms = self.late_terms(formula_id, day, period=period, establishment=establishment)
+        # Between two days on which a tariff begins or ends, the same facts on the same terms cost the same.
+        key = (formula_id, facts, terms, bisect_right(self._turns_of(formula_id), day))
+        found = self._quotes.get(key)
+        if found is None:
+            found = self._quotes[key] = self._quote(formula_id, facts, day, terms)
+        return found
 
     def _turns_of(self, formula_id: int) -> list[date]:
         if formula_id not in self._turning_days:
             spans = [(one.tariff.valid_from, one.tariff.valid_to) for one in self._offers.get(formula_id, ())]
-            for row in self._surcharges.get(self._activities.get(formula_id, 0), ()):
-                if row.period is not None:
-                    spans.append((row.period.starts_on, row.period.ends_on))
             days = {first for first, _ in spans if first} | {
                 last + timedelta(days=1) for _, last in spans if last
             }
             self._turning_days[formula_id] = sorted(days)
         return self._turning_days[formula_id]
 
-    def _quote(self, formula_id: int, facts: pricing.Facts, day: date) -> "Quote":
-        offers = self._offers.get(formula_id, [])
+    def _quote(self, formula_id: int, facts: pricing.Facts, day: date, terms: LateTerms | None) -> "Quote":
+        offers = self._offers.get(formula_id, ())
         chosen = pricing.choose(offers, facts, day)[0]
         tariff = self._tariffs[chosen.source]
-        surcharge = self._surcharge(formula_id, day) if facts.late else None
         # The tariff's own word on late reservations counts before the deadline's.
-        if surcharge is not None and not (
-            chosen.situation is pricing.When.LATE
-            or any(modifier.when is pricing.When.LATE for modifier in chosen.tariff.modifiers)
+        if (
+            terms is not None
+            and terms.surcharge
+            and chosen.situation is not pricing.When.LATE
+            and all(modifier.when is not pricing.When.LATE for modifier in chosen.tariff.modifiers)
         ):
-            surcharged = replace(chosen.tariff, modifiers=(*chosen.tariff.modifiers, surcharge))
+            surcharged = replace(chosen.tariff, modifiers=(*chosen.tariff.modifiers, _surcharge(terms)))
             offers = [replace(offer, tariff=surcharged) if offer is chosen else offer for offer in offers]
         return Quote(pricing.price_among(offers, facts, day), tariff)
 
-    def free_late(self, formula_id: int, day: date) -> int:
-        """How many late reservations a month cost nothing more, for a child in a household."""
-        row = self._deadline(formula_id, day)
-        return row.free_late_a_month if row else 0
+    def late_terms(
+        self, formula_id: int, day: date, *, period: int | None = None, establishment: int | None = None
+    ) -> LateTerms:
+        """What reserving the formula late costs, and how often in a month it does not: asked of the
+        deadlines, for a reservation of `period` or, without one, for that day at `establishment`."""
+        activity = self._activities.get(formula_id, 0)
+        return self._late.terms(activity, formula_id, day, period=period, establishment=establishment)
 
     @cached_property
     def forgives(self) -> bool:
-        """Whether any late reservation may cost nothing more: what is late already then has to be counted."""
-        return any(row.free_late_a_month for rows in self._surcharges.values() for row in rows)
+        """Whether any late reservation may cost nothing more."""
+        return self._late.forgives
 
-    def _deadline(self, formula_id: int, day: date) -> ActivityDeadline | None:
-        """The most specific deadline for reserving the formula that day."""
-        rows = [
-            row
-            for row in self._surcharges.get(self._activities.get(formula_id, 0), ())
-            if row.formula_id in (None, formula_id)
-            and (row.period is None or row.period.starts_on <= day <= row.period.ends_on)
-        ]
-        return max(
-            rows, key=lambda one: (one.period_id is not None, one.formula_id is not None), default=None
-        )
 
-    def _surcharge(self, formula_id: int, day: date) -> pricing.Modifier | None:
-        row = self._deadline(formula_id, day)
-        if row is None or not row.surcharge:
-            return None
-        effect = SURCHARGES[ActivityDeadline.Surcharge(row.surcharge)]
-        return pricing.Modifier(pricing.When.LATE, effect, row.surcharge_amount or Decimal(0))
+def _surcharge(terms: LateTerms) -> pricing.Modifier:
+    effect = SURCHARGES[ActivityDeadline.Surcharge(terms.surcharge)]
+    return pricing.Modifier(pricing.When.LATE, effect, terms.amount or Decimal(0))
 
 
 class FactsBook:
@@ -218,8 +212,8 @@ class FactsBook:
         self._year_of: dict[date, SchoolYear | None] = {}
         self._facts: dict[tuple[object, ...], pricing.Facts] = {}
         self._same_activity = False
-        # (child, formula, year, month) -> late bookings that stand
-        self._late: Counter[tuple[int, int, int, int]] = Counter()
+        # Whose: (child, formula).
+        self.late_days = LateDays()
 
     @classmethod
     def load(
@@ -301,7 +295,7 @@ class FactsBook:
             elif what == LEVEL:
                 book._levels[one, two] = level
             elif what == LATE:
-                book._late[one, two, starts.year, starts.month] += 1
+                book.late_days.add((one, two), starts)
             else:
                 book._packed[one, two].append(PackedMeal(valid_from=starts, valid_to=ends))
         book._quotients[household.pk].sort(key=lambda quotient: quotient.valid_from, reverse=True)
@@ -322,10 +316,6 @@ class FactsBook:
             None,
         )
 
-    def late(self, child_id: int, formula_id: int, day: date) -> int:
-        """How many late bookings of the formula the child has in that day's month."""
-        return self._late[child_id, formula_id, day.year, day.month]
-
     def facts(
         self, household_id: int, child_id: int, activity_id: int, day: date, *, late: bool = False
     ) -> pricing.Facts:
@@ -337,9 +327,10 @@ class FactsBook:
         packed = self._packed.get((child_id, activity_id), ())
         pai = any(one.on(day) for one in packed)
         key = (household_id, child_id, activity_id, year and year.pk, quotient, pai, late)
-        if key not in self._facts:
+        found = self._facts.get(key)
+        if found is None:
             rank, children = self._place(household_id, child_id, activity_id, year)
-            self._facts[key] = pricing.Facts(
+            found = self._facts[key] = pricing.Facts(
                 quotient=quotient,
                 resident=self._resident.get(household_id, True),
                 rank=rank,
@@ -348,7 +339,7 @@ class FactsBook:
                 pai=pai,
                 late=late,
             )
-        return self._facts[key]
+        return found
 
     def _place(
         self, household_id: int, child_id: int, activity_id: int, year: SchoolYear | None
@@ -368,8 +359,7 @@ class FactsBook:
 
 def is_timed(formula: Formula) -> bool:
     """Whether a presence of the formula is paid by how long it lasted, so that somebody must say it."""
-    timed = (Tariff.Unit.HOUR, Tariff.Unit.HALF_HOUR, Tariff.Unit.QUARTER)
-    return FormulaTariff.objects.filter(formula=formula, tariff__unit__in=timed).exists()
+    return FormulaTariff.objects.filter(formula=formula, tariff__unit__in=pricing.TIMED_UNITS).exists()
 
 
 def _rows(

@@ -1,13 +1,12 @@
 """What parents see of prices before anything is billed: on the enrolment, the planning, the validation.
 
-costs = Estimates.load(enrolment, first, last)              one query, once the tariffs are known
+costs = Estimates.load(enrolment, first, last, period=…)    one query, once the tariffs are known
 costs.price(formula_id, day) -> Decimal | None              None: no tariff says it
 costs.on(formula_id, day) -> Decimal | None                 None too where one does not pay by the day
 costs.free_late(formula_id, day) -> int                     late days of that month that cost nothing more
 costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,13 +15,14 @@ from billing.models import AbsencePolicy, BillingSettings, Tariff
 from billing.prices.books import (
     FactsBook,
     PriceBook,
+    Quote,
 )
 from billing.rules import pricing
-from billing.rules.absences import AbsenceRule
+from billing.rules.absences import AbsenceRules
 from families.models import Household
 from portal.database.kept import KeptAWhile
 from portal.french.amounts import euros, number
-from portal.reservations.models import Enrolment, Formula, SchoolYear
+from portal.reservations.models import Enrolment, Formula, Period, SchoolYear
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TownRules:
     prices: PriceBook
     years: list[SchoolYear]
     settings: BillingSettings
-    policies: dict[int | None, AbsenceRule]
+    policies: AbsenceRules
 
     def people(self, household: Household, first: date, last: date) -> FactsBook:
         """What prices ask of a household, in one query."""
@@ -69,7 +69,7 @@ def town_rules() -> TownRules:
         PriceBook.of_town(),
         list(SchoolYear.objects.order_by("-starts_on")),
         BillingSettings.current(),
-        {policy.activity_id: policy.rule() for policy in AbsencePolicy.objects.all()},
+        AbsencePolicy.rules(),
     )
 
 
@@ -82,17 +82,22 @@ def forget() -> None:
 class Estimates:
     """The prices of an enrolled child between two days; nothing is asked of the database afterwards."""
 
-    def __init__(self, enrolment: Enrolment, prices: PriceBook, people: FactsBook) -> None:
+    def __init__(
+        self, enrolment: Enrolment, period: Period | None, prices: PriceBook, people: FactsBook
+    ) -> None:
         self._enrolment = enrolment
+        self._period = period.pk if period else None
         self._prices = prices
         self._people = people
 
     @classmethod
-    def load(cls, enrolment: Enrolment, first: date, last: date) -> "Estimates":
-        """`enrolment` best comes with its household."""
+    def load(
+        cls, enrolment: Enrolment, first: date, last: date, *, period: Period | None = None
+    ) -> "Estimates":
+        """For a reservation of that period. `enrolment` best comes with its household."""
         rules = _rules(enrolment.activity_id)
         if not rules.prices.formulas:
-            return cls(enrolment, rules.prices, FactsBook())
+            return cls(enrolment, period, rules.prices, FactsBook())
         people = FactsBook.of_household(
             enrolment.household,
             first,
@@ -102,7 +107,7 @@ class Estimates:
             same_activity=rules.same_activity,
             late=rules.prices.forgives,
         )
-        return cls(enrolment, rules.prices, people)
+        return cls(enrolment, period, rules.prices, people)
 
     @property
     def formulas(self) -> list[Formula]:
@@ -115,10 +120,8 @@ class Estimates:
 
     def explained(self, formula_id: int, day: date, *, late: bool = False) -> pricing.Price | None:
         """The price with its explanation; None when no tariff says it."""
-        try:
-            return self._prices.price(formula_id, self.facts(day, late=late), day)
-        except pricing.NoPrice:
-            return None
+        found = self._quote(formula_id, day, late=late)
+        return None if found is None else found.price
 
     def price(self, formula_id: int, day: date, *, late: bool = False) -> Decimal | None:
         """What that day costs, in euros; a time tariff: its unit."""
@@ -127,16 +130,27 @@ class Estimates:
 
     def on(self, formula_id: int, day: date, *, late: bool = False) -> Decimal | None:
         """What reserving that day adds, in euros; None where one pays by time spent, month or period."""
+        found = self._quote(formula_id, day, late=late)
+        if found is None or found.tariff.unit != Tariff.Unit.PRESENCE:
+            return None
+        return found.price.amount
+
+    def _quote(self, formula_id: int, day: date, *, late: bool) -> Quote | None:
+        place = self._enrolment.establishment_id
         try:
-            found = self._prices.quote(formula_id, self.facts(day, late=late), day)
+            return self._prices.quote(
+                formula_id, self.facts(day, late=late), day, period=self._period, establishment=place
+            )
         except pricing.NoPrice:
             return None
-        return found.price.amount if found.tariff.unit == Tariff.Unit.PRESENCE else None
 
     def free_late(self, formula_id: int, day: date) -> int:
         """How many more late days of that month bear no surcharge, after those reserved or asked for."""
-        allowed = self._prices.free_late(formula_id, day)
-        return allowed and max(allowed - self._people.late(self._enrolment.child_id, formula_id, day), 0)
+        one = self._enrolment
+        terms = self._prices.late_terms(
+            formula_id, day, period=self._period, establishment=one.establishment_id
+        )
+        return self._people.late_days.left((one.child_id, formula_id), day, terms.free_a_month)
 
     def sentence(self, formula: Formula, day: date) -> str:
         """« Tarif de votre foyer : 3,20 € (Repas), quotient 812 »; empty when no tariff says it."""
@@ -147,10 +161,3 @@ class Estimates:
         if found.quotient is not None:
             quotient = f"quotient {number(found.quotient)}"
         return f"Tarif de votre foyer : {euros(found.amount)} ({formula.name}), {quotient}"
-
-
-def total(prices: Iterable[Decimal | None]) -> tuple[Decimal, bool]:
-    """The sum of the known prices, and whether all were known."""
-    prices = list(prices)
-    known = [price for price in prices if price is not None]
-    return sum(known, Decimal(0)), len(known) == len(prices)

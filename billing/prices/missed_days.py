@@ -12,6 +12,7 @@ from billing.models import AbsencePolicy
 from billing.rules import absences
 from billing.rules.absences import (
     AbsenceRule,
+    AbsenceRules,
     Missed,
     Reason,
 )
@@ -29,16 +30,6 @@ from portal.reservations.presence.certificates import AbsenceRefused
 
 # An absence may have begun long before the days of its certificate.
 AROUND = timedelta(days=92)
-
-
-class Rules:
-    """The town's rules of absence: one an activity, or one for all."""
-
-    def __init__(self) -> None:
-        self._rules = {policy.activity_id: policy.rule() for policy in AbsencePolicy.objects.all()}
-
-    def of(self, activity: int) -> AbsenceRule:
-        return self._rules.get(activity) or self._rules.get(None) or AbsenceRule()
 
 
 class RuleInWords(NamedTuple):
@@ -76,7 +67,7 @@ class AbsenceOutlook:
         return sum(not one.billed for one in self.days)
 
 
-def in_words(activities: dict[int, str], rules: Rules) -> list[RuleInWords]:
+def in_words(activities: dict[int, str], rules: AbsenceRules) -> list[RuleInWords]:
     """The rules of these activities, those that are alike said once."""
     alike: dict[AbsenceRule, list[str]] = defaultdict(list)
     for activity, name in activities.items():
@@ -91,7 +82,7 @@ def outlook(
     household: Household, child: Child, first: date, last: date, *, given: datetime
 ) -> AbsenceOutlook:
     """The booked days between two days and which of them would be billed, in two queries."""
-    rules = Rules()
+    rules = AbsencePolicy.rules()
     local = timezone.localtime(given)
     bookings = (
         Booking.objects.holding()
@@ -153,7 +144,7 @@ class WhatIsBilled:
 
     def check(self, activities: Collection[int], first: date, today: date) -> None:
         """Raises AbsenceRefused where the rules of all these activities make a certificate useless."""
-        rules = Rules()
+        rules = AbsencePolicy.rules()
         _check_rules([rules.of(activity) for activity in activities], first, today)
 
     def lines(self, certificate: AbsenceCertificate) -> list[str]:

@@ -1,7 +1,7 @@
 """Which days of an absence are billed. Pure: values in, value out; no database, no clock."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -36,6 +36,22 @@ class AbsenceRule:
     max_days: int | None = None
     certificates_count: bool = True
     free_reasons: frozenset[Reason] = frozenset({Reason.STRIKE, Reason.TEACHER, Reason.TRIP})
+
+
+@dataclass(frozen=True)
+class AbsenceRules:
+    """The town's rules: one an activity or, under None, one for all that have none of their own."""
+
+    by_activity: Mapping[int | None, AbsenceRule]
+
+    def of(self, activity: int) -> AbsenceRule:
+        return self.by_activity.get(activity) or self.by_activity.get(None) or AbsenceRule()
+
+    @property
+    def certificates_count(self) -> bool:
+        """Whether a certificate can make any absence free."""
+        rules = self.by_activity.values()
+        return not rules or any(rule.certificates_count for rule in rules)
 
 
 class Missed(NamedTuple):

@@ -44,7 +44,11 @@ class Unit(StrEnum):
     PERIOD = "period"
 
 
+# The units of time spent, which an attendance's minutes are counted in.
 MINUTES = {Unit.HOUR: 60, Unit.HALF_HOUR: 30, Unit.QUARTER: 15}
+TIMED_UNITS = tuple(MINUTES)
+# One price pays for all presences in them.
+FLAT_UNITS = (Unit.MONTH, Unit.PERIOD)
 UNIT_WORDS = {
     Unit.PRESENCE: ("présence", "présences"),
     Unit.HOUR: ("heure", "heures"),

@@ -41,11 +41,6 @@ class TariffProblem:
     low: Decimal | None = None
     high: Decimal | None = None
 
-    @property
-    def forbids(self) -> bool:
-        """Whether the grid cannot be used at all (the others are warnings)."""
-        return self.trouble in (Trouble.EMPTY, Trouble.REVERSED, Trouble.MISSING)
-
 
 def to_check(tariff: Tariff) -> list[TariffProblem]:
     """What an agent should look at in a tariff: its grid, its rates, and the columns and bands it names."""

@@ -21,23 +21,24 @@ const mondayFirst = (day) => (new Date(`${day}T12:00:00Z`).getUTCDay() + 6) % 7;
 const count = form.querySelector("[data-count]");
 let timer = 0;
 
-// Where the first late days of a month, by child and formula, bear no surcharge: those of other weeks count too.
+// The server says what a day costs and, of late ones, how many of a month are left at the usual price: here
+// they are only counted, in the order of days, with those chosen in other weeks.
 const lateElsewhere = JSON.parse(count.dataset.lateElsewhere ?? "[]");
 
-const lateDay = (box) => ({
-  month: box.dataset.late + suffixOf(box),
+const chosenDay = (box) => ({
   day: dayOf(box),
-  more: Number(box.dataset.more),
-  allowed: Number(box.dataset.allowed),
+  price: Number(box.dataset.price),
+  latePrice: Number(box.dataset.latePrice),
+  lateMonth: box.dataset.lateMonth && box.dataset.lateMonth + suffixOf(box),
+  lateLeft: Number(box.dataset.lateLeft),
 });
 
-function surcharges(ticked) {
-  const late = [...ticked.filter((box) => box.dataset.late).map(lateDay), ...lateElsewhere];
+function cents(days) {
   const seen = {};
   let sum = 0;
-  for (const one of late.sort((a, b) => a.day.localeCompare(b.day))) {
-    seen[one.month] = (seen[one.month] ?? 0) + 1;
-    if (seen[one.month] > one.allowed) sum += one.more;
+  for (const one of days.sort((a, b) => a.day.localeCompare(b.day))) {
+    if (one.lateMonth) seen[one.lateMonth] = (seen[one.lateMonth] ?? 0) + 1;
+    sum += one.lateMonth && seen[one.lateMonth] > one.lateLeft ? one.latePrice : one.price;
   }
   return sum;
 }
@@ -47,9 +48,9 @@ function total() {
   const ticked = boxes().filter((box) => box.checked && kindOf(box) !== "cancel");
   const elsewhere = count.dataset.centsElsewhere;
   if (elsewhere === "" || ticked.some((box) => box.dataset.price === undefined)) return "";
-  if (!ticked.length && !Number(elsewhere ?? 0)) return "";
-  const cents = ticked.reduce((sum, box) => sum + Number(box.dataset.price), Number(elsewhere ?? 0) + surcharges(ticked));
-  return (cents / 100).toLocaleString("fr-FR", { style: "currency", currency: "EUR" });
+  const days = [...ticked.map(chosenDay), ...lateElsewhere];
+  if (!days.length && !Number(elsewhere ?? 0)) return "";
+  return ((Number(elsewhere ?? 0) + cents(days)) / 100).toLocaleString("fr-FR", { style: "currency", currency: "EUR" });
 }
 
 function changed() {

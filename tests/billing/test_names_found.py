@@ -33,16 +33,16 @@ def child(db, first_name: str, last_name: str) -> Family:
 def test_on_pointer_les_presences(typed, child, canteen, agent_client):
     where = f"jour={MONDAY}&lieu={canteen.restaurant.pk}&formule={canteen.formula.pk}"
     page = agent_client.post(
-        f"{reverse('admin:billing_attendance_list')}?{where}", {"q": typed, "chercher": "1"}
+        f"{reverse('admin:reservations_attendance_list')}?{where}", {"q": typed, "chercher": "1"}
     )
     assert f'name="venu" value="{child.child.custodies.get().pk}"' in text_of(page)
 
 
 @pytest.mark.parametrize(("typed", "first_name", "last_name"), TYPED)
 def test_on_saisir_un_justificatif(typed, child, agent_client):
-    page = agent_client.get(reverse("admin:billing_absencecertificate_take"), {"q": typed})
+    page = agent_client.get(reverse("admin:reservations_absencecertificate_take"), {"q": typed})
     home = child.child.custodies.get().pk
-    assert reverse("admin:billing_absencecertificate_take_from", args=[home]) in text_of(page)
+    assert reverse("admin:reservations_absencecertificate_take_from", args=[home]) in text_of(page)
 
 
 @pytest.mark.parametrize(("typed", "first_name", "last_name"), TYPED)
@@ -53,5 +53,5 @@ def test_among_tax_certificates(typed, child):
 @pytest.mark.parametrize(("first_name", "last_name"), [("Zoé", "Lefèvre")])
 def test_other_names_are_not_found(child, agent_client):
     for typed in ("lefebvre", "zoe roux", "%", "."):
-        page = agent_client.get(reverse("admin:billing_absencecertificate_take"), {"q": typed})
+        page = agent_client.get(reverse("admin:reservations_absencecertificate_take"), {"q": typed})
         assert "Lefèvre" not in text_of(page), typed

@@ -1,14 +1,16 @@
 """While days are chosen, the total follows the ticks at once, and without JavaScript after each save."""
 
-from datetime import date
+import random
+from datetime import date, timedelta
 
 import pytest
 from playwright.sync_api import expect
 
 from billing.models import FormulaTariff, Tariff, TariffBand
-from portal.reservations.models import ActivityDeadline, Reservation
+from portal.reservations.models import ActivityDeadline, Reservation, ReservationLine
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.journeys import go_on
+from tests.factories import BookingFactory
 from tests.leisure.cast import WEDNESDAY, centre, enrol, plays, wednesdays
 
 __all__ = ["centre", "enrol", "plays", "wednesdays"]
@@ -75,6 +77,43 @@ def test_the_first_late_days_of_a_month_bear_no_surcharge(books, canteen, meal_p
     expect(bar).to_have_text("3 jours choisis · 11,60 €")
     page.get_by_role("checkbox", name="vendredi 20 novembre 2026").uncheck()
     expect(bar).to_have_text("2 jours choisis · 6,40 €")
+
+
+def test_the_browser_counts_what_the_server_counts(books, canteen, meal_price, open_page):
+    """Late days of two months, two of which are forgiven in each, at prices that change on 1 December."""
+    quarter = date(2026, 12, 1)
+    Tariff.objects.filter(pk=meal_price.pk).update(valid_to=quarter - timedelta(days=1))
+    dearer = Tariff.objects.create(code="repas-2", name="Repas", valid_from=quarter)
+    TariffBand.objects.create(tariff=dearer, low=0, high=None, prices={"": "4.15"})
+    FormulaTariff.objects.create(formula=canteen.formula, tariff=dearer)
+    ActivityDeadline.objects.filter(activity=canteen.activity, action="book").update(
+        late="accept", surcharge="multiply", surcharge_amount="1.5", free_late_a_month=2
+    )
+    BookingFactory(enrolment=books.enrolment, day=date(2026, 11, 19), late=True)
+    canteen.rule.number = 25  # days before: days until 4 December are late
+    canteen.rule.save()
+    page = open_page(books.user.username)
+    page.goto(f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/")
+    bar = page.locator("[data-count]")
+    days = [
+        date(2026, month, day)
+        for month, found in ((11, (20, 23, 24)), (12, (1, 2, 3, 4, 8)))
+        for day in found
+    ]
+    box = 'input[name="book"][value$=":{}"]'
+    choices = random.Random("late days")
+    for _ in range(6):
+        chosen = [day for day in days if choices.random() < 0.7]
+        for day in days:
+            page.locator(box.format(day.isoformat())).set_checked(day in chosen)
+        said = bar.inner_text()
+        kept = ReservationLine.objects.filter(reservation__state="draft").values_list("day", flat=True)
+        for _ in range(50):  # saved as one goes
+            if set(kept.all()) == set(chosen):
+                break
+            page.wait_for_timeout(100)
+        page.reload()
+        expect(bar).to_have_text(said)
 
 
 def test_late_days_of_two_weeks_share_what_their_month_forgives(plays, wednesdays, enrol, rule, open_page):

@@ -1,5 +1,6 @@
 """Which deadline holds for a formula and an action of an activity: its rows, read once."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -104,7 +105,7 @@ class DeadlineBook:
     def late_terms(self, formula_id: int | None, action: str) -> LateTerms:
         """What a late action of that formula costs."""
         row = self.row(formula_id, action)
-        if row is None or not row.surcharge:
+        if row is None:
             return FREE
         return LateTerms(row.surcharge, row.surcharge_amount, row.free_late_a_month)
 
@@ -118,12 +119,72 @@ class DeadlineBook:
             )
         if self.period is None or action != Action.BOOK:
             return policy
-        opens = self.period.opens_at
-        if not resident and self.period.opens_at_non_residents:
-            opens = self.period.opens_at_non_residents
+        opens = self.period.opens_for(resident=resident)
         return replace(policy, opens=opens, closes=self.period.closes_at)
 
     def _rule(self, row: DeadlineRule) -> Rule:
         if row.pk not in self._rules:
             self._rules[row.pk] = row.rule()
         return self._rules[row.pk]
+
+
+class LateBook:
+    """What late reservations cost in some activities, whatever their periods: for those who price many."""
+
+    def __init__(self, rows: Iterable[ActivityDeadline] = ()) -> None:
+        self._rows: dict[int, list[ActivityDeadline]] = defaultdict(list)
+        # Those with a deadline of their own: any other one goes by its activity's, as DeadlineBook says.
+        self._periods: dict[int, Period] = {}
+        self._terms: dict[tuple[int, int, int | None], LateTerms] = {}
+        self._period_of: dict[tuple[int, int | None, date], int | None] = {}
+        for row in rows:
+            self._rows[row.activity_id].append(row)
+            if row.period is not None:
+                self._periods[row.period.pk] = row.period
+
+    @classmethod
+    def load(cls, activities: Iterable[int]) -> Self:
+        """Reads their rows: one query, and a second one only when some period has a deadline of its own."""
+        rows = ActivityDeadline.objects.filter(activity_id__in=activities, action=Action.BOOK)
+        return cls(rows.select_related("period").prefetch_related("period__establishments").order_by("pk"))
+
+    @property
+    def forgives(self) -> bool:
+        """Whether any late reservation may cost nothing more: what is late already then has to be counted."""
+        return any(row.free_late_a_month for rows in self._rows.values() for row in rows)
+
+    def terms(
+        self, activity_id: int, formula_id: int, day: date, *, period: int | None, establishment: int | None
+    ) -> LateTerms:
+        """What reserving the formula late costs. `period`: the reservation's; where there is no reservation,
+        the period of that day at the establishment (None: at any) counts."""
+        if period is None:
+            period = self._period_at(activity_id, establishment, day)
+        key = (activity_id, formula_id, period if period in self._periods else None)
+        if key not in self._terms:
+            book = DeadlineBook(self._rows.get(activity_id, ()), self._periods.get(key[2] or 0))
+            self._terms[key] = book.late_terms(formula_id, Action.BOOK)
+        return self._terms[key]
+
+    def _period_at(self, activity_id: int, establishment: int | None, day: date) -> int | None:
+        """Of several, the one that began last."""
+        if not self._periods:
+            return None
+        key = (activity_id, establishment, day)
+        if key not in self._period_of:
+            found = [
+                period
+                for period in self._periods.values()
+                if period.activity_id == activity_id
+                and period.starts_on <= day <= period.ends_on
+                and _takes_place(period, establishment)
+            ]
+            latest = max(found, key=lambda period: (period.starts_on, period.pk), default=None)
+            self._period_of[key] = latest.pk if latest else None
+        return self._period_of[key]
+
+
+def _takes_place(period: Period, establishment: int | None) -> bool:
+    """Whether the period concerns the establishment; without any named, it concerns them all."""
+    places = {place.pk for place in period.establishments.all()}
+    return not places or establishment is None or establishment in places

@@ -15,6 +15,7 @@ from portal.reservations.deadlines.decisions import (
     Schedule,
     Standing,
     Verdict,
+    outside,
 )
 from portal.reservations.models import Enrolment, Establishment, Period
 from portal.reservations.states import Action, CellState
@@ -114,6 +115,12 @@ class Where:
                 formula_id, action, self.days, self.at, resident=self.resident
             )
         return self._schedules[key]
+
+
+def closed_period(period: Period, at: datetime, *, resident: bool) -> Closed | None:
+    """Why nothing of the period can be reserved now, whatever the day; None while it is open."""
+    verdict = outside(period.opens_for(resident=resident), period.closes_at, at)
+    return None if verdict is None else _closed_by(verdict, Action.BOOK)
 
 
 def _closed_by(verdict: Verdict, action: Action) -> Closed | None:

@@ -105,17 +105,25 @@ def _verdict(
     return Verdict(Standing.CLOSED, max(moments)) if moments else NEVER_POSSIBLE
 
 
+def outside(opens: datetime | None, closes: datetime | None, at: datetime) -> Verdict | None:
+    """What a period as a whole says at the aware moment `at`, whatever the day: CLOSED since it closed, EARLY
+    until it opens; None in between."""
+    if closes is not None and at > closes:
+        return Verdict(Standing.CLOSED, closes)
+    if opens is not None and at < opens:
+        return Verdict(Standing.EARLY, opens)
+    return None
+
+
 def _within_period(policy: Policy, verdict: Verdict, at: datetime) -> Verdict:
     if verdict.standing is Standing.NEVER:
         return verdict
-    if policy.closes is not None and at > policy.closes:
+    if (around := outside(policy.opens, policy.closes, at)) is not None:
         if verdict.standing is Standing.CLOSED:
             return verdict
-        return Verdict(Standing.CLOSED, policy.closes)
-    if policy.opens is not None and at < policy.opens:
-        if verdict.standing is Standing.EARLY and verdict.moment and verdict.moment > policy.opens:
-            return verdict
-        return verdict if verdict.standing is Standing.CLOSED else Verdict(Standing.EARLY, policy.opens)
+        if verdict.standing is around.standing and verdict.moment and policy.opens:
+            return Verdict(Standing.EARLY, max(policy.opens, verdict.moment))
+        return around
     if policy.closes is not None and verdict.may_act and verdict.moment and verdict.moment > policy.closes:
         return Verdict(verdict.standing, policy.closes)
     return verdict

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from datetime import time
 from typing import TYPE_CHECKING, Any
 
-from portal.french.dates import WEEKDAYS
 from portal.french.weekdays import weekdays_in
 from portal.reservations.deadlines import rules
 from portal.reservations.deadlines.rules import (
@@ -210,8 +209,3 @@ def _counts_nothing(row: "DeadlineRule") -> bool:
     if row.skip_weekends or row.day_unit == DayUnit.WORKING.value:
         left -= {5, 6}
     return not left
-
-
-def weekday_names(weekdays: Mapping[int, Any]) -> list[str]:
-    """The French names of the weekdays of a table, in order."""
-    return [WEEKDAYS[day] for day in sorted(weekdays)]

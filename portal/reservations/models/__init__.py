@@ -8,7 +8,6 @@ from portal.reservations.models.activities import (
     Part,
     Period,
     Slot,
-    SlotQuerySet,
 )
 from portal.reservations.models.bookings import (
     NEWEST_FIRST,
@@ -79,5 +78,4 @@ __all__ = [
     "SchoolYear",
     "Schooling",
     "Slot",
-    "SlotQuerySet",
 ]

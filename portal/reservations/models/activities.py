@@ -1,5 +1,7 @@
 """What can be booked, where and when: activities, formulas, periods, places, closures."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
@@ -153,6 +155,10 @@ class Period(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def opens_for(self, *, resident: bool) -> datetime | None:
+        """When it opens to families of the town, or to those from elsewhere; None: it always was open."""
+        return self.opens_at if resident else self.opens_at_non_residents or self.opens_at
+
 
 class Closure(models.Model):
     """Days on which something closed: strike, trip, works… or, with `opens`, is open after all."""
@@ -240,11 +246,6 @@ class Capacity(models.Model):
         return f"{self.establishment} – {self.get_part_display()} : {self.places}"
 
 
-class SlotQuerySet(models.QuerySet["Slot"]):
-    def with_places_left(self) -> "SlotQuerySet":
-        return self.filter(Q(capacity=None) | Q(taken__lt=F("capacity")), closed=False)
-
-
 class Slot(models.Model):
     """A part of a day of an activity at an establishment: its places. A row, so it can be locked.
 
@@ -265,8 +266,6 @@ class Slot(models.Model):
     capacity = models.PositiveIntegerField("places", null=True, blank=True, help_text="Vide : sans limite.")
     taken = models.PositiveIntegerField("places prises", default=0, editable=False)
     closed = models.BooleanField("fermé à la réservation", default=False)
-
-    objects = SlotQuerySet.as_manager()
 
     class Meta:
         verbose_name = "créneau"

@@ -28,11 +28,11 @@ LIMIT = '<span class="planning-week-limit">{limit}</span>'
 
 class Forgiving(NamedTuple):
     """What a late day costs where the first ones of a month bear no surcharge, for the browser's total: the
-    `usual` price, what being late adds, and how many of those chosen in its month are `allowed` without."""
+    `usual` price, that of a `late` day, and how many of those chosen in its month pay the usual one."""
 
     usual: Decimal
-    more: Decimal
-    allowed: int
+    late: Decimal
+    left: int
 
 
 @dataclass(slots=True)
@@ -81,10 +81,10 @@ class Cell:
             return ""
         if self.forgiving is None:
             return f' data-price="{int(self.price * 100)}"'
-        usual, more, allowed = self.forgiving
+        usual, late, left = self.forgiving
         return (
-            f' data-price="{int(usual * 100)}" data-late="{self.month}"'
-            f' data-more="{int(more * 100)}" data-allowed="{allowed}"'
+            f' data-price="{int(usual * 100)}" data-late-price="{int(late * 100)}"'
+            f' data-late-month="{self.month}" data-late-left="{left}"'
         )
 
     @property

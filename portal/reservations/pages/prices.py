@@ -1,22 +1,23 @@
 """What a parent is told of prices while reserving. The engine knows none: a service lends the way to ask.
 
-costs = pricer(enrolment, first, last)      a few queries, then none
-costs.on(formula_id, day, late=False)       euros, or None where no price of a day can be said
-costs.free_late(formula_id, day)            late days of that month that cost nothing more
+costs = pricer(enrolment, first, last, period=period)      a few queries, then none
+costs.on(formula_id, day, late=False)                      euros, or None where no price of a day can be said
+costs.free_late(formula_id, day)                           late days of that month that cost nothing more
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
 from portal.french.amounts import euros
+from portal.reservations.days.late_days import LateDays
 from portal.reservations.days.standing import (
     Open,
     Where,
 )
-from portal.reservations.models import Enrolment, ReservationLine
+from portal.reservations.models import Enrolment, Period, ReservationLine
 from portal.reservations.pages.cells import (
     Cell,
     Forgiving,
@@ -26,35 +27,15 @@ from portal.reservations.states import Action
 
 
 class Costs(Protocol):
-    """The prices of an enrolled child between two days."""
+    """The prices of an enrolled child between two days, reserved in one period."""
 
     def on(self, formula_id: int, day: date, *, late: bool = False) -> Decimal | None: ...
 
     def free_late(self, formula_id: int, day: date) -> int: ...
 
 
-Pricer = Callable[[Enrolment, date, date], Costs]
-
-
-class Allowance:
-    """The late days that cost nothing more, given to one after the other, by formula and month."""
-
-    def __init__(self, costs: Costs) -> None:
-        self._costs = costs
-        self._left: dict[tuple[int, int, int], int] = {}
-
-    def left(self, formula_id: int, day: date) -> int:
-        key = (formula_id, day.year, day.month)
-        if key not in self._left:
-            self._left[key] = self._costs.free_late(formula_id, day)
-        return self._left[key]
-
-    def take(self, formula_id: int, day: date) -> bool:
-        """Whether the late day is one of them."""
-        if not self.left(formula_id, day):
-            return False
-        self._left[formula_id, day.year, day.month] -= 1
-        return True
+class Pricer(Protocol):
+    def __call__(self, enrolment: Enrolment, first: date, last: date, /, *, period: Period) -> Costs: ...
 
 
 def put_on(plan: Planning, pricer: Pricer) -> None:
@@ -63,16 +44,23 @@ def put_on(plan: Planning, pricer: Pricer) -> None:
     cells = [cell for cell in plan.cells.values() if cell.bookable]
     if not cells:
         return
-    costs = pricer(plan.enrolment, cells[0].day, cells[-1].day)
-    allowance = Allowance(costs)
-    forgiven = {cell.choice for cell in cells if cell.late and cell.checked and allowance.take(*cell.choice)}
+    costs = pricer(plan.enrolment, cells[0].day, cells[-1].day, period=plan.period)
+    chosen = LateDays()
+    free = {cell.choice: costs.free_late(*cell.choice) for cell in cells if cell.late}
+    forgiven = {
+        choice
+        for choice, allowed in free.items()
+        if plan.cells[choice].checked and chosen.take(*choice, allowed)
+    }
     for cell in cells:
-        free = cell.late and (cell.choice in forgiven if cell.checked else bool(allowance.left(*cell.choice)))
-        cell.price = costs.on(*cell.choice, late=cell.late and not free)
-        if cell.late and (allowed := costs.free_late(*cell.choice)):
-            usual, late = costs.on(*cell.choice), costs.on(*cell.choice, late=True)
-            if usual is not None and late is not None:
-                cell.forgiving = Forgiving(usual, late - usual, allowed)
+        formula_id, day = cell.choice
+        allowed = free.get(cell.choice, 0)
+        usual = costs.on(formula_id, day)
+        late = costs.on(formula_id, day, late=True) if cell.late else usual
+        pays_less = cell.choice in forgiven if cell.checked else chosen.left(formula_id, day, allowed) > 0
+        cell.price = usual if pays_less else late
+        if allowed and usual is not None and late is not None:
+            cell.forgiving = Forgiving(usual, late, allowed)
         if cell.price is not None:
             cell.name += f", {euros(cell.price)}"
 
@@ -95,13 +83,13 @@ def of_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer) -> 
     if not booked:
         return []
     days = [line.day for line in booked]
-    costs = pricer(where.enrolment, min(days), max(days))
-    allowance = Allowance(costs)
+    costs = pricer(where.enrolment, min(days), max(days), period=where.period)
+    chosen = LateDays()
     priced = []
     for line in sorted(booked, key=lambda line: line.day):
         answer = where.booking(line.formula_id, line.day)
         late = isinstance(answer, Open) and answer.standing.is_late
-        late = late and not allowance.take(line.formula_id, line.day)
+        late = late and not chosen.take(line.formula_id, line.day, costs.free_late(line.formula_id, line.day))
         priced.append(PricedLine(line, costs.on(line.formula_id, line.day, late=late)))
     return priced
 

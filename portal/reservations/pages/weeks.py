@@ -258,24 +258,23 @@ class Weeks:
 
     @property
     def cents_elsewhere(self) -> str:
-        """What those cost, in cents; nothing when it is not known of each. Without the surcharge of late days
-        that may bear none: which ones do is for the browser to count, with those of the week shown."""
-        prices = [
-            cell.forgiving.usual if cell.forgiving else cell.price for _, cell in self._booked_elsewhere
-        ]
+        """What those cost, in cents; nothing when it is not known of each. Without `late_elsewhere`."""
+        prices = [cell.price for _, cell in self._booked_elsewhere if cell.forgiving is None]
         if None in prices:
             return ""
         return str(sum(int((price or 0) * 100) for price in prices))
 
     @property
     def late_elsewhere(self) -> str:
-        """Those late days, for the browser, as JSON."""
+        """The late ones among them that may bear no surcharge, as JSON: which of them do is for the browser
+        to count, with those of the week shown."""
         late = [
             {
-                "month": f"{cell.month}{plan.suffix}",
                 "day": cell.day.isoformat(),
-                "more": int(cell.forgiving.more * 100),
-                "allowed": cell.forgiving.allowed,
+                "price": int(cell.forgiving.usual * 100),
+                "latePrice": int(cell.forgiving.late * 100),
+                "lateMonth": f"{cell.month}{plan.suffix}",
+                "lateLeft": cell.forgiving.left,
             }
             for plan, cell in self._booked_elsewhere
             if cell.forgiving

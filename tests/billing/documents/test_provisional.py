@@ -13,10 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.documents import provisional
-from billing.invoices import (
-    drafting,
-    invoicing,
-)
+from billing.invoices import drafting, invoicing
 from billing.invoices.billable import Scope
 from billing.models import (
     BillingSettings,

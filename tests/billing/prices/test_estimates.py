@@ -11,15 +11,11 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.invoices import (
-    drafting,
-    invoicing,
-)
+from billing.invoices import drafting, invoicing
 from billing.models import BillingSettings, Invoice, PackedMeal
 from billing.prices.estimates import (
     Estimates,
     forget,
-    total,
 )
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
@@ -49,14 +45,13 @@ def test_the_household_s_price_and_why(costs, canteen):
 
 def test_forty_days_are_priced_without_another_query(costs, canteen, django_assert_num_queries):
     with django_assert_num_queries(0):
-        prices = [costs.price(canteen.formula.pk, FIRST) for _ in range(40)]
-    assert total(prices) == (D("128.00"), True)
+        found = [costs.price(canteen.formula.pk, FIRST) for _ in range(40)]
+    assert prices.total(found) == D("128.00")
 
 
 def test_a_formula_without_tariff_has_no_price_and_breaks_nothing(costs, canteen, books):
     assert costs.price(canteen.formula.pk + 1, FIRST) is None
     assert costs.sentence(type(canteen.formula)(pk=0, name="Goûter"), FIRST) == ""
-    assert total([D(1), None]) == (D(1), False)
 
 
 def test_loading_costs_the_same_for_a_day_and_a_year(meals, books, canteen, django_assert_max_num_queries):
@@ -154,7 +149,9 @@ def said_at_validation(family, days: Collection[date], late: Collection[date]) -
     lines = [ReservationLine(formula=formula, day=day, action="book") for day in days]
     standing = {day: Standing.LATE_ACCEPT if day in late else Standing.ON_TIME for day in days}
     where = SimpleNamespace(
-        enrolment=family.enrolment, booking=lambda formula_id, day: Open(standing[day], None)
+        enrolment=family.enrolment,
+        period=family.enrolment.activity.periods.get(),
+        booking=lambda formula_id, day: Open(standing[day], None),
     )
     priced = prices.of_lines(lines, where, Estimates.load)
     return prices.total(one.price for one in priced) or D(0)

@@ -10,6 +10,7 @@ from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import (
     FREE,
     DeadlineBook,
+    LateBook,
     LateTerms,
 )
 from portal.reservations.deadlines.decisions import (
@@ -28,6 +29,7 @@ from tests.factories import (
     ActivityFactory,
     DeadlineRuleFactory,
     DeadlineWindowFactory,
+    EstablishmentFactory,
     FormulaFactory,
     PeriodFactory,
     paris,
@@ -84,6 +86,36 @@ def test_late_terms_come_with_the_row(canteen) -> None:
     assert book.policy(None, Action.BOOK).last_moment == SameDay(time(9))
     assert book.late_terms(None, Action.BOOK) == LateTerms("add", Decimal("2.50"), 2)
     assert book.late_terms(None, Action.CANCEL) == FREE
+
+
+def test_without_a_reservation_the_period_of_that_day_and_place_says_the_terms(canteen) -> None:
+    """Of two, the one that began last; of a day outside all, the activity."""
+    elsewhere = EstablishmentFactory()
+    for amount, starts_on, place in (
+        (1, 2, canteen.restaurant),
+        (2, 9, canteen.restaurant),
+        (3, 2, elsewhere),
+    ):
+        period = PeriodFactory(
+            activity=canteen.activity, school_year=canteen.period.school_year, code=f"p{amount}",
+            starts_on=date(2026, 11, starts_on), ends_on=date(2026, 11, 20),
+        )  # fmt: skip
+        period.establishments.set([place])
+        ActivityDeadlineFactory(
+            activity=canteen.activity, period=period, rule=canteen.rule, late="accept",
+            surcharge="add", surcharge_amount=amount,
+        )  # fmt: skip
+    book = LateBook.load([canteen.activity.pk])
+
+    def amount(day: int, place=None) -> Decimal | None:
+        return book.terms(
+            canteen.activity.pk, canteen.formula.pk, date(2026, 11, day),
+            period=None, establishment=place and place.pk,
+        ).amount  # fmt: skip
+
+    assert [amount(6, canteen.restaurant), amount(12, canteen.restaurant), amount(12, elsewhere)] == [1, 2, 3]
+    assert amount(23, elsewhere) is None
+    assert amount(12) == 2
 
 
 def test_the_period_opens_later_for_families_from_elsewhere(canteen) -> None:

@@ -9,6 +9,7 @@ from portal.reservations.days.standing import (
     Closed,
     Open,
     Where,
+    closed_period,
 )
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import ActivityDeadline, DeadlineRule, Enrolment, Period
@@ -89,6 +90,33 @@ def test_families_from_elsewhere_may_open_later(where, books, canteen):
     assert (found.state, found.reason) == (
         CellState.EARLY,
         "Réservation ouverte à partir du jeudi 12 novembre.",
+    )
+
+
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize(
+    ("opens", "opens_elsewhere", "closes"),
+    [
+        (1, None, None),
+        (10, None, None),
+        (1, 10, None),
+        (1, None, 8),
+        (1, None, 30),
+        (1, 20, 8),
+        (None, 20, 8),
+    ],
+)
+def test_a_period_says_of_itself_what_its_days_say(
+    where, books, canteen, now, resident, opens, opens_elsewhere, closes
+):
+    moments = [day and paris(2026, 11, day) for day in (opens, opens_elsewhere, closes)]
+    canteen.period.opens_at, canteen.period.opens_at_non_residents, canteen.period.closes_at = moments
+    canteen.period.save()
+    books.household.resident = resident
+    books.household.save()
+    found = where().booking(canteen.formula.pk, MONDAY)
+    assert closed_period(canteen.period, now, resident=resident) == (
+        found if isinstance(found, Closed) else None
     )
 
 

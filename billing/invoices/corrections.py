@@ -1,0 +1,61 @@
+"""What was billed and counts otherwise now: taken back, and billed again as it stands."""
+
+from datetime import date
+from typing import TypeAlias
+
+from billing.invoices.billable import Billable
+from billing.invoices.lines import FlatPrices, Lines
+from billing.invoices.presence_prices import PresencePrices, Priced
+from billing.invoices.reading import Reading, Reconsidered
+from billing.models import Counted
+
+# Child, formula, year, month.
+FormulaMonth: TypeAlias = tuple[int, int, int, int]
+
+
+def correct(
+    reading: Reading, prices: PresencePrices, lines: Lines, flats: FlatPrices, billable: Billable
+) -> None:
+    """Adds the lines of what is taken back and of what is billed anew. One query, where a day that was billed
+    by itself may belong to a flat price now."""
+    for billed in reading.taken_back:
+        lines.take_back(billed, "annulé" if billed.item.booking_id else "pointage corrigé")
+    anew = [(one, _anew(one, prices)) for one in reading.reconsidered]
+    changed = [(one, priced) for one, priced in anew if priced is not None]
+    paid_by_the_day = _paid_by_the_day(reading, billable) if any(one.flat for _, one in changed) else ()
+    for one, priced in changed:
+        item, presence = one.billed.item, one.presence
+        if priced.flat and _month(presence.child, presence.formula, presence.day) in paid_by_the_day:
+            flats.pay(priced.flat)
+        if item.amount:
+            missed = item.counted == Counted.PRESENT and priced.counted != Counted.PRESENT
+            lines.take_back(one.billed, "absence connue" if missed else "pointage corrigé")
+        lines.bill(presence, priced, corrects=item.line.invoice.number)
+
+
+def _anew(one: Reconsidered, prices: PresencePrices) -> Priced | None:
+    """What a billed day costs now; None where its billing stands.
+
+    It stands as long as nothing that was entered makes it count otherwise, whatever became of tariffs and
+    quotients. A day that had a price of its own keeps it where the tariff has become flat since.
+    """
+    item, presence = one.billed.item, one.presence
+    if (item.counted, item.minutes) == (prices.counted(presence), presence.minutes):
+        return None
+    priced = prices.of(presence)
+    if priced is None or (priced.amount == item.amount and not priced.flat):
+        return None
+    return None if priced.flat and item.amount else priced
+
+
+def _paid_by_the_day(reading: Reading, billable: Billable) -> set[FormulaMonth]:
+    """Months of a child's formula that were billed day by day: no flat price is asked besides."""
+    billed = billable.last_billings().filter(
+        booking__child_id__in={one.presence.child for one in reading.reconsidered}, amount__gt=0
+    )
+    days = billed.values_list("booking__child_id", "booking__formula_id", "booking__day")
+    return {_month(child, formula, day) for child, formula, day in days.order_by()}
+
+
+def _month(child: int, formula: int, day: date) -> FormulaMonth:
+    return child, formula, day.year, day.month

@@ -1,0 +1,166 @@
+"""Lines of invoices to be: presences of a child that cost the same for the same reason share one."""
+
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Sequence
+from decimal import Decimal
+from functools import cached_property
+
+from billing.invoices.draft import DraftedItem, DraftedLine, Kind
+from billing.invoices.presence_prices import NOTHING, Priced
+from billing.invoices.reading import Billed, Presence
+from billing.models import BilledItem, ManualCharge
+from billing.rules import pricing
+
+LONGEST_LABEL, LONGEST_EXPLANATION = 200, 600
+
+
+class FlatPrices:
+    """The flat prices of some households that are paid: billed before, or on a line of these drafts."""
+
+    def __init__(self, households: Collection[int]) -> None:
+        self._households = households
+
+    @cached_property
+    def _paid(self) -> set[str]:
+        """Read when a flat price is met."""
+        items = BilledItem.objects.filter(flat__gt="", line__invoice__household_id__in=self._households)
+        return set(items.values_list("flat", flat=True))
+
+    def pay(self, flat: str) -> bool:
+        """Whether it still was to be paid; now it is."""
+        due = flat not in self._paid
+        self._paid.add(flat)
+        return due
+
+
+class Lines:
+    """Lines by household, in the order in which they were begun."""
+
+    def __init__(self, flats: FlatPrices) -> None:
+        self._flats = flats
+        self._lines: dict[Hashable, DraftedLine] = {}
+        self.by_household: dict[int, list[DraftedLine]] = defaultdict(list)
+
+    def _begin(self, household: int, line: DraftedLine) -> DraftedLine:
+        self.by_household[household].append(line)
+        return line
+
+    def bill(self, presence: Presence, priced: Priced, *, corrects: str = "") -> None:
+        """Adds the presence to the line that it joins. `corrects`: the number of the invoice that billed it
+        otherwise."""
+        price, tariff = priced.quote.price, priced.quote.tariff
+        key = (
+            presence.household,
+            presence.child,
+            presence.activity,
+            presence.formula,
+            priced.kind,
+            priced.suffix,
+            priced.unit_price,
+            tariff.pk,
+            price.band,
+            priced.flat,
+            corrects,
+        )
+        line = self._lines.get(key)
+        if line is None:
+            line = self._begin(presence.household, self._line(presence, priced, corrects))
+            self._lines[key] = line
+        line.quantity += priced.units
+        attendance = presence.attendance
+        line.days.append(presence.day)
+        line.items.append(
+            DraftedItem(
+                turn=presence.turn,
+                amount=priced.amount,
+                booking=presence.booking,
+                attendance=attendance.pk if presence.booking is None and attendance else None,
+                counted=priced.counted,
+                minutes=presence.minutes,
+            )
+        )
+
+    def _line(self, presence: Presence, priced: Priced, corrects: str) -> DraftedLine:
+        """A line to be joined; that of a flat price counts one, once."""
+        price, tariff = priced.quote.price, priced.quote.tariff
+        kind, label = priced.kind, f"{presence.formula_name}{priced.suffix}"
+        steps = [] if kind == Kind.FREE else [f"{step}." for step in _steps(price)]
+        if corrects and kind == Kind.PRESENCE:
+            kind, label = Kind.DEBIT, f"{label} – régularisation"
+            steps.insert(0, f"Pointage corrigé après la facture {corrects}.")
+        line = DraftedLine(
+            kind=kind,
+            label=label,
+            unit_price=priced.unit_price,
+            child=presence.child,
+            child_name=presence.child_name,
+            formula=presence.formula,
+            activity_name=presence.activity_name,
+            explanation=" ".join(steps)[:LONGEST_EXPLANATION],
+            vat_percent=tariff.vat_percent,
+            care_percent=tariff.care_percent,
+        )
+        if priced.flat:
+            line.quantity = Decimal(1)
+            if self._flats.pay(priced.flat):
+                line.items.append(DraftedItem(turn=1, amount=priced.unit_price, flat=priced.flat))
+            else:
+                line.unit_price = NOTHING
+                line.label = f"{presence.formula_name} – forfait déjà facturé"
+        return line
+
+    def take_back(self, billed: Billed, why: str) -> None:
+        """Adds what takes the billing back to the line that it joins."""
+        item, line_billed = billed.item, billed.item.line
+        invoice = line_billed.invoice
+        key = (
+            invoice.household_id,
+            line_billed.child_id,
+            line_billed.formula_id,
+            invoice.pk,
+            line_billed.label,
+            item.amount,
+            why,
+        )
+        line = self._lines.get(key)
+        if line is None:
+            line = DraftedLine(
+                kind=Kind.CREDIT,
+                label=f"{line_billed.label} : {why} après la facture {invoice.number}"[:LONGEST_LABEL],
+                unit_price=-item.amount,
+                child=line_billed.child_id,
+                child_name=line_billed.child_name,
+                formula=line_billed.formula_id,
+                activity_name=line_billed.activity_name,
+                vat_percent=line_billed.vat_percent,
+                care_percent=line_billed.care_percent,
+            )
+            self._lines[key] = self._begin(invoice.household_id, line)
+        line.quantity += 1
+        line.days.append(billed.day)
+        line.items.append(
+            DraftedItem(
+                turn=item.turn + 1,
+                amount=-item.amount,
+                booking=item.booking_id,
+                attendance=item.attendance_id,
+            )
+        )
+
+    def charge(self, charge: ManualCharge) -> None:
+        """Adds a line by hand."""
+        line = DraftedLine(
+            kind=Kind.MANUAL,
+            label=charge.label,
+            unit_price=charge.unit_price,
+            quantity=charge.quantity,
+            child=charge.child_id,
+            child_name=str(charge.child or ""),
+            manual=charge,
+        )
+        self._begin(charge.household_id, line)
+
+
+def _steps(price: pricing.Price) -> Sequence[str]:
+    """The explanation without its last sentence, the quantity: the line has its own."""
+    return price.steps[:-1] if price.quantity != 1 else price.steps

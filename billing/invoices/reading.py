@@ -1,0 +1,265 @@
+"""What there is to bill, as it happened: presences, and what earlier invoices say otherwise. Reads only.
+
+Every step takes what it needs of the steps before it, so that none can be asked too early.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from django.db.models import Max, QuerySet
+
+from billing.invoices.billable import Billable
+from billing.models import BilledItem
+from portal.reservations.models import Attendance, Booking
+from portal.reservations.states import HOLDING, BookingState
+
+
+@dataclass(kw_only=True, slots=True)
+class Presence:
+    """A booking, or an unreserved presence (`booking` None), to be billed for the `turn`-th time.
+
+    Not frozen: there is one for every meal of a month, and a frozen one takes three times as long to make.
+    """
+
+    household: int
+    child: int
+    child_name: str
+    activity: int
+    activity_name: str
+    establishment: int
+    formula: int
+    formula_name: str
+    day: date
+    booking: int | None = None
+    attendance: Attendance | None = None
+    late: bool = False
+    period: int | None = None
+    turn: int = 1
+
+    @property
+    def minutes(self) -> int | None:
+        return self.attendance.minutes if self.attendance else None
+
+    @property
+    def name(self) -> str:
+        """« Restauration scolaire – Repas »."""
+        return f"{self.activity_name} – {self.formula_name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Billed:
+    """What an invoice billed of a booking, or of an unreserved presence."""
+
+    item: BilledItem
+    household: int
+    child: int
+    day: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconsidered:
+    """What an invoice billed of a booking, and the booking as it stands now."""
+
+    billed: Billed
+    presence: Presence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """`presences` to bill; `asked`: what waits for the town hall's answer; `taken_back`: billed, and not due
+    any more; `reconsidered`: billed, to be looked at again; `attendance`: what was entered, by booking."""
+
+    attendance: Mapping[int, Attendance]
+    presences: list[Presence]
+    asked: list[Presence]
+    taken_back: list[Billed]
+    reconsidered: list[Reconsidered]
+
+    @property
+    def due(self) -> list[Presence]:
+        """What may be on the invoice, for the first time or again."""
+        return [*self.presences, *(one.presence for one in self.reconsidered)]
+
+
+def read(billable: Billable, *, requests: bool = False) -> Reading:
+    """In ten queries at most, whatever the households and days. `requests`: reads what waits for the town
+    hall's answer too."""
+    attendance = {one.booking_id: one for one in billable.attendance() if one.booking_id is not None}
+    booked, asked = _unbilled(billable, attendance, requests=requests)
+    presences = [*booked, *_held_again(billable, attendance), *_unreserved(billable)]
+    taken_back = [*_billed(billable.billed_bookings_ended()), *_billed(billable.billed_by_mistake())]
+    entered = _billed(billable.billed_then_entered())
+    following = _following(
+        attendance,
+        changed=_first_changes(presences, [*entered, *taken_back]),
+        known={one.booking for one in presences} | {one.item.booking_id for one in entered},
+    )
+    return Reading(
+        attendance=attendance,
+        presences=presences,
+        asked=asked,
+        taken_back=taken_back,
+        reconsidered=_reconsidered([*entered, *_standing(billable, following)], attendance),
+    )
+
+
+def not_entered(reading: Reading, first: date) -> list[Presence]:
+    """Presences from `first` on without attendance, where attendance is taken."""
+    taken = {
+        (one.establishment_id, one.formula_id) for one in reading.attendance.values() if one.day >= first
+    }
+    return [
+        one
+        for one in reading.presences
+        if one.attendance is None and one.day >= first and (one.establishment, one.formula) in taken
+    ]
+
+
+# Presences -----------------------------------------------------------------------------------------------
+
+
+class _Row(NamedTuple):
+    """A booking as it is read: its fields are the columns asked for."""
+
+    pk: int
+    household_id: int
+    child_id: int
+    child__first_name: str
+    child__last_name: str
+    activity_id: int
+    activity__name: str
+    establishment_id: int
+    formula_id: int
+    formula__name: str
+    day: date
+    late: bool
+    reservation__period_id: int | None
+    state: str
+
+
+def _rows(bookings: QuerySet[Booking]) -> list[_Row]:
+    found = bookings.order_by("household_id", "child_id", "day", "pk").values_list(*_Row._fields)
+    return [_Row(*row) for row in found]
+
+
+def _presence(row: _Row, attendance: Mapping[int, Attendance], turn: int) -> Presence:
+    return Presence(
+        booking=row.pk,
+        attendance=attendance.get(row.pk),
+        household=row.household_id,
+        child=row.child_id,
+        child_name=f"{row.child__first_name} {row.child__last_name}",
+        activity=row.activity_id,
+        activity_name=row.activity__name,
+        establishment=row.establishment_id,
+        formula=row.formula_id,
+        formula_name=row.formula__name,
+        day=row.day,
+        late=row.late,
+        period=row.reservation__period_id,
+        turn=turn,
+    )
+
+
+def _unbilled(
+    billable: Billable, attendance: Mapping[int, Attendance], *, requests: bool
+) -> tuple[list[Presence], list[Presence]]:
+    """Those never billed, and apart those that are only asked for."""
+    states = (*HOLDING, BookingState.REQUESTED) if requests else HOLDING
+    booked: list[Presence] = []
+    asked: list[Presence] = []
+    for row in _rows(billable.unbilled_bookings(states)):
+        where = asked if row.state == BookingState.REQUESTED else booked
+        where.append(_presence(row, attendance, 1))
+    return booked, asked
+
+
+def _with_turns(turns: Mapping[int, int], attendance: Mapping[int, Attendance]) -> list[Presence]:
+    """Bookings by their key, each with the turn at which it is billed."""
+    if not turns:
+        return []
+    rows = _rows(Booking.objects.filter(pk__in=list(turns)))
+    return [_presence(row, attendance, turns[row.pk]) for row in rows]
+
+
+def _held_again(billable: Billable, attendance: Mapping[int, Attendance]) -> list[Presence]:
+    again = billable.bookings_held_again().annotate(last=Max("billed__turn")).order_by()
+    return _with_turns({pk: last + 1 for pk, last in again.values_list("pk", "last")}, attendance)
+
+
+def _unreserved(billable: Billable) -> list[Presence]:
+    rows = billable.unbilled_attendance().select_related("child", "formula__activity")
+    return [
+        Presence(
+            attendance=one,
+            household=one.household_id,
+            child=one.child_id,
+            child_name=str(one.child),
+            activity=one.formula.activity_id,
+            activity_name=one.formula.activity.name,
+            establishment=one.establishment_id,
+            formula=one.formula_id,
+            formula_name=one.formula.name,
+            day=one.day,
+        )
+        for one in rows.order_by("household_id", "child_id", "day", "pk")
+    ]
+
+
+# What was billed before ----------------------------------------------------------------------------------
+
+
+def _billed(items: QuerySet[BilledItem]) -> list[Billed]:
+    rows = items.select_related("booking", "attendance", "line__invoice")
+    found = []
+    for item in rows.order_by("booking__day", "attendance__day", "pk"):
+        of = item.booking or item.attendance
+        if of is not None:  # a flat price is of no day
+            found.append(Billed(item=item, household=of.household_id, child=of.child_id, day=of.day))
+    return found
+
+
+def _first_changes(
+    presences: Collection[Presence], billed: Collection[Billed]
+) -> dict[tuple[int, int], date]:
+    """By household and child, the first day that is no longer what it was on an invoice."""
+    moved = [(one.household, one.child, one.day) for one in presences]
+    moved += [(one.household, one.child, one.day) for one in billed if one.item.booking_id is not None]
+    found: dict[tuple[int, int], date] = {}
+    for household, child, day in moved:
+        found[household, child] = min(day, found.get((household, child), date.max))
+    return found
+
+
+def _following(
+    attendance: Mapping[int, Attendance],
+    *,
+    changed: Mapping[tuple[int, int], date],
+    known: Collection[int | None],
+) -> list[int]:
+    """Bookings of certified absences after a day that changed, but for those `known` already: they may have
+    counted as its days of waiting."""
+    return [
+        pk
+        for pk, one in attendance.items()
+        if one.certificate_at
+        and pk not in known
+        and one.day > changed.get((one.household_id, one.child_id), date.max)
+    ]
+
+
+def _standing(billable: Billable, bookings: Collection[int]) -> list[Billed]:
+    """The billings of these bookings that stand."""
+    if not bookings:
+        return []
+    return _billed(billable.last_billings().filter(booking__state__in=HOLDING, booking__in=bookings))
+
+
+def _reconsidered(billed: Collection[Billed], attendance: Mapping[int, Attendance]) -> list[Reconsidered]:
+    """What costs something is taken back first, at a turn of its own."""
+    of = {one.item.booking_id: one for one in billed if one.item.booking_id is not None}
+    turns = {pk: one.item.turn + (2 if one.item.amount else 1) for pk, one in of.items()}
+    presences = {one.booking: one for one in _with_turns(turns, attendance)}
+    return [Reconsidered(billed=one, presence=presences[pk]) for pk, one in of.items()]
