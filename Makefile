@@ -6,7 +6,7 @@ PORT ?= 8000
 PYTHON_SOURCES = manage.py portal families catering leisure billing tests stubs
 PY = .venv/bin/python
 
-.PHONY: help demo reset test check bench test-towns format lock setup setup-tests
+.PHONY: help demo reset test check bench test-towns test-upgrade release-data format lock setup setup-tests
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ reset: ## Forget the demo: database, files, key (everything under var/)
 	rm -rf var
 
 test: setup-tests ## Run every test, browser included, on SQLite (DATABASE_URL=postgres://… for PostgreSQL)
-	$(PY) -m pytest -n 2 --dist worksteal $(TESTS)
+	$(PY) -m pytest -n 2 --dist worksteal $(or $(TESTS),tests --ignore=tests/upgrade)
 
 check: setup-tests ## Lint, format, templates, import directions, types, migrations, production settings
 	.venv/bin/ruff check $(PYTHON_SOURCES)
@@ -35,6 +35,12 @@ bench: setup-tests ## Measure speed and memory, into var/bench.json
 
 test-towns: setup ## Replay the example towns' calendars and rules (TOWNS_FILE= changes the file)
 	PORTAL_DEMO=1 $(PY) manage.py replay_towns $(or $(TOWNS_FILE),tests/data/towns.yaml)
+
+test-upgrade: setup-tests ## Try each release's data on today's code, on SQLite (and on the PostgreSQL of DATABASE_URL)
+	$(PY) -m pytest tests/upgrade
+
+release-data: setup-tests ## Write tests/data/releases/ of this version, once, when it is released (wants PostgreSQL)
+	$(PY) -m tests.upgrade
 
 format: setup-tests ## Put the code in the project's form
 	.venv/bin/ruff check --fix $(PYTHON_SOURCES)

@@ -1,9 +1,9 @@
 from django.apps import AppConfig
 from django.core.checks import register
-from django.db.models.signals import post_migrate
 
-from billing.invoices.immutable import install_after_migrate
+from billing.invoices.immutable import FINAL_DOCUMENTS
 from billing.payments.checks import payment_provider
+from portal.database import schema
 
 
 class BillingConfig(AppConfig):
@@ -11,9 +11,9 @@ class BillingConfig(AppConfig):
     verbose_name = "Facturation"
 
     def ready(self) -> None:
-        post_migrate.connect(install_after_migrate, sender=self)
         from billing.prices.missed_days import WhatIsBilled  # models must be loaded first
         from portal.reservations.presence import certificates
 
         certificates.lend(WhatIsBilled())
         register(payment_provider)
+        schema.register(FINAL_DOCUMENTS)

@@ -118,7 +118,10 @@ def give_rights(app_config: AppConfig, using: str, apps: Any = global_apps, **kw
     for name, rights in RIGHTS.items():
         group, _ = group_model.objects.using(using).get_or_create(name=name)
         wanted = codenames(rights.get(label, {}), app_config)
-        group.permissions.add(*(by_codename[codename] for codename in wanted if codename in by_codename))
+        given = group.permissions.filter(content_type__app_label=label).values_list("codename", flat=True)
+        # Even one that it has would be written, by a statement that leaves it as it is.
+        if lacking := (wanted & by_codename.keys()).difference(given):
+            group.permissions.add(*(by_codename[codename] for codename in lacking))
 
 
 def codenames(rights: dict[str, str], app_config: AppConfig) -> set[str]:

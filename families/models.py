@@ -5,7 +5,6 @@ from datetime import date
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
-from django.core.files.storage import Storage, storages
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -15,12 +14,8 @@ from django.utils.formats import number_format
 from simple_history.models import HistoricalRecords
 
 from families.visibility import VisibleQuerySet, belongs_to
+from portal.files.uploads import private_storage
 from portal.french.phones import PhoneField
-
-
-def private_storage() -> Storage:
-    """Where files of families lie: never under a public path."""
-    return storages["private"]
 
 
 class User(AbstractUser):

@@ -1,4 +1,4 @@
-"""The town's own page on the desk: name, crest, colour, contact, notices."""
+"""The town's own page on the desk: name, crest, colour, contact, notices. And the versions installed."""
 
 from typing import Any
 
@@ -12,10 +12,11 @@ from django.urls import reverse
 from django_tasks_db.models import DBTaskResult
 
 from portal import theme
+from portal.desk.pages import ShownOnly
 from portal.desk.site import DeskAdmin
 from portal.desk.tasks import TaskAdmin
 from portal.letters.outbox_admin import SentMailAdmin
-from portal.models import SentMail, Town
+from portal.models import Release, SentMail, Town
 
 # The crest is on every page, the login page included: it must stay light.
 CREST_MAX_BYTES = 100 * 1024
@@ -92,6 +93,14 @@ class TownAdmin(DeskAdmin[Town]):
         if town is None or not self.has_view_or_change_permission(request):
             return super().changelist_view(request, extra_context)
         return redirect(reverse("admin:portal_town_change", args=[town.pk]))
+
+
+@admin.register(Release)
+class ReleaseAdmin(ShownOnly[Release]):
+    """For whoever runs the portal: the versions its database went through."""
+
+    desk_order = 95
+    list_display = ["version", "since"]
 
 
 if settings.DEMO:

@@ -1,10 +1,12 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
+from django.db.models.signals import post_migrate, pre_migrate
 from django_tasks_db.apps import TasksAppConfig
 
 from portal import town
 from portal.checks import private_storage
+from portal.database import schema
 from portal.french import phones
 
 
@@ -15,6 +17,9 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         register(private_storage)
         phones.home = town.territory
+        # Once a migration: the signals are sent for each app, after all their tables are there.
+        pre_migrate.connect(schema.lift_before_tables_change, sender=self)
+        post_migrate.connect(schema.complete_after_migrate, sender=self)
 
 
 class PortalAdminConfig(AdminConfig):

@@ -1,4 +1,4 @@
-"""The town hall itself, and the demo's outbox."""
+"""The town hall itself, the versions its database went through, and the demo's outbox."""
 
 from typing import Any
 
@@ -82,6 +82,21 @@ class Town(models.Model):
         self.pk = 1
         super().save(*args, **kwargs)
         town.forget()
+
+
+class Release(models.Model):
+    """A version of the portal that `migrate` brought the database to; the last one is today's."""
+
+    version = models.CharField("version", max_length=20)
+    since = models.DateTimeField("depuis le")
+
+    class Meta:
+        verbose_name = "version installée"
+        verbose_name_plural = "versions installées"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.version
 
 
 class SentMail(models.Model):

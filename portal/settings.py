@@ -16,6 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.database import tuning
 from portal.files import private_files
 
 # `ModelAdmin[Child]`, `ModelForm[Child]`: what the types name must exist before the first class is made.
@@ -121,23 +122,13 @@ TEMPLATES = [
 # Database -------------------------------------------------------------------------------------------
 
 DATABASES = {
-    "default": env.db_url_config(env("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")
+    "default": tuning.tuned(
+        env.db_url_config(env("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'portal.sqlite3'}"),
+        kept=env.int("CONN_MAX_AGE", default=600),
+        # To be turned off behind a pooler that shares connections by transaction.
+        prepared=env.bool("PREPARED_STATEMENTS", default=True),
+    )
 }
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Writers queue instead of failing half-way: a transaction takes the write lock when it begins. It is no
-    # fair queue: on an opening day the unluckiest waits for all the others.
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 60,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-else:
-    DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # Planning a query of these pages takes the server longer than running it: a connection keeps the plans of
-    # what it asks again and again. To be turned off behind a pooler that shares connections by transaction.
-    if env.bool("PREPARED_STATEMENTS", default=True):
-        DATABASES["default"].setdefault("OPTIONS", {}).update(server_side_binding=True, prepare_threshold=5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {

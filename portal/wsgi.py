@@ -1,9 +1,12 @@
-"""The WSGI application gunicorn serves."""
+"""The WSGI application gunicorn serves, on a database of this version only."""
 
 import os
 
 from django.core.wsgi import get_wsgi_application
 
+from portal.database import starting
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 application = get_wsgi_application()
+starting.serve_or_leave()

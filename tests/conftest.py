@@ -19,11 +19,11 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
-from billing.invoices import immutable
 from billing.prices import estimates
 from catering.models import Menu
 from families.models import Child, Guardian, Household, User
 from portal import town as town_module
+from portal.database import schema
 from portal.models import Town
 from portal.reservations.acts import (
     booking,
@@ -135,7 +135,7 @@ def final_documents(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("transactional_db")
     yield
     if emptied:
-        immutable.lift()
+        schema.lift(connection)
 
 
 @pytest.fixture

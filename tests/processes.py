@@ -18,12 +18,14 @@ from django.conf import settings
 
 
 @contextmanager
-def empty_database(folder: Path) -> Iterator[str]:
-    """The address of a database of the same kind as the suite's, gone afterwards."""
-    if "sqlite3" in settings.DATABASES["default"]["ENGINE"]:
+def empty_database(folder: Path, server: str | None = None) -> Iterator[str]:
+    """The address of a database that is gone afterwards: beside the one at `server`, an SQLite file when that
+    is empty. Without `server`, of the same kind as the suite's."""
+    server = os.environ.get("DATABASE_URL", "") if server is None else server
+    if not server.startswith("postgres"):
         yield f"sqlite:///{folder / 'empty.sqlite3'}"
         return
-    here = urlsplit(os.environ["DATABASE_URL"])
+    here = urlsplit(server)
     name = f"race_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(here._replace(path="/postgres").geturl(), autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}"')

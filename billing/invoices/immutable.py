@@ -1,110 +1,69 @@
 """Issued documents never change, and the database itself says so: triggers on SQLite and PostgreSQL.
 
-They are installed after every `migrate` (SQLite drops a table's triggers when a migration rebuilds it). A
-data migration over these tables, or a test that empties the database, lifts them with `lifted()`.
+They are a part of the schema (`portal.database.schema`), put in place after every `migrate`. A migration that
+changes rows of these tables, or columns that the triggers name, says `Lifted("billing.final", [operations])`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-from django.db import DEFAULT_DB_ALIAS, connections
+from portal.database.schema import Kind, Piece, SchemaPart
 
 REFUSAL = "Un document émis ne change plus : seul un avoir y répond."
 FINAL = ("billing_invoice", "billing_invoiceline", "billing_billeditem", "billing_creditnote")
+LINE = "billing_invoiceline"
 # A payment's state may change; its amount, its payer and its number never do.
 PAYMENT = "billing_payment"
 PAYMENT_COLUMNS = "amount, household_id, number, series, year, sequence, means"
 TOO_MANY = """(SELECT count(*) FROM billing_invoiceline WHERE invoice_id = NEW.invoice_id)
     >= (SELECT line_count FROM billing_invoice WHERE id = NEW.invoice_id)"""
 
-SQLITE = {
-    **{
-        f"{table}_final_{event}": f"BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+
+def _abort(name: str, table: str, when: str, sentence: str = REFUSAL) -> Piece:
+    """A trigger of SQLite."""
+    body = f"{when} BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
+    return Piece(Kind.TRIGGER, f"{table}_{name}", body, table)
+
+
+def _call(name: str, table: str, when: str, function: str = "billing_refuse") -> Piece:
+    """A trigger of PostgreSQL."""
+    body = f"{when} FOR EACH ROW EXECUTE FUNCTION {function}()"
+    return Piece(Kind.TRIGGER, f"{table}_{name}", body, table)
+
+
+SQLITE = [
+    *(
+        _abort(f"final_{event}", table, f"BEFORE {event} ON {table}")
         for table in FINAL
         for event in ("UPDATE", "DELETE")
-    },
-    "billing_invoiceline_complete": (
-        f"BEFORE INSERT ON billing_invoiceline WHEN {TOO_MANY} BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
     ),
-    "billing_payment_final_DELETE": (
-        f"BEFORE DELETE ON {PAYMENT} BEGIN SELECT RAISE(ABORT, 'Un règlement ne s''efface pas.'); END"
+    _abort("complete", LINE, f"BEFORE INSERT ON {LINE} WHEN {TOO_MANY}"),
+    _abort("final_DELETE", PAYMENT, f"BEFORE DELETE ON {PAYMENT}", "Un règlement ne s''efface pas."),
+    _abort(
+        "final_UPDATE",
+        PAYMENT,
+        f"BEFORE UPDATE OF {PAYMENT_COLUMNS} ON {PAYMENT}",
+        "Le montant d''un règlement ne change pas.",
     ),
-    "billing_payment_final_UPDATE": (
-        f"BEFORE UPDATE OF {PAYMENT_COLUMNS} ON {PAYMENT}"
-        " BEGIN SELECT RAISE(ABORT, 'Le montant d''un règlement ne change pas.'); END"
+]
+POSTGRESQL = [
+    Piece(
+        Kind.FUNCTION,
+        "billing_refuse",
+        f"""RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
     ),
-}
-POSTGRESQL_FUNCTIONS = f"""
-CREATE OR REPLACE FUNCTION billing_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation'; END $$;
-CREATE OR REPLACE FUNCTION billing_refuse_line() RETURNS trigger LANGUAGE plpgsql AS $$
+    Piece(
+        Kind.FUNCTION,
+        "billing_refuse_line",
+        f"""RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF {TOO_MANY} THEN
         RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NEW;
-END $$;
-"""
-POSTGRESQL = {
-    **{
-        f"{table}_final": f"BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION billing_refuse()"
-        for table in FINAL
-    },
-    "billing_invoiceline_complete": (
-        "BEFORE INSERT ON billing_invoiceline FOR EACH ROW EXECUTE FUNCTION billing_refuse_line()"
+END $$""",
     ),
-    "billing_payment_final_delete": (
-        f"BEFORE DELETE ON {PAYMENT} FOR EACH ROW EXECUTE FUNCTION billing_refuse()"
-    ),
-    "billing_payment_final_update": (
-        f"BEFORE UPDATE OF {PAYMENT_COLUMNS} ON {PAYMENT} FOR EACH ROW EXECUTE FUNCTION billing_refuse()"
-    ),
-}
-
-
-def _table(name: str) -> str:
-    return next(table for table in (*FINAL, PAYMENT) if name.startswith(f"{table}_"))
-
-
-def install(using: str = DEFAULT_DB_ALIAS) -> None:
-    """Creates the triggers where they are missing; nothing while the tables are not there yet."""
-    connection = connections[using]
-    if not {*FINAL, PAYMENT} <= set(connection.introspection.table_names()):
-        return
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            for name, body in SQLITE.items():
-                cursor.execute(f"CREATE TRIGGER IF NOT EXISTS {name} {body}")
-        elif connection.vendor == "postgresql":
-            cursor.execute(POSTGRESQL_FUNCTIONS)
-            for name, body in POSTGRESQL.items():
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {_table(name)}")
-                cursor.execute(f"CREATE TRIGGER {name} {body}")
-
-
-def lift(using: str = DEFAULT_DB_ALIAS) -> None:
-    """Removes the triggers."""
-    connection = connections[using]
-    tables = set(connection.introspection.table_names())
-    with connection.cursor() as cursor:
-        for name in SQLITE if connection.vendor == "sqlite" else POSTGRESQL:
-            if connection.vendor == "sqlite":
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
-            elif _table(name) in tables:
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {_table(name)}")
-
-
-@contextmanager
-def lifted(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
-    """For the time of a data migration or of emptying a test database, without the triggers."""
-    lift(using)
-    try:
-        yield
-    finally:
-        install(using)
-
-
-def install_after_migrate(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
-    """Receiver of `post_migrate`."""
-    install(using)
+    *(_call("final", table, f"BEFORE UPDATE OR DELETE ON {table}") for table in FINAL),
+    _call("complete", LINE, f"BEFORE INSERT ON {LINE}", "billing_refuse_line"),
+    _call("final_delete", PAYMENT, f"BEFORE DELETE ON {PAYMENT}"),
+    _call("final_update", PAYMENT, f"BEFORE UPDATE OF {PAYMENT_COLUMNS} ON {PAYMENT}"),
+]
+FINAL_DOCUMENTS = SchemaPart("billing.final", {"sqlite": SQLITE, "postgresql": POSTGRESQL})

@@ -14,8 +14,9 @@ from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from billing.models.payments import Payment, PaymentState
-from families.models import Child, Household, User, private_storage
+from families.models import Child, Household, User
 from families.visibility import VisibleQuerySet
+from portal.files.uploads import private_storage
 from portal.french.dates import month_name
 from portal.reservations.models import (
     Activity,

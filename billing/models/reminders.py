@@ -7,7 +7,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from billing.models.invoices import Invoice
-from families.models import Household, User, private_storage
+from families.models import Household, User
+from portal.files.uploads import private_storage
 
 
 class InvoiceNotice(models.Model):

@@ -71,16 +71,22 @@ class Demo:
 
 
 @transaction.atomic
-def load(households: int, *, at: datetime, tick: Callable[[], object] = lambda: None) -> Demo:
+def load(
+    households: int,
+    *,
+    at: datetime,
+    past: timedelta | None = None,
+    tick: Callable[[], object] = lambda: None,
+) -> Demo:
     """Builds the demo town of `households` homes (at least 10) around the moment `at` (aware).
 
-    The same people come every time; dates follow `at`. `tick` is called about twice a home, for a progress
-    bar. Raises NotEmpty.
+    The same people come every time; dates follow `at`, and bookings begin `past` before it. `tick` is called
+    about twice a home, for a progress bar. Raises NotEmpty.
     """
     if Household.objects.exists():
         raise NotEmpty
     today = timezone.localdate(at)
-    since = today - (PAST if households <= BIG_TOWN else PAST / 2)
+    since = today - (past or (PAST if households <= BIG_TOWN else PAST / 2))
     rng = Random(SEED)  # noqa: S311 the same town every time
     factory.random.reseed_random(SEED)
     town_file.load((HERE / "town.yaml").read_text(encoding="utf-8"))

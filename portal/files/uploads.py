@@ -6,7 +6,7 @@ from typing import IO, Any, BinaryIO
 
 import puremagic
 from django.core.exceptions import ValidationError
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.http import FileResponse
 from PIL import Image, ImageFile, UnidentifiedImageError
 from pillow_heif import register_heif_opener
@@ -107,3 +107,8 @@ def response(file: IO[bytes], *, name: str, content_type: str) -> FileResponse:
     answer = hand_over(file, name, content_type)
     answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return answer
+
+
+def private_storage() -> Storage:
+    """Where files of families lie: never under a public path."""
+    return storages["private"]

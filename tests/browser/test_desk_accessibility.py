@@ -30,7 +30,7 @@ from billing.models import (
 from billing.reminders import reminding
 from families.models import Document, User
 from portal.demo import loading
-from portal.models import SentMail
+from portal.models import Release, SentMail
 from portal.reservations.models import (
     AbsenceCertificate,
     Activity,
@@ -118,6 +118,7 @@ def demo(transactional_db, private, chief) -> Booking:
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
+    Release.objects.create(version="0.2.0", since=NOW)
     SentMail.objects.create(to="parent@example.org", subject="Bienvenue", text="Bonjour")
     late = InvoiceFactory(household=booking.household, due_on=NOW.date() - timedelta(days=10))
     reminding.remind([late.pk], at=NOW, by=chief)

@@ -3,10 +3,13 @@
 from datetime import timedelta
 from io import StringIO
 
+import pytest
 from allauth.account.models import EmailAddress
-from django.core.management import call_command
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
 
 from families.models import Child, Household, User
+from portal import nightly as work
 from portal.reservations.models import Reservation
 from tests.conftest import family
 from tests.factories import ReservationFactory
@@ -48,3 +51,35 @@ def test_drafts_nobody_touched_for_a_month_go_and_recorded_ones_stay(books, now)
     recorded = ReservationFactory(enrolment=books.enrolment, state="accepted", touched_at=old)
     assert "1 réservation(s)" in nightly()
     assert list(Reservation.objects.all()) == [recorded]
+
+
+def test_expired_sessions_go_and_the_others_stay(now, db):
+    for key, hours in (("old", -1), ("new", 1)):
+        Session.objects.create(session_key=key, expire_date=now + timedelta(hours=hours))
+    assert "1 session(s) expirée(s) effacée(s)." in nightly()
+    assert [session.session_key for session in Session.objects.all()] == ["new"]
+
+
+def test_each_app_says_what_it_did_and_a_second_night_finds_nothing(books, now):
+    ReservationFactory(enrolment=books.enrolment, state="draft", touched_at=now - timedelta(days=31))
+    said = nightly().splitlines()
+    assert len(said) == len(work.works()) == 5
+    assert [line for line in said if not line.startswith("0 ")] == [
+        "1 réservation(s) non terminée(s) supprimée(s)."
+    ]
+    assert all(line.startswith("0 ") for line in nightly().splitlines())
+
+
+def test_work_that_fails_stops_no_other_and_ends_in_an_error(books, now, monkeypatch, caplog):
+    def fail(at):
+        raise ValueError("no such thing")
+
+    work.works()
+    monkeypatch.setattr(work, "_works", {"essai": work.Work("essai", "{} fois", fail)} | work._works)
+    ReservationFactory(enrolment=books.enrolment, state="draft", touched_at=now - timedelta(days=31))
+    out = StringIO()
+    with pytest.raises(CommandError, match="pas fini : essai"):
+        call_command("nightly", stdout=out)
+    assert "Échec, essai : ValueError" in out.getvalue()
+    assert "1 réservation(s)" in out.getvalue()
+    assert "no such thing" in caplog.text

@@ -4,18 +4,19 @@ sends their mails and prints them."""
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from billing import tasks
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
+from portal.database.starting import DataCommand
 from portal.french.amounts import euros
 from portal.french.day_fields import first_of_month
 from portal.french.plurals import counted
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Issues the invoices of a month; run again after an interruption, it goes on where it stopped."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

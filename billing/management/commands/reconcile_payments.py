@@ -4,15 +4,16 @@ from argparse import ArgumentParser
 from datetime import date
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from billing.payments import asking, statement
 from billing.payments.providers.interface import ProviderDown
+from portal.database.starting import DataCommand
 from portal.french.plurals import counted
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Demande à la banque l'état des paiements en ligne en cours ; --day compare les comptes d'un jour."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django_tasks_db.management.commands import db_worker
 
 from portal import health
+from portal.database.starting import DataCommand
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def _beat(stop: threading.Event) -> None:
             return
 
 
-class Command(db_worker.Command):
+class Command(DataCommand, db_worker.Command):
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(queue_name="*")

@@ -31,6 +31,8 @@ from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
+from portal.database import versions
+
 PASSWORD = "demo-2026-portail"  # noqa: S105 - public by design, and refused outside PORTAL_DEMO
 LOGINS = {
     "parent": "un foyer avec deux enfants inscrits à la cantine, et un troisième sans inscription",
@@ -63,6 +65,8 @@ class Command(BaseCommand):
         self.serve(port, workers, threads)
 
     def prepare(self) -> None:
+        if estrangement := versions.estrangement(connection):
+            raise CommandError(estrangement)
         self._collect_static_files()
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):

@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
+from portal.database.starting import DataCommand
 from portal.demo import loading
 from portal.demo.factories import PASSWORD
 from portal.french import moments
@@ -14,7 +15,7 @@ from portal.french import moments
 SMALLEST = 10
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Remplit une base vide avec une commune inventée : familles, inscriptions, réservations, menus."
 
     def add_arguments(self, parser: CommandParser) -> None:

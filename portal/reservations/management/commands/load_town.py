@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from portal.database.starting import DataCommand
 from portal.reservations.towns import (
     fields,
     town_file,
 )
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = (
         "Charge la configuration d'une commune (établissements, activités, délais…) depuis un fichier YAML. "
         "Voir docs/town-file.md."

@@ -1,9 +1,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from portal.database.starting import DataCommand
 from portal.reservations.acts.opening import (
     missing_slots,
     open_slots,
@@ -11,7 +12,7 @@ from portal.reservations.acts.opening import (
 from portal.reservations.models import Period
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Ouvre les créneaux qui manquent aux périodes en cours et à venir. Se relance sans doublon."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

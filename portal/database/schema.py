@@ -1,0 +1,193 @@
+"""What the schema needs beyond its models: triggers and their functions, indexes of one vendor, extensions.
+
+An app registers its parts in `AppConfig.ready`. Each `migrate` ends with `complete`, that of the suite too:
+what is missing, or no longer says what the code says, is put in place in one transaction. Where there is
+nothing to do, nothing is written and nothing locked.
+
+    register(part)               from then on the part belongs to the schema
+    lacking(connection)          the pieces that are not in place
+    complete(connection)         puts them in place
+    lift(connection)             removes every trigger, for emptying a test's tables
+    lifted(name, connection)     one part's triggers out of the way (a migration says `operations.Lifted`)
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+# What PostgreSQL has of each kind, with the comment that tells which definition it was made of.
+POSTGRESQL_HAS = """
+    SELECT 'trigger', tgname, obj_description(t.oid, 'pg_trigger')
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace
+    UNION ALL
+    SELECT 'function', proname, obj_description(oid, 'pg_proc')
+    FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+    UNION ALL
+    SELECT 'index', relname, obj_description(oid, 'pg_class')
+    FROM pg_class WHERE relkind = 'i' AND relnamespace = current_schema()::regnamespace
+    UNION ALL
+    SELECT 'extension', extname, NULL FROM pg_extension
+"""
+# SQLite keeps the statement itself.
+SQLITE_HAS = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'index')"
+
+
+class Kind(StrEnum):
+    EXTENSION = "extension"
+    FUNCTION = "function"  # of a trigger: without arguments
+    INDEX = "index"
+    TRIGGER = "trigger"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An object of the database: `CREATE kind name body`. One that stands on a `table` waits for it."""
+
+    kind: Kind
+    name: str
+    body: str = ""
+    table: str = ""
+
+    def making(self, vendor: str) -> list[str]:
+        """The statements that put it in place, over an older one if need be."""
+        if self.kind is Kind.EXTENSION:
+            return [f"CREATE EXTENSION IF NOT EXISTS {self.name}"]
+        if vendor == "sqlite":
+            return [*self.removing(vendor), self._in_sqlite]
+        comment = f"COMMENT ON {self.kind} {self._place} IS '{self.mark(vendor)}'"
+        if self.kind is Kind.INDEX:
+            return [*self.removing(vendor), f"CREATE INDEX {self.name} {self.body}", comment]
+        name = f"{self.name}()" if self.kind is Kind.FUNCTION else self.name
+        # Replaced in one step, a trigger keeps writers waiting but no reader.
+        return [f"CREATE OR REPLACE {self.kind} {name} {self.body}", comment]
+
+    def removing(self, vendor: str) -> list[str]:
+        return [f"DROP {self.kind} IF EXISTS {self.name if vendor == 'sqlite' else self._place}"]
+
+    def mark(self, vendor: str) -> str | None:
+        """What tells this definition from another one under the same name; an extension has no other."""
+        if self.kind is Kind.EXTENSION:
+            return None
+        return self._in_sqlite if vendor == "sqlite" else hashlib.sha256(self.body.encode()).hexdigest()
+
+    @property
+    def _in_sqlite(self) -> str:
+        """Its statement, as SQLite keeps it."""
+        return f"CREATE {self.kind.upper()} {self.name} {self.body}"
+
+    @property
+    def _place(self) -> str:
+        """As PostgreSQL names it in DROP and COMMENT."""
+        if self.kind is Kind.TRIGGER:
+            return f"{self.name} ON {self.table}"
+        return f"{self.name}()" if self.kind is Kind.FUNCTION else self.name
+
+
+@dataclass(frozen=True)
+class SchemaPart:
+    """Pieces that belong together, by vendor, each after those it needs."""
+
+    name: str
+    pieces: Mapping[str, Sequence[Piece]]
+
+    def missing(self, connection: BaseDatabaseWrapper) -> list[Piece]:
+        """The pieces that are not there, or not as they are written here, and whose table is."""
+        wanted = self.pieces.get(connection.vendor, ())
+        if not wanted:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(SQLITE_HAS if connection.vendor == "sqlite" else POSTGRESQL_HAS)
+            there = {(kind, name): mark for kind, name, mark in cursor.fetchall()}
+            tables = set(connection.introspection.table_names(cursor))
+        return [
+            piece
+            for piece in wanted
+            if (not piece.table or piece.table in tables)
+            and there.get((piece.kind, piece.name), False) != piece.mark(connection.vendor)
+        ]
+
+    def install(self, connection: BaseDatabaseWrapper) -> None:
+        """Puts in place what is missing; all of it or nothing."""
+        if missing := self.missing(connection):
+            with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+                for piece in missing:
+                    for statement in piece.making(connection.vendor):
+                        cursor.execute(statement)
+
+    def lift(self, connection: BaseDatabaseWrapper) -> None:
+        """Removes its triggers; indexes and functions are in nobody's way."""
+        with connection.cursor() as cursor:
+            for piece in self.pieces.get(connection.vendor, ()):
+                if piece.kind is Kind.TRIGGER:
+                    for statement in piece.removing(connection.vendor):
+                        cursor.execute(statement)
+
+
+_parts: dict[str, SchemaPart] = {}
+
+
+def register(part: SchemaPart) -> None:
+    """Adds a part to the schema; the same name again replaces it."""
+    _parts[part.name] = part
+
+
+def parts() -> list[SchemaPart]:
+    """Every part, in the order in which they are put in place."""
+    return list(_parts.values())
+
+
+def lacking(connection: BaseDatabaseWrapper) -> list[Piece]:
+    """What a database lacks of all parts."""
+    return [piece for part in parts() for piece in part.missing(connection)]
+
+
+def complete(connection: BaseDatabaseWrapper) -> None:
+    """Puts in place what the database lacks, all of it or nothing."""
+    if lacking(connection):
+        with transaction.atomic(using=connection.alias):
+            for part in parts():
+                part.install(connection)
+
+
+def lift(connection: BaseDatabaseWrapper) -> None:
+    """Removes the triggers of every part, until `complete`."""
+    for part in parts():
+        part.lift(connection)
+
+
+@contextmanager
+def lifted(name: str, connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Without the triggers of the part `name`, in one transaction: whatever stops it brings them back.
+
+    A part that was not whole before is left as it was found.
+    """
+    part = _parts[name]
+    with transaction.atomic(using=connection.alias):
+        whole = not part.missing(connection)
+        part.lift(connection)
+        yield
+        if whole:
+            part.install(connection)
+
+
+# Receivers ----------------------------------------------------------------------------------------------
+
+
+def complete_after_migrate(using: str, **kwargs: Any) -> None:
+    """Of `post_migrate`."""
+    complete(connections[using])
+
+
+def lift_before_tables_change(using: str, plan: Sequence[Any], **kwargs: Any) -> None:
+    """Of `pre_migrate`: SQLite makes a table anew when a column changes, which it refuses as long as another
+    table's trigger reads it."""
+    connection = connections[using]
+    if plan and connection.vendor == "sqlite":
+        lift(connection)

@@ -1,0 +1,27 @@
+"""`manage.py migrate`: Django's, on a portal in use.
+
+It waits a few seconds for a lock and tries again (`portal.database.locks`), leaves a database alone that it
+cannot bring to this version, and keeps which version it made of it.
+"""
+
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.core.management.commands import migrate
+from django.db import connections
+from django.utils import timezone
+
+from portal.database import locks, versions
+
+
+class Command(migrate.Command):
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connections[options["database"]]
+        if estrangement := versions.estrangement(connection):
+            raise CommandError(estrangement)
+        migrate_all = super().handle
+        try:
+            locks.patiently(connection, lambda: migrate_all(*args, **options))
+        except locks.StillLocked as locked:
+            raise CommandError(str(locked)) from locked
+        versions.note(connection, at=timezone.now())

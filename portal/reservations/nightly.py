@@ -1,0 +1,25 @@
+"""The engine's nightly work."""
+
+from datetime import datetime, timedelta
+
+from portal import nightly
+from portal.reservations.acts import reservation_drafts
+from portal.reservations.presence import certificates
+
+DRAFTS_KEPT = timedelta(days=30)
+
+
+def forget_drafts(at: datetime) -> int:
+    return reservation_drafts.purge_drafts(before=at - DRAFTS_KEPT)
+
+
+def certificates_caught_up(at: datetime) -> int:
+    return certificates.catch_up(at=at)
+
+
+nightly.register("brouillons oubliés", "{} réservation(s) non terminée(s) supprimée(s).", forget_drafts)
+nightly.register(
+    "absences justifiées de la veille",
+    "{} justificatif(s) d'absence en cours suivi(s).",
+    certificates_caught_up,
+)

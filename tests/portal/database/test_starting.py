@@ -1,0 +1,54 @@
+"""What starts on a database looks first whether it is the one it was written for."""
+
+import subprocess
+import sys
+
+from django.conf import settings
+from django.core.management import get_commands, load_command_class
+from django.db import OperationalError
+
+from portal.database import starting, versions
+from portal.database.starting import DataCommand
+from tests.portal.test_settings import SECRET_KEY
+from tests.processes import empty_database
+
+APPS = {"portal", "families", "catering", "leisure", "billing"}
+# They make the database they work on, or bring it to this version.
+MAKE_THEIR_OWN = {"demo", "migrate", "replay_towns"}
+
+
+def test_every_command_on_the_towns_data_looks_first():
+    ours = {name: app for name, app in get_commands().items() if str(app).partition(".")[0] in APPS}
+    looking = {name for name, app in ours.items() if isinstance(load_command_class(app, name), DataCommand)}
+    assert set(ours) - looking == MAKE_THEIR_OWN
+    assert {"nightly", "bill_month", "load_town", "db_worker"} <= looking
+
+
+def test_a_server_says_why_it_does_not_serve_and_stops(tmp_path):
+    with empty_database(tmp_path) as address:
+        done = subprocess.run(
+            [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", "127.0.0.1:0", "--no-control-socket"],
+            cwd=settings.BASE_DIR,
+            env={
+                "PORTAL_VAR": str(tmp_path),
+                "DATABASE_URL": address,
+                "SECRET_KEY": SECRET_KEY,
+                "ALLOWED_HOSTS": "portail.example.org",
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == starting.CANNOT_BE_LOADED
+    assert "La base attend sa mise à jour" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_comes_before_its_database_starts(monkeypatch, caplog):
+    def absent(connection):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(versions, "hindrance", absent)
+    starting.serve_or_leave()
+    assert "The database does not answer" in caplog.text

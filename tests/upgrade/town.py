@@ -1,0 +1,101 @@
+"""The town of the release data: the demo's of 20 households, and what it leaves for families and staff to do,
+so that few tables are empty and every kind of private file is there."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.core.files.base import ContentFile
+
+from billing.documents import pdf
+from billing.invoices import invoicing
+from billing.models import (
+    Invoice,
+    ManualCharge,
+    PackedMeal,
+)
+from billing.reminders import (
+    letter_printing,
+    reminding,
+)
+from families import approval, documents
+from families.models import ChangeRequest, Document, Household, User
+from portal.demo import loading
+from portal.reservations.models import AttendanceState, Booking
+from portal.reservations.presence import (
+    attendance,
+    certificates,
+)
+from tests.factories import paris
+
+HOUSEHOLDS = 20
+AT = paris(2026, 11, 9, 10)
+PAST = timedelta(days=45)  # the days of a month and a half weigh enough
+PAPER = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 0>>endobj\n%%EOF\n"
+
+
+def live() -> None:
+    """Fills an empty database; the clock stands at AT."""
+    loading.load(HOUSEHOLDS, at=AT, past=PAST)
+    home = Household.objects.get(guardians__user__username="parent")
+    parent, agent, regie = (User.objects.get(username=login) for login in ("parent", "agent", "regie"))
+    quotient_changes(home, parent, agent)
+    absences(home, parent, agent)
+    documents_of_money(regie)
+
+
+def _paper(home: Household, name: str, by: User, **given: str) -> Document:
+    return documents.keep(home, ContentFile(PAPER, name=name), "application/pdf", by=by, **given)
+
+
+def quotient_changes(home: Household, parent: User, agent: User) -> None:
+    """The family sent its quotient with a proof, which was accepted; another one waits."""
+    for value in (Decimal(612), Decimal(640)):
+        change = ChangeRequest.objects.create(
+            household=home,
+            kind=ChangeRequest.Kind.QUOTIENT,
+            quotient=value,
+            valid_from=AT.date(),
+            proof=_paper(home, f"quotient-{value}.pdf", parent),
+            requested_by=parent,
+        )
+        if value == 612:
+            approval.accept_change(change, by=agent, at=AT)
+
+
+def absences(home: Household, parent: User, agent: User) -> None:
+    """A day's list was entered, a child of the family was ill: its certificate is accepted, the one for a day
+    to come waits."""
+    eaten = Booking.objects.holding().filter(household=home, activity__service="catering")
+    missed = eaten.filter(day__lt=AT.date()).order_by("day", "pk").last()
+    coming = eaten.filter(day__gt=AT.date()).order_by("day", "pk").first()
+    where = {"establishment": missed.establishment, "formula": missed.formula, "day": missed.day}
+    others = Booking.objects.holding().filter(**where).exclude(household=home)
+    said = {one.pk: attendance.Said(AttendanceState.PRESENT) for one in others}
+    attendance.record(**where, said=said, by=agent, at=AT)
+    for booking in (missed, coming):
+        certificate = certificates.send(
+            home,
+            booking.child,
+            booking.day,
+            booking.day,
+            file=ContentFile(PAPER, name=f"certificat-{booking.day}.pdf"),
+            content_type="application/pdf",
+            by=parent,
+            at=AT,
+        )
+        if booking == missed:
+            certificates.accept(certificate, by=agent, at=AT)
+    PackedMeal.objects.create(enrolment=missed.enrolment, valid_from=AT.date() - timedelta(days=30))
+
+
+def documents_of_money(regie: User) -> None:
+    """A credit note, a line by hand, a printed invoice, a reminder with its letter."""
+    late = Invoice.objects.with_balance().filter(left__gt=5, due_on__lt=AT.date()).order_by("pk")
+    reminded = late[0]
+    lost = {"label": "Carte perdue", "unit_price": 5, "reason": "Remplacement"}
+    ManualCharge.objects.create(household=reminded.household, created_by=regie, **lost)
+    invoicing.credit(reminded, Decimal("1.50"), reason="Repas non servi", by=regie, at=AT)
+    pdf.stored(reminded, at=AT)
+    reminding.remind([reminded.pk], at=AT, by=regie)
+    for lot in letter_printing.lots(AT):
+        letter_printing.print_lot(lot, at=AT)
