@@ -4,7 +4,6 @@ from django.core.checks import register
 from django.db.models.signals import post_migrate, pre_migrate
 from django_tasks_db.apps import TasksAppConfig
 
-from portal import town
 from portal.checks import private_storage
 from portal.database import schema
 from portal.french import phones
@@ -15,8 +14,10 @@ class PortalConfig(AppConfig):
     verbose_name = "Portail"
 
     def ready(self) -> None:
+        from portal.town import territory  # models must be loaded first
+
         register(private_storage)
-        phones.home = town.territory
+        phones.home = territory
         # Once a migration: the signals are sent for each app, after all their tables are there.
         pre_migrate.connect(schema.lift_before_tables_change, sender=self)
         post_migrate.connect(schema.complete_after_migrate, sender=self)

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.validators import FileExtensionValidator, RegexValidator
 from django.db import models
 
-from portal import town
+from portal.database.kept import KeptAWhile
 from portal.french.phones import PhoneField
 
 
@@ -81,7 +81,13 @@ class Town(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.pk = 1
         super().save(*args, **kwargs)
-        town.forget()
+        current_town.forget()
+
+
+@KeptAWhile
+def current_town() -> Town:
+    """The town's row, or an unsaved neutral one before it is configured: every page needs it."""
+    return Town.objects.first() or Town()
 
 
 class Release(models.Model):

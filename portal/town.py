@@ -1,14 +1,8 @@
 """The town hall this portal serves: name, colours, contact. One row, read on every page."""
 
-from typing import TYPE_CHECKING
-
-from django.apps import apps
 from django.http import HttpRequest
 
-from portal.database.kept import KeptAWhile
-
-if TYPE_CHECKING:
-    from portal.models import Town
+from portal.models import Town, current_town
 
 # Overseas territories whose numbers have six or eight digits; elsewhere in France they have ten.
 OWN_TELEPHONE_PLAN = {
@@ -19,11 +13,9 @@ OWN_TELEPHONE_PLAN = {
 }
 
 
-@KeptAWhile
-def current() -> "Town":
-    """The town's row, or an unsaved neutral one before it is configured: every page needs it."""
-    town_model = apps.get_model("portal", "Town")
-    return town_model.objects.first() or town_model()
+def current() -> Town:
+    """The town's row, kept for half a minute, or an unsaved neutral one before it is configured."""
+    return current_town()
 
 
 def territory() -> str:
@@ -33,9 +25,9 @@ def territory() -> str:
 
 def forget() -> None:
     """Reads the row anew on the next call: after it is saved, and between tests."""
-    current.forget()
+    current_town.forget()
 
 
-def context(request: HttpRequest) -> dict[str, "Town"]:
+def context(request: HttpRequest) -> dict[str, Town]:
     """Template context processor."""
     return {"town": current()}

@@ -1,8 +1,8 @@
 """From the row an agent fills in (DeadlineRule) to the pure rule, and what is missing in it, in French."""
 
 from collections.abc import Iterable, Mapping
-from datetime import time
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, time
+from typing import Any, Protocol
 
 from portal.french.weekdays import weekdays_in
 from portal.reservations.deadlines import rules
@@ -13,8 +13,62 @@ from portal.reservations.deadlines.rules import (
     TableRow,
 )
 
-if TYPE_CHECKING:
-    from portal.reservations.models import DeadlineRule, DeadlineWindow
+
+class WindowRow(Protocol):
+    """A row of dates with when they open and close, as an agent fills it in."""
+
+    @property
+    def covers_from(self) -> date: ...
+    @property
+    def covers_to(self) -> date: ...
+    @property
+    def opens_at(self) -> datetime | None: ...
+    @property
+    def closes_at(self) -> datetime | None: ...
+    @property
+    def audience(self) -> str: ...
+
+
+class WindowRows(Protocol):
+    """Those of a rule."""
+
+    def all(self) -> Iterable[WindowRow]: ...
+
+
+class RuleRow(Protocol):
+    """A rule as an agent fills it in: which of its fields count depends on its kind."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def number(self) -> int | None: ...
+    @property
+    def day_unit(self) -> str: ...
+    @property
+    def skip_weekends(self) -> bool: ...
+    @property
+    def skip_public_holidays(self) -> bool: ...
+    @property
+    def skip_weekdays(self) -> int: ...
+    @property
+    def at(self) -> time | None: ...
+    @property
+    def weekday(self) -> int | None: ...
+    @property
+    def month_day(self) -> int | None: ...
+    @property
+    def table(self) -> Any: ...
+    @property
+    def holiday_monday_table(self) -> Any: ...
+    @property
+    def reference_time(self) -> time: ...
+    @property
+    def inclusive(self) -> bool: ...
+    @property
+    def from_last_school_day(self) -> bool: ...
+    @property
+    def windows(self) -> WindowRows: ...
+
 
 # Which days count.
 COUNTING = ("day_unit", "skip_weekends", "skip_public_holidays", "skip_weekdays")
@@ -104,7 +158,7 @@ def _weekday(number: int) -> int:
     return number
 
 
-def counted(row: "DeadlineRule") -> CountedDays:
+def counted(row: RuleRow) -> CountedDays:
     """Which days the row counts."""
     return CountedDays(
         unit=DayUnit(row.day_unit),
@@ -114,7 +168,7 @@ def counted(row: "DeadlineRule") -> CountedDays:
     )
 
 
-def rule_of(row: "DeadlineRule", windows: "Iterable[DeadlineWindow] | None" = None) -> Rule:
+def rule_of(row: RuleRow, windows: Iterable[WindowRow] | None = None) -> Rule:
     """The pure rule of a valid row. Its windows are read from the database unless prefetched or given.
 
     A row that `problems` complains about counts as never: nothing is booked on a rule nobody can read.
@@ -168,7 +222,7 @@ def rule_of(row: "DeadlineRule", windows: "Iterable[DeadlineWindow] | None" = No
             return rules.Never()
 
 
-def problems(row: "DeadlineRule") -> dict[str, str]:
+def problems(row: RuleRow) -> dict[str, str]:
     """What is missing or contradictory: field → French sentence. Empty when the row is a rule."""
     if row.kind not in FIELDS_OF_KIND:
         return {"kind": "Choisissez un principe."}
@@ -204,7 +258,7 @@ def problems(row: "DeadlineRule") -> dict[str, str]:
     return found
 
 
-def _counts_nothing(row: "DeadlineRule") -> bool:
+def _counts_nothing(row: RuleRow) -> bool:
     left = set(range(7)) - set(weekdays_in(row.skip_weekdays or 0))
     if row.skip_weekends or row.day_unit == DayUnit.WORKING.value:
         left -= {5, 6}

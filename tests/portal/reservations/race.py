@@ -1,6 +1,6 @@
 """Families and agents at the same moment, each a process with an own connection, on a database of their own.
 
-`python -m tests.reservations.race` migrates the empty database of DATABASE_URL, lets everybody act at once
+`python -m tests.portal.reservations.race` migrates the empty database of DATABASE_URL, lets everybody act at once
 and writes what came of it as JSON. Not a test by itself: test_race.py starts it and judges.
 """
 
