@@ -93,7 +93,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
         school_year=school_year,
         today=today,
         initial=(_known_school(child, school_year) or _siblings_school(household, school_year))
-        | {"diet": _known_diet(child)},
+        | _known_diet(child),
     )
     if request.method == "POST" and form.is_valid():
         try:
@@ -139,9 +139,9 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         today=timezone.localdate(at),
         current_start=enrolment.starts_on,
         initial=_known_school(enrolment.child, enrolment.school_year)
+        | _known_diet(enrolment.child)
         | {
             "restaurant": enrolment.establishment_id,
-            "diet": _known_diet(enrolment.child),
             "starts_on": enrolment.starts_on.isoformat(),
             "weekdays": enrolment.weekdays,
         },
@@ -185,9 +185,10 @@ def _known_school(child: Child, school_year: SchoolYear) -> dict[str, Any]:
     return {"school": schooling.school_class.school_id, "school_class": schooling.school_class_id}
 
 
-def _known_diet(child: Child) -> int | None:
+def _known_diet(child: Child) -> dict[str, Any]:
     """Where another home enrolled the child, or this one last year, the kitchen already knows."""
-    return DietChoice.objects.filter(child=child).values_list("diet", flat=True).first()
+    choice = DietChoice.objects.filter(child=child).first()
+    return {"diet": choice.diet_id} if choice else {}
 
 
 def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str, Any]:

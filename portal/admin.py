@@ -100,7 +100,7 @@ class ReleaseAdmin(ShownOnly[Release]):
     """For whoever runs the portal: the versions its database went through."""
 
     desk_order = 95
-    list_display = ["version", "since"]
+    list_display = ("version", "since")
 
 
 if settings.DEMO:

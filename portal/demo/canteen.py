@@ -220,6 +220,7 @@ class Canteen:
             )
         )
         weights = [max(100 - 45 * rank, 6) for rank in range(len(diets))]
+        known = set(DietChoice.objects.values_list("child_id", flat=True))
         DietChoice.objects.bulk_create(
             (
                 DietChoice(
@@ -229,6 +230,7 @@ class Canteen:
                     else self.rng.choices(diets, weights)[0],
                 )
                 for child in dict.fromkeys(enrolment.child_id for enrolment in enrolments)
+                if child not in known
             ),
             batch_size=2000,
         )

@@ -28,7 +28,7 @@ def classes():
 
 def test_attributes_stand_in_one_order():
     found = classes()
-    assert {"TownAdmin", "LineInline"} <= {one.__name__ for one in found.values()}
+    assert {"TownAdmin", "InvoiceLineInline"} <= {one.__name__ for one in found.values()}
     for name, one in found.items():
         written = [attribute for attribute in vars(one) if attribute in ORDER]
         assert written == sorted(written, key=ORDER.index), name
