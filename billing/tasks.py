@@ -11,10 +11,7 @@ from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import BillingRun, Invoice
 from billing.payments import paying
-from billing.reminders import (
-    letter_printing,
-    reminding,
-)
+from billing.reminders import letter_printing, reminding
 from families.models import Household, User
 
 logger = logging.getLogger(__name__)

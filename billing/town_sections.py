@@ -33,10 +33,7 @@ from portal.reservations.towns.fields import (
     closest,
     scalar,
 )
-from portal.reservations.towns.town_file import (
-    Rows,
-    register,
-)
+from portal.reservations.towns.town_file import Rows, register
 
 KIND = Words({"unique": Tariff.Kind.FLAT, "tranches": Tariff.Kind.BANDS, "taux_d'effort": Tariff.Kind.EFFORT})
 UNIT = Words(

@@ -1,10 +1,6 @@
 from django.urls import path
 
-from billing.pages import (
-    invoices,
-    payment_urls,
-    yearly,
-)
+from billing.pages import invoices, payment_urls, yearly
 
 app_name = "billing"
 

@@ -12,17 +12,10 @@ from django.urls import path
 from django.utils import timezone
 
 from catering import kitchen, menu_import
-from catering.models import (
-    Dish,
-    Menu,
-)
-from families.models import (
-    Allergen,
-)
+from catering.models import Dish, Menu
+from families.models import Allergen
 from portal.desk.pages import OwnPages
-from portal.desk.site import (
-    DeskLink,
-)
+from portal.desk.site import DeskLink
 from portal.files.handing_over import spreadsheet
 from portal.french import moments
 from portal.french.day_fields import DayField

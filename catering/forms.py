@@ -12,10 +12,7 @@ from django.db.models import QuerySet
 from families.models import Diet
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
-from portal.french.weekdays import (
-    WeekdayMaskFormField,
-    names_of,
-)
+from portal.french.weekdays import WeekdayMaskFormField, names_of
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import Activity, Establishment, SchoolClass, SchoolYear
 from portal.web.form_fields import field_of

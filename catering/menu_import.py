@@ -15,11 +15,7 @@ from datetime import date
 
 from django.db import transaction
 
-from catering.models import (
-    LONGEST_DISH,
-    Dish,
-    Menu,
-)
+from catering.models import LONGEST_DISH, Dish, Menu
 from families.models import Allergen
 from portal.french.dates import WEEKDAYS
 from portal.reservations.models import Establishment

@@ -1,15 +1,8 @@
 """What the canteen adds to a town's file: the diets its kitchens cook for."""
 
 from families.models import Diet
-from portal.reservations.towns.fields import (
-    Field,
-    Flag,
-    Number,
-)
-from portal.reservations.towns.town_file import (
-    Rows,
-    register,
-)
+from portal.reservations.towns.fields import Field, Flag, Number
+from portal.reservations.towns.town_file import Rows, register
 
 register(
     Rows(

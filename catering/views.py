@@ -12,15 +12,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from billing.prices.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
-from catering.models import (
-    SERVICE,
-    Dish,
-)
+from catering.models import SERVICE, Dish
 from families.models import Child, DietChoice, Household
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
-from portal.reservations.pages import views as steps
+from portal.reservations.pages import services, steps
 from portal.reservations.pages.planning import Planning
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
@@ -45,8 +42,8 @@ def _menus(plan: Planning) -> dict[date, list[Dish]]:
     return menus
 
 
-CANTEEN = steps.register(
-    steps.Service(
+CANTEEN = services.register(
+    services.Service(
         slug=SERVICE,
         name="Restauration scolaire",
         template="catering/planning.html",

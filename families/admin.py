@@ -37,31 +37,11 @@ from families.models import (
     Household,
     User,
 )
-from portal.desk.choices import (
-    SeveralRows,
-    TolerantChoices,
-)
-from portal.desk.decisions import (
-    AcceptOrRefuse,
-    Decidable,
-    Decision,
-    DecisionButtons,
-)
-from portal.desk.lists import (
-    NumberSearch,
-    StateBadge,
-    WaitingFirst,
-)
-from portal.desk.pages import (
-    ShownOnlyInline,
-    WithHistory,
-    log_all,
-)
-from portal.desk.site import (
-    DeskAdmin,
-    M,
-    Queue,
-)
+from portal.desk.choices import SeveralRows, TolerantChoices
+from portal.desk.decisions import AcceptOrRefuse, Decidable, Decision, DecisionButtons
+from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
+from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
+from portal.desk.site import DeskAdmin, M, Queue
 from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest, user_of
 

@@ -25,10 +25,7 @@ from families.models import (
 )
 from portal.files import uploads
 from portal.french import phones
-from portal.french.day_fields import (
-    DayInput,
-    NearDateField,
-)
+from portal.french.day_fields import DayInput, NearDateField
 from portal.french.numbers import TypedDecimalField
 from portal.web.form_fields import field_of
 

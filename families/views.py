@@ -35,10 +35,7 @@ from families.models import (
 )
 from portal import town
 from portal.files import uploads
-from portal.web.interrupted import (
-    keeps_interrupted_form,
-    posted,
-)
+from portal.web.interrupted import keeps_interrupted_form, posted
 from portal.web.signed_in import SignedInRequest
 
 WAITING = "Votre demande est envoyée à la mairie. Vous recevrez un message dès qu'elle sera traitée."

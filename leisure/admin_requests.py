@@ -18,22 +18,13 @@ from leisure.admin_registers import centres
 from leisure.criteria import RequestOrder
 from leisure.models import SERVICE
 from portal.desk.decisions import ReasonForm
-from portal.desk.pages import (
-    OwnPages,
-    log_all,
-)
+from portal.desk.pages import OwnPages, log_all
 from portal.desk.site import DeskLink
 from portal.french import moments
 from portal.french.day_fields import DayField
 from portal.french.plurals import counted
-from portal.reservations.acts import (
-    booking,
-    refusals,
-)
-from portal.reservations.desk.reservations import (
-    RESERVATION_REFUSALS,
-    tell_decision,
-)
+from portal.reservations.acts import booking, refusals
+from portal.reservations.desk.reservations import RESERVATION_REFUSALS, tell_decision
 from portal.reservations.models import Establishment, Period, ReservationLine
 from portal.reservations.states import Action, Outcome
 from portal.web.form_fields import field_of

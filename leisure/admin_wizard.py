@@ -20,16 +20,10 @@ from django.utils import timezone
 from leisure import wizard
 from leisure.models import SERVICE
 from portal import town
-from portal.desk.pages import (
-    OwnPages,
-    log_all,
-)
+from portal.desk.pages import OwnPages, log_all
 from portal.desk.site import DeskLink
 from portal.french import moments
-from portal.french.day_fields import (
-    DayField,
-    MomentField,
-)
+from portal.french.day_fields import DayField, MomentField
 from portal.french.plurals import counted
 from portal.reservations.models import (
     Activity,

@@ -20,13 +20,12 @@ from portal.french import moments
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
-from portal.reservations.pages import views as steps
-from portal.reservations.pages import weeks
+from portal.reservations.pages import services, steps, weeks
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
-LEISURE = steps.register(
-    steps.Service(
+LEISURE = services.register(
+    services.Service(
         slug=SERVICE,
         name="Accueil de loisirs / Périscolaire",
         template="reservations/planning_weeks.html",

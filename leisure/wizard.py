@@ -18,11 +18,7 @@ from billing.models import FormulaTariff
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.acts import opening
-from portal.reservations.days.calendars import (
-    OpenDays,
-    WhyClosed,
-    days_between,
-)
+from portal.reservations.days.calendars import OpenDays, WhyClosed, days_between
 from portal.reservations.days.rule_preview import overlapping
 from portal.reservations.models import (
     Activity,

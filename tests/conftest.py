@@ -25,10 +25,7 @@ from families.models import Child, Guardian, Household, User
 from portal import town as town_module
 from portal.database import schema
 from portal.models import Town
-from portal.reservations.acts import (
-    booking,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import (
     AbsenceCertificate,

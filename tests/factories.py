@@ -15,15 +15,8 @@ from factory.django import DjangoModelFactory
 
 from billing.models import Invoice
 from catering.models import SERVICE as CATERING
-from catering.models import (
-    Dish,
-    Menu,
-)
-from families.models import (
-    ChangeRequest,
-    Diet,
-    DietChoice,
-)
+from catering.models import Dish, Menu
+from families.models import ChangeRequest, Diet, DietChoice
 from portal.demo.factories import (
     PASSWORD,
     AuthorisedPersonFactory,

@@ -1,13 +1,5 @@
 """The town hall's desk for money, and for who came: which absences are billed is read beside them."""
 
-from billing.admin import (
-    absences,
-    attendance,
-    certificates,
-    documents,
-    money,
-    online,
-    tariffs,
-)
+from billing.admin import absences, attendance, certificates, documents, money, online, tariffs
 
 __all__ = ["absences", "attendance", "certificates", "documents", "money", "online", "tariffs"]

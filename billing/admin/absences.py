@@ -3,9 +3,7 @@
 from django.contrib import admin
 
 from billing.models import AbsencePolicy
-from portal.desk.site import (
-    DeskAdmin,
-)
+from portal.desk.site import DeskAdmin
 
 
 @admin.register(AbsencePolicy)

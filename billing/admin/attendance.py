@@ -17,33 +17,14 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from billing.prices.books import is_timed
-from portal.desk.lists import (
-    NumberSearch,
-    badge,
-)
-from portal.desk.pages import (
-    OwnPages,
-    ShownOnly,
-    WithHistory,
-)
-from portal.desk.site import (
-    DeskLink,
-)
+from portal.desk.lists import NumberSearch, badge
+from portal.desk.pages import OwnPages, ShownOnly, WithHistory
+from portal.desk.site import DeskLink
 from portal.french import moments
-from portal.french.day_fields import (
-    DayField,
-)
+from portal.french.day_fields import DayField
 from portal.french.plurals import counted
-from portal.reservations.models import (
-    AbsenceReason,
-    Attendance,
-    AttendanceState,
-    Establishment,
-    Formula,
-)
-from portal.reservations.presence import (
-    attendance,
-)
+from portal.reservations.models import AbsenceReason, Attendance, AttendanceState, Establishment, Formula
+from portal.reservations.presence import attendance
 from portal.reservations.presence.attendance import OfferedFormula
 from portal.web.form_fields import field_of
 from portal.web.posted import posted_number, posted_numbers

@@ -14,44 +14,20 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
-from billing.pages.absences import (
-    AbsenceDaysForm,
-    CertificateForm,
-)
+from billing.pages.absences import AbsenceDaysForm, CertificateForm
 from billing.prices import missed_days
 from families.desk_cells import HouseholdLink
 from families.desk_links import document_link
 from families.models import Custody
-from portal.desk.decisions import (
-    AcceptOrRefuse,
-    Decidable,
-)
-from portal.desk.lists import (
-    NumberSearch,
-    StateBadge,
-    WaitingFirst,
-)
-from portal.desk.pages import (
-    OwnPages,
-    WithHistory,
-    log_all,
-)
-from portal.desk.site import (
-    DeskLink,
-    Queue,
-)
+from portal.desk.decisions import AcceptOrRefuse, Decidable
+from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
+from portal.desk.pages import OwnPages, WithHistory, log_all
+from portal.desk.site import DeskLink, Queue
 from portal.french import moments
-from portal.french.day_fields import (
-    MomentField,
-)
+from portal.french.day_fields import MomentField
 from portal.french.plurals import counted
-from portal.reservations.models import (
-    AbsenceCertificate,
-)
-from portal.reservations.presence import (
-    attendance,
-    certificates,
-)
+from portal.reservations.models import AbsenceCertificate
+from portal.reservations.presence import attendance, certificates
 from portal.web.signed_in import SignedInRequest
 
 REFUSALS = (

@@ -7,10 +7,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from billing.documents import (
-    charts,
-    files,
-)
+from billing.documents import charts, files
 from billing.models import Payment
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink

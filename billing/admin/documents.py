@@ -17,11 +17,7 @@ from django_stubs_ext import WithAnnotations
 
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
-from billing.documents import (
-    files,
-    pdf,
-    wording,
-)
+from billing.documents import files, pdf, wording
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
 from billing.models import (
@@ -34,32 +30,17 @@ from billing.models import (
     InvoiceWithBalance,
     ManualCharge,
 )
-from billing.reminders import (
-    reminder_letters,
-    reminding,
-)
+from billing.reminders import reminder_letters, reminding
 from billing.reminders.reminder_letters import RemindedInvoice
 from billing.tasks import issue_month
 from portal.desk.choices import TolerantChoices
-from portal.desk.lists import (
-    NumberSearch,
-    StateBadge,
-    badge,
-)
-from portal.desk.pages import (
-    OwnPages,
-    ShownOnly,
-    ShownOnlyInline,
-)
+from portal.desk.lists import NumberSearch, StateBadge, badge
+from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
 from portal.french.dates import month_name
-from portal.french.day_fields import (
-    MonthField,
-    NearDateField,
-    first_of_month,
-)
+from portal.french.day_fields import MonthField, NearDateField, first_of_month
 from portal.french.numbers import TypedDecimalField
 from portal.letters import mailing
 from portal.reservations.models import Activity, Establishment

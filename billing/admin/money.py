@@ -20,22 +20,12 @@ from billing.models import Invoice, InvoiceWithBalance, Payment, PaymentAllocati
 from billing.payments import paying
 from billing.rules.pricing import rounded
 from families.models import Household
-from portal.desk.lists import (
-    NumberSearch,
-    StateBadge,
-)
-from portal.desk.pages import (
-    OwnPages,
-    ShownOnly,
-    ShownOnlyInline,
-)
+from portal.desk.lists import NumberSearch, StateBadge
+from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
-from portal.french.day_fields import (
-    NearDateField,
-    first_of_month,
-)
+from portal.french.day_fields import NearDateField, first_of_month
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 

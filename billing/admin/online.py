@@ -23,40 +23,16 @@ from billing.models import (
     OnlineRefund,
     PaymentEvent,
 )
-from billing.payments import (
-    asking,
-    events,
-    refunding,
-    sepa,
-    statement,
-)
-from billing.payments.providers.interface import (
-    ProviderDown,
-    ProviderRefused,
-)
+from billing.payments import asking, events, refunding, sepa, statement
+from billing.payments.providers.interface import ProviderDown, ProviderRefused
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import ask_reason
-from portal.desk.lists import (
-    NumberSearch,
-    StateBadge,
-)
-from portal.desk.pages import (
-    OwnPages,
-    ShownOnly,
-    ShownOnlyInline,
-    WithHistory,
-)
-from portal.desk.site import (
-    DeskLink,
-    Queue,
-)
+from portal.desk.lists import NumberSearch, StateBadge
+from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline, WithHistory
+from portal.desk.site import DeskLink, Queue
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
-from portal.french.day_fields import (
-    DayInput,
-    MonthField,
-    NearDateField,
-)
+from portal.french.day_fields import DayInput, MonthField, NearDateField
 from portal.french.official_numbers import grouped
 from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest

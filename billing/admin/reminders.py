@@ -18,17 +18,10 @@ from django_tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
 
 from billing.documents import files
 from billing.models import Invoice, InvoiceNotice
-from billing.reminders import (
-    letter_printing,
-    reminder_letters,
-    reminding,
-)
+from billing.reminders import letter_printing, reminder_letters, reminding
 from billing.reminders.reminder_letters import RemindedInvoice
 from billing.tasks import TOLD_AT_ONCE, print_letters, send_reminders, tell_households
-from portal.desk.pages import (
-    OwnPages,
-    ShownOnlyInline,
-)
+from portal.desk.pages import OwnPages, ShownOnlyInline
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
 from portal.french import moments

@@ -25,22 +25,11 @@ from billing.models import (
     check_columns,
     price_text,
 )
-from billing.prices.books import (
-    PriceBook,
-    copy_tariff,
-    next_dates,
-)
-from billing.rules import (
-    pricing,
-    tariff_checks,
-)
+from billing.prices.books import PriceBook, copy_tariff, next_dates
+from billing.rules import pricing, tariff_checks
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OwnPages
-from portal.desk.site import (
-    DeskAdmin,
-    DeskLink,
-    M,
-)
+from portal.desk.site import DeskAdmin, DeskLink, M
 from portal.french.amounts import euros
 from portal.french.day_fields import DayField
 from portal.french.plurals import counted

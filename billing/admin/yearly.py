@@ -11,10 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from billing.documents import (
-    files,
-    yearly,
-)
+from billing.documents import files, yearly
 from billing.models import Payment
 from families.models import Household
 from portal.desk.pages import OwnPages

@@ -24,14 +24,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.documents import wording
-from billing.models import (
-    Invoice,
-    InvoiceLine,
-    InvoicePdf,
-    LetterLot,
-    PaymentState,
-    ReminderLetter,
-)
+from billing.models import Invoice, InvoiceLine, InvoicePdf, LetterLot, PaymentState, ReminderLetter
 from portal.french.amounts import euros, number
 from portal.french.dates import short_day
 

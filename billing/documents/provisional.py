@@ -20,31 +20,16 @@ from django_stubs_ext import WithAnnotations
 
 from billing.documents.wording import days_in_words
 from billing.invoices import drafting
-from billing.invoices.billable import (
-    Billable,
-    Rare,
-    Scope,
-)
+from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.draft import DraftedItem, DraftedLine
-from billing.models import (
-    BillingRun,
-    InvoiceLine,
-)
-from billing.prices.estimates import (
-    TownRules,
-    town_rules,
-)
+from billing.models import BillingRun, InvoiceLine
+from billing.prices.estimates import TownRules, town_rules
 from families.models import Household, User
 from portal.french import moments
 from portal.french.amounts import euros, number
 from portal.french.dates import month_name
 from portal.french.plurals import agreed, counted
-from portal.reservations.models import (
-    AbsenceCertificate,
-    Attendance,
-    AttendanceState,
-    Booking,
-)
+from portal.reservations.models import AbsenceCertificate, Attendance, AttendanceState, Booking
 from portal.reservations.states import HOLDING, BookingState
 
 Kind = InvoiceLine.Kind

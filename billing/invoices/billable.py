@@ -8,18 +8,8 @@ from typing import Any, TypeVar
 
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
-from billing.models import (
-    BilledItem,
-    BillingSettings,
-    Counted,
-    InvoiceLine,
-    ManualCharge,
-)
-from portal.reservations.models import (
-    Attendance,
-    AttendanceState,
-    Booking,
-)
+from billing.models import BilledItem, BillingSettings, Counted, InvoiceLine, ManualCharge
+from portal.reservations.models import Attendance, AttendanceState, Booking
 from portal.reservations.presence.attendance import LOOK_BACK
 from portal.reservations.states import HOLDING
 

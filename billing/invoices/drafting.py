@@ -18,25 +18,15 @@ from datetime import date
 from decimal import Decimal
 
 from billing.invoices import reading
-from billing.invoices.billable import (
-    Billable,
-    Rare,
-    Scope,
-)
+from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.corrections import correct
 from billing.invoices.draft import Draft, DraftedLine, Warnings
 from billing.invoices.lines import FlatPrices, Lines
 from billing.invoices.other_days import absences_billed, late_forgiven
 from billing.invoices.presence_prices import PresencePrices
 from billing.invoices.reading import Reading
-from billing.models import (
-    AbsencePolicy,
-    BillingSettings,
-)
-from billing.prices.books import (
-    FactsBook,
-    PriceBook,
-)
+from billing.models import AbsencePolicy, BillingSettings
+from billing.prices.books import FactsBook, PriceBook
 from billing.rules.absences import AbsenceRules
 from families.models import Guardian, Household
 from portal.database.query_plans import planned_each_time

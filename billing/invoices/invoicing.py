@@ -20,10 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.invoices import drafting
-from billing.invoices.billable import (
-    Billable,
-    Scope,
-)
+from billing.invoices.billable import Billable, Scope
 from billing.invoices.draft import ITEM_COLUMNS, Draft, Warnings
 from billing.invoices.numbering import Numbering
 from billing.models import (

@@ -11,17 +11,9 @@ from django.utils import timezone
 from billing.invoices.reading import Presence, Reading
 from billing.prices.books import PriceBook
 from billing.rules import absences
-from billing.rules.absences import (
-    AbsenceRules,
-    Missed,
-)
+from billing.rules.absences import AbsenceRules, Missed
 from portal.reservations.days.late_days import LateDays
-from portal.reservations.models import (
-    Attendance,
-    AttendanceState,
-    Booking,
-    Formula,
-)
+from portal.reservations.models import Attendance, AttendanceState, Booking, Formula
 from portal.reservations.states import HOLDING, BookingState
 
 # Household, child, activity.

@@ -8,11 +8,7 @@ from typing import Any
 from billing.invoices.draft import Kind, Warnings
 from billing.invoices.reading import Presence
 from billing.models import Counted, Tariff
-from billing.prices.books import (
-    FactsBook,
-    PriceBook,
-    Quote,
-)
+from billing.prices.books import FactsBook, PriceBook, Quote
 from billing.rules import pricing
 
 NOTHING = Decimal("0.00")

@@ -31,16 +31,8 @@ from billing.models.online import (
     OnlineState,
     PaymentEvent,
 )
-from billing.models.payments import (
-    Payment,
-    PaymentQuerySet,
-    PaymentState,
-)
-from billing.models.reminders import (
-    InvoiceNotice,
-    LetterLot,
-    ReminderLetter,
-)
+from billing.models.payments import Payment, PaymentQuerySet, PaymentState
+from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
     NEVER_NEGATIVE,

@@ -5,9 +5,7 @@ from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
 from billing.rules import absences
-from portal.reservations.models import (
-    Activity,
-)
+from portal.reservations.models import Activity
 
 
 class AbsencePolicy(models.Model):

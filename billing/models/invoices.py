@@ -18,12 +18,7 @@ from families.models import Child, Household, User
 from families.visibility import VisibleQuerySet
 from portal.files.uploads import private_storage
 from portal.french.dates import month_name
-from portal.reservations.models import (
-    Activity,
-    Booking,
-    Establishment,
-    Formula,
-)
+from portal.reservations.models import Activity, Booking, Establishment, Formula
 from portal.reservations.models.presence import Attendance
 
 

@@ -12,11 +12,7 @@ from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
 from billing.rules import pricing
-from portal.reservations.models import (
-    Enrolment,
-    Formula,
-    SchoolClass,
-)
+from portal.reservations.models import Enrolment, Formula, SchoolClass
 
 AT_MOST_ALL = MaxValueValidator(Decimal(100), "Une part ne dépasse pas cent pour cent.")
 NEVER_NEGATIVE = MinValueValidator(Decimal(0), "Un montant n'est jamais négatif.")

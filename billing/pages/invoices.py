@@ -9,12 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing.documents import (
-    pdf,
-    provisional,
-    wording,
-    yearly,
-)
+from billing.documents import pdf, provisional, wording, yearly
 from billing.models import Invoice, InvoiceState, Payment
 from billing.reminders import reminding
 from families.models import Household

@@ -25,18 +25,10 @@ from billing.models import (
     Payment,
     PaymentEvent,
 )
-from billing.payments import (
-    asking,
-    events,
-    starting,
-)
+from billing.payments import asking, events, starting
 from billing.payments.providers import choosing
 from billing.payments.providers import demo_bank as bank
-from billing.payments.providers.interface import (
-    NotificationRefused,
-    ProviderDown,
-    ProviderRefused,
-)
+from billing.payments.providers.interface import NotificationRefused, ProviderDown, ProviderRefused
 from billing.payments.starting import InvoiceToPay
 from families.models import Household
 from portal.files.handing_over import hand_over

@@ -9,10 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from billing.models import (
-    OnlinePayment,
-    OnlineState,
-)
+from billing.models import OnlinePayment, OnlineState
 from billing.payments.events import (
     RECONCILED_AT_ONCE,
     Heard,

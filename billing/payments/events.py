@@ -5,13 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from billing.models import (
-    OnlinePayment,
-    PaymentEvent,
-)
-from billing.payments.providers.interface import (
-    Answer,
-)
+from billing.models import OnlinePayment, PaymentEvent
+from billing.payments.providers.interface import Answer
 
 logger = logging.getLogger(__name__)
 

@@ -24,16 +24,9 @@ from billing.models import (
     Payment,
     PaymentEvent,
 )
-from billing.payments import (
-    online_letters,
-    paying,
-)
+from billing.payments import online_letters, paying
 from billing.payments.events import Heard, Kind
-from billing.payments.providers.interface import (
-    CURRENCY,
-    Answer,
-    ProviderOutcome,
-)
+from billing.payments.providers.interface import CURRENCY, Answer, ProviderOutcome
 from billing.payments.refunding import refunded_elsewhere
 from families.models import Household
 from portal.french.amounts import euros

@@ -21,10 +21,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from billing.invoices.numbering import (
-    Numbering,
-    take,
-)
+from billing.invoices.numbering import Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
 from families.models import Household, User
 from portal.french.amounts import euros

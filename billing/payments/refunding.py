@@ -12,16 +12,8 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from billing.invoices import invoicing
-from billing.models import (
-    OnlinePayment,
-    OnlineRefund,
-    OnlineState,
-    Payment,
-)
-from billing.payments import (
-    online_letters,
-    paying,
-)
+from billing.models import OnlinePayment, OnlineRefund, OnlineState, Payment
+from billing.payments import online_letters, paying
 from billing.payments.events import (
     RECONCILED_AT_ONCE,
     ZERO,
@@ -31,11 +23,7 @@ from billing.payments.events import (
     write_down,
 )
 from billing.payments.providers import choosing
-from billing.payments.providers.interface import (
-    ProviderDown,
-    ProviderRefused,
-    Refunded,
-)
+from billing.payments.providers.interface import ProviderDown, ProviderRefused, Refunded
 from families.models import Household, User
 from portal.french.amounts import euros
 

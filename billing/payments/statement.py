@@ -8,11 +8,7 @@ from django.utils import timezone
 
 from billing.models import ONLINE_PAID, OnlinePayment
 from billing.payments.providers import choosing
-from billing.payments.providers.interface import (
-    Provider,
-    ProviderOutcome,
-    ProviderRefused,
-)
+from billing.payments.providers.interface import Provider, ProviderOutcome, ProviderRefused
 from portal.french.amounts import euros
 from portal.french.plurals import counted
 

@@ -29,19 +29,9 @@ from billing.models import (
 )
 from billing.rules import pricing
 from families.models import FamilyQuotient, Household
-from portal.reservations.days.deadline_book import (
-    LateBook,
-    LateTerms,
-)
+from portal.reservations.days.deadline_book import LateBook, LateTerms
 from portal.reservations.days.late_days import LateDays
-from portal.reservations.models import (
-    ActivityDeadline,
-    Booking,
-    Enrolment,
-    Formula,
-    Schooling,
-    SchoolYear,
-)
+from portal.reservations.models import ActivityDeadline, Booking, Enrolment, Formula, Schooling, SchoolYear
 from portal.reservations.states import LIVE, EnrolmentState
 
 SURCHARGES = {

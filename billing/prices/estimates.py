@@ -12,11 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from billing.models import AbsencePolicy, BillingSettings, Tariff
-from billing.prices.books import (
-    FactsBook,
-    PriceBook,
-    Quote,
-)
+from billing.prices.books import FactsBook, PriceBook, Quote
 from billing.rules import pricing
 from billing.rules.absences import AbsenceRules
 from families.models import Household

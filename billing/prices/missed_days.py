@@ -10,21 +10,11 @@ from django.utils import timezone
 
 from billing.models import AbsencePolicy
 from billing.rules import absences
-from billing.rules.absences import (
-    AbsenceRule,
-    AbsenceRules,
-    Missed,
-    Reason,
-)
+from billing.rules.absences import AbsenceRule, AbsenceRules, Missed, Reason
 from families.models import Child, Household
 from portal.french import moments as dates
 from portal.french.plurals import counted
-from portal.reservations.models import (
-    AbsenceCertificate,
-    AbsenceReason,
-    AttendanceState,
-    Booking,
-)
+from portal.reservations.models import AbsenceCertificate, AbsenceReason, AttendanceState, Booking
 from portal.reservations.presence import attendance
 from portal.reservations.presence.certificates import AbsenceRefused
 

@@ -21,10 +21,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Count, Q
 
-from billing.documents import (
-    files,
-    pdf,
-)
+from billing.documents import files, pdf
 from billing.models import BillingSettings, LetterLot, ReminderLetter
 from billing.reminders import reminder_letters
 

@@ -43,10 +43,7 @@ from billing.models import (
 )
 from billing.payments import paying
 from billing.reminders import reminder_letters
-from billing.reminders.reminder_letters import (
-    RemindedInvoice,
-    Reminders,
-)
+from billing.reminders.reminder_letters import RemindedInvoice, Reminders
 from families.models import Household, User
 from portal.french.dates import short_day
 from portal.letters import mailing

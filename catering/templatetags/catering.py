@@ -6,10 +6,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
-from catering.models import (
-    SERVICE,
-    Dish,
-)
+from catering.models import SERVICE, Dish
 from families.models import Household
 from portal.database.kept import once_a_page
 from portal.reservations.pages import blocks

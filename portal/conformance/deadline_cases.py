@@ -12,14 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from portal import town as town_module
-from portal.conformance.published_towns import (
-    Case,
-    Document,
-    name_of,
-    rows,
-    unreadable_rows,
-    worked,
-)
+from portal.conformance.published_towns import Case, Document, name_of, rows, unreadable_rows, worked
 from portal.conformance.values import (
     LAST_MINUTE,
     Unreadable,
@@ -37,14 +30,8 @@ from portal.conformance.values import (
 from portal.french.weekdays import mask_of
 from portal.models import Town
 from portal.reservations.days.calendars import OpenDays
-from portal.reservations.days.holiday_proposals import (
-    public_holidays,
-    school_holidays,
-)
-from portal.reservations.deadlines import (
-    cutoffs,
-    rule_rows,
-)
+from portal.reservations.days.holiday_proposals import public_holidays, school_holidays
+from portal.reservations.deadlines import cutoffs, rule_rows
 from portal.reservations.deadlines.cutoffs import Timing
 from portal.reservations.deadlines.rules import TableRow
 from portal.reservations.models import (

@@ -11,20 +11,9 @@ from django.utils.text import slugify
 
 from billing.models import AbsencePolicy, FormulaTariff, TariffBand
 from billing.prices.books import PriceBook
-from billing.rules import (
-    absences,
-    pricing,
-    tariff_checks,
-)
+from billing.rules import absences, pricing, tariff_checks
 from portal.conformance import published_tariffs
-from portal.conformance.published_towns import (
-    Case,
-    Document,
-    name_of,
-    rows,
-    unreadable_rows,
-    worked,
-)
+from portal.conformance.published_towns import Case, Document, name_of, rows, unreadable_rows, worked
 from portal.conformance.values import (
     Unreadable,
     first_of,

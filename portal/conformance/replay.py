@@ -7,15 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from portal.conformance import deadline_cases, price_cases
-from portal.conformance.published_towns import (
-    BLOCK_EXPECTED,
-    HINT,
-    Block,
-    Case,
-    Document,
-    Remark,
-    name_of,
-)
+from portal.conformance.published_towns import BLOCK_EXPECTED, HINT, Block, Case, Document, Remark, name_of
 from portal.conformance.values import Unreadable
 
 # Yields a town's cases of one kind, from the town and the file's `meta`; and a sentence for each of its rows

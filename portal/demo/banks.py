@@ -22,17 +22,8 @@ from billing.models import (
     OnlineState,
     Payment,
 )
-from billing.payments import (
-    asking,
-    paying,
-    refunding,
-    sepa,
-    starting,
-)
-from billing.payments.providers import (
-    choosing,
-    demo_bank,
-)
+from billing.payments import asking, paying, refunding, sepa, starting
+from billing.payments.providers import choosing, demo_bank
 from families.models import User
 from portal.demo.people import DemoHome, People
 

@@ -13,20 +13,13 @@ from random import Random
 
 from django.utils import timezone
 
-from families.models import (
-    Diet,
-    DietChoice,
-    User,
-)
+from families.models import Diet, DietChoice, User
 from portal.demo.people import DemoChild, DemoHome, People
 from portal.demo.rows import Table, reset_sequences
 from portal.french.weekdays import mask_of
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import DeadlineBook
-from portal.reservations.deadlines.decisions import (
-    Standing,
-    decide,
-)
+from portal.reservations.deadlines.decisions import Standing, decide
 from portal.reservations.models import (
     Activity,
     Booking,

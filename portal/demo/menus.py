@@ -5,10 +5,7 @@ from datetime import date
 from random import Random
 from typing import TypeVar
 
-from catering.models import (
-    Dish,
-    Menu,
-)
+from catering.models import Dish, Menu
 from families.models import Allergen
 from portal.reservations.models import Establishment
 

@@ -14,10 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from portal.desk.pages import Decides, ShownOnly
-from portal.desk.site import (
-    DeskAdmin,
-    M,
-)
+from portal.desk.site import DeskAdmin, M
 from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 

@@ -10,10 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from portal.desk.site import (
-    DeskAdmin,
-    M,
-)
+from portal.desk.site import DeskAdmin, M
 from portal.french import phones, spelling
 from portal.web.posted import posted_number
 

@@ -12,10 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from simple_history.admin import SimpleHistoryAdmin
 
-from portal.desk.site import (
-    DeskAdmin,
-    M,
-)
+from portal.desk.site import DeskAdmin, M
 from portal.web.signed_in import SignedInRequest
 
 # The model on whose page an inline stands.

@@ -5,10 +5,7 @@ from django.http import HttpRequest
 from django.template.defaultfilters import linebreaksbr, urlize
 from django.utils.safestring import SafeString
 
-from portal.desk.site import (
-    DeskAdmin,
-    DeskLink,
-)
+from portal.desk.site import DeskAdmin, DeskLink
 from portal.models import SentMail
 
 

@@ -43,10 +43,7 @@ from portal.reservations.towns.fields import (
     closest,
     scalar,
 )
-from portal.reservations.towns.town_file import (
-    Rows,
-    register,
-)
+from portal.reservations.towns.town_file import Rows, register
 
 REGION = Words({label: value for value, label in Town.Region.choices})
 ZONE = Words({value: value for value in Town.Zone.values})

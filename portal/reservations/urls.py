@@ -2,13 +2,13 @@
 
 from django.urls import path
 
-from portal.reservations.pages import views
+from portal.reservations.pages import steps
 
 app_name = "reservations"
 urlpatterns = [
-    path("<slug:service>/toutes/", views.all_reservations, name="all"),
-    path("<int:reservation_id>/", views.detail, name="detail"),
-    path("<int:reservation_id>/validation/", views.validation, name="validation"),
-    path("<int:reservation_id>/enregistrement/", views.recording, name="recording"),
-    path("<int:reservation_id>/abandonner/", views.abandon, name="abandon"),
+    path("<slug:service>/toutes/", steps.all_reservations, name="all"),
+    path("<int:reservation_id>/", steps.detail, name="detail"),
+    path("<int:reservation_id>/validation/", steps.validation, name="validation"),
+    path("<int:reservation_id>/enregistrement/", steps.recording, name="recording"),
+    path("<int:reservation_id>/abandonner/", steps.abandon, name="abandon"),
 ]

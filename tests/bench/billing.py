@@ -31,10 +31,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.documents import (
-    files,
-    pdf,
-)
+from billing.documents import files, pdf
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
 from billing.models import FormulaTariff, Invoice, InvoiceLine, InvoicePdf, Tariff, TariffBand

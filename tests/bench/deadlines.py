@@ -4,10 +4,7 @@ import time as clock
 from datetime import date, time, timedelta
 from decimal import Decimal
 
-from portal.reservations.days.calendars import (
-    OpenDays,
-    days_between,
-)
+from portal.reservations.days.calendars import OpenDays, days_between
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.models import Activity, ActivityDeadline, DeadlineRule, Establishment, Period
 from portal.reservations.states import Action

@@ -29,17 +29,9 @@ from django.utils import timezone
 
 from catering.models import SERVICE
 from portal.models import Town
-from portal.reservations.acts import (
-    booking,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
-from portal.reservations.models import (
-    DeadlineRule,
-    Enrolment,
-    SchoolHoliday,
-    Slot,
-)
+from portal.reservations.models import DeadlineRule, Enrolment, SchoolHoliday, Slot
 from portal.reservations.pages.planning import Planning
 from portal.reservations.states import Action, CellState
 from tests.bench import floor

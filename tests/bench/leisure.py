@@ -10,10 +10,7 @@ from django.utils import timezone
 
 from leisure.models import SERVICE
 from portal.models import Town
-from portal.reservations.acts import (
-    booking,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.opening import open_slots
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, DeadlineRule, Enrolment, SchoolHoliday

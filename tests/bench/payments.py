@@ -18,19 +18,10 @@ from django.utils import timezone
 from billing.models import OnlinePayment, Payment
 from billing.payments import asking
 from billing.payments.providers import choosing
-from billing.payments.providers.interface import (
-    Answer,
-    ProviderOutcome,
-)
+from billing.payments.providers.interface import Answer, ProviderOutcome
 from billing.payments.providers.stripe_checkout import StripeCheckout
 from tests.bench.engine import Measure, measure
-from tests.billing.payments.payment_race import (
-    HOOK,
-    configure,
-    event,
-    payments,
-    race,
-)
+from tests.billing.payments.payment_race import HOOK, configure, event, payments, race
 from tests.factories import TownFactory
 from tests.fakes.stripe_server import signature
 

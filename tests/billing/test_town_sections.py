@@ -8,10 +8,7 @@ from billing.models import FormulaTariff, Tariff
 from billing.rules import pricing
 from portal.conformance import published_tariffs, published_towns, replay
 from portal.management.commands.replay_towns import Command
-from portal.reservations.towns import (
-    fields,
-    town_file,
-)
+from portal.reservations.towns import fields, town_file
 from tests import DATA
 
 TOWNS = published_towns.read(DATA / "towns.yaml")

@@ -8,10 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from billing.models import AbsencePolicy
-from portal.reservations.models import (
-    AbsenceCertificate,
-    Attendance,
-)
+from portal.reservations.models import AbsenceCertificate, Attendance
 from tests.browser.conftest import PHONE
 from tests.factories import BookingFactory, UserFactory
 from tests.families.conftest import private_files

@@ -7,11 +7,7 @@ import pytest
 from django.core import mail
 from playwright.sync_api import expect
 
-from portal.reservations.acts import (
-    booking,
-    enrolling,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState

@@ -23,21 +23,12 @@ from playwright.sync_api import Page
 from billing import tasks
 from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
-from billing.models import (
-    ManualCharge,
-    PackedMeal,
-)
+from billing.models import ManualCharge, PackedMeal
 from billing.reminders import reminding
 from families.models import Document, User
 from portal.demo import loading
 from portal.models import Release, SentMail
-from portal.reservations.models import (
-    AbsenceCertificate,
-    Activity,
-    Attendance,
-    Booking,
-    DeadlineRule,
-)
+from portal.reservations.models import AbsenceCertificate, Activity, Attendance, Booking, DeadlineRule
 from portal.reservations.states import BookingState
 from tests.billing.conftest import private
 from tests.browser.conftest import PHONE, WIDE

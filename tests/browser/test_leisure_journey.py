@@ -5,11 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal.reservations.acts import (
-    booking,
-    enrolling,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState

@@ -12,12 +12,7 @@ from catering import kitchen
 from families.models import Diet
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Slot
-from tests.conftest import (
-    FRIDAY,
-    THURSDAY,
-    enrolled,
-    family,
-)
+from tests.conftest import FRIDAY, THURSDAY, enrolled, family
 from tests.factories import BookingFactory, DietFactory, EnrolmentFactory, HealthFactory, SchoolClassFactory
 
 PAGE = "admin:catering_kitchen"

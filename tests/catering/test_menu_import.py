@@ -6,10 +6,7 @@ from django.urls import reverse
 
 from catering import menu_import
 from catering.models import Dish, Menu
-from tests.conftest import (
-    FRIDAY,
-    THURSDAY,
-)
+from tests.conftest import FRIDAY, THURSDAY
 
 PAGE = "admin:catering_menu_import"
 HEADER = "restaurant;date;service;plat;allergènes\n"

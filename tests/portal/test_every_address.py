@@ -8,10 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from billing.models import (
-    OnlinePayment,
-    Payment,
-)
+from billing.models import OnlinePayment, Payment
 from families.models import AuthorisedPerson, Document
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice

@@ -13,13 +13,7 @@ from django.urls import reverse
 from portal import theme
 from portal.admin import CREST_MAX_BYTES, TownForm
 from portal.models import Town
-from portal.reservations.states import (
-    BookingState,
-    CellState,
-    EnrolmentState,
-    Outcome,
-    ReservationState,
-)
+from portal.reservations.states import BookingState, CellState, EnrolmentState, Outcome, ReservationState
 from portal.reservations.templatetags.reservations import LEGENDS
 from portal.settings import BASE_DIR, STATICFILES_DIRS
 

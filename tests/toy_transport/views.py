@@ -7,11 +7,10 @@ from django.utils import timezone
 from families.models import Child, Household
 from portal.reservations.acts import enrolling
 from portal.reservations.models import Activity, Enrolment, SchoolYear
-from portal.reservations.pages import views as steps
-from portal.reservations.pages import weeks
+from portal.reservations.pages import services, steps, weeks
 from portal.web.signed_in import SignedInRequest
 
-TRANSPORT = steps.Service(
+TRANSPORT = services.Service(
     slug="transport",
     name="Transport scolaire",
     template="reservations/planning_weeks.html",

@@ -8,23 +8,13 @@ from django.core.files.base import ContentFile
 
 from billing.documents import pdf
 from billing.invoices import invoicing
-from billing.models import (
-    Invoice,
-    ManualCharge,
-    PackedMeal,
-)
-from billing.reminders import (
-    letter_printing,
-    reminding,
-)
+from billing.models import Invoice, ManualCharge, PackedMeal
+from billing.reminders import letter_printing, reminding
 from families import approval, documents
 from families.models import ChangeRequest, Document, Household, User
 from portal.demo import loading
 from portal.reservations.models import AttendanceState, Booking
-from portal.reservations.presence import (
-    attendance,
-    certificates,
-)
+from portal.reservations.presence import attendance, certificates
 from tests.factories import paris
 
 HOUSEHOLDS = 20

@@ -10,7 +10,7 @@ families never get the same place, and two transactions never wait for each othe
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -20,10 +20,8 @@ from django.utils import timezone
 from django_tasks.base import Task
 
 from families.models import Child, User
-from portal.reservations.acts import (
-    enrolling,
-    tasks,
-)
+from portal.reservations.acts import enrolling, tasks
+from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
 from portal.reservations.acts.places import (
     Changes,
     Shelf,
@@ -34,27 +32,10 @@ from portal.reservations.acts.places import (
     slots_of,
 )
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
-from portal.reservations.days.standing import (
-    Closed,
-    Where,
-)
+from portal.reservations.days.standing import Closed, Where
 from portal.reservations.deadlines.decisions import Standing
-from portal.reservations.models import (
-    Activity,
-    Booking,
-    Closure,
-    Formula,
-    Reservation,
-    ReservationLine,
-    Slot,
-)
-from portal.reservations.states import (
-    HOLDING,
-    Action,
-    BookingState,
-    Outcome,
-    ReservationState,
-)
+from portal.reservations.models import Activity, Booking, Closure, Formula, Reservation, ReservationLine, Slot
+from portal.reservations.states import HOLDING, Action, BookingState, Outcome
 
 GONE = "La réservation a été retirée entre-temps."
 
@@ -126,8 +107,8 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
         changes.move(booking, state)
     changes.create(desk.new)
     changes.write()
-    _save_outcomes(lines)
-    reservation.state = _state_of(lines)
+    save_outcomes(lines)
+    reservation.state = state_of(lines)
     reservation.submitted_at = at
     reservation.touched_at = at
     reservation.save(update_fields=["state", "submitted_at", "touched_at"])
@@ -511,98 +492,23 @@ def _refuse_line(line: ReservationLine, reason: str) -> None:
     line.reason = reason
 
 
-def _save_outcomes(lines: Iterable[ReservationLine]) -> None:
-    """Writes outcomes, one update for each distinct answer (there are few)."""
-    groups: dict[tuple[str, bool, str], list[int]] = defaultdict(list)
-    for line in lines:
-        groups[line.outcome, line.late, line.reason].append(line.pk)
-    for (outcome, late, reason), ids in groups.items():
-        ReservationLine.objects.filter(pk__in=ids).update(outcome=outcome, late=late, reason=reason)
-
-
 def _finish(changes: Changes, answered: Sequence[ReservationLine] = ()) -> list[Booking]:
     """The end of every act: freed places go to those who wait, then lines and reservations follow.
 
     `answered` lines were decided by the town hall. Returns the bookings promoted.
     """
     promoted = _promote(changes.freed, at=changes.at)
-    followed = _lines_following(changes, promoted)
+    followed = lines_following(changes, promoted)
     told: dict[int, list[int]] = defaultdict(list)
     for line in answered:
         told[line.reservation_id].append(line.pk)
     touched = {*told, *(line.reservation_id for line in followed)}
     if touched:
         list(Reservation.objects.select_for_update(no_key=True).filter(pk__in=touched).order_by("pk"))
-        _save_outcomes([*answered, *followed])
-        _restate(touched)
+        save_outcomes([*answered, *followed])
+        restate(touched)
     if told:
         Reservation.objects.filter(pk__in=told).update(decided_by=changes.by, decided_at=changes.at)
     for reservation_id, line_ids in told.items():
         _tell(tasks.tell_decided, reservation_id, line_ids)
     return promoted
-
-
-def _lines_following(changes: Changes, promoted: Iterable[Booking]) -> list[ReservationLine]:
-    """Lines of other reservations that these bookings bring up to date, with their new outcome.
-
-    Those that asked for a booking now cancelled or promoted, and those that asked for a cancellation
-    which the town hall made itself.
-    """
-    origins: dict[tuple[int | None, int, date], Outcome] = {}
-    for booking in changes.moved[BookingState.CANCELLED]:
-        origins[booking.reservation_id, booking.formula_id, booking.day] = Outcome.CANCELLED
-    for booking in promoted:
-        origins[booking.reservation_id, booking.formula_id, booking.day] = Outcome.ACCEPTED
-    following = []
-    if origins:
-        days = {day for _, _, day in origins}
-        asked = ReservationLine.objects.filter(
-            reservation__in={pk for pk, _, _ in origins if pk}, day__in=days, action=Action.BOOK
-        )
-        for line in asked:
-            outcome = origins.get((line.reservation_id, line.formula_id, line.day))
-            if outcome is not None:
-                line.outcome = outcome
-                following.append(line)
-    if changes.withdrawn:
-        granted = {(b.household_id, b.child_id, b.formula_id, b.day) for b in changes.withdrawn}
-        asked = ReservationLine.objects.filter(
-            reservation__child__in={child_id for _, child_id, _, _ in granted},
-            action=Action.CANCEL,
-            outcome=Outcome.REQUESTED,
-        ).select_related("reservation")
-        for line in asked:
-            asker = line.reservation
-            if (asker.household_id, asker.child_id, line.formula_id, line.day) in granted:
-                line.outcome = Outcome.ACCEPTED
-                following.append(line)
-    return following
-
-
-def _restate(reservation_ids: Iterable[int]) -> None:
-    """Derives the state of recorded reservations from their lines."""
-    lines: dict[int, list[ReservationLine]] = defaultdict(list)
-    recorded = ReservationLine.objects.filter(reservation__in=list(reservation_ids)).exclude(
-        reservation__state=ReservationState.DRAFT
-    )
-    for line in recorded:
-        lines[line.reservation_id].append(line)
-    groups: dict[ReservationState, list[int]] = defaultdict(list)
-    for reservation_id, of_reservation in lines.items():
-        groups[_state_of(of_reservation)].append(reservation_id)
-    for state, ids in groups.items():
-        Reservation.objects.filter(pk__in=ids).update(state=state)
-
-
-def _state_of(lines: Iterable[ReservationLine]) -> ReservationState:
-    """What to say of a whole reservation: days cancelled since do not count."""
-    outcomes = {line.outcome for line in lines} - {Outcome.CANCELLED}
-    if not outcomes:
-        return ReservationState.CANCELLED
-    if Outcome.REQUESTED in outcomes or outcomes == {Outcome.WAITLISTED}:
-        return ReservationState.PENDING
-    if outcomes == {Outcome.ACCEPTED}:
-        return ReservationState.ACCEPTED
-    if outcomes == {Outcome.REFUSED}:
-        return ReservationState.REFUSED
-    return ReservationState.PARTLY

@@ -14,19 +14,8 @@ from django.db.models import F, Q
 from families.models import User
 from portal.database import plain_rows
 from portal.reservations.acts.refusals import BookingRefused
-from portal.reservations.models import (
-    Booking,
-    BookingEvent,
-    Formula,
-    Place,
-    Reservation,
-    Slot,
-)
-from portal.reservations.states import (
-    HOLDING,
-    LIVE,
-    BookingState,
-)
+from portal.reservations.models import Booking, BookingEvent, Formula, Place, Reservation, Slot
+from portal.reservations.states import HOLDING, LIVE, BookingState
 
 NEW_BOOKING = tuple(column.attname for column in Booking._meta.concrete_fields if not column.primary_key)
 

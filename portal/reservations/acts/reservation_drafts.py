@@ -7,17 +7,8 @@ from django.db import transaction
 
 from families.models import User
 from portal.reservations.acts.refusals import Choice
-from portal.reservations.models import (
-    Enrolment,
-    Establishment,
-    Period,
-    Reservation,
-    ReservationLine,
-)
-from portal.reservations.states import (
-    Action,
-    ReservationState,
-)
+from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
+from portal.reservations.states import Action, ReservationState
 
 
 def find_draft(enrolment: Enrolment, establishment: Establishment, period: Period) -> Reservation | None:

@@ -11,10 +11,7 @@ from django.utils import timezone
 from portal import town
 from portal.database.plain_rows import adapted
 from portal.french.dates import WEEKDAYS
-from portal.french.weekdays import (
-    EVERY_DAY,
-    MONDAY_TO_FRIDAY,
-)
+from portal.french.weekdays import EVERY_DAY, MONDAY_TO_FRIDAY
 from portal.reservations.deadlines.cutoffs import FARTHEST
 from portal.reservations.models import (
     Activity,

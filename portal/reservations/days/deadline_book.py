@@ -9,16 +9,8 @@ from typing import Self, cast
 
 from django.db.models import prefetch_related_objects
 
-from portal.reservations.deadlines.decisions import (
-    DEFAULT_POLICY,
-    LatePolicy,
-    Policy,
-    Schedule,
-)
-from portal.reservations.deadlines.rules import (
-    Calendar,
-    Rule,
-)
+from portal.reservations.deadlines.decisions import DEFAULT_POLICY, LatePolicy, Policy, Schedule
+from portal.reservations.deadlines.rules import Calendar, Rule
 from portal.reservations.models import Activity, ActivityDeadline, DeadlineRule, Period
 from portal.reservations.states import Action
 

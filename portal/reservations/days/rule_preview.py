@@ -10,24 +10,10 @@ from django.utils import timezone
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
 from portal.french.weekdays import MONDAY_TO_FRIDAY
-from portal.reservations.days.calendars import (
-    OpenDays,
-    days_between,
-)
-from portal.reservations.deadlines import (
-    rule_rows,
-    wording,
-)
-from portal.reservations.deadlines.cutoffs import (
-    Limits,
-    Timing,
-    limits,
-)
-from portal.reservations.deadlines.rules import (
-    Audience,
-    Rule,
-    Windows,
-)
+from portal.reservations.days.calendars import OpenDays, days_between
+from portal.reservations.deadlines import rule_rows, wording
+from portal.reservations.deadlines.cutoffs import Limits, Timing, limits
+from portal.reservations.deadlines.rules import Audience, Rule, Windows
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,

@@ -6,17 +6,9 @@ from datetime import date, datetime
 from django.utils import timezone
 
 from portal.french import moments
-from portal.reservations.days.calendars import (
-    OpenDays,
-    Pupil,
-)
+from portal.reservations.days.calendars import OpenDays, Pupil
 from portal.reservations.days.deadline_book import DeadlineBook
-from portal.reservations.deadlines.decisions import (
-    Schedule,
-    Standing,
-    Verdict,
-    outside,
-)
+from portal.reservations.deadlines.decisions import Schedule, Standing, Verdict, outside
 from portal.reservations.models import Enrolment, Establishment, Period
 from portal.reservations.states import Action, CellState
 

@@ -6,12 +6,7 @@ from typing import Any, Protocol
 
 from portal.french.weekdays import weekdays_in
 from portal.reservations.deadlines import rules
-from portal.reservations.deadlines.rules import (
-    CountedDays,
-    DayUnit,
-    Rule,
-    TableRow,
-)
+from portal.reservations.deadlines.rules import CountedDays, DayUnit, Rule, TableRow
 
 
 class WindowRow(Protocol):

@@ -12,10 +12,7 @@ from django.utils import timezone
 
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import confirm_page
-from portal.desk.pages import (
-    WithHistory,
-    log_all,
-)
+from portal.desk.pages import WithHistory, log_all
 from portal.desk.site import M
 from portal.french.plurals import counted
 from portal.reservations.acts import opening

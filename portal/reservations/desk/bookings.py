@@ -10,28 +10,13 @@ from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
 from families.desk_cells import HouseholdLink, person
-from portal.desk.decisions import (
-    Decidable,
-    Decision,
-    ask_reason,
-)
-from portal.desk.lists import (
-    NumberSearch,
-    StateBadge,
-    badge,
-)
+from portal.desk.decisions import Decidable, Decision, ask_reason
+from portal.desk.lists import NumberSearch, StateBadge, badge
 from portal.desk.pages import ShownOnlyInline
 from portal.french import moments
 from portal.french.plurals import counted
-from portal.reservations.acts import (
-    booking,
-    refusals,
-)
-from portal.reservations.desk.cells import (
-    ClassName,
-    LateBadge,
-    short_moment,
-)
+from portal.reservations.acts import booking, refusals
+from portal.reservations.desk.cells import ClassName, LateBadge, short_moment
 from portal.reservations.models import Booking, BookingEvent
 from portal.reservations.models.queries import class_of
 from portal.reservations.states import LIVE, BookingState

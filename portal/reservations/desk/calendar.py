@@ -14,11 +14,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from portal import town
-from portal.desk.site import (
-    DeskAdmin,
-    DeskLink,
-    M,
-)
+from portal.desk.site import DeskAdmin, DeskLink, M
 from portal.french.plurals import counted
 from portal.models import Town
 from portal.reservations.days import holiday_proposals

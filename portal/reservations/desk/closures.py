@@ -14,10 +14,7 @@ from portal.desk.choices import TolerantChoices
 from portal.desk.site import DeskAdmin
 from portal.french import moments
 from portal.french.plurals import counted
-from portal.reservations.acts import (
-    booking,
-    opening,
-)
+from portal.reservations.acts import booking, opening
 from portal.reservations.models import Closure, Period
 from portal.web.signed_in import user_of
 

@@ -13,14 +13,8 @@ from django.views.decorators.http import require_POST
 
 from portal.desk.site import DeskAdmin
 from portal.french.dates import WEEKDAYS
-from portal.french.day_fields import (
-    DayInput,
-    MomentInput,
-)
-from portal.reservations.days.rule_preview import (
-    RulePreview,
-    preview,
-)
+from portal.french.day_fields import DayInput, MomentInput
+from portal.reservations.days.rule_preview import RulePreview, preview
 from portal.reservations.deadlines import rule_rows
 from portal.reservations.deadlines.table_field import DeadlineTableField
 from portal.reservations.models import ActivityDeadline, DeadlineRule, DeadlineWindow

@@ -4,46 +4,20 @@ from collections.abc import Iterable
 from typing import TypeAlias, TypedDict
 
 from django.contrib import admin, messages
-from django.db.models import (
-    Case,
-    ExpressionWrapper,
-    IntegerField,
-    OuterRef,
-    Q,
-    QuerySet,
-    Value,
-    When,
-)
+from django.db.models import Case, ExpressionWrapper, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
 from families.desk_cells import DecidedBy, HouseholdLink, person
-from portal.desk.decisions import (
-    AcceptOrRefuse,
-    Decidable,
-)
-from portal.desk.lists import (
-    NumberSearch,
-    StateBadge,
-    WaitingFirst,
-)
-from portal.desk.pages import (
-    WithHistory,
-    log_all,
-)
-from portal.desk.site import (
-    Queue,
-)
+from portal.desk.decisions import AcceptOrRefuse, Decidable
+from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
+from portal.desk.pages import WithHistory, log_all
+from portal.desk.site import Queue
 from portal.french.dates import WEEKDAYS
 from portal.french.plurals import counted
-from portal.french.weekdays import (
-    names_of,
-    weekdays_in,
-)
-from portal.reservations.acts import (
-    enrolling,
-)
+from portal.french.weekdays import names_of, weekdays_in
+from portal.reservations.acts import enrolling
 from portal.reservations.desk.cells import PlacesLeft, short_moment
 from portal.reservations.models import Enrolment, Slot
 from portal.reservations.models.queries import class_of, fewest_places

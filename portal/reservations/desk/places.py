@@ -8,10 +8,7 @@ from django.http import HttpRequest
 from portal.desk.choices import TolerantChoices
 from portal.desk.site import DeskAdmin
 from portal.french.weekdays import names_of
-from portal.reservations.desk.calendar import (
-    CalendarImport,
-    ImportsCalendar,
-)
+from portal.reservations.desk.calendar import CalendarImport, ImportsCalendar
 from portal.reservations.models import (
     Establishment,
     PublicHoliday,

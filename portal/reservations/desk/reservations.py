@@ -5,13 +5,7 @@ from datetime import date
 from typing import Any, TypeAlias, TypedDict
 
 from django.contrib import admin, messages
-from django.db.models import (
-    Count,
-    Max,
-    Min,
-    Q,
-    QuerySet,
-)
+from django.db.models import Count, Max, Min, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -19,30 +13,13 @@ from django_stubs_ext import WithAnnotations
 
 from families.desk_cells import DecidedBy, HouseholdLink, person
 from families.desk_links import household_link
-from portal.desk.decisions import (
-    AcceptOrRefuse,
-    Decidable,
-)
-from portal.desk.lists import (
-    NumberSearch,
-    StateBadge,
-    WaitingFirst,
-)
-from portal.desk.pages import (
-    ShownOnlyInline,
-    WithHistory,
-    log_all,
-)
-from portal.desk.site import (
-    M,
-    Queue,
-)
+from portal.desk.decisions import AcceptOrRefuse, Decidable
+from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
+from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
+from portal.desk.site import M, Queue
 from portal.french import moments
 from portal.french.plurals import agreed, counted
-from portal.reservations.acts import (
-    booking,
-    refusals,
-)
+from portal.reservations.acts import booking, refusals
 from portal.reservations.desk.cells import ClassName, LineCells, PlacesLeft, short_moment
 from portal.reservations.models import Reservation, ReservationLine
 from portal.reservations.models.queries import (

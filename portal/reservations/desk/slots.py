@@ -14,11 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
-from portal.desk.decisions import (
-    Decidable,
-    Decision,
-    confirm_page,
-)
+from portal.desk.decisions import Decidable, Decision, confirm_page
 from portal.desk.lists import badge
 from portal.desk.pages import log_all
 from portal.desk.site import Queue

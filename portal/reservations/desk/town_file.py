@@ -9,10 +9,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from portal import town
-from portal.desk.site import (
-    DeskAdmin,
-    DeskLink,
-)
+from portal.desk.site import DeskAdmin, DeskLink
 from portal.files.handing_over import hand_over
 from portal.reservations.models import Activity
 from portal.reservations.towns import town_file

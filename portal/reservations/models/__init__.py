@@ -1,14 +1,6 @@
 """The engine's tables: where and when one can book, under which rules, and who has booked."""
 
-from portal.reservations.models.activities import (
-    Activity,
-    Capacity,
-    Closure,
-    Formula,
-    Part,
-    Period,
-    Slot,
-)
+from portal.reservations.models.activities import Activity, Capacity, Closure, Formula, Part, Period, Slot
 from portal.reservations.models.bookings import (
     NEWEST_FIRST,
     Booking,
@@ -38,11 +30,7 @@ from portal.reservations.models.presence import (
     AttendanceQuerySet,
     AttendanceState,
 )
-from portal.reservations.models.rules import (
-    ActivityDeadline,
-    DeadlineRule,
-    DeadlineWindow,
-)
+from portal.reservations.models.rules import ActivityDeadline, DeadlineRule, DeadlineWindow
 
 __all__ = [
     "NEWEST_FIRST",

@@ -7,10 +7,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
-from portal.french.weekdays import (
-    MONDAY_TO_FRIDAY,
-    WeekdayMaskField,
-)
+from portal.french.weekdays import MONDAY_TO_FRIDAY, WeekdayMaskField
 from portal.reservations.models.calendar import Establishment, SchoolClass, SchoolYear
 
 

@@ -5,10 +5,7 @@ from django.db.models import F, Q
 
 from families.models import Child
 from portal.french.phones import PhoneField
-from portal.french.weekdays import (
-    MONDAY_TO_FRIDAY,
-    WeekdayMaskField,
-)
+from portal.french.weekdays import MONDAY_TO_FRIDAY, WeekdayMaskField
 from portal.models import Town
 
 

@@ -9,10 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from portal.french.weekdays import WeekdayMaskField
-from portal.reservations.deadlines import (
-    rule_rows,
-    wording,
-)
+from portal.reservations.deadlines import rule_rows, wording
 from portal.reservations.deadlines.rules import Rule
 from portal.reservations.models.activities import Activity, Formula, Period
 from portal.reservations.states import Action

@@ -22,10 +22,7 @@ from portal.french.dates import WEEKDAYS, month_name
 from portal.french.weekdays import weekdays_in
 from portal.reservations.acts.places import slots_of
 from portal.reservations.acts.refusals import Choice
-from portal.reservations.days.standing import (
-    Closed,
-    Where,
-)
+from portal.reservations.days.standing import Closed, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
     Activity,

@@ -13,15 +13,9 @@ from typing import Protocol
 
 from portal.french.amounts import euros
 from portal.reservations.days.late_days import LateDays
-from portal.reservations.days.standing import (
-    Open,
-    Where,
-)
+from portal.reservations.days.standing import Open, Where
 from portal.reservations.models import Enrolment, Period, ReservationLine
-from portal.reservations.pages.cells import (
-    Cell,
-    Forgiving,
-)
+from portal.reservations.pages.cells import Cell, Forgiving
 from portal.reservations.pages.planning import Planning
 from portal.reservations.states import Action
 

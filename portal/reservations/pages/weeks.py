@@ -23,16 +23,8 @@ from portal.french import moments
 from portal.french.dates import WEEKDAYS, short_day
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Formula
-from portal.reservations.pages.cells import (
-    CANCEL,
-    Cell,
-)
-from portal.reservations.pages.planning import (
-    Planning,
-    Ticks,
-    week_key,
-    weekday_numbers,
-)
+from portal.reservations.pages.cells import CANCEL, Cell
+from portal.reservations.pages.planning import Planning, Ticks, week_key, weekday_numbers
 from portal.reservations.states import CellState
 from portal.web.signed_in import SignedInRequest
 

@@ -11,10 +11,7 @@ from django.utils.http import urlencode
 from families.models import Child, Household
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
-from portal.reservations.days.calendars import (
-    OpenDays,
-    days_between,
-)
+from portal.reservations.days.calendars import OpenDays, days_between
 from portal.reservations.models import Attendance, Reservation, ReservationLine, Schooling
 from portal.reservations.presence import attendance
 from portal.reservations.states import (

@@ -21,14 +21,8 @@ from portal.french import numbers
 from portal.french.dates import WEEKDAYS
 from portal.french.plurals import counted
 from portal.french.spelling import bare
-from portal.french.weekdays import (
-    mask_of,
-    weekdays_in,
-)
-from portal.reservations.deadlines.rule_rows import (
-    read_table,
-    write_table,
-)
+from portal.french.weekdays import mask_of, weekdays_in
+from portal.reservations.deadlines.rule_rows import read_table, write_table
 from portal.reservations.deadlines.rules import TableRow
 
 YES = ("oui", "true", "vrai")

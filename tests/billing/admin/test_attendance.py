@@ -9,24 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.invoices import invoicing
-from billing.models import (
-    BilledItem,
-    Invoice,
-)
-from portal.reservations.models import (
-    AbsenceCertificate,
-    Attendance,
-    Booking,
-)
-from portal.reservations.presence import (
-    attendance,
-    certificates,
-)
-from portal.reservations.presence.attendance import (
-    PresenceStanding,
-    Said,
-    standing,
-)
+from billing.models import BilledItem, Invoice
+from portal.reservations.models import AbsenceCertificate, Attendance, Booking
+from portal.reservations.presence import attendance, certificates
+from portal.reservations.presence.attendance import PresenceStanding, Said, standing
 from portal.reservations.states import BookingState, Outcome
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import NOW, enrolled, family

@@ -15,10 +15,7 @@ from billing.models import (
     OnlinePayment,
     OnlineRefund,
 )
-from billing.payments import (
-    asking,
-    starting,
-)
+from billing.payments import asking, starting
 from tests.factories import InvoiceFactory
 
 HERE = "/mairie/billing/onlinepayment/"

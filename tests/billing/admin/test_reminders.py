@@ -16,19 +16,12 @@ from django_tasks_db.models import DBTaskResult
 from billing.admin.reminders import stamp_of
 from billing.models import BillingSettings, Invoice, InvoiceNotice, ReminderLetter
 from billing.payments import paying
-from billing.reminders import (
-    reminder_letters,
-    reminding,
-)
+from billing.reminders import reminder_letters, reminding
 from billing.tasks import print_invoices, print_lot, send_reminders
 from families.models import Guardian
 from portal.letters import mailing
 from tests.billing.conftest import LATE
-from tests.billing.reminders.test_reminding import (
-    D,
-    plain,
-    remind,
-)
+from tests.billing.reminders.test_reminding import D, plain, remind
 from tests.conftest import logged_in
 from tests.factories import GuardianFactory, HouseholdFactory, InvoiceFactory, UserFactory
 

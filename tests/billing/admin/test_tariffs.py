@@ -7,10 +7,7 @@ import pytest
 from django.urls import reverse
 
 from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier
-from billing.prices.books import (
-    FactsBook,
-    PriceBook,
-)
+from billing.prices.books import FactsBook, PriceBook
 from billing.rules import pricing
 from tests.factories import ChildFactory, EnrolmentFactory, QuotientFactory, UserFactory
 

@@ -14,15 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.documents import charts
-from billing.documents.charts import (
-    BOTTOM,
-    HEIGHT,
-    TOP,
-    MonthFigures,
-    chart,
-    following,
-    months_of,
-)
+from billing.documents.charts import BOTTOM, HEIGHT, TOP, MonthFigures, chart, following, months_of
 from billing.invoices import invoicing
 from billing.models import Invoice, InvoiceLine
 from billing.payments import paying

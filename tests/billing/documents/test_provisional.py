@@ -15,21 +15,10 @@ from hypothesis import strategies as st
 from billing.documents import provisional
 from billing.invoices import drafting, invoicing
 from billing.invoices.billable import Scope
-from billing.models import (
-    BillingSettings,
-    FormulaTariff,
-    Invoice,
-    ManualCharge,
-    Tariff,
-    TariffBand,
-)
+from billing.models import BillingSettings, FormulaTariff, Invoice, ManualCharge, Tariff, TariffBand
 from billing.prices.estimates import forget
 from portal import town
-from portal.reservations.models import (
-    AbsenceCertificate,
-    Attendance,
-    Booking,
-)
+from portal.reservations.models import AbsenceCertificate, Attendance, Booking
 from portal.reservations.states import BookingState
 from tests.billing.conftest import DECEMBER, END_OF_NOVEMBER, FIRST_OF_DECEMBER, MEALS, NOVEMBER, eats
 from tests.factories import BookingFactory, ChildFactory, EnrolmentFactory, QuotientFactory, paris

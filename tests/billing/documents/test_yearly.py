@@ -15,12 +15,7 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from billing.documents import yearly
-from billing.documents.yearly import (
-    CertificateLine,
-    Paid,
-    care,
-    spread,
-)
+from billing.documents.yearly import CertificateLine, Paid, care, spread
 from billing.invoices import invoicing
 from billing.models import BillingSettings
 from billing.payments import paying

@@ -25,16 +25,8 @@ from billing.models import (
     TariffModifier,
 )
 from families.models import Household
-from portal.reservations.models import (
-    AbsenceCertificate,
-    Attendance,
-    Booking,
-    Enrolment,
-)
-from portal.reservations.presence import (
-    attendance,
-    certificates,
-)
+from portal.reservations.models import AbsenceCertificate, Attendance, Booking, Enrolment
+from portal.reservations.presence import attendance, certificates
 from portal.reservations.presence.attendance import Said
 from portal.reservations.states import BookingState
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats

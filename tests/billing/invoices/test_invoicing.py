@@ -24,14 +24,7 @@ from billing.models import (
 )
 from portal.reservations.models import Attendance, Booking
 from portal.reservations.states import HOLDING, BookingState
-from tests.billing.conftest import (
-    DECEMBER,
-    END_OF_DECEMBER,
-    END_OF_NOVEMBER,
-    MEALS,
-    NOVEMBER,
-    eats,
-)
+from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
 from tests.factories import (
     BookingFactory,
     ChildFactory,

@@ -15,21 +15,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.invoices import invoicing
-from billing.models import (
-    AbsencePolicy,
-    Invoice,
-)
+from billing.models import AbsencePolicy, Invoice
 from billing.prices import missed_days
 from families.models import Document
-from portal.reservations.models import (
-    AbsenceCertificate,
-    Attendance,
-    Booking,
-)
-from portal.reservations.presence import (
-    attendance,
-    certificates,
-)
+from portal.reservations.models import AbsenceCertificate, Attendance, Booking
+from portal.reservations.presence import attendance, certificates
 from portal.reservations.states import BookingState
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, eats
 from tests.conftest import NOW, Family, logged_in

@@ -7,18 +7,9 @@ from django.core.exceptions import ValidationError
 from lxml import etree
 
 from billing.models import BillingSettings, Debit, DebitFile, Mandate
-from billing.payments import (
-    events,
-    sepa,
-    starting,
-)
+from billing.payments import events, sepa, starting
 from portal.french.official_numbers import check_iban
-from tests.billing.payments.paying_online import (
-    AT,
-    D,
-    left,
-    received,
-)
+from tests.billing.payments.paying_online import AT, D, left, received
 
 NOVEMBER = date(2026, 11, 1)
 IBAN = "FR1420041010050500013M02606"  # the public example of the standard

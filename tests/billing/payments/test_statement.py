@@ -7,18 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from billing.models import DemoBankOrder
-from billing.payments import (
-    asking,
-    starting,
-    statement,
-)
-from tests.billing.payments.paying_online import (
-    AT,
-    D,
-    received,
-    start,
-    state,
-)
+from billing.payments import asking, starting, statement
+from tests.billing.payments.paying_online import AT, D, received, start, state
 
 DAY = date(2026, 12, 1)
 

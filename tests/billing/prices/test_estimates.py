@@ -13,10 +13,7 @@ from hypothesis import strategies as st
 
 from billing.invoices import drafting, invoicing
 from billing.models import BillingSettings, Invoice, PackedMeal
-from billing.prices.estimates import (
-    Estimates,
-    forget,
-)
+from billing.prices.estimates import Estimates, forget
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.standing import Open

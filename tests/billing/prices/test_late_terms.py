@@ -16,10 +16,7 @@ from billing.models import FormulaTariff, Invoice, Tariff, TariffBand
 from billing.prices import estimates
 from billing.prices.books import PriceBook
 from billing.prices.estimates import Estimates
-from portal.reservations.acts import (
-    booking,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.opening import open_slots
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Period

@@ -10,19 +10,10 @@ from pypdf import PdfReader
 
 from billing.models import BillingSettings, Invoice, LetterLot, ReminderLetter
 from billing.payments import paying
-from billing.reminders import (
-    letter_printing,
-    reminder_letters,
-    reminding,
-)
+from billing.reminders import letter_printing, reminder_letters, reminding
 from families.models import Household
 from tests.billing.conftest import LATE
-from tests.billing.reminders.test_reminding import (
-    plain,
-    queries,
-    remind,
-    without_address,
-)
+from tests.billing.reminders.test_reminding import plain, queries, remind, without_address
 from tests.factories import GuardianFactory, HouseholdFactory, InvoiceFactory
 
 pytestmark = pytest.mark.usefixtures("private")

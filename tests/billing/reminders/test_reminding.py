@@ -24,15 +24,8 @@ from billing.models import (
     OnlineState,
     ReminderLetter,
 )
-from billing.payments import (
-    paying,
-    sepa,
-    starting,
-)
-from billing.reminders import (
-    reminder_letters,
-    reminding,
-)
+from billing.payments import paying, sepa, starting
+from billing.reminders import reminder_letters, reminding
 from billing.reminders.reminding import RemindingRefused
 from billing.tasks import issue_month, send_reminders, tell_households
 from tests.billing.conftest import END_OF_NOVEMBER, FIRST_OF_DECEMBER, LATE, NOVEMBER

@@ -6,15 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.rules.absences import (
-    AbsenceRule,
-    Missed,
-    Reason,
-    billed,
-    billed_days,
-    episodes,
-    in_words,
-)
+from billing.rules.absences import AbsenceRule, Missed, Reason, billed, billed_days, episodes, in_words
 
 MONDAY, TUESDAY, THURSDAY, FRIDAY = (date(2026, 11, day) for day in (9, 10, 12, 13))
 WEEK = [MONDAY, TUESDAY, THURSDAY, FRIDAY]

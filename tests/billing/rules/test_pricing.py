@@ -24,10 +24,7 @@ from billing.rules.pricing import (
     rounded,
     started,
 )
-from billing.rules.tariff_checks import (
-    Trouble,
-    problems,
-)
+from billing.rules.tariff_checks import Trouble, problems
 from portal.french.amounts import euros
 
 D = Decimal

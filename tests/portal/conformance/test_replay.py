@@ -11,12 +11,7 @@ from django.db import transaction
 from portal.conformance import published_towns
 from portal.conformance.published_towns import Case
 from portal.conformance.replay import cases, remarks
-from portal.conformance.values import (
-    Unreadable,
-    read_moment,
-    read_time,
-    read_weekday,
-)
+from portal.conformance.values import Unreadable, read_moment, read_time, read_weekday
 from portal.management.commands import replay_towns
 from portal.reservations.models import DeadlineRule
 from tests import DATA

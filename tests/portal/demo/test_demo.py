@@ -26,10 +26,7 @@ from portal.french import moments
 from portal.models import Town
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import DeadlineBook
-from portal.reservations.deadlines.decisions import (
-    Standing,
-    decide,
-)
+from portal.reservations.deadlines.decisions import Standing, decide
 from portal.reservations.models import (
     Activity,
     Booking,

@@ -5,15 +5,8 @@ from django.urls import reverse
 from families.models import Household
 from portal.reservations.models import Booking, Closure, Enrolment, Slot
 from portal.reservations.states import BookingState, EnrolmentState
-from tests.conftest import (
-    FRIDAY,
-    THURSDAY,
-    Family,
-)
-from tests.portal.reservations.desk.test_queues import (
-    act,
-    said,
-)
+from tests.conftest import FRIDAY, THURSDAY, Family
+from tests.portal.reservations.desk.test_queues import act, said
 
 INDEX = "/mairie/"
 

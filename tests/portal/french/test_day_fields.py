@@ -5,11 +5,7 @@ from datetime import date
 import pytest
 from django.core.exceptions import ValidationError
 
-from portal.french.day_fields import (
-    DayField,
-    MomentField,
-    MonthField,
-)
+from portal.french.day_fields import DayField, MomentField, MonthField
 
 
 @pytest.mark.parametrize(

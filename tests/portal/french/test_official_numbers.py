@@ -19,10 +19,7 @@ from portal.french.official_numbers import (
     compact,
     grouped,
 )
-from portal.reservations.towns import (
-    fields,
-    town_file,
-)
+from portal.reservations.towns import fields, town_file
 from tests.billing.payments.paying_online import AT
 from tests.factories import HouseholdFactory, InvoiceFactory
 

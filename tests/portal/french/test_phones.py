@@ -10,10 +10,7 @@ from hypothesis import strategies as some
 from families.models import AuthorisedPerson, ChildHealth, Guardian
 from portal.french import phones
 from portal.models import Town
-from portal.reservations.towns import (
-    fields,
-    town_file,
-)
+from portal.reservations.towns import fields, town_file
 from tests.conftest import Family, family
 from tests.factories import GuardianFactory, HouseholdFactory
 from tests.families.conftest import text_of

@@ -7,10 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from portal.reservations.acts import (
-    booking,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Place, Reservation, ReservationLine, Slot
 from portal.reservations.states import HOLDING, LIVE, Action, BookingState, Outcome, ReservationState

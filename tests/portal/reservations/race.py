@@ -1,7 +1,7 @@
 """Families and agents at the same moment, each a process with an own connection, on a database of their own.
 
-`python -m tests.portal.reservations.race` migrates the empty database of DATABASE_URL, lets everybody act at once
-and writes what came of it as JSON. Not a test by itself: test_race.py starts it and judges.
+`python -m tests.portal.reservations.race` migrates the empty database of DATABASE_URL, lets everybody act at
+once and writes what came of it as JSON. Not a test by itself: test_race.py starts it and judges.
 """
 
 import json
@@ -24,14 +24,8 @@ from django.db import connections
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from portal.reservations.acts import (
-    booking,
-    reservation_drafts,
-)
-from portal.reservations.acts.refusals import (
-    Choice,
-    PlacesLost,
-)
+from portal.reservations.acts import booking, reservation_drafts
+from portal.reservations.acts.refusals import Choice, PlacesLost
 from portal.reservations.models import Booking, Reservation, ReservationLine, Slot
 from portal.reservations.states import BookingState, Outcome
 from tests.factories import (

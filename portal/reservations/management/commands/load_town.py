@@ -6,10 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from portal.database.starting import DataCommand
-from portal.reservations.towns import (
-    fields,
-    town_file,
-)
+from portal.reservations.towns import fields, town_file
 
 
 class Command(DataCommand):

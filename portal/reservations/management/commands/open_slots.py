@@ -5,10 +5,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from portal.database.starting import DataCommand
-from portal.reservations.acts.opening import (
-    missing_slots,
-    open_slots,
-)
+from portal.reservations.acts.opening import missing_slots, open_slots
 from portal.reservations.models import Period
 
 

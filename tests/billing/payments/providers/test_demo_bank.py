@@ -15,23 +15,9 @@ from django.urls import reverse
 from pypdf import PdfReader
 
 from billing.models import DemoBankOrder, OnlinePayment
-from billing.payments import (
-    asking,
-    checks,
-    starting,
-)
-from billing.payments.providers import (
-    choosing,
-    demo_bank,
-)
-from tests.billing.payments.paying_online import (
-    AT,
-    D,
-    left,
-    received,
-    start,
-    state,
-)
+from billing.payments import asking, checks, starting
+from billing.payments.providers import choosing, demo_bank
+from tests.billing.payments.paying_online import AT, D, left, received, start, state
 
 
 @pytest.fixture(autouse=True)

@@ -8,20 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import OnlinePayment, PaymentEvent
-from billing.payments import (
-    asking,
-    events,
-    refunding,
-    starting,
-)
-from tests.billing.payments.paying_online import (
-    AT,
-    D,
-    left,
-    received,
-    start,
-    state,
-)
+from billing.payments import asking, events, refunding, starting
+from tests.billing.payments.paying_online import AT, D, left, received, start, state
 from tests.fakes.payfip_server import FakePayFip
 
 HOOK = "/factures/notifications/payfip/"

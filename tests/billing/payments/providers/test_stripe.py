@@ -19,22 +19,8 @@ from billing.models import (
     Payment,
     PaymentEvent,
 )
-from billing.payments import (
-    asking,
-    events,
-    paying,
-    refunding,
-    starting,
-    statement,
-)
-from tests.billing.payments.paying_online import (
-    AT,
-    D,
-    left,
-    received,
-    start,
-    state,
-)
+from billing.payments import asking, events, paying, refunding, starting, statement
+from tests.billing.payments.paying_online import AT, D, left, received, start, state
 from tests.fakes.stripe_server import SECRET, FakeStripe, signature
 
 HOOK = "/factures/notifications/stripe/"

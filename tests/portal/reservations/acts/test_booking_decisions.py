@@ -4,12 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from portal.reservations.acts import (
-    booking,
-    opening,
-    refusals,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, opening, refusals, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
     Activity,

@@ -9,13 +9,7 @@ from portal.reservations.acts import booking, enrolling
 from portal.reservations.acts.refusals import PlacesLost
 from portal.reservations.models import Activity, ActivityDeadline, Enrolment, ReservationLine, Slot
 from tests.factories import BookingFactory, ClosureFactory, GuardianFactory, HealthFactory, UserFactory
-from tests.portal.reservations.audit import (
-    MONDAY,
-    THURSDAY,
-    TUESDAY,
-    give_up,
-    reserve,
-)
+from tests.portal.reservations.audit import MONDAY, THURSDAY, TUESDAY, give_up, reserve
 
 pytestmark = pytest.mark.usefixtures("books_kept")
 

@@ -4,10 +4,7 @@ from datetime import date
 
 import pytest
 
-from portal.reservations.acts import (
-    booking,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, Booking, ReservationLine
 from portal.reservations.states import BookingState, Outcome

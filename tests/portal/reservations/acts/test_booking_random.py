@@ -7,16 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portal.reservations.acts import (
-    booking,
-    opening,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, opening, reservation_drafts
 from portal.reservations.acts.opening import TooManyTaken
-from portal.reservations.acts.refusals import (
-    Choice,
-    PlacesLost,
-)
+from portal.reservations.acts.refusals import Choice, PlacesLost
 from portal.reservations.models import Activity, Booking, Reservation, ReservationLine, Slot
 from portal.reservations.states import Outcome
 from tests.factories import ClosureFactory

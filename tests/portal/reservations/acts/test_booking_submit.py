@@ -6,11 +6,7 @@ import pytest
 
 from families.models import Custody
 from portal.reservations.acts import booking
-from portal.reservations.acts.refusals import (
-    BookingRefused,
-    Choice,
-    PlacesLost,
-)
+from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,

@@ -4,10 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.portal.reservations.race import (
-    FAMILIES,
-    PLACES,
-)
+from tests.portal.reservations.race import FAMILIES, PLACES
 from tests.processes import once, result_of
 
 

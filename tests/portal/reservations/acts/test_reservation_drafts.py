@@ -4,20 +4,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from portal.reservations.acts import (
-    booking,
-    reservation_drafts,
-)
+from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.models import Enrolment, Reservation, ReservationLine
 from tests.factories import EnrolmentFactory
-from tests.portal.reservations.audit import (
-    MONDAY,
-    THURSDAY,
-    TUESDAY,
-    choices,
-    draft,
-    reserve,
-)
+from tests.portal.reservations.audit import MONDAY, THURSDAY, TUESDAY, choices, draft, reserve
 
 pytestmark = pytest.mark.usefixtures("books_kept")
 

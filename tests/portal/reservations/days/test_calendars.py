@@ -7,11 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portal.models import Town
-from portal.reservations.days.calendars import (
-    OpenDays,
-    Pupil,
-    WhyClosed,
-)
+from portal.reservations.days.calendars import OpenDays, Pupil, WhyClosed
 from portal.reservations.models import Activity, Closure
 from tests.factories import (
     ActivityFactory,

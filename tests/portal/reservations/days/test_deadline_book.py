@@ -7,21 +7,9 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from portal.reservations.days.calendars import OpenDays
-from portal.reservations.days.deadline_book import (
-    FREE,
-    DeadlineBook,
-    LateBook,
-    LateTerms,
-)
-from portal.reservations.deadlines.decisions import (
-    DEFAULT_POLICY,
-    Standing,
-)
-from portal.reservations.deadlines.rules import (
-    DaysBefore,
-    Never,
-    SameDay,
-)
+from portal.reservations.days.deadline_book import FREE, DeadlineBook, LateBook, LateTerms
+from portal.reservations.deadlines.decisions import DEFAULT_POLICY, Standing
+from portal.reservations.deadlines.rules import DaysBefore, Never, SameDay
 from portal.reservations.models import ActivityDeadline, DeadlineRule
 from portal.reservations.states import Action
 from tests.factories import (

@@ -5,12 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from portal import town
-from portal.reservations.days.standing import (
-    Closed,
-    Open,
-    Where,
-    closed_period,
-)
+from portal.reservations.days.standing import Closed, Open, Where, closed_period
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import ActivityDeadline, DeadlineRule, Enrolment, Period
 from portal.reservations.states import CellState

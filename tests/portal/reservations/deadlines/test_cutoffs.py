@@ -9,18 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from portal.reservations.deadlines.cutoffs import (
-    Timing,
-    cutoff,
-    limits,
-)
-from portal.reservations.deadlines.decisions import (
-    Policy,
-    Schedule,
-    Standing,
-    Verdict,
-    decide,
-)
+from portal.reservations.deadlines.cutoffs import Timing, cutoff, limits
+from portal.reservations.deadlines.decisions import Policy, Schedule, Standing, Verdict, decide
 from portal.reservations.deadlines.rules import (
     Audience,
     ClearDays,

@@ -7,10 +7,7 @@ from django.urls import reverse
 
 from portal.reservations.models import Booking, Closure, Slot
 from portal.reservations.states import BookingState
-from tests.conftest import (
-    FRIDAY,
-    THURSDAY,
-)
+from tests.conftest import FRIDAY, THURSDAY
 from tests.portal.reservations.desk.test_queues import said
 
 ADD = "admin:reservations_closure_add"

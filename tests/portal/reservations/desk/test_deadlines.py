@@ -6,10 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from portal.reservations.days.rule_preview import (
-    overlapping_periods,
-    preview,
-)
+from portal.reservations.days.rule_preview import overlapping_periods, preview
 from portal.reservations.deadlines.table_field import DeadlineTableField
 from portal.reservations.models import ActivityDeadline, DeadlineRule, DeadlineWindow, Period
 from tests.factories import (

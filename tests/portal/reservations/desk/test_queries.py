@@ -7,12 +7,7 @@ from django.urls import reverse
 
 from portal.reservations.models import Enrolment
 from portal.reservations.states import EnrolmentState
-from tests.conftest import (
-    FRIDAY,
-    THURSDAY,
-    enrolled,
-    family,
-)
+from tests.conftest import FRIDAY, THURSDAY, enrolled, family
 
 PAGES = [
     "admin:index",

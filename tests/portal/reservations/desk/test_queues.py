@@ -6,10 +6,7 @@ from django.urls import reverse
 
 from portal.reservations.models import Booking, BookingEvent, Enrolment, Reservation, ReservationLine, Slot
 from portal.reservations.states import BookingState, EnrolmentState, Outcome, ReservationState
-from tests.conftest import (
-    FRIDAY,
-    THURSDAY,
-)
+from tests.conftest import FRIDAY, THURSDAY
 from tests.factories import ReservationFactory
 
 ENROLMENTS = "admin:reservations_enrolment_changelist"

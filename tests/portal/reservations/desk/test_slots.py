@@ -6,22 +6,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from portal.reservations.acts.opening import (
-    missing_slots,
-    open_slots,
-)
+from portal.reservations.acts.opening import missing_slots, open_slots
 from portal.reservations.models import Booking, Capacity, Formula, Period, Slot
 from portal.reservations.states import BookingState
-from tests.conftest import (
-    FRIDAY,
-    NOW,
-    THURSDAY,
-)
+from tests.conftest import FRIDAY, NOW, THURSDAY
 from tests.factories import ClosureFactory, EstablishmentFactory
-from tests.portal.reservations.desk.test_queues import (
-    act,
-    said,
-)
+from tests.portal.reservations.desk.test_queues import act, said
 
 SLOTS = "admin:reservations_slot_changelist"
 PERIODS = "admin:reservations_period_changelist"

@@ -9,12 +9,7 @@ from families.models import Custody
 from portal import town
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, ActivityDeadline, Booking, Enrolment, Period, Slot
-from portal.reservations.pages.planning import (
-    Planning,
-    parse_choice,
-    week_key,
-    weekday_numbers,
-)
+from portal.reservations.pages.planning import Planning, parse_choice, week_key, weekday_numbers
 from portal.reservations.states import BookingState, CellState
 from tests.conftest import Family, family
 from tests.factories import (
@@ -26,14 +21,7 @@ from tests.factories import (
     paris,
     weekdays_between,
 )
-from tests.portal.reservations.audit import (
-    FRIDAY,
-    MONDAY,
-    THURSDAY,
-    TUESDAY,
-    choices,
-    draft,
-)
+from tests.portal.reservations.audit import FRIDAY, MONDAY, THURSDAY, TUESDAY, choices, draft
 from tests.portal.reservations.conftest import WEDNESDAY
 
 TOMORROW = date(2026, 11, 10)

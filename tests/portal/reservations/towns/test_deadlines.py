@@ -6,11 +6,7 @@ import pytest
 from django.urls import reverse
 
 from portal.models import Town
-from portal.reservations.days.holiday_proposals import (
-    keep,
-    last_year_known,
-    propose,
-)
+from portal.reservations.days.holiday_proposals import keep, last_year_known, propose
 from portal.reservations.models import PublicHoliday, SchoolHoliday, SchoolYear
 from tests.factories import UserFactory
 

@@ -1,13 +1,9 @@
 """The steps every service shares: planning → validation → recording → detail.
 
-A service (the canteen, leisure…) declares itself once as a `Service` and lends its planning's template;
-the engine never asks which one it serves. A service's URL namespace is its slug, and holds `planning`
-with (enrolment, establishment, period).
+A service lends its planning's template and a few functions (`services.Service`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Container
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -24,32 +20,13 @@ from django.views.decorators.http import require_GET, require_http_methods
 from families.models import Household
 from portal.french import moments
 from portal.french.plurals import agreed, counted
-from portal.reservations.acts import (
-    booking,
-    enrolling,
-    reservation_drafts,
-)
-from portal.reservations.acts.refusals import (
-    BookingRefused,
-    Choice,
-)
-from portal.reservations.models import (
-    Enrolment,
-    Establishment,
-    Period,
-    Reservation,
-    ReservationLine,
-)
-from portal.reservations.pages import (
-    blocks,
-    prices,
-)
-from portal.reservations.pages.planning import (
-    Planning,
-    Ticks,
-    weekday_numbers,
-)
+from portal.reservations.acts import booking, enrolling, reservation_drafts
+from portal.reservations.acts.refusals import BookingRefused, Choice
+from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
+from portal.reservations.pages import blocks, prices
+from portal.reservations.pages.planning import Planning, Ticks, weekday_numbers
 from portal.reservations.pages.prices import PricedLine
+from portal.reservations.pages.services import SERVICES, Service
 from portal.reservations.states import Action, Outcome, ReservationState
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
@@ -63,47 +40,6 @@ WHAT_BECAME = (
     (Outcome.WAITLISTED, "jour sur la liste d'attente", "jours sur la liste d'attente"),
     (Outcome.REFUSED, "jour refusé", "jours refusés"),
 )
-
-
-def no_context(request: SignedInRequest, plan: Planning) -> dict[str, Any]:
-    """For a planning that needs nothing more."""
-    return {}
-
-
-def no_button(button: str, data: QueryDict, plan: Planning, ticks: Ticks) -> bool:
-    """For a planning without buttons of its own."""
-    return False
-
-
-@dataclass(frozen=True)
-class Service:
-    """What a service lends to the shared steps.
-
-    `slug` is Activity.service and the URL namespace; `template` draws the planning; `context` adds to it.
-    `act` carries out the buttons only this planning has: it changes the ticks and says whether the button
-    was its own. `shown` gives the choices a posted form holds, where a planning does not show them all.
-    `together`: the planning can show brothers and sisters side by side. `by_child`: one chooses a child, and
-    then among all its enrolments, instead of an enrolment. `pricer` says what days cost, if any.
-    """
-
-    slug: str
-    name: str
-    template: str
-    context: Callable[[SignedInRequest, Planning], dict[str, Any]] = no_context
-    act: Callable[[str, QueryDict, Planning, Ticks], bool] = no_button
-    shown: Callable[[QueryDict, Planning], Container[Choice] | None] | None = None
-    together: bool = False
-    by_child: bool = False
-    pricer: prices.Pricer | None = None
-
-
-_services: dict[str, Service] = {}
-
-
-def register(service: Service) -> Service:
-    """Makes a service known to the steps that are given a reservation only: they ask its `pricer`."""
-    _services[service.slug] = service
-    return service
 
 
 # Choosing the child ---------------------------------------------------------------------------------------
@@ -462,7 +398,7 @@ def _days(reservation: Reservation, at: datetime) -> dict[str, Any]:
     for line in lines:
         line.formula = formulas[line.formula_id]
     lines.sort(key=lambda line: (line.day, line.formula.order))
-    service = _services.get(enrolment.activity.service)
+    service = SERVICES.get(enrolment.activity.service)
     if service is not None and service.pricer is not None:
         to_book = prices.of_lines(lines, plan.where, service.pricer)
     else:
@@ -664,7 +600,7 @@ def abandon(request: SignedInRequest, reservation_id: int) -> HttpResponse:
 @require_GET
 def all_reservations(request: SignedInRequest, service: str) -> HttpResponse:
     """Every reservation of the household for a service, newest first."""
-    if service not in _services:
+    if service not in SERVICES:
         raise Http404
     found = (
         Reservation.objects.visible_to(request.user)

@@ -1,0 +1,57 @@
+"""What a service (the canteen, leisure…) declares of itself, once; the engine never asks which one it serves.
+
+A service's URL namespace is its slug, and holds `planning` with (enrolment, establishment, period).
+"""
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import QueryDict
+
+from portal.reservations.acts.refusals import Choice
+from portal.reservations.pages import prices
+from portal.reservations.pages.planning import Planning, Ticks
+from portal.web.signed_in import SignedInRequest
+
+
+def no_context(request: SignedInRequest, plan: Planning) -> dict[str, Any]:
+    """For a planning that needs nothing more."""
+    return {}
+
+
+def no_button(button: str, data: QueryDict, plan: Planning, ticks: Ticks) -> bool:
+    """For a planning without buttons of its own."""
+    return False
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a service lends to the shared steps.
+
+    `slug` is Activity.service and the URL namespace; `template` draws the planning; `context` adds to it.
+    `act` carries out the buttons only this planning has: it changes the ticks and says whether the button
+    was its own. `shown` gives the choices a posted form holds, where a planning does not show them all.
+    `together`: the planning can show brothers and sisters side by side. `by_child`: one chooses a child, and
+    then among all its enrolments, instead of an enrolment. `pricer` says what days cost, if any.
+    """
+
+    slug: str
+    name: str
+    template: str
+    context: Callable[[SignedInRequest, Planning], dict[str, Any]] = no_context
+    act: Callable[[str, QueryDict, Planning, Ticks], bool] = no_button
+    shown: Callable[[QueryDict, Planning], Container[Choice] | None] | None = None
+    together: bool = False
+    by_child: bool = False
+    pricer: prices.Pricer | None = None
+
+
+# Those that declared themselves, by slug.
+SERVICES: dict[str, Service] = {}
+
+
+def register(service: Service) -> Service:
+    """Makes a service known to the steps that are given a reservation only: they ask its `pricer`."""
+    SERVICES[service.slug] = service
+    return service
