@@ -1,4 +1,4 @@
-"""What becomes of the days asked for and of whole reservations, once bookings moved: written at an act's end."""
+"""What becomes of the days asked for and of whole reservations once bookings moved, at the end of an act."""
 
 from collections import defaultdict
 from collections.abc import Iterable
