@@ -85,3 +85,11 @@ def test_every_author_that_the_map_names_is_there():
     assert len(named) > 20
     for name in named:
         assert pkgutil.resolve_name(name) is not None
+
+
+def test_tests_stand_at_the_paths_of_the_code():
+    """A folder of tests is a folder of the code; what has none (a walk, a race) stands in its nearest one."""
+    folders = [path for app in APPS for path in (ROOT / "tests" / app).rglob("*") if path.is_dir()]
+    found = [path.relative_to(ROOT / "tests") for path in folders if path.name != "__pycache__"]
+    assert len(found) > 20
+    assert [folder for folder in found if not (ROOT / folder).is_dir()] == []
