@@ -6,7 +6,7 @@ PORT ?= 8000
 PYTHON_SOURCES = manage.py portal families catering leisure billing tests stubs
 PY = .venv/bin/python
 
-.PHONY: help demo reset test check bench test-towns test-upgrade release-data format lock setup setup-tests
+.PHONY: help demo reset test test-long check bench test-towns test-upgrade release-data format lock setup setup-tests
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,9 @@ reset: ## Forget the demo: database, files, key (everything under var/)
 
 test: setup-tests ## Run every test, browser included, on SQLite (DATABASE_URL=postgres://… for PostgreSQL)
 	$(PY) -m pytest -n 2 --dist worksteal $(or $(TESTS),tests --ignore=tests/upgrade)
+
+test-long: setup-tests ## Run what `make test` has no time for: races twelve times, many more invented examples
+	HYPOTHESIS_PROFILE=long $(PY) -m pytest -n 2 --dist worksteal -m "long or hypothesis" $(TESTS)
 
 check: setup-tests ## Lint, format, templates, import directions, types, migrations, production settings
 	.venv/bin/ruff check $(PYTHON_SOURCES)

@@ -5,6 +5,7 @@ canteen may be reserved and cancelled until two days before at 10:00: Tuesday 10
 is closed, Thursday 12 is on time until tomorrow 10:00.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -17,13 +18,13 @@ import time_machine
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
+from hypothesis import HealthCheck, settings
 
 from billing.prices import estimates
 from catering.models import Menu
 from families.models import Child, Guardian, Household, User
 from portal import town as town_module
-from portal.database import schema
 from portal.models import Town
 from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
@@ -40,6 +41,8 @@ from portal.reservations.models import (
     Slot,
 )
 from portal.reservations.states import Action
+from tests import processes
+from tests.emptying import empty
 from tests.factories import (
     ActivityDeadlineFactory,
     ActivityFactory,
@@ -75,6 +78,20 @@ NOW = paris(2026, 11, 9, 10)
 THURSDAY = date(2026, 11, 26)
 FRIDAY = date(2026, 11, 27)
 
+# The gate tries the same examples everywhere, however busy the machine is; `make test-long` invents more.
+settings.register_profile(
+    "portal", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "long", settings.get_profile("portal"), derandomize=False, max_examples=10 * settings().max_examples
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "portal"))
+# An example walked on the database costs as much as a hundred of pure numbers, and undoes what it wrote.
+on_the_database = settings(
+    max_examples=settings().max_examples // 5,
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture],
+)
+
 
 @dataclass(frozen=True)
 class Family:
@@ -98,7 +115,13 @@ def logged_in(user: User) -> Client:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes a minute by itself comes first, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: not item.path.stem.endswith(("_race", "_killed")))
+
+    def place(item: pytest.Item) -> int:
+        if item.path.stem.endswith(("_race", "_killed")):
+            return 0
+        return 1 if item.get_closest_marker("browser") else 2
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -114,6 +137,26 @@ def nobody_stays(django_db_setup: None, django_db_blocker: Any) -> Iterator[None
                 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quickly_emptied() -> Iterator[None]:
+    """Tests that commit leave empty tables."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test: empty())
+        yield
+
+
+@pytest.fixture(scope="session")
+def installed(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of a database as `migrate` makes it; tests that start processes work on copies."""
+    with (
+        django_db_blocker.unblock(),
+        processes.migrated_database(tmp_path_factory.mktemp("installed")) as made,
+    ):
+        yield made
+
+
 @pytest.fixture(autouse=True)
 def fresh_start() -> None:
     """No town, no rate limit and no random name left over from the test before."""
@@ -121,18 +164,6 @@ def fresh_start() -> None:
     estimates.forget()
     cache.clear()
     factory.random.reseed_random("portail")
-
-
-@pytest.fixture(autouse=True)
-def final_documents(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Issued invoices refuse to vanish: the triggers are lifted where a test's tables are emptied afterwards
-    (emptying ends with post_migrate, which puts them back)."""
-    emptied = {"transactional_db", "live_server"} & set(request.fixturenames)
-    if emptied:
-        request.getfixturevalue("transactional_db")
-    yield
-    if emptied:
-        schema.lift(connection)
 
 
 @pytest.fixture

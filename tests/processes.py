@@ -1,11 +1,11 @@
-"""What tests share that start processes of their own on an empty database."""
+"""What tests share that start processes of their own, on a database of their own."""
 
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,46 +15,85 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connection
+from psycopg import sql
+
+SQLITE = "sqlite:///"
+# A race is run once by the gate, and eleven times more by `make test-long`.
+TURNS = [1, *(pytest.param(turn, marks=pytest.mark.long) for turn in range(2, 13))]
 
 
 @contextmanager
-def empty_database(folder: Path, server: str | None = None) -> Iterator[str]:
-    """The address of a database that is gone afterwards: beside the one at `server`, an SQLite file when that
-    is empty. Without `server`, of the same kind as the suite's."""
+def own_database(
+    folder: Path, *, copied_from: str = "", server: str | None = None, called: str = "own"
+) -> Iterator[str]:
+    """The address of a database that is gone afterwards: empty, or a copy of the one at the address
+    `copied_from`. It stands beside the one at `server`, an SQLite file when that is empty; without `server`,
+    it is of the same kind as the suite's.
+
+    On PostgreSQL its name is that of the suite's and what it is `called`: the next run replaces what an
+    interrupted one left.
+    """
     server = os.environ.get("DATABASE_URL", "") if server is None else server
     if not server.startswith("postgres"):
-        yield f"sqlite:///{folder / 'empty.sqlite3'}"
+        file = folder / "own.sqlite3"
+        if copied_from:
+            shutil.copy(copied_from.removeprefix(SQLITE), file)
+        yield f"{SQLITE}{file}"
         return
     here = urlsplit(server)
-    name = f"race_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(here._replace(path="/postgres").geturl(), autocommit=True) as server:
-        server.execute(f'CREATE DATABASE "{name}"')
+    suite = connection.settings_dict["NAME"] if connection.vendor == "postgresql" else here.path[1:]
+    name = f"{suite}_{called}"
+    model = urlsplit(copied_from).path.removeprefix("/") or "template1"
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(model))
+    with psycopg.connect(here._replace(path="/postgres").geturl(), autocommit=True) as there:
+        there.execute(drop)
+        there.execute(create)
         try:
             yield here._replace(path=f"/{name}").geturl()
         finally:
-            server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            there.execute(drop)
 
 
-def result_of(module: str, *arguments: str, folder: Path) -> Any:
-    """Runs `python -m module` on an empty database, since it forks many; what it wrote as JSON."""
-    with empty_database(folder) as address:
-        environment = os.environ | {
-            "DATABASE_URL": address,
-            "DJANGO_SETTINGS_MODULE": "portal.settings",
-            "PORTAL_DEMO": "1",
-            "PORTAL_VAR": str(folder),
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=settings.BASE_DIR,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=400,
-            check=False,
-        )
+def environment(address: str, folder: Path) -> dict[str, str]:
+    """Where the portal's own processes find their database, and the folder they write to."""
+    return os.environ | {
+        "DATABASE_URL": address,
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "PORTAL_DEMO": "1",
+        "PORTAL_VAR": str(folder),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def run(*command: str, env: dict[str, str], timeout: int = 400) -> str:
+    """What `python command…` says, which must end well."""
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=settings.BASE_DIR,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+@contextmanager
+def migrated_database(folder: Path) -> Iterator[str]:
+    """The address of a database as `migrate` makes it."""
+    with own_database(folder, called="installed") as address:
+        run("manage.py", "migrate", "-v0", env=environment(address, folder))
+        yield address
+
+
+def result_of(module: str, *arguments: str, installed: str, folder: Path) -> Any:
+    """Runs `python -m module`, which forks many, on a copy of the database `installed`; the JSON it wrote."""
+    with own_database(folder, copied_from=installed, called="copy") as address:
+        return json.loads(run("-m", module, *arguments, env=environment(address, folder)))
 
 
 def once(name: str, folders: pytest.TempPathFactory, make: Callable[[], Any]) -> Any:

@@ -13,6 +13,10 @@ from portal.settings import BASE_DIR, DATABASES, STORAGES, TEMPLATES, VAR_DIR
 # A thread of the live server that kept its connection would keep the test database from being dropped.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 
+if DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
+    # Nobody misses what a test wrote when the server falls.
+    DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c synchronous_commit=off"
+
 # Hashing is slow on purpose; tests log in hundreds of times.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
@@ -24,8 +28,10 @@ STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.st
 MEDIA_ROOT = VAR_DIR / "test-media"
 
 
-# Only `make demo` and a deployment collect static files; the tests read them where they are.
+# Only `make demo` and a deployment collect static files; the tests read them where they are, when they are
+# asked for: each test's client would list them all first.
 STATIC_ROOT = BASE_DIR / "static"
+WHITENOISE_AUTOREFRESH = True
 
 
 class UnknownVariable(str):

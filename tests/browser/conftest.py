@@ -1,13 +1,16 @@
 """A real browser before the real pages. Journeys are walked with JavaScript and again without."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from families.models import User
 from tests import chromium
-from tests.factories import PASSWORD
+from tests.conftest import logged_in
 
 # Playwright's loop runs in the test's thread, next to ordinary ORM calls.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -21,17 +24,27 @@ EVERY_WAY = pytest.mark.parametrize(
 )
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Called for what lies in this folder only."""
+    item.add_marker("browser")
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(live_server) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = chromium.launch(playwright)
         yield found
         found.close()
+    # Before the server goes: each of its threads closes what it shares with the tests.
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(timeout=10)
 
 
 @pytest.fixture
 def open_page(browser: Browser, live_server) -> Iterator[Callable[..., Page]]:
-    """`open_page(login, size=…, javascript=…)`: a page of a new visitor, logged in when `login` is given."""
+    """`open_page(login, size=…, javascript=…)`: a page of a new visitor; with `login`, « Mon compte famille »
+    of who has logged in (one journey types the password)."""
     contexts = []
     complaints: list[str] = []
 
@@ -51,7 +64,9 @@ def open_page(browser: Browser, live_server) -> Iterator[Callable[..., Page]]:
             lambda message: complaints.append(message.text) if "Content Security" in message.text else None,
         )
         if login:
-            log_in(page, login)
+            session = logged_in(User.objects.get(username=login)).cookies[settings.SESSION_COOKIE_NAME]
+            context.add_cookies([{"name": session.key, "value": session.value, "url": live_server.url}])
+            page.goto("/")
         return page
 
     yield open_one
@@ -63,11 +78,3 @@ def open_page(browser: Browser, live_server) -> Iterator[Callable[..., Page]]:
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
 def javascript(request: pytest.FixtureRequest) -> bool:
     return request.param
-
-
-def log_in(page: Page, login: str) -> None:
-    page.goto("/connexion/")
-    page.get_by_label("Identifiant").fill(login)
-    page.locator("input").and_(page.get_by_label("Mot de passe")).fill(PASSWORD)
-    page.get_by_role("button", name="Se connecter").click()
-    page.wait_for_url("**/")

@@ -1,12 +1,11 @@
 """Every page of a family, looked at by axe on a desk and on a phone, by day and by night."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 from playwright.sync_api import Page
 
 from tests.billing.care import tax_pages
-from tests.browser.conftest import NARROW, PHONE, WIDE
+from tests.browser.looking import faults
 from tests.conftest import PUBLIC_PAGES
 from tests.leisure.cast import MONDAY, brother, centre, enrol, holidays, plays, value, wednesdays
 
@@ -14,35 +13,13 @@ __all__ = ["brother", "centre", "enrol", "holidays", "plays", "wednesdays"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# WCAG 2.2, levels A and AA.
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
-
-def faults(page: Page, **options: object) -> list[str]:
-    """What axe finds, with its `options`, and a page wider than its window."""
-    found = [
-        f"{page.url}: {violation['id']}: {node['html'][:160]}"
-        for violation in Axe().run(page, options=RULES | options).response["violations"]
-        for node in violation["nodes"]
-    ]
-    return found + overflow(page)
-
-
-def overflow(page: Page) -> list[str]:
-    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return [f"{page.url}: scrolls sideways by {wider} px"] if wider > 0 else []
-
 
 def walk(page: Page, addresses: list[str]) -> list[str]:
-    """The faults of pages on a desk and on a phone, and whether the narrowest phone shows them whole."""
+    """The faults of pages."""
     found = []
     for address in addresses:
         page.goto(address)
-        for size in (WIDE, PHONE):
-            page.set_viewport_size({"width": size[0], "height": size[1]})
-            found += faults(page)
-        page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
-        found += overflow(page)
+        found += faults(page)
     return found
 
 
@@ -85,16 +62,6 @@ def test_tax_certificates_have_no_barrier(books, open_page):
 
 def test_public_pages_have_no_barrier(town, open_page):
     assert walk(open_page(), PUBLIC_PAGES) == []
-
-
-def test_pages_have_no_barrier_at_night(pages, open_page):
-    page = open_page("roux")
-    page.emulate_media(color_scheme="dark")
-    found = []
-    for address in pages:
-        page.goto(address)
-        found += faults(page)
-    assert found == []
 
 
 def test_every_page_of_the_list_answers(pages, books):

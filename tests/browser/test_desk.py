@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 from catering.models import Menu
 from portal.reservations.models import Closure, Enrolment
 from portal.reservations.states import EnrolmentState
-from tests.browser.conftest import log_in
 from tests.factories import BookingFactory, HealthFactory
 
 THURSDAY = date(2026, 11, 26)
@@ -29,9 +28,7 @@ def desk(agent, books, waits, canteen):
 
 
 def enter(open_page, **options):
-    page = open_page(**options)
-    log_in(page, "agent")
-    return page
+    return open_page("agent", **options)
 
 
 def test_every_kind_of_page_opens_without_complaint(desk, books, open_page):

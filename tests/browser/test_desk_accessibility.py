@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Model
@@ -32,7 +31,7 @@ from portal.reservations.models import AbsenceCertificate, Activity, Attendance,
 from portal.reservations.states import BookingState
 from tests.billing.conftest import private
 from tests.browser.conftest import PHONE, WIDE
-from tests.browser.test_accessibility import RULES, overflow
+from tests.browser.looking import AXE, by_night, overflow, resize, violations
 from tests.conftest import NOW
 from tests.factories import InvoiceFactory, UserFactory
 
@@ -46,10 +45,12 @@ ROWS = 5
 # one with a history of versions and one without.
 ALIKE = ("_history", "_delete")
 LOOKED_AT_ALIKE = {Activity, Group}
-# Django's own forms are pages, or refused.
-FORMS = ("/add/", "/change/")
-# The menu is the same on every page: it is looked at once.
+# The desk's first pages, its lists, and Django's own forms are pages, or refused.
+PAGES = re.compile(r"/mairie/(\w+/){0,2}|.*/(add|change)/")
+# The menu is the same on every page: it is looked at once. Its rows are out of the way then, since what axe
+# asks of a page it asks of all that is drawn.
 MENU, WITHOUT_MENU = {"include": ["#nav-sidebar"]}, {"exclude": ["#nav-sidebar"]}
+EMPTY_MENU = "document.querySelectorAll('#nav-sidebar > *').forEach((one) => { one.style.display = 'none'; })"
 # What scripts of Django's admin draw without asking a template: Select2's list of what is chosen holds the
 # button that empties it, and the two boxes of rights describe their search field on a bare <span>.
 DRAWN_BY_DJANGO = {
@@ -58,11 +59,8 @@ DRAWN_BY_DJANGO = {
         {"id": "aria-prohibited-attr", "selector": ":not(.search-label-icon)"},
     ]
 }
-# Django's sheets import others: axe would copy them into the page, which our policy forbids.
-OPTIONS = RULES | {"preload": False, "resultTypes": ["violations"]}
 # What a narrow screen may change: what is near to what, and what scrolls.
-ON_A_PHONE = OPTIONS | {"runOnly": ["target-size", "scrollable-region-focusable"]}
-AXE = Axe().axe_script
+ON_A_PHONE = ["target-size", "scrollable-region-focusable"]
 # Django's scripts draw what they add once the page is there, one after the other.
 DRAWN = "new Promise((done) => window.django?.jQuery ? django.jQuery(() => setTimeout(done)) : done())"
 # All that is read out: text, names given to fields and pictures, buttons.
@@ -206,7 +204,7 @@ def preview_a_month(page: Page) -> None:
 def shown(page: Page, address: str) -> bool:
     """Opens the address where it is a page: others are files, want something posted, lead elsewhere on the
     desk, or refuse everybody."""
-    if not address.endswith(FORMS):
+    if not PAGES.fullmatch(address):
         found = page.request.get(address)
         assert found.status in {200, 403, 405}, f"{address}: {found.status}"
         if found.status != 200 or not found.headers["content-type"].startswith("text/html"):
@@ -216,26 +214,19 @@ def shown(page: Page, address: str) -> bool:
     return answer.status == 200 and page.url.endswith(address)
 
 
-def violations(page: Page, options: dict[str, Any], where: dict[str, Any] = WITHOUT_MENU) -> list[str]:
-    result = page.evaluate("([where, options]) => axe.run(where, options)", [where, options])
-    return [
-        f"{page.url}: {violation['id']}: {node['html'][:160]}"
-        for violation in result["violations"]
-        for node in violation["nodes"]
-    ]
-
-
 def look(page: Page) -> list[str]:
-    """What is wrong with the page that is open: for axe, for a narrow screen, for who reads no English."""
+    """What is wrong with the page that is open: for axe, by day and by night; for a narrow screen; for who
+    reads no English."""
     page.evaluate(DRAWN)
     page.evaluate(AXE)
     page.evaluate("rules => axe.configure(rules)", DRAWN_BY_DJANGO)
     words = page.evaluate(WORDS)
     found = [f"{page.url}: in English: {word}" for word in sorted(set(ENGLISH.findall(words)))]
-    found += violations(page, OPTIONS)
-    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    found += violations(page, ON_A_PHONE) + overflow(page)
-    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    page.evaluate(EMPTY_MENU)
+    found += violations(page, where=WITHOUT_MENU) + by_night(page, WITHOUT_MENU)
+    resize(page, PHONE)
+    found += violations(page, ON_A_PHONE, WITHOUT_MENU) + overflow(page)
+    resize(page, WIDE)
     return found
 
 
@@ -256,9 +247,9 @@ def test_no_page_of_the_desk_has_a_barrier_or_a_word_of_english(demo, open_page,
 
 def test_pages_between_have_no_barrier_either(demo, open_page):
     page = open_page("chief")
-    found = []
+    page.goto(reverse("admin:index"))
+    found = violations(page, where=MENU) + by_night(page, MENU)
     for walk_to in (leave_a_form_empty, refuse, preview_a_month):
         walk_to(page)
         found += look(page)
-    found += violations(page, OPTIONS, MENU)
     assert found == []

@@ -1,14 +1,14 @@
 """The leisure service's desk in a real browser: opening holidays, answering requests, registers."""
 
 from datetime import date
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from portal.reservations.models import Booking, Period, Slot
 from portal.reservations.states import BookingState
-from tests.browser.conftest import PHONE, WIDE, log_in
-from tests.browser.test_accessibility import faults
+from tests.browser.looking import faults
 from tests.conftest import family
 from tests.factories import AuthorisedPersonFactory, CapacityFactory, HealthFactory, SchoolHolidayFactory
 from tests.leisure.desk_cast import MONDAY, asks_for, camp
@@ -36,12 +36,7 @@ def requests(camp, asks_for, town, agent):
 
 @pytest.fixture
 def enter(open_page, requests):
-    def agent_page(**options) -> Page:
-        page = open_page(**options)
-        log_in(page, "agent")
-        return page
-
-    return agent_page
+    return partial(open_page, "agent")
 
 
 def to_places(page: Page) -> None:
@@ -100,15 +95,13 @@ def test_an_agent_grants_places_in_an_order(enter, requests, javascript):
     expect(page.get_by_role("row", name="Bo Basile")).to_have_count(0)
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_the_pages_have_no_barrier(enter, requests, camp, size):
-    page = enter(size=size)
+def test_the_pages_have_no_barrier(enter, requests, camp):
+    page = enter()
     found = []
 
     def look(heading: str) -> None:
         expect(page.get_by_role("heading", name=heading).first).to_be_visible()
-        # Django's own sheets import others: axe would copy them into the page, which our policy forbids.
-        found.extend(faults(page, preload=False))
+        found.extend(faults(page))
 
     page.goto(f"{CENTRES}ouvrir/")
     look("Ouvrir des vacances ou une période")

@@ -8,8 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from billing.models import Invoice
-from tests.browser.conftest import PHONE, WIDE
-from tests.browser.test_accessibility import faults
+from tests.browser.looking import faults
 from tests.factories import GuardianFactory, HouseholdFactory, InvoiceFactory, TownFactory, UserFactory
 from tests.fakes.stripe_server import SECRET, FakeStripe
 
@@ -111,9 +110,8 @@ def test_a_tab_closed_at_the_bank_is_taken_up_again(owing, demo, open_page, java
     expect(page.get_by_role("checkbox")).to_have_count(2)
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_no_page_on_the_way_has_a_barrier(owing, demo, open_page, size):
-    page = open_page("roux", size=size)
+def test_no_page_on_the_way_has_a_barrier(owing, demo, open_page):
+    page = open_page("roux")
     page.get_by_role("link", name="Payer en ligne").click()
     found = faults(page)
     for button in ("Suivant", "Payer 32,80 €", "Laisser en attente"):

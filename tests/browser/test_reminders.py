@@ -10,8 +10,8 @@ from playwright.sync_api import Page, Route, expect
 from billing.models import Invoice, InvoiceNotice, ReminderLetter
 from billing.reminders import reminding
 from tests.billing.conftest import private
-from tests.browser.conftest import EVERY_WAY, PHONE, WIDE
-from tests.browser.test_accessibility import faults
+from tests.browser.conftest import EVERY_WAY
+from tests.browser.looking import faults
 from tests.factories import InvoiceFactory
 
 __all__ = ["private"]
@@ -78,27 +78,20 @@ def stay(route: Route) -> None:
     route.fulfill(response=answer, headers={**answer.headers, "refresh": ""})
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_the_pages_have_no_barrier(unpaid, regie, now, open_page, size):
-    page = open_page("regie", size=size)
-    found = []
-
-    def look() -> None:
-        # Django's own sheets import others: axe would copy them into the page, which our policy forbids.
-        found.extend(faults(page, preload=False))
-
+def test_the_pages_have_no_barrier(unpaid, regie, now, open_page):
+    page = open_page("regie")
     ask(page)
-    look()
+    found = faults(page)
     reminding.remind(list(Invoice.objects.values_list("pk", flat=True)), at=now, by=regie)
     page.route("**/relances/**", stay)
     page.goto("/mairie/billing/invoice/relancer/")
-    look()
+    found += faults(page)
     page.get_by_role("link", name="Relance du").click()
     expect(page.get_by_text("0 lettre imprimée sur 2")).to_be_visible()
-    look()
+    found += faults(page)
     page.unroute("**/relances/**")
     page.get_by_role("button", name="Reprendre l’impression").click()
     expect(page.get_by_role("heading", name="Lettres")).to_be_visible()
     assert ReminderLetter.objects.exclude(sha256="").count() == 2
-    look()
+    found += faults(page)
     assert found == []

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from tests.processes import empty_database
+from tests.processes import own_database
 from tests.upgrade import releases
 from tests.upgrade.portals import portal_at
 from tests.upgrade.releases import Release
@@ -53,7 +53,7 @@ def migrated(
 ) -> Iterator[tuple[Release, str, Path]]:
     """Each released version, with the address and the folder where it was brought to today's schema."""
     release, folder = request.param, tmp_path_factory.mktemp(kind)
-    with empty_database(folder, SERVERS[kind]) as address:
+    with own_database(folder, server=SERVERS[kind], called=f"from_{release.version}") as address:
         release.restore(address, folder)
         with django_db_blocker.unblock(), at_home(release, address, folder):
             call_command("migrate", verbosity=0)
@@ -71,7 +71,7 @@ def upgraded(migrated: tuple[Release, str, Path], django_db_blocker: Any) -> Ite
 def last_release(kind: str, tmp_path: Path, django_db_blocker: Any) -> Iterator[Release]:
     """The portal of the last version as it was left, a test's own: what a new migration meets first."""
     release = releases.releases()[-1]
-    with empty_database(tmp_path, SERVERS[kind]) as address:
+    with own_database(tmp_path, server=SERVERS[kind], called="last_release") as address:
         release.restore(address, tmp_path)
         with django_db_blocker.unblock(), at_home(release, address, tmp_path):
             yield release

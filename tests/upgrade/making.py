@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from portal.database import schema, versions
-from tests.processes import empty_database
+from tests.processes import own_database
 from tests.upgrade import books, releases, town
 from tests.upgrade.portals import portal_at
 from tests.upgrade.releases import Release
@@ -33,7 +33,9 @@ def make(scratch: Path, server: str) -> int:
         for kind in releases.KINDS:
             folder = scratch / kind
             folder.mkdir()
-            with empty_database(folder, server if kind == "postgresql" else "") as address:
+            with own_database(
+                folder, server=server if kind == "postgresql" else "", called="release"
+            ) as address:
                 with portal_at(address, folder), time_machine.travel(town.AT, tick=False):
                     made = _recorded(lambda: call_command("migrate", verbosity=0))
                     town.live()

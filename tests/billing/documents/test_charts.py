@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.documents import charts
@@ -26,9 +26,6 @@ NBSP = "\N{NO-BREAK SPACE}"
 PAGE = "admin:billing_payment_chart"
 NOVEMBER_1 = date(2026, 11, 1)
 FLOOR = D(HEIGHT - BOTTOM)
-
-# A busy machine is slow, not wrong.
-busy = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def of(*amounts, first=date(2026, 1, 1)):
@@ -94,7 +91,6 @@ def test_years_stand_under_their_first_month_and_never_over_each_other():
 money = st.integers(-10_000_000, 100_000_000).map(lambda number: D(number).scaleb(-2))
 
 
-@busy
 @given(st.lists(st.tuples(money, money), min_size=1, max_size=24))
 def test_everything_stays_within_the_drawing(amounts):
     drawn = chart(of(*amounts))
@@ -108,7 +104,6 @@ def test_everything_stays_within_the_drawing(amounts):
     assert sum(mark.zero for mark in drawn.amounts) == 1
 
 
-@busy
 @given(lowest=st.integers(-100_000, 0), highest=st.integers(0, 10_000_000))
 def test_the_axis_counts_in_round_euros(lowest, highest):
     each = charts.step(D(lowest), D(highest))

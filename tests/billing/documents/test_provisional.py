@@ -9,7 +9,7 @@ import time_machine
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.documents import provisional
@@ -21,6 +21,7 @@ from portal import town
 from portal.reservations.models import AbsenceCertificate, Attendance, Booking
 from portal.reservations.states import BookingState
 from tests.billing.conftest import DECEMBER, END_OF_NOVEMBER, FIRST_OF_DECEMBER, MEALS, NOVEMBER, eats
+from tests.conftest import on_the_database
 from tests.factories import BookingFactory, ChildFactory, EnrolmentFactory, QuotientFactory, paris
 
 D = Decimal
@@ -253,7 +254,7 @@ def test_a_flat_price_of_a_period_goes_on_its_first_month_only(said, books, cant
 # Truth ----------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_the_database
 @given(
     days=st.sets(st.sampled_from(IN_NOVEMBER), min_size=1),
     late=st.sets(st.sampled_from(IN_NOVEMBER)),

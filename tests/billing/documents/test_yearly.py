@@ -10,7 +10,7 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
@@ -27,8 +27,6 @@ D = Decimal
 NBSP = "\N{NO-BREAK SPACE}"
 BIRTHS = {1: YOUNG, 2: date(2023, 3, 1), 3: OLD}
 
-# A busy machine is slow, not wrong.
-busy = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 cents = st.integers(1, 500_000).map(lambda number: D(number).scaleb(-2))
 any_cents = st.integers(-100_000, 500_000).map(lambda number: D(number).scaleb(-2))
@@ -47,7 +45,6 @@ def test_nothing_is_spread_over_nothing():
         spread(D("1.00"), [D("0.00"), D("0.00")])
 
 
-@busy
 @given(amount=cents, weights=st.lists(any_cents, min_size=1, max_size=12).filter(lambda all_: sum(all_) > 0))
 def test_spreading_keeps_every_cent(amount, weights):
     parts = spread(amount, weights)
@@ -57,7 +54,6 @@ def test_spreading_keeps_every_cent(amount, weights):
         assert abs(part - amount * weight / whole) < D("0.01")
 
 
-@busy
 @given(weights=st.lists(cents, min_size=1, max_size=12), data=st.data())
 def test_no_line_is_paid_more_than_it_costs(weights, data):
     amount = data.draw(st.integers(0, int(sum(weights) * 100)))
@@ -88,7 +84,6 @@ def payments(draw):
     return found
 
 
-@busy
 @given(payments())
 def test_care_never_exceeds_what_was_paid(paid):
     amounts = care(paid, BIRTHS, 2026)
@@ -97,7 +92,6 @@ def test_care_never_exceeds_what_was_paid(paid):
     assert 3 not in amounts
 
 
-@busy
 @given(st.lists(cents, min_size=1, max_size=8), st.data())
 def test_care_alone_paid_whole_is_certified_whole(prices, data):
     children = [data.draw(st.sampled_from([1, 2])) for _ in prices]

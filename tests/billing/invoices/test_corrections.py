@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.invoices import invoicing
@@ -30,7 +30,7 @@ from portal.reservations.presence import attendance, certificates
 from portal.reservations.presence.attendance import Said
 from portal.reservations.states import BookingState
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
-from tests.conftest import Family, enrolled, family
+from tests.conftest import Family, enrolled, family, on_the_database
 from tests.factories import (
     BookingFactory,
     ChildFactory,
@@ -481,7 +481,7 @@ def does(desk: Desk, lived: World, step: tuple[str, str, date]) -> None:
             desk.enters(booking, what)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_the_database
 @given(steps=st.lists(STEPS, max_size=16))
 def test_over_all_invoices_each_day_costs_what_it_costs_billed_once(desk, world, steps):
     with transaction.atomic():

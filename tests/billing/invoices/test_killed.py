@@ -1,6 +1,5 @@
 """Real processes on a database of their own: one is killed in the middle, eight issue at once."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,7 +7,7 @@ import sys
 import pytest
 
 from tests import ROOT
-from tests.processes import empty_database
+from tests.processes import TURNS, environment, own_database
 
 SEED = """
 from datetime import date
@@ -49,17 +48,10 @@ print("audited")
 
 
 @pytest.fixture
-def manage(tmp_path):
-    """Runs manage.py on an empty database, migrated."""
-    with empty_database(tmp_path) as address:
-        env = os.environ | {
-            "PORTAL_DEMO": "1",
-            "PORTAL_VAR": str(tmp_path),
-            "DATABASE_URL": address,
-            "DJANGO_SETTINGS_MODULE": "portal.settings",
-            "PYTHONUNBUFFERED": "1",
-        }
-        yield commands(env)
+def manage(installed, tmp_path):
+    """Runs manage.py on a database that holds forty families who ate in March."""
+    with own_database(tmp_path, copied_from=installed, called="killed") as address:
+        yield commands(environment(address, tmp_path))
 
 
 def commands(env):
@@ -76,15 +68,14 @@ def commands(env):
         output, _ = process.communicate(said, timeout=120)
         return process.returncode, output
 
-    code, output = run("migrate", "-v0")
-    assert code == 0, output
     code, output = run("shell", "-v0", said=SEED)
     assert code == 0, output
     run.start = start
     return run
 
 
-def test_a_killed_run_goes_on_and_eight_issuers_leave_no_gap(manage):
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_killed_run_goes_on_and_eight_issuers_leave_no_gap(manage, turn):
     victim = manage.start("bill_month", "2026-03", "--chunk", "3")
     victim.stdout.readline()
     victim.send_signal(signal.SIGKILL)

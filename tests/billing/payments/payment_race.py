@@ -1,7 +1,7 @@
 """Notifications at the same moment, each process with an own connection, on a database of their own.
 
-`python -m tests.billing.payment_race NUMBER PROCESSES` migrates the empty database of DATABASE_URL, sends
-NUMBER signed notifications (half of them said before) and writes what came of it as JSON. Not a test by
+`python -m tests.billing.payment_race NUMBER PROCESSES` sends NUMBER signed notifications (half of them said
+before) to the portal of DATABASE_URL, migrated and empty, and writes what came of it as JSON. Not a test by
 itself: test_pay_race.py and the bench start it.
 """
 
@@ -145,7 +145,6 @@ def result() -> dict[str, Any]:
 
 
 def main(number: int, processes: int) -> None:
-    call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     configure()
     TownFactory()

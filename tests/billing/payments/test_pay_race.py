@@ -1,13 +1,20 @@
 """Eight processes send the same notifications at once: each payment is credited exactly once."""
 
-from tests.processes import result_of
+import pytest
+
+from tests.processes import TURNS, result_of
 
 NOTIFICATIONS, PROCESSES = 48, 8
 
 
-def test_eight_at_once_credit_each_payment_once(tmp_path):
+@pytest.mark.parametrize("turn", TURNS)
+def test_eight_at_once_credit_each_payment_once(installed, tmp_path, turn):
     found = result_of(
-        "tests.billing.payments.payment_race", str(NOTIFICATIONS), str(PROCESSES), folder=tmp_path
+        "tests.billing.payments.payment_race",
+        str(NOTIFICATIONS),
+        str(PROCESSES),
+        installed=installed,
+        folder=tmp_path,
     )
     paid = NOTIFICATIONS // 2
     assert found.pop("seconds") > 0

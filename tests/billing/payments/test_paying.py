@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import DatabaseError, transaction
 from django.db.models import Sum
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.invoices import invoicing
@@ -15,6 +15,7 @@ from billing.payments import paying
 from billing.payments.paying import PaymentRefused
 from portal.reservations.models import Booking
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, eats
+from tests.conftest import on_the_database
 from tests.factories import BookingFactory
 
 D = Decimal
@@ -112,7 +113,7 @@ def test_the_database_keeps_the_amount_of_a_payment(billed):
         payment.delete()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_the_database
 @given(
     counts=st.lists(st.integers(0, 4), min_size=2, max_size=2),
     late=st.lists(st.booleans(), min_size=8, max_size=8),

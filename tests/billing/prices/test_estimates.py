@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import transaction
 from django.urls import reverse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.invoices import drafting, invoicing
@@ -22,6 +22,7 @@ from portal.reservations.models import Booking, ReservationLine
 from portal.reservations.pages import prices
 from portal.reservations.states import BookingState
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
+from tests.conftest import on_the_database
 from tests.factories import ChildFactory, EnrolmentFactory, QuotientFactory, paris
 
 D = Decimal
@@ -159,7 +160,7 @@ def to_be_billed(family) -> Decimal:
     return sum((draft.total for draft in drafts), D(0))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_the_database
 @given(
     before=st.sets(st.sampled_from(IN_NOVEMBER), max_size=8),
     chosen=st.sets(st.sampled_from(IN_NOVEMBER), max_size=12),

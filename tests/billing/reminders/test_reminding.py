@@ -9,7 +9,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.invoices import invoicing
@@ -357,7 +357,6 @@ def test_nothing_to_remind_is_refused_naming_each_invoice(late):
         reminding.preview(Invoice.objects.none(), at=LATE).demand()
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(1, 3), st.decimals("0.01", "9999", places=2, allow_nan=False)), max_size=30

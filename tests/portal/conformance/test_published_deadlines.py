@@ -4,7 +4,7 @@ from calendar import monthrange
 from datetime import date, datetime, time, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.conformance.deadline_cases import why_wrong
@@ -12,6 +12,7 @@ from portal.conformance.published_towns import Case
 from portal.conformance.values import ENGLISH_DAYS
 from portal.management.commands.replay_towns import Command
 from portal.reservations.days.holiday_proposals import public_holidays
+from tests.conftest import on_the_database
 
 ONE_DAY = timedelta(days=1)
 HOLIDAYS = {row.first for year in (2025, 2026, 2027) for row in public_holidays(year, "metropole")}
@@ -84,7 +85,7 @@ def rules(draw):
 
 
 @pytest.mark.django_db
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@on_the_database
 @given(
     made=rules(),
     target=st.dates(date(2026, 9, 1), date(2027, 7, 31)),

@@ -3,12 +3,13 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.conformance.price_cases import why_wrong
 from portal.conformance.published_towns import Case
 from portal.management.commands.replay_towns import Command
+from tests.conftest import on_the_database
 
 CENT = Decimal("0.01")
 amounts = st.decimals("0", "30", places=2)
@@ -130,7 +131,7 @@ def changed_by_hand(price, effect):
 
 
 @pytest.mark.django_db
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@on_the_database
 @given(made=cases())
 def test_a_published_tariff_costs_what_its_words_say(made):
     town, case = made

@@ -36,6 +36,7 @@ def test_the_suites_database_lacks_nothing(db):
 
 
 def test_migrate_with_nothing_to_do_writes_nothing(db):
+    call_command("migrate", verbosity=0)  # a test before may have emptied the list of versions
     with CaptureQueriesContext(connection) as queries:
         call_command("migrate", verbosity=0)
     assert [query["sql"] for query in queries if not query["sql"].strip().startswith(READS)] == []

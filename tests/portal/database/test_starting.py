@@ -10,7 +10,7 @@ from django.db import OperationalError
 from portal.database import starting, versions
 from portal.database.starting import DataCommand
 from tests.portal.test_settings import SECRET_KEY
-from tests.processes import empty_database
+from tests.processes import own_database
 
 APPS = {"portal", "families", "catering", "leisure", "billing"}
 # They make the database they work on, or bring it to this version.
@@ -25,7 +25,7 @@ def test_every_command_on_the_towns_data_looks_first():
 
 
 def test_a_server_says_why_it_does_not_serve_and_stops(tmp_path):
-    with empty_database(tmp_path) as address:
+    with own_database(tmp_path) as address:
         done = subprocess.run(
             [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", "127.0.0.1:0", "--no-control-socket"],
             cwd=settings.BASE_DIR,

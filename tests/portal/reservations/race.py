@@ -1,7 +1,8 @@
 """Families and agents at the same moment, each a process with an own connection, on a database of their own.
 
-`python -m tests.portal.reservations.race` migrates the empty database of DATABASE_URL, lets everybody act at
-once and writes what came of it as JSON. Not a test by itself: test_race.py starts it and judges.
+`python -m tests.portal.reservations.race` lets everybody act at once on the database of DATABASE_URL,
+migrated and empty, and writes what came of it as JSON. Not a test by itself: test_race.py starts it and
+judges.
 """
 
 import json
@@ -280,7 +281,6 @@ def _random_choices(where: Any, chance: random.Random) -> set[Choice]:
 
 
 def main() -> None:
-    call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     TownFactory()
     found = {"last_places": last_places(), "shared_places": shared_places(), "crossing": crossing()}

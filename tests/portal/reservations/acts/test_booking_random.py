@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.reservations.acts import booking, opening, reservation_drafts
@@ -12,6 +12,7 @@ from portal.reservations.acts.opening import TooManyTaken
 from portal.reservations.acts.refusals import Choice, PlacesLost
 from portal.reservations.models import Activity, Booking, Reservation, ReservationLine, Slot
 from portal.reservations.states import Outcome
+from tests.conftest import on_the_database
 from tests.factories import ClosureFactory
 from tests.portal.reservations.audit import audit
 from tests.portal.reservations.conftest import WEDNESDAY
@@ -37,7 +38,7 @@ act = st.one_of(
 
 
 @pytest.mark.django_db
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@on_the_database
 @given(acts=st.lists(act, min_size=4, max_size=14), capacity=st.integers(0, 3))
 def test_places_and_bookings_always_agree(world, acts, capacity):
     world.start(capacity)

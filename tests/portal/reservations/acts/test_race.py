@@ -5,13 +5,19 @@ from typing import Any
 import pytest
 
 from tests.portal.reservations.race import FAMILIES, PLACES
-from tests.processes import once, result_of
+from tests.processes import TURNS, once, result_of
 
 
-@pytest.fixture(scope="module")
-def race(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=TURNS)
+def race(
+    request: pytest.FixtureRequest, installed: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("race")
-    return once("race", tmp_path_factory, lambda: result_of("tests.portal.reservations.race", folder=folder))
+    return once(
+        f"race-{request.param}",
+        tmp_path_factory,
+        lambda: result_of("tests.portal.reservations.race", installed=installed, folder=folder),
+    )
 
 
 def test_the_last_places_go_to_as_many_families_and_the_others_wait(race):
