@@ -9,7 +9,6 @@ Windows-1252.
 import csv
 import io
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -18,6 +17,7 @@ from django.db import transaction
 from catering.models import LONGEST_DISH, Dish, Menu
 from families.models import Allergen
 from portal.french.dates import WEEKDAYS
+from portal.french.spelling import bare
 from portal.reservations.models import Establishment
 
 COLUMNS = ("restaurant", "date", "service", "plat", "allergènes")
@@ -232,9 +232,7 @@ def _date(text: str) -> date | None:
 
 def _plain(text: str) -> str:
     """Without accents, case and outer spaces: « Œufs » and « oeufs » are the same word."""
-    spelled = text.replace("œ", "oe").replace("Œ", "oe").replace("’", "'")
-    bare = unicodedata.normalize("NFKD", spelled)
-    return " ".join("".join(c for c in bare if not unicodedata.combining(c)).casefold().split())
+    return " ".join(bare(text.replace("’", "'")).split())
 
 
 COURSES = {_plain(label): code for code, label in Dish.Course.choices}
