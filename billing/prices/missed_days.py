@@ -12,7 +12,7 @@ from billing.models import AbsencePolicy
 from billing.rules import absences
 from billing.rules.absences import AbsenceRule, AbsenceRules, Missed, Reason
 from families.models import Child, Household
-from portal.french import moments as dates
+from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.models import AbsenceCertificate, AbsenceReason, AttendanceState, Booking
 from portal.reservations.presence import attendance
@@ -63,7 +63,7 @@ def in_words(activities: dict[int, str], rules: AbsenceRules) -> list[RuleInWord
     for activity, name in activities.items():
         alike[rules.of(activity)].append(name)
     return [
-        RuleInWords(dates.listing(names) if len(alike) > 1 else "", absences.in_words(rule))
+        RuleInWords(moments.listing(names) if len(alike) > 1 else "", absences.in_words(rule))
         for rule, names in alike.items()
     ]
 
@@ -122,11 +122,11 @@ def _missed(booking: Any, given: datetime | None) -> Missed | None:
     if row is None:
         return None if given is None else Missed(booking.day, Reason.ILLNESS, given)
     known = timezone.localtime(row.certificate_at) if row.certificate_at else None
-    moments = [moment for moment in (known, given) if moment is not None]
+    proved = [moment for moment in (known, given) if moment is not None]
     reason = row.reason
     if given is not None and reason in attendance.WEAKER_REASONS:
         reason = AbsenceReason.ILLNESS
-    return Missed(booking.day, Reason(reason), min(moments, default=None))
+    return Missed(booking.day, Reason(reason), min(proved, default=None))
 
 
 class WhatIsBilled:
@@ -160,4 +160,4 @@ def _check_rules(rules: list[AbsenceRule], first: date, today: date) -> None:
 
 def lines(days: Iterable[Concerned]) -> list[str]:
     """« lundi 9 novembre, Restauration scolaire, Repas : non facturé »."""
-    return [f"{dates.day(one.day)}, {one.activity}, {one.formula} : {one.words}" for one in days]
+    return [f"{moments.day(one.day)}, {one.activity}, {one.formula} : {one.words}" for one in days]

@@ -1,7 +1,7 @@
 """The only writer of notices: a household is told of an invoice once, then reminded of what it has not paid.
 
     tell(invoices, at=…) -> int               by mail, that they are issued; those told already are left alone
-    preview(invoices, at=…) -> Preview        what reminding would do now, and what it leaves alone and why
+    preview(invoices, at=…) -> RemindersPreview  what reminding would do now, and what it leaves alone and why
     remind(invoices, at=…, by=…) -> int       each invoice one level further, one letter a household
 
 A chunk of households is one transaction: their rows are locked, everything is read again, the notices are
@@ -314,13 +314,13 @@ def last_sendings(count: int) -> list[datetime]:
 
 def _read(invoices: InvoiceQuerySet) -> QuerySet[InvoiceToRemind]:
     """All that decides whether an invoice is reminded of, in one query."""
-    paying = OnlinePaymentInvoice.objects.filter(
+    online = OnlinePaymentInvoice.objects.filter(
         invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
     )
     debits = Debit.objects.filter(invoice=OuterRef("pk"))
     mandates = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None)
     return with_reminders(invoices.with_balance()).annotate(
-        paying=Exists(paying),
+        paying=Exists(online),
         debiting=Exists(debits.filter(payment__state=PaymentState.PENDING)),
         # A household with a mandate was told that its account would be debited: the next move is the town's.
         to_debit=Exists(mandates) & ~Exists(debits),

@@ -169,17 +169,17 @@ def _window(window: Window) -> str:
     return f"{days} : {' et '.join(bounds) or 'sans limite'}."
 
 
-def _notes(counted: CountedDays, from_last_school_day: bool, *, names_a_day: bool) -> list[str]:
+def _notes(days: CountedDays, from_last_school_day: bool, *, names_a_day: bool) -> list[str]:
     skipped = []
-    if counted.skip_weekends:
+    if days.skip_weekends:
         skipped.append("les week-ends")
-    if counted.skip_public_holidays:
+    if days.skip_public_holidays:
         skipped.append("les jours fériés")
-    skipped += [f"les {WEEKDAYS[day]}s" for day in sorted(counted.skip_weekdays)]
+    skipped += [f"les {WEEKDAYS[day]}s" for day in sorted(days.skip_weekdays)]
     notes = []
     if names_a_day:
-        if counted.unit is not DayUnit.CALENDAR:
-            skipped.append(f"les jours qui ne sont pas des {UNITS[counted.unit][1]}")
+        if days.unit is not DayUnit.CALENDAR:
+            skipped.append(f"les jours qui ne sont pas des {UNITS[days.unit][1]}")
         if skipped:
             notes.append(
                 f"Si la limite tombe sur {moments.listing(skipped)}, elle est avancée au jour d'avant."
