@@ -162,12 +162,12 @@ def bench_planning(where: SimpleNamespace) -> list[Measure]:
     family = home(where, children=1)
     (enrolment,) = family.enrolments
     url = reverse("catering:planning", args=[enrolment.pk, where.restaurant.pk, where.period.pk])
-    _get(family.client, url)  # the town is read and kept
-    bare = _queries(lambda: _get(family.client, url))
+    get(family.client, url)  # the town is read and kept
+    bare = queries_of(lambda: get(family.client, url))
     for day in where.days[:60]:
         BookingFactory(enrolment=enrolment, day=day)
     started = draft(where, enrolment, family.user, where.days[60:80])
-    full = _queries(lambda: _get(family.client, url))
+    full = queries_of(lambda: get(family.client, url))
     plan = Planning.build(
         Enrolment.objects.select_related("activity", "household", "school_year").get(pk=enrolment.pk),
         where.restaurant,
@@ -177,10 +177,8 @@ def bench_planning(where: SimpleNamespace) -> list[Measure]:
     floor.stands_on(where, enrolment, started, cells=len(plan.cells))
     assert sum(cell.state == CellState.FREE for cell in plan.cells.values()) == len(where.days) - 60
     with override_settings(ROOT_URLCONF="tests.bench.floor"):
-        page, bottom = _side_by_side(
-            lambda: _get(family.client, url), lambda: _get(family.client, "/plancher/")
-        )
-        floor_queries = _queries(lambda: _get(family.client, "/plancher/"))
+        page, bottom = side_by_side(lambda: get(family.client, url), lambda: get(family.client, "/plancher/"))
+        floor_queries = queries_of(lambda: get(family.client, "/plancher/"))
     assert floor_queries <= full
     return [
         measure("planning_queries", full, "queries", 12),
@@ -197,7 +195,7 @@ def bench_submit(where: SimpleNamespace) -> list[Measure]:
     """« Enregistrer » for all 140 days."""
     families = [home(where, children=1) for _ in range(SUBMITS)]
     drafts = [draft(where, one.enrolments[0], one.user, where.days) for one in families]
-    found = _queries(lambda: booking.submit(drafts[0], by=families[0].user, at=timezone.now()))
+    found = queries_of(lambda: booking.submit(drafts[0], by=families[0].user, at=timezone.now()))
     times = []
     for one, kept in zip(families[1:], drafts[1:], strict=True):
         began = time.perf_counter()
@@ -220,11 +218,11 @@ def bench_home(where: SimpleNamespace) -> list[Measure]:
         for start in range(0, 30, 10):
             kept = draft(where, enrolment, large.user, where.days[start : start + 10])
             booking.submit(kept, by=large.user, at=timezone.now())
-    _get(small.client, "/")
-    counts = [_queries(lambda one=one: _get(one.client, "/")) for one in (small, large)]
+    get(small.client, "/")
+    counts = [queries_of(lambda one=one: get(one.client, "/")) for one in (small, large)]
     began = time.perf_counter()
     for _ in range(RUNS):
-        _get(large.client, "/")
+        get(large.client, "/")
     took = (time.perf_counter() - began) / RUNS
     return [
         measure("home_queries", max(counts), "queries", 14),
@@ -237,19 +235,19 @@ def bench_home(where: SimpleNamespace) -> list[Measure]:
 # Measuring ------------------------------------------------------------------------------------------------
 
 
-def _get(client: Client, url: str) -> HttpResponse:
+def get(client: Client, url: str) -> HttpResponse:
     response = client.get(url)
     assert response.status_code == 200, (url, response.status_code)
     return response
 
 
-def _queries(act: Callable[[], object]) -> int:
+def queries_of(act: Callable[[], object]) -> int:
     with CaptureQueriesContext(connection) as captured:
         act()
     return len(captured)
 
 
-def _side_by_side(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:
+def side_by_side(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:
     """Median seconds of each, run in turn so that a busy machine slows both alike."""
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(RUNS + 3):

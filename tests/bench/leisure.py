@@ -16,7 +16,7 @@ from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, DeadlineRule, Enrolment, SchoolHoliday
 from portal.reservations.states import Action
 from tests.bench import floor
-from tests.bench.engine import Measure, _get, _queries, _side_by_side, home, measure
+from tests.bench.engine import Measure, get, home, measure, queries_of, side_by_side
 from tests.factories import (
     ActivityDeadlineFactory,
     ActivityFactory,
@@ -96,13 +96,13 @@ def bench_plannings(where: SimpleNamespace) -> list[Measure]:
     for day in where.days[:10]:
         BookingFactory(enrolment=enrolment, formula=where.formula, day=day)
     started = draft(where, enrolment, family.user, where.days[10:20], where.formulas[:3])
-    _get(family.client, week)
-    found = {name: _queries(lambda url=url: _get(family.client, url)) for name, url in
+    get(family.client, week)
+    found = {name: queries_of(lambda url=url: get(family.client, url)) for name, url in
              (("week", week), ("summer", whole))}  # fmt: skip
     floor.stands_on(where, enrolment, started, cells=len(where.days) * len(where.formulas))
     with override_settings(ROOT_URLCONF="tests.bench.floor"):
-        page, bottom = _side_by_side(
-            lambda: _get(family.client, whole), lambda: _get(family.client, "/plancher/")
+        page, bottom = side_by_side(
+            lambda: get(family.client, whole), lambda: get(family.client, "/plancher/")
         )
     return [
         measure("leisure_week_queries", found["week"], "queries", 12),
@@ -116,7 +116,7 @@ def bench_submit(where: SimpleNamespace) -> list[Measure]:
     """« Enregistrer » for three formulas on all forty days."""
     family = home(where, children=1)
     kept = draft(where, family.enrolments[0], family.user, where.days, where.formulas[:3])
-    found = _queries(lambda: booking.submit(kept, by=family.user, at=timezone.now()))
+    found = queries_of(lambda: booking.submit(kept, by=family.user, at=timezone.now()))
     return [measure("leisure_submit_queries", found, "queries", 24)]
 
 
