@@ -12,8 +12,6 @@ from django.utils import timezone
 from families.models import ChangeRequest, Child, FamilyQuotient, Household
 from portal.french.dates import short_day
 
-QUOTIENT_FIELDS = ("value", "valid_from", "valid_to")
-
 register = template.Library()
 
 

@@ -59,12 +59,6 @@ def french_long_moment(moment: datetime) -> str:
     return moments.moment(moment, year=True)
 
 
-@register.filter
-def french_until(moment: datetime) -> str:
-    """« jusqu'au jeudi 26 novembre à 12 h »."""
-    return moments.until(moment)
-
-
 @register.simple_tag
 def schoolings(household: Household) -> dict[int, Schooling]:
     """The latest class of every child of the household, by child id, in one query."""
