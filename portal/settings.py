@@ -1,4 +1,4 @@
-"""Settings of the portal, read from the environment (twelve-factor, see README « Configure »).
+"""Settings of the portal, read from the environment (twelve-factor, see README « Run it for real »).
 
 Nothing here is secret. `PORTAL_DEMO=1` is the only switch that relaxes anything: it is set by
 `make demo` and by the tests, and allows plain HTTP, a generated secret key and the demo outbox.

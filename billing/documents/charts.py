@@ -1,7 +1,7 @@
 """« Facturé, payé, impayé » month by month, as an accountant looks at it.
 
-    months_of(first, number, service="") -> [Month]   one query whatever the invoices
-    chart(months) -> Chart                             pure: where each bar, line and word of the drawing goes
+    months_of(first, number, service="") -> [MonthFigures]   one query whatever the invoices
+    chart(months) -> Chart   pure: where each bar, line and word of the drawing goes
 
 A month is that of the invoices: what was paid of March's invoices stands in March, whenever it was paid.
 """

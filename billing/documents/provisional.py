@@ -1,7 +1,7 @@
 """« Facture prévisionnelle »: what a household's next invoice will say if nothing changes. Writes nothing.
 
     homes(user, months, wanted) -> [Household]     the user's own, with what there is to tell, in one query
-    foresee(home, months, wanted, today) -> Provisional
+    foresee_months(home, months, wanted, today) -> Provisional
 
 `drafting.py` prices it as it will price the invoice; here its lines are parted by child, and their days
 between those past and those to come. The first month that is not billed holds whatever was never billed

@@ -1,6 +1,6 @@
 """The only writer of invoices and credit notes.
 
-    preview(scope, at=…) -> Preview               computed, nothing written
+    preview(scope, at=…) -> MonthPreview          computed, nothing written
     start(scope, due_on=…, by=…, at=…) -> BillingRun
     issue(run, at=…)                              in chunks; run again after a kill, it goes on
     credit(invoice, amount, reason=…, by=…, at=…) -> CreditNote

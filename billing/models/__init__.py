@@ -1,4 +1,4 @@
-"""Tariffs, attendance, invoices, payments: one module a subject, all of them met here."""
+"""Tariffs, invoices, payments, reminders: one module a subject, all of them met here."""
 
 from billing.models.absences import AbsencePolicy
 from billing.models.debits import Debit, DebitFile, Mandate

@@ -1,4 +1,6 @@
-"""Payments through a provider, and what it said. Written by `online.py` only."""
+"""Payments through a provider, and what it said. Written by `starting.py`, `hearing.py`, `asking.py` and
+`refunding.py` only.
+"""
 
 from decimal import Decimal
 
@@ -35,7 +37,7 @@ class OnlinePaymentQuerySet(VisibleQuerySet["OnlinePayment"]):
 
 
 class OnlinePayment(models.Model):
-    """An order to pay invoices at a provider's page. Its states change by `online.py` only.
+    """An order to pay invoices at a provider's page. Its states change in `billing.payments` only.
 
     The money itself is a Payment, made when the provider says it came.
     """

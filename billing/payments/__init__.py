@@ -1,1 +1,0 @@
-"""What a provider of online payment must do (`interface`), and one module for each."""

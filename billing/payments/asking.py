@@ -1,7 +1,9 @@
 """Asking a provider where payments stand: after a notification, on a page, by a command.
 
-check(payment, at=…), abandon(payment, at=…)               asks the provider now; closes its page first
-reconcile(at=…) -> Report                                  asks about every payment that may have moved
+notify(provider, notice, at=…) -> OnlinePayment    a genuine notification, applied or asked about
+check(payment, at=…), abandon(payment, at=…)       asks the provider now; closes its page first
+reconcile(at=…) -> ReconciliationReport            asks about every payment that may have moved
+set_aside(payment, reason=…, by=…, at=…)           ends what the régie settled with the provider itself
 """
 
 from dataclasses import replace
@@ -171,7 +173,10 @@ def _answer_or_none(payment: OnlinePayment, at: datetime, report: Reconciliation
 
 
 def set_aside(payment: OnlinePayment, *, reason: str, by: User, at: datetime) -> OnlinePayment:
-    """Ends a payment that the régie has looked at and settled with the provider. Raises PaymentRefused."""
+    """Ends a payment that the régie has looked at and settled with the provider.
+
+    Raises OnlinePaymentRefused.
+    """
     with transaction.atomic():
         Household.objects.lock([payment.household_id])
         payment.refresh_from_db()

@@ -1,6 +1,6 @@
 """What a provider's verified word changes, once.
 
-hear(said, at=…) -> [OnlinePayment]                        verified answers, one or a thousand
+hear(provider, said, at=…) -> [OnlinePayment]      verified answers, one or a thousand
 """
 
 from collections.abc import Sequence

@@ -8,8 +8,7 @@
     release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
 
 Amounts are euros. What is allocated never exceeds the payment nor what is left of the invoice: the
-household's
-row is locked first, so that two desks cannot pay the same invoice at once.
+household's row is locked first, so that two desks cannot pay the same invoice at once.
 """
 
 from collections.abc import Iterable, Sequence

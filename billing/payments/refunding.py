@@ -1,6 +1,6 @@
 """Giving money back through the provider that took it, with a credit note.
 
-refund(payment, amount, …) -> OnlineRefund                 asked once, ended when the provider says so
+refund(payment, amount, …) -> OnlineRefund         asked once, ended when the provider says so
 """
 
 from datetime import datetime, timedelta
@@ -48,7 +48,8 @@ def refund(
 ) -> OnlineRefund:
     """Gives money back through the provider; the same `key` twice gives it once.
 
-    With a credit note, the invoices paid stay settled; without, they are due again. Raises PaymentRefused.
+    With a credit note, the invoices paid stay settled; without, they are due again. Raises
+    OnlinePaymentRefused.
     """
     provider = choosing.named(payment.provider)
     if not provider.refunds_online:

@@ -107,7 +107,7 @@ def start(
 ) -> OnlinePayment:
     """Opens the provider's page for invoices (by pk); None pays what is left, an amount a part of it.
 
-    Raises PaymentRefused, with nothing charged, and UnderWay when one of them is being paid elsewhere.
+    Raises OnlinePaymentRefused, with nothing charged, and UnderWay when one of them is being paid elsewhere.
     """
     provider = choosing.current()
     if provider is None:

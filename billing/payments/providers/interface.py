@@ -1,7 +1,7 @@
 """What the portal asks of a provider of online payment, whichever it is.
 
 Amounts are euros (Decimal, to the cent); a provider turns them into its own unit. A provider reads and writes
-nothing of the portal's: it answers, and `billing.online` decides what the answer changes.
+nothing of the portal's: it answers, and `billing.payments.hearing` decides what the answer changes.
 """
 
 from collections.abc import Mapping, Sequence

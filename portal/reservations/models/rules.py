@@ -16,7 +16,7 @@ from portal.reservations.states import Action
 
 
 class DeadlineRule(models.Model):
-    """When acting on a day is on time. Only the fields of its `kind` count; see deadlines.py."""
+    """When acting on a day is on time. Only the fields of its `kind` count; see docs/deadlines.md."""
 
     class Kind(models.TextChoices):
         DAYS_BEFORE = "days_before", "Un nombre de jours avant"
@@ -77,7 +77,7 @@ class DeadlineRule(models.Model):
             raise ValidationError(found)
 
     def rule(self) -> Rule:
-        """The pure rule that `deadlines.py` works with; reads the windows unless prefetched."""
+        """The pure rule that `deadlines/` works with; reads the windows unless prefetched."""
         return rule_rows.rule_of(self)
 
 

@@ -35,7 +35,7 @@ NOTHING_THERE = (CellState.CLOSED, CellState.LATE, CellState.EARLY)
 # The same sentence stands in many cells.
 escaped = lru_cache(maxsize=4096)(escape)
 
-# The markup of cells, filled here as in planning.py. `day-N` lets a phone make a card of each day.
+# The markup of cells, filled here as in cells.py. `day-N` lets a phone make a card of each day.
 EMPTY = '<td role="cell" class="day-{weekday}"></td>'
 TICKABLE = (
     '<td role="cell" class="cell cell--{state}{lost} day-{weekday}" data-then="{then}"><label title="{note}">'

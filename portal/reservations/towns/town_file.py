@@ -4,7 +4,7 @@ The file holds sections (« établissements », « activités »…). A section 
 each row is a model's fields under French names: `Rows` and `Field` say which, for reading and writing alike.
 Apps above the engine add their own sections by calling `register` in a module `town_sections.py`.
 
-    load(text) -> Report           all or nothing; raises TownFileError with every mistake, its line and field
+    load(text) -> FileReport       all or nothing; raises TownFileError with every mistake, its line and field
     export() -> str                the same file, from the database
 
 Rows are matched by their code or name: what exists is brought up to date, never doubled; what the file does

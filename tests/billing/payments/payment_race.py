@@ -1,7 +1,7 @@
 """Notifications at the same moment, each process with an own connection, on a database of their own.
 
-`python -m tests.billing.payment_race NUMBER PROCESSES` sends NUMBER signed notifications (half of them said
-before) to the portal of DATABASE_URL, migrated and empty, and writes what came of it as JSON. Not a test by
+`python -m tests.billing.payments.payment_race NUMBER PROCESSES` sends NUMBER signed notifications (half of them
+said before) to the portal of DATABASE_URL, migrated and empty, and writes what came of it as JSON. Not a test by
 itself: test_pay_race.py and the bench start it.
 """
 
@@ -51,7 +51,7 @@ def configure() -> None:
 
 
 def payments(number: int, *, invoices: int = 1) -> list[OnlinePayment]:
-    """So many payments on Stripe's page, a household each, as `online.start` leaves them."""
+    """So many payments on Stripe's page, a household each, as `starting.start` leaves them."""
     now, made, first = timezone.now(), [], OnlinePayment.objects.count()
     for place in range(first, first + number):
         household = HouseholdFactory()
