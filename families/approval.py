@@ -11,15 +11,12 @@ from typing import TypeVar
 from django.db import transaction
 
 from families import emails
+from families.models import AlreadyAnswered as AlreadyAnswered
 from families.models import ChangeRequest, Child, Custody, FamilyQuotient, Household, User
 from portal import town
 from portal.french.spelling import bare
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
-
-
-class AlreadyAnswered(Exception):
-    """The request was answered meanwhile, or was never one. `str()` is a sentence for the agent."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def person(user: User | None) -> str:
     return (user.get_full_name() or user.get_username()) if user else "–"
 
 
-class Answered(Protocol):
+class DecidedRow(Protocol):
     """A row that somebody answered, or nobody yet."""
 
     @property
@@ -33,7 +33,7 @@ class DecidedBy:
     """Who answered, by name: agents may not open the logins themselves."""
 
     @admin.display(description="traité par", empty_value="–")
-    def decided_by_name(self, obj: Answered) -> str:
+    def decided_by_name(self, obj: DecidedRow) -> str:
         return person(obj.decided_by)
 
 

@@ -51,6 +51,10 @@ class User(AbstractUser):
         ).hexdigest()
 
 
+class AlreadyAnswered(Exception):
+    """It was answered, or withdrawn, meanwhile. `str()` is a sentence for who acts."""
+
+
 class Decided(models.Model):
     """Something the town hall answers: who decided, when, and why not."""
 

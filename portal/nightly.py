@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 TASKS_KEPT = timedelta(days=2)
 
 
-class Work(NamedTuple):
+class NightlyWork(NamedTuple):
     name: str
     said: str  # what was done, in French; `{}` is how many
     do: Callable[[datetime], int]
@@ -35,15 +35,15 @@ class Done(NamedTuple):
     failed: bool
 
 
-_works: dict[str, Work] = {}
+_works: dict[str, NightlyWork] = {}
 
 
 def register(name: str, said: str, do: Callable[[datetime], int]) -> None:
     """Adds a piece of work, after those already there; the same name again replaces it."""
-    _works[name] = Work(name, said, do)
+    _works[name] = NightlyWork(name, said, do)
 
 
-def works() -> list[Work]:
+def works() -> list[NightlyWork]:
     """Every piece, in the order in which a night does them."""
     autodiscover_modules("nightly")
     return list(_works.values())

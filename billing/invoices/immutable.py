@@ -4,7 +4,7 @@ They are a part of the schema (`portal.database.schema`), put in place after eve
 changes rows of these tables, or columns that the triggers name, says `Lifted("billing.final", [operations])`.
 """
 
-from portal.database.schema import Kind, Piece, SchemaPart
+from portal.database.schema import PieceKind, SchemaPart, SchemaPiece
 
 REFUSAL = "Un document émis ne change plus : seul un avoir y répond."
 FINAL = ("billing_invoice", "billing_invoiceline", "billing_billeditem", "billing_creditnote")
@@ -16,16 +16,16 @@ TOO_MANY = """(SELECT count(*) FROM billing_invoiceline WHERE invoice_id = NEW.i
     >= (SELECT line_count FROM billing_invoice WHERE id = NEW.invoice_id)"""
 
 
-def _abort(name: str, table: str, when: str, sentence: str = REFUSAL) -> Piece:
+def _abort(name: str, table: str, when: str, sentence: str = REFUSAL) -> SchemaPiece:
     """A trigger of SQLite."""
     body = f"{when} BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
-    return Piece(Kind.TRIGGER, f"{table}_{name}", body, table)
+    return SchemaPiece(PieceKind.TRIGGER, f"{table}_{name}", body, table)
 
 
-def _call(name: str, table: str, when: str, function: str = "billing_refuse") -> Piece:
+def _call(name: str, table: str, when: str, function: str = "billing_refuse") -> SchemaPiece:
     """A trigger of PostgreSQL."""
     body = f"{when} FOR EACH ROW EXECUTE FUNCTION {function}()"
-    return Piece(Kind.TRIGGER, f"{table}_{name}", body, table)
+    return SchemaPiece(PieceKind.TRIGGER, f"{table}_{name}", body, table)
 
 
 SQLITE = [
@@ -44,14 +44,14 @@ SQLITE = [
     ),
 ]
 POSTGRESQL = [
-    Piece(
-        Kind.FUNCTION,
+    SchemaPiece(
+        PieceKind.FUNCTION,
         "billing_refuse",
         f"""RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
     ),
-    Piece(
-        Kind.FUNCTION,
+    SchemaPiece(
+        PieceKind.FUNCTION,
         "billing_refuse_line",
         f"""RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -39,7 +39,7 @@ POSTGRESQL_HAS = """
 SQLITE_HAS = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'index')"
 
 
-class Kind(StrEnum):
+class PieceKind(StrEnum):
     EXTENSION = "extension"
     FUNCTION = "function"  # of a trigger: without arguments
     INDEX = "index"
@@ -47,24 +47,24 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Piece:
+class SchemaPiece:
     """An object of the database: `CREATE kind name body`. One that stands on a `table` waits for it."""
 
-    kind: Kind
+    kind: PieceKind
     name: str
     body: str = ""
     table: str = ""
 
     def making(self, vendor: str) -> list[str]:
         """The statements that put it in place, over an older one if need be."""
-        if self.kind is Kind.EXTENSION:
+        if self.kind is PieceKind.EXTENSION:
             return [f"CREATE EXTENSION IF NOT EXISTS {self.name}"]
         if vendor == "sqlite":
             return [*self.removing(vendor), self._in_sqlite]
         comment = f"COMMENT ON {self.kind} {self._place} IS '{self.mark(vendor)}'"
-        if self.kind is Kind.INDEX:
+        if self.kind is PieceKind.INDEX:
             return [*self.removing(vendor), f"CREATE INDEX {self.name} {self.body}", comment]
-        name = f"{self.name}()" if self.kind is Kind.FUNCTION else self.name
+        name = f"{self.name}()" if self.kind is PieceKind.FUNCTION else self.name
         # Replaced in one step, a trigger keeps writers waiting but no reader.
         return [f"CREATE OR REPLACE {self.kind} {name} {self.body}", comment]
 
@@ -73,7 +73,7 @@ class Piece:
 
     def mark(self, vendor: str) -> str | None:
         """What tells this definition from another one under the same name; an extension has no other."""
-        if self.kind is Kind.EXTENSION:
+        if self.kind is PieceKind.EXTENSION:
             return None
         return self._in_sqlite if vendor == "sqlite" else hashlib.sha256(self.body.encode()).hexdigest()
 
@@ -85,9 +85,9 @@ class Piece:
     @property
     def _place(self) -> str:
         """As PostgreSQL names it in DROP and COMMENT."""
-        if self.kind is Kind.TRIGGER:
+        if self.kind is PieceKind.TRIGGER:
             return f"{self.name} ON {self.table}"
-        return f"{self.name}()" if self.kind is Kind.FUNCTION else self.name
+        return f"{self.name}()" if self.kind is PieceKind.FUNCTION else self.name
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ class SchemaPart:
     """Pieces that belong together, by vendor, each after those it needs."""
 
     name: str
-    pieces: Mapping[str, Sequence[Piece]]
+    pieces: Mapping[str, Sequence[SchemaPiece]]
 
-    def missing(self, connection: BaseDatabaseWrapper) -> list[Piece]:
+    def missing(self, connection: BaseDatabaseWrapper) -> list[SchemaPiece]:
         """The pieces that are not there, or not as they are written here, and whose table is."""
         wanted = self.pieces.get(connection.vendor, ())
         if not wanted:
@@ -125,7 +125,7 @@ class SchemaPart:
         """Removes its triggers; indexes and functions are in nobody's way."""
         with connection.cursor() as cursor:
             for piece in self.pieces.get(connection.vendor, ()):
-                if piece.kind is Kind.TRIGGER:
+                if piece.kind is PieceKind.TRIGGER:
                     for statement in piece.removing(connection.vendor):
                         cursor.execute(statement)
 
@@ -143,7 +143,7 @@ def parts() -> list[SchemaPart]:
     return list(_parts.values())
 
 
-def lacking(connection: BaseDatabaseWrapper) -> list[Piece]:
+def lacking(connection: BaseDatabaseWrapper) -> list[SchemaPiece]:
     """What a database lacks of all parts."""
     return [piece for part in parts() for piece in part.missing(connection)]
 

@@ -75,7 +75,7 @@ def test_work_that_fails_stops_no_other_and_ends_in_an_error(books, now, monkeyp
         raise ValueError("no such thing")
 
     work.works()
-    monkeypatch.setattr(work, "_works", {"essai": work.Work("essai", "{} fois", fail)} | work._works)
+    monkeypatch.setattr(work, "_works", {"essai": work.NightlyWork("essai", "{} fois", fail)} | work._works)
     ReservationFactory(enrolment=books.enrolment, state="draft", touched_at=now - timedelta(days=31))
     out = StringIO()
     with pytest.raises(CommandError, match="pas fini : essai"):

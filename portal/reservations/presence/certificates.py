@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from families import documents
 from families.emails import addresses
+from families.models import AlreadyAnswered as AlreadyAnswered
 from families.models import Child, Document, Household, User
 from portal.french import moments
 from portal.french.dates import short_day
@@ -36,10 +37,6 @@ class AbsenceRefused(Exception):
     def __init__(self, text: str, field: str = "") -> None:
         self.field = field
         super().__init__(text)
-
-
-class AlreadyAnswered(Exception):
-    """The certificate was answered, or withdrawn, meanwhile. `str()` is a sentence for who acts."""
 
 
 class Consequences(Protocol):

@@ -1,8 +1,8 @@
 """Notifications at the same moment, each process with an own connection, on a database of their own.
 
-`python -m tests.billing.payments.payment_race NUMBER PROCESSES` sends NUMBER signed notifications (half of them
-said before) to the portal of DATABASE_URL, migrated and empty, and writes what came of it as JSON. Not a test by
-itself: test_pay_race.py and the bench start it.
+`python -m tests.billing.payments.payment_race NUMBER PROCESSES` sends NUMBER signed notifications (half of
+them said before) to the portal of DATABASE_URL, migrated and empty, and writes what came of it as JSON. Not a
+test by itself: test_pay_race.py and the bench start it.
 """
 
 import json

@@ -8,21 +8,23 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import Invoice
 from portal.database import locks, schema
-from portal.database.schema import Kind, Piece, SchemaPart
+from portal.database.schema import PieceKind, SchemaPart, SchemaPiece
 from tests.factories import InvoiceFactory
 
 FINAL = {"sqlite": "billing_invoice_final_UPDATE", "postgresql": "billing_invoice_final"}
 SHELF = SchemaPart(
     "tests.shelf",
     {
-        vendor: [Piece(Kind.INDEX, "child_by_day", "ON families_child (birth_date)", "families_child")]
+        vendor: [
+            SchemaPiece(PieceKind.INDEX, "child_by_day", "ON families_child (birth_date)", "families_child")
+        ]
         for vendor in ("sqlite", "postgresql")
     },
 )
 READS = ("SELECT", "PRAGMA", "SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")
 
 
-def names(pieces: list[Piece]) -> list[str]:
+def names(pieces: list[SchemaPiece]) -> list[str]:
     return [piece.name for piece in pieces]
 
 
@@ -77,14 +79,17 @@ def test_an_app_adds_an_index_which_waits_for_its_table(db, monkeypatch):
     assert indexes["child_by_day"]["columns"] == ["birth_date"]
 
     other = SchemaPart(
-        "tests.shelf", {connection.vendor: [Piece(Kind.INDEX, "nowhere", "ON none (id)", "none")]}
+        "tests.shelf", {connection.vendor: [SchemaPiece(PieceKind.INDEX, "nowhere", "ON none (id)", "none")]}
     )
     schema.register(other)
     assert schema.lacking(connection) == []
 
 
 def test_an_extension_is_asked_for_where_it_is_missing(db):
-    there, absent = Piece(Kind.EXTENSION, "plpgsql"), Piece(Kind.EXTENSION, "unheard_of")
+    there, absent = (
+        SchemaPiece(PieceKind.EXTENSION, "plpgsql"),
+        SchemaPiece(PieceKind.EXTENSION, "unheard_of"),
+    )
     part = SchemaPart("tests.extensions", {"postgresql": [there, absent]})
     assert part.missing(connection) == ([absent] if connection.vendor == "postgresql" else [])
     assert absent.making("postgresql") == ["CREATE EXTENSION IF NOT EXISTS unheard_of"]
