@@ -1,4 +1,4 @@
-"""The canteen at the town hall's desk: diets, menus and their import, what the kitchen has to cook."""
+"""The canteen at the town hall's desk: menus and their import, what the kitchen has to cook."""
 
 from datetime import date
 from typing import Any
