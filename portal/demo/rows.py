@@ -12,8 +12,6 @@ from django.db import connection, models
 
 from portal.database.plain_rows import adapted
 
-BATCH = 20_000
-
 
 class Keys:
     """The next free primary keys of a model."""

@@ -18,8 +18,6 @@ class BookingState(models.TextChoices):
 HOLDING = (BookingState.ACCEPTED, BookingState.CANCEL_REQUESTED)
 # Still stands: excludes another booking of the same slot for the child.
 LIVE = (BookingState.REQUESTED, BookingState.WAITLISTED, *HOLDING)
-# Has been answered for good.
-ENDED = (BookingState.CANCELLED, BookingState.REFUSED)
 
 
 class ReservationState(models.TextChoices):

@@ -23,7 +23,6 @@ from portal.reservations.models import (
     SchoolYear,
 )
 
-ONE_DAY = timedelta(days=1)
 # Deadlines walk back from the first day: at most over the holidays before it, then a few weeks more.
 MARGIN = timedelta(days=2 * FARTHEST)
 
