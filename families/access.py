@@ -1,9 +1,10 @@
 """A login for a guardian whom the town hall added to a household."""
 
 from allauth.account.adapter import get_adapter
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from families import emails
+from families import emails, login_names
 from families.models import Guardian, User
 
 
@@ -12,14 +13,16 @@ class AccessRefused(Exception):
 
 
 def open_access(guardian: Guardian, email: str) -> User:
-    """Creates the guardian's login and writes to `email` how to choose a password. Raises AccessRefused."""
+    """Creates the guardian's login and writes to it how to choose a password. Raises AccessRefused."""
     with transaction.atomic():
         guardian = Guardian.objects.select_for_update().get(pk=guardian.pk)
         if guardian.user_id:
             raise AccessRefused(f"{guardian} a déjà un accès au portail.")
-        if User.objects.filter(email__iexact=email).exists():
-            raise AccessRefused(f"Un compte utilise déjà l'adresse {email}.")
-        user = User(first_name=guardian.first_name, last_name=guardian.last_name, email=email.lower())
+        try:
+            address = login_names.free_address(email)
+        except ValidationError as refusal:
+            raise AccessRefused(" ".join(refusal.messages)) from refusal
+        user = User(first_name=guardian.first_name, last_name=guardian.last_name, email=address)
         user.username = get_adapter().generate_unique_username(
             [f"{guardian.first_name}.{guardian.last_name}"]
         )

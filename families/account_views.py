@@ -35,7 +35,7 @@ class CreateAccountView(allauth_views.SignupView):
             return super().form_valid(form)
         except IntegrityError:  # nothing is left of what was written
             given = form.cleaned_data
-            if User.objects.filter(username=given["username"], email__iexact=given["email"]).exists():
+            if User.objects.filter(username=given["username"], email=given["email"]).exists():
                 return redirect("account_email_verification_sent")
             form.full_clean()
             return super().form_valid(form) if form.is_valid() else self.form_invalid(form)

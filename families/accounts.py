@@ -3,17 +3,42 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib import messages
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.crypto import get_random_string
 
+from families import login_names, passwords
 from families.models import User
 from portal.letters import mailing
 
 WRONG = "Identifiant ou mot de passe incorrect. Vérifiez les deux, puis réessayez."
+
+
+class AccountBackend(AuthenticationBackend):
+    """An identifiant or an address, and a password; accounts are found by `login_names` alone."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        """The account, or None. Somebody unknown costs as many hashes as somebody known."""
+        if not username or not password:
+            return None
+        nobody = User()
+        nobody.set_unusable_password()
+        for user in login_names.called(username) or [nobody]:
+            if self._check_password(user, password):
+                return user
+        return None
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -29,7 +54,6 @@ class AccountAdapter(DefaultAccountAdapter):
             "Trop d'essais de connexion. Patientez cinq minutes, ou demandez un nouveau mot de passe."
         ),
         "duplicate_email": "C'est déjà l'adresse de votre compte.",
-        "username_taken": "Cet identifiant est déjà pris. Choisissez-en un autre.",
         "username_blacklisted": "Cet identifiant est réservé. Choisissez-en un autre.",
         "invalid_password_reset": "Ce lien n'est plus valable.",
         "rate_limited": "Trop de demandes en peu de temps. Patientez quelques minutes.",
@@ -46,16 +70,38 @@ class AccountAdapter(DefaultAccountAdapter):
             "account_confirm_email", args=[emailconfirmation.key]
         )
 
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """To the address that the account keeps; to nobody when two accounts could be meant."""
+        users = login_names.having_address(email)
+        if len(users) == 1:
+            self.send_mail("account/email/account_already_exists", users[0].email, {})
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        """In the form that is kept; `shallow` for a proposal, of which allauth looks up several at once."""
+        name = username if shallow else login_names.free_identifiant(username)
+        return super().clean_username(name, shallow=True)
+
+    def generate_unique_username(self, txts: list[str], regex: str | None = None) -> str:
+        name = super().generate_unique_username(txts, regex)
+        while login_names.having_identifiant(name):  # kept by an earlier version, in another spelling
+            name = super().generate_unique_username([name + get_random_string(3, "0123456789")], regex)
+        return name
+
+    def clean_password(self, password: str, user: User | None = None) -> str:
+        """Judged in the form that is kept; comes back as typed, for the comparison with the second field."""
+        super().clean_password(passwords.kept_form(password), user)
+        return password
+
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Refuses, with its sentence, an address that another account took meanwhile."""
-        with transaction.atomic():
-            # The lock queues two confirmations of one address, where the database can.
-            others = User.objects.select_for_update().filter(email__iexact=email_address.email)
-            if others.exclude(pk=email_address.user_id).exists():
-                failed = "account/messages/email_confirmation_failed.txt"
-                self.add_message(request, messages.ERROR, failed, {"email": email_address.email})
-                return False
-            return super().confirm_email(request, email_address)
+        try:
+            login_names.free_address(email_address.email, owner=email_address.user)
+            with transaction.atomic():
+                return super().confirm_email(request, email_address)
+        except (ValidationError, IntegrityError):  # of two confirmed at once, the database refuses the second
+            failed = "account/messages/email_confirmation_failed.txt"
+            self.add_message(request, messages.ERROR, failed, {"email": email_address.email})
+            return False
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("home")

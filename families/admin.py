@@ -20,9 +20,10 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import access, approval
+from families import access, approval, login_names
 from families.desk_cells import HouseholdLink
 from families.desk_links import document_link, household_link
+from families.forms import AddressField
 from families.models import (
     AuthorisedPerson,
     ChangeRequest,
@@ -103,7 +104,7 @@ class Answers(AcceptOrRefuse[Asked]):
 class GuardianForm(forms.ModelForm[Guardian]):
     """A guardian, with a login to open at once when an address is given."""
 
-    invite = forms.EmailField(
+    invite = AddressField(
         label="ouvrir un accès à cette adresse",
         required=False,
         help_text="La personne reçoit un message avec son identifiant.",
@@ -117,9 +118,7 @@ class GuardianForm(forms.ModelForm[Guardian]):
         email: str = self.cleaned_data["invite"]
         if email and self.instance.user_id:
             raise forms.ValidationError(f"{self.instance} a déjà un accès au portail.")
-        if email and User.objects.filter(email__iexact=email).exists():
-            raise forms.ValidationError("Un compte utilise déjà cette adresse.")
-        return email
+        return login_names.free_address(email) if email else ""
 
 
 class GuardianInline(admin.StackedInline[Guardian, Household]):
@@ -538,6 +537,7 @@ class LoginAdmin(GivesRights[User], UserAdmin[User]):
     desk_order = 9
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_active", "groups")
+    formfield_overrides = {models.EmailField: {"form_class": AddressField}}
 
 
 @admin.register(Diet)

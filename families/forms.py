@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from allauth.account import forms as allauth_forms
+from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib.auth import password_validation
 from django.contrib.auth.hashers import make_password
@@ -12,7 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from families import approval, recovery
+from families import approval, login_names, recovery
 from families.models import (
     AuthorisedPerson,
     ChangeRequest,
@@ -47,6 +48,18 @@ class WithoutPlaceholders(forms.Form):
 # Accounts -------------------------------------------------------------------------------------------
 
 
+class AddressField(forms.EmailField):
+    """An e-mail address, read and judged in the form that an account keeps."""
+
+    default_validators = [login_names.check_address]
+
+    def to_python(self, value: Any) -> str:
+        return login_names.normal_form(super().to_python(value) or "")
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {"autocomplete": "email"} | super().widget_attrs(widget)
+
+
 class LoginForm(WithoutPlaceholders, allauth_forms.LoginForm):
     """Identifiant or e-mail, and password."""
 
@@ -60,17 +73,21 @@ class LoginForm(WithoutPlaceholders, allauth_forms.LoginForm):
         password.label = "Mot de passe"
         password.help_text = ""
 
+    def clean_login(self) -> str:
+        return login_names.normal_form(self.cleaned_data["login"])
+
+    def user_credentials(self) -> dict[str, str]:
+        """One name for both: whose it is says our backend, and no letter ever goes to what was typed here."""
+        return {"username": self.cleaned_data["login"], "password": self.cleaned_data["password"]}
+
 
 class RecoveryForm(WithoutPlaceholders, allauth_forms.ResetPasswordForm):
     """« Identifiant ou mot de passe oublié ? »: hands the address to the worker, looks up nothing itself."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["email"].label = "Adresse e-mail"
+    email = AddressField(label="Adresse e-mail")
 
     def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"]
-        return email.lower()
+        return str(self.cleaned_data["email"])
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         email: str = self.cleaned_data["email"]
@@ -109,9 +126,14 @@ class ConfirmIdentityForm(WithoutPlaceholders, allauth_forms.ReauthenticateForm)
 class ChangeEmailForm(WithoutPlaceholders, allauth_forms.AddEmailForm):
     """« Modifier mon adresse e-mail »."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["email"].label = "Nouvelle adresse e-mail"
+    email = AddressField(label="Nouvelle adresse e-mail")
+
+    def clean_email(self) -> str:
+        """As allauth does, which knows the address only where it is spelled as the account keeps it."""
+        email = super().clean_email()
+        if self.user in login_names.having_address(email):
+            raise get_adapter().validation_error("duplicate_email")
+        return email
 
 
 def _check_birth_date(day: date, today: date) -> date:
@@ -170,6 +192,7 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
     street_more = forms.CharField(label="Complément d'adresse", max_length=200, required=False)
     postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
     city = forms.CharField(label="Commune", max_length=100)
+    email = AddressField()
 
     # The order of the page, which is also that of the summary of mistakes.
     field_order = [
@@ -204,6 +227,10 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
     def is_valid(self) -> bool:
         # Both are judged, so that every mistake shows at once.
         return all([super().is_valid(), self.children.is_valid()])
+
+    def validate_unique_email(self, value: str) -> str:
+        self.account_already_exists = bool(login_names.having_address(value))
+        return value
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """As allauth does; a known address takes the time of hashing too, by which it would show itself."""

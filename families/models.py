@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -13,6 +14,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.formats import number_format
 from simple_history.models import HistoricalRecords
 
+from families import login_names, passwords
 from families.visibility import VisibleQuerySet, belongs_to
 from portal.files.uploads import private_storage
 from portal.french.phones import PhoneField
@@ -40,6 +42,35 @@ class User(AbstractUser):
                 violation_error_message="Un compte utilise déjà cette adresse e-mail.",
             )
         ]
+
+    def clean(self) -> None:
+        """Names in the form that is kept. Raises ValidationError where another account has them."""
+        super().clean()
+        wrong = {}
+        for name, free in (("username", login_names.free_identifiant), ("email", login_names.free_address)):
+            typed = getattr(self, name)
+            if typed:
+                try:
+                    setattr(self, name, free(typed, owner=self))
+                except ValidationError as refusal:
+                    wrong[name] = refusal
+        if wrong:
+            raise ValidationError(wrong)
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(raw_password if raw_password is None else passwords.kept_form(raw_password))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """As it is typed, then in the form in which it is kept; a hash of another form is made anew."""
+        if raw_password is None:
+            return super().check_password(None)
+        kept = passwords.kept_form(raw_password)
+        if super().check_password(raw_password):
+            if raw_password != kept:
+                self.set_password(kept)
+                self.save(update_fields=["password"])
+            return True
+        return raw_password != kept and super().check_password(kept)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         # Django ends every session whose hash no longer fits: a new password, or a new generation.

@@ -1,10 +1,12 @@
 """Passwords that are hard to guess (CNIL, délibération 2022-100: judged by strength, never by age)."""
 
+import unicodedata
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 STRONG_ENOUGH = 3  # of 4: more than 10^8 guesses
+LONGEST_NORMALISED = 1000  # normalising takes time by the square
 LONGEST_JUDGED = 72  # zxcvbn's own limit; what follows can only make a password stronger
 
 # What a guesser of this portal's passwords tries first; zxcvbn's own lists are English.
@@ -47,6 +49,11 @@ ADVICE = {
         "Remplacer « a » par « @ » n'aide pas beaucoup."
     ),
 }
+
+
+def kept_form(password: str) -> str:
+    """The form that is hashed: a phone makes « é » of one sign, a Mac of two (NIST SP 800-63B, 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password) if len(password) <= LONGEST_NORMALISED else password
 
 
 class StrengthValidator:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.urls import reverse
 from django_tasks import task
 
+from families import login_names
 from families.models import User
 from portal.letters import mailing
 
@@ -25,16 +26,22 @@ def reset_url(user: User) -> str:
 
 @task(queue_name="mail")
 def send_recovery(email: str) -> None:
-    """Writes to `email`: the accounts it belongs to, or that it belongs to none."""
-    users = User.objects.filter(email__iexact=email, is_active=True).order_by("pk")
-    accounts = [{"username": user.username, "url": reset_url(user)} for user in users]
-    context = {
-        "name": "",
-        "email": email,
-        "accounts": accounts,
-        "minutes": settings.PASSWORD_RESET_TIMEOUT // 60,
-    }
-    mailing.post("account/recovery" if accounts else "account/unknown_account", [email], context)
+    """Writes to the account with the address `email`, as it keeps it; or to `email` that it is nobody's.
+
+    To nobody when two accounts could be meant: the desk gives one of them another address.
+    """
+    users = [user for user in login_names.having_address(email) if user.is_active]
+    if not users:
+        mailing.post("account/unknown_account", [email], {"name": "", "email": email})
+    elif len(users) == 1:
+        (user,) = users
+        context = {
+            "name": "",
+            "username": user.username,
+            "url": reset_url(user),
+            "minutes": settings.PASSWORD_RESET_TIMEOUT // 60,
+        }
+        mailing.post("account/recovery", [user.email], context)
 
 
 def mark_address_proven(user: User) -> None:
