@@ -50,6 +50,7 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
     "households held": (r"Household\.objects[^=]{0,80}select_for_update|self\.select_for_update", [people]),
     "what a login may see": (r"guardians__user\b", [visibility]),
     "clocks of what is kept": (r"time\.monotonic", [kept, demo]),
+    "whose address or identifiant it is": (r"\b(?:email|username)__(?!regex)\w", []),
     "names that are looked for": (r"name__icontains", []),
     "the class attended": (r"Schooling\.objects\.filter\(\s*child=OuterRef", [queries]),
     "links to households": (r"families_household_change", [desk_links]),
