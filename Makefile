@@ -17,7 +17,7 @@ demo: setup ## Serve a demo town on http://127.0.0.1:8000 (PORT= changes it); Ct
 reset: ## Forget the demo: database, files, key (everything under var/)
 	rm -rf var
 
-test: setup-tests ## Run every test, browser included, on SQLite (DATABASE_URL=postgres://… for PostgreSQL)
+test: setup-tests ## Run the tests, browser included, on SQLite (DATABASE_URL=postgres://… for PostgreSQL)
 	$(PY) -m pytest -n 2 --dist worksteal $(or $(TESTS),tests --ignore=tests/upgrade)
 
 test-long: setup-tests ## Run what `make test` has no time for: races twelve times, many more invented examples
