@@ -94,3 +94,13 @@ def test_tests_stand_at_the_paths_of_the_code():
     found = [path.relative_to(ROOT / "tests") for path in folders if path.name != "__pycache__"]
     assert len(found) > 20
     assert [folder for folder in found if not (ROOT / folder).is_dir()] == []
+
+
+def test_every_folder_of_code_stands_under_a_contract():
+    """Those of portal/, the engine and billing/ are named by `lint-imports`; the other apps are flat, and an app
+    beside them is one that the layers name."""
+    apps_of_ours = {path.parent.name for path in ROOT.glob("*/apps.py")}
+    assert apps_of_ours == set(APPS)
+    for app in ("families", "catering", "leisure"):
+        folders = {path.parent.name for path in (ROOT / app).glob("*/__init__.py")}
+        assert folders <= {"migrations", "templatetags", "management"}

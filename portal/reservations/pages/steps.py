@@ -1,6 +1,7 @@
 """The steps every service shares: planning → validation → recording → detail.
 
-A service lends its planning's template and a few functions (`services.Service`).
+A service lends its planning's template and a few functions (`services.Service`). Longer than other modules:
+the steps follow one another, and each reads best beside the one it leads to.
 """
 
 from collections import Counter
