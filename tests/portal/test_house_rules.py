@@ -97,8 +97,8 @@ def test_tests_stand_at_the_paths_of_the_code():
 
 
 def test_every_folder_of_code_stands_under_a_contract():
-    """Those of portal/, the engine and billing/ are named by `lint-imports`; the other apps are flat, and an app
-    beside them is one that the layers name."""
+    """Those of portal/, the engine and billing/ are named by `lint-imports`; the other apps are flat, and an
+    app beside them is one that the layers name."""
     apps_of_ours = {path.parent.name for path in ROOT.glob("*/apps.py")}
     assert apps_of_ours == set(APPS)
     for app in ("families", "catering", "leisure"):

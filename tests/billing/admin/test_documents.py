@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 from django.urls import reverse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.strategies import lists, text
 from openpyxl import load_workbook
 
@@ -18,7 +18,7 @@ from billing.documents import files
 from billing.invoices import invoicing
 from billing.models import BillingRun, CreditNote, Invoice, InvoicePdf, ManualCharge, Payment
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
-from tests.conftest import logged_in
+from tests.conftest import logged_in, on_the_database
 
 pytestmark = pytest.mark.usefixtures("private")
 
@@ -148,7 +148,7 @@ NEVER_FORMULAS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=10, deadline=None)
+@on_the_database
 @given(lists(text()))
 def test_no_text_becomes_a_formula_a_link_or_a_number(names):
     names = NEVER_FORMULAS + names
