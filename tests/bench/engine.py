@@ -136,7 +136,7 @@ def home(where: SimpleNamespace, children: int) -> SimpleNamespace:
             establishment=where.restaurant,
             school_year=where.year,
         )
-        DietChoiceFactory(enrolment=enrolment)
+        DietChoiceFactory(child=enrolment.child)
         enrolments.append(enrolment)
     client = Client()
     client.force_login(user)
