@@ -4,13 +4,13 @@ from allauth.account import views as account
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path, re_path
 
-from families import account_views, views
+from families.pages import accounts, people
 
 account_pages = [
     path("connexion/", account.login, name="account_login"),
     path("deconnexion/", account.logout, name="account_logout"),
     path("compte-inactif/", account.account_inactive, name="account_inactive"),
-    path("creer-un-compte/", account_views.create_account, name="account_signup"),
+    path("creer-un-compte/", accounts.create_account, name="account_signup"),
     path(
         "creer-un-compte/verifiez-vos-messages/",
         login_not_required(account.email_verification_sent),
@@ -36,19 +36,21 @@ account_pages = [
 ]
 
 household_pages = [
-    path("deconnexion/partout/", account_views.log_out_everywhere, name="log_out_everywhere"),
-    path("foyer/", views.household, name="household"),
-    path("foyer/telephones/", views.phones, name="phones"),
-    path("foyer/adresse/", views.address, name="address"),
-    path("foyer/quotient/", views.quotient, name="quotient"),
-    path("foyer/justificatifs/<int:document_id>/", views.document, name="document"),
-    path("enfants/<int:child_id>/", views.child, name="child"),
-    path("enfants/<int:child_id>/sante/", views.health, name="health"),
-    path("enfants/<int:child_id>/autorisations/", views.authorisations, name="authorisations"),
-    path("enfants/<int:child_id>/personnes/ajouter/", views.add_person, name="add_person"),
-    path("enfants/<int:child_id>/personnes/<int:person_id>/", views.change_person, name="change_person"),
+    path("deconnexion/partout/", accounts.log_out_everywhere, name="log_out_everywhere"),
+    path("foyer/", people.household, name="household"),
+    path("foyer/telephones/", people.phones, name="phones"),
+    path("foyer/adresse/", people.address, name="address"),
+    path("foyer/quotient/", people.quotient, name="quotient"),
+    path("foyer/justificatifs/<int:document_id>/", people.document, name="document"),
+    path("enfants/<int:child_id>/", people.child, name="child"),
+    path("enfants/<int:child_id>/sante/", people.health, name="health"),
+    path("enfants/<int:child_id>/autorisations/", people.authorisations, name="authorisations"),
+    path("enfants/<int:child_id>/personnes/ajouter/", people.add_person, name="add_person"),
+    path("enfants/<int:child_id>/personnes/<int:person_id>/", people.change_person, name="change_person"),
     path(
-        "enfants/<int:child_id>/personnes/<int:person_id>/retirer/", views.remove_person, name="remove_person"
+        "enfants/<int:child_id>/personnes/<int:person_id>/retirer/",
+        people.remove_person,
+        name="remove_person",
     ),
 ]
 

@@ -190,6 +190,9 @@ ACCOUNT_RATE_LIMITS = {
     "manage_email": "10/m/user",
     "confirm_email": "1/3m/key",
 }
+# Staff: a second factor for every page of the desk, and the proof again before the gravest acts.
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=not DEMO)
+ASK_AGAIN = STAFF_SECOND_FACTOR
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
 # A parent's day, from breakfast to bedtime, counted from login.

@@ -1,0 +1,67 @@
+"""People: accounts, households, guardians, children. Knows nothing of what they book."""
+
+from families.models.accounts import (
+    User as User,
+)
+from families.models.children import (
+    Allergen as Allergen,
+)
+from families.models.children import (
+    AuthorisedPerson as AuthorisedPerson,
+)
+from families.models.children import (
+    Child as Child,
+)
+from families.models.children import (
+    ChildHealth as ChildHealth,
+)
+from families.models.children import (
+    ChildQuerySet as ChildQuerySet,
+)
+from families.models.children import (
+    Custody as Custody,
+)
+from families.models.children import (
+    Diet as Diet,
+)
+from families.models.children import (
+    DietChoice as DietChoice,
+)
+from families.models.decisions import (
+    AlreadyAnswered as AlreadyAnswered,
+)
+from families.models.decisions import (
+    Decided as Decided,
+)
+from families.models.households import (
+    FamilyQuotient as FamilyQuotient,
+)
+from families.models.households import (
+    FamilyQuotientQuerySet as FamilyQuotientQuerySet,
+)
+from families.models.households import (
+    Guardian as Guardian,
+)
+from families.models.households import (
+    Household as Household,
+)
+from families.models.households import (
+    HouseholdQuerySet as HouseholdQuerySet,
+)
+from families.models.households import (
+    household_number as household_number,
+)
+from families.models.papers import (
+    ChangeRequest as ChangeRequest,
+)
+from families.models.papers import (
+    ChangeRequestQuerySet as ChangeRequestQuerySet,
+)
+from families.models.papers import (
+    Document as Document,
+)
+from families.models.papers import (
+    DocumentQuerySet as DocumentQuerySet,
+)
+from families.models.traces import Reading as Reading
+from families.models.traces import SecurityEvent as SecurityEvent

@@ -1,0 +1,166 @@
+"""Children: where they live, what they eat, how they are, who may collect them."""
+
+from datetime import date
+from typing import Any
+
+from django.db import models
+from simple_history.models import HistoricalRecords
+
+from families.models.households import Household
+from families.visibility import belongs_to
+from portal.french.phones import PhoneField
+
+
+class ChildQuerySet(models.QuerySet["Child"]):
+    def visible_to(self, user: Any) -> "ChildQuerySet":
+        """The children living in a household of `user`, each once."""
+        homes = Custody.objects.filter(belongs_to(user, "household"))
+        return self.filter(pk__in=homes.values("child_id"))
+
+
+class Child(models.Model):
+    """A child; lives in one household, or in two (see Custody)."""
+
+    first_name = models.CharField("prénom", max_length=80)
+    last_name = models.CharField("nom", max_length=80)
+    birth_date = models.DateField("date de naissance")
+    households = models.ManyToManyField(
+        Household, through="Custody", related_name="children", verbose_name="foyers"
+    )
+    photo_allowed = models.BooleanField("peut être photographié(e)", default=False)
+    leaves_alone = models.BooleanField("peut repartir seul(e)", default=False)
+    emergency_care_allowed = models.BooleanField("soins d'urgence autorisés", default=False)
+
+    objects = ChildQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "enfant"
+        ordering = ["last_name", "first_name", "pk"]
+        indexes = [models.Index(fields=["last_name", "first_name"], name="child_by_name")]
+
+    def __str__(self) -> str:
+        return f"{self.first_name} {self.last_name}"
+
+    def age_on(self, day: date) -> int:
+        """Whole years on `day`."""
+        birthday_passed = (day.month, day.day) >= (self.birth_date.month, self.birth_date.day)
+        return day.year - self.birth_date.year - (0 if birthday_passed else 1)
+
+
+class Custody(models.Model):
+    """That a child lives in a household; alternating custody is two of these."""
+
+    child = models.ForeignKey(
+        Child, on_delete=models.CASCADE, related_name="custodies", verbose_name="enfant"
+    )
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="custodies", verbose_name="foyer"
+    )
+
+    class Meta:
+        verbose_name = "garde"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["child", "household"],
+                name="one_custody_a_child_and_household",
+                violation_error_message="Cet enfant vit déjà dans ce foyer.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.child} – {self.household}"
+
+
+class ChildHealth(models.Model):
+    """Health notes of a child: for its guardians and for staff with the permission only."""
+
+    child = models.OneToOneField(
+        Child, on_delete=models.CASCADE, related_name="health", verbose_name="enfant"
+    )
+    has_pai = models.BooleanField("projet d'accueil individualisé (PAI)", default=False)
+    allergies = models.TextField("allergies", blank=True)
+    treatment = models.TextField("traitement, conduite à tenir", blank=True)
+    doctor = models.CharField("médecin traitant", max_length=120, blank=True)
+    doctor_phone = PhoneField("téléphone du médecin", max_length=30, blank=True)
+    updated_at = models.DateTimeField("mis à jour le", auto_now=True)
+
+    class Meta:
+        verbose_name = "fiche sanitaire"
+        verbose_name_plural = "fiches sanitaires"
+
+    def __str__(self) -> str:
+        return f"Fiche sanitaire de {self.child}"
+
+
+class Diet(models.Model):
+    """A diet that the kitchen cooks for: « Sans régime particulier », « Sans porc »…"""
+
+    name = models.CharField("nom", max_length=80, unique=True)
+    needs_pai = models.BooleanField("demande un PAI", default=False)
+    order = models.PositiveSmallIntegerField("ordre", default=0)
+    active = models.BooleanField("proposé", default=True)
+
+    class Meta:
+        verbose_name = "régime alimentaire"
+        verbose_name_plural = "régimes alimentaires"
+        ordering = ["order", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DietChoice(models.Model):
+    """What a child eats, wherever it eats; asked for with its enrolment at the canteen."""
+
+    child = models.OneToOneField(
+        Child, on_delete=models.CASCADE, related_name="diet_choice", verbose_name="enfant"
+    )
+    diet = models.ForeignKey(
+        Diet, on_delete=models.PROTECT, related_name="choices", verbose_name="régime alimentaire"
+    )
+
+    class Meta:
+        verbose_name = "régime choisi"
+        verbose_name_plural = "régimes choisis"
+
+    def __str__(self) -> str:
+        return str(self.diet)
+
+
+class Allergen(models.TextChoices):
+    """The fourteen allergens to declare: règlement (UE) n° 1169/2011, annexe II."""
+
+    GLUTEN = "gluten", "Gluten"
+    CRUSTACEANS = "crustaceans", "Crustacés"
+    EGGS = "eggs", "Œufs"
+    FISH = "fish", "Poisson"
+    PEANUTS = "peanuts", "Arachides"
+    SOYA = "soya", "Soja"
+    MILK = "milk", "Lait"
+    NUTS = "nuts", "Fruits à coque"
+    CELERY = "celery", "Céleri"
+    MUSTARD = "mustard", "Moutarde"
+    SESAME = "sesame", "Sésame"
+    SULPHITES = "sulphites", "Sulfites"
+    LUPIN = "lupin", "Lupin"
+    MOLLUSCS = "molluscs", "Mollusques"
+
+
+class AuthorisedPerson(models.Model):
+    """Somebody who may collect a child besides its guardians."""
+
+    child = models.ForeignKey(
+        Child, on_delete=models.CASCADE, related_name="authorised_people", verbose_name="enfant"
+    )
+    name = models.CharField("prénom et nom", max_length=120)
+    relationship = models.CharField("lien avec l'enfant", max_length=60, blank=True)
+    phone = PhoneField("téléphone", max_length=30)
+
+    class Meta:
+        verbose_name = "personne autorisée"
+        verbose_name_plural = "personnes autorisées à venir chercher l'enfant"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

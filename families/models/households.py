@@ -1,0 +1,153 @@
+"""Homes, their adults and their quotient."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.formats import number_format
+from simple_history.models import HistoricalRecords
+
+from families.models.accounts import User
+from families.models.decisions import Decided
+from families.visibility import VisibleQuerySet
+from portal.french.phones import PhoneField
+
+
+def household_number(household_id: int) -> str:
+    """« 000123 »: what families and the town hall call a household by."""
+    return f"{household_id:06d}"
+
+
+class HouseholdQuerySet(VisibleQuerySet["Household"]):
+    of_household = ""
+
+    def lock(self, keys: "Iterable[int] | models.QuerySet[Any, Any]") -> None:
+        """Holds these households (keys, or a query of keys) until the transaction ends.
+
+        What belongs to a household as a whole, its money first, is written by one transaction at a time.
+        Always in the order of keys, so that two that want the same households never wait for each other.
+        Raises TransactionManagementError outside a transaction, where the database locks rows.
+        """
+        list(self.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
+
+
+class Household(Decided):
+    """A home: where letters go, and who is billed."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "En attente de validation"
+        ACCEPTED = "accepted", "Validé"
+        REFUSED = "refused", "Refusé"
+
+    street = models.CharField("adresse", max_length=200)
+    street_more = models.CharField("complément d'adresse", max_length=200, blank=True)
+    postcode = models.CharField("code postal", max_length=10)
+    city = models.CharField("commune", max_length=100)
+    resident = models.BooleanField("habite la commune", default=True)
+    state = models.CharField("état", max_length=12, choices=State, default=State.REQUESTED, db_index=True)
+    created_at = models.DateTimeField("créé le", auto_now_add=True)
+    notes = models.TextField("notes du service", blank=True, help_text="Jamais montrées à la famille.")
+
+    objects = HouseholdQuerySet.as_manager()
+    history = HistoricalRecords(excluded_fields=["notes"])
+
+    class Meta:
+        verbose_name = "foyer"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"Foyer n° {self.number}"
+
+    @property
+    def number(self) -> str:
+        return household_number(self.pk)
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.state == self.State.ACCEPTED
+
+    def quotient_on(self, day: date) -> "FamilyQuotient | None":
+        """The quotient in force that day, or None when no proof was given."""
+        return self.quotients.in_force(day).first()
+
+
+class FamilyQuotientQuerySet(models.QuerySet["FamilyQuotient"]):
+    def in_force(self, day: date) -> "FamilyQuotientQuerySet":
+        return self.filter(Q(valid_from__lte=day), Q(valid_to=None) | Q(valid_to__gte=day)).order_by(
+            "-valid_from"
+        )
+
+
+class FamilyQuotient(models.Model):
+    """Quotient familial (CAF or MSA) of a household, dated."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="quotients", verbose_name="foyer"
+    )
+    value = models.DecimalField(
+        "quotient familial",
+        max_digits=9,
+        decimal_places=2,
+        validators=[MinValueValidator(0, "Un quotient familial n'est jamais négatif.")],
+    )
+    valid_from = models.DateField("valable du")
+    valid_to = models.DateField("au", null=True, blank=True)
+
+    objects = FamilyQuotientQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "quotient familial"
+        verbose_name_plural = "quotients familiaux"
+        ordering = ["-valid_from"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["household", "valid_from"],
+                name="one_quotient_a_start",
+                violation_error_message="Un quotient commence déjà ce jour-là pour ce foyer.",
+            ),
+            models.CheckConstraint(
+                condition=Q(value__gte=0),
+                name="quotient_not_negative",
+                violation_error_message="Un quotient familial n'est jamais négatif.",
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to=None) | Q(valid_to__gte=F("valid_from")),
+                name="quotient_ends_after_start",
+                violation_error_message="Le quotient doit finir après son début.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{number_format(self.value)} depuis le {self.valid_from:%d/%m/%Y}"
+
+
+class Guardian(models.Model):
+    """An adult of a household, with an own login once they have created it."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="guardians", verbose_name="foyer"
+    )
+    user = models.OneToOneField(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="guardian",
+        verbose_name="compte de connexion",
+    )
+    first_name = models.CharField("prénom", max_length=80)
+    last_name = models.CharField("nom", max_length=80)
+    phone = PhoneField("téléphone", max_length=30, blank=True)
+    phone_work = PhoneField("téléphone professionnel", max_length=30, blank=True)
+    is_payer = models.BooleanField("reçoit les factures", default=True)
+
+    class Meta:
+        verbose_name = "responsable"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.first_name} {self.last_name}"

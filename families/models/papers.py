@@ -1,0 +1,120 @@
+"""Files that families send, and what they ask for with them."""
+
+from typing import Any
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from simple_history.models import HistoricalRecords
+
+from families.models.accounts import User
+from families.models.decisions import Decided
+from families.models.households import Household
+from families.visibility import VisibleQuerySet
+from portal.files.uploads import private_storage
+
+
+class DocumentQuerySet(VisibleQuerySet["Document"]):
+    def open_to_staff(self, user: Any) -> "DocumentQuerySet":
+        """Files that a member of staff has the right to open; none for others."""
+        return self.filter(right__in=user.get_all_permissions()) if user.is_staff else self.none()
+
+
+class Document(models.Model):
+    """A file a family sent. Its type was read from its content, never believed from its name."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="documents", verbose_name="foyer"
+    )
+    file = models.FileField("fichier", storage=private_storage, upload_to="justificatifs/%Y/%m")
+    name = models.CharField("nom du fichier", max_length=200)
+    content_type = models.CharField("type", max_length=60)
+    uploaded_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="envoyé par"
+    )
+    uploaded_at = models.DateTimeField("envoyé le", auto_now_add=True)
+    # A doctor's certificate is not for all who may see a tax notice.
+    right = models.CharField(
+        "droit qui l'ouvre à la mairie", max_length=100, default="families.view_document", editable=False
+    )
+
+    objects = DocumentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "justificatif"
+        ordering = ["-uploaded_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ChangeRequestQuerySet(VisibleQuerySet["ChangeRequest"]):
+    """Requests of households."""
+
+
+class ChangeRequest(Decided):
+    """An address or a quotient that a household asks the town hall to take over, with its proof."""
+
+    class Kind(models.TextChoices):
+        ADDRESS = "address", "Changement d'adresse"
+        QUOTIENT = "quotient", "Quotient familial"
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "En attente de traitement"
+        ACCEPTED = "accepted", "Acceptée"
+        REFUSED = "refused", "Refusée"
+
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="change_requests", verbose_name="foyer"
+    )
+    kind = models.CharField("demande", max_length=12, choices=Kind)
+    state = models.CharField("état", max_length=12, choices=State, default=State.REQUESTED, db_index=True)
+    street = models.CharField("adresse", max_length=200, blank=True)
+    street_more = models.CharField("complément d'adresse", max_length=200, blank=True)
+    postcode = models.CharField("code postal", max_length=10, blank=True)
+    city = models.CharField("commune", max_length=100, blank=True)
+    quotient = models.DecimalField(
+        "quotient familial",
+        max_digits=9,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0, "Un quotient familial n'est jamais négatif.")],
+    )
+    valid_from = models.DateField("valable à partir du", null=True, blank=True)
+    proof = models.ForeignKey(
+        Document, on_delete=models.PROTECT, null=True, blank=True, verbose_name="justificatif"
+    )
+    requested_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="demandé par"
+    )
+    requested_at = models.DateTimeField("demandé le", auto_now_add=True)
+
+    objects = ChangeRequestQuerySet.as_manager()
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "demande de modification"
+        verbose_name_plural = "demandes de modification"
+        ordering = ["-requested_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["household", "kind"],
+                condition=Q(state="requested"),
+                name="one_open_change_request_a_kind",
+                violation_error_message="Une demande de ce type attend déjà une réponse de la mairie.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="quotient") | Q(quotient__gte=0, valid_from__isnull=False),
+                name="quotient_request_is_complete",
+                violation_error_message="Indiquez le quotient familial et sa date.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="address") | (~Q(street="") & ~Q(postcode="") & ~Q(city="")),
+                name="address_request_is_complete",
+                violation_error_message="Indiquez l'adresse, le code postal et la commune.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} – {self.household}"

@@ -1,0 +1,89 @@
+"""What is kept of who read and who came in: rows that are only ever added, until their time is over."""
+
+from django.db import models
+
+from families.models.accounts import User
+from families.models.children import Child
+from families.models.households import Household
+
+
+class Reading(models.Model):
+    """That a member of staff read something private of a family, or took it out of the portal."""
+
+    class Kind(models.TextChoices):
+        HEALTH = "health", "Fiche sanitaire"
+        PROOF = "proof", "Justificatif"
+        CERTIFICATE = "certificate", "Certificat médical"
+        EXPORT = "export", "Export de personnes"
+        FAMILY_DATA = "family_data", "Données d'une famille"
+        KEPT_DOCUMENT = "kept_document", "Document conservé après effacement"
+        AS_FAMILY = "as_family", "Vu comme la famille"
+
+    at = models.DateTimeField("lu le")
+    reader = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="lu par"
+    )
+    # Stays readable when the account is gone.
+    reader_name = models.CharField("nom", max_length=160)
+    kind = models.CharField("quoi", max_length=16, choices=Kind)
+    child = models.ForeignKey(
+        Child, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="enfant"
+    )
+    household = models.ForeignKey(
+        Household, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="foyer"
+    )
+    what = models.CharField("précisément", max_length=200, blank=True)
+    page = models.CharField("page", max_length=200)
+    network_address = models.GenericIPAddressField("adresse réseau", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "consultation"
+        verbose_name_plural = "registre des consultations"
+        ordering = ["-at", "-pk"]
+        indexes = [
+            models.Index(fields=["at"], name="reading_by_moment"),
+            models.Index(fields=["child", "at"], name="reading_of_child"),
+            models.Index(fields=["household", "at"], name="reading_of_household"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, {self.reader_name}"
+
+
+class SecurityEvent(models.Model):
+    """A login, a failure, a lock-out, a change of factor: no address and no password in clear."""
+
+    class Kind(models.TextChoices):
+        LOGIN = "login", "Connexion"
+        FAILED = "failed", "Échec de connexion"
+        LOCKED = "locked", "Connexion retenue"
+        LOGOUT = "logout", "Déconnexion"
+        RECOVERY = "recovery", "Mot de passe oublié"
+        PASSWORD = "password", "Mot de passe changé"
+        ADDRESS = "address", "Adresse e-mail changée"
+        FACTOR_ADDED = "factor_added", "Second facteur ajouté"
+        FACTOR_REMOVED = "factor_removed", "Second facteur retiré"
+        FACTOR_RESET = "factor_reset", "Second facteur remis à zéro par la mairie"
+        RIGHTS = "rights", "Droits changés"
+        SESSIONS_ENDED = "sessions_ended", "Sessions closes"
+
+    at = models.DateTimeField("le", db_index=True)
+    kind = models.CharField("événement", max_length=16, choices=Kind)
+    user = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="compte"
+    )
+    by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="par"
+    )
+    # Keyed hashes: the same login and the same network are recognised, neither is read.
+    login_mark = models.CharField("identifiant (empreinte)", max_length=16, blank=True)
+    network_mark = models.CharField("réseau (empreinte)", max_length=16, blank=True)
+    detail = models.CharField("précision", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = "événement de sécurité"
+        verbose_name_plural = "journal de sécurité"
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
