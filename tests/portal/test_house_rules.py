@@ -12,7 +12,7 @@ from django.conf import settings
 from billing.invoices import numbering
 from billing.rules import pricing
 from families import desk_links, visibility
-from families.models import households
+from families.models import Child, households
 from families.visibility import VisibleQuerySet
 from portal.conformance import published_tariffs
 from portal.database import kept
@@ -47,14 +47,17 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
     "headers of files": (r"Content-Disposition", [handing_over]),
     "what no browser keeps or guesses": (r"no-store|X-Content-Type-Options", [headers]),
     "CSV as it is written": (r"csv\.writer\(", [handing_over]),
-    "households held": (r"Household\.objects[^=]{0,80}select_for_update|self\.select_for_update", [households]),
+    "households held": (
+        r"Household\.objects[^=]{0,80}select_for_update|self\.select_for_update",
+        [households],
+    ),
     "what a login may see": (r"guardians__user\b", [visibility]),
     "clocks of what is kept": (r"time\.monotonic", [kept, demo]),
     "whose address or identifiant it is": (r"\b(?:email|username)__(?!regex)\w", []),
     "names that are looked for": (r"name__icontains", []),
     "the class attended": (r"Schooling\.objects\.filter\(\s*child=OuterRef", [queries]),
     "links to households": (r"families_household_change", [desk_links]),
-    "numbers with zeros": (r":06d?\}", [people, bookings, numbering]),
+    "numbers with zeros": (r":06d?\}", [households, bookings, numbering]),
 }
 
 
@@ -74,9 +77,9 @@ def test_pages_agree_in_french():
 def test_whatever_a_family_may_see_is_said_by_one_author():
     """But for children, who live in households rather than belong to one."""
     visible = [model for model in apps.get_models() if hasattr(model._default_manager, "visible_to")]
-    assert people.Child in visible and len(visible) > 8
+    assert Child in visible and len(visible) > 8
     others = [model for model in visible if not isinstance(model._default_manager.all(), VisibleQuerySet)]
-    assert others == [people.Child]
+    assert others == [Child]
 
 
 def test_every_author_that_the_map_names_is_there():
