@@ -1,23 +1,23 @@
 """An account's names, its identifiant and its e-mail address: the form in which both are kept and compared.
 
-Databases fold letters each in its own way (PostgreSQL takes « ı » for « i », SQLite knows ASCII only): here
-they only propose accounts, and Python decides, on what each account keeps.
+Databases fold letters each in its own way (PostgreSQL takes « ı » for « i », SQLite knows ASCII only): the form
+is made here, each account keeps it in columns of its own (`NormalForm`), and databases only compare it sign by
+sign.
 """
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
     from families.models import User
 
 # Case folding would make « ss » and « σ » of them: other letters, and other people's domains (RFC 5894, 4.2).
 KEPT_APART = {"ß": "ß", "ẞ": "ß", "ς": "ς"}
-NOT_ASCII = r"[^\x01-\x7f]"
 LONGEST = 320  # signs; no account keeps more, and normalising takes time by the square
 
 TAKEN_ADDRESS = "Un compte utilise déjà cette adresse."
@@ -51,33 +51,55 @@ def check_address(email: str) -> None:
         )
 
 
-def _accounts(form: str, *columns: str) -> "list[User]":
-    """Those with `form` as the normal form of one of `columns`, first the oldest.
+class NormalForm(models.CharField[str, str]):
+    """The normal form of another column of the same row, written whenever the row is: never by hand.
 
-    Of ASCII the normal form is the small letters, about which all databases agree; whatever else was kept by
-    an earlier version is rare, and read.
+    `save` and `bulk_create` write it; an `update` of the other column would not, which `UserQuerySet` refuses.
     """
-    lowered = {f"small_{column}": Lower(column) for column in columns}
-    proposed = Q()
-    for column in columns:
-        proposed |= Q(**{f"small_{column}": form}) | Q(**{f"{column}__regex": NOT_ASCII})
-    users = get_user_model().objects.alias(**lowered).filter(proposed).order_by("pk")
-    return [user for user in users if any(normal_form(getattr(user, column)) == form for column in columns)]
+
+    def __init__(self, *args: Any, of: str, **kwargs: Any) -> None:
+        self.of = of
+        super().__init__(*args, **kwargs | {"max_length": LONGEST, "editable": False, "blank": True})
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        for own in ("max_length", "editable", "blank"):
+            kwargs.pop(own, None)
+        return name, path, args, kwargs | {"of": self.of}
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        form = indexed_form(getattr(model_instance, self.of))
+        setattr(model_instance, self.attname, form)
+        return form
+
+
+def indexed_form(typed: str) -> str:
+    """The normal form as far as a column holds it."""
+    return normal_form(typed)[:LONGEST]
+
+
+def _accounts(typed: str, *columns: str) -> "list[User]":
+    """Those with the normal form of `typed` in one of `columns`, first the oldest."""
+    form = indexed_form(typed)
+    if not form:
+        return []
+    same = Q(*((column, form) for column in columns), _connector=Q.OR)
+    return list(get_user_model()._default_manager.filter(same).order_by("pk"))
 
 
 def having_address(typed: str) -> "list[User]":
     """The accounts whose address it is: more than one where an earlier version kept two spellings of it."""
-    return _accounts(normal_form(typed), "email")
+    return _accounts(typed, "email_form")
 
 
 def having_identifiant(typed: str) -> "list[User]":
     """The accounts whose identifiant it is (see `having_address`)."""
-    return _accounts(normal_form(typed), "username")
+    return _accounts(typed, "username_form")
 
 
 def called(typed: str) -> "list[User]":
     """The accounts that log in by it, their identifiant or their address."""
-    return _accounts(normal_form(typed), "username", "email")
+    return _accounts(typed, "username_form", "email_form")
 
 
 def free_address(typed: str, owner: "User | None" = None) -> str:

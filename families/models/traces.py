@@ -50,6 +50,24 @@ class Reading(models.Model):
         return f"{self.get_kind_display()}, {self.reader_name}"
 
 
+class LoginCounter(models.Model):
+    """Wrong passwords: of an account everywhere, of a network or a device for all accounts, or of both.
+
+    Nobody's name and no address are in it: `who` is an account's number or a mark of what was typed, `place` a mark.
+    """
+
+    who = models.CharField(max_length=32, blank=True)
+    place = models.CharField(max_length=32, blank=True)
+    failures = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField()
+    forgotten_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = "compteur d'essais"
+        verbose_name_plural = "compteurs d'essais"
+        constraints = [models.UniqueConstraint(fields=["who", "place"], name="one_counter_a_place")]
+
+
 class SecurityEvent(models.Model):
     """A login, a failure, a lock-out, a change of factor: no address and no password in clear."""
 
@@ -66,6 +84,7 @@ class SecurityEvent(models.Model):
         FACTOR_RESET = "factor_reset", "Second facteur remis à zéro par la mairie"
         RIGHTS = "rights", "Droits changés"
         SESSIONS_ENDED = "sessions_ended", "Sessions closes"
+        CLOSED = "closed", "Compte fermé"
 
     at = models.DateTimeField("le", db_index=True)
     kind = models.CharField("événement", max_length=16, choices=Kind)
@@ -79,6 +98,8 @@ class SecurityEvent(models.Model):
     login_mark = models.CharField("identifiant (empreinte)", max_length=16, blank=True)
     network_mark = models.CharField("réseau (empreinte)", max_length=16, blank=True)
     detail = models.CharField("précision", max_length=200, blank=True)
+    # More than one for the line that counts what a flood caused beyond what is written singly.
+    times = models.PositiveIntegerField("fois", default=1, db_default=1)
 
     class Meta:
         verbose_name = "événement de sécurité"

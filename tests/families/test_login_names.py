@@ -52,7 +52,11 @@ def before() -> Any:
     """An account as an earlier version kept it: its names as they were typed."""
 
     def kept(username: str, email: str) -> User:
-        return UserFactory(username=username, email=email)
+        shared = {
+            "username_shared": bool(login_names.having_identifiant(username)),
+            "email_shared": bool(login_names.having_address(email)),
+        }
+        return UserFactory(username=username, email=email, **shared)
 
     return kept
 
