@@ -9,12 +9,15 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from families import login_names, passwords
-from families.models import User
+from families.models import SecurityEvent, User
+from families.signing_in import counters, devices, waits
+from families.traces import security
 from portal.letters import mailing
 
 WRONG = "Identifiant ou mot de passe incorrect. Vérifiez les deux, puis réessayez."
@@ -28,14 +31,19 @@ class AccountBackend(AuthenticationBackend):
         request: HttpRequest | None,
         username: str | None = None,
         password: str | None = None,
+        accounts: list[User] | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """The account, or None. Somebody unknown costs as many hashes as somebody known."""
+        """The account, or None. Somebody unknown costs as many hashes as somebody known.
+
+        `accounts` are those called so, where they have been looked up already.
+        """
         if not username or not password:
             return None
         nobody = User()
         nobody.set_unusable_password()
-        for user in login_names.called(username) or [nobody]:
+        called = login_names.called(username) if accounts is None else accounts
+        for user in called or [nobody]:
             if self._check_password(user, password):
                 return user
         return None
@@ -50,14 +58,55 @@ class AccountAdapter(DefaultAccountAdapter):
         "email_password_mismatch": WRONG,
         "incorrect_password": "Ce mot de passe est incorrect.",
         "enter_current_password": "Ce n'est pas votre mot de passe actuel.",
-        "too_many_login_attempts": (
-            "Trop d'essais de connexion. Patientez cinq minutes, ou demandez un nouveau mot de passe."
-        ),
         "duplicate_email": "C'est déjà l'adresse de votre compte.",
         "username_blacklisted": "Cet identifiant est réservé. Choisissez-en un autre.",
         "invalid_password_reset": "Ce lien n'est plus valable.",
         "rate_limited": "Trop de demandes en peu de temps. Patientez quelques minutes.",
     }
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """The account whose password it is. Raises ValidationError when the next try has to wait.
+
+        Whose the identifiant or the address is, is looked up once, for the counters and for the backend.
+        """
+        username = credentials.get("username") or credentials.get("email") or ""
+        found = super().authenticate(
+            request,
+            username=username,
+            password=credentials.get("password"),
+            accounts=login_names.called(username),
+        )
+        if found:
+            counters.take_back(self._try)
+        return found
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Counts the try; allauth's own counters are not asked, whose keys hold the request's host."""
+        username, accounts = credentials["username"], credentials["accounts"]
+        try:
+            self._try = counters.begin(request, username, accounts, at=timezone.now())
+        except counters.TooSoon as too_soon:
+            self._note(SecurityEvent.Kind.LOCKED, request, username, accounts)
+            raise ValidationError(
+                f"Trop d'essais de connexion. Patientez {waits.in_words(too_soon.left)}, "
+                "ou demandez un nouveau mot de passe.",
+                code="too_many_login_attempts",
+            ) from too_soon
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        self._note(SecurityEvent.Kind.FAILED, request, credentials["username"], credentials["accounts"])
+
+    def _note(self, kind: SecurityEvent.Kind, request: HttpRequest, login: str, accounts: list[User]) -> None:
+        security.note(kind, user=accounts[0] if accounts else None, request=request, login=login)
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """allauth's counters are empty; ours are cleared where a new password is noted."""
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        """As allauth does; the device is known from now on."""
+        response = super().post_login(request, user, **kwargs)
+        devices.remember(response, request, user)
+        return response
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Sends allauth's letters with the portal's own texts, from templates/emails/account/."""

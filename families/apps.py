@@ -8,5 +8,7 @@ class FamiliesConfig(AppConfig):
 
     def ready(self) -> None:
         from families import groups  # models must be loaded first
+        from families.signing_in import noted
 
         post_migrate.connect(groups.give_rights, dispatch_uid="families.groups")
+        noted.connect()

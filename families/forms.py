@@ -24,6 +24,7 @@ from families.models import (
     Household,
     User,
 )
+from families.traces import security
 from portal.files import uploads
 from portal.french import phones
 from portal.french.day_fields import DayInput, NearDateField
@@ -91,7 +92,7 @@ class RecoveryForm(WithoutPlaceholders, allauth_forms.ResetPasswordForm):
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         email: str = self.cleaned_data["email"]
-        recovery.send_recovery.enqueue(email)
+        recovery.send_recovery.enqueue(email, security.network_mark(request))
         return email
 
 

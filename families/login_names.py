@@ -1,8 +1,8 @@
 """An account's names, its identifiant and its e-mail address: the form in which both are kept and compared.
 
-Databases fold letters each in its own way (PostgreSQL takes « ı » for « i », SQLite knows ASCII only): the form
-is made here, each account keeps it in columns of its own (`NormalForm`), and databases only compare it sign by
-sign.
+Databases fold letters each in its own way (PostgreSQL takes « ı » for « i », SQLite knows ASCII only): the
+form is made here, each account keeps it in columns of its own (`NormalForm`), and databases only compare it
+sign by sign.
 """
 
 import unicodedata
@@ -54,7 +54,7 @@ def check_address(email: str) -> None:
 class NormalForm(models.CharField[str, str]):
     """The normal form of another column of the same row, written whenever the row is: never by hand.
 
-    `save` and `bulk_create` write it; an `update` of the other column would not, which `UserQuerySet` refuses.
+    `save` and `bulk_create` write it; an `update` of the other column would not: `UserQuerySet` refuses it.
     """
 
     def __init__(self, *args: Any, of: str, **kwargs: Any) -> None:

@@ -13,7 +13,8 @@ from django.urls import reverse
 from django_tasks import task
 
 from families import login_names
-from families.models import User
+from families.models import SecurityEvent, User
+from families.traces import security
 from portal.letters import mailing
 
 
@@ -25,12 +26,15 @@ def reset_url(user: User) -> str:
 
 
 @task(queue_name="mail")
-def send_recovery(email: str) -> None:
+def send_recovery(email: str, network: str = "") -> None:
     """Writes to the account with the address `email`, as it keeps it; or to `email` that it is nobody's.
 
-    To nobody when two accounts could be meant: the desk gives one of them another address.
+    To nobody when two accounts could be meant: the desk gives one of them another address. `network` is the
+    mark of where it was asked.
     """
     users = [user for user in login_names.having_address(email) if user.is_active]
+    known = users[0] if users else None
+    security.note(SecurityEvent.Kind.RECOVERY, user=known, login=email, network=network)
     if not users:
         mailing.post("account/unknown_account", [email], {"name": "", "email": email})
     elif len(users) == 1:

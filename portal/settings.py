@@ -53,6 +53,7 @@ if not SECRET_KEY:
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"] if DEMO else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=not DEMO)
 
 INSTALLED_APPS = [
     "portal.apps.PortalConfig",
@@ -181,8 +182,9 @@ ACCOUNT_USERNAME_MIN_LENGTH = 4
 ACCOUNT_USERNAME_BLACKLIST = ["admin", "administrateur", "mairie", "portail", "support", "root"]
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_RATE_LIMITS = {
-    "login": "60/m/ip",
-    "login_failed": "10/m/ip,5/5m/key",
+    # Wrong passwords are counted by families/signing_in/counters.py, right ones are not.
+    "login": None,
+    "login_failed": None,
     "signup": "30/h/ip",  # counts each try, also those with a mistake to correct
     "reset_password": "10/h/ip,3/h/key",
     "reset_password_from_key": "20/m/ip",
@@ -193,7 +195,9 @@ ACCOUNT_RATE_LIMITS = {
 # Staff: a second factor for every page of the desk, and the proof again before the gravest acts.
 STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=not DEMO)
 ASK_AGAIN = STAFF_SECOND_FACTOR
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+# None where nobody has said it, which `check --deploy` refuses behind a proxy.
+TRUSTED_PROXY_COUNT: int | None = env.int("TRUSTED_PROXY_COUNT", default=None)
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT or 0
 
 # A parent's day, from breakfast to bedtime, counted from login.
 SESSION_COOKIE_AGE = 18 * 3600
@@ -273,6 +277,8 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SESSION_COOKIE_HTTPONLY = True
+# On which devices an account has logged in before (families/signing_in/devices.py).
+DEVICE_COOKIE_NAME = "appareil" if DEMO else "__Host-appareil"
 if not DEMO:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_REDIRECT_EXEMPT = [r"^sante/$"]
@@ -281,7 +287,7 @@ if not DEMO:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    if env.bool("BEHIND_PROXY", default=True):
+    if BEHIND_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"

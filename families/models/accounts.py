@@ -1,6 +1,6 @@
 """Logins: a guardian's or an agent's."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.exceptions import ValidationError
@@ -32,8 +32,8 @@ class User(AbstractUser):
     """A login: a guardian's or an agent's."""
 
     email = models.EmailField("adresse e-mail", blank=True)
-    # By these accounts are found, and no two have the same. Of those that an earlier version let have the same,
-    # all but the oldest say so (`…_shared`), until the desk has settled it (families/signing_in/shared_names.py).
+    # By these accounts are found, and no two have the same. Of those that an earlier version let have the
+    # same, all but the oldest say so, until the desk has settled it (families/signing_in/shared_names.py).
     username_form = login_names.NormalForm(of="username", db_default="")
     email_form = login_names.NormalForm(of="email", db_default="")
     username_shared = models.BooleanField(default=False, db_default=False, editable=False)
@@ -45,7 +45,7 @@ class User(AbstractUser):
         help_text="Compte les « Se déconnecter partout » : les sessions d'une génération passée sont closes.",
     )
 
-    objects = AccountManager()
+    objects: ClassVar[AccountManager] = AccountManager()
 
     class Meta:
         verbose_name = "compte de connexion"

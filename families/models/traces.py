@@ -53,7 +53,8 @@ class Reading(models.Model):
 class LoginCounter(models.Model):
     """Wrong passwords: of an account everywhere, of a network or a device for all accounts, or of both.
 
-    Nobody's name and no address are in it: `who` is an account's number or a mark of what was typed, `place` a mark.
+    Nobody's name and no address are in it: `who` is an account's number or a mark of what was typed, `place`
+    is a mark.
     """
 
     who = models.CharField(max_length=32, blank=True)
@@ -66,6 +67,9 @@ class LoginCounter(models.Model):
         verbose_name = "compteur d'essais"
         verbose_name_plural = "compteurs d'essais"
         constraints = [models.UniqueConstraint(fields=["who", "place"], name="one_counter_a_place")]
+
+    def __str__(self) -> str:
+        return f"{self.who} {self.place}: {self.failures}"
 
 
 class SecurityEvent(models.Model):

@@ -1,12 +1,15 @@
 from typing import Any
 
 from django.forms import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from families.models import User
 
 class DefaultAccountAdapter:
     error_messages: dict[str, Any]
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None: ...
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse: ...
+    def respond_email_verification_sent(self, request: HttpRequest, user: User | None) -> HttpResponse: ...
     def add_message(
         self, request: HttpRequest, level: int, message_template: str, message_context: dict[str, Any]
     ) -> None: ...
