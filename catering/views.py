@@ -154,6 +154,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
                     establishment=form.cleaned_data["restaurant"],
                     weekdays=form.cleaned_data["weekdays"],
                     starts_on=form.cleaned_data["starts_on"],
+                    at=at,
                 )
                 _save_choices(changed, form)
         except EnrolmentRefused as refusal:

@@ -1,12 +1,23 @@
 """Letters to households about their account and their requests."""
 
-from families.models import ChangeRequest, Guardian, Household, User
+from django.utils import timezone
+
+from families.models import ChangeRequest, Child, Guardian, Household, User
+from families.visibility import holds
 from portal.letters import mailing
 
 
-def addresses(household: Household | int) -> list[str]:
-    """The e-mail addresses of the guardians who have a login: all of a household have the same news."""
+def addresses(household: Household | int, *, about: Child | int | None = None) -> list[str]:
+    """The e-mail addresses of the guardians who have a login: all of a household have the same news.
+
+    News about a child goes to a household in which it lives today.
+    """
     guardians = Guardian.objects.filter(household=household, user__is_active=True).exclude(user__email="")
+    if about is not None:
+        today = timezone.localdate()
+        guardians = guardians.filter(
+            holds(today, "household__custodies"), household__custodies__child=about
+        )
     return list(guardians.values_list("user__email", flat=True))
 
 

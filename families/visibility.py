@@ -1,14 +1,19 @@
-"""What a family's login may see, said once: what belongs to a household in which it is a guardian.
+"""What a family's login may see, said once: what belongs to a household in which it is a guardian and, of
+what is about a child, as long as the child lives there.
 
-Whatever changes in the rights of a parent or of custody changes here.
+Whatever changes in the rights of a parent or of custody changes here. Custody is asked for today: an old
+enrolment, or a day booked long ago, gives no right to a child that has left. What was billed is the
+household's, and stays readable to it.
 """
 
-from typing import Self, TypeAlias, TypeVar
+from datetime import date
+from typing import ClassVar, Self, TypeAlias, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.utils import timezone
 
 Login: TypeAlias = AbstractBaseUser | AnonymousUser
 Row = TypeVar("Row", bound=models.Model)
@@ -23,11 +28,43 @@ def belongs_to(user: Login, household: str) -> Q:
     return Q(**{path: user})
 
 
-class VisibleQuerySet(models.QuerySet[Row]):
-    """Rows of a household; `of_household` is the path to it."""
+def holds(day: date | F, custody: str = "") -> Q:
+    """Of rows whose custody is at path `custody`, or is the row itself: those whose custody holds on `day`,
+    which may be another column."""
+    path = f"{custody}__" if custody else ""
+    begun = Q(**{f"{path}since": None}) | Q(**{f"{path}since__lte": day})
+    return begun & (Q(**{f"{path}until": None}) | Q(**{f"{path}until__gt": day}))
 
-    of_household = "household"
+
+def lives_at(day: date | F, household: str = "household", child: str = "child") -> Q:
+    """Of rows about a child and a household, at these paths: those whose child lives there on `day`.
+
+    Each row is found once, since there is one custody for a child and a household.
+    """
+    custody = f"{household}__custodies" if household else "custodies"
+    return Q(**{f"{custody}__child": F(child)}) & holds(day, custody)
+
+
+class VisibleQuerySet(models.QuerySet[Row]):
+    """Rows of a household; `of_household` is the path to it, `of_child` to the child that they are about."""
+
+    of_household: ClassVar[str] = "household"
+    of_child: ClassVar[str] = ""
 
     def visible_to(self, user: Login) -> Self:
-        """Those of the user's own household: the other home of a child sees its own only."""
-        return self.filter(belongs_to(user, self.of_household))
+        """Those of the user's own household, about children that live there today: the other home of a
+        child sees its own only."""
+        mine = belongs_to(user, self.of_household)
+        if self.of_child:
+            mine &= lives_at(timezone.localdate(), self.of_household, self.of_child)
+        return self.filter(mine)
+
+
+class OfChild(VisibleQuerySet[Row]):
+    """Rows of a household about one of its children."""
+
+    of_child = "child"
+
+    def of_home(self, household: models.Model, day: date) -> Self:
+        """Those of a household about the children that live there on `day`."""
+        return self.filter(lives_at(day, self.of_household, self.of_child), **{self.of_household: household})

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Prefetch, QuerySet
 
-from families.models import AuthorisedPerson, Child, ChildHealth, Guardian, Household
+from families.models import AuthorisedPerson, Child, ChildHealth, Custody, Guardian
 from leisure.models import SERVICE
 from portal.french import moments
 from portal.french.plurals import counted
@@ -109,11 +109,12 @@ def _bookings(centre: Establishment, days: list[date], formula: Formula | None) 
     found = Booking.objects.holding().filter(establishment=centre, day__in=days, activity__service=SERVICE)
     if formula is not None:
         found = found.filter(formula=formula)
-    homes = Household.objects.prefetch_related(Prefetch("guardians", Guardian.objects.order_by("pk")))
+    adults = Prefetch("household__guardians", Guardian.objects.order_by("pk"))
+    homes = Custody.objects.select_related("household").prefetch_related(adults)
     return (
         with_class(found)
         .select_related("child__health", "formula", "activity")
-        .prefetch_related(Prefetch("child__households", homes), "child__authorised_people")
+        .prefetch_related(Prefetch("child__custodies", homes), "child__authorised_people")
         .order_by(
             "day",
             "child__last_name",
@@ -140,7 +141,7 @@ def _expected(bookings: list[Any], with_health: bool) -> Expected:
         school_class=first.attended or "",
         formulas=[booking.formula.name for booking in bookings],
         with_meal=any(booking.formula.with_meal for booking in bookings),
-        guardians=_guardians(child, first.household_id),
+        guardians=_guardians(child, first.household_id, first.day),
         authorised=[_authorised(person) for person in child.authorised_people.all()],
         leaves_alone=child.leaves_alone,
         cancelling=all(booking.state == BookingState.CANCEL_REQUESTED for booking in bookings),
@@ -149,9 +150,10 @@ def _expected(bookings: list[Any], with_health: bool) -> Expected:
     )
 
 
-def _guardians(child: Child, booked_by: int) -> list[Contact]:
-    """The adults of all its homes; those of the home that booked first."""
-    homes = sorted(child.households.all(), key=lambda home: (home.pk != booked_by, home.pk))
+def _guardians(child: Child, booked_by: int, day: date) -> list[Contact]:
+    """The adults of all its homes of that day; those of the home that booked first."""
+    of_day = (custody.household for custody in child.custodies.all() if custody.holds_on(day))
+    homes = sorted(of_day, key=lambda home: (home.pk != booked_by, home.pk))
     return [
         Contact(str(guardian), _phones(guardian.phone, guardian.phone_work))
         for home in homes

@@ -147,6 +147,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
                 establishment=form.cleaned_data.get("place", enrolment.establishment),
                 weekdays=enrolment.weekdays,
                 starts_on=enrolment.starts_on,
+                at=timezone.now(),
             )
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))

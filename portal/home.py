@@ -11,7 +11,7 @@ from families.models import Household
 @require_safe
 def household_account(request: HttpRequest) -> HttpResponse:
     """The seven blocks of a household. Each app fills its own by its template tags."""
-    household = Household.objects.visible_to(request.user).prefetch_related("children").first()
+    household = Household.objects.visible_to(request.user).first()
     if household is None:
         return render(request, "portal/home_without_household.html")
     return render(request, "portal/home.html", {"household": household, "today": timezone.localdate()})

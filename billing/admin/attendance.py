@@ -173,7 +173,7 @@ class AttendanceAdmin(
                     saves = "chercher" not in request.POST and posted.valid
                     if saves and self._record(request, sheet, posted, at):
                         return redirect(_list_url(day, place.pk, formula.pk))
-                    context |= self._search(request, formula, posted)
+                    context |= self._search(request, formula, day, posted)
                 context |= self._list(sheet, writable, day > today)
         return self.page(request, "admin/billing/attendance.html", "Pointer les présences", context)
 
@@ -204,11 +204,14 @@ class AttendanceAdmin(
             messages.info(request, "La liste était déjà enregistrée ainsi : rien n'a changé.")
         return True
 
-    def _search(self, request: SignedInRequest, formula: Formula, posted: Posted) -> dict[str, Any]:
+    def _search(
+        self, request: SignedInRequest, formula: Formula, day: date, posted: Posted
+    ) -> dict[str, Any]:
         """Who came besides: those chosen so far, and those whose name is looked for."""
         words = request.POST.get("q", "").strip()
         chosen = attendance.homes(posted.came)
-        found = [one for one in attendance.homes_of(words, formula) if one.pk not in set(posted.came)]
+        known = attendance.homes_of(words, formula, day=day)
+        found = [one for one in known if one.pk not in set(posted.came)]
         return {"words": words, "found": found, "chosen": chosen, "posted": posted}
 
     def _list(self, sheet: attendance.AttendanceSheet, writable: bool, to_come: bool) -> dict[str, Any]:

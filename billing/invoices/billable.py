@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from billing.models import BilledItem, BillingSettings, Counted, InvoiceLine, ManualCharge
+from families.custody import homes
 from portal.reservations.models import Attendance, AttendanceState, Booking
 from portal.reservations.presence.attendance import LOOK_BACK
 from portal.reservations.states import HOLDING
@@ -83,14 +84,21 @@ class Billable:
     # Not billed yet
 
     def unbilled_bookings(self, states: Sequence[str] = HOLDING) -> QuerySet[Booking]:
-        """Bookings never billed: held ones unless `states` says which."""
-        rows = Booking.objects.filter(
+        """Bookings never billed: held ones unless `states` says which. A household is billed for the days on
+        which the child lived there, whatever became of its custody since."""
+        return self._of_households(self._unbilled(states).filter(homes.lived_there()), "household")
+
+    def bookings_of_no_home(self) -> QuerySet[Booking]:
+        """Held bookings of a household in which the child does not live that day: billed to nobody."""
+        return self._unbilled(HOLDING).exclude(homes.lived_there())
+
+    def _unbilled(self, states: Sequence[str]) -> QuerySet[Booking]:
+        return Booking.objects.filter(
             self.scope.filter(),
             ~Exists(BilledItem.objects.filter(booking=OuterRef("pk"))),
             day__gte=self.since,
             state__in=states,
         )
-        return self._of_households(rows, "household")
 
     def bookings_held_again(self) -> QuerySet[Booking]:
         """Held bookings whose billing was taken back, and that were not billed again since."""
@@ -98,6 +106,7 @@ class Billable:
         rows = Booking.objects.filter(
             self.scope.filter(),
             Exists(taken_back.filter(line__kind=Kind.CREDIT)),
+            homes.lived_there(),
             state__in=HOLDING,
             day__gte=self.since,
         )
@@ -112,6 +121,7 @@ class Billable:
             self.scope.filter(),
             ~Exists(BilledItem.objects.filter(attendance=OuterRef("pk"))),
             ~Exists(booked),
+            homes.lived_there(),
             day__gte=self.since,
         )
         return self._if_any(Rare.UNRESERVED, rows, "household")

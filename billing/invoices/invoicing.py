@@ -90,7 +90,11 @@ def preview(scope: Scope, *, at: datetime) -> MonthPreview:
                 found.households += 1
                 found.lines += len(draft.lines)
                 found.total += draft.total
-    found.warnings = [*_sentences(troubles, warnings, scope), *_unfinished(scope, at)]
+    found.warnings = [
+        *_sentences(troubles, warnings, scope),
+        *_of_no_home(Billable(scope, settings)),
+        *_unfinished(scope, at),
+    ]
     return found
 
 
@@ -333,6 +337,14 @@ def _sentences(troubles: Sequence[str], warnings: Warnings, scope: Scope) -> lis
             f"{formula} : {counted(count, 'présence', 'présences')} sans durée, comptées pour une unité."
         )
     return found
+
+
+def _of_no_home(billable: Billable) -> list[str]:
+    count = billable.bookings_of_no_home().count()
+    if not count:
+        return []
+    days = counted(count, "jour réservé n'est pas facturé", "jours réservés ne sont pas facturés")
+    return [f"{days} : l'enfant ne vivait plus dans le foyer qui l'avait inscrit."]
 
 
 def _unfinished(scope: Scope, at: datetime) -> list[str]:

@@ -57,7 +57,7 @@ def certificate_list(request: SignedInRequest) -> HttpResponse:
     rows = AbsenceCertificate.objects.visible_to(request.user).select_related("child", "document")
     page = Paginator(rows, A_PAGE).get_page(request.GET.get("page"))
     shown = [(row, moments.span(row.first_day, row.last_day, year=True)) for row in page]
-    children = household.children.order_by("birth_date", "pk")
+    children = Child.objects.living_in(household, timezone.localdate()).order_by("birth_date", "pk")
     return render(
         request, "billing/absence_list.html", {"page": page, "certificates": shown, "children": children}
     )
@@ -67,7 +67,7 @@ def certificate_list(request: SignedInRequest) -> HttpResponse:
 def report(request: SignedInRequest, child_id: int) -> HttpResponse:
     """The days first, then what the town's rule makes of them, then the certificate."""
     household = get_object_or_404(Household.objects.visible_to(request.user))
-    child = get_object_or_404(household.children, pk=child_id)
+    child = get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
     at = timezone.now()
     today = timezone.localdate(at)
     activities = certificates.booked_activities(household, child, today)

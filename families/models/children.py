@@ -4,18 +4,24 @@ from datetime import date
 from typing import Any
 
 from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from families.models.households import Household
-from families.visibility import belongs_to
+from families.visibility import belongs_to, holds
 from portal.french.phones import PhoneField
 
 
 class ChildQuerySet(models.QuerySet["Child"]):
     def visible_to(self, user: Any) -> "ChildQuerySet":
-        """The children living in a household of `user`, each once."""
-        homes = Custody.objects.filter(belongs_to(user, "household"))
+        """The children that live in a household of `user` today, each once."""
+        homes = Custody.objects.on(timezone.localdate()).filter(belongs_to(user, "household"))
         return self.filter(pk__in=homes.values("child_id"))
+
+    def living_in(self, household: Household | int, day: date) -> "ChildQuerySet":
+        """The children of a household on `day`, each once."""
+        return self.filter(holds(day, "custodies"), custodies__household=household)
 
 
 class Child(models.Model):
@@ -48,8 +54,18 @@ class Child(models.Model):
         return day.year - self.birth_date.year - (0 if birthday_passed else 1)
 
 
+class CustodyQuerySet(models.QuerySet["Custody"]):
+    def on(self, day: date) -> "CustodyQuerySet":
+        """Those that hold on `day`."""
+        return self.filter(holds(day))
+
+
 class Custody(models.Model):
-    """That a child lives in a household; alternating custody is two of these."""
+    """That a child lives in a household, between two days; alternating custody is two of these.
+
+    One row for a child and a household: what ended and begins again is the same row, whose history tells the
+    days before. Written by `families.custody` only; never deleted, since days of the past are still billed.
+    """
 
     child = models.ForeignKey(
         Child, on_delete=models.CASCADE, related_name="custodies", verbose_name="enfant"
@@ -58,9 +74,21 @@ class Custody(models.Model):
         Household, on_delete=models.CASCADE, related_name="custodies", verbose_name="foyer"
     )
 
+    since = models.DateField("depuis le", null=True, blank=True, help_text="Vide : depuis toujours.")
+    # The first day on which the child no longer lives there: what ends at once ends today.
+    until = models.DateField("n'y vit plus à partir du", null=True, blank=True, help_text="Vide : en cours.")
+
+    objects = CustodyQuerySet.as_manager()
+    history = HistoricalRecords()
+
     class Meta:
         verbose_name = "garde"
         constraints = [
+            models.CheckConstraint(
+                condition=Q(since=None) | Q(until=None) | Q(until__gte=F("since")),
+                name="custody_ends_after_it_begins",
+                violation_error_message="Une garde ne peut pas finir avant d'avoir commencé.",
+            ),
             models.UniqueConstraint(
                 fields=["child", "household"],
                 name="one_custody_a_child_and_household",
@@ -70,6 +98,10 @@ class Custody(models.Model):
 
     def __str__(self) -> str:
         return f"{self.child} – {self.household}"
+
+    def holds_on(self, day: date) -> bool:
+        """Whether the child lives there that day."""
+        return (self.since is None or self.since <= day) and (self.until is None or day < self.until)
 
 
 class ChildHealth(models.Model):

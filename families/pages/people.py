@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET
 
 from families import child_facts, documents, emails
+from families.custody import homes
 from families.forms import (
     AddressForm,
     AddressRequestForm,
@@ -33,6 +34,7 @@ from families.models import (
     Household,
     User,
 )
+from families.visibility import holds
 from portal import town
 from portal.files import uploads
 from portal.web.interrupted import keeps_interrupted_form, posted
@@ -52,7 +54,7 @@ def household_context(household: Household, today: date) -> dict[str, Any]:
         "household": household,
         "today": today,
         "guardians": list(household.guardians.select_related("user")),
-        "children": list(household.children.all()),
+        "children": homes.children(household, today),
         "quotient": household.quotient_on(today),
         "waiting_changes": list(household.change_requests.filter(state=ChangeRequest.State.REQUESTED)),
     }
@@ -157,15 +159,17 @@ def _own_child(request: SignedInRequest, child_id: int) -> Child:
 def child(request: SignedInRequest, child_id: int) -> HttpResponse:
     """A child's file."""
     own = _own_child(request, child_id)
+    today = timezone.localdate()
     context = {
         "child": own,
-        "age": own.age_on(timezone.localdate()),
+        "age": own.age_on(today),
         "facts": child_facts.of(own),
         "diet": Diet.objects.filter(choices__child=own).first(),
         "health": ChildHealth.objects.filter(child=own).first(),
         "people": list(own.authorised_people.all()),
         "guardians": list(
-            Guardian.objects.filter(household__custodies__child=own).order_by("household_id", "pk")
+            Guardian.objects.filter(holds(today, "household__custodies"), household__custodies__child=own)
+            .order_by("household_id", "pk")
         ),
         "own_household_id": request.user.guardian.household_id,
     }

@@ -9,6 +9,7 @@ from django import template
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
+from families.custody import homes
 from families.models import ChangeRequest, Child, FamilyQuotient, Household
 from portal.french.dates import short_day
 
@@ -53,11 +54,11 @@ def household_children(
 ) -> dict[str, Any]:
     """« Mes Enfants »: each child with its age and, from `schoolings` by child id, its school and class.
 
-    One query, none when `household.children` is prefetched.
+    One query, none where the page read the children already.
     """
     rows = [
         ChildRow(child, child.age_on(today), (schoolings or {}).get(child.pk))
-        for child in household.children.all()
+        for child in homes.children(household, today)
     ]
     return {"household": household, "rows": rows}
 

@@ -19,7 +19,8 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django_tasks.base import Task
 
-from families.models import Child, User
+from families.custody import homes
+from families.models import Custody, User
 from portal.reservations.acts import enrolling, tasks
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
 from portal.reservations.acts.places import (
@@ -123,6 +124,7 @@ class _Submission:
     def __init__(
         self,
         reservation: Reservation,
+        custody: Custody,
         where: Where,
         slots: dict[Shelf, list[Slot]],
         formulas: dict[int, Formula],
@@ -130,6 +132,7 @@ class _Submission:
         places: dict[int, list[Slot]],
     ) -> None:
         self.reservation = reservation
+        self.custody = custody
         self.where = where
         self.slots = slots
         self.formulas = formulas
@@ -145,7 +148,9 @@ class _Submission:
     @classmethod
     def lock(cls, reservation: Reservation, lines: list[ReservationLine], at: datetime) -> "_Submission":
         # The child first: its two households, or two tabs, book one after the other.
-        Child.objects.select_for_update(no_key=True).only("pk").get(pk=reservation.child_id)
+        custody = homes.held(reservation.child_id, reservation.household_id)
+        if custody is None or not custody.holds_on(timezone.localdate(at)):
+            raise BookingRefused(homes.gone_sentence(reservation.enrolment.child))
         activity = reservation.enrolment.activity
         days = {line.day for line in lines}
         live = Booking.objects.live().filter(child=reservation.child_id, activity=activity, day__in=days)
@@ -155,7 +160,7 @@ class _Submission:
         # Read again, now that the town hall cannot change them; no new ones come while the child is locked.
         standing = list(live.all()) if live else []
         where = Where.load(reservation.enrolment, reservation.establishment, reservation.period, at=at)
-        return cls(reservation, where, slots, formulas, standing, _places_of(standing, slots))
+        return cls(reservation, custody, where, slots, formulas, standing, _places_of(standing, slots))
 
     def decide_cancel(self, line: ReservationLine) -> None:
         booking = self.standing.get(Choice(line.formula_id, line.day))
@@ -188,6 +193,8 @@ class _Submission:
         formula = self.formulas.get(line.formula_id)
         if formula is None or not formula.active:
             return _refuse_line(line, "Cette formule n'est pas, ou n'est plus, proposée.")
+        if not self.custody.holds_on(line.day):
+            return _refuse_line(line, "Ce jour-là, l'enfant ne vivra plus dans votre foyer.")
         answer = self.where.booking(line.formula_id, line.day)
         if isinstance(answer, Closed):
             return _refuse_line(line, answer.reason)

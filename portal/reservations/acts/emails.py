@@ -7,8 +7,10 @@ from datetime import date
 from itertools import groupby
 
 from django.urls import reverse
+from django.utils import timezone
 
 from families.emails import addresses
+from families.models import Child
 from portal.french import moments
 from portal.french.dates import WEEKDAYS, day_number, month_name
 from portal.french.plurals import counted
@@ -98,7 +100,7 @@ def _post_lines(template: str, reservation_id: int, line_ids: list[int] | None =
         lines = lines.filter(pk__in=line_ids)
     mailing.post(
         template,
-        addresses(reservation.household_id),
+        addresses(reservation.household_id, about=reservation.child_id),
         {
             "reservation": reservation,
             "child": reservation.child,
@@ -125,6 +127,10 @@ def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, 
         .select_related("child", "formula", "activity", "establishment")
         .order_by("child__first_name", "child", "day", "pk")
     )
+    here = {child.pk for child in Child.objects.living_in(household_id, timezone.localdate())}
+    bookings = [booking for booking in bookings if booking.child_id in here]
+    if not bookings:
+        return
     children = list(dict.fromkeys(booking.child.first_name for booking in bookings))
     mailing.post(
         template,
@@ -145,7 +151,7 @@ def enrolment(enrolment_id: int) -> None:
     )
     mailing.post(
         "reservations/enrolment",
-        addresses(found.household_id),
+        addresses(found.household_id, about=found.child_id),
         {
             "enrolment": found,
             "child": found.child,

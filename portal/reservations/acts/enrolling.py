@@ -5,7 +5,9 @@ from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, Q
+from django.utils import timezone
 
+from families.custody import homes
 from families.models import Child, Household, User
 from portal.french import moments
 from portal.reservations.acts import tasks
@@ -32,11 +34,12 @@ def request(
 ) -> Enrolment:
     """Asks for a yearly right; accepted at once where the activity says so.
 
-    Raises EnrolmentRefused when the child is too young or too old, or already enrolled.
+    Raises EnrolmentRefused when the child does not live there, is too young or too old, or already enrolled.
     """
     Household.objects.lock([household.pk])
     if not household.is_accepted:
         raise EnrolmentRefused("La mairie n'a pas encore validé votre compte famille.")
+    _check_lives_there(child, household.pk, at)
     check_age(child, activity, starts_on)
     known = Enrolment.objects.live().filter(
         household=household, child=child, activity=activity, school_year=school_year
@@ -62,12 +65,18 @@ def request(
 
 @transaction.atomic
 def change(
-    enrolment: Enrolment, *, establishment: Establishment | None, weekdays: int, starts_on: date
+    enrolment: Enrolment,
+    *,
+    establishment: Establishment | None,
+    weekdays: int,
+    starts_on: date,
+    at: datetime,
 ) -> Enrolment:
     """Takes over what a family changed. Another establishment needs the town hall's answer again.
 
-    Raises EnrolmentRefused for an enrolment that is over.
+    Raises EnrolmentRefused for an enrolment that is over, and for a child that lives elsewhere by now.
     """
+    _check_lives_there(enrolment.child, enrolment.household_id, at)
     locked = Enrolment.objects.select_for_update(of=("self",)).select_related("activity")
     enrolment = locked.get(pk=enrolment.pk)
     if enrolment.is_over:
@@ -83,6 +92,12 @@ def change(
         enrolment.decided_by = None
     enrolment.save()
     return enrolment
+
+
+def _check_lives_there(child: Child, household_id: int, at: datetime) -> None:
+    custody = homes.held(child.pk, household_id)
+    if custody is None or not custody.holds_on(timezone.localdate(at)):
+        raise EnrolmentRefused(homes.gone_sentence(child))
 
 
 def over_sentence(enrolment: Enrolment) -> str:

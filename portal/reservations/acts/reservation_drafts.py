@@ -4,9 +4,11 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
+from django.utils import timezone
 
-from families.models import User
-from portal.reservations.acts.refusals import Choice
+from families.custody import homes
+from families.models import Custody, User
+from portal.reservations.acts.refusals import BookingRefused, Choice
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
 from portal.reservations.states import Action, ReservationState
 
@@ -43,7 +45,7 @@ def choose(
     `wait` are full days for which the waiting list is accepted. The caller has checked that each choice
     stands in the planning; whether it can still be had is decided by `submit`. `seen` is the version
     (Reservation.version, "" for none) on which the ticks were based: when another tab has been quicker
-    since, its days are kept besides.
+    since, its days are kept besides. Raises BookingRefused for a child that lives elsewhere by now.
     """
     wanted = dict.fromkeys(book, (Action.BOOK, False))
     wanted |= dict.fromkeys(wait, (Action.BOOK, True))
@@ -52,6 +54,10 @@ def choose(
         if draft := find_draft(enrolment, establishment, period):
             abandon(draft)
         return None
+    # Not held: `submit` locks the draft first, and asks again.
+    here = Custody.objects.on(timezone.localdate(at))
+    if not here.filter(child=enrolment.child_id, household=enrolment.household_id).exists():
+        raise BookingRefused(homes.gone_sentence(enrolment.child))
     draft, created = Reservation.objects.select_for_update().get_or_create(
         household_id=enrolment.household_id,
         child_id=enrolment.child_id,

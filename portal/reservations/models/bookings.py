@@ -12,7 +12,7 @@ from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from families.models import Child, Decided, Household, User
-from families.visibility import VisibleQuerySet
+from families.visibility import OfChild
 from portal.french.weekdays import WeekdayMaskField
 from portal.reservations.models.activities import Activity, Formula, Period, Slot
 from portal.reservations.models.calendar import Establishment, SchoolYear
@@ -28,7 +28,7 @@ from portal.reservations.states import (
 )
 
 
-class EnrolmentQuerySet(VisibleQuerySet["Enrolment"]):
+class EnrolmentQuerySet(OfChild["Enrolment"]):
     def live(self) -> "EnrolmentQuerySet":
         return self.filter(state__in=ENROLMENT_LIVE)
 
@@ -118,7 +118,7 @@ class LineCounts(TypedDict):
 CountedReservation: TypeAlias = "WithAnnotations[Reservation, LineCounts]"
 
 
-class ReservationQuerySet(VisibleQuerySet["Reservation"]):
+class ReservationQuerySet(OfChild["Reservation"]):
     def drafts(self) -> "ReservationQuerySet":
         return self.filter(state=ReservationState.DRAFT)
 
@@ -231,7 +231,7 @@ class ReservationLine(models.Model):
         return f"{self.get_action_display()} {self.formula} le {self.day:%d/%m/%Y}"
 
 
-class BookingQuerySet(VisibleQuerySet["Booking"]):
+class BookingQuerySet(OfChild["Booking"]):
     def holding(self) -> "BookingQuerySet":
         return self.filter(state__in=HOLDING)
 

@@ -8,7 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from simple_history.models import HistoricalRecords
 
 from families.models import Child, Decided, Document, Household, User
-from families.visibility import VisibleQuerySet
+from families.visibility import OfChild
 from portal.reservations.models.activities import Formula
 from portal.reservations.models.bookings import Booking
 from portal.reservations.models.calendar import Establishment
@@ -123,7 +123,7 @@ class Attendance(models.Model):
         return f"{self.child} – {self.formula} – {self.day:%d/%m/%Y} : {self.get_state_display()}"
 
 
-class AbsenceCertificateQuerySet(VisibleQuerySet["AbsenceCertificate"]):
+class AbsenceCertificateQuerySet(OfChild["AbsenceCertificate"]):
     """Certificates of households, whichever home of the child sent them."""
 
 

@@ -7,6 +7,7 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
+from families.custody import homes
 from families.models import Child, Household
 from portal.database.kept import once_a_page
 from portal.reservations.models import NEWEST_FIRST, CountedReservation, Enrolment, Reservation
@@ -20,14 +21,14 @@ def enrolments(household: Household, service: str, *, by_child: bool = False) ->
     """The household's enrolments to a service that still matter, and its children to choose from.
 
     With `by_child`, a child is offered once whatever its enrolments.
-    `household.children` is best prefetched: then one query for all services of a page.
+    One query for all services of a page, beside that for the children.
     """
     found = [one for one in _all_enrolments(household) if one.activity.service == service]
     return {
         "service": service,
         "household": household,
         "enrolments": found,
-        "choices": choices(household.children.all(), found, by_child=by_child),
+        "choices": choices(homes.children(household, timezone.localdate()), found, by_child=by_child),
     }
 
 
@@ -45,17 +46,18 @@ def reservations(
         "reservations": sorted(latest[:LATEST], key=lambda one: not one.is_draft),
         "more": len(latest) > LATEST,
         "can_book": any(enrolment.is_accepted for enrolment in found),
-        "choices": choices(household.children.all(), found, by_child=by_child),
+        "choices": choices(homes.children(household, timezone.localdate()), found, by_child=by_child),
     }
 
 
 @once_a_page
 def _all_enrolments(household: Household) -> list[Enrolment]:
     """Those of every service."""
+    today = timezone.localdate()
     return list(
-        Enrolment.objects.filter(
-            household=household, school_year__ends_on__gte=timezone.localdate()
-        ).select_related("child", "activity", "establishment", "school_year")
+        Enrolment.objects.of_home(household, today)
+        .filter(school_year__ends_on__gte=today)
+        .select_related("child", "activity", "establishment", "school_year")
     )
 
 
@@ -63,7 +65,7 @@ def _all_enrolments(household: Household) -> list[Enrolment]:
 def _all_latest(household: Household) -> list[CountedReservation]:
     """The newest of every service, one more than is shown."""
     ranked = (
-        Reservation.objects.filter(household=household)
+        Reservation.objects.of_home(household, timezone.localdate())
         .annotate(
             rank=Window(
                 RowNumber(),

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from families.custody import homes
 from families.models import Household
 from portal.french import moments
 from portal.french.plurals import agreed, counted
@@ -68,7 +69,7 @@ def choose_child_to_enrol(request: SignedInRequest, service: Service) -> HttpRes
     household = Household.objects.visible_to(request.user).first()
     if household is None or not household.is_accepted:
         return redirect("home")
-    choices = blocks.choices(household.children.all(), [])
+    choices = blocks.choices(homes.children(household, timezone.localdate()), [])
     if len(choices) == 1:
         return redirect(f"{service.slug}:enrol", choices[0][0].pk)
     return render(
@@ -317,17 +318,21 @@ def _keep(request: SignedInRequest, plan: Planning, ticks: Ticks, at: datetime) 
         messages.warning(request, sentence)
     if not ticks and plan.draft is None:
         return None
-    return reservation_drafts.choose(
-        plan.enrolment,
-        plan.establishment,
-        plan.period,
-        book=ticks.book,
-        wait=ticks.wait,
-        cancel=ticks.cancel,
-        seen=plan.version,
-        by=request.user,
-        at=at,
-    )
+    try:
+        return reservation_drafts.choose(
+            plan.enrolment,
+            plan.establishment,
+            plan.period,
+            book=ticks.book,
+            wait=ticks.wait,
+            cancel=ticks.cancel,
+            seen=plan.version,
+            by=request.user,
+            at=at,
+        )
+    except BookingRefused as refusal:  # the child left the household while its planning was open
+        messages.warning(request, str(refusal))
+        return None
 
 
 # Validation -----------------------------------------------------------------------------------------------
@@ -426,9 +431,9 @@ def _planning_of_all(reservation: Reservation, companions: list[Reservation]) ->
 def _sibling_enrolments(enrolment: Enrolment) -> list[Enrolment]:
     """Accepted enrolments of the household's other children to the same activity this year."""
     found = list(
-        Enrolment.objects.accepted()
+        Enrolment.objects.of_home(enrolment.household, timezone.localdate())
+        .accepted()
         .filter(
-            household_id=enrolment.household_id,
             activity_id=enrolment.activity_id,
             school_year_id=enrolment.school_year_id,
         )

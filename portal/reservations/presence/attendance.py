@@ -17,6 +17,7 @@ from django_stubs_ext import WithAnnotations
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from families.models import Child, Custody, Guardian, User
+from families.visibility import holds
 from portal.french import spelling
 from portal.reservations.models import (
     AbsenceCertificate,
@@ -268,10 +269,10 @@ def homes(keys: Collection[int]) -> list[Custody]:
     return list(_with_adults().filter(pk__in=keys).order_by("child__last_name", "child__first_name", "pk"))
 
 
-def homes_of(words: str, formula: Formula | None = None) -> list[Any]:
-    """Children whose name holds all of `words`, however spelled, once a home; those enrolled for `formula`
-    first."""
-    found = _with_adults()
+def homes_of(words: str, formula: Formula | None = None, *, day: date | None = None) -> list[Any]:
+    """Children whose name holds all of `words`, however spelled, once a home of that `day` (of any day without
+    one); those enrolled for `formula` first."""
+    found = _with_adults() if day is None else _with_adults().filter(holds(day))
     for word in words.split()[:4]:
         found = found.filter(spelling.holds(word, "child__first_name", "child__last_name"))
     if not words.strip():
@@ -338,7 +339,7 @@ def record(
     """
     if day > timezone.localdate(at):
         raise AttendanceRefused("Ce jour n'est pas encore venu : on pointe le jour même, ou après.")
-    homes = list(Custody.objects.filter(pk__in=came).select_related("child").order_by("pk"))
+    homes = list(Custody.objects.on(day).filter(pk__in=came).select_related("child").order_by("pk"))
     here = Booking.objects.filter(establishment=establishment, formula=formula, day=day, pk__in=said)
     lock([*here.values_list("child_id", flat=True), *(home.child_id for home in homes)])
     listed = list(here.holding().select_related("child"))

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from families import documents
+from families.custody import homes
 from families.emails import addresses
 from families.models import AlreadyAnswered as AlreadyAnswered
 from families.models import Child, Document, Household, User
@@ -131,8 +132,11 @@ def send(
 
     `content_type` was read from the file's content (`uploads.check`).
     """
-    attendance.lock([child.pk])
-    check(household, child, first, last, timezone.localdate(at))
+    today = timezone.localdate(at)
+    custody = homes.held(child.pk, household.pk)
+    if custody is None or not custody.holds_on(today):
+        raise AbsenceRefused(homes.gone_sentence(child))
+    check(household, child, first, last, today)
     return AbsenceCertificate.objects.create(
         household=household,
         child=child,
@@ -258,4 +262,4 @@ def _answer(certificate: AbsenceCertificate, state: str, reason: str, by: User, 
 def _tell(template: str, certificate: AbsenceCertificate, **more: Any) -> None:
     span = moments.span(certificate.first_day, certificate.last_day, year=True)
     context = {"name": "", "certificate": certificate, "child": certificate.child, "span": span}
-    mailing.post(template, addresses(certificate.household), context | more)
+    mailing.post(template, addresses(certificate.household, about=certificate.child_id), context | more)

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
+from families.custody import homes
 from families.models import Child, Household
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
@@ -61,9 +62,9 @@ def french_long_moment(moment: datetime) -> str:
 
 @register.simple_tag
 def schoolings(household: Household) -> dict[int, Schooling]:
-    """The latest class of every child of the household, by child id, in one query."""
+    """The latest class of every child of the household, by child id, in one query beside the children's."""
     found = (
-        Schooling.objects.filter(child__households=household)
+        Schooling.objects.filter(child__in=homes.children(household, timezone.localdate()))
         .select_related("school_class__school")
         .order_by("school_year__starts_on")
     )
@@ -95,7 +96,7 @@ def this_week(
                 "state_label": booking.get_state_display(),
             }
         )
-    children = sorted(household.children.all(), key=lambda child: child.birth_date)
+    children = sorted(homes.children(household, today), key=lambda child: child.birth_date)
     return {
         "children": children,
         "days": [

@@ -1,0 +1,39 @@
+"""Who lives where: a household's children today, a custody held while somebody acts on the child."""
+
+from datetime import date
+
+from django.db.models import Exists, OuterRef
+
+from families.models import Child, Custody, Household
+from families.visibility import holds
+from portal.database.kept import once_a_page
+
+
+@once_a_page
+def children(household: Household, day: date) -> list[Child]:
+    """The children that live in a household on `day`; read once for a page."""
+    return list(Child.objects.living_in(household, day))
+
+
+def held(child: int, household: int) -> Custody | None:
+    """The custody of a child (by keys), with its child, both locked until the transaction ends; None where
+    there never was one.
+
+    The two homes of a child, or two tabs, act on it one after the other; so does who ends a custody.
+    """
+    locked = Custody.objects.select_for_update(of=("self", "child"), no_key=True).select_related("child")
+    return locked.filter(child=child, household=household).first()
+
+
+def lived_there() -> Exists:
+    """Of rows with a child, a household and a day: that the child lived there that day."""
+    return Exists(
+        Custody.objects.filter(
+            holds(OuterRef("day")), child=OuterRef("child"), household=OuterRef("household")
+        )
+    )
+
+
+def gone_sentence(child: Child) -> str:
+    """What a family reads that acts for a child which no longer lives there."""
+    return f"{child.first_name} ne vit plus dans votre foyer : vous ne pouvez plus agir pour cet enfant."
