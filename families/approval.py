@@ -4,6 +4,7 @@ Each verb is repeatable: answering what is already answered raises AlreadyAnswer
 """
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -11,20 +12,13 @@ from typing import TypeVar
 from django.db import transaction
 
 from families import emails
+from families.custody import own
 from families.models import AlreadyAnswered as AlreadyAnswered
-from families.models import ChangeRequest, Child, Custody, FamilyQuotient, Household, User
+from families.models import ChangeRequest, Child, FamilyQuotient, Household, User
 from portal import town
 from portal.french.spelling import bare
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
-
-
-@dataclass(frozen=True)
-class Joined:
-    """What `join_known_children` did: children now shared, and copies that had to stay."""
-
-    joined: int
-    kept: int
 
 
 class ReasonMissing(Exception):
@@ -53,6 +47,7 @@ def residence_after(change: ChangeRequest) -> bool | None:
 
 def accept_household(household: Household, *, by: User, at: datetime) -> Household:
     """Opens the portal to a household. Raises AlreadyAnswered."""
+    own.check(by, [household.pk], right="families.change_household", at=at)
     with transaction.atomic():
         household = _waiting(Household, household.pk)
         _answer(household, Household.State.ACCEPTED, "", by, at)
@@ -63,6 +58,7 @@ def accept_household(household: Household, *, by: User, at: datetime) -> Househo
 def refuse_household(household: Household, *, reason: str, by: User, at: datetime) -> Household:
     """Raises ReasonMissing, AlreadyAnswered."""
     reason = _needed(reason)
+    own.check(by, [household.pk], right="families.change_household", at=at)
     with transaction.atomic():
         household = _waiting(Household, household.pk)
         _answer(household, Household.State.REFUSED, reason, by, at)
@@ -72,6 +68,7 @@ def refuse_household(household: Household, *, reason: str, by: User, at: datetim
 
 def accept_change(change: ChangeRequest, *, by: User, at: datetime) -> ChangeRequest:
     """Takes over the address or the quotient that was asked for. Raises AlreadyAnswered."""
+    own.check(by, [change.household_id], right="families.change_changerequest", at=at)
     with transaction.atomic():
         change = _waiting(ChangeRequest, change.pk)
         if change.kind == ChangeRequest.Kind.ADDRESS:
@@ -86,6 +83,7 @@ def accept_change(change: ChangeRequest, *, by: User, at: datetime) -> ChangeReq
 def refuse_change(change: ChangeRequest, *, reason: str, by: User, at: datetime) -> ChangeRequest:
     """Raises ReasonMissing, AlreadyAnswered."""
     reason = _needed(reason)
+    own.check(by, [change.household_id], right="families.change_changerequest", at=at)
     with transaction.atomic():
         change = _waiting(ChangeRequest, change.pk)
         _answer(change, ChangeRequest.State.REFUSED, reason, by, at)
@@ -93,38 +91,30 @@ def refuse_change(change: ChangeRequest, *, reason: str, by: User, at: datetime)
     return change
 
 
-def known_twins(household: Household) -> list[tuple[Child, Child]]:
-    """(a child of this household, the same child already known elsewhere): same names, same day of birth."""
+@dataclass(frozen=True)
+class Twins:
+    """A child as a household typed it, and the children known elsewhere that it may be."""
+
+    child: Child
+    known: list[Child]
+
+
+def known_twins(household: Household) -> list[Twins]:
+    """Children of this household that are already known elsewhere: same names, same day of birth. Several may
+    be meant: somebody at the town hall says which."""
     own = list(household.children.all())
-    others = Child.objects.filter(birth_date__in={child.birth_date for child in own}).exclude(
-        pk__in=[child.pk for child in own]
+    others = (
+        Child.objects.filter(birth_date__in={child.birth_date for child in own})
+        .exclude(pk__in=[child.pk for child in own])
+        .order_by("pk")
     )
-    known = {_identity(child): child for child in others}
-    return [(child, known[_identity(child)]) for child in own if _identity(child) in known]
+    found = defaultdict(list)
+    for child in others:
+        found[_identity(child)].append(child)
+    return [Twins(child, found[_identity(child)]) for child in own if _identity(child) in found]
 
 
-def join_known_children(household: Household) -> Joined:
-    """Makes the household share the children that the portal already knows, instead of its own copies.
-
-    For separated parents who each created an account; an agent decides it, since it opens a child's file.
-    A copy that another app already refers to (an enrolment, a booking) stays as it is.
-    """
-    joined = kept = 0
-    with transaction.atomic():
-        Household.objects.lock([household.pk])
-        for copy, known in known_twins(household):
-            if _is_used(copy):
-                kept += 1
-                continue
-            copy.custodies.filter(household=household).delete()
-            if not copy.custodies.exists():
-                copy.delete()
-            Custody.objects.get_or_create(household=household, child=known)
-            joined += 1
-    return Joined(joined, kept)
-
-
-def _is_used(child: Child) -> bool:
+def is_used(child: Child) -> bool:
     """Whether an app above this one refers to the child."""
     above = (link for link in Child._meta.related_objects if link.related_model._meta.app_label != "families")
     return any(

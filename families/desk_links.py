@@ -7,9 +7,14 @@ from django.utils.safestring import SafeString
 from families.models import Document, household_number
 
 
+def household_page(household_id: int) -> str:
+    """The address of a household's page."""
+    return reverse("admin:families_household_change", args=[household_id])
+
+
 def household_link(household_id: int) -> SafeString:
     """The household's number, leading to its page."""
-    url = reverse("admin:families_household_change", args=[household_id])
+    url = household_page(household_id)
     return format_html('<a href="{}">{}</a>', url, household_number(household_id))
 
 

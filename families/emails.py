@@ -15,9 +15,7 @@ def addresses(household: Household | int, *, about: Child | int | None = None) -
     guardians = Guardian.objects.filter(household=household, user__is_active=True).exclude(user__email="")
     if about is not None:
         today = timezone.localdate()
-        guardians = guardians.filter(
-            holds(today, "household__custodies"), household__custodies__child=about
-        )
+        guardians = guardians.filter(holds(today, "household__custodies"), household__custodies__child=about)
     return list(guardians.values_list("user__email", flat=True))
 
 

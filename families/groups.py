@@ -28,7 +28,8 @@ RIGHTS: dict[str, Rights] = {
             "household": WRITE,
             "guardian": EVERYTHING,
             "child": WRITE,
-            "custody": EVERYTHING,
+            "custody": WRITE,
+            "accessopening": CHANGE,
             "authorisedperson": EVERYTHING,
             "familyquotient": WRITE,
             "changerequest": CHANGE,
@@ -101,7 +102,11 @@ RIGHTS: dict[str, Rights] = {
     },
     HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},
     # Logins stay with superusers: whoever changes them can give itself any right.
-    MANAGER: {"portal": {"town": CHANGE, "sentmail": VIEW}, "billing": {"billingsettings": CHANGE}},
+    MANAGER: {
+        "families": {"owndecision": VIEW},
+        "portal": {"town": CHANGE, "sentmail": VIEW},
+        "billing": {"billingsettings": CHANGE},
+    },
 }
 
 

@@ -4,7 +4,7 @@ from allauth.account import views as account
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path, re_path
 
-from families.pages import accounts, people
+from families.pages import access, accounts, people
 
 account_pages = [
     path("connexion/", account.login, name="account_login"),
@@ -38,6 +38,8 @@ account_pages = [
 household_pages = [
     path("deconnexion/partout/", accounts.log_out_everywhere, name="log_out_everywhere"),
     path("foyer/", people.household, name="household"),
+    path("foyer/acces/", access.who_has_access, name="access"),
+    path("foyer/acces/<int:opening_id>/", access.answer_access, name="answer_access"),
     path("foyer/telephones/", people.phones, name="phones"),
     path("foyer/adresse/", people.address, name="address"),
     path("foyer/quotient/", people.quotient, name="quotient"),

@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "families.custody.middleware.OwnHouseholdMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"

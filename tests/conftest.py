@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, settings
 
 from billing.prices import estimates
 from catering.models import Menu
-from families.models import Child, Guardian, Household, User
+from families.models import AccessOpening, Child, Guardian, Household, User
 from portal import town as town_module
 from portal.models import Town
 from portal.reservations.acts import booking, reservation_drafts
@@ -405,9 +405,15 @@ def pages(books, canteen, now) -> list[str]:
         household=books.household, child=books.child, first_day=now.date(), last_day=now.date(), given_at=now
     )
     planning = f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/"
+    alix = GuardianFactory(household=books.household, user=None, first_name="Alix", last_name="Roux")
+    opening = AccessOpening.objects.create(
+        kind=AccessOpening.Kind.GUARDIAN, household=books.household, guardian=alix, asked_at=now
+    )
     return [
         "/",
         "/foyer/",
+        "/foyer/acces/",
+        f"/foyer/acces/{opening.pk}/",
         "/foyer/adresse/",
         "/foyer/quotient/",
         "/foyer/telephones/",

@@ -32,6 +32,7 @@ from billing.models import (
     InvoiceLine,
     ManualCharge,
 )
+from families.custody import own
 from families.models import User
 from portal import town
 from portal.database.garbage_collection import uncollected
@@ -287,6 +288,7 @@ def issuer_of(settings: BillingSettings) -> dict[str, str]:
 
 def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> CreditNote:
     """A credit note answering an issued invoice. Raises BillingRefused when it exceeds what is left of it."""
+    own.check(by, [invoice.household_id], right="billing.add_creditnote", at=at)
     if amount <= 0:
         raise BillingRefused("Un avoir est toujours d'un montant positif.")
     if not reason.strip():

@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from billing.invoices.numbering import Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
+from families.custody import own
 from families.models import Household, User
 from portal.french.amounts import euros
 
@@ -107,6 +108,7 @@ def refund(
     payment: Payment, amount: Decimal, *, means: str, paid_on: date, by: User | None, at: datetime
 ) -> Payment:
     """Gives back money that no invoice uses. Raises PaymentRefused beyond that, and for a day to come."""
+    own.check(by, [payment.household_id], right="billing.add_payment", at=at)
     if amount <= 0:
         raise PaymentRefused("Indiquez un montant positif.")
     if paid_on > timezone.localtime(at).date():

@@ -24,6 +24,7 @@ from billing.payments.events import (
 )
 from billing.payments.providers import choosing
 from billing.payments.providers.interface import ProviderDown, ProviderRefused, Refunded
+from families.custody import own
 from families.models import Household, User
 from portal.french.amounts import euros
 
@@ -51,6 +52,7 @@ def refund(
     With a credit note, the invoices paid stay settled; without, they are due again. Raises
     OnlinePaymentRefused.
     """
+    own.check(by, [payment.household_id], right="billing.change_onlinepayment", at=at)
     provider = choosing.named(payment.provider)
     if not provider.refunds_online:
         raise OnlinePaymentRefused(

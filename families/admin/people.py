@@ -20,7 +20,10 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import access, approval, login_names
+from families import approval, login_names
+from families.admin.custody import WAITS, ShownCustodies, ask_homes
+from families.admin.twins import JoinsKnown
+from families.custody import openings, own
 from families.desk_cells import HouseholdLink
 from families.desk_links import document_link, household_link
 from families.forms import AddressField
@@ -39,12 +42,12 @@ from families.models import (
     User,
 )
 from portal.desk.choices import SeveralRows, TolerantChoices
-from portal.desk.decisions import AcceptOrRefuse, Decidable, Decision, DecisionButtons
+from portal.desk.decisions import AcceptOrRefuse, Decidable, DecisionButtons
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
 from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
 from portal.desk.site import DeskAdmin, M, Queue
 from portal.french.plurals import counted
-from portal.web.signed_in import SignedInRequest, user_of
+from portal.web.signed_in import SignedInRequest, signed_in, user_of
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
 
@@ -107,7 +110,7 @@ class GuardianForm(forms.ModelForm[Guardian]):
     invite = AddressField(
         label="ouvrir un accès à cette adresse",
         required=False,
-        help_text="La personne reçoit un message avec son identifiant.",
+        help_text="La personne reçoit un message avec son identifiant ; l'accès s'ouvre une fois confirmé.",
     )
 
     class Meta:
@@ -136,11 +139,10 @@ class GuardianInline(admin.StackedInline[Guardian, Household]):
         return f"{obj.user.username}, {obj.user.email}" if obj.user else "aucun"
 
 
-class CustodyInline(TolerantChoices[Custody], admin.TabularInline[Custody, Household]):
-    model = Custody
-    extra = 0
+class CustodyInline(ShownCustodies, admin.TabularInline[Custody, Household]):
     verbose_name, verbose_name_plural = "enfant", "enfants"
     autocomplete_fields = ("child",)
+    fields = ("child", "since", "until", "ends")
 
 
 class QuotientInline(admin.TabularInline[FamilyQuotient, Household]):
@@ -168,6 +170,7 @@ class HouseholdAdmin(
     Answers[Household],
     DecisionButtons[Household],
     NumberSearch[Household],
+    JoinsKnown,
     WithHistory[Household],
 ):
     """Households; new ones wait for « Accepter » or « Refuser »."""
@@ -198,10 +201,7 @@ class HouseholdAdmin(
     number_fields = ("pk",)
     ordering = ("-pk",)
     actions = (*AcceptOrRefuse.actions, "join_known_children")
-    decisions = (
-        *AcceptOrRefuse.decisions,
-        Decision("join_known_children", "Rattacher aux enfants déjà connus"),
-    )
+    decisions = (*AcceptOrRefuse.decisions, JoinsKnown.join)
     refusals = HOUSEHOLD_REFUSALS
     refuse_title = "Refuser des comptes famille"
     inlines: ClassVar[tuple[type[InlineModelAdmin[Any, Household]], ...]] = (
@@ -242,27 +242,38 @@ class HouseholdAdmin(
         return False
 
     def save_model(self, request: HttpRequest, obj: Household, form: Any, change: bool) -> None:
-        if not change:
+        if change:
+            own.check(user_of(request), [obj.pk], right="families.change_household", at=timezone.now())
+        else:
             # Whoever creates a household at the desk has checked it.
             obj.state, obj.decided_by = Household.State.ACCEPTED, user_of(request)
             obj.decided_at = timezone.now()
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        if formset.model is Custody:
+            added = formset.save(commit=False)
+            ask_homes(signed_in(request), added)
+            return
         super().save_formset(request, form, formset, change)
         if formset.model is not Guardian:
             return
         for row in formset.forms:
             email = getattr(row, "cleaned_data", {}).get("invite")
             if email and row.instance.pk:
-                try:
-                    user = access.open_access(row.instance, email)
-                except access.AccessRefused as refusal:
-                    self.message_user(request, str(refusal), messages.ERROR)
-                else:
-                    self.message_user(
-                        request, f"Accès ouvert à {row.instance} : identifiant « {user.username} »."
-                    )
+                self._invite(request, row.instance, email)
+
+    def _invite(self, request: HttpRequest, guardian: Guardian, email: str) -> None:
+        try:
+            opening = openings.ask_guardian(guardian, email, by=user_of(request), at=timezone.now())
+        except openings.OpeningRefused as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return
+        if opening.waits:
+            self.message_user(request, f"Accès pour {guardian} : {WAITS}", messages.WARNING)
+        else:
+            login = opening.user.username if opening.user else ""
+            self.message_user(request, f"Accès ouvert à {guardian} : identifiant « {login} ».")
 
     def waits(self, obj: Household) -> bool:
         return obj.state == Household.State.REQUESTED
@@ -272,21 +283,6 @@ class HouseholdAdmin(
 
     def refuse_row(self, row: Household, reason: str, request: SignedInRequest) -> Household:
         return approval.refuse_household(row, reason=reason, by=request.user, at=timezone.now())
-
-    @admin.action(description="Rattacher aux enfants déjà connus", permissions=["decide"])
-    def join_known_children(self, request: SignedInRequest, queryset: QuerySet[Household]) -> None:
-        joined, kept = 0, 0
-        for household in queryset:
-            found = approval.join_known_children(household)
-            joined, kept = joined + found.joined, kept + found.kept
-            if found.joined:
-                log_all(
-                    request, [household], f"{counted(found.joined, 'enfant rattaché', 'enfants rattachés')}."
-                )
-        self.message_user(request, f"{counted(joined, 'enfant rattaché', 'enfants rattachés')}.")
-        if kept:
-            text = counted(kept, "enfant a déjà des inscriptions", "enfants ont déjà des inscriptions")
-            self.message_user(request, f"{text} dans ce foyer et n'ont pas été rattachés.", messages.WARNING)
 
     @admin.display(description="numéro", ordering="pk")
     def number(self, obj: Household) -> str:
@@ -300,26 +296,14 @@ class HouseholdAdmin(
     def child_count(self, obj: HouseholdInList) -> int:
         return obj.children_here
 
-    @admin.display(description="enfants déjà connus")
-    def twins(self, obj: Household) -> SafeString | str:
-        found = approval.known_twins(obj) if obj.pk else []
-        if not found:
-            return "aucun"
-        lines = ((reverse("admin:families_child_change", args=[known.pk]), str(known)) for _, known in found)
-        links = format_html_join(", ", '<a href="{}">{}</a>', lines)
-        return format_html(
-            "{} : même nom, même date de naissance. Parents séparés, ou second compte ?", links
-        )
-
 
 # Children -------------------------------------------------------------------------------------------
 
 
-class HomesInline(TolerantChoices[Custody], admin.TabularInline[Custody, Child]):
-    model = Custody
-    extra = 0
+class HomesInline(ShownCustodies, admin.TabularInline[Custody, Child]):
     verbose_name, verbose_name_plural = "foyer", "foyers"
     autocomplete_fields = ("household",)
+    fields = ("household", "since", "until", "ends")
 
 
 class HealthInline(admin.StackedInline[ChildHealth, Child]):
@@ -358,9 +342,23 @@ class ChildAdmin(NumberSearch[Child], WithHistory[Child]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def save_model(self, request: HttpRequest, obj: Child, form: Any, change: bool) -> None:
+        if change:
+            homes = obj.custodies.values_list("household_id", flat=True)
+            own.check(user_of(request), list(homes), right="families.change_child", at=timezone.now())
+        super().save_model(request, obj, form, change)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        if formset.model is Custody:
+            ask_homes(signed_in(request), formset.save(commit=False))
+            return
+        super().save_formset(request, form, formset, change)
+
     @admin.display(description="foyers")
     def homes(self, obj: Child) -> SafeString:
-        links = ((household_link(custody.household_id),) for custody in obj.custodies.all())
+        today = timezone.localdate()
+        here = [custody for custody in obj.custodies.all() if custody.holds_on(today)]
+        links = ((household_link(custody.household_id),) for custody in here)
         return format_html_join(", ", "{}", links)
 
 
@@ -538,6 +536,15 @@ class LoginAdmin(GivesRights[User], UserAdmin[User]):
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_active", "groups")
     formfield_overrides = {models.EmailField: {"form_class": AddressField}}
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Another address for a guardian's login is another person, until somebody there has confirmed it."""
+        former = User.objects.filter(pk=obj.pk).values_list("email", flat=True).first()
+        super().save_model(request, obj, form, change)
+        if former is not None and former != obj.email:
+            opening = openings.address_changed(obj, former, by=user_of(request), at=timezone.now())
+            if opening is not None:
+                self.message_user(request, f"{opening.guardian} : {WAITS}", messages.WARNING)
 
 
 @admin.register(Diet)

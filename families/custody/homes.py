@@ -2,10 +2,9 @@
 
 from datetime import date
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from families.models import Child, Custody, Household
-from families.visibility import holds
 from portal.database.kept import once_a_page
 
 
@@ -26,10 +25,15 @@ def held(child: int, household: int) -> Custody | None:
 
 
 def lived_there() -> Exists:
-    """Of rows with a child, a household and a day: that the child lived there that day."""
+    """Of rows with a child, a household and a day: that the child lived there that day, or left on it. Who
+    booked the day on which a child left is billed for it: it was nobody else's any more to cancel."""
+    day = OuterRef("day")
     return Exists(
         Custody.objects.filter(
-            holds(OuterRef("day")), child=OuterRef("child"), household=OuterRef("household")
+            Q(since=None) | Q(since__lte=day),
+            Q(until=None) | Q(until__gte=day),
+            child=OuterRef("child"),
+            household=OuterRef("household"),
         )
     )
 

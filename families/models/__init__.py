@@ -51,6 +51,12 @@ from families.models.households import (
 from families.models.households import (
     household_number as household_number,
 )
+from families.models.openings import (
+    AccessOpening as AccessOpening,
+)
+from families.models.openings import (
+    OwnDecision as OwnDecision,
+)
 from families.models.papers import (
     ChangeRequest as ChangeRequest,
 )

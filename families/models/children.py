@@ -93,7 +93,7 @@ class Custody(models.Model):
                 fields=["child", "household"],
                 name="one_custody_a_child_and_household",
                 violation_error_message="Cet enfant vit déjà dans ce foyer.",
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -168,8 +168,9 @@ def child(request: SignedInRequest, child_id: int) -> HttpResponse:
         "health": ChildHealth.objects.filter(child=own).first(),
         "people": list(own.authorised_people.all()),
         "guardians": list(
-            Guardian.objects.filter(holds(today, "household__custodies"), household__custodies__child=own)
-            .order_by("household_id", "pk")
+            Guardian.objects.filter(
+                holds(today, "household__custodies"), household__custodies__child=own
+            ).order_by("household_id", "pk")
         ),
         "own_household_id": request.user.guardian.household_id,
     }

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from portal import nightly
-from portal.reservations.acts import reservation_drafts
+from portal.reservations.acts import leaving, reservation_drafts
 from portal.reservations.presence import certificates
 
 DRAFTS_KEPT = timedelta(days=30)
@@ -17,7 +17,16 @@ def certificates_caught_up(at: datetime) -> int:
     return certificates.catch_up(at=at)
 
 
+def enrolments_over(at: datetime) -> int:
+    return leaving.end_enrolments(at=at)
+
+
 nightly.register("brouillons oubliés", "{} réservation(s) non terminée(s) supprimée(s).", forget_drafts)
+nightly.register(
+    "inscriptions d'enfants partis",
+    "{} inscription(s) d'enfants qui ne vivent plus dans le foyer terminée(s).",
+    enrolments_over,
+)
 nightly.register(
     "absences justifiées de la veille",
     "{} justificatif(s) d'absence en cours suivi(s).",

@@ -1,6 +1,6 @@
 """Requests of pages behind the login."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -24,3 +24,9 @@ def user_of(request: HttpRequest) -> "_User":
     if not request.user.is_authenticated:
         raise PermissionDenied
     return request.user
+
+
+def signed_in(request: HttpRequest) -> SignedInRequest:
+    """The same request, as one of somebody logged in. Raises PermissionDenied for nobody."""
+    user_of(request)
+    return cast(SignedInRequest, request)

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from families import approval
-from families.models import ChangeRequest, Child, Household
+from families.models import ChangeRequest, Household
 from portal import town as portal_town
 from tests.conftest import Family, logged_in
-from tests.factories import ChangeRequestFactory, ChildFactory, EnrolmentFactory, QuotientFactory
+from tests.factories import ChangeRequestFactory, ChildFactory, QuotientFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -154,17 +154,6 @@ def test_a_refused_change_changes_nothing_and_says_why(roux: Family, agent, now,
         approval.accept_change(change, by=agent, at=now)
 
 
-def test_separated_parents_share_the_child_once_joined(roux: Family, newcomers, now):
-    copy = ChildFactory(
-        first_name="LINA", last_name="roux", birth_date=roux.child.birth_date, households=[newcomers]
-    )
-    assert approval.known_twins(newcomers) == [(copy, roux.child)]
-    assert approval.join_known_children(newcomers) == approval.Joined(joined=1, kept=0)
-    assert {child.first_name for child in newcomers.children.all()} == {"Tom", "Lina"}
-    assert not Child.objects.filter(pk=copy.pk).exists()
-    assert approval.join_known_children(newcomers) == approval.Joined(joined=0, kept=0)
-
-
 @pytest.mark.parametrize(
     ("known", "typed"),
     [
@@ -185,20 +174,4 @@ def test_a_child_is_known_however_its_name_is_typed(roux: Family, newcomers, kno
         )
         for name, home in ((known, roux.household), (typed, newcomers))
     )
-    assert approval.known_twins(newcomers) == [(here, there)]
-
-
-def test_a_copy_with_enrolments_stays(roux: Family, newcomers, canteen, year):
-    copy = ChildFactory(
-        first_name="Lina", last_name="Roux", birth_date=roux.child.birth_date, households=[newcomers]
-    )
-    EnrolmentFactory(
-        household=newcomers,
-        child=copy,
-        activity=canteen.activity,
-        establishment=canteen.restaurant,
-        school_year=year,
-    )
-    assert approval.join_known_children(newcomers) == approval.Joined(joined=0, kept=1)
-    assert {child.pk for child in newcomers.children.all()} >= {copy.pk}
-    assert roux.child.pk not in {child.pk for child in newcomers.children.all()}
+    assert approval.known_twins(newcomers) == [approval.Twins(here, [there])]

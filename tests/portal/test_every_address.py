@@ -9,11 +9,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from billing.models import OnlinePayment, Payment
-from families.models import AuthorisedPerson, Document
+from families.models import AccessOpening, AuthorisedPerson, Document
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import AbsenceCertificate
-from tests.factories import InvoiceFactory
+from tests.factories import GuardianFactory, InvoiceFactory
 
 # Open to everybody: nothing of a family is on them.
 PUBLIC = {
@@ -93,6 +93,12 @@ def ids(books, canteen, now) -> dict[str, Any]:
         "enrolment_id": books.enrolment.pk,
         "establishment_id": canteen.restaurant.pk,
         "period_id": canteen.period.pk,
+        "opening_id": AccessOpening.objects.create(
+            kind=AccessOpening.Kind.GUARDIAN,
+            household=books.household,
+            guardian=GuardianFactory(household=books.household, user=None),
+            asked_at=now,
+        ).pk,
         "invoice_id": InvoiceFactory(household=books.household).pk,
         "person_id": person.pk,
         "number": Payment.objects.create(

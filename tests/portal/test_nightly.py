@@ -63,7 +63,7 @@ def test_expired_sessions_go_and_the_others_stay(now, db):
 def test_each_app_says_what_it_did_and_a_second_night_finds_nothing(books, now):
     ReservationFactory(enrolment=books.enrolment, state="draft", touched_at=now - timedelta(days=31))
     said = nightly().splitlines()
-    assert len(said) == len(work.works()) == 5
+    assert len(said) == len(work.works()) == 7
     assert [line for line in said if not line.startswith("0 ")] == [
         "1 réservation(s) non terminée(s) supprimée(s)."
     ]

@@ -8,7 +8,7 @@ families never get the same place, and two transactions never wait for each othe
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -19,8 +19,8 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django_tasks.base import Task
 
-from families.custody import homes
-from families.models import Custody, User
+from families.custody import homes, own
+from families.models import Custody, Household, User
 from portal.reservations.acts import enrolling, tasks
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
 from portal.reservations.acts.places import (
@@ -35,10 +35,26 @@ from portal.reservations.acts.places import (
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.days.standing import Closed, Where
 from portal.reservations.deadlines.decisions import Standing
-from portal.reservations.models import Activity, Booking, Closure, Formula, Reservation, ReservationLine, Slot
-from portal.reservations.states import HOLDING, Action, BookingState, Outcome
+from portal.reservations.models import (
+    Activity,
+    Booking,
+    Closure,
+    Enrolment,
+    Formula,
+    Reservation,
+    ReservationLine,
+    Slot,
+)
+from portal.reservations.models.bookings import BookingQuerySet
+from portal.reservations.states import HOLDING, Action, BookingState, Outcome, ReservationState
 
 GONE = "La réservation a été retirée entre-temps."
+HANDED_OVER = "L'enfant vit dans son autre foyer : ses jours lui sont confiés."
+OUTCOMES = {
+    BookingState.ACCEPTED: Outcome.ACCEPTED,
+    BookingState.REQUESTED: Outcome.REQUESTED,
+    BookingState.WAITLISTED: Outcome.WAITLISTED,
+}
 
 
 @dataclass
@@ -257,6 +273,7 @@ def accept(
     answers. Takes lines whose outcome is requested or waitlisted; others are left as they are.
     """
     asked = list(lines)
+    _check_own(asked, by, at)
     waiting, bookings, slots = _lock_waiting(asked)
     if in_order:
         _put_in_order(waiting, asked)
@@ -282,6 +299,18 @@ def accept(
     changes.write()
     _finish(changes, answered)
     return decision
+
+
+def _check_own(lines: Sequence[ReservationLine], by: User, at: datetime) -> None:
+    """Raises OwnHousehold where one of the lines is of a parent among the staff."""
+    if own.households_of(by):
+        asking = Reservation.objects.filter(lines__in=[line.pk for line in lines])
+        own.check(
+            by,
+            set(asking.values_list("household_id", flat=True)),
+            right="reservations.change_reservation",
+            at=at,
+        )
 
 
 def foresee_answer(lines: Iterable[ReservationLine]) -> Answered:
@@ -334,6 +363,8 @@ def refuse(
     """
     if not reason.strip():
         raise BookingRefused("Indiquez le motif du refus : la famille le lira.")
+    lines = list(lines)
+    _check_own(lines, by, at)
     waiting, bookings, _ = _lock_waiting(lines)
     changes = Changes(by=by, at=at, reason=reason)
     for line in waiting:
@@ -356,8 +387,22 @@ def cancel(
 ) -> int:
     """Cancels live bookings on the spot, whatever the deadlines; returns how many.
 
-    For staff. Families cancel by a reservation of their own, through `submit`.
+    For staff. Families cancel by a reservation of their own, through `submit`. Raises OwnHousehold.
     """
+    asked = list(bookings)
+    own.check(by, {one.household_id for one in asked}, right="reservations.change_booking", at=at)
+    return withdraw(asked, by=by, at=at, reason=reason)
+
+
+@transaction.atomic
+def withdraw(
+    bookings: Iterable[Booking] | QuerySet[Booking],
+    *,
+    by: User,
+    at: datetime,
+    reason: str,
+) -> int:
+    """As `cancel`, of whomever: for days that close, and children that leave."""
     asked = list(bookings)
     ids = [booking.pk for booking in asked]
     _lock_slots(shelves_of(asked))
@@ -370,6 +415,104 @@ def cancel(
     for household_id, booking_ids in _by_household(live).items():
         _tell(tasks.tell_cancelled, household_id, booking_ids, reason)
     return len(live)
+
+
+@transaction.atomic
+def hand_over(
+    bookings: BookingQuerySet,
+    taker: Household,
+    enrolments: Mapping[int, Enrolment],
+    *,
+    by: User,
+    at: datetime,
+) -> int:
+    """Live bookings of a child go to another of its households with their places, in the state they are in,
+    and with their rank on a waiting list; returns how many. `enrolments`: the taker's by the giver's key; a
+    booking of another one is left. What the giver asked to cancel is booked: the taker may ask for its own.
+
+    Each is ended and booked anew, so that what the giver was billed is taken back, and the taker billed.
+    Called with the custody held: nobody else books this child meanwhile.
+    """
+    asked = bookings.live().filter(enrolment__in=enrolments)
+    slots = _lock_slots(shelves_of(asked))
+    live = list(asked.all().select_related("reservation").order_by("pk"))
+    places = _places_of(live, slots)
+    changes = Changes(by=by, at=at, reason=HANDED_OVER)
+    groups = _Groups(taker, enrolments, by, at)
+    new = []
+    for booking in live:
+        state = BookingState.ACCEPTED if booking.state in HOLDING else BookingState(booking.state)
+        new.append((groups.booking(booking, state), places[booking.pk]))
+        changes.move(booking, BookingState.CANCELLED)
+    groups.write()
+    changes.create(new)
+    changes.write()
+    _finish(changes)
+    return len(live)
+
+
+class _Groups:
+    """The reservations that a taker gets: one for each of the giver's, with its place in the queue."""
+
+    def __init__(self, taker: Household, enrolments: Mapping[int, Enrolment], by: User, at: datetime) -> None:
+        self.taker, self.enrolments, self.by, self.at = taker, enrolments, by, at
+        self.reservations: dict[int, Reservation] = {}
+        self.lines: dict[int, list[ReservationLine]] = defaultdict(list)
+
+    def booking(self, given: Booking, state: BookingState) -> Booking:
+        """The booking as the taker has it, with its line."""
+        enrolment = self.enrolments[given.enrolment_id]
+        reservation = self._reservation(given, enrolment)
+        if reservation is not None:
+            line = ReservationLine(
+                reservation=reservation,
+                formula_id=given.formula_id,
+                day=given.day,
+                accepts_waiting=state == BookingState.WAITLISTED,
+                late=given.late,
+                outcome=OUTCOMES[state],
+            )
+            self.lines[reservation.pk].append(line)
+        return Booking(
+            household=self.taker,
+            child_id=given.child_id,
+            enrolment=enrolment,
+            reservation=reservation,
+            activity_id=given.activity_id,
+            establishment_id=given.establishment_id,
+            formula_id=given.formula_id,
+            day=given.day,
+            state=state.value,
+            late=given.late,
+            waiting_since=given.waiting_since,
+            changed_at=self.at,
+        )
+
+    def _reservation(self, given: Booking, enrolment: Enrolment) -> Reservation | None:
+        origin = given.reservation
+        if origin is None:
+            return None
+        if origin.pk not in self.reservations:
+            self.reservations[origin.pk] = Reservation.objects.create(
+                household=self.taker,
+                child_id=given.child_id,
+                enrolment=enrolment,
+                establishment_id=origin.establishment_id,
+                period_id=origin.period_id,
+                state=ReservationState.PENDING,
+                created_by=self.by,
+                created_at=self.at,
+                touched_at=self.at,
+                submitted_at=origin.submitted_at,
+            )
+        return self.reservations[origin.pk]
+
+    def write(self) -> None:
+        """The lines, and the state that follows from them."""
+        ReservationLine.objects.bulk_create(line for lines in self.lines.values() for line in lines)
+        for reservation in self.reservations.values():
+            reservation.state = state_of(self.lines[reservation.pk])
+            reservation.save(update_fields=["state"])
 
 
 def concerned_by(closure: Closure) -> QuerySet[Booking]:
@@ -402,7 +545,7 @@ def close_days(closure: Closure, *, by: User, at: datetime) -> int:
         slots = slots.filter(activity=closure.activity_id)
     list(slots.select_for_update().order_by("pk"))
     reason = f"{closure.reason} : annulé par la mairie, sans frais."
-    return cancel(concerned_by(closure), by=by, at=at, reason=reason)
+    return withdraw(concerned_by(closure), by=by, at=at, reason=reason)
 
 
 # Waiting lists --------------------------------------------------------------------------------------------

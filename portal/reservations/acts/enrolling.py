@@ -4,10 +4,10 @@ from datetime import date, datetime
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, Q
+from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
 
-from families.custody import homes
+from families.custody import homes, own
 from families.models import Child, Household, User
 from portal.french import moments
 from portal.reservations.acts import tasks
@@ -120,6 +120,62 @@ def refuse(enrolment: Enrolment, *, reason: str, by: User, at: datetime) -> bool
     return _decide(enrolment, EnrolmentState.REFUSED, reason.strip(), by, at)
 
 
+def of_child(child_id: int, household_id: int, today: date) -> QuerySet[Enrolment]:
+    """The live enrolments of a child by a household, for years that are not over."""
+    return Enrolment.objects.live().filter(
+        child=child_id, household=household_id, school_year__ends_on__gte=today
+    )
+
+
+@transaction.atomic
+def end(enrolments: QuerySet[Enrolment], *, by: User | None, at: datetime) -> int:
+    """Ends live enrolments; what was booked with them stays. Returns how many."""
+    ended = 0
+    for one in enrolments.select_for_update(of=("self",)).order_by("pk"):
+        if one.is_over:
+            continue
+        one.state, one.decided_by, one.decided_at = EnrolmentState.ENDED, by, at
+        one.save()
+        ended += 1
+    return ended
+
+
+@transaction.atomic
+def hand_over(
+    child_id: int, giver: int, taker: Household, *, starts_on: date, by: User, at: datetime
+) -> dict[int, Enrolment]:
+    """The live enrolments of a child go from one of its households to another, which keeps its own; returns
+    the taker's by the giver's key. Called with the custody held."""
+    found: dict[int, Enrolment] = {}
+    theirs = {
+        (one.activity_id, one.school_year_id): one
+        for one in of_child(child_id, taker.pk, timezone.localdate(at)).select_for_update(of=("self",))
+    }
+    for given in (
+        of_child(child_id, giver, timezone.localdate(at)).select_for_update(of=("self",)).order_by("pk")
+    ):
+        kept = theirs.get((given.activity_id, given.school_year_id))
+        if kept is None:
+            kept = Enrolment(
+                household=taker,
+                child_id=child_id,
+                activity_id=given.activity_id,
+                establishment_id=given.establishment_id,
+                school_year_id=given.school_year_id,
+                weekdays=given.weekdays,
+                starts_on=max(given.starts_on, starts_on),
+                requested_by=by,
+                state=EnrolmentState.REQUESTED,
+            )
+        if given.is_accepted and not kept.is_accepted:
+            kept.state, kept.decided_by, kept.decided_at = EnrolmentState.ACCEPTED, by, at
+        kept.save()
+        given.state, given.decided_by, given.decided_at = EnrolmentState.ENDED, by, at
+        given.save()
+        found[given.pk] = kept
+    return found
+
+
 def coming_year(today: date) -> SchoolYear | None:
     """The school year that one enrols for: the one that runs, or else the next."""
     return SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on").first()
@@ -182,6 +238,7 @@ def health_file_sentence(enrolment: Enrolment) -> str:
 
 
 def _decide(enrolment: Enrolment, state: EnrolmentState, reason: str, by: User, at: datetime) -> bool:
+    own.check(by, [enrolment.household_id], right="reservations.change_enrolment", at=at)
     locked = Enrolment.objects.select_for_update(of=("self",)).get(pk=enrolment.pk)
     if locked.state != EnrolmentState.REQUESTED:
         return False

@@ -270,8 +270,8 @@ def homes(keys: Collection[int]) -> list[Custody]:
 
 
 def homes_of(words: str, formula: Formula | None = None, *, day: date | None = None) -> list[Any]:
-    """Children whose name holds all of `words`, however spelled, once a home of that `day` (of any day without
-    one); those enrolled for `formula` first."""
+    """Children whose name holds all of `words`, however spelled, once a home of that `day`, or of any day;
+    those enrolled for `formula` first."""
     found = _with_adults() if day is None else _with_adults().filter(holds(day))
     for word in words.split()[:4]:
         found = found.filter(spelling.holds(word, "child__first_name", "child__last_name"))

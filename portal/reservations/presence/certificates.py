@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from families import documents
-from families.custody import homes
+from families.custody import homes, own
 from families.emails import addresses
 from families.models import AlreadyAnswered as AlreadyAnswered
 from families.models import Child, Document, Household, User
@@ -26,6 +26,8 @@ from portal.reservations.models import AbsenceCertificate, Booking
 from portal.reservations.presence import attendance
 
 State = AbsenceCertificate.State
+# Who answers them, and opens their files.
+RIGHT = "reservations.change_absencecertificate"
 # A planned absence, a stay in hospital for example, is announced that long before at most.
 AHEAD = timedelta(days=92)
 # Nights that may have been missed.
@@ -150,8 +152,7 @@ def send(
 
 def _kept(household: Household, file: Any, content_type: str, by: User) -> Document:
     """For those who answer certificates only: it may say why a child was ill."""
-    right = "reservations.change_absencecertificate"
-    return documents.keep(household, file, content_type, by=by, right=right)
+    return documents.keep(household, file, content_type, by=by, right=RIGHT)
 
 
 @transaction.atomic
@@ -179,6 +180,7 @@ class Accepted:
 @transaction.atomic
 def accept(certificate: AbsenceCertificate, *, by: User, at: datetime) -> Accepted:
     """Justifies the absences of its days that have come, and those to come. Raises AlreadyAnswered."""
+    own.check(by, [certificate.household_id], right=RIGHT, at=at)
     return _accept(_waiting(certificate.pk), by, at)
 
 
@@ -187,6 +189,7 @@ def refuse(certificate: AbsenceCertificate, *, reason: str, by: User, at: dateti
     """Raises AlreadyAnswered, AbsenceRefused without a reason."""
     if not reason.strip():
         raise AbsenceRefused("Indiquez le motif du refus : la famille le lira.")
+    own.check(by, [certificate.household_id], right=RIGHT, at=at)
     certificate = _waiting(certificate.pk)
     _answer(certificate, State.REFUSED, reason.strip(), by, at)
     _tell("reservations/absence_refused", certificate)
@@ -209,6 +212,7 @@ def take(
     """A certificate seen at the desk at `given_at`, accepted at once. Raises AbsenceRefused."""
     if given_at > at:
         raise AbsenceRefused("Ce moment n'est pas encore venu.", "given_at")
+    own.check(by, [household.pk], right="reservations.add_absencecertificate", at=at)
     attendance.lock([child.pk])
     check_days(household, child, first, last, timezone.localdate(at))
     certificate = AbsenceCertificate.objects.create(

@@ -22,6 +22,7 @@ from billing.models import (
     NumberCounter,
     Tariff,
 )
+from families.models import Custody
 from portal.reservations.models import Attendance, Booking
 from portal.reservations.states import HOLDING, BookingState
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
@@ -242,6 +243,7 @@ def test_a_monthly_flat_price_is_due_once_a_month_whatever_the_days(meals, books
 
 
 def test_parents_apart_each_pay_for_their_own_bookings(meals, books, stranger, canteen, year):
+    Custody.objects.create(child=books.child, household=stranger.household)
     other = EnrolmentFactory(
         household=stranger.household, child=books.child, activity=canteen.activity, school_year=year,
         establishment=canteen.restaurant,

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+from django.utils import timezone
 
 from families.models import Custody, Household
 from portal.reservations.acts import enrolling
@@ -108,7 +109,7 @@ def change(enrolment: Enrolment, **details) -> Enrolment:
         "weekdays": enrolment.weekdays,
         "starts_on": enrolment.starts_on,
     }
-    return enrolling.change(enrolment, **(kept | details))
+    return enrolling.change(enrolment, at=timezone.now(), **(kept | details))
 
 
 def test_usual_days_change_without_asking(books):

@@ -1,0 +1,75 @@
+"""Letters about who may see a child: a custody that ended, an access that is asked for, or opened."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from families import emails
+from families.models import AccessOpening, Custody, Guardian, Household
+from portal import town
+from portal.letters import mailing
+
+
+def child_left(custody: Custody, *, taker: Household | None, others: Iterable[Household], kept: bool) -> None:
+    """To the household that the child leaves, and to its other ones: each reads nothing of the other."""
+    context: dict[str, Any] = {"name": "", "child": custody.child, "until": custody.until, "kept": kept}
+    context["last_day"] = custody.until - timedelta(days=1) if custody.until else None
+    mailing.post(
+        "families/child_left", emails.addresses(custody.household_id), context | {"handed": taker is not None}
+    )
+    for home in others:
+        mailing.post(
+            "families/child_stays",
+            emails.addresses(home.pk),
+            context | {"handed": taker is not None and taker.pk == home.pk},
+        )
+
+
+def asked(opening: AccessOpening, there: Iterable[Guardian], may_answer: Iterable[Guardian]) -> None:
+    """To every guardian already there, or to the town where there is none; who may answer reads where."""
+    answering = {guardian.pk for guardian in may_answer}
+    written = False
+    for guardian in there:
+        if guardian.user is None or not guardian.user.email:
+            continue
+        written = True
+        mailing.post(
+            "families/opening_asked",
+            [guardian.user.email],
+            {
+                "name": guardian.first_name,
+                "opening": opening,
+                "same_household": guardian.household_id == opening.household_id,
+                "may_answer": guardian.pk in answering,
+                "to_town": False,
+            },
+        )
+    if not written:
+        context = {"name": "", "opening": opening, "to_town": True}
+        context |= {"same_household": False, "may_answer": False}
+        mailing.post("families/opening_asked", [town.current().email], context)
+
+
+def waits(opening: AccessOpening) -> None:
+    """To whom the access is for: it is asked for, and what happens next."""
+    if opening.guardian is not None:
+        context = {"name": opening.guardian.first_name, "opening": opening, "username": _login(opening)}
+        mailing.post("families/opening_waits", [opening.address], context)
+
+
+def opened(opening: AccessOpening) -> None:
+    """To whom it is open now."""
+    if opening.kind == AccessOpening.Kind.GUARDIAN and opening.guardian and opening.user:
+        emails.access_opened(opening.guardian, opening.user)
+    else:
+        context = {"name": "", "opening": opening}
+        mailing.post("families/home_opened", emails.addresses(opening.household_id), context)
+
+
+def address_changed(opening: AccessOpening) -> None:
+    """To the address that an account had until the town hall changed it."""
+    mailing.post("families/address_changed", [opening.former_address], {"name": "", "opening": opening})
+
+
+def _login(opening: AccessOpening) -> str:
+    return opening.user.username if opening.user else ""

@@ -1,0 +1,392 @@
+"""Who may see a household, or a child: the only writer of openings, and of what they open.
+
+    ask_guardian(guardian, "a@b.fr", by=agent, at=now)   a login for an adult of a household
+    ask_home(child, household, by=agent, at=now)         another home for a child
+    confirm(opening, by=somebody, at=now)                a guardian already there, or a second agent
+    refuse(opening, by=guardian, at=now)                 cancel(opening, by=who asked, at=now)
+    pass_time(at=now)                                    72 hours later, where there is neither
+
+What is asked for is told to every guardian already there, and opens nothing until it is confirmed: the login
+is tied to no guardian, the child lives in no other home. At once open are the first login of a guardian at
+the address that came with the file (`expect`), and the first home of a child of which nothing is known yet.
+Two that confirm at once: the second is told that it was answered.
+"""
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from allauth.account.models import EmailAddress
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django_tasks import task
+
+from families import access, login_names
+from families.approval import is_used
+from families.custody import homes, letters, own
+from families.models import (
+    AccessOpening,
+    AlreadyAnswered,
+    Child,
+    ChildHealth,
+    Custody,
+    Guardian,
+    Household,
+    User,
+)
+from families.visibility import holds
+
+Kind, State, Confirmed = AccessOpening.Kind, AccessOpening.State, AccessOpening.Confirmed
+RIGHT = "families.change_accessopening"
+WAIT = timedelta(hours=72)
+
+
+class OpeningRefused(Exception):
+    """The act is refused; the message is the French sentence to show."""
+
+
+# Asking -------------------------------------------------------------------------------------------------
+
+
+def expect(guardian: Guardian, address: str, *, at: datetime) -> AccessOpening:
+    """Notes the address that came with a household's own request, or with an import: the first login at that
+    address waits for nobody. For those who take files in; the desk has no way to it."""
+    return AccessOpening.objects.create(
+        kind=Kind.GUARDIAN,
+        household_id=guardian.household_id,
+        guardian=guardian,
+        address=login_names.normal_form(address),
+        state=State.EXPECTED,
+        asked_at=at,
+    )
+
+
+@transaction.atomic
+def ask_guardian(guardian: Guardian, address: str, *, by: User, at: datetime) -> AccessOpening:
+    """A login for a guardian, which sees nothing before it is confirmed. Raises OpeningRefused."""
+    own.check(by, [guardian.household_id], right="families.change_guardian", at=at)
+    Household.objects.lock([guardian.household_id])
+    guardian = Guardian.objects.get(pk=guardian.pk)
+    if guardian.user_id:
+        raise OpeningRefused(f"{guardian} a déjà un accès au portail.")
+    if guardian.access_openings.filter(state=State.WAITING).exists():
+        raise OpeningRefused(f"Un accès attend déjà d'être confirmé pour {guardian}.")
+    try:
+        user = access.new_login(guardian, address)
+    except ValidationError as refusal:
+        raise OpeningRefused(" ".join(refusal.messages)) from refusal
+    opening = _new(Kind.GUARDIAN, guardian.household_id, by, at)
+    opening.guardian, opening.user, opening.address = guardian, user, user.email
+    if _came_with_the_file(guardian, user.email):
+        opening.answered_at, opening.confirmed = at, Confirmed.FREE
+        _open(opening, at)
+    else:
+        opening.save()
+        _tell_asked(opening)
+        letters.waits(opening)
+    return opening
+
+
+@transaction.atomic
+def address_changed(user: User, former: str, *, by: User, at: datetime) -> AccessOpening | None:
+    """The desk gave a guardian's login another address: the wait starts anew, until then it sees nothing.
+    None for a login that is no guardian's."""
+    guardian = Guardian.objects.filter(user=user).first()
+    if guardian is None:
+        waiting = AccessOpening.objects.waiting().filter(user=user).first()
+        if waiting is None:
+            return None
+        waiting.state, waiting.answered_at = State.CANCELLED, at
+        waiting.save()
+        guardian, former = waiting.guardian, waiting.former_address or former
+        if guardian is None:
+            return None
+    own.check(by, [guardian.household_id], right="families.change_user", at=at)
+    guardian.user = None
+    guardian.save()
+    opening = _new(Kind.GUARDIAN, guardian.household_id, by, at)
+    opening.guardian, opening.user = guardian, user
+    opening.address, opening.former_address = user.email, former
+    opening.save()
+    _tell_asked(opening)
+    letters.address_changed(opening)
+    return opening
+
+
+@transaction.atomic
+def ask_home(
+    child: Child, household: Household, *, by: User, at: datetime, copy: Child | None = None
+) -> AccessOpening | None:
+    """Another home for a child, once confirmed; None where it is open at once, as its first home. `copy` is
+    what the household had typed of the same child. Raises OpeningRefused."""
+    today = timezone.localdate(at)
+    known = list(Custody.objects.filter(child=child).values_list("household_id", flat=True))
+    own.check(by, [household.pk, *known], right="families.add_custody", at=at)
+    Household.objects.lock([household.pk])
+    if Custody.objects.on(today).filter(child=child, household=household).exists():
+        raise OpeningRefused(f"{child} vit déjà dans ce foyer.")
+    if AccessOpening.objects.waiting().filter(child=child, household=household).exists():
+        raise OpeningRefused(f"Ce foyer attend déjà d'être confirmé pour {child}.")
+    if not known and not ChildHealth.objects.filter(child=child).exists():
+        Custody.objects.create(child=child, household=household)
+        return None
+    opening = _new(Kind.HOME, household.pk, by, at)
+    opening.child, opening.copy = child, copy
+    opening.save()
+    _tell_asked(opening)
+    return opening
+
+
+def _new(kind: AccessOpening.Kind, household: int, by: User, at: datetime) -> AccessOpening:
+    name = by.get_full_name() or by.username
+    return AccessOpening(kind=kind, household_id=household, asked_by=by, asked_by_name=name, asked_at=at)
+
+
+def _came_with_the_file(guardian: Guardian, address: str) -> bool:
+    """Whether this is the guardian's first login, at the address that came with the file."""
+    before = guardian.access_openings.all()
+    if before.exclude(state=State.EXPECTED).exists():
+        return False
+    return before.filter(state=State.EXPECTED, address=address).exists()
+
+
+def _tell_asked(opening: AccessOpening) -> None:
+    transaction.on_commit(partial(tell_asked.enqueue, opening.pk), robust=True)
+
+
+@task(queue_name="mail")
+def tell_asked(opening_id: int) -> None:
+    """Writes to who is already there; the 72 hours run from then. Again, it does nothing."""
+    with transaction.atomic():
+        waiting = AccessOpening.objects.waiting().filter(pk=opening_id, letters_left_at=None)
+        opening = waiting.select_for_update().first()
+        if opening is not None:
+            letters.asked(opening, there(opening), may_confirm(opening))
+            opening.letters_left_at = timezone.now()
+            opening.save(update_fields=["letters_left_at"])
+
+
+# Who is there, who may answer ---------------------------------------------------------------------------
+
+
+def there(opening: AccessOpening) -> QuerySet[Guardian]:
+    """Every guardian already there, who has a login: of the household, and of the other homes of the child
+    (of the household's children, where the access is a guardian's)."""
+    today = timezone.localdate()
+    if opening.child_id is not None:
+        children = Child.objects.filter(pk=opening.child_id)
+    else:
+        children = Child.objects.living_in(opening.household_id, today)
+    living = Custody.objects.on(today).filter(child__in=children).values("household_id")
+    return _with_login(Q(household=opening.household_id) | Q(household__in=living), opening)
+
+
+def may_confirm(opening: AccessOpening) -> QuerySet[Guardian]:
+    """Those of them whose own it is to open: the other adults of the household for an access to it; for a
+    child's other home, the adults of the homes in which it lives. Nobody confirms what opens for oneself, and
+    a former partner has no say in who joins the other's household."""
+    if opening.child_id is None:
+        return _with_login(Q(household=opening.household_id), opening)
+    today = timezone.localdate()
+    living = holds(today, "household__custodies") & Q(household__custodies__child=opening.child_id)
+    return _with_login(living & ~Q(household=opening.household_id), opening)
+
+
+def _with_login(which: Q, opening: AccessOpening) -> QuerySet[Guardian]:
+    found = Guardian.objects.filter(which, user__is_active=True).select_related("user")
+    if opening.guardian_id is not None:
+        found = found.exclude(pk=opening.guardian_id)
+    return found.exclude(user=opening.user_id).distinct().order_by("pk")
+
+
+def for_guardian(user: User) -> QuerySet[AccessOpening]:
+    """What waits for this guardian's answer, newest first."""
+    guardian = Guardian.objects.filter(user=user).first()
+    if guardian is None:
+        return AccessOpening.objects.none()
+    today = timezone.localdate()
+    mine = Child.objects.living_in(guardian.household_id, today)
+    return (
+        AccessOpening.objects.waiting()
+        .filter(
+            Q(kind=Kind.GUARDIAN, household=guardian.household_id)
+            | Q(kind=Kind.HOME, child__in=mine) & ~Q(household=guardian.household_id)
+        )
+        .exclude(guardian=guardian)
+        .exclude(asked_by=user)
+        .select_related("household", "guardian", "child")
+    )
+
+
+def second_agents(opening: AccessOpening) -> list[User]:
+    """The members of staff who may confirm: not who asked, not who is concerned."""
+    found = own.others(RIGHT, but=opening.asked_by)
+    return [one for one in found if not _concerned(one, opening)]
+
+
+def _concerned(user: User, opening: AccessOpening) -> bool:
+    return opening.user_id == user.pk or bool(own.households_of(user) & _households(opening))
+
+
+def _households(opening: AccessOpening) -> set[int]:
+    concerned = {opening.household_id}
+    if opening.child_id is not None:
+        known = Custody.objects.filter(child=opening.child_id)
+        concerned |= set(known.values_list("household_id", flat=True))
+    return concerned
+
+
+def opens_by_time(opening: AccessOpening) -> datetime | None:
+    """When it opens by itself; None where somebody has to confirm, or while the letters wait."""
+    if opening.letters_left_at is None or may_confirm(opening).exists() or second_agents(opening):
+        return None
+    return opening.letters_left_at + WAIT
+
+
+# Answering ----------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def confirm(opening: AccessOpening, *, by: User, at: datetime) -> AccessOpening:
+    """Opens what waits. Raises OpeningRefused for who may not, AlreadyAnswered, and OwnHousehold."""
+    opening = _waiting(opening.pk)
+    if by.pk == opening.asked_by_id:
+        raise OpeningRefused("Vous avez demandé cet accès : une autre personne le confirme.")
+    if may_confirm(opening).filter(user=by).exists():
+        opening.confirmed = Confirmed.BY_GUARDIAN
+    elif by.is_staff and by.has_perm(RIGHT) and opening.user_id != by.pk:
+        own.check(by, _households(opening), right=RIGHT, at=at)
+        opening.confirmed = Confirmed.BY_STAFF
+    else:
+        raise OpeningRefused("Cet accès n'est pas le vôtre à confirmer.")
+    _answer(opening, by, at)
+    _open(opening, at)
+    return opening
+
+
+@transaction.atomic
+def refuse(opening: AccessOpening, *, by: User, at: datetime) -> AccessOpening:
+    """A guardian already there says no, or the town hall. Raises OpeningRefused, AlreadyAnswered."""
+    opening = _waiting(opening.pk)
+    staff = by.is_staff and by.has_perm(RIGHT)
+    if not staff and not may_confirm(opening).filter(user=by).exists():
+        raise OpeningRefused("Cet accès n'est pas le vôtre à refuser.")
+    _answer(opening, by, at)
+    _close(opening, State.REFUSED)
+    return opening
+
+
+@transaction.atomic
+def cancel(opening: AccessOpening, *, by: User, at: datetime) -> AccessOpening:
+    """Who asked takes it back. Raises AlreadyAnswered, OpeningRefused for others."""
+    opening = _waiting(opening.pk)
+    if by.pk != opening.asked_by_id:
+        raise OpeningRefused("Seule la personne qui a demandé cet accès l'annule ; refusez-le plutôt.")
+    _answer(opening, by, at)
+    _close(opening, State.CANCELLED)
+    return opening
+
+
+def pass_time(*, at: datetime) -> int:
+    """Opens what has waited long enough and nobody could confirm; returns how many."""
+    due = AccessOpening.objects.waiting().filter(letters_left_at__lte=at - WAIT)
+    return sum(_pass(pk, at) for pk in due.order_by("pk").values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _pass(pk: int, at: datetime) -> bool:
+    try:
+        opening = _waiting(pk)
+    except AlreadyAnswered:
+        return False
+    opens = opens_by_time(opening)
+    if opens is None or at < opens:
+        return False
+    opening.answered_at, opening.confirmed = at, Confirmed.BY_TIME
+    _open(opening, at)
+    return True
+
+
+def of_login(user: User, *, at: datetime) -> AccessOpening | None:
+    """The opening for which this login waits, None where it waits for none (any more)."""
+    waiting = AccessOpening.objects.waiting().filter(user=user).select_related("household").first()
+    if waiting is not None and _pass(waiting.pk, at):
+        return None
+    return waiting
+
+
+def _waiting(pk: int) -> AccessOpening:
+    opening = (
+        AccessOpening.objects.select_for_update(of=("self",))
+        .select_related("guardian", "child", "copy", "household", "user")
+        .get(pk=pk)
+    )
+    if not opening.waits:
+        raise AlreadyAnswered(f"Cet accès a déjà sa réponse : {opening.get_state_display().lower()}.")
+    return opening
+
+
+def _answer(opening: AccessOpening, by: User, at: datetime) -> None:
+    opening.answered_by, opening.answered_at = by, at
+    opening.answered_by_name = by.get_full_name() or by.username
+
+
+def _open(opening: AccessOpening, at: datetime) -> None:
+    opening.state = State.OPEN
+    opening.save()
+    if opening.kind == Kind.GUARDIAN:
+        _tie(opening)
+    else:
+        _take_in(opening, at)
+    letters.opened(opening)
+
+
+def _tie(opening: AccessOpening) -> None:
+    guardian = opening.guardian
+    if guardian is None or opening.user is None:
+        raise OpeningRefused("Ce compte n'existe plus : demandez un nouvel accès.")
+    try:
+        with transaction.atomic():
+            tied = Guardian.objects.filter(pk=guardian.pk, user=None).update(user=opening.user)
+    except IntegrityError:
+        tied = 0
+    if not tied:
+        raise OpeningRefused(f"{guardian} a déjà un accès au portail.")
+    guardian.user = opening.user
+
+
+def _take_in(opening: AccessOpening, at: datetime) -> None:
+    child, copy, today = opening.child, opening.copy, timezone.localdate(at)
+    if child is None:
+        raise OpeningRefused("Cet enfant n'est plus connu.")
+    if copy is not None and not is_used(copy):
+        copy.custodies.filter(household=opening.household_id).delete()
+        if not copy.custodies.exists():
+            copy.delete()
+    custody = homes.held(child.pk, opening.household_id)
+    if custody is None:
+        custody = Custody(child=child, household_id=opening.household_id)
+    if custody.pk is None or not custody.holds_on(today):
+        custody.since, custody.until = today, None
+    custody._history_user = opening.answered_by or opening.asked_by  # type: ignore[attr-defined]  # simple_history
+    custody.save()
+
+
+def _close(opening: AccessOpening, state: AccessOpening.State) -> None:
+    """Nothing of it stays: a login made for it goes, one that had another address has it again."""
+    user, guardian = opening.user, opening.guardian
+    opening.state = state
+    if user is not None and not opening.former_address:
+        opening.user = None
+        opening.save()
+        user.delete()
+        return
+    opening.save()
+    if user is not None and guardian is not None:
+        # Whoever read the letters of the other address may have chosen a password meanwhile.
+        user.email = opening.former_address
+        user.set_unusable_password()
+        user.save()
+        EmailAddress.objects.filter(user=user, email=opening.address).delete()
+        Guardian.objects.filter(pk=guardian.pk, user=None).update(user=user)
