@@ -18,6 +18,7 @@ from families import login_names, passwords
 from families.models import SecurityEvent, User
 from families.signing_in import counters, devices, waits
 from families.traces import security
+from portal.desk import rights
 from portal.letters import mailing
 
 WRONG = "Identifiant ou mot de passe incorrect. Vérifiez les deux, puis réessayez."
@@ -47,6 +48,12 @@ class AccountBackend(AuthenticationBackend):
             if self._check_password(user, password):
                 return user
         return None
+
+    def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """What roles give, each in the town or at places; Django's own would ask the groups alone."""
+        if obj is not None or not user_obj.is_active or user_obj.is_anonymous:
+            return set()
+        return super().get_group_permissions(user_obj) if user_obj.is_superuser else rights.held_by(user_obj)
 
 
 class AccountAdapter(DefaultAccountAdapter):

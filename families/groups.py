@@ -39,6 +39,8 @@ RIGHTS: dict[str, Rights] = {
         },
         "reservations": {
             "*": VIEW,
+            # Who holds which role is the superusers' to read and to say.
+            "staffright": "",
             "establishment": WRITE,
             "schoolyear": WRITE,
             "schoolclass": WRITE,

@@ -14,8 +14,10 @@ class PortalConfig(AppConfig):
     verbose_name = "Portail"
 
     def ready(self) -> None:
-        from portal.town import territory  # models must be loaded first
+        from portal.desk import named_rows  # models must be loaded first
+        from portal.town import territory
 
+        named_rows.install()
         register(private_storage)
         phones.home = territory
         # Once a migration: the signals are sent for each app, after all their tables are there.

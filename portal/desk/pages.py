@@ -48,10 +48,6 @@ class ShownOnly(Decides[M]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # `change` is what deciding needs: without this, it would no longer include looking.
-        return super().has_view_permission(request, obj) or self.has_decide_permission(request)
-
 
 class ShownOnlyInline(admin.TabularInline[M, Parent]):
     """Rows of an inline that only verbs write."""

@@ -6,23 +6,30 @@ keep their libraries' admin classes, and take part with their lists only.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, TypeVar
 
 from allauth.account.decorators import secure_admin_login
 from django.apps import apps
+from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.auth import get_permission_codename
 from django.contrib.auth.decorators import login_not_required
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from portal import town
+from portal.desk import own_choices, rights
 
 GROUPS = ("portal", "families", "catering", "leisure", "billing")
 # Where models of other packages are shown, so that an agent sees five groups and nothing technical.
 SHOWN_UNDER = {"reservations": "portal"}
 TECHNICAL = "technique"
+# Whoever may change a row may look at it.
+LOOKING = ("view", "change")
+OUT_OF_REACH = "Lignes laissées de côté, d'établissements que vous ne suivez pas"
 
 # The model of a page of the desk.
 M = TypeVar("M", bound=Model)
@@ -63,6 +70,86 @@ class DeskAdmin(ModelAdmin[M]):
     def name_of(self, row: M) -> str:
         """How a page of confirmation names a row."""
         return str(row)
+
+    # Which rows: every list, form, action and search of ours passes here -----------------------------------
+
+    def right_for(self, verb: str) -> str:
+        """The right behind a verb of Django's or behind an action's `permissions`."""
+        meant = {"decide": "change"}.get(verb, verb)
+        return f"{self.opts.app_label}.{get_permission_codename(meant, self.opts)}"
+
+    def may(self, request: HttpRequest, row: Model | None, *verbs: str) -> bool:
+        return row is None or rights.may(request.user, row, *map(self.right_for, verbs))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        rows = super().get_queryset(request)
+        return rights.seen_by(request.user, rows, *map(self.right_for, LOOKING))
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return super().has_view_permission(request, obj) and self.may(request, obj, *LOOKING)
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self.may(request, obj, "change")
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self.may(request, obj, "delete")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Each on the rows that its own right reaches, which may be fewer than those that are looked at."""
+        return {
+            name: (self._reaching(function, getattr(function, "allowed_permissions", ())), *named)
+            for name, (function, *named) in super().get_actions(request).items()
+        }
+
+    def _reaching(self, function: Callable[..., Any], verbs: Sequence[str]) -> Callable[..., Any]:
+        @wraps(function)
+        def reaching(model_admin: Any, request: HttpRequest, queryset: QuerySet[M]) -> Any:
+            reached = rights.seen_by(request.user, queryset, *map(self.right_for, verbs))
+            if reached is not queryset and (left := queryset.count() - reached.count()):
+                messages.warning(request, f"{OUT_OF_REACH} : {left}.")
+            return function(model_admin, request, reached)
+
+        return reaching if verbs else function
+
+    def get_form(
+        self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.desk_request = request
+        verb = "change" if change else "add"
+        own_choices.offer(form, request.user, self.right_for(verb), kept_of=obj)
+        return form
+
+    def get_formsets_with_inlines(self, request: HttpRequest, obj: M | None = None) -> Any:
+        for formset, inline in super().get_formsets_with_inlines(request, obj):
+            formset.form.desk_request = request
+            own_choices.offer(formset.form, request.user, *own_choices.writing(inline.model))
+            yield formset, inline
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: M, inline: Any, prefix: str) -> dict[str, Any]:
+        given = super().get_formset_kwargs(request, obj, inline, prefix)
+        looking = own_choices.looking(inline.model)
+        return given | {"queryset": rights.seen_by(request.user, given["queryset"], *looking)}
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        add, alter, remove = own_choices.writing(formset.model)
+        for row in getattr(formset, "deleted_forms", ()):
+            if row.instance.pk:
+                own_choices.demand(request.user, row.instance, remove)
+        super().save_formset(request, form, formset, change)
+        for row in formset.new_objects:
+            own_choices.demand(request.user, row, add)
+        for row, _ in formset.changed_objects:
+            own_choices.demand(request.user, row, alter)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        # Within Django's transaction: what is refused here was never written.
+        super().save_related(request, form, formsets, change)
+        own_choices.demand(request.user, form.instance, self.right_for("change" if change else "add"))
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> Any:
+        # What one may not see does not exist, as everywhere on the portal.
+        raise Http404
 
 
 class PortalAdminSite(AdminSite):
@@ -127,12 +214,15 @@ class PortalAdminSite(AdminSite):
             {
                 "title": queue.title,
                 "hint": queue.hint,
-                "count": queue.rows(request).count(),
+                "count": self._seen(request, queue, model).count(),
                 "url": reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
                 + (f"?{queue.query}" if queue.query else ""),
             }
             for queue, model in sorted(found, key=lambda pair: pair[0].order)
         ]
+
+    def _seen(self, request: HttpRequest, queue: Queue, model: type[Model]) -> QuerySet[Any]:
+        return rights.seen_by(request.user, queue.rows(request), *own_choices.looking(model))
 
     def _links(self, request: HttpRequest) -> list[dict[str, Any]]:
         found = [

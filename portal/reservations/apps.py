@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import m2m_changed
 
 
 class ReservationsConfig(AppConfig):
@@ -11,8 +12,16 @@ class ReservationsConfig(AppConfig):
         # Models must be loaded first.
         from families import child_facts
         from families.custody import ending
+        from families.models import User
+        from portal.desk import rights
         from portal.reservations.acts.leaving import DaysAndEnrolments
         from portal.reservations.pages.child_facts import school
+        from portal.reservations.staff import giving
+        from portal.reservations.staff.rights import StaffRights
 
         child_facts.register("École", school)
         ending.register("réservations", DaysAndEnrolments())
+        rights.lend(StaffRights())
+        m2m_changed.connect(
+            giving.follow_groups, sender=User.groups.through, dispatch_uid="reservations.staff"
+        )

@@ -31,6 +31,7 @@ from portal.reservations.models.presence import (
     AttendanceState,
 )
 from portal.reservations.models.rules import ActivityDeadline, DeadlineRule, DeadlineWindow
+from portal.reservations.models.staff import StaffRight
 
 __all__ = [
     "NEWEST_FIRST",
@@ -66,4 +67,5 @@ __all__ = [
     "SchoolYear",
     "Schooling",
     "Slot",
+    "StaffRight",
 ]

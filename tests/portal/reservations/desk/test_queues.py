@@ -137,7 +137,7 @@ def test_drafts_are_the_familys_own(canteen, books, agent_client):
     page = agent_client.get(reverse(RESERVATIONS), {"etat": "tous"})
     assert draft.number not in page.text
     url = reverse("admin:reservations_reservation_change", args=[draft.pk])
-    assert agent_client.get(url).status_code == 302
+    assert agent_client.get(url).status_code == 404
 
 
 def test_a_number_finds_the_reservation_and_the_household(asks, books, waits, agent_client):

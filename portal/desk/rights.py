@@ -1,0 +1,60 @@
+"""What a member of staff may see and do: the one place where pages of the desk ask.
+
+Django says whether somebody holds a right at all: one that counts nowhere is not held (`held_by`). Which rows
+it reaches is asked here. This floor knows no places: the floor that does lends its answers. Whoever has the
+whole town is handed the rows as they are, at no query more.
+"""
+
+from typing import Any, Protocol, TypeVar
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+
+Row = TypeVar("Row", bound=Model)
+
+
+class OutOfReach(PermissionDenied):
+    """A row that whoever asks may not write: it belongs to places of others."""
+
+
+class Answers(Protocol):
+    """What the floor that knows places says."""
+
+    def held_by(self, user: Any) -> set[str]:
+        """The rights that roles give, « app.verb_model », as far as each counts somewhere."""
+        ...
+
+    def seen_by(self, user: Any, rows: QuerySet[Row], rights: tuple[str, ...]) -> QuerySet[Row]:
+        """Those of `rows` that one of `rights` reaches; `rows` itself where that is all of them."""
+        ...
+
+
+_lent: list[Answers] = []
+
+
+def lend(answers: Answers) -> None:
+    """For the floor that knows places, once it is ready."""
+    _lent[:] = [answers]
+
+
+def held_by(user: Any) -> set[str]:
+    """The rights that somebody's roles give."""
+    return _lent[0].held_by(user)
+
+
+def seen_by(user: Any, rows: QuerySet[Row], *rights: str) -> QuerySet[Row]:
+    """Those of `rows` that one of `rights` reaches; `rows` itself where that is all of them."""
+    return _lent[0].seen_by(user, rows, rights)
+
+
+def may(user: Any, row: Model, *rights: str) -> bool:
+    """Whether one of `rights` reaches this row. One query, none for who has the whole town."""
+    rows = type(row)._default_manager.all()
+    seen = seen_by(user, rows, *rights)
+    return seen is rows or seen.filter(pk=row.pk).exists()
+
+
+def has_whole_town(user: Any, model: type[Model], *rights: str) -> bool:
+    """Whether `rights` reach all rows of a model, those to come among them. No query."""
+    rows = model._default_manager.all()
+    return seen_by(user, rows, *rights) is rows

@@ -1,0 +1,192 @@
+"""How rows belong to places: one line a model, in one table. Other apps add theirs when they are ready.
+
+A model that is not named here belongs to the whole town: who holds a role at some places only has no right on it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import Model, Q, QuerySet
+
+from families.models import (
+    AuthorisedPerson,
+    ChangeRequest,
+    Child,
+    ChildHealth,
+    Custody,
+    Diet,
+    DietChoice,
+    Document,
+    FamilyQuotient,
+    Guardian,
+    Household,
+)
+from portal.reservations.models import (
+    AbsenceCertificate,
+    Activity,
+    ActivityDeadline,
+    Attendance,
+    Booking,
+    BookingEvent,
+    Capacity,
+    Closure,
+    DeadlineRule,
+    DeadlineWindow,
+    Enrolment,
+    Establishment,
+    Formula,
+    Period,
+    PublicHoliday,
+    Reservation,
+    ReservationLine,
+    SchoolClass,
+    SchoolHoliday,
+    Schooling,
+    SchoolYear,
+    Slot,
+)
+from portal.reservations.states import EnrolmentState
+
+Places = frozenset[int]
+# A year's children stay in sight over the summer that follows it.
+SUMMER = timedelta(days=92)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows of which places, asked for on which day, only to be looked at or not."""
+
+    places: Places
+    today: date
+    looking: bool
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which rows of a model belong to places. Without `where` they are the town's: all are read, none written.
+
+    Without `adds` no new row is anybody's who has some places only.
+    """
+
+    where: Callable[[Asked], Q] | None = None
+    adds: bool = True
+
+    def allows(self, verb: str) -> bool:
+        """Whether a right of this verb counts at all for who has some places only."""
+        if self.where is None:
+            return verb == "view"
+        return self.adds or verb != "add"
+
+
+def at(*paths: str, adds: bool = True) -> Scope:
+    """Rows whose place stands at one of `paths`."""
+
+    def where(asked: Asked) -> Q:
+        return Q(*((f"{path}__in", asked.places) for path in paths), _connector=Q.OR)
+
+    return Scope(where, adds)
+
+
+def children(asked: Asked) -> QuerySet[Child]:
+    """The children of places: schooled or enrolled there, in a year that is not long over."""
+    since = asked.today - SUMMER
+    here = Schooling.objects.filter(
+        school_class__school__in=asked.places, school_year__ends_on__gte=since
+    ).values("child")
+    enrolled = (
+        Enrolment.objects.filter(establishment__in=asked.places, school_year__ends_on__gte=since)
+        .exclude(state=EnrolmentState.REFUSED)
+        .values("child")
+    )
+    return Child.objects.filter(Q(pk__in=here) | Q(pk__in=enrolled))
+
+
+def of_child(path: str, *, adds: bool = True) -> Scope:
+    """Rows of the children of places."""
+    return Scope(lambda asked: Q(**{f"{path}__in": children(asked).values("pk")}), adds)
+
+
+def of_household(path: str, *, adds: bool = True) -> Scope:
+    """Rows of the households of those children."""
+
+    def where(asked: Asked) -> Q:
+        homes = Custody.objects.filter(child__in=children(asked).values("pk"))
+        return Q(**{f"{path}__in": homes.values("household")})
+
+    return Scope(where, adds)
+
+
+def _enrolments(asked: Asked) -> Q:
+    """At their places; where none is chosen yet, of the children of these."""
+    undecided = Q(establishment=None, child__in=children(asked).values("pk"))
+    return Q(establishment__in=asked.places) | undecided
+
+
+def _closures(asked: Asked) -> Q:
+    """Of their places and classes; those of the whole town are read."""
+    own = Q(establishment__in=asked.places) | Q(establishment=None, school_class__school__in=asked.places)
+    return own | Q(establishment=None, school_class=None) if asked.looking else own
+
+
+def _periods(asked: Asked) -> Q:
+    """All are read; written are those that take place at theirs and nowhere else."""
+    if asked.looking:
+        return Q()
+    tied = Period.establishments.through._default_manager
+    own = tied.filter(establishment__in=asked.places)
+    others = tied.exclude(establishment__in=asked.places)
+    return Q(pk__in=own.values("period")) & ~Q(pk__in=others.values("period"))
+
+
+TOWN = Scope()
+_scopes: dict[type[Model], Scope] = {
+    # Places and their days
+    Establishment: at("pk", adds=False),
+    SchoolClass: at("school"),
+    Schooling: at("school_class__school"),
+    Closure: Scope(_closures),
+    Slot: at("establishment"),
+    Capacity: at("establishment"),
+    Period: Scope(_periods),
+    # What families asked for, and who came
+    Enrolment: Scope(_enrolments),
+    Reservation: at("establishment"),
+    ReservationLine: at("reservation__establishment"),
+    Booking: at("establishment"),
+    BookingEvent: at("booking__establishment"),
+    Attendance: at("establishment"),
+    AbsenceCertificate: of_child("child"),
+    # People
+    Child: of_child("pk", adds=False),
+    ChildHealth: of_child("child"),
+    AuthorisedPerson: of_child("child"),
+    Custody: of_child("child"),
+    DietChoice: of_child("child"),
+    Household: of_household("pk", adds=False),
+    Guardian: of_household("household"),
+    FamilyQuotient: of_household("household"),
+    ChangeRequest: of_household("household"),
+    Document: of_household("household"),
+    # What the town decides for all: read at every place, written by who has the whole town
+    Activity: TOWN,
+    ActivityDeadline: TOWN,
+    DeadlineRule: TOWN,
+    DeadlineWindow: TOWN,
+    Formula: TOWN,
+    SchoolYear: TOWN,
+    PublicHoliday: TOWN,
+    SchoolHoliday: TOWN,
+    Diet: TOWN,
+}
+
+
+def register(model: type[Model], scope: Scope) -> None:
+    """For an app above, once it is ready: how its rows belong to places."""
+    _scopes[model] = scope
+
+
+def of(model: type[Any]) -> Scope | None:
+    """None: whatever is not named belongs to who has the whole town."""
+    return _scopes.get(model)
