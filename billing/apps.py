@@ -11,9 +11,12 @@ class BillingConfig(AppConfig):
     verbose_name = "Facturation"
 
     def ready(self) -> None:
+        from billing.models import PackedMeal
         from billing.prices.missed_days import WhatIsBilled  # models must be loaded first
         from portal.reservations.presence import certificates
+        from portal.reservations.staff import scopes
 
         certificates.lend(WhatIsBilled())
+        scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
         register(payment_provider)
         schema.register(FINAL_DOCUMENTS)

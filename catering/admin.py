@@ -14,6 +14,7 @@ from django.utils import timezone
 from catering import kitchen, menu_import
 from catering.models import Dish, Menu
 from families.models import Allergen
+from portal.desk import rights
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.files.handing_over import spreadsheet
@@ -22,6 +23,9 @@ from portal.french.day_fields import DayField
 from portal.french.plurals import counted
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment
+from portal.web.form_fields import field_of
+
+MAY_IMPORT = ("catering.add_menu", "catering.change_menu")
 
 
 class DishForm(forms.ModelForm[Dish]):
@@ -47,9 +51,7 @@ class DishInline(admin.TabularInline[Dish, Menu]):
 class KitchenForm(forms.Form):
     """Which restaurant and which days; the restaurants are few, so a plain list."""
 
-    restaurant = forms.ModelChoiceField(
-        Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT), label="Restaurant", empty_label=None
-    )
+    restaurant = forms.ModelChoiceField(Establishment.objects.none(), label="Restaurant", empty_label=None)
     jour = DayField(label="Jour")
     vue = forms.ChoiceField(
         label="Durée",
@@ -57,6 +59,10 @@ class KitchenForm(forms.Form):
         widget=forms.RadioSelect,
         initial="jour",
     )
+
+    def __init__(self, *args: Any, restaurants: QuerySet[Establishment], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field_of(self, "restaurant", forms.ModelChoiceField).queryset = restaurants
 
 
 class MenuFileForm(forms.Form):
@@ -114,19 +120,20 @@ class MenuAdmin(OwnPages[Menu]):
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """A file, then what it would write, then « Enregistrer »."""
-        self.demand(request, "catering.add_menu", "catering.change_menu")
+        self.demand(request, *MAY_IMPORT)
         if request.method == "POST" and "content" in request.POST:
             return self._write_menus(request, request.POST["content"])
         sent = request.method == "POST"
         form = MenuFileForm(request.POST, request.FILES) if sent else MenuFileForm()
         if sent and form.is_valid():
             content = menu_import.decode(form.cleaned_data["file"].read())
-            return self._import_page(request, MenuFileForm(), content, menu_import.read(content))
+            file = menu_import.read(content, _restaurants(request, *MAY_IMPORT))
+            return self._import_page(request, MenuFileForm(), content, file)
         return self._import_page(request, form)
 
     def _write_menus(self, request: HttpRequest, content: str) -> HttpResponse:
         # Read again: what the browser sends back is no more trusted than the file was.
-        file = menu_import.read(content)
+        file = menu_import.read(content, _restaurants(request, *MAY_IMPORT))
         try:
             count = menu_import.write(file, replacing="replace" in request.POST)
         except menu_import.MenusRefused as refusal:
@@ -154,7 +161,7 @@ class MenuAdmin(OwnPages[Menu]):
 
     def template_view(self, request: HttpRequest) -> HttpResponse:
         self.demand(request, "catering.add_menu")
-        first = Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT, active=True).first()
+        first = _restaurants(request, "catering.add_menu").filter(active=True).first()
         rows = menu_import.template_rows(str(first) if first else "Nom du restaurant")
         return spreadsheet("modele-menus.csv", rows)
 
@@ -163,15 +170,17 @@ class MenuAdmin(OwnPages[Menu]):
     def kitchen_view(self, request: HttpRequest) -> HttpResponse:
         """What to cook, on screen, on paper or as CSV."""
         self.demand(request, "families.view_dietchoice")
-        with_health = request.user.has_perm("families.view_childhealth")
-        first = Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT, active=True).first()
+        restaurants = _restaurants(request, "families.view_dietchoice")
+        first = restaurants.filter(active=True).first()
         today = timezone.localdate().isoformat()
         asked = {"restaurant": first.pk if first else "", "jour": today, "vue": "jour"}
-        form = KitchenForm(asked | {name: request.GET[name] for name in asked if name in request.GET})
+        asked |= {name: request.GET[name] for name in asked if name in request.GET}
+        form = KitchenForm(asked, restaurants=restaurants)
         context: dict[str, Any] = {"form": form, "counts": None}
         if not form.is_valid():
             return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
         chosen = form.cleaned_data
+        with_health = rights.may(request.user, chosen["restaurant"], "families.view_childhealth")
         day: date = chosen["jour"]
         week = chosen["vue"] == "semaine"
         days = week_of(day) if week else [day]
@@ -191,6 +200,12 @@ class MenuAdmin(OwnPages[Menu]):
             "dates": moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True),
         }
         return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
+
+
+def _restaurants(request: HttpRequest, *needed: str) -> QuerySet[Establishment]:
+    """Those that each of `needed` reaches."""
+    restaurants = Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT)
+    return rights.within_all(request.user, restaurants, *needed)
 
 
 def _kitchen_csv(counts: kitchen.KitchenCounts, first: date, with_health: bool) -> HttpResponse:

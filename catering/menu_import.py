@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from catering.models import LONGEST_DISH, Dish, Menu
 from families.models import Allergen
@@ -90,8 +91,9 @@ def decode(raw: bytes) -> str:
         return raw.decode("cp1252", errors="replace")
 
 
-def read(text: str) -> MenuFile:
-    """Reads the whole file against the restaurants and menus that exist; 2 queries. Writes nothing."""
+def read(text: str, among: QuerySet[Establishment] | None = None) -> MenuFile:
+    """Reads the whole file against the restaurants (those `among` which menus may be written) and menus that
+    exist; 2 queries. Writes nothing."""
     found = MenuFile()
     rows = list(_rows(text, found))
     if found.mistakes:
@@ -100,7 +102,8 @@ def read(text: str) -> MenuFile:
         found.mistakes.append(MenuMistake(1, "le fichier ne contient aucun plat."))
         return found
     restaurants: dict[str, Establishment] = {}
-    for one in Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT):
+    known = Establishment.objects.all() if among is None else among
+    for one in known.filter(kind=Establishment.Kind.RESTAURANT):
         restaurants[_plain(one.name)] = restaurants[_plain(one.code)] = one
     menus: dict[tuple[int, date], ReadMenu] = {}
     for line, row in rows:

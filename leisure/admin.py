@@ -9,6 +9,7 @@ from leisure.admin_registers import KeepsRegisters
 from leisure.admin_requests import AnswersRequests
 from leisure.admin_wizard import OpensPeriods
 from leisure.models import Centre
+from portal.desk import rights
 from portal.reservations.desk.places import EstablishmentAdmin
 from portal.reservations.models import Establishment
 
@@ -30,4 +31,5 @@ class CentreAdmin(OpensPeriods, AnswersRequests, KeepsRegisters, EstablishmentAd
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # As for every establishment: its slots and what families booked would go with it.
-        return request.user.has_perm("reservations.delete_establishment")
+        may = request.user.has_perm("reservations.delete_establishment")
+        return may and (obj is None or rights.may(request.user, obj, "reservations.delete_establishment"))

@@ -11,9 +11,11 @@ from django.urls import path
 from django.utils import timezone
 
 from billing.documents import pdf
+from families.models import User
 from leisure import registers
 from leisure.models import SERVICE
 from portal import town
+from portal.desk import rights
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over, spreadsheet
@@ -22,18 +24,22 @@ from portal.french.day_fields import DayField
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment, Formula
 from portal.web.form_fields import field_of
+from portal.web.signed_in import SignedInRequest
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "admin" / "leisure" / "register_pdf.css"
 DAY, WEEK = "jour", "semaine"
+VIEW = "leisure.view_centre"
 
 
-def centres() -> QuerySet[Establishment]:
-    """Where the service takes place: centres, and schools for the mornings and evenings."""
-    return (
+def centres(user: User, right: str) -> QuerySet[Establishment]:
+    """Where the service takes place, as far as `right` reaches: centres, and schools for the mornings and
+    evenings."""
+    found = (
         Establishment.objects.filter(activities__service=SERVICE)
         .distinct()
         .order_by("-active", "kind", "name")
     )
+    return rights.seen_by(user, found, right)
 
 
 class FormulaField(forms.ModelChoiceField[Formula]):
@@ -59,9 +65,9 @@ class RegisterForm(forms.Form):
         empty_label="Toutes",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field_of(self, "centre", forms.ModelChoiceField).queryset = centres()
+        field_of(self, "centre", forms.ModelChoiceField).queryset = centres(user, VIEW)
 
 
 class KeepsRegisters(OwnPages[Establishment]):
@@ -70,7 +76,7 @@ class KeepsRegisters(OwnPages[Establishment]):
     register_link = DeskLink(
         "Registres de présence",
         "leisure_register",
-        "leisure.view_centre",
+        VIEW,
         "enfants attendus par établissement, jour et formule",
     )
 
@@ -78,23 +84,24 @@ class KeepsRegisters(OwnPages[Establishment]):
         view = self.admin_site.admin_view(self.register_view)
         return [path("registres/", view, name="leisure_register"), *super().get_urls()]
 
-    def register_view(self, request: HttpRequest) -> HttpResponse:
+    def register_view(self, request: SignedInRequest) -> HttpResponse:
         """What is asked stands in the address, so that it can be kept and sent."""
-        self.demand(request, "leisure.view_centre")
-        with_health = request.user.has_perm("families.view_childhealth")
-        first = centres().first()
+        self.demand(request, VIEW)
+        first = centres(request.user, VIEW).first()
         asked = {
             "centre": first.pk if first else "",
             "jour": timezone.localdate().isoformat(),
             "vue": DAY,
             "formule": "",
         }
-        form = RegisterForm(asked | {name: request.GET[name] for name in asked if name in request.GET})
+        asked |= {name: request.GET[name] for name in asked if name in request.GET}
+        form = RegisterForm(asked, user=request.user)
         if not form.is_valid():
             return self._register_page(request, {"form": form, "sheets": None})
         chosen = form.cleaned_data
         centre, day, week = chosen["centre"], chosen["jour"], chosen["vue"] == WEEK
         days = week_of(day) if week else [day]
+        with_health = rights.may(request.user, centre, "families.view_childhealth")
         sheets = registers.register(centre, days, formula=chosen["formule"], with_health=with_health)
         name = f"registre-{centre.code}-{days[0]:%Y-%m-%d}"
         if request.GET.get("format") == "csv":

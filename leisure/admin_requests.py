@@ -13,10 +13,12 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
+from families.models import User
 from leisure import answering
 from leisure.admin_registers import centres
 from leisure.criteria import RequestOrder
 from leisure.models import SERVICE
+from portal.desk import rights
 from portal.desk.decisions import ReasonForm
 from portal.desk.pages import OwnPages, log_all
 from portal.desk.site import DeskLink
@@ -52,9 +54,11 @@ class PeriodField(forms.ModelChoiceField[PeriodToAnswer]):
         return f"{period.activity} – {period} ({asked}, {period.waiting} en attente)"
 
 
-def periods() -> QuerySet[PeriodToAnswer]:
-    """The service's periods in which a day waits for an answer or a place."""
+def periods(user: User) -> QuerySet[PeriodToAnswer]:
+    """The service's periods in which a day that `user` sees waits for an answer or a place."""
     booked = Q(reservations__lines__action=Action.BOOK)
+    if VIEW in rights.held_in_part_by(user):
+        booked &= Q(reservations__lines__in=rights.seen_by(user, ReservationLine.objects.all(), VIEW))
     asked = Count("reservations__lines", booked & Q(reservations__lines__outcome=Outcome.REQUESTED))
     waiting = Count("reservations__lines", booked & Q(reservations__lines__outcome=Outcome.WAITLISTED))
     return (
@@ -69,33 +73,35 @@ def periods() -> QuerySet[PeriodToAnswer]:
 class ChoiceForm(forms.Form):
     """Which requests, in which order."""
 
-    periode = PeriodField(periods().none(), label="Période", empty_label=None)
+    periode = PeriodField(None, label="Période", empty_label=None)
     liste = forms.ChoiceField(
         label="Liste",
         choices=[("demandes", "Demandes à traiter"), ("attente", "Liste d'attente")],
     )
     ordre = forms.ChoiceField(label="Ordre", choices=[(order.value, order.label) for order in RequestOrder])
     centre = forms.ModelChoiceField(
-        centres().none(), label="Établissement", required=False, empty_label="Tous"
+        Establishment.objects.none(), label="Établissement", required=False, empty_label="Tous"
     )
     du = DayField(label="Du", required=False)
     au = DayField(label="Au", required=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field_of(self, "periode", PeriodField).queryset = periods()
-        field_of(self, "centre", forms.ModelChoiceField).queryset = centres()
+        self.user = user
+        field_of(self, "periode", PeriodField).queryset = periods(user)
+        field_of(self, "centre", forms.ModelChoiceField).queryset = centres(user, VIEW)
 
-    def lines(self) -> QuerySet[ReservationLine]:
-        """The lines asked for; call it on a valid form."""
+    def lines(self, right: str = VIEW) -> QuerySet[ReservationLine]:
+        """The lines asked for that `right` reaches; call it on a valid form."""
         chosen = self.cleaned_data
-        return answering.asked(
+        found = answering.asked(
             chosen["periode"],
             LISTS[chosen["liste"]],
             establishment=chosen["centre"],
             first=chosen["du"],
             last=chosen["au"],
         )
+        return rights.seen_by(self.user, found, right)
 
     @property
     def order(self) -> RequestOrder:
@@ -119,7 +125,7 @@ class AnswersRequests(OwnPages[Establishment]):
     def requests_view(self, request: SignedInRequest) -> HttpResponse:
         """The list; posted, the preview of an answer, the reason for a refusal, then the answer itself."""
         self.demand(request, VIEW)
-        first = periods().first()
+        first = periods(request.user).first()
         asked = {
             "periode": first.pk if first else "",
             "liste": "attente" if first and not first.asked else "demandes",
@@ -128,7 +134,8 @@ class AnswersRequests(OwnPages[Establishment]):
             "du": "",
             "au": "",
         }
-        form = ChoiceForm(asked | {name: request.GET[name] for name in asked if name in request.GET})
+        asked |= {name: request.GET[name] for name in asked if name in request.GET}
+        form = ChoiceForm(asked, user=request.user)
         if not form.is_valid():
             return self._requests_page(request, {"form": form, "days": None, "nothing": first is None})
         if request.method != "POST":
@@ -228,8 +235,8 @@ class AnswersRequests(OwnPages[Establishment]):
 def _ticked(request: SignedInRequest, form: ChoiceForm) -> list[int]:
     """The ids ticked, as far as they are among those the form asks for."""
     typed = posted_numbers(request.POST.getlist("ligne"))
-    return list(form.lines().filter(pk__in=typed).values_list("pk", flat=True))
+    return list(form.lines(DECIDE).filter(pk__in=typed).values_list("pk", flat=True))
 
 
 def _in_order(form: ChoiceForm, chosen: list[int]) -> list[answering.Request]:
-    return answering.in_order(form.lines().filter(pk__in=chosen), form.order, at=timezone.now())
+    return answering.in_order(form.lines(DECIDE).filter(pk__in=chosen), form.order, at=timezone.now())

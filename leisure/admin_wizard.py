@@ -12,14 +12,17 @@ from django.contrib import messages
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
+from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils import timezone
 
+from families.models import User
 from leisure import wizard
 from leisure.models import SERVICE
 from portal import town
+from portal.desk import rights
 from portal.desk.pages import OwnPages, log_all
 from portal.desk.site import DeskLink
 from portal.french import moments
@@ -42,6 +45,7 @@ from portal.web.signed_in import SignedInRequest
 SALT = "leisure.wizard"
 NOT_ANSWERS = ("csrfmiddlewaretoken", "deja", "vers")
 TWO_AT_ONCE = "Quelqu'un d'autre ouvre cette période en ce moment : vérifiez l'aperçu, puis recommencez."
+OTHERS_TOO = "« {} », aux mêmes dates, concerne aussi d'autres établissements que les vôtres."
 KEPT_SECONDS = 24 * 3600
 MOST_PLACES = 100_000
 # Of each step, what was posted.
@@ -89,14 +93,14 @@ class DaysForm(forms.Form):
         help_text="Rien de coché : tous ceux de l'activité.",
     )
 
-    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, today: date, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.user = user
         field_of(self, "vacances", HolidayField).queryset = SchoolHoliday.objects.filter(
             zone=town.current().zone, ends_on__gte=today
         )
-        field_of(self, "centres", forms.ModelMultipleChoiceField).queryset = Establishment.objects.filter(
-            activities__service=SERVICE, active=True
-        ).distinct()
+        offered = Establishment.objects.filter(activities__service=SERVICE, active=True).distinct()
+        field_of(self, "centres", forms.ModelMultipleChoiceField).queryset = self._theirs(offered)
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -111,6 +115,10 @@ class DaysForm(forms.Form):
         self._check_places(activity)
         return cleaned
 
+    def _theirs(self, rows: QuerySet[Establishment]) -> QuerySet[Establishment]:
+        """Where who fills this in opens periods."""
+        return rights.within_all(self.user, rows, *RIGHTS)
+
     def _check_dates(self, activity: Activity) -> None:
         first, last = self.cleaned_data.get("debut"), self.cleaned_data.get("fin")
         for name, value in (("debut", first), ("fin", last)):
@@ -124,16 +132,20 @@ class DaysForm(forms.Form):
                 wizard.check_dates(activity, given["nom"], given["debut"], given["fin"])
             except ValidationError as error:
                 self.add_error(None, error)
+                return
+            standing = wizard.Plan(activity, [], given["nom"], given["debut"], given["fin"]).standing()
+            if standing and not rights.may(self.user, standing, "reservations.change_period"):
+                self.add_error(None, OTHERS_TOO.format(standing))
 
     def _check_places(self, activity: Activity) -> None:
-        own = list(activity.establishments.filter(active=True))
+        own = list(self._theirs(activity.establishments.filter(active=True)))
         chosen = list(self.cleaned_data["centres"]) or own
         strangers = [str(place) for place in chosen if place not in own]
         if strangers:
             text = f"« {activity} » n'a pas lieu ici : {moments.listing(strangers)}."
             self.add_error("centres", text)
         elif not chosen:
-            self.add_error("activite", "Cette activité n'a aucun établissement en service.")
+            self.add_error("activite", "Cette activité n'a aucun établissement en service que vous suiviez.")
         self.cleaned_data["centres"] = chosen
 
 
@@ -304,13 +316,13 @@ class OpensPeriods(OwnPages[Establishment]):
         today = timezone.localdate(at)
         if request.method != "POST":
             initial = {"vacances": request.GET.get("vacances"), "activite": request.GET.get("activite")}
-            return self._days_page(request, DaysForm(today=today, initial=initial))
+            return self._days_page(request, DaysForm(today=today, user=request.user, initial=initial))
         kept = self._answers(request)
         asked = request.POST.get("vers", "places")
         if "days" not in kept:
             messages.error(request, "Cette page était restée ouverte trop longtemps : recommencez.")
             return redirect("admin:leisure_open_period")
-        days_form = DaysForm(kept["days"], today=today)
+        days_form = DaysForm(kept["days"], today=today, user=request.user)
         if asked == "periode" or not days_form.is_valid():
             return self._days_page(request, days_form, kept)
         places_form = FormulaPlacesForm(kept.get("places"), days=days_form.cleaned_data)

@@ -17,6 +17,8 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from billing.prices.books import is_timed
+from families.models import Custody, User
+from portal.desk import rights
 from portal.desk.lists import NumberSearch, badge
 from portal.desk.pages import OwnPages, ShownOnly, WithHistory
 from portal.desk.site import DeskLink
@@ -30,6 +32,7 @@ from portal.web.form_fields import field_of
 from portal.web.posted import posted_number, posted_numbers
 from portal.web.signed_in import SignedInRequest
 
+MAY_READ = "reservations.view_attendance"
 MAY_ENTER = ("reservations.add_attendance", "reservations.change_attendance")
 TINTS = {
     attendance.PresenceStanding.EXPECTED: "none",
@@ -55,16 +58,22 @@ class ListForm(forms.Form):
     jour = DayField(label="Jour")
     lieu = forms.ModelChoiceField(Establishment.objects.none(), label="Établissement", empty_label=None)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field_of(self, "lieu", forms.ModelChoiceField).queryset = places()
+        field_of(self, "lieu", forms.ModelChoiceField).queryset = places(user)
 
 
-def places() -> QuerySet[Establishment]:
-    """Where children are received."""
-    return (
-        Establishment.objects.filter(activities__isnull=False).distinct().order_by("-active", "kind", "name")
-    )
+def places(user: User) -> QuerySet[Establishment]:
+    """Where children are received whose lists `user` may read."""
+    found = Establishment.objects.filter(activities__isnull=False).distinct()
+    return rights.seen_by(user, found.order_by("-active", "kind", "name"), MAY_READ)
+
+
+def known_homes(user: User, *needed: str) -> QuerySet[Custody] | None:
+    """The children that each of `needed` reaches, by home; None: all of the town."""
+    homes = Custody.objects.all()
+    theirs = rights.within_all(user, homes, *needed)
+    return None if theirs is homes else theirs
 
 
 class Posted:
@@ -107,7 +116,7 @@ class AttendanceAdmin(
         DeskLink(
             "Pointer les présences",
             "reservations_attendance_list",
-            "reservations.view_attendance",
+            MAY_READ,
             "présents et absents d'un jour, par établissement et formule",
         ),
     )
@@ -153,10 +162,10 @@ class AttendanceAdmin(
 
     def point(self, request: SignedInRequest) -> HttpResponse:
         """« Pointer »: day, place and formula stand in the address; everybody is there by default."""
-        self.demand(request, "reservations.view_attendance")
+        self.demand(request, MAY_READ)
         at = timezone.now()
         today = timezone.localdate(at)
-        form, nobody = _asked(request.GET, today)
+        form, nobody = _asked(request.GET, today, request.user)
         context: dict[str, Any] = {"form": form, "sheet": None, "nobody": nobody}
         if form.is_valid() and not nobody:
             day, place = form.cleaned_data["jour"], form.cleaned_data["lieu"]
@@ -165,11 +174,16 @@ class AttendanceAdmin(
             context["formulas"] = [(one, _list_url(day, place.pk, one.pk)) for one in offered]
             if formula is not None:
                 sheet = attendance.AttendanceSheet.load(place, formula, day, timed=is_timed(formula))
-                writable = request.user.has_perms(MAY_ENTER) and day <= today
+                enters = all(rights.may(request.user, place, right) for right in MAY_ENTER)
+                writable = request.user.has_perms(MAY_ENTER) and enters and day <= today
                 context |= {"found": [], "words": "", "chosen": [], "posted": None}
                 if request.method == "POST":
                     self.demand(request, *MAY_ENTER)
+                    if not enters:
+                        raise rights.OutOfReach
                     posted = Posted(request.POST, sheet)
+                    if (known := known_homes(request.user, *MAY_ENTER)) is not None:
+                        posted.came = list(known.filter(pk__in=posted.came).values_list("pk", flat=True))
                     saves = "chercher" not in request.POST and posted.valid
                     if saves and self._record(request, sheet, posted, at):
                         return redirect(_list_url(day, place.pk, formula.pk))
@@ -210,7 +224,9 @@ class AttendanceAdmin(
         """Who came besides: those chosen so far, and those whose name is looked for."""
         words = request.POST.get("q", "").strip()
         chosen = attendance.homes(posted.came)
-        known = attendance.homes_of(words, formula, day=day)
+        known = attendance.homes_of(
+            words, formula, day=day, among=known_homes(request.user, *MAY_ENTER)
+        )
         found = [one for one in known if one.pk not in set(posted.came)]
         return {"words": words, "found": found, "chosen": chosen, "posted": posted}
 
@@ -228,20 +244,20 @@ class AttendanceAdmin(
         }
 
 
-def _asked(query: QueryDict, today: date) -> tuple[ListForm, str]:
+def _asked(query: QueryDict, today: date, user: User) -> tuple[ListForm, str]:
     """Day and place: without a place, the first where somebody is expected. Where nobody is anywhere, that
     day in words besides."""
-    first = places().first()
+    first = places(user).first()
     asked: dict[str, Any] = {"jour": today.isoformat(), "lieu": first.pk if first else ""}
     given = {name: query[name] for name in asked if name in query}
-    form = ListForm(asked | given)
+    form = ListForm(asked | given, user=user)
     if "lieu" in given or not form.is_valid():
         return form, ""
     day = form.cleaned_data["jour"]
-    place = places().filter(attendance.places_concerned(day)).first()
+    place = places(user).filter(attendance.places_concerned(day)).first()
     if place is None:
         return form, moments.day(day, year=True)
-    return ListForm(asked | given | {"lieu": place.pk}), ""
+    return ListForm(asked | given | {"lieu": place.pk}, user=user), ""
 
 
 def _chosen(offered: Sequence[OfferedFormula], asked: str) -> Formula | None:

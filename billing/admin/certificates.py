@@ -14,11 +14,13 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
+from billing.admin.attendance import known_homes
 from billing.pages.absences import AbsenceDaysForm, CertificateForm
 from billing.prices import missed_days
 from families.desk_cells import HouseholdLink
 from families.desk_links import document_link
 from families.models import Custody
+from portal.desk import rights
 from portal.desk.decisions import AcceptOrRefuse, Decidable
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
 from portal.desk.pages import OwnPages, WithHistory, log_all
@@ -30,6 +32,7 @@ from portal.reservations.models import AbsenceCertificate
 from portal.reservations.presence import attendance, certificates
 from portal.web.signed_in import SignedInRequest
 
+MAY_TAKE = "reservations.add_absencecertificate"
 REFUSALS = (
     "Le justificatif est illisible : envoyez-en un autre.",
     "Le justificatif ne couvre pas ces jours.",
@@ -105,7 +108,7 @@ class AbsenceCertificateAdmin(
         DeskLink(
             "Saisir un justificatif",
             "reservations_absencecertificate_take",
-            "reservations.add_absencecertificate",
+            MAY_TAKE,
             "certificat d'absence vu au guichet",
         ),
     )
@@ -215,15 +218,17 @@ class AbsenceCertificateAdmin(
 
     def take(self, request: SignedInRequest) -> HttpResponse:
         """Whose absence: a child, and which of its homes."""
-        self.demand(request, "reservations.add_absencecertificate")
+        self.demand(request, MAY_TAKE)
         words = request.GET.get("q", "").strip()
-        context = {"words": words, "homes": attendance.homes_of(words), "most": attendance.MOST_FOUND}
+        found = attendance.homes_of(words, among=known_homes(request.user, MAY_TAKE))
+        context = {"words": words, "homes": found, "most": attendance.MOST_FOUND}
         return self.page(request, "admin/billing/absence_child.html", "Saisir un justificatif", context)
 
     def take_from(self, request: SignedInRequest, custody: int) -> HttpResponse:
         """The days and the moment stand in the address; then what it changes, and « Accepter »."""
-        self.demand(request, "reservations.add_absencecertificate")
-        home = get_object_or_404(Custody.objects.select_related("child", "household"), pk=custody)
+        self.demand(request, MAY_TAKE)
+        homes = rights.seen_by(request.user, Custody.objects.select_related("child", "household"), MAY_TAKE)
+        home = get_object_or_404(homes, pk=custody)
         names = SeenForm.prefix_names.values()
         asked = {name: request.GET[name] for name in names if name in request.GET}
         now = timezone.localtime()

@@ -98,6 +98,9 @@ class RemindsInvoices(OwnPages[Invoice]):
     def has_remind_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(REMIND)
 
+    def right_for(self, verb: str) -> str:
+        return REMIND if verb == "remind" else super().right_for(verb)
+
     @admin.display(description="relances", ordering="reminders")
     def reminded_shown(self, obj: RemindedInvoice) -> str:
         if obj.reminded_at is None:

@@ -39,8 +39,10 @@ from families.models import (
     FamilyQuotient,
     Guardian,
     Household,
+    SecurityEvent,
     User,
 )
+from families.traces import security
 from portal.desk.choices import SeveralRows, TolerantChoices
 from portal.desk.decisions import AcceptOrRefuse, Decidable, DecisionButtons
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
@@ -535,16 +537,40 @@ class LoginAdmin(GivesRights[User], UserAdmin[User]):
     desk_order = 9
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_active", "groups")
+    inlines: ClassVar[tuple[type[InlineModelAdmin[Any, User]], ...]] = ()
     formfield_overrides = {models.EmailField: {"form_class": AddressField}}
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        return super().get_inlines(request, obj) if obj else ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Without groups, which follow the roles given below. Rights given past the roles are shown where
+        there are some, to be taken away."""
+        past_roles = obj is not None and obj.user_permissions.exists()
+        hidden = {"groups"} if past_roles else {"groups", "user_permissions"}
+        return [
+            (title, options | {"fields": tuple(name for name in options["fields"] if name not in hidden)})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Another address for a guardian's login is another person, until somebody there has confirmed it."""
         former = User.objects.filter(pk=obj.pk).values_list("email", flat=True).first()
         super().save_model(request, obj, form, change)
+        said = [f"{name} : {'oui' if now else 'non'}" for name, now in _changed(form, obj)]
+        if said:
+            kind = SecurityEvent.Kind.RIGHTS
+            security.note(kind, user=obj, by=user_of(request), request=request, detail=", ".join(said))
         if former is not None and former != obj.email:
             opening = openings.address_changed(obj, former, by=user_of(request), at=timezone.now())
             if opening is not None:
                 self.message_user(request, f"{opening.guardian} : {WAITS}", messages.WARNING)
+
+
+def _changed(form: Any, login: User) -> list[tuple[str, bool]]:
+    """What a page that was posted changes of who a login is, in words."""
+    words = {"is_staff": "à la mairie", "is_superuser": "tous les droits", "is_active": "compte ouvert"}
+    return [(word, getattr(login, name)) for name, word in words.items() if name in form.changed_data]
 
 
 @admin.register(Diet)

@@ -31,6 +31,7 @@ from portal.demo.factories import (
     address_of,
 )
 from portal.demo.rows import Keys, reset_sequences
+from portal.reservations.staff import giving
 
 # Small section to CM2: the age reached in the calendar year in which school begins.
 YOUNGEST, OLDEST = 3, 10
@@ -272,8 +273,8 @@ def settle(
     agent = settlers.user("agent", "Nadia", "Fournier", is_staff=True)
     regie = settlers.user("regie", "Olivier", "Blanchet", is_staff=True)
     settlers.write()
-    agent.groups.add(Group.objects.get_or_create(name="Agent")[0])
-    regie.groups.add(Group.objects.get_or_create(name="Régie")[0])
+    giving.give(agent, Group.objects.get_or_create(name="Agent")[0], by=None)
+    giving.give(regie, Group.objects.get_or_create(name="Régie")[0], by=None)
     people = People(
         parent=parent,
         neighbour=neighbour,

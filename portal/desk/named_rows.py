@@ -2,8 +2,16 @@
 
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin import helpers
+from django.db.models import Model
 from django.http import HttpRequest
+
+
+def opens(request: HttpRequest, model: type[Model], row: Model) -> bool:
+    """Whether the desk has a page of this row that who asks may open."""
+    page = admin.site._registry.get(model)
+    return page is not None and page.has_view_permission(request, row)
 
 
 class NamedRow(helpers.AdminReadonlyField):
@@ -12,8 +20,7 @@ class NamedRow(helpers.AdminReadonlyField):
     def get_admin_url(self, remote_field: Any, remote_obj: Any) -> str:
         # `DeskAdmin` leaves the request with the forms of its pages.
         request: HttpRequest | None = getattr(self.form, "desk_request", None)
-        page = self.model_admin.admin_site._registry.get(remote_field.model)
-        if request is not None and page is not None and not page.has_view_permission(request, remote_obj):
+        if request is not None and not opens(request, remote_field.model, remote_obj):
             return str(remote_obj)
         return super().get_admin_url(remote_field, remote_obj)
 

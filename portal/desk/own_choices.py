@@ -9,6 +9,8 @@ from django.db.models import ManyToManyField, Model
 
 from portal.desk import rights
 
+CHOOSE = "Choisissez parmi les établissements que vous suivez : toute la commune n'est pas de votre ressort."
+
 
 def looking(model: type[Model]) -> tuple[str, ...]:
     """The rights by which a row is looked at."""
@@ -26,9 +28,10 @@ def _rights(model: type[Model], *verbs: str) -> tuple[str, ...]:
 
 
 def offer(form: Any, user: Any, *needed: str, kept_of: Model | None = None) -> None:
-    """Leaves, in each choice of rows of a form's class, those that `needed` reach. What the row `kept_of` names
-    already stays, so that saving it takes nothing away. The class is this request's own, its fields may not be."""
-    for name, field in form.base_fields.items():
+    """Leaves, in each choice of rows of a form's class, those that `needed` reach. What the row `kept_of`
+    names already stays, so that saving it takes nothing away. The class is this request's own, its fields
+    may not be."""
+    for name, field in list(form.base_fields.items()):
         if not isinstance(field, forms.ModelChoiceField) or field.queryset is None:
             continue
         offered = rights.seen_by(user, field.queryset, *needed)
@@ -38,6 +41,15 @@ def offer(form: Any, user: Any, *needed: str, kept_of: Model | None = None) -> N
             offered = offered | field.queryset.filter(pk__in=kept)
         form.base_fields[name] = narrowed = copy.deepcopy(field)
         narrowed.queryset = offered
+
+
+def require(form: Any, user: Any, name: str, right: str) -> None:
+    """Where an empty choice means the whole town, it is for who has it: others have to choose."""
+    field = form.base_fields.get(name)
+    if field is not None and right in rights.held_in_part_by(user):
+        field.required = True
+        field.error_messages["required"] = CHOOSE
+        field.help_text = CHOOSE
 
 
 def _named_by(row: Model | None, name: str) -> list[Any]:

@@ -24,6 +24,10 @@ class Answers(Protocol):
         """The rights that roles give, « app.verb_model », as far as each counts somewhere."""
         ...
 
+    def held_in_part_by(self, user: Any) -> set[str]:
+        """Those of them that do not reach the whole town."""
+        ...
+
     def seen_by(self, user: Any, rows: QuerySet[Row], rights: tuple[str, ...]) -> QuerySet[Row]:
         """Those of `rows` that one of `rights` reaches; `rows` itself where that is all of them."""
         ...
@@ -42,6 +46,11 @@ def held_by(user: Any) -> set[str]:
     return _lent[0].held_by(user)
 
 
+def held_in_part_by(user: Any) -> set[str]:
+    """Those of them that do not reach the whole town."""
+    return _lent[0].held_in_part_by(user)
+
+
 def seen_by(user: Any, rows: QuerySet[Row], *rights: str) -> QuerySet[Row]:
     """Those of `rows` that one of `rights` reaches; `rows` itself where that is all of them."""
     return _lent[0].seen_by(user, rows, rights)
@@ -54,7 +63,8 @@ def may(user: Any, row: Model, *rights: str) -> bool:
     return seen is rows or seen.filter(pk=row.pk).exists()
 
 
-def has_whole_town(user: Any, model: type[Model], *rights: str) -> bool:
-    """Whether `rights` reach all rows of a model, those to come among them. No query."""
-    rows = model._default_manager.all()
-    return seen_by(user, rows, *rights) is rows
+def within_all(user: Any, rows: QuerySet[Row], *rights: str) -> QuerySet[Row]:
+    """Those of `rows` that each of `rights` reaches: what is written with several rights at once."""
+    for right in rights:
+        rows = seen_by(user, rows, right)
+    return rows

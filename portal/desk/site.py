@@ -96,9 +96,10 @@ class DeskAdmin(ModelAdmin[M]):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Each on the rows that its own right reaches, which may be fewer than those that are looked at."""
+        found: dict[str, Any] = super().get_actions(request)
         return {
             name: (self._reaching(function, getattr(function, "allowed_permissions", ())), *named)
-            for name, (function, *named) in super().get_actions(request).items()
+            for name, (function, *named) in found.items()
         }
 
     def _reaching(self, function: Callable[..., Any], verbs: Sequence[str]) -> Callable[..., Any]:
@@ -114,11 +115,22 @@ class DeskAdmin(ModelAdmin[M]):
     def get_form(
         self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
         form.desk_request = request
         verb = "change" if change else "add"
         own_choices.offer(form, request.user, self.right_for(verb), kept_of=obj)
         return form
+
+    def get_inline_instances(self, request: HttpRequest, obj: M | None = None) -> list[Any]:
+        """Those whose rights reach the row on whose page they stand."""
+        found = super().get_inline_instances(request, obj)
+        if obj is None:
+            return found
+        return [
+            one
+            for one in found
+            if rights.may(request.user, obj, *own_choices.looking(one.model), *own_choices.writing(one.model))
+        ]
 
     def get_formsets_with_inlines(self, request: HttpRequest, obj: M | None = None) -> Any:
         for formset, inline in super().get_formsets_with_inlines(request, obj):

@@ -10,6 +10,7 @@ from portal.reservations.desk import (
     places,
     reservations,
     slots,
+    staff,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "places",
     "reservations",
     "slots",
+    "staff",
 ]

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from portal.desk import own_choices
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import confirm_page
 from portal.desk.pages import WithHistory, log_all
@@ -159,7 +160,17 @@ class PeriodAdmin(TolerantChoices[Period], WithHistory[Period]):
             messages.warning(request, text)
 
     def has_open_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("reservations.add_slot")
+        return request.user.has_perm(self.right_for("open"))
+
+    def right_for(self, verb: str) -> str:
+        return "reservations.add_slot" if verb == "open" else super().right_for(verb)
+
+    def get_form(
+        self, request: HttpRequest, obj: Period | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        own_choices.require(form, request.user, "establishments", self.right_for("change"))
+        return form
 
     @admin.action(description="Ouvrir les créneaux…", permissions=["open"])
     def open_selected(self, request: SignedInRequest, queryset: QuerySet[Period]) -> HttpResponse | None:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from portal.desk import own_choices
 from portal.desk.choices import TolerantChoices
 from portal.desk.site import DeskAdmin
 from portal.french import moments
@@ -54,6 +55,13 @@ class ClosureAdmin(TolerantChoices[Closure], DeskAdmin[Closure]):
     def concerns(self, obj: Closure) -> str:
         named = [str(one) for one in (obj.establishment, obj.activity, obj.school_class) if one]
         return ", ".join(named) or "toute la commune"
+
+    def get_form(
+        self, request: HttpRequest, obj: Closure | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        own_choices.require(form, request.user, "establishment", self.right_for("change"))
+        return form
 
     def changeform_view(
         self,

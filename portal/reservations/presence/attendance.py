@@ -269,10 +269,18 @@ def homes(keys: Collection[int]) -> list[Custody]:
     return list(_with_adults().filter(pk__in=keys).order_by("child__last_name", "child__first_name", "pk"))
 
 
-def homes_of(words: str, formula: Formula | None = None, *, day: date | None = None) -> list[Any]:
+def homes_of(
+    words: str,
+    formula: Formula | None = None,
+    *,
+    day: date | None = None,
+    among: QuerySet[Custody] | None = None,
+) -> list[Any]:
     """Children whose name holds all of `words`, however spelled, once a home of that `day`, or of any day;
-    those enrolled for `formula` first."""
+    those enrolled for `formula` first. `among`: of these homes only."""
     found = _with_adults() if day is None else _with_adults().filter(holds(day))
+    if among is not None:
+        found = found.filter(pk__in=among.values("pk"))
     for word in words.split()[:4]:
         found = found.filter(spelling.holds(word, "child__first_name", "child__last_name"))
     if not words.strip():

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from families.models import SecurityEvent, User
 from families.traces import security
 from portal.reservations.models import Establishment, StaffRight
+from portal.reservations.staff import rights
 
 
 class RightRefused(Exception):
@@ -31,10 +32,10 @@ def give(
 ) -> StaffRight:
     """Gives a role in the whole town, or at `places` only; a role that is held changes its places.
 
-    Raises RightRefused where places are asked for and none is named.
+    Raises RightRefused where places are asked for and the role cannot be held there.
     """
-    if places is not None and not places:
-        raise RightRefused("Choisissez au moins un établissement, ou cochez « toute la commune ».")
+    if places is not None:
+        check(role, places)
     _lock(user)
     right, new = StaffRight.objects.get_or_create(
         user=user, role=role, defaults={"everywhere": places is None, "given_by": by}
@@ -48,6 +49,16 @@ def give(
     if (after := _words(right)) != before:
         _note(user, by, f"{role} : {after}", request)
     return right
+
+
+def check(role: Group, places: Collection[Establishment]) -> None:
+    """Raises RightRefused where a role cannot be held at these places only."""
+    if not places:
+        raise RightRefused("Choisissez au moins un établissement, ou cochez « toute la commune ».")
+    if not rights.counts_at_places(role):
+        raise RightRefused(
+            f"« {role} » ne porte que sur ce qui concerne toute la commune : cochez « toute la commune »."
+        )
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from django.apps import apps
+from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -42,7 +43,8 @@ class Held:
 
 
 def held(user: Any) -> Held:
-    """Of staff only. Read once for an object of a login, as Django does: one query, two where places are named."""
+    """Of staff only. Read once for an object of a login, as Django does, in one query; two where places are
+    named."""
     if not (user.is_active and user.is_staff):
         return Held()
     found: Held | None = getattr(user, "_staff_rights_held", None)
@@ -89,6 +91,14 @@ def _counts(app: str, model: str, codename: str) -> bool:
     return scope is not None and scope.allows(codename.partition("_")[0])
 
 
+def counts_at_places(role: Group) -> bool:
+    """Whether a role says anything at all to who holds it at some places only."""
+    named = role.permissions.order_by().values_list(
+        "content_type__app_label", "content_type__model", "codename"
+    )
+    return any(_counts(*one) for one in named)
+
+
 def places_of(user: Any, right: str) -> Reach:
     """Where somebody holds a right."""
     if user.is_active and user.is_superuser:
@@ -107,6 +117,9 @@ class StaffRights:
 
     def held_by(self, user: Any) -> set[str]:
         return held(user).all
+
+    def held_in_part_by(self, user: Any) -> set[str]:
+        return {right for right in held(user).at if not isinstance(places_of(user, right), Whole)}
 
     def seen_by(self, user: Any, rows: QuerySet[Row], rights: tuple[str, ...]) -> QuerySet[Row]:
         looking, writing = NOWHERE, NOWHERE

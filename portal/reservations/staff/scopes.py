@@ -1,6 +1,7 @@
 """How rows belong to places: one line a model, in one table. Other apps add theirs when they are ready.
 
-A model that is not named here belongs to the whole town: who holds a role at some places only has no right on it.
+A model that is not named here belongs to the whole town: who holds a role at some places only has no right
+on it.
 """
 
 from collections.abc import Callable
@@ -65,10 +66,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Scope:
-    """Which rows of a model belong to places. Without `where` they are the town's: all are read, none written.
-
-    Without `adds` no new row is anybody's who has some places only.
-    """
+    """Which rows of a model belong to places. Without `where` they are the town's: all are read, none is
+    written. Without `adds` who has some places only makes no new row."""
 
     where: Callable[[Asked], Q] | None = None
     adds: bool = True
@@ -108,14 +107,14 @@ def of_child(path: str, *, adds: bool = True) -> Scope:
     return Scope(lambda asked: Q(**{f"{path}__in": children(asked).values("pk")}), adds)
 
 
+def homes(asked: Asked) -> QuerySet[Custody, Any]:
+    """The keys of the households of those children."""
+    return Custody.objects.filter(child__in=children(asked).values("pk")).values("household")
+
+
 def of_household(path: str, *, adds: bool = True) -> Scope:
-    """Rows of the households of those children."""
-
-    def where(asked: Asked) -> Q:
-        homes = Custody.objects.filter(child__in=children(asked).values("pk"))
-        return Q(**{f"{path}__in": homes.values("household")})
-
-    return Scope(where, adds)
+    """Rows of those households."""
+    return Scope(lambda asked: Q(**{f"{path}__in": homes(asked)}), adds)
 
 
 def _enrolments(asked: Asked) -> Q:
@@ -138,6 +137,14 @@ def _periods(asked: Asked) -> Q:
     own = tied.filter(establishment__in=asked.places)
     others = tied.exclude(establishment__in=asked.places)
     return Q(pk__in=own.values("period")) & ~Q(pk__in=others.values("period"))
+
+
+def _documents(asked: Asked) -> Q:
+    """Of their households, but for certificates of children of other places."""
+    others = AbsenceCertificate.objects.filter(document__isnull=False).exclude(
+        child__in=children(asked).values("pk")
+    )
+    return Q(household__in=homes(asked)) & ~Q(pk__in=others.values("document"))
 
 
 TOWN = Scope()
@@ -168,7 +175,7 @@ _scopes: dict[type[Model], Scope] = {
     Guardian: of_household("household"),
     FamilyQuotient: of_household("household"),
     ChangeRequest: of_household("household"),
-    Document: of_household("household"),
+    Document: Scope(_documents),
     # What the town decides for all: read at every place, written by who has the whole town
     Activity: TOWN,
     ActivityDeadline: TOWN,
