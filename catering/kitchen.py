@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from catering.models import SERVICE
-from families.models import Diet
+from families.models import Diet, allergies_in_words
 from portal.reservations.models import Booking, Establishment, SchoolClass
 from portal.reservations.models.queries import class_of
 
@@ -91,7 +91,8 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
 
     `with_health` also lists the children with a PAI or allergies: for permitted staff only.
     """
-    health = ["child__first_name", "child__last_name", "child__health__has_pai", "child__health__allergies"]
+    health = ["child__first_name", "child__last_name"]
+    health += [f"child__health__{field}" for field in ("has_pai", "allergens", "allergies")]
     rows = (
         Booking.objects.holding()
         .filter(establishment=restaurant, day__in=days, activity__service=SERVICE)
@@ -107,10 +108,12 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
         group = groups.get(row["attended"], ClassGroup(NO_SCHOOL, NO_CLASS))
         diet = diets.get(row["child__diet_choice__diet"], NO_DIET)
         counts.meals[row["day"], group, diet] += 1
-        if with_health and (row["child__health__has_pai"] or row["child__health__allergies"]):
-            child = f"{row['child__last_name']} {row['child__first_name']}"
-            pai, allergies = bool(row["child__health__has_pai"]), row["child__health__allergies"] or ""
-            counts.watched.append(Watched(row["day"], child, group, diet, pai, allergies))
+        if with_health:
+            pai = bool(row["child__health__has_pai"])
+            allergies = allergies_in_words(row["child__health__allergens"], row["child__health__allergies"])
+            if pai or allergies:
+                child = f"{row['child__last_name']} {row['child__first_name']}"
+                counts.watched.append(Watched(row["day"], child, group, diet, pai, allergies))
     eating = {group for _, group, _ in counts.meals}
     cooked = {diet for _, _, diet in counts.meals}
     counts.groups = [group for group in _once(groups.values()) if group in eating]

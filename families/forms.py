@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from families import approval, login_names, recovery
 from families.models import (
+    Allergen,
     AuthorisedPerson,
     ChangeRequest,
     Child,
@@ -25,6 +26,7 @@ from families.models import (
     User,
 )
 from families.traces import security
+from portal.database.encrypted import KEPT_AS_IT_IS, Unreadable
 from portal.files import uploads
 from portal.french import phones
 from portal.french.day_fields import DayInput, NearDateField
@@ -337,15 +339,27 @@ class QuotientRequestForm(ProofForm):
 
 
 class HealthForm(forms.ModelForm[ChildHealth]):
-    """What those who look after a child must know."""
+    """What those who look after a child must know: for families and for the desk."""
+
+    allergens = forms.MultipleChoiceField(
+        label="Allergènes",
+        choices=Allergen.choices,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text="Les quatorze allergènes indiqués sur les menus.",
+    )
 
     class Meta:
         model = ChildHealth
-        fields = ["has_pai", "allergies", "treatment", "doctor", "doctor_phone"]
+        fields = ["has_pai", "allergens", "allergies", "treatment", "doctor", "doctor_phone"]
         widgets = {"allergies": forms.Textarea({"rows": 3}), "treatment": forms.Textarea({"rows": 4})}
+        help_texts = {"allergies": "Une autre allergie, des traces permises ou non, ce qui se passe alors."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if isinstance(self.instance.allergens, Unreadable):
+            self.initial["allergens"] = []
+            self.fields["allergens"].help_text = KEPT_AS_IT_IS
         for name in ("allergies", "treatment"):
             field_of(self, name, forms.CharField).max_length = 2000
             self.fields[name].widget.attrs["maxlength"] = 2000

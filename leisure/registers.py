@@ -173,7 +173,7 @@ def _phones(*numbers: str) -> str:
 def _flag(health: ChildHealth | None, wanted: bool, with_health: bool) -> str:
     if health is None:
         return MISSING if wanted else ""
-    if not (health.has_pai or health.allergies or health.treatment):
+    if not (health.has_pai or health.known_allergies or health.treatment):
         return ""
     if not with_health:
         return TO_READ
@@ -182,7 +182,11 @@ def _flag(health: ChildHealth | None, wanted: bool, with_health: bool) -> str:
 
 def _details(health: ChildHealth) -> list[str]:
     doctor = " ".join(word for word in (health.doctor, health.doctor_phone) if word)
-    pairs = (("Allergies", health.allergies), ("Conduite à tenir", health.treatment), ("Médecin", doctor))
+    pairs = (
+        ("Allergies", health.known_allergies),
+        ("Conduite à tenir", health.treatment),
+        ("Médecin", doctor),
+    )
     return [f"{label} : {text}" for label, text in pairs if text]
 
 

@@ -16,8 +16,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal.database import tuning
-from portal.files import private_files
+from portal.database import field_keys, tuning
+from portal.files import modes, private_files
 
 # `ModelAdmin[Child]`, `ModelForm[Child]`: what the types name must exist before the first class is made.
 django_stubs_ext.monkeypatch()
@@ -30,14 +30,14 @@ DEBUG = env.bool("PORTAL_DEBUG", default=False)
 VAR_DIR = Path(env.str("PORTAL_VAR", default=str(BASE_DIR / "var")))
 
 
-def _demo_secret_key() -> str:
-    """The key of a demo or test machine, made once and kept under var/.
+def _demo_key(name: str) -> str:
+    """A key of a demo or test machine, made once and kept under var/, for its owner alone.
 
     Several processes may start at once: each writes a file of its own, and the first to link it wins.
     """
-    path = VAR_DIR / "secret_key"
+    path = VAR_DIR / name
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        modes.make_private(path.parent)
         with NamedTemporaryFile("w", dir=path.parent) as own, suppress(FileExistsError):
             own.write(secrets.token_urlsafe(50))
             own.flush()
@@ -49,7 +49,17 @@ SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
     if not DEMO:
         raise ImproperlyConfigured("Set SECRET_KEY in the environment (or PORTAL_DEMO=1 to try the portal).")
-    SECRET_KEY = _demo_secret_key()
+    SECRET_KEY = _demo_key("secret_key")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+
+# What encrypts health notes and IBANs (docs/upgrading.md), the newest first; older ones until `rotate_keys`.
+FIELD_KEYS = env.list("FIELD_KEYS", default=[])
+if not FIELD_KEYS:
+    if not DEMO:
+        raise ImproperlyConfigured("Set FIELD_KEYS in the environment: it encrypts health notes and IBANs.")
+    FIELD_KEYS = [_demo_key("field_key")]
+if wrong := field_keys.troubles(FIELD_KEYS):
+    raise ImproperlyConfigured("; ".join(wrong))
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"] if DEMO else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])

@@ -25,6 +25,7 @@ from billing.models import (
 )
 from billing.payments import asking, events, refunding, sepa, statement
 from billing.payments.providers.interface import ProviderDown, ProviderRefused
+from portal.database.encrypted import Unreadable
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import ask_reason
 from portal.desk.lists import NumberSearch, StateBadge
@@ -33,9 +34,14 @@ from portal.desk.site import DeskLink, Queue
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
 from portal.french.day_fields import DayInput, MonthField, NearDateField
-from portal.french.official_numbers import grouped
+from portal.french.official_numbers import compact, grouped, is_iban
 from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest
+
+UNREADABLE_FILE = (
+    "Ce fichier est illisible pour l'instant : aucune clé de chiffrement en place ne l'ouvre. "
+    "Il est gardé tel quel."
+)
 
 
 class OnlineRefundForm(forms.Form):
@@ -273,10 +279,11 @@ class PaymentEventAdmin(ShownOnly[PaymentEvent]):
 @admin.register(Mandate)
 class MandateAdmin(TolerantChoices[Mandate], NumberSearch[Mandate], WithHistory[Mandate]):
     desk_order = 20
-    list_display = ("rum", "household", "debtor", "signed_on", "revoked_on")
+    list_display = ("rum", "household", "debtor", "account_end", "signed_on", "revoked_on")
     list_filter = ("revoked_on",)
     list_select_related = ("household",)
     search_fields = ("rum", "debtor")
+    search_help_text = "RUM, titulaire, numéro de foyer ou IBAN entier"
     autocomplete_fields = ("household",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -291,9 +298,28 @@ class MandateAdmin(TolerantChoices[Mandate], NumberSearch[Mandate], WithHistory[
         account = "account" if shown else "iban"
         return ("household", "rum", "debtor", account, "bic", "signed_on", "revoked_on")
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Mandate], search_term: str
+    ) -> tuple[QuerySet[Mandate], bool]:
+        """A whole IBAN is found by its fingerprint: the column itself is encrypted."""
+        typed = compact(search_term)
+        if is_iban(typed):
+            return queryset & Mandate.objects.of_account(typed), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def save_model(self, request: HttpRequest, obj: Mandate, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        others = Mandate.objects.of_account(obj.iban).filter(revoked_on=None).exclude(pk=obj.pk)
+        if "iban" in form.changed_data and (shared := [str(one) for one in others.order_by("pk")]):
+            messages.warning(request, f"Un autre foyer a le même IBAN : {', '.join(shared)}. Est-ce voulu ?")
+
     @admin.display(description="IBAN")
     def account(self, obj: Mandate) -> str:
-        return grouped(obj.iban)
+        return obj.iban if isinstance(obj.iban, Unreadable) else grouped(obj.iban)
+
+    @admin.display(description="IBAN", ordering="iban_end")
+    def account_end(self, obj: Mandate) -> str:
+        return obj.account
 
 
 class DebitInline(ShownOnlyInline[Debit, DebitFile]):
@@ -356,7 +382,11 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
     def download(self, request: HttpRequest, pk: int) -> HttpResponse:
         self.demand(request, "billing.view_debitfile")
         file = get_object_or_404(DebitFile, pk=pk)
-        return hand_over(file.content, f"prelevements-{file.message}.xml")
+        content: str = file.content
+        if isinstance(content, Unreadable):
+            messages.error(request, UNREADABLE_FILE)
+            return redirect("admin:billing_debitfile_change", pk)
+        return hand_over(content, f"prelevements-{file.message}.xml")
 
     @admin.action(description="La banque a prélevé : marquer comme payé", permissions=["decide"])
     def mark_collected(self, request: SignedInRequest, queryset: QuerySet[DebitFile]) -> None:

@@ -8,7 +8,20 @@ from simple_history.models import HistoricalRecords
 from billing.models.invoices import Invoice
 from billing.models.payments import Payment
 from families.models import Household, User
-from portal.french.official_numbers import BicField, IbanField
+from portal.database.encrypted import (
+    EncryptedIbanField,
+    EncryptedTextField,
+    EndOf,
+    FingerprintOf,
+    fingerprints,
+)
+from portal.french.official_numbers import BicField
+
+
+class MandateQuerySet(models.QuerySet["Mandate"]):
+    def of_account(self, iban: str) -> "MandateQuerySet":
+        """The mandates on an account, whosever they are; `iban` as it is kept, see IbanField."""
+        return self.filter(iban_fingerprint__in=fingerprints(iban))
 
 
 class Mandate(models.Model):
@@ -27,10 +40,14 @@ class Mandate(models.Model):
         help_text="Référence unique du mandat.",
     )
     debtor = models.CharField("titulaire du compte", max_length=70)
-    iban = IbanField("IBAN", max_length=34)
+    iban = EncryptedIbanField("IBAN", max_length=34)
+    iban_end = EndOf("IBAN (quatre derniers signes)", max_length=4, of="iban")
+    iban_fingerprint = FingerprintOf("IBAN (empreinte)", max_length=80, of="iban", db_index=True)
     bic = BicField("BIC", max_length=11, blank=True)
     signed_on = models.DateField("signé le")
     revoked_on = models.DateField("révoqué le", null=True, blank=True)
+
+    objects = MandateQuerySet.as_manager()
     history = HistoricalRecords()
 
     class Meta:
@@ -54,13 +71,18 @@ class Mandate(models.Model):
     def __str__(self) -> str:
         return f"Mandat {self.rum}"
 
+    @property
+    def account(self) -> str:
+        """« …1234 », for lists."""
+        return f"…{self.iban_end}" if self.iban_end else "–"
+
 
 class DebitFile(models.Model):
     """A pain.008 file given to the bank, kept as it was given."""
 
     message = models.CharField("message", max_length=35, unique=True)
     collected_on = models.DateField("date de prélèvement")
-    content = models.TextField("fichier")
+    content = EncryptedTextField("fichier")  # with the IBANs of all who are debited
     made_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="créé par"
     )

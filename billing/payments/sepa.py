@@ -34,6 +34,7 @@ from billing.models import (
 from billing.payments import paying
 from families.models import Household, User
 from portal import town
+from portal.database.encrypted import Unreadable
 
 SCHEMA = "pain.008.001.02"
 # The bank wants the file ahead, and the household to have been told.
@@ -144,6 +145,10 @@ def _write(
     )
     for invoice in invoices:
         mandate = mandates[invoice.mandate_id]
+        if isinstance(mandate.iban, Unreadable):
+            raise DebitRefused(
+                f"L'IBAN du mandat {mandate.rum} est illisible : aucune clé de chiffrement ne l'ouvre."
+            )
         payment = {
             "name": mandate.debtor,
             "IBAN": mandate.iban,

@@ -26,7 +26,7 @@ from families.admin.twins import JoinsKnown
 from families.custody import openings, own
 from families.desk_cells import HouseholdLink
 from families.desk_links import document_link, household_link
-from families.forms import AddressField
+from families.forms import AddressField, HealthForm
 from families.models import (
     AuthorisedPerson,
     ChangeRequest,
@@ -312,6 +312,7 @@ class HealthInline(admin.StackedInline[ChildHealth, Child]):
     """Shown only to who has the right to see health notes: Django's own permission check."""
 
     model = ChildHealth
+    form = HealthForm
     extra = 0
 
 

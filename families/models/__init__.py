@@ -27,6 +27,9 @@ from families.models.children import (
 from families.models.children import (
     DietChoice as DietChoice,
 )
+from families.models.children import (
+    allergies_in_words as allergies_in_words,
+)
 from families.models.decisions import (
     AlreadyAnswered as AlreadyAnswered,
 )

@@ -10,6 +10,13 @@ from simple_history.models import HistoricalRecords
 
 from families.models.households import Household
 from families.visibility import belongs_to, holds
+from portal.database.encrypted import (
+    EncryptedCharField,
+    EncryptedListField,
+    EncryptedPhoneField,
+    EncryptedTextField,
+    Unreadable,
+)
 from portal.french.phones import PhoneField
 
 
@@ -105,16 +112,20 @@ class Custody(models.Model):
 
 
 class ChildHealth(models.Model):
-    """Health notes of a child: for its guardians and for staff with the permission only."""
+    """Health notes of a child: for its guardians and for staff with the permission only.
+
+    Encrypted, save whether there is a PAI: prices and enrolments ask for it.
+    """
 
     child = models.OneToOneField(
         Child, on_delete=models.CASCADE, related_name="health", verbose_name="enfant"
     )
     has_pai = models.BooleanField("projet d'accueil individualisé (PAI)", default=False)
-    allergies = models.TextField("allergies", blank=True)
-    treatment = models.TextField("traitement, conduite à tenir", blank=True)
-    doctor = models.CharField("médecin traitant", max_length=120, blank=True)
-    doctor_phone = PhoneField("téléphone du médecin", max_length=30, blank=True)
+    allergens = EncryptedListField("allergènes", default=list, db_default="", blank=True)
+    allergies = EncryptedTextField("précisions sur les allergies", blank=True)
+    treatment = EncryptedTextField("traitement, conduite à tenir", blank=True)
+    doctor = EncryptedCharField("médecin traitant", max_length=120, blank=True)
+    doctor_phone = EncryptedPhoneField("téléphone du médecin", max_length=30, blank=True)
     updated_at = models.DateTimeField("mis à jour le", auto_now=True)
 
     class Meta:
@@ -123,6 +134,11 @@ class ChildHealth(models.Model):
 
     def __str__(self) -> str:
         return f"Fiche sanitaire de {self.child}"
+
+    @property
+    def known_allergies(self) -> str:
+        """What was ticked and what was written, in one line of French; empty when nothing was."""
+        return allergies_in_words(self.allergens, self.allergies)
 
 
 class Diet(models.Model):
@@ -177,6 +193,15 @@ class Allergen(models.TextChoices):
     SULPHITES = "sulphites", "Sulfites"
     LUPIN = "lupin", "Lupin"
     MOLLUSCS = "molluscs", "Mollusques"
+
+
+def allergies_in_words(allergens: list[str] | Unreadable | None, note: str | None) -> str:
+    """« Arachides, Lait. Même en traces » out of the codes that were ticked and the note beside them."""
+    if isinstance(allergens, Unreadable):
+        ticked = str(allergens)
+    else:
+        ticked = ", ".join(allergen.label for allergen in Allergen if allergen in (allergens or ()))
+    return ". ".join(words for words in (ticked, note) if words)
 
 
 class AuthorisedPerson(models.Model):

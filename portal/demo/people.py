@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 
 from families.models import (
+    Allergen,
     AuthorisedPerson,
     ChangeRequest,
     Child,
@@ -36,6 +37,7 @@ from portal.reservations.staff import giving
 # Small section to CM2: the age reached in the calendar year in which school begins.
 YOUNGEST, OLDEST = 3, 10
 LAST_LEVEL = OLDEST - YOUNGEST
+FREQUENT_ALLERGENS = (Allergen.PEANUTS, Allergen.NUTS, Allergen.MILK, Allergen.EGGS)
 
 FIRST_NAMES = (
     "Adam Adèle Agathe Alba Alice Ambre Anaïs Anna Arthur Augustin Axel Camille Charlie Charlotte Chloé "
@@ -190,12 +192,10 @@ class Settlers:
         self.custodies.append(Custody(child=child, household=home.household))
         if rng.random() < 0.6:
             has_pai = rng.random() < 0.05
-            allergies = (
-                rng.choice(("Arachides", "Fruits à coque", "Lait de vache", "Œufs")) if has_pai else ""
-            )
+            allergens = [rng.choice(FREQUENT_ALLERGENS).value] if has_pai else []
             treatment = "Trousse d'urgence au secrétariat de l'école." if has_pai else ""
             self.health.append(
-                HealthFactory.build(child=child, has_pai=has_pai, allergies=allergies, treatment=treatment)
+                HealthFactory.build(child=child, has_pai=has_pai, allergens=allergens, treatment=treatment)
             )
         if rng.random() < 0.5:
             relation = rng.choice(("Grand-mère", "Grand-père", "Tante", "Voisine", "Assistante maternelle"))

@@ -12,6 +12,8 @@ from django.conf import settings
 from portal.web.logs import WithoutPersonalData
 
 SECRET_KEY = "abcdefghijklmnopqrstuvwxyz-0123456789-ABCDEFGHIJKLMNOPQRST"
+FIELD_KEYS = "ABCDEFGHIJKLMNOPQRST-9876543210-abcdefghijklmnopqrstuvwxyz"
+KEYS = {"SECRET_KEY": SECRET_KEY, "FIELD_KEYS": FIELD_KEYS}
 
 
 def run(*command, tmp_path, **environment):
@@ -44,11 +46,34 @@ def test_production_refuses_to_start_without_a_secret_key(tmp_path):
     assert not list(tmp_path.iterdir()), "No key is made up for production."
 
 
+def test_production_refuses_to_start_without_a_key_for_what_it_encrypts(tmp_path):
+    said = {"tmp_path": tmp_path, "SECRET_KEY": SECRET_KEY, "ALLOWED_HOSTS": "portail.example.org"}
+    for keys, sentence in (
+        ("", "Set FIELD_KEYS in the environment"),
+        ("too-short", "each key of FIELD_KEYS has 40 characters or more"),
+        (f"{FIELD_KEYS},too-short", "each key of FIELD_KEYS has 40 characters or more"),
+        (f"{FIELD_KEYS},{FIELD_KEYS}", "FIELD_KEYS names a key twice"),
+    ):
+        done = run("manage.py", "check", FIELD_KEYS=keys, **said)
+        assert done.returncode != 0
+        assert sentence in done.stderr
+        assert FIELD_KEYS not in done.stderr
+    assert not list(tmp_path.iterdir()), "No key is made up for production."
+
+
+def test_keys_that_were_replaced_are_read_from_the_environment(tmp_path):
+    replaced = {"SECRET_KEY_FALLBACKS": "old-1,old-2", "FIELD_KEYS": f"{FIELD_KEYS},{SECRET_KEY}"}
+    found = settings_of(
+        *("SECRET_KEY_FALLBACKS", "FIELD_KEYS"), tmp_path=tmp_path, **{"SECRET_KEY": SECRET_KEY} | replaced
+    )
+    assert found == {"SECRET_KEY_FALLBACKS": ["old-1", "old-2"], "FIELD_KEYS": [FIELD_KEYS, SECRET_KEY]}
+
+
 def test_production_passes_djangos_own_check_without_a_warning(tmp_path):
     done = run(
         *("-W", "error", "manage.py", "check", "--deploy", "--fail-level", "WARNING"),
         tmp_path=tmp_path,
-        SECRET_KEY=SECRET_KEY,
+        **KEYS,
         ALLOWED_HOSTS="portail.example.org",
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -63,7 +88,7 @@ def test_production_is_strict_without_being_asked(tmp_path):
         "SECURE_SSL_REDIRECT",
         "SECURE_HSTS_SECONDS",
     )
-    found = settings_of(*names, "ALLOWED_HOSTS", "EMAIL_BACKEND", tmp_path=tmp_path, SECRET_KEY=SECRET_KEY)
+    found = settings_of(*names, "ALLOWED_HOSTS", "EMAIL_BACKEND", tmp_path=tmp_path, **KEYS)
     assert found == {
         "DEBUG": False,
         "SESSION_COOKIE_SECURE": True,
@@ -75,14 +100,16 @@ def test_production_is_strict_without_being_asked(tmp_path):
     }
 
 
-def test_the_demo_makes_its_key_once_and_keeps_it_private(tmp_path):
-    first = settings_of("SECRET_KEY", "DEBUG", tmp_path=tmp_path, PORTAL_DEMO="1")
-    assert first == settings_of("SECRET_KEY", "DEBUG", tmp_path=tmp_path, PORTAL_DEMO="1")
+def test_the_demo_makes_its_keys_once_and_keeps_them_private(tmp_path):
+    var = tmp_path / "var"
+    names = ("SECRET_KEY", "FIELD_KEYS", "DEBUG")
+    first = settings_of(*names, tmp_path=var, PORTAL_DEMO="1")
+    assert first == settings_of(*names, tmp_path=var, PORTAL_DEMO="1")
     assert len(first["SECRET_KEY"]) > 50
+    assert [len(key) > 50 for key in first["FIELD_KEYS"]] == [True]
     assert first["DEBUG"] is False
-    key = tmp_path / "secret_key"
-    assert key.stat().st_mode & 0o077 == 0
-    assert list(tmp_path.iterdir()) == [key]
+    made = {path.name: oct(path.stat().st_mode & 0o777) for path in [var, *var.iterdir()]}
+    assert made == {"var": "0o700", "secret_key": "0o600", "field_key": "0o600"}
 
 
 def test_private_files_lie_under_no_public_folder():

@@ -9,7 +9,7 @@ from django.db import OperationalError
 
 from portal.database import starting, versions
 from portal.database.starting import DataCommand
-from tests.portal.test_settings import SECRET_KEY
+from tests.portal.test_settings import KEYS
 from tests.processes import own_database
 
 APPS = {"portal", "families", "catering", "leisure", "billing"}
@@ -32,7 +32,7 @@ def test_a_server_says_why_it_does_not_serve_and_stops(tmp_path):
             env={
                 "PORTAL_VAR": str(tmp_path),
                 "DATABASE_URL": address,
-                "SECRET_KEY": SECRET_KEY,
+                **KEYS,
                 "ALLOWED_HOSTS": "portail.example.org",
             },
             capture_output=True,

@@ -1,0 +1,68 @@
+"""`manage.py rotate_keys`: what is encrypted comes under the newest of FIELD_KEYS; older ones can go."""
+
+from argparse import ArgumentParser
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from portal.database import encrypted, rotating
+from portal.database.starting import DataCommand
+from portal.french.plurals import counted
+
+
+class Command(DataCommand):
+    help = (
+        "Rechiffre les fiches sanitaires et les IBAN avec la clé la plus récente (la première) de FIELD_KEYS."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--essai", action="store_true", help="dit seulement sous quelle clé se trouvent les valeurs"
+        )
+
+    def handle(self, *args: Any, essai: bool, **options: Any) -> None:
+        if essai:
+            self.tell()
+            return
+        rows = unreadable = 0
+        for model in rotating.tables():
+            done = rotating.encrypt(model)
+            if done.rows:
+                name = model._meta.verbose_name_plural
+                self.stdout.write(f"{name} : {counted(done.rows, 'ligne rechiffrée', 'lignes rechiffrées')}")
+            rows, unreadable = rows + done.rows, unreadable + done.unreadable
+        if unreadable:
+            raise CommandError(_still_closed(unreadable))
+        if not rows:
+            self.stdout.write("Tout est déjà chiffré avec la clé la plus récente.")
+        if len(encrypted.keys().keys) > 1:
+            self.stdout.write(
+                "Gardez l'ancienne clé avec les sauvegardes qu'elle ouvre, retirez-la de FIELD_KEYS, "
+                "puis relancez le portail."
+            )
+
+    def tell(self) -> None:
+        names = [key.name for key in encrypted.keys().keys]
+        for model in rotating.tables():
+            found = rotating.count(model)
+            for key in sorted(found, key=lambda key: (key not in names, key)):
+                said = f"clé {key}" if key else "en clair"
+                if key == names[0]:
+                    said += ", la plus récente"
+                elif key and key not in names:
+                    said += ", absente de FIELD_KEYS"
+                name = model._meta.verbose_name_plural
+                self.stdout.write(f"{name} : {counted(found[key], 'valeur', 'valeurs')} ({said})")
+
+
+def _still_closed(unreadable: int) -> str:
+    names = {key.name for key in encrypted.keys().keys}
+    found: Counter[str] = sum((rotating.count(model) for model in rotating.tables()), Counter())
+    absent = sorted(set(found) - names - {""})
+    said = f" Elles ont été chiffrées avec : {', '.join(absent)}." if absent else ""
+    value = counted(unreadable, "valeur est illisible", "valeurs sont illisibles")
+    return (
+        f"{value} : aucune clé de FIELD_KEYS ne les ouvre ; elles restent telles quelles.{said} "
+        "Remettez leur clé à la fin de FIELD_KEYS, puis relancez la commande."
+    )
