@@ -5,7 +5,6 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.models import EmailAddress
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -16,7 +15,7 @@ from django.utils.crypto import get_random_string
 
 from families import login_names, passwords
 from families.models import SecurityEvent, User
-from families.signing_in import counters, devices, waits
+from families.signing_in import counters, devices, letters, waits
 from families.traces import security
 from portal.desk import rights
 from portal.letters import mailing
@@ -120,11 +119,10 @@ class AccountAdapter(DefaultAccountAdapter):
         name = template_prefix.removeprefix("account/email/")
         mailing.post(f"account/{name}", [email], {"name": "", "email": email} | context)
 
-    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
-        """On the portal's own address: a forged Host header never reaches a letter."""
-        return settings.PORTAL_URL.rstrip("/") + reverse(
-            "account_confirm_email", args=[emailconfirmation.key]
-        )
+    def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:
+        """Made by the worker: its link stands nowhere before."""
+        kind = letters.FIRST_CONFIRMATION if signup else letters.CONFIRMATION
+        mailing.post_live(kind, emailconfirmation.email_address.pk)
 
     def send_account_already_exists_mail(self, email: str) -> None:
         """To the address that the account keeps; to nobody when two accounts could be meant."""

@@ -8,7 +8,8 @@ class FamiliesConfig(AppConfig):
 
     def ready(self) -> None:
         from families import groups  # models must be loaded first
-        from families.signing_in import noted
+        from families.signing_in import letters, noted
 
+        letters.make_them()
         post_migrate.connect(groups.give_rights, dispatch_uid="families.groups")
         noted.connect()

@@ -17,6 +17,8 @@ from families.models import SecurityEvent, User
 from families.traces import security
 from portal.letters import mailing
 
+RECOVERY = "account/recovery"
+
 
 def reset_url(user: User) -> str:
     """A link to choose a new password: once, within PASSWORD_RESET_TIMEOUT seconds."""
@@ -38,14 +40,7 @@ def send_recovery(email: str, network: str = "") -> None:
     if not users:
         mailing.post("account/unknown_account", [email], {"name": "", "email": email})
     elif len(users) == 1:
-        (user,) = users
-        context = {
-            "name": "",
-            "username": user.username,
-            "url": reset_url(user),
-            "minutes": settings.PASSWORD_RESET_TIMEOUT // 60,
-        }
-        mailing.post("account/recovery", [user.email], context)
+        mailing.post_live(RECOVERY, users[0].pk)
 
 
 def mark_address_proven(user: User) -> None:

@@ -23,22 +23,28 @@ LETTERS = sorted(
 
 @pytest.fixture
 def user(db, town):
-    return type("Someone", (), {"username": "d'artagnan <3"})()
+    return type("Someone", (), {"username": "d'artagnan <3", "refusal_reason": "d'artagnan <3"})()
 
 
 def test_everyone_gets_an_own_letter_after_the_commit(user, django_capture_on_commit_callbacks):
-    context = {"name": "", "user": user, "activate_url": "https://ville.example/x?a=1&b=2"}
+    context = {"name": "", "household": user}
     to = ["un@example.org", "deux@example.org", "", "un@example.org"]
     with django_capture_on_commit_callbacks(execute=True):
-        mailing.post("account/email_confirmation", to, context)
+        mailing.post("families/household_refused", to, context)
         assert mail.outbox == []
     assert [letter.to for letter in mail.outbox] == [["un@example.org"], ["deux@example.org"]]
     letter = mail.outbox[0]
-    assert "d'artagnan <3" in letter.body and "?a=1&b=2" in letter.body
+    assert "d'artagnan <3" in letter.body
     html, kind = letter.alternatives[0]
     assert kind == "text/html"
-    assert "d&#x27;artagnan &lt;3" in html and "?a=1&amp;b=2" in html
+    assert "d&#x27;artagnan &lt;3" in html
     assert "Valmirelle-les-Prés" in letter.body and "Valmirelle-les-Prés" in html
+
+
+def test_a_link_is_written_for_text_and_for_html(user):
+    context = {"name": "", "user": user, "activate_url": "https://ville.example/x?a=1&b=2"}
+    _, text, html = mailing.render("account/email_confirmation", context)
+    assert "?a=1&b=2" in text and "?a=1&amp;b=2" in html
 
 
 @pytest.mark.django_db(transaction=True)
