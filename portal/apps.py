@@ -1,11 +1,13 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.signals import post_migrate, pre_migrate
 from django_tasks_db.apps import TasksAppConfig
 
 from portal.checks import private_storage
 from portal.database import schema
+from portal.files import closed
 from portal.french import phones
 
 
@@ -14,11 +16,17 @@ class PortalConfig(AppConfig):
     verbose_name = "Portail"
 
     def ready(self) -> None:
-        from portal.desk import named_rows  # models must be loaded first
+        from portal import nightly  # models must be loaded first
+        from portal.desk import named_rows
         from portal.town import territory
 
         named_rows.install()
         register(private_storage)
+        nightly.register(
+            "fichiers ouverts à d'autres",
+            "{} fichier(s) ou dossier(s) fermé(s) aux autres utilisateurs de la machine.",
+            lambda at: closed.close(connections[DEFAULT_DB_ALIAS]),
+        )
         phones.home = territory
         # Once a migration: the signals are sent for each app, after all their tables are there.
         pre_migrate.connect(schema.lift_before_tables_change, sender=self)

@@ -2,6 +2,7 @@
 read this module."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 FILE, FOLDER = 0o600, 0o700
@@ -37,9 +38,9 @@ def close(root: Path) -> int:
     return closed
 
 
-def close_database(path: Path) -> int:
-    """The same for the file of an SQLite database and what lies beside it."""
-    return sum(_close(path.with_name(path.name + more), FILE) for more in COMPANIONS)
+def close_files(paths: Iterable[Path]) -> int:
+    """The same for files by themselves, those that are there."""
+    return sum(_close(path, FILE) for path in paths)
 
 
 def _close(path: Path, mode: int) -> bool:

@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from portal.files import modes
+
 SCHEMES = {"s3": "https", "s3+http": "http"}
 
 
 def storage(url: str, folder: Path) -> dict[str, Any]:
     """The « private » entry of STORAGES: the folder, or the bucket that `url` names (see `troubles`)."""
     if not url:
-        return {"BACKEND": "portal.files.uploads.PrivateStorage", "OPTIONS": {"location": str(folder)}}
+        options = {
+            "location": str(folder),
+            "file_permissions_mode": modes.FILE,
+            "directory_permissions_mode": modes.FOLDER,
+        }
+        return {"BACKEND": "portal.files.uploads.PrivateStorage", "OPTIONS": options}
     said = urlsplit(url)
     bucket, _, location = said.path.strip("/").partition("/")
     # Named by its path: boto3 is imported by those who chose it only.

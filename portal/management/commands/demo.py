@@ -32,6 +32,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from portal.database import versions
+from portal.files import closed, modes
 
 PASSWORD = "demo-2026-portail"  # noqa: S105 - public by design, and refused outside PORTAL_DEMO
 LOGINS = {
@@ -65,6 +66,7 @@ class Command(BaseCommand):
         self.serve(port, workers, threads)
 
     def prepare(self) -> None:
+        closed.prepare(connection)
         if estrangement := versions.estrangement(connection):
             raise CommandError(estrangement)
         self._collect_static_files()
@@ -169,7 +171,7 @@ def _refuse_taken_port(port: int) -> None:
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     """Two demos started together prepare one after the other."""
-    settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+    modes.make_private(settings.VAR_DIR)
     with (settings.VAR_DIR / "demo.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,7 +1,7 @@
 """`manage.py migrate`: Django's, on a portal in use.
 
 It waits a few seconds for a lock and tries again (`portal.database.locks`), leaves a database alone that it
-cannot bring to this version, and keeps which version it made of it.
+cannot bring to this version, keeps which version it made of it, and closes what lies on the disk to others.
 """
 
 from typing import Any
@@ -12,11 +12,13 @@ from django.db import connections
 from django.utils import timezone
 
 from portal.database import locks, versions
+from portal.files import closed
 
 
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
+        closed.prepare(connection)
         if estrangement := versions.estrangement(connection):
             raise CommandError(estrangement)
         migrate_all = super().handle
@@ -25,3 +27,4 @@ class Command(migrate.Command):
         except locks.StillLocked as locked:
             raise CommandError(str(locked)) from locked
         versions.note(connection, at=timezone.now())
+        closed.close(connection)

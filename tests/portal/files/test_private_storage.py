@@ -48,7 +48,9 @@ def store(address):
 
 def test_without_the_setting_files_lie_in_the_folder(tmp_path):
     found = private_files.storage("", tmp_path)
-    assert found == {"BACKEND": "portal.files.uploads.PrivateStorage", "OPTIONS": {"location": str(tmp_path)}}
+    closed = {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700}
+    assert found["BACKEND"] == "portal.files.uploads.PrivateStorage"
+    assert found["OPTIONS"] == {"location": str(tmp_path)} | closed
     assert private_files.troubles("", demo=False) == []
     assert type(storages["private"]).__name__ == "PrivateStorage"
 
