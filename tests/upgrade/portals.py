@@ -16,6 +16,9 @@ from billing.prices import estimates
 from portal import town
 from portal.database import tuning
 
+# A released version's data is read on every machine; its town is invented.
+FIELD_KEYS = ["the public key of the towns of tests/data/releases"]
+
 
 @contextmanager
 def portal_at(address: str, folder: Path) -> Iterator[None]:
@@ -32,7 +35,12 @@ def portal_at(address: str, folder: Path) -> Iterator[None]:
     forget()
     try:
         with (
-            override_settings(MEDIA_ROOT=folder / "media", MIGRATION_MODULES={}),
+            override_settings(
+                MEDIA_ROOT=folder / "media",
+                PRIVATE_ROOT=folder / "private",
+                MIGRATION_MODULES={},
+                FIELD_KEYS=FIELD_KEYS,
+            ),
             _private(folder / "private"),
         ):
             yield
