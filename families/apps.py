@@ -1,6 +1,8 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from portal.database import schema
+
 
 class FamiliesConfig(AppConfig):
     name = "families"
@@ -9,7 +11,9 @@ class FamiliesConfig(AppConfig):
     def ready(self) -> None:
         from families import groups  # models must be loaded first
         from families.signing_in import letters, noted
+        from families.traces.reading import REGISTER
 
         letters.make_them()
+        schema.register(REGISTER)
         post_migrate.connect(groups.give_rights, dispatch_uid="families.groups")
         noted.connect()

@@ -1,13 +1,16 @@
-"""The nightly work on accounts."""
+"""The nightly work on people: accounts that nobody confirmed, registers whose time is over."""
 
 from datetime import datetime, timedelta
 
 from families import unconfirmed
-from families.signing_in import counters
 from families.custody import openings
+from families.signing_in import counters
+from families.traces import reading
 from portal import nightly
 
 UNCONFIRMED_KEPT = timedelta(days=7)
+# As long as logs of access are usually kept: CNIL, délibération n° 2021-122 on logging, six months to a year.
+READINGS_KEPT = timedelta(days=365)
 
 
 def forget_unconfirmed(at: datetime) -> int:
@@ -25,3 +28,12 @@ nightly.register(
     "comptes jamais confirmés", "{} compte(s) jamais confirmé(s) supprimé(s).", forget_unconfirmed
 )
 nightly.register("essais de connexion", "{} compteur(s) d'essais périmé(s) supprimé(s).", counters.forget)
+
+
+def forget_readings(at: datetime) -> int:
+    return reading.forget(before=at - READINGS_KEPT)
+
+
+nightly.register(
+    "registre des consultations", "{} consultation(s) de plus d'un an effacée(s).", forget_readings
+)

@@ -12,8 +12,7 @@ from django.urls import reverse
 from django_tasks_db.models import DBTaskResult
 
 from portal import theme
-from portal.desk.pages import ShownOnly
-from portal.desk.site import DeskAdmin
+from portal.desk.pages import ShownOnly, WithHistory
 from portal.desk.tasks import TaskAdmin
 from portal.letters.outbox_admin import SentMailAdmin
 from portal.models import Release, SentMail, Town
@@ -68,7 +67,7 @@ class TownForm(forms.ModelForm[Town]):
 
 
 @admin.register(Town)
-class TownAdmin(DeskAdmin[Town]):
+class TownAdmin(WithHistory[Town]):
     """One row: the list leads straight to it."""
 
     form = TownForm

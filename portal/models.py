@@ -5,6 +5,7 @@ from typing import Any
 from django.core.validators import FileExtensionValidator, RegexValidator
 from django.db import models
 
+from portal.database.history import History
 from portal.database.kept import KeptAWhile
 from portal.french.phones import PhoneField
 
@@ -63,6 +64,8 @@ class Town(models.Model):
     legal_notice = models.TextField("mentions légales", blank=True)
     privacy_notice = models.TextField("données personnelles", blank=True)
     accessibility_notice = models.TextField("déclaration d'accessibilité", blank=True)
+
+    history = History()
 
     class Meta:
         verbose_name = "commune"

@@ -28,7 +28,7 @@ from billing.models import (
 from billing.prices.books import PriceBook, copy_tariff, next_dates
 from billing.rules import pricing, tariff_checks
 from portal.desk.choices import TolerantChoices
-from portal.desk.pages import OwnPages
+from portal.desk.pages import OwnPages, WithHistory
 from portal.desk.site import DeskAdmin, DeskLink, M
 from portal.french.amounts import euros
 from portal.french.day_fields import DayField
@@ -534,7 +534,7 @@ class PackedMealAdmin(TolerantChoices[PackedMeal], DeskAdmin[PackedMeal]):
 
 
 @admin.register(BillingSettings)
-class BillingSettingsAdmin(DeskAdmin[BillingSettings]):
+class BillingSettingsAdmin(WithHistory[BillingSettings]):
     desk_order = 90
 
     def has_add_permission(self, request: HttpRequest) -> bool:

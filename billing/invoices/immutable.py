@@ -4,6 +4,7 @@ They are a part of the schema (`portal.database.schema`), put in place after eve
 changes rows of these tables, or columns that the triggers name, says `Lifted("billing.final", [operations])`.
 """
 
+from portal.database.final import aborts, calls, refuses
 from portal.database.schema import PieceKind, SchemaPart, SchemaPiece
 
 REFUSAL = "Un document émis ne change plus : seul un avoir y répond."
@@ -15,41 +16,23 @@ PAYMENT_COLUMNS = "amount, household_id, number, series, year, sequence, means"
 TOO_MANY = """(SELECT count(*) FROM billing_invoiceline WHERE invoice_id = NEW.invoice_id)
     >= (SELECT line_count FROM billing_invoice WHERE id = NEW.invoice_id)"""
 
-
-def _abort(name: str, table: str, when: str, sentence: str = REFUSAL) -> SchemaPiece:
-    """A trigger of SQLite."""
-    body = f"{when} BEGIN SELECT RAISE(ABORT, '{sentence}'); END"
-    return SchemaPiece(PieceKind.TRIGGER, f"{table}_{name}", body, table)
-
-
-def _call(name: str, table: str, when: str, function: str = "billing_refuse") -> SchemaPiece:
-    """A trigger of PostgreSQL."""
-    body = f"{when} FOR EACH ROW EXECUTE FUNCTION {function}()"
-    return SchemaPiece(PieceKind.TRIGGER, f"{table}_{name}", body, table)
-
-
 SQLITE = [
     *(
-        _abort(f"final_{event}", table, f"BEFORE {event} ON {table}")
+        aborts(f"final_{event}", table, f"BEFORE {event} ON {table}", REFUSAL)
         for table in FINAL
         for event in ("UPDATE", "DELETE")
     ),
-    _abort("complete", LINE, f"BEFORE INSERT ON {LINE} WHEN {TOO_MANY}"),
-    _abort("final_DELETE", PAYMENT, f"BEFORE DELETE ON {PAYMENT}", "Un règlement ne s''efface pas."),
-    _abort(
+    aborts("complete", LINE, f"BEFORE INSERT ON {LINE} WHEN {TOO_MANY}", REFUSAL),
+    aborts("final_DELETE", PAYMENT, f"BEFORE DELETE ON {PAYMENT}", "Un règlement ne s'efface pas."),
+    aborts(
         "final_UPDATE",
         PAYMENT,
         f"BEFORE UPDATE OF {PAYMENT_COLUMNS} ON {PAYMENT}",
-        "Le montant d''un règlement ne change pas.",
+        "Le montant d'un règlement ne change pas.",
     ),
 ]
 POSTGRESQL = [
-    SchemaPiece(
-        PieceKind.FUNCTION,
-        "billing_refuse",
-        f"""RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
-    ),
+    refuses("billing_refuse", REFUSAL),
     SchemaPiece(
         PieceKind.FUNCTION,
         "billing_refuse_line",
@@ -61,9 +44,9 @@ BEGIN
     RETURN NEW;
 END $$""",
     ),
-    *(_call("final", table, f"BEFORE UPDATE OR DELETE ON {table}") for table in FINAL),
-    _call("complete", LINE, f"BEFORE INSERT ON {LINE}", "billing_refuse_line"),
-    _call("final_delete", PAYMENT, f"BEFORE DELETE ON {PAYMENT}"),
-    _call("final_update", PAYMENT, f"BEFORE UPDATE OF {PAYMENT_COLUMNS} ON {PAYMENT}"),
+    *(calls("final", table, f"BEFORE UPDATE OR DELETE ON {table}", "billing_refuse") for table in FINAL),
+    calls("complete", LINE, f"BEFORE INSERT ON {LINE}", "billing_refuse_line"),
+    calls("final_delete", PAYMENT, f"BEFORE DELETE ON {PAYMENT}", "billing_refuse"),
+    calls("final_update", PAYMENT, f"BEFORE UPDATE OF {PAYMENT_COLUMNS} ON {PAYMENT}", "billing_refuse"),
 ]
 FINAL_DOCUMENTS = SchemaPart("billing.final", {"sqlite": SQLITE, "postgresql": POSTGRESQL})

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models.tariffs import NEVER_NEGATIVE
+from portal.database.history import History
 from portal.french.official_numbers import BicField, CreditorField, IbanField, SiretField
 
 
@@ -89,6 +90,8 @@ class BillingSettings(models.Model):
         help_text="Une famille peut payer une partie d'une facture.",
     )
     creditor_identifier = CreditorField("identifiant créancier SEPA (ICS)", max_length=35, blank=True)
+
+    history = History()
 
     class Meta:
         verbose_name = "réglages de la facturation"

@@ -11,7 +11,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission
 from django.db import models
 from django.db.models import Count, Prefetch, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -39,16 +39,19 @@ from families.models import (
     FamilyQuotient,
     Guardian,
     Household,
+    Reading,
     SecurityEvent,
     User,
 )
-from families.traces import security
+from families.traces import reading, security
 from portal.desk.choices import SeveralRows, TolerantChoices
 from portal.desk.decisions import AcceptOrRefuse, Decidable, DecisionButtons
+from portal.desk.histories import HistoryPart
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
 from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
 from portal.desk.site import DeskAdmin, M, Queue
 from portal.french.plurals import counted
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, signed_in, user_of
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
@@ -212,6 +215,24 @@ class HouseholdAdmin(
         QuotientInline,
         ChangeRequestInline,
     )
+    history_parts = (
+        HistoryPart(
+            "responsables",
+            "Responsables",
+            Guardian,
+            "household_id",
+            "families.view_guardian",
+            named=lambda version: f"{version.first_name} {version.last_name}",
+        ),
+        HistoryPart(
+            "quotients",
+            "Quotients familiaux",
+            FamilyQuotient,
+            "household_id",
+            "families.view_familyquotient",
+            named=lambda version: f"à partir du {version.valid_from:%d/%m/%Y}",
+        ),
+    )
     fieldsets = (
         (None, {"fields": ("number", "state_badge", "twins")}),
         ("Adresse", {"fields": ("street", "street_more", "postcode", "city", "resident")}),
@@ -302,6 +323,23 @@ class HouseholdAdmin(
 # Children -------------------------------------------------------------------------------------------
 
 
+HEALTH_RIGHTS = ("families.view_childhealth", "families.change_childhealth")
+
+
+def note_health(request: HttpRequest, child_id: str) -> None:
+    """Who may see health files is about to see this one, if there is one."""
+    key = posted_number(child_id)
+    if key is None or not any(map(request.user.has_perm, HEALTH_RIGHTS)):
+        return
+    if child := Child.objects.filter(pk=key).exclude(health=None).first():
+        reading.note(request, Reading.Kind.HEALTH, child=child)
+
+
+def note_health_history(request: HttpRequest, child_id: str) -> None:
+    if child := Child.objects.filter(pk=child_id).first():
+        reading.note(request, Reading.Kind.HEALTH, child=child, what="Historique de la fiche")
+
+
 class HomesInline(ShownCustodies, admin.TabularInline[Custody, Child]):
     verbose_name, verbose_name_plural = "foyer", "foyers"
     autocomplete_fields = ("household",)
@@ -330,6 +368,24 @@ class ChildAdmin(NumberSearch[Child], WithHistory[Child]):
     search_help_text = "Nom de l'enfant ou numéro de foyer"
     number_fields = ("custodies__household_id",)
     inlines = (HomesInline, AuthorisedPersonInline, HealthInline)
+    history_parts = (
+        HistoryPart(
+            "personnes",
+            "Personnes autorisées",
+            AuthorisedPerson,
+            "child_id",
+            "families.view_authorisedperson",
+            named=lambda version: version.name,
+        ),
+        HistoryPart(
+            "sante",
+            "Fiche sanitaire",
+            ChildHealth,
+            "child_id",
+            "families.view_childhealth",
+            noted=note_health_history,
+        ),
+    )
     fields = (
         "first_name",
         "last_name",
@@ -341,6 +397,17 @@ class ChildAdmin(NumberSearch[Child], WithHistory[Child]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Child]:
         return super().get_queryset(request).prefetch_related("custodies")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if request.method == "GET":
+            note_health(request, object_id)
+        return super().change_view(request, object_id, form_url, extra_context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -450,7 +517,7 @@ def _address(row: Household | ChangeRequest) -> str:
 
 
 @admin.register(Document)
-class DocumentAdmin(NumberSearch[Document]):
+class DocumentAdmin(NumberSearch[Document], WithHistory[Document]):
     """Proofs, only to look at; the file itself comes from the view that checks who asks."""
 
     desk_order = 4
@@ -490,14 +557,19 @@ class DocumentAdmin(NumberSearch[Document]):
 admin.site.unregister(Group)
 
 
-class Rights(SeveralRows[Permission]):
-    """Rights in French: Django keeps their names in the database, in English."""
+VERBS = {"add": "ajouter", "change": "modifier", "delete": "supprimer", "view": "consulter"}
 
-    VERBS = {"add": "ajouter", "change": "modifier", "delete": "supprimer", "view": "consulter"}
+
+def right_in_french(right: Permission) -> str:
+    """Django keeps their names in the database, in English."""
+    return f"{right.content_type} : {VERBS.get(right.codename.partition('_')[0], right.name)}"
+
+
+class Rights(SeveralRows[Permission]):
+    """Rights in French."""
 
     def label_from_instance(self, obj: Permission) -> str:
-        verb = obj.codename.partition("_")[0]
-        return f"{obj.content_type} : {self.VERBS.get(verb, obj.name)}"
+        return right_in_french(obj)
 
 
 class GivesRights(TolerantChoices[M], DeskAdmin[M]):
@@ -532,7 +604,7 @@ class RightsAdmin(GivesRights[Group], GroupAdmin):  # type: ignore[misc]  # Grou
 
 
 @admin.register(User)
-class LoginAdmin(GivesRights[User], UserAdmin[User]):
+class LoginAdmin(GivesRights[User], WithHistory[User], UserAdmin[User]):
     """Logins of families and of staff; whoever may change these gives rights."""
 
     desk_order = 9
@@ -540,6 +612,9 @@ class LoginAdmin(GivesRights[User], UserAdmin[User]):
     list_filter = ("is_staff", "is_active", "groups")
     inlines: ClassVar[tuple[type[InlineModelAdmin[Any, User]], ...]] = ()
     formfield_overrides = {models.EmailField: {"form_class": AddressField}}
+
+    def said_in_history(self, value: Any) -> str:
+        return right_in_french(value) if isinstance(value, Permission) else str(value)
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         return super().get_inlines(request, obj) if obj else ()

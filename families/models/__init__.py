@@ -72,6 +72,7 @@ from families.models.papers import (
 from families.models.papers import (
     DocumentQuerySet as DocumentQuerySet,
 )
+from families.models.traces import Concerned as Concerned
 from families.models.traces import LoginCounter as LoginCounter
 from families.models.traces import Reading as Reading
 from families.models.traces import SecurityEvent as SecurityEvent

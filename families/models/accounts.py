@@ -9,6 +9,16 @@ from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
 from families import login_names, passwords
+from portal.database.history import History
+
+
+class RightsHistory(History):
+    """Who gave which rights to whom, and who closed an account. A family's login that never had another right
+    than its own has no versions."""
+
+    def begins_with(self, instance: models.Model) -> bool:
+        return bool(getattr(instance, "is_staff", False) or getattr(instance, "is_superuser", False))
+
 
 # What an account is called by, and the column that keeps its normal form.
 FORMS = {"username": "username_form", "email": "email_form"}
@@ -46,6 +56,11 @@ class User(AbstractUser):
     )
 
     objects: ClassVar[AccountManager] = AccountManager()
+    # Never the password, nor when somebody logged in.
+    history = RightsHistory(
+        only=["id", "username", "is_staff", "is_superuser", "is_active"],
+        m2m_fields=["groups", "user_permissions"],
+    )
 
     class Meta:
         verbose_name = "compte de connexion"

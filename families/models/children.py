@@ -17,6 +17,7 @@ from portal.database.encrypted import (
     EncryptedTextField,
     Unreadable,
 )
+from portal.database.history import History
 from portal.french.phones import PhoneField
 
 
@@ -128,6 +129,8 @@ class ChildHealth(models.Model):
     doctor_phone = EncryptedPhoneField("téléphone du médecin", max_length=30, blank=True)
     updated_at = models.DateTimeField("mis à jour le", auto_now=True)
 
+    history = History(excluded_fields=["updated_at"])
+
     class Meta:
         verbose_name = "fiche sanitaire"
         verbose_name_plural = "fiches sanitaires"
@@ -213,6 +216,8 @@ class AuthorisedPerson(models.Model):
     name = models.CharField("prénom et nom", max_length=120)
     relationship = models.CharField("lien avec l'enfant", max_length=60, blank=True)
     phone = PhoneField("téléphone", max_length=30)
+
+    history = History()
 
     class Meta:
         verbose_name = "personne autorisée"

@@ -13,6 +13,7 @@ from simple_history.models import HistoricalRecords
 from families.models.accounts import User
 from families.models.decisions import Decided
 from families.visibility import VisibleQuerySet
+from portal.database.history import History
 from portal.french.phones import PhoneField
 
 
@@ -144,6 +145,8 @@ class Guardian(models.Model):
     phone = PhoneField("téléphone", max_length=30, blank=True)
     phone_work = PhoneField("téléphone professionnel", max_length=30, blank=True)
     is_payer = models.BooleanField("reçoit les factures", default=True)
+
+    history = History()
 
     class Meta:
         verbose_name = "responsable"

@@ -11,6 +11,7 @@ from families.models.accounts import User
 from families.models.decisions import Decided
 from families.models.households import Household
 from families.visibility import VisibleQuerySet
+from portal.database.history import History
 from portal.desk import rights
 from portal.files.uploads import private_storage
 
@@ -48,6 +49,7 @@ class Document(models.Model):
     )
 
     objects = DocumentQuerySet.as_manager()
+    history = History()
 
     class Meta:
         verbose_name = "justificatif"

@@ -35,6 +35,8 @@ class Reading(models.Model):
     what = models.CharField("précisément", max_length=200, blank=True)
     page = models.CharField("page", max_length=200)
     network_address = models.GenericIPAddressField("adresse réseau", null=True, blank=True)
+    # A list is one reading of many.
+    people = models.PositiveIntegerField("dossiers", default=1, db_default=1)
 
     class Meta:
         verbose_name = "consultation"
@@ -70,6 +72,27 @@ class LoginCounter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.who} {self.place}: {self.failures}"
+
+
+class Concerned(models.Model):
+    """Whom a reading concerns: a child, or a household as a whole; of a list, each that stood in it."""
+
+    reading = models.ForeignKey(
+        Reading, on_delete=models.CASCADE, related_name="concerned", verbose_name="consultation"
+    )
+    child = models.ForeignKey(
+        Child, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="enfant"
+    )
+    household = models.ForeignKey(
+        Household, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="foyer"
+    )
+
+    class Meta:
+        verbose_name = "dossier consulté"
+        verbose_name_plural = "dossiers consultés"
+
+    def __str__(self) -> str:
+        return str(self.child or self.household or "effacé")
 
 
 class SecurityEvent(models.Model):

@@ -1,31 +1,119 @@
-"""The register of reading: which member of staff read what of whom. The only writer of `Reading`."""
+"""The register of reading: which member of staff read what of whom. The only writer of its rows.
+
+Each reading is a line, also the same one twice in a minute: what the register says is what happened, and
+pages that show it count. A list is one line with the number of files in it, and knows whom it concerned.
+Lines are added and stay, which the database holds (`REGISTER`); only `forget` removes any, once their time is
+over. So no line says a name, but the reader's: when a family is erased, its lines stay and point at nobody.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
 
 from allauth.account.adapter import get_adapter
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 
-from families.models import Child, Household, Reading
-from portal.web.signed_in import SignedInRequest
+from families.models import Child, Concerned, Household, Reading, User
+from portal.database import schema
+from portal.database.final import append_only
+from portal.web.signed_in import user_of
+
+REGISTER = append_only(
+    "families.readings",
+    "Le registre des consultations ne se modifie pas : ses lignes s'ajoutent, puis leur durée de conservation"
+    " les efface.",
+    Reading,
+    Concerned,
+)
+A_BITE = 2000
 
 
 def note(
-    request: SignedInRequest,
+    request: HttpRequest,
     kind: Reading.Kind,
     *,
     child: Child | None = None,
     household: Household | None = None,
     what: str = "",
+    children: Iterable[int] = (),
+    households: Iterable[int] = (),
 ) -> None:
-    """Adds a line: who is logged in has read `kind` of this child or household. Families are not noted."""
-    if not request.user.is_staff:
+    """Adds a line: who is logged in has read `kind` of this child or household, or of these (keys) in a list.
+
+    `what` says which list or document, and never a name. Families are not noted. Before the answer is given:
+    what cannot be noted is not read.
+    """
+    reader = user_of(request)
+    if not reader.is_staff:
         return
-    Reading.objects.create(
+    add(
+        reader,
+        kind,
         at=timezone.now(),
-        reader=request.user,
-        reader_name=request.user.get_full_name() or request.user.username,
-        kind=kind,
         child=child,
         household=household,
-        what=what[:200],
-        page=request.path[:200],
+        what=what,
+        children=children,
+        households=households,
+        page=request.path,
         network_address=get_adapter().get_client_ip(request),
     )
+
+
+def add(
+    reader: User,
+    kind: Reading.Kind,
+    *,
+    at: datetime,
+    child: Child | None = None,
+    household: Household | None = None,
+    what: str = "",
+    children: Iterable[int] = (),
+    households: Iterable[int] = (),
+    page: str = "",
+    network_address: str | None = None,
+) -> Reading:
+    """A line, and whom it concerns."""
+    all_children = dict.fromkeys([*([child.pk] if child else ()), *children])
+    all_households = dict.fromkeys([*([household.pk] if household else ()), *households])
+    with transaction.atomic():
+        reading = Reading.objects.create(
+            at=at,
+            reader=reader,
+            reader_name=reader.get_full_name() or reader.username,
+            kind=kind,
+            child=child,
+            household=household,
+            what=what[:200],
+            page=page[:200],
+            network_address=network_address,
+            people=len(all_children) + len(all_households),
+        )
+        Concerned.objects.bulk_create(
+            [
+                *(Concerned(reading=reading, child_id=pk) for pk in all_children),
+                *(Concerned(reading=reading, household_id=pk) for pk in all_households),
+            ],
+            batch_size=A_BITE,
+        )
+    return reading
+
+
+def about(households: Iterable[int], children: QuerySet[Child]) -> QuerySet[Reading]:
+    """The lines that concern these households (keys), or one of these children wherever it lives."""
+    concerned = Concerned.objects.filter(
+        Q(household__in=households) | Q(child__in=children.order_by().values("pk"))
+    )
+    return Reading.objects.filter(pk__in=concerned.values("reading"))
+
+
+def forget(*, before: datetime) -> int:
+    """Removes the lines written before that moment; how many."""
+    old = Reading.objects.filter(at__lt=before)
+    if not old.exists():
+        return 0
+    with schema.lifted(REGISTER.name, connection):
+        Concerned.objects.filter(reading__in=old).delete()
+        return old.delete()[0]

@@ -1,4 +1,4 @@
-"""Pages of the desk: those that only show, pages of their own beside Django's, histories."""
+"""Pages of the desk: those that only show, pages of their own beside Django's."""
 
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -9,9 +9,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.urls import URLPattern
-from simple_history.admin import SimpleHistoryAdmin
 
+from portal.desk.histories import WithHistory as WithHistory
 from portal.desk.site import DeskAdmin, M
 from portal.web.signed_in import SignedInRequest
 
@@ -80,11 +79,3 @@ class OwnPages(DeskAdmin[M]):
         """A page with the desk's own frame."""
         base = self.admin_site.each_context(request) | {"title": title, "subtitle": None, "opts": self.opts}
         return TemplateResponse(request, template, base | context)
-
-
-class WithHistory(SimpleHistoryAdmin[M], DeskAdmin[M]):
-    """History to read. The library's page that restores an old version is left out, address and all:
-    saving it would write states behind the verbs' back."""
-
-    def get_urls(self) -> list[URLPattern]:
-        return super(SimpleHistoryAdmin, self).get_urls()
