@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from catering import kitchen, menu_import
 from catering.models import Dish, Menu
-from families.models import Allergen
+from families.models import Allergen, Reading
+from families.traces import reading
 from portal.desk import rights
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
@@ -185,8 +186,13 @@ class MenuAdmin(OwnPages[Menu]):
         week = chosen["vue"] == "semaine"
         days = week_of(day) if week else [day]
         counts = kitchen.expected(chosen["restaurant"], days, with_health=with_health)
+        dates = moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True)
         if request.GET.get("format") == "csv":
             return _kitchen_csv(counts, days[0], with_health)
+        if counts.watched:
+            what = f"Effectifs de la cuisine, {counts.restaurant}, {dates}"
+            watched = (one.child_id for one in counts.watched)
+            reading.note(request, Reading.Kind.HEALTH, what=what, children=watched)
         context |= {
             "counts": counts,
             "sheets": [
@@ -197,7 +203,7 @@ class MenuAdmin(OwnPages[Menu]):
             "groups": counts.groups_by_day(),
             "diets": counts.diets_by_day(),
             "with_health": with_health,
-            "dates": moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True),
+            "dates": dates,
         }
         return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
 

@@ -35,6 +35,7 @@ class Watched(NamedTuple):
     diet: str
     has_pai: bool
     allergies: str
+    child_id: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
 
     `with_health` also lists the children with a PAI or allergies: for permitted staff only.
     """
-    health = ["child__first_name", "child__last_name"]
+    health = ["child", "child__first_name", "child__last_name"]
     health += [f"child__health__{field}" for field in ("has_pai", "allergens", "allergies")]
     rows = (
         Booking.objects.holding()
@@ -113,7 +114,7 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
             allergies = allergies_in_words(row["child__health__allergens"], row["child__health__allergies"])
             if pai or allergies:
                 child = f"{row['child__last_name']} {row['child__first_name']}"
-                counts.watched.append(Watched(row["day"], child, group, diet, pai, allergies))
+                counts.watched.append(Watched(row["day"], child, group, diet, pai, allergies, row["child"]))
     eating = {group for _, group, _ in counts.meals}
     cooked = {diet for _, _, diet in counts.meals}
     counts.groups = [group for group in _once(groups.values()) if group in eating]

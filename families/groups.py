@@ -104,8 +104,9 @@ RIGHTS: dict[str, Rights] = {
     },
     HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},
     # Logins stay with superusers: whoever changes them can give itself any right.
+    # The register of reading is for who heads the service alone.
     MANAGER: {
-        "families": {"owndecision": VIEW},
+        "families": {"owndecision": VIEW, "reading": VIEW},
         "portal": {"town": CHANGE, "sentmail": VIEW},
         "billing": {"billingsettings": CHANGE},
     },

@@ -11,7 +11,8 @@ from django.urls import path
 from django.utils import timezone
 
 from billing.documents import pdf
-from families.models import User
+from families.models import Reading, User
+from families.traces import reading
 from leisure import registers
 from leisure.models import SERVICE
 from portal import town
@@ -29,6 +30,7 @@ from portal.web.signed_in import SignedInRequest
 STYLE = Path(settings.BASE_DIR) / "templates" / "admin" / "leisure" / "register_pdf.css"
 DAY, WEEK = "jour", "semaine"
 VIEW = "leisure.view_centre"
+FILES = ("csv", "pdf")
 
 
 def centres(user: User, right: str) -> QuerySet[Establishment]:
@@ -103,6 +105,8 @@ class KeepsRegisters(OwnPages[Establishment]):
         days = week_of(day) if week else [day]
         with_health = rights.may(request.user, centre, "families.view_childhealth")
         sheets = registers.register(centre, days, formula=chosen["formule"], with_health=with_health)
+        dates = moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True)
+        self._note(request, f"Registre de présence, {centre}, {dates}", sheets)
         name = f"registre-{centre.code}-{days[0]:%Y-%m-%d}"
         if request.GET.get("format") == "csv":
             return spreadsheet(f"{name}.csv", registers.rows(centre, sheets))
@@ -113,11 +117,19 @@ class KeepsRegisters(OwnPages[Establishment]):
             "sheets": sheets,
             "week": week,
             "with_health": with_health,
-            "dates": moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True),
+            "dates": dates,
         }
         if request.GET.get("format") == "pdf":
             return _pdf(name, context)
         return self._register_page(request, context)
+
+    def _note(self, request: HttpRequest, what: str, sheets: list[registers.DaySheet]) -> None:
+        """Whose health stands in the sheets, and whom a file takes out of the portal."""
+        children = [child for sheet in sheets for child in sheet.children]
+        if told := [child.child_id for child in children if child.health]:
+            reading.note(request, Reading.Kind.HEALTH, what=what, children=told)
+        if children and request.GET.get("format") in FILES:
+            reading.note_export(request, what, children=(child.child_id for child in children))
 
     def _register_page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         return self.page(request, "admin/leisure/register.html", "Registres de présence", context)

@@ -35,6 +35,7 @@ class Contact(NamedTuple):
 class Expected:
     """A child expected on a day, with all that it booked that day."""
 
+    child_id: int
     last_name: str
     first_name: str
     age: int
@@ -134,6 +135,7 @@ def _expected(bookings: list[Any], with_health: bool) -> Expected:
     health: ChildHealth | None = getattr(child, "health", None)
     wanted = any(booking.activity.health_file_required for booking in bookings)
     return Expected(
+        child_id=child.pk,
         last_name=child.last_name,
         first_name=child.first_name,
         age=child.age_on(first.day),

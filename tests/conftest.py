@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, settings
 
 from billing.prices import estimates
 from catering.models import Menu
-from families.models import AccessOpening, Child, Guardian, Household, User
+from families.models import AccessOpening, Child, Guardian, Household, Reading, User
 from portal import town as town_module
 from portal.models import Town
 from portal.reservations.acts import booking, reservation_drafts
@@ -321,6 +321,19 @@ def agent_client(agent: User) -> Client:
 @pytest.fixture
 def regie_client(regie: User) -> Client:
     return logged_in(regie)
+
+
+@pytest.fixture
+def lines(db: None) -> Callable[[], list[tuple[str, int, list[str]]]]:
+    """What the register of reading says since it was last asked: what, of how many, of whom."""
+    seen: set[int] = set()
+
+    def since() -> list[tuple[str, int, list[str]]]:
+        new = list(Reading.objects.exclude(pk__in=seen).order_by("pk"))
+        seen.update(one.pk for one in new)
+        return [(one.kind, one.people, sorted(map(str, one.concerned.all()))) for one in new]
+
+    return since
 
 
 # What waits at the desk ---------------------------------------------------------------------------------

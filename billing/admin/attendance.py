@@ -224,9 +224,7 @@ class AttendanceAdmin(
         """Who came besides: those chosen so far, and those whose name is looked for."""
         words = request.POST.get("q", "").strip()
         chosen = attendance.homes(posted.came)
-        known = attendance.homes_of(
-            words, formula, day=day, among=known_homes(request.user, *MAY_ENTER)
-        )
+        known = attendance.homes_of(words, formula, day=day, among=known_homes(request.user, *MAY_ENTER))
         found = [one for one in known if one.pk not in set(posted.came)]
         return {"words": words, "found": found, "chosen": chosen, "posted": posted}
 

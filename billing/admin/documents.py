@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
+from billing.admin.exporting import note_households
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
 from billing.documents import files, pdf, wording
@@ -466,12 +467,14 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
         wanted = Invoice.objects.filter(pk__in=queryset.values("pk"))
+        note_households(request, "Factures (PDF)", queryset)
         return hand_over(files.pdf_zip(wanted), "factures.zip")
 
     @admin.action(description="Télécharger les factures (CSV)")
     def download_csv(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
+        note_households(request, "Factures (CSV)", queryset)
         rows = files.csv_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset))
         return hand_over(rows, "factures.csv")
 
@@ -479,6 +482,7 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
     def download_lines(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
+        note_households(request, "Lignes de factures (CSV)", queryset)
         rows = files.csv_stream(files.LINE_COLUMNS, files.line_rows(queryset))
         return hand_over(rows, "lignes.csv")
 
@@ -486,6 +490,7 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
     def download_xlsx(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
+        note_households(request, "Factures (XLSX)", queryset)
         rows = files.xlsx_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset))
         return hand_over(rows, "factures.xlsx")
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.documents import AmountField
+from billing.admin.exporting import note_households
 from billing.admin.once import AlreadySent, OnceForm
 from billing.documents import files
 from billing.models import Invoice, InvoiceWithBalance, Payment, PaymentAllocation
@@ -300,10 +301,12 @@ class PaymentAdmin(
 
     @admin.action(description="Télécharger les règlements (CSV)")
     def download_csv(self, request: HttpRequest, queryset: QuerySet[Payment]) -> StreamingHttpResponse:
+        note_households(request, "Règlements (CSV)", queryset)
         rows = files.csv_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
         return hand_over(rows, "reglements.csv")
 
     @admin.action(description="Télécharger les règlements (XLSX)")
     def download_xlsx(self, request: HttpRequest, queryset: QuerySet[Payment]) -> StreamingHttpResponse:
+        note_households(request, "Règlements (XLSX)", queryset)
         rows = files.xlsx_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
         return hand_over(rows, "reglements.xlsx")

@@ -14,9 +14,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from billing.admin.documents import AmountField, last_month
+from billing.admin.exporting import note_households
 from billing.models import (
     Debit,
     DebitFile,
+    Invoice,
     Mandate,
     OnlinePayment,
     OnlinePaymentInvoice,
@@ -386,6 +388,8 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
         if isinstance(content, Unreadable):
             messages.error(request, UNREADABLE_FILE)
             return redirect("admin:billing_debitfile_change", pk)
+        debited = Invoice.objects.filter(debits__file=file)
+        note_households(request, f"Fichier de prélèvements {file.message}", debited)
         return hand_over(content, f"prelevements-{file.message}.xml")
 
     @admin.action(description="La banque a prélevé : marquer comme payé", permissions=["decide"])

@@ -16,8 +16,9 @@ from django.utils import timezone
 from django_tasks.base import TaskResultStatus
 from django_tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
 
+from billing.admin.exporting import note_households
 from billing.documents import files
-from billing.models import Invoice, InvoiceNotice
+from billing.models import Invoice, InvoiceNotice, ReminderLetter
 from billing.reminders import letter_printing, reminder_letters, reminding
 from billing.reminders.reminder_letters import RemindedInvoice
 from billing.tasks import TOLD_AT_ONCE, print_letters, send_reminders, tell_households
@@ -231,6 +232,10 @@ class RemindsInvoices(OwnPages[Invoice]):
         if not progress.ready:
             messages.warning(request, f"Les lettres ne sont pas encore prêtes : {_printed(progress)}.")
             return redirect("admin:billing_invoice_sending", stamp)
+        which = {"by_post": True} if only_paper else {}
+        note_households(
+            request, "Lettres de relance (PDF)", ReminderLetter.objects.filter(sent_at=at, **which)
+        )
         contents = letter_printing.contents(at, only_paper=only_paper, joined=joined)
         name = f"relances-{timezone.localtime(at):%Y-%m-%d}{'-papier' if only_paper else ''}.zip"
         return hand_over(files.zip_stream(contents), name)

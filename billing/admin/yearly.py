@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from billing.documents import files, yearly
 from billing.models import Payment
 from families.models import Household
+from families.traces import reading
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
@@ -104,6 +105,8 @@ class TaxCertificates(OwnPages[Payment]):
             contents = yearly.all_printed(year, at=timezone.now())
         except yearly.NotYet as refusal:
             return self._refused(request, year, refusal)
+        households = yearly.households_of(year).values_list("pk", flat=True)
+        reading.note_export(request, f"Attestations fiscales {year} (PDF)", households=households)
         return hand_over(files.zip_stream(contents), f"attestations-fiscales-{year}.zip")
 
     def _refused(self, request: HttpRequest, year: int, refusal: yearly.NotYet) -> HttpResponse:

@@ -32,14 +32,18 @@ from families.models import (
     Document,
     Guardian,
     Household,
+    Reading,
     User,
 )
+from families.traces import reading
 from families.visibility import holds
 from portal import town
 from portal.files import uploads
 from portal.web.interrupted import keeps_interrupted_form, posted
 from portal.web.signed_in import SignedInRequest
 
+# A tax notice or a bill; a doctor's certificate asks for another right.
+PROOF_RIGHT = Document._meta.get_field("right").default
 WAITING = "Votre demande est envoyée à la mairie. Vous recevrez un message dès qu'elle sera traitée."
 ALREADY_WAITING = "Une demande de ce type est déjà en attente de traitement. La mairie va y répondre."
 
@@ -145,6 +149,11 @@ def document(request: SignedInRequest, document_id: int) -> FileResponse:
     """A private file: for its household, and for staff who have the right it asks for."""
     visible = Document.objects.visible_to(request.user) | Document.objects.open_to_staff(request.user)
     found = get_object_or_404(visible.distinct(), pk=document_id)
+    if request.user.is_staff and not Document.objects.visible_to(request.user).filter(pk=found.pk).exists():
+        # A paper of one's own household is opened as its parent.
+        kind = Reading.Kind.PROOF if found.right == PROOF_RIGHT else Reading.Kind.CERTIFICATE
+        what = f"{kind.label} n° {found.pk}"
+        reading.note(request, kind, household=found.household, what=what)
     return uploads.response(found.file.open("rb"), name=found.name, content_type=found.content_type)
 
 

@@ -62,6 +62,13 @@ def note(
     )
 
 
+def note_export(
+    request: HttpRequest, what: str, *, children: Iterable[int] = (), households: Iterable[int] = ()
+) -> None:
+    """A line for a file of many people that leaves the portal: who asks takes out the list `what`."""
+    note(request, Reading.Kind.EXPORT, what=what, children=children, households=households)
+
+
 def add(
     reader: User,
     kind: Reading.Kind,

@@ -98,6 +98,7 @@ def test_a_sheet_says_all_that_the_team_needs(lina, comes, formulas, centre):
     assert (sheet.day, sheet.counts) == (WEDNESDAY, "1 enfant (Journée 1), 1 repas")
     assert sheet.children == [
         registers.Expected(
+            child_id=lina.child.pk,
             last_name="Roux",
             first_name="Lina",
             age=7,
@@ -188,6 +189,24 @@ def test_health_is_for_who_may_read_it(lina, comes, formulas, agent, agent_clien
     for form in ("", "csv"):
         text = agent_client.get(PAGE, {"jour": WEDNESDAY.isoformat(), "format": form}).text
         assert "Arachides" in text and "Stylo" in text
+
+
+def test_health_on_a_register_and_registers_as_files_are_written_down(
+    lina, waits, comes, formulas, agent, agent_client, lines
+):
+    comes(lina, formulas[0])
+    comes(waits, formulas[0])
+    asked = {"jour": WEDNESDAY.isoformat()}
+    agent_client.get(PAGE, asked)
+    assert lines() == []
+    for form in ("csv", "pdf"):
+        agent_client.get(PAGE, asked | {"format": form})
+        assert lines() == [("export", 2, ["Lina Roux", "Noé Petit"])]
+    agent.groups.add(Group.objects.get(name="Fiches sanitaires"))
+    agent_client.get(PAGE, asked)
+    assert lines() == [("health", 1, ["Lina Roux"])]
+    agent_client.get(PAGE, asked | {"format": "csv"})
+    assert lines() == [("health", 1, ["Lina Roux"]), ("export", 2, ["Lina Roux", "Noé Petit"])]
 
 
 def test_the_page_shows_the_day_and_the_week(lina, waits, comes, formulas, agent_client):
