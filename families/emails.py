@@ -1,4 +1,6 @@
-"""Letters to households about their account and their requests."""
+"""Letters to households about their account, their requests and their children's files."""
+
+from collections.abc import Sequence
 
 from django.utils import timezone
 
@@ -41,3 +43,7 @@ def change_refused(change: ChangeRequest) -> None:
 
 def access_opened(guardian: Guardian, user: User) -> None:
     mailing.post("families/access_opened", [user.email], {"name": guardian.first_name, "user": user})
+
+
+def child_file_changed(child: Child, news: Sequence[str], to: list[str], *, author: str) -> None:
+    mailing.post("families/child_file_changed", to, {"child": child, "news": news, "author": author})

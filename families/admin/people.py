@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, login_names
+from families import approval, child_files, login_names
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.twins import JoinsKnown
 from families.custody import openings, own
@@ -408,6 +408,21 @@ class ChildAdmin(NumberSearch[Child], WithHistory[Child]):
         if request.method == "GET":
             note_health(request, object_id)
         return super().change_view(request, object_id, form_url, extra_context)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """What the town hall changes in a child's file is told in its homes."""
+        super().save_related(request, form, formsets, change)
+        child: Child = form.instance
+        news: list[str] = []
+        for formset in formsets:
+            touched = [row for row, _ in formset.changed_objects]
+            if formset.model is AuthorisedPerson:
+                news += map(child_files.added, formset.new_objects)
+                news += map(child_files.changed, touched)
+                news += map(child_files.removed, formset.deleted_objects)
+            elif formset.model is ChildHealth and (formset.new_objects or touched or formset.deleted_objects):
+                news.append(child_files.health_changed(child))
+        child_files.tell(child, news, by=None)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET
 
-from families import child_facts, documents, emails
+from families import child_facts, child_files, documents, emails
 from families.custody import homes
 from families.forms import (
     AddressForm,
@@ -24,7 +24,6 @@ from families.forms import (
     QuotientRequestForm,
 )
 from families.models import (
-    AuthorisedPerson,
     ChangeRequest,
     Child,
     ChildHealth,
@@ -35,7 +34,7 @@ from families.models import (
     Reading,
     User,
 )
-from families.traces import reading
+from families.traces import changes, reading
 from families.visibility import holds
 from portal import town
 from portal.files import uploads
@@ -168,20 +167,31 @@ def _own_child(request: SignedInRequest, child_id: int) -> Child:
 def child(request: SignedInRequest, child_id: int) -> HttpResponse:
     """A child's file."""
     own = _own_child(request, child_id)
-    today = timezone.localdate()
+    at = timezone.now()
+    today = timezone.localdate(at)
+    guardians = list(
+        Guardian.objects.filter(
+            holds(today, "household__custodies"), household__custodies__child=own
+        ).order_by("household_id", "pk")
+    )
+    own_home = request.user.guardian.household_id
+    found = changes.of(
+        own,
+        reader=request.user,
+        own_home=own_home,
+        homes={guardian.household_id for guardian in guardians},
+        at=at,
+    )
     context = {
         "child": own,
         "age": own.age_on(today),
         "facts": child_facts.of(own),
         "diet": Diet.objects.filter(choices__child=own).first(),
         "health": ChildHealth.objects.filter(child=own).first(),
-        "people": list(own.authorised_people.all()),
-        "guardians": list(
-            Guardian.objects.filter(
-                holds(today, "household__custodies"), household__custodies__child=own
-            ).order_by("household_id", "pk")
-        ),
-        "own_household_id": request.user.guardian.household_id,
+        "people": [(one, found.people.get(one.pk, [])) for one in own.authorised_people.all()],
+        "guardians": guardians,
+        "own_household_id": own_home,
+        "changes": found,
     }
     return render(request, "families/child.html", context)
 
@@ -194,7 +204,10 @@ def health(request: SignedInRequest, child_id: int) -> HttpResponse:
     notes = ChildHealth.objects.filter(child=own).first() or ChildHealth(child=own)
     form = HealthForm(posted(request), instance=notes)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        with transaction.atomic():
+            form.save()
+            news = [child_files.health_changed(own)] if form.has_changed() else []
+            child_files.tell(own, news, by=request.user.guardian.household)
         messages.success(request, f"La fiche sanitaire de {own.first_name} est enregistrée.")
         return redirect("families:child", own.pk)
     return render(request, "families/health.html", {"form": form, "child": own})
@@ -216,17 +229,10 @@ def add_person(request: SignedInRequest, child_id: int) -> HttpResponse:
     own = _own_child(request, child_id)
     form = AuthorisedPersonForm(posted(request))
     if request.method == "POST" and form.is_valid():
-        person = _authorise(own, form.cleaned_data)
+        person = child_files.authorise(own, form.cleaned_data, by=request.user.guardian.household)
         messages.success(request, f"{person} peut maintenant venir chercher {own.first_name}.")
         return redirect("families:child", own.pk)
     return render(request, "families/person.html", {"form": form, "child": own, "person": None})
-
-
-def _authorise(child: Child, person: dict[str, Any]) -> AuthorisedPerson:
-    """The person, written once even where the form is sent twice."""
-    with transaction.atomic():
-        people = Child.objects.select_for_update().get(pk=child.pk).authorised_people
-        return people.filter(**person).first() or people.create(**person)
 
 
 @keeps_interrupted_form
@@ -235,7 +241,10 @@ def change_person(request: SignedInRequest, child_id: int, person_id: int) -> Ht
     person = get_object_or_404(own.authorised_people, pk=person_id)
     form = AuthorisedPersonForm(posted(request), instance=person)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        with transaction.atomic():
+            form.save()
+            news = [child_files.changed(person)] if form.has_changed() else []
+            child_files.tell(own, news, by=request.user.guardian.household)
         messages.success(request, f"Les coordonnées de {person} sont enregistrées.")
         return redirect("families:child", own.pk)
     return render(request, "families/person.html", {"form": form, "child": own, "person": person})
@@ -245,7 +254,7 @@ def remove_person(request: SignedInRequest, child_id: int, person_id: int) -> Ht
     own = _own_child(request, child_id)
     person = get_object_or_404(own.authorised_people, pk=person_id)
     if request.method == "POST":
-        person.delete()
+        child_files.withdraw(person, by=request.user.guardian.household)
         messages.success(request, f"{person} ne peut plus venir chercher {own.first_name}.")
         return redirect("families:child", own.pk)
     return render(request, "families/remove_person.html", {"child": own, "person": person})
