@@ -15,11 +15,16 @@ from django.utils.crypto import get_random_string
 
 from families import login_names, passwords
 from families.models import SecurityEvent, User
-from families.signing_in import counters, devices, letters, waits
+from families.signing_in import asking_again, counters, devices, letters, waits
 from families.traces import security
 from portal.desk import rights
 from portal.letters import mailing
 
+WAYS_TO_PROVE = {
+    "reauthenticate": "Avec mon mot de passe",
+    "mfa_reauthenticate": "Avec un code de mon application, ou un code de secours",
+    "mfa_reauthenticate:webauthn": "Avec ma clé d'accès",
+}
 WRONG = "Identifiant ou mot de passe incorrect. Vérifiez les deux, puis réessayez."
 
 
@@ -116,13 +121,21 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Sends allauth's letters with the portal's own texts, from templates/emails/account/."""
-        name = template_prefix.removeprefix("account/email/")
+        name = template_prefix.rpartition("/")[2]
         mailing.post(f"account/{name}", [email], {"name": "", "email": email} | context)
 
     def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:
         """Made by the worker: its link stands nowhere before."""
         kind = letters.FIRST_CONFIRMATION if signup else letters.CONFIRMATION
         mailing.post_live(kind, emailconfirmation.email_address.pk)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """A login that has just been is a proof, as it is before the gravest acts of the desk."""
+        return not asking_again.proved_lately(self.request)
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        ways: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        return [way | {"description": WAYS_TO_PROVE[way["id"]]} for way in ways]
 
     def send_account_already_exists_mail(self, email: str) -> None:
         """To the address that the account keeps; to nobody when two accounts could be meant."""

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate
 
 from portal.database import schema
@@ -10,10 +11,12 @@ class FamiliesConfig(AppConfig):
 
     def ready(self) -> None:
         from families import groups  # models must be loaded first
-        from families.signing_in import letters, noted
+        from families.signing_in import factor_events, letters, lifetimes, noted
         from families.traces.reading import REGISTER
 
         letters.make_them()
         schema.register(REGISTER)
+        user_logged_in.connect(lifetimes.note_opening, dispatch_uid="families.lifetimes")
+        factor_events.listen()
         post_migrate.connect(groups.give_rights, dispatch_uid="families.groups")
         noted.connect()

@@ -106,7 +106,7 @@ RIGHTS: dict[str, Rights] = {
     # Logins stay with superusers: whoever changes them can give itself any right.
     # The register of reading is for who heads the service alone.
     MANAGER: {
-        "families": {"owndecision": VIEW, "reading": VIEW},
+        "families": {"owndecision": VIEW, "reading": VIEW, "staffmember": CHANGE},
         "portal": {"town": CHANGE, "sentmail": VIEW},
         "billing": {"billingsettings": CHANGE},
     },

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from families import unconfirmed
 from families.custody import openings
-from families.signing_in import counters
+from families.signing_in import counters, sessions
 from families.traces import reading
 from portal import nightly
 
@@ -37,3 +37,10 @@ def forget_readings(at: datetime) -> int:
 nightly.register(
     "registre des consultations", "{} consultation(s) de plus d'un an effacée(s).", forget_readings
 )
+
+
+def forget_ended_sessions(at: datetime) -> int:
+    return sessions.forget_ended()
+
+
+nightly.register("connexions closes", "{} connexion(s) close(s) oubliée(s).", forget_ended_sessions)

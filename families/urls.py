@@ -1,10 +1,13 @@
 """Addresses of accounts and households, in French. Account pages keep allauth's names, which it reverses."""
 
 from allauth.account import views as account
+from allauth.mfa.recovery_codes import views as recovery_codes
+from allauth.mfa.totp import views as totp
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
-from families.pages import access, accounts, people
+from families.pages import access, accounts, factors, people, sessions
 
 account_pages = [
     path("connexion/", account.login, name="account_login"),
@@ -35,8 +38,47 @@ account_pages = [
     ),
 ]
 
+passkey_pages = [
+    path("", RedirectView.as_view(pattern_name="mfa_index"), name="mfa_list_webauthn"),
+    path("ajouter/", factors.AddPasskeyPage.as_view(), name="mfa_add_webauthn"),
+    path("<int:pk>/nom/", factors.RenamePasskeyPage.as_view(), name="mfa_edit_webauthn"),
+    path("<int:pk>/retirer/", factors.RemovePasskeyPage.as_view(), name="mfa_remove_webauthn"),
+]
+
+factor_pages = [
+    path("connexion/double-authentification/", factors.AskFactorPage.as_view(), name="mfa_authenticate"),
+    path("confirmer-mon-identite/code/", factors.CodeAgainPage.as_view(), name="mfa_reauthenticate"),
+    path(
+        "confirmer-mon-identite/cle/",
+        factors.PasskeyAgainPage.as_view(),
+        name="mfa_reauthenticate_webauthn",
+    ),
+    path("double-authentification/", factors.FactorsPage.as_view(), name="mfa_index"),
+    path(
+        "double-authentification/application/",
+        factors.AddApplicationPage.as_view(),
+        name="mfa_activate_totp",
+    ),
+    path("double-authentification/application/retirer/", totp.deactivate_totp, name="mfa_deactivate_totp"),
+    path("double-authentification/cles/", include(passkey_pages)),
+    path(
+        "double-authentification/codes/", recovery_codes.view_recovery_codes, name="mfa_view_recovery_codes"
+    ),
+    path(
+        "double-authentification/codes/renouveler/",
+        recovery_codes.generate_recovery_codes,
+        name="mfa_generate_recovery_codes",
+    ),
+    path(
+        "double-authentification/codes/telecharger/",
+        factors.DownloadCodesPage.as_view(),
+        name="mfa_download_recovery_codes",
+    ),
+]
+
 household_pages = [
     path("deconnexion/partout/", accounts.log_out_everywhere, name="log_out_everywhere"),
+    path("mes-connexions/", sessions.my_sessions, name="sessions"),
     path("foyer/", people.household, name="household"),
     path("foyer/acces/", access.who_has_access, name="access"),
     path("foyer/acces/<int:opening_id>/", access.answer_access, name="answer_access"),
@@ -58,5 +100,6 @@ household_pages = [
 
 urlpatterns = [
     *account_pages,
+    *factor_pages,
     path("", include((household_pages, "families"))),
 ]

@@ -39,6 +39,8 @@ class TownForm(forms.ModelForm[Town]):
             "zone",
             "region",
             "address_changes_at_once",
+            "staff_idle_minutes",
+            "staff_session_hours",
             "legal_notice",
             "privacy_notice",
             "accessibility_notice",
@@ -76,6 +78,7 @@ class TownAdmin(WithHistory[Town]):
         ("Contact", {"fields": ("address", "phone", "email", "opening_hours", "website")}),
         ("Calendrier", {"fields": ("zone", "region")}),
         ("Démarches", {"fields": ("address_changes_at_once",)}),
+        ("Connexions des agents", {"fields": ("staff_idle_minutes", "staff_session_hours")}),
         ("Pages du pied de page", {"fields": ("legal_notice", "privacy_notice", "accessibility_notice")}),
     )
 

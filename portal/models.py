@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from django.core.validators import FileExtensionValidator, RegexValidator
+from django.core.validators import (
+    FileExtensionValidator,
+    MaxValueValidator,
+    MinValueValidator,
+    RegexValidator,
+)
 from django.db import models
 
 from portal.database.history import History
@@ -60,6 +65,20 @@ class Town(models.Model):
         "les familles changent leur adresse sans validation",
         default=False,
         help_text="Sinon chaque changement d'adresse est une demande avec justificatif.",
+    )
+    staff_idle_minutes = models.PositiveSmallIntegerField(
+        "les agents sont déconnectés après tant de minutes sans activité",
+        default=30,
+        db_default=30,
+        validators=[MinValueValidator(5), MaxValueValidator(120)],
+        help_text="De 5 à 120.",
+    )
+    staff_session_hours = models.PositiveSmallIntegerField(
+        "les agents se reconnectent au bout de tant d'heures",
+        default=10,
+        db_default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(14)],
+        help_text="De 1 à 14, activité ou non : une journée de travail.",
     )
     legal_notice = models.TextField("mentions légales", blank=True)
     privacy_notice = models.TextField("données personnelles", blank=True)

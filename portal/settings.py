@@ -83,6 +83,8 @@ INSTALLED_APPS = [
     "django.forms",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "crispy_forms",
     "crispy_bootstrap5",
     "csp",
@@ -102,8 +104,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.web.headers.PrivatePagesMiddleware",
+    "families.signing_in.lifetimes.SessionLifetimeMiddleware",
     "portal.web.interrupted.KeepInterruptedFormMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "families.signing_in.second_factor.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -206,6 +210,18 @@ ACCOUNT_RATE_LIMITS = {
 # Staff: a second factor for every page of the desk, and the proof again before the gravest acts.
 STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=not DEMO)
 ASK_AGAIN = STAFF_SECOND_FACTOR
+MFA_ADAPTER = "families.signing_in.factors.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "families.signing_in.factor_forms.CodeForm",
+    "reauthenticate": "families.signing_in.factor_forms.CodeAgainForm",
+    "activate_totp": "families.signing_in.factor_forms.AddApplicationForm",
+    "add_webauthn": "families.signing_in.factor_forms.AddPasskeyForm",
+    "edit_webauthn": "families.signing_in.factor_forms.RenamePasskeyForm",
+}
+MFA_TOTP_TOLERANCE = 1  # a code that changes while it is typed is accepted, once
+# An address that waits to be confirmed is nobody's yet: neither it nor a factor keeps the other away.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 # None where nobody has said it, which `check --deploy` refuses behind a proxy.
 TRUSTED_PROXY_COUNT: int | None = env.int("TRUSTED_PROXY_COUNT", default=None)
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT or 0
@@ -298,6 +314,10 @@ if not DEMO:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    # Taken by browsers over HTTPS only, from this host only, for all of it.
+    SESSION_COOKIE_NAME = "__Host-session"
+    CSRF_COOKIE_NAME = "__Host-csrf"
+    MESSAGE_STORAGE = "portal.web.host_messages.HostFallbackStorage"
     if BEHIND_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 

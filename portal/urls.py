@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import health, home, notices, theme
+from portal import health, home, notices, theme, well_known
 
 urlpatterns = [
     path("", home.household_account, name="home"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("donnees-personnelles/", notices.privacy, name="privacy"),
     path("accessibilite/", notices.accessibility, name="accessibility"),
     path("sante/", health.health, name="health"),
+    path(".well-known/change-password", well_known.change_password, name="change_password"),
+    path(".well-known/security.txt", well_known.security_txt, name="security_txt"),
     path("mairie/", admin.site.urls),
     path("", include("families.urls")),
     path("reservations/", include("portal.reservations.urls")),

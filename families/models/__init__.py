@@ -72,6 +72,9 @@ from families.models.papers import (
 from families.models.papers import (
     DocumentQuerySet as DocumentQuerySet,
 )
+from families.models.staff import (
+    StaffMember as StaffMember,
+)
 from families.models.traces import Concerned as Concerned
 from families.models.traces import LoginCounter as LoginCounter
 from families.models.traces import Reading as Reading

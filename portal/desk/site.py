@@ -211,10 +211,10 @@ class PortalAdminSite(AdminSite):
         ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        desk = {"queues": self._queues(request), "desk_links": self._links(request)}
+        desk = {"queues": self.queues(request), "desk_links": self._links(request)}
         return super().index(request, desk | (extra_context or {}))
 
-    def _queues(self, request: HttpRequest) -> list[dict[str, Any]]:
+    def queues(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Each queue the user may see, with its number of rows: one query a queue."""
         found = [
             (queue, model)

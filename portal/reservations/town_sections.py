@@ -142,6 +142,8 @@ register(
             Field("zone", "zone", ZONE, default=Town.Zone.A),
             Field("jours_fériés", "region", REGION, default=Town.Region.METROPOLE),
             Field("adresse_sans_validation", "address_changes_at_once", Flag(), default=False),
+            Field("agents_inactifs_minutes", "staff_idle_minutes", Number(), default=30),
+            Field("agents_connexion_heures", "staff_session_hours", Number(), default=10),
             Field("mentions_légales", "legal_notice", default=""),
             Field("données_personnelles", "privacy_notice", default=""),
             Field("accessibilité", "accessibility_notice", default=""),

@@ -62,6 +62,8 @@ def posted(request: HttpRequest) -> QueryDict | None:
 
 def _whose(request: HttpRequest) -> str | None:
     """The user (pk) whose session expired: its row stays until the night. None when it is not known."""
+    if ended := getattr(request, "session_ended_of", None):
+        return str(ended)
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     expired = Session.objects.filter(session_key=key).first()
     return expired.get_decoded().get(USER_KEY) if expired else None

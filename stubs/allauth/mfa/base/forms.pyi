@@ -1,0 +1,6 @@
+from django import forms
+
+class AuthenticateForm(forms.Form):
+    def clean_code(self) -> str: ...
+
+class ReauthenticateForm(AuthenticateForm): ...

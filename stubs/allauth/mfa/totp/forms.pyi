@@ -1,0 +1,4 @@
+from django import forms
+
+class ActivateTOTPForm(forms.Form):
+    secret: str
