@@ -34,6 +34,7 @@ from billing.models import (
 from billing.reminders import reminder_letters, reminding
 from billing.reminders.reminder_letters import RemindedInvoice
 from billing.tasks import issue_month
+from families.signing_in.asking_again import asks_again
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import NumberSearch, StateBadge, badge
 from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
@@ -463,6 +464,7 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
         )
 
     @admin.action(description="Télécharger les PDF (ZIP)")
+    @asks_again
     def download_pdfs(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
@@ -471,6 +473,7 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
         return hand_over(files.pdf_zip(wanted), "factures.zip")
 
     @admin.action(description="Télécharger les factures (CSV)")
+    @asks_again
     def download_csv(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
@@ -479,6 +482,7 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
         return hand_over(rows, "factures.csv")
 
     @admin.action(description="Télécharger les lignes (CSV)")
+    @asks_again
     def download_lines(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:
@@ -487,6 +491,7 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
         return hand_over(rows, "lignes.csv")
 
     @admin.action(description="Télécharger les factures (XLSX)")
+    @asks_again
     def download_xlsx(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
     ) -> StreamingHttpResponse:

@@ -21,6 +21,7 @@ from billing.models import Invoice, InvoiceWithBalance, Payment, PaymentAllocati
 from billing.payments import paying
 from billing.rules.pricing import rounded
 from families.models import Household
+from families.signing_in.asking_again import ask_again, asks_again
 from portal.desk.lists import NumberSearch, StateBadge
 from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
 from portal.desk.site import DeskLink
@@ -226,6 +227,7 @@ class PaymentAdmin(
 
     def refund(self, request: SignedInRequest, pk: int) -> HttpResponse:
         self.demand(request, "billing.add_payment")
+        ask_again(request)
         payment = get_object_or_404(Payment, pk=pk)
         free = paying.unused(payment)
         form = DeskRefundForm(
@@ -300,12 +302,14 @@ class PaymentAdmin(
         return self.page(request, "admin/billing/cash_book.html", "Journal de caisse", context)
 
     @admin.action(description="Télécharger les règlements (CSV)")
+    @asks_again
     def download_csv(self, request: HttpRequest, queryset: QuerySet[Payment]) -> StreamingHttpResponse:
         note_households(request, "Règlements (CSV)", queryset)
         rows = files.csv_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
         return hand_over(rows, "reglements.csv")
 
     @admin.action(description="Télécharger les règlements (XLSX)")
+    @asks_again
     def download_xlsx(self, request: HttpRequest, queryset: QuerySet[Payment]) -> StreamingHttpResponse:
         note_households(request, "Règlements (XLSX)", queryset)
         rows = files.xlsx_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))

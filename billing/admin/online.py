@@ -27,6 +27,7 @@ from billing.models import (
 )
 from billing.payments import asking, events, refunding, sepa, statement
 from billing.payments.providers.interface import ProviderDown, ProviderRefused
+from families.signing_in.asking_again import AsksAgain, ask_again
 from portal.database.encrypted import Unreadable
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import ask_reason
@@ -223,6 +224,7 @@ class OnlinePaymentAdmin(
     def refund(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """All or part of a payment goes back through its provider."""
         self.demand(request, "billing.change_onlinepayment", "billing.add_payment")
+        ask_again(request)
         payment = get_object_or_404(OnlinePayment, pk=pk)
         most = refunding.refundable(payment)
         form = OnlineRefundForm(
@@ -279,7 +281,7 @@ class PaymentEventAdmin(ShownOnly[PaymentEvent]):
 
 
 @admin.register(Mandate)
-class MandateAdmin(TolerantChoices[Mandate], NumberSearch[Mandate], WithHistory[Mandate]):
+class MandateAdmin(AsksAgain[Mandate], TolerantChoices[Mandate], NumberSearch[Mandate], WithHistory[Mandate]):
     desk_order = 20
     list_display = ("rum", "household", "debtor", "account_end", "signed_on", "revoked_on")
     list_filter = ("revoked_on",)
@@ -383,6 +385,7 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponse:
         self.demand(request, "billing.view_debitfile")
+        ask_again(request)
         file = get_object_or_404(DebitFile, pk=pk)
         content: str = file.content
         if isinstance(content, Unreadable):

@@ -27,6 +27,7 @@ from billing.models import (
 )
 from billing.prices.books import PriceBook, copy_tariff, next_dates
 from billing.rules import pricing, tariff_checks
+from families.signing_in.asking_again import AsksAgain
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OwnPages, WithHistory
 from portal.desk.site import DeskAdmin, DeskLink, M
@@ -534,7 +535,7 @@ class PackedMealAdmin(TolerantChoices[PackedMeal], DeskAdmin[PackedMeal]):
 
 
 @admin.register(BillingSettings)
-class BillingSettingsAdmin(WithHistory[BillingSettings]):
+class BillingSettingsAdmin(AsksAgain[BillingSettings], WithHistory[BillingSettings]):
     desk_order = 90
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from billing.documents import files, yearly
 from billing.models import Payment
 from families.models import Household
+from families.signing_in.asking_again import ask_again
 from families.traces import reading
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
@@ -99,6 +100,7 @@ class TaxCertificates(OwnPages[Payment]):
     def tax_zip(self, request: HttpRequest, year: int) -> HttpResponseBase:
         """Every certificate of the year, printed while it is downloaded."""
         self.demand(request, PERMISSION)
+        ask_again(request)
         if year not in yearly.years():
             raise Http404
         try:

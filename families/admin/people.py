@@ -22,16 +22,16 @@ from django_stubs_ext import WithAnnotations
 
 from families import approval, child_files, login_names
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
+from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.twins import JoinsKnown
 from families.custody import openings, own
 from families.desk_cells import HouseholdLink
 from families.desk_links import document_link, household_link
-from families.forms import AddressField, HealthForm
+from families.forms import AddressField
 from families.models import (
     AuthorisedPerson,
     ChangeRequest,
     Child,
-    ChildHealth,
     Custody,
     Diet,
     DietChoice,
@@ -39,11 +39,11 @@ from families.models import (
     FamilyQuotient,
     Guardian,
     Household,
-    Reading,
     SecurityEvent,
     User,
 )
-from families.traces import reading, security
+from families.signing_in.asking_again import AsksAgain, ask_again
+from families.traces import security
 from portal.desk.choices import SeveralRows, TolerantChoices
 from portal.desk.decisions import AcceptOrRefuse, Decidable, DecisionButtons
 from portal.desk.histories import HistoryPart
@@ -51,7 +51,6 @@ from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
 from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
 from portal.desk.site import DeskAdmin, M, Queue
 from portal.french.plurals import counted
-from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, signed_in, user_of
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
@@ -323,35 +322,10 @@ class HouseholdAdmin(
 # Children -------------------------------------------------------------------------------------------
 
 
-HEALTH_RIGHTS = ("families.view_childhealth", "families.change_childhealth")
-
-
-def note_health(request: HttpRequest, child_id: str) -> None:
-    """Who may see health files is about to see this one, if there is one."""
-    key = posted_number(child_id)
-    if key is None or not any(map(request.user.has_perm, HEALTH_RIGHTS)):
-        return
-    if child := Child.objects.filter(pk=key).exclude(health=None).first():
-        reading.note(request, Reading.Kind.HEALTH, child=child)
-
-
-def note_health_history(request: HttpRequest, child_id: str) -> None:
-    if child := Child.objects.filter(pk=child_id).first():
-        reading.note(request, Reading.Kind.HEALTH, child=child, what="Historique de la fiche")
-
-
 class HomesInline(ShownCustodies, admin.TabularInline[Custody, Child]):
     verbose_name, verbose_name_plural = "foyer", "foyers"
     autocomplete_fields = ("household",)
     fields = ("household", "since", "until", "ends")
-
-
-class HealthInline(admin.StackedInline[ChildHealth, Child]):
-    """Shown only to who has the right to see health notes: Django's own permission check."""
-
-    model = ChildHealth
-    form = HealthForm
-    extra = 0
 
 
 class AuthorisedPersonInline(admin.TabularInline[AuthorisedPerson, Child]):
@@ -360,7 +334,7 @@ class AuthorisedPersonInline(admin.TabularInline[AuthorisedPerson, Child]):
 
 
 @admin.register(Child)
-class ChildAdmin(NumberSearch[Child], WithHistory[Child]):
+class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
     desk_order = 2
     list_display = ("last_name", "first_name", "birth_date", "homes")
     list_display_links = ("last_name", "first_name")
@@ -397,17 +371,6 @@ class ChildAdmin(NumberSearch[Child], WithHistory[Child]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Child]:
         return super().get_queryset(request).prefetch_related("custodies")
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if request.method == "GET":
-            note_health(request, object_id)
-        return super().change_view(request, object_id, form_url, extra_context)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What the town hall changes in a child's file is told in its homes."""
@@ -587,7 +550,7 @@ class Rights(SeveralRows[Permission]):
         return right_in_french(obj)
 
 
-class GivesRights(TolerantChoices[M], DeskAdmin[M]):
+class GivesRights(AsksAgain[M], TolerantChoices[M]):
     def formfield_for_manytomany(
         self, db_field: models.ManyToManyField[Any, Any], request: HttpRequest, **given: Any
     ) -> Any:
@@ -656,6 +619,10 @@ class LoginAdmin(GivesRights[User], WithHistory[User], UserAdmin[User]):
             opening = openings.address_changed(obj, former, by=user_of(request), at=timezone.now())
             if opening is not None:
                 self.message_user(request, f"{opening.guardian} : {WAITS}", messages.WARNING)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        ask_again(request)
+        return super().user_change_password(request, id, form_url)
 
 
 def _changed(form: Any, login: User) -> list[tuple[str, bool]]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 
 from families.models import SecurityEvent
 from families.signing_in import sessions
@@ -72,7 +73,7 @@ def my_sessions(request: SignedInRequest) -> HttpResponse:
             seen=moments.moment(one.last_seen_at) if one.last_seen_at > one.created_at + LATER else "",
             here=one.is_current(),
         )
-        for one in sessions.of(request)
+        for one in sessions.of(request, request.user, timezone.now())
     ]
     return render(request, "usersessions/usersession_list.html", {"places": places})
 

@@ -6,6 +6,7 @@ which a session does not keep.
 """
 
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, TypeVar
@@ -15,11 +16,13 @@ from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY, get_reauthentication_flows
 from allauth.account.utils import get_next_redirect_url
 from allauth.core.exceptions import ImmediateHttpResponse
+from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.urls import resolve, reverse
+from django.utils.crypto import salted_hmac
 from django.utils.http import urlencode
 
 from portal.desk.site import DeskAdmin, M
@@ -59,10 +62,20 @@ def _asking(request: HttpRequest) -> HttpResponse:
         for name in [name for name in fields if any(word in name.lower() for word in NEVER_KEPT)]:
             del fields[name]
         if len(posted := fields.urlencode()) <= LARGEST_CHARACTERS:
-            state = {"path": where, "fields": posted, "of": request.user.pk}
+            state = {
+                "where": where,
+                "page": request.path_info,
+                "fields": _seal().encrypt(posted.encode()).decode(),
+                "of": request.user.pk,
+            }
             request.session[STATE_SESSION_KEY] = {"state": state, "callback": CALLBACK}
     ways = get_adapter().get_reauthentication_methods(request.user)
     return HttpResponseRedirect(f"{ways[0]['url']}?{urlencode({REDIRECT_FIELD_NAME: where})}")
+
+
+def _seal() -> Fernet:
+    """What waits in the session may be a health note or an account's number: no table keeps it in clear."""
+    return Fernet(urlsafe_b64encode(salted_hmac("families.asking_again", "", algorithm="sha256").digest()))
 
 
 def go_on(request: HttpRequest, state: dict[str, Any]) -> HttpResponseBase:
@@ -70,17 +83,19 @@ def go_on(request: HttpRequest, state: dict[str, Any]) -> HttpResponseBase:
 
     The view is asked as by a request of its own: who may do what is for it to say, as ever.
     """
-    where: str = state["path"]
+    where: str = state["where"]
     wanted = get_next_redirect_url(request)
+    try:
+        fields = _seal().decrypt(state["fields"].encode()).decode()
+    except InvalidToken:  # the server has another key since
+        return HttpResponseRedirect(where)
     if wanted != where or state["of"] != request.user.pk:
         return HttpResponseRedirect(wanted or reverse(settings.LOGIN_REDIRECT_URL))
-    path, _, query = where.partition("?")
-    request.path = request.path_info = path
-    request.META |= {"PATH_INFO": path, "QUERY_STRING": query}
-    request.GET = QueryDict(query)
-    request.POST = QueryDict(state["fields"])
-    match = resolve(path)
-    request.resolver_match = match
+    query = where.partition("?")[2]
+    request.path = request.path_info = state["page"]
+    request.META |= {"PATH_INFO": state["page"], "QUERY_STRING": query}
+    request.GET, request.POST = QueryDict(query), QueryDict(fields)
+    request.resolver_match = match = resolve(state["page"])
     answer: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
     return answer
 

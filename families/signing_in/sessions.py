@@ -1,7 +1,9 @@
 """The sessions of one login: which there are, and how they end. The only writer of allauth's rows of them."""
 
+from datetime import datetime
+
 from allauth.usersessions.models import UserSession
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import HASH_SESSION_KEY, update_session_auth_hash
 from django.contrib.sessions.models import Session
 from django.db.models import F
 from django.http import HttpRequest
@@ -9,12 +11,18 @@ from django.http import HttpRequest
 from families.models import User
 
 
-def of(request: HttpRequest) -> list[UserSession]:
+def of(request: HttpRequest, user: User, at: datetime) -> list[UserSession]:
     """The sessions that who is logged in has open, the one that asks first, then the latest."""
-    if not UserSession.objects.filter(session_key=request.session.session_key).exists():
-        UserSession.objects.create_from_request(request)  # opened by an earlier version
-    found: list[UserSession] = UserSession.objects.purge_and_list(request.user)
-    return sorted(found, key=lambda one: (not one.is_current(), -one.last_seen_at.timestamp()))
+    here = request.session.session_key
+    rows = {one.session_key: one for one in UserSession.objects.filter(user=user)}
+    if here not in rows:  # opened by an earlier version
+        UserSession.objects.create_from_request(request)
+        rows[here] = UserSession.objects.get(session_key=here)
+    theirs = user.get_session_auth_hash()
+    kept = Session.objects.filter(session_key__in=rows, expire_date__gt=at)
+    alive = {one.session_key for one in kept if one.get_decoded().get(HASH_SESSION_KEY) == theirs}
+    found = [one for key, one in rows.items() if key in alive]
+    return sorted(found, key=lambda one: (one.session_key != here, -one.last_seen_at.timestamp()))
 
 
 def end(user: User, pk: int) -> bool:

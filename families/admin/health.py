@@ -1,0 +1,86 @@
+"""The health file on the page of a child: opened by who may, on request, and asked for again."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from families.forms import HealthForm
+from families.models import Child, ChildHealth, Reading
+from families.signing_in.asking_again import ask_again
+from families.traces import reading
+from portal.desk.site import DeskAdmin
+from portal.web.posted import posted_number
+from portal.web.signed_in import signed_in
+
+OPEN = "sante"
+POSTED = "health-TOTAL_FORMS"
+
+
+class HealthInline(admin.StackedInline[ChildHealth, Child]):
+    """Shown only to who has the right to see health notes: Django's own permission check."""
+
+    model = ChildHealth
+    form = HealthForm
+    extra = 0
+
+
+def note_health_history(request: HttpRequest, child_id: str) -> None:
+    if child := Child.objects.filter(pk=child_id).first():
+        reading.note(signed_in(request), Reading.Kind.HEALTH, child=child, what="Historique de la fiche")
+
+
+def _note_health(request: HttpRequest, child_id: str | None) -> None:
+    """That who may see health files is about to see this one, if there is one."""
+    key = posted_number(child_id or "")
+    if key is None:
+        return
+    if child := Child.objects.filter(pk=key).exclude(health=None).first():
+        reading.note(signed_in(request), Reading.Kind.HEALTH, child=child)
+
+
+class HealthOnRequest(DeskAdmin[Child]):
+    """Where the gravest acts ask again, a child's page shows the way to its health file, and not the file."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        if _may_see(request):
+            if _opened(request):
+                ask_again(request)
+            if request.method == "GET" and (_opened(request) or not settings.ASK_AGAIN):
+                _note_health(request, object_id)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_inlines(self, request: HttpRequest, obj: Child | None) -> Any:
+        shown = super().get_inlines(request, obj)
+        if not settings.ASK_AGAIN or _opened(request):
+            return shown
+        return [inline for inline in shown if inline is not HealthInline]
+
+    def get_fields(self, request: HttpRequest, obj: Child | None = None) -> Any:
+        fields = super().get_fields(request, obj)
+        closed = settings.ASK_AGAIN and obj and not _opened(request) and _may_see(request)
+        return (*fields, "health_file") if closed else fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Child | None = None) -> Any:
+        return (*super().get_readonly_fields(request, obj), "health_file")
+
+    @admin.display(description="fiche sanitaire")
+    def health_file(self, obj: Child) -> SafeString:
+        return format_html('<a href="?{}=1">Ouvrir la fiche sanitaire</a>', OPEN)
+
+
+def _opened(request: HttpRequest) -> bool:
+    return OPEN in request.GET or POSTED in request.POST
+
+
+def _may_see(request: HttpRequest) -> bool:
+    return any(map(request.user.has_perm, ("families.view_childhealth", "families.change_childhealth")))
