@@ -11,12 +11,16 @@ class BillingConfig(AppConfig):
     verbose_name = "Facturation"
 
     def ready(self) -> None:
+        # Models must be loaded first.
+        from billing.documents import own_data
         from billing.models import PackedMeal
-        from billing.prices.missed_days import WhatIsBilled  # models must be loaded first
+        from billing.prices.missed_days import WhatIsBilled
+        from families.privacy import telling
         from portal.reservations.presence import certificates
         from portal.reservations.staff import scopes
 
         certificates.lend(WhatIsBilled())
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
+        telling.register("facturation", tables=own_data.tables, files=own_data.files)
         register(payment_provider)
         schema.register(FINAL_DOCUMENTS)

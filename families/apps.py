@@ -10,7 +10,9 @@ class FamiliesConfig(AppConfig):
     verbose_name = "Familles"
 
     def ready(self) -> None:
-        from families import groups  # models must be loaded first
+        # Models must be loaded first.
+        from families import groups
+        from families.privacy import kinds, own_data, retention, telling
         from families.signing_in import factor_events, letters, lifetimes, noted
         from families.traces.reading import REGISTER
 
@@ -19,4 +21,7 @@ class FamiliesConfig(AppConfig):
         user_logged_in.connect(lifetimes.note_opening, dispatch_uid="families.lifetimes")
         factor_events.listen()
         post_migrate.connect(groups.give_rights, dispatch_uid="families.groups")
+        post_migrate.connect(retention.make_rules, sender=self, dispatch_uid="families.retention")
+        kinds.register_all()
+        telling.register("familles", tables=own_data.tables, files=own_data.files)
         noted.connect()

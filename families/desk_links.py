@@ -21,3 +21,9 @@ def household_link(household_id: int) -> SafeString:
 def document_link(document: Document) -> SafeString:
     """The name of a file that a family sent, leading to the file."""
     return format_html('<a href="{}">{}</a>', reverse("families:document", args=[document.pk]), document)
+
+
+def own_data_links(household_id: int) -> SafeString:
+    """What the law owes a household of its data; each page says who may."""
+    copy = reverse("admin:families_dataexport_household", args=[household_id])
+    return format_html('<a href="{}">Remettre une copie des données</a>', copy)

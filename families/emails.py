@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.utils import timezone
 
-from families.models import ChangeRequest, Child, Guardian, Household, User
+from families.models import ChangeRequest, Child, DataExport, Guardian, Household, User
 from families.visibility import holds
 from portal.letters import mailing
 
@@ -47,3 +47,12 @@ def access_opened(guardian: Guardian, user: User) -> None:
 
 def child_file_changed(child: Child, news: Sequence[str], to: list[str], *, author: str) -> None:
     mailing.post("families/child_file_changed", to, {"child": child, "news": news, "author": author})
+
+
+def data_ready(export: DataExport) -> None:
+    """To the guardian alone: it is their copy. Without a link to the file, which the page behind the login
+    hands over."""
+    guardian = export.guardian
+    if guardian.user is not None and guardian.user.email and guardian.user.is_active:
+        template = "families/data_at_desk" if export.at_desk else "families/data_ready"
+        mailing.post(template, [guardian.user.email], {"name": guardian.first_name, "export": export})

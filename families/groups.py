@@ -34,6 +34,7 @@ RIGHTS: dict[str, Rights] = {
             "familyquotient": WRITE,
             "changerequest": CHANGE,
             "document": VIEW,
+            "dataexport": "view add",
             "diet": EVERYTHING,
             "dietchoice": EVERYTHING,
         },

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from families.pages import access, accounts, factors, people, sessions
+from families.pages import access, accounts, factors, people, privacy, sessions
 
 account_pages = [
     path("connexion/", account.login, name="account_login"),
@@ -86,6 +86,8 @@ household_pages = [
     path("foyer/adresse/", people.address, name="address"),
     path("foyer/quotient/", people.quotient, name="quotient"),
     path("foyer/justificatifs/<int:document_id>/", people.document, name="document"),
+    path("foyer/mes-donnees/", privacy.own_data, name="own_data"),
+    path("foyer/mes-donnees/<int:export_id>/", privacy.download_data, name="download_data"),
     path("enfants/<int:child_id>/", people.child, name="child"),
     path("enfants/<int:child_id>/sante/", people.health, name="health"),
     path("enfants/<int:child_id>/autorisations/", people.authorisations, name="authorisations"),

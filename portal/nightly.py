@@ -5,6 +5,9 @@
 A piece is given the aware moment of the night and returns how many rows it concerned. It keeps two promises:
 done twice, the second time changes nothing; done after nights without, it catches up. No piece needs another
 one to have been done, so that one that fails stops no other; they come in the order of INSTALLED_APPS.
+
+`manage.py nightly --essai` says beforehand what a night would do. A piece that only writes rows is done and
+undone for it; one that also removes files says with `foresee` how many rows it would concern.
 """
 
 import logging
@@ -13,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.utils.module_loading import autodiscover_modules
 from django_tasks_db.models import DBTaskResult
 
@@ -23,8 +27,12 @@ TASKS_KEPT = timedelta(days=2)
 
 class NightlyWork(NamedTuple):
     name: str
-    said: str  # what was done, in French; `{}` is how many
+    said: str | Callable[[], str]  # what was done, in French; `{}` is how many
     do: Callable[[datetime], int]
+    foresee: Callable[[datetime], int] | None = None
+
+    def sentence(self, count: int) -> str:
+        return (self.said if isinstance(self.said, str) else self.said()).format(count)
 
 
 class Done(NamedTuple):
@@ -38,9 +46,15 @@ class Done(NamedTuple):
 _works: dict[str, NightlyWork] = {}
 
 
-def register(name: str, said: str, do: Callable[[datetime], int]) -> None:
+def register(
+    name: str,
+    said: str | Callable[[], str],
+    do: Callable[[datetime], int],
+    *,
+    foresee: Callable[[datetime], int] | None = None,
+) -> None:
     """Adds a piece of work, after those already there; the same name again replaces it."""
-    _works[name] = NightlyWork(name, said, do)
+    _works[name] = NightlyWork(name, said, do, foresee)
 
 
 def works() -> list[NightlyWork]:
@@ -53,12 +67,24 @@ def do_all(*, at: datetime) -> Iterator[Done]:
     """Does one piece after the other; what fails is in the logs, and the next one follows."""
     for work in works():
         try:
-            sentence = work.said.format(work.do(at))
+            sentence = work.sentence(work.do(at))
         except Exception as error:  # whatever it is, the other pieces are done
             logger.exception("Nightly work failed: %s", work.name)
             yield Done(work.name, f"Échec, {work.name} : {type(error).__name__} (voir les journaux).", True)
         else:
             yield Done(work.name, sentence, False)
+
+
+def foresee_all(*, at: datetime) -> Iterator[str]:
+    """What a night would do, piece by piece; nothing of it stays."""
+    for work in works():
+        if work.foresee is not None:
+            yield work.sentence(work.foresee(at))
+            continue
+        with transaction.atomic():
+            count = work.do(at)
+            transaction.set_rollback(True)
+        yield work.sentence(count)
 
 
 def clear_sessions(at: datetime) -> int:

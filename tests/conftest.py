@@ -430,6 +430,7 @@ def pages(books, canteen, now) -> list[str]:
         "/foyer/adresse/",
         "/foyer/quotient/",
         "/foyer/telephones/",
+        "/foyer/mes-donnees/",
         "/mon-adresse-e-mail/",
         "/mon-mot-de-passe/",
         f"/enfants/{books.child.pk}/",

@@ -4,6 +4,7 @@ from families.admin import custody as custody
 from families.admin import openings as openings
 from families.admin import own as own
 from families.admin import people as people
+from families.admin import privacy as privacy
 from families.admin import readings as readings
 from families.admin import staff as staff
 from families.admin import twins as twins

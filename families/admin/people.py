@@ -26,12 +26,13 @@ from families.admin.health import HealthInline, HealthOnRequest, note_health_his
 from families.admin.twins import JoinsKnown
 from families.custody import openings, own
 from families.desk_cells import HouseholdLink
-from families.desk_links import document_link, household_link
+from families.desk_links import document_link, household_link, own_data_links
 from families.forms import AddressField
 from families.models import (
     AuthorisedPerson,
     ChangeRequest,
     Child,
+    ChildHealth,
     Custody,
     Diet,
     DietChoice,
@@ -236,6 +237,7 @@ class HouseholdAdmin(
         (None, {"fields": ("number", "state_badge", "twins")}),
         ("Adresse", {"fields": ("street", "street_more", "postcode", "city", "resident")}),
         ("Suivi", {"fields": ("notes", "created_at", "decided_at", "decided_by", "refusal_reason")}),
+        ("Données personnelles", {"fields": ("own_data",)}),
     )
     readonly_fields = (
         "number",
@@ -245,6 +247,7 @@ class HouseholdAdmin(
         "decided_at",
         "decided_by",
         "refusal_reason",
+        "own_data",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HouseholdInList]:
@@ -309,6 +312,10 @@ class HouseholdAdmin(
     @admin.display(description="numéro", ordering="pk")
     def number(self, obj: Household) -> str:
         return obj.number if obj.pk else "–"
+
+    @admin.display(description="données personnelles")
+    def own_data(self, obj: Household) -> SafeString | str:
+        return own_data_links(obj.pk) if obj.pk else "–"
 
     @admin.display(description="responsables")
     def guardian_names(self, obj: Household) -> str:

@@ -72,6 +72,24 @@ from families.models.papers import (
 from families.models.papers import (
     DocumentQuerySet as DocumentQuerySet,
 )
+from families.models.privacy import (
+    DataExport as DataExport,
+)
+from families.models.privacy import (
+    DisposalList as DisposalList,
+)
+from families.models.privacy import (
+    Erasure as Erasure,
+)
+from families.models.privacy import (
+    ErasureRequest as ErasureRequest,
+)
+from families.models.privacy import (
+    ProcessingTexts as ProcessingTexts,
+)
+from families.models.privacy import (
+    RetentionRule as RetentionRule,
+)
 from families.models.staff import (
     StaffMember as StaffMember,
 )

@@ -44,9 +44,11 @@ class Child(models.Model):
     photo_allowed = models.BooleanField("peut être photographié(e)", default=False)
     leaves_alone = models.BooleanField("peut repartir seul(e)", default=False)
     emergency_care_allowed = models.BooleanField("soins d'urgence autorisés", default=False)
+    # Set, it has no name any more: it only holds presences, for statistics and for what the law keeps.
+    erased_at = models.DateTimeField("effacé le", null=True, blank=True, editable=False)
 
     objects = ChildQuerySet.as_manager()
-    history = HistoricalRecords()
+    history = HistoricalRecords(excluded_fields=["erased_at"])
 
     class Meta:
         verbose_name = "enfant"

@@ -51,9 +51,11 @@ class Household(Decided):
     state = models.CharField("état", max_length=12, choices=State, default=State.REQUESTED, db_index=True)
     created_at = models.DateTimeField("créé le", auto_now_add=True)
     notes = models.TextField("notes du service", blank=True, help_text="Jamais montrées à la famille.")
+    # Set, nothing of it is known any more but what the law keeps: it is no family's and on no list.
+    erased_at = models.DateTimeField("effacé le", null=True, blank=True, editable=False)
 
     objects = HouseholdQuerySet.as_manager()
-    history = HistoricalRecords(excluded_fields=["notes"])
+    history = HistoricalRecords(excluded_fields=["notes", "erased_at"])
 
     class Meta:
         verbose_name = "foyer"

@@ -13,8 +13,10 @@ class ReservationsConfig(AppConfig):
         from families import child_facts
         from families.custody import ending
         from families.models import User
+        from families.privacy import telling
         from portal.desk import rights
         from portal.reservations.acts.leaving import DaysAndEnrolments
+        from portal.reservations.pages import own_data
         from portal.reservations.pages.child_facts import school
         from portal.reservations.staff import giving
         from portal.reservations.staff.rights import StaffRights
@@ -25,3 +27,4 @@ class ReservationsConfig(AppConfig):
         m2m_changed.connect(
             giving.follow_groups, sender=User.groups.through, dispatch_uid="reservations.staff"
         )
+        telling.register("réservations", tables=own_data.tables)

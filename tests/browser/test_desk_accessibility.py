@@ -24,7 +24,7 @@ from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
 from billing.models import ManualCharge, PackedMeal
 from billing.reminders import reminding
-from families.models import Document, User
+from families.models import DataExport, Document, User
 from portal.demo import loading
 from portal.models import Release, SentMail
 from portal.reservations.models import AbsenceCertificate, Activity, Attendance, Booking, DeadlineRule
@@ -102,6 +102,17 @@ def demo(transactional_db, private, chief) -> Booking:
         state="absent",
         reason="illness",
         entered_at=NOW,
+    )
+    DataExport.objects.create(
+        household=booking.household,
+        guardian=booking.household.guardians.first(),
+        at_desk=True,
+        state="ready",
+        file="copie.zip",
+        asked_at=NOW,
+        touched_at=NOW,
+        ready_at=NOW,
+        expires_at=NOW + timedelta(days=7),
     )
     PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
     ManualCharge.objects.create(

@@ -2,6 +2,7 @@
 household's object does not exist for another household."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from billing.models import OnlinePayment, Payment
-from families.models import AccessOpening, AuthorisedPerson, Document
+from families.models import AccessOpening, AuthorisedPerson, DataExport, Document
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import AbsenceCertificate
@@ -89,6 +90,15 @@ def ids(books, canteen, now) -> dict[str, Any]:
             given_at=now,
         ).pk,
         "child_id": books.child.pk,
+        "export_id": DataExport.objects.create(
+            household=books.household,
+            guardian=books.guardian,
+            state="ready",
+            file="copie.zip",
+            asked_at=now,
+            touched_at=now,
+            expires_at=now + timedelta(days=7),
+        ).pk,
         "document_id": Document.objects.create(household=books.household, name="quotient.pdf").pk,
         "enrolment_id": books.enrolment.pk,
         "establishment_id": canteen.restaurant.pk,

@@ -9,6 +9,7 @@ from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 
 from families.models import Child, Household, User
+from families.privacy import retention
 from portal import nightly as work
 from portal.reservations.models import Reservation
 from tests.conftest import family
@@ -64,11 +65,25 @@ def test_each_app_says_what_it_did_and_a_second_night_finds_nothing(books, now, 
     settings.PRIVATE_ROOT = tmp_path  # what a developer's own disk leaves open is another test's
     ReservationFactory(enrolment=books.enrolment, state="draft", touched_at=now - timedelta(days=31))
     said = nightly().splitlines()
-    assert len(said) == len(work.works()) == 8
+    assert len(said) == len(work.works()) == 7 + len(retention.kinds())
     assert [line for line in said if not line.startswith("0 ")] == [
         "1 réservation(s) non terminée(s) supprimée(s)."
     ]
     assert all(line.startswith("0 ") for line in nightly().splitlines())
+
+
+def test_a_trial_says_the_same_beforehand_and_changes_nothing(books, now):
+    asked("old", days_ago=8, now=now, confirmed=False)
+    ReservationFactory(enrolment=books.enrolment, state="draft", touched_at=now - timedelta(days=31))
+    Session.objects.create(session_key="old", expire_date=now - timedelta(hours=1))
+    out = StringIO()
+    call_command("nightly", "--essai", stdout=out)
+    first, *foreseen = out.getvalue().splitlines()
+    assert first.startswith("Essai : rien n'est changé")
+    assert (
+        Household.objects.count() == 2 and Reservation.objects.count() == 1 and Session.objects.count() == 1
+    )
+    assert foreseen == nightly().splitlines()
 
 
 def test_work_that_fails_stops_no_other_and_ends_in_an_error(books, now, monkeypatch, caplog):

@@ -1,0 +1,176 @@
+"""What billing tells of a guardian in a copy of their data: invoices with their PDFs, payments, mandates.
+
+What was billed to a household stays its own to read. Of a mandate, whose debtor may be the other adult, the
+last four signs of the account are told.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+from django.utils import timezone
+
+from billing.documents import pdf
+from billing.models import (
+    CreditNote,
+    Invoice,
+    InvoiceLine,
+    InvoiceNotice,
+    Mandate,
+    ManualCharge,
+    OnlinePayment,
+    Payment,
+    ReminderLetter,
+)
+from families.privacy.telling import KeptFile, Lost, Subject, Table
+
+A_BITE = 200  # rows read at a time
+
+
+def tables(subject: Subject) -> Iterator[Table]:
+    home = subject.household
+    invoices = Invoice.objects.filter(household=home).with_balance().order_by("issued_at", "sequence")
+    yield Table(
+        "Factures",
+        (
+            "Numéro",
+            "Mois",
+            "Émise le",
+            "À payer avant le",
+            "Destinataire",
+            "Quotient",
+            "Total",
+            "Payé",
+            "Avoirs",
+        ),
+        (
+            (
+                row.number,
+                row.month_name,
+                row.issued_at,
+                row.due_on,
+                row.payer,
+                row.quotient,
+                row.total,
+                row.paid,
+                row.credited,
+            )
+            for row in invoices.iterator(chunk_size=A_BITE)
+        ),
+    )
+    lines = InvoiceLine.objects.filter(invoice__household=home).select_related("invoice")
+    yield Table(
+        "Lignes des factures",
+        (
+            "Facture",
+            "Enfant",
+            "Activité",
+            "Désignation",
+            "Jours",
+            "Quantité",
+            "Prix unitaire",
+            "Montant",
+            "Calcul",
+        ),
+        (
+            (
+                row.invoice.number,
+                row.child_name,
+                row.activity_name,
+                row.label,
+                ", ".join(row.days),
+                row.quantity,
+                row.unit_price,
+                row.amount,
+                row.explanation,
+            )
+            for row in lines.order_by("invoice_id", "position").iterator(chunk_size=A_BITE)
+        ),
+    )
+    notes = CreditNote.objects.filter(invoice__household=home).select_related("invoice")
+    yield Table(
+        "Avoirs",
+        ("Numéro", "Facture", "Émis le", "Montant", "Motif"),
+        (
+            (row.number, row.invoice.number, row.issued_at, row.amount, row.reason)
+            for row in notes.order_by("issued_at").iterator(chunk_size=A_BITE)
+        ),
+    )
+    charges = ManualCharge.objects.filter(household=home, line=None).order_by("created_at")
+    yield Table(
+        "Lignes pour la prochaine facture",
+        ("Désignation", "Quantité", "Prix unitaire", "Ajoutée le"),
+        ((row.label, row.quantity, row.unit_price, row.created_at) for row in charges),
+    )
+    yield from _payments(subject)
+    notices = InvoiceNotice.objects.filter(invoice__household=home).select_related("invoice")
+    yield Table(
+        "Avis et relances",
+        ("Facture", "Rang", "Envoyé le", "Restait à payer"),
+        (
+            (row.invoice.number, row.level, row.sent_at, row.left)
+            for row in notices.order_by("sent_at").iterator(chunk_size=A_BITE)
+        ),
+    )
+
+
+def _payments(subject: Subject) -> Iterator[Table]:
+    home = subject.household
+    payments = Payment.objects.filter(household=home).prefetch_related("allocations__invoice")
+    yield Table(
+        "Règlements",
+        ("Reçu", "Payé le", "Moyen", "Référence", "Montant", "État", "Factures"),
+        (
+            (
+                row.number,
+                row.paid_on,
+                row.get_means_display(),
+                row.reference,
+                row.amount,
+                row.get_state_display(),
+                ", ".join(part.invoice.number for part in row.allocations.all()),
+            )
+            for row in payments.order_by("paid_on", "pk").iterator(chunk_size=A_BITE)
+        ),
+    )
+    online = OnlinePayment.objects.filter(household=home).order_by("started_at")
+    yield Table(
+        "Paiements en ligne",
+        ("Référence", "Prestataire", "Commencé le", "Montant", "État"),
+        (
+            (row.reference, row.get_provider_display(), row.started_at, row.amount, row.get_state_display())
+            for row in online.iterator(chunk_size=A_BITE)
+        ),
+    )
+    yield Table(
+        "Mandats de prélèvement",
+        ("RUM", "Compte", "Signé le", "Révoqué le"),
+        (
+            (row.rum, f"se termine par {row.iban[-4:]}", row.signed_on, row.revoked_on)
+            for row in Mandate.objects.filter(household=home).order_by("signed_on")
+        ),
+    )
+
+
+def files(subject: Subject) -> Iterator[KeptFile]:
+    invoices = Invoice.objects.filter(household=subject.household).order_by("pk")
+    for key, number in invoices.values_list("pk", "number"):
+        yield KeptFile(f"factures/{number}.pdf", partial(_invoice, key))
+    letters = ReminderLetter.objects.filter(household=subject.household).exclude(file="").order_by("pk")
+    for letter in letters.iterator(chunk_size=A_BITE):
+        day = timezone.localtime(letter.sent_at).date()
+        yield KeptFile(f"relances/{day.isoformat()}-{letter.pk}.pdf", partial(_letter, letter))
+
+
+def _invoice(key: int) -> Iterator[bytes]:
+    invoice = Invoice.objects.select_related("pdf").prefetch_related("lines").get(pk=key)
+    try:
+        yield pdf.read(getattr(invoice, "pdf", None) or pdf.stored(invoice, at=timezone.now()))
+    except pdf.PdfLost as loss:
+        raise Lost(str(loss)) from loss
+
+
+def _letter(letter: ReminderLetter) -> Iterator[bytes]:
+    try:
+        yield pdf.content(letter, "Une lettre de relance")
+    except pdf.PdfLost as loss:
+        raise Lost(str(loss)) from loss

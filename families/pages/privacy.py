@@ -1,0 +1,65 @@
+"""« Mes données »: a copy to take away, and asking for everything to be erased."""
+
+from django.contrib import messages
+from django.http import FileResponse, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from families.models import DataExport, Guardian
+from families.privacy import asking, exporting, retention
+from families.signing_in.asking_again import ask_again
+from portal.files.handing_over import hand_over
+from portal.web.signed_in import SignedInRequest
+
+SHOWN = 5
+CHANGED = "Ce que vous pouvez voir a changé depuis cette copie. Demandez-en une nouvelle."
+LOST = "Ce fichier n'est plus disponible. Demandez une nouvelle copie."
+
+
+def _own_guardian(request: SignedInRequest) -> Guardian:
+    return get_object_or_404(Guardian.objects.select_related("household", "user"), user=request.user)
+
+
+def own_data(request: SignedInRequest) -> HttpResponse:
+    """What was asked for, how far it is, and the button that asks for one more."""
+    guardian, now = _own_guardian(request), timezone.now()
+    if request.method == "POST":
+        ask_again(request)
+        asking.ask(guardian, by=request.user, at=now)
+        messages.success(
+            request, "Votre copie est en préparation. Un message vous prévient dès qu'elle est prête."
+        )
+        return redirect("families:own_data")
+    copies = list(guardian.data_exports.filter(at_desk=False)[:SHOWN])
+    context = {
+        "guardian": guardian,
+        "copies": copies,
+        "waiting": any(copy.is_waiting and not asking.stands_still(copy, now) for copy in copies),
+        "stuck": any(asking.stands_still(copy, now) for copy in copies),
+        "now": now,
+        "kept_for": retention.in_words(retention.rule("exports")),
+    }
+    return render(request, "families/own_data.html", context)
+
+
+@require_GET
+def download_data(request: SignedInRequest, export_id: int) -> HttpResponse | FileResponse:
+    """The file, for the guardian it was made for and nobody else of the household."""
+    ready = DataExport.objects.filter(state=DataExport.State.READY, at_desk=False)
+    export = get_object_or_404(
+        ready.select_related("guardian__user", "guardian__household"),
+        pk=export_id,
+        guardian__user=request.user,
+        expires_at__gt=timezone.now(),
+    )
+    ask_again(request)
+    if not exporting.still_fits(export):
+        messages.info(request, CHANGED)
+        return redirect("families:own_data")
+    try:
+        file = export.file.open("rb")
+    except OSError:
+        messages.error(request, LOST)
+        return redirect("families:own_data")
+    return hand_over(file, exporting.file_name(export))

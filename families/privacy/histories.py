@@ -1,0 +1,43 @@
+"""Old versions of rows (django-simple-history): whose they are, and how they go with what they tell of."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Model, QuerySet
+
+# Apps whose versions are vouchers, and are kept as long as those.
+_accounting: set[str] = set()
+
+
+def keep_as_vouchers(app_label: str) -> None:
+    """For an app above, once it is ready."""
+    _accounting.add(app_label)
+
+
+def models(*, accounting: bool) -> list[type[Model]]:
+    """The tables of old versions, of vouchers or of everything else."""
+    return [
+        model
+        for model in apps.get_models()
+        if hasattr(model, "instance_type") and (model._meta.app_label in _accounting) == accounting
+    ]
+
+
+def before(moment: datetime, *, accounting: bool) -> list[QuerySet[Any]]:
+    return [
+        model._default_manager.filter(history_date__lt=moment).order_by("pk")
+        for model in models(accounting=accounting)
+    ]
+
+
+def forget(model: type[Model], keys: Iterable[int]) -> int:
+    """Deletes the old versions of these rows, which may be gone already; none where the model keeps none."""
+    history = getattr(model, "history", None)
+    if history is None:
+        return 0
+    deleted: int = history.model._default_manager.filter(
+        **{f"{model._meta.pk.attname}__in": list(keys)}
+    ).delete()[0]
+    return deleted

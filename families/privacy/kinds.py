@@ -1,0 +1,247 @@
+"""What people's app keeps, how long unless the town says otherwise, and why."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.db import transaction
+from django.db.models import Q
+
+from families import unconfirmed
+from families.models import (
+    ChangeRequest,
+    ChildHealth,
+    Document,
+    ErasureRequest,
+    Reading,
+    RetentionRule,
+    SecurityEvent,
+    User,
+)
+from families.privacy import exporting, files, histories, last_days, retention
+from families.privacy.retention import CHOSEN, Kind, Rows
+from portal import nightly
+from portal.french.plurals import counted
+
+Unit = RetentionRule.Unit
+LOGS = "CNIL, délibération 2021-122 du 14 octobre 2021 : six mois à un an pour les journaux."
+IN_BITES = 200
+
+
+def delete(rows: Sequence[Rows], at: datetime) -> int:
+    """What has neither file nor history of its own; counts the rows themselves."""
+    removed = 0
+    for each in rows:
+        found = list(each.values_list("pk", flat=True))
+        for first in range(0, len(found), IN_BITES):
+            each.model._default_manager.filter(pk__in=found[first : first + IN_BITES]).delete()
+        removed += len(found)
+    return removed
+
+
+# Accounts ---------------------------------------------------------------------------------------------
+
+
+def _never_used(before: datetime) -> list[Rows]:
+    logins = User.objects.filter(
+        last_login=None, date_joined__lt=before, is_staff=False, is_superuser=False
+    ).exclude(guardian__household__state="requested")
+    return [logins.order_by("pk")]
+
+
+# Papers -----------------------------------------------------------------------------------------------
+
+
+def _proofs(before: datetime) -> list[Rows]:
+    """Of answered requests; what an app above holds is its own to remove."""
+    held = Q()
+    for link in Document._meta.related_objects:
+        if link.related_model is not ChangeRequest:
+            held |= Q(
+                pk__in=link.related_model._default_manager.filter(
+                    **{f"{link.field.name}__isnull": False}
+                ).values(link.field.attname)
+            )
+    waiting = ChangeRequest.objects.filter(state=ChangeRequest.State.REQUESTED, proof__isnull=False)
+    rows = Document.objects.filter(uploaded_at__lt=before).exclude(pk__in=waiting.values("proof_id"))
+    return [rows.exclude(held).order_by("pk")]
+
+
+def _remove_proofs(rows: Sequence[Rows], at: datetime) -> int:
+    removed = 0
+    for documents in rows:
+        for document in documents.iterator(chunk_size=IN_BITES):
+            with transaction.atomic():
+                ChangeRequest.objects.filter(proof=document).update(proof=None)
+                removed += files.remove([document])
+    return removed
+
+
+def _requests(before: datetime) -> list[Rows]:
+    return [
+        ChangeRequest.objects.filter(decided_at__lt=before).order_by("pk"),
+        ErasureRequest.objects.filter(decided_at__lt=before).order_by("pk"),
+    ]
+
+
+def _remove_requests(rows: Sequence[Rows], at: datetime) -> int:
+    removed = 0
+    for each in rows:
+        keys = list(each.values_list("pk", flat=True))
+        with transaction.atomic():
+            removed += delete([each], at)
+            histories.forget(each.model, keys)
+    return removed
+
+
+# Health -----------------------------------------------------------------------------------------------
+
+
+def _health(before: datetime) -> list[Rows]:
+    gone = last_days.gone(before).values("pk")
+    return [ChildHealth.objects.filter(child__in=gone, updated_at__lt=before).order_by("pk")]
+
+
+def _remove_health(rows: Sequence[Rows], at: datetime) -> int:
+    removed = 0
+    for each in rows:
+        keys = list(each.values_list("pk", flat=True))
+        with transaction.atomic():
+            removed += delete([each], at)
+            histories.forget(ChildHealth, keys)
+    return removed
+
+
+def register_all() -> None:
+    """Once the app is ready."""
+    retention.register(
+        Kind(
+            "unconfirmed",
+            "Comptes jamais confirmés",
+            "après leur création",
+            7,
+            Unit.DAY,
+            CHOSEN,
+            due=lambda before: [unconfirmed.stale(before=before)],
+            remove=lambda rows, at: sum(unconfirmed.forget(each) for each in rows),
+            said="{} compte(s) jamais confirmé(s) supprimé(s).",
+        )
+    )
+    retention.register(
+        Kind(
+            "unused_logins",
+            "Accès ouverts et jamais utilisés",
+            "après leur ouverture",
+            24,
+            Unit.MONTH,
+            CHOSEN,
+            due=_never_used,
+            remove=delete,
+        )
+    )
+    retention.register(
+        Kind(
+            "proofs",
+            "Justificatifs envoyés (adresse, quotient)",
+            "après leur envoi",
+            13,
+            Unit.MONTH,
+            f"{CHOSEN} Le temps d'une année scolaire et de la contestation de ses factures.",
+            due=_proofs,
+            remove=_remove_proofs,
+        )
+    )
+    retention.register(
+        Kind(
+            "requests",
+            "Demandes auxquelles la mairie a répondu",
+            "après la réponse",
+            24,
+            Unit.MONTH,
+            CHOSEN,
+            due=_requests,
+            remove=_remove_requests,
+        )
+    )
+    retention.register(
+        Kind(
+            "health",
+            "Fiches sanitaires et PAI",
+            "après le dernier jour connu de l'enfant, au plus tôt la fin de l'année scolaire",
+            3,
+            Unit.MONTH,
+            "Usage : la fiche sanitaire vaut pour l'année scolaire, puis elle est détruite.",
+            due=_health,
+            remove=_remove_health,
+        )
+    )
+    retention.register(
+        Kind(
+            "exports",
+            "Copies de données préparées pour les familles",
+            "après leur préparation",
+            7,
+            Unit.DAY,
+            CHOSEN,
+            due=lambda before: [exporting.older_than(before)],
+            remove=lambda rows, at: sum(exporting.discard(one) for each in rows for one in each),
+        )
+    )
+    retention.register(
+        Kind(
+            "histories",
+            "Historique des modifications (qui a changé quoi)",
+            "après la modification",
+            12,
+            Unit.MONTH,
+            LOGS,
+            due=lambda before: histories.before(before, accounting=False),
+            remove=delete,
+        )
+    )
+    retention.register(
+        Kind(
+            "readings",
+            "Registre des consultations (qui a lu quoi à la mairie)",
+            "après la consultation",
+            12,
+            Unit.MONTH,
+            LOGS,
+            due=lambda before: [Reading.objects.filter(at__lt=before)],
+            remove=delete,
+        )
+    )
+    retention.register(
+        Kind(
+            "security",
+            "Journal des connexions",
+            "après la connexion",
+            12,
+            Unit.MONTH,
+            LOGS,
+            due=lambda before: [SecurityEvent.objects.filter(at__lt=before)],
+            remove=delete,
+        )
+    )
+    retention.register(
+        Kind(
+            "desk_log",
+            "Journal des actions de la mairie",
+            "après l'action",
+            12,
+            Unit.MONTH,
+            LOGS,
+            due=lambda before: [LogEntry.objects.filter(action_time__lt=before)],
+            remove=delete,
+        )
+    )
+    hours = settings.SESSION_COOKIE_AGE // 3600
+    retention.register_fixed(
+        "Sessions de connexion, et formulaires interrompus par leur fin",
+        lambda: f"{counted(hours, 'heure', 'heures')} au plus",
+    )
+    retention.register_fixed(
+        "Messages envoyés, avant et après leur départ",
+        lambda: counted(nightly.TASKS_KEPT.days, "jour", "jours"),
+    )

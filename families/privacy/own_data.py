@@ -1,0 +1,242 @@
+"""What this app tells of a guardian: the household, its children, the requests and files, the login.
+
+Of the other adults only the name is told: their telephone, their address and, of another home, its street and
+quotient are theirs. The service's notes are the family's to ask for (RGPD, article 15), but may speak of
+others: they are in a copy only when the desk has read them over and says so.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+
+from django.db.models import Q
+
+from families.models import (
+    AuthorisedPerson,
+    ChangeRequest,
+    ChildHealth,
+    Diet,
+    Document,
+    ErasureRequest,
+    Guardian,
+    Reading,
+    SecurityEvent,
+)
+from families.privacy.telling import KeptFile, Subject, Table
+from portal.french.amounts import number
+
+A_BITE = 200  # rows read at a time
+
+
+def tables(subject: Subject) -> Iterator[Table]:
+    yield from _household(subject)
+    yield from _children(subject)
+    yield from _traces(subject)
+
+
+def _household(subject: Subject) -> Iterator[Table]:
+    home, guardian, user = subject.household, subject.guardian, subject.user
+    yield Table(
+        "Vous",
+        ("Prénom", "Nom", "Téléphone", "Téléphone professionnel", "Reçoit les factures"),
+        [
+            (
+                guardian.first_name,
+                guardian.last_name,
+                guardian.phone,
+                guardian.phone_work,
+                guardian.is_payer,
+            )
+        ],
+    )
+    if user is not None:
+        yield Table(
+            "Votre compte",
+            ("Identifiant", "Adresse e-mail", "Créé le", "Dernière connexion"),
+            [(user.username, user.email, user.date_joined, user.last_login)],
+        )
+    yield Table(
+        "Votre foyer",
+        ("Numéro", "Adresse", "Code postal", "Commune", "Habite la commune", "État", "Créé le"),
+        [
+            (
+                home.number,
+                ", ".join(filter(None, (home.street, home.street_more))),
+                home.postcode,
+                home.city,
+                home.resident,
+                home.get_state_display(),
+                home.created_at,
+            )
+        ],
+    )
+    if subject.with_notes:
+        yield Table("Notes du service", ("Notes",), [(home.notes,)] if home.notes else [])
+    yield Table(
+        "Les autres responsables du foyer",
+        ("Prénom", "Nom"),
+        (
+            (one.first_name, one.last_name)
+            for one in Guardian.objects.filter(household=home).exclude(pk=guardian.pk)
+        ),
+    )
+    yield Table(
+        "Quotients familiaux",
+        ("Quotient", "Du", "Au"),
+        ((row.value, row.valid_from, row.valid_to) for row in home.quotients.order_by("valid_from")),
+    )
+    yield Table(
+        "Adresses enregistrées",
+        ("Depuis le", "Adresse", "Code postal", "Commune"),
+        _addresses(subject),
+    )
+    yield Table(
+        "Demandes à la mairie",
+        ("Demande", "Faite le", "Contenu", "État", "Réponse le", "Motif du refus"),
+        (
+            (
+                row.get_kind_display(),
+                row.requested_at,
+                _asked(row),
+                row.get_state_display(),
+                row.decided_at,
+                row.refusal_reason,
+            )
+            for row in home.change_requests.order_by("requested_at").iterator(chunk_size=A_BITE)
+        ),
+    )
+    yield Table(
+        "Demandes d'effacement",
+        ("Faite le", "Vos mots", "État", "Réponse le", "Motif du refus"),
+        (
+            (row.requested_at, row.words, row.get_state_display(), row.decided_at, row.refusal_reason)
+            for row in ErasureRequest.objects.filter(household=home).order_by("requested_at")
+        ),
+    )
+    yield Table(
+        "Fichiers envoyés",
+        ("Fichier", "Envoyé le", "Dans cette copie"),
+        ((row.name, row.uploaded_at, _path(row)) for row in _documents(subject)),
+    )
+
+
+def _addresses(subject: Subject) -> Iterator[tuple[datetime, str, str, str]]:
+    """The address as it was, each time it changed."""
+    before: tuple[str, str, str] | None = None
+    history = subject.household.history.order_by("history_date", "history_id")
+    for row in history.iterator(chunk_size=A_BITE):
+        here = (", ".join(filter(None, (row.street, row.street_more))), row.postcode, row.city)
+        if here != before:
+            yield row.history_date, *here
+        before = here
+
+
+def _asked(row: ChangeRequest) -> str:
+    if row.kind == ChangeRequest.Kind.QUOTIENT and row.quotient is not None:
+        return f"{number(row.quotient)} à partir du {row.valid_from:%d/%m/%Y}"
+    return " ".join(part for part in (row.street, row.street_more, row.postcode, row.city) if part)
+
+
+def _children(subject: Subject) -> Iterator[Table]:
+    children = subject.children
+    diets = dict(Diet.objects.filter(choices__child__in=children).values_list("choices__child", "name"))
+    yield Table(
+        "Vos enfants",
+        (
+            "Prénom",
+            "Nom",
+            "Date de naissance",
+            "Régime alimentaire",
+            "Peut être photographié(e)",
+            "Peut repartir seul(e)",
+            "Soins d'urgence autorisés",
+        ),
+        (
+            (
+                child.first_name,
+                child.last_name,
+                child.birth_date,
+                diets.get(child.pk, ""),
+                child.photo_allowed,
+                child.leaves_alone,
+                child.emergency_care_allowed,
+            )
+            for child in children
+        ),
+    )
+    yield Table(
+        "Fiches sanitaires",
+        ("Enfant", "PAI", "Allergies", "Traitement", "Médecin", "Son téléphone", "Mise à jour le"),
+        (
+            (
+                str(row.child),
+                row.has_pai,
+                row.allergies,
+                row.treatment,
+                row.doctor,
+                row.doctor_phone,
+                row.updated_at,
+            )
+            for row in ChildHealth.objects.filter(child__in=children).select_related("child")
+        ),
+    )
+    yield Table(
+        "Personnes autorisées à venir chercher vos enfants",
+        ("Enfant", "Nom", "Lien", "Téléphone"),
+        (
+            (str(row.child), row.name, row.relationship, row.phone)
+            for row in AuthorisedPerson.objects.filter(child__in=children).select_related("child")
+        ),
+    )
+    yield Table(
+        "Responsables de l'autre foyer de vos enfants",
+        ("Prénom", "Nom"),
+        (
+            (one.first_name, one.last_name)
+            for one in Guardian.objects.filter(household__custodies__child__in=children)
+            .exclude(household=subject.household)
+            .distinct()
+        ),
+    )
+
+
+def _traces(subject: Subject) -> Iterator[Table]:
+    # Who of the staff read is not told here: that somebody entitled did, what, and when (article 15).
+    read = Reading.objects.filter(Q(household=subject.household) | Q(child__in=subject.children))
+    yield Table(
+        "Consultations de votre dossier par la mairie",
+        ("Le", "Quoi", "Enfant"),
+        (
+            (row.at, row.get_kind_display(), str(row.child or ""))
+            for row in read.select_related("child").order_by("at").iterator(chunk_size=A_BITE)
+        ),
+    )
+    if subject.user is not None:
+        events = SecurityEvent.objects.filter(user=subject.user).order_by("at")
+        yield Table(
+            "Connexions de votre compte",
+            ("Le", "Événement"),
+            ((row.at, row.get_kind_display()) for row in events.iterator(chunk_size=A_BITE)),
+        )
+
+
+def _documents(subject: Subject) -> Iterator[Document]:
+    if subject.user is not None:
+        rows = Document.objects.visible_to(subject.user)
+    else:
+        rows = Document.objects.filter(household=subject.household)
+    return rows.order_by("pk").iterator(chunk_size=A_BITE)
+
+
+def _path(document: Document) -> str:
+    return f"documents/{document.pk}-{document.name}"
+
+
+def files(subject: Subject) -> Iterator[KeptFile]:
+    for document in _documents(subject):
+        yield KeptFile(_path(document), partial(_pieces, document))
+
+
+def _pieces(document: Document) -> Iterator[bytes]:
+    with document.file.open("rb") as file:
+        yield from file.chunks()
