@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -53,6 +53,7 @@ class DataExportAdmin(HouseholdLink, StateBadge, OwnPages[DataExport], ShownOnly
     list_display_links = ("asked_at",)
     list_filter = ("state", "at_desk")
     list_select_related = ("guardian", "household")
+    tints = {"waiting": "pending", "ready": "accepted", "failed": "refused"}
     fields = readonly_fields = (
         "household_link",
         "guardian",
@@ -65,7 +66,6 @@ class DataExportAdmin(HouseholdLink, StateBadge, OwnPages[DataExport], ShownOnly
         "expires_at",
         "copy",
     )
-    tints = {"waiting": "pending", "ready": "accepted", "failed": "refused"}
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -147,9 +147,6 @@ class DataExportAdmin(HouseholdLink, StateBadge, OwnPages[DataExport], ShownOnly
             return "–"
         url = reverse("admin:families_dataexport_download", args=[obj.pk])
         return format_html('<a href="{}">Télécharger</a>', url)
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("guardian", "household")
 
 
 def _still_there(export: DataExport) -> bool:

@@ -23,6 +23,8 @@ from portal.french import moments
 from portal.french.amounts import number
 
 PAGE, DATA, MISSING = "mes-donnees.html", "mes-donnees.json", "fichiers-manquants.txt"
+# Where the page is cut, for what is written a few rows at a time.
+TABLES = "[[tables]]"
 A_BITE = 200  # rows written at a time
 Step = Callable[[int, int], None]
 # PDFs and photos are compressed already.
@@ -88,8 +90,10 @@ def _page(subject: Subject, tables: Iterable[Table], at: datetime) -> Iterator[s
         "subject": subject,
         "town": town.current(),
         "made_on": moments.moment(at, year=True),
+        "tables": TABLES,
     }
-    yield render_to_string("families/privacy/copy_head.html", context)
+    before, _, after = render_to_string("families/privacy/copy.html", context).partition(TABLES)
+    yield before
     for table in tables:
         rows = iter(table.rows)
         bite = _bite(rows)
@@ -101,7 +105,7 @@ def _page(subject: Subject, tables: Iterable[Table], at: datetime) -> Iterator[s
                 "families/privacy/copy_rows.html", {"columns": table.columns, "rows": cells}
             )
             bite = _bite(rows)
-    yield "</main></body></html>\n"
+    yield after
 
 
 def _bite(rows: Iterator[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
