@@ -25,7 +25,7 @@ from billing.models import (
     Payment,
     PaymentEvent,
 )
-from billing.payments import asking, events, starting
+from billing.payments import asking, events, starting, strays
 from billing.payments.providers import choosing
 from billing.payments.providers import demo_bank as bank
 from billing.payments.providers.interface import NotificationRefused, ProviderDown, ProviderRefused
@@ -38,8 +38,6 @@ from portal.web.signed_in import SignedInRequest
 logger = logging.getLogger(__name__)
 
 LARGEST_NOTIFICATION = 256 * 1024
-# Somebody who knocks without a signature fills no table: so many are kept an hour, the others only counted.
-FORGED_KEPT_AN_HOUR = 60
 FORGED_KEPT_LETTERS = 2000
 
 
@@ -218,8 +216,11 @@ def come_back(request: HttpRequest, returning: str) -> HttpResponse:
 @login_not_required
 @require_POST
 def notification(request: HttpRequest, provider: str) -> HttpResponse:
-    """What a provider sends: 200 once applied, 400 when it is not from it, 503 to have it sent again."""
-    if provider not in choosing.PROVIDERS or (provider == "demo" and not settings.DEMO):
+    """What a provider sends: 200 once applied, 400 when it is not from it, 503 to have it sent again.
+
+    Only the town's providers have such a door.
+    """
+    if not asking.expects(provider, at=timezone.now()):
         raise Http404
     body = request.read(LARGEST_NOTIFICATION + 1)
     try:
@@ -242,9 +243,7 @@ def notification(request: HttpRequest, provider: str) -> HttpResponse:
 def _keep_forged(provider: str, why: str, body: bytes) -> None:
     logger.warning("A notification for %s was refused.", provider)
     now = timezone.now()
-    counter = f"forged-notifications-{now:%Y%m%d%H}"
-    cache.add(counter, 0, 3600)
-    if cache.incr(counter) <= FORGED_KEPT_AN_HOUR:
+    if strays.room(now):
         PaymentEvent.objects.create(
             provider=provider,
             kind=PaymentEvent.Kind.FORGED,

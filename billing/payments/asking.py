@@ -1,5 +1,6 @@
 """Asking a provider where payments stand: after a notification, on a page, by a command.
 
+expects(provider, at=…) -> bool                    whether its notifications may concern a payment of ours
 notify(provider, notice, at=…) -> OnlinePayment    a genuine notification, applied or asked about
 check(payment, at=…), abandon(payment, at=…)       asks the provider now; closes its page first
 reconcile(at=…) -> ReconciliationReport            asks about every payment that may have moved
@@ -9,9 +10,12 @@ set_aside(payment, reason=…, by=…, at=…)           ends what the régie se
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 
 from billing.models import OnlinePayment, OnlineState
+from billing.payments import strays
 from billing.payments.events import (
     RECONCILED_AT_ONCE,
     Heard,
@@ -35,11 +39,27 @@ from families.models import Household, User
 
 # A page abandoned may still have been paid in its last second: providers are asked that much longer.
 ASKED_AFTER_THE_END = timedelta(days=2)
+# Banks take money back for so long: a provider the town has left is heard until then.
+STILL_TOLD = timedelta(days=540)
+ASKED_ONCE_IN_SECONDS = 2
 SILENT_AT_MOST = 3  # each silence takes as long as the provider is given to answer
+
+
+def expects(provider: str, *, at: datetime) -> bool:
+    """Whether `provider` is the town's, or was: a payment of its is open, or was settled not long ago."""
+    if provider not in choosing.PROVIDERS or (provider == "demo" and not settings.DEMO):
+        return False
+    if provider == settings.PAYMENT_PROVIDER:
+        return True
+    ours = OnlinePayment.objects.filter(provider=provider)
+    return (ours.open() | ours.filter(settled_at__gte=at - STILL_TOLD)).exists()
 
 
 def notify(provider: str, notice: Notice, *, at: datetime) -> OnlinePayment | None:
     """A genuine notification: applied, or answered by a question. None when it names none of our payments.
+
+    One without an answer is signed by nobody: its number is asked about where it is known, not twice in a
+    breath, and written down otherwise while there is room.
 
     Raises ProviderDown when the question gets no answer: the provider will send its notification again.
     """
@@ -48,16 +68,23 @@ def notify(provider: str, notice: Notice, *, at: datetime) -> OnlinePayment | No
     else:
         payment = _named(provider, notice)
         if payment is None:
-            write_down(
-                None, Kind.NOTIFICATION, "D'aucun paiement d'ici.", at, provider=provider, raw=notice.raw
-            )
+            if strays.room(at):
+                write_down(
+                    None, Kind.NOTIFICATION, "D'aucun paiement d'ici.", at, provider=provider, raw=notice.raw
+                )
             return None
         if notice.answer is None:
+            if not cache.add(f"payment-noticed-{payment.pk}", 1, ASKED_ONCE_IN_SECONDS):
+                if payment.is_open:
+                    raise ProviderDown("The same number was asked about just now.")
+                return payment
             answer = _ask(payment)
         else:
             answer = replace(notice.answer, reference=payment.reference)
     raw = notice.raw | ({"answer": answer.raw} if notice.answer is None else {})
-    said = Heard(replace(answer, raw=raw), Kind.NOTIFICATION, notice.event_id, notice.what)
+    said = Heard(
+        replace(answer, raw=raw), Kind.NOTIFICATION, notice.event_id, notice.what, notice.answer is not None
+    )
     heard = hear(provider, [said], at=at)
     if heard and answer.refunded and heard[0].payment_id is None:
         raise ProviderDown("A refund came before its payment: it must be sent again.")

@@ -28,6 +28,9 @@ class Heard:
     kind: str
     event_id: str | None = None
     what: str = ""
+    proven: bool = (
+        True  # False where anybody may have made us ask: said again, it is kept while there is room
+    )
 
 
 def write_down(

@@ -24,7 +24,7 @@ from billing.models import (
     Payment,
     PaymentEvent,
 )
-from billing.payments import online_letters, paying
+from billing.payments import online_letters, paying, strays
 from billing.payments.events import Heard, Kind
 from billing.payments.providers.interface import CURRENCY, Answer, ProviderOutcome
 from billing.payments.refunding import refunded_elsewhere
@@ -195,8 +195,10 @@ class _Change:
 
     @property
     def worth_an_event(self) -> bool:
-        """Asked every few minutes, « nothing new » is not a step."""
-        return self.said.kind != Kind.QUERY or self.touched
+        """Asked every few minutes, « nothing new » is not a step; nor is it what anybody may make us ask."""
+        if self.touched:
+            return True
+        return self.said.kind != Kind.QUERY and (self.said.proven or strays.room(self.at))
 
     def event(self, provider: str) -> PaymentEvent:
         what = f"{self.said.what} – " if self.said.what else ""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -60,14 +61,16 @@ class PayFip:
     maximum = Decimal("99999.99")
     refunds_online = False
 
-    def __init__(self) -> None:
+    @cached_property
+    def _service(self) -> Any:
+        """Made when the first question is asked: what is knocked at the door builds no client."""
         transport = Transport(
             session=requests.Session(), timeout=TIMEOUT_SECONDS, operation_timeout=TIMEOUT_SECONDS
         )
         client = zeep.Client(
             str(WSDL), transport=transport, settings=Settings(forbid_external=True), plugins=[_FieldsByName()]
         )
-        self._service = client.create_service(BINDING, settings.PAYFIP_SERVICE_URL)
+        return client.create_service(BINDING, settings.PAYFIP_SERVICE_URL)
 
     def open(self, order: PaymentOrder) -> OpenedPage:
         with _speaking():

@@ -4,11 +4,12 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
 from billing.models import OnlinePayment, PaymentEvent
-from billing.payments import asking, events, refunding, starting
+from billing.payments import asking, events, refunding, starting, strays
 from tests.billing.payments.paying_online import AT, D, left, received, start, state
 from tests.fakes.payfip_server import FakePayFip
 
@@ -149,3 +150,34 @@ def test_coming_back_by_a_form_without_a_session(payfip, owes, payment):
     )
     assert answer["Location"] == reverse("billing:payment", args=[payment.reference])
     assert state(payment) == "validated"
+
+
+# Strangers at its door ----------------------------------------------------------------------------------
+
+
+def test_strangers_fill_no_table_and_build_no_client(payfip, db, monkeypatch):
+    monkeypatch.setattr("billing.payments.providers.payfip.zeep.Client", None)
+    numbers = [f"ABCDEFGH{one:05d}" for one in range(100)]
+    assert {notify(number) for number in numbers} == {200}
+    assert {notify("") for _ in range(20)} == {400}
+    assert PaymentEvent.objects.count() == strays.KEPT_AN_HOUR
+    assert payfip.asked == []
+
+
+def test_a_payer_who_repeats_his_number_fills_nothing_either(payfip, owes, payment):
+    """Every question is a visit to the Treasury: one in two seconds is enough."""
+    payfip.asked.clear()
+    assert [notify(payment.provider_reference) for _ in range(3)] == [200, 503, 503]
+    assert payfip.asked == ["recupererDetailPaiementSecurise"]
+    for _ in range(2 * strays.KEPT_AN_HOUR):
+        cache.delete(f"payment-noticed-{payment.pk}")
+        notify(payment.provider_reference)
+    assert payment.events.filter(kind="notification").count() == strays.KEPT_AN_HOUR
+
+
+def test_what_a_notification_changes_is_written_down_though_the_hour_is_full(payfip, owes, payment):
+    for one in range(strays.KEPT_AN_HOUR + 1):
+        notify(f"ABCDEFGH{one:05d}")
+    payfip.ends(payment.provider_reference, "P")
+    assert notify(payment.provider_reference) == 200
+    assert payment.events.get(kind="notification").note.endswith("→ Validé.")
