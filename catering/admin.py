@@ -24,6 +24,7 @@ from portal.french.day_fields import DayField
 from portal.french.plurals import counted
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Establishment
+from portal.web.bodies import takes_files
 from portal.web.form_fields import field_of
 
 MAY_IMPORT = ("catering.add_menu", "catering.change_menu")
@@ -119,6 +120,7 @@ class MenuAdmin(OwnPages[Menu]):
 
     # Importing menus ------------------------------------------------------------------------------------
 
+    @takes_files
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """A file, then what it would write, then « Enregistrer »."""
         self.demand(request, *MAY_IMPORT)

@@ -72,6 +72,7 @@ class TownForm(forms.ModelForm[Town]):
 class TownAdmin(WithHistory[Town]):
     """One row: the list leads straight to it."""
 
+    takes_files = True  # the crest
     form = TownForm
     fieldsets = (
         (None, {"fields": ("name", "service", "crest", "colour")}),

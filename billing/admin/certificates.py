@@ -30,6 +30,7 @@ from portal.french.day_fields import MomentField
 from portal.french.plurals import counted
 from portal.reservations.models import AbsenceCertificate
 from portal.reservations.presence import attendance, certificates
+from portal.web.bodies import takes_files
 from portal.web.signed_in import SignedInRequest
 
 MAY_TAKE = "reservations.add_absencecertificate"
@@ -224,6 +225,7 @@ class AbsenceCertificateAdmin(
         context = {"words": words, "homes": found, "most": attendance.MOST_FOUND}
         return self.page(request, "admin/billing/absence_child.html", "Saisir un justificatif", context)
 
+    @takes_files
     def take_from(self, request: SignedInRequest, custody: int) -> HttpResponse:
         """The days and the moment stand in the address; then what it changes, and « Accepter »."""
         self.demand(request, MAY_TAKE)

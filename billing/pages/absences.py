@@ -19,6 +19,7 @@ from portal.french import moments
 from portal.french.day_fields import DayInput
 from portal.reservations.models import AbsenceCertificate
 from portal.reservations.presence import certificates
+from portal.web.bodies import takes_files
 from portal.web.signed_in import SignedInRequest
 
 A_PAGE = 24
@@ -63,6 +64,7 @@ def certificate_list(request: SignedInRequest) -> HttpResponse:
     )
 
 
+@takes_files
 @require_http_methods(["GET", "HEAD", "POST"])
 def report(request: SignedInRequest, child_id: int) -> HttpResponse:
     """The days first, then what the town's rule makes of them, then the certificate."""

@@ -38,6 +38,7 @@ from families.traces import changes, reading
 from families.visibility import holds
 from portal import town
 from portal.files import uploads
+from portal.web.bodies import takes_files
 from portal.web.interrupted import keeps_interrupted_form, posted
 from portal.web.signed_in import SignedInRequest
 
@@ -87,6 +88,7 @@ def phones(request: SignedInRequest) -> HttpResponse:
     return render(request, "families/phones.html", {"form": form})
 
 
+@takes_files
 @keeps_interrupted_form
 def address(request: SignedInRequest) -> HttpResponse:
     """The address: changed at once, or by request with a proof, as the town has set."""
@@ -103,6 +105,7 @@ def address(request: SignedInRequest) -> HttpResponse:
     return render(request, "families/address.html", {"form": form, "at_once": True, "waiting": None})
 
 
+@takes_files
 @keeps_interrupted_form
 def quotient(request: SignedInRequest) -> HttpResponse:
     """A new quotient familial, always by request with its proof."""
