@@ -4,6 +4,9 @@ A view opts in with `@keeps_interrupted_form`. When an anonymous POST reaches it
 anonymous session (never a file, never a password) while LoginRequiredMiddleware asks to log in. Login leads
 back to the same path with GET, where the view calls `take(request)` (or `posted(request)`) and shows what was
 typed. A view only ever fills a form or a draft with it: nothing is written without a new, deliberate submit.
+
+Anybody may post: a network has its share of an hour, and so has everybody together. Beyond it nothing is
+kept, and a page says how not to lose what was typed.
 """
 
 from collections.abc import Callable
@@ -13,12 +16,20 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import SESSION_KEY as USER_KEY
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
 from django.utils import timezone
+
+from portal.web.networks import network_of
 
 SESSION_KEY = "interrupted_form"
 LARGEST_CHARACTERS = 64_000  # a school year of ticks has some thousands
 KEPT_SECONDS = 3600
+# In characters an hour; a small form counts as CHARACTERS_AT_LEAST, for the row it takes.
+CHARACTERS_AT_LEAST = 32_000
+OF_A_NETWORK = 1_000_000
+OF_EVERYBODY = 40_000_000
 NEVER_KEPT = ("csrfmiddlewaretoken", "password", "mot_de_passe", "passwd", "secret")
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
@@ -60,6 +71,19 @@ def posted(request: HttpRequest) -> QueryDict | None:
     return kept
 
 
+def _room(request: HttpRequest, characters: int) -> bool:
+    """Whether one more form is kept in this hour. One that replaces another of its session takes no room."""
+    if SESSION_KEY in request.session:
+        return True
+    hour = f"{timezone.now():%Y%m%d%H}"
+    for whose, most in ((network_of(request), OF_A_NETWORK), ("everybody", OF_EVERYBODY)):
+        counter = f"interrupted-{whose.replace('/', '-')}-{hour}"
+        cache.add(counter, 0, KEPT_SECONDS)
+        if cache.incr(counter, max(characters, CHARACTERS_AT_LEAST)) > most:
+            return False
+    return True
+
+
 def _whose(request: HttpRequest) -> str | None:
     """The user (pk) whose session expired: its row stays until the night. None when it is not known."""
     if ended := getattr(request, "session_ended_of", None):
@@ -78,20 +102,23 @@ class KeepInterruptedFormMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         if request.method != "POST" or not getattr(view, "keeps_interrupted_form", False):
-            return
+            return None
         if request.user.is_authenticated:
-            return
+            return None
         fields = request.POST.copy()
         for name in list(fields):
             if any(word in name.lower() for word in NEVER_KEPT):
                 del fields[name]
         encoded = fields.urlencode()
         if fields and len(encoded) <= LARGEST_CHARACTERS:
+            if not _room(request, len(encoded)):
+                return render(request, "portal/form_not_kept.html", status=429)
             request.session[SESSION_KEY] = {
                 "path": request.get_full_path(),
                 "fields": encoded,
                 "of": _whose(request),
                 "at": timezone.now().timestamp(),
             }
+        return None

@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.http import HttpResponse, QueryDict
 from django.test import Client, RequestFactory
 
@@ -112,3 +113,46 @@ def test_passwords_and_huge_posts_are_never_kept(now):
 def test_only_views_that_ask_for_it_and_only_the_anonymous(now, roux: Family):
     assert kept_after({"day": "2026-11-30"}, view=lambda request: HttpResponse()) is None
     assert kept_after({"day": "2026-11-30"}, user=roux.user) is None
+
+
+# Strangers fill no table ----------------------------------------------------------------------------
+
+
+def post_from(address: str, fields: dict[str, str], client: Client | None = None):
+    return (client or Client()).post("/foyer/telephones/", fields, REMOTE_ADDR=address)
+
+
+def test_a_network_has_its_share_of_an_hour(roux: Family):
+    answers = [post_from("198.51.100.7", {"phone": "x" * 60_000}).status_code for _ in range(30)]
+    assert answers == [302] * 16 + [429] * 14
+    assert Session.objects.count() == 16
+    small = [post_from("198.51.100.8", {"phone": "06"}).status_code for _ in range(60)]
+    assert small.count(302) == 31
+    assert post_from("198.51.100.9", TYPED).status_code == 302, "others are not kept waiting"
+    with time_machine.travel(NOW + timedelta(hours=1)):
+        assert post_from("198.51.100.7", TYPED).status_code == 302
+
+
+def test_a_network_of_ipv6_is_one(roux: Family):
+    answers = {post_from(f"2001:db8:1:2::{one:x}", {"phone": "x" * 60_000}).status_code for one in range(30)}
+    assert answers == {302, 429}
+    assert post_from("2001:db8:1:3::1", TYPED).status_code == 302
+
+
+def test_many_networks_have_a_share_together(roux: Family, monkeypatch):
+    monkeypatch.setattr(interrupted, "OF_EVERYBODY", 10 * interrupted.CHARACTERS_AT_LEAST)
+    answers = [post_from(f"198.51.100.{one}", TYPED).status_code for one in range(12)]
+    assert answers == [302] * 10 + [429] * 2
+
+
+def test_whoever_is_refused_reads_how_to_lose_nothing(roux: Family, monkeypatch):
+    monkeypatch.setattr(interrupted, "OF_A_NETWORK", 0)
+    page = Client().post("/foyer/telephones/", TYPED)
+    assert page.status_code == 429 and not Session.objects.exists()
+    assert "ni enregistré, ni perdu" in page.text and 'href="/connexion/"' in page.text
+
+
+def test_a_browser_that_sends_its_form_again_takes_no_more_room(roux: Family):
+    client = Client()
+    assert {post_from("198.51.100.7", TYPED, client).status_code for _ in range(60)} == {302}
+    assert Session.objects.count() == 1
