@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from portal.files import private_files
+from portal.files import private_files, scanning
 
 HINT = "Par exemple : s3://CLÉ:SECRET@s3.fr-par.scw.cloud/portail?region=fr-par"
 
@@ -16,3 +16,8 @@ def private_storage(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         Error(trouble, hint=HINT, id="portal.E001")
         for trouble in private_files.troubles(settings.PRIVATE_STORAGE_URL, demo=settings.DEMO)
     ]
+
+
+def scanner(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """An address of the virus scanner that can be one, or none."""
+    return [Error(trouble, id="portal.E002") for trouble in scanning.troubles(settings.CLAMD_ADDRESS)]

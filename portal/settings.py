@@ -257,6 +257,7 @@ STORAGES = {
     "private": private_files.storage(PRIVATE_STORAGE_URL, PRIVATE_ROOT),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+CLAMD_ADDRESS = env.str("CLAMD_ADDRESS", default="")  # the town's virus scanner: host:port, or its socket
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # forms; files stream to disk, where a page takes them
 FILE_UPLOAD_HANDLERS = ["portal.web.bodies.NoFiles"]  # until the middleware knows the page and who asks
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000

@@ -1,7 +1,7 @@
 """What a request may carry, decided before a byte of it is read: nobody fills the disk or the memory.
 
 A form is small. Files come in where somebody is logged in and the page takes some: a view says
-`@takes_files`, a page of the desk `takes_files = True`. Anywhere else a file is let go unread, without touching the disk.
+`@takes_files`, a page of the desk `takes_files = True`. Anywhere else a file is let go, and touches no disk.
 """
 
 from collections.abc import Callable

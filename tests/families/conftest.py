@@ -11,10 +11,13 @@ from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from families.models import Child, Document, Household
 from tests.conftest import Family, family
 from tests.factories import ChildFactory, GuardianFactory, HouseholdFactory, UserFactory
+
+register_heif_opener()
 
 
 @pytest.fixture(autouse=True)
