@@ -295,6 +295,19 @@ class FactsBook:
         """The school year of a day; summer belongs to the year before it."""
         return next((year for year in self._years if year.starts_on <= day), None)
 
+    def quotient_ends(self, household_id: int, first: date, last: date) -> date | None:
+        """The last day of a quotient that nothing follows, from `first` on and before `last`; None: there is
+        none such."""
+        ends = sorted(one.valid_to for one in self._quotients.get(household_id, ()) if one.valid_to)
+        return next(
+            (
+                end
+                for end in ends
+                if first <= end < last and self.quotient(household_id, end + timedelta(days=1)) is None
+            ),
+            None,
+        )
+
     def quotient(self, household_id: int, day: date) -> Decimal | None:
         """The quotient in force that day; None without proof."""
         return next(

@@ -8,7 +8,7 @@ costs.sentence(formula, day)                                « Tarif de votre fo
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from billing.models import AbsencePolicy, BillingSettings, Tariff
@@ -17,6 +17,7 @@ from billing.rules import pricing
 from billing.rules.absences import AbsenceRules
 from families.models import Household
 from portal.database.kept import KeptAWhile
+from portal.french import moments
 from portal.french.amounts import euros, number
 from portal.reservations.models import Enrolment, Formula, Period, SchoolYear
 
@@ -130,6 +131,22 @@ class Estimates:
         if found is None or found.tariff.unit != Tariff.Unit.PRESENCE:
             return None
         return found.price.amount
+
+    def without_quotient(self, first: date, last: date) -> str:
+        """The sentence on the day between `first` and `last` from which prices change because no quotient is
+        known any more; nothing where that changes no price."""
+        end = self._people.quotient_ends(self._enrolment.household_id, first, last)
+        if end is None:
+            return ""
+        after = end + timedelta(days=1)
+        for formula in self.formulas:
+            before, then = self.price(formula.pk, end), self.price(formula.pk, after)
+            if before is not None and then is not None and before != then:
+                return (
+                    f"Votre quotient familial est connu jusqu'au {moments.day(end, year=True)}. Ensuite, "
+                    f"sans nouveau justificatif : {euros(then)} au lieu de {euros(before)} ({formula})."
+                )
+        return ""
 
     def _quote(self, formula_id: int, day: date, *, late: bool) -> Quote | None:
         place = self._enrolment.establishment_id

@@ -58,9 +58,26 @@ function changed() {
   const chosen = elsewhere + boxes().filter((box) => box.checked).length;
   const plural = chosen > 1 ? "s" : "";
   const cost = total();
-  count.textContent = chosen ? `${chosen} jour${plural} choisi${plural}${cost && ` · ${cost}`}` : "Aucun jour choisi";
+  const late = boxes().filter((box) => box.checked && box.closest(".cell--overdue")).length;
+  count.textContent = chosen
+    ? `${chosen} jour${plural} choisi${plural}${cost && ` · ${cost}`}${late ? ` · dont ${late} hors délai` : ""}`
+    : "Aucun jour choisi";
   clearTimeout(timer);
   timer = setTimeout(save, 800);
+}
+
+// What the server kept. Where another tab had been quicker, the days of both are ticked, and it is said.
+function take({ versions, ticked, said }) {
+  for (const [name, version] of Object.entries(versions)) form.elements[name].value = version;
+  if (!ticked) return;
+  for (const box of boxes()) {
+    // A day ticked here while the answer was under way stays so.
+    if (ticked[box.name]?.includes(box.value)) box.checked = true;
+  }
+  const notice = form.querySelector("[data-merged]");
+  notice.textContent = said;
+  notice.hidden = false;
+  changed();
 }
 
 let saving = Promise.resolve();
@@ -80,9 +97,7 @@ function save() {
         headers: { Accept: "application/json" },
         redirect: "error",
       });
-      if (answer.ok) {
-        for (const [name, version] of Object.entries(await answer.json())) form.elements[name].value = version;
-      }
+      if (answer.ok) take(await answer.json());
     } catch {
       // Offline or logged out: the ticks stay on the page and « Suivant » sends them all.
     } finally {
@@ -157,7 +172,8 @@ form.addEventListener("click", (event) => {
   if (!button) return;
   const { week, weekday, select } = button.dataset;
   if (week !== undefined) {
-    toggle(boxes(button.closest("tr")));
+    // A week across two months has a row in each.
+    toggle([...form.querySelectorAll(`[data-week="${week}"]`)].flatMap((one) => boxes(one.closest("tr"))));
   } else if (weekday !== undefined) {
     toggle(boxes().filter((box) => mondayFirst(dayOf(box)) === Number(weekday)));
   } else if (select === "all") {

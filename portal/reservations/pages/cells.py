@@ -4,7 +4,7 @@ A cell is plain strings, so that a page of 180 of them stays flat.
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from html import escape
 from typing import NamedTuple
@@ -21,7 +21,12 @@ FIELDS = (BOOK, WAIT, CANCEL)
 EMPTY = '<td role="cell"></td>'
 ROW = (
     '<tr role="row"><th scope="row" role="rowheader"><button class="planning-week" type="submit" name="do" '
-    'value="week:{key}" data-week="{key}">{name}</button>{limit}</th>{cells}</tr>'
+    'value="week:{key}" data-week="{key}"{idle}</button>{limit}</th>{cells}</tr>'
+)
+# A button that could do nothing says so to whoever sees it, and to whoever does not.
+IDLE = (
+    ' disabled title="Aucun jour à réserver">{name}'
+    '<span class="visually-hidden">, aucun jour à réserver</span>'
 )
 LIMIT = '<span class="planning-week-limit">{limit}</span>'
 
@@ -52,7 +57,9 @@ class Cell:
     lost: bool = False  # filled up since it was chosen
     then: str = ""  # what « Enregistrer » makes of its tick: accepted, requested or waitlisted
     late: bool = False  # past the deadline, which may cost more
+    until: datetime | None = None  # the last moment to act on it
     price: Decimal | None = None  # euros, where the service says it
+    surcharge: Decimal | None = None  # what being late adds, within the price
     forgiving: Forgiving | None = None  # where its month has late days without surcharge
 
     @property
@@ -67,12 +74,24 @@ class Cell:
     @property
     def value(self) -> str:
         """What its checkbox posts."""
-        return f"{self.choice.formula_id}:{self.choice.day.isoformat()}"
+        return value_of(self.choice)
 
     @property
     def bookable(self) -> bool:
         """Whether its tick books the day, or waits for it."""
         return self.field in (BOOK, WAIT)
+
+    @property
+    def marks(self) -> str:
+        """The classes of its cell beside its state's."""
+        return (
+            f"{' cell--lost' if self.lost else ''}{' cell--overdue' if self.late and self.bookable else ''}"
+        )
+
+    @property
+    def described(self) -> str:
+        """Its sentence as an attribute of its checkbox: until when, above all."""
+        return f' aria-description="{escape(self.note)}"' if self.note else ""
 
     @property
     def data_price(self) -> str:
@@ -93,6 +112,21 @@ class Cell:
         return f"{self.choice.formula_id}:{self.day:%Y-%m}"
 
     @property
+    def late_words(self) -> str:
+        """« hors délai, + 1,00 €, sur demande »: what being late means for it; nothing where it is not."""
+        if not self.late:
+            return ""
+        return late_words(self.surcharge, asks=self.then == "requested")
+
+    @property
+    def late_html(self) -> str:
+        """The same for sighted parents, in the cell."""
+        if not self.late or not self.bookable:
+            return ""
+        extra = f" + {euros(self.surcharge)}" if self.surcharge else ""
+        return f'<span class="cell-late" aria-hidden="true">hors délai{extra}</span>'
+
+    @property
     def price_html(self) -> str:
         """What sighted parents read; the checkbox's name says it to the others."""
         if self.price is None:
@@ -103,7 +137,7 @@ class Cell:
     def html(self) -> SafeString:
         """Its `<td>`. Made here: through template variables, 180 cells take most of a page's time."""
         name, note, short = escape(self.name), escape(self.note), escape(self.short)
-        lost = " cell--lost" if self.lost else ""
+        lost = self.marks
         if not self.field:
             return mark_safe(  # noqa: S308 – every word in it is escaped above
                 f'<td role="cell" class="cell cell--{self.state}{lost}">'
@@ -115,11 +149,27 @@ class Cell:
         checked = " checked" if self.checked else ""
         small = f"<small>{short}</small>" if short else ""
         return mark_safe(  # noqa: S308 – every word in it is escaped above
-            f'<td role="cell" class="cell cell--{self.state}{lost}"><label title="{note}">'
-            f'<input type="checkbox" name="{self.field}" value="{self.value}" aria-label="{name}"'
-            f'{self.data_price}{checked}><span class="cell-day">{self.number}</span>{self.price_html}'
+            f'<td role="cell" class="cell cell--{self.state}{lost}" data-then="{self.then}">'
+            f'<label title="{note}"><input type="checkbox" name="{self.field}" value="{self.value}"'
+            f'{self.described} aria-label="{name}"{self.data_price}{checked}>'
+            f'<span class="cell-day">{self.number}</span>{self.price_html}{self.late_html}'
             f'<span class="cell-icon"></span></label>{small}</td>'
         )
+
+
+def value_of(choice: Choice) -> str:
+    """« 12:2026-11-30 »: what the checkbox of a formula and day posts."""
+    return f"{choice.formula_id}:{choice.day.isoformat()}"
+
+
+def late_words(surcharge: Decimal | None, *, asks: bool) -> str:
+    """« hors délai, + 1,00 €, sur demande »: the one way in which a late day is said."""
+    words = ["hors délai"]
+    if surcharge:
+        words.append(f"+ {euros(surcharge)}")
+    if asks:
+        words.append("sur demande")
+    return ", ".join(words)
 
 
 @dataclass(frozen=True)
@@ -132,6 +182,7 @@ class Week:
     key: str
     number: int
     cells: list[Cell | None]
+    idle: bool = False  # no day of the whole week can be reserved
 
     @property
     def name(self) -> str:
@@ -141,7 +192,10 @@ class Week:
     @property
     def limit(self) -> str:
         """« jusqu'au 24/11 à 10 h »: its nearest deadline, where cells are too small to say each."""
-        return next((cell.short for cell in self.cells if cell is not None and cell.field == BOOK), "")
+        limits = [
+            (cell.until, cell.short) for cell in self.cells if cell and cell.field == BOOK and cell.until
+        ]
+        return min(limits)[1] if limits else ""
 
     @property
     def html(self) -> SafeString:
@@ -149,7 +203,7 @@ class Week:
         limit = self.limit
         markup = ROW.format(
             key=self.key,
-            name=self.name,
+            idle=IDLE.format(name=self.name) if self.idle else f">{self.name}",
             limit=LIMIT.format(limit=escape(limit)) if limit else "",
             cells="".join(EMPTY if cell is None else cell.html for cell in self.cells),
         )

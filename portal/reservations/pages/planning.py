@@ -341,12 +341,14 @@ class Planning:
     def months(self) -> list[Month]:
         """For one formula a day: months of week rows. A week across two months stands in both."""
         shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
+        busy = {week_key(cell.day) for cell in self.cells.values() if cell.field == BOOK}
         months = []
         for name, of_month in groupby(self.cells.values(), key=lambda c: month_name(c.day)):
             weeks = []
             for key, of_week in groupby(of_month, key=lambda c: week_key(c.day)):
                 by_weekday = {cell.day.weekday(): cell for cell in of_week}
-                weeks.append(Week(key, int(key[-2:]), [by_weekday.get(weekday) for weekday in shown]))
+                row = [by_weekday.get(weekday) for weekday in shown]
+                weeks.append(Week(key, int(key[-2:]), row, idle=key not in busy))
             months.append(Month(name, weeks))
         return months
 
@@ -355,6 +357,12 @@ class Planning:
         """The weekdays shown: (« 0 », « Lundi »)…"""
         shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
         return [(str(weekday), WEEKDAYS[weekday].capitalize()) for weekday in shown]
+
+    @cached_property
+    def idle_weekdays(self) -> set[str]:
+        """Those of `columns` on which no day can be reserved."""
+        busy = {str(cell.day.weekday()) for cell in self.cells.values() if cell.field == BOOK}
+        return {number for number, _ in self.columns if number not in busy}
 
     @property
     def usual_weekdays(self) -> list[tuple[int, str, bool]]:
@@ -371,6 +379,13 @@ class Planning:
             if cell.field == BOOK and cell.note:
                 return f"Pour le {moments.day(cell.day)} : {_lower_first(cell.note)}"
         return ""
+
+
+# What reserving late comes to, by whether the town hall is asked.
+_LATE_NOTE = {
+    True: "Hors délai : ce sera une demande, la mairie vous répond.",
+    False: "Hors délai : encore possible.",
+}
 
 
 class Room(NamedTuple):
@@ -444,13 +459,20 @@ class _CellMaker:
         asks = self.asks or answer.standing == Standing.LATE_REQUEST
         if any(slot.capacity is not None and slot.taken >= slot.capacity for slot in slots):
             cell = self._full(formula, choice, booking_line, asks=asks)
-            cell.late = answer.standing.is_late
-            return cell
+            return self._late(cell) if answer.standing.is_late else cell
         cell = self._plain(formula, choice, CellState.FREE, *self._until(answer.until))
-        cell.field = BOOK
+        cell.field, cell.until = BOOK, answer.until
         cell.checked = booking_line is not None
         cell.then = "requested" if asks else "accepted"
-        cell.late = answer.standing.is_late
+        if answer.standing.is_late:
+            cell.note = f"{_LATE_NOTE[asks]} {cell.note}".strip()
+            return self._late(cell)
+        return cell
+
+    def _late(self, cell: Cell) -> Cell:
+        """Reserved after its deadline, which its name says."""
+        cell.late = True
+        cell.name += f", {cell.late_words}"
         return cell
 
     def _until(self, moment: datetime | None) -> tuple[str, str]:

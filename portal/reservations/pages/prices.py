@@ -3,6 +3,7 @@
 costs = pricer(enrolment, first, last, period=period)      a few queries, then none
 costs.on(formula_id, day, late=False)                      euros, or None where no price of a day can be said
 costs.free_late(formula_id, day)                           late days of that month that cost nothing more
+costs.without_quotient(first, last)                        a sentence, where prices change between these days
 """
 
 from collections.abc import Iterable
@@ -13,9 +14,10 @@ from typing import Protocol
 
 from portal.french.amounts import euros
 from portal.reservations.days.late_days import LateDays
-from portal.reservations.days.standing import Open, Where
+from portal.reservations.days.standing import Closed, Open, Where
+from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import Enrolment, Period, ReservationLine
-from portal.reservations.pages.cells import Cell, Forgiving
+from portal.reservations.pages.cells import Cell, Forgiving, late_words
 from portal.reservations.pages.planning import Planning
 from portal.reservations.states import Action
 
@@ -27,17 +29,19 @@ class Costs(Protocol):
 
     def free_late(self, formula_id: int, day: date) -> int: ...
 
+    def without_quotient(self, first: date, last: date) -> str: ...
+
 
 class Pricer(Protocol):
     def __call__(self, enrolment: Enrolment, first: date, last: date, /, *, period: Period) -> Costs: ...
 
 
-def put_on(plan: Planning, pricer: Pricer) -> None:
+def put_on(plan: Planning, pricer: Pricer) -> str:
     """Gives its price to every cell that can be booked: late ones that are not chosen say what the next one
-    chosen costs."""
+    chosen costs. Returns the sentence on a quotient that ends within these days, if one does."""
     cells = [cell for cell in plan.cells.values() if cell.bookable]
     if not cells:
-        return
+        return ""
     costs = pricer(plan.enrolment, cells[0].day, cells[-1].day, period=plan.period)
     chosen = LateDays()
     free = {cell.choice: costs.free_late(*cell.choice) for cell in cells if cell.late}
@@ -55,8 +59,13 @@ def put_on(plan: Planning, pricer: Pricer) -> None:
         cell.price = usual if pays_less else late
         if allowed and usual is not None and late is not None:
             cell.forgiving = Forgiving(usual, late, allowed)
+        if cell.late and cell.price is not None and usual is not None and cell.price > usual:
+            cell.surcharge = cell.price - usual
         if cell.price is not None:
             cell.name += f", {euros(cell.price)}"
+        if cell.surcharge is not None:
+            cell.name += f" dont {euros(cell.surcharge)} de supplément"
+    return costs.without_quotient(cells[0].day, cells[-1].day)
 
 
 @dataclass(frozen=True)
@@ -65,17 +74,19 @@ class PricedLine:
 
     line: ReservationLine
     price: Decimal | None = None
+    late_text: str = ""
 
     @property
     def price_text(self) -> str:
         return in_words(self.price)
 
 
-def of_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer) -> list[PricedLine]:
-    """A draft's days to book with their price, by day: late ones by what `where` says of them now."""
+def of_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer) -> tuple[list[PricedLine], str]:
+    """A draft's days to book with their price, by day: late ones by what `where` says of them now. And the
+    sentence on a quotient that ends within these days, if one does."""
     booked = [line for line in lines if line.action == Action.BOOK]
     if not booked:
-        return []
+        return [], ""
     days = [line.day for line in booked]
     costs = pricer(where.enrolment, min(days), max(days), period=where.period)
     chosen = LateDays()
@@ -83,9 +94,19 @@ def of_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer) -> 
     for line in sorted(booked, key=lambda line: line.day):
         answer = where.booking(line.formula_id, line.day)
         late = isinstance(answer, Open) and answer.standing.is_late
-        late = late and not chosen.take(line.formula_id, line.day, costs.free_late(line.formula_id, line.day))
-        priced.append(PricedLine(line, costs.on(line.formula_id, line.day, late=late)))
-    return priced
+        pays = late and not chosen.take(line.formula_id, line.day, costs.free_late(line.formula_id, line.day))
+        price = costs.on(line.formula_id, line.day, late=pays)
+        usual = costs.on(line.formula_id, line.day) if pays else price
+        surcharge = price - usual if price is not None and usual is not None else None
+        priced.append(PricedLine(line, price, said_late(answer, surcharge)))
+    return priced, costs.without_quotient(where.today, max(days))
+
+
+def said_late(answer: Closed | Open, surcharge: Decimal | None = None) -> str:
+    """« hors délai, + 1,00 €, sur demande », where reserving is late by what the deadlines answer."""
+    if not isinstance(answer, Open) or not answer.standing.is_late:
+        return ""
+    return late_words(surcharge, asks=answer.standing is Standing.LATE_REQUEST)
 
 
 def total(prices: Iterable[Decimal | None]) -> Decimal | None:

@@ -5,7 +5,7 @@ the steps follow one another, and each reads best beside the one it leads to.
 """
 
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,6 +26,7 @@ from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused, Choice
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
 from portal.reservations.pages import blocks, prices
+from portal.reservations.pages.cells import FIELDS, value_of
 from portal.reservations.pages.planning import Planning, Ticks, weekday_numbers
 from portal.reservations.pages.prices import PricedLine
 from portal.reservations.pages.services import SERVICES, Service
@@ -34,6 +35,11 @@ from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
 PAGE_LENGTH = 20
+
+MERGED = (
+    "Ce planning a aussi été modifié dans un autre onglet : les jours choisis des deux sont réunis. "
+    "Vérifiez-les avant de continuer."
+)
 
 # What is said of a reservation's days after « Enregistrer »: of one day, of several.
 WHAT_BECAME = (
@@ -124,12 +130,10 @@ def planning(
         messages.info(request, "La mairie n'a pas encore accepté cette inscription : patientez un peu.")
         return redirect("home")
     establishment = _establishment(enrolment, establishment_id)
-    period = get_object_or_404(
-        Period.objects.filter(Q(establishments=None) | Q(establishments=establishment)).distinct(),
-        pk=period_id,
-        activity=enrolment.activity,
-        school_year=enrolment.school_year,
-    )
+    periods = _periods(enrolment, establishment)
+    period = periods.get(period_id)
+    if period is None:
+        raise Http404
     if not enrolling.serves(establishment, enrolment):
         messages.warning(
             request, f"{establishment} n'accueille pas les élèves de l'école de {enrolment.child.first_name}."
@@ -146,7 +150,17 @@ def planning(
         return redirect(request.get_full_path())
     if request.method == "POST":
         return _planning_posted(request, service, plan, at)
-    return _show_planning(request, service, plan, at)
+    return _show_planning(request, service, plan, list(periods.values()), at)
+
+
+def _periods(enrolment: Enrolment, establishment: Establishment) -> dict[int, Period]:
+    """Those in which one can reserve there with this enrolment, by key, the earliest first."""
+    found = Period.objects.filter(
+        Q(establishments=None) | Q(establishments=establishment),
+        activity=enrolment.activity,
+        school_year=enrolment.school_year,
+    )
+    return {period.pk: period for period in found.distinct()}
 
 
 def _establishment(enrolment: Enrolment, establishment_id: int) -> Establishment:
@@ -197,17 +211,19 @@ def _plan(
     return plan
 
 
-def _show_planning(request: SignedInRequest, service: Service, plan: Planning, at: datetime) -> HttpResponse:
+def _show_planning(
+    request: SignedInRequest, service: Service, plan: Planning, periods: list[Period], at: datetime
+) -> HttpResponse:
     plans = [plan, *plan.beside]
-    if service.pricer is not None:
-        for each in plans:
-            prices.put_on(each, service.pricer)
+    warnings = {prices.put_on(each, service.pricer) for each in plans} if service.pricer else set()
     cells = [cell for each in plans for cell in each.cells.values()]
     shown = {each.enrolment.pk for each in plans}
     context = {
         "plan": plan,
         "child": plan.enrolment.child,
         "chosen": sum(cell.checked for cell in cells),
+        "chosen_late": sum(cell.checked and cell.late and cell.bookable for cell in cells),
+        "quotient_warnings": sorted(warnings - {""}),
         "total": prices.in_words(prices.ticked(cells)),
         "lost": [cell for cell in cells if cell.lost],
         "gone": [(each.enrolment.child, each.gone().values()) for each in plans],
@@ -217,9 +233,27 @@ def _show_planning(request: SignedInRequest, service: Service, plan: Planning, a
             (other, other.pk in shown)
             for other in (_beside(plan.enrolment, plan.establishment) if service.together else ())
         ],
+        "periods": _other_periods(request, plan, periods, timezone.localdate(at)),
         "at": at,
     }
     return render(request, service.template, context | service.context(request, plan))
+
+
+def _other_periods(
+    request: SignedInRequest, plan: Planning, periods: list[Period], today: date
+) -> dict[str, Any]:
+    """Where else one can reserve: the periods that are not over, and those just before and after this one."""
+    query = request.GET.copy()
+    query.pop("semaine", None)
+    suffix = f"?{query.urlencode()}" if query else ""
+    shown = [one for one in periods if one == plan.period or one.ends_on >= today]
+    links = [(one, planning_address(plan.enrolment, plan.establishment, one) + suffix) for one in shown]
+    here = shown.index(plan.period)
+    return {
+        "all": links,
+        "previous": links[here - 1][1] if here else "",
+        "next": links[here + 1][1] if here + 1 < len(links) else "",
+    }
 
 
 def _planning_posted(
@@ -235,25 +269,17 @@ def _planning_posted(
     for each, ticks in posted:
         if each in stale:
             each.add_draft(ticks)
-    if stale:
-        messages.warning(
-            request,
-            "Ce planning a aussi été modifié dans un autre onglet : les jours choisis des deux sont réunis. "
-            "Vérifiez-les avant de continuer.",
-        )
+    saving = request.headers.get("Accept") == "application/json"
+    if stale and not saving:
+        messages.warning(request, MERGED)
     acted = False
     if not stale:
         for each, ticks in posted:
             mine = _act(button, request.POST, each, ticks)
             acted = mine or service.act(button, request.POST, each, ticks) or acted
     drafts = [_keep(request, each, ticks, at) for each, ticks in posted]
-    if request.headers.get("Accept") == "application/json":
-        return JsonResponse(
-            {
-                f"version{each.suffix}": draft.touched_at.isoformat() if draft else ""
-                for each, draft in zip(plans, drafts, strict=True)
-            }
-        )
+    if saving:
+        return _saved(posted, drafts, merged=bool(stale))
     here = _address_after(request, button)
     if stale or acted or button != "next":
         return redirect(here)
@@ -267,6 +293,27 @@ def _planning_posted(
             messages.warning(request, enrolling.health_file_sentence(each.enrolment))
             return redirect(here)
     return redirect("reservations:validation", _link([draft for draft in drafts if draft]).pk)
+
+
+def _saved(
+    posted: list[tuple[Planning, Ticks]], drafts: list[Reservation | None], *, merged: bool
+) -> JsonResponse:
+    """For the page that saves as one goes: the versions of its drafts and, where another tab had been
+    quicker, what is ticked now, so that the page shows what is kept."""
+    answer: dict[str, Any] = {
+        "versions": {
+            f"version{each.suffix}": draft.touched_at.isoformat() if draft else ""
+            for (each, _), draft in zip(posted, drafts, strict=True)
+        }
+    }
+    if merged:
+        answer["said"] = MERGED
+        answer["ticked"] = {
+            f"{name}{each.suffix}": sorted(value_of(choice) for choice in ticks.of(name))
+            for each, ticks in posted
+            for name in FIELDS
+        }
+    return JsonResponse(answer)
 
 
 def _address_after(request: SignedInRequest, button: str) -> str:
@@ -347,12 +394,14 @@ def _reservation(request: SignedInRequest, reservation_id: int) -> Reservation:
     )
 
 
+def planning_address(enrolment: Enrolment, establishment: Establishment, period: Period) -> str:
+    """The planning of an enrolment at an establishment in a period."""
+    return reverse(f"{enrolment.activity.service}:planning", args=[enrolment.pk, establishment.pk, period.pk])
+
+
 def planning_url(reservation: Reservation) -> str:
     """The planning on which a reservation was, or is being, made."""
-    return reverse(
-        f"{reservation.enrolment.activity.service}:planning",
-        args=[reservation.enrolment_id, reservation.establishment_id, reservation.period_id],
-    )
+    return planning_address(reservation.enrolment, reservation.establishment, reservation.period)
 
 
 @require_http_methods(["GET", "POST"])
@@ -387,6 +436,7 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
             "reservation": reservation,
             "child": reservation.child,
             "groups": groups,
+            "quotient_warnings": sorted({group["quotient_warning"] for group in groups} - {""}),
             "total": prices.in_words(prices.total(one.price for group in groups for one in group["to_book"])),
             "siblings": siblings,
             "planning_url": _planning_of_all(reservation, companions),
@@ -405,15 +455,21 @@ def _days(reservation: Reservation, at: datetime) -> dict[str, Any]:
         line.formula = formulas[line.formula_id]
     lines.sort(key=lambda line: (line.day, line.formula.order))
     service = SERVICES.get(enrolment.activity.service)
+    warning = ""
     if service is not None and service.pricer is not None:
-        to_book = prices.of_lines(lines, plan.where, service.pricer)
+        to_book, warning = prices.of_lines(lines, plan.where, service.pricer)
     else:
-        to_book = [PricedLine(line) for line in lines if line.action == Action.BOOK]
+        to_book = [
+            PricedLine(line, late_text=prices.said_late(plan.where.booking(line.formula_id, line.day)))
+            for line in lines
+            if line.action == Action.BOOK
+        ]
     return {
         "reservation": reservation,
         "to_book": to_book,
         "to_cancel": [PricedLine(line) for line in lines if line.action == Action.CANCEL],
         "gone": gone.values(),
+        "quotient_warning": warning,
         "total": prices.in_words(prices.total(one.price for one in to_book)),
     }
 
@@ -504,6 +560,7 @@ def _copy_to(
 @require_http_methods(["GET", "POST"])
 def recording(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     """Child, number, period, state; « Enregistrer » makes it real."""
+    at = timezone.now()
     reservation = _reservation(request, reservation_id)
     if not reservation.is_draft:
         return _already_recorded(request, reservation)
@@ -511,12 +568,16 @@ def recording(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     if request.method == "POST":
         return _record(request, group)
     counts = Reservation.objects.filter(pk__in=[one.pk for one in group]).with_counts().in_bulk()
+    days = [_days(one, at) for one in group]
     return render(
         request,
         "reservations/recording.html",
         {
             "reservation": reservation,
-            "group": [(one, counts[one.pk]) for one in group],
+            "group": [(one, counts[one.pk], its["total"]) for one, its in zip(group, days, strict=True)],
+            "total": prices.in_words(prices.total(one.price for its in days for one in its["to_book"])),
+            "late": sum(bool(one.late_text) for its in days for one in its["to_book"]),
+            "quotient_warnings": sorted({its["quotient_warning"] for its in days} - {""}),
             "planning_url": _planning_of_all(reservation, group[1:]),
         },
     )

@@ -39,8 +39,8 @@ escaped = lru_cache(maxsize=4096)(escape)
 EMPTY = '<td role="cell" class="day-{weekday}"></td>'
 TICKABLE = (
     '<td role="cell" class="cell cell--{state}{lost} day-{weekday}" data-then="{then}"><label title="{note}">'
-    '<input type="checkbox" name="{field}" value="{value}" aria-label="{name}"{data_price}{checked}>'
-    '<span class="cell-icon"></span><span class="cell-row" aria-hidden="true">{row}</span>{price}'
+    '<input type="checkbox" name="{field}" value="{value}"{described} aria-label="{name}"{data_price}{checked}>'
+    '<span class="cell-icon"></span><span class="cell-row" aria-hidden="true">{row}</span>{price}{late}'
     '<span class="cell-word" aria-hidden="true">{word}</span>'
     '<span class="cell-then" aria-hidden="true">{becomes}</span></label></td>'
 )
@@ -52,7 +52,7 @@ SHOWN_ONLY = (
 )
 SMALL_TICKABLE = (
     '<td class="cell cell--{state}{lost}{edge}" data-then="{then}"><label title="{name}. {note}">'
-    '<input type="checkbox" name="{field}" value="{value}" aria-label="{name}"{data_price}{checked}>'
+    '<input type="checkbox" name="{field}" value="{value}"{described} aria-label="{name}"{data_price}{checked}>'
     '<span class="cell-icon"></span></label></td>'
 )
 SMALL_SHOWN_ONLY = (
@@ -116,6 +116,7 @@ class FormulaRow:
             words = _words(cell, self.plan)
             words["row"] = row
             words["price"] = cell.price_html
+            words["late"] = cell.late_html
             words["becomes"] = escaped(WORDS[cell.then])
             words["word"] = escaped(_word(cell))
             words["weekday"] = str(day.weekday)
@@ -303,8 +304,9 @@ def _words(cell: Cell, plan: Planning) -> dict[str, str]:
     """What the markup of a cell is filled with, escaped."""
     return {
         "state": cell.state,
-        "lost": " cell--lost" if cell.lost else "",
+        "lost": cell.marks,
         "note": escaped(cell.note),
+        "described": cell.described,
         "field": f"{cell.field}{plan.suffix}",
         "value": cell.value,
         "name": escaped(cell.name),

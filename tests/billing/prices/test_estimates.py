@@ -215,10 +215,10 @@ def test_the_planning_says_what_the_next_late_day_costs(forgiving, books, cantee
 
     page = choose(19)
     assert "1 jour choisi · 3,20 €" in page
-    assert 'aria-label="vendredi 20 novembre 2026, libre, 3,20 €"' in page
+    assert 'aria-label="vendredi 20 novembre 2026, libre, hors délai, 3,20 €"' in page
     page = choose(19, 20)
     assert "2 jours choisis · 6,40 €" in page
-    assert 'aria-label="lundi 23 novembre 2026, libre, 5,20 €"' in page
+    assert 'aria-label="lundi 23 novembre 2026, libre, hors délai, 5,20 € dont 2,00 € de supplément"' in page
     page = choose(19, 20, 23)
     assert "3 jours choisis · 11,60 €" in page
 
