@@ -14,6 +14,7 @@ from billing.prices.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, Dish
 from families.models import Child, DietChoice, Household
+from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
@@ -160,7 +161,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"L'inscription de {enrolment.child.first_name} est à jour.")
+            messages.success(request, f"L'inscription {of(enrolment.child.first_name)} est à jour.")
             return redirect("home")
     return render(
         request,

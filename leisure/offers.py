@@ -9,6 +9,7 @@ from django.urls import reverse
 from families.models import Child
 from leisure.models import SERVICE
 from portal.french import moments
+from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.days.standing import closed_period
@@ -43,7 +44,7 @@ def _refusal(
     if activity.pk in known:
         return f"{child.first_name} y est déjà inscrit(e)."
     if not places:
-        return f"N'accueille pas les élèves de l'école de {child.first_name}."
+        return f"N'accueille pas les élèves de l'école {of(child.first_name)}."
     try:
         enrolling.check_age(child, activity, first_day)
     except EnrolmentRefused as refusal:
@@ -72,7 +73,7 @@ def missing_pieces(child: Child, activities: list[Activity]) -> list[Piece]:
         names = moments.listing([f"« {activity} »" for activity in asking])
         missing.append(
             Piece(
-                f"La fiche sanitaire de {child.first_name} : sans elle, pas de réservation ({names}).",
+                f"La fiche sanitaire {of(child.first_name)} : sans elle, pas de réservation ({names}).",
                 "Remplir la fiche sanitaire",
                 reverse("families:health", args=[child.pk]),
                 blocking=True,

@@ -17,6 +17,7 @@ from leisure.forms import EnrolmentForm, PlaceForm, StartForm
 from leisure.models import SERVICE
 from leisure.offers import choices, missing_pieces, offers
 from portal.french import moments
+from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
@@ -152,7 +153,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"L'inscription de {enrolment.child.first_name} est à jour.")
+            messages.success(request, f"L'inscription {of(enrolment.child.first_name)} est à jour.")
             return redirect("home")
     return render(
         request,
@@ -215,7 +216,7 @@ def start(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         choice = form.by_key[form.cleaned_data["periode"]]
         place = form.places[form.cleaned_data["etablissement"]]
         url = reverse("leisure:planning", args=[choice.enrolment.pk, place.pk, choice.period.pk])
-        return redirect(url + ("?annulation" if cancelling else ""))
+        return redirect(url + steps.arriving(request, choice.enrolment.pk, place.pk, choice.period.pk))
     child = enrolments[0].child
     return render(
         request,

@@ -38,6 +38,7 @@ from families.traces import changes, reading
 from families.visibility import holds
 from portal import town
 from portal.files import uploads
+from portal.french.elision import of
 from portal.web.bodies import takes_files
 from portal.web.interrupted import keeps_interrupted_form, posted
 from portal.web.signed_in import SignedInRequest
@@ -211,7 +212,7 @@ def health(request: SignedInRequest, child_id: int) -> HttpResponse:
             form.save()
             news = [child_files.health_changed(own)] if form.has_changed() else []
             child_files.tell(own, news, by=request.user.guardian.household)
-        messages.success(request, f"La fiche sanitaire de {own.first_name} est enregistrée.")
+        messages.success(request, f"La fiche sanitaire {of(own.first_name)} est enregistrée.")
         return redirect("families:child", own.pk)
     return render(request, "families/health.html", {"form": form, "child": own})
 
@@ -222,7 +223,7 @@ def authorisations(request: SignedInRequest, child_id: int) -> HttpResponse:
     form = AuthorisationsForm(posted(request), instance=own)
     if request.method == "POST" and form.is_valid():
         form.save()
-        messages.success(request, f"Les autorisations de {own.first_name} sont enregistrées.")
+        messages.success(request, f"Les autorisations {of(own.first_name)} sont enregistrées.")
         return redirect("families:child", own.pk)
     return render(request, "families/authorisations.html", {"form": form, "child": own})
 

@@ -1,8 +1,8 @@
-"""Words of a page that agree with a number."""
+"""Words of a page that agree with a number or a name."""
 
 from django import template
 
-from portal.french import plurals
+from portal.french import elision, plurals
 
 register = template.Library()
 
@@ -12,3 +12,9 @@ def agreed(number: int, endings: str = "s") -> str:
     """`{{ n }} facture{{ n|agreed }}`, `ser{{ n|agreed:"a,ont" }}`: as `pluralize`, but none is singular."""
     one, _, many = endings.rpartition(",")
     return plurals.agreed(number, one, many)
+
+
+@register.filter
+def of(name: object) -> str:
+    """`{{ child.first_name|of }}`: « de Lina », « d'Inès »."""
+    return elision.of(str(name))

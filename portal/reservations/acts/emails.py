@@ -98,6 +98,7 @@ def _post_lines(template: str, reservation_id: int, line_ids: list[int] | None =
     lines = reservation.lines.select_related("formula")
     if line_ids is not None:
         lines = lines.filter(pk__in=line_ids)
+    told = list(lines)
     mailing.post(
         template,
         addresses(reservation.household_id, about=reservation.child_id),
@@ -105,7 +106,8 @@ def _post_lines(template: str, reservation_id: int, line_ids: list[int] | None =
             "reservation": reservation,
             "child": reservation.child,
             "activity": reservation.enrolment.activity,
-            "sections": _sections(list(lines)),
+            "cancels_only": all(line.action == Action.CANCEL for line in told),
+            "sections": _sections(told),
             "path": reverse("reservations:detail", args=[reservation.pk]),
         },
     )

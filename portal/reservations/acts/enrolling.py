@@ -10,6 +10,7 @@ from django.utils import timezone
 from families.custody import homes, own
 from families.models import Child, Household, User
 from portal.french import moments
+from portal.french.elision import of
 from portal.reservations.acts import tasks
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
 from portal.reservations.states import EnrolmentState
@@ -232,7 +233,7 @@ def serves(establishment: Establishment, enrolment: Enrolment) -> bool:
 def health_file_sentence(enrolment: Enrolment) -> str:
     """What the family reads then."""
     return (
-        f"La fiche sanitaire de {enrolment.child.first_name} manque : remplissez-la avant de réserver "
+        f"La fiche sanitaire {of(enrolment.child.first_name)} manque : remplissez-la avant de réserver "
         f"({enrolment.activity})."
     )
 

@@ -84,9 +84,8 @@ class Cell:
     @property
     def marks(self) -> str:
         """The classes of its cell beside its state's."""
-        return (
-            f"{' cell--lost' if self.lost else ''}{' cell--overdue' if self.late and self.bookable else ''}"
-        )
+        overdue = " cell--overdue" if self.late and self.bookable else ""
+        return f" cell--lost{overdue}" if self.lost else overdue
 
     @property
     def described(self) -> str:

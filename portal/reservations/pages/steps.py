@@ -21,6 +21,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from families.custody import homes
 from families.models import Household
 from portal.french import moments
+from portal.french.elision import of
 from portal.french.plurals import agreed, counted
 from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused, Choice
@@ -35,6 +36,8 @@ from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
 PAGE_LENGTH = 20
+# Of the session: what « Recommencer » unticked.
+RESTARTED = "planning_restarted"
 
 MERGED = (
     "Ce planning a aussi été modifié dans un autre onglet : les jours choisis des deux sont réunis. "
@@ -96,7 +99,17 @@ def start(request: SignedInRequest, service: Service, enrolment_id: int) -> Http
         messages.info(request, "Aucune période n'est ouverte à la réservation pour le moment.")
         return redirect("home")
     url = reverse(f"{service.slug}:planning", args=[enrolment.pk, enrolment.establishment_id, periods[0].pk])
-    return redirect(url + ("?annulation" if "annulation" in request.GET else ""))
+    return redirect(url + arriving(request, enrolment.pk, enrolment.establishment_id, periods[0].pk))
+
+
+def arriving(request: SignedInRequest, enrolment_id: int, establishment_id: int, period_id: int) -> str:
+    """The query with which one comes to a planning: to cancel, and upon what was begun and not recorded."""
+    begun = Reservation.objects.drafts().filter(
+        enrolment=enrolment_id, establishment=establishment_id, period=period_id, lines__isnull=False
+    )
+    said = {"annulation": "annulation" in request.GET, "reprise": begun.exists()}
+    asked = "&".join(name for name, true in said.items() if true)
+    return f"?{asked}" if asked else ""
 
 
 def current_periods(enrolment: Enrolment, at: datetime) -> list[Period]:
@@ -136,7 +149,8 @@ def planning(
         raise Http404
     if not enrolling.serves(establishment, enrolment):
         messages.warning(
-            request, f"{establishment} n'accueille pas les élèves de l'école de {enrolment.child.first_name}."
+            request,
+            f"{establishment} n'accueille pas les élèves de l'école {of(enrolment.child.first_name)}.",
         )
         return redirect("home")
     plan = _plan(request, service, enrolment, establishment, period, at)
@@ -233,10 +247,35 @@ def _show_planning(
             (other, other.pk in shown)
             for other in (_beside(plan.enrolment, plan.establishment) if service.together else ())
         ],
+        "resumed": plan.draft if "reprise" in request.GET else None,
+        "resumed_days": sum(len(each.lines) for each in plans),
+        "going_on": _address_after(request, ""),
+        "restarted": _just_restarted(request),
         "periods": _other_periods(request, plan, periods, timezone.localdate(at)),
         "at": at,
     }
     return render(request, service.template, context | service.context(request, plan))
+
+
+def _just_restarted(request: SignedInRequest) -> list[tuple[str, str]]:
+    """What « Recommencer » has just unticked, as fields to post again; on this page, and once."""
+    kept = request.session.pop(RESTARTED, None)
+    return kept["fields"] if kept and kept["path"] == request.path else []
+
+
+def _restart(request: SignedInRequest, plans: list[Planning]) -> HttpResponse:
+    """« Recommencer »: throws the drafts of the page away, and lets the next page give them back."""
+    fields = [
+        (f"{name}{each.suffix}", value_of(choice))
+        for each in plans
+        for name in FIELDS
+        for choice in sorted(each.ticks().of(name))
+    ]
+    for each in plans:
+        if each.draft is not None:
+            reservation_drafts.abandon(each.draft)
+    request.session[RESTARTED] = {"path": request.path, "fields": fields}
+    return redirect(_address_after(request, ""))
 
 
 def _other_periods(
@@ -244,7 +283,8 @@ def _other_periods(
 ) -> dict[str, Any]:
     """Where else one can reserve: the periods that are not over, and those just before and after this one."""
     query = request.GET.copy()
-    query.pop("semaine", None)
+    for name in ("semaine", "reprise"):
+        query.pop(name, None)
     suffix = f"?{query.urlencode()}" if query else ""
     shown = [one for one in periods if one == plan.period or one.ends_on >= today]
     links = [(one, planning_address(plan.enrolment, plan.establishment, one) + suffix) for one in shown]
@@ -261,6 +301,8 @@ def _planning_posted(
 ) -> HttpResponse:
     button = request.POST.get("do", "next")
     plans = [plan, *plan.beside]
+    if button == "restart":
+        return _restart(request, plans)
     posted = [
         (each, each.read(request.POST, shown=service.shown and service.shown(request.POST, each)))
         for each in plans
@@ -320,6 +362,7 @@ def _address_after(request: SignedInRequest, button: str) -> str:
     """The planning again; another week after « show: », with or without a sibling after « with: »."""
     verb, _, value = button.partition(":")
     query = request.GET.copy()
+    query.pop("reprise", None)
     if verb == "show":
         query["semaine"] = value
     elif verb == "with":

@@ -39,7 +39,8 @@ escaped = lru_cache(maxsize=4096)(escape)
 EMPTY = '<td role="cell" class="day-{weekday}"></td>'
 TICKABLE = (
     '<td role="cell" class="cell cell--{state}{lost} day-{weekday}" data-then="{then}"><label title="{note}">'
-    '<input type="checkbox" name="{field}" value="{value}"{described} aria-label="{name}"{data_price}{checked}>'
+    '<input type="checkbox" name="{field}" value="{value}"{described} '
+    'aria-label="{name}"{data_price}{checked}>'
     '<span class="cell-icon"></span><span class="cell-row" aria-hidden="true">{row}</span>{price}{late}'
     '<span class="cell-word" aria-hidden="true">{word}</span>'
     '<span class="cell-then" aria-hidden="true">{becomes}</span></label></td>'
@@ -52,7 +53,8 @@ SHOWN_ONLY = (
 )
 SMALL_TICKABLE = (
     '<td class="cell cell--{state}{lost}{edge}" data-then="{then}"><label title="{name}. {note}">'
-    '<input type="checkbox" name="{field}" value="{value}"{described} aria-label="{name}"{data_price}{checked}>'
+    '<input type="checkbox" name="{field}" value="{value}"{described} '
+    'aria-label="{name}"{data_price}{checked}>'
     '<span class="cell-icon"></span></label></td>'
 )
 SMALL_SHOWN_ONLY = (

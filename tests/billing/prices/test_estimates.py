@@ -151,7 +151,7 @@ def said_at_validation(family, days: Collection[date], late: Collection[date]) -
         period=family.enrolment.activity.periods.get(),
         booking=lambda formula_id, day: Open(standing[day], None),
     )
-    priced = prices.of_lines(lines, where, Estimates.load)
+    priced, _ = prices.of_lines(lines, where, Estimates.load)
     return prices.total(one.price for one in priced) or D(0)
 
 

@@ -3,11 +3,19 @@
 from datetime import date
 
 import pytest
+import time_machine
 from django.urls import reverse
 
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, ReservationState
-from tests.factories import BookingFactory, ChildFactory, ClosureFactory, EstablishmentFactory, paris
+from tests.factories import (
+    BookingFactory,
+    ChildFactory,
+    ClosureFactory,
+    EstablishmentFactory,
+    PeriodFactory,
+    paris,
+)
 
 THURSDAY, FRIDAY = date(2026, 11, 12), date(2026, 11, 13)
 
@@ -303,3 +311,127 @@ def test_a_second_child_s_enrolment_starts_where_the_first_one_goes(books, books
 
 def test_reservations_of_a_service_that_does_not_exist_are_not_found(books_client):
     assert books_client.get(reverse("reservations:all", args=["piscine"])).status_code == 404
+
+
+# What is said before one decides ----------------------------------------------------------------------------
+
+
+def test_a_late_day_says_so_in_its_cell_at_validation_and_at_recording(
+    books_client, canteen, planning_url, now
+):
+    canteen.rule.number = 30  # days before: all of November is late
+    canteen.rule.save()
+    canteen.activity.deadlines.filter(action="book").update(late="request")
+    page = books_client.get(planning_url).content.decode()
+    assert 'aria-label="jeudi 12 novembre 2026, libre, hors délai, sur demande"' in page
+    assert "Hors délai : ce sera une demande, la mairie vous répond." in page
+
+    page = books_client.post(
+        planning_url, {"book": [value(canteen, THURSDAY)], "version": "", "do": "next"}, follow=True
+    )
+    assert "hors délai, sur demande" in page.content.decode()
+    page = books_client.post(page.redirect_chain[-1][0], follow=True).content.decode()
+    assert "1 jour hors délai" in page
+    page = books_client.get(planning_url).content.decode()
+    assert "1 jour choisi · dont 1 hors délai" in page
+
+
+def test_a_day_on_time_is_not_called_late(books_client, planning_url):
+    assert "hors délai" not in books_client.get(planning_url).content.decode().lower()
+
+
+def test_a_week_says_its_nearest_deadline_and_each_day_its_own(books_client, canteen, planning_url):
+    page = books_client.get(planning_url).content.decode()
+    assert f'value="{value(canteen, FRIDAY)}" aria-description="Réservable jusqu' in page
+    row = page[page.index('value="week:2026-W46"') :]
+    assert "jusqu'au 10/11 à 10 h" in row[: row.index("</th>")].replace("\N{NO-BREAK SPACE}", " ").replace(
+        "&#x27;", "'"
+    )
+
+
+def test_a_week_without_a_free_day_cannot_be_ticked_and_says_so(books_client, canteen, planning_url):
+    ClosureFactory(establishment=canteen.restaurant, starts_on=date(2026, 11, 16), ends_on=date(2026, 11, 22))
+    page = books_client.get(planning_url).content.decode()
+    closed = page[page.index('value="week:2026-W47"') :]
+    assert "disabled" in closed[: closed.index(">")]
+    free = page[page.index('value="week:2026-W48"') :]
+    assert "disabled" not in free[: free.index(">")]
+
+
+def test_two_tabs_keep_the_days_of_both_and_the_page_ticks_them(books_client, canteen, planning_url):
+    first = books_client.post(
+        planning_url,
+        {"book": [value(canteen, THURSDAY)], "version": "", "do": "save"},
+        headers={"Accept": "application/json"},
+    ).json()
+    assert "ticked" not in first
+    with time_machine.travel(paris(2026, 11, 9, 10, 1), tick=False):
+        books_client.post(
+            planning_url,
+            {
+                "book": [value(canteen, THURSDAY), value(canteen, FRIDAY)],
+                "version": first["versions"]["version"],
+            },
+        )
+    monday = value(canteen, date(2026, 11, 16))
+    third = books_client.post(
+        planning_url,
+        {
+            "book": [value(canteen, THURSDAY), monday],
+            "version": first["versions"]["version"],
+            "do": "save",
+        },
+        headers={"Accept": "application/json"},
+    ).json()
+    assert third["ticked"]["book"] == [value(canteen, THURSDAY), value(canteen, FRIDAY), monday]
+    assert "réunis" in third["said"]
+    assert draft().lines.count() == 3
+
+
+def test_another_period_is_one_tap_away(books_client, canteen, planning_url, books):
+    page = books_client.get(planning_url).content.decode()
+    assert "Période suivante" not in page
+    after = PeriodFactory(
+        activity=canteen.activity,
+        school_year=canteen.period.school_year,
+        name="Janvier à juillet",
+        starts_on=date(2027, 1, 4),
+        ends_on=date(2027, 7, 2),
+    )
+    over = PeriodFactory(
+        activity=canteen.activity,
+        school_year=canteen.period.school_year,
+        name="Septembre",
+        starts_on=date(2026, 9, 1),
+        ends_on=date(2026, 9, 30),
+    )
+    page = books_client.get(planning_url).content.decode()
+    there = reverse("catering:planning", args=[books.enrolment.pk, canteen.restaurant.pk, after.pk])
+    assert "Période suivante" in page and f'href="{there}"' in page
+    assert over.name not in page
+    page = books_client.get(there).content.decode()
+    assert f'href="{planning_url}"' in page and "Période précédente" in page
+
+
+def test_what_was_begun_is_said_and_begun_again_with_a_way_back(books_client, canteen, planning_url, books):
+    books_client.post(planning_url, {"book": [value(canteen, THURSDAY)], "version": ""})
+    start = reverse("catering:start", args=[books.enrolment.pk])
+    page = books_client.get(start, follow=True)
+    assert "Vous reprenez une réservation commencée le 9 novembre 2026 : 1 jour choisi" in (
+        page.content.decode().replace("\N{NO-BREAK SPACE}", " ")
+    )
+    address = page.redirect_chain[-1][0]
+    assert "Vous reprenez" not in books_client.get(planning_url).content.decode()
+
+    page = books_client.post(address, {"do": "restart"}, follow=True).content.decode()
+    assert not Reservation.objects.drafts().exists()
+    assert f'type="hidden" name="book" value="{value(canteen, THURSDAY)}"' in page
+    assert 'value="restore"' not in books_client.get(planning_url).content.decode()
+    books_client.post(address, {"book": [value(canteen, THURSDAY)], "do": "restore"})
+    assert draft().lines.get().day == THURSDAY
+
+
+def test_nothing_begun_is_nothing_said(books_client, books):
+    page = books_client.get(reverse("catering:start", args=[books.enrolment.pk]), follow=True)
+    assert "reprise" not in page.redirect_chain[-1][0]
+    assert "Vous reprenez" not in page.content.decode()
