@@ -2,17 +2,17 @@
 
 from typing import ClassVar
 
-from django.contrib.auth.models import UserManager
 from django.db.models import QuerySet
 
-from families.models.accounts import User
+from families.models.accounts import AccountManager, User
 
 
-class StaffManager(UserManager["StaffMember"]):
+class StaffManager(AccountManager):
     use_in_migrations = False
 
-    def get_queryset(self) -> QuerySet["StaffMember"]:
-        return super().get_queryset().filter(is_staff=True)
+    def get_queryset(self) -> QuerySet["User"]:
+        staff: QuerySet[User] = super().get_queryset().filter(is_staff=True)
+        return staff
 
 
 class StaffMember(User):

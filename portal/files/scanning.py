@@ -1,7 +1,7 @@
 """A virus scanner of the town's, asked about each file that comes in: ClamAV's daemon, by its own protocol.
 
-CLAMD_ADDRESS says where it listens: « host:port », or the path of its socket. Empty: no scanner. Where there is
-one, a file that it has not said to be clean does not come in.
+CLAMD_ADDRESS says where it listens: « host:port », or the path of its socket. Empty: no scanner. Where there
+is one, a file that it has not said to be clean does not come in.
 """
 
 import logging

@@ -43,8 +43,8 @@ TOO_MUCH = f"Ce fichier est trop compliqué pour être vérifié. {PRINT_IT}"
 BUSY = "Le portail vérifie déjà d'autres fichiers. Patientez une minute, puis renvoyez le vôtre."
 
 INFECTED = (
-    "L'antivirus a trouvé quelque chose de dangereux dans ce fichier : il n'est pas accepté. Envoyez une photo "
-    "du document, et faites vérifier votre appareil."
+    "L'antivirus a trouvé quelque chose de dangereux dans ce fichier : il n'est pas accepté. Envoyez une "
+    "photo du document, et faites vérifier votre appareil."
 )
 NOT_SCANNED = "Le fichier n'a pas pu être vérifié. Rien n'est perdu : réessayez dans quelques minutes."
 

@@ -9,7 +9,7 @@ from portal.database.rotating import encrypting
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0002_initial'),
+        ('billing', '0003_settings_history'),
     ]
 
     operations = [

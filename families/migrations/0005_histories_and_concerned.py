@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('families', '0002_traces'),
+        ('families', '0004_custody'),
     ]
 
     operations = [

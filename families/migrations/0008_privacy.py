@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('families', '0002_traces'),
+        ('families', '0007_staffmember'),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('families', '0002_traces'),
+        ('families', '0003_account_names_and_counters'),
     ]
 
     operations = [

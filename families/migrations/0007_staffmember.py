@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('families', '0002_traces'),
+        ('families', '0006_encrypt_health'),
     ]
 
     operations = [

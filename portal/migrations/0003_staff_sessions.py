@@ -7,10 +7,20 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0001_initial'),
+        ('portal', '0002_town_history'),
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='historicaltown',
+            name='staff_idle_minutes',
+            field=models.PositiveSmallIntegerField(db_default=30, default=30, help_text='De 5 à 120.', validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(120)], verbose_name='les agents sont déconnectés après tant de minutes sans activité'),
+        ),
+        migrations.AddField(
+            model_name='historicaltown',
+            name='staff_session_hours',
+            field=models.PositiveSmallIntegerField(db_default=10, default=10, help_text='De 1 à 14, activité ou non : une journée de travail.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(14)], verbose_name="les agents se reconnectent au bout de tant d'heures"),
+        ),
         migrations.AddField(
             model_name='town',
             name='staff_idle_minutes',
