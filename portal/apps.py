@@ -5,7 +5,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.signals import post_migrate, pre_migrate
 from django_tasks_db.apps import TasksAppConfig
 
-from portal.checks import private_storage, scanner
+from portal.checks import private_storage, scanner, trusted_proxies
 from portal.database import schema
 from portal.files import closed
 from portal.french import phones
@@ -23,6 +23,7 @@ class PortalConfig(AppConfig):
         named_rows.install()
         register(private_storage)
         register(scanner)
+        register(trusted_proxies, deploy=True)
         nightly.register(
             "fichiers ouverts à d'autres",
             "{} fichier(s) ou dossier(s) fermé(s) aux autres utilisateurs de la machine.",

@@ -1,4 +1,5 @@
-"""What must be right before families send files; run by every `manage.py` command."""
+"""What must be right before families send files, at every `manage.py` command; before families come, at
+`check --deploy`."""
 
 from typing import Any
 
@@ -21,3 +22,18 @@ def private_storage(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def scanner(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """An address of the virus scanner that can be one, or none."""
     return [Error(trouble, id="portal.E002") for trouble in scanning.troubles(settings.CLAMD_ADDRESS)]
+
+
+def trusted_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Said, not guessed: how many proxies tell the address from which a request comes."""
+    count = settings.TRUSTED_PROXY_COUNT
+    if not settings.BEHIND_PROXY or (count is not None and count >= 0):
+        return []
+    return [
+        Error(
+            "TRUSTED_PROXY_COUNT ne dit pas combien de serveurs mandataires sont devant le portail : "
+            "les essais de connexion de toutes les familles compteraient pour une seule adresse.",
+            hint="Par exemple TRUSTED_PROXY_COUNT=1 ; 0 si aucun n'écrit X-Forwarded-For.",
+            id="portal.E003",
+        )
+    ]

@@ -158,7 +158,7 @@ CACHES = {
 AUTH_USER_MODEL = "families.User"
 AUTHENTICATION_BACKENDS = ["families.accounts.AccountBackend"]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "families.passwords.ArgonHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 # CNIL, délibération 2022-100 du 21 juillet 2022: length and strength, no forced renewal.

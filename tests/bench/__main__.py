@@ -29,10 +29,11 @@ def main(names: list[str]) -> int:
         from django.core.management import call_command
         from django.db import connection
 
-        from tests.bench import billing, deadlines, engine, leisure, pages, payments
+        from tests.bench import billing, deadlines, engine, leisure, login, pages, payments
 
         benches: dict[str, Callable[[], list[engine.Measure]]] = {
             "pages": pages.run,
+            "login": login.run,
             "cutoffs": lambda: [
                 engine.measure(
                     "cutoffs_year", deadlines.bench_cutoffs() * 1000, "ms", deadlines.LIMIT_SECONDS * 1000

@@ -69,15 +69,35 @@ def test_keys_that_were_replaced_are_read_from_the_environment(tmp_path):
     assert found == {"SECRET_KEY_FALLBACKS": ["old-1", "old-2"], "FIELD_KEYS": [FIELD_KEYS, SECRET_KEY]}
 
 
-def test_production_passes_djangos_own_check_without_a_warning(tmp_path):
-    done = run(
+def check_deploy(tmp_path, **environment):
+    return run(
         *("-W", "error", "manage.py", "check", "--deploy", "--fail-level", "WARNING"),
         tmp_path=tmp_path,
         **KEYS,
         ALLOWED_HOSTS="portail.example.org",
+        **environment,
     )
+
+
+@pytest.mark.parametrize(
+    "said", [{"TRUSTED_PROXY_COUNT": "0"}, {"TRUSTED_PROXY_COUNT": "2"}, {"BEHIND_PROXY": "0"}]
+)
+def test_production_passes_djangos_own_check_without_a_warning(tmp_path, said):
+    done = check_deploy(tmp_path, **said)
     assert (done.returncode, done.stderr) == (0, "")
     assert "no issues (0 silenced)" in done.stdout
+
+
+@pytest.mark.parametrize("said", [{}, {"BEHIND_PROXY": "1"}, {"TRUSTED_PROXY_COUNT": "-1"}])
+def test_behind_a_proxy_it_has_to_be_said_how_many_are_believed(tmp_path, said):
+    done = check_deploy(tmp_path, **said)
+    assert done.returncode == 1
+    assert "portal.E003" in done.stderr and "TRUSTED_PROXY_COUNT=1" in done.stderr
+
+
+def test_the_commands_that_we_print_say_it():
+    for name in ("README.md", "Makefile"):
+        assert "TRUSTED_PROXY_COUNT=" in (settings.BASE_DIR / name).read_text(encoding="utf-8")
 
 
 def test_production_is_strict_without_being_asked(tmp_path):

@@ -264,7 +264,7 @@ def any_cache(request, settings) -> None:
     caches["default"].clear()
 
 
-@pytest.mark.parametrize(("password", "most"), [(PASSWORD, 18), ("faux", 8)])
+@pytest.mark.parametrize(("password", "most"), [(PASSWORD, 16), ("faux", 5)])
 def test_a_login_asks_the_cache_for_nothing_and_the_database_for_little(
     roux: Family, any_cache, password: str, most: int
 ):

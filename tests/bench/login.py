@@ -1,0 +1,83 @@
+"""What a login costs the server, and whether its time tells a known account from an unknown one."""
+
+import http.client
+import os
+import re
+import statistics
+import time
+from itertools import cycle
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+from tests.bench.engine import Measure, measure
+from tests.bench.pages import PASSWORD, served
+
+LOGINS = 60
+PAIRS = 45  # 90 wrong passwords from one network: none of them waits yet
+PATH = "/connexion/"
+TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="(\w+)"')
+
+
+def run() -> list[Measure]:
+    with served() as (address, pid):
+        where = urlsplit(address).netloc
+        cookie, token = _form(where)
+        _log_in(where, cookie, token, "parent", PASSWORD)
+        before = _processor_seconds(pid)
+        for _ in range(LOGINS):
+            assert _log_in(where, cookie, token, "parent", PASSWORD)[0] == 302
+        spent = (_processor_seconds(pid) - before) / LOGINS
+        known, unknown = _wrong_ones(where, cookie, token)
+    apart = abs(statistics.median(known) - statistics.median(unknown))
+    # Below what the same answer differs from itself by, nobody can tell one from the other.
+    noise = statistics.median(known) / 5
+    return [
+        measure("login_processor", spent * 1000, "ms", 100),
+        measure("login_known_or_unknown", apart * 1000, "ms", noise * 1000),
+    ]
+
+
+def _wrong_ones(where: str, cookie: str, token: str) -> tuple[list[float], list[float]]:
+    """Seconds of answers to wrong passwords, of accounts and of names that nobody has, in turns."""
+    taken: dict[str, list[float]] = {"famille": [], "inconnu": []}
+    numbers = cycle(range(3, 28))
+    for number, name in zip(numbers, ["famille", "inconnu"] * PAIRS, strict=False):
+        _, seconds = _log_in(where, cookie, token, f"{name}{number:04d}", "faux")
+        taken[name].append(seconds)
+    return taken["famille"], taken["inconnu"]
+
+
+def _form(where: str) -> tuple[str, str]:
+    """The cookie and the token that a form is posted with."""
+    connection = http.client.HTTPConnection(where)
+    connection.request("GET", PATH)
+    answer = connection.getresponse()
+    found = TOKEN.search(answer.read().decode())
+    cookie = str(answer.getheader("Set-Cookie")).split(";")[0]
+    assert found, cookie
+    return cookie, found[1]
+
+
+def _log_in(where: str, cookie: str, token: str, login: str, password: str) -> tuple[int, float]:
+    """The status of the answer, and the seconds that it took."""
+    connection = http.client.HTTPConnection(where)
+    body = urlencode({"login": login, "password": password, "csrfmiddlewaretoken": token})
+    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    began = time.perf_counter()
+    connection.request("POST", PATH, body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    seconds = time.perf_counter() - began
+    connection.close()
+    assert answer.status in (200, 302), answer.status
+    return answer.status, seconds
+
+
+def _processor_seconds(parent: int) -> float:
+    """What the processes started by `parent` have used of the processor."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    ticks = 0
+    for child in children:
+        of_process = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(of_process[11]) + int(of_process[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
