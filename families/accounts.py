@@ -15,7 +15,7 @@ from django.utils.crypto import get_random_string
 
 from families import login_names, passwords
 from families.models import SecurityEvent, User
-from families.signing_in import asking_again, counters, devices, letters, waits
+from families.signing_in import asking_again, counters, devices, first_address, letters, waits
 from families.traces import security
 from portal.desk import rights
 from portal.letters import mailing
@@ -116,8 +116,15 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """As allauth does; the device is known from now on."""
         response = super().post_login(request, user, **kwargs)
+        first_address.forget(request)
         devices.remember(response, request, user)
         return response
+
+    def respond_email_verification_sent(self, request: HttpRequest, user: User | None) -> HttpResponse:
+        """As allauth does; whoever gave the right password may correct the address, until it is confirmed."""
+        if user is not None and user.last_login is None:
+            first_address.wait_for(request, user, at=timezone.now())
+        return super().respond_email_verification_sent(request, user)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Sends allauth's letters with the portal's own texts, from templates/emails/account/."""
@@ -145,6 +152,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
         """In the form that is kept; `shallow` for a proposal, of which allauth looks up several at once."""
+        if not shallow and "@" in username:
+            raise ValidationError(
+                "Un identifiant ne contient pas de « @ ». "
+                "Votre adresse e-mail vous servira aussi à vous connecter."
+            )
         name = username if shallow else login_names.free_identifiant(username)
         return super().clean_username(name, shallow=True)
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from families import approval, login_names, recovery
+from families import approval, login_names, passwords, recovery
 from families.models import (
     Allergen,
     AuthorisedPerson,
@@ -126,6 +126,12 @@ class ConfirmIdentityForm(WithoutPlaceholders, allauth_forms.ReauthenticateForm)
         self.fields["password"].help_text = ""
 
 
+class CorrectAddressForm(WithoutPlaceholders, forms.Form):
+    """« Corriger mon adresse », before it is confirmed."""
+
+    email = AddressField(label="Adresse e-mail", help_text="Par exemple : camille.martin@exemple.fr")
+
+
 class ChangeEmailForm(WithoutPlaceholders, allauth_forms.AddEmailForm):
     """« Modifier mon adresse e-mail »."""
 
@@ -235,10 +241,13 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
         self.account_already_exists = bool(login_names.having_address(value))
         return value
 
+    # The password of an account that is not made, as a hash: see `signing_in.first_address`.
+    kept_hash = ""
+
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """As allauth does; a known address takes the time of hashing too, by which it would show itself."""
         if self.account_already_exists:
-            make_password(self.cleaned_data["password1"])
+            self.kept_hash = make_password(passwords.kept_form(self.cleaned_data["password1"]))
         return super().try_save(request)
 
     def save(self, request: HttpRequest) -> User:

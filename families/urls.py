@@ -3,11 +3,10 @@
 from allauth.account import views as account
 from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
-from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from families.pages import access, accounts, factors, people, privacy, sessions
+from families.pages import access, accounts, factors, first_address, people, privacy, sessions
 
 account_pages = [
     path("connexion/", account.login, name="account_login"),
@@ -16,9 +15,10 @@ account_pages = [
     path("creer-un-compte/", accounts.create_account, name="account_signup"),
     path(
         "creer-un-compte/verifiez-vos-messages/",
-        login_not_required(account.email_verification_sent),
+        first_address.verification_sent,
         name="account_email_verification_sent",
     ),
+    path("creer-un-compte/corriger-mon-adresse/", first_address.correct, name="correct_address"),
     path("confirmer-mon-adresse/<key>/", account.confirm_email, name="account_confirm_email"),
     path("confirmer-mon-identite/", account.reauthenticate, name="account_reauthenticate"),
     path("mon-adresse-e-mail/", account.email, name="account_email"),

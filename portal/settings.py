@@ -202,6 +202,7 @@ ACCOUNT_RATE_LIMITS = {
     "login": None,
     "login_failed": None,
     "signup": "30/h/ip",  # counts each try, also those with a mistake to correct
+    "correct_address": "20/h/ip,5/h/key",
     "reset_password": "10/h/ip,3/h/key",
     "reset_password_from_key": "20/m/ip",
     "change_password": "5/m/user",

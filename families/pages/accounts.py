@@ -9,11 +9,13 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from families.forms import CHILDREN_PREFIX, MOST_CHILDREN, NewChildForm, NewChildren, SignupForm
 from families.models import User
+from families.signing_in import first_address
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
@@ -32,13 +34,19 @@ class CreateAccountView(allauth_views.SignupView):
     def form_valid(self, form: SignupForm) -> HttpResponse:
         """As allauth does; of the same form sent twice at once, the second finds the account made."""
         try:
-            return super().form_valid(form)
+            return self._made_or_not(form)
         except IntegrityError:  # nothing is left of what was written
             given = form.cleaned_data
             if User.objects.filter(username=given["username"], email=given["email"]).exists():
                 return redirect("account_email_verification_sent")
             form.full_clean()
-            return super().form_valid(form) if form.is_valid() else self.form_invalid(form)
+            return self._made_or_not(form) if form.is_valid() else self.form_invalid(form)
+
+    def _made_or_not(self, form: SignupForm) -> HttpResponse:
+        response = super().form_valid(form)
+        if form.account_already_exists:
+            first_address.wait_as_if(self.request, form, at=timezone.now())
+        return response
 
     def with_one_more_child(self, request: HttpRequest) -> HttpResponse:
         """The form as typed so far, unjudged, with one more row (what the page does without a script)."""

@@ -28,6 +28,7 @@ PUBLIC = {
     "account_reset_password_done",
     "account_reset_password_from_key",
     "account_reset_password_from_key_done",
+    "correct_address",
     "accessibility",
     # Banks know no login of ours: notifications are believed by their signature or by asking the bank, a
     # return only makes us ask, and the demonstration bank's page is found by a number nobody can guess.
