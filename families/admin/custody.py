@@ -159,7 +159,7 @@ class CustodyAdmin(
             messages.info(request, f"{custody.child} ne vit déjà plus dans ce foyer.")
             return redirect(back)
         takers = ending.takers(custody, today)
-        form = EndingForm(request.POST or None, takers=takers)
+        form = EndingForm(request.POST if request.method == "POST" else None, takers=takers)
         if request.method == "POST" and form.is_valid():
             try:
                 done = ending.end(custody, form.ending(), by=request.user, at=timezone.now())

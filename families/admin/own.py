@@ -49,7 +49,7 @@ class OwnDecisionAdmin(
         if pk not in own.households_of(request.user):
             raise PermissionDenied
         home = get_object_or_404(Household, pk=pk)
-        form = DeclareForm(request.POST or None)
+        form = DeclareForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             own.declare(request.user, home, reason=form.cleaned_data["reason"], at=timezone.now())
             messages.success(request, "C'est noté. Vous pouvez décider pour ce foyer pendant une heure.")

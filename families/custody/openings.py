@@ -269,9 +269,10 @@ def confirm(opening: AccessOpening, *, by: User, at: datetime) -> AccessOpening:
 def refuse(opening: AccessOpening, *, by: User, at: datetime) -> AccessOpening:
     """A guardian already there says no, or the town hall. Raises OpeningRefused, AlreadyAnswered."""
     opening = _waiting(opening.pk)
-    staff = by.is_staff and by.has_perm(RIGHT)
-    if not staff and not may_confirm(opening).filter(user=by).exists():
-        raise OpeningRefused("Cet accès n'est pas le vôtre à refuser.")
+    if not may_confirm(opening).filter(user=by).exists():
+        if not (by.is_staff and by.has_perm(RIGHT)):
+            raise OpeningRefused("Cet accès n'est pas le vôtre à refuser.")
+        own.check(by, _households(opening), right=RIGHT, at=at)
     _answer(opening, by, at)
     _close(opening, State.REFUSED)
     return opening
