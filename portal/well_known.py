@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from portal import town
+from portal.french import phones
 
 # RFC 9116: less than a year.
 VALID_FOR = timedelta(days=180)
@@ -30,8 +31,8 @@ def security_txt(request: HttpRequest) -> HttpResponse:
     home = settings.PORTAL_URL.rstrip("/")
     here = town.current()
     contacts = [f"mailto:{here.email}"] if here.email else []
-    if here.phone:
-        contacts.append("tel:" + here.phone.replace(" ", "-"))
+    if phone := phones.read_here(here.phone):
+        contacts.append(f"tel:{phone}")
     expires = (timezone.now() + VALID_FOR).replace(microsecond=0).isoformat().replace("+00:00", "Z")
     lines = [
         *(f"Contact: {contact}" for contact in contacts or [home + reverse("legal")]),

@@ -103,7 +103,9 @@ class JoinsKnown(OwnPages[Household], Decides[Household]):
         """Every match with its households; nothing is chosen where there are several."""
         self.demand(request, "families.change_household")
         home = get_object_or_404(Household, pk=pk)
-        form = TwinsForm(request.POST if request.method == "POST" else None, twins=with_homes(approval.known_twins(home)))
+        form = TwinsForm(
+            request.POST if request.method == "POST" else None, twins=with_homes(approval.known_twins(home))
+        )
         if request.method != "POST" or not form.is_valid():
             return self._ask(request, home, form)
         back = redirect(household_page(pk))

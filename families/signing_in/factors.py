@@ -85,7 +85,8 @@ def reset(user: User, *, reason: str, by: User | None, request: HttpRequest | No
         remove_all(user)
         sessions.end_all(user)
         security.note(SecurityEvent.Kind.FACTOR_RESET, user=user, by=by, request=request, detail=reason)
-        mailing.post("account/factor_reset", [user.email], {"name": user.first_name, "by": by})
+        name = (by.get_full_name() or by.username) if by else ""
+        mailing.post("account/factor_reset", [user.email], {"name": user.first_name, "by": name})
 
 
 def is_address_of_numbers(request: HttpRequest) -> bool:

@@ -61,6 +61,12 @@ def second_guardian(roux: Family) -> Client:
 
 
 @pytest.fixture
+def demanded(settings: Any) -> None:
+    """The town hall asks its staff for a second factor, and again before the gravest acts."""
+    settings.STAFF_SECOND_FACTOR = settings.ASK_AGAIN = True
+
+
+@pytest.fixture
 def newcomers(now, town) -> Household:
     """A household that has just asked for its account."""
     household = HouseholdFactory(state=Household.State.REQUESTED)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -30,6 +31,11 @@ PUBLIC = {
     "account_reset_password_from_key_done",
     "correct_address",
     "accessibility",
+    # Programs ask for these: where a password is changed, whom to tell of a weakness.
+    "change_password",
+    "security_txt",
+    # Between the password and the factor: nobody is logged in yet.
+    "mfa_authenticate",
     # Banks know no login of ours: notifications are believed by their signature or by asking the bank, a
     # return only makes us ask, and the demonstration bank's page is found by a number nobody can guess.
     "billing:demo_bank",
@@ -132,6 +138,9 @@ def ids(books, canteen, now) -> dict[str, Any]:
             expires_at=now,
         ).reference,
         "reservation_id": draft.pk,
+        "pk": Authenticator.objects.create(
+            user=books.user, type=Authenticator.Type.WEBAUTHN, data={"name": "Téléphone", "credential": {}}
+        ).pk,
         "year": now.year,
     }
 

@@ -120,6 +120,28 @@ def test_production_is_strict_without_being_asked(tmp_path):
     }
 
 
+def test_cookies_of_production_are_the_hosts_own(tmp_path):
+    names = ("SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "MESSAGE_STORAGE", "SESSION_COOKIE_DOMAIN")
+    found = settings_of(*names, tmp_path=tmp_path, **KEYS)
+    assert found == {
+        "SESSION_COOKIE_NAME": "__Host-session",
+        "CSRF_COOKIE_NAME": "__Host-csrf",
+        "MESSAGE_STORAGE": "portal.web.host_messages.HostFallbackStorage",
+        "SESSION_COOKIE_DOMAIN": None,
+    }
+    # Over plain HTTP a browser would refuse them.
+    demo = settings_of(*names, tmp_path=tmp_path, PORTAL_DEMO="1")
+    assert not [name for name in demo.values() if name and name.startswith("__Host-")]
+
+
+@pytest.mark.parametrize(
+    ("given", "demanded"), [({}, True), ({"PORTAL_DEMO": "1"}, False), ({"STAFF_SECOND_FACTOR": "0"}, False)]
+)
+def test_production_demands_a_second_factor_of_staff(tmp_path, given, demanded):
+    found = settings_of("STAFF_SECOND_FACTOR", "ASK_AGAIN", tmp_path=tmp_path, **KEYS | given)
+    assert found == {"STAFF_SECOND_FACTOR": demanded, "ASK_AGAIN": demanded}
+
+
 def test_the_demo_makes_its_keys_once_and_keeps_them_private(tmp_path):
     var = tmp_path / "var"
     names = ("SECRET_KEY", "FIELD_KEYS", "DEBUG")

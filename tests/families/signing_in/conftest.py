@@ -1,8 +1,5 @@
 """Second factors of the cast: an application that counts, and a login that gives its code."""
 
-from typing import Any
-
-import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
@@ -14,12 +11,6 @@ from tests.factories import PASSWORD
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 LOGIN, ASKED = "/connexion/", "/connexion/double-authentification/"
 FACTORS, CODES = "/double-authentification/", "/double-authentification/codes/"
-
-
-@pytest.fixture
-def demanded(settings: Any) -> None:
-    """The town hall asks its staff for a second factor, and again before the gravest acts."""
-    settings.STAFF_SECOND_FACTOR = settings.ASK_AGAIN = True
 
 
 def enrol(user: User) -> list[str]:
@@ -34,10 +25,10 @@ def code(step: int = 0, secret: str = SECRET) -> str:
     return format_hotp_value(hotp_value(secret, now + step))
 
 
-def log_in(user: User, *, factor: str = "", client: Client | None = None, **data: Any) -> Client:
+def log_in(user: User, *, factor: str = "", client: Client | None = None, password: str = PASSWORD) -> Client:
     """A browser that gave the password, then the code where there is one to give."""
     client = client or Client()
-    client.post(LOGIN, {"login": user.username, "password": PASSWORD} | data)
+    client.post(LOGIN, {"login": user.username, "password": password})
     if factor:
         client.post(ASKED, {"code": factor})
     return client

@@ -175,8 +175,7 @@ def test_a_health_file_typed_for_too_long_is_not_lost(nurse: Client, roux: Famil
     with later(20):
         asked = nurse.post(page, posted)
         assert asked.url.startswith(AGAIN)
-        answer = prove(nurse, asked)
-        assert answer.status_code == 302, (answer.context["errors"], posted)
+        prove(nurse, asked)
     health.refresh_from_db()
     assert health.allergies == "Lait"
 
