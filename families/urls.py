@@ -6,7 +6,7 @@ from allauth.mfa.totp import views as totp
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from families.pages import access, accounts, factors, first_address, people, privacy, sessions
+from families.pages import access, accounts, factors, first_address, people, privacy, readings, sessions
 
 account_pages = [
     path("connexion/", account.login, name="account_login"),
@@ -82,6 +82,7 @@ household_pages = [
     path("foyer/", people.household, name="household"),
     path("foyer/acces/", access.who_has_access, name="access"),
     path("foyer/acces/<int:opening_id>/", access.answer_access, name="answer_access"),
+    path("foyer/consultations/", readings.readings, name="readings"),
     path("foyer/telephones/", people.phones, name="phones"),
     path("foyer/adresse/", people.address, name="address"),
     path("foyer/quotient/", people.quotient, name="quotient"),

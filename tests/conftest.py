@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, settings
 
 from billing.prices import estimates
 from catering.models import Menu
-from families.models import AccessOpening, Child, Guardian, Household, Reading, User
+from families.models import AccessOpening, AuthorisedPerson, Child, Guardian, Household, Reading, User
+from families.traces import reading
 from portal import town as town_module
 from portal.models import Town
 from portal.reservations.acts import booking, reservation_drafts
@@ -371,6 +372,9 @@ def lived_in(asks, books, waits, canteen):
     asks(books, THURSDAY)
     asks(waits, THURSDAY, FRIDAY, on_request=False)
     HealthFactory(child=books.child, has_pai=True, allergies="Arachides")
+    reading.add(
+        UserFactory(username="accueil", is_staff=True), Reading.Kind.HEALTH, at=NOW, child=books.child
+    )
     Capacity.objects.create(
         activity=canteen.activity, establishment=canteen.restaurant, part="noon", places=120
     )
@@ -395,6 +399,9 @@ PUBLIC_PAGES = [
 def pages(books, canteen, now) -> list[str]:
     """Addresses with something of every kind on them."""
     ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
+    AuthorisedPerson.objects.create(child=books.child, name="Jeanne Roux", phone="0639980011")
+    desk = UserFactory(username="accueil", is_staff=True)
+    reading.add(desk, Reading.Kind.HEALTH, at=now, what="Registre de présence", children=[books.child.pk])
     DietFactory(name="Sans porc")
     DishFactory(menu=MenuFactory(restaurant=canteen.restaurant, day=date(2026, 11, 12)), allergens=["milk"])
     Slot.objects.filter(day=date(2026, 11, 13)).update(capacity=0)
@@ -429,6 +436,7 @@ def pages(books, canteen, now) -> list[str]:
         f"/foyer/acces/{opening.pk}/",
         "/foyer/adresse/",
         "/foyer/quotient/",
+        "/foyer/consultations/",
         "/foyer/telephones/",
         "/foyer/mes-donnees/",
         "/mon-adresse-e-mail/",

@@ -19,8 +19,10 @@ from families.models import (
     FamilyQuotient,
     Guardian,
     Household,
+    Reading,
     User,
 )
+from families.traces import reading
 from portal.demo.factories import (
     AuthorisedPersonFactory,
     ChildFactory,
@@ -75,6 +77,7 @@ class People:
     others: list[DemoHome]
     agent: User
     regie: User
+    manager: User
     # Of `parent`: two who eat at the canteen, one enrolled nowhere.
     at_canteen: list[DemoChild]
     not_enrolled: DemoChild
@@ -272,21 +275,46 @@ def settle(
         home.household.decided_at = None
     agent = settlers.user("agent", "Nadia", "Fournier", is_staff=True)
     regie = settlers.user("regie", "Olivier", "Blanchet", is_staff=True)
+    manager = settlers.user("responsable", "Hélène", "Marchand", is_staff=True)
     settlers.write()
-    giving.give(agent, Group.objects.get_or_create(name="Agent")[0], by=None)
-    giving.give(regie, Group.objects.get_or_create(name="Régie")[0], by=None)
+    for login, names in (
+        (agent, ("Agent",)),
+        (regie, ("Régie",)),
+        (manager, ("Agent", "Fiches sanitaires", "Responsable")),
+    ):
+        for name in names:
+            giving.give(login, Group.objects.get_or_create(name=name)[0], by=None)
     people = People(
         parent=parent,
         neighbour=neighbour,
         others=others,
         agent=agent,
         regie=regie,
+        manager=manager,
         at_canteen=parent.pupils[:2],
         not_enrolled=parent.pupils[2],
         alternating=neighbour.pupils[1],
     )
     _ask_for_changes(people, rng, at)
+    _read_files(people, at)
     return people
+
+
+def _read_files(people: People, at: datetime) -> None:
+    """What the town hall has opened these last days, of `parent` and of others: rows of the register."""
+    Kind = Reading.Kind  # noqa: N806 a class
+    own = people.parent
+    some = [home.household.pk for home in people.accepted[:8]]
+    lunch = [pupil.child.pk for pupil in people.at_canteen]
+    for days, hours, who, kind, concerned in (
+        (12, 1, people.regie, Kind.EXPORT, {"what": "Factures (CSV)", "households": some}),
+        (6, 2, people.manager, Kind.HEALTH, {"child": people.at_canteen[0].child}),
+        (6, 2, people.manager, Kind.HEALTH, {"child": people.alternating.child}),
+        (4, 3, people.manager, Kind.HEALTH, {"what": "Effectifs de la cuisine", "children": lunch}),
+        (2, 4, people.agent, Kind.PROOF, {"household": own.household, "what": "Justificatif n° 1"}),
+        (1, 1, people.agent, Kind.PROOF, {"household": people.neighbour.household}),
+    ):
+        reading.add(who, kind, at=at - timedelta(days=days, hours=hours), **concerned)
 
 
 def _ask_for_changes(people: People, rng: Random, at: datetime) -> None:

@@ -40,6 +40,7 @@ LOGINS = {
     "voisin": "un autre foyer, qui ne voit rien du premier",
     "agent": "la mairie : demandes, calendriers, plannings (/mairie/)",
     "regie": "la régie : factures et règlements (/mairie/)",
+    "responsable": "à la tête du service : fiches sanitaires, registre des consultations (/mairie/)",
 }
 START_WITHIN_SECONDS = 60
 STOP_WITHIN_SECONDS = 15

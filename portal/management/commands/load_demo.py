@@ -55,5 +55,6 @@ class Command(DataCommand):
             "  voisin       un autre foyer\n"
             "  famille0003  et les suivants : les autres foyers\n"
             "  agent        la mairie, tout le travail quotidien (/mairie/)\n"
-            "  regie        la régie (/mairie/)"
+            "  regie        la régie (/mairie/)\n"
+            "  responsable  à la tête du service : registre des consultations (/mairie/)"
         )

@@ -44,7 +44,7 @@ from tests.conftest import NOW
 from tests.factories import HouseholdFactory, paris
 from tests.portal.reservations.audit import audit
 
-LOGINS = ["parent", "voisin", "famille0003", "famille0004", "agent", "regie"]
+LOGINS = ["parent", "voisin", "famille0003", "famille0004", "agent", "regie", "responsable"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,7 +124,11 @@ def test_one_hash_serves_all(demo: loading.Demo):
 
 def test_staff_are_in_their_groups(demo: loading.Demo):
     staff = User.objects.filter(is_staff=True).order_by("username")
-    assert list(staff.values_list("username", "groups__name")) == [("agent", "Agent"), ("regie", "Régie")]
+    assert {user.username: [group.name for group in user.groups.order_by("name")] for user in staff} == {
+        "agent": ["Agent"],
+        "regie": ["Régie"],
+        "responsable": ["Agent", "Fiches sanitaires", "Responsable"],
+    }
     assert not User.objects.filter(is_superuser=True).exists()
 
 
