@@ -14,6 +14,7 @@ class BillingConfig(AppConfig):
         # Models must be loaded first.
         from billing.documents import own_data
         from billing.models import PackedMeal
+        from billing.payments import kinds
         from billing.prices.missed_days import WhatIsBilled
         from families.privacy import telling
         from portal.reservations.presence import certificates
@@ -21,6 +22,7 @@ class BillingConfig(AppConfig):
 
         certificates.lend(WhatIsBilled())
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
+        kinds.register_all()
         telling.register("facturation", tables=own_data.tables, files=own_data.files)
         register(payment_provider)
         schema.register(FINAL_DOCUMENTS)

@@ -105,9 +105,18 @@ RIGHTS: dict[str, Rights] = {
     },
     HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},
     # Logins stay with superusers: whoever changes them can give itself any right.
-    # The register of reading is for who heads the service alone.
     MANAGER: {
-        "families": {"owndecision": VIEW, "reading": VIEW, "staffmember": CHANGE},
+        "families": {
+            "owndecision": VIEW,
+            # The register of reading is for who heads the service alone.
+            "reading": VIEW,
+            "staffmember": CHANGE,
+            "retentionrule": CHANGE,
+            "processingtexts": CHANGE,
+            "disposallist": CHANGE,
+            "erasurerequest": CHANGE,
+            "erasure": "view add",
+        },
         "portal": {"town": CHANGE, "sentmail": VIEW},
         "billing": {"billingsettings": CHANGE},
     },

@@ -4,7 +4,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import FileResponse, Http404, HttpResponse
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -13,13 +14,14 @@ from django.utils.safestring import SafeString
 
 from families.desk_cells import HouseholdLink
 from families.desk_links import household_link
-from families.models import DataExport, Guardian, Household, Reading
-from families.privacy import asking, exporting, retention
+from families.models import DataExport, Guardian, Household, Reading, RetentionRule
+from families.privacy import asking, exporting, nights, retention
 from families.signing_in.asking_again import ask_again
 from families.traces import reading
 from portal.desk.lists import StateBadge
 from portal.desk.pages import OwnPages, ShownOnly
 from portal.files.handing_over import hand_over
+from portal.french.plurals import counted
 from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 
@@ -151,3 +153,64 @@ class DataExportAdmin(HouseholdLink, StateBadge, OwnPages[DataExport], ShownOnly
 
 def _still_there(export: DataExport) -> bool:
     return export.expires_at is not None and export.expires_at > timezone.now()
+
+
+# How long -------------------------------------------------------------------------------------------------
+
+
+class RuleForm(forms.ModelForm[RetentionRule]):
+    class Meta:
+        model = RetentionRule
+        fields = ("duration", "unit", "active", "needs_visa", "source")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        kind = retention.kind_of(self.instance.kind)
+        if cleaned.get("needs_visa") and kind is not None and not kind.dated_by:
+            self.add_error(
+                "needs_visa",
+                "Ces données s'effacent sans visa : aucun bordereau ne peut les décrire.",
+            )
+        return cleaned
+
+
+@admin.register(RetentionRule)
+class RetentionRuleAdmin(OwnPages[RetentionRule]):
+    """How long each kind of data is kept; the page « Données personnelles » says the same."""
+
+    desk_order = 80
+    list_display = ("label", "kept_for", "since", "active", "needs_visa")
+    list_display_links = ("label",)
+    form = RuleForm
+    fields = ("label", "since", "duration", "unit", "active", "needs_visa", "source", "over")
+    readonly_fields = ("label", "since", "over")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RetentionRule]:
+        # A kind that no app knows any more has nothing to say.
+        return super().get_queryset(request).filter(kind__in=[kind.code for kind in retention.kinds()])
+
+    @admin.display(description="nature", ordering="kind")
+    def label(self, obj: RetentionRule) -> str:
+        kind = retention.kind_of(obj.kind)
+        return kind.label if kind else obj.kind
+
+    @admin.display(description="conservée", ordering="duration")
+    def kept_for(self, obj: RetentionRule) -> str:
+        return retention.in_words(obj)
+
+    @admin.display(description="comptée")
+    def since(self, obj: RetentionRule) -> str:
+        kind = retention.kind_of(obj.kind)
+        return kind.since if kind else "–"
+
+    @admin.display(description="ce que ferait cette nuit")
+    def over(self, obj: RetentionRule) -> str:
+        kind = retention.kind_of(obj.kind)
+        count = nights.foresee(kind, at=timezone.now()) if kind else 0
+        return counted(count, "élément concerné", "éléments concernés")

@@ -118,6 +118,7 @@ def register_all() -> None:
     retention.register(
         Kind(
             "unconfirmed",
+            "comptes_non_confirmés",
             "Comptes jamais confirmés",
             "après leur création",
             7,
@@ -131,6 +132,7 @@ def register_all() -> None:
     retention.register(
         Kind(
             "unused_logins",
+            "accès_inutilisés",
             "Accès ouverts et jamais utilisés",
             "après leur ouverture",
             24,
@@ -143,6 +145,7 @@ def register_all() -> None:
     retention.register(
         Kind(
             "proofs",
+            "justificatifs",
             "Justificatifs envoyés (adresse, quotient)",
             "après leur envoi",
             13,
@@ -155,6 +158,7 @@ def register_all() -> None:
     retention.register(
         Kind(
             "requests",
+            "demandes",
             "Demandes auxquelles la mairie a répondu",
             "après la réponse",
             24,
@@ -167,6 +171,7 @@ def register_all() -> None:
     retention.register(
         Kind(
             "health",
+            "fiches_sanitaires",
             "Fiches sanitaires et PAI",
             "après le dernier jour connu de l'enfant, au plus tôt la fin de l'année scolaire",
             3,
@@ -179,6 +184,7 @@ def register_all() -> None:
     retention.register(
         Kind(
             "exports",
+            "copies_de_données",
             "Copies de données préparées pour les familles",
             "après leur préparation",
             7,
@@ -191,6 +197,7 @@ def register_all() -> None:
     retention.register(
         Kind(
             "histories",
+            "historique",
             "Historique des modifications (qui a changé quoi)",
             "après la modification",
             12,
@@ -203,6 +210,7 @@ def register_all() -> None:
     retention.register(
         Kind(
             "readings",
+            "consultations",
             "Registre des consultations (qui a lu quoi à la mairie)",
             "après la consultation",
             12,
@@ -215,6 +223,7 @@ def register_all() -> None:
     retention.register(
         Kind(
             "security",
+            "connexions",
             "Journal des connexions",
             "après la connexion",
             12,
@@ -227,6 +236,7 @@ def register_all() -> None:
     retention.register(
         Kind(
             "desk_log",
+            "actions_de_la_mairie",
             "Journal des actions de la mairie",
             "après l'action",
             12,

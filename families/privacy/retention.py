@@ -38,6 +38,7 @@ class Kind:
     """
 
     code: str
+    key: str  # as the town's file calls it
     label: str  # « Justificatifs envoyés »
     since: str  # « après leur envoi »
     duration: int
@@ -137,9 +138,9 @@ def make_rules(app_config: AppConfig, using: str, apps: Any = global_apps, **kwa
 def shifted(moment: datetime, count: int, unit: str) -> datetime:
     """`count` days, months or years later (earlier where negative), at the same hour of the town; the 31st
     becomes the last day of a shorter month."""
-    if unit == Unit.DAY:
-        return moment + timedelta(days=count)
     local = timezone.localtime(moment)
+    if unit == Unit.DAY:
+        return local + timedelta(days=count)
     months = local.year * 12 + local.month - 1 + count * (12 if unit == Unit.YEAR else 1)
     year, month = divmod(months, 12)
     day = min(local.day, calendar.monthrange(year, month + 1)[1])

@@ -16,8 +16,10 @@ class ReservationsConfig(AppConfig):
         from families.privacy import telling
         from portal.desk import rights
         from portal.reservations.acts.leaving import DaysAndEnrolments
+        from portal.reservations.nightly import DRAFTS_KEPT
         from portal.reservations.pages import own_data
         from portal.reservations.pages.child_facts import school
+        from portal.reservations.presence import kinds
         from portal.reservations.staff import giving
         from portal.reservations.staff.rights import StaffRights
 
@@ -28,3 +30,4 @@ class ReservationsConfig(AppConfig):
             giving.follow_groups, sender=User.groups.through, dispatch_uid="reservations.staff"
         )
         telling.register("réservations", tables=own_data.tables)
+        kinds.register_all(DRAFTS_KEPT.days)

@@ -6,6 +6,8 @@ from typing import Any
 from django.apps import apps
 from ruamel.yaml.nodes import Node
 
+from families.models import ProcessingTexts, RetentionRule
+from families.privacy import retention
 from portal.french.weekdays import MONDAY_TO_FRIDAY
 from portal.models import Town
 from portal.reservations.models import (
@@ -352,6 +354,58 @@ register(
                     Field("retards_gratuits_par_mois", "free_late_a_month", Number(), default=0),
                 ),
             ),
+        ),
+    )
+)
+
+
+class RulesOfItsOwn(Rows):
+    """Of durations, only those that the town changed: a file without them says « the usual ones »."""
+
+    def export(self, parent: Any = None) -> Any:
+        own = [
+            rule
+            for kind, rule in retention.rules()
+            if rule.pk is not None
+            and any(getattr(rule, name) != getattr(kind.usual, name) for name in RULE_FIELDS)
+        ]
+        return [self.export_row(rule) for rule in own] or None
+
+
+RULE_FIELDS = ("duration", "unit", "active", "needs_visa", "source")
+KEPT_KIND = Words({kind.key: kind.code for kind in retention.kinds()})
+KEPT_UNIT = Words({label: value for value, label in RetentionRule.Unit.choices})
+
+register(
+    RulesOfItsOwn(
+        key="durées_de_conservation",
+        model=RetentionRule,
+        match=("kind",),
+        comment="Les durées que la commune a changées ; les autres sont celles d'usage.",
+        fields=(
+            Field("nature", "kind", KEPT_KIND),
+            Field("durée", "duration", Number()),
+            Field("unité", "unit", KEPT_UNIT, default=RetentionRule.Unit.MONTH),
+            Field("appliquée", "active", Flag(), default=True),
+            Field("visa_des_archives", "needs_visa", Flag(), default=False),
+            Field("fondement", "source", default=""),
+        ),
+    )
+)
+register(
+    Rows(
+        key="registre_des_traitements",
+        model=ProcessingTexts,
+        match=(),
+        single=True,
+        comment="Ce que la commune seule peut dire de ses traitements de données.",
+        fields=(
+            Field("responsable", "controller", default=""),
+            Field("délégué", "officer", default=""),
+            Field("sous-traitants", "processors", default=""),
+            Field("transferts", "transfers", default=""),
+            Field("sécurité", "security", default=""),
+            Field("revu_le", "updated_on", Day(), default=None),
         ),
     )
 )

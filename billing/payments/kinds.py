@@ -1,0 +1,88 @@
+"""What billing keeps of people beside its documents, how long unless the town says otherwise, and why."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.models import Mandate, OnlinePayment, PaymentEvent
+from families.models import RetentionRule
+from families.privacy import histories, retention
+from families.privacy.kinds import delete
+from families.privacy.retention import Kind, Rows
+
+Unit = RetentionRule.Unit
+REFUNDS = "Règlement (UE) 260/2012 et code monétaire et financier, L133-24 : treize mois pour contester."
+
+
+def _answers(before: datetime) -> list[Rows]:
+    """What the provider said, and whom it wrote to: the payment itself is a voucher."""
+    told = PaymentEvent.objects.filter(at__lt=before).exclude(raw={})
+    written_to = OnlinePayment.objects.filter(started_at__lt=before).exclude(email="", url="")
+    return [told.order_by("pk"), written_to.order_by("pk")]
+
+
+def _forget_answers(rows: Sequence[Rows], at: datetime) -> int:
+    told, written_to = rows
+    return told.update(raw={}) + written_to.update(email="", url="")
+
+
+def _mandates(before: datetime) -> list[Rows]:
+    revoked = Mandate.objects.filter(revoked_on__lt=timezone.localtime(before).date())
+    return [revoked.exclude(debtor="").order_by("pk")]
+
+
+def forget_accounts(rows: Sequence[Rows], at: datetime) -> int:
+    """A mandate's number and dates stay with the debits that it allowed; whose account it was goes."""
+    forgotten = 0
+    for each in rows:
+        with transaction.atomic():
+            keys = list(each.values_list("pk", flat=True))
+            histories.forget(Mandate, keys)
+            forgotten += Mandate.objects.filter(pk__in=keys).update(debtor="", iban="", bic="")
+    return forgotten
+
+
+def register_all() -> None:
+    """Once the app is ready."""
+    histories.keep_as_vouchers("billing")
+    retention.register(
+        Kind(
+            "payment_answers",
+            "réponses_des_banques",
+            "Réponses des prestataires de paiement en ligne",
+            "après le paiement",
+            15,
+            Unit.MONTH,
+            REFUNDS,
+            due=_answers,
+            remove=_forget_answers,
+        )
+    )
+    retention.register(
+        Kind(
+            "mandates",
+            "mandats",
+            "Coordonnées bancaires des mandats de prélèvement révoqués",
+            "après la révocation",
+            14,
+            Unit.MONTH,
+            REFUNDS,
+            due=_mandates,
+            remove=forget_accounts,
+        )
+    )
+    retention.register(
+        Kind(
+            "voucher_histories",
+            "historique_comptable",
+            "Historique des règlements, mandats et tarifs",
+            "après la modification",
+            10,
+            Unit.YEAR,
+            "Pièces comptables : dix ans (code de commerce, L123-22, usage de la comptabilité publique).",
+            due=lambda before: histories.before(before, accounting=True),
+            remove=delete,
+        )
+    )
