@@ -15,8 +15,8 @@ class ReservationsConfig(AppConfig):
         from families.models import User
         from families.privacy import telling
         from portal.desk import rights
+        from portal.reservations.acts import reservation_drafts
         from portal.reservations.acts.leaving import DaysAndEnrolments
-        from portal.reservations.nightly import DRAFTS_KEPT
         from portal.reservations.pages import own_data
         from portal.reservations.pages.child_facts import school
         from portal.reservations.presence import kinds
@@ -30,4 +30,4 @@ class ReservationsConfig(AppConfig):
             giving.follow_groups, sender=User.groups.through, dispatch_uid="reservations.staff"
         )
         telling.register("réservations", tables=own_data.tables)
-        kinds.register_all(DRAFTS_KEPT.days)
+        kinds.register_all(reservation_drafts.KEPT.days)

@@ -1,16 +1,14 @@
 """The engine's nightly work."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from portal import nightly
 from portal.reservations.acts import leaving, reservation_drafts
 from portal.reservations.presence import certificates
 
-DRAFTS_KEPT = timedelta(days=30)
-
 
 def forget_drafts(at: datetime) -> int:
-    return reservation_drafts.purge_drafts(before=at - DRAFTS_KEPT)
+    return reservation_drafts.purge_drafts(before=at - reservation_drafts.KEPT)
 
 
 def certificates_caught_up(at: datetime) -> int:

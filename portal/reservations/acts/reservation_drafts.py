@@ -1,7 +1,7 @@
 """The only writer of drafts: what a family has ticked and not recorded yet, kept by the server."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -11,6 +11,9 @@ from families.models import Custody, User
 from portal.reservations.acts.refusals import BookingRefused, Choice
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
 from portal.reservations.states import Action, ReservationState
+
+# A draft that nobody touched for so long is forgotten.
+KEPT = timedelta(days=30)
 
 
 def find_draft(enrolment: Enrolment, establishment: Establishment, period: Period) -> Reservation | None:
