@@ -14,6 +14,7 @@ from django.utils.formats import localize
 from simple_history.admin import SimpleHistoryAdmin
 from simple_history.template_utils import HistoricalRecordContextHelper
 
+from portal.database.encrypted import EncryptedIbanField, Unreadable
 from portal.desk.site import DeskAdmin, M
 from portal.web.posted import posted_number
 
@@ -46,6 +47,10 @@ class Difference(HistoricalRecordContextHelper):
         self.said = said
 
     def prepare_delta_change_value(self, change: Any, value: Any) -> str:
+        if value and isinstance(self.model._meta.get_field(change.field), EncryptedIbanField):
+            return (
+                value if isinstance(value, Unreadable) else f"…{value[-4:]}"
+            )  # an account is told by its end
         value = super().prepare_delta_change_value(change, value)
         if isinstance(value, list):
             return ", ".join(sorted(self.said(one) for one in value))

@@ -4,6 +4,7 @@ A view opts in with `@keeps_interrupted_form`. When an anonymous POST reaches it
 anonymous session (never a file, never a password) while LoginRequiredMiddleware asks to log in. Login leads
 back to the same path with GET, where the view calls `take(request)` (or `posted(request)`) and shows what was
 typed. A view only ever fills a form or a draft with it: nothing is written without a new, deliberate submit.
+What was typed may be a child's health: the session keeps it encrypted.
 
 Anybody may post: a network has its share of an hour, and so has everybody together. Beyond it nothing is
 kept, and a page says how not to lose what was typed.
@@ -21,6 +22,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 
+from portal.database.encrypted import keys
+from portal.database.field_keys import CannotRead
 from portal.web.networks import network_of
 
 SESSION_KEY = "interrupted_form"
@@ -53,7 +56,10 @@ def take(request: HttpRequest) -> QueryDict | None:
     somebody_elses = kept["of"] not in (None, str(request.user.pk))
     if somebody_elses or timezone.now().timestamp() - kept["at"] > KEPT_SECONDS:
         return None
-    return QueryDict(kept["fields"])
+    try:
+        return QueryDict(keys().decrypt(kept["fields"]))
+    except CannotRead:
+        return None
 
 
 def posted(request: HttpRequest) -> QueryDict | None:
@@ -117,7 +123,7 @@ class KeepInterruptedFormMiddleware:
                 return render(request, "portal/form_not_kept.html", status=429)
             request.session[SESSION_KEY] = {
                 "path": request.get_full_path(),
-                "fields": encoded,
+                "fields": keys().encrypt(encoded),
                 "of": _whose(request),
                 "at": timezone.now().timestamp(),
             }

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from catering import kitchen
-from families.models import Diet
+from families.models import ChildHealth, Diet
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Slot
 from tests.conftest import FRIDAY, THURSDAY, enrolled, family
@@ -89,6 +89,10 @@ def test_health_is_for_who_may_read_it(eaters, agent, agent_client):
     text = agent_client.get(reverse(PAGE), asked).text
     assert "Arachides" in text
     assert "Roux Lina" in text
+    ChildHealth.objects.update(has_pai=False, allergies="")
+    assert "Roux Lina" not in agent_client.get(reverse(PAGE), asked).text
+    ChildHealth.objects.update(allergens=["sesame"])
+    assert "Sésame" in agent_client.get(reverse(PAGE), asked).text
     assert "dont PAI" in agent_client.get(reverse(PAGE), asked | {"format": "csv"}).text
 
 

@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from django.http import HttpResponse, QueryDict
 from django.test import Client, RequestFactory
 
+from portal.database.field_keys import is_encrypted
 from portal.web import interrupted
 from tests.conftest import NOW, Family, family
 from tests.factories import PASSWORD, UserFactory
@@ -156,3 +157,16 @@ def test_a_browser_that_sends_its_form_again_takes_no_more_room(roux: Family):
     client = Client()
     assert {post_from("198.51.100.7", TYPED, client).status_code for _ in range(60)} == {302}
     assert Session.objects.count() == 1
+
+
+def test_what_was_typed_is_encrypted_meanwhile_and_given_up_when_its_key_is_lost(roux: Family, settings):
+    client = roux.client()
+    health = f"/enfants/{roux.child.pk}/sante/"
+    with time_machine.travel(NOW + timedelta(hours=19)):
+        client.post(health, {"allergies": "Kiwi"})
+        kept = client.session[interrupted.SESSION_KEY]
+        assert is_encrypted(kept["fields"]) and "Kiwi" not in str(dict(client.session))
+        settings.FIELD_KEYS = ["another key of forty characters, or more"]
+        log_in(client, health)
+        page = client.get(health)
+        assert page.status_code == 200 and "Kiwi" not in page.text
