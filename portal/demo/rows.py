@@ -10,7 +10,9 @@ from typing import Any
 from django.core.management.color import no_style
 from django.db import connection, models
 
+from portal.database.encrypted import Encrypted
 from portal.database.plain_rows import adapted
+from portal.database.rotating import encrypted_fields
 
 
 class Keys:
@@ -55,8 +57,12 @@ class Table:
 
 
 def write_rows(model: type[models.Model], columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Inserts tuples of plain values (dates and aware datetimes included)."""
+    """Inserts tuples of plain values (dates and aware datetimes included), encrypted where the column is."""
     quote = connection.ops.quote_name
+    secret = {field.column: field for field in encrypted_fields(model)}
+    if not secret.keys().isdisjoint(columns):
+        fields = [secret.get(column) for column in columns]
+        rows = (tuple(map(_kept, fields, row)) for row in rows)
     table = quote(model._meta.db_table)
     names = ", ".join(quote(column) for column in columns)
     with connection.cursor() as cursor:
@@ -70,6 +76,10 @@ def write_rows(model: type[models.Model], columns: Sequence[str], rows: Iterable
             f"INSERT INTO {table} ({names}) VALUES ({places})",  # noqa: S608 names of our own models
             [tuple(map(adapted, row)) for row in rows],
         )
+
+
+def _kept(field: Encrypted | None, value: Any) -> Any:
+    return field.get_db_prep_save(value, connection) if field else value
 
 
 def reset_sequences(*written: type[models.Model]) -> None:

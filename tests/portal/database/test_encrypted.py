@@ -17,6 +17,7 @@ from families.models import ChildHealth
 from portal.database import rotating
 from portal.database.encrypted import KEPT_AS_IT_IS, Encrypted, Following, NeverOverwritten, Unreadable
 from portal.database.field_keys import is_encrypted
+from portal.demo.rows import Table
 from tests.conftest import NOW, on_the_database
 from tests.factories import ChildFactory, HealthFactory
 
@@ -103,6 +104,16 @@ def test_every_way_of_writing_many_rows_encrypts(db):
         assert all(is_encrypted(value) for value in kept(row).values())
         row.refresh_from_db()
         assert (row.treatment, row.doctor, row.allergens) == ("Aucun", "Dr Blanc", ["peanuts", "milk"])
+
+
+def test_the_demos_fast_way_does_too(db):
+    child = ChildFactory()
+    table = Table(ChildHealth, ["child_id", "has_pai", "updated_at", *NOTES])
+    table.add(child.pk, False, NOW, *NOTES.values())
+    table.write()
+    notes = ChildHealth.objects.get(child=child)
+    assert {name: getattr(notes, name) for name in NOTES} == NOTES
+    assert all(is_encrypted(value) for value in kept(notes).values())
 
 
 def test_what_is_empty_stays_empty(db):
