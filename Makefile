@@ -6,7 +6,7 @@ PORT ?= 8000
 PYTHON_SOURCES = manage.py portal families catering leisure billing tests stubs
 PY = .venv/bin/python
 
-.PHONY: help demo reset test test-long check bench test-towns test-upgrade release-data format lock setup setup-tests
+.PHONY: help demo reset test test-long check bench test-towns test-upgrade release-data format lock audit sbom setup setup-tests setup-long
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,7 +20,7 @@ reset: ## Forget the demo: database, files, key (everything under var/)
 test: setup-tests ## Run the tests, browser included, on SQLite (DATABASE_URL=postgres://… for PostgreSQL)
 	$(PY) -m pytest -n 2 --dist worksteal $(or $(TESTS),tests --ignore=tests/upgrade)
 
-test-long: setup-tests ## Run what `make test` has no time for: races twelve times, many more invented examples
+test-long: setup-long ## Run what `make test` has no time for: races twelve times, many more invented examples, a real virus scanner
 	HYPOTHESIS_PROFILE=long $(PY) -m pytest -n 2 --dist worksteal -m "long or hypothesis" $(TESTS)
 
 check: setup-tests ## Lint, format, templates, import directions, types, migrations, production settings
@@ -50,6 +50,12 @@ format: setup-tests ## Put the code in the project's form
 	.venv/bin/ruff check --fix $(PYTHON_SOURCES)
 	.venv/bin/ruff format $(PYTHON_SOURCES)
 
+audit: setup-tests ## Ask the index which pinned packages have known vulnerabilities (2: it did not answer)
+	$(PY) .ci/audit
+
+sbom: setup-tests ## Write the list of what is shipped (CycloneDX) into sbom/, once for each release
+	$(PY) .ci/sbom
+
 lock: setup-tests ## Write requirements*.txt anew from pyproject.toml
 	.ci/lock
 
@@ -58,3 +64,6 @@ setup:
 
 setup-tests:
 	@.ci/setup tests
+
+setup-long:
+	@.ci/setup long

@@ -21,7 +21,7 @@ def private_storage(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 def scanner(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """An address of the virus scanner that can be one, or none."""
-    return [Error(trouble, id="portal.E002") for trouble in scanning.troubles(settings.CLAMD_ADDRESS)]
+    return [Error(trouble, id="portal.E010") for trouble in scanning.troubles(settings.CLAMD_ADDRESS)]
 
 
 def trusted_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -3,10 +3,13 @@
 import os
 
 from django.core.wsgi import get_wsgi_application
+from gunicorn.http import wsgi as server
 
 from portal.database import starting
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+server.SERVER = "portail"  # what serves it is nobody's business
 
 application = get_wsgi_application()
 starting.serve_or_leave()

@@ -18,11 +18,26 @@ MASKS = [
 ]
 
 
+SERVERS_OWN = 500
+LONGEST_OF_STRANGERS = 300
+
+
 class WithoutPersonalData(logging.Formatter):
-    """Formats as usual, traceback included, then masks."""
+    """Formats as usual, traceback included, then masks. What a request did wrong is one short line."""
 
     def format(self, record: logging.LogRecord) -> str:
+        # Django says so of refused requests: forged hosts, NUL characters, broken forms. Anybody may send some.
+        if getattr(record, "status_code", SERVERS_OWN) < SERVERS_OWN:
+            record = logging.makeLogRecord(
+                record.__dict__ | {"exc_info": None, "exc_text": None, "args": None, "msg": _one_line(record)}
+            )
         text = super().format(record)
         for pattern, replacement in MASKS:
             text = pattern.sub(replacement, text)
         return text
+
+
+def _one_line(record: logging.LogRecord) -> str:
+    """Without the line ends that would forge another."""
+    text = record.getMessage()[:LONGEST_OF_STRANGERS]
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
