@@ -26,7 +26,7 @@ class WithoutPersonalData(logging.Formatter):
     """Formats as usual, traceback included, then masks. What a request did wrong is one short line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        # Django says so of refused requests: forged hosts, NUL characters, broken forms. Anybody may send some.
+        # Django says so of refused requests: forged hosts, NUL characters, broken forms; anybody sends them.
         if getattr(record, "status_code", SERVERS_OWN) < SERVERS_OWN:
             record = logging.makeLogRecord(
                 record.__dict__ | {"exc_info": None, "exc_text": None, "args": None, "msg": _one_line(record)}
