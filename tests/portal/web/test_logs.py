@@ -60,8 +60,6 @@ def test_our_own_failures_keep_their_traceback():
 
 
 def test_one_line_is_masked_too():
-    record = logging.LogRecord(
-        "django.request", logging.WARNING, "", 0, "%s", ("/roux@example.org/",), None
-    )
+    record = logging.LogRecord("django.request", logging.WARNING, "", 0, "%s", ("/roux@example.org/",), None)
     record.status_code = 404
     assert FORMATTER.format(record) == "WARNING django.request /[adresse]/"
