@@ -38,7 +38,7 @@ IN_PYTHON = re.compile(r"""["']((?:[a-z_]+/)+[a-z_]+\.(?:html|txt|css))["']""")
 def owner(name: str) -> str:
     """The app of a template named as Django names it: « emails/billing/invoice.html » is billing's."""
     parts = [part for part in name.split("/")[:-1] if part not in ("admin", "emails")]
-    if parts and parts[0] == "account":  # allauth's pages, which families fits
+    if parts and parts[0] in ("account", "mfa", "usersessions"):  # allauth's pages, which families fits
         return "families"
     return parts[0] if parts and parts[0] in OWNERS else "ground"
 
