@@ -218,6 +218,8 @@ MFA_FORMS = {
     "authenticate": "families.signing_in.factor_forms.CodeForm",
     "reauthenticate": "families.signing_in.factor_forms.CodeAgainForm",
     "activate_totp": "families.signing_in.factor_forms.AddApplicationForm",
+    "authenticate_webauthn": "families.signing_in.factor_forms.PasskeyForm",
+    "reauthenticate_webauthn": "families.signing_in.factor_forms.PasskeyAgainForm",
     "add_webauthn": "families.signing_in.factor_forms.AddPasskeyForm",
     "edit_webauthn": "families.signing_in.factor_forms.RenamePasskeyForm",
 }

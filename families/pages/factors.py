@@ -17,7 +17,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.http.request import validate_host
+from django.http.request import split_domain_port, validate_host
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.http import urlencode
 
@@ -32,8 +32,9 @@ def passkeys_here(request: HttpRequest) -> dict[str, Any]:
     """What a page that asks for a passkey says of its own address: browsers know none by a number."""
     numbers = factors.is_address_of_numbers(request)
     named = numbers and validate_host("localhost", settings.ALLOWED_HOSTS)
-    port = request.get_port()
-    here = f"{request.scheme}://localhost:{port}{request.get_full_path()}" if named else ""
+    port = split_domain_port(request.get_host())[1]
+    host = f"localhost:{port}" if port else "localhost"
+    here = f"{request.scheme}://{host}{request.get_full_path()}" if named else ""
     return {"by_numbers": numbers, "named_address": here}
 
 

@@ -1,5 +1,6 @@
 """The forms of second factors, in French; a code of the application serves once."""
 
+import struct
 from typing import Any
 
 from allauth.mfa.adapter import get_adapter
@@ -7,12 +8,23 @@ from allauth.mfa.base import forms as code_forms
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp import forms as totp_forms
 from allauth.mfa.webauthn import forms as passkey_forms
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from django import forms
 from django.conf import settings
 from django.core.cache import cache
 
 from portal.web.form_fields import field_of
 
+# What reading an invented answer of a key may end in; allauth expects some of it.
+STUMBLES = (
+    AttributeError,
+    InvalidSignature,
+    LookupError,
+    TypeError,
+    UnsupportedAlgorithm,
+    ValueError,
+    struct.error,
+)
 # Steps of thirty seconds in which allauth takes a code: those before and after the present one too.
 CODE_TAKEN_SECONDS = 30 * (2 * settings.MFA_TOTP_TOLERANCE + 1)
 
@@ -79,6 +91,30 @@ class PasskeyNameForm(forms.Form):
 
 class AddPasskeyForm(PasskeyNameForm, passkey_forms.AddWebAuthnForm):
     """A passkey that the browser has just made."""
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except STUMBLES as error:
+            raise get_adapter().validation_error("incorrect_code") from error
+
+
+class _ShownPasskey(forms.Form):
+    """A passkey shown to the browser; what no browser answers is a wrong key."""
+
+    def clean_credential(self) -> Any:
+        try:
+            return super().clean_credential()  # type: ignore[misc]  # allauth's form stands behind this one
+        except STUMBLES as error:
+            raise get_adapter().validation_error("incorrect_code") from error
+
+
+class PasskeyForm(_ShownPasskey, passkey_forms.AuthenticateWebAuthnForm):
+    """The passkey that a login asks for."""
+
+
+class PasskeyAgainForm(_ShownPasskey, passkey_forms.ReauthenticateWebAuthnForm):
+    """The passkey again, before the gravest acts."""
 
 
 class RenamePasskeyForm(PasskeyNameForm, passkey_forms.EditWebAuthnForm):

@@ -16,6 +16,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
+from django.http.request import split_domain_port
 
 from families.models import SecurityEvent, User
 from families.signing_in import sessions
@@ -92,7 +93,7 @@ def reset(user: User, *, reason: str, by: User | None, request: HttpRequest | No
 def is_address_of_numbers(request: HttpRequest) -> bool:
     """Whether the page was asked for by an IP address, where browsers know no passkeys."""
     try:
-        ipaddress.ip_address(request.get_host().rpartition(":")[0].strip("[]") or request.get_host())
+        ipaddress.ip_address(split_domain_port(request.get_host())[0].strip("[]"))
     except ValueError:
         return False
     return True
