@@ -108,8 +108,9 @@ RIGHTS: dict[str, Rights] = {
     MANAGER: {
         "families": {
             "owndecision": VIEW,
-            # The register of reading is for who heads the service alone.
+            # The registers of reading and of logins are for who heads the service alone.
             "reading": VIEW,
+            "securityevent": VIEW,
             "staffmember": CHANGE,
             "retentionrule": CHANGE,
             "processingtexts": CHANGE,

@@ -5,7 +5,7 @@ from functools import partial
 
 from families.custody import openings
 from families.privacy import nights, retention
-from families.signing_in import counters, sessions
+from families.signing_in import counters, sessions, shared_names
 from portal import nightly
 
 
@@ -30,3 +30,6 @@ for kind in retention.kinds():
         partial(nights.apply, kind),
         foresee=partial(nights.foresee, kind),
     )
+nightly.register(
+    "noms partagés", "{} nom(s) de compte de nouveau à un seul.", lambda at: shared_names.settle()
+)

@@ -23,6 +23,7 @@ from django_stubs_ext import WithAnnotations
 from families import approval, child_files, login_names
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
+from families.admin.login_changes import NotesChanges
 from families.admin.twins import JoinsKnown
 from families.custody import openings, own
 from families.desk_cells import HouseholdLink
@@ -589,7 +590,7 @@ class RightsAdmin(GivesRights[Group], GroupAdmin):  # type: ignore[misc]  # Grou
 
 
 @admin.register(User)
-class LoginAdmin(GivesRights[User], WithHistory[User], UserAdmin[User]):
+class LoginAdmin(NotesChanges, GivesRights[User], WithHistory[User], UserAdmin[User]):
     """Logins of families and of staff; whoever may change these gives rights."""
 
     desk_order = 9
@@ -629,12 +630,14 @@ class LoginAdmin(GivesRights[User], WithHistory[User], UserAdmin[User]):
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         ask_again(request)
-        return super().user_change_password(request, id, form_url)
+        return super().user_change_password(request, id=id, form_url=form_url)
 
 
 def _changed(form: Any, login: User) -> list[tuple[str, bool]]:
     """What a page that was posted changes of who a login is, in words."""
-    words = {"is_staff": "à la mairie", "is_superuser": "tous les droits", "is_active": "compte ouvert"}
+    words = {"is_staff": "à la mairie", "is_superuser": "tous les droits"}
+    if login.is_active:  # that it was closed is an event of its own
+        words["is_active"] = "compte ouvert"
     return [(word, getattr(login, name)) for name, word in words.items() if name in form.changed_data]
 
 

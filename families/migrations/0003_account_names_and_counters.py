@@ -45,6 +45,10 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': "compteurs d'essais",
             },
         ),
+        migrations.AlterModelOptions(
+            name='securityevent',
+            options={'ordering': ['-at', '-pk'], 'verbose_name': 'événement de sécurité', 'verbose_name_plural': 'événements de sécurité'},
+        ),
         migrations.AlterModelManagers(
             name='user',
             managers=[

@@ -130,7 +130,7 @@ class SecurityEvent(models.Model):
 
     class Meta:
         verbose_name = "événement de sécurité"
-        verbose_name_plural = "journal de sécurité"
+        verbose_name_plural = "événements de sécurité"
         ordering = ["-at", "-pk"]
 
     def __str__(self) -> str:

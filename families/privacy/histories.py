@@ -17,17 +17,25 @@ def keep_as_vouchers(app_label: str) -> None:
 
 
 def models(*, accounting: bool) -> list[type[Model]]:
-    """The tables of old versions, of vouchers or of everything else."""
-    return [
+    """The tables of old versions, of vouchers or of everything else; those of a version's own lists first."""
+    found = [
         model
         for model in apps.get_models()
         if hasattr(model, "instance_type") and (model._meta.app_label in _accounting) == accounting
     ]
+    return sorted(found, key=_is_version)
+
+
+def _is_version(model: type[Model]) -> bool:
+    """Whether its rows are versions; what else there is are the rows of a many-to-many field of a version's."""
+    return any(field.name == "history_date" for field in model._meta.fields)
 
 
 def before(moment: datetime, *, accounting: bool) -> list[QuerySet[Any]]:
     return [
-        model._default_manager.filter(history_date__lt=moment).order_by("pk")
+        model._default_manager.filter(
+            **{"history_date__lt" if _is_version(model) else "history__history_date__lt": moment}
+        ).order_by("pk")
         for model in models(accounting=accounting)
     ]
 

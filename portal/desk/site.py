@@ -19,6 +19,8 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from portal import town
 from portal.desk import own_choices, rights
@@ -55,6 +57,17 @@ class DeskLink:
     permission: str
     hint: str = ""
     order: int = 50
+
+
+@dataclass(frozen=True)
+class DeskNotice:
+    """A sentence that somebody has to see on the desk's first page, and where it leads."""
+
+    sentence: str
+    url: str
+
+    def as_link(self) -> SafeString:
+        return format_html('<a href="{}">{}</a>', self.url, self.sentence)
 
 
 class DeskAdmin(ModelAdmin[M]):
@@ -163,6 +176,10 @@ class DeskAdmin(ModelAdmin[M]):
         # What one may not see does not exist, as everywhere on the portal.
         raise Http404
 
+    def desk_notices(self, request: HttpRequest) -> Sequence[DeskNotice]:
+        """What is to be seen on the desk's first page by who may see the model."""
+        return ()
+
 
 class PortalAdminSite(AdminSite):
     index_title = "Tableau de bord"
@@ -211,8 +228,20 @@ class PortalAdminSite(AdminSite):
         ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        desk = {"queues": self.queues(request), "desk_links": self._links(request)}
+        desk = {
+            "notices": self._notices(request),
+            "queues": self.queues(request),
+            "desk_links": self._links(request),
+        }
         return super().index(request, desk | (extra_context or {}))
+
+    def _notices(self, request: HttpRequest) -> list[DeskNotice]:
+        return [
+            notice
+            for model_admin in self._registry.values()
+            if isinstance(model_admin, DeskAdmin) and model_admin.has_view_permission(request)
+            for notice in model_admin.desk_notices(request)
+        ]
 
     def queues(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Each queue the user may see, with its number of rows: one query a queue."""

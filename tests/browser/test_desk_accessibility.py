@@ -24,7 +24,7 @@ from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
 from billing.models import ManualCharge, PackedMeal
 from billing.reminders import reminding
-from families.models import DataExport, Document, User
+from families.models import DataExport, Document, SecurityEvent, User
 from portal.demo import loading
 from portal.models import Release, SentMail
 from portal.reservations.models import AbsenceCertificate, Activity, Attendance, Booking, DeadlineRule
@@ -119,6 +119,9 @@ def demo(transactional_db, private, chief) -> Booking:
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
     Release.objects.create(version="0.2.0", since=NOW)
+    for kind in SecurityEvent.Kind:
+        SecurityEvent.objects.create(kind=kind, at=NOW, user=chief, times=40, network_mark="0123456789abcdef")
+    UserFactory(username="camille", email="Chief@example.org", email_shared=True)
     SentMail.objects.create(to="parent@example.org", subject="Bienvenue", text="Bonjour")
     late = InvoiceFactory(household=booking.household, due_on=NOW.date() - timedelta(days=10))
     reminding.remind([late.pk], at=NOW, by=chief)

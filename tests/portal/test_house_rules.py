@@ -11,8 +11,9 @@ from django.conf import settings
 
 from billing.invoices import numbering
 from billing.rules import pricing
-from families import desk_links, visibility
-from families.models import Child, households
+from families import desk_links, login_names, visibility
+from families.models import Child, accounts, households
+from families.signing_in import shared_names
 from families.visibility import VisibleQuerySet
 from portal.conformance import published_tariffs
 from portal.database import kept
@@ -53,7 +54,8 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
     ),
     "what a login may see": (r"guardians__user\b", [visibility]),
     "clocks of what is kept": (r"time\.monotonic", [kept, demo]),
-    "whose address or identifiant it is": (r"\b(?:email|username)__(?!regex)\w", []),
+    "whose address or identifiant it is": (r"\b(?:email|username)__\w", []),
+    "the form it is compared in": (r"(?:email|username)_form\b", [accounts, login_names, shared_names]),
     "names that are looked for": (r"name__icontains", []),
     "the class attended": (r"Schooling\.objects\.filter\(\s*child=OuterRef", [queries]),
     "links to households": (r"families_household_change", [desk_links]),

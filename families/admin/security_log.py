@@ -1,0 +1,116 @@
+"""The security log, for the Responsable; accounts that share a name."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from families.desk_cells import person
+from families.models import SecurityEvent, User
+from families.signing_in import shared_names
+from families.traces import oddities
+from portal.desk.pages import OwnPages, ShownOnly, log_all
+from portal.desk.site import DeskNotice
+from portal.french.plurals import counted
+from portal.web.posted import posted_number
+from portal.web.signed_in import SignedInRequest
+
+LOG = "admin:families_securityevent_changelist"
+SHARED = "admin:families_shared_names"
+MAY_READ = "families.view_securityevent"
+
+
+def shared_notice() -> DeskNotice | None:
+    """That accounts share a name, where some do."""
+    many = len(shared_names.groups())
+    if not many:
+        return None
+    text = counted(many, "nom est porté par plusieurs comptes", "noms sont portés par plusieurs comptes")
+    return DeskNotice(f"{text} : leur mot de passe oublié attend votre choix.", reverse(SHARED))
+
+
+@admin.register(SecurityEvent)
+class SecurityEventAdmin(ShownOnly[SecurityEvent], OwnPages[SecurityEvent]):
+    """Who came in, who did not, what changed: only to read."""
+
+    desk_order = 80
+    list_display = ("at", "kind", "account", "acted_by", "precisely", "network")
+    list_filter = ("kind", "at")
+    list_select_related = ("user", "by")
+    search_fields = ("user__username", "user__last_name")
+    search_help_text = "Identifiant ou nom du compte"
+    fields = readonly_fields = ("at", "kind", "account", "acted_by", "precisely", "login_mark", "network")
+
+    @admin.display(description="compte", empty_value="–")
+    def account(self, obj: SecurityEvent) -> SafeString | None:
+        if obj.user is None:
+            return None
+        of_account = f"{reverse(LOG)}?user__id__exact={obj.user.pk}"
+        return format_html('<a href="{}">{}</a>', of_account, person(obj.user))
+
+    @admin.display(description="par", empty_value="–")
+    def acted_by(self, obj: SecurityEvent) -> str:
+        return person(obj.by)
+
+    @admin.display(description="précision", empty_value="–")
+    def precisely(self, obj: SecurityEvent) -> str:
+        return f"{obj.times} {obj.detail}" if obj.detail and obj.user is None else obj.detail
+
+    @admin.display(description="réseau", empty_value="–")
+    def network(self, obj: SecurityEvent) -> SafeString | None:
+        """A mark, by which what came from one network is found."""
+        if not obj.network_mark:
+            return None
+        same = f"{reverse(LOG)}?network_mark={obj.network_mark}"
+        return format_html('<a href="{}">{}</a>', same, obj.network_mark[:6])
+
+    def desk_notices(self, request: HttpRequest) -> list[DeskNotice]:
+        odd = [
+            DeskNotice(one.sentence, f"{reverse(LOG)}?kind__exact={one.kind}")
+            for one in oddities.found(at=timezone.now())
+        ]
+        shared = shared_notice()
+        return [*odd, shared] if shared else odd
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if self.has_view_permission(request):
+            for notice in self.desk_notices(request):
+                self.message_user(request, notice.as_link(), messages.WARNING)
+        return super().changelist_view(request, extra_context)
+
+    def get_urls(self) -> list[Any]:
+        shared = path(
+            "noms-partages/", self.admin_site.admin_view(self.shared_view), name="families_shared_names"
+        )
+        return [shared, *super().get_urls()]
+
+    # Accounts that share a name --------------------------------------------------------------------------
+
+    def shared_view(self, request: SignedInRequest) -> HttpResponse:
+        """Lists them; a family's account is closed here, an agent's on its own page."""
+        self.demand(request, MAY_READ)
+        if request.method == "POST":
+            return self._close(request)
+        context = {
+            "groups": shared_names.groups(),
+            "may_open": request.user.has_perm("families.change_user"),
+        }
+        return self.page(
+            request, "admin/families/shared_names.html", "Comptes qui portent le même nom", context
+        )
+
+    def _close(self, request: SignedInRequest) -> HttpResponse:
+        pk = posted_number(request.POST.get("compte", ""))
+        try:
+            closed: User = shared_names.close(pk or 0, by=request.user)
+        except shared_names.NotToClose as refusal:
+            messages.error(request, str(refusal))
+        else:
+            log_all(request, [closed], "Compte fermé : un autre porte le même nom.")
+            messages.success(request, f"Le compte {closed.username} est fermé.")
+        return redirect(SHARED)
