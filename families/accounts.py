@@ -144,6 +144,15 @@ class AccountAdapter(DefaultAccountAdapter):
         ways: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         return [way | {"description": WAYS_TO_PROVE[way["id"]]} for way in ways]
 
+    def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:
+        """A link, to an address that nobody else has. Else its owner is told; nobody, where two could be."""
+        address = emailconfirmation.email_address
+        others = [user for user in login_names.having_address(address.email) if user != address.user]
+        if not others:
+            super().send_confirmation_mail(request, emailconfirmation, signup)
+        elif len(others) == 1:
+            self.send_mail("account/email/address_is_yours", others[0].email, {})
+
     def send_account_already_exists_mail(self, email: str) -> None:
         """To the address that the account keeps; to nobody when two accounts could be meant."""
         users = login_names.having_address(email)

@@ -138,8 +138,8 @@ class ChangeEmailForm(WithoutPlaceholders, allauth_forms.AddEmailForm):
     email = AddressField(label="Nouvelle adresse e-mail")
 
     def clean_email(self) -> str:
-        """As allauth does, which knows the address only where it is spelled as the account keeps it."""
-        email = super().clean_email()
+        """Anybody's but one's own: whether it is another account's is only told to its owner."""
+        email: str = self.cleaned_data["email"]
         if self.user in login_names.having_address(email):
             raise get_adapter().validation_error("duplicate_email")
         return email

@@ -27,7 +27,7 @@ def models(*, accounting: bool) -> list[type[Model]]:
 
 
 def _is_version(model: type[Model]) -> bool:
-    """Whether its rows are versions; what else there is are the rows of a many-to-many field of a version's."""
+    """Whether its rows are versions; the others are rows of a many-to-many field of a version's."""
     return any(field.name == "history_date" for field in model._meta.fields)
 
 

@@ -248,11 +248,29 @@ def test_an_address_taken_meanwhile_is_refused_without_a_crash(
 ):
     client = roux.client()
     with commit():
-        ask_for(client, "Morel@example.org")
+        ask_for(client, "nouvelle@example.org")
+    stranger.user.email = "nouvelle@example.org"
+    stranger.user.save()
     answer = client.post(confirmation_in(letters[0]), follow=True)
     assert answer.status_code == 200
     roux.user.refresh_from_db()
     assert roux.user.email == "roux@example.org"
+
+
+@pytest.mark.parametrize("typed", ["morel@example.org", "Morel@ｅxample.org"])
+def test_anothers_address_gets_no_link_and_its_owner_is_told(
+    roux: Family, stranger: Family, commit, letters, typed: str
+):
+    client = roux.client()
+    with commit():
+        ask_for(client, typed)
+    with commit():
+        client.post("/mon-adresse-e-mail/", {"email": "morel@example.org", "action_send": ""})
+    (letter,) = letters
+    assert (letter.to, letter.subject) == (["morel@example.org"], "Votre adresse est celle de votre compte")
+    assert "/confirmer-mon-adresse/" not in letter.body and "roux" not in letter.body
+    page = text_of(client.get("/mon-adresse-e-mail/"))
+    assert "Nous avons écrit à" in page, "and the page tells no more than of any other address"
 
 
 def test_a_confirmation_link_serves_once(roux: Family, commit, letters):
