@@ -1,5 +1,6 @@
 """The health file on the page of a child: opened by who may, on request, and asked for again."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -29,7 +30,8 @@ class HealthInline(admin.StackedInline[ChildHealth, Child]):
 
 
 def note_health_history(request: HttpRequest, child_id: str) -> None:
-    if child := Child.objects.filter(pk=child_id).first():
+    child = Child.objects.filter(pk=child_id).first()
+    if child is not None and ChildHealth.history.filter(child_id=child.pk).exists():
         reading.note(signed_in(request), Reading.Kind.HEALTH, child=child, what="Historique de la fiche")
 
 
@@ -52,12 +54,14 @@ class HealthOnRequest(DeskAdmin[Child]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        if _may_see(request):
-            if _opened(request):
-                ask_again(request)
-            if request.method == "GET" and (_opened(request) or not settings.ASK_AGAIN):
-                _note_health(request, object_id)
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        opened = _may_see(request) and (_opened(request) or not settings.ASK_AGAIN)
+        if opened:
+            ask_again(request)
+        answer = super().changeform_view(request, object_id, form_url, extra_context)
+        if opened and answer.status_code == HTTPStatus.OK:
+            # Also where what was posted is shown again.
+            _note_health(request, object_id)
+        return answer
 
     def get_inlines(self, request: HttpRequest, obj: Child | None) -> Any:
         shown = super().get_inlines(request, obj)

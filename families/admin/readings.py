@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
@@ -14,6 +14,7 @@ from families.models import Child, Custody, Household, Reading
 from families.traces import reading
 from portal.desk.lists import NumberSearch
 from portal.desk.pages import ShownOnly
+from portal.desk.site import DeskLink
 from portal.files.handing_over import Cell, csv_lines, hand_over
 from portal.french.plurals import counted
 from portal.web.posted import posted_numbers
@@ -21,6 +22,7 @@ from portal.web.posted import posted_numbers
 COLUMNS = (
     "Lu le", "Heure", "Par", "Quoi", "Enfant", "Foyer", "Dossiers", "Précisément", "Page", "Adresse réseau",
 )  # fmt: skip
+TITLE = "Registre des consultations"
 # Of a list, the first files are named; the register knows the others.
 NAMED = 100
 A_BITE = 2000
@@ -46,21 +48,23 @@ class ReadingAdmin(ShownOnly[Reading], NumberSearch[Reading]):
     """The register, to look at, to search and to take out: nobody writes in it here."""
 
     desk_order = 70
-    list_display = ("at", "reader_name", "kind", "child_shown", "household_shown", "people", "what")
+    desk_links = (
+        DeskLink(
+            TITLE, "families_reading_changelist", "families.view_reading", "qui a lu quoi, de qui, quand"
+        ),
+    )
+    list_display = ("at", "reader_shown", "kind", "whom", "what")
     list_filter = ("kind", ReaderFilter)
     list_select_related = ("child",)
     list_per_page = 50
-    search_fields = ("reader_name", "child__last_name", "child__first_name")
+    search_fields = ("reader_name", "concerned__child__last_name", "concerned__child__first_name")
     search_help_text = "Nom de l'agent ou de l'enfant, ou numéro de foyer"
     date_hierarchy = "at"
     actions = ("download_csv",)
     fields = readonly_fields = (
         "at",
-        "reader_name",
+        "reader_shown",
         "kind",
-        "child_shown",
-        "household_shown",
-        "people",
         "concerned_shown",
         "what",
         "page",
@@ -79,12 +83,21 @@ class ReadingAdmin(ShownOnly[Reading], NumberSearch[Reading]):
             found = found.filter(pk__in=_of_household(number).values("pk"))
         return found, duplicates
 
-    @admin.display(description="enfant", ordering="child__last_name")
-    def child_shown(self, obj: Reading) -> str:
-        return str(obj.child or "–")
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": TITLE} | (extra_context or {}))
 
-    @admin.display(description="foyer", ordering="household")
-    def household_shown(self, obj: Reading) -> SafeString | str:
+    @admin.display(description="lu par", ordering="reader_name")
+    def reader_shown(self, obj: Reading) -> str:
+        return obj.reader_name
+
+    @admin.display(description="de qui")
+    def whom(self, obj: Reading) -> SafeString | str:
+        if obj.people > 1:
+            return counted(obj.people, "dossier", "dossiers")
+        if obj.child:
+            return str(obj.child)
         return household_link(obj.household_id) if obj.household_id else "–"
 
     @admin.display(description="dossiers consultés")

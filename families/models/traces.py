@@ -40,7 +40,7 @@ class Reading(models.Model):
 
     class Meta:
         verbose_name = "consultation"
-        verbose_name_plural = "registre des consultations"
+        verbose_name_plural = "consultations"
         ordering = ["-at", "-pk"]
         indexes = [
             models.Index(fields=["at"], name="reading_by_moment"),

@@ -8,6 +8,7 @@ from random import Random
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
 from django.db.models import Model
+from django.utils import timezone
 
 from families.models import (
     Allergen,
@@ -297,6 +298,7 @@ def settle(
     )
     _ask_for_changes(people, rng, at)
     _read_files(people, at)
+    _name_collectors(people, at)
     return people
 
 
@@ -306,15 +308,29 @@ def _read_files(people: People, at: datetime) -> None:
     own = people.parent
     some = [home.household.pk for home in people.accepted[:8]]
     lunch = [pupil.child.pk for pupil in people.at_canteen]
-    for days, hours, who, kind, concerned in (
-        (12, 1, people.regie, Kind.EXPORT, {"what": "Factures (CSV)", "households": some}),
-        (6, 2, people.manager, Kind.HEALTH, {"child": people.at_canteen[0].child}),
-        (6, 2, people.manager, Kind.HEALTH, {"child": people.alternating.child}),
-        (4, 3, people.manager, Kind.HEALTH, {"what": "Effectifs de la cuisine", "children": lunch}),
-        (2, 4, people.agent, Kind.PROOF, {"household": own.household, "what": "Justificatif n° 1"}),
-        (1, 1, people.agent, Kind.PROOF, {"household": people.neighbour.household}),
+    for days, hour, who, kind, concerned in (
+        (12, 16, people.regie, Kind.EXPORT, {"what": "Factures (CSV)", "households": some}),
+        (6, 14, people.manager, Kind.HEALTH, {"child": people.at_canteen[0].child}),
+        (6, 15, people.manager, Kind.HEALTH, {"child": people.alternating.child}),
+        (4, 9, people.manager, Kind.HEALTH, {"what": "Effectifs de la cuisine", "children": lunch}),
+        (2, 11, people.agent, Kind.PROOF, {"household": own.household, "what": "Justificatif n° 1"}),
+        (1, 10, people.agent, Kind.PROOF, {"household": people.neighbour.household}),
     ):
-        reading.add(who, kind, at=at - timedelta(days=days, hours=hours), **concerned)
+        day = timezone.localtime(at) - timedelta(days=days)
+        reading.add(who, kind, at=day.replace(hour=hour, minute=10 + days), **concerned)
+
+
+def _name_collectors(people: People, at: datetime) -> None:
+    """Somebody was allowed to collect a child by the town hall, and by the other home of a shared one."""
+    for pupil, who, days in (
+        (people.at_canteen[0], people.agent, 9),
+        (people.alternating, people.alternating.homes[1].user, 5),
+    ):
+        person = AuthorisedPersonFactory.build(child=pupil.child, relationship="Voisine")
+        AuthorisedPerson.objects.bulk_create([person])
+        AuthorisedPerson.history.bulk_history_create(
+            [person], default_user=who, default_date=at - timedelta(days=days)
+        )
 
 
 def _ask_for_changes(people: People, rng: Random, at: datetime) -> None:

@@ -113,7 +113,6 @@ def test_staff_without_a_household_have_none(agent_client, regie_client):
 def test_it_is_one_click_away(books: Family):
     for where in ("/", "/foyer/"):
         assert f'href="{PAGE}"' in books.client().get(where).text
-    HealthFactory(child=books.child)
     assert f'href="{PAGE}"' in books.client().get(reverse("families:child", args=[books.child.pk])).text
 
 

@@ -56,6 +56,13 @@ def test_who_sees_no_health_file_has_read_none(books: Family, agent_client, chie
     assert lines() == []
 
 
+def test_a_page_shown_again_with_its_mistakes_is_a_line_too(books: Family, chief_client, lines):
+    HealthFactory(child=books.child)
+    answer = chief_client.post(CHILD.format(books.child.pk), {"first_name": ""})
+    assert answer.status_code == 200
+    assert lines() == [("health", 1, ["Lina Roux"])]
+
+
 def test_a_parent_who_reads_its_own_childs_file_is_not_noted(books: Family, lines):
     HealthFactory(child=books.child)
     for page in ("child", "health"):
