@@ -131,11 +131,6 @@ class AccountAdapter(DefaultAccountAdapter):
         name = template_prefix.rpartition("/")[2]
         mailing.post(f"account/{name}", [email], {"name": "", "email": email} | context)
 
-    def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:
-        """Made by the worker: its link stands nowhere before."""
-        kind = letters.FIRST_CONFIRMATION if signup else letters.CONFIRMATION
-        mailing.post_live(kind, emailconfirmation.email_address.pk)
-
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """A login that has just been is a proof, as it is before the gravest acts of the desk."""
         return not asking_again.proved_lately(self.request)
@@ -145,11 +140,13 @@ class AccountAdapter(DefaultAccountAdapter):
         return [way | {"description": WAYS_TO_PROVE[way["id"]]} for way in ways]
 
     def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:
-        """A link, to an address that nobody else has. Else its owner is told; nobody, where two could be."""
+        """A link, to an address that nobody else has; the worker makes it, and it stands nowhere before. Else
+        the address's owner is told; nobody, where two could be."""
         address = emailconfirmation.email_address
         others = [user for user in login_names.having_address(address.email) if user != address.user]
         if not others:
-            super().send_confirmation_mail(request, emailconfirmation, signup)
+            kind = letters.FIRST_CONFIRMATION if signup else letters.CONFIRMATION
+            mailing.post_live(kind, address.pk)
         elif len(others) == 1:
             self.send_mail("account/email/address_is_yours", others[0].email, {})
 

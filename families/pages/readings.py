@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Count, Max, QuerySet
+from django.db.models import BooleanField, Case, CharField, Count, F, Max, Q, QuerySet, Value, When
 from django.db.models.functions import TruncDate
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -28,18 +28,19 @@ WORDS = {
     Reading.Kind.KEPT_DOCUMENT: "Document conservé par la loi",
     Reading.Kind.AS_FAMILY: "Votre compte, tel que vous le voyez",
 }
+IN_A_LIST = "Dans une liste de plusieurs enfants"
 
 
 @dataclass(frozen=True)
 class SeenBy:
-    """What one member of staff read of one file on a day, however often.
+    """What one member of staff read of one child, or of the household, on a day, however often.
 
     The name is told: whoever has dealings with the administration knows by whom they are treated (code des
     relations entre le public et l'administration, article L. 111-2), and staff read in their function.
     """
 
     what: str
-    children: str
+    child: str
     listed: str
     when: str
     reader: str
@@ -49,46 +50,52 @@ class SeenBy:
 def readings(request: SignedInRequest) -> HttpResponse:
     """By day, the latest first: what was read, of whom, by whom."""
     own = get_object_or_404(Household.objects.visible_to(request.user))
-    children = list(Child.objects.visible_to(request.user))
+    children = Child.objects.visible_to(request.user)
     page = Paginator(_by_day(own, children), A_PAGE).get_page(request.GET.get("page"))
-    context = {"household": own, "page": page, "rows": _rows(list(page), children)}
+    names = dict(children.values_list("pk", "first_name"))
+    context = {"household": own, "page": page, "rows": [_row(each, names) for each in page]}
     return render(request, "families/readings.html", context)
 
 
-def _by_day(own: Household, children: list[Child]) -> QuerySet[Reading, Any]:
-    """One row a day, reader, kind and list, with how often and when last."""
-    mine = Child.objects.filter(pk__in=[child.pk for child in children])
+def _by_day(own: Household, children: QuerySet[Child]) -> QuerySet[Concerned, Any]:
+    """One row a day, reader, kind and child, with how often and when last.
+
+    A list is named where it is of the household's own. One of children says by its place and its day what a
+    child does there, which is for the home that booked it.
+    """
+    in_list = Q(reading__people__gt=1)
+    named = Case(
+        When(in_list, household=own, then=F("reading__what")), default=Value(""), output_field=CharField()
+    )
+    listed = Case(When(in_list, then=Value(True)), default=Value(False), output_field=BooleanField())
     return (
-        reading.about([own.pk], mine)
-        .annotate(day=TruncDate("at"))
-        .values("day", "kind", "reader_name", "people", "what", "child")
-        .annotate(times=Count("pk"), last=Max("at"), one=Max("pk"))
+        reading.concerned([own.pk], children)
+        .annotate(
+            day=TruncDate("reading__at"),
+            kind=F("reading__kind"),
+            reader=F("reading__reader_name"),
+            named=named,
+            listed=listed,
+        )
+        .values("day", "kind", "reader", "child", "named", "listed")
+        .annotate(times=Count("pk"), last=Max("reading__at"), one=Max("pk"))
         .order_by("-last", "-one")
+    )
+
+
+def _row(found: dict[str, Any], names: dict[int, str]) -> SeenBy:
+    return SeenBy(
+        what=WORDS[Reading.Kind(found["kind"])],
+        child=names.get(found["child"], ""),
+        listed=found["named"] or (IN_A_LIST if found["listed"] and found["child"] else ""),
+        when=_when(found["last"], found["times"]),
+        reader=found["reader"],
     )
 
 
 def _when(last: datetime, times: int) -> str:
     """« lundi 9 novembre 2026 à 10 h », « lundi 9 novembre 2026, 3 fois, la dernière à 10 h »."""
-    local = timezone.localtime(last)
     if times == 1:
         return moments.moment(last, year=True)
+    local = timezone.localtime(last)
     return f"{moments.day(local.date(), year=True)}, {times} fois, la dernière à {moments.hour(local.time())}"
-
-
-def _rows(found: list[dict[str, Any]], children: list[Child]) -> list[SeenBy]:
-    names = {child.pk: child.first_name for child in children}
-    concerned: dict[int, list[str]] = {}
-    of_lists = Concerned.objects.filter(reading__in=[row["one"] for row in found], child__in=names)
-    for key, child in of_lists.order_by("pk").values_list("reading", "child"):
-        concerned.setdefault(key, []).append(names[child])
-    return [
-        SeenBy(
-            what=WORDS[Reading.Kind(row["kind"])],
-            children=", ".join(concerned.get(row["one"], [])),
-            # Of a list, its name. What a line says of one file may be of the child's other home.
-            listed=row["what"] if row["people"] > 1 else "",
-            when=_when(row["last"], row["times"]),
-            reader=row["reader_name"],
-        )
-        for row in found
-    ]

@@ -108,12 +108,16 @@ def add(
     return reading
 
 
-def about(households: Iterable[int], children: QuerySet[Child]) -> QuerySet[Reading]:
-    """The lines that concern these households (keys), or one of these children wherever it lives."""
-    concerned = Concerned.objects.filter(
+def concerned(households: Iterable[int], children: QuerySet[Child]) -> QuerySet[Concerned]:
+    """Where these households (keys) stand in the register, and these children wherever they live."""
+    return Concerned.objects.filter(
         Q(household__in=households) | Q(child__in=children.order_by().values("pk"))
     )
-    return Reading.objects.filter(pk__in=concerned.values("reading"))
+
+
+def about(households: Iterable[int], children: QuerySet[Child]) -> QuerySet[Reading]:
+    """The lines that concern one of these."""
+    return Reading.objects.filter(pk__in=concerned(households, children).values("reading"))
 
 
 def forget(*, before: datetime) -> int:

@@ -11,7 +11,7 @@ from families.models import Child, Reading, User
 from families.pages.readings import A_PAGE, WORDS
 from families.traces import reading
 from tests.conftest import Family, logged_in
-from tests.factories import HealthFactory
+from tests.factories import ChildFactory, HealthFactory
 from tests.families.conftest import text_of
 
 pytestmark = pytest.mark.django_db
@@ -52,16 +52,37 @@ def test_what_was_opened_several_times_a_day_is_one_row(roux: Family, agent: Use
 
 
 def test_of_a_list_a_family_reads_its_own_alone(roux: Family, stranger: Family, agent: User, now):
-    reading.add(
-        agent, Kind.HEALTH, at=now, what="Registre de présence", children=[roux.child.pk, stranger.child.pk]
-    )
-    reading.add(agent, Kind.EXPORT, at=now, what="Factures (CSV)", households=[stranger.household.pk])
+    both = [roux.child.pk, stranger.child.pk]
+    reading.add(agent, Kind.HEALTH, at=now, what="Registre de présence", children=both)
+    reading.add(agent, Kind.EXPORT, at=now, what="Lettres de relance", households=[stranger.household.pk])
+    homes = [roux.household.pk, stranger.household.pk]
+    reading.add(agent, Kind.EXPORT, at=now, what="Factures (CSV)", households=homes)
     page = page_of(roux)
-    assert "Fiche sanitaire : Lina" in page and "Registre de présence" in page
-    assert "Zoé" not in page and "Factures" not in page
+    assert "Fiche sanitaire : Lina" in page and "Factures (CSV)" in page and "dont le vôtre" in page
+    assert "Zoé" not in page and "relance" not in page
     page = page_of(stranger)
-    assert "Fiche sanitaire : Zoé" in page and "Factures (CSV)" not in page
-    assert "dont le vôtre" in page
+    assert "Fiche sanitaire : Zoé" in page and "Lina" not in page
+
+
+def test_a_list_does_not_tell_the_other_home_what_a_child_does(
+    roux: Family, stranger: Family, shared_child: Child, agent: User, now
+):
+    for day in ("11", "18"):
+        what = f"Registre de présence, Centre des Roseaux, mercredi {day} novembre 2026"
+        reading.add(agent, Kind.HEALTH, at=now, what=what, children=[shared_child.pk, stranger.child.pk])
+    for who in (roux, stranger):
+        page = page_of(who)
+        assert "Fiche sanitaire : Sacha" in page and "Dans une liste de plusieurs enfants" in page
+        assert "Roseaux" not in page and "mercredi" not in page
+    assert "2 fois" in page_of(roux)
+
+
+def test_two_children_in_lists_of_one_day_are_both_named(roux: Family, shared_child: Child, agent: User, now):
+    other = ChildFactory()
+    for child in (roux.child, shared_child):
+        reading.add(agent, Kind.HEALTH, at=now, children=[child.pk, other.pk])
+    page = page_of(roux)
+    assert "Fiche sanitaire : Lina" in page and "Fiche sanitaire : Sacha" in page
 
 
 def test_of_a_shared_child_both_homes_read_what_is_the_childs_alone(
@@ -123,5 +144,5 @@ def test_it_costs_the_same_for_one_and_for_many(roux: Family, agent: User, now, 
             reading.add(agent, Kind.EXPORT, at=at, children=[roux.child.pk], households=[roux.household.pk])
         client = roux.client()
         client.get(PAGE)
-        with django_assert_num_queries(7), time_machine.travel(now, tick=False):
+        with django_assert_num_queries(6), time_machine.travel(now, tick=False):
             client.get(PAGE)
