@@ -14,14 +14,17 @@ class BillingConfig(AppConfig):
         # Models must be loaded first.
         from billing.documents import own_data
         from billing.models import PackedMeal
-        from billing.payments import kinds
+        from billing.payments import erasing, kinds
         from billing.prices.missed_days import WhatIsBilled
-        from families.privacy import telling
+        from families.privacy import erasing as erasing_of_people
+        from families.privacy import holdings, telling
         from portal.reservations.presence import certificates
         from portal.reservations.staff import scopes
 
         certificates.lend(WhatIsBilled())
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
+        holdings.declare(erasing.HOLDINGS)
+        erasing_of_people.register("facturation", erasing.PART)
         kinds.register_all()
         telling.register("facturation", tables=own_data.tables, files=own_data.files)
         register(payment_provider)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.utils import timezone
 
-from families.models import ChangeRequest, Child, DataExport, Guardian, Household, User
+from families.models import ChangeRequest, Child, DataExport, Erasure, Guardian, Household, User
 from families.visibility import holds
 from portal.letters import mailing
 
@@ -56,3 +56,9 @@ def data_ready(export: DataExport) -> None:
     if guardian.user is not None and guardian.user.email and guardian.user.is_active:
         template = "families/data_at_desk" if export.at_desk else "families/data_ready"
         mailing.post(template, [guardian.user.email], {"name": guardian.first_name, "export": export})
+
+
+def erased(household: Household, erasure: Erasure) -> None:
+    """The last letter: its addresses are read now, and gone once it is queued."""
+    context = {"name": "", "number": household.number, "erasure": erasure}
+    mailing.post("families/erased", addresses(household), context)

@@ -10,6 +10,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from billing.models import BilledItem, BillingSettings, Counted, InvoiceLine, ManualCharge
 from families.custody import homes
+from families.models import Household
 from portal.reservations.models import Attendance, AttendanceState, Booking
 from portal.reservations.presence.attendance import LOOK_BACK
 from portal.reservations.states import HOLDING
@@ -187,7 +188,8 @@ class Billable:
             (self.billed_then_entered(), "booking__household_id"),
             (self.billed_by_mistake(), "attendance__household_id"),
         ]
-        return sorted({pk for found, home in rows for pk in _distinct(found, home)})
+        erased = set(Household.objects.filter(erased_at__isnull=False).values_list("pk", flat=True))
+        return sorted({pk for found, home in rows for pk in _distinct(found, home)} - erased)
 
     def rarities(self) -> dict[str, Exists]:
         """Whether a household has each of the rare things: annotations for a query of households."""

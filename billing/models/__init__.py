@@ -2,6 +2,7 @@
 
 from billing.models.absences import AbsencePolicy
 from billing.models.debits import Debit, DebitFile, Mandate
+from billing.models.former import FormerDocument
 from billing.models.invoices import (
     Balance,
     BilledItem,
@@ -63,6 +64,7 @@ __all__ = [
     "Debit",
     "DebitFile",
     "DemoBankOrder",
+    "FormerDocument",
     "FormulaTariff",
     "Invoice",
     "InvoiceLine",

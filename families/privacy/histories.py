@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, QuerySet
 
 # Apps whose versions are vouchers, and are kept as long as those.
@@ -41,11 +43,14 @@ def before(moment: datetime, *, accounting: bool) -> list[QuerySet[Any]]:
 
 
 def forget(model: type[Model], keys: Iterable[int]) -> int:
-    """Deletes the old versions of these rows, which may be gone already; none where the model keeps none."""
+    """Deletes the old versions of these rows, which may be gone already, and the desk's log of them, which
+    repeats their names. Returns how many versions."""
+    found = list(keys)
+    about = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(model))
+    about.filter(object_id__in=[str(key) for key in found]).delete()
     history = getattr(model, "history", None)
     if history is None:
         return 0
-    deleted: int = history.model._default_manager.filter(
-        **{f"{model._meta.pk.attname}__in": list(keys)}
-    ).delete()[0]
+    versions = history.model._default_manager.filter(**{f"{model._meta.pk.attname}__in": found})
+    deleted: int = versions.delete()[0]
     return deleted

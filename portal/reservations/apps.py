@@ -13,9 +13,10 @@ class ReservationsConfig(AppConfig):
         from families import child_facts
         from families.custody import ending
         from families.models import User
-        from families.privacy import telling
+        from families.privacy import erasing as erasing_of_people
+        from families.privacy import holdings, telling
         from portal.desk import rights
-        from portal.reservations.acts import reservation_drafts
+        from portal.reservations.acts import erasing, reservation_drafts
         from portal.reservations.acts.leaving import DaysAndEnrolments
         from portal.reservations.pages import own_data
         from portal.reservations.pages.child_facts import school
@@ -29,5 +30,7 @@ class ReservationsConfig(AppConfig):
         m2m_changed.connect(
             giving.follow_groups, sender=User.groups.through, dispatch_uid="reservations.staff"
         )
+        holdings.declare(erasing.HOLDINGS)
+        erasing_of_people.register("réservations", erasing.PART)
         telling.register("réservations", tables=own_data.tables)
         kinds.register_all(reservation_drafts.KEPT.days)

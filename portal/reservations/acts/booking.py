@@ -398,11 +398,11 @@ def cancel(
 def withdraw(
     bookings: Iterable[Booking] | QuerySet[Booking],
     *,
-    by: User,
+    by: User | None,
     at: datetime,
-    reason: str,
+    reason: str = "",
 ) -> int:
-    """As `cancel`, of whomever: for days that close, and children that leave."""
+    """As `cancel`, of whomever: for days that close, children that leave, and the night (nobody)."""
     asked = list(bookings)
     ids = [booking.pk for booking in asked]
     _lock_slots(shelves_of(asked))

@@ -1,0 +1,153 @@
+"""What billing does when a household or a child is erased: next to nothing, for its documents are vouchers.
+
+Issued documents, payments and their files stay as they are until ten years after their year (`former.py`).
+What is still open stands in the way: a debt until it is paid (RGPD, article 17-3), the family's own money
+until it has it back.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from billing.invoices import drafting
+from billing.invoices.billable import Billable, Scope
+from billing.models import (
+    BillingSettings,
+    CreditNote,
+    Invoice,
+    Mandate,
+    ManualCharge,
+    OnlinePayment,
+    PackedMeal,
+    Payment,
+    PaymentAllocation,
+    PaymentState,
+    ReminderLetter,
+)
+from billing.models.online import ONLINE_OPEN
+from families.models import User
+from families.privacy import histories
+from families.privacy.erasing import Foreseen, Leaving, Line, Part
+from families.privacy.holdings import Fate
+from portal.french.amounts import euros
+from portal.reservations.models import Enrolment
+
+HOLDINGS = {
+    "billing.Invoice": Fate.LAW,
+    "billing.InvoiceLine": Fate.LAW,
+    "billing.InvoicePdf": Fate.LAW,
+    "billing.BilledItem": Fate.LAW,
+    "billing.CreditNote": Fate.LAW,
+    "billing.Payment": Fate.LAW,
+    "billing.PaymentAllocation": Fate.LAW,
+    "billing.OnlinePayment": Fate.LAW,
+    "billing.OnlinePaymentInvoice": Fate.LAW,
+    "billing.OnlineRefund": Fate.LAW,
+    "billing.PaymentEvent": Fate.LAW,
+    "billing.InvoiceNotice": Fate.LAW,
+    "billing.ReminderLetter": Fate.LAW,
+    "billing.Debit": Fate.LAW,
+    "billing.DebitFile": Fate.LAW,
+    "billing.Mandate": Fate.BLANK,
+    "billing.ManualCharge": Fate.BLANK,
+    "billing.PackedMeal": Fate.GONE,
+    # A number, a date, an amount, a hash.
+    "billing.FormerDocument": Fate.LAW,
+    "billing.BillingRun": Fate.STAFF,
+    "billing.BillingRun_activities": Fate.STAFF,
+    "billing.BillingRun_establishments": Fate.STAFF,
+}
+TEN_YEARS = "pièces comptables, dix ans après la fin de l'année"
+
+
+def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
+    homes = leaving.homes
+    today = timezone.localtime(at).date()
+    found.obstacles += _to_bill(leaving, homes, today)
+    if leaving.household is None:
+        return
+    found.obstacles += _open_money(homes)
+    invoices = Invoice.objects.filter(household__in=homes)
+    found.kept += [
+        Line(invoices.count(), "factures et leurs PDF", TEN_YEARS),
+        Line(CreditNote.objects.filter(invoice__household__in=homes).count(), "avoirs", TEN_YEARS),
+        Line(Payment.objects.filter(household__in=homes).count(), "règlements", TEN_YEARS),
+        Line(ReminderLetter.objects.filter(household__in=homes).count(), "lettres de relance", TEN_YEARS),
+        Line(
+            Mandate.objects.filter(household__in=homes, debits__isnull=False).distinct().count(),
+            "mandats de prélèvement, révoqués",
+            "le temps où un prélèvement se conteste",
+        ),
+    ]
+    charges = ManualCharge.objects.filter(household__in=homes, line=None)
+    found.gone += [
+        Line(charges.count(), "lignes à facturer"),
+        Line(
+            Mandate.objects.filter(household__in=homes, debits=None).count(),
+            "mandats de prélèvement jamais utilisés",
+        ),
+    ]
+
+
+def _to_bill(leaving: Leaving, homes: list[int], today: date) -> list[str]:
+    """What was lived and not billed yet; what is too little for an invoice is nobody's obstacle."""
+    settings = BillingSettings.current()
+    scope = Scope(today.replace(day=1))
+    unbilled = Billable(scope, settings, households=homes)
+    past = unbilled.unbilled_bookings().filter(day__lt=today)
+    unreserved = unbilled.unbilled_attendance()
+    if leaving.household is None:
+        past, unreserved = (
+            past.filter(child__in=leaving.children),
+            unreserved.filter(child__in=leaving.children),
+        )
+    charges = leaving.household is not None and unbilled.charges().exists()
+    if not (past.exists() or unreserved.exists() or charges):
+        return []
+    drafts, _ = drafting.drafts(homes, scope, settings)
+    total = sum((draft.total for draft in drafts if not settings.carries(draft.total)), Decimal(0))
+    return [f"Il reste à facturer, pour {euros(total)} environ."] if total > 0 else []
+
+
+def _open_money(homes: list[int]) -> list[str]:
+    said = []
+    due = Invoice.objects.filter(household__in=homes).with_balance().filter(left__gt=Decimal(0))
+    if left := sum((invoice.left for invoice in due), Decimal(0)):
+        said.append(f"Il reste {euros(left)} à payer : l'effacement attend que ce soit réglé.")
+    if OnlinePayment.objects.filter(household__in=homes, state__in=ONLINE_OPEN).exists():
+        said.append("Un paiement en ligne attend la réponse de la banque.")
+    payments = Payment.objects.filter(household__in=homes)
+    if payments.filter(state=PaymentState.PENDING).exists():
+        said.append("Un règlement attend la validation de la banque.")
+    paid = payments.validated().aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+    used = PaymentAllocation.objects.filter(
+        payment__household__in=homes, payment__state=PaymentState.VALIDATED
+    ).aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+    if (over := paid - used) > 0:
+        said.append(f"La famille a {euros(over)} d'avance : remboursez-la d'abord.")
+    return said
+
+
+def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
+    meals = PackedMeal.objects.filter(enrolment__in=Enrolment.objects.filter(leaving.concerned))
+    keys = list(meals.values_list("pk", flat=True))
+    meals.delete()
+    histories.forget(PackedMeal, keys)
+    if leaving.household is None:
+        return
+    home = leaving.household
+    charges = ManualCharge.objects.filter(household=home)
+    keys = list(charges.values_list("pk", flat=True))
+    charges.filter(line=None).delete()
+    charges.update(reason="")
+    histories.forget(ManualCharge, keys)
+    mandates = Mandate.objects.filter(household=home)
+    unused = list(mandates.filter(debits=None).values_list("pk", flat=True))
+    mandates.filter(pk__in=unused).delete()
+    histories.forget(Mandate, unused)
+    mandates.filter(revoked_on=None).update(revoked_on=timezone.localtime(at).date())
+
+
+PART = Part(_foresee, _erase)

@@ -1,0 +1,38 @@
+"""What this app, and the libraries beneath it, hold of people."""
+
+from families.privacy.holdings import Fate, declare
+
+PEOPLE = {
+    "families.User": Fate.GONE,
+    "families.Household": Fate.BLANK,
+    "families.Guardian": Fate.GONE,
+    "families.Child": Fate.BLANK,
+    "families.Custody": Fate.GONE,
+    "families.ChildHealth": Fate.GONE,
+    "families.DietChoice": Fate.GONE,
+    "families.AuthorisedPerson": Fate.GONE,
+    "families.FamilyQuotient": Fate.GONE,
+    "families.ChangeRequest": Fate.GONE,
+    "families.ErasureRequest": Fate.GONE,
+    "families.Document": Fate.GONE,
+    "families.DataExport": Fate.GONE,
+    # Who of the staff read stays a year; of whom, and what precisely, goes.
+    "families.Reading": Fate.BLANK,
+    "families.SecurityEvent": Fate.BLANK,
+    # Numbers and keyed hashes only.
+    "families.Erasure": Fate.STAFF,
+    "families.DisposalList": Fate.STAFF,
+    "families.User_groups": Fate.GONE,
+    "families.User_user_permissions": Fate.GONE,
+}
+LIBRARIES = {
+    "account.EmailAddress": Fate.GONE,
+    "account.EmailConfirmation": Fate.GONE,
+    "admin.LogEntry": Fate.GONE,
+    "mfa.Authenticator": Fate.GONE,
+    "usersessions.UserSession": Fate.GONE,
+}
+
+
+def declare_all() -> None:
+    declare(PEOPLE | LIBRARIES)

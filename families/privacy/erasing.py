@@ -1,0 +1,327 @@
+"""A household or a child is erased: the only writer of `erased_at`, of `Erasure` and of its journal.
+
+    foresee(leaving, at=…) -> Foreseen     what goes, what the law keeps, what stands in the way
+    erase(leaving, why=…, by=…, at=…)      does it, all or nothing. Raises ErasureRefused
+    sweep() -> int                         removes those of whom the law keeps nothing any more
+
+Apps above lend a `Part` each: it knows what it holds. Parts act from the uppermost app down, people last.
+What money law keeps stays as it is; the household and the children it hangs on lose all that names them. A
+child that also lives elsewhere stays with its other home.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from django.core.files.base import ContentFile
+from django.db import models, transaction
+from django.db.models import Q
+from django.db.models.deletion import ProtectedError
+from django.utils.crypto import salted_hmac
+
+from families import emails
+from families.models import (
+    AuthorisedPerson,
+    ChangeRequest,
+    Child,
+    ChildHealth,
+    Custody,
+    DataExport,
+    DietChoice,
+    Document,
+    Erasure,
+    ErasureRequest,
+    FamilyQuotient,
+    Guardian,
+    Household,
+    Reading,
+    User,
+)
+from families.privacy import exporting, files, histories
+from portal.files.uploads import private_storage
+from portal.french.plurals import counted
+from portal.models import SentMail
+
+JOURNAL = "effacements"
+FIRST_NAME, LAST_NAME = "Enfant", "effacé"
+
+
+class ErasureRefused(Exception):
+    """Nothing was written; `str()` says why, in French."""
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Who is erased: a household with the children that live nowhere else, or one child."""
+
+    household: Household | None
+    children: tuple[Child, ...]
+    shared: tuple[Child, ...] = ()
+
+    @property
+    def concerned(self) -> Q:
+        """Of rows with `household` and `child`: theirs."""
+        own = Q(child__in=self.children)
+        return own if self.household is None else own | Q(household=self.household)
+
+    @property
+    def homes(self) -> list[int]:
+        """Households whose money this touches."""
+        if self.household is not None:
+            return [self.household.pk]
+        return list(Custody.objects.filter(child__in=self.children).values_list("household_id", flat=True))
+
+
+class Line(NamedTuple):
+    """A line of the preview and of the certificate: how many of what, and why it stays where it stays."""
+
+    number: int
+    what: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what} : {self.number}" + (f" ({self.why})" if self.why else "")
+
+
+@dataclass
+class Foreseen:
+    obstacles: list[str] = field(default_factory=list)
+    gone: list[Line] = field(default_factory=list)
+    kept: list[Line] = field(default_factory=list)
+
+
+class Part(NamedTuple):
+    """What an app does for an erasure: `foresee` adds its lines, `erase` acts within the transaction."""
+
+    foresee: Callable[[Leaving, datetime, Foreseen], None]
+    erase: Callable[[Leaving, User | None, datetime], None]
+
+
+_parts: dict[str, Part] = {}
+
+
+def register(name: str, part: Part) -> None:
+    """Adds an app's part; the same name again replaces it. Those of the highest apps are registered last."""
+    _parts[name] = part
+
+
+def household_leaving(household: Household) -> Leaving:
+    children = Child.objects.filter(custodies__household=household).order_by("pk")
+    shared = [child for child in children if child.custodies.exclude(household=household).exists()]
+    alone = tuple(child for child in children if child not in shared)
+    return Leaving(household, alone, tuple(shared))
+
+
+def child_leaving(child: Child) -> Leaving:
+    return Leaving(None, (child,))
+
+
+def foresee(leaving: Leaving, *, at: datetime) -> Foreseen:
+    found = Foreseen()
+    for part in reversed(_parts.values()):
+        part.foresee(leaving, at, found)
+    _foresee_people(leaving, found)
+    found.gone = [line for line in found.gone if line.number]
+    found.kept = [line for line in found.kept if line.number]
+    return found
+
+
+def erase(leaving: Leaving, *, why: str, by: User | None, at: datetime) -> Erasure:
+    """Raises ErasureRefused for what is erased already, or while something stands in the way."""
+    with transaction.atomic():
+        Household.objects.lock(leaving.homes)
+        _still_there(leaving)
+        foreseen = foresee(leaving, at=at)
+        if foreseen.obstacles:
+            raise ErasureRefused(" ".join(foreseen.obstacles))
+        done = _entry(leaving, why, by, at)
+        done.gone = [str(line) for line in foreseen.gone]
+        done.kept = [str(line) for line in foreseen.kept]
+        if leaving.household is not None and why != Erasure.Why.AGAIN:
+            emails.erased(leaving.household, done)
+        for part in reversed(_parts.values()):
+            part.erase(leaving, by, at)
+        _erase_people(leaving, at)
+        done.save()
+        _write_down(done)
+    return done
+
+
+def _still_there(leaving: Leaving) -> None:
+    there = (
+        Household.objects.filter(pk=leaving.household.pk, erased_at=None)
+        if leaving.household is not None
+        else Child.objects.filter(pk__in=[child.pk for child in leaving.children], erased_at=None)
+    )
+    if not there.exists():
+        raise ErasureRefused("C'est déjà effacé.")
+
+
+# The journal ------------------------------------------------------------------------------------------
+
+
+def mark_of_household(household: Household) -> str:
+    """What tells this household from another one that would bear its number after a restore."""
+    return _mark(f"household:{household.pk}:{household.created_at.isoformat()}")
+
+
+def mark_of_child(child: Child) -> str:
+    return _mark(f"child:{child.pk}:{child.first_name}:{child.last_name}:{child.birth_date.isoformat()}")
+
+
+def _mark(text: str) -> str:
+    return salted_hmac("families.erasure", text, algorithm="sha256").hexdigest()
+
+
+def _entry(leaving: Leaving, why: str, by: User | None, at: datetime) -> Erasure:
+    if leaving.household is not None:
+        kind, subject, mark = (
+            Erasure.Kind.HOUSEHOLD,
+            leaving.household.pk,
+            mark_of_household(leaving.household),
+        )
+    else:
+        (child,) = leaving.children
+        kind, subject, mark = Erasure.Kind.CHILD, child.pk, mark_of_child(child)
+    return Erasure(kind=kind, subject=subject, mark=mark, why=why, by=by, at=at)
+
+
+def _write_down(done: Erasure) -> None:
+    """Beside the database too: a restored one knows nothing of what was erased after it was saved."""
+    entry = {"kind": done.kind, "subject": done.subject, "mark": done.mark, "at": done.at.isoformat()}
+    name = f"{JOURNAL}/{done.at:%Y}/{done.reference}.json"
+    content = json.dumps(entry).encode()
+    transaction.on_commit(lambda: private_storage().save(name, ContentFile(content)) and None)
+
+
+# People -----------------------------------------------------------------------------------------------
+
+
+def _foresee_people(leaving: Leaving, found: Foreseen) -> None:
+    home, children = leaving.household, leaving.children
+    found.gone += [
+        Line(len(children), "enfants : nom, date de naissance, autorisations"),
+        Line(ChildHealth.objects.filter(child__in=children).count(), "fiches sanitaires"),
+        Line(DietChoice.objects.filter(child__in=children).count(), "régimes alimentaires"),
+        Line(AuthorisedPerson.objects.filter(child__in=children).count(), "personnes autorisées"),
+    ]
+    if home is None:
+        return
+    guardians = Guardian.objects.filter(household=home)
+    found.gone += [
+        Line(guardians.count(), "responsables : nom, téléphones"),
+        Line(guardians.filter(user__is_staff=False).count(), "accès au portail"),
+        Line(1, "adresse du foyer, notes du service"),
+        Line(FamilyQuotient.objects.filter(household=home).count(), "quotients familiaux"),
+        Line(ChangeRequest.objects.filter(household=home).count(), "demandes à la mairie"),
+        Line(Document.objects.filter(household=home).count(), "fichiers envoyés"),
+        Line(DataExport.objects.filter(household=home).count(), "copies de données"),
+    ]
+    found.kept += [
+        Line(len(leaving.shared), "enfants qui vivent aussi dans un autre foyer", "ils restent à celui-ci"),
+        Line(
+            guardians.filter(user__is_staff=True).count(),
+            "comptes d'agents de la mairie",
+            "ils restent ceux de l'agent",
+        ),
+    ]
+
+
+def _erase_people(leaving: Leaving, at: datetime) -> None:
+    home = leaving.household
+    if home is not None:
+        _erase_household(home, at)
+    for child in leaving.children:
+        _erase_child(child, at)
+    if home is not None and not _removed(Household, home.pk):
+        Household.objects.filter(pk=home.pk).update(
+            street="",
+            street_more="",
+            postcode="",
+            city="",
+            notes="",
+            refusal_reason="",
+            decided_by=None,
+            erased_at=at,
+        )
+
+
+def _erase_household(home: Household, at: datetime) -> None:
+    for export in DataExport.objects.filter(household=home):
+        exporting.discard(export)
+    for model in (ChangeRequest, ErasureRequest, FamilyQuotient):
+        _delete(model, list(model._default_manager.filter(household=home).values_list("pk", flat=True)))
+    files.remove(Document.objects.filter(household=home))
+    Reading.objects.filter(household=home).update(household=None, what="")
+    logins = list(User.objects.filter(guardian__household=home, is_staff=False, is_superuser=False))
+    SentMail.objects.filter(to__in=[login.email for login in logins if login.email]).delete()
+    _delete(Guardian, list(Guardian.objects.filter(household=home).values_list("pk", flat=True)))
+    _delete(User, [login.pk for login in logins])
+    _delete(Custody, list(Custody.objects.filter(household=home).values_list("pk", flat=True)))
+    histories.forget(Household, [home.pk])
+
+
+def _erase_child(child: Child, at: datetime) -> None:
+    for model in (ChildHealth, DietChoice, AuthorisedPerson, Custody):
+        _delete(model, list(model._default_manager.filter(child=child).values_list("pk", flat=True)))
+    Reading.objects.filter(child=child).update(child=None, what="")
+    if not _removed(Child, child.pk):
+        # The year of birth stays, for statistics by age.
+        Child.objects.filter(pk=child.pk).update(
+            first_name=FIRST_NAME,
+            last_name=LAST_NAME,
+            birth_date=child.birth_date.replace(month=1, day=1),
+            photo_allowed=False,
+            leaves_alone=False,
+            emergency_care_allowed=False,
+            erased_at=at,
+        )
+    histories.forget(Child, [child.pk])
+
+
+def _delete(model: type, keys: Sequence[int]) -> None:
+    """Rows, with their versions: the one that their deletion itself writes among them."""
+    model._default_manager.filter(pk__in=keys).delete()  # type: ignore[attr-defined]  # any model of ours
+    histories.forget(model, keys)
+
+
+def _removed(model: type[Household] | type[Child], key: int) -> bool:
+    """Deletes the row unless something the law keeps hangs on it."""
+    try:
+        with transaction.atomic():
+            if any(_held(model, key)):
+                return False
+            model.objects.filter(pk=key).delete()
+    except ProtectedError:
+        return False
+    histories.forget(model, [key])
+    return True
+
+
+def _held(model: type[Household] | type[Child], key: int) -> list[bool]:
+    """Whether each table of presences or money still points at the row: it would go with it, or refuse."""
+    return [
+        link.related_model._base_manager.filter(**{link.field.name: key}).exists()
+        for link in model._meta.related_objects
+        if link.on_delete in (models.CASCADE, models.PROTECT)
+    ]
+
+
+def sweep(at: datetime) -> int:
+    """Removes erased children and households on which nothing hangs any more; how many."""
+    removed = 0
+    emptied: tuple[type[Child] | type[Household], ...] = (Child, Household)
+    for model in emptied:
+        for key in model.objects.filter(erased_at__isnull=False).values_list("pk", flat=True):
+            removed += _removed(model, key)
+    return removed
+
+
+def said(leaving: Leaving) -> str:
+    """« le foyer n° 000012 et 2 enfants »."""
+    if leaving.household is None:
+        return str(leaving.children[0])
+    children = counted(len(leaving.children), "enfant", "enfants")
+    return f"foyer n° {leaving.household.number}, {children}"
