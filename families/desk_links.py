@@ -26,4 +26,12 @@ def document_link(document: Document) -> SafeString:
 def own_data_links(household_id: int) -> SafeString:
     """What the law owes a household of its data; each page says who may."""
     copy = reverse("admin:families_dataexport_household", args=[household_id])
-    return format_html('<a href="{}">Remettre une copie des données</a>', copy)
+    erase = reverse("admin:families_erasure_household", args=[household_id])
+    return format_html(
+        '<a href="{}">Remettre une copie des données</a> · <a href="{}">Effacer ce foyer…</a>', copy, erase
+    )
+
+
+def erase_child_link(child_id: int) -> SafeString:
+    url = reverse("admin:families_erasure_child", args=[child_id])
+    return format_html('<a href="{}">Effacer cet enfant…</a>', url)

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 from django.utils import timezone
 
-from families.models import ChangeRequest, Child, DataExport, Erasure, Guardian, Household, User
+from families.models import (
+    ChangeRequest,
+    Child,
+    DataExport,
+    Erasure,
+    ErasureRequest,
+    Guardian,
+    Household,
+    User,
+)
 from families.visibility import holds
 from portal.letters import mailing
 
@@ -62,3 +71,13 @@ def erased(household: Household, erasure: Erasure) -> None:
     """The last letter: its addresses are read now, and gone once it is queued."""
     context = {"name": "", "number": household.number, "erasure": erasure}
     mailing.post("families/erased", addresses(household), context)
+
+
+def erasure_requested(asked: ErasureRequest) -> None:
+    """To all guardians: one asks for all of them, another may object."""
+    context = {"name": "", "asked": asked}
+    mailing.post("families/erasure_requested", addresses(asked.household), context)
+
+
+def erasure_refused(asked: ErasureRequest) -> None:
+    mailing.post("families/erasure_refused", addresses(asked.household), {"name": "", "asked": asked})

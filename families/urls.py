@@ -88,6 +88,7 @@ household_pages = [
     path("foyer/quotient/", people.quotient, name="quotient"),
     path("foyer/justificatifs/<int:document_id>/", people.document, name="document"),
     path("foyer/mes-donnees/", privacy.own_data, name="own_data"),
+    path("foyer/mes-donnees/effacer/", privacy.ask_erasure, name="ask_erasure"),
     path("foyer/mes-donnees/<int:export_id>/", privacy.download_data, name="download_data"),
     path("enfants/<int:child_id>/", people.child, name="child"),
     path("enfants/<int:child_id>/sante/", people.health, name="health"),

@@ -1,6 +1,7 @@
 """The town hall's desk for people: a module a subject, registered here."""
 
 from families.admin import custody as custody
+from families.admin import erasing as erasing
 from families.admin import openings as openings
 from families.admin import own as own
 from families.admin import people as people

@@ -27,7 +27,7 @@ from families.admin.login_changes import NotesChanges
 from families.admin.twins import JoinsKnown
 from families.custody import openings, own
 from families.desk_cells import HouseholdLink
-from families.desk_links import document_link, household_link, own_data_links
+from families.desk_links import document_link, erase_child_link, household_link, own_data_links
 from families.forms import AddressField
 from families.models import (
     AuthorisedPerson,
@@ -254,9 +254,8 @@ class HouseholdAdmin(
     def get_queryset(self, request: HttpRequest) -> QuerySet[HouseholdInList]:
         guardians = Prefetch("guardians", Guardian.objects.order_by("pk"))
         counted_children = Count("custodies", distinct=True)
-        return (
-            super().get_queryset(request).annotate(children_here=counted_children).prefetch_related(guardians)
-        )
+        there = super().get_queryset(request).filter(erased_at=None)
+        return there.annotate(children_here=counted_children).prefetch_related(guardians)
 
     def get_inlines(
         self, request: HttpRequest, obj: Household | None
@@ -375,10 +374,12 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
         "photo_allowed",
         "leaves_alone",
         "emergency_care_allowed",
+        "own_data",
     )
+    readonly_fields = ("own_data",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Child]:
-        return super().get_queryset(request).prefetch_related("custodies")
+        return super().get_queryset(request).filter(erased_at=None).prefetch_related("custodies")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What the town hall changes in a child's file is told in its homes."""
@@ -409,6 +410,10 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
             ask_homes(signed_in(request), formset.save(commit=False))
             return
         super().save_formset(request, form, formset, change)
+
+    @admin.display(description="données personnelles")
+    def own_data(self, obj: Child) -> SafeString | str:
+        return erase_child_link(obj.pk) if obj.pk else "–"
 
     @admin.display(description="foyers")
     def homes(self, obj: Child) -> SafeString:

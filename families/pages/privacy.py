@@ -1,15 +1,17 @@
 """« Mes données »: a copy to take away, and asking for everything to be erased."""
 
+from django import forms
 from django.contrib import messages
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from families.models import DataExport, Guardian
-from families.privacy import asking, exporting, retention
+from families.models import DataExport, ErasureRequest, Guardian
+from families.privacy import asking, erasing, exporting, requests, retention
 from families.signing_in.asking_again import ask_again
 from portal.files.handing_over import hand_over
+from portal.web.interrupted import keeps_interrupted_form, posted
 from portal.web.signed_in import SignedInRequest
 
 SHOWN = 5
@@ -39,8 +41,44 @@ def own_data(request: SignedInRequest) -> HttpResponse:
         "stuck": any(asking.stands_still(copy, now) for copy in copies),
         "now": now,
         "kept_for": retention.in_words(retention.rule("exports")),
+        "asked": _last_request(guardian),
     }
     return render(request, "families/own_data.html", context)
+
+
+def _last_request(guardian: Guardian) -> ErasureRequest | None:
+    return ErasureRequest.objects.filter(household=guardian.household_id).first()
+
+
+class EraseForm(forms.Form):
+    """One's own words, if any: the law asks for no reason."""
+
+    words = forms.CharField(
+        label="Un mot pour la mairie (facultatif)",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        max_length=1000,
+        required=False,
+    )
+
+
+@keeps_interrupted_form
+def ask_erasure(request: SignedInRequest) -> HttpResponse:
+    """What would go and what the law keeps, then the request; or its withdrawal."""
+    guardian = _own_guardian(request)
+    home = guardian.household
+    form = EraseForm(posted(request))
+    if request.method == "POST" and "withdraw" in request.POST:
+        if requests.withdraw(home):
+            messages.success(request, "Votre demande d'effacement est retirée.")
+        return redirect("families:own_data")
+    if request.method == "POST" and form.is_valid():
+        ask_again(request)
+        requests.ask(home, words=form.cleaned_data["words"], by=request.user, at=timezone.now())
+        messages.success(request, "Votre demande est envoyée. La mairie vous répond dans le mois.")
+        return redirect("families:own_data")
+    foreseen = erasing.foresee(erasing.household_leaving(home), at=timezone.now())
+    context = {"form": form, "foreseen": foreseen, "asked": _last_request(guardian)}
+    return render(request, "families/ask_erasure.html", context)
 
 
 @require_GET
