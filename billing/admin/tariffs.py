@@ -545,7 +545,9 @@ class BillingSettingsAdmin(AsksAgain[BillingSettings], WithHistory[BillingSettin
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """There is one row: its list is its page."""
+        """There is one row: its list is its page, for who may open it."""
+        if not self.has_view_or_change_permission(request):
+            return super().changelist_view(request, extra_context)
         if BillingSettings.objects.exists():
             return redirect("admin:billing_billingsettings_change", 1)
         if self.has_add_permission(request):

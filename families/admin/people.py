@@ -378,6 +378,11 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
     )
     readonly_fields = ("own_data",)
 
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        """Homes are for who may open them: who only keeps health files may not."""
+        hidden = () if request.user.has_perm("families.view_household") else ("homes",)
+        return [name for name in self.list_display if name not in hidden]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Child]:
         return super().get_queryset(request).filter(erased_at=None).prefetch_related("custodies")
 

@@ -60,7 +60,8 @@ class DecisionButtons(Decides[M]):
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
         decisions: Sequence[Decision] = ()
-        if obj is not None and self.has_decide_permission(request) and self.waits(obj):
+        may_decide = self.has_decide_permission(request) and self.may(request, obj, "decide")
+        if obj is not None and may_decide and self.waits(obj):
             decisions = self.decisions_for(obj)
         context = {
             "decisions": decisions,

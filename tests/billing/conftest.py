@@ -33,9 +33,14 @@ MEALS = [date(2026, 11, day) for day in (2, 3, 5, 6)]
 @pytest.fixture
 def private(monkeypatch, tmp_path):
     """A folder of this test's own, where printed documents lie."""
-    for model in (InvoicePdf, LetterLot, ReminderLetter):
-        monkeypatch.setattr(model._meta.get_field("file"), "storage", FileSystemStorage(tmp_path))
+    keep_apart(monkeypatch, tmp_path)
     return tmp_path
+
+
+def keep_apart(monkeypatch, folder):
+    """From now on printed documents lie in this folder."""
+    for model in (InvoicePdf, LetterLot, ReminderLetter):
+        monkeypatch.setattr(model._meta.get_field("file"), "storage", FileSystemStorage(folder))
 
 
 @pytest.fixture

@@ -85,6 +85,11 @@ def chief(now, db) -> User:
 
 @pytest.fixture
 def demo(transactional_db, private, chief) -> Booking:
+    """A town with a row of each kind."""
+    return furnished(chief)
+
+
+def furnished(chief: User) -> Booking:
     """The demo town, a row of each kind it has none of, and a day of it that was attended."""
     loading.load(10, at=NOW)
     booking = Booking.objects.filter(day__lt=NOW.date(), state=BookingState.ACCEPTED).order_by("pk")[0]

@@ -132,7 +132,7 @@ def _closures(asked: Asked) -> Q:
 def _periods(asked: Asked) -> Q:
     """All are read; written are those that take place at theirs and nowhere else."""
     if asked.looking:
-        return Q()
+        return ~Q(pk__in=())
     tied = Period.establishments.through._default_manager
     own = tied.filter(establishment__in=asked.places)
     others = tied.exclude(establishment__in=asked.places)

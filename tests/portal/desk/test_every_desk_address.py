@@ -1,0 +1,256 @@
+"""Every address of the desk, asked for and posted to by everybody: parents and visitors, staff without a
+role, each role, and an agent of one place. Who may what is derived from rights; others are refused.
+
+The addresses come from the registry and the desk's own patterns: a page without its rights here is an error.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
+from django.db.models import Model
+from django.http import HttpResponseForbidden
+from django.test import Client
+from django.test.utils import CaptureQueriesContext, override_settings
+from django.urls import resolve, reverse
+
+from billing.admin.reminders import stamp_of
+from billing.reminders import reminding
+from families import groups
+from families.models import User
+from portal import town, urls
+from portal.desk import rights
+from portal.reservations.models import Booking, Establishment
+from portal.reservations.staff import giving
+from tests.billing.conftest import keep_apart
+from tests.browser.test_desk_accessibility import first_row, furnished
+from tests.conftest import NOW, logged_in
+from tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+# Rights that a page of its own asks for; after « | », those that posting to it asks for besides.
+OWN_PAGES = {
+    "auth_user_password_change": "families.change_user",
+    "billing_billingrun_bill": "billing.add_billingrun",
+    "billing_billingrun_go_on": "billing.add_billingrun",
+    "billing_debit_download": "billing.view_debitfile",
+    "billing_debit_make": "billing.add_debitfile",
+    "billing_debit_return": "billing.change_debit",
+    "billing_invoice_credit": "billing.add_creditnote",
+    "billing_invoice_letters": "billing.add_invoicenotice",
+    "billing_invoice_pdf": "billing.view_invoice",
+    "billing_invoice_print_letters": "billing.add_invoicenotice",
+    "billing_invoice_remind": "billing.add_invoicenotice",
+    "billing_invoice_sending": "billing.add_invoicenotice",
+    "billing_online_refund": "billing.change_onlinepayment billing.add_payment",
+    "billing_online_statement": "billing.view_onlinepayment",
+    "billing_payment_cash_book": "billing.view_payment",
+    "billing_payment_chart": "billing.view_payment",
+    "billing_payment_refund": "billing.add_payment",
+    "billing_payment_take": "billing.add_payment",
+    "billing_payment_take_from": "billing.add_payment",
+    "billing_payment_tax_certificate": "billing.view_payment",
+    "billing_payment_tax_certificates": "billing.view_payment",
+    "billing_payment_tax_zip": "billing.view_payment",
+    "billing_tariff_copy": "billing.add_tariff",
+    "billing_tariff_simulator": "billing.view_tariff",
+    "catering_kitchen": "families.view_dietchoice",
+    "catering_menu_import": "catering.add_menu catering.change_menu",
+    "catering_menu_template": "catering.add_menu",
+    # As of every establishment: its slots and what families booked would go with it.
+    "leisure_centre_delete": "reservations.delete_establishment",
+    "leisure_open_period": "reservations.add_period reservations.change_period reservations.add_slot",
+    "leisure_register": "leisure.view_centre",
+    "leisure_requests": "reservations.view_reservationline | reservations.change_reservationline",
+    "reservations_absencecertificate_take": "reservations.add_absencecertificate",
+    "reservations_absencecertificate_take_from": "reservations.add_absencecertificate",
+    "reservations_attendance_list": (
+        "reservations.view_attendance | reservations.add_attendance reservations.change_attendance"
+    ),
+    "reservations_calendar_import": (
+        "reservations.add_schoolyear reservations.add_publicholiday reservations.add_schoolholiday"
+    ),
+    "reservations_deadlinerule_preview": "reservations.change_deadlinerule",
+    "reservations_town_export": "reservations.view_activity",
+}
+# Of Django's own pages, the rights to look and to post.
+DJANGOS = {
+    "changelist": ("view|change", "view|change"),
+    "add": ("add", "add"),
+    "change": ("view|change", "change"),
+    "delete": ("delete", "delete"),
+    "history": ("view|change", "view|change"),
+}
+# A row's history does not exist for who may not see the row; some pages are only posted to.
+REFUSED = {403, 404, 405}
+# Reading a page keeps nothing but the visit.
+WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE)\b(?! (?:INTO )?\"django_session\")", re.IGNORECASE)
+LINK = re.compile(r'href="(/mairie/[^"#?]*)')
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address of the desk; `row` is whose page it is, `looks` and `posts` what it asks for: all of one of
+    the groups."""
+
+    name: str
+    url: str
+    row: Model | None
+    looks: tuple[frozenset[str], ...]
+    posts: tuple[frozenset[str], ...]
+
+    def is_for(self, user: User, *, posting: bool) -> bool:
+        return any(user.has_perms(group) for group in self._asked(posting))
+
+    def reaches(self, user: User, *, posting: bool) -> bool:
+        """Whether the rights that it asks for reach the row whose page it is."""
+        groups = self._asked(posting)
+        return self.row is None or any(
+            all(rights.may(user, self.row, one) for one in group) for group in groups
+        )
+
+    def _asked(self, posting: bool) -> tuple[frozenset[str], ...]:
+        return self.posts if posting else self.looks
+
+
+def asked(model: type[Model], text: str) -> tuple[frozenset[str], ...]:
+    """« view|change » of a model, as rights."""
+    label, name = model._meta.app_label, model._meta.model_name
+    return tuple(frozenset({f"{label}.{verb}_{name}"}) for verb in text.split("|"))
+
+
+def addresses(booking: Booking) -> Iterator[Address]:
+    ids = {
+        "custody": booking.child.custodies.first().pk,
+        "household": booking.household_id,
+        "stamp": stamp_of(reminding.last_sendings(1)[0]),
+        "year": NOW.year,
+    }
+    for model, page in admin.site._registry.items():
+        row = first_row(model)
+        for pattern in page.get_urls():
+            if not pattern.name:
+                continue  # an address of before Django 1.9, which leads to the row's page
+            wanted = pattern.pattern.converters
+            found = ids | dict.fromkeys(("object_id", "pk", "id"), row.pk)
+            if pattern.name == "billing_payment_tax_certificate":
+                found |= {"pk": booking.household_id}
+            verb = pattern.name.rpartition("_")[2]
+            if pattern.name in OWN_PAGES:
+                looks, _, more = OWN_PAGES[pattern.name].partition(" | ")
+                both = frozenset(looks.split()), frozenset(looks.split() + more.split())
+                looking, posting = both[:1], both[1:]
+            else:
+                assert verb in DJANGOS, f"{pattern.name}: say in this test which rights it asks for."
+                looking, posting = (asked(model, text) for text in DJANGOS[verb])
+            url = reverse(f"admin:{pattern.name}", kwargs={name: found[name] for name in wanted})
+            of = booking.child.custodies.first() if "custody" in wanted else row
+            yield Address(pattern.name, url, of if wanted else None, looking, posting)
+
+
+@pytest.fixture(scope="module")
+def desk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[list[Address]]:
+    """A town with a row of each kind, made once for all tests here; each undoes what it writes."""
+    folder = tmp_path_factory.mktemp("desk")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        override_settings(MEDIA_ROOT=folder),
+        django_db_blocker.unblock(),
+        transaction.atomic(),
+        time_machine.travel(NOW, tick=False),
+    ):
+        keep_apart(patch, folder)
+        # The same page for each of thousands of refusals, and long lists, would say nothing more.
+        patch.setattr(urls, "handler403", lambda request, exception: HttpResponseForbidden(), raising=False)
+        for page in admin.site._registry.values():
+            patch.setattr(page, "list_per_page", 5)
+        chief = UserFactory(username="chief", is_staff=True, is_superuser=True)
+        yield list(addresses(furnished(chief)))
+        transaction.set_rollback(True)
+    town.forget()
+
+
+def role(*names: str, places: list[Establishment] | None = None) -> User:
+    """Somebody with these roles, in the whole town or at places."""
+    user = UserFactory(is_staff=True)
+    for name in names:
+        giving.give(user, Group.objects.get(name=name), places=places, by=None)
+    return User.objects.get(pk=user.pk)
+
+
+@dataclass
+class Answer:
+    status: int
+    html: str
+    written: int
+
+
+def ask(client: Client, address: Address, *, posting: bool) -> Answer:
+    """What it answers, and how many rows it writes, all undone; an error of the server fails the test."""
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+        answer = client.post(address.url, {}) if posting else client.get(address.url)
+        html = "" if answer.streaming or posting else answer.content.decode(errors="replace")
+        transaction.set_rollback(True)
+    return Answer(answer.status_code, html, sum(bool(WRITES.match(one["sql"])) for one in queries))
+
+
+def walk(client: Client, desk: list[Address]) -> Iterator[tuple[Address, bool, Answer]]:
+    for address in desk:
+        for posting in (False, True):
+            yield address, posting, ask(client, address, posting=posting)
+
+
+@pytest.mark.parametrize("who", ["visitor", "parent", "no role"])
+def test_nobody_without_a_role_gets_anything(desk, who):
+    client, refused = Client(), {302}
+    if who != "visitor":
+        user = User.objects.get(username="parent") if who == "parent" else UserFactory(is_staff=True)
+        client, refused = logged_in(user), {302} if who == "parent" else REFUSED
+    for address, posting, answer in walk(client, desk):
+        assert answer.status in refused and not answer.written, (address.name, posting, answer.status)
+
+
+@pytest.mark.parametrize("name", groups.RIGHTS)
+def test_a_role_gets_what_its_rights_say_and_no_link_to_more(desk, name):
+    user, chief = role(name), logged_in(User.objects.get(username="chief"))
+    client, refused, links = logged_in(user), set[str](), dict[str, str]()
+    for address, posting, answer in walk(client, desk):
+        where = (address.name, posting)
+        if not address.is_for(user, posting=posting):
+            assert answer.status in REFUSED and not answer.written, (where, answer.status)
+            refused |= {address.name} if not posting else set()
+        else:
+            # Pages on which nothing is ever typed are refused to everybody.
+            assert answer.status != 403 or ask(chief, address, posting=posting).status == 403, where
+            assert answer.status in {200, 302, 403, 405}, where
+            links |= dict.fromkeys(LINK.findall(answer.html), address.url)
+    assert len(refused) > 30
+    lost = {link: page for link, page in links.items() if resolve(link).url_name in refused}
+    assert lost == {}
+
+
+def test_an_agent_of_one_place_gets_its_rows_only(desk):
+    """Of the two restaurants, the one where nobody of the rows asked for eats."""
+    eaten_at = next(address.row for address in desk if isinstance(address.row, Booking)).establishment
+    other = Establishment.objects.filter(kind="restaurant").exclude(pk=eaten_at.pk)[0]
+    answers: dict[str, Counter[int]] = {}
+    for place in (eaten_at, other):
+        user = role("Agent", places=[place])
+        client, found = logged_in(user), answers.setdefault(place.code, Counter())
+        for address, posting, answer in walk(client, desk):
+            where = (place.code, address.name, posting, answer.status)
+            if address.is_for(user, posting=posting) and address.reaches(user, posting=posting):
+                assert answer.status in {200, 302, 403, 405}, where
+            else:
+                assert answer.status in REFUSED and not answer.written, where
+            found[answer.status] += 1
+    assert answers[eaten_at.code][200] > answers[other.code][200] > 50
+    assert answers[other.code][404] > 30
