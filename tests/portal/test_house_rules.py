@@ -21,6 +21,7 @@ from portal.files import handing_over
 from portal.french import amounts, dates, day_fields, plurals
 from portal.management.commands import demo
 from portal.reservations.models import bookings, queries
+from portal.reservations.staff import giving
 from portal.web import headers, posted
 
 ROOT = Path(settings.BASE_DIR)
@@ -59,6 +60,7 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
     "names that are looked for": (r"name__icontains", []),
     "the class attended": (r"Schooling\.objects\.filter\(\s*child=OuterRef", [queries]),
     "links to households": (r"families_household_change", [desk_links]),
+    "roles given and taken": (r"\.groups\.(?:add|set|remove|clear)\(|user_set\.", [giving]),
     "numbers with zeros": (r":06d?\}", [households, bookings, numbering]),
 }
 

@@ -107,7 +107,7 @@ def test_searches_of_forms_find_the_children_of_the_place(place_client, agent_cl
     assert len(agent_client.get(address("autocomplete"), query).json()["results"]) == 2
 
 
-def test_files_open_at_their_place(private_files, place_client, agent_client, books, elsewhere):
+def test_files_open_at_their_place(place_client, agent_client, books, elsewhere):
     for who, status in ((books, 200), (elsewhere, 404)):
         proof = Document.objects.create(
             household=who.household,
