@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db.models import Model
 
 from portal.database import encrypted, rotating
 from portal.database.starting import DataCommand
@@ -29,8 +30,8 @@ class Command(DataCommand):
         for model in rotating.tables():
             done = rotating.encrypt(model)
             if done.rows:
-                name = model._meta.verbose_name_plural
-                self.stdout.write(f"{name} : {counted(done.rows, 'ligne rechiffrée', 'lignes rechiffrées')}")
+                said = counted(done.rows, "ligne rechiffrée", "lignes rechiffrées")
+                self.stdout.write(f"{_name_of(model)} : {said}")
             rows, unreadable = rows + done.rows, unreadable + done.unreadable
         if unreadable:
             raise CommandError(_still_closed(unreadable))
@@ -52,8 +53,12 @@ class Command(DataCommand):
                     said += ", la plus récente"
                 elif key and key not in names:
                     said += ", absente de FIELD_KEYS"
-                name = model._meta.verbose_name_plural
-                self.stdout.write(f"{name} : {counted(found[key], 'valeur', 'valeurs')} ({said})")
+                self.stdout.write(f"{_name_of(model)} : {counted(found[key], 'valeur', 'valeurs')} ({said})")
+
+
+def _name_of(model: type[Model]) -> str:
+    of: type[Model] | None = getattr(model, "instance_type", None)  # of a history
+    return f"{of._meta.verbose_name_plural}, historique" if of else str(model._meta.verbose_name_plural)
 
 
 def _still_closed(unreadable: int) -> str:
