@@ -17,12 +17,15 @@ from typing import NamedTuple
 
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import Q
 from django.utils.module_loading import autodiscover_modules
+from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
 logger = logging.getLogger(__name__)
-# Letters wait in the task table until they are sent; afterwards nobody needs to read them there.
 TASKS_KEPT = timedelta(days=2)
+# Letters wait in the task table until they are sent; afterwards nobody needs to read them there.
+SENT_LETTERS = Q(task_path__startswith="portal.letters.", status=TaskResultStatus.SUCCESSFUL)
 
 
 class NightlyWork(NamedTuple):
@@ -92,7 +95,8 @@ def clear_sessions(at: datetime) -> int:
 
 
 def clear_tasks(at: datetime) -> int:
-    return DBTaskResult.objects.finished().filter(finished_at__lt=at - TASKS_KEPT).delete()[0]
+    done = Q(finished_at__lt=at - TASKS_KEPT) | SENT_LETTERS
+    return DBTaskResult.objects.finished().filter(done).delete()[0]
 
 
 register("sessions expirées", "{} session(s) expirée(s) effacée(s).", clear_sessions)

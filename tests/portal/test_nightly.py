@@ -7,6 +7,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django_tasks_db.models import DBTaskResult, get_date_max
 
 from families.models import Child, Household, User
 from portal import nightly as work
@@ -98,3 +99,25 @@ def test_work_that_fails_stops_no_other_and_ends_in_an_error(books, now, monkeyp
     assert "Échec, essai : ValueError" in out.getvalue()
     assert "1 réservation(s)" in out.getvalue()
     assert "no such thing" in caplog.text
+
+
+def test_letters_that_have_left_are_not_kept_and_other_tasks_two_days(now, db):
+    for path, status, days in (
+        ("portal.letters.mailing.send", "SUCCESSFUL", 0),
+        ("portal.letters.mailing.send", "FAILED", 0),
+        ("portal.letters.mailing.send", "READY", 0),
+        ("billing.tasks.issue_month", "SUCCESSFUL", 0),
+        ("billing.tasks.issue_month", "SUCCESSFUL", 3),
+        ("portal.letters.mailing.send", "FAILED", 3),
+    ):
+        ended = None if status == "READY" else now - timedelta(days=days)
+        DBTaskResult.objects.create(
+            task_path=path, status=status, finished_at=ended, args_kwargs={"args": [], "kwargs": {}},
+            backend_name="default", run_after=get_date_max(),
+        )  # fmt: skip
+    assert "3 tâche(s) terminée(s) effacée(s)." in nightly()
+    assert sorted(DBTaskResult.objects.values_list("task_path", "status")) == [
+        ("billing.tasks.issue_month", "SUCCESSFUL"),
+        ("portal.letters.mailing.send", "FAILED"),
+        ("portal.letters.mailing.send", "READY"),
+    ]
