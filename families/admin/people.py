@@ -7,7 +7,7 @@ from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.options import InlineModelAdmin
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, Permission
 from django.db import models
 from django.db.models import Count, Prefetch, QuerySet
@@ -378,7 +378,7 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
     )
     readonly_fields = ("own_data",)
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
+    def get_list_display(self, request: HttpRequest) -> Any:
         """Homes are for who may open them: who only keeps health files may not."""
         hidden = () if request.user.has_perm("families.view_household") else ("homes",)
         return [name for name in self.list_display if name not in hidden]
@@ -600,7 +600,7 @@ class RightsAdmin(GivesRights[Group], GroupAdmin):  # type: ignore[misc]  # Grou
 
 
 @admin.register(User)
-class LoginAdmin(NotesChanges, GivesRights[User], WithHistory[User], UserAdmin[User]):
+class LoginAdmin(GivesRights[User], WithHistory[User], NotesChanges):
     """Logins of families and of staff; whoever may change these gives rights."""
 
     desk_order = 9
