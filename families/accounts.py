@@ -22,7 +22,7 @@ from portal.letters import mailing
 
 WAYS_TO_PROVE = {
     "reauthenticate": "Avec mon mot de passe",
-    "mfa_reauthenticate": "Avec un code de mon application, ou un code de secours",
+    "mfa_reauthenticate": "Avec un code",
     "mfa_reauthenticate:webauthn": "Avec ma clé d'accès",
 }
 WRONG = "Identifiant ou mot de passe incorrect. Vérifiez les deux, puis réessayez."
