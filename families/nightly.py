@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 
 from families.custody import openings
-from families.privacy import nights, retention
+from families.privacy import erasing, nights, retention
 from families.signing_in import counters, sessions, shared_names
 from portal import nightly
 
@@ -32,4 +32,7 @@ for kind in retention.kinds():
     )
 nightly.register(
     "noms partagés", "{} nom(s) de compte de nouveau à un seul.", lambda at: shared_names.settle()
+)
+nightly.register(
+    "foyers effacés", "{} foyer(s) ou enfant(s) effacé(s) dont il ne reste plus rien.", erasing.sweep
 )

@@ -2,12 +2,16 @@
 
 They are a part of the schema (`portal.database.schema`), put in place after every `migrate`. A migration that
 changes rows of these tables, or columns that the triggers name, says `Lifted("billing.final", [operations])`.
+
+A document is deleted by one way only: its former one stands (`FormerDocument`: same number, year and amount),
+which the database takes only ten years after the document's year, and which is final itself.
 """
 
 from portal.database.final import aborts, calls, refuses
 from portal.database.schema import PieceKind, SchemaPart, SchemaPiece
 
 REFUSAL = "Un document émis ne change plus : seul un avoir y répond."
+FORMER = "billing_formerdocument"
 FINAL = ("billing_invoice", "billing_invoiceline", "billing_billeditem", "billing_creditnote")
 LINE = "billing_invoiceline"
 # A payment's state may change; its amount, its payer and its number never do.
@@ -16,14 +20,44 @@ PAYMENT_COLUMNS = "amount, household_id, number, series, year, sequence, means"
 TOO_MANY = """(SELECT count(*) FROM billing_invoiceline WHERE invoice_id = NEW.invoice_id)
     >= (SELECT line_count FROM billing_invoice WHERE id = NEW.invoice_id)"""
 
+
+def _stands(kind: str, amount: str, row: str = "OLD") -> str:
+    """That the former one of a document stands."""
+    same = " AND ".join(
+        f"f.{name} = {row}.{field}"
+        for name, field in (("number", "number"), ("year", "year"), ("amount", amount))
+    )
+    return f"EXISTS (SELECT 1 FROM {FORMER} f WHERE f.kind = '{kind}' AND {same})"  # noqa: S608 (no input)
+
+
+_INVOICE = _stands("invoice", "total", "i")
+_INVOICE_OF_LINE = f"SELECT 1 FROM billing_invoice i WHERE i.id = OLD.invoice_id AND {_INVOICE}"  # noqa: S608
+_INVOICE_OF_ITEM = f"""SELECT 1 FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
+    WHERE l.id = OLD.line_id AND {_INVOICE}"""  # noqa: S608
+# Of each table, when a row of it may go.
+MAY_GO = {
+    "billing_invoice": _stands("invoice", "total"),
+    "billing_invoiceline": f"EXISTS ({_INVOICE_OF_LINE})",
+    "billing_billeditem": f"EXISTS ({_INVOICE_OF_ITEM})",
+    "billing_creditnote": _stands("credit", "amount"),
+    PAYMENT: _stands("payment", "amount"),
+}
+
+
 SQLITE = [
+    *(aborts("final_UPDATE", table, f"BEFORE UPDATE ON {table}", REFUSAL) for table in (*FINAL, FORMER)),
     *(
-        aborts(f"final_{event}", table, f"BEFORE {event} ON {table}", REFUSAL)
+        aborts("final_DELETE", table, f"BEFORE DELETE ON {table} WHEN NOT {MAY_GO[table]}", REFUSAL)
         for table in FINAL
-        for event in ("UPDATE", "DELETE")
     ),
+    aborts("final_DELETE", FORMER, f"BEFORE DELETE ON {FORMER}", REFUSAL),
     aborts("complete", LINE, f"BEFORE INSERT ON {LINE} WHEN {TOO_MANY}", REFUSAL),
-    aborts("final_DELETE", PAYMENT, f"BEFORE DELETE ON {PAYMENT}", "Un règlement ne s'efface pas."),
+    aborts(
+        "final_DELETE",
+        PAYMENT,
+        f"BEFORE DELETE ON {PAYMENT} WHEN NOT {MAY_GO[PAYMENT]}",
+        "Un règlement ne s'efface pas.",
+    ),
     aborts(
         "final_UPDATE",
         PAYMENT,
@@ -31,6 +65,23 @@ SQLITE = [
         "Le montant d'un règlement ne change pas.",
     ),
 ]
+
+
+def _keep(table: str) -> SchemaPiece:
+    """PostgreSQL's function for the deletion of a row of this table."""
+    return SchemaPiece(
+        PieceKind.FUNCTION,
+        f"billing_keep_{table.removeprefix('billing_')}",
+        f"""RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT {MAY_GO[table]} THEN
+        RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN OLD;
+END $$""",
+    )
+
+
 POSTGRESQL = [
     refuses("billing_refuse", REFUSAL),
     SchemaPiece(
@@ -44,9 +95,14 @@ BEGIN
     RETURN NEW;
 END $$""",
     ),
-    *(calls("final", table, f"BEFORE UPDATE OR DELETE ON {table}", "billing_refuse") for table in FINAL),
+    *(_keep(table) for table in MAY_GO),
+    *(calls("final", table, f"BEFORE UPDATE ON {table}", "billing_refuse") for table in FINAL),
+    calls("final", FORMER, f"BEFORE UPDATE OR DELETE ON {FORMER}", "billing_refuse"),
+    *(
+        calls("final_delete", table, f"BEFORE DELETE ON {table}", _keep(table).name)
+        for table in (*FINAL, PAYMENT)
+    ),
     calls("complete", LINE, f"BEFORE INSERT ON {LINE}", "billing_refuse_line"),
-    calls("final_delete", PAYMENT, f"BEFORE DELETE ON {PAYMENT}", "billing_refuse"),
     calls("final_update", PAYMENT, f"BEFORE UPDATE OF {PAYMENT_COLUMNS} ON {PAYMENT}", "billing_refuse"),
 ]
 FINAL_DOCUMENTS = SchemaPart("billing.final", {"sqlite": SQLITE, "postgresql": POSTGRESQL})

@@ -150,4 +150,12 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     mandates.filter(revoked_on=None).update(revoked_on=timezone.localtime(at).date())
 
 
-PART = Part(_foresee, _erase)
+def _tidy() -> None:
+    """Mandates of the erased that no debit names any more."""
+    unused = Mandate.objects.filter(household__erased_at__isnull=False, debits=None)
+    keys = list(unused.values_list("pk", flat=True))
+    Mandate.objects.filter(pk__in=keys).delete()
+    histories.forget(Mandate, keys)
+
+
+PART = Part(_foresee, _erase, _tidy)

@@ -7,12 +7,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.models import Mandate, OnlinePayment, PaymentEvent
+from billing.payments import former
 from families.models import RetentionRule
 from families.privacy import histories, retention
 from families.privacy.kinds import delete
 from families.privacy.retention import Kind, Rows
 
 Unit = RetentionRule.Unit
+VOUCHERS = "Pièces comptables : dix ans (code de commerce, L123-22 ; usage de la comptabilité publique)."
 REFUNDS = "Règlement (UE) 260/2012 et code monétaire et financier, L133-24 : treize mois pour contester."
 
 
@@ -75,13 +77,43 @@ def register_all() -> None:
     )
     retention.register(
         Kind(
+            "invoices",
+            "factures",
+            "Factures, avoirs et règlements, avec leurs fichiers",
+            "après la fin de leur année",
+            10,
+            Unit.YEAR,
+            VOUCHERS,
+            due=former.due,
+            remove=former.remove,
+            needs_visa=True,
+            dated_by="month",
+        )
+    )
+    retention.register(
+        Kind(
+            "reminder_letters",
+            "lettres_de_relance",
+            "Lettres de relance",
+            "après la fin de leur année",
+            10,
+            Unit.YEAR,
+            VOUCHERS,
+            due=former.old_letters,
+            remove=former.remove_letters,
+            needs_visa=True,
+            dated_by="sent_at",
+        )
+    )
+    retention.register(
+        Kind(
             "voucher_histories",
             "historique_comptable",
             "Historique des règlements, mandats et tarifs",
             "après la modification",
             10,
             Unit.YEAR,
-            "Pièces comptables : dix ans (code de commerce, L123-22, usage de la comptabilité publique).",
+            VOUCHERS,
             due=lambda before: histories.before(before, accounting=True),
             remove=delete,
         )

@@ -93,10 +93,12 @@ class Foreseen:
 
 
 class Part(NamedTuple):
-    """What an app does for an erasure: `foresee` adds its lines, `erase` acts within the transaction."""
+    """What an app does for an erasure: `foresee` adds its lines, `erase` acts within the transaction; later,
+    `tidy` drops what only waited for what the law kept."""
 
     foresee: Callable[[Leaving, datetime, Foreseen], None]
     erase: Callable[[Leaving, User | None, datetime], None]
+    tidy: Callable[[], None]
 
 
 _parts: dict[str, Part] = {}
@@ -311,6 +313,8 @@ def _held(model: type[Household] | type[Child], key: int) -> list[bool]:
 
 def sweep(at: datetime) -> int:
     """Removes erased children and households on which nothing hangs any more; how many."""
+    for part in reversed(_parts.values()):
+        part.tidy()
     removed = 0
     emptied: tuple[type[Child] | type[Household], ...] = (Child, Household)
     for model in emptied:

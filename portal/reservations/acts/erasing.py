@@ -116,4 +116,10 @@ def _delete(model: type[models.Model], rows: QuerySet[Any]) -> None:
     histories.forget(model, keys)
 
 
-PART = Part(_foresee, _erase)
+def _tidy() -> None:
+    """Enrolments of the erased, once none of their days is left."""
+    erased = Q(child__erased_at__isnull=False) | Q(household__erased_at__isnull=False)
+    _delete(Enrolment, Enrolment.objects.filter(erased).exclude(_held(Enrolment)))
+
+
+PART = Part(_foresee, _erase, _tidy)
