@@ -54,8 +54,8 @@ class StaffMemberAdmin(Decidable[StaffMember]):
     """Who enters the desk. Rights are given elsewhere; here they end."""
 
     desk_order = 8
-    list_display = ("username", "full_name", "roles", "factors_here", "last_login")
-    list_display_links = ("username",)
+    list_display = ("login_name", "full_name", "roles", "factors_here", "last_login")
+    list_display_links = ("login_name",)
     search_fields = ("username", "first_name", "last_name")
     ordering = ("username",)
     actions = ("reset_factors", "end_functions")
@@ -64,7 +64,7 @@ class StaffMemberAdmin(Decidable[StaffMember]):
         Decision("end_functions", "Fin de fonctions…"),
     )
     fields = readonly_fields = (
-        "username",
+        "login_name",
         "full_name",
         "email",
         "roles",
@@ -124,7 +124,7 @@ class StaffMemberAdmin(Decidable[StaffMember]):
         if not rows or (form.is_bound and form.is_valid()):
             return rows, form.cleaned_data["reason"] if rows else None
         site = self.admin_site
-        waiting = site.queues(request) if ends and isinstance(site, PortalAdminSite) else []
+        waiting = site.waiting(request) if ends and isinstance(site, PortalAdminSite) else []
         page = confirm_page(
             self,
             request,
@@ -135,7 +135,7 @@ class StaffMemberAdmin(Decidable[StaffMember]):
             template="admin/families/staff_why.html",
             form=form,
             ends=ends,
-            waiting=[queue for queue in waiting if queue["count"]],
+            waiting=waiting,
         )
         return [], page
 
@@ -156,7 +156,11 @@ class StaffMemberAdmin(Decidable[StaffMember]):
     def name_of(self, row: StaffMember) -> str:
         return self.full_name(row)
 
-    @admin.display(description="nom")
+    @admin.display(description="identifiant", ordering="username")
+    def login_name(self, obj: StaffMember) -> str:
+        return obj.username
+
+    @admin.display(description="nom", ordering="last_name")
     def full_name(self, obj: StaffMember) -> str:
         return obj.get_full_name() or obj.username
 

@@ -13,6 +13,8 @@ from django import forms
 from django.conf import settings
 from django.core.cache import cache
 
+from families.models import User
+from families.signing_in import factors
 from portal.web.form_fields import field_of
 
 # What reading an invented answer of a key may end in; allauth expects some of it.
@@ -42,9 +44,10 @@ class WithCode(forms.Form):
 
 
 class UsedOnce(WithCode):
-    """allauth forgets a code after thirty seconds, and takes it for ninety."""
+    """A code, tried a few times and taken once: allauth forgets it after thirty seconds, and takes it ninety."""
 
     authenticator: Authenticator
+    user: User
     cleaned_data: dict[str, Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -52,11 +55,14 @@ class UsedOnce(WithCode):
         self.fields["code"].help_text = "Les six chiffres de votre application, ou un code de secours."
 
     def clean_code(self) -> str:
+        if not factors.take_try(self.user):
+            raise get_adapter().validation_error("too_many_codes")
         code: str = super().clean_code()  # type: ignore[misc]  # allauth's form stands behind this one
         if self.authenticator.type == Authenticator.Type.TOTP:
             digits = "".join(filter(str.isdigit, code))
             if not cache.add(f"factor-used:{self.authenticator.pk}:{digits}", True, CODE_TAKEN_SECONDS):
                 raise get_adapter().validation_error("incorrect_code")
+        factors.forget_tries(self.user)
         return code
 
 

@@ -14,6 +14,7 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpRequest
 from django.http.request import split_domain_port
@@ -31,6 +32,8 @@ NAMES = {
     Authenticator.Type.WEBAUTHN: "clé d'accès",
     Authenticator.Type.RECOVERY_CODES: "codes de secours",
 }
+# How many codes may be tried within so many seconds: of a million, three are right at a time.
+TRIES = {5 * 60: 5, 24 * 3600: 20}
 
 
 class Standing(Enum):
@@ -84,10 +87,32 @@ def reset(user: User, *, reason: str, by: User | None, request: HttpRequest | No
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=user.pk)
         remove_all(user)
+        forget_tries(user)
         sessions.end_all(user)
         security.note(SecurityEvent.Kind.FACTOR_RESET, user=user, by=by, request=request, detail=reason)
         name = (by.get_full_name() or by.username) if by else ""
         mailing.post("account/factor_reset", [user.email], {"name": user.first_name, "by": name})
+
+
+def take_try(user: User) -> bool:
+    """Whether one more code may be tried: a place a try, which nobody but the user's own success frees.
+
+    allauth's counters hold the host that a request names, and those who ask may name many.
+    """
+    return all(
+        any(cache.add(_place(user, window, number), True, window) for number in range(tries))
+        for window, tries in TRIES.items()
+    )
+
+
+def forget_tries(user: User) -> None:
+    cache.delete_many(
+        [_place(user, window, number) for window, tries in TRIES.items() for number in range(tries)]
+    )
+
+
+def _place(user: User, window: int, number: int) -> str:
+    return f"factor-try:{user.pk}:{window}:{number}"
 
 
 def is_address_of_numbers(request: HttpRequest) -> bool:
@@ -106,6 +131,7 @@ class FactorAdapter(DefaultMFAAdapter):
         "cannot_delete_authenticator": "Ce second facteur ne peut pas être retiré.",
         "cannot_generate_recovery_codes": "Ajoutez d'abord une application ou une clé d'accès.",
         "incorrect_code": "Ce code n'est pas le bon, ou il a déjà servi. Attendez le suivant.",
+        "too_many_codes": "Trop de codes essayés. Patientez cinq minutes, ou contactez la mairie.",
         "unverified_email": "Confirmez d'abord votre adresse e-mail.",
     }
 

@@ -265,6 +265,10 @@ class PortalAdminSite(AdminSite):
     def _seen(self, request: HttpRequest, queue: Queue, model: type[Model]) -> QuerySet[Any]:
         return rights.seen_by(request.user, queue.rows(request), *own_choices.looking(model))
 
+    def waiting(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """The queues in which something waits, as the desk's first page counts them."""
+        return [queue for queue in self.queues(request) if queue["count"]]
+
     def _links(self, request: HttpRequest) -> list[dict[str, Any]]:
         found = [
             link
