@@ -37,7 +37,7 @@ from portal.desk.site import DeskLink, Queue
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
 from portal.french.day_fields import DayInput, MonthField, NearDateField
-from portal.french.official_numbers import compact, grouped, is_iban
+from portal.french.official_numbers import grouped
 from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest
 
@@ -287,7 +287,6 @@ class MandateAdmin(AsksAgain[Mandate], TolerantChoices[Mandate], NumberSearch[Ma
     list_filter = ("revoked_on",)
     list_select_related = ("household",)
     search_fields = ("rum", "debtor")
-    search_help_text = "RUM, titulaire, numéro de foyer ou IBAN entier"
     autocomplete_fields = ("household",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -301,15 +300,6 @@ class MandateAdmin(AsksAgain[Mandate], TolerantChoices[Mandate], NumberSearch[Ma
         shown = obj is not None and (obj.debits.exists() or not self.has_change_permission(request, obj))
         account = "account" if shown else "iban"
         return ("household", "rum", "debtor", account, "bic", "signed_on", "revoked_on")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Mandate], search_term: str
-    ) -> tuple[QuerySet[Mandate], bool]:
-        """A whole IBAN is found by its fingerprint: the column itself is encrypted."""
-        typed = compact(search_term)
-        if is_iban(typed):
-            return queryset & Mandate.objects.of_account(typed), False
-        return super().get_search_results(request, queryset, search_term)
 
     def save_model(self, request: HttpRequest, obj: Mandate, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -347,6 +337,10 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
     inlines = (DebitInline,)
     fields = readonly_fields = ("message", "collected_on", "made_by", "made_at")
     change_form_template = "admin/billing/debit_file.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DebitFile]:
+        # The file itself is long, and read when it is downloaded only.
+        return super().get_queryset(request).defer("content")
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

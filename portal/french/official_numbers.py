@@ -38,15 +38,14 @@ def grouped(text: str) -> str:
 def check_iban(text: str) -> None:
     """ISO 13616: the form of its country, and a key by 97."""
     number = compact(text)
-    if is_iban(number):
+    if _is_iban(number):
         return
     if _has_the_form_of_an_iban(number):
         raise ValidationError("Cet IBAN contient une erreur de frappe : sa clé ne correspond pas.")
     raise ValidationError("Cet IBAN n'a pas la bonne forme. Recopiez-le depuis le RIB.")
 
 
-def is_iban(number: str) -> bool:
-    """Whether a number, as it is kept, has the form and the key of an IBAN."""
+def _is_iban(number: str) -> bool:
     # Not against the library's lists of a country's banks: a bank may be younger than they are.
     return iban.is_valid(number, check_country=False)
 
@@ -54,7 +53,7 @@ def is_iban(number: str) -> bool:
 def _has_the_form_of_an_iban(number: str) -> bool:
     """Whether only the key is wrong: with another one, the number would be right."""
     try:
-        return is_iban(number[:2] + iban.calc_check_digits(number) + number[4:])
+        return _is_iban(number[:2] + iban.calc_check_digits(number) + number[4:])
     except ValueError:
         return False
 
@@ -94,7 +93,7 @@ class IbanInput(forms.CharField):
     """An IBAN shown in groups of four; one that is wrong is shown as it was typed."""
 
     def prepare_value(self, value: Any) -> Any:
-        return grouped(value) if isinstance(value, str) and is_iban(compact(value)) else value
+        return grouped(value) if isinstance(value, str) and _is_iban(compact(value)) else value
 
 
 class _OfficialNumber(NormalisedField):

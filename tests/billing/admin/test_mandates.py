@@ -39,15 +39,6 @@ def test_the_list_tells_an_account_by_its_end(mandate, regie_client):
     assert IBAN[:12] not in page and "FR14 2004" not in page
 
 
-@pytest.mark.parametrize(
-    "typed", [IBAN, "FR14 2004 1010 0505 0001 3M02 606", "iban : fr1420041010050500013m02606"]
-)
-def test_a_whole_iban_finds_its_mandates(mandate, regie_client, typed):
-    assert "Camille Roux" in said(regie_client.get(LIST, {"q": typed}))
-    assert "Camille Roux" not in said(regie_client.get(LIST, {"q": OTHER_IBAN}))
-    assert "Camille Roux" in said(regie_client.get(LIST, {"q": "roux"}))
-
-
 def test_the_same_account_for_two_homes_is_told_and_not_refused(mandate, waits, regie_client):
     page = said(regie_client.post(f"{LIST}add/", form(waits.household), follow=True))
     assert "Un autre foyer a le même IBAN : Mandat R-1. Est-ce voulu ?" in page
