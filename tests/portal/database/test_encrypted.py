@@ -3,7 +3,7 @@
 import copy
 import pickle
 from datetime import date
-from time import perf_counter
+from time import process_time
 
 import pytest
 from django.apps import apps
@@ -266,9 +266,9 @@ def test_an_iban_that_is_lost_keeps_its_end(mandate, usual, settings):
 def test_a_list_of_three_hundred_children_is_read_at_once(db):
     notes = [HealthFactory.build(child=ChildFactory(), **NOTES) for _ in range(300)]
     ChildHealth.objects.bulk_create(notes)
-    begun = perf_counter()
+    begun = process_time()
     assert len([row.known_allergies for row in ChildHealth.objects.all()]) == 300
-    assert perf_counter() - begun < 1
+    assert process_time() - begun < 0.5
 
 
 # Every model --------------------------------------------------------------------------------------------
