@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 MOST_MEMORY = 256 * 1024 * 1024
-MOST_SECONDS = 5
+MOST_SECONDS = 8
 MOST_UNPACKED = (
     32 * 1024 * 1024
 )  # of object streams, together; those of real files are a hundred times smaller

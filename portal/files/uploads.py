@@ -27,26 +27,26 @@ WRONG_KIND = "Ce fichier n'est pas un PDF, une image JPEG, PNG ou HEIC. Envoyez-
 TOO_LARGE = "Ce fichier dépasse 10 Mo. Envoyez une version plus légère, par exemple une photo réduite."
 DAMAGED = "Ce fichier est abîmé ou incomplet. Vérifiez qu'il s'ouvre sur votre appareil, puis renvoyez-le."
 TOO_MANY_PIXELS = (
-    "Cette image est trop grande : 25 millions de points au plus pour une photo HEIC, 50 millions pour une "
+    "Cette image est trop grande : 25 millions de points au plus pour une photo HEIC, 50 millions pour une "
     "autre image. Envoyez-la en taille réduite."
 )
 PRINT_IT = (
-    "Imprimez-le dans un nouveau PDF (« Imprimer », puis « Enregistrer au format PDF »), ou envoyez-en une "
+    "Imprimez-le dans un nouveau PDF (« Imprimer », puis « Enregistrer au format PDF »), ou envoyez-en une "
     "photo."
 )
 ACTS = (
     "Ce PDF contient du code, un fichier joint ou une action qui se lance toute seule. Par sécurité, il n'est"
     f" pas accepté. {PRINT_IT}"
 )
-ENCRYPTED = f"Ce PDF est protégé : la mairie ne pourrait pas le vérifier. {PRINT_IT}"
+ENCRYPTED = f"Ce PDF est protégé : la mairie ne pourrait pas le vérifier. {PRINT_IT}"
 TOO_MUCH = f"Ce fichier est trop compliqué pour être vérifié. {PRINT_IT}"
 BUSY = "Le portail vérifie déjà d'autres fichiers. Patientez une minute, puis renvoyez le vôtre."
 
 INFECTED = (
-    "L'antivirus a trouvé quelque chose de dangereux dans ce fichier : il n'est pas accepté. Envoyez une "
+    "L'antivirus a trouvé quelque chose de dangereux dans ce fichier : il n'est pas accepté. Envoyez une "
     "photo du document, et faites vérifier votre appareil."
 )
-NOT_SCANNED = "Le fichier n'a pas pu être vérifié. Rien n'est perdu : réessayez dans quelques minutes."
+NOT_SCANNED = "Le fichier n'a pas pu être vérifié. Rien n'est perdu : réessayez dans quelques minutes."
 
 CONTENT_TYPES = {
     picture_judge.Verdict.JPEG: "image/jpeg",
