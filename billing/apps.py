@@ -14,7 +14,7 @@ class BillingConfig(AppConfig):
         # Models must be loaded first.
         from billing.documents import own_data
         from billing.models import PackedMeal
-        from billing.payments import erasing, kinds
+        from billing.payments import erasing, kinds, processing
         from billing.prices.missed_days import WhatIsBilled
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
@@ -26,6 +26,7 @@ class BillingConfig(AppConfig):
         holdings.declare(erasing.HOLDINGS)
         erasing_of_people.register("facturation", erasing.PART)
         kinds.register_all()
+        processing.register_all()
         telling.register("facturation", tables=own_data.tables, files=own_data.files)
         register(payment_provider)
         schema.register(FINAL_DOCUMENTS)

@@ -12,7 +12,7 @@ class FamiliesConfig(AppConfig):
     def ready(self) -> None:
         # Models must be loaded first.
         from families import groups
-        from families.privacy import declared, kinds, own_data, retention, telling
+        from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
         from families.signing_in import factor_events, letters, lifetimes, noted
         from families.traces.reading import REGISTER
 
@@ -24,5 +24,7 @@ class FamiliesConfig(AppConfig):
         post_migrate.connect(retention.make_rules, sender=self, dispatch_uid="families.retention")
         declared.declare_all()
         kinds.register_all()
+        departures.register_all()
+        processing.register_people()
         telling.register("familles", tables=own_data.tables, files=own_data.files)
         noted.connect()

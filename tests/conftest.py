@@ -439,6 +439,7 @@ def pages(books, canteen, now) -> list[str]:
         "/foyer/consultations/",
         "/foyer/telephones/",
         "/foyer/mes-donnees/",
+        "/foyer/mes-donnees/effacer/",
         "/mon-adresse-e-mail/",
         "/mon-mot-de-passe/",
         "/mes-connexions/",

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
 from billing.admin.exporting import note_households
+from billing.admin.kept import FoundByNumber, note_if_erased
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
 from billing.documents import files, pdf, wording
@@ -306,7 +307,13 @@ class CreditForm(OnceForm):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], OwnPages[Invoice]):
+class InvoiceAdmin(
+    RemindsInvoices,
+    FoundByNumber[Invoice],
+    ShownOnly[Invoice],
+    NumberSearch[Invoice],
+    OwnPages[Invoice],
+):
     desk_order = 2
     list_display = (
         "number",
@@ -416,9 +423,10 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
             *super().get_urls(),
         ]
 
-    def one_pdf(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def one_pdf(self, request: SignedInRequest, pk: int) -> HttpResponse:
         self.demand(request, "billing.view_invoice")
-        invoice = get_object_or_404(Invoice, pk=pk)
+        invoice = get_object_or_404(Invoice.objects.select_related("household"), pk=pk)
+        note_if_erased(request, invoice.household, invoice.number)
         try:
             content = pdf.read(pdf.stored(invoice, at=timezone.now()))
         except pdf.PdfLost as lost:
@@ -501,7 +509,8 @@ class InvoiceAdmin(RemindsInvoices, ShownOnly[Invoice], NumberSearch[Invoice], O
 
 
 @admin.register(CreditNote)
-class CreditNoteAdmin(ShownOnly[CreditNote]):
+class CreditNoteAdmin(FoundByNumber[CreditNote], ShownOnly[CreditNote]):
+    kept_of = "invoice__household"
     desk_order = 20
     list_display = ("number", "invoice", "amount", "reason", "issued_at", "issued_by")
     list_select_related = ("invoice", "issued_by")

@@ -15,6 +15,7 @@ from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.documents import AmountField
 from billing.admin.exporting import note_households
+from billing.admin.kept import FoundByNumber
 from billing.admin.once import AlreadySent, OnceForm
 from billing.documents import files
 from billing.models import Invoice, InvoiceWithBalance, Payment, PaymentAllocation
@@ -97,6 +98,7 @@ class PaymentAdmin(
     yearly_pages.TaxCertificates,
     chart_pages.Charts,
     StateBadge,
+    FoundByNumber[Payment],
     ShownOnly[Payment],
     NumberSearch[Payment],
     OwnPages[Payment],

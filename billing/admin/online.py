@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from billing.admin.documents import AmountField, last_month
 from billing.admin.exporting import note_households
+from billing.admin.kept import FoundByNumber
 from billing.models import (
     Debit,
     DebitFile,
@@ -108,8 +109,13 @@ class PaymentEventInline(ShownOnlyInline[PaymentEvent, OnlinePayment]):
 
 @admin.register(OnlinePayment)
 class OnlinePaymentAdmin(
-    StateBadge, ShownOnly[OnlinePayment], NumberSearch[OnlinePayment], OwnPages[OnlinePayment]
+    StateBadge,
+    FoundByNumber[OnlinePayment],
+    ShownOnly[OnlinePayment],
+    NumberSearch[OnlinePayment],
+    OwnPages[OnlinePayment],
 ):
+    kept_number = "reference"
     desk_order = 8
     work_queues = (
         Queue(
@@ -281,7 +287,14 @@ class PaymentEventAdmin(ShownOnly[PaymentEvent]):
 
 
 @admin.register(Mandate)
-class MandateAdmin(AsksAgain[Mandate], TolerantChoices[Mandate], NumberSearch[Mandate], WithHistory[Mandate]):
+class MandateAdmin(
+    AsksAgain[Mandate],
+    TolerantChoices[Mandate],
+    FoundByNumber[Mandate],
+    NumberSearch[Mandate],
+    WithHistory[Mandate],
+):
+    kept_number = "rum"
     desk_order = 20
     list_display = ("rum", "household", "debtor", "account_end", "signed_on", "revoked_on")
     list_filter = ("revoked_on",)

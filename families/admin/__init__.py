@@ -6,6 +6,7 @@ from families.admin import openings as openings
 from families.admin import own as own
 from families.admin import people as people
 from families.admin import privacy as privacy
+from families.admin import processing as processing
 from families.admin import readings as readings
 from families.admin import security_log as security_log
 from families.admin import staff as staff

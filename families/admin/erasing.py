@@ -49,7 +49,7 @@ class ConfirmForm(forms.Form):
 
 
 @admin.register(Erasure)
-class ErasureAdmin(StateBadge, OwnPages[Erasure], ShownOnly[Erasure]):
+class ErasureAdmin(OwnPages[Erasure], ShownOnly[Erasure]):
     """What was erased, by number; each line has its certificate, to print."""
 
     desk_order = 82

@@ -20,7 +20,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.acts.leaving import DaysAndEnrolments
         from portal.reservations.pages import own_data
         from portal.reservations.pages.child_facts import school
-        from portal.reservations.presence import kinds
+        from portal.reservations.presence import kinds, processing
         from portal.reservations.staff import giving
         from portal.reservations.staff.rights import StaffRights
 
@@ -33,4 +33,5 @@ class ReservationsConfig(AppConfig):
         holdings.declare(erasing.HOLDINGS)
         erasing_of_people.register("réservations", erasing.PART)
         telling.register("réservations", tables=own_data.tables)
+        processing.register_all()
         kinds.register_all(reservation_drafts.KEPT.days)

@@ -24,7 +24,16 @@ from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
 from billing.models import ManualCharge, PackedMeal
 from billing.reminders import reminding
-from families.models import DataExport, Document, SecurityEvent, User
+from families.models import (
+    DataExport,
+    DisposalList,
+    Document,
+    Erasure,
+    ErasureRequest,
+    ProcessingTexts,
+    SecurityEvent,
+    User,
+)
 from portal.demo import loading
 from portal.models import Release, SentMail
 from portal.reservations.models import AbsenceCertificate, Activity, Attendance, Booking, DeadlineRule
@@ -119,6 +128,20 @@ def furnished(chief: User) -> Booking:
         ready_at=NOW,
         expires_at=NOW + timedelta(days=7),
     )
+    ErasureRequest.objects.create(household=booking.household, requested_at=NOW)
+    gone = ["enfants : 1"]
+    Erasure.objects.create(kind="household", subject=4711, mark="0" * 64, why="desk", at=NOW, gone=gone)
+    ProcessingTexts.objects.create(officer="delegue@example.org")
+    DisposalList.objects.create(
+        kind="presence",
+        label="Présences",
+        kept_for="10 ans",
+        count=3,
+        rows=[1, 2, 3],
+        state="sent",
+        proposed_at=NOW,
+        sent_at=NOW,
+    )
     PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
@@ -155,6 +178,7 @@ def addresses(booking: Booking) -> Iterator[str]:
         {reverse("admin:app_list", args=[model._meta.app_label]) for model in admin.site._registry}
     )
     ids = {
+        "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
