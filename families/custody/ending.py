@@ -93,7 +93,6 @@ def end(custody: Custody, ending: Ending, *, by: User, at: datetime) -> Custody:
     known = takers(custody, today)
     own.check(by, [custody.household_id, *(home.pk for home in known)], right=RIGHT, at=at)
     _check(ending, known, today)
-    Household.objects.lock([custody.household_id, *([ending.taker.pk] if ending.taker else [])])
     held = homes.held(custody.child_id, custody.household_id)
     if held is None or (held.until is not None and held.until <= today):
         raise AlreadyAnswered(f"{custody.child} ne vit déjà plus dans ce foyer.")

@@ -18,7 +18,8 @@ def held(child: int, household: int) -> Custody | None:
     """The custody of a child (by keys), with its child, both locked until the transaction ends; None where
     there never was one.
 
-    The two homes of a child, or two tabs, act on it one after the other; so does who ends a custody.
+    The two homes of a child, or two tabs, act on it one after the other; so does who ends a custody. Taken
+    before a household is, never after: what is booked under it refers to the household.
     """
     locked = Custody.objects.select_for_update(of=("self", "child"), no_key=True).select_related("child")
     return locked.filter(child=child, household=household).first()

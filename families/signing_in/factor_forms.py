@@ -44,7 +44,8 @@ class WithCode(forms.Form):
 
 
 class UsedOnce(WithCode):
-    """A code, tried a few times and taken once: allauth forgets it after thirty seconds, and takes it ninety."""
+    """A code, tried a few times and taken once: allauth forgets it after thirty seconds, and takes it for
+    ninety."""
 
     authenticator: Authenticator
     user: User

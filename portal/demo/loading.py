@@ -17,6 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from families.models import Household
+from portal.demo import access
 from portal.demo.canteen import AHEAD, Canteen, Promised
 from portal.demo.factories import PASSWORD
 from portal.demo.last_year import bill_last_november
@@ -100,12 +101,13 @@ def load(
     current = SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on")[0]
     close_some_days(today)
     open_periods(since, today + AHEAD)
+    password = make_password(PASSWORD)
     people = settle(
         households,
         rng=rng,
         at=at,
         year_of_entry=current.starts_on.year,
-        password=make_password(PASSWORD),
+        password=password,
         schools=["tilleuls", "fontaine", "moulin-vert"],
         tick=tick,
     )
@@ -128,6 +130,7 @@ def load(
     if households <= BIG_TOWN:
         bill_past_months(since, at, people, rng)
         bill_last_november(at)
+    access.ask(people, password, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

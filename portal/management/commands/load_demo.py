@@ -55,6 +55,7 @@ class Command(DataCommand):
             "  voisin       un autre foyer\n"
             "  famille0003  et les suivants : les autres foyers\n"
             "  agent        la mairie, tout le travail quotidien (/mairie/)\n"
+            "  accueil      une collègue : elle a demandé un accès, que « agent » confirme\n"
             "  regie        la régie (/mairie/)\n"
             "  responsable  à la tête du service : registre des consultations (/mairie/)"
         )

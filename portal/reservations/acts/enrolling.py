@@ -37,10 +37,13 @@ def request(
 
     Raises EnrolmentRefused when the child does not live there, is too young or too old, or already enrolled.
     """
+    # The child first, as whoever books it does; then the household.
+    lives_there = _lives_there(child, household.pk, at)
     Household.objects.lock([household.pk])
     if not household.is_accepted:
         raise EnrolmentRefused("La mairie n'a pas encore validé votre compte famille.")
-    _check_lives_there(child, household.pk, at)
+    if not lives_there:
+        raise EnrolmentRefused(homes.gone_sentence(child))
     check_age(child, activity, starts_on)
     known = Enrolment.objects.live().filter(
         household=household, child=child, activity=activity, school_year=school_year
@@ -77,7 +80,8 @@ def change(
 
     Raises EnrolmentRefused for an enrolment that is over, and for a child that lives elsewhere by now.
     """
-    _check_lives_there(enrolment.child, enrolment.household_id, at)
+    if not _lives_there(enrolment.child, enrolment.household_id, at):
+        raise EnrolmentRefused(homes.gone_sentence(enrolment.child))
     locked = Enrolment.objects.select_for_update(of=("self",)).select_related("activity")
     enrolment = locked.get(pk=enrolment.pk)
     if enrolment.is_over:
@@ -95,10 +99,9 @@ def change(
     return enrolment
 
 
-def _check_lives_there(child: Child, household_id: int, at: datetime) -> None:
+def _lives_there(child: Child, household_id: int, at: datetime) -> bool:
     custody = homes.held(child.pk, household_id)
-    if custody is None or not custody.holds_on(timezone.localdate(at)):
-        raise EnrolmentRefused(homes.gone_sentence(child))
+    return custody is not None and custody.holds_on(timezone.localdate(at))
 
 
 def over_sentence(enrolment: Enrolment) -> str:
