@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import transaction
+from django.utils import timezone
 
 from families import emails
 from families.custody import own
@@ -102,16 +103,16 @@ class Twins:
 def known_twins(household: Household) -> list[Twins]:
     """Children of this household that are already known elsewhere: same names, same day of birth. Several may
     be meant: somebody at the town hall says which."""
-    own = list(household.children.all())
+    mine = list(Child.objects.living_in(household, timezone.localdate()))
     others = (
-        Child.objects.filter(birth_date__in={child.birth_date for child in own})
-        .exclude(pk__in=[child.pk for child in own])
+        Child.objects.filter(birth_date__in={child.birth_date for child in mine})
+        .exclude(pk__in=[child.pk for child in mine])
         .order_by("pk")
     )
     found = defaultdict(list)
     for child in others:
         found[_identity(child)].append(child)
-    return [Twins(child, found[_identity(child)]) for child in own if _identity(child) in found]
+    return [Twins(child, found[_identity(child)]) for child in mine if _identity(child) in found]
 
 
 def is_used(child: Child) -> bool:

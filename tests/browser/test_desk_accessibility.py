@@ -30,6 +30,7 @@ from families.models import (
     Document,
     Erasure,
     ErasureRequest,
+    OwnDecision,
     ProcessingTexts,
     SecurityEvent,
     User,
@@ -145,6 +146,9 @@ def furnished(chief: User) -> Booking:
     PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
+    )
+    OwnDecision.objects.create(
+        user=chief, user_name="chief", household=booking.household, reason="Seul cette semaine", at=NOW
     )
     Release.objects.create(version="0.2.0", since=NOW)
     for kind in SecurityEvent.Kind:

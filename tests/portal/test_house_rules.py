@@ -11,12 +11,14 @@ from django.conf import settings
 
 from billing.invoices import numbering
 from billing.rules import pricing
-from families import desk_links, login_names, visibility
+from families import desk_links, forms, login_names, visibility
+from families.custody import openings
 from families.models import Child, accounts, households
 from families.signing_in import shared_names
 from families.visibility import VisibleQuerySet
 from portal.conformance import published_tariffs
 from portal.database import kept
+from portal.demo import factories
 from portal.files import handing_over
 from portal.french import amounts, dates, day_fields, plurals
 from portal.management.commands import demo
@@ -54,6 +56,8 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
         [households],
     ),
     "what a login may see": (r"guardians__user\b", [visibility]),
+    "children, but those that live there today": (r"\.children\.(?:all|filter|order_by|exclude)\(", []),
+    "custodies that begin": (r"Custody\.objects\.create", [factories, forms, openings]),
     "clocks of what is kept": (r"time\.monotonic", [kept, demo]),
     "whose address or identifiant it is": (r"\b(?:email|username)__\w", []),
     "the form it is compared in": (r"(?:email|username)_form\b", [accounts, login_names, shared_names]),
