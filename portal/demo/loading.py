@@ -130,7 +130,7 @@ def load(
     if households <= BIG_TOWN:
         bill_past_months(since, at, people, rng)
         bill_last_november(at)
-    access.ask(people, password, at)
+    access.ask(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

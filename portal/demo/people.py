@@ -276,10 +276,12 @@ def settle(
         home.household.decided_at = None
     agent = settlers.user("agent", "Nadia", "Fournier", is_staff=True)
     regie = settlers.user("regie", "Olivier", "Blanchet", is_staff=True)
+    reception = settlers.user("accueil", "Colette", "Mercier", is_staff=True)
     manager = settlers.user("responsable", "Hélène", "Marchand", is_staff=True)
     settlers.write()
     for login, names in (
         (agent, ("Agent",)),
+        (reception, ("Agent",)),
         (regie, ("Régie",)),
         (manager, ("Agent", "Fiches sanitaires", "Responsable")),
     ):
