@@ -89,6 +89,7 @@ class EndingForm(forms.Form):
     )
     note = forms.CharField(
         label="Motif, pour la mairie",
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
         max_length=ending.HISTORY_NOTE,
         help_text="Gardé dans l'historique, jamais envoyé aux familles. Ainsi : jugement du 3 novembre.",
     )
@@ -97,7 +98,10 @@ class EndingForm(forms.Form):
         super().__init__(data)
         self.takers = {f"{Future.HAND_OVER}:{home.pk}": home for home in takers}
         handed = [
-            (key, f"Confier au {home} ({_adults(home)}), qui reprend les jours et les inscriptions")
+            (
+                key,
+                f"Confier au foyer n° {home.number} ({_adults(home)}), qui reprend jours et inscriptions",
+            )
             for key, home in self.takers.items()
         ]
         kept = [(one.value, one.label) for one in (Future.CANCEL, Future.KEEP)]

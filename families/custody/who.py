@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
@@ -13,6 +13,8 @@ from families.models import AccessOpening, Child, Custody, Guardian, Household, 
 from portal.french.dates import short_day
 
 State, Kind = AccessOpening.State, AccessOpening.Kind
+# An account asked for on the portal and its household are written together.
+WITH_THE_HOUSEHOLD = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ def access(household: Household, user: User, today: date) -> Access:
     written = Custody.history.filter(id__in=[one.pk for one in custodies], history_type="+")
     begun = dict(written.values_list("id", "history_date"))
     adults: dict[int, list[Guardian]] = defaultdict(list)
-    there = Guardian.objects.filter(household__in=concerned).select_related("user").order_by("pk")
+    there = (
+        Guardian.objects.filter(household__in=concerned).select_related("user", "household").order_by("pk")
+    )
     for guardian in there:
         adults[guardian.household_id].append(guardian)
     opened = AccessOpening.objects.filter(household__in=concerned, state=State.OPEN)
@@ -94,7 +98,8 @@ def _adult(guardian: Guardian, user: User, opening: AccessOpening | None) -> Adu
     since = by = ""
     if login is not None:
         since = short_day(timezone.localdate(login.date_joined), year=True)
-        by = "par le foyer lui-même"
+        came_together = abs(login.date_joined - guardian.household.created_at) < WITH_THE_HOUSEHOLD
+        by = "créé avec le compte du foyer" if came_together else "ouvert avant le suivi des accès"
     if login is not None and opening is not None and opening.answered_at is not None:
         since = short_day(timezone.localdate(opening.answered_at), year=True)
         by = _by(opening)

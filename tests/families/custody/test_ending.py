@@ -206,7 +206,7 @@ def test_the_desk_reads_what_is_to_come_chooses_and_says_why(
 ):
     shown = text_of(agent_client.get(page_of(father)))
     assert "2 jours à venir et 1 inscription" in shown
-    assert f"Confier au {books.household} (Camille Roux)" in shown
+    assert f"Confier au foyer n° {books.household.number} (Camille Roux)" in shown
     nothing = text_of(agent_client.post(page_of(father), {}))
     assert "Ce champ est obligatoire" in nothing
     kept = agent_client.post(page_of(father), {"future": "garder", "note": "Jugement"})
