@@ -25,6 +25,7 @@ from billing.invoices import invoicing
 from billing.models import ManualCharge, PackedMeal
 from billing.reminders import reminding
 from families.models import (
+    Child,
     DataExport,
     DisposalList,
     Document,
@@ -51,10 +52,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # A list's tenth row has the markup of its first.
 ROWS = 5
-# Django draws the page of a row's history and that of its deletion alike for all models: two stand for all,
-# one with a history of versions and one without.
+# Django draws the page of a row's history and that of its deletion alike for all models: three stand for all,
+# one with a history of versions, one without, and one with those of what stands on its page.
 ALIKE = ("_history", "_delete")
-LOOKED_AT_ALIKE = {Activity, Group}
+LOOKED_AT_ALIKE = {Activity, Child, Group}
 # The desk's first pages, its lists, and Django's own forms are pages, or refused.
 PAGES = re.compile(r"/mairie/(\w+/){0,2}|.*/(add|change)/")
 # The menu is the same on every page: it is looked at once. Its rows are out of the way then, since what axe
