@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import Group
 from django.db import models
 from django.forms.models import BaseInlineFormSet
@@ -90,6 +91,14 @@ class StaffRightInline(TolerantChoices[StaffRight], admin.StackedInline[StaffRig
         made: Any = super().get_formset(request, obj, formset=StaffRightFormSet, **kwargs)
         made.desk_request = request
         return made
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **given: Any) -> Any:
+        """Roles and places are chosen here, and made on their own pages."""
+        field = super().formfield_for_dbfield(db_field, request, **given)
+        if isinstance(widget := getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            widget.can_add_related = widget.can_change_related = False
+            widget.can_delete_related = widget.can_view_related = False
+        return field
 
     @admin.display(description="donné")
     def given(self, obj: StaffRight) -> str:

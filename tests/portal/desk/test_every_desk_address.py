@@ -81,6 +81,8 @@ OWN_PAGES = {
     "reservations_deadlinerule_preview": "reservations.change_deadlinerule",
     "reservations_town_export": "reservations.view_activity",
 }
+# The small roles are added to others, and walk together.
+ROLES = [[groups.AGENT], [groups.REGIE], [groups.HEALTH, groups.MANAGER]]
 # Of Django's own pages, the rights to look and to post.
 DJANGOS = {
     "changelist": ("view|change", "view|change"),
@@ -168,7 +170,9 @@ def desk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -
         time_machine.travel(NOW, tick=False),
     ):
         keep_apart(patch, folder)
-        # The same page for each of thousands of refusals, and long lists, would say nothing more.
+        # The same page for each of thousands of refusals, the same menu on every page and long lists would
+        # say nothing more.
+        patch.setattr(admin.site, "get_app_list", lambda request, app_label=None: [])
         patch.setattr(urls, "handler403", lambda request, exception: HttpResponseForbidden(), raising=False)
         for page in admin.site._registry.values():
             patch.setattr(page, "list_per_page", 5)
@@ -218,9 +222,9 @@ def test_nobody_without_a_role_gets_anything(desk, who):
         assert answer.status in refused and not answer.written, (address.name, posting, answer.status)
 
 
-@pytest.mark.parametrize("name", groups.RIGHTS)
-def test_a_role_gets_what_its_rights_say_and_no_link_to_more(desk, name):
-    user, chief = role(name), logged_in(User.objects.get(username="chief"))
+@pytest.mark.parametrize("names", ROLES)
+def test_a_role_gets_what_its_rights_say_and_no_link_to_more(desk, names):
+    user, chief = role(*names), logged_in(User.objects.get(username="chief"))
     client, refused, links = logged_in(user), set[str](), dict[str, str]()
     for address, posting, answer in walk(client, desk):
         where = (address.name, posting)
@@ -242,15 +246,15 @@ def test_an_agent_of_one_place_gets_its_rows_only(desk):
     eaten_at = next(address.row for address in desk if isinstance(address.row, Booking)).establishment
     other = Establishment.objects.filter(kind="restaurant").exclude(pk=eaten_at.pk)[0]
     answers: dict[str, Counter[int]] = {}
-    for place in (eaten_at, other):
+    for place, asked_for in ((eaten_at, desk), (other, [address for address in desk if address.row])):
         user = role("Agent", places=[place])
         client, found = logged_in(user), answers.setdefault(place.code, Counter())
-        for address, posting, answer in walk(client, desk):
+        for address, posting, answer in walk(client, asked_for):
             where = (place.code, address.name, posting, answer.status)
             if address.is_for(user, posting=posting) and address.reaches(user, posting=posting):
                 assert answer.status in {200, 302, 403, 405}, where
             else:
                 assert answer.status in REFUSED and not answer.written, where
             found[answer.status] += 1
-    assert answers[eaten_at.code][200] > answers[other.code][200] > 50
+    assert answers[eaten_at.code][200] > answers[other.code][200] > 20
     assert answers[other.code][404] > 30
