@@ -222,6 +222,7 @@ def test_nothing_reaches_the_disk_of_a_real_server(server: Server):
     line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     line.request("GET", "/connexion/")
     assert line.getresponse().getheader("Server") == "portail"
+    line.close()
     small = 64 * 1024
     status, on_disk = server.post("/connexion/", 64 * MEGABYTE)
     assert status in (413, None) and on_disk < small, "None: it hung up while 64 MiB were on their way"
