@@ -575,6 +575,8 @@ class GivesRights(AsksAgain[M], TolerantChoices[M]):
         if db_field.related_model is Permission:
             # Old versions are read with their rows: no right of their own is ever asked for.
             now = Permission.objects.exclude(codename__contains="_historical").select_related("content_type")
+            # No page of the desk shows factors and sessions.
+            now = now.exclude(content_type__app_label__in=("mfa", "usersessions"))
             given |= {"form_class": Rights, "queryset": now}
         return super().formfield_for_manytomany(db_field, request, **given)
 

@@ -1,8 +1,8 @@
 """The password or the factor again, before what a session left open must not be able to do.
 
 Who logged in within the last quarter of an hour has just proved it; who did not is led to « Confirmer mon
-identité », and back. What was posted is posted again after it, to the same view: but for files and passwords,
-which a session does not keep.
+identité », and back. What was posted is posted again after it: but for files and passwords, which a session
+does not keep.
 """
 
 import time
@@ -10,6 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
@@ -20,8 +21,9 @@ from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
-from django.urls import resolve, reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils.crypto import salted_hmac
 from django.utils.http import urlencode
 
@@ -64,7 +66,6 @@ def _asking(request: HttpRequest) -> HttpResponse:
         if len(posted := fields.urlencode()) <= LARGEST_CHARACTERS:
             state = {
                 "where": where,
-                "page": request.path_info,
                 "fields": _seal().encrypt(posted.encode()).decode(),
                 "of": request.user.pk,
             }
@@ -78,26 +79,22 @@ def _seal() -> Fernet:
     return Fernet(urlsafe_b64encode(salted_hmac("families.asking_again", "", algorithm="sha256").digest()))
 
 
-def go_on(request: HttpRequest, state: dict[str, Any]) -> HttpResponseBase:
-    """Posts again what waited, where the page that asked leads back to it; allauth calls it after the proof.
+def go_on(request: HttpRequest, state: dict[str, Any]) -> HttpResponse:
+    """A page that posts again what waited, where the page that asked leads back to it.
 
-    The view is asked as by a request of its own: who may do what is for it to say, as ever.
+    allauth calls it after the proof. The browser posts, by itself where scripts run: so that who may do what
+    is asked as ever, and that what comes next stands at its own address.
     """
     where: str = state["where"]
     wanted = get_next_redirect_url(request)
+    if wanted != where or state["of"] != request.user.pk:
+        return HttpResponseRedirect(wanted or reverse(settings.LOGIN_REDIRECT_URL))
     try:
         fields = _seal().decrypt(state["fields"].encode()).decode()
     except InvalidToken:  # the server has another key since
         return HttpResponseRedirect(where)
-    if wanted != where or state["of"] != request.user.pk:
-        return HttpResponseRedirect(wanted or reverse(settings.LOGIN_REDIRECT_URL))
-    query = where.partition("?")[2]
-    request.path = request.path_info = state["page"]
-    request.META |= {"PATH_INFO": state["page"], "QUERY_STRING": query}
-    request.GET, request.POST = QueryDict(query), QueryDict(fields)
-    request.resolver_match = match = resolve(state["page"])
-    answer: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
-    return answer
+    context = {"where": where, "fields": parse_qsl(fields, keep_blank_values=True)}
+    return render(request, "account/go_on.html", context)
 
 
 def asks_again(view: View) -> View:

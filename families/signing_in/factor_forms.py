@@ -44,8 +44,7 @@ class WithCode(forms.Form):
 
 
 class UsedOnce(WithCode):
-    """A code, tried a few times and taken once: allauth forgets it after thirty seconds, and takes it for
-    ninety."""
+    """A code, tried a few times, taken once: allauth takes it for ninety seconds, and forgets after thirty."""
 
     authenticator: Authenticator
     user: User

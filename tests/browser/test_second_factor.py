@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from families.models import User
 from tests.browser.conftest import PHONE
-from tests.browser.looking import faults
+from tests.browser.looking import faults, violations
 from tests.factories import PASSWORD
 from tests.families.signing_in.conftest import code
 
@@ -84,3 +84,19 @@ def test_an_agent_logs_in_with_a_passkey(agent, open_page):
     page.get_by_role("button", name="Utiliser ma clé d'accès").click()
     expect(page).to_have_url(re.compile("/mairie/$"))
     assert seen == []
+
+
+def test_what_was_asked_for_goes_on_after_the_proof(agent, chief, open_page, settings, javascript):
+    settings.STAFF_SECOND_FACTOR = False
+    page = open_page("chief", javascript=javascript)
+    page.goto(f"/mairie/families/staffmember/{agent.pk}/change/")
+    page.get_by_role("button", name="Fin de fonctions").click()
+    page.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Confirmer").click()
+    if not javascript:
+        assert violations(page) == []
+        page.get_by_role("button", name="Continuer").click()
+    expect(page).to_have_url(re.compile("/mairie/families/staffmember/$"))
+    page.get_by_label("Motif").fill("Mutation")
+    page.get_by_role("button", name="Mettre fin aux accès").click()
+    expect(page.get_by_text("Fin de fonctions : 1 agent prévenu par message.")).to_be_visible()
