@@ -44,7 +44,7 @@ class WithCode(forms.Form):
 
 
 class UsedOnce(WithCode):
-    """A code, tried a few times, taken once: allauth takes it for ninety seconds, and forgets after thirty."""
+    """A code, tried a few times, taken once: allauth takes it for ninety seconds, and forgets in thirty."""
 
     authenticator: Authenticator
     user: User
