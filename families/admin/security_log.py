@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
@@ -10,10 +11,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from families import login_names
 from families.desk_cells import person
 from families.models import SecurityEvent, User
 from families.signing_in import shared_names
-from families.traces import oddities
+from families.traces import oddities, security
 from portal.desk.pages import OwnPages, ShownOnly, log_all
 from portal.desk.site import DeskNotice
 from portal.french.plurals import counted
@@ -43,8 +45,29 @@ class SecurityEventAdmin(ShownOnly[SecurityEvent], OwnPages[SecurityEvent]):
     list_filter = ("kind", "at")
     list_select_related = ("user", "by")
     search_fields = ("user__username", "user__last_name")
-    search_help_text = "Identifiant ou nom du compte"
+    search_help_text = "Nom du compte, ou l'identifiant ou l'adresse tels qu'ils ont été saisis"
     fields = readonly_fields = ("at", "kind", "account", "acted_by", "precisely", "login_mark", "network")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """With the account's own page, for who may open it."""
+        may_open = request.user.has_perm("families.change_user")
+        return (*self.list_display, "account_page") if may_open else self.list_display
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[SecurityEvent], search_term: str
+    ) -> tuple[QuerySet[SecurityEvent], bool]:
+        """What was typed at the login is known by its mark alone, also where it is nobody's."""
+        found, duplicates = super().get_search_results(request, queryset, search_term)
+        if search_term:
+            found |= queryset.filter(login_mark=security.mark(login_names.normal_form(search_term)))
+        return found, duplicates
+
+    @admin.display(description="fiche", empty_value="–")
+    def account_page(self, obj: SecurityEvent) -> SafeString | None:
+        if obj.user is None:
+            return None
+        page = reverse("admin:families_user_change", args=[obj.user.pk])
+        return format_html('<a href="{}">{}</a>', page, obj.user.username)
 
     @admin.display(description="compte", empty_value="–")
     def account(self, obj: SecurityEvent) -> SafeString | None:

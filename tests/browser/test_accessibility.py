@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 from tests.billing.care import tax_pages
 from tests.browser.looking import faults
 from tests.conftest import PUBLIC_PAGES
+from tests.factories import PASSWORD, UserFactory
 from tests.leisure.cast import MONDAY, brother, centre, enrol, holidays, plays, value, wednesdays
 
 __all__ = ["brother", "centre", "enrol", "holidays", "plays", "wednesdays"]
@@ -62,6 +63,20 @@ def test_tax_certificates_have_no_barrier(books, open_page):
 
 def test_public_pages_have_no_barrier(town, open_page):
     assert walk(open_page(), PUBLIC_PAGES) == []
+
+
+def test_pages_of_an_address_to_confirm_have_no_barrier(town, open_page):
+    UserFactory(username="ines", verified_address=False)
+    page = open_page()
+    page.goto("/connexion/")
+    page.fill("input[name=login]", "ines")
+    page.fill("input[name=password]", PASSWORD)
+    page.press("input[name=password]", "Enter")
+    page.wait_for_url("**/creer-un-compte/verifiez-vos-messages/")
+    sent, correct = "/creer-un-compte/verifiez-vos-messages/", "/creer-un-compte/corriger-mon-adresse/"
+    assert "ines@example.org" in page.inner_text("main")
+    assert walk(page, [sent, correct]) == []
+    assert page.url.endswith(correct)
 
 
 def test_every_page_of_the_list_answers(pages, books):

@@ -8,7 +8,9 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from families import access, login_names
 from families.models import User
@@ -126,6 +128,65 @@ def test_what_is_longer_than_any_name_is_not_worked_on(roux: Family):
     marks = "\u0301\u0316" * 100_000
     assert log_in(marks).status_code == ask(f"{marks}@example.org").status_code == 200
     assert log_in("roux", marks).status_code == 200
+
+
+@pytest.mark.parametrize("how", ["save", "save of the name alone", "bulk_create", "update_or_create"])
+def test_whoever_writes_a_name_writes_its_form(now, db, how: str):
+    names = {"username": "Ｃamille", "email": "Camille@ｅxample.org"}
+    if how == "bulk_create":
+        User.objects.bulk_create([User(**names)])
+    elif how == "update_or_create":
+        User.objects.create(username="autre")
+        User.objects.update_or_create(username="autre", defaults=names)
+    elif how == "save":
+        User(**names).save()
+    else:
+        user = User.objects.create(username="autre", first_name="Camille")
+        for name, value in names.items():
+            setattr(user, name, value)
+            user.save(update_fields=[name])
+    user = User.objects.get()
+    assert (user.username_form, user.email_form) == ("camille", "camille@example.org")
+    assert login_names.called("CAMILLE@example.org") == login_names.called("camille") == [user]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"email": "autre@example.org"}, {"username": "autre", "first_name": "A"}]
+)
+def test_what_would_leave_the_form_behind_is_refused(camille: User, changed: dict[str, str]):
+    with pytest.raises(ValueError, match="normal form"):
+        User.objects.filter(pk=camille.pk).update(**changed)
+    camille.email = "autre@example.org"
+    with pytest.raises(ValueError, match="normal form"):
+        User.objects.bulk_update([camille], ["email"])
+
+
+@each(SPELLINGS)
+def test_the_database_itself_keeps_one_account_a_form(camille: User, typed: str):
+    for names in ({"username": "autre", "email": typed}, {"username": typed.partition("@")[0]}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            User.objects.create(**names)
+
+
+@each(COUSINS)
+def test_the_database_keeps_nobody_from_a_cousins_address(camille: User, typed: str):
+    assert User.objects.create(username="autre", email=typed).pk
+
+
+@pytest.mark.parametrize("look_up", [login_names.called, login_names.having_address])
+def test_an_account_is_found_by_an_index(camille: User, look_up):
+    User.objects.bulk_create(User(username=f"compte{n}", email=f"compte{n}@example.org") for n in range(500))
+    with CaptureQueriesContext(connection) as seen:
+        assert look_up(STORED) == [camille]
+    (query,) = seen.captured_queries
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute(f"EXPLAIN {query['sql']}")
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+        plan = " ".join(str(row) for row in cursor.fetchall())
+    assert "account_by_address" in plan
 
 
 # Recovery -------------------------------------------------------------------------------------------

@@ -56,6 +56,23 @@ def test_the_responsable_reads_who_came_in_and_who_did_not(manager_client, roux:
     assert "2 événements" in text_of(manager_client.get(f"{LOG}?at__gte=2026-11-09 00:00:00%2B01:00&q=roux"))
 
 
+def test_what_was_typed_is_found_though_no_line_holds_it(manager_client, roux: Family):
+    log_in("Personne@example.org", "faux")
+    log_in("roux@example.org", "faux")
+    for typed, found in (("personne@example.org", 1), ("ROUX@example.org", 1), ("roux", 1), ("rien", 0)):
+        page = manager_client.get(LOG, {"q": typed})
+        assert page.context["cl"].result_count == found, typed
+        assert "personne@example.org" not in text_of(page).replace(f'value="{typed}"', "")
+
+
+def test_who_may_change_accounts_is_led_to_their_pages(manager_client, chief_client, roux: Family):
+    log_in("roux", "faux")
+    log_in("personne", "faux")
+    where = reverse("admin:families_user_change", args=[roux.user.pk])
+    assert where in text_of(chief_client.get(LOG))
+    assert where not in text_of(manager_client.get(LOG))
+
+
 def test_others_do_not_read_it(agent_client, regie_client, roux: Family):
     for client in (agent_client, regie_client):
         assert client.get(LOG).status_code == client.get(SHARED).status_code == 403
