@@ -15,7 +15,9 @@ class BillingConfig(AppConfig):
         from billing.documents import own_data
         from billing.models import PackedMeal
         from billing.payments import erasing, kinds, processing
+        from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
+        from families.custody import ending
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
         from portal.reservations.presence import certificates
@@ -28,5 +30,7 @@ class BillingConfig(AppConfig):
         kinds.register_all()
         processing.register_all()
         telling.register("facturation", tables=own_data.tables, files=own_data.files)
+        # After the engine, whose enrolments they are of.
+        ending.register("paniers repas", PackedMeals())
         register(payment_provider)
         schema.register(FINAL_DOCUMENTS)

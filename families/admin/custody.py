@@ -17,8 +17,9 @@ from families.custody.ending import Future
 from families.desk_cells import HouseholdLink
 from families.models import AlreadyAnswered, Custody, Household
 from portal.desk.choices import TolerantChoices
+from portal.desk.decisions import Decidable, Decision
 from portal.desk.lists import NumberSearch
-from portal.desk.pages import OwnPages, ShownOnly, WithHistory, log_all
+from portal.desk.pages import OwnPages, WithHistory, log_all
 from portal.french import moments
 from portal.french.dates import short_day
 from portal.french.day_fields import NearDateField
@@ -129,7 +130,7 @@ def _adults(home: Household) -> str:
 
 @admin.register(Custody)
 class CustodyAdmin(
-    HouseholdLink, NumberSearch[Custody], WithHistory[Custody], ShownOnly[Custody], OwnPages[Custody]
+    HouseholdLink, NumberSearch[Custody], Decidable[Custody], WithHistory[Custody], OwnPages[Custody]
 ):
     """Which child lives where; custodies are added on the page of the child or of the household."""
 
@@ -140,10 +141,17 @@ class CustodyAdmin(
     search_fields = ("child__last_name", "child__first_name")
     search_help_text = "Nom d'un enfant ou numéro de foyer"
     ordering = ("child__last_name", "child__first_name", "pk")
+    actions = ("reopen_selected",)
+    decisions = (Decision("reopen_selected", "Rouvrir cette garde"),)
     fields = readonly_fields = ("child", "household_link", "since", "until", "ends")
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("families.view_custody")
+    def waits(self, obj: Custody) -> bool:
+        return not obj.holds_on(timezone.localdate())
+
+    @admin.action(description="Rouvrir", permissions=["decide"])
+    def reopen_selected(self, request: SignedInRequest, queryset: QuerySet[Custody]) -> None:
+        """The child comes back: asked for anew, as any other home is."""
+        ask_homes(request, list(queryset.select_related("child", "household")))
 
     @admin.display(description="fin de garde")
     def ends(self, obj: Custody) -> SafeString | str:

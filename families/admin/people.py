@@ -25,7 +25,7 @@ from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
 from families.admin.twins import JoinsKnown
-from families.custody import openings, own
+from families.custody import letters, openings, own
 from families.desk_cells import HouseholdLink
 from families.desk_links import document_link, erase_child_link, household_link, own_data_links
 from families.forms import AddressField
@@ -283,6 +283,8 @@ class HouseholdAdmin(
         super().save_formset(request, form, formset, change)
         if formset.model is not Guardian:
             return
+        for removed in formset.deleted_objects:
+            letters.removed(removed, user_of(request))
         for row in formset.forms:
             email = getattr(row, "cleaned_data", {}).get("invite")
             if email and row.instance.pk:

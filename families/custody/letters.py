@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from families import emails
-from families.models import AccessOpening, Custody, Guardian, Household
+from families.models import AccessOpening, Custody, Guardian, Household, User
 from portal import town
 from portal.letters import mailing
 
@@ -69,6 +69,13 @@ def opened(opening: AccessOpening) -> None:
 def address_changed(opening: AccessOpening) -> None:
     """To the address that an account had until the town hall changed it."""
     mailing.post("families/address_changed", [opening.former_address], {"name": "", "opening": opening})
+
+
+def removed(guardian: Guardian, by: User) -> None:
+    """To an adult whom the town hall takes out of a household: nobody loses an access unseen."""
+    if guardian.user is not None:
+        context = {"name": guardian.first_name, "by": by.get_full_name() or by.username}
+        mailing.post("families/access_removed", [guardian.user.email], context)
 
 
 def _login(opening: AccessOpening) -> str:

@@ -30,6 +30,7 @@ from tests.families.test_admin import HOUSEHOLDS, act, guardian_fields, shown_fo
 State = AccessOpening.State
 LATER = NOW + timedelta(hours=72)
 QUEUE = "/mairie/families/accessopening/"
+CUSTODIES = "/mairie/families/custody/"
 
 
 @pytest.fixture
@@ -519,3 +520,27 @@ def test_a_second_guardian_asked_for_with_the_page_is_no_guardian_yet(agent_clie
     agent_client.post(where, guardian_fields(roux.household, **{"guardians-1-invite": "alix@example.org"}))
     assert Guardian.objects.get(first_name="Alix").user is None
     assert AccessOpening.objects.waiting().get().guardian.first_name == "Alix"
+
+
+def test_a_custody_that_ended_is_reopened_from_its_page(
+    agent_client, roux: Family, stranger: Family, colleague
+):
+    old = Custody.objects.create(child=roux.child, household=stranger.household, until=NOW.date())
+    assert "Rouvrir cette garde" in text_of(agent_client.get(f"{CUSTODIES}{old.pk}/change/"))
+    act(agent_client, CUSTODIES, "reopen_selected", old)
+    openings.confirm(AccessOpening.objects.get(), by=colleague, at=NOW)
+    old.refresh_from_db()
+    assert old.holds_on(NOW.date())
+    assert "Rouvrir cette garde" not in text_of(agent_client.get(f"{CUSTODIES}{old.pk}/change/"))
+
+
+def test_an_adult_who_is_removed_is_told_at_the_address_of_the_account(
+    agent_client, roux: Family, commit, letters
+):
+    """Whoever removes somebody before inviting somebody else does not do it unseen."""
+    where = f"{HOUSEHOLDS}{roux.household.pk}/change/"
+    with commit():
+        agent_client.post(where, guardian_fields(roux.household, **{"guardians-0-DELETE": "on"}))
+    assert not Guardian.objects.filter(pk=roux.guardian.pk).exists()
+    assert [letter.to for letter in letters] == [["roux@example.org"]]
+    assert "Dominique Agent" in letters[0].body
