@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
@@ -82,11 +82,6 @@ class ReadingAdmin(ShownOnly[Reading], NumberSearch[Reading]):
         for number in posted_numbers(numbers):
             found = found.filter(pk__in=_of_household(number).values("pk"))
         return found, duplicates
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return super().changelist_view(request, {"title": TITLE} | (extra_context or {}))
 
     @admin.display(description="lu par", ordering="reader_name")
     def reader_shown(self, obj: Reading) -> str:
