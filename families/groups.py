@@ -35,6 +35,7 @@ RIGHTS: dict[str, Rights] = {
             "changerequest": CHANGE,
             "document": VIEW,
             "dataexport": "view add",
+            "erasurerequest": VIEW,
             "diet": EVERYTHING,
             "dietchoice": EVERYTHING,
         },

@@ -119,7 +119,9 @@ class ErasureAdmin(OwnPages[Erasure], ShownOnly[Erasure]):
         context: dict[str, Any],
     ) -> HttpResponse:
         """The preview, whoever may see it; the act, for who may erase and proved it again."""
-        self.demand(request, "families.view_household", "families.add_erasure")
+        self.demand(request, "families.view_household", "families.view_erasurerequest")
+        if request.method == "POST":
+            self.demand(request, "families.add_erasure")
         form = ConfirmForm(request.POST or None, wanted=context["number"])
         foreseen = erasing.foresee(leaving, at=timezone.now())
         if form.is_valid():
@@ -131,7 +133,8 @@ class ErasureAdmin(OwnPages[Erasure], ShownOnly[Erasure]):
             else:
                 messages.success(request, "C'est effacé. Voici l'attestation, à remettre ou à envoyer.")
                 return redirect("admin:families_erasure_certificate", done.pk)
-        given = {"form": form, "foreseen": foreseen, "leaving": leaving} | context
+        may = request.user.has_perm("families.add_erasure")
+        given = {"form": form, "foreseen": foreseen, "may_erase": may} | context
         return self.page(request, "admin/families/erase.html", title, given)
 
     def print_certificate(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -43,7 +43,9 @@ class CopyForm(forms.Form):
 
     def __init__(self, *args: Any, household: Household, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field_of(self, "guardian", forms.ModelChoiceField).queryset = household.guardians.all()
+        choice = field_of(self, "guardian", forms.ModelChoiceField)
+        choice.queryset = household.guardians.all()
+        choice.initial = choice.queryset.first()
 
 
 @admin.register(DataExport)

@@ -54,7 +54,7 @@ class EraseForm(forms.Form):
     """One's own words, if any: the law asks for no reason."""
 
     words = forms.CharField(
-        label="Un mot pour la mairie (facultatif)",
+        label="Un mot pour la mairie",
         widget=forms.Textarea(attrs={"rows": 3}),
         max_length=1000,
         required=False,

@@ -20,6 +20,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.deletion import ProtectedError
 from django.utils.crypto import salted_hmac
+from django.utils.text import capfirst
 
 from families import emails
 from families.models import (
@@ -80,9 +81,11 @@ class Line(NamedTuple):
     number: int
     what: str
     why: str = ""
+    is_counted: bool = True
 
     def __str__(self) -> str:
-        return f"{self.what} : {self.number}" + (f" ({self.why})" if self.why else "")
+        count = f" : {self.number}" if self.is_counted else ""
+        return f"{capfirst(self.what)}{count}" + (f" ({self.why})" if self.why else "")
 
 
 @dataclass
@@ -122,9 +125,9 @@ def child_leaving(child: Child) -> Leaving:
 
 def foresee(leaving: Leaving, *, at: datetime) -> Foreseen:
     found = Foreseen()
+    _foresee_people(leaving, found)
     for part in reversed(_parts.values()):
         part.foresee(leaving, at, found)
-    _foresee_people(leaving, found)
     found.gone = [line for line in found.gone if line.number]
     found.kept = [line for line in found.kept if line.number]
     return found
@@ -204,7 +207,7 @@ def _write_down(done: Erasure) -> None:
 def _foresee_people(leaving: Leaving, found: Foreseen) -> None:
     home, children = leaving.household, leaving.children
     found.gone += [
-        Line(len(children), "enfants : nom, date de naissance, autorisations"),
+        Line(len(children), "enfants (nom, date de naissance, autorisations)"),
         Line(ChildHealth.objects.filter(child__in=children).count(), "fiches sanitaires"),
         Line(DietChoice.objects.filter(child__in=children).count(), "régimes alimentaires"),
         Line(AuthorisedPerson.objects.filter(child__in=children).count(), "personnes autorisées"),
@@ -213,9 +216,9 @@ def _foresee_people(leaving: Leaving, found: Foreseen) -> None:
         return
     guardians = Guardian.objects.filter(household=home)
     found.gone += [
-        Line(guardians.count(), "responsables : nom, téléphones"),
+        Line(guardians.count(), "responsables (nom, téléphones)"),
         Line(guardians.filter(user__is_staff=False).count(), "accès au portail"),
-        Line(1, "adresse du foyer, notes du service"),
+        Line(1, "adresse du foyer, notes du service", is_counted=False),
         Line(FamilyQuotient.objects.filter(household=home).count(), "quotients familiaux"),
         Line(ChangeRequest.objects.filter(household=home).count(), "demandes à la mairie"),
         Line(Document.objects.filter(household=home).count(), "fichiers envoyés"),

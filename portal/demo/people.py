@@ -17,6 +17,7 @@ from families.models import (
     Child,
     ChildHealth,
     Custody,
+    ErasureRequest,
     FamilyQuotient,
     Guardian,
     Household,
@@ -355,3 +356,10 @@ def _ask_for_changes(people: People, rng: Random, at: datetime) -> None:
         change.household = home.household
         change.requested_by = home.user
         change.save()
+    leaves = asking[-1]
+    ErasureRequest.objects.create(
+        household=leaves.household,
+        words="Nous déménageons à la fin du mois.",
+        requested_by=leaves.user,
+        requested_at=at,
+    )

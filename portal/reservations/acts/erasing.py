@@ -59,7 +59,7 @@ def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
         Line(count(Reservation), "réservations"),
         Line(count(AbsenceCertificate), "justificatifs d'absence"),
         Line(Schooling.objects.filter(child__in=leaving.children).count(), "années d'école"),
-        Line(count(Enrolment), "inscriptions : qui les a demandées, réponses"),
+        Line(count(Enrolment), "inscriptions (qui les a demandées, réponses)"),
     ]
     without = "sans nom, pour les statistiques et les factures"
     found.kept.append(Line(_past(leaving, at).count(), "jours passés", without))

@@ -201,7 +201,7 @@ def test_issued_documents_and_payments_stay_as_they_are(lived, month, now):
     before = [list(model.objects.order_by("pk").values()) for model in tables]
     done = erase(lived.household, END_OF_NOVEMBER)
     assert [list(model.objects.order_by("pk").values()) for model in tables] == before
-    assert any(line.startswith("factures et leurs PDF : 1 (pièces comptables") for line in done.kept)
+    assert any(line.startswith("Factures et leurs PDF : 1 (pièces comptables") for line in done.kept)
     home = Household.objects.get(pk=lived.household.pk)
     assert home.erased_at == END_OF_NOVEMBER and (home.street, home.city, home.notes) == ("", "", "")
     # The invoice itself still says to whom it was, and the receipt by whom it was paid; nothing else does.
@@ -285,7 +285,7 @@ def test_the_last_letter_says_what_is_kept(lived, month, now, letters):
     assert sorted(to for letter in letters for to in letter.to) == sorted(
         ["alix.roux@example.org", lived.user.email]
     )
-    assert "factures et leurs PDF : 1" in letters[0].body
+    assert "Factures et leurs PDF : 1" in letters[0].body
 
 
 # The journal ------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def desk(household: Household) -> str:
 
 def test_a_family_sees_what_would_go_asks_once_and_is_answered(lived, books_client, letters, commit):
     page = text_of(books_client.get(ASK))
-    assert "fiches sanitaires : 1" in page and "jours passés : 1" in page
+    assert "Fiches sanitaires : 1" in page and "Jours passés : 1" in page
     with commit():
         books_client.post(ASK, {"words": "Nous déménageons."})
         books_client.post(ASK, {"words": "Encore"})
@@ -59,7 +59,7 @@ def test_it_waits_in_the_queue_and_is_granted_with_its_number(
     assert "Demandes d'effacement à traiter" in text_of(manager_client.get("/mairie/"))
     assert desk(lived.household) in text_of(manager_client.get("/mairie/families/erasurerequest/"))
     page = text_of(manager_client.get(desk(lived.household)))
-    assert "« Merci »" in page and "accès au portail : 2" in page
+    assert "« Merci »" in page and "Accès au portail : 2" in page
     wrong = manager_client.post(desk(lived.household), {"number": "999999"})
     assert "Recopiez le numéro" in text_of(wrong) and Child.objects.filter(first_name="Lina").exists()
     with commit():
@@ -105,7 +105,7 @@ def test_an_answered_request_is_not_answered_again(lived, manager, now):
 def test_a_child_that_left_is_erased_from_its_page(lived, manager_client, commit):
     page = f"/mairie/families/erasure/enfant/{lived.child.pk}/"
     assert page in text_of(manager_client.get(f"/mairie/families/child/{lived.child.pk}/change/"))
-    assert "fiches sanitaires : 1" in text_of(manager_client.get(page))
+    assert "Fiches sanitaires : 1" in text_of(manager_client.get(page))
     with commit():
         manager_client.post(page, {"number": str(lived.child.pk)})
     assert Erasure.objects.get().kind == "child"
@@ -152,3 +152,9 @@ def test_the_desk_finds_the_erased_no_more(lived, manager_client, chief_client, 
     gone = f"/mairie/families/household/{lived.household.pk}/change/"
     assert chief_client.get(gone).status_code == 302
     assert lived.household.number in text_of(manager_client.get("/mairie/families/erasure/"))
+
+
+def test_an_agent_sees_what_would_go_and_leaves_it_to_the_responsable(lived, agent_client):
+    page = text_of(agent_client.get(desk(lived.household)))
+    assert "Fiches sanitaires : 1" in page and "Le Responsable du service confirme" in page
+    assert "Recopiez" not in page
