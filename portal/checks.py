@@ -34,6 +34,6 @@ def trusted_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "TRUSTED_PROXY_COUNT ne dit pas combien de serveurs mandataires sont devant le portail : "
             "les essais de connexion de toutes les familles compteraient pour une seule adresse.",
             hint="Par exemple TRUSTED_PROXY_COUNT=1 ; 0 si aucun n'écrit X-Forwarded-For.",
-            id="portal.E003",
+            id="portal.E002",
         )
     ]

@@ -92,7 +92,7 @@ def test_production_passes_djangos_own_check_without_a_warning(tmp_path, said):
 def test_behind_a_proxy_it_has_to_be_said_how_many_are_believed(tmp_path, said):
     done = check_deploy(tmp_path, **said)
     assert done.returncode == 1
-    assert "portal.E003" in done.stderr and "TRUSTED_PROXY_COUNT=1" in done.stderr
+    assert "portal.E002" in done.stderr and "TRUSTED_PROXY_COUNT=1" in done.stderr
 
 
 def test_the_commands_that_we_print_say_it():
