@@ -246,10 +246,11 @@ def test_an_agent_of_one_place_gets_its_rows_only(desk):
     eaten_at = next(address.row for address in desk if isinstance(address.row, Booking)).establishment
     other = Establishment.objects.filter(kind="restaurant").exclude(pk=eaten_at.pk)[0]
     answers: dict[str, Counter[int]] = {}
-    for place, asked_for in ((eaten_at, desk), (other, [address for address in desk if address.row])):
+    of_rows = [address for address in desk if address.row]
+    for place in (eaten_at, other):
         user = role("Agent", places=[place])
         client, found = logged_in(user), answers.setdefault(place.code, Counter())
-        for address, posting, answer in walk(client, asked_for):
+        for address, posting, answer in walk(client, of_rows):
             where = (place.code, address.name, posting, answer.status)
             if address.is_for(user, posting=posting) and address.reaches(user, posting=posting):
                 assert answer.status in {200, 302, 403, 405}, where
