@@ -145,7 +145,7 @@ def test_the_desk_warns_of_a_child_already_known(agent_client, roux: Family, new
         first_name="Lina", last_name="Roux", birth_date=roux.child.birth_date, households=[newcomers]
     )
     page = text_of(agent_client.get(f"{HOUSEHOLDS}{newcomers.pk}/change/"))
-    assert "Parents séparés, ou second compte ?" in page
+    assert "Parents séparés, homonymes, ou second compte ?" in page
     asked = text_of(act(agent_client, HOUSEHOLDS, "join_known_children", newcomers))
     assert f"Lina Roux : {roux.household} (Camille Roux," in asked
 

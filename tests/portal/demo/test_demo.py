@@ -18,7 +18,8 @@ from django.utils import timezone
 from billing.documents import yearly
 from billing.models import Debit, Invoice, Mandate, OnlinePayment
 from catering.models import Dish, Menu
-from families.models import Child, Custody, FamilyQuotient, Household, User
+from families.custody import openings
+from families.models import AccessOpening, Child, Custody, FamilyQuotient, Household, User
 from portal import town
 from portal.demo import loading
 from portal.demo.factories import PASSWORD
@@ -44,7 +45,7 @@ from tests.conftest import NOW
 from tests.factories import HouseholdFactory, paris
 from tests.portal.reservations.audit import audit
 
-LOGINS = ["parent", "voisin", "famille0003", "famille0004", "agent", "regie", "responsable"]
+LOGINS = ["parent", "voisin", "famille0003", "famille0004", "agent", "accueil", "regie", "responsable"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -113,18 +114,32 @@ def test_everybody_logs_in_by_name_and_by_mail(demo: loading.Demo, login: str):
         assert client.session["_auth_user_id"] == str(User.objects.get(username=login).pk)
 
 
+def invited() -> list[int]:
+    """The login of « Qui a accès », which waits to be confirmed."""
+    waiting = AccessOpening.objects.waiting()
+    return [one.user_id for one in waiting if one.user_id is not None]
+
+
+def test_an_access_waits_for_agent(demo: loading.Demo):
+    (opening,) = AccessOpening.objects.waiting()
+    assert opening.asked_by is not None and opening.asked_by.username == "accueil"
+    assert "agent" in {one.username for one in openings.second_agents(opening)}
+
+
 def test_every_address_is_verified(demo: loading.Demo):
     verified = EmailAddress.objects.filter(verified=True, primary=True, email=F("user__email"))
-    assert verified.count() == User.objects.count()
+    assert verified.count() == User.objects.exclude(pk__in=invited()).count()
 
 
 def test_one_hash_serves_all(demo: loading.Demo):
-    assert User.objects.values("password").distinct().count() == 1
+    others = User.objects.exclude(pk__in=invited())
+    assert others.values("password").distinct().count() == 1
 
 
 def test_staff_are_in_their_groups(demo: loading.Demo):
     staff = User.objects.filter(is_staff=True).order_by("username")
     assert {user.username: [group.name for group in user.groups.order_by("name")] for user in staff} == {
+        "accueil": ["Agent"],
         "agent": ["Agent"],
         "regie": ["Régie"],
         "responsable": ["Agent", "Fiches sanitaires", "Responsable"],
