@@ -1,6 +1,7 @@
 """What families are owed of their data: a copy, a duration, an end. Written by `privacy/` only."""
 
 import uuid
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -266,6 +267,10 @@ class ProcessingTexts(models.Model):
 
     def __str__(self) -> str:
         return "Registre des traitements"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
 
     @classmethod
     def current(cls) -> "ProcessingTexts":

@@ -63,7 +63,7 @@ class EraseForm(forms.Form):
 
 @keeps_interrupted_form
 def ask_erasure(request: SignedInRequest) -> HttpResponse:
-    """What would go and what the law keeps, then the request; or its withdrawal."""
+    """What goes and what the law keeps, then the request; or its withdrawal. The desk counts the rows."""
     guardian = _own_guardian(request)
     home = guardian.household
     form = EraseForm(posted(request))
@@ -76,8 +76,7 @@ def ask_erasure(request: SignedInRequest) -> HttpResponse:
         requests.ask(home, words=form.cleaned_data["words"], by=request.user, at=timezone.now())
         messages.success(request, "Votre demande est envoyée. La mairie vous répond dans le mois.")
         return redirect("families:own_data")
-    foreseen = erasing.foresee(erasing.household_leaving(home), at=timezone.now())
-    context = {"form": form, "foreseen": foreseen, "asked": _last_request(guardian)}
+    context = {"form": form, "shared": erasing.household_leaving(home).shared}
     return render(request, "families/ask_erasure.html", context)
 
 

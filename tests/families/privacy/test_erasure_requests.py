@@ -33,7 +33,7 @@ def desk(household: Household) -> str:
 
 def test_a_family_sees_what_would_go_asks_once_and_is_answered(lived, books_client, letters, commit):
     page = text_of(books_client.get(ASK))
-    assert "Fiches sanitaires : 1" in page and "Jours passés : 1" in page
+    assert "vos factures et vos règlements" in page and "leurs fiches sanitaires" in page
     with commit():
         books_client.post(ASK, {"words": "Nous déménageons."})
         books_client.post(ASK, {"words": "Encore"})
@@ -158,3 +158,7 @@ def test_an_agent_sees_what_would_go_and_leaves_it_to_the_responsable(lived, age
     page = text_of(agent_client.get(desk(lived.household)))
     assert "Fiches sanitaires : 1" in page and "Le Responsable du service confirme" in page
     assert "Recopiez" not in page
+
+
+def test_a_child_of_two_homes_is_said_to_stay_with_the_other(lived, elsewhere, books_client):
+    assert "Lina, qui vit aussi dans un autre foyer" in text_of(books_client.get(ASK))
