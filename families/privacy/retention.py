@@ -122,7 +122,7 @@ def make_rules(app_config: AppConfig, using: str, apps: Any = global_apps, **kwa
     except LookupError:  # an upgrade that stops before there are such rows
         return
     there = set(model.objects.using(using).values_list("kind", flat=True))
-    model.objects.using(using).bulk_create(
+    lacking = [
         model(
             kind=kind.code,
             duration=kind.duration,
@@ -132,7 +132,9 @@ def make_rules(app_config: AppConfig, using: str, apps: Any = global_apps, **kwa
         )
         for kind in kinds()
         if kind.code not in there
-    )
+    ]
+    if lacking:  # a transaction, even an empty one, waits for who writes
+        model.objects.using(using).bulk_create(lacking)
 
 
 # Moments ----------------------------------------------------------------------------------------------

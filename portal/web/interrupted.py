@@ -120,7 +120,7 @@ class KeepInterruptedFormMiddleware:
         encoded = fields.urlencode()
         if fields and len(encoded) <= LARGEST_CHARACTERS:
             if not _room(request, len(encoded)):
-                return render(request, "portal/form_not_kept.html", status=429)
+                return render(request, "form_not_kept.html", status=429)
             request.session[SESSION_KEY] = {
                 "path": request.get_full_path(),
                 "fields": keys().encrypt(encoded),
