@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate
 
-from portal.database import schema
+from portal.database import rotating, schema
 
 
 class FamiliesConfig(AppConfig):
@@ -13,13 +13,14 @@ class FamiliesConfig(AppConfig):
         # Models must be loaded first.
         from families import groups
         from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
-        from families.signing_in import factor_events, letters, lifetimes, noted
+        from families.signing_in import factor_events, factor_secrets, letters, lifetimes, noted
         from families.traces.reading import REGISTER
 
         letters.make_them()
         schema.register(REGISTER)
         user_logged_in.connect(lifetimes.note_opening, dispatch_uid="families.lifetimes")
         factor_events.listen()
+        rotating.register(factor_secrets.ROTATED)
         post_migrate.connect(groups.give_rights, dispatch_uid="families.groups")
         post_migrate.connect(retention.make_rules, sender=self, dispatch_uid="families.retention")
         declared.declare_all()

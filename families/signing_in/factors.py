@@ -20,7 +20,7 @@ from django.http import HttpRequest
 from django.http.request import split_domain_port
 
 from families.models import SecurityEvent, User
-from families.signing_in import sessions
+from families.signing_in import factor_secrets, sessions
 from families.traces import security
 from portal import town
 from portal.letters import mailing
@@ -134,6 +134,12 @@ class FactorAdapter(DefaultMFAAdapter):
         "too_many_codes": "Trop de codes essayés. Patientez cinq minutes, ou contactez la mairie.",
         "unverified_email": "Confirmez d'abord votre adresse e-mail.",
     }
+
+    def encrypt(self, text: str) -> str:
+        return factor_secrets.encrypt(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return factor_secrets.decrypt(encrypted_text)
 
     def get_totp_issuer(self) -> str:
         return town.current().name

@@ -3,6 +3,7 @@
     tables()                 models with an encrypted column, their histories among them
     count(model)             how many values are kept under which key, by its name; "" for those in clear
     encrypt(model)           what is not under the newest key comes under it
+    register(Others(…))      what is encrypted elsewhere than in a column of its own
     encrypting("billing")    the same for a migration (written migrations import it: it stays where it is)
 
 Each batch is a transaction of its own and a row says itself whether it is done: stopped anywhere, it goes on
@@ -11,6 +12,7 @@ from there when it is run again. A value that no key opens is left as it is.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.apps import apps as loaded
@@ -28,6 +30,27 @@ class Done(NamedTuple):
 
     rows: int
     unreadable: int
+
+
+@dataclass(frozen=True)
+class Others:
+    """Values that are encrypted elsewhere than in a column of their own, and how they are treated alike."""
+
+    name: str  # in French, plural
+    encrypt: Callable[[], Done]
+    count: Callable[[], Counter[str]]
+
+
+_others: dict[str, Others] = {}
+
+
+def register(others: Others) -> None:
+    """For an app, once it is ready."""
+    _others[others.name] = others
+
+
+def others() -> list[Others]:
+    return list(_others.values())
 
 
 def encrypted_fields(model: type[models.Model]) -> list[Encrypted]:

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -14,7 +15,8 @@ from portal.french.plurals import counted
 
 class Command(DataCommand):
     help = (
-        "Rechiffre les fiches sanitaires et les IBAN avec la clé la plus récente (la première) de FIELD_KEYS."
+        "Rechiffre les fiches sanitaires, les IBAN et les secrets de double authentification avec la clé la "
+        "plus récente (la première) de FIELD_KEYS."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -27,11 +29,11 @@ class Command(DataCommand):
             self.tell()
             return
         rows = unreadable = 0
-        for model in rotating.tables():
-            done = rotating.encrypt(model)
+        for one in _everything():
+            done = one.encrypt()
             if done.rows:
                 said = counted(done.rows, "ligne rechiffrée", "lignes rechiffrées")
-                self.stdout.write(f"{_name_of(model)} : {said}")
+                self.stdout.write(f"{one.name} : {said}")
             rows, unreadable = rows + done.rows, unreadable + done.unreadable
         if unreadable:
             raise CommandError(_still_closed(unreadable))
@@ -45,15 +47,24 @@ class Command(DataCommand):
 
     def tell(self) -> None:
         names = [key.name for key in encrypted.keys().keys]
-        for model in rotating.tables():
-            found = rotating.count(model)
+        for one in _everything():
+            found = one.count()
             for key in sorted(found, key=lambda key: (key not in names, key)):
                 said = f"clé {key}" if key else "en clair"
                 if key == names[0]:
                     said += ", la plus récente"
                 elif key and key not in names:
                     said += ", absente de FIELD_KEYS"
-                self.stdout.write(f"{_name_of(model)} : {counted(found[key], 'valeur', 'valeurs')} ({said})")
+                self.stdout.write(f"{one.name} : {counted(found[key], 'valeur', 'valeurs')} ({said})")
+
+
+def _everything() -> list[rotating.Others]:
+    """Columns, then what is encrypted elsewhere."""
+    columns = [
+        rotating.Others(_name_of(model), partial(rotating.encrypt, model), partial(rotating.count, model))
+        for model in rotating.tables()
+    ]
+    return columns + rotating.others()
 
 
 def _name_of(model: type[Model]) -> str:
@@ -63,7 +74,7 @@ def _name_of(model: type[Model]) -> str:
 
 def _still_closed(unreadable: int) -> str:
     names = {key.name for key in encrypted.keys().keys}
-    found: Counter[str] = sum((rotating.count(model) for model in rotating.tables()), Counter())
+    found: Counter[str] = sum((one.count() for one in _everything()), Counter())
     absent = sorted(set(found) - names - {""})
     said = f" Elles ont été chiffrées avec : {', '.join(absent)}." if absent else ""
     value = counted(unreadable, "valeur est illisible", "valeurs sont illisibles")
