@@ -38,8 +38,9 @@ class OwnHousehold(PermissionDenied):
 def households_of(user: User) -> frozenset[int]:
     """The keys of the households about which `user` has no say: those in which he or she is a guardian, or
     waits to be one, and those that share, or shared, a child with them."""
-    mine = set(Guardian.objects.filter(user=user).values_list("household_id", flat=True))
-    mine |= set(AccessOpening.objects.waiting().filter(user=user).values_list("household_id", flat=True))
+    waits = AccessOpening.objects.waiting().filter(user=user).order_by()
+    there = Guardian.objects.filter(user=user).order_by().values_list("household_id", flat=True)
+    mine = set(there.union(waits.values_list("household_id", flat=True)))
     if not mine:
         return frozenset()
     shared = Custody.objects.filter(child__custodies__household__in=mine)
