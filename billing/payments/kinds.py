@@ -88,6 +88,7 @@ def register_all() -> None:
             remove=former.remove,
             needs_visa=True,
             dated_by="month",
+            least_years=10,
         )
     )
     retention.register(
@@ -103,6 +104,7 @@ def register_all() -> None:
             remove=former.remove_letters,
             needs_visa=True,
             dated_by="sent_at",
+            least_years=10,
         )
     )
     retention.register(
@@ -116,5 +118,6 @@ def register_all() -> None:
             VOUCHERS,
             due=lambda before: histories.before(before, accounting=True),
             remove=delete,
+            least_years=10,
         )
     )

@@ -168,6 +168,9 @@ class RuleForm(forms.ModelForm[RetentionRule]):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         kind = retention.kind_of(self.instance.kind)
+        typed = RetentionRule(duration=cleaned.get("duration") or 0, unit=cleaned.get("unit") or "years")
+        if kind is not None and retention.is_shorter(typed, kind.least_years):
+            self.add_error("duration", f"La loi fait garder ces données {kind.least_years} ans au moins.")
         if cleaned.get("needs_visa") and kind is not None and not kind.dated_by:
             self.add_error(
                 "needs_visa",

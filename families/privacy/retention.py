@@ -49,6 +49,7 @@ class Kind:
     said: str = ""  # what a night says it did
     needs_visa: bool = False
     dated_by: str = ""
+    least_years: int = 0  # what the law asks for, whatever a town writes
 
     @property
     def usual(self) -> RetentionRule:
@@ -137,6 +138,11 @@ def make_rules(app_config: AppConfig, using: str, apps: Any = global_apps, **kwa
         model.objects.using(using).bulk_create(lacking)
 
 
+def is_shorter(row: RetentionRule, years: int) -> bool:
+    days = {Unit.DAY: 1, Unit.MONTH: 365 / 12, Unit.YEAR: 365}[Unit(row.unit)]
+    return row.duration * days < years * 365
+
+
 # Moments ----------------------------------------------------------------------------------------------
 
 
@@ -169,7 +175,8 @@ def end_of(code: str, since: datetime) -> datetime:
 def due(kind: Kind, at: datetime) -> list[Rows]:
     """Rows whose time is over, whether they need a visa or not; none where the rule is not applied."""
     row = rule(kind.code)
-    rows = kind.due(shifted(at, -row.duration, row.unit))
+    before = min(shifted(at, -row.duration, row.unit), shifted(at, -kind.least_years, Unit.YEAR))
+    rows = kind.due(before)
     return list(rows) if row.active else [each.none() for each in rows]
 
 

@@ -149,6 +149,7 @@ def test_a_town_may_keep_longer_but_the_law_decides_how_short(issued):
     RetentionRule.objects.filter(kind="invoices").update(duration=3)
     kind = retention.kind_of("invoices")
     assert kind is not None
+    assert nights.foresee(kind, at=paris(2031, 1, 1)) == 0
     assert nights.apply(kind, at=paris(2031, 1, 1)) == 0
     RetentionRule.objects.filter(kind="invoices").update(duration=12)
     assert night(IN_2037) == 0

@@ -308,3 +308,12 @@ durées_de_conservation:
     written = town_file.export()
     assert "nature: justificatifs" in written and "connexions" not in written
     assert not town_file.load(written).changed
+
+
+def test_no_town_keeps_vouchers_shorter_than_the_law(chief_client, now):
+    rule = RetentionRule.objects.get(kind="invoices")
+    where = f"/mairie/families/retentionrule/{rule.pk}/change/"
+    for duration, unit in ((9, "years"), (119, "months")):
+        answer = chief_client.post(where, {"duration": duration, "unit": unit, "active": "on"})
+        assert "La loi fait garder ces données 10 ans au moins." in text_of(answer)
+    assert chief_client.post(where, {"duration": 120, "unit": "months"}).status_code == 302
