@@ -7,6 +7,7 @@ older_than(before) -> QuerySet     those whose time is over; discard(export): wi
 
 import uuid
 from datetime import datetime, timedelta
+from functools import partial
 from tempfile import TemporaryFile
 
 from django.core.files import File
@@ -92,9 +93,9 @@ def older_than(before: datetime) -> QuerySet[DataExport]:
 
 
 def discard(export: DataExport) -> int:
-    """Deletes a copy and its file."""
+    """Deletes a copy and, once that is committed, its file."""
     if export.file.name:
-        export.file.storage.delete(export.file.name)
+        transaction.on_commit(partial(export.file.storage.delete, export.file.name))
     return DataExport.objects.filter(pk=export.pk).delete()[0]
 
 

@@ -259,6 +259,7 @@ def test_a_mandate_that_debited_is_revoked_and_one_that_never_did_goes(lived, no
 
 
 def test_an_erasure_that_breaks_off_changes_nothing(lived, store, now, monkeypatch):
+    made(lived, now)
     before = files_of(store)
 
     def broken(*given):

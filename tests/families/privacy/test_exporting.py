@@ -137,14 +137,15 @@ def test_a_copy_is_no_longer_handed_over_once_a_child_left_the_home(lived, books
     assert "a changé depuis cette copie" in text_of(answer)
 
 
-def test_it_is_there_for_seven_days_then_gone_with_its_file(lived, books_client, store, now):
+def test_it_is_there_for_seven_days_then_gone_with_its_file(lived, store, now, commit):
     export = made(lived, now)
     kind = retention.kind_of("exports")
     assert export.expires_at == now + timedelta(days=7)
     assert nights.apply(kind, at=now + timedelta(days=6, hours=23)) == 0
     assert nights.foresee(kind, at=now + timedelta(days=7)) == 1
     assert DataExport.objects.exists()
-    assert nights.apply(kind, at=now + timedelta(days=7)) == 1
+    with commit():
+        assert nights.apply(kind, at=now + timedelta(days=7)) == 1
     assert not DataExport.objects.exists()
     assert not [name for name in files_of(store) if name.startswith("copies/")]
     assert nights.apply(kind, at=now + timedelta(days=7)) == 0
