@@ -120,7 +120,7 @@ def make_rules(app_config: AppConfig, using: str, apps: Any = global_apps, **kwa
     """Receiver of post_migrate: a row for each kind that has none. What a town wrote stays."""
     try:
         model = apps.get_model("families", "RetentionRule")
-    except LookupError:  # an upgrade that stops before there are such rows
+    except LookupError:  # an older schema, which has no such table
         return
     there = set(model.objects.using(using).values_list("kind", flat=True))
     lacking = [
@@ -134,7 +134,8 @@ def make_rules(app_config: AppConfig, using: str, apps: Any = global_apps, **kwa
         for kind in kinds()
         if kind.code not in there
     ]
-    if lacking:  # a transaction, even an empty one, waits for who writes
+    # Nothing to write, nothing to wait for.
+    if lacking:
         model.objects.using(using).bulk_create(lacking)
 
 
