@@ -7,9 +7,11 @@ names whoever may collect the child, as the file does in both homes, and never s
 from collections.abc import Mapping, Sequence
 
 from django.db import transaction
+from django.utils import timezone
 
 from families import emails
 from families.models import AuthorisedPerson, Child, Household
+from families.visibility import holds
 
 
 def authorise(child: Child, said: Mapping[str, str], *, by: Household) -> AuthorisedPerson:
@@ -31,10 +33,12 @@ def withdraw(person: AuthorisedPerson, *, by: Household) -> None:
 
 
 def tell(child: Child, news: Sequence[str], *, by: Household | None) -> None:
-    """One letter of all the news to each guardian of the other households; `by` None is the town hall."""
+    """One letter of all the news to each guardian of the other households in which the child lives today;
+    `by` None is the town hall."""
     if not news:
         return
-    homes = Household.objects.filter(custodies__child=child).order_by("pk")
+    here = holds(timezone.localdate(), "custodies")
+    homes = Household.objects.filter(here, custodies__child=child).order_by("pk")
     to = [address for home in homes if home != by for address in emails.addresses(home)]
     emails.child_file_changed(child, news, to, author="L'autre foyer" if by else "La mairie")
 

@@ -23,6 +23,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.text import capfirst
 
 from families import emails
+from families.custody import own
 from families.models import (
     AuthorisedPerson,
     ChangeRequest,
@@ -134,7 +135,8 @@ def foresee(leaving: Leaving, *, at: datetime) -> Foreseen:
 
 
 def erase(leaving: Leaving, *, why: str, by: User | None, at: datetime) -> Erasure:
-    """Raises ErasureRefused for what is erased already, or while something stands in the way."""
+    """Raises OwnHousehold, and ErasureRefused for what is erased already or while something is in the way."""
+    own.check(by, leaving.homes, right="families.add_erasure", at=at)
     with transaction.atomic():
         Household.objects.lock(leaving.homes)
         _still_there(leaving)

@@ -12,6 +12,8 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from django.utils import timezone
+
 from families.models import Child, Guardian, Household, User
 
 Cell = str | int | bool | date | Decimal | None
@@ -91,5 +93,5 @@ def subject_of(guardian: Guardian, *, with_notes: bool = False) -> Subject:
     if guardian.user is not None:
         children = Child.objects.visible_to(guardian.user)
     else:
-        children = Child.objects.filter(custodies__household=guardian.household_id).distinct()
+        children = Child.objects.living_in(guardian.household, timezone.localdate())
     return Subject(guardian, guardian.household, tuple(children.order_by("pk")), with_notes)

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
 
 from families.models import (
     AuthorisedPerson,
@@ -24,6 +25,7 @@ from families.models import (
     Guardian,
     Household,
 )
+from families.visibility import holds
 from portal.reservations.models import (
     AbsenceCertificate,
     Activity,
@@ -108,8 +110,9 @@ def of_child(path: str, *, adds: bool = True) -> Scope:
 
 
 def homes(asked: Asked) -> QuerySet[Custody, Any]:
-    """The keys of the households of those children."""
-    return Custody.objects.filter(child__in=children(asked).values("pk")).values("household")
+    """The keys of the households in which those children live today."""
+    live = Custody.objects.filter(holds(timezone.localdate()), child__in=children(asked).values("pk"))
+    return live.values("household")
 
 
 def of_household(path: str, *, adds: bool = True) -> Scope:
