@@ -4,6 +4,8 @@ so that few tables are empty and every kind of private file is there."""
 from datetime import timedelta
 from decimal import Decimal
 
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.files.base import ContentFile
 
 from billing.documents import pdf
@@ -11,7 +13,9 @@ from billing.invoices import invoicing
 from billing.models import Invoice, ManualCharge, PackedMeal
 from billing.reminders import letter_printing, reminding
 from families import approval, documents
-from families.models import ChangeRequest, Document, Household, User
+from families.models import ChangeRequest, Document, Household, LoginCounter, SecurityEvent, User
+from families.privacy import asking
+from families.traces import security
 from portal.demo import loading
 from portal.reservations.models import AttendanceState, Booking
 from portal.reservations.presence import attendance, certificates
@@ -31,6 +35,7 @@ def live() -> None:
     quotient_changes(home, parent, agent)
     absences(home, parent, agent)
     documents_of_money(regie)
+    accounts(parent, regie)
 
 
 def _paper(home: Household, name: str, by: User, **given: str) -> Document:
@@ -76,6 +81,16 @@ def absences(home: Household, parent: User, agent: User) -> None:
         if booking == missed:
             certificates.accept(certificate, by=agent, at=AT)
     PackedMeal.objects.create(enrolment=missed.enrolment, valid_from=AT.date() - timedelta(days=30))
+
+
+def accounts(parent: User, regie: User) -> None:
+    """The accountant has a second factor; the family logged in after a wrong password, and asked for its data."""
+    TOTP.activate(regie, generate_totp_secret())
+    RecoveryCodes.activate(regie)
+    for kind in (SecurityEvent.Kind.FAILED, SecurityEvent.Kind.LOGIN):
+        security.note(kind, user=parent, login=parent.username)
+    LoginCounter.objects.create(who=str(parent.pk), failures=1, last_at=AT, forgotten_at=AT + PAST)
+    asking.ask(parent.guardian, by=parent, at=AT)
 
 
 def documents_of_money(regie: User) -> None:
