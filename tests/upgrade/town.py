@@ -84,7 +84,7 @@ def absences(home: Household, parent: User, agent: User) -> None:
 
 
 def accounts(parent: User, regie: User) -> None:
-    """The accountant has a second factor; the family logged in after a wrong password, and asked for its data."""
+    """The accountant has a second factor; the family logged in after a wrong password, asked for its data."""
     TOTP.activate(regie, generate_totp_secret())
     RecoveryCodes.activate(regie)
     for kind in (SecurityEvent.Kind.FAILED, SecurityEvent.Kind.LOGIN):
