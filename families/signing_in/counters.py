@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 
 from allauth.account.adapter import get_adapter
 from allauth.core.internal.ratelimit import truncate_ip
-from django.apps import apps
 from django.db import connection
 from django.db.models import F, Q
 from django.http import HttpRequest
 
 from families import login_names
 from families.models import LoginCounter, User
-from families.signing_in import devices, waits
+from families.signing_in import devices, factors, waits
 from families.traces import security
 
 PURGE_EVERY = 200  # rows written
@@ -64,14 +63,6 @@ def network(request: HttpRequest) -> str:
     return f"n{security.mark(truncate_ip(get_adapter().get_client_ip(request)))}"
 
 
-def has_second_factor(user: User) -> bool:
-    """The password alone does not let in, so that guessing it everywhere gains nothing."""
-    if not apps.is_installed("allauth.mfa"):
-        return False
-    authenticators = apps.get_app_config("mfa").get_model("Authenticator")._default_manager
-    return authenticators.filter(user=user).exclude(type="recovery_codes").exists()
-
-
 def begin(request: HttpRequest, login: str, users: list[User], *, at: datetime) -> Try:
     """Counts a try of the password of `users`, who are called `login`. Raises TooSoon when it has to wait.
 
@@ -89,7 +80,7 @@ def begin(request: HttpRequest, login: str, users: list[User], *, at: datetime) 
         Counted(who, "", waits.ACCOUNT),
         Counted(who, where, waits.PLACE),
     ]
-    return _count(Try(at, counters), lambda: any(map(has_second_factor, users)))
+    return _count(Try(at, counters), lambda: any(map(factors.has_factor, users)))
 
 
 def _count(the_try: Try, passes: Callable[[], bool]) -> Try:
