@@ -23,13 +23,15 @@ def document_link(document: Document) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse("families:document", args=[document.pk]), document)
 
 
-def own_data_links(household_id: int) -> SafeString:
-    """What the law owes a household of its data; each page says who may."""
-    copy = reverse("admin:families_dataexport_household", args=[household_id])
-    erase = reverse("admin:families_erasure_household", args=[household_id])
-    return format_html(
-        '<a href="{}">Remettre une copie des données</a> · <a href="{}">Effacer ce foyer…</a>', copy, erase
-    )
+def copy_link(household_id: int) -> SafeString:
+    """To the copy of its data that the law owes a household."""
+    url = reverse("admin:families_dataexport_household", args=[household_id])
+    return format_html('<a href="{}">Remettre une copie des données</a>', url)
+
+
+def erase_household_link(household_id: int) -> SafeString:
+    url = reverse("admin:families_erasure_household", args=[household_id])
+    return format_html('<a href="{}">Effacer ce foyer…</a>', url)
 
 
 def erase_child_link(child_id: int) -> SafeString:

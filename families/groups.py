@@ -108,13 +108,15 @@ RIGHTS: dict[str, Rights] = {
     # Logins stay with superusers: whoever changes them can give itself any right.
     MANAGER: {
         "families": {
+            # Whose data is erased, and of whom the registers speak.
+            "household": VIEW,
             "owndecision": VIEW,
             # The registers of reading and of logins are for who heads the service alone.
             "reading": VIEW,
             "securityevent": VIEW,
             "staffmember": CHANGE,
             "retentionrule": CHANGE,
-            "processingtexts": CHANGE,
+            "processingtexts": WRITE,
             "disposallist": CHANGE,
             "erasurerequest": CHANGE,
             "erasure": "view add",

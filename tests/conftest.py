@@ -79,6 +79,9 @@ NOW = paris(2026, 11, 9, 10)
 THURSDAY = date(2026, 11, 26)
 FRIDAY = date(2026, 11, 27)
 
+# Of a login's page at the desk: no role is typed.
+NO_ROLES = {"staff_rights-TOTAL_FORMS": "0", "staff_rights-INITIAL_FORMS": "0"}
+
 # The gate tries the same examples everywhere, however busy the machine is; `make test-long` invents more.
 settings.register_profile(
     "portal", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

@@ -16,6 +16,7 @@ from families.custody import ending, openings
 from families.custody.ending import Future
 from families.desk_cells import HouseholdLink
 from families.models import AlreadyAnswered, Custody, Household
+from portal.desk import rights
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import Decidable, Decision
 from portal.desk.lists import NumberSearch
@@ -27,6 +28,11 @@ from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 
 NOTHING = "rien de réservé, aucune inscription"
+
+
+def without_ends(request: HttpRequest, fields: Any) -> Any:
+    """`fields`, for who may not end a custody without the way there."""
+    return fields if request.user.has_perm(ending.RIGHT) else [name for name in fields if name != "ends"]
 
 
 class ShownCustodies(TolerantChoices[Custody]):
@@ -43,6 +49,9 @@ class ShownCustodies(TolerantChoices[Custody]):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return without_ends(request, super().get_fields(request, obj))
 
     @admin.display(description="fin de garde")
     def ends(self, obj: Custody) -> SafeString | str:
@@ -145,6 +154,12 @@ class CustodyAdmin(
     decisions = (Decision("reopen_selected", "Rouvrir cette garde"),)
     fields = readonly_fields = ("child", "household_link", "since", "until", "ends")
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return without_ends(request, super().get_list_display(request))
+
+    def get_fields(self, request: HttpRequest, obj: Custody | None = None) -> Any:
+        return without_ends(request, super().get_fields(request, obj))
+
     def waits(self, obj: Custody) -> bool:
         return not obj.holds_on(timezone.localdate())
 
@@ -164,7 +179,8 @@ class CustodyAdmin(
     def end(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """What there is to come, the choice, the reason; then it is done at once, and told."""
         self.demand(request, ending.RIGHT)
-        custody = get_object_or_404(Custody.objects.select_related("child", "household"), pk=pk)
+        own = rights.seen_by(request.user, Custody.objects.select_related("child", "household"), ending.RIGHT)
+        custody = get_object_or_404(own, pk=pk)
         back = reverse("admin:families_child_change", args=[custody.child_id])
         today = timezone.localdate()
         if not custody.holds_on(today):

@@ -27,7 +27,13 @@ from families.admin.login_changes import NotesChanges
 from families.admin.twins import JoinsKnown
 from families.custody import letters, openings, own
 from families.desk_cells import HouseholdLink
-from families.desk_links import document_link, erase_child_link, household_link, own_data_links
+from families.desk_links import (
+    copy_link,
+    document_link,
+    erase_child_link,
+    erase_household_link,
+    household_link,
+)
 from families.forms import AddressField
 from families.models import (
     AuthorisedPerson,
@@ -163,6 +169,10 @@ class ChangeRequestInline(ShownOnlyInline[ChangeRequest, Household]):
     show_change_link = True
 
 
+# What the pages behind the links to a family's data ask for.
+OWN_DATA = {"own_copy": "families.add_dataexport", "own_erasure": "families.view_erasurerequest"}
+
+
 class ChildrenHere(TypedDict):
     children_here: int
 
@@ -238,7 +248,7 @@ class HouseholdAdmin(
         (None, {"fields": ("number", "state_badge", "twins")}),
         ("Adresse", {"fields": ("street", "street_more", "postcode", "city", "resident")}),
         ("Suivi", {"fields": ("notes", "created_at", "decided_at", "decided_by", "refusal_reason")}),
-        ("Données personnelles", {"fields": ("own_data",)}),
+        ("Données personnelles", {"fields": ("own_copy", "own_erasure")}),
     )
     readonly_fields = (
         "number",
@@ -248,8 +258,18 @@ class HouseholdAdmin(
         "decided_at",
         "decided_by",
         "refusal_reason",
-        "own_data",
+        "own_copy",
+        "own_erasure",
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Household | None = None) -> Any:
+        """The ways to the family's data are for who may go there."""
+        hidden = {name for name, right in OWN_DATA.items() if not request.user.has_perm(right)}
+        shown = [
+            (title, options | {"fields": tuple(name for name in options["fields"] if name not in hidden)})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+        return [(title, options) for title, options in shown if options["fields"]]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HouseholdInList]:
         guardians = Prefetch("guardians", Guardian.objects.order_by("pk"))
@@ -315,9 +335,13 @@ class HouseholdAdmin(
     def number(self, obj: Household) -> str:
         return obj.number if obj.pk else "–"
 
-    @admin.display(description="données personnelles")
-    def own_data(self, obj: Household) -> SafeString | str:
-        return own_data_links(obj.pk) if obj.pk else "–"
+    @admin.display(description="copie")
+    def own_copy(self, obj: Household) -> SafeString | str:
+        return copy_link(obj.pk) if obj.pk else "–"
+
+    @admin.display(description="effacement")
+    def own_erasure(self, obj: Household) -> SafeString | str:
+        return erase_household_link(obj.pk) if obj.pk else "–"
 
     @admin.display(description="responsables")
     def guardian_names(self, obj: Household) -> str:
@@ -379,6 +403,12 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
         "own_data",
     )
     readonly_fields = ("own_data",)
+
+    def get_fields(self, request: HttpRequest, obj: Child | None = None) -> Any:
+        """The way to an erasure is for who may look at one."""
+        fields = super().get_fields(request, obj)
+        may = request.user.has_perms(("families.view_household", "families.view_erasurerequest"))
+        return fields if may else [name for name in fields if name != "own_data"]
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Homes are for who may open them: who only keeps health files may not."""

@@ -102,9 +102,7 @@ class DataExportAdmin(HouseholdLink, StateBadge, OwnPages[DataExport], ShownOnly
                 at_desk=True,
                 with_notes=form.cleaned_data["with_notes"],
             )
-            reading.note(
-                request, Reading.Kind.FAMILY_DATA, household=home, what=f"Copie préparée pour {guardian}"
-            )
+            reading.note(request, Reading.Kind.FAMILY_DATA, household=home, what="Copie préparée")
             messages.success(request, "La copie est en préparation : elle paraît ici dès qu'elle est prête.")
             return redirect("admin:families_dataexport_household", home.pk)
         copies = home.data_exports.filter(at_desk=True).select_related("guardian")[:10]
@@ -139,8 +137,7 @@ class DataExportAdmin(HouseholdLink, StateBadge, OwnPages[DataExport], ShownOnly
         except OSError:
             messages.error(request, LOST)
             return back
-        what = f"Copie remise à {export.guardian}"
-        reading.note(request, Reading.Kind.FAMILY_DATA, household=export.household, what=what)
+        reading.note(request, Reading.Kind.FAMILY_DATA, household=export.household, what="Copie remise")
         return hand_over(file, exporting.file_name(export))
 
     @admin.display(description="copie")

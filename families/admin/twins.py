@@ -17,6 +17,7 @@ from families.admin.custody import WAITS
 from families.custody import openings
 from families.desk_links import household_page
 from families.models import Child, Custody, Household
+from portal.desk import rights
 from portal.desk.decisions import Decision
 from portal.desk.pages import Decides, OwnPages, log_all
 from portal.french.dates import short_day
@@ -102,7 +103,8 @@ class JoinsKnown(OwnPages[Household], Decides[Household]):
     def join_page(self, request: SignedInRequest, pk: int) -> HttpResponse:
         """Every match with its households; nothing is chosen where there are several."""
         self.demand(request, "families.change_household")
-        home = get_object_or_404(Household, pk=pk)
+        own = rights.seen_by(request.user, Household.objects.all(), "families.change_household")
+        home = get_object_or_404(own, pk=pk)
         form = TwinsForm(
             request.POST if request.method == "POST" else None, twins=with_homes(approval.known_twins(home))
         )

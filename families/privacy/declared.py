@@ -16,8 +16,11 @@ PEOPLE = {
     "families.ErasureRequest": Fate.GONE,
     "families.Document": Fate.GONE,
     "families.DataExport": Fate.GONE,
-    # Who of the staff read stays a year; of whom, and what precisely, goes.
+    "families.AccessOpening": Fate.GONE,
+    "families.OwnDecision": Fate.GONE,
+    # Who of the staff read, and which kind of thing, stays a year; of whom goes.
     "families.Reading": Fate.BLANK,
+    "families.Concerned": Fate.BLANK,
     "families.SecurityEvent": Fate.BLANK,
     # Numbers and keyed hashes only.
     "families.Erasure": Fate.STAFF,

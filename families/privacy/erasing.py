@@ -25,10 +25,12 @@ from django.utils.text import capfirst
 from families import emails
 from families.custody import own
 from families.models import (
+    AccessOpening,
     AuthorisedPerson,
     ChangeRequest,
     Child,
     ChildHealth,
+    Concerned,
     Custody,
     DataExport,
     DietChoice,
@@ -38,6 +40,7 @@ from families.models import (
     FamilyQuotient,
     Guardian,
     Household,
+    OwnDecision,
     Reading,
     User,
 )
@@ -258,10 +261,11 @@ def _erase_people(leaving: Leaving, at: datetime) -> None:
 def _erase_household(home: Household, at: datetime) -> None:
     for export in DataExport.objects.filter(household=home):
         exporting.discard(export)
-    for model in (ChangeRequest, ErasureRequest, FamilyQuotient):
+    for model in (ChangeRequest, ErasureRequest, FamilyQuotient, AccessOpening, OwnDecision):
         _delete(model, list(model._default_manager.filter(household=home).values_list("pk", flat=True)))
     files.remove(Document.objects.filter(household=home))
-    Reading.objects.filter(household=home).update(household=None, what="")
+    for lines in (Reading, Concerned):
+        lines.objects.filter(household=home).update(household=None)
     logins = list(User.objects.filter(guardian__household=home, is_staff=False, is_superuser=False))
     SentMail.objects.filter(to__in=[login.email for login in logins if login.email]).delete()
     _delete(Guardian, list(Guardian.objects.filter(household=home).values_list("pk", flat=True)))
@@ -271,9 +275,10 @@ def _erase_household(home: Household, at: datetime) -> None:
 
 
 def _erase_child(child: Child, at: datetime) -> None:
-    for model in (ChildHealth, DietChoice, AuthorisedPerson, Custody):
+    for model in (ChildHealth, DietChoice, AuthorisedPerson, Custody, AccessOpening):
         _delete(model, list(model._default_manager.filter(child=child).values_list("pk", flat=True)))
-    Reading.objects.filter(child=child).update(child=None, what="")
+    for lines in (Reading, Concerned):
+        lines.objects.filter(child=child).update(child=None)
     if not _removed(Child, child.pk):
         # The year of birth stays, for statistics by age.
         Child.objects.filter(pk=child.pk).update(

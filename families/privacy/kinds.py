@@ -21,6 +21,7 @@ from families.models import (
 )
 from families.privacy import exporting, files, histories, last_days, retention
 from families.privacy.retention import CHOSEN, Kind, Rows
+from families.traces import reading
 from portal import nightly
 from portal.french.plurals import counted
 
@@ -217,7 +218,7 @@ def register_all() -> None:
             Unit.MONTH,
             LOGS,
             due=lambda before: [Reading.objects.filter(at__lt=before)],
-            remove=delete,
+            remove=lambda rows, at: sum(map(reading.remove, rows)),
         )
     )
     retention.register(

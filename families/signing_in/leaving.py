@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from families.models import Guardian, SecurityEvent, User
 from families.signing_in import factors, sessions
 from families.traces import security
+from portal.desk import rights
 from portal.letters import mailing
 
 
@@ -21,8 +22,7 @@ def end_functions(user: User, *, reason: str, by: User, request: HttpRequest | N
         user.is_staff = user.is_superuser = False
         user.is_active = is_family
         user.save(update_fields=["is_staff", "is_superuser", "is_active"])
-        user.groups.clear()
-        user.user_permissions.clear()
+        rights.take_all_roles(user, by=by, request=request)
         factors.remove_all(user)
         sessions.end_all(user)
         security.note(

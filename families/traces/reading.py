@@ -120,11 +120,10 @@ def about(households: Iterable[int], children: QuerySet[Child]) -> QuerySet[Read
     return Reading.objects.filter(pk__in=concerned(households, children).values("reading"))
 
 
-def forget(*, before: datetime) -> int:
-    """Removes the lines written before that moment; how many."""
-    old = Reading.objects.filter(at__lt=before)
-    if not old.exists():
+def remove(lines: QuerySet[Reading]) -> int:
+    """Removes lines whose time is over; how many. Nothing else takes one away."""
+    if not lines.exists():
         return 0
     with schema.lifted(REGISTER.name, connection):
-        Concerned.objects.filter(reading__in=old).delete()
-        return old.delete()[0]
+        Concerned.objects.filter(reading__in=lines).delete()
+        return lines.delete()[0]

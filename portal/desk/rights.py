@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 
 Row = TypeVar("Row", bound=Model)
 
@@ -33,12 +34,31 @@ class Answers(Protocol):
         ...
 
 
+class Roles(Protocol):
+    """The only writer of who holds which role, on the floor that knows places."""
+
+    def give(self, user: Any, role: Any, *, by: Any) -> Any: ...
+
+    def withdraw_all(self, user: Any, *, by: Any, request: HttpRequest | None = None) -> None: ...
+
+
 _lent: list[Answers] = []
+_roles: list[Roles] = []
 
 
-def lend(answers: Answers) -> None:
+def lend(answers: Answers, roles: Roles) -> None:
     """For the floor that knows places, once it is ready."""
-    _lent[:] = [answers]
+    _lent[:], _roles[:] = [answers], [roles]
+
+
+def give_role(user: Any, role: Any, *, by: Any) -> None:
+    """A role (a group) in the whole town."""
+    _roles[0].give(user, role, by=by)
+
+
+def take_all_roles(user: Any, *, by: Any, request: HttpRequest | None = None) -> None:
+    """Whoever leaves holds no role any more, nor a right given past them."""
+    _roles[0].withdraw_all(user, by=by, request=request)
 
 
 def held_by(user: Any) -> set[str]:

@@ -26,7 +26,7 @@ class ReservationsConfig(AppConfig):
 
         child_facts.register("École", school)
         ending.register("réservations", DaysAndEnrolments())
-        rights.lend(StaffRights())
+        rights.lend(StaffRights(), giving)
         m2m_changed.connect(
             giving.follow_groups, sender=User.groups.through, dispatch_uid="reservations.staff"
         )

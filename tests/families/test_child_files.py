@@ -182,14 +182,17 @@ def test_the_page_says_what_the_town_hall_wrote(roux, chief_client, shared_child
 def test_staff_who_live_elsewhere_are_the_town_hall_whatever_their_children(
     roux, stranger, waits, shared_child, person
 ):
-    """An agent who is a parent too: of another home at the desk, of this one as a parent."""
-    for who, side in ((waits, "par la mairie"), (stranger, "par l'autre foyer")):
+    """An agent who is a parent too acts for the town hall; not on a child of the own home."""
+    where = reverse("admin:families_child_change", args=[shared_child.pk])
+    for who, done in ((waits, True), (stranger, False)):
         who.user.is_staff = who.user.is_superuser = True
         who.user.save()
-        where = reverse("admin:families_child_change", args=[shared_child.pk])
         data = desk_data(shared_child, person, **{"authorised_people-0-name": f"Jeanne {who.user}"})
         logged_in(who.user).post(where, data)
-        assert f"Modification le 9 novembre 2026 {side}" in page_of(roux, shared_child)
+        person.refresh_from_db()
+        assert (person.name == f"Jeanne {who.user}") == done
+    page = page_of(roux, shared_child)
+    assert "Modification le 9 novembre 2026 par la mairie" in page and "par l'autre foyer" not in page
 
 
 def test_what_nobody_signed_says_only_when(roux, shared_child):

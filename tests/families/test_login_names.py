@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from families import access, login_names
 from families.models import User
-from tests.conftest import Family, logged_in
+from tests.conftest import NO_ROLES, Family, logged_in
 from tests.factories import PASSWORD, GuardianFactory, UserFactory
 from tests.families.conftest import text_of
 from tests.families.test_admin import HOUSEHOLDS, guardian_fields
@@ -476,7 +476,7 @@ def test_an_access_takes_no_identifiant_that_another_has_in_another_spelling(rou
 def test_the_page_of_logins_keeps_names_in_the_normal_form_and_apart(chief_client, camille: User, before):
     other = before("autre", "autre@example.org")
     where = f"/mairie/families/user/{other.pk}/change/"
-    fields = {"date_joined_0": "2026-01-01", "date_joined_1": "10:00", "is_active": "on"}
+    fields = NO_ROLES | {"date_joined_0": "2026-01-01", "date_joined_1": "10:00", "is_active": "on"}
     taken = chief_client.post(
         where, fields | {"username": "Ｃamille.martin", "email": SPELLINGS["mathematical"]}
     )

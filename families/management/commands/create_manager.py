@@ -19,6 +19,7 @@ from families.models import SecurityEvent, User
 from families.signing_in import factors
 from families.traces import security
 from portal.database.starting import DataCommand
+from portal.desk import rights
 
 AT_THE_SERVER = "au serveur"
 
@@ -57,7 +58,7 @@ class Command(DataCommand):
         user.set_password(self._password(user))
         with transaction.atomic():
             user.save()
-            user.groups.add(Group.objects.get_or_create(name=groups.MANAGER)[0])
+            rights.give_role(user, Group.objects.get_or_create(name=groups.MANAGER)[0], by=None)
             # Whoever holds the server vouches for it: the portal's first mail may be days away.
             EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
             security.note(SecurityEvent.Kind.RIGHTS, user=user, detail=f"compte créé {AT_THE_SERVER}")

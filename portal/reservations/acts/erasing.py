@@ -38,6 +38,8 @@ HOLDINGS = {
     "reservations.BookingEvent": Fate.GONE,
     "reservations.Attendance": Fate.BLANK,
     "reservations.AbsenceCertificate": Fate.GONE,
+    "reservations.StaffRight": Fate.STAFF,
+    "reservations.StaffRight_places": Fate.STAFF,
 }
 
 

@@ -149,6 +149,7 @@ def said_at_validation(family, days: Collection[date], late: Collection[date]) -
     where = SimpleNamespace(
         enrolment=family.enrolment,
         period=family.enrolment.activity.periods.get(),
+        today=min(days, default=None),
         booking=lambda formula_id, day: Open(standing[day], None),
     )
     priced, _ = prices.of_lines(lines, where, Estimates.load)

@@ -83,7 +83,7 @@ def test_others_do_not_read_it(agent_client, regie_client, roux: Family):
 
 def test_nobody_writes_or_deletes_a_line(manager_client, chief_client, roux: Family):
     log_in("roux", "faux")
-    row = SecurityEvent.objects.get()
+    row = SecurityEvent.objects.get(kind="failed")
     for client in (manager_client, chief_client):
         assert client.get(f"{LOG}{row.pk}/change/").status_code == 200
         assert client.post(f"{LOG}{row.pk}/change/", {"kind": "login"}).status_code == 403

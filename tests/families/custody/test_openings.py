@@ -15,7 +15,7 @@ from families.custody import openings
 from families.custody.openings import OpeningRefused
 from families.models import AccessOpening, AlreadyAnswered, Child, Custody, Guardian, Household, User
 from portal.nightly import do_all
-from tests.conftest import NOW, Family, family, logged_in
+from tests.conftest import NO_ROLES, NOW, Family, family, logged_in
 from tests.factories import (
     ChildFactory,
     EnrolmentFactory,
@@ -279,7 +279,7 @@ def test_only_the_first_login_is_free(lonely: Guardian, agent):
 
 
 def change_address(chief_client: Client, user: User, address: str) -> Any:
-    fields = {"date_joined_0": "2026-01-01", "date_joined_1": "10:00", "is_active": "on"}
+    fields = NO_ROLES | {"date_joined_0": "2026-01-01", "date_joined_1": "10:00", "is_active": "on"}
     return chief_client.post(
         f"/mairie/families/user/{user.pk}/change/",
         fields | {"username": user.username, "email": address},

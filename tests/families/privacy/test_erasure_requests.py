@@ -150,7 +150,7 @@ def test_the_desk_finds_the_erased_no_more(lived, manager_client, chief_client, 
         page = text_of(chief_client.get(where))
         assert "Roux" not in page and lived.household.number not in page
     gone = f"/mairie/families/household/{lived.household.pk}/change/"
-    assert chief_client.get(gone).status_code == 302
+    assert chief_client.get(gone).status_code == 404
     assert lived.household.number in text_of(manager_client.get("/mairie/families/erasure/"))
 
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from families.models import ChildHealth, User
-from tests.conftest import NOW, Family, logged_in
+from tests.conftest import NO_ROLES, NOW, Family, logged_in
 from tests.factories import PASSWORD, HealthFactory, UserFactory
 from tests.families.conftest import text_of
 from tests.families.signing_in.conftest import code, enrol, log_in
@@ -82,7 +82,7 @@ def test_who_sends_a_list_of_rows_to_be_deleted_is_asked_again(chief_client: Cli
 
 def test_what_was_posted_is_posted_again_after_the_proof(chief_client: Client, agent: User):
     page = f"/mairie/families/user/{agent.pk}/change/?_changelist_filters=is_staff%3D1"
-    posted = {
+    posted = NO_ROLES | {
         "username": "agent",
         "first_name": "Éloïse & Co",
         "is_staff": "on",

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import Resolver404, resolve
 from django_tasks_db.models import DBTaskResult
 
-from families import access
+from families.custody import openings
 from families.models import Guardian, User
 from families.signing_in import letters
 from portal.letters import mailing
@@ -86,7 +86,7 @@ def asked_at_login(roux):
 
 def access_opened(roux):
     guardian = GuardianFactory(household=roux.household, user=None, first_name="Alix", last_name="Roux")
-    access.open_access(guardian, "alix@example.org")
+    openings.ask_guardian(guardian, "alix@example.org", by=UserFactory(is_staff=True), at=NOW)
 
 
 WAYS = [(recovered, 1), (signed_up, 1), (address_changed, 1), (asked_at_login, 1), (access_opened, 0)]

@@ -8,7 +8,6 @@ from django.core.files.base import ContentFile
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
-from families import nightly
 from families.models import Child, Concerned, Document, Reading, User
 from families.traces import reading
 from portal.database import schema
@@ -171,8 +170,8 @@ def test_who_goes_leaves_the_lines_without_a_name_of_theirs(
 def test_after_a_year_lines_go_and_the_others_stay(line: Reading, books: Family, agent: User, now):
     for days in (364, 366, 800):
         reading.add(agent, Reading.Kind.HEALTH, at=now - timedelta(days=days), children=[books.child.pk])
-    assert nightly.forget_readings(now) == 2
-    assert nightly.forget_readings(now) == 0
+    old = Reading.objects.filter(at__lt=now - timedelta(days=365))
+    assert (reading.remove(old), reading.remove(old)) == (2, 0)
     assert sorted((now - one.at).days for one in Reading.objects.all()) == [0, 364]
     assert Concerned.objects.count() == 2
     assert schema.lacking(connection) == []

@@ -8,7 +8,7 @@ from django.test import Client
 
 from families.models import SecurityEvent, User
 from families.traces import security
-from tests.conftest import Family
+from tests.conftest import NO_ROLES, Family
 from tests.factories import PASSWORD
 from tests.families.test_login import log_in
 from tests.families.test_recovery import NEW, ask, choose, link_in
@@ -111,7 +111,7 @@ def test_what_the_desk_does_to_an_account_is_noted_with_its_name(chief, chief_cl
     where = f"/mairie/families/user/{roux.user.pk}/"
     new = {"password1": NEW, "password2": NEW, "usable_password": "true"}
     assert chief_client.post(f"{where}password/", new).status_code == 302
-    fields = {"username": "roux", "date_joined_0": "2026-01-01", "date_joined_1": "10:00"}
+    fields = NO_ROLES | {"username": "roux", "date_joined_0": "2026-01-01", "date_joined_1": "10:00"}
     chief_client.post(f"{where}change/", fields | {"email": "autre@example.org"})
     events = SecurityEvent.objects.filter(user=roux.user).order_by("pk")
     assert [(event.kind, event.by) for event in events] == [

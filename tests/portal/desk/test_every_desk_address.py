@@ -65,6 +65,20 @@ OWN_PAGES = {
     "catering_kitchen": "families.view_dietchoice",
     "catering_menu_import": "catering.add_menu catering.change_menu",
     "catering_menu_template": "catering.add_menu",
+    "families_custody_end": "families.change_custody",
+    "families_dataexport_download": "families.view_household families.add_dataexport",
+    "families_dataexport_household": "families.view_household families.add_dataexport",
+    "families_disposal_slip": "families.change_disposallist",
+    "families_erasure_certificate": "families.view_erasure",
+    "families_erasure_child": ("families.view_household families.view_erasurerequest | families.add_erasure"),
+    "families_erasure_household": (
+        "families.view_household families.view_erasurerequest | families.add_erasure"
+    ),
+    "families_household_join": "families.change_household",
+    # For who lives there: refused to everybody else, whatever the rights.
+    "families_owndecision_declare": "families.view_owndecision",
+    "families_processingtexts_register": "families.view_processingtexts",
+    "families_shared_names": "families.view_securityevent",
     # As of every establishment: its slots and what families booked would go with it.
     "leisure_centre_delete": "reservations.delete_establishment",
     "leisure_open_period": "reservations.add_period reservations.change_period reservations.add_slot",
@@ -131,6 +145,7 @@ def asked(model: type[Model], text: str) -> tuple[frozenset[str], ...]:
 
 def addresses(booking: Booking) -> Iterator[Address]:
     ids = {
+        "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
         "stamp": stamp_of(reminding.last_sendings(1)[0]),

@@ -16,6 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client, RequestFactory
 
 from families.models import ChangeRequest, Document
+from portal.database.encrypted import keys
 from portal.models import Town
 from portal.web import bodies
 from tests import processes
@@ -83,7 +84,7 @@ def test_somebody_whose_session_expired_keeps_the_fields_and_sends_the_file_agai
     sent = Client().post("/foyer/quotient/", {**QUOTIENT, "file": a_file(4 * MEGABYTE)})
     assert sent.url == "/connexion/?next=/foyer/quotient/"
     assert sent.wsgi_request.FILES == {}
-    assert "quotient=640" in sent.wsgi_request.session["interrupted_form"]["fields"]
+    assert "quotient=640" in keys().decrypt(sent.wsgi_request.session["interrupted_form"]["fields"])
 
 
 def test_nothing_is_read_without_a_length():
