@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'document éliminé',
                 'verbose_name_plural': 'documents éliminés',
                 'ordering': ['kind', 'series', 'year', 'sequence'],
-                'constraints': [models.UniqueConstraint(fields=('kind', 'number'), name='one_former_document_a_number'), models.CheckConstraint(condition=models.Q(('removed_year__gt', django.db.models.expressions.CombinedExpression(models.F('year'), '+', models.Value(10)))), name='former_document_is_old_enough', violation_error_message='Un document se garde dix ans après la fin de son année.'), models.CheckConstraint(condition=models.Q(('removed_on__year', models.F('removed_year'))), name='former_document_says_its_year')],
+                'constraints': [models.UniqueConstraint(fields=('kind', 'number'), name='one_former_document_a_number'), models.CheckConstraint(condition=models.Q(('removed_year__gt', django.db.models.expressions.CombinedExpression(models.F('year'), '+', models.Value(10)))), name='former_document_is_old_enough', violation_error_message='Un document se garde dix ans après la fin de son année.')],
             },
         ),
     ]

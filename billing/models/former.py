@@ -40,10 +40,6 @@ class FormerDocument(models.Model):
                 name="former_document_is_old_enough",
                 violation_error_message="Un document se garde dix ans après la fin de son année.",
             ),
-            models.CheckConstraint(
-                condition=models.Q(removed_on__year=F("removed_year")),
-                name="former_document_says_its_year",
-            ),
         ]
 
     def __str__(self) -> str:
