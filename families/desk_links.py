@@ -1,10 +1,18 @@
 """Links of the desk's lists to people's pages."""
 
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from families.models import Document, household_number
+
+
+def shown_to(user: Any, fields: Iterable[Any], needs: Mapping[str, Collection[str]]) -> list[Any]:
+    """`fields` of a page, without those that lead where `user` may not go; `needs`: the rights of each."""
+    return [name for name in fields if name not in needs or user.has_perms(needs[name])]
 
 
 def household_page(household_id: int) -> str:

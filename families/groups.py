@@ -108,8 +108,6 @@ RIGHTS: dict[str, Rights] = {
     # Logins stay with superusers: whoever changes them can give itself any right.
     MANAGER: {
         "families": {
-            # Whose data is erased, and of whom the registers speak.
-            "household": VIEW,
             "owndecision": VIEW,
             # The registers of reading and of logins are for who heads the service alone.
             "reading": VIEW,

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from families.custody import ending, openings
 from families.custody.ending import Future
 from families.desk_cells import HouseholdLink
+from families.desk_links import shown_to
 from families.models import AlreadyAnswered, Custody, Household
 from portal.desk import rights
 from portal.desk.choices import TolerantChoices
@@ -30,9 +31,8 @@ from portal.web.signed_in import SignedInRequest
 NOTHING = "rien de réservé, aucune inscription"
 
 
-def without_ends(request: HttpRequest, fields: Any) -> Any:
-    """`fields`, for who may not end a custody without the way there."""
-    return fields if request.user.has_perm(ending.RIGHT) else [name for name in fields if name != "ends"]
+# The way to the end of a custody is for who may end one.
+NEEDS = {"ends": (ending.RIGHT,)}
 
 
 class ShownCustodies(TolerantChoices[Custody]):
@@ -51,7 +51,7 @@ class ShownCustodies(TolerantChoices[Custody]):
         return False
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return without_ends(request, super().get_fields(request, obj))
+        return shown_to(request.user, super().get_fields(request, obj), NEEDS)
 
     @admin.display(description="fin de garde")
     def ends(self, obj: Custody) -> SafeString | str:
@@ -155,10 +155,10 @@ class CustodyAdmin(
     fields = readonly_fields = ("child", "household_link", "since", "until", "ends")
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return without_ends(request, super().get_list_display(request))
+        return shown_to(request.user, super().get_list_display(request), NEEDS)
 
     def get_fields(self, request: HttpRequest, obj: Custody | None = None) -> Any:
-        return without_ends(request, super().get_fields(request, obj))
+        return shown_to(request.user, super().get_fields(request, obj), NEEDS)
 
     def waits(self, obj: Custody) -> bool:
         return not obj.holds_on(timezone.localdate())

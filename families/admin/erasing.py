@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from families.desk_cells import DecidedBy, HouseholdLink
-from families.desk_links import household_link
+from families.desk_links import household_link, shown_to
 from families.models import AlreadyAnswered, Child, Erasure, ErasureRequest, Household
 from families.privacy import erasing, requests
 from families.signing_in.asking_again import ask_again
@@ -30,6 +30,8 @@ REFUSALS = (
     "Vos enfants fréquentent encore nos services : nous avons besoin de ces données pour les accueillir.",
     "L'autre responsable du foyer n'est pas d'accord : venez nous voir ensemble.",
 )
+# What the page of a household, and the preview of its erasure, ask for.
+NEEDS = {"household_link": ("families.view_household",), "preview": ("families.view_household",)}
 
 
 class ConfirmForm(forms.Form):
@@ -209,6 +211,12 @@ class ErasureRequestAdmin(
         "decided_at",
         "refusal_reason",
     )
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return shown_to(request.user, super().get_list_display(request), NEEDS)
+
+    def get_fields(self, request: HttpRequest, obj: ErasureRequest | None = None) -> Any:
+        return shown_to(request.user, super().get_fields(request, obj), NEEDS)
 
     def waits(self, obj: ErasureRequest) -> bool:
         return obj.state == ErasureRequest.State.REQUESTED

@@ -33,6 +33,7 @@ from families.desk_links import (
     erase_child_link,
     erase_household_link,
     household_link,
+    shown_to,
 )
 from families.forms import AddressField
 from families.models import (
@@ -169,8 +170,13 @@ class ChangeRequestInline(ShownOnlyInline[ChangeRequest, Household]):
     show_change_link = True
 
 
-# What the pages behind the links to a family's data ask for.
-OWN_DATA = {"own_copy": "families.add_dataexport", "own_erasure": "families.view_erasurerequest"}
+# What the pages behind the links of a household and of a child ask for.
+NEEDS = {
+    "homes": ("families.view_household",),
+    "own_copy": ("families.view_household", "families.add_dataexport"),
+    "own_erasure": ("families.view_household", "families.view_erasurerequest"),
+    "own_data": ("families.view_household", "families.view_erasurerequest"),
+}
 
 
 class ChildrenHere(TypedDict):
@@ -263,10 +269,8 @@ class HouseholdAdmin(
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Household | None = None) -> Any:
-        """The ways to the family's data are for who may go there."""
-        hidden = {name for name, right in OWN_DATA.items() if not request.user.has_perm(right)}
         shown = [
-            (title, options | {"fields": tuple(name for name in options["fields"] if name not in hidden)})
+            (title, options | {"fields": shown_to(request.user, options["fields"], NEEDS)})
             for title, options in super().get_fieldsets(request, obj)
         ]
         return [(title, options) for title, options in shown if options["fields"]]
@@ -405,15 +409,10 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
     readonly_fields = ("own_data",)
 
     def get_fields(self, request: HttpRequest, obj: Child | None = None) -> Any:
-        """The way to an erasure is for who may look at one."""
-        fields = super().get_fields(request, obj)
-        may = request.user.has_perms(("families.view_household", "families.view_erasurerequest"))
-        return fields if may else [name for name in fields if name != "own_data"]
+        return shown_to(request.user, super().get_fields(request, obj), NEEDS)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Homes are for who may open them: who only keeps health files may not."""
-        hidden = () if request.user.has_perm("families.view_household") else ("homes",)
-        return [name for name in self.list_display if name not in hidden]
+        return shown_to(request.user, super().get_list_display(request), NEEDS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Child]:
         return super().get_queryset(request).filter(erased_at=None).prefetch_related("custodies")

@@ -7,9 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 
-from families.desk_links import household_link
 from families.models import Child, Custody, Household, Reading
 from families.traces import reading
 from portal.desk.lists import NumberSearch
@@ -88,12 +86,12 @@ class ReadingAdmin(ShownOnly[Reading], NumberSearch[Reading]):
         return obj.reader_name
 
     @admin.display(description="de qui")
-    def whom(self, obj: Reading) -> SafeString | str:
+    def whom(self, obj: Reading) -> str:
         if obj.people > 1:
             return counted(obj.people, "dossier", "dossiers")
         if obj.child:
             return str(obj.child)
-        return household_link(obj.household_id) if obj.household_id else "–"
+        return str(obj.household or "–")
 
     @admin.display(description="dossiers consultés")
     def concerned_shown(self, obj: Reading) -> str:

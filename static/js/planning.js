@@ -58,7 +58,9 @@ function changed() {
   const chosen = elsewhere + boxes().filter((box) => box.checked).length;
   const plural = chosen > 1 ? "s" : "";
   const cost = total();
-  const late = boxes().filter((box) => box.checked && box.closest(".cell--overdue")).length;
+  const late =
+    Number(count.dataset.overdueElsewhere ?? 0) +
+    boxes().filter((box) => box.checked && box.closest(".cell--overdue")).length;
   count.textContent = chosen
     ? `${chosen} jour${plural} choisi${plural}${cost && ` · ${cost}`}${late ? ` · dont ${late} hors délai` : ""}`
     : "Aucun jour choisi";

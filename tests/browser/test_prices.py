@@ -62,21 +62,21 @@ def test_the_first_late_days_of_a_month_bear_no_surcharge(books, canteen, meal_p
     page.goto(f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/")
     bar = page.locator("[data-count]")
     for day, said in (
-        ("jeudi 19", "1 jour choisi · 3,20 €"),
-        ("vendredi 20", "2 jours choisis · 6,40 €"),
-        ("lundi 23", "3 jours choisis · 11,60 €"),
+        ("jeudi 19", "1 jour choisi · 3,20 € · dont 1 hors délai"),
+        ("vendredi 20", "2 jours choisis · 6,40 € · dont 2 hors délai"),
+        ("lundi 23", "3 jours choisis · 11,60 € · dont 3 hors délai"),
     ):
         page.get_by_role("checkbox", name=f"{day} novembre 2026").check()
         expect(bar).to_have_text(said)
     page.get_by_role("checkbox", name="jeudi 19 novembre 2026").uncheck()
-    expect(bar).to_have_text("2 jours choisis · 6,40 €")
+    expect(bar).to_have_text("2 jours choisis · 6,40 € · dont 2 hors délai")
     page.get_by_role("checkbox", name="jeudi 19 novembre 2026").check()
     go_on(page)
     expect(page.get_by_text("Total estimé des jours à réserver : 11,60 €")).to_be_visible()
     page.get_by_role("link", name="Modifier").click()
-    expect(bar).to_have_text("3 jours choisis · 11,60 €")
+    expect(bar).to_have_text("3 jours choisis · 11,60 € · dont 3 hors délai")
     page.get_by_role("checkbox", name="vendredi 20 novembre 2026").uncheck()
-    expect(bar).to_have_text("2 jours choisis · 6,40 €")
+    expect(bar).to_have_text("2 jours choisis · 6,40 € · dont 2 hors délai")
 
 
 def test_the_browser_counts_what_the_server_counts(books, canteen, meal_price, open_page):
@@ -137,17 +137,17 @@ def test_late_days_of_two_weeks_share_what_their_month_forgives(plays, wednesday
         return page.get_by_role("checkbox", name=f"Matinée, mercredi {day} novembre 2026")
 
     morning(25).check()
-    expect(bar).to_have_text("1 jour choisi · 8,00 €")
+    expect(bar).to_have_text("1 jour choisi · 8,00 € · dont 1 hors délai")
     page.get_by_role("button", name="Semaine précédente").click()
-    expect(bar).to_have_text("1 jour choisi · 8,00 €")
+    expect(bar).to_have_text("1 jour choisi · 8,00 € · dont 1 hors délai")
     morning(WEDNESDAY.day).check()
-    expect(bar).to_have_text("2 jours choisis · 18,00 €")
+    expect(bar).to_have_text("2 jours choisis · 18,00 € · dont 2 hors délai")
     page.get_by_role("button", name="Semaine suivante").click()
     expect(morning(25)).to_be_visible()
     page.get_by_role("button", name="Semaine précédente").click()
-    expect(bar).to_have_text("2 jours choisis · 18,00 €")
+    expect(bar).to_have_text("2 jours choisis · 18,00 € · dont 2 hors délai")
     morning(WEDNESDAY.day).uncheck()
-    expect(bar).to_have_text("1 jour choisi · 8,00 €")
+    expect(bar).to_have_text("1 jour choisi · 8,00 € · dont 1 hors délai")
     morning(WEDNESDAY.day).check()
     go_on(page)
     expect(page.get_by_text("Total estimé des jours à réserver : 18,00 €")).to_be_visible()

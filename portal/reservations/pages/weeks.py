@@ -252,6 +252,11 @@ class Weeks:
         return [(plan, cell) for plan, cell in found if cell.checked and cell.bookable]
 
     @property
+    def overdue_elsewhere(self) -> int:
+        """How many of those are past their deadline."""
+        return sum(cell.late for _, cell in self._booked_elsewhere)
+
+    @property
     def cents_elsewhere(self) -> str:
         """What those cost, in cents; nothing when it is not known of each. Without `late_elsewhere`."""
         prices = [cell.price for _, cell in self._booked_elsewhere if cell.forgiving is None]

@@ -43,7 +43,8 @@ def listed(client, name: str, **query) -> list:
 def status_of(client, url: str) -> int:
     """Of a file, which is let go at once."""
     answer = client.get(url)
-    answer.close()
+    if answer.streaming:  # read to its end, as a browser does
+        b"".join(answer.streaming_content)
     return answer.status_code
 
 
