@@ -17,7 +17,8 @@ import pytest
 import time_machine
 from django.contrib.auth.models import Group
 from django.core.cache import cache
-from django.db import connection
+from django.core.signals import request_finished
+from django.db import close_old_connections, connection
 from django.test import Client, TransactionTestCase
 from hypothesis import HealthCheck, settings
 
@@ -115,6 +116,13 @@ def logged_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+def let_go(answer: Any) -> None:
+    """Of a file that nobody reads. Django would close the test's connection with it."""
+    request_finished.disconnect(close_old_connections)
+    answer.close()
+    request_finished.connect(close_old_connections)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

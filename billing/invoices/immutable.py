@@ -51,6 +51,12 @@ SQLITE = [
         for table in FINAL
     ),
     aborts("final_DELETE", FORMER, f"BEFORE DELETE ON {FORMER}", REFUSAL),
+    aborts(
+        "says_its_year",
+        FORMER,
+        f"BEFORE INSERT ON {FORMER} WHEN CAST(strftime('%Y', NEW.removed_on) AS INTEGER) <> NEW.removed_year",
+        REFUSAL,
+    ),
     aborts("complete", LINE, f"BEFORE INSERT ON {LINE} WHEN {TOO_MANY}", REFUSAL),
     aborts(
         "final_DELETE",
@@ -98,6 +104,13 @@ END $$""",
     *(_keep(table) for table in MAY_GO),
     *(calls("final", table, f"BEFORE UPDATE ON {table}", "billing_refuse") for table in FINAL),
     calls("final", FORMER, f"BEFORE UPDATE OR DELETE ON {FORMER}", "billing_refuse"),
+    calls(
+        "says_its_year",
+        FORMER,
+        f"BEFORE INSERT ON {FORMER}",
+        "billing_refuse",
+        "EXTRACT(YEAR FROM NEW.removed_on) <> NEW.removed_year",
+    ),
     *(
         calls("final_delete", table, f"BEFORE DELETE ON {table}", _keep(table).name)
         for table in (*FINAL, PAYMENT)

@@ -9,7 +9,7 @@ from billing.admin.reminders import stamp_of
 from billing.models import Debit, DebitFile, LetterLot, ReminderLetter
 from tests.billing.care import YOUNG, invoiced, pays
 from tests.billing.conftest import private
-from tests.conftest import Family
+from tests.conftest import Family, let_go
 from tests.factories import ChildFactory, InvoiceFactory
 
 __all__ = ["private"]
@@ -21,8 +21,7 @@ INVOICES, PAYMENTS = "/mairie/billing/invoice/", "/mairie/billing/payment/"
 def take(answer) -> None:
     """Whatever becomes of the file: the line was written before it was handed over."""
     assert answer.status_code == 200 and answer["Content-Disposition"].startswith("attachment")
-    if answer.streaming:  # read to its end, as a browser does
-        b"".join(answer.streaming_content)
+    let_go(answer)
 
 
 @pytest.mark.parametrize("action", ["download_pdfs", "download_csv", "download_lines", "download_xlsx"])

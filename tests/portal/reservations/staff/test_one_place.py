@@ -22,7 +22,7 @@ from portal.reservations.models import (
 )
 from portal.reservations.staff import giving
 from portal.reservations.states import BookingState, EnrolmentState
-from tests.conftest import NOW, THURSDAY, logged_in
+from tests.conftest import NOW, THURSDAY, let_go, logged_in
 from tests.factories import InvoiceFactory, SchoolYearFactory, UserFactory
 from tests.families.conftest import private_files
 from tests.portal.reservations.desk.test_queues import act, said
@@ -43,8 +43,7 @@ def listed(client, name: str, **query) -> list:
 def status_of(client, url: str) -> int:
     """Of a file, which is let go at once."""
     answer = client.get(url)
-    if answer.streaming:  # read to its end, as a browser does
-        b"".join(answer.streaming_content)
+    let_go(answer)
     return answer.status_code
 
 
