@@ -66,7 +66,7 @@ def end_link(custody: Custody) -> SafeString | str:
         return "terminée"
     url = reverse("admin:families_custody_end", args=[custody.pk])
     who = f"{custody.child} dans le {custody.household}"
-    return format_html('<a href="{}">Mettre fin…<span class="visually-hidden"> : {}</span></a>', url, who)
+    return format_html('<a href="{}" aria-label="Mettre fin… : {}">Mettre fin…</a>', url, who)
 
 
 def ask_homes(request: SignedInRequest, custodies: list[Custody]) -> None:

@@ -62,17 +62,17 @@ class SecurityEventAdmin(ShownOnly[SecurityEvent], OwnPages[SecurityEvent]):
             found |= queryset.filter(login_mark=security.mark(login_names.normal_form(search_term)))
         return found, duplicates
 
-    @admin.display(description="fiche", empty_value="–")
-    def account_page(self, obj: SecurityEvent) -> SafeString | None:
+    @admin.display(description="fiche")
+    def account_page(self, obj: SecurityEvent) -> SafeString | str:
         if obj.user is None:
-            return None
+            return "–"
         page = reverse("admin:families_user_change", args=[obj.user.pk])
         return format_html('<a href="{}">{}</a>', page, obj.user.username)
 
-    @admin.display(description="compte", empty_value="–")
-    def account(self, obj: SecurityEvent) -> SafeString | None:
+    @admin.display(description="compte")
+    def account(self, obj: SecurityEvent) -> SafeString | str:
         if obj.user is None:
-            return None
+            return "–"
         of_account = f"{reverse(LOG)}?user__id__exact={obj.user.pk}"
         return format_html('<a href="{}">{}</a>', of_account, person(obj.user))
 
@@ -84,11 +84,11 @@ class SecurityEventAdmin(ShownOnly[SecurityEvent], OwnPages[SecurityEvent]):
     def precisely(self, obj: SecurityEvent) -> str:
         return f"{obj.times} {obj.detail}" if obj.detail and obj.user is None else obj.detail
 
-    @admin.display(description="réseau", empty_value="–")
-    def network(self, obj: SecurityEvent) -> SafeString | None:
+    @admin.display(description="réseau")
+    def network(self, obj: SecurityEvent) -> SafeString | str:
         """A mark, by which what came from one network is found."""
         if not obj.network_mark:
-            return None
+            return "–"
         same = f"{reverse(LOG)}?network_mark={obj.network_mark}"
         return format_html('<a href="{}">{}</a>', same, obj.network_mark[:6])
 
