@@ -11,6 +11,9 @@ from portal.management.commands.replay_towns import Command
 from portal.reservations.towns import fields, town_file
 from tests import DATA
 
+pytestmark = pytest.mark.once
+
+
 TOWNS = published_towns.read(DATA / "towns.yaml")
 COMMUNES = published_towns.read(DATA / "communes.yaml")
 PRICE_CASES = list(replay.cases(TOWNS, "prices"))

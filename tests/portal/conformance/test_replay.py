@@ -17,6 +17,9 @@ from portal.reservations.models import DeadlineRule
 from tests import DATA
 from tests.factories import paris
 
+pytestmark = pytest.mark.once
+
+
 TOWNS = DATA / "towns.yaml"
 
 

@@ -34,7 +34,7 @@ from tests.browser.test_desk_accessibility import first_row, furnished
 from tests.conftest import NOW, logged_in
 from tests.factories import UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 # Rights that a page of its own asks for; after « | », those that posting to it asks for besides.
 OWN_PAGES = {

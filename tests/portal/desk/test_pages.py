@@ -1,10 +1,13 @@
 """Every page of the desk answers."""
 
+import pytest
 from django.contrib import admin
 from django.urls import reverse
 
 from tests.conftest import logged_in
 from tests.factories import UserFactory
+
+pytestmark = pytest.mark.once
 
 
 def pages():

@@ -6,6 +6,9 @@ import pytest
 from django.contrib import admin
 from django.urls import reverse
 
+pytestmark = pytest.mark.once
+
+
 GARBAGE = ("NaN", "9" * 30, "1e400", "a\x00b", "²")
 # How many rows an inline has is a number that Django reads itself.
 MANAGEMENT = ("TOTAL_FORMS", "INITIAL_FORMS", "MIN_NUM_FORMS", "MAX_NUM_FORMS")

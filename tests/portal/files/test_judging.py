@@ -11,6 +11,9 @@ from django.conf import settings as django_settings
 from portal.files import judging, pdf_judge
 from tests.portal.files.test_pdf_judge import pdf
 
+pytestmark = pytest.mark.once
+
+
 SLOW = """
 import sys, time
 from enum import IntEnum

@@ -15,6 +15,9 @@ from billing.documents import weasy
 from portal.files import pdf_judge
 from portal.files.pdf_judge import Verdict, judge
 
+pytestmark = pytest.mark.once
+
+
 PAGES = "<</Type/Pages/Kids[3 0 R]/Count 1>>", "<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>"
 SCRIPT = "<</S/JavaScript/JS(app.alert\\(1\\))>>"
 

@@ -14,6 +14,9 @@ from portal.files import picture_judge, uploads
 from portal.files.picture_judge import Verdict
 from tests.families.conftest import image_bytes
 
+pytestmark = pytest.mark.once
+
+
 PICTURES = Path(settings.BASE_DIR) / "tests" / "data" / "pictures"
 MEASURED = """
 import resource, subprocess, sys

@@ -20,6 +20,9 @@ from tests.fakes.clamd_server import FakeClamd
 from tests.families.conftest import image_bytes
 from tests.portal.files.test_pdf_judge import WHOLE, pdf
 
+pytestmark = pytest.mark.once
+
+
 # In two pieces: no scanner is to find this file.
 EICAR = r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-" + "ANTIVIRUS-TEST-FILE!$H+H*"
 

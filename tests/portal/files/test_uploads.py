@@ -11,6 +11,9 @@ from portal.files import judging, uploads
 from tests.families.conftest import image_bytes
 from tests.portal.files.test_pdf_judge import CATALOG, HARMFUL, WHOLE, packed, pdf
 
+pytestmark = pytest.mark.once
+
+
 PICTURES = Path(django_settings.BASE_DIR) / "tests" / "data" / "pictures"
 
 

@@ -22,6 +22,9 @@ from portal.web import bodies
 from tests import processes
 from tests.conftest import Family, family
 
+pytestmark = pytest.mark.once
+
+
 MEGABYTE = bodies.MEGABYTE
 PDF = b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 QUOTIENT = {"quotient": "640", "valid_from": "2026-12-01"}

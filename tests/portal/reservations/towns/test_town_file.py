@@ -30,6 +30,9 @@ from portal.reservations.towns.fields import TownFileError
 from tests import ROOT
 from tests.factories import paris
 
+pytestmark = pytest.mark.once
+
+
 DEMO = (Path(portal.demo.__file__).parent / "town.yaml").read_text(encoding="utf-8")
 DOCS = ROOT / "docs" / "town-file.md"
 
