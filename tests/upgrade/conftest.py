@@ -70,10 +70,23 @@ def upgraded(migrated: tuple[Release, str, Path], django_db_blocker: Any) -> Ite
 @pytest.fixture
 def last_release(kind: str, tmp_path: Path, django_db_blocker: Any) -> Iterator[Release]:
     """The portal of the last version as it was left, a test's own: what a new migration meets first."""
-    release = releases.releases()[-1]
-    with own_database(tmp_path, server=SERVERS[kind], called="last_release") as address:
-        release.restore(address, tmp_path)
-        with django_db_blocker.unblock(), at_home(release, address, tmp_path):
+    with as_left(releases.releases()[-1], kind, tmp_path, django_db_blocker) as release:
+        yield release
+
+
+@pytest.fixture
+def left_by_0_2_0(kind: str, tmp_path: Path, django_db_blocker: Any) -> Iterator[Release]:
+    """That of version 0.2.0, whose rows the migrations of 0.3.0 change."""
+    (release,) = (one for one in releases.releases() if one.version == "0.2.0")
+    with as_left(release, kind, tmp_path, django_db_blocker) as found:
+        yield found
+
+
+@contextmanager
+def as_left(release: Release, kind: str, folder: Path, django_db_blocker: Any) -> Iterator[Release]:
+    with own_database(folder, server=SERVERS[kind], called="last_release") as address:
+        release.restore(address, folder)
+        with django_db_blocker.unblock(), at_home(release, address, folder):
             yield release
 
 

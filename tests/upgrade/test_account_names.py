@@ -10,7 +10,7 @@ from tests.upgrade.conftest import migrate_to
 BEFORE, AFTER = "0002_traces", "0003_account_names_and_counters"
 
 
-def test_each_account_keeps_the_form_by_which_it_was_found(last_release):
+def test_each_account_keeps_the_form_by_which_it_was_found(left_by_0_2_0):
     migrate_to("families", BEFORE)
     accounts = migrate_to("families", AFTER).get_model("families", "User").objects
     assert accounts.count() > 20
@@ -21,7 +21,7 @@ def test_each_account_keeps_the_form_by_which_it_was_found(last_release):
     assert [user.username for user in login_names.called("PARENT@example.org")] == ["parent"]
 
 
-def test_two_accounts_of_one_form_are_both_kept_and_a_third_is_refused(last_release):
+def test_two_accounts_of_one_form_are_both_kept_and_a_third_is_refused(left_by_0_2_0):
     before = migrate_to("families", BEFORE).get_model("families", "User").objects
     first = before.create(username="fiona", email="camille@kermit.example")
     twin = before.create(username="ﬁona", email="camille@ｋermit.example")

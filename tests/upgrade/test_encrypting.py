@@ -26,7 +26,7 @@ def kept(table):
         return {row: dict(zip(columns, values, strict=True)) for row, *values in cursor.fetchall()}
 
 
-def test_what_was_in_clear_is_encrypted_and_reads_as_it_did(last_release):
+def test_what_was_in_clear_is_encrypted_and_reads_as_it_did(left_by_0_2_0):
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE families_childhealth SET doctor_phone = '+33199001234', allergies = %s"
@@ -64,7 +64,7 @@ def test_what_was_in_clear_is_encrypted_and_reads_as_it_did(last_release):
     )
 
 
-def test_its_key_can_be_replaced(last_release, settings):
+def test_its_key_can_be_replaced(left_by_0_2_0, settings):
     call_command("migrate", verbosity=0)
     ibans = list(Mandate.objects.order_by("pk").values_list("iban", flat=True))
     settings.FIELD_KEYS = ["another key of forty characters, or more", *settings.FIELD_KEYS]

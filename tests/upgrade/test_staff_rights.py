@@ -9,7 +9,7 @@ from tests.upgrade.conftest import migrate_to
 BEFORE, AFTER = "0001_initial", "0002_staff_rights"
 
 
-def test_groups_become_roles_in_the_whole_town(last_release):
+def test_groups_become_roles_in_the_whole_town(left_by_0_2_0):
     before = migrate_to("reservations", BEFORE)
     membership = before.get_model("families", "User").groups.through
     held = set(membership.objects.values_list("user__username", "group__name"))
