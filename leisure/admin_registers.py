@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from billing.documents import pdf
 from families.models import Reading, User
+from families.signing_in.asking_again import ask_again
 from families.traces import reading
 from leisure import registers
 from leisure.models import SERVICE
@@ -101,6 +102,8 @@ class KeepsRegisters(OwnPages[Establishment]):
         if not form.is_valid():
             return self._register_page(request, {"form": form, "sheets": None})
         chosen = form.cleaned_data
+        if request.GET.get("format") in FILES:  # many children leave the portal with it
+            ask_again(request)
         centre, day, week = chosen["centre"], chosen["jour"], chosen["vue"] == WEEK
         days = week_of(day) if week else [day]
         with_health = rights.may(request.user, centre, "families.view_childhealth")

@@ -9,6 +9,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
 from families.models import Child, Custody, Household, Reading
+from families.signing_in.asking_again import ask_again
 from families.traces import reading
 from portal.desk.lists import NumberSearch
 from portal.desk.pages import ShownOnly
@@ -102,6 +103,7 @@ class ReadingAdmin(ShownOnly[Reading], NumberSearch[Reading]):
 
     @admin.action(description="Télécharger les consultations (CSV)", permissions=["view"])
     def download_csv(self, request: HttpRequest, queryset: QuerySet[Reading]) -> StreamingHttpResponse:
+        ask_again(request)
         reading.note_export(request, "Registre des consultations (CSV)")
         rows = queryset.order_by("at", "pk").select_related("child", "household")
         lines = csv_lines(chain([COLUMNS], map(_row, rows.iterator(chunk_size=A_BITE))))

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pypdf import PdfReader
@@ -298,3 +299,12 @@ def test_a_register_costs_the_same_for_one_child_and_ten(lina, comes, formulas, 
         comes(who, formulas[0])
         comes(who, formulas[1], day=NEXT)
     assert once == cost() == 4
+
+
+@pytest.mark.parametrize("form", ["csv", "pdf"])
+def test_a_file_of_children_asks_for_the_proof_again(agent_client, wednesdays, form):
+    asked = {"jour": WEDNESDAY.isoformat(), "format": form}
+    with override_settings(ASK_AGAIN=True):
+        answer = agent_client.get(PAGE, asked)
+        assert answer.status_code == 302 and "confirmer-mon-identite" in answer["Location"]
+        assert agent_client.get(PAGE, {"jour": WEDNESDAY.isoformat()}).status_code == 200
