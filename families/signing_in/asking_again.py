@@ -6,7 +6,6 @@ does not keep.
 """
 
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, TypeVar
@@ -17,16 +16,16 @@ from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY, get_reauthentication_flows
 from allauth.account.utils import get_next_redirect_url
 from allauth.core.exceptions import ImmediateHttpResponse
-from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.crypto import salted_hmac
 from django.utils.http import urlencode
 
+from portal.database.encrypted import keys
+from portal.database.field_keys import CannotRead
 from portal.desk.site import DeskAdmin, M
 from portal.web.interrupted import NEVER_KEPT
 
@@ -66,17 +65,13 @@ def _asking(request: HttpRequest) -> HttpResponse:
         if len(posted := fields.urlencode()) <= LARGEST_CHARACTERS:
             state = {
                 "where": where,
-                "fields": _seal().encrypt(posted.encode()).decode(),
+                # It may be a health note or an account's number: no table keeps it in clear.
+                "fields": keys().encrypt(posted),
                 "of": request.user.pk,
             }
             request.session[STATE_SESSION_KEY] = {"state": state, "callback": CALLBACK}
     ways = get_adapter().get_reauthentication_methods(request.user)
     return HttpResponseRedirect(f"{ways[0]['url']}?{urlencode({REDIRECT_FIELD_NAME: where})}")
-
-
-def _seal() -> Fernet:
-    """What waits in the session may be a health note or an account's number: no table keeps it in clear."""
-    return Fernet(urlsafe_b64encode(salted_hmac("families.asking_again", "", algorithm="sha256").digest()))
 
 
 def go_on(request: HttpRequest, state: dict[str, Any]) -> HttpResponse:
@@ -90,8 +85,8 @@ def go_on(request: HttpRequest, state: dict[str, Any]) -> HttpResponse:
     if wanted != where or state["of"] != request.user.pk:
         return HttpResponseRedirect(wanted or reverse(settings.LOGIN_REDIRECT_URL))
     try:
-        fields = _seal().decrypt(state["fields"].encode()).decode()
-    except InvalidToken:  # the server has another key since
+        fields = keys().decrypt(state["fields"])
+    except CannotRead:  # the server has another key since
         return HttpResponseRedirect(where)
     context = {"where": where, "fields": parse_qsl(fields, keep_blank_values=True)}
     return render(request, "account/go_on.html", context)
