@@ -97,7 +97,7 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
     rows = (
         Booking.objects.holding()
         .filter(establishment=restaurant, day__in=days, activity__service=SERVICE)
-        .annotate(attended=class_of(what="pk"))
+        .annotate(attended=class_of(day="day", what="pk"))
         .values("day", "attended", "child__diet_choice__diet", *(health if with_health else []))
         .order_by("day", "child__last_name", "child__first_name", "pk")
     )

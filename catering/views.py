@@ -107,7 +107,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
                     by=request.user,
                     at=at,
                 )
-                _save_choices(enrolment, form)
+                _save_choices(enrolment, form, today)
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -157,7 +157,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
                     starts_on=form.cleaned_data["starts_on"],
                     at=at,
                 )
-                _save_choices(changed, form)
+                _save_choices(changed, form, timezone.localdate(at))
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -177,7 +177,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
 
 def _known_school(child: Child, school_year: SchoolYear) -> dict[str, Any]:
     schooling = (
-        child.schoolings.filter(school_year=school_year).select_related("school_class__school").first()
+        child.schoolings.current().filter(school_year=school_year).select_related("school_class__school").first()
     )
     if schooling is None:
         return {}
@@ -199,6 +199,7 @@ def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str,
             household=household,
             school_year=school_year,
             child__schoolings__school_year=school_year,
+            child__schoolings__ends_on=None,
         )
         .values("establishment_id", "child__schoolings__school_class__school_id")
         .first()
@@ -211,8 +212,8 @@ def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str,
     }
 
 
-def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm) -> None:
-    enrolling.attend(enrolment.child, form.cleaned_data["school_class"])
+def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm, today: date) -> None:
+    enrolling.attend(enrolment.child, form.cleaned_data["school_class"], since=today)
     DietChoice.objects.update_or_create(child=enrolment.child, defaults={"diet": form.cleaned_data["diet"]})
 
 

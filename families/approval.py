@@ -12,7 +12,7 @@ from typing import TypeVar
 from django.db import transaction
 from django.utils import timezone
 
-from families import emails
+from families import emails, residences
 from families.custody import own
 from families.models import AlreadyAnswered as AlreadyAnswered
 from families.models import ChangeRequest, Child, FamilyQuotient, Household, User
@@ -73,7 +73,7 @@ def accept_change(change: ChangeRequest, *, by: User, at: datetime) -> ChangeReq
     with transaction.atomic():
         change = _waiting(ChangeRequest, change.pk)
         if change.kind == ChangeRequest.Kind.ADDRESS:
-            _take_over_address(change)
+            _take_over_address(change, at)
         else:
             _take_over_quotient(change)
         _answer(change, ChangeRequest.State.ACCEPTED, "", by, at)
@@ -150,13 +150,15 @@ def _needed(reason: str) -> str:
     return reason.strip()
 
 
-def _take_over_address(change: ChangeRequest) -> None:
+def _take_over_address(change: ChangeRequest, at: datetime) -> None:
+    """The address at once; where it changes the residence, from the day of the move, or else from today."""
     household, moved = change.household, residence_after(change)
-    if moved is not None:
-        household.resident = moved
     for name in ("street", "street_more", "postcode", "city"):
         setattr(household, name, getattr(change, name))
     household.save()
+    if moved is not None:
+        since = change.valid_from or timezone.localdate(at)
+        residences.settle(household, resident=moved, since=since, at=at)
 
 
 def _take_over_quotient(change: ChangeRequest) -> None:

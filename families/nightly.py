@@ -3,6 +3,9 @@
 from datetime import datetime
 from functools import partial
 
+from django.utils import timezone
+
+from families import residences
 from families.custody import openings
 from families.privacy import erasing, nights, retention
 from families.signing_in import counters, sessions, shared_names
@@ -17,6 +20,11 @@ def forget_ended_sessions(at: datetime) -> int:
     return sessions.forget_ended()
 
 
+def follow_moves(at: datetime) -> int:
+    return residences.follow(timezone.localdate(at))
+
+
+nightly.register("déménagements annoncés", "{} foyer(s) dont la résidence a changé.", follow_moves)
 nightly.register(
     "accès qui ont assez attendu", "{} accès ouvert(s), 72 heures après les messages.", open_in_time
 )

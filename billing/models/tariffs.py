@@ -307,6 +307,7 @@ class TariffModifier(models.Model):
         RANK = pricing.When.RANK.value, "À partir du … enfant"
         CHILDREN = pricing.When.CHILDREN.value, "À partir de … enfants inscrits"
         LEVEL = pricing.When.LEVEL.value, "Niveau scolaire"
+        AGE = pricing.When.AGE.value, "Moins de … ans le jour même"
         PAI = pricing.When.PAI.value, "Panier repas (PAI)"
         ADULT = pricing.When.ADULT.value, "Adulte"
 
@@ -322,7 +323,7 @@ class TariffModifier(models.Model):
         Tariff, on_delete=models.CASCADE, related_name="modifiers", verbose_name="tarif"
     )
     when = models.CharField("quand", max_length=12, choices=When)
-    number = models.PositiveSmallIntegerField("rang ou nombre d'enfants", default=0)
+    number = models.PositiveSmallIntegerField("rang, nombre d'enfants ou âge", default=0)
     level = models.CharField("niveau", max_length=20, blank=True, choices=SchoolClass.Level)
     effect = models.CharField("effet", max_length=8, choices=Effect)
     amount = models.DecimalField("valeur", max_digits=9, decimal_places=4, default=Decimal(0))
@@ -342,6 +343,11 @@ class TariffModifier(models.Model):
                 condition=~Q(when__in=["rank", "children"]) | Q(number__gte=1),
                 name="modifier_says_from_which_number",
                 violation_error_message="Indiquez à partir de quel rang ou de combien d'enfants.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(when="age") | Q(number__gte=1),
+                name="modifier_says_under_which_age",
+                violation_error_message="Indiquez l'âge au-dessous duquel la règle vaut.",
             ),
             models.CheckConstraint(
                 condition=~Q(when="level") | ~Q(level=""),

@@ -6,6 +6,7 @@ book.price(formula.pk, people.facts(household.pk, child.pk, activity.pk, day), d
 """
 
 from bisect import bisect_right
+from calendar import isleap
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from billing.models import (
     price_text,
 )
 from billing.rules import pricing
-from families.models import FamilyQuotient, Household
+from families.models import Child, FamilyQuotient, Household, Residence, age_on
 from portal.reservations.days.deadline_book import LateBook, LateTerms
 from portal.reservations.days.late_days import LateDays
 from portal.reservations.models import ActivityDeadline, Booking, Enrolment, Formula, Schooling, SchoolYear
@@ -41,8 +42,11 @@ SURCHARGES = {
 }
 
 
+# No tariff asks the age of anybody older.
+OLDEST = 26
+
 # The kinds of rows that one query brings for a household.
-QUOTIENT, ENROLLED, LEVEL, PACKED, LATE = range(5)
+QUOTIENT, ENROLLED, LEVEL, PACKED, LATE, LIVES, BORN = range(7)
 
 
 @dataclass(frozen=True)
@@ -192,15 +196,19 @@ class FactsBook:
     """What prices ask of households and children between two days."""
 
     def __init__(self) -> None:
-        self._resident: dict[int, bool] = {}
+        # household -> [(from, lives in the town)], the first from the beginning of time, the last first.
+        self._residences: dict[int, list[tuple[date, bool]]] = {}
         self._quotients: dict[int, list[FamilyQuotient]] = defaultdict(list)
-        # (household, school year) -> [(birth date, child, activity)]
-        self._enrolled: dict[tuple[int, int], list[tuple[date, int, int]]] = defaultdict(list)
-        self._levels: dict[tuple[int, int], str] = {}
+        # (household, school year) -> who is enrolled, from when to when
+        self._enrolled: dict[tuple[int, int], list[_Enrolled]] = defaultdict(list)
+        # (child, school year) -> [(first day, last day, level)]
+        self._levels: dict[tuple[int, int], list[tuple[date, date, str]]] = defaultdict(list)
+        self._births: dict[int, date] = {}
         self._packed: dict[tuple[int, int], list[PackedMeal]] = defaultdict(list)
         self._years: list[SchoolYear] = []
         self._year_of: dict[date, SchoolYear | None] = {}
         self._facts: dict[tuple[object, ...], pricing.Facts] = {}
+        self._turns: dict[tuple[object, ...], list[date]] = {}
         self._same_activity = False
         # Whose: (child, formula).
         self.late_days = LateDays()
@@ -214,12 +222,19 @@ class FactsBook:
         *,
         asks: Collection[pricing.When] = frozenset(pricing.When),
     ) -> "FactsBook":
-        """In seven queries at most, whatever the number of households and days; `asks` (PriceBook's own)
+        """In nine queries at most, whatever the number of households and days; `asks` (PriceBook's own)
         leaves out what no tariff asks for."""
         book = cls()
         households = list(households)
         if pricing.When.NON_RESIDENT in asks:
-            book._resident = dict(Household.objects.filter(pk__in=households).values_list("pk", "resident"))
+            for pk, resident in Household.objects.filter(pk__in=households).values_list("pk", "resident"):
+                book._residences[pk] = [(date.min, resident)]
+            moves = Residence.objects.filter(household_id__in=households)
+            for pk, since, resident in moves.values_list("household_id", "starts_on", "resident"):
+                book._lives(pk, since, resident)
+        if pricing.When.AGE in asks:
+            births = Child.objects.filter(enrolments__household_id__in=households).distinct()
+            book._births = dict(births.values_list("pk", "birth_date"))
         quotients = FamilyQuotient.objects.filter(household_id__in=households, valid_from__lte=last).filter(
             Q(valid_to=None) | Q(valid_to__gte=first)
         )
@@ -232,21 +247,24 @@ class FactsBook:
         if places:
             book._same_activity = BillingSettings.current().siblings == BillingSettings.Siblings.ACTIVITY
             # An ended enrolment was held by the presences before its end.
-            for household, year, birth_date, child, activity in Enrolment.objects.filter(
+            for household, year, born, child, activity, starts_on, ends_on in Enrolment.objects.filter(
                 household_id__in=households,
                 school_year_id__in=years,
                 state__in=(EnrolmentState.ACCEPTED, EnrolmentState.ENDED),
-            ).values_list("household_id", "school_year_id", "child__birth_date", "child_id", "activity_id"):
-                book._enrolled[household, year].append((birth_date, child, activity))
+            ).values_list(
+                "household_id", "school_year_id",
+                "child__birth_date", "child_id", "activity_id", "starts_on", "ends_on",
+            ):  # fmt: skip
+                book._enrolled[household, year].append(_Enrolled.of(born, child, activity, starts_on, ends_on))
         if pricing.When.LEVEL in asks:
-            book._levels = {
-                (child, year): level
-                for child, year, level in Schooling.objects.filter(
+            for child, year, first_day, last_day, level in (
+                Schooling.objects.filter(
                     child__enrolments__household_id__in=households, school_year_id__in=years
                 )
                 .distinct()
-                .values_list("child_id", "school_year_id", "school_class__level")
-            }
+                .values_list("child_id", "school_year_id", "starts_on", "ends_on", "school_class__level")
+            ):
+                book._levels[child, year].append((first_day or date.min, last_day or date.max, level))
         if pricing.When.PAI in asks:
             for packed in PackedMeal.objects.filter(enrolment__household_id__in=households).select_related(
                 "enrolment"
@@ -270,23 +288,26 @@ class FactsBook:
         `same_activity` whether only siblings in the same activity count; `late`: counts what is reserved
         late in these months."""
         book = cls()
-        book._resident = {household.pk: household.resident}
+        book._residences[household.pk] = [(date.min, household.resident)]
         book._years = years
         book._same_activity = same_activity
         between = {one.pk for day in (first, last) if (one := book._year(day))}
-        for what, one, two, three, starts, ends, value, level in _rows(
-            household, first, last, between, asks, late=late
-        ):
+        rows = list(_rows(household, first, last, between, asks, late=late))
+        book._births = {one: born for what, one, _, _, born, *_ in rows if what == BORN}
+        for what, one, two, three, starts, ends, value, level in rows:
             if what == QUOTIENT:
                 quotient = FamilyQuotient(valid_from=starts, valid_to=ends, value=value)
                 book._quotients[household.pk].append(quotient)
             elif what == ENROLLED:
-                book._enrolled[household.pk, three].append((starts, one, two))
+                found = _Enrolled.of(book._births[one], one, two, starts, ends)
+                book._enrolled[household.pk, three].append(found)
             elif what == LEVEL:
-                book._levels[one, two] = level
+                book._levels[one, two].append((starts or date.min, ends or date.max, level))
+            elif what == LIVES:
+                book._lives(household.pk, starts, bool(one))
             elif what == LATE:
                 book.late_days.add((one, two), starts)
-            else:
+            elif what == PACKED:
                 book._packed[one, two].append(PackedMeal(valid_from=starts, valid_to=ends))
         book._quotients[household.pk].sort(key=lambda quotient: quotient.valid_from, reverse=True)
         return book
@@ -329,35 +350,103 @@ class FactsBook:
         quotient = self.quotient(household_id, day)
         packed = self._packed.get((child_id, activity_id), ())
         pai = any(one.on(day) for one in packed)
-        key = (household_id, child_id, activity_id, year and year.pk, quotient, pai, late)
+        # Between two days on which something begins or ends, the same facts hold.
+        turn = bisect_right(self._turns_of(household_id, child_id, year), day)
+        key = (household_id, child_id, activity_id, year and year.pk, turn, quotient, pai, late)
         found = self._facts.get(key)
         if found is None:
-            rank, children = self._place(household_id, child_id, activity_id, year)
+            rank, children = self._place(household_id, child_id, activity_id, year, day)
+            born = self._births.get(child_id)
             found = self._facts[key] = pricing.Facts(
                 quotient=quotient,
-                resident=self._resident.get(household_id, True),
+                resident=self._resident(household_id, day),
                 rank=rank,
                 children=children,
-                level=self._levels.get((child_id, year.pk), "") if year else "",
+                level=self._level(child_id, year, day),
+                age=age_on(born, day) if born else None,
                 pai=pai,
                 late=late,
             )
         return found
 
+    def _turns_of(self, household_id: int, child_id: int, year: SchoolYear | None) -> list[date]:
+        """The days on which a fact of the child may change in a year, quotient and PAI aside."""
+        key = (household_id, child_id, year and year.pk)
+        if key not in self._turns:
+            days = {since for since, _ in self._residences.get(household_id, ())}
+            if year:
+                days |= {first for first, _, _ in self._levels.get((child_id, year.pk), ())}
+                days |= {_next(last) for _, last, _ in self._levels.get((child_id, year.pk), ())}
+                for one in self._enrolled.get((household_id, year.pk), ()):
+                    days |= {one.first, _next(one.last)}
+            days |= set(_birthdays(self._births.get(child_id)))
+            self._turns[key] = sorted(days)
+        return self._turns[key]
+
+    def _lives(self, household_id: int, since: date | None, resident: bool) -> None:
+        """Takes in a residence: from `since` on (None: since always)."""
+        known = self._residences.setdefault(household_id, [])
+        if since is None:
+            known[:] = [one for one in known if one[0] != date.min]
+        known.append((since or date.min, resident))
+        known.sort(reverse=True)
+
+    def _resident(self, household_id: int, day: date) -> bool:
+        known = self._residences.get(household_id, ())
+        return next((resident for since, resident in known if since <= day), True)
+
+    def _level(self, child_id: int, year: SchoolYear | None, day: date) -> str:
+        known = self._levels.get((child_id, year.pk), ()) if year else ()
+        return next((level for first, last, level in known if first <= day <= last), "")
+
     def _place(
-        self, household_id: int, child_id: int, activity_id: int, year: SchoolYear | None
+        self, household_id: int, child_id: int, activity_id: int, year: SchoolYear | None, day: date
     ) -> tuple[int, int]:
-        """Rank of the child, and number of children counted with it."""
+        """Rank of the child, and number of children counted with it: those enrolled that day, and itself."""
         enrolled = self._enrolled.get((household_id, year.pk), []) if year else []
         siblings = sorted(
             {
-                (birth, child)
-                for birth, child, activity in enrolled
-                if child == child_id or not self._same_activity or activity == activity_id
+                (one.born, one.child)
+                for one in enrolled
+                if one.child == child_id
+                or (one.holds(day) and (not self._same_activity or one.activity == activity_id))
             }
         )
         ranks = {child: rank for rank, (_, child) in enumerate(siblings, start=1)}
         return ranks.get(child_id, 1), max(len(siblings), 1)
+
+
+@dataclass(frozen=True)
+class _Enrolled:
+    """That a child is enrolled in an activity from a day to a day."""
+
+    born: date
+    child: int
+    activity: int
+    first: date
+    last: date
+
+    @classmethod
+    def of(cls, born: date, child: int, activity: int, first: date, last: date | None) -> "_Enrolled":
+        return cls(born, child, activity, first, last or date.max)
+
+    def holds(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
+def _next(day: date) -> date:
+    return day if day == date.max else day + timedelta(days=1)
+
+
+def _birthdays(born: date | None) -> list[date]:
+    """The days on which a child is a year older, as long as it is one."""
+    if born is None:
+        return []
+    # Who is born on 29 February is a year older on 1 March of other years.
+    return [
+        born.replace(year=year) if (born.month, born.day) != (2, 29) or isleap(year) else date(year, 3, 1)
+        for year in range(born.year, born.year + OLDEST)
+    ]
 
 
 def is_timed(formula: Formula) -> bool:
@@ -392,7 +481,24 @@ def _rows(
             .order_by()
             .values_list(
                 Value(ENROLLED), F("child_id"), F("activity_id"), F("school_year_id"),
-                F("child__birth_date"), no_day, no_value, no_level,
+                F("starts_on"), F("ends_on"), no_value, no_level,
+            )
+        )  # fmt: skip
+    if {pricing.When.RANK, pricing.When.CHILDREN, pricing.When.AGE} & set(asks):
+        parts.append(
+            Child.objects.filter(enrolments__household=household)
+            .order_by()
+            .values_list(
+                Value(BORN), F("pk"), no_id, no_id, F("birth_date"), no_day, no_value, no_level,
+            )
+        )  # fmt: skip
+    if pricing.When.NON_RESIDENT in asks:
+        parts.append(
+            Residence.objects.filter(household=household)
+            .order_by()
+            .values_list(
+                Value(LIVES), Cast(F("resident"), BigIntegerField()), no_id, no_id,
+                F("starts_on"), no_day, no_value, no_level,
             )
         )  # fmt: skip
     if pricing.When.LEVEL in asks:
@@ -401,7 +507,7 @@ def _rows(
             .order_by()
             .values_list(
                 Value(LEVEL), F("child_id"), F("school_year_id"), no_id,
-                no_day, no_day, no_value, F("school_class__level"),
+                F("starts_on"), F("ends_on"), no_value, F("school_class__level"),
             )
         )  # fmt: skip
     if pricing.When.PAI in asks:

@@ -78,6 +78,7 @@ class When(StrEnum):
     """The circumstance of a modifier, in the order in which modifiers of the price apply."""
 
     LEVEL = "level"
+    AGE = "age"
     RANK = "rank"
     CHILDREN = "children"
     NON_RESIDENT = "non_resident"
@@ -159,8 +160,8 @@ class Rate:
 class Modifier:
     """What a circumstance does to the price.
 
-    RANK and CHILDREN count from `number` on (the most demanding one that holds, alone); LEVEL for the
-    school level `level`. `amount`: euros to add (negative: a reduction), factor, per cent more
+    RANK and CHILDREN count from `number` on (the most demanding one that holds, alone); AGE below `number`
+    years on the day (« moins de 6 ans »; the lowest that holds, alone); LEVEL for the school level `level`. `amount`: euros to add (negative: a reduction), factor, per cent more
     (negative: less), price, or number of bands to climb (negative: down). `columns`: only for these.
     """
 
@@ -171,6 +172,11 @@ class Modifier:
     level: str = ""
     column: str = ""
     columns: frozenset[str] = frozenset()
+
+    @property
+    def demand(self) -> int:
+        """The higher, the more is asked: of the same circumstance, only the most demanding one counts."""
+        return -self.number if self.when is When.AGE else self.number
 
 
 @dataclass(frozen=True)
@@ -205,7 +211,8 @@ class Tariff:
 
 @dataclass(frozen=True)
 class Facts:
-    """Who is priced. `rank`: 1 for the first child; `children`: those of the household enrolled.
+    """Who is priced. `rank`: 1 for the first child; `children`: those of the household enrolled; `age`: whole
+    years on the day, None where no tariff asks for it.
 
     `quotient` None: no proof was given. `column`: the grid's column of the formula ("": the first).
     `final_column`: where a column is named, no modifier may choose another one.
@@ -216,6 +223,7 @@ class Facts:
     rank: int = 1
     children: int = 1
     level: str = ""
+    age: int | None = None
     adult: bool = False
     pai: bool = False
     late: bool = False
@@ -313,6 +321,8 @@ def _holds(modifier: Modifier, facts: Facts) -> bool:
     match modifier.when:
         case When.LEVEL:
             return bool(facts.level) and facts.level == modifier.level
+        case When.AGE:
+            return facts.age is not None and facts.age < modifier.number
         case When.RANK:
             return facts.rank >= modifier.number
         case When.CHILDREN:
@@ -339,13 +349,13 @@ def _applicable(modifiers: Iterable[Modifier], facts: Facts) -> list[Modifier]:
     if facts.unreserved and not any(modifier.when is When.UNRESERVED for modifier in modifiers):
         facts = replace(facts, late=True)
     held = [modifier for modifier in modifiers if _holds(modifier, facts)]
-    highest: dict[tuple[When, frozenset[str]], int] = {}
+    most: dict[tuple[When, frozenset[str]], int] = {}
     for modifier in held:
         key = (modifier.when, modifier.columns)
-        highest[key] = max(highest.get(key, 0), modifier.number)
+        most[key] = max(most.get(key, modifier.demand), modifier.demand)
     order = list(When)
     return sorted(
-        (one for one in held if one.number == highest[one.when, one.columns]),
+        (one for one in held if one.demand == most[one.when, one.columns]),
         key=lambda one: order.index(one.when),
     )
 
@@ -354,6 +364,8 @@ def _words(modifier: Modifier, facts: Facts) -> str:
     match modifier.when:
         case When.LEVEL:
             return f"Niveau {modifier.level}"
+        case When.AGE:
+            return f"Moins de {modifier.number} ans"
         case When.RANK:
             return f"{_ordinal(facts.rank)} enfant"
         case When.CHILDREN:

@@ -28,6 +28,9 @@ from families.models.children import (
     DietChoice as DietChoice,
 )
 from families.models.children import (
+    age_on as age_on,
+)
+from families.models.children import (
     allergies_in_words as allergies_in_words,
 )
 from families.models.decisions import (
@@ -50,6 +53,9 @@ from families.models.households import (
 )
 from families.models.households import (
     HouseholdQuerySet as HouseholdQuerySet,
+)
+from families.models.households import (
+    Residence as Residence,
 )
 from families.models.households import (
     household_number as household_number,

@@ -21,6 +21,12 @@ from portal.database.history import History
 from portal.french.phones import PhoneField
 
 
+def age_on(born: date, day: date) -> int:
+    """Whole years on `day` of who was born that day."""
+    birthday_passed = (day.month, day.day) >= (born.month, born.day)
+    return day.year - born.year - (0 if birthday_passed else 1)
+
+
 class ChildQuerySet(models.QuerySet["Child"]):
     def visible_to(self, user: Any) -> "ChildQuerySet":
         """The children that live in a household of `user` today, each once."""
@@ -60,8 +66,7 @@ class Child(models.Model):
 
     def age_on(self, day: date) -> int:
         """Whole years on `day`."""
-        birthday_passed = (day.month, day.day) >= (self.birth_date.month, self.birth_date.day)
-        return day.year - self.birth_date.year - (0 if birthday_passed else 1)
+        return age_on(self.birth_date, day)
 
 
 class CustodyQuerySet(models.QuerySet["Custody"]):

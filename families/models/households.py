@@ -77,6 +77,44 @@ class Household(Decided):
         return self.quotients.in_force(day).first()
 
 
+class Residence(models.Model):
+    """That a household lives in the town, or no longer does, from a day on; a price asks for the day's.
+
+    Written by `families.residences` only, which keeps `Household.resident` at what holds today. A household that
+    never moved has no row: it has always lived where `resident` says.
+    """
+
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="residences", verbose_name="foyer"
+    )
+    starts_on = models.DateField("à partir du", null=True, blank=True, help_text="Vide : depuis toujours.")
+    resident = models.BooleanField("habite la commune")
+    told_at = models.DateTimeField("su le")
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "résidence"
+        ordering = [F("starts_on").asc(nulls_first=True)]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["household", "starts_on"],
+                name="one_residence_a_start",
+                violation_error_message="La résidence de ce foyer change déjà ce jour-là.",
+            ),
+            models.UniqueConstraint(
+                fields=["household"],
+                condition=Q(starts_on=None),
+                name="one_residence_since_always",
+                violation_error_message="Ce foyer a déjà une résidence « depuis toujours ».",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        where = "Habite la commune" if self.resident else "Habite hors commune"
+        return f"{where} depuis le {self.starts_on:%d/%m/%Y}" if self.starts_on else where
+
+
 class FamilyQuotientQuerySet(models.QuerySet["FamilyQuotient"]):
     def in_force(self, day: date) -> "FamilyQuotientQuerySet":
         return self.filter(Q(valid_from__lte=day), Q(valid_to=None) | Q(valid_to__gte=day)).order_by(

@@ -12,6 +12,7 @@ PEOPLE = {
     "families.DietChoice": Fate.GONE,
     "families.AuthorisedPerson": Fate.GONE,
     "families.FamilyQuotient": Fate.GONE,
+    "families.Residence": Fate.GONE,
     "families.ChangeRequest": Fate.GONE,
     "families.ErasureRequest": Fate.GONE,
     "families.Document": Fate.GONE,

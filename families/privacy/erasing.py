@@ -42,6 +42,7 @@ from families.models import (
     Household,
     OwnDecision,
     Reading,
+    Residence,
     User,
 )
 from families.privacy import exporting, files, histories
@@ -261,7 +262,7 @@ def _erase_people(leaving: Leaving, at: datetime) -> None:
 def _erase_household(home: Household, at: datetime) -> None:
     for export in DataExport.objects.filter(household=home):
         exporting.discard(export)
-    for model in (ChangeRequest, ErasureRequest, FamilyQuotient, AccessOpening, OwnDecision):
+    for model in (ChangeRequest, ErasureRequest, FamilyQuotient, Residence, AccessOpening, OwnDecision):
         _delete(model, list(model._default_manager.filter(household=home).values_list("pk", flat=True)))
     files.remove(Document.objects.filter(household=home))
     for lines in (Reading, Concerned):

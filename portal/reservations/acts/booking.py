@@ -44,6 +44,7 @@ from portal.reservations.models import (
     Reservation,
     ReservationLine,
     Slot,
+    attended_on,
 )
 from portal.reservations.models.bookings import BookingQuerySet
 from portal.reservations.states import HOLDING, Action, BookingState, Outcome, ReservationState
@@ -520,8 +521,9 @@ def concerned_by(closure: Closure) -> QuerySet[Booking]:
     if closure.opens:
         return Booking.objects.none()
     bookings = Booking.objects.live().filter(day__range=(closure.starts_on, closure.ends_on))
+    there = attended_on(F("day"), "child__schoolings")
     if closure.establishment_id:
-        school = Q(child__schoolings__school_class__school_id=closure.establishment_id)
+        school = there & Q(child__schoolings__school_class__school_id=closure.establishment_id)
         bookings = bookings.filter(
             Q(establishment_id=closure.establishment_id)
             | (school & Q(child__schoolings__school_year_id=F("enrolment__school_year_id")))
@@ -529,7 +531,7 @@ def concerned_by(closure: Closure) -> QuerySet[Booking]:
     if closure.activity_id:
         bookings = bookings.filter(activity_id=closure.activity_id)
     if closure.school_class_id:
-        bookings = bookings.filter(child__schoolings__school_class_id=closure.school_class_id)
+        bookings = bookings.filter(there, child__schoolings__school_class_id=closure.school_class_id)
     return bookings.distinct()
 
 

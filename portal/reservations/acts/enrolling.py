@@ -1,6 +1,6 @@
 """The only writer of enrolments: ask, change, accept, refuse."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from django.db import transaction
@@ -133,13 +133,12 @@ def of_child(child_id: int, household_id: int, today: date) -> QuerySet[Enrolmen
 
 @transaction.atomic
 def end(enrolments: QuerySet[Enrolment], *, by: User | None, at: datetime) -> int:
-    """Ends live enrolments; what was booked with them stays. Returns how many."""
+    """Ends live enrolments with the day of `at`; what was booked with them stays. Returns how many."""
     ended = 0
     for one in enrolments.select_for_update(of=("self",)).order_by("pk"):
         if one.is_over:
             continue
-        one.state, one.decided_by, one.decided_at = EnrolmentState.ENDED, by, at
-        one.save()
+        _end(one, by, at)
         ended += 1
     return ended
 
@@ -174,10 +173,16 @@ def hand_over(
         if given.is_accepted and not kept.is_accepted:
             kept.state, kept.decided_by, kept.decided_at = EnrolmentState.ACCEPTED, by, at
         kept.save()
-        given.state, given.decided_by, given.decided_at = EnrolmentState.ENDED, by, at
-        given.save()
+        _end(given, by, at)
         found[given.pk] = kept
     return found
+
+
+def _end(enrolment: Enrolment, by: User | None, at: datetime) -> None:
+    enrolment.state, enrolment.decided_by, enrolment.decided_at = EnrolmentState.ENDED, by, at
+    today = timezone.localdate(at)
+    enrolment.ends_on = min(enrolment.ends_on or today, today)
+    enrolment.save()
 
 
 def coming_year(today: date) -> SchoolYear | None:
@@ -192,11 +197,35 @@ def not_yet_sentence(household: Household, to_what: str) -> str:
     return f"Les inscriptions {to_what} ne sont pas encore ouvertes."
 
 
-def attend(child: Child, school_class: SchoolClass) -> None:
-    """Writes the class a child attends in the class's year."""
-    Schooling.objects.update_or_create(
-        child=child, school_year=school_class.school_year, defaults={"school_class": school_class}
-    )
+@transaction.atomic
+def attend(child: Child, school_class: SchoolClass, *, since: date | None = None) -> None:
+    """Writes the class a child attends in the class's year: from `since` on where it changes class, the days
+    before keep theirs; without `since`, or not after the year's first day, the class is another one from the
+    start (the first one told, or a correction)."""
+    year = school_class.school_year
+    if since is not None and since <= year.starts_on:
+        since = None
+    known = Schooling.objects.filter(child=child, school_year=year).select_for_update()
+    now = known.current().first()
+    if now is None:
+        Schooling.objects.create(child=child, school_class=school_class, school_year=year)
+        return
+    if now.school_class_id == school_class.pk:
+        return
+    if since is None:
+        known.exclude(pk=now.pk).delete()
+        now.starts_on = None
+    elif now.starts_on is None or now.starts_on < since:
+        now.ends_on = since - timedelta(days=1)
+        now.save()
+        now = Schooling(child=child, school_year=year, starts_on=since)
+    else:
+        # What was to begin on that day or later never does.
+        known.filter(starts_on__gte=since).exclude(pk=now.pk).delete()
+        known.filter(ends_on__gte=since).update(ends_on=since - timedelta(days=1))
+        now.starts_on = since
+    now.school_class = school_class
+    now.save()
 
 
 def check_age(child: Child, activity: Activity, day: date) -> None:
@@ -219,7 +248,7 @@ def places_for(activity: Activity, child: Child, school_year: SchoolYear) -> lis
 
     A school takes its own pupils; a child whose school is not known may go anywhere.
     """
-    known = Schooling.objects.filter(child=child, school_year=school_year)
+    known = Schooling.objects.current().filter(child=child, school_year=school_year)
     school = known.values("school_class__school")
     is_school = Q(kind=Establishment.Kind.SCHOOL)
     takes = (is_school & Q(pk__in=school)) | (~is_school & (Q(schools=None) | Q(schools__in=school)))

@@ -69,7 +69,10 @@ UNION ALL SELECT 'closure', starts_on, ends_on, label, {closure_fields} FROM {cl
     AND (activity_id IS NULL OR activity_id = %(activity)s)
     AND (establishment_id IS NULL OR establishment_id IN ({establishments}))
     AND (school_class_id IS NULL OR school_class_id IN
-        (SELECT school_class_id FROM {schoolings} WHERE child_id = %(child)s AND school_year_id = %(year)s))
+        (SELECT school_class_id FROM {schoolings} AS attended
+            WHERE child_id = %(child)s AND school_year_id = %(year)s
+            AND (attended.starts_on IS NULL OR attended.starts_on <= {closures}.ends_on)
+            AND (attended.ends_on IS NULL OR attended.ends_on >= {closures}.starts_on)))
 """
 
 

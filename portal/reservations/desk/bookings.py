@@ -94,7 +94,7 @@ class BookingAdmin(HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], D
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BookingInList]:
-        return super().get_queryset(request).annotate(attended=class_of())
+        return super().get_queryset(request).annotate(attended=class_of(day="day"))
 
     def waits(self, obj: Booking) -> bool:
         return obj.state in LIVE

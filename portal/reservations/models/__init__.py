@@ -21,6 +21,7 @@ from portal.reservations.models.calendar import (
     SchoolHoliday,
     Schooling,
     SchoolYear,
+    attended_on,
 )
 from portal.reservations.models.presence import (
     AbsenceCertificate,
@@ -68,4 +69,5 @@ __all__ = [
     "Schooling",
     "Slot",
     "StaffRight",
+    "attended_on",
 ]

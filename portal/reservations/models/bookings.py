@@ -61,6 +61,7 @@ class Enrolment(Decided):
     )
     weekdays = WeekdayMaskField("jours de fréquentation", default=0, blank=True)
     starts_on = models.DateField("date de début")
+    ends_on = models.DateField("dernier jour", null=True, blank=True, help_text="Vide : celui de l'année.")
     state = models.CharField(
         "état", max_length=10, choices=EnrolmentState, default=EnrolmentState.REQUESTED, db_index=True
     )
@@ -81,7 +82,7 @@ class Enrolment(Decided):
                 condition=Q(state__in=ENROLMENT_LIVE),
                 name="one_live_enrolment",
                 violation_error_message="Cet enfant est déjà inscrit à cette activité cette année.",
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,7 @@
 """Establishments and their pupils, school years, public and school holidays."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -101,8 +103,24 @@ class SchoolClass(models.Model):
         return self.name
 
 
+class SchoolingQuerySet(models.QuerySet["Schooling"]):
+    def current(self) -> "SchoolingQuerySet":
+        """One a child and year: the class that the child stays in, as far as is known."""
+        return self.filter(ends_on=None)
+
+
+def attended_on(day: Any, schoolings: str = "") -> Q:
+    """Those of the class attended on `day` (a date, or what a query knows it by), at path `schoolings`."""
+    path = f"{schoolings}__" if schoolings else ""
+    begun = Q(**{f"{path}starts_on": None}) | Q(**{f"{path}starts_on__lte": day})
+    return begun & (Q(**{f"{path}ends_on": None}) | Q(**{f"{path}ends_on__gte": day}))
+
+
 class Schooling(models.Model):
-    """The class a child attends in a year."""
+    """The class a child attends in a year, from a day to a day: both null, all the year.
+
+    Written by `enrolling.attend`. Of a child's rows of one year the last has no end, and none overlap.
+    """
 
     child = models.ForeignKey(
         Child, on_delete=models.CASCADE, related_name="schoolings", verbose_name="enfant"
@@ -113,15 +131,25 @@ class Schooling(models.Model):
     school_year = models.ForeignKey(
         SchoolYear, on_delete=models.PROTECT, related_name="schoolings", verbose_name="année scolaire"
     )
+    starts_on = models.DateField("du", null=True, blank=True, help_text="Vide : depuis le début de l'année.")
+    ends_on = models.DateField("au", null=True, blank=True, help_text="Vide : en cours.")
+
+    objects = SchoolingQuerySet.as_manager()
 
     class Meta:
         verbose_name = "scolarité"
         constraints = [
             models.UniqueConstraint(
                 fields=["child", "school_year"],
-                name="one_class_a_child_and_year",
+                condition=Q(ends_on=None),
+                name="one_class_at_a_time",
                 violation_error_message="Cet enfant a déjà une classe cette année.",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(starts_on=None) | Q(ends_on=None) | Q(ends_on__gte=F("starts_on")),
+                name="schooling_ends_after_start",
+                violation_error_message="La classe doit finir après son premier jour.",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,23 +7,25 @@ from django_stubs_ext import WithAnnotations
 
 from portal.reservations.models.activities import Slot
 from portal.reservations.models.bookings import Booking, Reservation, ReservationLine
-from portal.reservations.models.calendar import Schooling
+from portal.reservations.models.calendar import Schooling, attended_on
 from portal.reservations.states import BookingState, Outcome, ReservationState
 
 
 def class_of(
-    child: str = "child", school_year: str = "enrolment__school_year", *, what: str = "name"
+    child: str = "child", school_year: str = "enrolment__school_year", *, day: str = "", what: str = "name"
 ) -> Subquery:
-    """`what` of the class that the child at path `child` attends in the year at path `school_year`: its name
-    unless another path is asked for. Null where no class is known.
+    """`what` of the class that the child at path `child` attends in the year at path `school_year`, on the day at
+    path `day` or, without one, as far as is known: its name unless another path is asked for. Null where no
+    class is known.
     """
     attended = Schooling.objects.filter(child=OuterRef(child), school_year=OuterRef(school_year))
+    attended = attended.filter(attended_on(OuterRef(day))) if day else attended.current()
     return Subquery(attended.values(f"school_class__{what}")[:1])
 
 
 def with_class(bookings: QuerySet[Booking]) -> QuerySet[Any]:
     """Annotates `attended` and `school`, the names of the child's class and of its school."""
-    return bookings.annotate(attended=class_of(), school=class_of(what="school__name"))
+    return bookings.annotate(attended=class_of(day="day"), school=class_of(day="day", what="school__name"))
 
 
 def fewest_places(slots: QuerySet[Slot]) -> Subquery:

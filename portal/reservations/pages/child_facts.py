@@ -6,7 +6,8 @@ from families.models import Child
 def school(child: Child) -> str:
     """« École des Tilleuls, CE1 (2026-2027) », the latest known; in one query."""
     attended = (
-        child.schoolings.select_related("school_class__school", "school_year")
+        child.schoolings.current()
+        .select_related("school_class__school", "school_year")
         .order_by("-school_year__starts_on")
         .first()
     )

@@ -24,6 +24,7 @@ from families.models import (
     FamilyQuotient,
     Guardian,
     Household,
+    Residence,
 )
 from families.visibility import holds
 from portal.reservations.models import (
@@ -94,7 +95,9 @@ def children(asked: Asked) -> QuerySet[Child]:
     """The children of places: schooled or enrolled there, in a year that is not long over."""
     since = asked.today - SUMMER
     here = Schooling.objects.filter(
-        school_class__school__in=asked.places, school_year__ends_on__gte=since
+        Q(ends_on=None) | Q(ends_on__gte=since),
+        school_class__school__in=asked.places,
+        school_year__ends_on__gte=since,
     ).values("child")
     enrolled = (
         Enrolment.objects.filter(establishment__in=asked.places, school_year__ends_on__gte=since)
@@ -177,6 +180,7 @@ _scopes: dict[type[Model], Scope] = {
     Household: of_household("pk", adds=False),
     Guardian: of_household("household"),
     FamilyQuotient: of_household("household"),
+    Residence: of_household("household"),
     ChangeRequest: of_household("household"),
     Document: Scope(_documents),
     # What the town decides for all: read at every place, written by who has the whole town

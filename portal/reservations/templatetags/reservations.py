@@ -64,7 +64,8 @@ def french_long_moment(moment: datetime) -> str:
 def schoolings(household: Household) -> dict[int, Schooling]:
     """The latest class of every child of the household, by child id, in one query beside the children's."""
     found = (
-        Schooling.objects.filter(child__in=homes.children(household, timezone.localdate()))
+        Schooling.objects.current()
+        .filter(child__in=homes.children(household, timezone.localdate()))
         .select_related("school_class__school")
         .order_by("school_year__starts_on")
     )

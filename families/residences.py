@@ -1,0 +1,82 @@
+"""The only writer of where households have lived: in the town or not, and from which day."""
+
+from datetime import date, datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from families.models import Household, Residence
+
+
+@transaction.atomic
+def settle(household: Household, *, resident: bool, since: date, at: datetime) -> None:
+    """The household lives in the town (`resident`), or no longer does, from `since` on, which may be past or to come.
+
+    Days before keep what was true of them, and a later change that is already known stays. Saves the household's
+    `resident`, today's answer at `at`. Told twice, it changes nothing the second time.
+    """
+    Household.objects.lock([household.pk])
+    rows = list(household.residences.all())
+    if not rows:
+        before = Household.objects.values_list("resident", flat=True).get(pk=household.pk)
+        if before == resident:
+            return
+        rows.append(_row(household, None, before, at))
+    found = next((row for row in rows if row.starts_on == since), None)
+    if found is None:
+        if holding(rows, since) == resident:
+            return
+        rows.append(_row(household, since, resident, at))
+    elif found.resident != resident:
+        found.resident, found.told_at = resident, at
+        found.save()
+    _forget_repeated(rows)
+    refresh(household, today=timezone.localdate(at))
+
+
+def holding(rows: list[Residence], day: date) -> bool:
+    """What the rows of a household, in any order, say of a day; their first one holds before it too."""
+    ordered = sorted(rows, key=_start)
+    return next((row.resident for row in reversed(ordered) if _start(row) <= day), ordered[0].resident)
+
+
+def refresh(household: Household, *, today: date) -> None:
+    """Brings `household.resident` to what holds today."""
+    rows = list(household.residences.all())
+    if rows:
+        household.resident = holding(rows, today)
+        household.save(update_fields=["resident"])
+
+
+def follow(today: date) -> int:
+    """Households whose move was told beforehand and has come since: `resident` follows. Returns how many."""
+    moved = [
+        household
+        for household in Household.objects.filter(residences__starts_on__lte=today)
+        .distinct()
+        .prefetch_related("residences")
+        if household.resident != holding(list(household.residences.all()), today)
+    ]
+    for household in moved:
+        refresh(household, today=today)
+    return len(moved)
+
+
+def _row(household: Household, starts_on: date | None, resident: bool, at: datetime) -> Residence:
+    return Residence.objects.create(
+        household=household, starts_on=starts_on, resident=resident, told_at=at
+    )
+
+
+def _start(row: Residence) -> date:
+    return row.starts_on or date.min
+
+
+def _forget_repeated(rows: list[Residence]) -> None:
+    """A row that says what the one before it says is no change any more."""
+    ordered = sorted(rows, key=_start)
+    said = None
+    for row in ordered:
+        if said is not None and row.resident == said:
+            row.delete()
+        said = row.resident
