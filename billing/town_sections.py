@@ -63,6 +63,7 @@ WHEN = Words(
         "rang": TariffModifier.When.RANK,
         "enfants": TariffModifier.When.CHILDREN,
         "niveau": TariffModifier.When.LEVEL,
+        "âge": TariffModifier.When.AGE,
         "pai": TariffModifier.When.PAI,
         "adulte": TariffModifier.When.ADULT,
     }

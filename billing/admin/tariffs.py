@@ -334,6 +334,7 @@ class SimulatorForm(forms.Form):
     level = forms.ChoiceField(
         label="Niveau scolaire", required=False, choices=[("", "–"), *SchoolClass.Level.choices]
     )
+    age = forms.IntegerField(label="Âge le jour même", required=False, min_value=0, max_value=25)
     units = forms.DecimalField(
         label="Quantité", initial=Decimal(1), min_value=Decimal(0), max_value=Decimal(1000), decimal_places=2
     )
@@ -358,6 +359,7 @@ class SimulatorForm(forms.Form):
             rank=said["rank"],
             children=max(said["children"], said["rank"]),
             level=said["level"],
+            age=said["age"],
             adult=said["adult"],
             pai=said["pai"],
             late=said["late"],

@@ -105,11 +105,14 @@ class PresencePrices:
         )
 
     def _units(self, presence: Presence, unit: pricing.Unit) -> Decimal:
-        """How many units of time were begun; one as long as the duration is not known."""
-        if presence.minutes is None:
+        """How many units of time were begun: of the hours reserved, which are due, or of a longer presence; one
+        as long as neither is known."""
+        reserved = None if presence.booking is None else self.prices.reserved_minutes(presence.formula)
+        known = [minutes for minutes in (presence.minutes, reserved) if minutes is not None]
+        if not known:
             self.warnings.without_minutes[presence.name] += 1
             return Decimal(1)
-        return Decimal(pricing.started(presence.minutes, unit))
+        return Decimal(pricing.started(max(known), unit))
 
 
 def _priced(presence: Presence, counted: Counted, facts: pricing.Facts, quote: Quote) -> Priced:

@@ -71,6 +71,7 @@ class PriceBook:
         self._tariffs = tariffs
         self.formulas = list(formulas)
         self._activities = {formula.pk: formula.activity_id for formula in self.formulas}
+        self._minutes = {formula.pk: formula.minutes for formula in self.formulas}
         self._late = late
         self._quotes: dict[tuple[int, pricing.Facts, LateTerms | None, int], Quote] = {}
         self._turning_days: dict[int, list[date]] = {}
@@ -180,6 +181,10 @@ class PriceBook:
         deadlines, for a reservation of `period` or, without one, for that day at `establishment`."""
         activity = self._activities.get(formula_id, 0)
         return self._late.terms(activity, formula_id, day, period=period, establishment=establishment)
+
+    def reserved_minutes(self, formula_id: int) -> int | None:
+        """How long the formula lasts by its hours; None where it has none."""
+        return self._minutes.get(formula_id)
 
     @cached_property
     def forgives(self) -> bool:

@@ -7,7 +7,7 @@ costs.free_late(formula_id, day) -> int                     late days of that mo
 costs.sentence(formula, day)                                « Tarif de votre foyer : 3,20 € (Repas), … »
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -121,16 +121,18 @@ class Estimates:
         return None if found is None else found.price
 
     def price(self, formula_id: int, day: date, *, late: bool = False) -> Decimal | None:
-        """What that day costs, in euros; a time tariff: its unit."""
+        """What that day costs, in euros; a time tariff: the hours reserved, or its unit where none are said."""
         found = self.explained(formula_id, day, late=late)
         return None if found is None else found.amount
 
     def on(self, formula_id: int, day: date, *, late: bool = False) -> Decimal | None:
-        """What reserving that day adds, in euros; None where one pays by time spent, month or period."""
+        """What reserving that day adds, in euros; None where one pays by time spent, month or period. Hours
+        that are reserved are known beforehand."""
         found = self._quote(formula_id, day, late=late)
-        if found is None or found.tariff.unit != Tariff.Unit.PRESENCE:
+        if found is None or found.tariff.unit in pricing.FLAT_UNITS:
             return None
-        return found.price.amount
+        timed = found.tariff.unit in pricing.TIMED_UNITS
+        return None if timed and self._prices.reserved_minutes(formula_id) is None else found.price.amount
 
     def without_quotient(self, first: date, last: date) -> str:
         """The sentence on the day between `first` and `last` from which prices change because no quotient is
@@ -149,13 +151,21 @@ class Estimates:
         return ""
 
     def _quote(self, formula_id: int, day: date, *, late: bool) -> Quote | None:
-        place = self._enrolment.establishment_id
+        facts = self.facts(day, late=late)
         try:
-            return self._prices.quote(
-                formula_id, self.facts(day, late=late), day, period=self._period, establishment=place
-            )
+            found = self._ask(formula_id, facts, day)
+            minutes = self._prices.reserved_minutes(formula_id)
+            if found.tariff.unit in pricing.TIMED_UNITS and minutes is not None:
+                units = Decimal(pricing.started(minutes, pricing.Unit(found.tariff.unit)))
+                found = self._ask(formula_id, replace(facts, units=units), day)
         except pricing.NoPrice:
             return None
+        return found
+
+    def _ask(self, formula_id: int, facts: pricing.Facts, day: date) -> Quote:
+        """Raises NoPrice."""
+        place = self._enrolment.establishment_id
+        return self._prices.quote(formula_id, facts, day, period=self._period, establishment=place)
 
     def free_late(self, formula_id: int, day: date) -> int:
         """How many more late days of that month bear no surcharge, after those reserved or asked for."""

@@ -295,6 +295,8 @@ register(
                     Field("nom", "name"),
                     Field("moments", "parts", ListOf(PART)),
                     Field("repas_compris", "with_meal", Flag(), default=False),
+                    Field("de", "starts_at", Hour(), default=None),
+                    Field("à", "ends_at", Hour(), default=None),
                     Field("proposée", "active", Flag(), default=True),
                     Field("ordre", "order", Number(), default=0),
                 ),

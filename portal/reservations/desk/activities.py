@@ -47,7 +47,7 @@ class FormulaForm(forms.ModelForm[Formula]):
 
     class Meta:
         model = Formula
-        fields = ("name", "code", "parts", "with_meal", "order", "active")
+        fields = ("name", "code", "parts", "with_meal", "starts_at", "ends_at", "order", "active")
 
 
 class OfActivity(admin.TabularInline[M, Activity]):
@@ -74,7 +74,7 @@ class FormulaInline(OfActivity[Formula]):
     model = Formula
     form = FormulaForm
     prepopulated_fields = {"code": ("name",)}
-    fields = ("name", "code", "parts", "with_meal", "order", "active")
+    fields = ("name", "code", "parts", "with_meal", "starts_at", "ends_at", "order", "active")
 
 
 class CapacityInline(OfActivity[Capacity]):

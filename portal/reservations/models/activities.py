@@ -82,6 +82,9 @@ class Formula(models.Model):
         "parties de la journée occupées", default=list, help_text='Par exemple ["morning", "noon"].'
     )
     with_meal = models.BooleanField("repas compris", default=False)
+    # What is reserved by the hour is due whether or not somebody clocked it.
+    starts_at = models.TimeField("de", null=True, blank=True, help_text="Par exemple 9:00.")
+    ends_at = models.TimeField("à", null=True, blank=True)
     order = models.PositiveSmallIntegerField("ordre", default=0)
     active = models.BooleanField("proposée", default=True)
 
@@ -93,11 +96,24 @@ class Formula(models.Model):
                 fields=["activity", "code"],
                 name="one_formula_code_an_activity",
                 violation_error_message="Cette activité a déjà une formule de ce code.",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(starts_at=None, ends_at=None) | Q(ends_at__gt=F("starts_at")),
+                name="formula_ends_after_it_begins",
+                violation_error_message="Indiquez les deux heures ; la formule finit après avoir commencé.",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def minutes(self) -> int | None:
+        """How long it lasts; None where its hours are not said."""
+        if self.starts_at is None or self.ends_at is None:
+            return None
+        hours = self.ends_at.hour - self.starts_at.hour
+        return 60 * hours + self.ends_at.minute - self.starts_at.minute
 
 
 class Period(models.Model):
