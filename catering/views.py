@@ -177,7 +177,10 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
 
 def _known_school(child: Child, school_year: SchoolYear) -> dict[str, Any]:
     schooling = (
-        child.schoolings.current().filter(school_year=school_year).select_related("school_class__school").first()
+        child.schoolings.current()
+        .filter(school_year=school_year)
+        .select_related("school_class__school")
+        .first()
     )
     if schooling is None:
         return {}

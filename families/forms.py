@@ -310,9 +310,15 @@ class ProofForm(forms.ModelForm[ChangeRequest]):
 class AddressRequestForm(ProofForm):
     """A change of address, for the town hall to check."""
 
+    valid_from = NearDateField(
+        label="Nous y habitons à partir du",
+        required=False,
+        help_text="Vide : du jour où la mairie répond. Si vos tarifs changent, ce sera à partir de ce jour.",
+    )
+
     class Meta:
         model = ChangeRequest
-        fields = ["street", "street_more", "postcode", "city"]
+        fields = ["street", "street_more", "postcode", "city", "valid_from"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -10,10 +10,10 @@ from families.models import Household, Residence
 
 @transaction.atomic
 def settle(household: Household, *, resident: bool, since: date, at: datetime) -> None:
-    """The household lives in the town (`resident`), or no longer does, from `since` on, which may be past or to come.
+    """The household lives in the town (`resident`), or no longer does, from `since` on, past or to come.
 
-    Days before keep what was true of them, and a later change that is already known stays. Saves the household's
-    `resident`, today's answer at `at`. Told twice, it changes nothing the second time.
+    Days before keep what was true of them, and a later change that is already known stays. Saves the
+    household's `resident`, the answer of today, the day of `at`. Told twice, it changes nothing more.
     """
     Household.objects.lock([household.pk])
     rows = list(household.residences.all())
@@ -63,9 +63,7 @@ def follow(today: date) -> int:
 
 
 def _row(household: Household, starts_on: date | None, resident: bool, at: datetime) -> Residence:
-    return Residence.objects.create(
-        household=household, starts_on=starts_on, resident=resident, told_at=at
-    )
+    return Residence.objects.create(household=household, starts_on=starts_on, resident=resident, told_at=at)
 
 
 def _start(row: Residence) -> date:

@@ -105,8 +105,8 @@ class PresencePrices:
         )
 
     def _units(self, presence: Presence, unit: pricing.Unit) -> Decimal:
-        """How many units of time were begun: of the hours reserved, which are due, or of a longer presence; one
-        as long as neither is known."""
+        """How many units of time were begun: of the hours reserved, which are due, or of a longer presence;
+        one as long as neither is known."""
         reserved = None if presence.booking is None else self.prices.reserved_minutes(presence.formula)
         known = [minutes for minutes in (presence.minutes, reserved) if minutes is not None]
         if not known:

@@ -260,7 +260,9 @@ class FactsBook:
                 "household_id", "school_year_id",
                 "child__birth_date", "child_id", "activity_id", "starts_on", "ends_on",
             ):  # fmt: skip
-                book._enrolled[household, year].append(_Enrolled.of(born, child, activity, starts_on, ends_on))
+                book._enrolled[household, year].append(
+                    _Enrolled.of(born, child, activity, starts_on, ends_on)
+                )
         if pricing.When.LEVEL in asks:
             for child, year, first_day, last_day, level in (
                 Schooling.objects.filter(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from billing.models import AbsencePolicy, BillingSettings, Tariff
+from billing.models import AbsencePolicy, BillingSettings
 from billing.prices.books import FactsBook, PriceBook, Quote
 from billing.rules import pricing
 from billing.rules.absences import AbsenceRules
@@ -121,7 +121,7 @@ class Estimates:
         return None if found is None else found.price
 
     def price(self, formula_id: int, day: date, *, late: bool = False) -> Decimal | None:
-        """What that day costs, in euros; a time tariff: the hours reserved, or its unit where none are said."""
+        """What that day costs, in euros; a time tariff: the hours reserved, or its unit without them."""
         found = self.explained(formula_id, day, late=late)
         return None if found is None else found.amount
 

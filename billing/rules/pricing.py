@@ -161,8 +161,9 @@ class Modifier:
     """What a circumstance does to the price.
 
     RANK and CHILDREN count from `number` on (the most demanding one that holds, alone); AGE below `number`
-    years on the day (« moins de 6 ans »; the lowest that holds, alone); LEVEL for the school level `level`. `amount`: euros to add (negative: a reduction), factor, per cent more
-    (negative: less), price, or number of bands to climb (negative: down). `columns`: only for these.
+    years on the day (« moins de 6 ans »; the lowest one that holds, alone); LEVEL for the school level
+    `level`. `amount`: euros to add (negative: a reduction), factor, per cent more (negative: less), price, or
+    number of bands to climb (negative: down). `columns`: only for these.
     """
 
     when: When

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, child_files, login_names
+from families import approval, child_files, login_names, residences
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
@@ -59,6 +59,7 @@ from portal.desk.histories import HistoryPart
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
 from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
 from portal.desk.site import DeskAdmin, M, Queue
+from portal.french.day_fields import NearDateField
 from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest, signed_in, user_of
 
@@ -135,6 +136,16 @@ class GuardianForm(forms.ModelForm[Guardian]):
         if email and self.instance.user_id:
             raise forms.ValidationError(f"{self.instance} a déjà un accès au portail.")
         return login_names.free_address(email) if email else ""
+
+
+class HouseholdForm(forms.ModelForm[Household]):
+    """A household; where its residence changes, from which day."""
+
+    resident_since = NearDateField(
+        label="ce changement vaut à partir du",
+        required=False,
+        help_text="Si la case change. Vide : d'aujourd'hui. Les jours d'avant gardent leur tarif.",
+    )
 
 
 class GuardianInline(admin.StackedInline[Guardian, Household]):
@@ -222,6 +233,7 @@ class HouseholdAdmin(
     search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue, téléphone"
     number_fields = ("pk",)
     ordering = ("-pk",)
+    form = HouseholdForm
     actions = (*AcceptOrRefuse.actions, "join_known_children")
     decisions = (*AcceptOrRefuse.decisions, JoinsKnown.join)
     refusals = HOUSEHOLD_REFUSALS
@@ -252,7 +264,20 @@ class HouseholdAdmin(
     )
     fieldsets = (
         (None, {"fields": ("number", "state_badge", "twins")}),
-        ("Adresse", {"fields": ("street", "street_more", "postcode", "city", "resident")}),
+        (
+            "Adresse",
+            {
+                "fields": (
+                    "street",
+                    "street_more",
+                    "postcode",
+                    "city",
+                    "resident",
+                    "resident_since",
+                    "moves",
+                )
+            },
+        ),
         ("Suivi", {"fields": ("notes", "created_at", "decided_at", "decided_by", "refusal_reason")}),
         ("Données personnelles", {"fields": ("own_copy", "own_erasure")}),
     )
@@ -260,6 +285,7 @@ class HouseholdAdmin(
         "number",
         "state_badge",
         "twins",
+        "moves",
         "created_at",
         "decided_at",
         "decided_by",
@@ -297,7 +323,16 @@ class HouseholdAdmin(
             # Whoever creates a household at the desk has checked it.
             obj.state, obj.decided_by = Household.State.ACCEPTED, user_of(request)
             obj.decided_at = timezone.now()
+        resident = obj.resident
+        moved = change and "resident" in form.changed_data
+        if moved:
+            # Written by its own verb, with the day from which it holds.
+            obj.resident = not resident
         super().save_model(request, obj, form, change)
+        if moved:
+            at = timezone.now()
+            since = form.cleaned_data["resident_since"] or timezone.localdate(at)
+            residences.settle(obj, resident=resident, since=since, at=at)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         if formset.model is Custody:
@@ -338,6 +373,11 @@ class HouseholdAdmin(
     @admin.display(description="numéro", ordering="pk")
     def number(self, obj: Household) -> str:
         return obj.number if obj.pk else "–"
+
+    @admin.display(description="résidence")
+    def moves(self, obj: Household) -> str:
+        rows = obj.residences.all() if obj.pk else ()
+        return ", ".join(str(row) for row in rows) or "toujours la même"
 
     @admin.display(description="copie")
     def own_copy(self, obj: Household) -> SafeString | str:
@@ -521,7 +561,8 @@ class ChangeRequestAdmin(
     def asked(self, obj: ChangeRequest) -> str:
         if obj.kind == ChangeRequest.Kind.QUOTIENT and obj.quotient is not None:
             return f"{number_format(obj.quotient)} à partir du {obj.valid_from:%d/%m/%Y}"
-        return _address(obj) + self._residence(obj)
+        since = f" à partir du {obj.valid_from:%d/%m/%Y}" if obj.valid_from else ""
+        return _address(obj) + since + self._residence(obj)
 
     def _residence(self, obj: ChangeRequest) -> str:
         """What accepting would make of « Habite la commune », on which prices may depend."""

@@ -80,8 +80,8 @@ class Household(Decided):
 class Residence(models.Model):
     """That a household lives in the town, or no longer does, from a day on; a price asks for the day's.
 
-    Written by `families.residences` only, which keeps `Household.resident` at what holds today. A household that
-    never moved has no row: it has always lived where `resident` says.
+    Written by `families.residences` only, which keeps `Household.resident` at what holds today. A household
+    that never moved has no row: it has always lived where `resident` says.
     """
 
     household = models.ForeignKey(

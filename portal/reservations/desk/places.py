@@ -2,12 +2,15 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
 from portal.desk.choices import TolerantChoices
 from portal.desk.site import DeskAdmin
+from portal.french.day_fields import NearDateField
 from portal.french.weekdays import names_of
+from portal.reservations.acts import enrolling
 from portal.reservations.desk.calendar import CalendarImport, ImportsCalendar
 from portal.reservations.models import (
     Establishment,
@@ -65,15 +68,50 @@ class SchoolClassAdmin(TolerantChoices[SchoolClass], DeskAdmin[SchoolClass]):
     autocomplete_fields = ("school", "school_year")
 
 
+class SchoolingForm(forms.ModelForm[Schooling]):
+    """The class of a child. Its year is the class's; the day says from when another class holds."""
+
+    since = NearDateField(
+        label="à partir du",
+        required=False,
+        help_text="Le jour où l'enfant change de classe. Vide : cette classe depuis le début de l'année.",
+    )
+
+    class Meta:
+        model = Schooling
+        fields = ("child", "school_class")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        since, there = cleaned.get("since"), cleaned.get("school_class")
+        if since and there and since > there.school_year.ends_on:
+            self.add_error("since", f"L'année {there.school_year} est finie ce jour-là.")
+        return cleaned
+
+
 @admin.register(Schooling)
 class SchoolingAdmin(TolerantChoices[Schooling], DeskAdmin[Schooling]):
+    """Written by `enrolling.attend`; a class that ended only shows."""
+
     desk_order = 33
-    list_display = ("child", "school_class", "school", "school_year")
+    form = SchoolingForm
+    list_display = ("child", "school_class", "school", "school_year", "starts_on", "ends_on")
     list_filter = ("school_year", "school_class__school", "school_class__level")
     list_select_related = ("child", "school_class__school", "school_year")
     search_fields = ("child__last_name", "child__first_name", "school_class__name")
     ordering = ("-school_year__starts_on", "child__last_name", "child__first_name")
-    autocomplete_fields = ("child", "school_class", "school_year")
+    autocomplete_fields = ("child", "school_class")
+    fields = ("child", "school_class", "since")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Schooling | None = None) -> tuple[str, ...]:
+        return ("child",) if obj else ()
+
+    def has_change_permission(self, request: HttpRequest, obj: Schooling | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.ends_on is None)
+
+    def save_model(self, request: HttpRequest, obj: Schooling, form: Any, change: bool) -> None:
+        enrolling.attend(obj.child, obj.school_class, since=form.cleaned_data["since"])
+        obj.pk = Schooling.objects.current().get(child=obj.child, school_year=obj.school_class.school_year).pk
 
     @admin.display(description="école", ordering="school_class__school__name")
     def school(self, obj: Schooling) -> str:

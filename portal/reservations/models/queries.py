@@ -14,9 +14,9 @@ from portal.reservations.states import BookingState, Outcome, ReservationState
 def class_of(
     child: str = "child", school_year: str = "enrolment__school_year", *, day: str = "", what: str = "name"
 ) -> Subquery:
-    """`what` of the class that the child at path `child` attends in the year at path `school_year`, on the day at
-    path `day` or, without one, as far as is known: its name unless another path is asked for. Null where no
-    class is known.
+    """`what` of the class that the child at path `child` attends in the year at path `school_year`, on the
+    day at path `day` or, without one, as far as is known: its name unless another path is asked for. Null
+    where no class is known.
     """
     attended = Schooling.objects.filter(child=OuterRef(child), school_year=OuterRef(school_year))
     attended = attended.filter(attended_on(OuterRef(day))) if day else attended.current()

@@ -1,4 +1,4 @@
-"""Facts have dates: a day costs what was true of the child on that day, whatever became of it before the invoice."""
+"""Facts have dates: a day costs what was true of the child on that day, whatever became of it since."""
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -177,9 +177,7 @@ def test_a_second_change_on_an_earlier_day_takes_the_place_of_the_first(books, s
 @pytest.fixture
 def for_two(canteen):
     """A meal at 4 € for one child, 3 € each for two."""
-    return tariff(
-        canteen.formula, "4.00", {"when": "children", "number": 2, "effect": "price", "amount": 3}
-    )
+    return tariff(canteen.formula, "4.00", {"when": "children", "number": 2, "effect": "price", "amount": 3})
 
 
 def sibling(who, **enrolment: Any) -> Enrolment:
