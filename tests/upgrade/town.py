@@ -1,7 +1,7 @@
 """The town of the release data: the demo's of 20 households, and what it leaves for families and staff to do,
 so that few tables are empty and every kind of private file is there."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -12,12 +12,13 @@ from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import Invoice, ManualCharge, PackedMeal
 from billing.reminders import letter_printing, reminding
-from families import approval, documents
+from families import approval, documents, residences
 from families.models import ChangeRequest, Document, Household, LoginCounter, SecurityEvent, User
 from families.privacy import asking
 from families.traces import security
 from portal.demo import loading
-from portal.reservations.models import AttendanceState, Booking
+from portal.reservations.acts import enrolling
+from portal.reservations.models import AttendanceState, Booking, SchoolClass
 from portal.reservations.presence import attendance, certificates
 from tests.factories import paris
 
@@ -33,6 +34,7 @@ def live() -> None:
     home = Household.objects.get(guardians__user__username="parent")
     parent, agent, regie = (User.objects.get(username=login) for login in ("parent", "agent", "regie"))
     quotient_changes(home, parent, agent)
+    moves(home)
     absences(home, parent, agent)
     documents_of_money(regie)
     accounts(parent, regie)
@@ -55,6 +57,16 @@ def quotient_changes(home: Household, parent: User, agent: User) -> None:
         )
         if value == 612:
             approval.accept_change(change, by=agent, at=AT)
+
+
+def moves(home: Household) -> None:
+    """The family told that it leaves the town at the year's end; one of its children changed class."""
+    residences.settle(home, resident=not home.resident, since=date(2026, 12, 31), at=AT)
+    pupil = home.children.filter(schoolings__isnull=False).order_by("pk")[0]
+    now = pupil.schoolings.current().get()
+    others = SchoolClass.objects.filter(school=now.school_class.school, school_year=now.school_year)
+    other = others.exclude(pk=now.school_class_id).order_by("pk")[0]
+    enrolling.attend(pupil, other, since=AT.date())
 
 
 def absences(home: Household, parent: User, agent: User) -> None:
