@@ -12,11 +12,14 @@ class FamiliesConfig(AppConfig):
     def ready(self) -> None:
         # Models must be loaded first.
         from families import groups
+        from families.correspondence import Correspondence
         from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
         from families.signing_in import factor_events, factor_secrets, letters, lifetimes, noted
         from families.traces.reading import REGISTER
+        from portal.letters import mailing
 
         letters.make_them()
+        mailing.lend(Correspondence())
         schema.register(REGISTER)
         user_logged_in.connect(lifetimes.note_opening, dispatch_uid="families.lifetimes")
         factor_events.listen()

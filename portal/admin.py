@@ -14,8 +14,7 @@ from django_tasks_db.models import DBTaskResult
 from portal import theme
 from portal.desk.pages import ShownOnly, WithHistory
 from portal.desk.tasks import TaskAdmin
-from portal.letters.outbox_admin import SentMailAdmin
-from portal.models import Release, SentMail, Town
+from portal.models import Release, Town
 
 # The crest is on every page, the login page included: it must stay light.
 CREST_MAX_BYTES = 100 * 1024
@@ -105,9 +104,6 @@ class ReleaseAdmin(ShownOnly[Release]):
     desk_order = 95
     list_display = ("version", "since")
 
-
-if settings.DEMO:
-    admin.site.register(SentMail, SentMailAdmin)
 
 # Instead of the package's own.
 admin.site.unregister(DBTaskResult)

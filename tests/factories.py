@@ -16,7 +16,7 @@ from factory.django import DjangoModelFactory
 from billing.models import Invoice
 from catering.models import SERVICE as CATERING
 from catering.models import Dish, Menu
-from families.models import ChangeRequest, Diet, DietChoice
+from families.models import ChangeRequest, Diet, DietChoice, Letter
 from portal.demo.factories import (
     PASSWORD,
     AuthorisedPersonFactory,
@@ -101,6 +101,24 @@ class ChangeRequestFactory(DjangoModelFactory[ChangeRequest]):
     street = "3 rue des Lilas"
     postcode = "01999"
     city = "Valmirelle-les-Prés"
+
+
+class LetterFactory(DjangoModelFactory[Letter]):
+    """To `guardian`, or to nobody's address."""
+
+    class Meta:
+        model = Letter
+
+    guardian = None
+    household = factory.LazyAttribute(lambda made: made.guardian and made.guardian.household)
+    to = factory.LazyAttribute(
+        lambda made: made.guardian.user.email if made.guardian else "nobody@example.org"
+    )
+    kind = "reservations/recorded"
+    subject = factory.Sequence(lambda number: f"Message {number}")
+    text = "Bonjour, voici ce que vous avez demandé."
+    state = Letter.State.SENT
+    posted_at = sent_at = factory.LazyFunction(timezone.now)
 
 
 # Places and calendar ----------------------------------------------------------------------------------

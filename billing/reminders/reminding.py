@@ -186,8 +186,16 @@ def _tell(chunk: Sequence[int], at: datetime) -> int:
             )
             for invoice in reached
         )
-        for invoice in reached:
-            _queue("billing/invoice", addresses[invoice.household_id], reminder_letters.issue(invoice))
+        # Queued within the transaction: the notice and its mail are kept or lost together.
+        mailing.queue(
+            [
+                letter
+                for invoice in reached
+                for letter in mailing.written(
+                    "billing/invoice", addresses[invoice.household_id], reminder_letters.issue(invoice)
+                )
+            ]
+        )
     return len(reached)
 
 
@@ -269,9 +277,12 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
             ReminderLetter(household_id=household, sent_at=at, by_post=household not in addresses)
             for household in dict.fromkeys(invoice.household_id for invoice in wanted)
         )
+        letters: list[mailing.Posted] = []
         for household, owed in groupby(wanted, key=lambda invoice: invoice.household_id):
             if to := addresses.get(household):
-                _queue("billing/reminder", to, reminder_letters.reminder(list(owed), settings))
+                context = reminder_letters.reminder(list(owed), settings)
+                letters += mailing.written("billing/reminder", to, context)
+        mailing.queue(letters)
     return len(wanted)
 
 
@@ -367,11 +378,3 @@ def _with_money(homes: QuerySet[Household]) -> "QuerySet[WithAnnotations[Househo
     """Those whose payments are more than their refunds."""
     validated = Q(payments__state=PaymentState.VALIDATED)
     return homes.annotate(sum=Sum("payments__amount", filter=validated)).filter(sum__gt=0)
-
-
-def _queue(template: str, to: Iterable[str], context: dict[str, object]) -> None:
-    """Queues a mail within the caller's transaction, unlike `mailing.post`: the queue is a table of the same
-    database, so that the notice and its mail are kept or lost together."""
-    subject, text, html = mailing.render(template, context)
-    for address in to:
-        mailing.send.enqueue(address, subject, text, html)

@@ -3,6 +3,7 @@
 from families.admin import custody as custody
 from families.admin import erasing as erasing
 from families.admin import openings as openings
+from families.admin import outbox as outbox
 from families.admin import own as own
 from families.admin import people as people
 from families.admin import privacy as privacy

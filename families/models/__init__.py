@@ -60,6 +60,21 @@ from families.models.households import (
 from families.models.households import (
     household_number as household_number,
 )
+from families.models.letters import (
+    Letter as Letter,
+)
+from families.models.letters import (
+    LetterQuerySet as LetterQuerySet,
+)
+from families.models.letters import (
+    Reminder as Reminder,
+)
+from families.models.letters import (
+    ReminderChoice as ReminderChoice,
+)
+from families.models.letters import (
+    ReminderRound as ReminderRound,
+)
 from families.models.openings import (
     AccessOpening as AccessOpening,
 )

@@ -19,6 +19,9 @@ PEOPLE = {
     "families.DataExport": Fate.GONE,
     "families.AccessOpening": Fate.GONE,
     "families.OwnDecision": Fate.GONE,
+    "families.Letter": Fate.GONE,
+    "families.ReminderChoice": Fate.GONE,
+    "families.Reminder": Fate.GONE,
     # Who of the staff read, and which kind of thing, stays a year; of whom goes.
     "families.Reading": Fate.BLANK,
     "families.Concerned": Fate.BLANK,

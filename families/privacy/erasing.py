@@ -22,7 +22,7 @@ from django.db.models.deletion import ProtectedError
 from django.utils.crypto import salted_hmac
 from django.utils.text import capfirst
 
-from families import emails
+from families import correspondence, emails
 from families.custody import own
 from families.models import (
     AccessOpening,
@@ -40,6 +40,7 @@ from families.models import (
     FamilyQuotient,
     Guardian,
     Household,
+    Letter,
     OwnDecision,
     Reading,
     Residence,
@@ -229,6 +230,7 @@ def _foresee_people(leaving: Leaving, found: Foreseen) -> None:
         Line(ChangeRequest.objects.filter(household=home).count(), "demandes à la mairie"),
         Line(Document.objects.filter(household=home).count(), "fichiers envoyés"),
         Line(DataExport.objects.filter(household=home).count(), "copies de données"),
+        Line(Letter.objects.filter(household=home).count(), "messages envoyés"),
     ]
     found.kept += [
         Line(len(leaving.shared), "enfants qui vivent aussi dans un autre foyer", "ils restent à celui-ci"),
@@ -265,6 +267,7 @@ def _erase_household(home: Household, at: datetime) -> None:
     for model in (ChangeRequest, ErasureRequest, FamilyQuotient, Residence, AccessOpening, OwnDecision):
         _delete(model, list(model._default_manager.filter(household=home).values_list("pk", flat=True)))
     files.remove(Document.objects.filter(household=home))
+    Letter.objects.filter(household=home).delete()
     for lines in (Reading, Concerned):
         lines.objects.filter(household=home).update(household=None)
     logins = list(User.objects.filter(guardian__household=home, is_staff=False, is_superuser=False))
@@ -276,6 +279,10 @@ def _erase_household(home: Household, at: datetime) -> None:
 
 
 def _erase_child(child: Child, at: datetime) -> None:
+    # Letters are a household's, and name its children: those that name this one go with it.
+    written = Letter.objects.filter(household__custodies__child=child)
+    naming = correspondence.naming(written.iterator(chunk_size=200), child.first_name)
+    Letter.objects.filter(pk__in=naming).delete()
     for model in (ChildHealth, DietChoice, AuthorisedPerson, Custody, AccessOpening):
         _delete(model, list(model._default_manager.filter(child=child).values_list("pk", flat=True)))
     for lines in (Reading, Concerned):

@@ -14,7 +14,10 @@ from families.models import (
     ChildHealth,
     Document,
     ErasureRequest,
+    Letter,
     Reading,
+    Reminder,
+    ReminderRound,
     RetentionRule,
     SecurityEvent,
     User,
@@ -247,12 +250,41 @@ def register_all() -> None:
             remove=delete,
         )
     )
+    retention.register(
+        Kind(
+            "letters",
+            "messages",
+            "Messages envoyés aux familles",
+            "après leur envoi",
+            12,
+            Unit.MONTH,
+            f"{CHOSEN} Le temps d'une année scolaire : la famille relit ce qui lui a été écrit.",
+            due=lambda before: [Letter.objects.filter(posted_at__lt=before)],
+            remove=delete,
+        )
+    )
+    retention.register(
+        Kind(
+            "reminders",
+            "rappels",
+            "Rappels envoyés (de quoi, quel soir)",
+            "après leur envoi",
+            6,
+            Unit.MONTH,
+            f"{CHOSEN} Aucun rappel ne part deux fois.",
+            due=lambda before: [
+                Reminder.objects.filter(at__lt=before),
+                ReminderRound.objects.filter(done_at__lt=before),
+            ],
+            remove=delete,
+        )
+    )
     hours = settings.SESSION_COOKIE_AGE // 3600
     retention.register_fixed(
         "Sessions de connexion, et formulaires interrompus par leur fin",
         lambda: f"{counted(hours, 'heure', 'heures')} au plus",
     )
     retention.register_fixed(
-        "Messages envoyés, avant et après leur départ",
+        "Messages dans la file d'envoi, avant et après leur départ",
         lambda: counted(nightly.TASKS_KEPT.days, "jour", "jours"),
     )

@@ -19,7 +19,9 @@ from families.models import (
     Document,
     ErasureRequest,
     Guardian,
+    Letter,
     Reading,
+    ReminderChoice,
     SecurityEvent,
 )
 from families.privacy.telling import KeptFile, Subject, Table
@@ -210,6 +212,21 @@ def _traces(subject: Subject) -> Iterator[Table]:
             (row.at, row.get_kind_display(), str(row.child or ""))
             for row in read.select_related("child").order_by("at").iterator(chunk_size=A_BITE)
         ),
+    )
+    letters = Letter.objects.filter(guardian=subject.guardian).order_by("posted_at", "pk")
+    yield Table(
+        "Messages que nous vous avons envoyés",
+        ("Le", "Objet", "Texte", "État"),
+        (
+            (row.posted_at, row.subject, row.text, row.get_state_display())
+            for row in letters.iterator(chunk_size=A_BITE)
+        ),
+    )
+    choices = ReminderChoice.objects.filter(guardian=subject.guardian)
+    yield Table(
+        "Rappels que vous avez choisis ou arrêtés",
+        ("Rappel", "Souhaité", "Choisi le"),
+        ((row.kind, row.wanted, row.chosen_at) for row in choices),
     )
     if subject.user is not None:
         events = SecurityEvent.objects.filter(user=subject.user).order_by("at")

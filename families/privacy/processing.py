@@ -75,9 +75,19 @@ def register_people() -> None:
             "Ouvrir et tenir le compte d'une famille, répondre à ses demandes, calculer son tarif.",
             TASK,
             "Responsables, enfants, personnes autorisées à venir les chercher",
-            "Identité, adresse, téléphones, adresse e-mail, quotient, justificatifs, garde des enfants",
+            "Identité, adresse, téléphones, adresse e-mail, quotient, justificatifs, garde des enfants, messages",
             "Service enfance, régie",
-            ("unconfirmed", "refused", "family_file", "unused_logins", "proofs", "requests", "exports"),
+            (
+                "unconfirmed",
+                "refused",
+                "family_file",
+                "unused_logins",
+                "proofs",
+                "requests",
+                "exports",
+                "letters",
+                "reminders",
+            ),  # fmt: skip
         )
     )
     register(

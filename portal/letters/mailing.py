@@ -1,19 +1,23 @@
-"""Letters: rendered at once, sent by the worker once the transaction has committed.
+"""Letters: rendered at once, kept in the transaction that posts them, sent by the worker once it has committed.
 
 Whoever holds a live link holds the account. So a letter with one is made by the worker as it sends it: until
-then, and afterwards, the task table knows its kind and whose it is, and no link.
+then, and afterwards, the task table knows its kind and whose it is, and no link; what is kept of it has none.
 
     post(template, to, context)     any other letter
+    post_all(letters)               many letters, kept with one query
+    queue(letters)                  the same, queued within the transaction and not after it
     make_live(kind, make)           an app says how it makes a letter with a live link
     post_live(kind, key)            has it made and sent
+    lend(keeper)                    an app keeps what is posted, and what became of it
 """
 
 import logging
 import re
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -37,6 +41,39 @@ class Letter(NamedTuple):
 
     to: str
     context: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A letter as it is rendered, to one address. `headers` are the mail's own, beside the usual ones."""
+
+    kind: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    # Had a link that opens an account, which `text` does not hold.
+    live: bool = False
+
+
+class Keeper(Protocol):
+    """Keeps what is posted. Each method works within the caller's transaction."""
+
+    def keep(self, letters: Sequence[Posted], at: datetime) -> list[int | None]:
+        """The number of each, in their order; None of one that is not kept. Their number changes no query."""
+
+    def sent(self, number: int, at: datetime) -> None: ...
+
+    def failed(self, number: int) -> None: ...
+
+
+_keepers: list[Keeper] = []
+
+
+def lend(keeper: Keeper) -> None:
+    """The one that keeps letters; lent again, the last one does."""
+    _keepers[:] = [keeper]
 
 
 # A letter out of its key; None where there is nothing to send any more. Its kind is its template.
@@ -72,14 +109,53 @@ def post(template: str, to: list[str], context: dict[str, Any]) -> None:
     Empty and repeated addresses are left out. Raises TemplateDoesNotExist when one of the two is missing, and
     ValueError for a letter with a live link.
     """
+    post_all(written(template, to, context))
+
+
+def written(
+    template: str, to: Iterable[str], context: dict[str, Any], headers: Mapping[str, str] | None = None
+) -> list[Posted]:
+    """The letter as each address gets it, for `post_all` and `queue`; raises as `post` does."""
     if template in _live:
         raise ValueError(f"{template} has a live link: see post_live")
     addresses = list(dict.fromkeys(address for address in to if address))
     if not addresses:
-        return
-    subject, text, html = render(template, context)
-    for address in addresses:
-        transaction.on_commit(partial(send.enqueue, address, subject, text, html), robust=True)
+        return []
+    rendered = render(template, context)
+    return [Posted(template, address, *rendered, headers=headers or {}) for address in addresses]
+
+
+def post_all(letters: Sequence[Posted]) -> None:
+    """Keeps these letters and has them sent after commit; two queries, however many they are."""
+    for letter, number in _kept(letters):
+        transaction.on_commit(partial(_enqueue, letter, number), robust=True)
+
+
+def queue(letters: Sequence[Posted]) -> None:
+    """Keeps these letters and queues them within the caller's transaction: the queue is a table of the same
+    database, so that whatever else the transaction writes and its mails are kept or lost together."""
+    for letter, number in _kept(letters):
+        _enqueue(letter, number)
+
+
+def _kept(letters: Sequence[Posted]) -> list[tuple[Posted, int | None]]:
+    if not letters:
+        return []
+    numbers: Sequence[int | None] = [None] * len(letters)
+    for keeper in _keepers:
+        numbers = keeper.keep(letters, timezone.now())
+    return list(zip(letters, numbers, strict=True))
+
+
+def _enqueue(letter: Posted, number: int | None) -> None:
+    send.enqueue(
+        letter.to,
+        letter.subject,
+        letter.text,
+        letter.html,
+        number=number,
+        headers=dict(letter.headers),
+    )
 
 
 def render(template: str, context: dict[str, Any]) -> tuple[str, str, str]:
@@ -95,34 +171,75 @@ def render(template: str, context: dict[str, Any]) -> tuple[str, str, str]:
 
 
 @task(queue_name="mail")
-def send(to: str, subject: str, text: str, html: str, attempt: int = 0) -> None:
+def send(
+    to: str,
+    subject: str,
+    text: str,
+    html: str,
+    attempt: int = 0,
+    number: int | None = None,
+    headers: dict[str, str] | None = None,
+) -> None:
     """Sends one mail; tries again later while the mail server refuses, then gives up and says so."""
-    again = partial(_later, send, attempt, to, subject, text, html)
-    _deliver(to, subject, text, html, attempt, again)
+    message = EmailMultiAlternatives(subject, text, to=[to], headers=headers or {})
+    again = partial(
+        _later, send, attempt, to, subject, text, html, attempt + 1, number=number, headers=headers
+    )
+    _deliver(message, html, attempt, number, again)
 
 
 @task(queue_name="mail")
-def send_live(kind: str, key: int, attempt: int = 0) -> None:
+def send_live(kind: str, key: int, attempt: int = 0, number: int | None = None) -> None:
     """Makes a letter with a live link and sends it; a later attempt makes it anew."""
     letter = _live[kind](key)
-    if letter is not None:
-        again = partial(_later, send_live, attempt, kind, key)
-        _deliver(letter.to, *render(kind, letter.context), attempt, again)
+    if letter is None:
+        return
+    subject, text, html = render(kind, letter.context)
+    if attempt == 0:
+        kept = Posted(kind, letter.to, subject, without_links(text), "", live=True)
+        [(_, number)] = _kept([kept])
+    again = partial(_later, send_live, attempt, kind, key, attempt + 1, number=number)
+    _deliver(LiveMail(subject, text, to=[letter.to]), html, attempt, number, again)
 
 
-def _deliver(to: str, subject: str, text: str, html: str, attempt: int, again: Callable[[], object]) -> None:
+class LiveMail(EmailMultiAlternatives):
+    """A mail with a live link: what is kept of it elsewhere lacks the link."""
+
+
+LINK = re.compile(r"https?://\S+")
+NO_LINK = "(lien à usage unique : il n'est pas conservé)"
+
+
+def without_links(text: str) -> str:
+    """The text as it is kept. Every link goes, so that no template needs to say which one is live."""
+    return LINK.sub(NO_LINK, text)
+
+
+def _deliver(
+    message: EmailMultiAlternatives,
+    html: str,
+    attempt: int,
+    number: int | None,
+    again: Callable[[], object],
+) -> None:
     """Hands one mail to the server; while it refuses, `again` has it tried later."""
-    message = EmailMultiAlternatives(subject, text, to=[to])
     message.attach_alternative(html, "text/html")
     try:
         message.send()
     except OSError as error:  # every SMTP error is one
         if attempt >= len(RETRY_AFTER):
+            if number is not None:
+                for keeper in _keepers:
+                    keeper.failed(number)
             raise
         # The error's class only: its text may hold the address.
         logger.warning("Mail not sent (%s), attempt %d; trying again.", type(error).__name__, attempt + 1)
         again()
+    else:
+        if number is not None:
+            for keeper in _keepers:
+                keeper.sent(number, timezone.now())
 
 
-def _later(sending: Task[Any, Any], attempt: int, *given: Any) -> None:
-    sending.using(run_after=timezone.now() + RETRY_AFTER[attempt]).enqueue(*given, attempt + 1)
+def _later(sending: Task[Any, Any], attempt: int, *given: Any, **named: Any) -> None:
+    sending.using(run_after=timezone.now() + RETRY_AFTER[attempt]).enqueue(*given, **named)

@@ -1,4 +1,5 @@
-"""The demo's outbox: every mail goes to the console and is kept for staff to open its link.
+"""The demo's mail server: every mail goes to the console. What the outbox shows is what is kept of each letter;
+of those with a live link, which is kept nowhere, the whole text is here besides, so that staff can open it.
 
 Never used in production, where EMAIL_URL names a mail server and the page does not exist.
 """
@@ -9,24 +10,21 @@ from collections.abc import Sequence
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
+from portal.letters.mailing import LiveMail
 from portal.models import SentMail
 
 KEPT = 1000
 
 
 class OutboxBackend(BaseEmailBackend):
-    """Prints the text of each mail, and keeps the last KEPT of them."""
+    """Prints the text of each mail, and keeps the last KEPT of those with a live link."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         for message in email_messages:
             to = ", ".join(message.recipients())
             sys.stdout.write(f"\n--- À : {to}\n--- Objet : {message.subject}\n{message.body}\n")
-            html = next(
-                (body for body, kind in getattr(message, "alternatives", ()) if kind == "text/html"), ""
-            )
-            SentMail.objects.create(
-                to=to[:254], subject=message.subject[:255], text=str(message.body), html=html
-            )
+            if isinstance(message, LiveMail):
+                SentMail.objects.create(to=to[:254], subject=message.subject[:255], text=str(message.body))
         sys.stdout.flush()
         oldest = SentMail.objects.values_list("pk", flat=True)[KEPT:]
         SentMail.objects.filter(pk__in=list(oldest[:KEPT])).delete()

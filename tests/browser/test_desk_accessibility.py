@@ -37,14 +37,14 @@ from families.models import (
     User,
 )
 from portal.demo import loading
-from portal.models import Release, SentMail
+from portal.models import Release
 from portal.reservations.models import AbsenceCertificate, Activity, Attendance, Booking, DeadlineRule
 from portal.reservations.states import BookingState
 from tests.billing.conftest import private
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.looking import AXE, by_night, overflow, resize, violations
 from tests.conftest import NOW
-from tests.factories import InvoiceFactory, UserFactory
+from tests.factories import InvoiceFactory, LetterFactory, UserFactory
 
 __all__ = ["private"]
 
@@ -155,7 +155,7 @@ def furnished(chief: User) -> Booking:
     for kind in SecurityEvent.Kind:
         SecurityEvent.objects.create(kind=kind, at=NOW, user=chief, times=40, network_mark="0123456789abcdef")
     UserFactory(username="camille", email="Chief@example.org", email_shared=True)
-    SentMail.objects.create(to="parent@example.org", subject="Bienvenue", text="Bonjour")
+    LetterFactory(to="parent@example.org", subject="Bienvenue", text="Bonjour")
     late = InvoiceFactory(household=booking.household, due_on=NOW.date() - timedelta(days=10))
     reminding.remind([late.pk], at=NOW, by=chief)
     # Until its letters are printed, the page that follows them loads itself anew.

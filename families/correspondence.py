@@ -1,0 +1,65 @@
+"""The only writer of letters' rows, lent to `mailing`: each in the transaction that posts it.
+
+A letter is whose login has the address that it goes to. One to somebody else (the town hall, an address that
+waits to be confirmed) is read by nobody, and so kept in the demo only, whose outbox shows it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.conf import settings
+
+from families.models import Guardian, Letter
+from portal.letters.mailing import Posted
+
+LONGEST_SUBJECT = 255
+# Of one query.
+IN_BITES = 500
+
+
+class Correspondence:
+    """See `mailing.Keeper`."""
+
+    def keep(self, letters: Sequence[Posted], at: datetime) -> list[int | None]:
+        owners = _owners({letter.to for letter in letters})
+        rows = [self._row(letter, owners.get(letter.to), at) for letter in letters]
+        Letter.objects.bulk_create([row for row in rows if row is not None])
+        return [None if row is None else row.pk for row in rows]
+
+    def _row(self, letter: Posted, owner: Guardian | None, at: datetime) -> Letter | None:
+        if owner is None and not settings.DEMO:
+            return None
+        return Letter(
+            household_id=owner.household_id if owner else None,
+            guardian=owner,
+            to=letter.to[:254],
+            kind=letter.kind,
+            subject=letter.subject[:LONGEST_SUBJECT],
+            text=letter.text,
+            live=letter.live,
+            posted_at=at,
+        )
+
+    def sent(self, number: int, at: datetime) -> None:
+        Letter.objects.filter(pk=number).update(state=Letter.State.SENT, sent_at=at)
+
+    def failed(self, number: int) -> None:
+        Letter.objects.filter(pk=number).update(state=Letter.State.FAILED)
+
+
+def _owners(addresses: set[str]) -> dict[str, Guardian]:
+    """The guardian at each address, which is written as the login keeps it; nobody where two share it."""
+    found: dict[str, list[Guardian]] = defaultdict(list)
+    wanted = sorted(addresses)
+    for first in range(0, len(wanted), IN_BITES):
+        rows = Guardian.objects.filter(user__email__in=wanted[first : first + IN_BITES])
+        for guardian in rows.select_related("user"):
+            found[guardian.user.email if guardian.user else ""].append(guardian)
+    return {address: guardians[0] for address, guardians in found.items() if len(guardians) == 1}
+
+
+def naming(letters: Iterable[Letter], name: str) -> list[int]:
+    """The keys of those that name somebody by this first name: what an erasure of one child takes."""
+    sought = name.casefold()
+    return [letter.pk for letter in letters if sought in f"{letter.subject}\n{letter.text}".casefold()]

@@ -1,0 +1,143 @@
+"""What guardians were written, what they wish to be reminded of, and what they were reminded of.
+
+Letters are written by `families.correspondence` only, the rest by `families.reminders`.
+"""
+
+from typing import Self
+
+from django.db import models
+
+from families.models.households import Guardian, Household
+from families.visibility import Login
+from portal.database.encrypted import EncryptedTextField
+
+
+class LetterQuerySet(models.QuerySet["Letter"]):
+    def visible_to(self, user: Login) -> Self:
+        """A guardian's own: what the other adult of the household was written is theirs."""
+        return self.filter(guardian__user=user)
+
+
+class Letter(models.Model):
+    """A mail as it left, without one-time links. To somebody else than a guardian: the demo's only."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "En cours d'envoi"
+        SENT = "sent", "Envoyé"
+        FAILED = "failed", "Non remis"
+
+    household = models.ForeignKey(
+        Household,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="letters",
+        verbose_name="foyer",
+    )
+    guardian = models.ForeignKey(
+        Guardian,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="letters",
+        verbose_name="responsable",
+    )
+    to = models.CharField("destinataire", max_length=254)
+    kind = models.CharField("modèle", max_length=60)
+    subject = models.CharField("objet", max_length=255)
+    text = EncryptedTextField("texte")
+    live = models.BooleanField("avait un lien à usage unique", default=False)
+    state = models.CharField("état", max_length=8, choices=State, default=State.WAITING)
+    posted_at = models.DateTimeField("écrit le")
+    sent_at = models.DateTimeField("envoyé le", null=True, blank=True)
+
+    objects = LetterQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "message"
+        verbose_name_plural = "messages"
+        ordering = ["-posted_at", "-pk"]
+        indexes = [
+            models.Index(fields=["posted_at"], name="letter_by_moment"),
+            models.Index(fields=["guardian", "posted_at"], name="letter_of_guardian"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} → {self.to}"
+
+    @property
+    def is_failed(self) -> bool:
+        return self.state == self.State.FAILED
+
+
+class ReminderChoice(models.Model):
+    """Whether a guardian wants one kind of reminder; without a row the usual answer counts."""
+
+    guardian = models.ForeignKey(
+        Guardian, on_delete=models.CASCADE, related_name="reminder_choices", verbose_name="responsable"
+    )
+    kind = models.SlugField("rappel", max_length=20)
+    wanted = models.BooleanField("souhaité")
+    chosen_at = models.DateTimeField("choisi le")
+
+    class Meta:
+        verbose_name = "choix de rappel"
+        verbose_name_plural = "choix de rappels"
+        ordering = ["guardian", "kind"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["guardian", "kind"],
+                name="one_choice_a_reminder",
+                violation_error_message="Ce rappel est déjà choisi.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} : {'oui' if self.wanted else 'non'}"
+
+
+class Reminder(models.Model):
+    """That a guardian was reminded of one thing, in the mail of one evening: never twice."""
+
+    guardian = models.ForeignKey(
+        Guardian, on_delete=models.CASCADE, related_name="reminders", verbose_name="responsable"
+    )
+    kind = models.SlugField("rappel", max_length=20)
+    # A keyed mark of what it was about: the row itself says nothing of a child's health.
+    mark = models.CharField("empreinte", max_length=64)
+    evening = models.DateField("soir du")
+    at = models.DateTimeField("envoyé le")
+
+    class Meta:
+        verbose_name = "rappel envoyé"
+        verbose_name_plural = "rappels envoyés"
+        ordering = ["-at", "-pk"]
+        indexes = [
+            models.Index(fields=["at"], name="reminder_by_moment"),
+            models.Index(fields=["guardian", "evening"], name="reminder_of_evening"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["guardian", "kind", "mark"],
+                name="reminded_once_of_a_thing",
+                violation_error_message="Ce rappel est déjà parti.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.evening:%d/%m/%Y}"
+
+
+class ReminderRound(models.Model):
+    """That an evening's reminders were all looked for: the next morning has nothing to catch up."""
+
+    evening = models.DateField("soir du", unique=True)
+    done_at = models.DateTimeField("terminé le")
+
+    class Meta:
+        verbose_name = "tournée de rappels"
+        verbose_name_plural = "tournées de rappels"
+        ordering = ["-evening"]
+
+    def __str__(self) -> str:
+        return f"{self.evening:%d/%m/%Y}"
