@@ -12,7 +12,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         # Models must be loaded first.
-        from billing.documents import own_data
+        from billing.documents import chronicle, own_data
         from billing.models import PackedMeal
         from billing.payments import erasing, kinds, processing
         from billing.prices.leaving import PackedMeals
@@ -29,6 +29,7 @@ class BillingConfig(AppConfig):
         erasing_of_people.register("facturation", erasing.PART)
         kinds.register_all()
         processing.register_all()
+        chronicle.register_all()
         telling.register("facturation", tables=own_data.tables, files=own_data.files)
         # After the engine, whose enrolments they are of.
         ending.register("paniers repas", PackedMeals())

@@ -12,8 +12,11 @@ class FamiliesConfig(AppConfig):
     def ready(self) -> None:
         # Models must be loaded first.
         from families import groups
+        from families.chronicle import own as chronicle
         from families.correspondence import Correspondence
         from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
+        from families.reminders import kinds as reminder_kinds
+        from families.reminders.quotients import QUOTIENT
         from families.signing_in import factor_events, factor_secrets, letters, lifetimes, noted
         from families.traces.reading import REGISTER
         from portal.letters import mailing
@@ -32,3 +35,5 @@ class FamiliesConfig(AppConfig):
         processing.register_people()
         telling.register("familles", tables=own_data.tables, files=own_data.files)
         noted.connect()
+        reminder_kinds.register(QUOTIENT)
+        chronicle.register_all()

@@ -6,7 +6,19 @@ from allauth.mfa.totp import views as totp
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from families.pages import access, accounts, factors, first_address, people, privacy, readings, sessions
+from families.pages import (
+    access,
+    accounts,
+    chronicle,
+    factors,
+    first_address,
+    letters,
+    people,
+    privacy,
+    readings,
+    reminders,
+    sessions,
+)
 
 account_pages = [
     path("connexion/", account.login, name="account_login"),
@@ -79,6 +91,11 @@ factor_pages = [
 household_pages = [
     path("deconnexion/partout/", accounts.log_out_everywhere, name="log_out_everywhere"),
     path("mes-connexions/", sessions.my_sessions, name="sessions"),
+    path("mes-messages/", letters.letters, name="letters"),
+    path("mes-messages/<int:letter_id>/", letters.letter, name="letter"),
+    path("mon-historique/", chronicle.chronicle, name="chronicle"),
+    path("mes-rappels/", reminders.reminders, name="reminders"),
+    path("mes-rappels/arreter/<token>/", reminders.stop_reminders, name="stop_reminders"),
     path("foyer/", people.household, name="household"),
     path("foyer/acces/", access.who_has_access, name="access"),
     path("foyer/acces/<int:opening_id>/", access.answer_access, name="answer_access"),

@@ -30,9 +30,10 @@ class OutboxAdmin(DeskAdmin[Letter]):
 
     def _whole(self, letter: Letter) -> str:
         if not letter.live:
-            return letter.text
+            return str(letter.text)
         mails = SentMail.objects.filter(to=letter.to, subject=letter.subject, sent_at__gte=letter.posted_at)
-        return mails.order_by("sent_at", "pk").values_list("text", flat=True).first() or letter.text
+        mail = mails.order_by("sent_at", "pk").first()
+        return mail.text if mail else str(letter.text)
 
     def right_for(self, verb: str) -> str:
         """Nobody has a right on letters: where this page exists, it is the demo's outbox."""

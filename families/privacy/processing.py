@@ -75,7 +75,8 @@ def register_people() -> None:
             "Ouvrir et tenir le compte d'une famille, répondre à ses demandes, calculer son tarif.",
             TASK,
             "Responsables, enfants, personnes autorisées à venir les chercher",
-            "Identité, adresse, téléphones, adresse e-mail, quotient, justificatifs, garde des enfants, messages",
+            "Identité, adresse, téléphones, adresse e-mail, quotient, justificatifs, garde des enfants, "
+            "messages et rappels",
             "Service enfance, régie",
             (
                 "unconfirmed",
@@ -87,7 +88,7 @@ def register_people() -> None:
                 "exports",
                 "letters",
                 "reminders",
-            ),  # fmt: skip
+            ),
         )
     )
     register(

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from families.custody import homes
 from families.models import ChangeRequest, Child, FamilyQuotient, Household
+from portal.french import moments
 from portal.french.dates import short_day
 
 register = template.Library()
@@ -78,6 +79,12 @@ def household_children(
         for child in homes.children(household, today)
     ]
     return {"household": household, "rows": rows}
+
+
+@register.filter
+def french_moment(at: datetime) -> str:
+    """« lundi 9 novembre 2026 à 10 h », in local time."""
+    return moments.moment(at, year=True)
 
 
 @register.filter

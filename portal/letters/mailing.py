@@ -1,4 +1,4 @@
-"""Letters: rendered at once, kept in the transaction that posts them, sent by the worker once it has committed.
+"""Letters: rendered at once and kept, within the transaction that posts them; sent by the worker after it.
 
 Whoever holds a live link holds the account. So a letter with one is made by the worker as it sends it: until
 then, and afterwards, the task table knows its kind and whose it is, and no link; what is kept of it has none.

@@ -1,5 +1,5 @@
-"""The demo's mail server: every mail goes to the console. What the outbox shows is what is kept of each letter;
-of those with a live link, which is kept nowhere, the whole text is here besides, so that staff can open it.
+"""The demo's mail server: every mail goes to the console. Its outbox shows what is kept of each letter; of
+those with a live link, which is kept nowhere, the whole text is here besides, so that staff can open it.
 
 Never used in production, where EMAIL_URL names a mail server and the page does not exist.
 """

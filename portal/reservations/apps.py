@@ -15,16 +15,23 @@ class ReservationsConfig(AppConfig):
         from families.models import User
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
+        from families.reminders import choices as reminder_choices
+        from families.reminders import kinds as reminder_kinds
         from portal.desk import rights
         from portal.reservations.acts import erasing, reservation_drafts
         from portal.reservations.acts.leaving import DaysAndEnrolments
-        from portal.reservations.pages import own_data
+        from portal.reservations.pages import chronicle, own_data
         from portal.reservations.pages.child_facts import school
         from portal.reservations.presence import kinds, processing
+        from portal.reservations.reminders.freed_places import FREED
+        from portal.reservations.reminders.usual_days import USUAL, have_usual_days
         from portal.reservations.staff import giving
         from portal.reservations.staff.rights import StaffRights
 
         child_facts.register("École", school)
+        reminder_choices.lend(have_usual_days)
+        reminder_kinds.register(USUAL)
+        reminder_kinds.register(FREED)
         ending.register("réservations", DaysAndEnrolments())
         rights.lend(StaffRights(), giving)
         m2m_changed.connect(
@@ -32,6 +39,7 @@ class ReservationsConfig(AppConfig):
         )
         holdings.declare(erasing.HOLDINGS)
         erasing_of_people.register("réservations", erasing.PART)
+        chronicle.register_all()
         telling.register("réservations", tables=own_data.tables)
         processing.register_all()
         kinds.register_all(reservation_drafts.KEPT.days)

@@ -1,6 +1,7 @@
 """`manage.py db_worker`: django-tasks' worker, with a heartbeat that `/sante/` can see.
 
-It takes every queue unless told otherwise, so that no letter waits because an option was forgotten.
+It takes every queue unless told otherwise, so that no letter waits because an option was forgotten. The
+demo's also reminds families each hour, as a timer does elsewhere.
 """
 
 import logging
@@ -8,14 +9,17 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.db import Error, close_old_connections
 from django.utils import timezone
 from django_tasks_db.management.commands import db_worker
 
+from families.reminders import rounds
 from portal import health
 from portal.database.starting import DataCommand
 
 logger = logging.getLogger(__name__)
+AN_HOUR = 3600
 
 
 def _beat(stop: threading.Event) -> None:
@@ -33,6 +37,17 @@ def _beat(stop: threading.Event) -> None:
             return
 
 
+def _remind(stop: threading.Event) -> None:
+    """Once when the demo begins and then each hour, until told to stop."""
+    while not stop.is_set():
+        try:
+            close_old_connections()
+            rounds.remind(at=timezone.now())
+        except (Error, OSError):
+            logger.warning("The reminders could not leave", exc_info=True)
+        stop.wait(AN_HOUR)
+
+
 class Command(DataCommand, db_worker.Command):
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -41,6 +56,9 @@ class Command(DataCommand, db_worker.Command):
     def handle(self, **options: Any) -> None:
         stop = threading.Event()
         threading.Thread(target=_beat, args=(stop,), name="heartbeat", daemon=True).start()
+        # Not for a worker that only empties its queue.
+        if settings.DEMO and not options["batch"]:
+            threading.Thread(target=_remind, args=(stop,), name="reminders", daemon=True).start()
         try:
             super().handle(**options)
         finally:

@@ -1,6 +1,15 @@
 """The engine's tables: where and when one can book, under which rules, and who has booked."""
 
-from portal.reservations.models.activities import Activity, Capacity, Closure, Formula, Part, Period, Slot
+from portal.reservations.models.activities import (
+    Activity,
+    Capacity,
+    Closure,
+    Formula,
+    FullSlot,
+    Part,
+    Period,
+    Slot,
+)
 from portal.reservations.models.bookings import (
     NEWEST_FIRST,
     Booking,
@@ -56,6 +65,7 @@ __all__ = [
     "EnrolmentQuerySet",
     "Establishment",
     "Formula",
+    "FullSlot",
     "Part",
     "Period",
     "Place",

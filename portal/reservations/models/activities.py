@@ -312,3 +312,19 @@ class Slot(models.Model):
     def places_left(self) -> int | None:
         """None when there is no limit."""
         return None if self.capacity is None else max(self.capacity - self.taken, 0)
+
+
+class FullSlot(models.Model):
+    """That a slot to come was seen full: families are told once it has places. Written by reminders."""
+
+    slot = models.OneToOneField(
+        Slot, on_delete=models.CASCADE, related_name="full_once", verbose_name="créneau"
+    )
+    seen_at = models.DateTimeField("vu complet le")
+
+    class Meta:
+        verbose_name = "créneau vu complet"
+        verbose_name_plural = "créneaux vus complets"
+
+    def __str__(self) -> str:
+        return str(self.slot)

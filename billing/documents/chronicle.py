@@ -1,0 +1,69 @@
+"""What billing tells of a household's past: invoices, credit notes, payments: the whole household's."""
+
+from collections.abc import Collection, Mapping
+
+from django.urls import reverse
+
+from billing.models import CreditNote, Invoice, Payment
+from families.chronicle.entries import Entry, Group, Rows, Source, by, register
+from families.privacy.telling import Subject
+from portal.french.amounts import euros
+
+TOWN = "la mairie"
+
+
+def _invoices(subject: Subject, child: int | None) -> Rows | None:
+    return None if child else Invoice.objects.filter(household=subject.household)
+
+
+def _notes(subject: Subject, child: int | None) -> Rows | None:
+    return None if child else CreditNote.objects.filter(invoice__household=subject.household)
+
+
+def _payments(subject: Subject, child: int | None) -> Rows | None:
+    return None if child else Payment.objects.filter(household=subject.household)
+
+
+def _say_invoices(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    return {
+        row.pk: Entry(
+            f"Facture de {row.month_name} : {euros(row.total)}",
+            TOWN,
+            f"n° {row.number}",
+            reverse("billing:invoice", args=[row.pk]),
+        )
+        for row in Invoice.objects.filter(pk__in=keys)
+    }
+
+
+def _say_notes(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    return {
+        row.pk: Entry(
+            f"Avoir de {euros(row.amount)}",
+            TOWN,
+            f"n° {row.number}, {row.reason}",
+            reverse("billing:invoice", args=[row.invoice_id]),
+        )
+        for row in CreditNote.objects.filter(pk__in=keys)
+    }
+
+
+def _say_payments(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    """Who typed it for the household; what the bank or the family did itself says how."""
+    rows = Payment.objects.filter(pk__in=keys).select_related("recorded_by__guardian")
+    return {
+        row.pk: Entry(
+            f"{'Règlement' if row.amount > 0 else 'Remboursement'} de {euros(abs(row.amount))}",
+            by(row.recorded_by, subject),
+            f"{row.get_means_display()}, reçu n° {row.number}, {row.get_state_display().lower()}",
+            reverse("billing:invoices"),
+        )
+        for row in rows
+    }
+
+
+def register_all() -> None:
+    """Once the app is ready."""
+    register(Source("invoices", Group.MONEY, _invoices, _say_invoices, "issued_at"))
+    register(Source("credit_notes", Group.MONEY, _notes, _say_notes, "issued_at"))
+    register(Source("payments", Group.MONEY, _payments, _say_payments, "recorded_at"))

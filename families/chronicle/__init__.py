@@ -1,0 +1,1 @@
+"""« Mon historique »: all that was done for a household, told by each app that knows something of it."""

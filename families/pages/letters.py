@@ -1,0 +1,46 @@
+"""« Mes messages »: what a guardian was written, each to read again."""
+
+from datetime import datetime
+
+from django.core.paginator import Paginator
+from django.db.models import Min
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from families.models import Household, Letter, RetentionRule
+from families.privacy import retention
+from portal.web.signed_in import SignedInRequest
+
+A_PAGE = 30
+
+
+@require_GET
+def letters(request: SignedInRequest) -> HttpResponse:
+    """The newest first; the other adult of the household has their own."""
+    household = get_object_or_404(Household.objects.visible_to(request.user))
+    rows = Letter.objects.visible_to(request.user).defer("text")
+    page = Paginator(rows, A_PAGE).get_page(request.GET.get("page"))
+    rule = retention.rule("letters")
+    context = {
+        "household": household,
+        "page": page,
+        "since": _since(rule),
+        "kept": retention.in_words(rule) if rule.active else "",
+    }
+    return render(request, "families/letters.html", context)
+
+
+def _since(rule: RetentionRule) -> datetime | None:
+    """Since when the portal has what it wrote: it began one day, and forgets in time."""
+    first: datetime | None = Letter.objects.aggregate(first=Min("posted_at"))["first"]
+    if first is None or not rule.active:
+        return first
+    return max(first, retention.shifted(timezone.now(), -rule.duration, rule.unit))
+
+
+@require_GET
+def letter(request: SignedInRequest, letter_id: int) -> HttpResponse:
+    found = get_object_or_404(Letter.objects.visible_to(request.user), pk=letter_id)
+    return render(request, "families/letter.html", {"letter": found})

@@ -1,0 +1,1 @@
+"""What guardians are reminded of: kinds that apps register, what each guardian chose, the evenings' mails."""
