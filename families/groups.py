@@ -8,6 +8,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as global_apps
+from django.conf import settings
 from django.contrib.auth.management import create_permissions
 
 AGENT = "Agent"
@@ -21,6 +22,8 @@ Rights = dict[str, dict[str, str]]
 
 VIEW, CHANGE, WRITE = "view", "view change", "view add change"
 EVERYTHING = "view add change delete"
+# Families' letters are read by nobody at the town hall, but in the demo, whose outbox they are.
+OUTBOX = VIEW if settings.DEMO else ""
 
 RIGHTS: dict[str, Rights] = {
     AGENT: {
@@ -36,6 +39,7 @@ RIGHTS: dict[str, Rights] = {
             "document": VIEW,
             "dataexport": "view add",
             "erasurerequest": VIEW,
+            "letter": OUTBOX,
             "diet": EVERYTHING,
             "dietchoice": EVERYTHING,
         },
@@ -80,6 +84,7 @@ RIGHTS: dict[str, Rights] = {
             "familyquotient": WRITE,
             "changerequest": CHANGE,
             "document": VIEW,
+            "letter": OUTBOX,
         },
         "reservations": {
             "activity": VIEW,
@@ -109,6 +114,7 @@ RIGHTS: dict[str, Rights] = {
     MANAGER: {
         "families": {
             "owndecision": VIEW,
+            "letter": OUTBOX,
             # The registers of reading and of logins are for who heads the service alone.
             "reading": VIEW,
             "securityevent": VIEW,

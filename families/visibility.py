@@ -68,3 +68,10 @@ class OfChild(VisibleQuerySet[Row]):
     def of_home(self, household: models.Model, day: date) -> Self:
         """Those of a household about the children that live there on `day`."""
         return self.filter(lives_at(day, self.of_household, self.of_child), **{self.of_household: household})
+
+
+class OfGuardian(VisibleQuerySet[Row]):
+    """Rows about one adult of a household, which the other one does not read."""
+
+    def visible_to(self, user: Login) -> Self:
+        return super().visible_to(user).filter(guardian__user=user)

@@ -3,19 +3,15 @@
 Letters are written by `families.correspondence` only, the rest by `families.reminders`.
 """
 
-from typing import Self
-
 from django.db import models
 
 from families.models.households import Guardian, Household
-from families.visibility import Login
+from families.visibility import OfGuardian
 from portal.database.encrypted import EncryptedTextField
 
 
-class LetterQuerySet(models.QuerySet["Letter"]):
-    def visible_to(self, user: Login) -> Self:
-        """A guardian's own: what the other adult of the household was written is theirs."""
-        return self.filter(guardian__user=user)
+class LetterQuerySet(OfGuardian["Letter"]):
+    """What the other adult of the household was written is theirs."""
 
 
 class Letter(models.Model):

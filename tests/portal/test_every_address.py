@@ -15,7 +15,7 @@ from families.models import AccessOpening, AuthorisedPerson, DataExport, Documen
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import AbsenceCertificate
-from tests.factories import GuardianFactory, InvoiceFactory
+from tests.factories import GuardianFactory, InvoiceFactory, LetterFactory
 
 # Open to everybody: nothing of a family is on them.
 PUBLIC = {
@@ -34,6 +34,8 @@ PUBLIC = {
     # Programs ask for these: where a password is changed, whom to tell of a weakness.
     "change_password",
     "security_txt",
+    # From a mail, and for mail programs: whoever holds the link stops one guardian's reminders, no more.
+    "families:stop_reminders",
     # Between the password and the factor: nobody is logged in yet.
     "mfa_authenticate",
     # Banks know no login of ours: notifications are believed by their signature or by asking the bank, a
@@ -116,6 +118,7 @@ def ids(books, canteen, now) -> dict[str, Any]:
             guardian=GuardianFactory(household=books.household, user=None),
             asked_at=now,
         ).pk,
+        "letter_id": LetterFactory(guardian=books.guardian).pk,
         "invoice_id": InvoiceFactory(household=books.household).pk,
         "person_id": person.pk,
         "number": Payment.objects.create(

@@ -13,12 +13,23 @@ from billing.invoices import invoicing
 from billing.models import Invoice, ManualCharge, PackedMeal
 from billing.reminders import letter_printing, reminding
 from families import approval, documents, residences
-from families.models import ChangeRequest, Document, Household, LoginCounter, SecurityEvent, User
+from families.models import (
+    ChangeRequest,
+    Document,
+    Household,
+    LoginCounter,
+    Reminder,
+    ReminderRound,
+    SecurityEvent,
+    User,
+)
 from families.privacy import asking
+from families.reminders import choices
 from families.traces import security
 from portal.demo import loading
+from portal.letters import mailing
 from portal.reservations.acts import enrolling
-from portal.reservations.models import AttendanceState, Booking, SchoolClass
+from portal.reservations.models import AttendanceState, Booking, FullSlot, SchoolClass, Slot
 from portal.reservations.presence import attendance, certificates
 from tests.factories import paris
 
@@ -38,6 +49,7 @@ def live() -> None:
     absences(home, parent, agent)
     documents_of_money(regie)
     accounts(parent, regie)
+    letters(parent)
 
 
 def _paper(home: Household, name: str, by: User, **given: str) -> Document:
@@ -103,6 +115,15 @@ def accounts(parent: User, regie: User) -> None:
         security.note(kind, user=parent, login=parent.username)
     LoginCounter.objects.create(who=str(parent.pk), failures=1, last_at=AT, forgotten_at=AT + PAST)
     asking.ask(parent.guardian, by=parent, at=AT)
+
+
+def letters(parent: User) -> None:
+    """The family was written, chose its reminders and got one; a day to come was full once."""
+    mailing.post("account/password_changed", [parent.email], {"name": ""})
+    choices.choose(parent.guardian, ["usual", "quotient"], at=AT)
+    Reminder.objects.create(guardian=parent.guardian, kind="usual", mark="0" * 64, evening=AT.date(), at=AT)
+    ReminderRound.objects.create(evening=AT.date(), done_at=AT)
+    FullSlot.objects.create(slot=Slot.objects.filter(day__gt=AT.date()).order_by("pk")[0], seen_at=AT)
 
 
 def documents_of_money(regie: User) -> None:
