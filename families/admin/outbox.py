@@ -14,7 +14,11 @@ from portal.models import SentMail
 
 class OutboxAdmin(DeskAdmin[Letter]):
     desk_order = 90
-    desk_links = (DeskLink("Boîte d'envoi (démonstration)", "families_letter_changelist", RIGHT, order=90),)
+    desk_links = (
+        DeskLink(
+            "Boîte d'envoi (démonstration)", "families_letter_changelist", "families.view_letter", order=90
+        ),
+    )
     list_display = ("posted_at", "to", "subject", "state")
     list_display_links = ("subject",)
     search_fields = ("to", "subject")
