@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, settings
 from billing.prices import estimates
 from catering.models import Menu
 from families.models import AccessOpening, AuthorisedPerson, Child, Guardian, Household, Reading, User
+from families.reminders import choices
 from families.traces import reading
 from portal import town as town_module
 from portal.models import Town
@@ -59,6 +60,7 @@ from tests.factories import (
     GuardianFactory,
     HealthFactory,
     HouseholdFactory,
+    LetterFactory,
     MenuFactory,
     PeriodFactory,
     PublicHolidayFactory,
@@ -440,6 +442,7 @@ def pages(books, canteen, now) -> list[str]:
     opening = AccessOpening.objects.create(
         kind=AccessOpening.Kind.GUARDIAN, household=books.household, guardian=alix, asked_at=now
     )
+    letter = LetterFactory(guardian=books.guardian, state="failed")
     return [
         "/",
         "/foyer/",
@@ -449,6 +452,11 @@ def pages(books, canteen, now) -> list[str]:
         "/foyer/quotient/",
         "/foyer/consultations/",
         "/foyer/telephones/",
+        "/mes-messages/",
+        f"/mes-messages/{letter.pk}/",
+        "/mon-historique/",
+        "/mes-rappels/",
+        f"/mes-rappels/arreter/{choices.token(books.guardian)}/",
         "/foyer/mes-donnees/",
         "/foyer/mes-donnees/effacer/",
         "/mon-adresse-e-mail/",

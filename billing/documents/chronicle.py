@@ -8,6 +8,7 @@ from billing.models import CreditNote, Invoice, Payment
 from families.chronicle.entries import Entry, Group, Rows, Source, by, register
 from families.privacy.telling import Subject
 from portal.french.amounts import euros
+from portal.french.elision import of
 
 TOWN = "la mairie"
 
@@ -27,7 +28,7 @@ def _payments(subject: Subject, child: int | None) -> Rows | None:
 def _say_invoices(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
     return {
         row.pk: Entry(
-            f"Facture de {row.month_name} : {euros(row.total)}",
+            f"Facture {of(row.month_name)} : {euros(row.total)}",
             TOWN,
             f"n° {row.number}",
             reverse("billing:invoice", args=[row.pk]),

@@ -24,7 +24,13 @@ from portal.french.dates import short_day
 from portal.french.elision import of
 
 AUTHOR = "history_user__guardian"
-WORDS = {"+": "ajout", "~": "modification", "-": "retrait"}
+# What became of a row with a version, said of something masculine: « modifiées » is made of it.
+WORDS = {"+": "enregistré", "~": "modifié", "-": "retiré"}
+PEOPLE = {
+    "+": "{name} peut venir chercher {child}",
+    "~": "{name}, qui peut venir chercher {child} : coordonnées modifiées",
+    "-": "{name} ne peut plus venir chercher {child}",
+}
 
 
 # Requests to the town hall ----------------------------------------------------------------------------
@@ -84,7 +90,7 @@ def _say_quotients(subject: Subject, keys: Collection[int]) -> Mapping[int, Entr
     rows = FamilyQuotient.history.filter(pk__in=keys).select_related(AUTHOR)
     return {
         row.pk: Entry(
-            f"Quotient familial, {WORDS[row.history_type]} : {number(row.value)}",
+            f"Quotient familial {WORDS[row.history_type]} : {number(row.value)}",
             by(row.history_user, subject),
             f"à partir du {short_day(row.valid_from, year=True)}"
             + (f", jusqu'au {short_day(row.valid_to, year=True)}" if row.valid_to else ""),
@@ -139,7 +145,7 @@ def _guardian(subject: Subject, child: int | None) -> Rows | None:
 def _say_guardian(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
     rows = Guardian.history.filter(pk__in=keys).select_related(AUTHOR)
     return {
-        row.pk: Entry(f"Vos coordonnées, {WORDS[row.history_type]}", by(row.history_user, subject))
+        row.pk: Entry(f"Vos coordonnées {WORDS[row.history_type]}es", by(row.history_user, subject))
         for row in rows
     }
 
@@ -158,8 +164,7 @@ def _say_people(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
     names = _names(subject)
     return {
         row.pk: Entry(
-            f"Personne autorisée à venir chercher {names[row.child_id]}, {WORDS[row.history_type]} : "
-            f"{row.name}",
+            PEOPLE[row.history_type].format(name=row.name, child=names[row.child_id]),
             by(row.history_user, subject),
             path=reverse("families:child", args=[row.child_id]),
         )
@@ -173,7 +178,7 @@ def _say_health(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
     names = _names(subject)
     return {
         row.pk: Entry(
-            f"Fiche sanitaire {of(names[row.child_id])}, {WORDS[row.history_type]}",
+            f"Fiche sanitaire {of(names[row.child_id])} {WORDS[row.history_type]}e",
             by(row.history_user, subject),
             path=reverse("families:child", args=[row.child_id]),
         )
@@ -186,7 +191,7 @@ def _say_children(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
     names = _names(subject)
     return {
         row.pk: Entry(
-            f"Dossier {of(names[row.id])}, {WORDS[row.history_type]}",
+            f"Dossier {of(names[row.id])} {WORDS[row.history_type]}",
             by(row.history_user, subject),
             path=reverse("families:child", args=[row.id]),
         )

@@ -46,10 +46,9 @@ def _say_reservations(subject: Subject, keys: Collection[int]) -> Mapping[int, E
     rows = Reservation.objects.filter(pk__in=keys).with_counts()
     found = {}
     for row in rows.select_related("child", "enrolment__activity", "created_by__guardian"):
-        asked = [counted(row.days_booked, "jour", "jours")] if row.days_booked else []
+        asked = [counted(row.days_booked, "jour demandé", "jours demandés")] if row.days_booked else []
         if row.days_cancelled:
-            days = counted(row.days_cancelled, "jour", "jours")
-            asked.append(f"annulation de {days}")
+            asked.append(counted(row.days_cancelled, "jour à annuler", "jours à annuler"))
         found[row.pk] = Entry(
             f"{row.child.first_name}, {row.enrolment.activity.name} : {moments.listing(asked)}",
             by(row.created_by, subject),

@@ -43,7 +43,7 @@ def recorded(who: Family, canteen, *days: date):
 def test_what_a_family_did_is_told_with_who_and_when(books: Family, canteen):
     reservation = recorded(books, canteen, THURSDAY, FRIDAY)
     page = told(books.client())
-    assert "Lina, Restauration scolaire : 2 jours" in page
+    assert "Lina, Restauration scolaire : 2 jours demandés" in page
     assert f"Réservation n° {reservation.number}" in page and f"/reservations/{reservation.pk}/" in page
     assert "Lundi 9 novembre 2026 à 10 h, par vous" in page
     assert "Lina : demande d&#x27;inscription, Restauration scolaire" in page
@@ -79,8 +79,8 @@ def test_the_family_file_money_and_letters_are_told(books: Family):
     page = told(books.client())
     for said in (
         "Demande à la mairie : changement d&#x27;adresse",
-        "Quotient familial, ajout : 612",
-        "Personne autorisée à venir chercher Lina, ajout : Jeanne Roux",
+        "Quotient familial enregistré : 612",
+        "Jeanne Roux peut venir chercher Lina",
         f"n° {invoice.number}",
         "Règlement de 12,00",
         "Message : Bonne nouvelle",
@@ -105,7 +105,7 @@ def test_that_a_health_file_changed_is_told_and_not_what_it_says(books: Family):
     health.allergies = "Arachides, même en traces"
     health.save()
     page = told(books.client())
-    assert "Fiche sanitaire de Lina, modification" in page and "Arachides" not in page
+    assert "Fiche sanitaire de Lina modifiée" in page and "Arachides" not in page
 
 
 def test_the_private_things_of_the_other_adult_stay_theirs(books: Family):
@@ -114,8 +114,8 @@ def test_the_private_things_of_the_other_adult_stay_theirs(books: Family):
     other.phone = "0639980099"
     other.save()
     page = told(books.client())
-    assert "mot de passe" not in page and "coordonnées, modification" not in page
-    assert "Vos coordonnées, modification" in told(logged_in(other.user))
+    assert "mot de passe" not in page and "coordonnées modifiées" not in page
+    assert "Vos coordonnées modifiées" in told(logged_in(other.user))
 
 
 def test_the_other_home_of_a_child_has_its_own_past(books: Family, canteen, year):
