@@ -17,7 +17,7 @@ urlpatterns = [
     path(".well-known/security.txt", well_known.security_txt, name="security_txt"),
     path("mairie/", admin.site.urls),
     path("", include("families.urls")),
-    path("reservations/", include("portal.reservations.urls")),
+    path("", include("portal.reservations.urls")),
     path("cantine/", include("catering.urls")),
     path("loisirs/", include("leisure.urls")),
     path("factures/", include("billing.urls")),

@@ -3,6 +3,9 @@
 from families.models.accounts import (
     User as User,
 )
+from families.models.calendar import (
+    CalendarLink as CalendarLink,
+)
 from families.models.children import (
     Allergen as Allergen,
 )

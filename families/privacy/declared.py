@@ -18,6 +18,8 @@ PEOPLE = {
     "families.Document": Fate.GONE,
     "families.DataExport": Fate.GONE,
     "families.AccessOpening": Fate.GONE,
+    "families.CalendarLink": Fate.GONE,
+    "families.CalendarLink_hidden_children": Fate.GONE,
     "families.OwnDecision": Fate.GONE,
     "families.Letter": Fate.GONE,
     "families.ReminderChoice": Fate.GONE,

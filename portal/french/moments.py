@@ -1,5 +1,6 @@
 """Days and moments as a French letter writes them: « jeudi 26 novembre à 12 h »."""
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, time
 
@@ -8,6 +9,7 @@ from django.utils import timezone
 from portal.french.dates import WEEKDAYS, day_number, short_day
 
 LAST_MINUTE = time(23, 59)
+_HOUR = re.compile(r"(?<!\d)([01]?\d|2[0-3])\s?[hH](?:\s?([0-5]\d))?(?!\d)")
 
 
 def day(day: date, *, year: bool = False) -> str:
@@ -18,6 +20,13 @@ def day(day: date, *, year: bool = False) -> str:
 def hour(at: time) -> str:
     """« 12 h », « 8 h 30 », « 0 h »."""
     return f"{at.hour} h {at.minute:02}" if at.minute else f"{at.hour} h"
+
+
+def hours_in(words: str) -> tuple[time, time] | None:
+    """From when until when, as a name says it: « De 16 h 30 à 18 h », « 7h30-8h30 »; None where it does not
+    name exactly two hours, the earlier one first."""
+    found = [time(int(hours), int(minutes or 0)) for hours, minutes in _HOUR.findall(words)]
+    return (found[0], found[1]) if len(found) == 2 and found[0] < found[1] else None
 
 
 def _local(moment: datetime) -> datetime:

@@ -1,14 +1,20 @@
-"""Addresses of the steps that follow any planning."""
+"""Addresses of the steps that follow any planning, and of « Mon agenda »."""
 
-from django.urls import path
+from django.urls import include, path, re_path
 
-from portal.reservations.pages import steps
+from portal.reservations.pages import agenda, steps
 
 app_name = "reservations"
-urlpatterns = [
+of_reservations = [
     path("<slug:service>/toutes/", steps.all_reservations, name="all"),
     path("<int:reservation_id>/", steps.detail, name="detail"),
     path("<int:reservation_id>/validation/", steps.validation, name="validation"),
     path("<int:reservation_id>/enregistrement/", steps.recording, name="recording"),
     path("<int:reservation_id>/abandonner/", steps.abandon, name="abandon"),
+    path("<int:reservation_id>/agenda.ics", agenda.of_reservation, name="agenda_of"),
+]
+urlpatterns = [
+    path("reservations/", include(of_reservations)),
+    path("mon-agenda/", agenda.page, name="calendar"),
+    re_path(r"^mon-agenda/(?P<token>[\w-]{43})\.ics$", agenda.feed, name="calendar_feed"),
 ]

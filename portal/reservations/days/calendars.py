@@ -233,6 +233,11 @@ class OpenDays:
             self._reasons[day] = self._find_reason(day)
         return self._reasons[day]
 
+    def closure(self, day: date) -> Closure | None:
+        """What somebody closed that day, of several the one that counts; None for usual days and holidays."""
+        closure = self._closures.get(day)
+        return None if closure is None or closure.opens else closure
+
     def is_open(self, day: date) -> bool:
         """Whether the activity takes place that day."""
         return self.why_closed(day) is None

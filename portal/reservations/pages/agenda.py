@@ -1,0 +1,230 @@
+"""« Mon agenda »: what a guardian's children have booked, in the guardian's own calendar.
+
+By a secret address that programs read without a login, all year; or once, a reservation's days to take away.
+First names, formulas and closures only: of who has found the address nothing else is to be learnt.
+"""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_http_methods, require_safe
+
+from families import calendar_links
+from families.custody import homes
+from families.models import CalendarLink, Child, Guardian, User
+from portal import town
+from portal.files.handing_over import hand_over
+from portal.french import moments
+from portal.reservations.days import closures
+from portal.reservations.days.closures import Attended, Closed
+from portal.reservations.models import Booking, Enrolment, Reservation
+from portal.reservations.models.queries import class_of
+from portal.reservations.pages.entries import Entry
+from portal.reservations.pages.services import SERVICES
+from portal.reservations.states import BookingState
+from portal.web.form_fields import field_of
+from portal.web.signed_in import SignedInRequest
+
+PAST = timedelta(days=92)
+COMING = timedelta(days=400)
+# What stands after the formula while it may still come otherwise.
+NOT_CERTAIN = {
+    BookingState.REQUESTED: "demande en attente",
+    BookingState.WAITLISTED: "liste d'attente",
+    BookingState.CANCEL_REQUESTED: "annulation demandée",
+}
+OLD_PAGE = (
+    "Votre lien a été créé ou remplacé entre-temps, et il ne se montre qu'une fois. "
+    "Si vous ne l'avez pas gardé, demandez un nouveau lien."
+)
+
+
+class ShownForm(forms.Form):
+    """What the address shows; only what is the guardian's may be chosen."""
+
+    children = forms.TypedMultipleChoiceField(
+        label="Enfants",
+        coerce=int,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Cochez au moins un enfant."},
+    )
+    services = forms.MultipleChoiceField(
+        label="Services",
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Cochez au moins un service."},
+    )
+    closures = forms.BooleanField(label="Aussi les fermetures : grève, travaux, sortie…", required=False)
+
+    def __init__(self, data: QueryDict | None, *, link: CalendarLink, children: list[Child]) -> None:
+        super().__init__(data)
+        field_of(self, "children", forms.TypedMultipleChoiceField).choices = [
+            (child.pk, child.first_name) for child in sorted(children, key=lambda one: one.birth_date)
+        ]
+        field_of(self, "services", forms.MultipleChoiceField).choices = [
+            (service.slug, service.name) for service in SERVICES.values()
+        ]
+        hidden = set(link.hidden_children.values_list("pk", flat=True))
+        self.initial = {
+            "children": [child.pk for child in children if child.pk not in hidden],
+            "services": [slug for slug in SERVICES if slug not in link.hidden_services],
+            "closures": link.shows_closures,
+        }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: SignedInRequest) -> HttpResponse:
+    """Makes the address and shows it once; replaces it, removes it, chooses what it shows."""
+    guardian = get_object_or_404(Guardian.objects.select_related("household"), user=request.user)
+    link, token = calendar_links.of(guardian), ""
+    children = homes.children(guardian.household, timezone.localdate())
+    chosen = request.POST if "choose" in request.POST else None
+    form = ShownForm(chosen, link=link, children=children) if link and children else None
+    if "make" in request.POST:
+        try:
+            token = calendar_links.make(guardian, replaces=request.POST["make"], at=timezone.now())
+        except calendar_links.PageIsOld:
+            messages.info(request, OLD_PAGE)
+            return redirect("reservations:calendar")
+        link = calendar_links.of(guardian)
+    elif "remove" in request.POST:
+        if calendar_links.remove(guardian):
+            messages.success(request, "Votre lien est supprimé : plus personne ne peut lire cet agenda.")
+        return redirect("reservations:calendar")
+    elif form is not None and link is not None and form.is_valid():
+        shown = form.cleaned_data
+        calendar_links.choose(
+            link,
+            hidden_children=[child for child in children if child.pk not in shown["children"]],
+            hidden_services=[slug for slug in SERVICES if slug not in shown["services"]],
+            closures=shown["closures"],
+        )
+        messages.success(request, "C'est enregistré : votre agenda suit à sa prochaine lecture.")
+        return redirect("reservations:calendar")
+    elif request.method == "POST" and form is None:
+        return redirect("reservations:calendar")
+    context = {"link": link, "form": None if token else form, "address": "", "subscribe": ""}
+    if token:
+        address = request.build_absolute_uri(reverse("reservations:calendar_feed", args=[token]))
+        # What calendar programs on telephones and computers open by themselves.
+        context |= {"address": address, "subscribe": f"webcal:{address.partition(':')[2]}"}
+    return render(request, "reservations/calendar.html", context)
+
+
+@login_not_required
+@require_safe
+def feed(request: HttpRequest, token: str) -> HttpResponse:
+    """The calendar of this address, for whatever program asks; « nothing new » where it has it already."""
+    at = timezone.now()
+    link = calendar_links.find(token)
+    user = link and link.guardian.user
+    if link is None or user is None:
+        raise Http404("Cet agenda n'existe pas, ou n'existe plus.")
+    if not calendar_links.count_reading(link, at=at):
+        return _for_programs(HttpResponse("Trop de lectures : revenez dans une heure.", status=429))
+    today = timezone.localdate(at)
+    first, last = today - PAST, today + COMING
+    return _calendar(request, f"Agenda – {town.current().name}", _entries(link, user, first, last), first)
+
+
+@require_safe
+def of_reservation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
+    """« Ajouter à mon agenda »: the days of one reservation that stand, as a file to take away."""
+    reservation = get_object_or_404(
+        Reservation.objects.visible_to(request.user).filter(submitted_at__isnull=False), pk=reservation_id
+    )
+    bookings = Booking.objects.visible_to(request.user).live().filter(reservation=reservation)
+    found = [_of_booking(one) for one in bookings.select_related("child", "formula").order_by("day", "pk")]
+    if not found:
+        messages.info(request, "Aucun jour de cette réservation n'est à ajouter à votre agenda.")
+        return redirect("reservations:detail", reservation.pk)
+    name = f"Réservation n° {reservation.number}"
+    answer = _calendar(request, name, found, found[0].first)
+    answer["Content-Disposition"] = f'attachment; filename="reservation-{reservation.number}.ics"'
+    return answer
+
+
+def _entries(link: CalendarLink, user: User, first: date, last: date) -> list[Entry]:
+    """Days booked and closures, from `first` to `last`: in as many queries whatever there is."""
+    hidden = Q(child__in=link.hidden_children.all()) | Q(activity__service__in=link.hidden_services)
+    bookings = list(
+        Booking.objects.visible_to(user)
+        .live()
+        .filter(day__range=(first, last))
+        .exclude(hidden)
+        .select_related("child", "formula")
+        .order_by("day", "child__birth_date", "pk")
+    )
+    entries = [_of_booking(one) for one in bookings]
+    if link.shows_closures:
+        enrolments = (
+            Enrolment.objects.visible_to(user)
+            .accepted()
+            .filter(school_year__ends_on__gte=first, establishment__isnull=False)
+            .exclude(hidden)
+        )
+        attended = {Attended(one.activity_id, one.establishment_id, None) for one in bookings} | {
+            Attended(*row)
+            for row in enrolments.order_by().values_list(
+                "activity", "establishment", class_of(school_year="school_year", what="pk")
+            )
+        }
+        entries += [_of_closure(one) for one in closures.at_places(attended, first, last)]
+    return entries
+
+
+def _of_booking(booking: Booking) -> Entry:
+    state = NOT_CERTAIN.get(BookingState(booking.state), "")
+    return Entry(
+        uid=f"booking-{booking.pk}@{_host()}",
+        summary=f"{booking.child.first_name} : {booking.formula.name}" + (f" ({state})" if state else ""),
+        first=booking.day,
+        last=booking.day,
+        changed=booking.changed_at,
+        hours=moments.hours_in(booking.formula.name),
+        certain=not state,
+    )
+
+
+def _of_closure(closed: Closed) -> Entry:
+    closure = closed.closure
+    where = closure.establishment or closure.activity
+    return Entry(
+        uid=f"closure-{closure.pk}-{closed.first:%Y%m%d}@{_host()}",
+        summary=f"{where} : fermé ({closure.reason})" if where else f"Services fermés ({closure.reason})",
+        first=closed.first,
+        last=closed.last,
+        changed=closure.created_at,
+    )
+
+
+def _host() -> str:
+    """The portal's own name: what makes a number of ours one of the world's."""
+    return urlsplit(settings.PORTAL_URL).hostname or "portail"
+
+
+def _calendar(request: HttpRequest, name: str, entries: Iterable[Entry], since: date) -> HttpResponse:
+    from portal.reservations.pages import ics  # by the first agenda only: see there
+
+    answer = _for_programs(hand_over(ics.calendar(name, entries, since=since), "agenda.ics", inline=True))
+    etag = f'"{sha256(answer.content).hexdigest()[:32]}"'
+    answer["ETag"] = etag
+    return get_conditional_response(request, etag=etag, response=answer) or answer
+
+
+def _for_programs(answer: HttpResponse) -> HttpResponse:
+    """Asked for anew each time, so that a day which is cancelled leaves; found by no search engine."""
+    answer["Cache-Control"] = "private, no-cache"
+    answer["X-Robots-Tag"] = "noindex, nofollow"
+    return answer
