@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, settings
 
 from billing.prices import estimates
 from catering.models import Menu
+from families import calendar_links
 from families.models import AccessOpening, AuthorisedPerson, Child, Guardian, Household, Reading, User
 from families.reminders import choices
 from families.traces import reading
@@ -443,8 +444,10 @@ def pages(books, canteen, now) -> list[str]:
         kind=AccessOpening.Kind.GUARDIAN, household=books.household, guardian=alix, asked_at=now
     )
     letter = LetterFactory(guardian=books.guardian, state="failed")
+    calendar_links.make(books.guardian, replaces="", at=now)
     return [
         "/",
+        "/mon-agenda/",
         "/foyer/",
         "/foyer/acces/",
         f"/foyer/acces/{opening.pk}/",

@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from families.models import (
     AuthorisedPerson,
+    CalendarLink,
     ChangeRequest,
     ChildHealth,
     Diet,
@@ -57,6 +58,20 @@ def _household(subject: Subject) -> Iterator[Table]:
             ("Identifiant", "Adresse e-mail", "Créé le", "Dernière connexion"),
             [(user.username, user.email, user.date_joined, user.last_login)],
         )
+    links = CalendarLink.objects.filter(guardian=guardian)
+    yield Table(
+        "Votre lien d'agenda",
+        ("Créé le", "Montre les fermetures", "Enfants non montrés", "Services non montrés"),
+        (
+            (
+                link.made_at,
+                link.shows_closures,
+                ", ".join(child.first_name for child in link.hidden_children.order_by("birth_date")),
+                ", ".join(link.hidden_services),
+            )
+            for link in links
+        ),
+    )
     yield Table(
         "Votre foyer",
         ("Numéro", "Adresse", "Code postal", "Commune", "Habite la commune", "État", "Créé le"),

@@ -12,7 +12,7 @@ from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import Invoice, ManualCharge, PackedMeal
 from billing.reminders import letter_printing, reminding
-from families import approval, documents, residences
+from families import approval, calendar_links, documents, residences
 from families.models import (
     ChangeRequest,
     Document,
@@ -108,13 +108,15 @@ def absences(home: Household, parent: User, agent: User) -> None:
 
 
 def accounts(parent: User, regie: User) -> None:
-    """The accountant has a second factor; the family logged in after a wrong password, asked for its data."""
+    """The accountant has a second factor; the family logged in after a wrong password, asked for its data and
+    for the address of its calendar."""
     TOTP.activate(regie, generate_totp_secret())
     RecoveryCodes.activate(regie)
     for kind in (SecurityEvent.Kind.FAILED, SecurityEvent.Kind.LOGIN):
         security.note(kind, user=parent, login=parent.username)
     LoginCounter.objects.create(who=str(parent.pk), failures=1, last_at=AT, forgotten_at=AT + PAST)
     asking.ask(parent.guardian, by=parent, at=AT)
+    calendar_links.make(parent.guardian, replaces="", at=AT)
 
 
 def letters(parent: User) -> None:

@@ -128,14 +128,18 @@ def feed(request: HttpRequest, token: str) -> HttpResponse:
     """The calendar of this address, for whatever program asks; « nothing new » where it has it already."""
     at = timezone.now()
     link = calendar_links.find(token)
-    user = link and link.guardian.user
+    user = link.guardian.user if link else None
     if link is None or user is None:
         raise Http404("Cet agenda n'existe pas, ou n'existe plus.")
     if not calendar_links.count_reading(link, at=at):
         return _for_programs(HttpResponse("Trop de lectures : revenez dans une heure.", status=429))
     today = timezone.localdate(at)
     first, last = today - PAST, today + COMING
-    return _calendar(request, f"Agenda – {town.current().name}", _entries(link, user, first, last), first)
+    name = f"Agenda – {town.current().name}"
+    content = _written(f"agenda-{link.pk}", name, _entries(link, user, first, last), first)
+    answer = _for_programs(hand_over(content, "agenda.ics", inline=True))
+    etag = answer["ETag"] = f'"{sha256(content).hexdigest()[:32]}"'
+    return get_conditional_response(request, etag=etag, response=answer) or answer
 
 
 @require_safe
@@ -150,9 +154,8 @@ def of_reservation(request: SignedInRequest, reservation_id: int) -> HttpRespons
         messages.info(request, "Aucun jour de cette réservation n'est à ajouter à votre agenda.")
         return redirect("reservations:detail", reservation.pk)
     name = f"Réservation n° {reservation.number}"
-    answer = _calendar(request, name, found, found[0].first)
-    answer["Content-Disposition"] = f'attachment; filename="reservation-{reservation.number}.ics"'
-    return answer
+    content = _written(f"reservation-{reservation.pk}", name, found, found[0].first)
+    return hand_over(content, f"reservation-{reservation.number}.ics")
 
 
 def _entries(link: CalendarLink, user: User, first: date, last: date) -> list[Entry]:
@@ -214,13 +217,10 @@ def _host() -> str:
     return urlsplit(settings.PORTAL_URL).hostname or "portail"
 
 
-def _calendar(request: HttpRequest, name: str, entries: Iterable[Entry], since: date) -> HttpResponse:
+def _written(uid: str, name: str, entries: Iterable[Entry], since: date) -> bytes:
     from portal.reservations.pages import ics  # by the first agenda only: see there
 
-    answer = _for_programs(hand_over(ics.calendar(name, entries, since=since), "agenda.ics", inline=True))
-    etag = f'"{sha256(answer.content).hexdigest()[:32]}"'
-    answer["ETag"] = etag
-    return get_conditional_response(request, etag=etag, response=answer) or answer
+    return ics.calendar(f"{uid}@{_host()}", name, entries, since=since)
 
 
 def _for_programs(answer: HttpResponse) -> HttpResponse:

@@ -15,7 +15,9 @@ from billing.invoices import invoicing
 from billing.invoices.billable import Billable, Scope
 from billing.models import BillingSettings, Invoice, InvoiceLine, Mandate, ManualCharge, Payment
 from billing.payments import paying
+from families import calendar_links
 from families.models import (
+    CalendarLink,
     Child,
     ChildHealth,
     Custody,
@@ -94,6 +96,13 @@ def test_a_family_that_was_never_billed_leaves_nothing_but_nameless_days(lived, 
     assert (child.first_name, child.birth_date.month, child.birth_date.day) == ("Enfant", 1, 1)
     assert list(Booking.objects.values_list("day", "state")) == [(date(2026, 11, 4), BookingState.ACCEPTED)]
     assert Booking.objects.get().events.count() == 0
+
+
+def test_the_address_of_a_calendar_goes_with_its_guardian(stranger, now):
+    token = calendar_links.make(stranger.guardian, replaces="", at=now)
+    assert calendar_links.find(token)
+    erase(stranger.household, now)
+    assert calendar_links.find(token) is None and not CalendarLink.objects.exists()
 
 
 def test_a_family_that_never_came_leaves_no_row_at_all(stranger, now):

@@ -9,6 +9,7 @@ from django.test import Client
 from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import Invoice
+from families import calendar_links
 from families.models import DataExport, Document, Reading, SecurityEvent
 from families.privacy import asking, exporting, nights, retention, tasks, telling
 from families.privacy.telling import KeptFile, Table
@@ -34,6 +35,15 @@ def test_a_copy_holds_all_that_the_portal_keeps_of_the_family(lived, now):
     assert tables["Inscriptions"][0]["Enfant"] == "Lina Roux"
     assert tables["Jours réservés"][0]["Jour"] == "2026-11-04"
     assert [row["Fichier"] for row in tables["Fichiers envoyés"]] == ["avis.pdf"]
+
+
+def test_a_copy_says_what_the_own_calendar_shows_and_not_where_it_is(lived, now):
+    token = calendar_links.make(lived.guardian, replaces="", at=now)
+    copy = made(lived, now)
+    content = inside(copy)
+    assert tables_of(copy)["Votre lien d'agenda"][0]["Montre les fermetures"] is True
+    hashed = calendar_links.of(lived.guardian).token_hash
+    assert not [name for name, text in content.items() if token.encode() in text or hashed.encode() in text]
 
 
 def test_its_page_reads_in_french_and_its_files_are_the_familys(lived, now):
