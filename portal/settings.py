@@ -96,6 +96,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.web.compression.CompressTextsMiddleware",
     "csp.middleware.CSPMiddleware",
     "portal.web.headers.PermissionsPolicyMiddleware",
     "portal.web.bodies.BoundedBodyMiddleware",
