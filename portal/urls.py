@@ -3,12 +3,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import health, home, notices, theme, well_known
+from portal import health, home, installable, notices, theme, well_known
 
 urlpatterns = [
     path("", home.household_account, name="home"),
     path("ville.css", theme.town_stylesheet, name="town_stylesheet"),
     path("media/<path:name>", theme.town_crest, name="town_crest"),
+    path("manifest.webmanifest", installable.manifest, name="manifest"),
+    path("icones/<str:name>", installable.icon, name="app_icon"),
     path("mentions-legales/", notices.legal, name="legal"),
     path("donnees-personnelles/", notices.privacy, name="privacy"),
     path("accessibilite/", notices.accessibility, name="accessibility"),

@@ -4,7 +4,7 @@ from django import template
 from django.templatetags.static import static
 from django.urls import reverse
 
-from portal import theme, town
+from portal import installable, theme, town
 
 register = template.Library()
 
@@ -20,3 +20,15 @@ def crest() -> str:
     """Address of the town's crest, or of the portal's own drawing."""
     uploaded = town.current().crest
     return reverse("town_crest", args=[uploaded.name]) if uploaded else static("icons/crest.svg")
+
+
+@register.simple_tag
+def touch_icon() -> str:
+    """Address of the icon that iOS puts on the home screen."""
+    return installable.icon_address("apple-180.png")
+
+
+@register.simple_tag
+def theme_colour() -> str:
+    """The town's colour, which a telephone gives to the bar above the page; by night it is the page's own."""
+    return installable.colour()

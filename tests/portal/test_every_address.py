@@ -48,6 +48,9 @@ PUBLIC = {
     "health",
     "legal",
     "privacy",
+    # Browsers ask for them without the cookie.
+    "app_icon",
+    "manifest",
     "town_crest",
     "town_stylesheet",
 }
