@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import groupby
 from random import Random
 
 from django.utils import timezone
@@ -106,7 +107,7 @@ class Canteen:
         self.year = year
         self.activity = activity
         self.formula = activity.formulas.get()
-        self.period: Period = activity.periods.get(school_year=year)
+        self.periods = list(activity.periods.filter(school_year=year).order_by("starts_on"))
         self.people = people
         self.classes = classes
         self.rng = rng
@@ -140,6 +141,10 @@ class Canteen:
         self.places = Table(Place, ["booking", "slot", "child"])
         self.events = Table(BookingEvent, ["booking", "state", "at", "by", "reservation", "reason"])
 
+    def period_of(self, day: date) -> Period:
+        """The one that `day` of this year is reserved in."""
+        return next((one for one in reversed(self.periods) if one.starts_on <= day), self.periods[0])
+
     # Enrolments
 
     def enrol(self) -> None:
@@ -148,7 +153,10 @@ class Canteen:
         by_school = {
             school.code: restaurant for restaurant in self.restaurants for school in restaurant.schools.all()
         }
-        certain = {id(pupil) for pupil in (*self.people.at_canteen, *self.people.neighbour.pupils)}
+        people = self.people
+        certain = {
+            id(pupil) for pupil in (*people.at_canteen, *people.neighbour.pupils, *people.large_family.pupils)
+        }
         enrolments: list[Enrolment] = []
         plans: list[Seat] = []
         undecided = 0
@@ -233,16 +241,10 @@ class Canteen:
     def promise(self) -> bool:
         """Chooses the full day and the one with three places left; False when none is left this year."""
         restaurant = self.people_restaurant()
-        calendar = self.calendars[restaurant.pk]
-        book = DeadlineBook.for_activity(self.activity, self.period)
-        policy = book.policy(self.formula.pk, Action.BOOK)
-        coming = [
-            day
-            for day in self.days[restaurant.pk]
-            if day > self.today
-            and decide(policy, day, self.at, calendar, period_start=self.period.starts_on).standing
-            is Standing.ON_TIME
-        ]
+        coming = self.standing_at(restaurant, Standing.ON_TIME)
+        if coming:  # both in one period, so that one reservation may hold them
+            period = self.period_of(max(coming[0], min(coming[-1], self.today + PROMISED_AFTER)))
+            coming = [day for day in coming if self.period_of(day) == period]
         later = [day for day in coming if day >= self.today + PROMISED_AFTER]
         chosen = later[:2] if len(later) >= 2 else coming[-2:]
         if len(chosen) < 2:
@@ -258,6 +260,28 @@ class Canteen:
             self.spared[self.promised.full].add(seat.pupil.child.pk)
         self.waiting = strangers[:WAITING]
         return True
+
+    def standing_at(self, restaurant: Establishment, wanted: Standing) -> list[date]:
+        """The coming days there that are reserved with this standing now."""
+        calendar = self.calendars[restaurant.pk]
+        found = []
+        for period in self.periods:
+            book = DeadlineBook.for_activity(self.activity, period)
+            policy = book.policy(self.formula.pk, Action.BOOK)
+            found += [
+                day
+                for day in self.days[restaurant.pk]
+                if day > self.today
+                and self.period_of(day) == period
+                and decide(policy, day, self.at, calendar, period_start=period.starts_on).standing is wanted
+            ]
+        return found
+
+    def leave_a_late_day(self) -> None:
+        """`parent`'s second child has nothing on the next day that can only be asked for, and costs more."""
+        late = self.standing_at(self.people_restaurant(), Standing.LATE_REQUEST)
+        for day in late[:1]:
+            self.spared[day].add(self.people.at_canteen[1].child.pk)
 
     def known_homes(self) -> set[int]:
         return {id(self.people.parent), id(self.people.neighbour)}
@@ -292,6 +316,8 @@ class Canteen:
         """What every family reserved, cancelled and asked for; `tick` is called once a child."""
         for number, seat in enumerate(self.seats):
             self.reserve_usual_days(seat)
+            if self.promised and seat.pupil is self.people.at_canteen[0]:
+                self.draft(seat)
             tick()
             if number % 500 == 499:
                 self.flush()
@@ -333,7 +359,20 @@ class Canteen:
         state: BookingState = BookingState.ACCEPTED,
         reason: str = "",
     ) -> None:
-        """A recorded reservation of `days`, all with one outcome; now and then a cancellation after it."""
+        """Recorded reservations of `days`, one a period, all with one outcome; now and then a cancellation
+        after one."""
+        for _, its in groupby(days, key=self.period_of):
+            self.reserve_in_period(seat, list(its), submitted, outcome, state, reason)
+
+    def reserve_in_period(
+        self,
+        seat: Seat,
+        days: list[date],
+        submitted: datetime,
+        outcome: Outcome,
+        state: BookingState,
+        reason: str,
+    ) -> None:
         enrolment = seat.enrolment
         child = enrolment.child_id
         late = outcome == Outcome.REQUESTED or state == BookingState.REFUSED
@@ -342,7 +381,9 @@ class Canteen:
             Outcome.REFUSED: ReservationState.REFUSED,
         }.get(outcome, ReservationState.PENDING)
         answered = state == BookingState.REFUSED
-        reservation = self.record(seat, overall, submitted, reason=reason if answered else "")
+        reservation = self.record(
+            seat, self.period_of(days[0]), overall, submitted, reason=reason if answered else ""
+        )
         waiting_since = submitted if state == BookingState.WAITLISTED else None
         cancelled = self.days_to_cancel(seat, days, submitted) if outcome == Outcome.ACCEPTED else {}
         for day in days:
@@ -395,7 +436,14 @@ class Canteen:
                 self.cancel(seat, day, booking, cancelled[day])
 
     def record(
-        self, seat: Seat, state: ReservationState, at: datetime, *, reason: str = "", draft: bool = False
+        self,
+        seat: Seat,
+        period: Period,
+        state: ReservationState,
+        at: datetime,
+        *,
+        reason: str = "",
+        draft: bool = False,
     ) -> int:
         """The numbered reservation itself; returns its key."""
         enrolment = seat.enrolment
@@ -406,7 +454,7 @@ class Canteen:
             enrolment.child_id,
             enrolment.pk,
             enrolment.establishment_id,
-            self.period.pk,
+            period.pk,
             state.value,
             user.pk,
             at,
@@ -434,7 +482,7 @@ class Canteen:
         return {day: self.evening(day - timedelta(days=self.rng.randint(5, 7)))}
 
     def cancel(self, seat: Seat, day: date, booking: int, at: datetime) -> None:
-        reservation = self.record(seat, ReservationState.ACCEPTED, at)
+        reservation = self.record(seat, self.period_of(day), ReservationState.ACCEPTED, at)
         self.lines.add(
             reservation, self.formula.pk, day, Action.CANCEL.value, False, False, Outcome.ACCEPTED.value, ""
         )
@@ -479,8 +527,9 @@ class Canteen:
         if not free:
             return
         begun = self.at - timedelta(hours=self.rng.randint(1, 60))
-        reservation = self.record(seat, ReservationState.DRAFT, begun, draft=True)
-        for day in free[: self.rng.randint(1, 6)]:
+        period = self.period_of(free[0])
+        reservation = self.record(seat, period, ReservationState.DRAFT, begun, draft=True)
+        for day in [day for day in free if self.period_of(day) == period][: self.rng.randint(1, 6)]:
             self.lines.add(
                 reservation, self.formula.pk, day, Action.BOOK.value, False, False, Outcome.DRAFT.value, ""
             )

@@ -13,7 +13,7 @@ import holidays
 from django.contrib.auth.hashers import make_password
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from families.models import Household
@@ -123,6 +123,7 @@ def load(
         canteen.enrol()
         if promised is None and year.ends_on > today and canteen.promise():
             promised = canteen.promised
+            canteen.leave_a_late_day()
         canteen.fill(tick)
         canteen.close()
     Leisure(people=people, since=since, until=today + AHEAD, rng=Random(SEED), at=at).live()  # noqa: S311
@@ -205,8 +206,16 @@ def close_some_days(today: date) -> None:
 
 
 def open_periods(first: date, last: date) -> None:
-    """The slots of every period that has days from `first` to `last`, from its own first day on."""
-    near = Period.objects.filter(ends_on__gte=first, starts_on__lte=last)
+    """The slots of every period that has days from `first` to `last`, from its own first day on; of the
+    canteen's all those of the year: one reserves for June in autumn."""
+    near = Period.objects.filter(
+        Q(ends_on__gte=first, starts_on__lte=last)
+        | Q(
+            activity__code="restauration-scolaire",
+            school_year__ends_on__gte=first,
+            school_year__starts_on__lte=last,
+        )
+    )
     for period in near.select_related("activity"):
         start = datetime.combine(
             period.starts_on, datetime.min.time(), tzinfo=timezone.get_default_timezone()

@@ -43,6 +43,9 @@ YOUNGEST, OLDEST = 3, 10
 LAST_LEVEL = OLDEST - YOUNGEST
 FREQUENT_ALLERGENS = (Allergen.PEANUTS, Allergen.NUTS, Allergen.MILK, Allergen.EGGS)
 
+# The family with the most children, whose home page is the longest.
+LARGE_FAMILY = "famille0005"
+
 FIRST_NAMES = (
     "Adam Adèle Agathe Alba Alice Ambre Anaïs Anna Arthur Augustin Axel Camille Charlie Charlotte Chloé "
     "Clément Côme Diane Éden Éléonore Élise Eliott Élina Émile Emma Ethan Eva Gabin Gabrielle Giulia Hugo "
@@ -76,6 +79,8 @@ class DemoHome:
 class People:
     parent: DemoHome
     neighbour: DemoHome
+    # `famille0005`: five children, all at the canteen.
+    large_family: DemoHome
     others: list[DemoHome]
     agent: User
     regie: User
@@ -215,6 +220,16 @@ class Settlers:
         home.pupils.append(pupil)
         self.custodies.append(Custody(child=pupil.child, household=home.household))
 
+    def soon_without_quotient(self, home: DemoHome) -> None:
+        """Its quotient ends in four weeks, and no other is known."""
+        own = next((one for one in self.quotients if one.household is home.household), None)
+        if own is None:
+            own = QuotientFactory.build(
+                household=home.household, value=640, valid_from=date(self.today.year, 1, 1)
+            )
+            self.quotients.append(own)
+        own.valid_to = self.today + timedelta(days=28)
+
     def write(self) -> None:
         tables: tuple[tuple[type[Model], Sequence[Model]], ...] = (
             (User, self.users),
@@ -256,6 +271,7 @@ def settle(
         levels=[5, 3, 1],
         names=["Louise", "Gabriel", "Jules"],
     )
+    settlers.soon_without_quotient(parent)
     tick()
     neighbour = settlers.home(
         "voisin",
@@ -268,8 +284,9 @@ def settle(
     tick()
     others = []
     for number in range(3, households + 1):
-        others.append(settlers.home(f"famille{number:04d}"))
+        others.append(_other_home(settlers, f"famille{number:04d}"))
         tick()
+    large_family = next(home for home in others if home.user.username == LARGE_FAMILY)
     settlers.also_lives_with(neighbour.pupils[1], others[0])
     # The last ones have just created their account and wait for the town hall.
     for home in others[-max(1, min(4, households // 50)) :]:
@@ -291,6 +308,7 @@ def settle(
     people = People(
         parent=parent,
         neighbour=neighbour,
+        large_family=large_family,
         others=others,
         agent=agent,
         regie=regie,
@@ -303,6 +321,19 @@ def settle(
     _read_files(people, at)
     _name_collectors(people, at)
     return people
+
+
+def _other_home(settlers: Settlers, login: str) -> DemoHome:
+    if login != LARGE_FAMILY:
+        return settlers.home(login)
+    return settlers.home(
+        login,
+        name="Perrin",
+        first_name="Claire",
+        school=settlers.schools[0],
+        levels=[7, 6, 4, 2, 0],
+        names=["Marius", "Jeanne", "Hugo", "Zélie", "Tom"],
+    )
 
 
 def _read_files(people: People, at: datetime) -> None:

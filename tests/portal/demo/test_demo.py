@@ -23,6 +23,7 @@ from families.models import AccessOpening, Child, Custody, FamilyQuotient, House
 from portal import town
 from portal.demo import loading
 from portal.demo.factories import PASSWORD
+from portal.demo.people import LARGE_FAMILY
 from portal.french import moments
 from portal.models import Town
 from portal.reservations.days.calendars import OpenDays
@@ -41,6 +42,7 @@ from portal.reservations.models import (
     Slot,
 )
 from portal.reservations.states import HOLDING, Action, BookingState, EnrolmentState, ReservationState
+from portal.settings import BASE_DIR
 from tests.conftest import NOW
 from tests.factories import HouseholdFactory, paris
 from tests.portal.reservations.audit import audit
@@ -154,10 +156,44 @@ def test_parent_has_two_children_at_the_canteen_and_one_without_enrolment(demo: 
     states = [list(eating.filter(child=child).values_list("state", flat=True)) for child in children]
     assert sorted(states) == [[], ["accepted"], ["accepted"]]
     assert home.reservations.filter(state=ReservationState.ACCEPTED).count() >= 3
-    assert not home.reservations.drafts().exists()
     for child in children:
         assert 2 <= child.age_on(NOW.date()) <= 11
         assert child.schoolings.count() == 1
+
+
+def test_parent_has_a_draft_a_late_day_and_a_second_period(demo: loading.Demo):
+    home = household_of("parent")
+    (draft,) = home.reservations.drafts()
+    assert draft.lines.exists() and draft.period.starts_on < NOW.date()
+    enrolment = draft.enrolment
+    first, second = enrolment.activity.periods.filter(school_year=enrolment.school_year)
+    assert Slot.objects.filter(activity=enrolment.activity, day__gte=second.starts_on).exists()
+    policy = DeadlineBook.for_activity(enrolment.activity, first).policy(
+        enrolment.activity.formulas.get().pk, Action.BOOK
+    )
+    calendar = OpenDays.load(
+        enrolment.activity, enrolment.establishment, NOW.date(), NOW.date() + timedelta(days=14)
+    )
+    late = [
+        day
+        for day in calendar.days(NOW.date() + timedelta(days=1), NOW.date() + timedelta(days=14))
+        if decide(policy, day, NOW, calendar).standing is Standing.LATE_REQUEST
+    ]
+    booked = Booking.objects.filter(household=home, activity=enrolment.activity, day=late[0])
+    assert booked.values("child").distinct().count() == 1
+
+
+def test_the_quotient_of_parent_ends_in_four_weeks(demo: loading.Demo):
+    (quotient,) = household_of("parent").quotients.all()
+    assert quotient.valid_to == NOW.date() + timedelta(days=28)
+
+
+def test_one_family_has_five_children_at_the_canteen(demo: loading.Demo):
+    home = household_of(LARGE_FAMILY)
+    assert home.is_accepted
+    eating = Enrolment.objects.accepted().filter(household=home, activity__service="catering")
+    assert eating.values("child").distinct().count() == home.children.count() == 5
+    assert f"`{LARGE_FAMILY}`" in (BASE_DIR / "README.md").read_text()
 
 
 def test_neighbour_is_another_household(demo: loading.Demo):
