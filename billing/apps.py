@@ -14,15 +14,18 @@ class BillingConfig(AppConfig):
         # Models must be loaded first.
         from billing.documents import chronicle, own_data
         from billing.models import PackedMeal
+        from billing.pages import asked
         from billing.payments import erasing, kinds, processing
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
+        from families import at_home
         from families.custody import ending
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
         from portal.reservations.presence import certificates
         from portal.reservations.staff import scopes
 
+        at_home.register(10, asked.to_pay)
         certificates.lend(WhatIsBilled())
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
         holdings.declare(erasing.HOLDINGS)

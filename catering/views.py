@@ -50,6 +50,9 @@ CANTEEN = services.register(
         template="catering/planning.html",
         context=_planning_context,
         pricer=Estimates.load,
+        called="cantine",
+        book_label="Réserver la cantine",
+        icon="menu",
     )
 )
 

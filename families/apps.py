@@ -11,7 +11,7 @@ class FamiliesConfig(AppConfig):
 
     def ready(self) -> None:
         # Models must be loaded first.
-        from families import groups
+        from families import at_home, groups
         from families.chronicle import own as chronicle
         from families.correspondence import Correspondence
         from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
@@ -37,3 +37,6 @@ class FamiliesConfig(AppConfig):
         noted.connect()
         reminder_kinds.register(QUOTIENT)
         chronicle.register_all()
+        at_home.register(20, at_home.answers)
+        at_home.register(40, at_home.quotient)
+        at_home.register(50, at_home.proofs)

@@ -36,6 +36,8 @@ LEISURE = services.register(
         together=True,
         by_child=True,
         pricer=Estimates.load,
+        book_label="Réserver les loisirs",
+        icon="sun",
     )
 )
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import template
-from django.conf import settings
 from django.utils import timezone
 
 from billing.documents import wording
@@ -16,26 +15,17 @@ from portal.reservations.models import Enrolment
 register = template.Library()
 register.filter("euros", euros)
 
+# Invoices on the home page, unless more are to be paid.
+SHOWN = 2
+
 
 @register.inclusion_tag("billing/_block.html")
 def invoices(household: Household) -> dict[str, Any]:
-    """The last invoices and the last payments, in one query."""
+    """The invoices to pay and the last ones, the last payments folded; in one query."""
     home = wording.at_home(household, timezone.localdate())
-    more = wording.HOME_ROWS in (len(home.invoices), len(home.payments))
-    return {"invoices": home.invoices, "payments": home.payments, "more": more}
-
-
-@register.inclusion_tag("billing/_due.html")
-def money_due(household: Household) -> dict[str, Any]:
-    """What waits for the family's payment, at the top of the page; read with the invoices' block."""
-    today = timezone.localdate()
-    home = wording.at_home(household, today)
-    return {
-        "total": home.total_due,
-        "count": len(home.due),
-        "first": home.due[0] if home.due else None,
-        "online": bool(settings.PAYMENT_PROVIDER),
-    }
+    shown = [row for row in home.invoices if row.state != InvoiceState.PAID] or home.invoices
+    shown += [row for row in home.invoices if row not in shown]
+    return {"invoices": shown[: max(SHOWN, len(home.due))][:wording.HOME_ROWS], "payments": home.payments}
 
 
 @register.inclusion_tag("components/legend.html")

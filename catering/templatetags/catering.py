@@ -1,15 +1,14 @@
 """The canteen's blocks on « Mon compte famille »."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from django import template
-from django.utils import timezone
 
 from catering.models import SERVICE, Dish
 from families.models import Household
 from portal.database.kept import once_a_page
-from portal.reservations.pages import blocks
+from portal.reservations.pages import blocks, days_ahead
 from portal.reservations.states import EnrolmentState
 
 register = template.Library()
@@ -34,16 +33,18 @@ def _enrolments(household: Household) -> dict[str, Any]:
 
 
 @register.simple_tag
-def week_menus(household: Household) -> dict[tuple[int, date], list[Dish]]:
-    """The dishes of the next seven days by (child id, day), where the child eats; one query."""
-    today = timezone.localdate()
+def coming_menus(household: Household, today: date) -> dict[tuple[int, date], list[Dish]]:
+    """The dishes of the two weeks that come by (child id, day), where the child eats; one query, none where
+    nobody does."""
     eats_at: dict[int, list[int]] = {}
     for enrolment in _enrolments(household)["enrolments"]:
         if enrolment.state == EnrolmentState.ACCEPTED and enrolment.establishment_id is not None:
             eats_at.setdefault(enrolment.establishment_id, []).append(enrolment.child_id)
     menus: dict[tuple[int, date], list[Dish]] = {}
     for dish in (
-        Dish.objects.filter(menu__restaurant__in=eats_at, menu__day__range=(today, today + timedelta(days=6)))
+        Dish.objects.filter(
+            menu__restaurant__in=eats_at, menu__day__range=(today, today + days_ahead.TWO_WEEKS)
+        )
         .select_related("menu")
         .order_by("menu__day", "order", "pk")
     ):

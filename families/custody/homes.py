@@ -10,8 +10,8 @@ from portal.database.kept import once_a_page
 
 @once_a_page
 def children(household: Household, day: date) -> list[Child]:
-    """The children that live in a household on `day`; read once for a page."""
-    return list(Child.objects.living_in(household, day))
+    """The children that live in a household on `day`, eldest first as on every page; read once for a page."""
+    return list(Child.objects.living_in(household, day).order_by("birth_date", "pk"))
 
 
 def held(child: int, household: int) -> Custody | None:

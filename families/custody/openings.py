@@ -12,13 +12,13 @@ the address that came with the file (`expect`), and the first home of a child of
 Two that confirm at once: the second is told that it was answered.
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django_tasks import task
 
@@ -205,18 +205,34 @@ def for_guardian(user: User) -> QuerySet[AccessOpening]:
     guardian = Guardian.objects.filter(user=user).first()
     if guardian is None:
         return AccessOpening.objects.none()
-    today = timezone.localdate()
-    mine = Child.objects.living_in(guardian.household_id, today)
+    found = _to_answer(guardian.pk, guardian.household_id, user.pk, timezone.localdate())
+    return found.select_related("household", "guardian", "child")
+
+
+def wait_for_guardian(today: date) -> Exists:
+    """Of rows of guardians: whether something waits for this one's answer."""
+    return Exists(_to_answer(OuterRef("pk"), OuterRef("household"), OuterRef("user"), today))
+
+
+def _to_answer(
+    guardian: int | OuterRef, household: int | OuterRef, user: int | OuterRef, today: date
+) -> QuerySet[AccessOpening]:
+    """A login for another adult of the household, another home for a child that lives there."""
+    lives_here = Custody.objects.on(today).filter(child=OuterRef("child"), household=_outer(household))
     return (
         AccessOpening.objects.waiting()
         .filter(
-            Q(kind=Kind.GUARDIAN, household=guardian.household_id)
-            | Q(kind=Kind.HOME, child__in=mine) & ~Q(household=guardian.household_id)
+            Q(kind=Kind.GUARDIAN, household=household)
+            | Q(kind=Kind.HOME) & Exists(lives_here) & ~Q(household=household)
         )
         .exclude(guardian=guardian)
         .exclude(asked_by=user)
-        .select_related("household", "guardian", "child")
     )
+
+
+def _outer(value: int | OuterRef) -> int | OuterRef:
+    """The same value, seen from one query further in."""
+    return OuterRef(value) if isinstance(value, OuterRef) else value
 
 
 def second_agents(opening: AccessOpening) -> list[User]:

@@ -2,59 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django import template
-from django.db.models import OuterRef, Subquery
+from django.template import Context
 from django.utils import timezone
 
+from families import at_home
 from families.custody import homes
-from families.models import ChangeRequest, Child, FamilyQuotient, Household
+from families.models import Child, Household
 from portal.french import moments
 from portal.french.dates import short_day
 
 register = template.Library()
 
-# How long before a quotient ends one is told.
-QUOTIENT_SOON = timedelta(weeks=4)
-
-
-@register.inclusion_tag("families/_informations.html")
-def household_information(household: Household, today: date) -> dict[str, Any]:
+@register.inclusion_tag("families/_informations.html", takes_context=True)
+def household_information(context: Context, household: Household, today: date) -> dict[str, Any]:
     """« Mes Informations »: number, guardians, address, quotient, what waits. Two queries."""
-    in_force = FamilyQuotient.objects.filter(household=OuterRef("household")).in_force(today)
-    guardians = list(
-        household.guardians.select_related("user").annotate(
-            quotient=Subquery(in_force.values("value")[:1]),
-            quotient_from=Subquery(in_force.values("valid_from")[:1]),
-            quotient_to=Subquery(in_force.values("valid_to")[:1]),
-            quotient_next=Subquery(
-                FamilyQuotient.objects.filter(household=OuterRef("household"), valid_from__gt=today)
-                .order_by("valid_from")
-                .values("valid_from")[:1]
-            ),
-        )
-    )
-    quotient, ends_soon = None, False
-    if guardians and guardians[0].quotient is not None:
-        one = guardians[0]
-        quotient = {"value": one.quotient, "valid_from": one.quotient_from, "valid_to": one.quotient_to}
-        ends_soon = _ends_soon(one.quotient_to, one.quotient_next, today)
     return {
         "household": household,
-        "guardians": guardians,
-        "quotient": quotient,
-        "quotient_ends_soon": ends_soon,
-        "waiting_changes": list(household.change_requests.filter(state=ChangeRequest.State.REQUESTED)),
+        "facts": at_home.facts(household, today),
+        "user": context["user"],
     }
 
 
-def _ends_soon(last: date | None, following: date | None, today: date) -> bool:
-    """Whether a quotient ends within four weeks, and no other one begins on the next day."""
-    if last is None or last - today > QUOTIENT_SOON:
-        return False
-    return following is None or following > last + timedelta(days=1)
+@register.inclusion_tag("families/_asks.html", takes_context=True)
+def asked_now(context: Context, household: Household) -> dict[str, list[at_home.Ask]]:
+    """What is asked of this guardian now, whichever app knows of it."""
+    return {"asks": at_home.asked_of(household, context["user"], at=timezone.now())}
 
 
 @dataclass(frozen=True)

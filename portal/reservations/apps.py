@@ -10,7 +10,7 @@ class ReservationsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models must be loaded first.
-        from families import child_facts
+        from families import at_home, child_facts
         from families.custody import ending
         from families.models import User
         from families.privacy import erasing as erasing_of_people
@@ -20,7 +20,7 @@ class ReservationsConfig(AppConfig):
         from portal.desk import rights
         from portal.reservations.acts import erasing, reservation_drafts
         from portal.reservations.acts.leaving import DaysAndEnrolments
-        from portal.reservations.pages import chronicle, own_data
+        from portal.reservations.pages import blocks, chronicle, own_data
         from portal.reservations.pages.child_facts import school
         from portal.reservations.presence import kinds, processing
         from portal.reservations.reminders.freed_places import FREED
@@ -28,6 +28,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.staff import giving
         from portal.reservations.staff.rights import StaffRights
 
+        at_home.register(30, blocks.unfinished)
         child_facts.register("École", school)
         reminder_choices.lend(have_usual_days)
         reminder_kinds.register(USUAL)

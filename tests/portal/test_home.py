@@ -2,16 +2,18 @@
 
 import re
 from datetime import date
+from html import unescape
 
 import pytest
+import time_machine
 from django.contrib.auth.models import AnonymousUser
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from families.models import Household
+from families.models import Child, Household
 from portal.models import Town
-from tests.conftest import family, logged_in
+from tests.conftest import Family, family, logged_in
 from tests.factories import (
     BookingFactory,
     ChildFactory,
@@ -23,6 +25,7 @@ from tests.factories import (
     ReservationLineFactory,
     SchoolingFactory,
     UserFactory,
+    paris,
 )
 
 HEADINGS = [
@@ -42,40 +45,107 @@ def page(client: Client, address: str = "/") -> str:
     return answer.content.decode()
 
 
-def test_seven_blocks_stand_in_order_under_the_week(books_client):
+def test_seven_blocks_stand_in_order_under_the_days(books_client):
     html = page(books_client)
-    headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", re.split(r"<dialog", html)[0] + html)
-    found = [heading for heading in dict.fromkeys(headings) if heading in {"Cette semaine", *HEADINGS}]
-    assert found == ["Cette semaine", *HEADINGS]
+    headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", re.sub(r"<dialog.*?</dialog>", "", html, flags=re.DOTALL))
+    assert headings == ["Les jours qui viennent", *HEADINGS]
 
 
 def test_every_block_is_a_landmark_named_by_its_heading(books_client):
     html = page(books_client)
     named = re.findall(r'<section class="block[^"]*" aria-labelledby="([^"]+)"', html)
-    assert len(named) == 8
+    assert len(named) == 7
     assert all(f'<h2 id="{name}"' in html for name in named)
 
 
-def test_week_tells_bookings_menu_and_holiday(books, books_client, canteen):
+def booked(who: Family, canteen, day: date, child: Child | None = None, state: str = "accepted") -> None:
     BookingFactory(
-        household=books.household,
-        child=books.child,
-        enrolment=books.enrolment,
+        household=who.household,
+        child=child or who.child,
+        enrolment=who.enrolment,
         activity=canteen.activity,
         establishment=canteen.restaurant,
         formula=canteen.formula,
-        day=date(2026, 11, 12),
-        state="accepted",
+        day=day,
+        state=state,
     )
+
+
+def words(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def days(client: Client) -> tuple[str, str]:
+    """What stands open, and what is folded, of the days that come."""
+    section = page(client).split('id="jours-qui-viennent"')[1].split("</section>")[0].partition("</h2>")[2]
+    shown, _, folded = section.partition('<div class="folds">')
+    return words(shown), words(folded)
+
+
+def test_today_and_the_next_day_of_school_stand_open_the_rest_is_folded(books, books_client, canteen):
+    booked(books, canteen, date(2026, 11, 10))
+    booked(books, canteen, date(2026, 11, 12), state="requested")
     menu = MenuFactory(restaurant=canteen.restaurant, day=date(2026, 11, 12))
     DishFactory(menu=menu, name="Gratin de courge")
-    week = page(books_client).split('id="cette-semaine"')[1].split("</section>")[0]
-    thursday = week.split("Jeudi 12")[1].split("Vendredi 13")[0]
-    assert "Lina" in thursday
-    assert "réservation acceptée" in thursday
-    assert "Gratin de courge" in thursday
-    wednesday = week.split("Mercredi 11")[1].split("Jeudi 12")[0]
-    assert "Armistice" in wednesday
+    shown, folded = days(books_client)
+    assert "Aujourd'hui, lundi 9 novembre Rien de réservé" in shown
+    assert "Demain, mardi 10 novembre Lina repas : réservé" in shown
+    assert "jeudi 12" not in shown.lower()
+    assert "Jusqu'au 20 novembre" in folded
+    assert "Mercredi 11 novembre Férié : Armistice de 1918" in folded
+    assert "Jeudi 12 novembre Lina repas : demande de réservation" in folded
+    assert "Gratin de courge" in folded
+
+
+@pytest.mark.parametrize(
+    ("at", "today"),
+    [
+        (paris(2026, 11, 14, 9), "Aujourd'hui, samedi 14 novembre Pas d'école"),
+        (paris(2026, 11, 13, 22), "Aujourd'hui, vendredi 13 novembre Rien de réservé"),
+    ],
+)
+def test_before_a_week_end_the_next_day_of_school_is_monday(books, canteen, at, today):
+    booked(books, canteen, date(2026, 11, 16))
+    with time_machine.travel(at, tick=False):
+        shown, _ = days(books.client())
+    assert shown == f"{today} Lundi 16 novembre Lina repas : réservé"
+
+
+def test_in_the_holidays_the_next_day_is_the_one_that_is_booked(books, canteen):
+    booked(books, canteen, date(2026, 12, 23))
+    with time_machine.travel(paris(2026, 12, 21, 9), tick=False):
+        shown, _ = days(books.client())
+    assert shown == (
+        "Aujourd'hui, lundi 21 décembre Pas d'école Mercredi 23 décembre Lina repas : réservé"
+    )
+
+
+def test_children_come_in_the_order_of_their_age_on_the_whole_page(books, canteen, year):
+    """Eldest first, whatever the alphabet says; who is enrolled nowhere is not told day by day."""
+    eldest = ChildFactory(
+        first_name="Zoé", last_name="Roux", birth_date=date(2016, 3, 1), households=[books.household]
+    )
+    baby = ChildFactory(
+        first_name="Abel", last_name="Roux", birth_date=date(2024, 3, 1), households=[books.household]
+    )
+    EnrolmentFactory(
+        household=books.household,
+        child=eldest,
+        activity=canteen.activity,
+        establishment=canteen.restaurant,
+        school_year=year,
+    )
+    for child in (books.child, eldest):
+        booked(books, canteen, date(2026, 11, 10), child)
+    client = books.client()
+    shown, _ = days(client)
+    assert "mardi 10 novembre Zoé repas : réservé Lina repas : réservé" in shown
+    assert baby.first_name not in shown
+    html = page(client)
+    children = words(html.split('id="mes-enfants"')[1].split("</section>")[0])
+    assert re.findall("Zoé|Lina|Abel", children.replace("la fiche de", "")) [::2] == ["Zoé", "Lina", "Abel"]
+    enrolments = words(html.split('id="restauration-inscriptions"')[1].split("<dialog")[0])
+    assert enrolments.index("Zoé") < enrolments.index("Lina")
 
 
 def test_brothers_and_sisters_at_one_table_read_one_menu(books, books_client, canteen, year):
@@ -151,7 +221,7 @@ def test_waiting_household_reads_that_first(now, town: Town):
     Household.objects.filter(pk=who.household.pk).update(state=Household.State.REQUESTED)
     html = page(who.client())
     assert html.index("en attente de validation") < html.index("Mes Informations")
-    assert "Cette semaine" not in html
+    assert "Les jours qui viennent" not in html
     assert "Nouvelle inscription" not in html
 
 

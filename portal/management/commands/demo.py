@@ -38,6 +38,7 @@ PASSWORD = "demo-2026-portail"  # noqa: S105 - public by design, and refused out
 LOGINS = {
     "parent": "un foyer avec deux enfants inscrits à la cantine, et un troisième sans inscription",
     "voisin": "un autre foyer, qui ne voit rien du premier",
+    "famille0005": "un foyer de cinq enfants",
     "agent": "la mairie : demandes, calendriers, plannings (/mairie/)",
     "regie": "la régie : factures et règlements (/mairie/)",
     "responsable": "à la tête du service : fiches sanitaires, registre des consultations (/mairie/)",

@@ -3,6 +3,7 @@
 States and places (`state`, `outcome`, `Place`) are written by `booking.py` only.
 """
 
+from datetime import date
 from typing import TypeAlias, TypedDict
 
 from django.db import models
@@ -110,10 +111,14 @@ NEWEST_FIRST: list[OrderBy | str] = [Coalesce("submitted_at", "touched_at").desc
 
 
 class LineCounts(TypedDict):
-    """How many lines of each action a reservation has."""
+    """How many days of each action a reservation has, the first and the last of them."""
 
     days_booked: int
+    first_booked: date | None
+    last_booked: date | None
     days_cancelled: int
+    first_cancelled: date | None
+    last_cancelled: date | None
 
 
 CountedReservation: TypeAlias = "WithAnnotations[Reservation, LineCounts]"
@@ -124,10 +129,15 @@ class ReservationQuerySet(OfChild["Reservation"]):
         return self.filter(state=ReservationState.DRAFT)
 
     def with_counts(self: models.QuerySet["Reservation"]) -> models.QuerySet[CountedReservation]:
-        """With the number of lines of each action; newest first."""
+        """With the days of each action; newest first."""
+        booked, cancelled = Q(lines__action=Action.BOOK), Q(lines__action=Action.CANCEL)
         return self.annotate(
-            days_booked=models.Count("lines", filter=Q(lines__action=Action.BOOK)),
-            days_cancelled=models.Count("lines", filter=Q(lines__action=Action.CANCEL)),
+            days_booked=models.Count("lines__day", distinct=True, filter=booked),
+            first_booked=models.Min("lines__day", filter=booked),
+            last_booked=models.Max("lines__day", filter=booked),
+            days_cancelled=models.Count("lines__day", distinct=True, filter=cancelled),
+            first_cancelled=models.Min("lines__day", filter=cancelled),
+            last_cancelled=models.Max("lines__day", filter=cancelled),
         ).order_by(*NEWEST_FIRST)  # Meta.ordering is left out of grouped queries
 
 

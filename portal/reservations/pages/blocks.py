@@ -1,20 +1,44 @@
 """The blocks of « Mon compte famille » that every service shows alike: enrolments, reservations."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from django.db.models import F, Window
+from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
+from django.urls import reverse
 from django.utils import timezone
 
+from families.at_home import Ask
 from families.custody import homes
-from families.models import Child, Household
+from families.models import Child, Household, User
 from portal.database.kept import once_a_page
+from portal.french import moments
+from portal.french.weekdays import names_of
 from portal.reservations.models import NEWEST_FIRST, CountedReservation, Enrolment, Reservation
-from portal.reservations.states import ENROLMENT_LIVE
+from portal.reservations.pages import in_words
+from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, ReservationState
 
-# The home page shows the latest; the rest has a page of its own.
-LATEST = 6
+# The home page shows what is not recorded yet and the latest; the rest has a page of its own.
+LATEST = 2
+
+
+@dataclass(frozen=True)
+class EnrolledChild:
+    """All enrolments of a child to a service, on one line. `states` are each with its words and what stands
+    so; `detail` is where and when, where the service has one activity only."""
+
+    child: Child
+    enrolments: list[Enrolment]
+    states: list[tuple[str, str, str]]
+    detail: str
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the town hall refused, of those that were."""
+        return [one.refusal_reason for one in self.enrolments if one.refusal_reason]
 
 
 def enrolments(household: Household, service: str, *, by_child: bool = False) -> dict[str, Any]:
@@ -28,8 +52,40 @@ def enrolments(household: Household, service: str, *, by_child: bool = False) ->
         "service": service,
         "household": household,
         "enrolments": found,
+        "enrolled": _by_child(found),
         "choices": choices(homes.children(household, timezone.localdate()), found, by_child=by_child),
     }
+
+
+def _by_child(found: list[Enrolment]) -> list[EnrolledChild]:
+    """A line a child, eldest first; what another one has replaced is not told again."""
+    live = {(one.child_id, one.activity_id) for one in found if not one.is_over}
+    told = [one for one in found if not one.is_over or (one.child_id, one.activity_id) not in live]
+    years = len({one.school_year_id for one in told}) > 1
+    alone = all(in_words.has_one_activity(one.activity.service) for one in told)
+    told.sort(key=lambda one: (one.child.birth_date, one.child_id, one.activity.order, one.pk))
+    return [
+        _enrolled(list(own), alone=alone, years=years)
+        for _, own in groupby(told, key=lambda one: one.child_id)
+    ]
+
+
+def _enrolled(own: list[Enrolment], *, alone: bool, years: bool) -> EnrolledChild:
+    states = []
+    for state in EnrolmentState:
+        names = [
+            f"{one.activity} {one.school_year}" if years else str(one.activity)
+            for one in own
+            if one.state == state
+        ]
+        if names:
+            label = str(state.label)
+            plural = f"{label}s" if len(names) > 1 and label.endswith("ée") else label
+            said = "" if alone and not years else moments.listing([names[0], *map(in_words.lower_first, names[1:])])
+            states.append((str(state.value), plural, said))
+    places = [str(one.establishment) for one in own[:1] if alone and one.establishment]
+    days = [names_of(one.weekdays) for one in own[:1] if alone and one.weekdays]
+    return EnrolledChild(own[0].child, own, states, " · ".join([*places, *days]))
 
 
 def reservations(
@@ -40,12 +96,16 @@ def reservations(
     `found` are its enrolments, as `enrolments` gives them.
     """
     latest = [one for one in _all_latest(household) if one.enrolment.activity.service == service]
+    drafts = [one for one in latest if one.is_draft]
+    recorded = [one for one in latest if not one.is_draft]
+    shown = [*drafts[:LATEST], *recorded[: max(1, LATEST - len(drafts))]]
     return {
         "service": service,
         "household": household,
-        "reservations": sorted(latest[:LATEST], key=lambda one: not one.is_draft),
-        "more": len(latest) > LATEST,
+        "reservations": shown,
+        "more": len(latest) > len(shown),
         "can_book": any(enrolment.is_accepted for enrolment in found),
+        "enrolled": any(not enrolment.is_over for enrolment in found),
         "choices": choices(homes.children(household, timezone.localdate()), found, by_child=by_child),
     }
 
@@ -61,15 +121,27 @@ def _all_enrolments(household: Household) -> list[Enrolment]:
     )
 
 
+def enrolled_children(household: Household) -> set[int]:
+    """The children (by key) that are enrolled anywhere, or about to be."""
+    return {one.child_id for one in _all_enrolments(household) if not one.is_over}
+
+
+def is_enrolled(household: Household, service: str = "") -> bool:
+    """Whether a child of the household is enrolled, or about to be; to `service`, or anywhere."""
+    return any(
+        not one.is_over and service in ("", one.activity.service) for one in _all_enrolments(household)
+    )
+
+
 @once_a_page
 def _all_latest(household: Household) -> list[CountedReservation]:
-    """The newest of every service, one more than is shown."""
+    """The newest of every service, drafts and recorded ones, one more than is shown."""
     ranked = (
         Reservation.objects.of_home(household, timezone.localdate())
         .annotate(
             rank=Window(
                 RowNumber(),
-                partition_by=F("enrolment__activity__service"),
+                partition_by=[F("enrolment__activity__service"), Q(state=ReservationState.DRAFT)],
                 order_by=[NEWEST_FIRST[0], F("pk").desc()],
             )
         )
@@ -80,6 +152,27 @@ def _all_latest(household: Household) -> list[CountedReservation]:
         .select_related("child", "period", "enrolment__activity")
         .with_counts()
     )
+
+
+def unfinished(household: Household, user: User, at: datetime) -> list[Ask]:
+    """Reservations that were begun and not recorded: nothing is reserved yet."""
+    today = timezone.localdate(at)
+    return [
+        Ask(
+            "Réservation à terminer",
+            f"{in_words.whose(one)} : {in_words.asked(one, today)}. Rien n'est encore réservé.",
+            _begun_at(one),
+            "Terminer",
+        )
+        for one in _all_latest(household)
+        if one.is_draft and one.days_booked + one.days_cancelled
+    ]
+
+
+def _begun_at(reservation: Reservation) -> str:
+    """The planning on which a reservation was begun."""
+    where = (reservation.enrolment_id, reservation.establishment_id, reservation.period_id)
+    return reverse(f"{reservation.enrolment.activity.service}:planning", args=where)
 
 
 def choices(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import QueryDict
+from django.urls import reverse
 
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.pages import prices
@@ -34,6 +35,8 @@ class Service:
     was its own. `shown` gives the choices a posted form holds, where a planning does not show them all.
     `together`: the planning can show brothers and sisters side by side. `by_child`: one chooses a child, and
     then among all its enrolments, instead of an enrolment. `pricer` says what days cost, if any.
+    `called` is what a parent calls it, where it has one activity only: « cantine ». `book_label` is its large
+    way on at the top of « Mon compte famille », with the icon `icon`; it leads to `book` of its namespace.
     """
 
     slug: str
@@ -45,6 +48,14 @@ class Service:
     together: bool = False
     by_child: bool = False
     pricer: prices.Pricer | None = None
+    called: str = ""
+    book_label: str = ""
+    icon: str = "accepted"
+    book: str = "choose_reservation"
+
+    def book_url(self) -> str:
+        """Where one begins to reserve, whatever the child."""
+        return reverse(f"{self.slug}:{self.book}")
 
 
 # Those that declared themselves, by slug.

@@ -715,7 +715,7 @@ def all_reservations(request: SignedInRequest, service: str) -> HttpResponse:
     found = (
         Reservation.objects.visible_to(request.user)
         .filter(enrolment__activity__service=service)
-        .select_related("child", "period")
+        .select_related("child", "period", "enrolment__activity")
         .with_counts()
     )
     page = Paginator(found, PAGE_LENGTH).get_page(request.GET.get("page"))

@@ -1,6 +1,6 @@
 """What the home page and the letters show of the engine."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django import template
@@ -9,14 +9,21 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from families.custody import homes
-from families.models import Child, Household
+from families.models import Household
 from portal.french import moments
-from portal.french.dates import WEEKDAYS
-from portal.reservations.days.calendars import OpenDays, days_between
-from portal.reservations.models import Attendance, Reservation, ReservationLine, Schooling
+from portal.french.dates import short_day
+from portal.reservations.models import (
+    Attendance,
+    CountedReservation,
+    Reservation,
+    ReservationLine,
+    Schooling,
+)
+from portal.reservations.pages import days_ahead, in_words
+from portal.reservations.pages.first_steps import steps_of
+from portal.reservations.pages.services import SERVICES, Service
 from portal.reservations.presence import attendance
 from portal.reservations.states import (
-    LIVE,
     Action,
     BookingState,
     CellState,
@@ -24,8 +31,6 @@ from portal.reservations.states import (
     Outcome,
     ReservationState,
 )
-
-SATURDAY = 5
 
 register = template.Library()
 
@@ -46,6 +51,7 @@ def legend(states: str) -> dict[str, list[tuple[str, str]]]:
 
 register.filter("french_day", moments.day)
 register.filter("french_moment", moments.moment)
+register.filter("french_short_day", short_day)
 
 
 @register.filter
@@ -72,63 +78,34 @@ def schoolings(household: Household) -> dict[int, Schooling]:
     return {one.child_id: one for one in found}
 
 
-@register.inclusion_tag("reservations/_this_week.html")
-def this_week(
-    household: Household, extras: dict[tuple[int, date], list[Any]] | None = None
-) -> dict[str, Any]:
-    """« Cette semaine »: for each child the next seven days, in three queries beside the children's.
+@register.inclusion_tag("reservations/_days_ahead.html")
+def coming_days(household: Household, today: date, extras: days_ahead.Extras | None = None) -> dict[str, Any]:
+    """Today and the next day of school, the rest of two weeks and the menus folded.
 
     `extras` are what a service adds to a child's day, by (child id, day): the menu.
     """
-    today = timezone.localdate()
-    last = today + timedelta(days=6)
-    calendar = OpenDays.load(None, None, today, last)
-    extras = extras or {}
-    entries: dict[tuple[int, date], list[dict[str, str]]] = {}
-    for booking in (
-        household.bookings.filter(day__range=(today, last), state__in=LIVE)
-        .select_related("formula", "activity")
-        .order_by("day", "activity__order", "formula__order")
-    ):
-        entries.setdefault((booking.child_id, booking.day), []).append(
-            {
-                "formula": booking.formula.name,
-                "state": booking.state,
-                "state_label": booking.get_state_display(),
-            }
-        )
-    children = sorted(homes.children(household, today), key=lambda child: child.birth_date)
-    return {
-        "children": children,
-        "days": [
-            {
-                "day": day,
-                "label": f"{WEEKDAYS[day.weekday()]} {day.day}",
-                "today": day == today,
-                "closed": calendar.why_closed(day),
-                "free": not any((child.pk, day) in entries for child in children),
-                "children": [(child, entries.get((child.pk, day), [])) for child in children],
-                "menus": _menus(children, day, extras),
-            }
-            for day in days_between(today, last)
-            if day.weekday() < SATURDAY or any((child.pk, day) in entries for child in children)
-        ],
-    }
+    return {"ahead": days_ahead.ahead(household, today, extras or {})}
 
 
-def _menus(
-    children: list[Child], day: date, extras: dict[tuple[int, date], list[Any]]
-) -> list[tuple[str, list[Any]]]:
-    """What is served that day: (for whom, dishes). For whom is empty when all children have the same."""
-    groups: list[tuple[list[str], list[Any]]] = []
-    for child in children:
-        dishes = extras.get((child.pk, day), [])
-        same = next((names for names, others in groups if others == dishes), None)
-        if same is not None:
-            same.append(child.first_name)
-        elif dishes:
-            groups.append(([child.first_name], dishes))
-    return [(" et ".join(names) if len(groups) > 1 else "", dishes) for names, dishes in groups]
+@register.simple_tag
+def ways_to_book() -> list[Service]:
+    """The services that have a large way on at the top of the home page."""
+    return [service for service in SERVICES.values() if service.book_label]
+
+
+register.filter("whose", in_words.whose)
+
+
+@register.filter
+def asked(reservation: CountedReservation) -> str:
+    """« 12 jours de janvier », « annulation du jeudi 3 décembre »."""
+    return in_words.asked(reservation, timezone.localdate())
+
+
+@register.inclusion_tag("reservations/_first_steps.html")
+def first_steps(household: Household, today: date) -> dict[str, Any]:
+    """What a new family can do by itself, while it waits and before its first enrolment; nothing later."""
+    return {"household": household, "list": steps_of(household, today)}
 
 
 @register.simple_tag

@@ -12,9 +12,9 @@ from tests.factories import InvoiceFactory
 
 
 def said_at_the_top(client) -> str:
-    """The notice above the week, without tags, its spaces as a keyboard writes them."""
-    top = client.get("/").content.decode().split('<nav class="jump"')[0]
-    found = re.search(r'<div class="notice notice--(?:requested|warning)">(.*?)</div>', top, re.S)
+    """« À faire maintenant », without tags, its spaces as a keyboard writes them."""
+    page = client.get("/").content.decode()
+    found = re.search(r'<h2 id="a-faire"[^>]*>.*?</h2>(.*?)</section>', page, re.S)
     return " ".join(unescape(re.sub(r"<[^>]+>", "", found[1])).split()) if found else ""
 
 
@@ -26,24 +26,28 @@ def test_one_invoice_and_its_last_day(books, books_client, settings):
     settings.PAYMENT_PROVIDER = ""
     owes(books.household, date(2026, 12, 5))
     said = said_at_the_top(books_client)
-    assert said == "Il vous reste 12,80 € à payer au plus tard le samedi 5 décembre 2026."
+    assert said == "12,80 € à payer Au plus tard le samedi 5 décembre Voir comment payer"
 
 
 def test_one_that_is_late(books, books_client, settings):
     settings.PAYMENT_PROVIDER = ""
     owes(books.household, date(2026, 10, 5))
-    assert said_at_the_top(books_client).endswith("à payer, attendus depuis le lundi 5 octobre 2026.")
+    assert said_at_the_top(books_client).startswith("12,80 € à payer Depuis le lundi 5 octobre")
 
 
 def test_several_with_their_sum_and_the_one_due_first(books, books_client, settings):
     settings.PAYMENT_PROVIDER = "demo"
     owes(books.household, date(2026, 12, 5), date(2026, 10, 5))
     said = said_at_the_top(books_client)
-    assert "25,60 € à payer : 2 factures, la première attendue depuis le lundi 5 octobre 2026." in said
-    assert said.endswith("Payer maintenant")
+    assert said == "25,60 € à payer 2 factures, la première depuis le lundi 5 octobre Payer 25,60 €"
 
 
-def test_nothing_once_it_is_paid_for_a_stranger_or_while_the_bank_has_it(
+def test_a_day_of_another_year_is_said_with_it(books, books_client):
+    owes(books.household, date(2027, 1, 5))
+    assert "Au plus tard le mardi 5 janvier 2027" in said_at_the_top(books_client)
+
+
+def test_nothing_for_a_stranger_and_while_the_bank_has_it_the_way_back_to_its_page(
     books, books_client, waits_client, settings
 ):
     settings.PAYMENT_PROVIDER = "demo"
@@ -51,7 +55,9 @@ def test_nothing_once_it_is_paid_for_a_stranger_or_while_the_bank_has_it(
     assert said_at_the_top(books_client)
     assert not said_at_the_top(waits_client)
     start(books)
-    assert not said_at_the_top(books_client)
+    said = said_at_the_top(books_client)
+    assert said.startswith("Paiement de 12,80 € à terminer")
+    assert said.endswith("Reprendre le paiement")
 
 
 def pays(household, amount: str, invoices=None) -> None:

@@ -1,0 +1,170 @@
+"""What « Mon compte famille » says of a household: its facts, read once a page, and what is asked of it now.
+
+What is asked comes from each app that knows something of it: it registers a function once it is ready.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import OuterRef, Subquery
+from django.urls import reverse
+from django.utils import timezone
+
+from families.custody import openings
+from families.models import ChangeRequest, FamilyQuotient, Household, User
+from portal.database.kept import once_a_page
+from portal.french.dates import short_day
+from portal.french.plurals import agreed
+
+# How long before a quotient ends one is told.
+QUOTIENT_SOON = timedelta(weeks=4)
+# How long a refused proof is asked again.
+REFUSED_SHOWN = timedelta(days=30)
+
+
+# What is asked ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What waits for the family: a few words, the sentence below them, and the way to do it.
+
+    `main` is drawn as the page's filled button, `late` as what should be done already.
+    """
+
+    title: str
+    text: str
+    url: str
+    label: str
+    main: bool = False
+    late: bool = False
+
+
+# Of a household, for who reads the page, at a moment (aware).
+Asks = Callable[[Household, User, datetime], list[Ask]]
+_asks: list[tuple[int, Asks]] = []
+
+
+def register(order: int, asks: Asks) -> None:
+    """For an app, once it is ready. The smallest `order` is asked first."""
+    _asks.append((order, asks))
+    _asks.sort(key=lambda one: one[0])
+
+
+def asked_of(household: Household, user: User, *, at: datetime) -> list[Ask]:
+    """All that waits for this guardian, the most pressing first."""
+    return [ask for _, asks in _asks for ask in asks(household, user, at)]
+
+
+# A household's facts ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class QuotientFacts:
+    value: Decimal
+    valid_from: date
+    valid_to: date | None
+    # Within four weeks, and no other one begins on the next day.
+    ends_soon: bool
+
+
+@dataclass(frozen=True)
+class HouseholdFacts:
+    """`guardians` know whether an access waits for their answer; `changes` are those that wait, and those
+    refused lately, newest first."""
+
+    guardians: list[Any]
+    quotient: QuotientFacts | None
+    changes: list[ChangeRequest]
+
+    @property
+    def waiting(self) -> list[ChangeRequest]:
+        return [one for one in self.changes if one.state == ChangeRequest.State.REQUESTED]
+
+    def waits(self, kind: str) -> bool:
+        """Whether a request of that kind waits for the town hall's answer."""
+        return any(one.kind == kind for one in self.waiting)
+
+
+@once_a_page
+def facts(household: Household, today: date) -> HouseholdFacts:
+    """Read once a page, in two queries."""
+    in_force = FamilyQuotient.objects.filter(household=OuterRef("household")).in_force(today)
+    guardians = list(
+        household.guardians.select_related("user").annotate(
+            has_to_answer=openings.wait_for_guardian(today),
+            quotient=Subquery(in_force.values("value")[:1]),
+            quotient_from=Subquery(in_force.values("valid_from")[:1]),
+            quotient_to=Subquery(in_force.values("valid_to")[:1]),
+            quotient_next=Subquery(
+                FamilyQuotient.objects.filter(household=OuterRef("household"), valid_from__gt=today)
+                .order_by("valid_from")
+                .values("valid_from")[:1]
+            ),
+        )
+    )
+    quotient = None
+    if guardians and guardians[0].quotient is not None:
+        one = guardians[0]
+        soon = _ends_soon(one.quotient_to, one.quotient_next, today)
+        quotient = QuotientFacts(one.quotient, one.quotient_from, one.quotient_to, soon)
+    State = ChangeRequest.State  # noqa: N806 a class
+    changes = household.change_requests.filter(state__in=(State.REQUESTED, State.REFUSED))
+    return HouseholdFacts(guardians, quotient, list(changes.order_by("-requested_at", "-pk")))
+
+
+def _ends_soon(last: date | None, following: date | None, today: date) -> bool:
+    """Whether a quotient ends within four weeks, and no other one begins on the next day."""
+    if last is None or last - today > QUOTIENT_SOON:
+        return False
+    return following is None or following > last + timedelta(days=1)
+
+
+# What families' own rows ask ----------------------------------------------------------------------------
+
+
+def answers(household: Household, user: User, at: datetime) -> list[Ask]:
+    """An access that this guardian confirms or refuses."""
+    known = facts(household, timezone.localdate(at))
+    if not any(one.has_to_answer for one in known.guardians if one.user_id == user.pk):
+        return []
+    text = "La mairie demande d'ouvrir un accès. Il attend votre accord."
+    return [Ask("Un accès à confirmer", text, reverse("families:access"), "Répondre")]
+
+
+def quotient(household: Household, user: User, at: datetime) -> list[Ask]:
+    """A quotient that ends within four weeks, unless the next one is on its way."""
+    known = facts(household, timezone.localdate(at))
+    one = known.quotient
+    if one is None or one.valid_to is None or not one.ends_soon or known.waits(ChangeRequest.Kind.QUOTIENT):
+        return []
+    text = (
+        f"Valable jusqu'au {short_day(one.valid_to)}. Ensuite, sans le nouveau : tarif le plus élevé."
+    )
+    return [
+        Ask("Quotient à renouveler", text, reverse("families:quotient"), "Communiquer mon quotient")
+    ]
+
+
+def proofs(household: Household, user: User, at: datetime) -> list[Ask]:
+    """What was refused lately and not sent again, of each kind the last one."""
+    known = facts(household, timezone.localdate(at))
+    ways = {ChangeRequest.Kind.ADDRESS: "families:address", ChangeRequest.Kind.QUOTIENT: "families:quotient"}
+    found: list[Ask] = []
+    for kind, way in ways.items():
+        latest = next((one for one in known.changes if one.kind == kind), None)
+        if latest is None or latest.state != ChangeRequest.State.REFUSED:
+            continue
+        if latest.decided_at is None or at - latest.decided_at > REFUSED_SHOWN:
+            continue
+        title = f"Justificatif à renvoyer : {latest.get_kind_display().lower()}"
+        found.append(Ask(title, f"Motif de la mairie : {latest.refusal_reason}", reverse(way), "Renvoyer"))
+    return found
+
+
+def age_in_words(age: int) -> str:
+    """« 8 ans », « 1 an »."""
+    return f"{age} {agreed(age, 'an', 'ans')}"

@@ -1,0 +1,153 @@
+"""The days that come on « Mon compte famille »: today and the next day of school, then the rest of two weeks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from families.custody import homes
+from families.models import Child, Household
+from portal.french import moments
+from portal.french.dates import short_day
+from portal.reservations.days.calendars import OpenDays, WhyClosed, days_between
+from portal.reservations.pages import blocks, in_words
+from portal.reservations.states import LIVE, BookingState
+
+TWO_WEEKS = timedelta(days=13)
+SATURDAY = 5
+
+# What a service adds to the day of a child, by (child id, day): the dishes.
+Extras = Mapping[tuple[int, date], list[Any]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a child has: in which state, and the state's words where the tick does not say it all."""
+
+    words: str
+    state: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ChildDay:
+    child: Child
+    entries: list[Entry]
+
+
+@dataclass(frozen=True)
+class DayAhead:
+    """A day: who has something, eldest first; who has nothing, among those enrolled anywhere; why it is closed."""
+
+    day: date
+    title: str
+    closed: str
+    children: list[ChildDay]
+    without: str
+    menus: list[tuple[str, list[Any]]]
+
+
+@dataclass(frozen=True)
+class DaysAhead:
+    """`shown` stand open; `later` are folded, up to `until`, a day in words."""
+
+    shown: list[DayAhead]
+    later: list[DayAhead]
+    until: str
+
+    @property
+    def menus(self) -> list[DayAhead]:
+        """The days of which a menu is known."""
+        return [one for one in (*self.shown, *self.later) if one.menus]
+
+
+def ahead(household: Household, today: date, extras: Extras) -> DaysAhead:
+    """The two weeks from `today`, in two queries beside the children's."""
+    last = today + TWO_WEEKS
+    calendar = OpenDays.load(None, None, today, last)
+    entries: dict[tuple[int, date], list[Entry]] = {}
+    for booking in (
+        household.bookings.filter(day__range=(today, last), state__in=LIVE)
+        .select_related("formula", "activity")
+        .order_by("day", "activity__order", "formula__order")
+    ):
+        plain = booking.state == BookingState.ACCEPTED
+        label = "" if plain else booking.get_state_display().lower()
+        entry = Entry(in_words.formula(booking.formula.name), booking.state, label)
+        entries.setdefault((booking.child_id, booking.day), []).append(entry)
+    children = homes.children(household, today)
+    enrolled = blocks.enrolled_children(household)
+    booked = {day for _, day in entries}
+    days = [
+        _day(day, today, children, enrolled, entries, extras, calendar)
+        for day in days_between(today, last)
+        if day == today or day in booked or _matters(day, calendar)
+    ]
+    following = next(
+        (at for at, one in enumerate(days) if at and (one.day in booked or calendar.is_school_day(one.day))), 0
+    )
+    later = [*days[1:following], *days[following + 1 :]]
+    shown = [days[0], *days[following : following + 1]] if following else days[:1]
+    return DaysAhead(shown, later, short_day(later[-1].day) if later else "")
+
+
+def _matters(day: date, calendar: OpenDays) -> bool:
+    """A day of school, or one that is closed although it is no week-end and no holidays."""
+    if calendar.is_school_day(day):
+        return True
+    return day.weekday() < SATURDAY and not calendar.is_school_holiday(day)
+
+
+def _day(
+    day: date,
+    today: date,
+    children: list[Child],
+    enrolled: set[int],
+    entries: Mapping[tuple[int, date], list[Entry]],
+    extras: Extras,
+    calendar: OpenDays,
+) -> DayAhead:
+    have = [
+        ChildDay(child, entries[child.pk, day]) for child in children if (child.pk, day) in entries
+    ]
+    without = [
+        child.first_name
+        for child in children
+        if child.pk in enrolled and (child.pk, day) not in entries
+    ]
+    return DayAhead(
+        day,
+        _title(day, today),
+        "" if have else _closed(day, calendar),
+        have,
+        moments.listing(without) if have else "",
+        _menus(children, day, extras),
+    )
+
+
+def _title(day: date, today: date) -> str:
+    """« Aujourd'hui, lundi 30 novembre », « Demain, mardi 1er décembre », « Jeudi 3 décembre »."""
+    said = moments.day(day)
+    near = {today: "Aujourd'hui", today + timedelta(days=1): "Demain"}.get(day)
+    return f"{near}, {said}" if near else said.capitalize()
+
+
+def _closed(day: date, calendar: OpenDays) -> str:
+    """Why nobody is expected; empty on an ordinary day."""
+    why = calendar.why_closed(day)
+    if why is not None and why.kind != WhyClosed.WEEKDAY:
+        return str(why)
+    return "" if calendar.is_school_day(day) else "pas d'école"
+
+
+def _menus(children: list[Child], day: date, extras: Extras) -> list[tuple[str, list[Any]]]:
+    """What is served that day: (for whom, dishes). For whom is empty when all children have the same."""
+    groups: list[tuple[list[str], list[Any]]] = []
+    for child in children:
+        dishes = extras.get((child.pk, day), [])
+        same = next((names for names, others in groups if others == dishes), None)
+        if same is not None:
+            same.append(child.first_name)
+        elif dishes:
+            groups.append(([child.first_name], dishes))
+    return [(moments.listing(names) if len(groups) > 1 else "", dishes) for names, dishes in groups]

@@ -1,0 +1,77 @@
+"""A reservation as a parent says it: « Gabriel, cantine : 12 jours de janvier »; what a day holds, in short."""
+
+import re
+from datetime import date
+
+from portal.french import moments
+from portal.french.dates import MONTHS, month_name
+from portal.french.elision import of
+from portal.reservations.models import Activity, CountedReservation, Period, Reservation
+from portal.reservations.pages.services import SERVICES
+
+# Days: what is farther away is said with its year.
+FAR = 270
+HOURS = re.compile(r"^de (.+) à (.+)$", re.IGNORECASE)
+
+
+def what(activity: Activity) -> str:
+    """What a parent calls an activity: « cantine », « mercredis »."""
+    service = SERVICES.get(activity.service)
+    return (service and service.called) or lower_first(activity.name)
+
+
+def has_one_activity(slug: str) -> bool:
+    """Whether the service of that slug is all said by its name."""
+    service = SERVICES.get(slug)
+    return service is not None and bool(service.called)
+
+
+def whose(reservation: Reservation) -> str:
+    """« Gabriel, cantine »; holidays are said with their days."""
+    name = reservation.child.first_name
+    return name if is_holidays(reservation.period) else f"{name}, {what(reservation.enrolment.activity)}"
+
+
+def is_holidays(period: Period) -> bool:
+    """Whether the town calls the period by the holidays it is: « Vacances de Noël 2026 »."""
+    return period.name.lower().startswith("vacances")
+
+
+def asked(reservation: CountedReservation, today: date) -> str:
+    """« 12 jours de janvier », « annulation du jeudi 3 décembre », or both; read `with_counts`."""
+    parts = []
+    if reservation.first_booked and reservation.last_booked:
+        said = _days(
+            reservation.days_booked, reservation.first_booked, reservation.last_booked, reservation.period, today
+        )
+        parts.append(said)
+    if reservation.first_cancelled and reservation.last_cancelled:
+        first, last = reservation.first_cancelled, reservation.last_cancelled
+        said = _days(reservation.days_cancelled, first, last, reservation.period, today)
+        parts.append(f"annulation {'du' if reservation.days_cancelled == 1 else 'de'} {said}")
+    return ", ".join(parts) or "aucun jour choisi"
+
+
+def _days(number: int, first: date, last: date, period: Period, today: date) -> str:
+    """« jeudi 3 décembre », « 4 jours des vacances de Noël », « 12 jours de janvier », « … de janvier à mars »."""
+    far = abs((first - today).days) > FAR
+    if number == 1:
+        return moments.day(first, year=far)
+    if is_holidays(period):
+        return f"{number} jours des {lower_first(period.name.removesuffix(f' {today.year}'))}"
+    begins, ends = (month_name(day) if far else MONTHS[day.month - 1] for day in (first, last))
+    same = (first.year, first.month) == (last.year, last.month)
+    return f"{number} jours {of(begins)}" if same else f"{number} jours {of(begins)} à {ends}"
+
+
+def formula(name: str) -> str:
+    """« repas »; « 16 h 30–17 h 30 » for « De 16 h 30 à 17 h 30 »."""
+    hours = HOURS.match(name)
+    if hours:
+        return "–".join(hour.replace(" ", "\N{NO-BREAK SPACE}") for hour in hours.groups())
+    return lower_first(name)
+
+
+def lower_first(name: str) -> str:
+    """« Mercredis » within a sentence; initials (« ALSH ») stay."""
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
