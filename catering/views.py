@@ -76,7 +76,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     today = timezone.localdate(at)
     activity = Activity.objects.filter(service=SERVICE, active=True).first()
     school_year = enrolling.coming_year(today)
-    if activity is None or school_year is None or not household.is_accepted:
+    if activity is None or school_year is None or household.is_refused:
         messages.info(request, enrolling.not_yet_sentence(household, "à la restauration scolaire"))
         return redirect("home")
     known = (
@@ -225,6 +225,8 @@ def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm, today: date)
 
 def _enrolled(enrolment: Enrolment) -> str:
     who = enrolment.child.first_name
+    if not enrolment.household.is_accepted:
+        return enrolling.prepared_sentence(enrolment.child)
     if enrolment.is_accepted:
         return f"{who} est inscrit(e) à la restauration scolaire. Vous pouvez réserver ses jours."
     return f"Votre demande d'inscription pour {who} est envoyée. La mairie vous répond par e-mail."

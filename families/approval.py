@@ -7,19 +7,47 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from django.db import transaction
+from django.db.models import Exists, Model
 from django.utils import timezone
 
 from families import emails, residences
 from families.custody import own
 from families.models import AlreadyAnswered as AlreadyAnswered
-from families.models import ChangeRequest, Child, FamilyQuotient, Household, User
+from families.models import ChangeRequest, Child, DietChoice, FamilyQuotient, Household, User
 from portal import town
 from portal.french.spelling import bare
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
+
+
+class Preparations(Protocol):
+    """What families prepare in an app above before the town hall has answered: lent by it."""
+
+    # Its tables that lead to a child.
+    models: tuple[type[Model], ...]
+
+    def only_prepared(self, child: Child) -> bool:
+        """Whether all that these tables hold of the child still waits."""
+
+    def carry(self, copy: Child, known: Child, household: int) -> None:
+        """What the household prepared for `copy` is for `known` from now on. Within a transaction."""
+
+    def accepted(self, household: Household, at: datetime) -> None:
+        """The household is opened: what needs nobody's answer stands. Within the same transaction."""
+
+    def refused(self, household: Household, by: User, at: datetime) -> None:
+        """The household stays closed: what it prepared is over."""
+
+
+_preparations: list[Preparations] = []
+
+
+def lend(preparations: Preparations) -> None:
+    """For an app above, once it is ready."""
+    _preparations.append(preparations)
 
 
 class ReasonMissing(Exception):
@@ -52,6 +80,8 @@ def accept_household(household: Household, *, by: User, at: datetime) -> Househo
     with transaction.atomic():
         household = _waiting(Household, household.pk)
         _answer(household, Household.State.ACCEPTED, "", by, at)
+        for one in _preparations:
+            one.accepted(household, at)
         emails.household_accepted(household)
     return household
 
@@ -63,6 +93,8 @@ def refuse_household(household: Household, *, reason: str, by: User, at: datetim
     with transaction.atomic():
         household = _waiting(Household, household.pk)
         _answer(household, Household.State.REFUSED, reason, by, at)
+        for one in _preparations:
+            one.refused(household, by, at)
         emails.household_refused(household)
     return household
 
@@ -116,11 +148,27 @@ def known_twins(household: Household) -> list[Twins]:
 
 
 def is_used(child: Child) -> bool:
-    """Whether an app above this one refers to the child."""
-    above = (link for link in Child._meta.related_objects if link.related_model._meta.app_label != "families")
+    """Whether an app above this one refers to the child, by more than what its family prepared."""
+    prepared = {
+        model for one in _preparations if one.only_prepared(child) for model in one.models
+    }
+    above = (
+        link
+        for link in Child._meta.related_objects
+        if link.related_model._meta.app_label != "families" and link.related_model not in prepared
+    )
     return any(
         link.related_model._default_manager.filter(**{link.field.name: child}).exists() for link in above
     )
+
+
+def carry_prepared(copy: Child, known: Child, household: int) -> None:
+    """What a household prepared for its copy of a child is for the child known elsewhere from now on."""
+    DietChoice.objects.filter(child=copy).exclude(
+        Exists(DietChoice.objects.filter(child=known))
+    ).update(child=known)
+    for one in _preparations:
+        one.carry(copy, known, household)
 
 
 def _identity(child: Child) -> tuple[str, str, str]:

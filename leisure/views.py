@@ -60,7 +60,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     at = timezone.now()
     today = timezone.localdate(at)
     school_year = enrolling.coming_year(today)
-    if school_year is None or not household.is_accepted:
+    if school_year is None or household.is_refused:
         messages.info(
             request, enrolling.not_yet_sentence(household, "à l'accueil de loisirs et au périscolaire")
         )
@@ -170,6 +170,8 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
 
 
 def _enrolled(enrolment: Enrolment) -> str:
+    if not enrolment.household.is_accepted:
+        return f"{enrolling.prepared_sentence(enrolment.child)} ({enrolment.activity})"
     who = f"{enrolment.child.first_name} ({enrolment.activity})"
     if enrolment.is_accepted:
         next_step = (

@@ -23,7 +23,7 @@ from django.utils import timezone
 from django_tasks import task
 
 from families import access, login_names
-from families.approval import is_used
+from families.approval import carry_prepared, is_used
 from families.custody import homes, letters, own
 from families.models import (
     AccessOpening,
@@ -378,6 +378,7 @@ def _take_in(opening: AccessOpening, at: datetime) -> None:
     if child is None:
         raise OpeningRefused("Cet enfant n'est plus connu.")
     if copy is not None and not is_used(copy):
+        carry_prepared(copy, child, opening.household_id)
         copy.custodies.filter(household=opening.household_id).delete()
         if not copy.custodies.exists():
             copy.delete()

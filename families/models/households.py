@@ -72,6 +72,10 @@ class Household(Decided):
     def is_accepted(self) -> bool:
         return self.state == self.State.ACCEPTED
 
+    @property
+    def is_refused(self) -> bool:
+        return self.state == self.State.REFUSED
+
     def quotient_on(self, day: date) -> "FamilyQuotient | None":
         """The quotient in force that day, or None when no proof was given."""
         return self.quotients.in_force(day).first()

@@ -10,7 +10,7 @@ class ReservationsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models must be loaded first.
-        from families import at_home, child_facts
+        from families import approval, at_home, child_facts
         from families.custody import ending
         from families.models import User
         from families.privacy import erasing as erasing_of_people
@@ -18,7 +18,7 @@ class ReservationsConfig(AppConfig):
         from families.reminders import choices as reminder_choices
         from families.reminders import kinds as reminder_kinds
         from portal.desk import rights
-        from portal.reservations.acts import erasing, reservation_drafts
+        from portal.reservations.acts import enrolling, erasing, reservation_drafts
         from portal.reservations.acts.leaving import DaysAndEnrolments
         from portal.reservations.pages import blocks, chronicle, own_data
         from portal.reservations.pages.child_facts import school
@@ -28,6 +28,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.staff import giving
         from portal.reservations.staff.rights import StaffRights
 
+        approval.lend(enrolling.Prepared())
         at_home.register(30, blocks.unfinished)
         child_facts.register("École", school)
         reminder_choices.lend(have_usual_days)

@@ -193,7 +193,7 @@ def test_part_4_6_a_day_is_cancelled_by_a_new_reservation(
     assert latest is not None
     assert latest.pk != booked_thursday.pk
     expect(reservations.get_by_role("listitem").filter(has_text=latest.number)).to_contain_text(
-        "1 jour à annuler"
+        "Lina, cantine : annulation du jeudi 12 novembre"
     )
     assert Booking.objects.get().state == BookingState.CANCELLED
     assert latest.state == ReservationState.ACCEPTED

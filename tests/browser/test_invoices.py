@@ -27,7 +27,8 @@ def test_a_parent_reads_an_invoice_and_prints_it(transactional_db, canteen, book
     page: Page = open_page("roux", javascript=javascript)
     block = page.get_by_role("region", name="Mes Factures & Paiements")
     expect(block).to_contain_text("Novembre 2026")
-    expect(block).to_contain_text("Reste à payer : 9,60 €")
+    expect(block).to_contain_text("9,60 €")
+    expect(block).to_contain_text("À payer")
     block.get_by_role("link", name=f"Consulter la facture n° {invoice.number}").click()
     detail = (
         page.get_by_role("dialog", name="Détail de la facture") if javascript else page.get_by_role("main")

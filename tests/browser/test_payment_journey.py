@@ -66,6 +66,7 @@ def test_the_bank_accepts(owing, demo, open_page, javascript):
     page.get_by_role("button", name="Accepter le paiement").click()
     expect(page.get_by_role("status")).to_contain_text("Merci ! Votre paiement de 32,80 € est validé.")
     page.get_by_role("link", name="Retour à l'accueil").last.click()
+    page.get_by_text("Règlements, autres factures").click()
     expect(page.get_by_role("list", name="Règlements").get_by_text("Validé")).to_be_visible()
     expect(page.get_by_role("link", name="Payer en ligne")).to_have_count(0)
     assert unpaid(owing) == []

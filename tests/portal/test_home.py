@@ -222,7 +222,7 @@ def test_waiting_household_reads_that_first(now, town: Town):
     html = page(who.client())
     assert html.index("en attente de validation") < html.index("Mes Informations")
     assert "Les jours qui viennent" not in html
-    assert "Nouvelle inscription" not in html
+    assert "Nouvelle réservation" not in html
 
 
 def test_refused_household_reads_why(now, town: Town):

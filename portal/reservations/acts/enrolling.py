@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from families.custody import homes, own
@@ -33,15 +33,17 @@ def request(
     by: User,
     at: datetime,
 ) -> Enrolment:
-    """Asks for a yearly right; accepted at once where the activity says so.
+    """Asks for a yearly right; accepted at once where the activity says so, unless the household still waits
+    for the town hall: then with it.
 
     Raises EnrolmentRefused when the child does not live there, is too young or too old, or already enrolled.
     """
     # The child first, as whoever books it does; then the household.
     lives_there = _lives_there(child, household.pk, at)
     Household.objects.lock([household.pk])
-    if not household.is_accepted:
-        raise EnrolmentRefused("La mairie n'a pas encore validé votre compte famille.")
+    household.refresh_from_db(fields=["state"])
+    if household.is_refused:
+        raise EnrolmentRefused("La mairie n'a pas validé votre compte famille.")
     if not lives_there:
         raise EnrolmentRefused(homes.gone_sentence(child))
     check_age(child, activity, starts_on)
@@ -50,7 +52,7 @@ def request(
     )
     if known.exists():
         raise EnrolmentRefused(f"{child.first_name} est déjà inscrit(e) : {activity}, {school_year}.")
-    automatic = activity.enrolment_processing == Activity.Processing.AUTOMATIC
+    automatic = household.is_accepted and activity.enrolment_processing == Activity.Processing.AUTOMATIC
     enrolment = Enrolment.objects.create(
         household=household,
         child=child,
@@ -112,7 +114,7 @@ def over_sentence(enrolment: Enrolment) -> str:
 
 @transaction.atomic
 def accept(enrolment: Enrolment, *, by: User, at: datetime) -> bool:
-    """Grants an enrolment that waits; returns whether it did. Tells the household."""
+    """Grants an enrolment that waits; returns whether it did. Tells the household, which is accepted first."""
     return _decide(enrolment, EnrolmentState.ACCEPTED, "", by, at)
 
 
@@ -192,8 +194,8 @@ def coming_year(today: date) -> SchoolYear | None:
 
 def not_yet_sentence(household: Household, to_what: str) -> str:
     """Why a family cannot enrol yet. `to_what` is « à la restauration scolaire »…"""
-    if not household.is_accepted:
-        return "La mairie n'a pas encore validé votre compte famille : vous inscrirez vos enfants ensuite."
+    if household.is_refused:
+        return "La mairie n'a pas validé votre compte famille : vous ne pouvez pas inscrire vos enfants."
     return f"Les inscriptions {to_what} ne sont pas encore ouvertes."
 
 
@@ -226,6 +228,14 @@ def attend(child: Child, school_class: SchoolClass, *, since: date | None = None
         now.starts_on = since
     now.school_class = school_class
     now.save()
+
+
+def prepared_sentence(child: Child) -> str:
+    """What a family reads that enrols a child before the town hall has answered."""
+    return (
+        f"L'inscription {of(child.first_name)} est prête : la mairie la recevra quand elle aura validé votre "
+        "foyer."
+    )
 
 
 def check_age(child: Child, activity: Activity, day: date) -> None:
@@ -275,6 +285,8 @@ def _decide(enrolment: Enrolment, state: EnrolmentState, reason: str, by: User, 
     locked = Enrolment.objects.select_for_update(of=("self",)).get(pk=enrolment.pk)
     if locked.state != EnrolmentState.REQUESTED:
         return False
+    if state == EnrolmentState.ACCEPTED and not locked.household.is_accepted:
+        return False
     locked.state = state
     locked.refusal_reason = reason
     locked.decided_by = by
@@ -282,3 +294,33 @@ def _decide(enrolment: Enrolment, state: EnrolmentState, reason: str, by: User, 
     locked.save()
     transaction.on_commit(partial(tasks.tell_enrolment.enqueue, locked.pk))
     return True
+
+
+class Prepared:
+    """Enrolments asked for before the town hall has opened the household; lent to `families.approval`."""
+
+    models = (Enrolment, Schooling)
+
+    def only_prepared(self, child: Child) -> bool:
+        return not Enrolment.objects.filter(child=child).exclude(state=EnrolmentState.REQUESTED).exists()
+
+    def carry(self, copy: Child, known: Child, household: int) -> None:
+        theirs = Enrolment.objects.live().filter(household=household, child=known)
+        taken = set(theirs.values_list("activity_id", "school_year_id"))
+        for one in Enrolment.objects.filter(household=household, child=copy):
+            if (one.activity_id, one.school_year_id) not in taken:
+                one.child = known
+                one.save()
+        attended = Schooling.objects.filter(child=known, school_year=OuterRef("school_year"))
+        Schooling.objects.filter(~Exists(attended), child=copy).update(child=known)
+
+    def accepted(self, household: Household, at: datetime) -> None:
+        automatic = Activity.Processing.AUTOMATIC
+        waiting = Enrolment.objects.filter(household=household, state=EnrolmentState.REQUESTED)
+        for one in waiting.filter(activity__enrolment_processing=automatic).order_by("pk"):
+            one.state, one.decided_at = EnrolmentState.ACCEPTED, at
+            one.save()
+            transaction.on_commit(partial(tasks.tell_enrolment.enqueue, one.pk))
+
+    def refused(self, household: Household, by: User, at: datetime) -> None:
+        end(Enrolment.objects.filter(household=household, state=EnrolmentState.REQUESTED), by=by, at=at)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
 from families.desk_cells import DecidedBy, HouseholdLink, person
+from families.models import Household
 from portal.desk.decisions import AcceptOrRefuse, Decidable
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
 from portal.desk.pages import WithHistory, log_all
@@ -60,7 +61,9 @@ class EnrolmentAdmin(
     work_queues = (
         Queue(
             "Inscriptions à traiter",
-            lambda request: Enrolment.objects.filter(state=EnrolmentState.REQUESTED),
+            lambda request: Enrolment.objects.filter(
+                state=EnrolmentState.REQUESTED, household__state=Household.State.ACCEPTED
+            ),
             order=30,
         ),
     )
@@ -78,7 +81,7 @@ class EnrolmentAdmin(
     )
     list_display_links = ("child",)
     list_filter = (WaitingEnrolments, "activity", "establishment", "school_year")
-    list_select_related = ("child", "activity", "establishment", "school_year")
+    list_select_related = ("child", "household", "activity", "establishment", "school_year")
     search_fields = ("child__last_name", "child__first_name")
     search_help_text = "Nom de l'enfant ou numéro du foyer"
     ordering = ("requested_at", "pk")
@@ -134,7 +137,8 @@ class EnrolmentAdmin(
         )
 
     def waits(self, obj: Enrolment) -> bool:
-        return obj.state == EnrolmentState.REQUESTED
+        """The household first: what a new one has prepared waits for that answer."""
+        return obj.state == EnrolmentState.REQUESTED and obj.household.is_accepted
 
     @admin.display(description="classe", ordering="attended", empty_value="–")
     def class_name(self, obj: EnrolmentInQueue) -> str:
@@ -162,6 +166,11 @@ class EnrolmentAdmin(
 
     def accept_rows(self, request: SignedInRequest, queryset: QuerySet[Enrolment]) -> None:
         at = timezone.now()
+        closed = queryset.exclude(household__state=Household.State.ACCEPTED).count()
+        if closed:
+            words = counted(closed, "inscription attend", "inscriptions attendent")
+            self.message_user(request, f"{words} que la mairie valide le foyer.", messages.WARNING)
+        queryset = queryset.filter(household__state=Household.State.ACCEPTED)
         done = [one for one in queryset if enrolling.accept(one, by=request.user, at=at)]
         self._tell(request, queryset, done, "inscription acceptée", "inscriptions acceptées")
         log_all(request, done, "Inscription acceptée.")

@@ -76,7 +76,7 @@ def choose_child(request: SignedInRequest, service: Service) -> HttpResponse:
 def choose_child_to_enrol(request: SignedInRequest, service: Service) -> HttpResponse:
     """Which child to enrol? One child only: no question."""
     household = Household.objects.visible_to(request.user).first()
-    if household is None or not household.is_accepted:
+    if household is None or household.is_refused:
         return redirect("home")
     choices = blocks.choices(homes.children(household, timezone.localdate()), [])
     if len(choices) == 1:

@@ -33,15 +33,15 @@ def invoice(month, books, private):
 def test_home_shows_the_invoice_its_dialog_and_what_is_left(invoice, books_client):
     said = books_client.get("/").content.decode()
     assert "Novembre 2026" in said and "F2026-000001" in said
-    assert f"Reste à payer : <strong>12,80{NBSP}€</strong>" in said
+    assert f"</strong> · 12,80{NBSP}€" in said and "d'ici le 30 décembre" in said
     assert "Détail de la facture" in said
     detail = books_client.get(reverse("billing:invoice", args=[invoice.pk])).content.decode()
     assert "2, 3, 5 et 6 novembre" in detail and "Sans justificatif de quotient" in detail
-    assert 'class="state state--due"' in said
+    assert 'class="said said--due"' in said
 
 
 def test_home_says_what_will_stand_there_when_there_is_nothing_yet(books_client, books):
-    assert "Aucune facture pour le moment." in books_client.get("/").content.decode()
+    assert "Votre première facture arrivera ici" in books_client.get("/").content.decode()
 
 
 def test_a_payment_and_its_state_are_shown(invoice, books, books_client):
@@ -49,7 +49,7 @@ def test_a_payment_and_its_state_are_shown(invoice, books, books_client):
         books.household, D("12.80"), "cheque", paid_on=date(2026, 12, 1), by=None, at=END_OF_DECEMBER
     )
     said = books_client.get("/").content.decode()
-    assert 'class="state state--paid"' in said and 'class="state state--validated"' in said
+    assert 'class="said said--paid"' in said and 'class="said said--validated"' in said
     detail = books_client.get(reverse("billing:invoice", args=[invoice.pk])).content.decode()
     assert "Chèque du mardi 1er décembre 2026, reçu n° R2026-000001" in detail
 
@@ -62,11 +62,15 @@ def test_an_unpaid_invoice_after_its_date_is_late(invoice):
 
 def test_what_is_late_is_not_asked_for_before_a_day_that_is_past(invoice, books, books_client, time_machine):
     pages = [reverse(f"billing:{name}") for name in ("invoices", "pay")]
-    pages += ["/", reverse("billing:invoice", args=[invoice.pk])]
+    pages += [reverse("billing:invoice", args=[invoice.pk])]
+    home = books_client.get("/").content.decode()
+    assert "Au plus tard le mercredi 30 décembre" in home and "d'ici le 30 décembre" in home
     for page in pages:
         assert "au plus tard le mercredi 30 décembre 2026" in books_client.get(page).content.decode()
     time_machine.move_to(END_OF_DECEMBER)
     books_client = books.client()
+    home = books_client.get("/").content.decode()
+    assert "Depuis le mercredi 30 décembre" in home and "d'ici le" not in home
     for page in pages:
         said = books_client.get(page).content.decode()
         assert "depuis le mercredi 30 décembre 2026" in said and "au plus tard le mercredi 30" not in said
