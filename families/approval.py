@@ -149,9 +149,7 @@ def known_twins(household: Household) -> list[Twins]:
 
 def is_used(child: Child) -> bool:
     """Whether an app above this one refers to the child, by more than what its family prepared."""
-    prepared = {
-        model for one in _preparations if one.only_prepared(child) for model in one.models
-    }
+    prepared = {model for one in _preparations if one.only_prepared(child) for model in one.models}
     above = (
         link
         for link in Child._meta.related_objects
@@ -164,9 +162,9 @@ def is_used(child: Child) -> bool:
 
 def carry_prepared(copy: Child, known: Child, household: int) -> None:
     """What a household prepared for its copy of a child is for the child known elsewhere from now on."""
-    DietChoice.objects.filter(child=copy).exclude(
-        Exists(DietChoice.objects.filter(child=known))
-    ).update(child=known)
+    DietChoice.objects.filter(child=copy).exclude(Exists(DietChoice.objects.filter(child=known))).update(
+        child=known
+    )
     for one in _preparations:
         one.carry(copy, known, household)
 

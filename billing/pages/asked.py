@@ -27,7 +27,8 @@ def to_pay(household: Household, user: User, at: datetime) -> list[Ask]:
     if home.due:
         first = home.due[0]
         late = first.state == InvoiceState.OVERDUE
-        when = f"{'depuis' if late else 'au plus tard'} le {moments.day(first.due_on, year=first.due_on.year != at.year)}"
+        day = moments.day(first.due_on, year=first.due_on.year != at.year)
+        when = f"{'depuis' if late else 'au plus tard'} le {day}"
         several = counted(len(home.due), "facture", "factures")
         total = euros(home.total_due)
         online = bool(settings.PAYMENT_PROVIDER)
@@ -41,7 +42,9 @@ def to_pay(household: Household, user: User, at: datetime) -> list[Ask]:
                 late=late,
             )
         )
-    begun = [one for one in online_payments(household, timezone.localdate(at)) if one.state == OnlineState.STARTED]
+    begun = [
+        one for one in online_payments(household, timezone.localdate(at)) if one.state == OnlineState.STARTED
+    ]
     return asks + [
         Ask(
             f"Paiement de {euros(one.amount)} à terminer",

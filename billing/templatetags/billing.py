@@ -25,7 +25,7 @@ def invoices(household: Household) -> dict[str, Any]:
     home = wording.at_home(household, timezone.localdate())
     shown = [row for row in home.invoices if row.state != InvoiceState.PAID] or home.invoices
     shown += [row for row in home.invoices if row not in shown]
-    return {"invoices": shown[: max(SHOWN, len(home.due))][:wording.HOME_ROWS], "payments": home.payments}
+    return {"invoices": shown[: max(SHOWN, len(home.due))][: wording.HOME_ROWS], "payments": home.payments}
 
 
 @register.inclusion_tag("components/legend.html")

@@ -17,7 +17,9 @@ register = template.Library()
 def online_payments(household: Household) -> dict[str, Any]:
     """The button where something can be paid, and the payments that are no money yet, in one query more."""
     today = timezone.localdate()
+    home = wording.at_home(household, today)
     return {
-        "unpaid": bool(settings.PAYMENT_PROVIDER) and wording.at_home(household, today).owing,
+        "unpaid": bool(settings.PAYMENT_PROVIDER) and home.owing,
+        "any": bool(home.invoices or home.payments),
         "payments": asked.online_payments(household, today),
     }

@@ -17,6 +17,7 @@ from portal.french.dates import short_day
 
 register = template.Library()
 
+
 @register.inclusion_tag("families/_informations.html", takes_context=True)
 def household_information(context: Context, household: Household, today: date) -> dict[str, Any]:
     """« Mes Informations »: number, guardians, address, quotient, what waits. Two queries."""

@@ -115,9 +115,7 @@ def test_in_the_holidays_the_next_day_is_the_one_that_is_booked(books, canteen):
     booked(books, canteen, date(2026, 12, 23))
     with time_machine.travel(paris(2026, 12, 21, 9), tick=False):
         shown, _ = days(books.client())
-    assert shown == (
-        "Aujourd'hui, lundi 21 décembre Pas d'école Mercredi 23 décembre Lina repas : réservé"
-    )
+    assert shown == ("Aujourd'hui, lundi 21 décembre Pas d'école Mercredi 23 décembre Lina repas : réservé")
 
 
 def test_children_come_in_the_order_of_their_age_on_the_whole_page(books, canteen, year):
@@ -143,7 +141,7 @@ def test_children_come_in_the_order_of_their_age_on_the_whole_page(books, cantee
     assert baby.first_name not in shown
     html = page(client)
     children = words(html.split('id="mes-enfants"')[1].split("</section>")[0])
-    assert re.findall("Zoé|Lina|Abel", children.replace("la fiche de", "")) [::2] == ["Zoé", "Lina", "Abel"]
+    assert re.findall("Zoé|Lina|Abel", children.replace("la fiche de", ""))[::2] == ["Zoé", "Lina", "Abel"]
     enrolments = words(html.split('id="restauration-inscriptions"')[1].split("<dialog")[0])
     assert enrolments.index("Zoé") < enrolments.index("Lina")
 

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from families.custody import homes, own
@@ -114,7 +114,7 @@ def over_sentence(enrolment: Enrolment) -> str:
 
 @transaction.atomic
 def accept(enrolment: Enrolment, *, by: User, at: datetime) -> bool:
-    """Grants an enrolment that waits; returns whether it did. Tells the household, which is accepted first."""
+    """Grants an enrolment that waits, of a household that is accepted; returns whether it did. Tells it."""
     return _decide(enrolment, EnrolmentState.ACCEPTED, "", by, at)
 
 
@@ -299,7 +299,7 @@ def _decide(enrolment: Enrolment, state: EnrolmentState, reason: str, by: User, 
 class Prepared:
     """Enrolments asked for before the town hall has opened the household; lent to `families.approval`."""
 
-    models = (Enrolment, Schooling)
+    models: tuple[type[Model], ...] = (Enrolment, Schooling)
 
     def only_prepared(self, child: Child) -> bool:
         return not Enrolment.objects.filter(child=child).exclude(state=EnrolmentState.REQUESTED).exists()

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from django.db.models import F, Q, Window
+from django.db.models import Case, F, Value, When, Window
 from django.db.models.functions import RowNumber
 from django.urls import reverse
 from django.utils import timezone
@@ -23,6 +23,7 @@ from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, Reservati
 
 # The home page shows what is not recorded yet and the latest; the rest has a page of its own.
 LATEST = 2
+_IS_DRAFT = Case(When(state=ReservationState.DRAFT, then=Value(1)), default=Value(0))
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,11 @@ def _enrolled(own: list[Enrolment], *, alone: bool, years: bool) -> EnrolledChil
         if names:
             label = str(state.label)
             plural = f"{label}s" if len(names) > 1 and label.endswith("ée") else label
-            said = "" if alone and not years else moments.listing([names[0], *map(in_words.lower_first, names[1:])])
+            said = (
+                ""
+                if alone and not years
+                else moments.listing([names[0], *map(in_words.lower_first, names[1:])])
+            )
             states.append((str(state.value), plural, said))
     places = [str(one.establishment) for one in own[:1] if alone and one.establishment]
     days = [names_of(one.weekdays) for one in own[:1] if alone and one.weekdays]
@@ -141,7 +146,7 @@ def _all_latest(household: Household) -> list[CountedReservation]:
         .annotate(
             rank=Window(
                 RowNumber(),
-                partition_by=[F("enrolment__activity__service"), Q(state=ReservationState.DRAFT)],
+                partition_by=[F("enrolment__activity__service"), _IS_DRAFT],
                 order_by=[NEWEST_FIRST[0], F("pk").desc()],
             )
         )
@@ -165,7 +170,7 @@ def unfinished(household: Household, user: User, at: datetime) -> list[Ask]:
             "Terminer",
         )
         for one in _all_latest(household)
-        if one.is_draft and one.days_booked + one.days_cancelled
+        if one.is_draft and in_words.holds_days(one)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The days that come on « Mon compte famille »: today and the next day of school, then the rest of two weeks."""
+"""The days that come on « Mon compte famille »: today, the next day of school, the rest of two weeks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class ChildDay:
 
 @dataclass(frozen=True)
 class DayAhead:
-    """A day: who has something, eldest first; who has nothing, among those enrolled anywhere; why it is closed."""
+    """A day: who has something, eldest first; who has nothing, of those enrolled anywhere; why it is closed."""
 
     day: date
     title: str
@@ -84,7 +84,8 @@ def ahead(household: Household, today: date, extras: Extras) -> DaysAhead:
         if day == today or day in booked or _matters(day, calendar)
     ]
     following = next(
-        (at for at, one in enumerate(days) if at and (one.day in booked or calendar.is_school_day(one.day))), 0
+        (at for at, one in enumerate(days) if at and (one.day in booked or calendar.is_school_day(one.day))),
+        0,
     )
     later = [*days[1:following], *days[following + 1 :]]
     shown = [days[0], *days[following : following + 1]] if following else days[:1]
@@ -107,13 +108,9 @@ def _day(
     extras: Extras,
     calendar: OpenDays,
 ) -> DayAhead:
-    have = [
-        ChildDay(child, entries[child.pk, day]) for child in children if (child.pk, day) in entries
-    ]
+    have = [ChildDay(child, entries[child.pk, day]) for child in children if (child.pk, day) in entries]
     without = [
-        child.first_name
-        for child in children
-        if child.pk in enrolled and (child.pk, day) not in entries
+        child.first_name for child in children if child.pk in enrolled and (child.pk, day) not in entries
     ]
     return DayAhead(
         day,

@@ -9,6 +9,7 @@ from families import at_home
 from families.custody import homes
 from families.models import ChangeRequest, ChildHealth, Household
 from portal.french import moments
+from portal.french.amounts import number
 from portal.french.elision import of
 from portal.french.plurals import counted
 from portal.reservations.pages import blocks
@@ -42,7 +43,9 @@ class Steps:
 def steps_of(household: Household, today: date) -> Steps | None:
     """The list, or None where it is of no use: refused, or a child is enrolled. Two queries beside those of
     the page's blocks."""
-    if household.state == Household.State.REFUSED or (household.is_accepted and blocks.is_enrolled(household)):
+    if household.state == Household.State.REFUSED or (
+        household.is_accepted and blocks.is_enrolled(household)
+    ):
         return None
     children = homes.children(household, today)
     facts = at_home.facts(household, today)
@@ -66,9 +69,7 @@ def steps_of(household: Household, today: date) -> Steps | None:
     steps.append(
         Step(
             "Quotient familial et son attestation",
-            "Envoyé : la mairie le vérifie."
-            if sent
-            else "Une photo de l'attestation suffit. Sans elle, le tarif le plus élevé s'applique.",
+            _quotient_in_words(facts),
             reverse("families:quotient"),
             done=sent or facts.quotient is not None,
         )
@@ -78,16 +79,24 @@ def steps_of(household: Household, today: date) -> Steps | None:
     return Steps(steps)
 
 
+def _quotient_in_words(facts: at_home.HouseholdFacts) -> str:
+    if facts.waits(ChangeRequest.Kind.QUOTIENT):
+        return "Envoyé : la mairie le vérifie."
+    if facts.quotient is not None:
+        return f"Quotient connu : {number(facts.quotient.value)}."
+    return "Une photo de l'attestation suffit. Sans elle, le tarif le plus élevé s'applique."
+
+
 def _enrolment_step(household: Household, slug: str) -> Step:
     service = SERVICES[slug]
     text = (
-        "L'école, la classe, le régime alimentaire, les jours : c'est fait une fois par an."
+        "École, classe, régime, jours : une fois par an et par enfant."
         if service.called
         else "Les activités qui conviennent à chaque enfant."
     )
     return Step(
         f"Inscriptions : {service.name}",
-        text if household.is_accepted else f"{text} Elles partent dès que la mairie a validé votre foyer.",
+        text if household.is_accepted else f"{text} La mairie les reçoit avec votre foyer.",
         reverse(f"{slug}:choose_enrolment"),
         done=blocks.is_enrolled(household, slug),
     )

@@ -1,4 +1,4 @@
-"""A reservation as a parent says it: « Gabriel, cantine : 12 jours de janvier »; what a day holds, in short."""
+"""A reservation as a parent says it, « Gabriel, cantine : 12 jours de janvier »; formulas in short."""
 
 import re
 from datetime import date
@@ -37,12 +37,21 @@ def is_holidays(period: Period) -> bool:
     return period.name.lower().startswith("vacances")
 
 
+def holds_days(reservation: CountedReservation) -> bool:
+    """Whether a day is chosen in it."""
+    return bool(reservation.first_booked or reservation.first_cancelled)
+
+
 def asked(reservation: CountedReservation, today: date) -> str:
     """« 12 jours de janvier », « annulation du jeudi 3 décembre », or both; read `with_counts`."""
     parts = []
     if reservation.first_booked and reservation.last_booked:
         said = _days(
-            reservation.days_booked, reservation.first_booked, reservation.last_booked, reservation.period, today
+            reservation.days_booked,
+            reservation.first_booked,
+            reservation.last_booked,
+            reservation.period,
+            today,
         )
         parts.append(said)
     if reservation.first_cancelled and reservation.last_cancelled:
@@ -53,7 +62,7 @@ def asked(reservation: CountedReservation, today: date) -> str:
 
 
 def _days(number: int, first: date, last: date, period: Period, today: date) -> str:
-    """« jeudi 3 décembre », « 4 jours des vacances de Noël », « 12 jours de janvier », « … de janvier à mars »."""
+    """« jeudi 3 décembre », « 4 jours des vacances de Noël », « 12 jours de mai », « … de mars à mai »."""
     far = abs((first - today).days) > FAR
     if number == 1:
         return moments.day(first, year=far)
