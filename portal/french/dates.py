@@ -20,9 +20,9 @@ MONTHS = (
 SHORT_MONTHS = ("jan", "fév", "mar", "avr", "mai", "juin", "juil", "août", "sep", "oct", "nov", "déc")
 
 
-def month_name(day: date) -> str:
-    """« novembre 2026 », the month that `day` is of."""
-    return f"{MONTHS[day.month - 1]} {day.year}"
+def month_name(day: date, *, year: bool = True) -> str:
+    """« novembre 2026 », the month that `day` is of; « novembre » without `year`."""
+    return f"{MONTHS[day.month - 1]} {day.year}" if year else MONTHS[day.month - 1]
 
 
 def short_month(day: date) -> str:

@@ -37,7 +37,7 @@ class ChildDay:
 
 @dataclass(frozen=True)
 class DayAhead:
-    """A day: who has something, eldest first; who has nothing, of those enrolled anywhere; why it is closed."""
+    """A day: who has something, eldest first; who has nothing, of those enrolled; why it is closed."""
 
     day: date
     title: str

@@ -4,7 +4,7 @@ import re
 from datetime import date
 
 from portal.french import moments
-from portal.french.dates import MONTHS, month_name
+from portal.french.dates import month_name
 from portal.french.elision import of
 from portal.reservations.models import Activity, CountedReservation, Period, Reservation
 from portal.reservations.pages.services import SERVICES
@@ -68,7 +68,7 @@ def _days(number: int, first: date, last: date, period: Period, today: date) -> 
         return moments.day(first, year=far)
     if is_holidays(period):
         return f"{number} jours des {lower_first(period.name.removesuffix(f' {today.year}'))}"
-    begins, ends = (month_name(day) if far else MONTHS[day.month - 1] for day in (first, last))
+    begins, ends = (month_name(day, year=far) for day in (first, last))
     same = (first.year, first.month) == (last.year, last.month)
     return f"{number} jours {of(begins)}" if same else f"{number} jours {of(begins)} à {ends}"
 
