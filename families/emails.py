@@ -18,8 +18,9 @@ from families.visibility import holds
 from portal.letters import mailing
 
 
-def addresses(household: Household | int, *, about: Child | int | None = None) -> list[str]:
-    """The e-mail addresses of the guardians who have a login: all of a household have the same news.
+def addresses(household: Household | int, *, about: Child | int | None = None) -> dict[str, str]:
+    """The e-mail addresses of the guardians who have a login, each with the first name to greet them by: all of
+    a household have the same news.
 
     News about a child goes to a household in which it lives today.
     """
@@ -27,27 +28,27 @@ def addresses(household: Household | int, *, about: Child | int | None = None) -
     if about is not None:
         today = timezone.localdate()
         guardians = guardians.filter(holds(today, "household__custodies"), household__custodies__child=about)
-    return list(guardians.values_list("user__email", flat=True))
+    return dict(guardians.values_list("user__email", "first_name"))
 
 
 def household_accepted(household: Household) -> None:
-    mailing.post("families/household_accepted", addresses(household), {"name": "", "household": household})
+    mailing.post("families/household_accepted", addresses(household), {"household": household})
 
 
 def household_refused(household: Household) -> None:
-    mailing.post("families/household_refused", addresses(household), {"name": "", "household": household})
+    mailing.post("families/household_refused", addresses(household), {"household": household})
 
 
 def change_requested(change: ChangeRequest) -> None:
-    mailing.post("families/change_requested", addresses(change.household), {"name": "", "change": change})
+    mailing.post("families/change_requested", addresses(change.household), {"change": change})
 
 
 def change_accepted(change: ChangeRequest) -> None:
-    mailing.post("families/change_accepted", addresses(change.household), {"name": "", "change": change})
+    mailing.post("families/change_accepted", addresses(change.household), {"change": change})
 
 
 def change_refused(change: ChangeRequest) -> None:
-    mailing.post("families/change_refused", addresses(change.household), {"name": "", "change": change})
+    mailing.post("families/change_refused", addresses(change.household), {"change": change})
 
 
 def access_opened(guardian: Guardian, user: User) -> None:
@@ -69,15 +70,15 @@ def data_ready(export: DataExport) -> None:
 
 def erased(household: Household, erasure: Erasure) -> None:
     """The last letter: its addresses are read now, and gone once it is queued."""
-    context = {"name": "", "number": household.number, "erasure": erasure}
+    context = {"number": household.number, "erasure": erasure}
     mailing.post("families/erased", addresses(household), context)
 
 
 def erasure_requested(asked: ErasureRequest) -> None:
     """To all guardians: one asks for all of them, another may object."""
-    context = {"name": "", "asked": asked}
+    context = {"asked": asked}
     mailing.post("families/erasure_requested", addresses(asked.household), context)
 
 
 def erasure_refused(asked: ErasureRequest) -> None:
-    mailing.post("families/erasure_refused", addresses(asked.household), {"name": "", "asked": asked})
+    mailing.post("families/erasure_refused", addresses(asked.household), {"asked": asked})

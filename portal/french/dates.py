@@ -17,6 +17,7 @@ MONTHS = (
     "novembre",
     "décembre",
 )
+SHORT_WEEKDAYS = ("lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim.")
 SHORT_MONTHS = ("jan", "fév", "mar", "avr", "mai", "juin", "juil", "août", "sep", "oct", "nov", "déc")
 
 

@@ -97,7 +97,7 @@ def post_live(kind: str, key: int) -> None:
     transaction.on_commit(partial(send_live.enqueue, kind, key), robust=True)
 
 
-def post(template: str, to: list[str], context: dict[str, Any]) -> None:
+def post(template: str, to: Iterable[str] | Mapping[str, str], context: dict[str, Any]) -> None:
     """Renders the letter `template` now and has it sent to each address of `to` after commit.
 
     `templates/emails/<template>.txt` gives the subject (first line), a blank line, then the text, and is
@@ -105,7 +105,8 @@ def post(template: str, to: list[str], context: dict[str, Any]) -> None:
     receive `context` plus `town` and `portal_url` (no trailing slash), so that a link is written
     `{{ portal_url }}{% url 'home' %}`.
 
-    Everyone gets an own mail: the addresses of two separated parents are nobody else's business.
+    Everyone gets an own mail: the addresses of two separated parents are nobody else's business. Where `to`
+    says the first name behind each address, everyone is greeted by it (`name` in the letter).
     Empty and repeated addresses are left out. Raises TemplateDoesNotExist when one of the two is missing, and
     ValueError for a letter with a live link.
     """
@@ -113,16 +114,24 @@ def post(template: str, to: list[str], context: dict[str, Any]) -> None:
 
 
 def written(
-    template: str, to: Iterable[str], context: dict[str, Any], headers: Mapping[str, str] | None = None
+    template: str,
+    to: Iterable[str] | Mapping[str, str],
+    context: dict[str, Any],
+    headers: Mapping[str, str] | None = None,
 ) -> list[Posted]:
     """The letter as each address gets it, for `post_all` and `queue`; raises as `post` does."""
     if template in _live:
         raise ValueError(f"{template} has a live link: see post_live")
-    addresses = list(dict.fromkeys(address for address in to if address))
-    if not addresses:
-        return []
-    rendered = render(template, context)
-    return [Posted(template, address, *rendered, headers=headers or {}) for address in addresses]
+    names = dict(to) if isinstance(to, Mapping) else dict.fromkeys(to)
+    rendered: dict[str | None, tuple[str, str, str]] = {}
+    letters = []
+    for address, name in names.items():
+        if not address:
+            continue
+        if name not in rendered:
+            rendered[name] = render(template, context if name is None else context | {"name": name})
+        letters.append(Posted(template, address, *rendered[name], headers=headers or {}))
+    return letters
 
 
 def post_all(letters: Sequence[Posted]) -> None:

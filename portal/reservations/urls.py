@@ -2,11 +2,16 @@
 
 from django.urls import include, path, re_path
 
-from portal.reservations.pages import agenda, steps
+from portal.reservations.pages import agenda, cancelling, steps
 
 app_name = "reservations"
 of_reservations = [
     path("<slug:service>/toutes/", steps.all_reservations, name="all"),
+    path(
+        "annuler/<int:enrolment_id>/<int:establishment_id>/<int:period_id>/",
+        cancelling.cancel_days,
+        name="cancel_days",
+    ),
     path("<int:reservation_id>/", steps.detail, name="detail"),
     path("<int:reservation_id>/validation/", steps.validation, name="validation"),
     path("<int:reservation_id>/enregistrement/", steps.recording, name="recording"),

@@ -81,8 +81,10 @@ class Answered:
 
 
 @transaction.atomic
-def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
+def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = True) -> Reservation:
     """« Enregistrer »: decides every line under lock and writes bookings and places.
+
+    Where several are recorded together, `tell` leaves the letter to `tell_recorded`.
 
     Submitting again what is already recorded changes nothing. Raises PlacesLost when a day filled up
     since it was chosen and the family has not accepted to wait for it, BookingRefused when nothing can
@@ -131,8 +133,19 @@ def submit(reservation: Reservation, *, by: User, at: datetime) -> Reservation:
     reservation.touched_at = at
     reservation.save(update_fields=["state", "submitted_at", "touched_at"])
     _finish(changes)
-    _tell(tasks.tell_recorded, reservation.pk)
+    if tell:
+        tell_recorded([reservation])
     return reservation
+
+
+def tell_recorded(
+    recorded: Sequence[Reservation], amounts: Mapping[int, Mapping[str, list[str]]] | None = None
+) -> None:
+    """One letter about reservations of a household recorded together. `amounts`: of each, what its days cost and
+    the surcharge within, in euros (« 12:2026-11-30 » → [« 5.90 », « 1.00 »]), as the family was shown."""
+    keys = [one.pk for one in recorded]
+    said = {str(key): dict((amounts or {}).get(key, {})) for key in keys}
+    _tell(tasks.tell_recorded_together, keys, said)
 
 
 class _Submission:

@@ -1,9 +1,10 @@
 """Letters about enrolments and reservations: what the household asked, day by day, and what became of it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from itertools import groupby
 
 from django.urls import reverse
@@ -12,6 +13,7 @@ from django.utils import timezone
 from families.emails import addresses
 from families.models import Child
 from portal.french import moments
+from portal.french.amounts import euros
 from portal.french.dates import WEEKDAYS, day_number, month_name
 from portal.french.plurals import counted
 from portal.letters import mailing
@@ -29,6 +31,10 @@ TITLES = {
     (Action.CANCEL, Outcome.REQUESTED): "Annulations demandées, en attente de la réponse de la mairie",
     (Action.CANCEL, Outcome.REFUSED): "Annulations refusées : ces jours restent réservés",
 }
+
+
+# What will be billed unless it is refused or cancelled.
+DUE = (Outcome.ACCEPTED, Outcome.REQUESTED)
 
 
 @dataclass
@@ -57,19 +63,69 @@ def _short(day: date) -> str:
     return f"{WEEKDAYS[day.weekday()]} {day_number(day.day)}"
 
 
-def _sections(lines: list[ReservationLine]) -> list[Section]:
-    """The lines by answer and reason; by formula too where there are several."""
+def _sections(lines: list[ReservationLine], surcharges: Mapping[str, Decimal]) -> list[Section]:
+    """The lines by answer and reason, late ones by what that adds; by formula too where there are several."""
     several = len({line.formula_id for line in lines}) > 1
     sections: dict[tuple[Action, Outcome, str, str], Section] = {}
     for line in lines:
         action, outcome = Action(line.action), Outcome(line.outcome)
         title = TITLES.get((action, outcome), outcome.label)
         title += ", hors délai" if line.late else ""
+        extra = surcharges.get(_key(line))
+        title += f", + {euros(extra)} par jour" if line.late and extra else ""
         title += f" – {line.formula}" if several else ""
         key = (action, outcome, title, line.reason)
         sections.setdefault(key, Section(title, line.reason)).days.append(line.day)
     order = list(TITLES)
     return [sections[key] for key in sorted(sections, key=lambda key: (order.index(key[:2]), key[2:]))]
+
+
+def _key(line: ReservationLine) -> str:
+    """« 12:2026-11-30 »: the formula and day that `amounts` go by."""
+    return f"{line.formula_id}:{line.day.isoformat()}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a letter says of one reservation: its days and, of those to be paid, what they cost and the surcharge
+    within; None where that is not known."""
+
+    reservation: Reservation
+    sections: list[Section]
+    cancels_only: bool
+    cost: Decimal | None = None
+    surcharge: Decimal = Decimal(0)
+
+    @property
+    def amount(self) -> str:
+        """« 24,60 €, dont 1,00 € de supplément hors délai », or nothing."""
+        return _amount(self.cost, self.surcharge)
+
+    @property
+    def path(self) -> str:
+        return reverse("reservations:detail", args=[self.reservation.pk])
+
+
+def _amount(cost: Decimal | None, surcharge: Decimal) -> str:
+    if cost is None:
+        return ""
+    return euros(cost) + (f", dont {euros(surcharge)} de supplément hors délai" if surcharge else "")
+
+
+def _part(
+    reservation: Reservation, lines: list[ReservationLine], amounts: Mapping[str, list[str]] | None = None
+) -> Part:
+    prices = {key: (Decimal(price), Decimal(extra)) for key, (price, extra) in (amounts or {}).items()}
+    due = [line for line in lines if line.action == Action.BOOK and line.outcome in DUE]
+    known = [prices[_key(line)] for line in due if _key(line) in prices]
+    complete = known and len(known) == len(due)  # half a sum would mislead
+    return Part(
+        reservation=reservation,
+        sections=_sections(lines, {key: extra for key, (_, extra) in prices.items()}),
+        cancels_only=all(line.action == Action.CANCEL for line in lines),
+        cost=sum((price for price, _ in known), Decimal(0)) if complete else None,
+        surcharge=sum((extra for _, extra in known), Decimal(0)),
+    )
 
 
 def _by_child(bookings: Iterable[Booking]) -> list[Section]:
@@ -81,36 +137,57 @@ def _by_child(bookings: Iterable[Booking]) -> list[Section]:
     return [Section(f"{title} ({place})", days=of_child) for (title, place), of_child in days.items()]
 
 
-def recorded(reservation_id: int) -> None:
-    """Acknowledges a reservation with every line and its state."""
-    _post_lines("reservations/recorded", reservation_id)
+def recorded(reservation_ids: list[int], amounts: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """Acknowledges reservations recorded together with every line, its state and what the days cost: `amounts`
+    are those of `booking.tell_recorded`."""
+    letters: dict[tuple[tuple[str, str], ...], list[Part]] = defaultdict(list)
+    for reservation in _with_what_is_told(reservation_ids):
+        lines = list(reservation.lines.select_related("formula"))
+        to = addresses(reservation.household_id, about=reservation.child_id)
+        said = {key: list(each) for key, each in amounts.get(str(reservation.pk), {}).items()}
+        letters[tuple(to.items())].append(_part(reservation, lines, said))
+    for reached, parts in letters.items():
+        costs = [part.cost for part in parts if part.cost is not None]
+        whole = sum(costs, Decimal(0)) if len(costs) == len(parts) > 1 else None
+        mailing.post(
+            "reservations/recorded",
+            dict(reached),
+            {
+                "parts": parts,
+                "numbers": moments.listing([part.reservation.number for part in parts]),
+                "children": moments.listing([part.reservation.child.first_name for part in parts]),
+                "cancels_only": all(part.cancels_only for part in parts),
+                "total": _amount(whole, sum((part.surcharge for part in parts), Decimal(0))),
+                "path": parts[0].path if len(parts) == 1 else reverse("home"),
+            },
+        )
 
 
 def decided(reservation_id: int, line_ids: list[int]) -> None:
     """Tells what the town hall answered."""
-    _post_lines("reservations/decided", reservation_id, line_ids)
-
-
-def _post_lines(template: str, reservation_id: int, line_ids: list[int] | None = None) -> None:
-    reservation = Reservation.objects.select_related(
-        "child", "period", "establishment", "enrolment__activity"
-    ).get(pk=reservation_id)
-    lines = reservation.lines.select_related("formula")
-    if line_ids is not None:
-        lines = lines.filter(pk__in=line_ids)
-    told = list(lines)
+    (reservation,) = _with_what_is_told([reservation_id])
+    lines = list(reservation.lines.select_related("formula").filter(pk__in=line_ids))
+    part = _part(reservation, lines)
     mailing.post(
-        template,
+        "reservations/decided",
         addresses(reservation.household_id, about=reservation.child_id),
         {
             "reservation": reservation,
             "child": reservation.child,
             "activity": reservation.enrolment.activity,
-            "cancels_only": all(line.action == Action.CANCEL for line in told),
-            "sections": _sections(told),
-            "path": reverse("reservations:detail", args=[reservation.pk]),
+            "cancels_only": part.cancels_only,
+            "sections": part.sections,
+            "path": part.path,
         },
     )
+
+
+def _with_what_is_told(reservation_ids: list[int]) -> list[Reservation]:
+    """In the order given, with what letters say of them."""
+    found = Reservation.objects.select_related(
+        "child", "period", "establishment", "enrolment__activity"
+    ).in_bulk(reservation_ids)
+    return [found[pk] for pk in reservation_ids if pk in found]
 
 
 def promoted(household_id: int, booking_ids: list[int]) -> None:

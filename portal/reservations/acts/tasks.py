@@ -7,8 +7,14 @@ from portal.reservations.acts import emails
 
 @task(queue_name="mail")
 def tell_recorded(reservation_id: int) -> None:
-    """A household has recorded a reservation."""
-    emails.recorded(reservation_id)
+    """A household has recorded a reservation. Only what an earlier version left in the queue."""
+    emails.recorded([reservation_id], {})
+
+
+@task(queue_name="mail")
+def tell_recorded_together(reservation_ids: list[int], amounts: dict[str, dict[str, list[str]]]) -> None:
+    """A household has recorded reservations, of one child or of several."""
+    emails.recorded(reservation_ids, amounts)
 
 
 @task(queue_name="mail")

@@ -13,11 +13,12 @@ from decimal import Decimal
 from typing import Protocol
 
 from portal.french.amounts import euros
+from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.late_days import LateDays
 from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import Enrolment, Period, ReservationLine
-from portal.reservations.pages.cells import Cell, Forgiving, late_words
+from portal.reservations.pages.cells import Cell, Forgiving
 from portal.reservations.pages.planning import Planning
 from portal.reservations.states import Action
 
@@ -70,43 +71,61 @@ def put_on(plan: Planning, pricer: Pricer) -> str:
 
 @dataclass(frozen=True)
 class PricedLine:
-    """A line of a draft as it is checked before recording, with its price where one is known."""
+    """A day to book as it is checked before recording, with its price where one is known."""
 
     line: ReservationLine
     price: Decimal | None = None
-    late_text: str = ""
-
-    @property
-    def price_text(self) -> str:
-        return in_words(self.price)
+    late: bool = False
+    surcharge: Decimal | None = None  # what being late adds, within the price
+    asks: bool = False  # late, and so only a request
 
 
-def of_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer) -> tuple[list[PricedLine], str]:
-    """A draft's days to book with their price, by day: late ones by what `where` says of them now. And the
-    sentence on a quotient that ends within these days, if one does."""
-    booked = [line for line in lines if line.action == Action.BOOK]
-    if not booked:
-        return [], ""
-    days = [line.day for line in booked]
-    costs = pricer(where.enrolment, min(days), max(days), period=where.period)
+@dataclass(frozen=True)
+class Priced:
+    """The days to book of a draft; what a day would cost, of all its days; and the sentence on a quotient that
+    ends within them, if one does."""
+
+    booked: list[PricedLine]
+    by_day: dict[Choice, Decimal]
+    quotient_warning: str = ""
+
+
+def of_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer | None) -> Priced:
+    """A draft's days with their price, by day: late ones by what `where` says of them now."""
+    in_order = sorted(lines, key=lambda line: line.day)
+    booked = [line for line in in_order if line.action == Action.BOOK]
+    answered = [(line, where.booking(line.formula_id, line.day)) for line in booked]
+    if pricer is None or not in_order:
+        return Priced([_priced(line, answer) for line, answer in answered], {})
+    first, last = in_order[0].day, in_order[-1].day
+    costs = pricer(where.enrolment, first, last, period=where.period)
+    known = {
+        Choice(line.formula_id, line.day): price
+        for line in in_order
+        if (price := costs.on(line.formula_id, line.day)) is not None
+    }
     chosen = LateDays()
     priced = []
-    for line in sorted(booked, key=lambda line: line.day):
-        answer = where.booking(line.formula_id, line.day)
-        late = isinstance(answer, Open) and answer.standing.is_late
-        pays = late and not chosen.take(line.formula_id, line.day, costs.free_late(line.formula_id, line.day))
-        price = costs.on(line.formula_id, line.day, late=pays)
-        usual = costs.on(line.formula_id, line.day) if pays else price
-        surcharge = price - usual if price is not None and usual is not None else None
-        priced.append(PricedLine(line, price, said_late(answer, surcharge)))
-    return priced, costs.without_quotient(where.today, max(days))
+    for line, answer in answered:
+        choice = Choice(line.formula_id, line.day)
+        pays = _is_late(answer) and not chosen.take(*choice, costs.free_late(*choice))
+        price = costs.on(*choice, late=True) if pays else known.get(choice)
+        priced.append(_priced(line, answer, price, known.get(choice)))
+    warning = costs.without_quotient(where.today, booked[-1].day) if booked else ""
+    return Priced(priced, known, warning)
 
 
-def said_late(answer: Closed | Open, surcharge: Decimal | None = None) -> str:
-    """« hors délai, + 1,00 €, sur demande », where reserving is late by what the deadlines answer."""
-    if not isinstance(answer, Open) or not answer.standing.is_late:
-        return ""
-    return late_words(surcharge, asks=answer.standing is Standing.LATE_REQUEST)
+def _is_late(answer: Closed | Open) -> bool:
+    return isinstance(answer, Open) and answer.standing.is_late
+
+
+def _priced(
+    line: ReservationLine, answer: Closed | Open, price: Decimal | None = None, usual: Decimal | None = None
+) -> PricedLine:
+    late = _is_late(answer)
+    extra = price - usual if late and price is not None and usual is not None else Decimal(0)
+    asks = isinstance(answer, Open) and answer.standing is Standing.LATE_REQUEST
+    return PricedLine(line, price, late=late, surcharge=extra if extra > 0 else None, asks=asks)
 
 
 def total(prices: Iterable[Decimal | None]) -> Decimal | None:

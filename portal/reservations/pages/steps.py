@@ -4,7 +4,6 @@ A service lends its planning's template and a few functions (`services.Service`)
 the steps follow one another, and each reads best beside the one it leads to.
 """
 
-from collections import Counter
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -20,18 +19,16 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from families.custody import homes
 from families.models import Household
-from portal.french import moments
 from portal.french.elision import of
-from portal.french.plurals import agreed, counted
 from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused, Choice
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
-from portal.reservations.pages import blocks, prices
+from portal.reservations.pages import blocks, checking, prices, thanking
 from portal.reservations.pages.cells import FIELDS, value_of
+from portal.reservations.pages.checking import Checked
 from portal.reservations.pages.planning import Planning, Ticks, weekday_numbers
-from portal.reservations.pages.prices import PricedLine
 from portal.reservations.pages.services import SERVICES, Service
-from portal.reservations.states import Action, Outcome, ReservationState
+from portal.reservations.states import Action
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
@@ -42,14 +39,6 @@ RESTARTED = "planning_restarted"
 MERGED = (
     "Ce planning a aussi été modifié dans un autre onglet : les jours choisis des deux sont réunis. "
     "Vérifiez-les avant de continuer."
-)
-
-# What is said of a reservation's days after « Enregistrer »: of one day, of several.
-WHAT_BECAME = (
-    (Outcome.ACCEPTED, "jour accepté", "jours acceptés"),
-    (Outcome.REQUESTED, "jour en attente de réponse", "jours en attente de réponse"),
-    (Outcome.WAITLISTED, "jour sur la liste d'attente", "jours sur la liste d'attente"),
-    (Outcome.REFUSED, "jour refusé", "jours refusés"),
 )
 
 
@@ -469,51 +458,32 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
         chosen = [enrolment for enrolment in siblings if str(enrolment.pk) in wanted]
         _copy_to(request, reservation, lines, chosen, at)
         return redirect("reservations:recording", reservation.pk)
-    groups = [_days(one, at) for one in [reservation, *companions]]
-    if not any(group["to_book"] or group["to_cancel"] for group in groups):  # the planning says why
+    group = [checking.check(one, at=at) for one in [reservation, *companions]]
+    if all(one.is_empty for one in group):  # the planning says why
         return redirect(_planning_of_all(reservation, companions))
+    lines = [one.line for one in group[0].to_book] + [one.line for one in group[0].to_cancel]
+    copies = [checking.copy(reservation, lines, enrolment, at=at) for enrolment in siblings]
     return render(
         request,
         "reservations/validation.html",
-        {
+        _sums(group)
+        | {
             "reservation": reservation,
             "child": reservation.child,
-            "groups": groups,
-            "quotient_warnings": sorted({group["quotient_warning"] for group in groups} - {""}),
-            "total": prices.in_words(prices.total(one.price for group in groups for one in group["to_book"])),
-            "siblings": siblings,
+            "group": group,
+            "copies": [one for one in copies if not one.checked.is_empty],
             "planning_url": _planning_of_all(reservation, companions),
         },
     )
 
 
-def _days(reservation: Reservation, at: datetime) -> dict[str, Any]:
-    """A draft's days to book, with their price where the service says it, to cancel, and what closed."""
-    enrolment = reservation.enrolment
-    plan = Planning.build(enrolment, reservation.establishment, reservation.period, at=at)
-    gone = plan.gone()
-    formulas = {formula.pk: formula for formula in plan.formulas}
-    lines = [line for line in plan.lines if Choice(line.formula_id, line.day) not in gone]
-    for line in lines:
-        line.formula = formulas[line.formula_id]
-    lines.sort(key=lambda line: (line.day, line.formula.order))
-    service = SERVICES.get(enrolment.activity.service)
-    warning = ""
-    if service is not None and service.pricer is not None:
-        to_book, warning = prices.of_lines(lines, plan.where, service.pricer)
-    else:
-        to_book = [
-            PricedLine(line, late_text=prices.said_late(plan.where.booking(line.formula_id, line.day)))
-            for line in lines
-            if line.action == Action.BOOK
-        ]
+def _sums(group: list[Checked]) -> dict[str, Any]:
+    """What is said of all children of a validation or a recording together."""
     return {
-        "reservation": reservation,
-        "to_book": to_book,
-        "to_cancel": [PricedLine(line) for line in lines if line.action == Action.CANCEL],
-        "gone": gone.values(),
-        "quotient_warning": warning,
-        "total": prices.in_words(prices.total(one.price for one in to_book)),
+        "total": prices.in_words(prices.total(one.price for each in group for one in each.to_book)),
+        "days_booked": sum(len(each.to_book) for each in group),
+        "days_cancelled": sum(len(each.to_cancel) for each in group),
+        "quotient_warnings": sorted({each.quotient_warning for each in group} - {""}),
     }
 
 
@@ -575,26 +545,12 @@ def _copy_to(
 ) -> None:
     """Gives siblings drafts of their own with the same days, as far as they can have them."""
     for enrolment in enrolments:
-        place = enrolment.establishment or reservation.establishment
-        plan = Planning.build(enrolment, place, reservation.period, at=at)
-        ticks = plan.ticks()
-        missed = []
-        for line in lines:
-            choice = Choice(line.formula_id, line.day)
-            cell = plan.cells.get(choice)
-            if cell is not None and cell.field and (cell.field == "cancel") == (line.action == Action.CANCEL):
-                ticks.of(cell.field).add(choice)
-            elif line.action == Action.BOOK:
-                missed.append(line.day)
-        draft = _keep(request, plan, ticks, at)
+        copied = checking.copy(reservation, lines, enrolment, at=at)
+        draft = _keep(request, copied.plan, copied.ticks, at)
         if draft is not None:
             _link([reservation, draft])
-        if missed:
-            messages.warning(
-                request,
-                f"{enrolment.child.first_name} : {moments.enumerate_days(missed)} "
-                f"{agreed(len(missed), 'ne peut pas être réservé', 'ne peuvent pas être réservés')}.",
-            )
+        if copied.missed_text:
+            messages.warning(request, f"{enrolment.child.first_name} : {copied.missed_text}.")
 
 
 # Recording ------------------------------------------------------------------------------------------------
@@ -610,17 +566,14 @@ def recording(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     group = [reservation, *_companions(request, reservation)]
     if request.method == "POST":
         return _record(request, group)
-    counts = Reservation.objects.filter(pk__in=[one.pk for one in group]).with_counts().in_bulk()
-    days = [_days(one, at) for one in group]
+    checked = [checking.check(one, at=at) for one in group]
     return render(
         request,
         "reservations/recording.html",
-        {
+        _sums(checked)
+        | {
             "reservation": reservation,
-            "group": [(one, counts[one.pk], its["total"]) for one, its in zip(group, days, strict=True)],
-            "total": prices.in_words(prices.total(one.price for its in days for one in its["to_book"])),
-            "late": sum(bool(one.late_text) for its in days for one in its["to_book"]),
-            "quotient_warnings": sorted({its["quotient_warning"] for its in days} - {""}),
+            "group": checked,
             "planning_url": _planning_of_all(reservation, group[1:]),
         },
     )
@@ -645,36 +598,22 @@ def _companions(request: SignedInRequest, reservation: Reservation) -> list[Rese
 
 
 def _record(request: SignedInRequest, group: list[Reservation]) -> HttpResponse:
-    """Submits each; what cannot be recorded goes back to its planning, the others stand."""
+    """Submits each; what cannot be recorded goes back to its planning, the others stand. One message and one
+    letter for all of them."""
     at = timezone.now()
-    back = []
+    # As shown just before: afterwards these days count among those recorded.
+    amounts = {one.pk: checking.amounts(checking.check(one, at=at)) for one in group}
+    back, recorded = [], []
     for reservation in group:
         try:
-            recorded = booking.submit(reservation, by=request.user, at=at)
+            recorded.append(booking.submit(reservation, by=request.user, at=at, tell=False))
         except BookingRefused as refusal:
             messages.error(request, f"{reservation.child.first_name} : {refusal}")
             back.append(planning_url(reservation))
-        else:
-            messages.success(request, _thanks(recorded))
+    if recorded:
+        booking.tell_recorded(recorded, amounts)
+        messages.success(request, thanking.thanks(recorded))
     return redirect(back[0] if back else "home")
-
-
-def _thanks(reservation: Reservation) -> str:
-    who = f"Réservation n° {reservation.number} pour {reservation.child.first_name}"
-    if reservation.state == ReservationState.ACCEPTED:
-        booked = reservation.lines.filter(action=Action.BOOK).exists()
-        what = "tous les jours sont acceptés" if booked else "l'annulation est acceptée"
-        return f"C'est enregistré ! {who} : {what}."
-    if reservation.state == ReservationState.REFUSED:
-        return f"{who} : aucun jour n'a pu être accepté, voyez le détail."
-    counts = Counter(reservation.lines.values_list("outcome", flat=True))
-    became = [counted(counts[outcome], one, many) for outcome, one, many in WHAT_BECAME if counts[outcome]]
-    sentences = [f"C'est enregistré. {who} : {moments.listing(became)}."]
-    if counts[Outcome.REQUESTED]:
-        sentences.append("La mairie va vous répondre.")
-    if counts[Outcome.WAITLISTED]:
-        sentences.append("Un message vous préviendra dès qu'une place se libère.")
-    return " ".join(sentences)
 
 
 # Detail, abandon ------------------------------------------------------------------------------------------

@@ -152,8 +152,8 @@ def said_at_validation(family, days: Collection[date], late: Collection[date]) -
         today=min(days, default=None),
         booking=lambda formula_id, day: Open(standing[day], None),
     )
-    priced, _ = prices.of_lines(lines, where, Estimates.load)
-    return prices.total(one.price for one in priced) or D(0)
+    priced = prices.of_lines(lines, where, Estimates.load)
+    return prices.total(one.price for one in priced.booked) or D(0)
 
 
 def to_be_billed(family) -> Decimal:

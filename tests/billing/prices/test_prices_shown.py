@@ -58,9 +58,10 @@ def test_saving_without_javascript_says_the_new_total(meals, draft, planning, bo
     assert "3 jours choisis · 9,60 €" in page
 
 
-def test_validation_says_each_day_s_price_and_the_total(meals, draft, books_client):
+def test_validation_says_each_month_s_price_and_the_total(meals, draft, books_client):
     page = said(books_client.get(reverse("reservations:validation", args=[draft.pk])))
-    assert page.count('<span class="day-price">3,20 €</span>') == 2
+    assert '<span>Novembre 2026</span> <span class="amount">6,40 €</span>' in page
+    assert '<p class="row-detail">2 jours × 3,20 €</p>' in page
     assert "Total estimé des jours à réserver : <strong>6,40 €</strong>" in page
 
 

@@ -40,14 +40,15 @@ def test_a_parent_books_two_days_from_planning_to_detail(books_client, canteen, 
     days = [value(canteen, THURSDAY), value(canteen, FRIDAY)]
     page = books_client.post(planning_url, {"book": days, "version": "", "do": "next"}, follow=True)
     assert page.redirect_chain[-1][0] == reverse("reservations:validation", args=[draft().pk])
-    assert "Jeudi 12 novembre 2026" in page.content.decode()
+    assert "<span><b>jeu.</b> 12</span> <span><b>ven.</b> 13</span>" in page.content.decode()
 
     page = books_client.post(page.redirect_chain[-1][0], follow=True)
     assert f"n° {draft().number}" in page.content.decode()
 
     reservation = draft()
     page = books_client.post(page.redirect_chain[-1][0], follow=True)
-    assert "tous les jours sont acceptés" in page.content.decode()
+    assert "C&#x27;est enregistré : Lina, 2 jours." in page.content.decode()
+    assert f'<a href="{reverse("reservations:detail", args=[reservation.pk])}">Voir la' in page.content.decode()
     assert set(Booking.objects.values_list("day", "state")) == {
         (THURSDAY, BookingState.ACCEPTED),
         (FRIDAY, BookingState.ACCEPTED),
@@ -282,7 +283,7 @@ def test_the_thanks_say_how_many_days_are_accepted_and_how_many_wait(books_clien
     days = {"book": [value(canteen, THURSDAY)], "wait": [value(canteen, FRIDAY)], "version": ""}
     books_client.post(planning_url, days)
     thanks = books_client.post(reverse("reservations:recording", args=[draft().pk]), follow=True).text
-    assert "1 jour accepté et 1 jour sur la liste d&#x27;attente." in thanks
+    assert "C&#x27;est enregistré : Lina, 1 jour et 1 jour sur la liste d&#x27;attente." in thanks
     assert "dès qu&#x27;une place se libère" in thanks
 
 
@@ -299,8 +300,7 @@ def test_who_cancels_is_not_told_that_the_days_are_accepted(books_client, cantee
     books_client.post(reverse("reservations:recording", args=[draft().pk]), follow=True)
     books_client.post(planning_url, {"cancel": [value(canteen, THURSDAY)], "version": ""})
     thanks = books_client.post(reverse("reservations:recording", args=[draft().pk]), follow=True).text
-    assert "l&#x27;annulation est acceptée" in thanks
-    assert "tous les jours sont acceptés" not in thanks
+    assert "C&#x27;est enregistré : Lina, 1 jour annulé." in thanks
 
 
 def test_a_second_child_s_enrolment_starts_where_the_first_one_goes(books, books_client, canteen, school):
@@ -329,7 +329,7 @@ def test_a_late_day_says_so_in_its_cell_at_validation_and_at_recording(
     page = books_client.post(
         planning_url, {"book": [value(canteen, THURSDAY)], "version": "", "do": "next"}, follow=True
     )
-    assert "hors délai, sur demande" in page.content.decode()
+    assert "<strong>jeu. 12 : hors délai.</strong> C&#x27;est une demande : la mairie vous répond." in page.text
     page = books_client.post(page.redirect_chain[-1][0], follow=True).content.decode()
     assert "1 jour hors délai" in page
     page = books_client.get(planning_url).content.decode()

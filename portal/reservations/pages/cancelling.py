@@ -1,0 +1,152 @@
+"""« Annuler plusieurs jours »: many booked days ticked on one page, and asked about once, at validation."""
+
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from portal.french import moments
+from portal.french.dates import month_name
+from portal.reservations.acts import reservation_drafts
+from portal.reservations.acts.refusals import BookingRefused
+from portal.reservations.models import Enrolment, Establishment, Period
+from portal.reservations.pages.cells import CANCEL, Cell
+from portal.reservations.pages.planning import Planning, Ticks
+from portal.reservations.pages.steps import planning_address
+from portal.reservations.states import CellState
+from portal.web import interrupted
+from portal.web.signed_in import SignedInRequest
+
+# What stands on a day and could be cancelled, or could have been.
+STANDING = (CellState.BOOKED, CellState.REQUESTED, CellState.WAITLISTED)
+
+
+@dataclass(frozen=True)
+class Month:
+    """The days of a month: those that can be cancelled, and those that no longer can."""
+
+    key: str  # « 2027-01 »
+    name: str
+    cells: list[tuple[Cell, str, str]]  # with the day, its formula where there are several, and until when
+    fixed: list[date]
+
+    @property
+    def fixed_text(self) -> str:
+        return moments.enumerate_days(self.fixed)
+
+    @property
+    def all_ticked(self) -> bool:
+        return all(cell.checked for cell, _, _ in self.cells)
+
+
+@interrupted.keeps_interrupted_form
+@require_http_methods(["GET", "POST"])
+def cancel_days(
+    request: SignedInRequest, enrolment_id: int, establishment_id: int, period_id: int
+) -> HttpResponse:
+    """The booked days of a child at a place in a period, to tick; « Suivant » goes on to validation."""
+    at = timezone.now()
+    enrolment = get_object_or_404(
+        Enrolment.objects.visible_to(request.user).select_related(
+            "activity", "household", "school_year", "child__health", "establishment"
+        ),
+        pk=enrolment_id,
+    )
+    places = Establishment.objects.filter(pk=enrolment.establishment_id or establishment_id)
+    establishment = get_object_or_404(places, pk=establishment_id)
+    period = get_object_or_404(
+        Period, pk=period_id, activity=enrolment.activity_id, school_year=enrolment.school_year_id
+    )
+    plan = Planning.build(enrolment, establishment, period, at=at)
+    if request.method == "POST":
+        return _posted(request, plan)
+    kept = interrupted.take(request)
+    if kept is not None:
+        for choice in plan.read(kept).cancel:
+            plan.cells[choice].checked = True
+    return render(request, "reservations/cancel_days.html", _context(plan))
+
+
+def _context(plan: Planning) -> dict[str, Any]:
+    return {
+        "plan": plan,
+        "child": plan.enrolment.child,
+        "months": _months(plan),
+        "planning_url": f"{_planning_address(plan)}?annulation",
+    }
+
+
+def _planning_address(plan: Planning) -> str:
+    return planning_address(plan.enrolment, plan.establishment, plan.period)
+
+
+def _months(plan: Planning) -> list[Month]:
+    names = {formula.pk: formula.name for formula in plan.formulas}
+    several = len(names) > 1
+    standing = [cell for cell in plan.cells.values() if cell.state in STANDING and not _is_past(plan, cell)]
+    months = []
+    for key, of_month in groupby(standing, key=lambda cell: f"{cell.day:%Y-%m}"):
+        cells = list(of_month)
+        months.append(
+            Month(
+                key=key,
+                name=month_name(cells[0].day),
+                cells=[
+                    (cell, names[cell.choice.formula_id] if several else "", cell.note)
+                    for cell in cells
+                    if cell.field == CANCEL
+                ],
+                fixed=sorted({cell.day for cell in cells if cell.field != CANCEL}),
+            )
+        )
+    return months
+
+
+def _is_past(plan: Planning, cell: Cell) -> bool:
+    return cell.day < plan.where.today
+
+
+def _posted(request: SignedInRequest, plan: Planning) -> HttpResponse:
+    button = request.POST.get("do", "next")
+    read = plan.read(request.POST)
+    kept = plan.ticks()
+    ticks = Ticks(book=kept.book, wait=kept.wait, cancel=read.cancel, refused=read.refused)
+    if request.POST.get("version", "") != plan.version:
+        ticks.cancel |= kept.cancel  # another tab was quicker: nothing that it ticked goes
+    verb, _, month = button.partition(":")
+    of_month = {
+        cell.choice for cell in plan.cells.values() if cell.field == CANCEL and f"{cell.day:%Y-%m}" == month
+    }
+    if verb == "all":
+        ticks.cancel |= of_month
+    elif verb == "none":
+        ticks.cancel -= of_month
+    for sentence in ticks.refused:
+        messages.warning(request, sentence)
+    try:
+        draft = reservation_drafts.choose(
+            plan.enrolment,
+            plan.establishment,
+            plan.period,
+            book=ticks.book,
+            wait=ticks.wait,
+            cancel=ticks.cancel,
+            seen=plan.version,
+            by=request.user,
+            at=plan.where.at,
+        )
+    except BookingRefused as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("home")
+    if verb in ("all", "none"):
+        return redirect(f"{request.path}#m{month}" if of_month else request.path)
+    if draft is None or not ticks.cancel:
+        messages.warning(request, "Cochez au moins un jour à annuler.")
+        return redirect(request.path)
+    return redirect("reservations:validation", draft.pk)

@@ -1,0 +1,371 @@
+"""What a draft will be once recorded, as parents check it: by month and weekday, exceptions in sentences, amounts.
+
+    checked = check(reservation, at=…)                       what its household chose
+    copied = copy(reservation, lines, enrolment, at=…)       the same days for a brother or sister
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from itertools import groupby
+
+from families.models import Child
+from portal.french import moments
+from portal.french.amounts import euros
+from portal.french.dates import SHORT_WEEKDAYS, day_number, month_name
+from portal.french.plurals import agreed, counted
+from portal.reservations.acts.refusals import Choice
+from portal.reservations.days.standing import Closed, Open, Where
+from portal.reservations.deadlines.decisions import Standing
+from portal.reservations.models import Activity, Enrolment, Formula, Reservation, ReservationLine
+from portal.reservations.pages import prices
+from portal.reservations.pages.cells import late_words, value_of
+from portal.reservations.pages.planning import Planning, Ticks
+from portal.reservations.pages.prices import PricedLine
+from portal.reservations.pages.services import SERVICES
+from portal.reservations.states import Action, CellState
+
+NOT_BILLED = ("Il ne sera pas facturé.", "Ils ne seront pas facturés.")
+ASKED = (
+    "C'est une demande : ce jour reste réservé, et facturé, tant que la mairie ne l'a pas acceptée.",
+    "C'est une demande : ces jours restent réservés, et facturés, tant que la mairie ne l'a pas acceptée.",
+)
+WAITING = (
+    "complet. Vous rejoignez la liste d'attente : rien n'est dû tant qu'aucune place ne se libère.",
+    "complets. Vous rejoignez la liste d'attente : rien n'est dû tant qu'aucune place ne se libère.",
+)
+LATE_ASKED = "C'est une demande : la mairie vous répond."
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence about days that are not like the others: a state's icon, what it is, what follows."""
+
+    state: str
+    what: str
+    then: str = ""
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days of one formula in a month, by weekday: (« lun. », « 4, 11, 18 »)…"""
+
+    formula: str
+    weekdays: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Month:
+    """« décembre 2026 »: how many days, what they cost and how that is counted."""
+
+    name: str
+    total: str
+    counting: str
+    days: list[Days]
+    remarks: list[Remark]
+
+
+@dataclass(frozen=True)
+class CancelledDay:
+    """A day to cancel: asked of the town hall, or cancelled at once; `billed` where a price of a day is known."""
+
+    line: ReservationLine
+    asks: bool
+    billed: bool
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One child's days, as « Enregistrer » would take them now."""
+
+    child: Child
+    activity: Activity
+    to_book: list[PricedLine]
+    to_cancel: list[CancelledDay]
+    where: Where
+    gone: list[str] = field(default_factory=list)
+    quotient_warning: str = ""
+    reservation: Reservation | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.to_book and not self.to_cancel
+
+    @cached_property
+    def total(self) -> Decimal | None:
+        """What the days to book cost; None where one of them has no price."""
+        return prices.total(one.price for one in self.to_book)
+
+    @property
+    def total_text(self) -> str:
+        return prices.in_words(self.total)
+
+    @property
+    def cents(self) -> str:
+        """For the browser's total; nothing where it is not known."""
+        return "" if self.total is None else str(int(self.total * 100))
+
+    @property
+    def days(self) -> str:
+        """« 22 jours », « 22 jours, 1 à annuler », « 3 jours à annuler »."""
+        booked, cancelled = len(self.to_book), len(self.to_cancel)
+        if not booked:
+            return f"{counted(cancelled, 'jour', 'jours')} à annuler"
+        return counted(booked, "jour", "jours") + (f", {cancelled} à annuler" if cancelled else "")
+
+    @property
+    def asks(self) -> bool:
+        """Whether the town hall answers every reservation of this activity."""
+        return bool(self.to_book) and self.activity.processing == Activity.Processing.ON_REQUEST
+
+    @property
+    def late(self) -> int:
+        return sum(one.late for one in self.to_book)
+
+    @property
+    def late_text(self) -> str:
+        """« 2 jours hors délai, + 2,00 € »; nothing where none is."""
+        if not self.late:
+            return ""
+        extra = sum((one.surcharge or Decimal(0) for one in self.to_book), Decimal(0))
+        said = counted(self.late, "jour", "jours") + " hors délai"
+        return f"{said}, + {euros(extra)}" if extra else said
+
+    @cached_property
+    def months(self) -> list[Month]:
+        """The days to book."""
+        several = len({one.line.formula_id for one in self.to_book}) > 1
+        return [
+            _month(name, list(lines), several=several)
+            for name, lines in groupby(self.to_book, key=lambda one: month_name(one.line.day))
+        ]
+
+    @cached_property
+    def cancellations(self) -> list[Remark]:
+        """The days to cancel, in a sentence a month and an answer."""
+        groups: dict[tuple[str, bool, bool], list[date]] = defaultdict(list)
+        for one in self.to_cancel:
+            groups[month_name(one.line.day), one.asks, one.billed].append(one.line.day)
+        said = []
+        for (month, asks, billed), days in groups.items():
+            then = agreed(len(days), *ASKED) if asks else agreed(len(days), *NOT_BILLED) if billed else ""
+            said.append(Remark("cancel_requested", f"{by_weekday(days)} {month}", then))
+        return said
+
+    @cached_property
+    def cancellable(self) -> str:
+        """Until when what is booked can be cancelled again, in words; nothing where nothing is booked."""
+        return until_when(self.where, self.to_book)
+
+
+def check(reservation: Reservation, *, at: datetime) -> Checked:
+    """A draft's days to book, with their price where the service says it, those to cancel, and what closed."""
+    enrolment = reservation.enrolment
+    enrolment.child = reservation.child  # read already
+    plan = Planning.build(enrolment, reservation.establishment, reservation.period, at=at)
+    gone = plan.gone()
+    lines: list[ReservationLine] = [
+        line for line in plan.lines if Choice(line.formula_id, line.day) not in gone
+    ]
+    return _checked(plan, lines, gone=list(gone.values()), reservation=reservation)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """The same days for a brother or sister: as they would be recorded, and those that cannot be had."""
+
+    enrolment: Enrolment
+    plan: Planning
+    ticks: Ticks
+    missed: list[date]
+
+    @cached_property
+    def checked(self) -> Checked:
+        """With what the child's own draft holds already: both are recorded."""
+        lines = [
+            ReservationLine(
+                formula_id=choice.formula_id,
+                day=choice.day,
+                action=Action.CANCEL if choice in self.ticks.cancel else Action.BOOK,
+                accepts_waiting=choice in self.ticks.wait,
+            )
+            for choice in {*self.ticks.book, *self.ticks.wait, *self.ticks.cancel}
+            if choice in self.plan.cells
+        ]
+        return _checked(self.plan, lines)
+
+    @property
+    def missed_text(self) -> str:
+        """« jeudi 3 décembre ne peut pas être réservé », or nothing."""
+        if not self.missed:
+            return ""
+        cannot = agreed(len(self.missed), "ne peut pas être réservé", "ne peuvent pas être réservés")
+        return f"{moments.enumerate_days(self.missed)} {cannot}"
+
+
+def copy(
+    reservation: Reservation, lines: Iterable[ReservationLine], enrolment: Enrolment, *, at: datetime
+) -> Copied:
+    """The days of a reservation for another child, as far as it can have them, at its own place."""
+    place = enrolment.establishment or reservation.establishment
+    plan = Planning.build(enrolment, place, reservation.period, at=at)
+    ticks = plan.ticks()
+    missed = []
+    for line in lines:
+        choice = Choice(line.formula_id, line.day)
+        cell = plan.cells.get(choice)
+        if cell is not None and cell.field and (cell.field == "cancel") == (line.action == Action.CANCEL):
+            ticks.of(cell.field).add(choice)
+        elif line.action == Action.BOOK:
+            missed.append(line.day)
+    return Copied(enrolment, plan, ticks, missed)
+
+
+def _checked(
+    plan: Planning,
+    lines: Sequence[ReservationLine],
+    *,
+    gone: list[str] | None = None,
+    reservation: Reservation | None = None,
+) -> Checked:
+    enrolment, where = plan.enrolment, plan.where
+    formulas = {formula.pk: formula for formula in plan.formulas}
+    known = [line for line in lines if line.formula_id in formulas]
+    for line in known:
+        line.formula = formulas[line.formula_id]
+    known.sort(key=lambda line: (line.day, line.formula.order))
+    service = SERVICES.get(enrolment.activity.service)
+    priced = prices.of_lines(known, where, service.pricer if service else None)
+    asks_all = enrolment.activity.cancel_processing == Activity.Processing.ON_REQUEST
+    to_cancel = [
+        CancelledDay(line, _asks(plan, line, asks_all=asks_all), billed=choice_of(line) in priced.by_day)
+        for line in known
+        if line.action == Action.CANCEL
+    ]
+    return Checked(
+        child=enrolment.child,
+        activity=enrolment.activity,
+        to_book=priced.booked,
+        to_cancel=to_cancel,
+        where=where,
+        gone=gone or [],
+        quotient_warning=priced.quotient_warning,
+        reservation=reservation,
+    )
+
+
+def choice_of(line: ReservationLine) -> Choice:
+    return Choice(line.formula_id, line.day)
+
+
+def _asks(plan: Planning, line: ReservationLine, *, asks_all: bool) -> bool:
+    """Whether cancelling that day is a request: what is not granted yet is simply taken back."""
+    cell = plan.cells.get(choice_of(line))
+    if cell is None or cell.state != CellState.BOOKED:
+        return False
+    answer = plan.where.cancelling(line.formula_id, line.day, granted=True)
+    return asks_all or (isinstance(answer, Open) and answer.standing is Standing.LATE_REQUEST)
+
+
+def amounts(checked: Checked) -> dict[str, list[str]]:
+    """What each priced day to book costs, surcharge apart, as a task carries it: « 12:2026-11-30 » → euros."""
+    return {
+        value_of(choice_of(one.line)): [str(one.price), str(one.surcharge or 0)]
+        for one in checked.to_book
+        if one.price is not None
+    }
+
+
+# In words -------------------------------------------------------------------------------------------------
+
+
+def weekdays(days: Iterable[date]) -> list[tuple[str, str]]:
+    """(« lun. », « 4, 11, 18, 25 »), (« mar. », « 1er, 8 »)… of days of one month."""
+    numbers: dict[int, list[str]] = defaultdict(list)
+    for day in sorted(set(days)):
+        numbers[day.weekday()].append(day_number(day.day))
+    return [(SHORT_WEEKDAYS[weekday], ", ".join(numbers[weekday])) for weekday in sorted(numbers)]
+
+
+def by_weekday(days: Iterable[date]) -> str:
+    """« lun. 4, 11 et jeu. 7 »: days of one month in a sentence."""
+    return moments.listing([f"{name} {numbers}" for name, numbers in weekdays(days)])
+
+
+def _month(name: str, lines: list[PricedLine], *, several: bool) -> Month:
+    of_formula: dict[Formula, list[date]] = defaultdict(list)
+    for one in lines:
+        of_formula[one.line.formula].append(one.line.day)
+    return Month(
+        name=name,
+        total=prices.in_words(prices.total(one.price for one in lines)),
+        counting=_counting(lines),
+        days=[
+            Days(formula.name if several else "", weekdays(days)) for formula, days in of_formula.items()
+        ],
+        remarks=_remarks(lines),
+    )
+
+
+def _counting(lines: list[PricedLine]) -> str:
+    """« 5 jours × 4,10 € + 1 jour hors délai × 5,10 € »; how many days, where one has no price."""
+    groups: dict[tuple[bool, Decimal], int] = defaultdict(int)
+    for one in lines:
+        if one.price is None:
+            return counted(len(lines), "jour", "jours")
+        groups[bool(one.surcharge), one.price] += 1
+    return " + ".join(
+        f"{counted(count, 'jour', 'jours')}{' hors délai' if late else ''} × {euros(price)}"
+        for (late, price), count in groups.items()
+    )
+
+
+def _remarks(lines: list[PricedLine]) -> list[Remark]:
+    """Late days, and those that join a waiting list."""
+    late: dict[tuple[Decimal | None, bool], list[date]] = defaultdict(list)
+    waiting = []
+    for one in lines:
+        if one.line.accepts_waiting:
+            waiting.append(one.line.day)
+        elif one.late:
+            late[one.surcharge, one.asks].append(one.line.day)
+    said = []
+    for (surcharge, asks), days in late.items():
+        each = " par jour" if surcharge and len(days) > 1 else ""
+        what = f"{by_weekday(days)} : {late_words(surcharge, asks=False)}{each}."
+        said.append(Remark("early", what, LATE_ASKED if asks else ""))
+    if waiting:
+        said.append(
+            Remark("waitlisted", f"{by_weekday(waiting)} :", agreed(len(waiting), *WAITING))
+        )
+    return said
+
+
+def until_when(where: Where, booked: Iterable[PricedLine]) -> str:
+    """« Jusqu'au mardi 1er décembre à 10 h. », « De jeudi 3 décembre, jusqu'au…; de vendredi 4…, jusqu'au… »"""
+    open_until: dict[date, datetime | None] = {}
+    closed = []
+    for one in booked:
+        day = one.line.day
+        answer = where.cancelling(one.line.formula_id, day, granted=True)
+        if isinstance(answer, Closed) or answer.standing.is_late:
+            closed.append(day)
+        else:
+            open_until[day] = answer.until
+    said = []
+    limits = [(day, until) for day, until in sorted(open_until.items()) if until is not None]
+    if limits:
+        (first, soonest), (last, latest) = limits[0], limits[-1]
+        said.append(
+            f"{moments.until(soonest).capitalize()}."
+            if soonest == latest
+            else f"{moments.day(first).capitalize()} : {moments.until(soonest)}. "
+            f"Chaque jour a son délai, le dernier ({moments.day(last)}) {moments.until(latest)}."
+        )
+    if closed:
+        no_more = agreed(len(set(closed)), "ne pourra plus être annulé", "ne pourront plus être annulés")
+        said.append(f"{moments.enumerate_days(sorted(set(closed))).capitalize()} {no_more} dans les délais.")
+    return " ".join(said)

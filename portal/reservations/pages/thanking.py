@@ -1,0 +1,76 @@
+"""« C'est enregistré »: the one message after « Enregistrer », for all children recorded together."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from portal.french import moments
+from portal.french.plurals import counted
+from portal.reservations.models import Reservation, ReservationLine
+from portal.reservations.states import Action, Outcome
+
+# What became of days, of one and of several, in the order in which it is said.
+BECAME = {
+    (Action.BOOK, Outcome.ACCEPTED): ("jour", "jours"),
+    (Action.CANCEL, Outcome.ACCEPTED): ("jour annulé", "jours annulés"),
+    (Action.BOOK, Outcome.REQUESTED): ("jour en attente de réponse", "jours en attente de réponse"),
+    (Action.CANCEL, Outcome.REQUESTED): (
+        "annulation en attente de réponse",
+        "annulations en attente de réponse",
+    ),
+    (Action.BOOK, Outcome.WAITLISTED): ("jour sur la liste d'attente", "jours sur la liste d'attente"),
+    (Action.BOOK, Outcome.REFUSED): ("jour refusé", "jours refusés"),
+    (Action.CANCEL, Outcome.REFUSED): ("annulation refusée", "annulations refusées"),
+}
+# What follows, once for all: what waits for whom, and where a reason is read.
+FOLLOWS = {
+    Outcome.REQUESTED: "La mairie va vous répondre.",
+    Outcome.WAITLISTED: "Un message vous préviendra dès qu'une place se libère.",
+    Outcome.REFUSED: "Le détail dit pourquoi.",
+}
+
+
+def thanks(recorded: Sequence[Reservation]) -> SafeString:
+    """« C'est enregistré : Gabriel et Louise, 84 jours chacun. », with links to the reservations and to the
+    calendar. One query."""
+    outcomes: dict[int, Counter[tuple[str, str]]] = {one.pk: Counter() for one in recorded}
+    found = ReservationLine.objects.filter(reservation__in=recorded).order_by()
+    for pk, action, outcome in found.values_list("reservation_id", "action", "outcome"):
+        outcomes[pk][action, outcome] += 1
+    seen = {outcome for counts in outcomes.values() for _, outcome in counts}
+    follows = [sentence for outcome, sentence in FOLLOWS.items() if outcome in seen]
+    opening = "C'est enregistré" if seen - {Outcome.REFUSED} else "Rien n'a pu être accepté"
+    said = f"{opening} : {_who_and_what(recorded, outcomes)}."
+    links = format_html_join(
+        " ",
+        '<a href="{}">Voir la réservation n° {}{}</a>',
+        (
+            (
+                reverse("reservations:detail", args=[one.pk]),
+                one.number,
+                f" ({one.child.first_name})" if len(recorded) > 1 else "",
+            )
+            for one in recorded
+        ),
+    )
+    calendar = ""
+    if any(counts[Action.BOOK, Outcome.ACCEPTED] for counts in outcomes.values()):
+        calendar = render_to_string("reservations/_calendar_link.html").strip()
+    return format_html("{} {} {}", " ".join([said, *follows]), links, calendar)
+
+
+def _who_and_what(recorded: Sequence[Reservation], outcomes: dict[int, Counter[tuple[str, str]]]) -> str:
+    names = [one.child.first_name for one in recorded]
+    words = [_what(outcomes[one.pk]) for one in recorded]
+    if len(set(words)) > 1:
+        return " ; ".join(f"{name}, {what}" for name, what in zip(names, words, strict=True))
+    each = " chacun" if len(names) > 1 else ""
+    return f"{moments.listing(names)}, {words[0]}{each}"
+
+
+def _what(counts: Counter[tuple[str, str]]) -> str:
+    return moments.listing([counted(counts[key], one, many) for key, (one, many) in BECAME.items() if counts[key]])
