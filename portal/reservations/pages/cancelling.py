@@ -33,7 +33,7 @@ class Month:
 
     key: str  # « 2027-01 »
     name: str
-    cells: list[tuple[Cell, str, str]]  # with the day, its formula where there are several, and until when
+    cells: list[tuple[Cell, str]]  # with the formula, where there are several
     fixed: list[date]
 
     @property
@@ -42,7 +42,11 @@ class Month:
 
     @property
     def all_ticked(self) -> bool:
-        return all(cell.checked for cell, _, _ in self.cells)
+        return all(cell.checked for cell, _ in self.cells)
+
+    @property
+    def any_ticked(self) -> bool:
+        return any(cell.checked for cell, _ in self.cells)
 
 
 @interrupted.keeps_interrupted_form
@@ -70,11 +74,12 @@ def cancel_days(
     if kept is not None:
         for choice in plan.read(kept).cancel:
             plan.cells[choice].checked = True
-    return render(request, "reservations/cancel_days.html", _context(plan))
+    return render(request, "reservations/cancel_days.html", _context(plan, request.GET.get("mois", "")))
 
 
-def _context(plan: Planning) -> dict[str, Any]:
+def _context(plan: Planning, shown: str) -> dict[str, Any]:
     return {
+        "shown": shown,
         "plan": plan,
         "child": plan.enrolment.child,
         "months": _months(plan),
@@ -98,7 +103,7 @@ def _months(plan: Planning) -> list[Month]:
                 key=key,
                 name=month_name(cells[0].day),
                 cells=[
-                    (cell, names[cell.choice.formula_id] if several else "", cell.note)
+                    (cell, names[cell.choice.formula_id] if several else "")
                     for cell in cells
                     if cell.field == CANCEL
                 ],
@@ -145,7 +150,7 @@ def _posted(request: SignedInRequest, plan: Planning) -> HttpResponse:
         messages.warning(request, str(refusal))
         return redirect("home")
     if verb in ("all", "none"):
-        return redirect(f"{request.path}#m{month}" if of_month else request.path)
+        return redirect(f"{request.path}?mois={month}#m{month}" if of_month else request.path)
     if draft is None or not ticks.cancel:
         messages.warning(request, "Cochez au moins un jour à annuler.")
         return redirect(request.path)

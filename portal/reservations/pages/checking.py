@@ -1,7 +1,7 @@
 """What a draft will be once recorded, as parents check it: by month and weekday, exceptions in sentences, amounts.
 
-    checked = check(reservation, at=…)                       what its household chose
-    copied = copy(reservation, lines, enrolment, at=…)       the same days for a brother or sister
+checked = check(reservation, at=…)                       what its household chose
+copied = copy(reservation, lines, enrolment, at=…)       the same days for a brother or sister
 """
 
 from collections import defaultdict
@@ -152,13 +152,8 @@ class Checked:
         said = []
         for (month, asks, billed), days in groups.items():
             then = agreed(len(days), *ASKED) if asks else agreed(len(days), *NOT_BILLED) if billed else ""
-            said.append(Remark("cancel_requested", f"{by_weekday(days)} {month}", then))
+            said.append(Remark("cancel_requested", f"{by_weekday(days)} {month}.", then))
         return said
-
-    @cached_property
-    def cancellable(self) -> str:
-        """Until when what is booked can be cancelled again, in words; nothing where nothing is booked."""
-        return until_when(self.where, self.to_book)
 
 
 def check(reservation: Reservation, *, at: datetime) -> Checked:
@@ -270,6 +265,15 @@ def _asks(plan: Planning, line: ReservationLine, *, asks_all: bool) -> bool:
     return asks_all or (isinstance(answer, Open) and answer.standing is Standing.LATE_REQUEST)
 
 
+def cancellable(group: Iterable[Checked]) -> list[tuple[str, str]]:
+    """Until when what is booked can be cancelled again: whose days (« Louise et Gabriel »), and the sentence.
+    What is said of all is said once."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for one in group:
+        names[until_when(one.where, one.to_book)].append(one.child.first_name)
+    return [(moments.listing(of), sentence) for sentence, of in names.items() if sentence]
+
+
 def amounts(checked: Checked) -> dict[str, list[str]]:
     """What each priced day to book costs, surcharge apart, as a task carries it: « 12:2026-11-30 » → euros."""
     return {
@@ -303,9 +307,7 @@ def _month(name: str, lines: list[PricedLine], *, several: bool) -> Month:
         name=name,
         total=prices.in_words(prices.total(one.price for one in lines)),
         counting=_counting(lines),
-        days=[
-            Days(formula.name if several else "", weekdays(days)) for formula, days in of_formula.items()
-        ],
+        days=[Days(formula.name if several else "", weekdays(days)) for formula, days in of_formula.items()],
         remarks=_remarks(lines),
     )
 
@@ -338,34 +340,35 @@ def _remarks(lines: list[PricedLine]) -> list[Remark]:
         what = f"{by_weekday(days)} : {late_words(surcharge, asks=False)}{each}."
         said.append(Remark("early", what, LATE_ASKED if asks else ""))
     if waiting:
-        said.append(
-            Remark("waitlisted", f"{by_weekday(waiting)} :", agreed(len(waiting), *WAITING))
-        )
+        said.append(Remark("waitlisted", f"{by_weekday(waiting)} :", agreed(len(waiting), *WAITING)))
     return said
 
 
 def until_when(where: Where, booked: Iterable[PricedLine]) -> str:
-    """« Jusqu'au mardi 1er décembre à 10 h. », « De jeudi 3 décembre, jusqu'au…; de vendredi 4…, jusqu'au… »"""
+    """« jusqu'au mardi 1er décembre à 10 h. », or the first and the last limit of several; and which days can no
+    longer be cancelled in time. Nothing where nothing is booked."""
     open_until: dict[date, datetime | None] = {}
-    closed = []
+    closed = set()
     for one in booked:
         day = one.line.day
         answer = where.cancelling(one.line.formula_id, day, granted=True)
         if isinstance(answer, Closed) or answer.standing.is_late:
-            closed.append(day)
+            closed.add(day)
         else:
             open_until[day] = answer.until
     said = []
     limits = [(day, until) for day, until in sorted(open_until.items()) if until is not None]
     if limits:
         (first, soonest), (last, latest) = limits[0], limits[-1]
-        said.append(
-            f"{moments.until(soonest).capitalize()}."
-            if soonest == latest
-            else f"{moments.day(first).capitalize()} : {moments.until(soonest)}. "
-            f"Chaque jour a son délai, le dernier ({moments.day(last)}) {moments.until(latest)}."
-        )
+        if soonest == latest:
+            said.append(f"{moments.until(soonest)}.")
+        else:
+            said.append(
+                f"le premier jour ({moments.day(first)}) {moments.until(soonest)}, "
+                f"le dernier ({moments.day(last)}) {moments.until(latest)}."
+            )
     if closed:
-        no_more = agreed(len(set(closed)), "ne pourra plus être annulé", "ne pourront plus être annulés")
-        said.append(f"{moments.enumerate_days(sorted(set(closed))).capitalize()} {no_more} dans les délais.")
+        no_more = agreed(len(closed), "ne pourra pas être annulé", "ne pourront pas être annulés")
+        days = moments.enumerate_days(sorted(closed))
+        said.append(f"{days[:1].upper()}{days[1:]} {no_more} dans les délais.")
     return " ".join(said)

@@ -574,6 +574,7 @@ def recording(request: SignedInRequest, reservation_id: int) -> HttpResponse:
         | {
             "reservation": reservation,
             "group": checked,
+            "cancellable": checking.cancellable(checked),
             "planning_url": _planning_of_all(reservation, group[1:]),
         },
     )

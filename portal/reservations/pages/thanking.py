@@ -9,6 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from portal.french import moments
+from portal.french.elision import of
 from portal.french.plurals import counted
 from portal.reservations.models import Reservation, ReservationLine
 from portal.reservations.states import Action, Outcome
@@ -47,12 +48,12 @@ def thanks(recorded: Sequence[Reservation]) -> SafeString:
     said = f"{opening} : {_who_and_what(recorded, outcomes)}."
     links = format_html_join(
         " ",
-        '<a href="{}">Voir la réservation n° {}{}</a>',
+        '<a href="{}">Voir la réservation {}n° {}</a>',
         (
             (
                 reverse("reservations:detail", args=[one.pk]),
+                f"{of(one.child.first_name)}, " if len(recorded) > 1 else "",
                 one.number,
-                f" ({one.child.first_name})" if len(recorded) > 1 else "",
             )
             for one in recorded
         ),
@@ -73,4 +74,10 @@ def _who_and_what(recorded: Sequence[Reservation], outcomes: dict[int, Counter[t
 
 
 def _what(counts: Counter[tuple[str, str]]) -> str:
-    return moments.listing([counted(counts[key], one, many) for key, (one, many) in BECAME.items() if counts[key]])
+    """« 84 jours »; « 82 jours acceptés et 2 jours en attente de réponse » where not all became the same."""
+    words = BECAME | (
+        {(Action.BOOK, Outcome.ACCEPTED): ("jour accepté", "jours acceptés")} if len(counts) > 1 else {}
+    )
+    return moments.listing(
+        [counted(counts[key], one, many) for key, (one, many) in words.items() if counts[key]]
+    )

@@ -48,7 +48,9 @@ def test_a_parent_books_two_days_from_planning_to_detail(books_client, canteen, 
     reservation = draft()
     page = books_client.post(page.redirect_chain[-1][0], follow=True)
     assert "C&#x27;est enregistré : Lina, 2 jours." in page.content.decode()
-    assert f'<a href="{reverse("reservations:detail", args=[reservation.pk])}">Voir la' in page.content.decode()
+    assert (
+        f'<a href="{reverse("reservations:detail", args=[reservation.pk])}">Voir la' in page.content.decode()
+    )
     assert set(Booking.objects.values_list("day", "state")) == {
         (THURSDAY, BookingState.ACCEPTED),
         (FRIDAY, BookingState.ACCEPTED),
@@ -283,7 +285,7 @@ def test_the_thanks_say_how_many_days_are_accepted_and_how_many_wait(books_clien
     days = {"book": [value(canteen, THURSDAY)], "wait": [value(canteen, FRIDAY)], "version": ""}
     books_client.post(planning_url, days)
     thanks = books_client.post(reverse("reservations:recording", args=[draft().pk]), follow=True).text
-    assert "C&#x27;est enregistré : Lina, 1 jour et 1 jour sur la liste d&#x27;attente." in thanks
+    assert "C&#x27;est enregistré : Lina, 1 jour accepté et 1 jour sur la liste d&#x27;attente." in thanks
     assert "dès qu&#x27;une place se libère" in thanks
 
 
@@ -329,7 +331,9 @@ def test_a_late_day_says_so_in_its_cell_at_validation_and_at_recording(
     page = books_client.post(
         planning_url, {"book": [value(canteen, THURSDAY)], "version": "", "do": "next"}, follow=True
     )
-    assert "<strong>jeu. 12 : hors délai.</strong> C&#x27;est une demande : la mairie vous répond." in page.text
+    assert (
+        "<strong>jeu. 12 : hors délai.</strong> C&#x27;est une demande : la mairie vous répond." in page.text
+    )
     page = books_client.post(page.redirect_chain[-1][0], follow=True).content.decode()
     assert "1 jour hors délai" in page
     page = books_client.get(planning_url).content.decode()
