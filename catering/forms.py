@@ -15,7 +15,7 @@ from portal.french.dates import WEEKDAYS
 from portal.french.weekdays import WeekdayMaskFormField, names_of
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import Activity, Establishment, SchoolClass, SchoolYear
-from portal.web.form_fields import field_of
+from portal.web.form_fields import NamesItsFields, field_of
 
 # How many first days the list « Date de début » offers.
 START_CHOICES = 40
@@ -36,7 +36,7 @@ class OfSchools(forms.Select):
         return option
 
 
-class CanteenEnrolmentForm(forms.Form):
+class CanteenEnrolmentForm(NamesItsFields, forms.Form):
     """Lists only what may be chosen: schools, classes of the year, restaurants of the activity."""
 
     school = forms.ModelChoiceField(

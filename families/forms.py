@@ -31,7 +31,7 @@ from portal.files import uploads
 from portal.french import phones
 from portal.french.day_fields import DayInput, NearDateField
 from portal.french.numbers import TypedDecimalField
-from portal.web.form_fields import field_of
+from portal.web.form_fields import NamesItsFields, field_of
 
 MOST_CHILDREN = 12
 OLDEST_CHILD_YEARS = 20
@@ -39,7 +39,7 @@ OLDEST_CHILD_YEARS = 20
 postcode_validator = RegexValidator(r"^\d{5}$", "Un code postal s'écrit avec cinq chiffres.")
 
 
-class WithoutPlaceholders(forms.Form):
+class WithoutPlaceholders(NamesItsFields, forms.Form):
     """A placeholder that repeats the label vanishes while typing, and is read twice aloud."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -153,7 +153,7 @@ def _check_birth_date(day: date, today: date) -> date:
     return day
 
 
-class NewChildForm(forms.Form):
+class NewChildForm(NamesItsFields, forms.Form):
     """One child of a new household; an untouched row says nothing."""
 
     first_name = forms.CharField(label="Prénom", max_length=80)
@@ -272,7 +272,7 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
 # Household ------------------------------------------------------------------------------------------
 
 
-class PhonesForm(forms.ModelForm[Guardian]):
+class PhonesForm(NamesItsFields, forms.ModelForm[Guardian]):
     """A guardian's own phones: changed at once."""
 
     class Meta:
@@ -286,7 +286,7 @@ class PhonesForm(forms.ModelForm[Guardian]):
             self.fields[name].widget.attrs["autocomplete"] = "tel"
 
 
-class AddressForm(forms.ModelForm[Household]):
+class AddressForm(NamesItsFields, forms.ModelForm[Household]):
     """An address that takes effect at once, where the town allows it."""
 
     postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
@@ -296,7 +296,7 @@ class AddressForm(forms.ModelForm[Household]):
         fields = ["street", "street_more", "postcode", "city"]
 
 
-class ProofForm(forms.ModelForm[ChangeRequest]):
+class ProofForm(NamesItsFields, forms.ModelForm[ChangeRequest]):
     """What every request to the town hall carries: a proof whose content was checked."""
 
     file = forms.FileField(label="Justificatif", help_text="PDF, JPEG, PNG ou HEIC, 10 Mo au plus.")
@@ -386,9 +386,10 @@ class AuthorisationsForm(forms.ModelForm[Child]):
     class Meta:
         model = Child
         fields = ["photo_allowed", "leaves_alone", "emergency_care_allowed"]
+        labels = {"photo_allowed": "Peut être pris en photo"}
 
 
-class AuthorisedPersonForm(forms.ModelForm[AuthorisedPerson]):
+class AuthorisedPersonForm(NamesItsFields, forms.ModelForm[AuthorisedPerson]):
     """Somebody who may collect the child."""
 
     class Meta:

@@ -6,10 +6,10 @@ from django import forms
 
 from leisure.offers import Offer, OfferChoice
 from portal.reservations.models import Activity, Establishment
-from portal.web.form_fields import field_of
+from portal.web.form_fields import NamesItsFields, field_of
 
 
-class EnrolmentForm(forms.Form):
+class EnrolmentForm(NamesItsFields, forms.Form):
     """Ticks activities among those offered; a place for each that has several (left open: all of them)."""
 
     activities = forms.MultipleChoiceField(
@@ -76,7 +76,7 @@ def place_field(activity: Activity) -> str:
     return f"place-{activity.pk}"
 
 
-class PlaceForm(forms.Form):
+class PlaceForm(NamesItsFields, forms.Form):
     """The place of an existing enrolment."""
 
     def __init__(self, *args: Any, places: list[Establishment], **kwargs: Any) -> None:
@@ -85,7 +85,7 @@ class PlaceForm(forms.Form):
             self.fields["place"] = PlaceField(places)
 
 
-class StartForm(forms.Form):
+class StartForm(NamesItsFields, forms.Form):
     """« Établissement » ❶ and « Période » ❷."""
 
     etablissement = forms.ChoiceField(

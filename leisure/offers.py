@@ -42,7 +42,7 @@ def _refusal(
     activity: Activity, child: Child, places: list[Establishment], first_day: date, known: set[int]
 ) -> str:
     if activity.pk in known:
-        return f"{child.first_name} y est déjà inscrit(e)."
+        return f"{child.first_name} y a déjà une inscription."
     if not places:
         return f"N'accueille pas les élèves de l'école {of(child.first_name)}."
     try:

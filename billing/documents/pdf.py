@@ -98,6 +98,7 @@ def context(invoice: Invoice, paid: Decimal) -> dict[str, Any]:
         "total": euros(invoice.total),
         "paid": euros(paid) if paid else "",
         "left": euros(left),
+        "is_paid": paid > 0 and left <= 0,
         "due_on": short_day(invoice.due_on, year=True),
         "issued_on": short_day(_local_day(invoice.issued_at), year=True),
         "quotient": "" if invoice.quotient is None else number(invoice.quotient),

@@ -1,19 +1,22 @@
 """What pages show of invoices: states and lines in words, loaded in a fixed number of queries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
 from typing import NamedTuple
 
-from django.db.models import CharField, Exists, F, Value
+from django.db.models import CharField, Exists, F, Q, Value
 
 from billing.models import (
+    ONLINE_OPEN,
     Invoice,
     InvoiceLine,
     InvoiceQuerySet,
     InvoiceState,
+    OnlinePayment,
+    OnlineState,
     Payment,
     PaymentAllocation,
     PaymentState,
@@ -28,6 +31,7 @@ from portal.french.amounts import euros, number
 from portal.french.dates import day_number, month_name, short_day
 
 HOME_ROWS = 6  # invoices, and payments, on the home page
+REFUSED_SHOWN = timedelta(days=15)
 FETCHED = 10  # rows read for each row shown, so that many payments hide no invoice, and none that is due
 
 
@@ -85,12 +89,17 @@ class AccountRow(NamedTuple):
     left: Decimal
     state: str
     means: str
-    on_its_way: bool  # an invoice that is being paid
+    at_bank: bool  # an invoice that is being paid at a bank's page
+    by_debit: bool  # or by a debit asked for
     owing: bool  # whether any invoice of the household is left to pay
 
     @property
     def month_name(self) -> str:
         return month_name(self.day)
+
+    @property
+    def on_its_way(self) -> bool:
+        return self.at_bank or self.by_debit
 
     @property
     def label(self) -> str:
@@ -116,6 +125,12 @@ class HomeMoney:
     def total_due(self) -> Decimal:
         return sum((row.left for row in self.due), Decimal(0))
 
+    def left_after(self, under_way: Sequence[OnlinePayment]) -> Decimal:
+        """What stays to be paid once these open payments came: what they do not pay of their invoices too."""
+        asked = sum((row.left for row in self.invoices if row.at_bank), Decimal(0))
+        came = sum((payment.amount for payment in under_way), Decimal(0))
+        return self.total_due + max(asked - came, Decimal(0))
+
 
 @once_a_page
 def at_home(household: Household, today: date) -> HomeMoney:
@@ -132,11 +147,35 @@ def at_home(household: Household, today: date) -> HomeMoney:
     return HomeMoney(invoices[:HOME_ROWS], payments[:HOME_ROWS], owing, due)
 
 
+@once_a_page
+def online_at_home(household: Household, today: date) -> list[OnlinePayment]:
+    """Online payments that are no money yet, latest first: open ones and, for some days, those that failed."""
+    # A refusal is no news once everything is paid.
+    failed = [OnlineState.DISPUTED]
+    if at_home(household, today).owing:
+        failed.append(OnlineState.REFUSED)
+    recent = Q(state__in=failed, started_at__date__gte=today - REFUSED_SHOWN)
+    return list(household.online_payments.filter(Q(state__in=ONLINE_OPEN) | recent)[:HOME_ROWS])
+
+
 def _last_rows(household: Household) -> list[AccountRow]:
     """The household's last invoices and payments, in one query; the states of invoices are left open."""
     nothing = Value("", output_field=CharField())
     owing = Exists(Invoice.objects.with_balance().filter(household=household, left__gt=Decimal(0)))
-    columns = ("what", "row", "number", "day", "due", "sum", "rest", "status", "how", "on_its_way", "owing")
+    columns = (
+        "what",
+        "row",
+        "number",
+        "day",
+        "due",
+        "sum",
+        "rest",
+        "status",
+        "how",
+        "at_bank",
+        "by_debit",
+        "owing",
+    )
     of_invoices = household.invoices.with_balance().annotate(
         what=Value("invoice", output_field=CharField()),
         row=F("pk"),
@@ -146,7 +185,8 @@ def _last_rows(household: Household) -> list[AccountRow]:
         rest=F("left"),
         status=nothing,
         how=nothing,
-        on_its_way=starting.is_on_its_way(),
+        at_bank=starting.is_paid_online(),
+        by_debit=starting.is_debited(),
         owing=owing,
     )
     of_payments = household.payments.annotate(
@@ -158,7 +198,8 @@ def _last_rows(household: Household) -> list[AccountRow]:
         rest=F("amount"),
         status=F("state"),
         how=F("means"),
-        on_its_way=Value(False),
+        at_bank=Value(False),
+        by_debit=Value(False),
         owing=owing,
     )
     rows = (

@@ -1,28 +1,24 @@
 """What « Mon compte famille » asks of a family for its invoices."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
 from billing.documents import wording
-from billing.models import ONLINE_OPEN, InvoiceState, OnlinePayment, OnlineState
+from billing.models import InvoiceState, OnlinePayment, OnlineState
 from families.at_home import Ask
 from families.models import Household, User
-from portal.database.kept import once_a_page
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.french.plurals import counted
 
-REFUSED_SHOWN = timedelta(days=15)
-HOME_ROWS = 6
-
 
 def to_pay(household: Household, user: User, at: datetime) -> list[Ask]:
     """What is due, the first day of it, and the way to pay; then what was begun at the bank's page."""
-    home = wording.at_home(household, timezone.localdate(at))
+    today = timezone.localdate(at)
+    home = wording.at_home(household, today)
     asks = []
     if home.due:
         first = home.due[0]
@@ -42,25 +38,23 @@ def to_pay(household: Household, user: User, at: datetime) -> list[Ask]:
                 late=late,
             )
         )
-    begun = [
-        one for one in online_payments(household, timezone.localdate(at)) if one.state == OnlineState.STARTED
-    ]
-    return asks + [
-        Ask(
-            f"Paiement de {euros(one.amount)} à terminer",
-            "Il est commencé, la banque ne l'a pas encore confirmé.",
-            reverse("billing:payment", args=[one.reference]),
-            "Reprendre le paiement",
-        )
-        for one in begun
-    ]
+    under_way = [one for one in wording.online_at_home(household, today) if one.is_open]
+    left = home.left_after(under_way)
+    then = (
+        f"Ensuite, il vous restera {euros(left)} à payer."
+        if left
+        else "Dès qu'il est validé, il ne vous reste rien à payer."
+    )
+    return asks + [_under_way(one, then) for one in under_way]
 
 
-@once_a_page
-def online_payments(household: Household, today: date) -> list[OnlinePayment]:
-    """Those that are no money yet, and those refused lately; in one query."""
-    owing = wording.at_home(household, today).owing
-    # A refusal is no news once everything is paid.
-    failed = [OnlineState.REFUSED, OnlineState.DISPUTED] if owing else [OnlineState.DISPUTED]
-    recent = Q(state__in=failed, started_at__date__gte=today - REFUSED_SHOWN)
-    return list(household.online_payments.filter(Q(state__in=ONLINE_OPEN) | recent)[:HOME_ROWS])
+def _under_way(payment: OnlinePayment, then: str) -> Ask:
+    """A payment that no bank has answered yet: nobody is told meanwhile that nothing is due."""
+    since = moments.moment(payment.started_at)
+    begun = payment.state == OnlineState.STARTED
+    return Ask(
+        f"Paiement de {euros(payment.amount)} {'à terminer' if begun else 'en cours'}",
+        f"Commencé le {since}. {then}",
+        reverse("billing:payment", args=[payment.reference]),
+        "Reprendre le paiement" if begun else "Voir ce paiement",
+    )

@@ -33,7 +33,7 @@ def tell_refund(refund_id: int) -> None:
 
 def _addresses(payment: OnlinePayment) -> list[str]:
     """Whoever paid; the household's adults when that login is gone."""
-    return [payment.email] if payment.email else addresses(payment.household_id)
+    return [payment.email] if payment.email else list(addresses(payment.household_id))
 
 
 def _context(payment: OnlinePayment) -> dict[str, object]:

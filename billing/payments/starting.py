@@ -87,9 +87,14 @@ def _debits() -> QuerySet[Debit]:
     return Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
 
 
-def is_on_its_way() -> Q:
-    """Whether an invoice is being paid at a bank's page or by a debit asked for, for an annotation."""
-    return Exists(_shares()) | Exists(_debits())
+def is_paid_online() -> Exists:
+    """Whether an invoice is being paid at a bank's page, for an annotation."""
+    return Exists(_shares())
+
+
+def is_debited() -> Exists:
+    """Whether an invoice is being paid by a debit asked for, for an annotation."""
+    return Exists(_debits())
 
 
 def on_their_way(rows: QuerySet[InvoiceWithBalance]) -> QuerySet[InvoiceToPay]:

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.utils import timezone
 
 from billing.documents import wording
-from billing.pages import asked
 from families.models import Household
 
 register = template.Library()
@@ -21,5 +20,5 @@ def online_payments(household: Household) -> dict[str, Any]:
     return {
         "unpaid": bool(settings.PAYMENT_PROVIDER) and home.owing,
         "any": bool(home.invoices or home.payments),
-        "payments": asked.online_payments(household, today),
+        "payments": wording.online_at_home(household, today),
     }

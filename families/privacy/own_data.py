@@ -164,7 +164,7 @@ def _children(subject: Subject) -> Iterator[Table]:
             "Nom",
             "Date de naissance",
             "Régime alimentaire",
-            "Peut être photographié(e)",
+            "Peut être pris en photo",
             "Peut repartir seul(e)",
             "Soins d'urgence autorisés",
         ),

@@ -2,9 +2,10 @@
 
 from django import template
 
-from portal.french import elision, plurals
+from portal.french import amounts, elision, plurals
 
 register = template.Library()
+register.filter("french_number", amounts.number)
 
 
 @register.filter

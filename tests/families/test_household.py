@@ -110,7 +110,7 @@ def test_a_second_request_waits_for_the_first_answer(roux: Family, second_guardi
         ({"quotient": "-3"}, "jamais négatif"),
         ({"quotient": "1e400"}, "chiffres"),
         ({"valid_from": "2026-02-31"}, "date valide"),
-        ({"valid_from": ""}, "obligatoire"),
+        ({"valid_from": ""}, "Champ à remplir : valable à partir du."),
         ({"valid_from": "0026-11-01"}, "Vérifiez l'année"),
         ({"valid_from": "2062-11-01"}, "Vérifiez l'année"),
     ],

@@ -124,7 +124,7 @@ def test_rows_of_children_stay_within_reason(town, total: str):
         ({"enfants-0-birth_date": "2030-01-01"}, "dans le futur"),
         ({"enfants-0-birth_date": "1980-01-01"}, "Vérifiez l'année"),
         ({"enfants-0-birth_date": "hier"}, "date valide"),
-        ({"enfants-1-first_name": ""}, "obligatoire"),
+        ({"enfants-1-first_name": ""}, "Champ à remplir : prénom."),
         ({"enfants-TOTAL_FORMS": "beaucoup"}, "au moins un enfant"),
         ({"first_name": "x" * 81}, "80"),
     ],

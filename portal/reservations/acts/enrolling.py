@@ -51,7 +51,7 @@ def request(
         household=household, child=child, activity=activity, school_year=school_year
     )
     if known.exists():
-        raise EnrolmentRefused(f"{child.first_name} est déjà inscrit(e) : {activity}, {school_year}.")
+        raise EnrolmentRefused(f"{child.first_name} a déjà une inscription : {activity}, {school_year}.")
     automatic = household.is_accepted and activity.enrolment_processing == Activity.Processing.AUTOMATIC
     enrolment = Enrolment.objects.create(
         household=household,

@@ -154,7 +154,7 @@ def _all_latest(household: Household) -> list[CountedReservation]:
     )
     return list(
         Reservation.objects.filter(pk__in=ranked.values("pk"))
-        .select_related("child", "period", "enrolment__activity")
+        .select_related("child", "period", "enrolment__activity", "created_by")
         .with_counts()
     )
 

@@ -420,7 +420,7 @@ def _keep(request: SignedInRequest, plan: Planning, ticks: Ticks, at: datetime) 
 def _reservation(request: SignedInRequest, reservation_id: int) -> Reservation:
     return get_object_or_404(
         Reservation.objects.visible_to(request.user).select_related(
-            "child", "period", "establishment", "enrolment__activity", "enrolment__household"
+            "child", "period", "establishment", "enrolment__activity", "enrolment__household", "created_by"
         ),
         pk=reservation_id,
     )
@@ -655,7 +655,7 @@ def all_reservations(request: SignedInRequest, service: str) -> HttpResponse:
     found = (
         Reservation.objects.visible_to(request.user)
         .filter(enrolment__activity__service=service)
-        .select_related("child", "period", "enrolment__activity")
+        .select_related("child", "period", "enrolment__activity", "created_by")
         .with_counts()
     )
     page = Paginator(found, PAGE_LENGTH).get_page(request.GET.get("page"))

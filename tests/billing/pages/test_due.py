@@ -47,17 +47,30 @@ def test_a_day_of_another_year_is_said_with_it(books, books_client):
     assert "Au plus tard le mardi 5 janvier 2027" in said_at_the_top(books_client)
 
 
-def test_nothing_for_a_stranger_and_while_the_bank_has_it_the_way_back_to_its_page(
-    books, books_client, waits_client, settings
-):
+def test_nothing_for_a_stranger(books, waits_client, settings):
     settings.PAYMENT_PROVIDER = "demo"
     owes(books.household, date(2026, 12, 5))
-    assert said_at_the_top(books_client)
     assert not said_at_the_top(waits_client)
+
+
+def test_a_payment_under_way_says_so_since_when_and_what_is_left(books, books_client, settings):
+    """Who left the bank's page without an answer is not told that nothing is due."""
+    settings.PAYMENT_PROVIDER = "demo"
+    owes(books.household, date(2026, 12, 5))
     start(books)
+    assert said_at_the_top(books_client) == (
+        "Paiement de 12,80 € à terminer Commencé le lundi 9 novembre à 10 h. Dès qu'il est validé, il ne vous "
+        "reste rien à payer. Reprendre le paiement"
+    )
+
+
+def test_what_a_payment_under_way_does_not_pay_is_said(books, books_client, settings):
+    settings.PAYMENT_PROVIDER = "demo"
+    owes(books.household, date(2026, 12, 5))
+    start(books)
+    owes(books.household, date(2027, 1, 5), total="30.00")
     said = said_at_the_top(books_client)
-    assert said.startswith("Paiement de 12,80 € à terminer")
-    assert said.endswith("Reprendre le paiement")
+    assert "Ensuite, il vous restera 30,00 € à payer." in said
 
 
 def pays(household, amount: str, invoices=None) -> None:

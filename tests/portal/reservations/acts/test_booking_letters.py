@@ -1,14 +1,30 @@
 """Who is written to, when, and what the letter says."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
-from portal.reservations.acts import booking, enrolling
-from portal.reservations.acts.refusals import PlacesLost
-from portal.reservations.models import Activity, ActivityDeadline, Enrolment, ReservationLine, Slot
-from tests.factories import BookingFactory, ClosureFactory, GuardianFactory, HealthFactory, UserFactory
+from portal.reservations.acts import booking, enrolling, reservation_drafts, tasks
+from portal.reservations.acts.refusals import Choice, PlacesLost
+from portal.reservations.models import (
+    Activity,
+    ActivityDeadline,
+    Enrolment,
+    Reservation,
+    ReservationLine,
+    Slot,
+)
+from tests.factories import (
+    BookingFactory,
+    ChildFactory,
+    ClosureFactory,
+    EnrolmentFactory,
+    GuardianFactory,
+    HealthFactory,
+    UserFactory,
+)
 from tests.portal.reservations.audit import MONDAY, THURSDAY, TUESDAY, give_up, reserve
 
 pytestmark = pytest.mark.usefixtures("books_kept")
@@ -46,6 +62,82 @@ def test_a_reservation_is_acknowledged_with_its_days(books, canteen, now, letter
     html = letter.alternatives[0][0]
     assert "<li>novembre 2026 : lundi 16, mardi 17</li>" in html
     assert "jeudi 19" not in letter.body + html
+
+
+def test_one_letter_tells_of_all_children_recorded_together_with_each_amount_and_the_total(
+    books, canteen, now, letters
+):
+    ActivityDeadline.objects.update(late="accept")
+    brother = ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
+    his = EnrolmentFactory(
+        household=books.household,
+        child=brother,
+        activity=canteen.activity,
+        establishment=canteen.restaurant,
+        school_year=books.enrolment.school_year,
+        requested_by=books.user,
+    )
+    late, on_time = MONDAY - timedelta(days=6), MONDAY
+    keys = [f"{canteen.formula.pk}:{day}" for day in (late, on_time)]
+
+    def record():
+        recorded = []
+        for enrolment in (books.enrolment, his):
+            draft = reservation_drafts.choose(
+                enrolment,
+                canteen.restaurant,
+                canteen.period,
+                book={Choice(canteen.formula.pk, day) for day in (late, on_time)},
+                by=books.user,
+                at=now,
+            )
+            recorded.append(booking.submit(draft, by=books.user, at=now, tell=False))
+        amounts = {keys[0]: ["5.90", "1.00"], keys[1]: ["4.90", "0"]}
+        booking.tell_recorded(recorded, {one.pk: amounts for one in recorded})
+        return recorded
+
+    (letter,) = letters(record)
+    assert letter.body.startswith("Bonjour Camille,")
+    assert "enregistrées pour Lina et Hugo" in letter.subject
+    said = letter.body.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Jours réservés, hors délai, + 1,00 € par jour (1 jour)" in said
+    for child in ("Lina", "Hugo"):
+        assert f"Montant estimé pour {child} : 10,80 €, dont 1,00 € de supplément hors délai" in said
+    assert "Montant estimé en tout : 21,60 €, dont 2,00 € de supplément hors délai" in said
+
+
+def test_a_refused_day_costs_nothing_in_the_letter(books, canteen, now, letters):
+    tomorrow = MONDAY - timedelta(days=6)  # too late
+
+    def record():
+        draft = reservation_drafts.choose(
+            books.enrolment,
+            canteen.restaurant,
+            canteen.period,
+            book={Choice(canteen.formula.pk, day) for day in (tomorrow, MONDAY)},
+            by=books.user,
+            at=now,
+        )
+        recorded = booking.submit(draft, by=books.user, at=now, tell=False)
+        amounts = {f"{canteen.formula.pk}:{day}": ["4.90", "0"] for day in (tomorrow, MONDAY)}
+        booking.tell_recorded([recorded], {recorded.pk: amounts})
+
+    (letter,) = letters(record)
+    assert "Montant estimé : 4,90" in letter.body
+
+
+def test_a_letter_on_a_cancellation_is_titled_as_one(books, canteen, now, letters):
+    reserve(books, canteen, MONDAY, at=now)
+    (letter,) = letters(give_up, books, canteen, MONDAY, at=now)
+    assert re.fullmatch(r"Annulation n° \d+ enregistrée pour Lina", letter.subject)
+    assert "Voir mon annulation" in letter.alternatives[0][0]
+
+
+def test_what_an_earlier_version_left_in_the_queue_is_still_told(books, canteen, now, letters):
+    recorded = reserve(books, canteen, MONDAY, at=now)
+    reservation = recorded or Reservation.objects.get()
+    (letter,) = letters(tasks.tell_recorded.func, reservation.pk)
+    assert reservation.number in letter.subject
 
 
 def test_each_answer_has_its_own_title(books, canteen, now, letters):
