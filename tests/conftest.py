@@ -478,6 +478,7 @@ def pages(books, canteen, now) -> list[str]:
         f"/cantine/inscriptions/{books.enrolment.pk}/",
         "/cantine/reservation/?annulation",
         planning,
+        f"/reservations/annuler/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/",
         f"{planning}#habituels",
         f"/reservations/{draft.pk}/validation/",
         f"/reservations/{draft.pk}/enregistrement/",

@@ -149,7 +149,7 @@ def at_home(household: Household, today: date) -> HomeMoney:
 
 @once_a_page
 def online_at_home(household: Household, today: date) -> list[OnlinePayment]:
-    """Online payments that are no money yet, latest first: open ones and, for some days, those that failed."""
+    """Online payments that are no money yet, latest first: open ones and, for some days, failed ones."""
     # A refusal is no news once everything is paid.
     failed = [OnlineState.DISPUTED]
     if at_home(household, today).owing:

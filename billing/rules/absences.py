@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
+from portal.french.amounts import NBSP
 from portal.french.plurals import counted
 
 
@@ -173,7 +174,7 @@ def _until(hours: int) -> str:
         return "avant la fin du premier jour d'absence"
     if hours >= HOURS_IN_DAYS and hours % 24 == 0:
         return f"dans les {hours // 24} jours après le premier jour d'absence"
-    return f"sous {hours} h après le premier jour d'absence"
+    return f"sous {hours}{NBSP}h après le premier jour d'absence"
 
 
 def _waiting(days: int) -> str:

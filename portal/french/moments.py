@@ -6,6 +6,7 @@ from datetime import date, datetime, time
 
 from django.utils import timezone
 
+from portal.french.amounts import NBSP
 from portal.french.dates import WEEKDAYS, day_number, short_day
 
 LAST_MINUTE = time(23, 59)
@@ -18,8 +19,8 @@ def day(day: date, *, year: bool = False) -> str:
 
 
 def hour(at: time) -> str:
-    """« 12 h », « 8 h 30 », « 0 h »."""
-    return f"{at.hour} h {at.minute:02}" if at.minute else f"{at.hour} h"
+    """« 12 h », « 8 h 30 », « 0 h », with spaces that do not break."""
+    return f"{at.hour}{NBSP}h{NBSP}{at.minute:02}" if at.minute else f"{at.hour}{NBSP}h"
 
 
 def hours_in(words: str) -> tuple[time, time] | None:

@@ -2,11 +2,14 @@
 
 import re
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import expect
 
 from billing.models import FormulaTariff, Tariff, TariffBand
+from portal.letters import mailing
 from portal.reservations.acts import booking, opening, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Enrolment, Period, Reservation, Slot
@@ -122,3 +125,27 @@ def test_many_days_are_cancelled_by_one_question(books, canteen, now, open_page,
     page.get_by_role("button", name="Enregistrer").click()
     expect(page.locator(".message--success")).to_contain_text("C'est enregistré : Lina, 9 jours annulés.")
     assert list(Booking.objects.live().values_list("day", flat=True)) == [date(2026, 11, 16)]
+
+
+@pytest.mark.parametrize("letter", ["account/email_confirmation", "families/household_refused"])
+def test_a_letter_is_never_wider_than_a_phone(town, browser, letter):
+    """Addresses without a place to break, which mail programs show as they are."""
+    long = "https://ville.example/" + "k" * 300
+    someone = SimpleNamespace(username="n" * 90, refusal_reason="r" * 200)
+    context = {"name": "P" * 80, "user": someone, "household": someone, "activate_url": long}
+    _, _, html = mailing.render(letter, context)
+    page = browser.new_page(viewport={"width": PHONE[0], "height": PHONE[1]})
+    page.set_content(html)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    page.close()
+
+
+def test_every_letter_stands_in_the_frame_that_wraps():
+    letters = sorted((settings.BASE_DIR / "templates" / "emails").glob("*/*.html"))
+    whole = [path for path in letters if "{% block content %}" in path.read_text()]
+    assert len(whole) > 30
+    for path in whole:
+        source = path.read_text()
+        assert '{% extends "emails/base.html" %}' in source, path
+        assert "nowrap" not in source, path
+        assert "<table" not in source, path

@@ -86,7 +86,7 @@ def test_part_5_3_to_5_5_days_are_reserved_and_looked_at(
     # ❶ ❷ ❸; winter is not open yet, and says when it will be.
     page.get_by_label("Centre des Roseaux").check()
     expect(page.get_by_label("Vacances d'hiver 2027")).to_be_disabled()
-    expect(page.get_by_text("à partir du lundi 14 décembre à 8 h")).to_be_visible()
+    expect(page.get_by_text("à partir du lundi 14 décembre à 8 h")).to_be_visible()
     page.get_by_label("Vacances de Noël 2026").check()
     next_step(page)
 

@@ -30,11 +30,11 @@ def ask_quotient(client: Client, content: bytes = PDF, name: str = "attestation.
 
 
 def test_both_guardians_see_their_household_and_nobody_elses(roux: Family, second_guardian, stranger: Family):
-    QuotientFactory(household=roux.household, value=Decimal("612.00"))
+    QuotientFactory(household=roux.household, value=Decimal("1213.00"))
     for client in (roux.client(), second_guardian):
         page = text_of(client.get("/foyer/"))
         assert "Foyer n° " + roux.household.number in page
-        assert "Camille Roux" in page and "Alix Roux" in page and "612,00" in page
+        assert "Camille Roux" in page and "Alix Roux" in page and "1\N{NO-BREAK SPACE}213, valable" in page
         assert "Morel" not in page
     assert "Roux" not in text_of(stranger.client().get("/foyer/"))
 

@@ -114,7 +114,7 @@ def test_three_steps_open_the_winter_holidays(activity, centre, holiday, agent_c
     # Ten open weekdays: a morning, an afternoon and a quota each.
     assert "Ouvrir la période" in shown.text
     assert "<strong>30</strong>" in shown.text
-    assert "mardi 8 décembre 2026 à 8 h" in shown.text
+    assert "mardi 8 décembre 2026 à 8 h" in shown.text
     assert not Period.objects.exists()
     answer = confirm(agent_client, shown)
     period = Period.objects.get()

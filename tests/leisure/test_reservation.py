@@ -70,16 +70,16 @@ def test_a_period_not_open_yet_says_when_and_cannot_be_chosen(plays, holidays, e
     mine = enrol(plays, holidays)
     page = plays.client().get(reverse("leisure:start", args=[mine.pk])).content.decode()
     assert f'value="{holidays.later.pk}" disabled' in page
-    assert "Réservation ouverte à partir du lundi 14 décembre à 8 h." in page
+    assert "Réservation ouverte à partir du lundi 14 décembre à 8 h." in page
     page = begin(plays, mine, etablissement=holidays.centre.pk, periode=holidays.later.pk).content.decode()
-    assert "réservation ouverte à partir du lundi 14 décembre à 8 h." in page
+    assert "réservation ouverte à partir du lundi 14 décembre à 8 h." in page
 
 
 def test_families_from_elsewhere_wait_longer(plays, holidays, enrol):
     plays.household.resident = False
     plays.household.save()
     page = plays.client().get(reverse("leisure:start", args=[enrol(plays, holidays).pk])).content.decode()
-    assert "Réservation ouverte à partir du lundi 21 décembre à 8 h." in page
+    assert "Réservation ouverte à partir du lundi 21 décembre à 8 h." in page
 
 
 def test_a_closed_period_can_be_chosen_to_cancel_only(plays, holidays, enrol):

@@ -141,8 +141,11 @@ def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = Tru
 def tell_recorded(
     recorded: Sequence[Reservation], amounts: Mapping[int, Mapping[str, list[str]]] | None = None
 ) -> None:
-    """One letter about reservations of a household recorded together. `amounts`: of each, what its days cost and
-    the surcharge within, in euros (« 12:2026-11-30 » → [« 5.90 », « 1.00 »]), as the family was shown."""
+    """One letter about reservations of a household recorded together.
+
+    `amounts`: of each, what its days cost and the surcharge within, in euros, as the family was shown
+    (« 12:2026-11-30 » → [« 5.90 », « 1.00 »]).
+    """
     keys = [one.pk for one in recorded]
     said = {str(key): dict((amounts or {}).get(key, {})) for key in keys}
     _tell(tasks.tell_recorded_together, keys, said)

@@ -87,8 +87,8 @@ def _key(line: ReservationLine) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """What a letter says of one reservation: its days and, of those to be paid, what they cost and the surcharge
-    within; None where that is not known."""
+    """What a letter says of one reservation: its days and, of those to be paid, what they cost (None where it
+    is not known) and the surcharge within."""
 
     reservation: Reservation
     sections: list[Section]

@@ -22,7 +22,7 @@ from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import Activity, Enrolment, Formula, Reservation, ReservationLine
 from portal.reservations.pages import prices
-from portal.reservations.pages.cells import late_words, value_of
+from portal.reservations.pages.cells import late_words
 from portal.reservations.pages.planning import Planning, Ticks
 from portal.reservations.pages.prices import PricedLine
 from portal.reservations.pages.services import SERVICES
@@ -272,15 +272,6 @@ def cancellable(group: Iterable[Checked]) -> list[tuple[str, str]]:
     for one in group:
         names[until_when(one.where, one.to_book)].append(one.child.first_name)
     return [(moments.listing(of), sentence) for sentence, of in names.items() if sentence]
-
-
-def amounts(checked: Checked) -> dict[str, list[str]]:
-    """What each priced day to book costs, surcharge apart, as a task carries it: « 12:2026-11-30 » → euros."""
-    return {
-        value_of(choice_of(one.line)): [str(one.price), str(one.surcharge or 0)]
-        for one in checked.to_book
-        if one.price is not None
-    }
 
 
 # In words -------------------------------------------------------------------------------------------------

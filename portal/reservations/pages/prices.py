@@ -18,9 +18,9 @@ from portal.reservations.days.late_days import LateDays
 from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import Enrolment, Period, ReservationLine
-from portal.reservations.pages.cells import Cell, Forgiving
+from portal.reservations.pages.cells import Cell, Forgiving, value_of
 from portal.reservations.pages.planning import Planning
-from portal.reservations.states import Action
+from portal.reservations.states import Action, Outcome
 
 
 class Costs(Protocol):
@@ -126,6 +126,25 @@ def _priced(
     extra = price - usual if late and price is not None and usual is not None else Decimal(0)
     asks = isinstance(answer, Open) and answer.standing is Standing.LATE_REQUEST
     return PricedLine(line, price, late=late, surcharge=extra if extra > 0 else None, asks=asks)
+
+
+def of_recorded(lines: Iterable[ReservationLine], costs: Costs | None) -> dict[str, list[str]]:
+    """What each day that will be billed costs and the surcharge within, in euros, as a task carries it
+    (« 12:2026-11-30 » → [« 5.90 », « 1.00 »]). `costs` were asked before the days were recorded."""
+    if costs is None:
+        return {}
+    chosen = LateDays()
+    amounts = {}
+    for line in lines:
+        if line.action != Action.BOOK or line.outcome not in (Outcome.ACCEPTED, Outcome.REQUESTED):
+            continue
+        choice = Choice(line.formula_id, line.day)
+        usual = costs.on(*choice)
+        pays = line.late and not chosen.take(*choice, costs.free_late(*choice))
+        price = costs.on(*choice, late=True) if pays else usual
+        if price is not None and usual is not None:
+            amounts[value_of(choice)] = [str(price), str(max(price - usual, Decimal(0)))]
+    return amounts
 
 
 def total(prices: Iterable[Decimal | None]) -> Decimal | None:

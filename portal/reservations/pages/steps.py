@@ -598,12 +598,21 @@ def _companions(request: SignedInRequest, reservation: Reservation) -> list[Rese
     )
 
 
+def _costs(reservation: Reservation) -> prices.Costs | None:
+    """What days of its period cost, where its service says it."""
+    service = SERVICES.get(reservation.enrolment.activity.service)
+    if service is None or service.pricer is None:
+        return None
+    period = reservation.period
+    return service.pricer(reservation.enrolment, period.starts_on, period.ends_on, period=period)
+
+
 def _record(request: SignedInRequest, group: list[Reservation]) -> HttpResponse:
     """Submits each; what cannot be recorded goes back to its planning, the others stand. One message and one
     letter for all of them."""
     at = timezone.now()
-    # As shown just before: afterwards these days count among those recorded.
-    amounts = {one.pk: checking.amounts(checking.check(one, at=at)) for one in group}
+    # Asked before: afterwards these days count among those recorded.
+    costs = {one.pk: _costs(one) for one in group}
     back, recorded = [], []
     for reservation in group:
         try:
@@ -612,8 +621,12 @@ def _record(request: SignedInRequest, group: list[Reservation]) -> HttpResponse:
             messages.error(request, f"{reservation.child.first_name} : {refusal}")
             back.append(planning_url(reservation))
     if recorded:
+        lines: dict[int, list[ReservationLine]] = {one.pk: [] for one in recorded}
+        for line in ReservationLine.objects.filter(reservation__in=recorded).order_by("day", "pk"):
+            lines[line.reservation_id].append(line)
+        amounts = {pk: prices.of_recorded(its, costs[pk]) for pk, its in lines.items()}
         booking.tell_recorded(recorded, amounts)
-        messages.success(request, thanking.thanks(recorded))
+        messages.success(request, thanking.thanks(recorded, lines))
     return redirect(back[0] if back else "home")
 
 

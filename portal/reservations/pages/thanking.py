@@ -1,7 +1,7 @@
 """« C'est enregistré »: the one message after « Enregistrer », for all children recorded together."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -35,13 +35,10 @@ FOLLOWS = {
 }
 
 
-def thanks(recorded: Sequence[Reservation]) -> SafeString:
+def thanks(recorded: Sequence[Reservation], lines: Mapping[int, Iterable[ReservationLine]]) -> SafeString:
     """« C'est enregistré : Gabriel et Louise, 84 jours chacun. », with links to the reservations and to the
-    calendar. One query."""
-    outcomes: dict[int, Counter[tuple[str, str]]] = {one.pk: Counter() for one in recorded}
-    found = ReservationLine.objects.filter(reservation__in=recorded).order_by()
-    for pk, action, outcome in found.values_list("reservation_id", "action", "outcome"):
-        outcomes[pk][action, outcome] += 1
+    calendar; `lines` are those of each, by its key."""
+    outcomes = {pk: Counter((line.action, line.outcome) for line in its) for pk, its in lines.items()}
     seen = {outcome for counts in outcomes.values() for _, outcome in counts}
     follows = [sentence for outcome, sentence in FOLLOWS.items() if outcome in seen]
     opening = "C'est enregistré" if seen - {Outcome.REFUSED} else "Rien n'a pu être accepté"

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from django.template.loader import render_to_string
 from pypdf import PdfReader
 
 from billing.documents import pdf
@@ -46,6 +47,19 @@ def test_without_online_payment_or_once_paid_there_is_no_code(invoice):
     assert pdf.context(invoice, invoice.total)["code"] is None
     invoice.issuer["portal"] = ""
     assert pdf.context(invoice, invoice.total - invoice.total)["code"] is None
+
+
+def test_what_is_paid_is_not_asked_for_again(invoice):
+    def printed(paid):
+        return render_to_string("billing/invoice.html", pdf.context(invoice, paid))
+
+    nothing = invoice.total - invoice.total
+    for asked in ("Comment payer", "FR76 1234", "Talon à joindre au chèque"):
+        assert asked in printed(nothing)
+        assert asked in printed(invoice.total / 2), "half of it is left"
+        assert asked not in printed(invoice.total)
+    assert "Facture payée : plus rien n’est dû." in printed(invoice.total)
+    assert "Facture payée" not in printed(nothing)
 
 
 def test_a_usual_month_is_one_tagged_page_printed_alike_twice(invoice):

@@ -86,7 +86,7 @@ def test_two_illnesses_wait_twice():
     [
         (
             AbsenceRule(within_hours=48, waiting_days=2),
-            "Certificat à donner sous 48 h après le premier jour d'absence ; les 2 premiers jours restent"
+            "Certificat à donner sous 48 h après le premier jour d'absence ; les 2 premiers jours restent"
             " facturés. Donné plus tard, il ne compte pas : tous les jours restent facturés.",
         ),
         (

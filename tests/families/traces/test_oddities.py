@@ -26,8 +26,8 @@ def said() -> list[str]:
 @pytest.mark.parametrize(
     ("kind", "least", "sentence"),
     [
-        (KIND.FAILED, 30, "30 échecs de connexion en dix minutes, lundi 9 novembre à 7 h 30."),
-        (KIND.LOCKED, 10, "10 connexions retenues en dix minutes, lundi 9 novembre à 7 h 30."),
+        (KIND.FAILED, 30, "30 échecs de connexion en dix minutes, lundi 9 novembre à 7 h 30."),
+        (KIND.LOCKED, 10, "10 connexions retenues en dix minutes, lundi 9 novembre à 7 h 30."),
     ],
 )
 def test_many_in_ten_minutes_are_said_one_less_is_not(now, db, kind, least: int, sentence: str):
@@ -51,7 +51,7 @@ def test_it_is_said_for_a_day(now, db):
 def test_what_was_only_counted_counts(now, db, django_assert_num_queries):
     SecurityEvent.objects.create(kind=KIND.FAILED, at=NOW - timedelta(minutes=2), times=4000)
     with django_assert_num_queries(1):
-        assert said() == ["4000 échecs de connexion en dix minutes, lundi 9 novembre à 9 h 58."]
+        assert said() == ["4000 échecs de connexion en dix minutes, lundi 9 novembre à 9 h 58."]
 
 
 def test_the_worst_ten_minutes_are_found_across_the_clock():

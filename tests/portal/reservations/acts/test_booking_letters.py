@@ -150,7 +150,7 @@ def test_a_refused_day_says_why(books, canteen, now, letters):
     tomorrow = MONDAY - timedelta(days=6)
     (letter,) = letters(reserve, books, canteen, tomorrow, at=now)
     assert "Jours refusés (1 jour)" in letter.body
-    assert "Motif : Réservation close depuis le dimanche 8 novembre à 10 h." in letter.body
+    assert "Motif : Réservation close depuis le dimanche 8 novembre à 10 h." in letter.body
 
 
 def test_a_late_day_is_marked(books, canteen, now, letters):

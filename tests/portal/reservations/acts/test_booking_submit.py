@@ -189,7 +189,7 @@ def test_requests_do_not_take_places(books, waits, canteen, shut, now):
 def test_too_late_is_refused_with_its_moment(books, canteen, now):
     reservation = reserve(books, canteen, TOMORROW, at=now)
     assert (reservation.state, outcomes(reservation)) == (ReservationState.REFUSED, [Outcome.REFUSED])
-    assert reasons(reservation) == ["Réservation close depuis le dimanche 8 novembre à 10 h."]
+    assert reasons(reservation) == ["Réservation close depuis le dimanche 8 novembre à 10 h."]
     assert Booking.objects.count() == 0
 
 
@@ -259,7 +259,7 @@ def test_before_the_enrolment_begins_nothing_is_booked(books, canteen, now):
 def test_before_the_period_opens_nothing_is_booked(books, canteen, now):
     Period.objects.update(opens_at=paris(2026, 11, 10, 7))
     reservation = reserve(books, canteen, MONDAY, at=now)
-    assert reasons(reservation) == ["Réservation ouverte à partir du mardi 10 novembre à 7 h."]
+    assert reasons(reservation) == ["Réservation ouverte à partir du mardi 10 novembre à 7 h."]
 
 
 def test_a_day_without_slot_is_not_open(books, canteen, now):
@@ -402,7 +402,7 @@ def test_a_cancellation_is_asked_once(books, canteen, now):
 def test_too_late_to_cancel(books, canteen, now):
     BookingFactory(enrolment=books.enrolment, day=TOMORROW)
     reservation = give_up(books, canteen, TOMORROW, at=now)
-    assert reasons(reservation) == ["Annulation close depuis le dimanche 8 novembre à 10 h."]
+    assert reasons(reservation) == ["Annulation close depuis le dimanche 8 novembre à 10 h."]
     assert states(books, TOMORROW) == [BookingState.ACCEPTED]
 
 

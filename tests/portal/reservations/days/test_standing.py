@@ -72,7 +72,7 @@ def test_the_period_bounds_everything(where, canteen):
     Period.objects.update(closes_at=paris(2026, 11, 8))
     found = where().booking(canteen.formula.pk, MONDAY)
     assert isinstance(found, Closed)
-    assert found.reason == "Réservation close depuis le dimanche 8 novembre à 0 h."
+    assert found.reason == "Réservation close depuis le dimanche 8 novembre à 0 h."
     assert isinstance(where().cancelling(canteen.formula.pk, MONDAY, granted=True), Open)
 
 

@@ -45,7 +45,7 @@ def test_a_rule_of_days_is_saved_and_read_back(chief) -> None:
     assert response.status_code == 302
     row = DeadlineRule.objects.get()
     assert (row.number, row.at, row.skip_weekends) == (2, time(10, 30), True)
-    assert row.sentence == "Au plus tard 2 jours avant, à 10 h 30. Ne comptent pas : les week-ends."
+    assert row.sentence == "Au plus tard 2 jours avant, à 10 h 30. Ne comptent pas : les week-ends."
 
 
 def test_only_the_fields_of_the_kind_are_shown(chief) -> None:
@@ -91,8 +91,8 @@ def test_the_preview_follows_what_is_typed(chief, canteen) -> None:
     response = chief.post(url, fields, headers={"X-Requested-With": "fetch"})
     page = response.content.decode()
     assert "<html" not in page
-    assert "Au plus tard la veille, à 9 h." in page
-    assert "jusqu&#x27;au mercredi 11 novembre à 9 h" in page
+    assert "Au plus tard la veille, à 9 h." in page
+    assert "jusqu&#x27;au mercredi 11 novembre à 9 h" in page
     assert page.count('scope="row"') == 10
     assert DeadlineRule.objects.get(pk=canteen.rule.pk).number == 2
 
@@ -114,7 +114,7 @@ def test_the_preview_of_windows_reads_those_typed(chief, now, db) -> None:
     }
     response = chief.post(reverse(PREVIEW), typed("windows", **window), headers={"X-Requested-With": "fetch"})
     assert (
-        "à partir du lundi 16 novembre à 8 h, jusqu&#x27;au vendredi 27 novembre à 18 h"
+        "à partir du lundi 16 novembre à 8 h, jusqu&#x27;au vendredi 27 novembre à 18 h"
         in response.content.decode()
     )
 
@@ -144,7 +144,7 @@ def test_who_may_only_look_sees_the_rule_and_its_preview(client, canteen) -> Non
     looker.user_permissions.add(Permission.objects.get(codename="view_deadlinerule"))
     client.force_login(looker)
     response = client.get(reverse("admin:reservations_deadlinerule_change", args=[canteen.rule.pk]))
-    assert "Au plus tard 2 jours avant, à 10 h." in response.content.decode()
+    assert "Au plus tard 2 jours avant, à 10 h." in response.content.decode()
     assert client.post(reverse(PREVIEW), typed("never")).status_code == 403
 
 

@@ -152,6 +152,35 @@ def test_what_is_recorded_for_a_brother_is_what_was_said(choose, meals, brother,
     assert thanks.count("message--success") == 1
 
 
+def test_the_letter_says_what_the_pages_said_late_days_included(
+    choose, meals, canteen, books_client, mailoutbox, django_capture_on_commit_callbacks
+):
+    late_on_request(canteen)
+    draft = choose(TUESDAY, THURSDAY)
+    assert "Total estimé des jours à réserver : <strong>10,80 €</strong>" in check_page(books_client, draft)
+    with django_capture_on_commit_callbacks(execute=True):
+        books_client.post(reverse("reservations:recording", args=[draft.pk]))
+    (letter,) = mailoutbox
+    body = letter.body.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Montant estimé : 10,80 €, dont 1,00 € de supplément hors délai" in body
+    assert "hors délai, + 1,00 € par jour (1 jour)" in body
+
+
+def test_late_days_that_a_month_forgives_cost_nothing_more_in_the_letter(
+    choose, meals, canteen, books_client, mailoutbox, django_capture_on_commit_callbacks
+):
+    canteen.activity.deadlines.filter(action="book").update(
+        late="accept", surcharge="add", surcharge_amount=1, free_late_a_month=1
+    )
+    canteen.rule.number = 30  # days before: all of November is late
+    canteen.rule.save()
+    draft = choose(THURSDAY, FRIDAY)
+    with django_capture_on_commit_callbacks(execute=True):
+        books_client.post(reverse("reservations:recording", args=[draft.pk]))
+    body = mailoutbox[0].body.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Montant estimé : 10,80 €, dont 1,00 € de supplément hors délai" in body
+
+
 def test_different_days_are_said_child_by_child(choose, brother, books_client):
     first = choose(THURSDAY, FRIDAY)
     second = choose(FRIDAY, enrolment=brother)

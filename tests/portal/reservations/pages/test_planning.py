@@ -55,7 +55,7 @@ def shows(cell) -> tuple[str, str, str]:
 
 def test_a_free_day_says_until_when(cell):
     found = cell(MONDAY)
-    assert shows(found) == ("free", "book", "Réservable jusqu'au samedi 14 novembre à 10 h.")
+    assert shows(found) == ("free", "book", "Réservable jusqu'au samedi 14 novembre à 10 h.")
     assert (found.name, found.checked, found.lost) == ("lundi 16 novembre 2026, libre", False, False)
     assert (found.number, found.day) == (16, MONDAY)
 
@@ -63,7 +63,7 @@ def test_a_free_day_says_until_when(cell):
 @pytest.mark.parametrize(
     ("day", "state", "note", "short"),
     [
-        (TOMORROW, "late", "Réservation close depuis le dimanche 8 novembre à 10 h.", "clos 08/11 à 10 h"),
+        (TOMORROW, "late", "Réservation close depuis le dimanche 8 novembre à 10 h.", "clos 08/11 à 10 h"),
         (date(2026, 11, 6), "late", "Ce jour est passé.", "passé"),
         (date(2026, 11, 11), "closed", "Férié : Armistice de 1918.", "férié : Armistice de 1918"),
     ],
@@ -99,8 +99,8 @@ def test_too_early_says_when_it_opens(books, canteen, now):
     Period.objects.update(opens_at=paris(2026, 11, 12, 7))
     canteen.period.refresh_from_db()
     found = build(books, canteen, now).cells[Choice(canteen.formula.pk, MONDAY)]
-    assert shows(found) == ("early", "", "Réservation ouverte à partir du jeudi 12 novembre à 7 h.")
-    assert found.short == "ouvre 12/11 à 7 h"
+    assert shows(found) == ("early", "", "Réservation ouverte à partir du jeudi 12 novembre à 7 h.")
+    assert found.short == "ouvre 12/11 à 7 h"
 
 
 def test_a_late_request_stays_possible(cell):
@@ -149,7 +149,7 @@ def test_what_stands_may_be_cancelled(cell, books, state, shown):
     found = cell(MONDAY)
     assert (found.state, found.field, found.checked) == (shown, "cancel", False)
     granted = state == BookingState.ACCEPTED
-    assert found.note == ("Annulable jusqu'au samedi 14 novembre à 10 h." if granted else "")
+    assert found.note == ("Annulable jusqu'au samedi 14 novembre à 10 h." if granted else "")
 
 
 def test_a_booking_too_late_to_cancel_says_since_when(cell, books):
@@ -157,7 +157,7 @@ def test_a_booking_too_late_to_cancel_says_since_when(cell, books):
     assert shows(cell(TOMORROW)) == (
         "booked",
         "",
-        "Annulation close depuis le dimanche 8 novembre à 10 h.",
+        "Annulation close depuis le dimanche 8 novembre à 10 h.",
     )
 
 
@@ -303,7 +303,7 @@ def test_nonsense_is_left_aside(plan, value):
         (
             "book",
             "2026-11-10",
-            "Mardi 10 novembre : réservation close depuis le dimanche 8 novembre à 10 h.",
+            "Mardi 10 novembre : réservation close depuis le dimanche 8 novembre à 10 h.",
         ),
         ("cancel", "2026-11-16", "Lundi 16 novembre"),
         ("book", "2026-11-17", "Mardi 17 novembre"),
@@ -446,7 +446,7 @@ def test_the_usual_weekdays_come_from_the_enrolment(plan):
 
 
 def test_the_nearest_deadline_comes_first(plan):
-    assert plan().next_limit == ("Pour le jeudi 12 novembre : réservable jusqu'au mardi 10 novembre à 10 h.")
+    assert plan().next_limit == ("Pour le jeudi 12 novembre : réservable jusqu'au mardi 10 novembre à 10 h.")
 
 
 def test_a_year_end_week_belongs_to_its_iso_year():
