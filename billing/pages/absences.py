@@ -20,6 +20,7 @@ from portal.french.day_fields import DayInput
 from portal.reservations.models import AbsenceCertificate
 from portal.reservations.presence import certificates
 from portal.web.bodies import takes_files
+from portal.web.form_fields import NamesItsFields
 from portal.web.signed_in import SignedInRequest
 
 A_PAGE = 24
@@ -28,7 +29,7 @@ SENT = (
 )
 
 
-class AbsenceDaysForm(forms.Form):
+class AbsenceDaysForm(NamesItsFields, forms.Form):
     """Which days; they stand in the page's address, so that nothing of them is ever lost."""
 
     prefix_names = {"first_day": "du", "last_day": "au"}
@@ -40,7 +41,7 @@ class AbsenceDaysForm(forms.Form):
         return self.prefix_names.get(field_name, field_name)
 
 
-class CertificateForm(forms.Form):
+class CertificateForm(NamesItsFields, forms.Form):
     """The proof itself, judged by its content."""
 
     file = forms.FileField(label="Justificatif", help_text="PDF, JPEG, PNG ou HEIC, 10 Mo au plus.")

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.conf import settings
 
 from billing.invoices import numbering
-from billing.rules import pricing
+from billing.rules import absences, pricing
 from families import desk_links, forms, login_names, visibility
 from families.custody import openings
 from families.models import Child, accounts, households
@@ -20,7 +20,7 @@ from portal.conformance import published_tariffs
 from portal.database import kept
 from portal.demo import factories
 from portal.files import handing_over
-from portal.french import amounts, dates, day_fields, plurals
+from portal.french import amounts, dates, day_fields, moments, plurals
 from portal.management.commands import demo
 from portal.reservations.models import bookings, queries
 from portal.reservations.staff import giving
@@ -43,6 +43,7 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
     "names of weekdays": (rf"[\"'](?:{WEEKDAYS})[\"']", [dates]),
     "« 1er »": (r"[\"']1er[\"'] if ", [dates, pricing]),
     "amounts in euros": (r"\}\s?€", [amounts]),
+    "hours": (r"\{NBSP\}h\b|\} h\b", [moments, absences]),
     "plurals": (r"[\"']s[\"'] if |\w < 2 else", [plurals]),
     "years that can be meant": (r"FIRST_YEAR|LAST_YEAR", [day_fields]),
     "inputs of days and moments": (r"forms\.Date(?:Time)?Input|[\"']type[\"']: [\"']date", [day_fields]),
