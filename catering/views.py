@@ -228,7 +228,7 @@ def _enrolled(enrolment: Enrolment) -> str:
     if not enrolment.household.is_accepted:
         return enrolling.prepared_sentence(enrolment.child)
     if enrolment.is_accepted:
-        return f"L'inscription {of(who)} à la restauration scolaire est acceptée. Vous pouvez réserver ses jours."
+        return f"L'inscription {of(who)} à la cantine est acceptée. Vous pouvez réserver ses jours."
     return f"Votre demande d'inscription pour {who} est envoyée. La mairie vous répond par e-mail."
 
 

@@ -19,8 +19,8 @@ from portal.letters import mailing
 
 
 def addresses(household: Household | int, *, about: Child | int | None = None) -> dict[str, str]:
-    """The e-mail addresses of the guardians who have a login, each with the first name to greet them by: all of
-    a household have the same news.
+    """The e-mail addresses of the guardians who have a login, each with the first name that greets them: all
+    of a household have the same news.
 
     News about a child goes to a household in which it lives today.
     """

@@ -1,4 +1,4 @@
-"""Checking a whole year for two children, recording it in one go, and cancelling many days by one question."""
+"""A whole year checked for two children and recorded in one go; many days cancelled by one question."""
 
 import re
 from datetime import date

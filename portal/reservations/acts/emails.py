@@ -138,8 +138,8 @@ def _by_child(bookings: Iterable[Booking]) -> list[Section]:
 
 
 def recorded(reservation_ids: list[int], amounts: Mapping[str, Mapping[str, list[str]]]) -> None:
-    """Acknowledges reservations recorded together with every line, its state and what the days cost: `amounts`
-    are those of `booking.tell_recorded`."""
+    """Acknowledges reservations recorded together with every line, its state and what the days cost:
+    `amounts` are those of `booking.tell_recorded`."""
     letters: dict[tuple[tuple[str, str], ...], list[Part]] = defaultdict(list)
     for reservation in _with_what_is_told(reservation_ids):
         lines = list(reservation.lines.select_related("formula"))

@@ -1,4 +1,4 @@
-"""What a draft will be once recorded, as parents check it: by month and weekday, exceptions in sentences, amounts.
+"""What a draft will be once recorded, as parents check it: by month and weekday, in sentences, with amounts.
 
 checked = check(reservation, at=…)                       what its household chose
 copied = copy(reservation, lines, enrolment, at=…)       the same days for a brother or sister
@@ -70,7 +70,7 @@ class Month:
 
 @dataclass(frozen=True)
 class CancelledDay:
-    """A day to cancel: asked of the town hall, or cancelled at once; `billed` where a price of a day is known."""
+    """A day to cancel: asked of the town hall, or cancelled at once; `billed` where it has a price."""
 
     line: ReservationLine
     asks: bool
@@ -157,7 +157,7 @@ class Checked:
 
 
 def check(reservation: Reservation, *, at: datetime) -> Checked:
-    """A draft's days to book, with their price where the service says it, those to cancel, and what closed."""
+    """A draft's days to book, with their price where the service says it; those to cancel; what closed."""
     enrolment = reservation.enrolment
     enrolment.child = reservation.child  # read already
     plan = Planning.build(enrolment, reservation.establishment, reservation.period, at=at)
@@ -336,8 +336,8 @@ def _remarks(lines: list[PricedLine]) -> list[Remark]:
 
 
 def until_when(where: Where, booked: Iterable[PricedLine]) -> str:
-    """« jusqu'au mardi 1er décembre à 10 h. », or the first and the last limit of several; and which days can no
-    longer be cancelled in time. Nothing where nothing is booked."""
+    """« jusqu'au mardi 1er décembre à 10 h. », or the first and the last limit of several; and which days
+    cannot be cancelled in time. Nothing where nothing is booked."""
     open_until: dict[date, datetime | None] = {}
     closed = set()
     for one in booked:

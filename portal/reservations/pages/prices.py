@@ -82,8 +82,8 @@ class PricedLine:
 
 @dataclass(frozen=True)
 class Priced:
-    """The days to book of a draft; what a day would cost, of all its days; and the sentence on a quotient that
-    ends within them, if one does."""
+    """The days to book of a draft; what a day would cost, of all its days; and the sentence on a quotient
+    that ends within them, if one does."""
 
     booked: list[PricedLine]
     by_day: dict[Choice, Decimal]

@@ -21,14 +21,13 @@ from families.custody import homes
 from families.models import Household
 from portal.french.elision import of
 from portal.reservations.acts import booking, enrolling, reservation_drafts
-from portal.reservations.acts.refusals import BookingRefused, Choice
+from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
 from portal.reservations.pages import blocks, checking, prices, thanking
 from portal.reservations.pages.cells import FIELDS, value_of
 from portal.reservations.pages.checking import Checked
 from portal.reservations.pages.planning import Planning, Ticks, weekday_numbers
 from portal.reservations.pages.services import SERVICES, Service
-from portal.reservations.states import Action
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 

@@ -1,4 +1,4 @@
-"""What validation, recording and « Annuler plusieurs jours » say of days: by month, in sentences, with amounts."""
+"""What validation, recording and « Annuler plusieurs jours » say of days: by month, with amounts."""
 
 from datetime import date
 from html import unescape
