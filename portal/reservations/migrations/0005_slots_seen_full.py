@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reservations', '0002_staff_rights'),
+        ('reservations', '0004_hours_of_a_formula'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('families', '0008_privacy'),
+        ('families', '0009_residence'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('families', '0008_privacy'),
+        ('families', '0010_letters_and_reminders'),
     ]
 
     operations = [
