@@ -4,6 +4,7 @@ A letter is whose login has the address that it goes to. One to somebody else (t
 waits to be confirmed) is read by nobody, and so kept in the demo only, whose outbox shows it.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -61,5 +62,5 @@ def _owners(addresses: set[str]) -> dict[str, Guardian]:
 
 def naming(letters: Iterable[Letter], name: str) -> list[int]:
     """The keys of those that name somebody by this first name: what an erasure of one child takes."""
-    sought = name.casefold()
-    return [letter.pk for letter in letters if sought in f"{letter.subject}\n{letter.text}".casefold()]
+    sought = re.compile(rf"\b{re.escape(name)}\b", re.IGNORECASE)
+    return [letter.pk for letter in letters if sought.search(f"{letter.subject}\n{letter.text}")]

@@ -25,10 +25,14 @@ from families.models import (
     Erasure,
     Guardian,
     Household,
+    Letter,
     Reading,
+    Reminder,
+    ReminderChoice,
     User,
 )
 from families.privacy import erasing
+from families.reminders import choices
 from portal.reservations.models import (
     AbsenceCertificate,
     Attendance,
@@ -40,7 +44,7 @@ from portal.reservations.models import (
 from portal.reservations.states import BookingState
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import THURSDAY
-from tests.factories import GuardianFactory, HouseholdFactory, UserFactory
+from tests.factories import GuardianFactory, HouseholdFactory, LetterFactory, UserFactory
 from tests.families.conftest import PDF
 from tests.families.privacy.conftest import files_of, made
 
@@ -316,3 +320,23 @@ def test_what_nothing_hangs_on_any_more_is_swept(lived, now):
     assert erasing.sweep(now) == 2
     assert not Household.objects.filter(erased_at__isnull=False).exists()
     assert erasing.sweep(now) == 0
+
+
+def test_letters_and_reminders_go_with_the_household_and_others_keep_theirs(stranger, waits, now):
+    for who in (stranger, waits):
+        LetterFactory(guardian=who.guardian)
+        choices.choose(who.guardian, ["usual"], at=now)
+        Reminder.objects.create(guardian=who.guardian, kind="usual", mark="0", evening=now.date(), at=now)
+    done = erase(stranger.household, now)
+    assert "Messages envoyés : 1" in done.gone
+    for model in (Letter, ReminderChoice, Reminder):
+        assert set(model.objects.values_list("guardian", flat=True)) == {waits.guardian.pk}
+
+
+def test_letters_that_name_an_erased_child_go_and_the_others_stay(stranger, now):
+    zoe = stranger.child
+    kept = LetterFactory(guardian=stranger.guardian, text="Zoélie est attendue jeudi.")
+    for given in ({"subject": "Réservation pour Zoé"}, {"text": "Bonjour, zoé est inscrite."}):
+        LetterFactory(guardian=stranger.guardian, **given)
+    erasing.erase(erasing.child_leaving(zoe), why=Why.DESK, by=None, at=now)
+    assert list(Letter.objects.all()) == [kept]
