@@ -10,7 +10,7 @@ from portal.french.amounts import NBSP
 from portal.french.dates import WEEKDAYS, day_number, short_day
 
 LAST_MINUTE = time(23, 59)
-_HOUR = re.compile(r"(?<!\d)([01]?\d|2[0-3])\s?[hH](?:\s?([0-5]\d))?(?!\d)")
+_HOUR = re.compile(r"(?<!\d)([01]?\d|2[0-3])\s?[hH](?:\s?([0-5]\d))?(?!\s?\d)")
 
 
 def day(day: date, *, year: bool = False) -> str:
