@@ -72,7 +72,7 @@ def first_page(browser: Browser, address: str) -> list[Measure]:
     page.on("response", lambda response: seen.append(response))
     page.goto(f"{address}/connexion/", wait_until="networkidle")
     # The town's drawing is both picture and icon of the page: the second time it comes from the cache.
-    seen = list({response.url: response for response in seen}.values())
+    seen = list({response.url: response for response in reversed(seen)}.values())
     weight = sum(_weight(response) for response in seen)
     page.close()
     return [

@@ -136,10 +136,14 @@ def feed(request: HttpRequest, token: str) -> HttpResponse:
     today = timezone.localdate(at)
     first, last = today - PAST, today + COMING
     name = f"Agenda – {town.current().name}"
-    content = _written(f"agenda-{link.pk}", name, _entries(link, user, first, last), first)
-    answer = _for_programs(hand_over(content, "agenda.ics", inline=True))
-    etag = answer["ETag"] = f'"{sha256(content).hexdigest()[:32]}"'
-    return get_conditional_response(request, etag=etag, response=answer) or answer
+    entries = _entries(link, user, first, last)
+    # Of what it says, before it is written: most programs have it already. Anew each day.
+    etag = f'"{sha256(repr((name, first, entries)).encode()).hexdigest()[:32]}"'
+    answer = get_conditional_response(request, etag=etag)
+    if answer is None:
+        answer = hand_over(_written(f"agenda-{link.pk}", name, entries, first), "agenda.ics", inline=True)
+    answer["ETag"] = etag
+    return _for_programs(answer)
 
 
 @require_safe
