@@ -138,9 +138,15 @@ def test_one_enrols_once(plays, wednesdays, enrol):
     assert Enrolment.objects.count() == 1
 
 
-def test_a_household_not_yet_accepted_waits(plays, wednesdays):
+def test_a_household_not_yet_accepted_prepares_its_enrolment(plays, wednesdays):
     Household.objects.update(state=Household.State.REQUESTED)
-    assert "pas encore validé" in post(plays, plays.child, wednesdays.activity)
+    assert "inscription de Lina est prête" in post(plays, plays.child, wednesdays.activity)
+    assert Enrolment.objects.get().state == EnrolmentState.REQUESTED
+
+
+def test_a_refused_household_enrols_nobody(plays, wednesdays):
+    Household.objects.update(state=Household.State.REFUSED)
+    assert "pas validé" in post(plays, plays.child, wednesdays.activity)
     assert not Enrolment.objects.exists()
 
 

@@ -80,11 +80,11 @@ def test_both_homes_of_a_child_may_enrol_it(books, stranger, ask):
     assert ask(stranger, books.child).household == stranger.household
 
 
-@pytest.mark.parametrize("state", [Household.State.REQUESTED, Household.State.REFUSED])
-def test_a_household_not_validated_waits(stranger, ask, state):
-    stranger.household.state = state
+def test_a_refused_household_enrols_nobody(stranger, ask):
+    """One that still waits prepares: `test_preparing.py`."""
+    stranger.household.state = Household.State.REFUSED
     stranger.household.save()
-    with pytest.raises(EnrolmentRefused, match="pas encore validé"):
+    with pytest.raises(EnrolmentRefused, match="n'a pas validé"):
         ask(stranger)
 
 
