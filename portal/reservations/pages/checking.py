@@ -286,8 +286,10 @@ def weekdays(days: Iterable[date]) -> list[tuple[str, str]]:
 
 
 def by_weekday(days: Iterable[date]) -> str:
-    """« lun. 4, 11 et jeu. 7 »: days of one month in a sentence."""
-    return moments.listing([f"{name} {numbers}" for name, numbers in weekdays(days)])
+    """« lun. 4 et jeu. 7 », « lun. 4, 11 ; jeu. 7 »: days of one month in a sentence."""
+    found = weekdays(days)
+    words = [f"{name} {numbers}" for name, numbers in found]
+    return " ; ".join(words) if any("," in numbers for _, numbers in found) else moments.listing(words)
 
 
 def _month(name: str, lines: list[PricedLine], *, several: bool) -> Month:

@@ -44,7 +44,7 @@ def thanks(recorded: Sequence[Reservation], lines: Mapping[int, Iterable[Reserva
     opening = "C'est enregistré" if seen - {Outcome.REFUSED} else "Rien n'a pu être accepté"
     said = f"{opening} : {_who_and_what(recorded, outcomes)}."
     links = format_html_join(
-        " ",
+        " · ",
         '<a href="{}">Voir la réservation {}n° {}</a>',
         (
             (

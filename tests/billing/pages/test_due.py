@@ -22,6 +22,11 @@ def owes(household, *due: date, total: str = "12.80"):
     return [InvoiceFactory(household=household, due_on=day, total=Decimal(total)) for day in due]
 
 
+def test_no_note_of_the_template_s_author_is_read(books, books_client):
+    owes(books.household, date(2026, 12, 5))
+    assert "{#" not in books_client.get("/").text
+
+
 def test_one_invoice_and_its_last_day(books, books_client, settings):
     settings.PAYMENT_PROVIDER = ""
     owes(books.household, date(2026, 12, 5))

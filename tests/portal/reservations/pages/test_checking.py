@@ -95,7 +95,8 @@ def late_on_request(canteen) -> None:
 def test_days_stand_by_weekday_in_their_order_and_the_first_is_1er():
     days = [date(2026, 12, 8), DECEMBER, date(2026, 12, 3)]
     assert checking.weekdays(days) == [("mar.", "1er, 8"), ("jeu.", "3")]
-    assert checking.by_weekday(days) == "mar. 1er, 8 et jeu. 3"
+    assert checking.by_weekday(days) == "mar. 1er, 8 ; jeu. 3"
+    assert checking.by_weekday(days[1:]) == "mar. 1er et jeu. 3"
 
 
 def test_each_month_says_its_days_its_price_and_how_it_is_counted(choose, meals, books_client):
