@@ -1,4 +1,4 @@
-"""The only writer of states and places: submit, accept, refuse, cancel, promote, close.
+"""The only writer of states and places: submit, change, accept, refuse, cancel, promote, close.
 
 Every verb is one transaction. It locks slots first, in primary-key order, all those of an activity, an
 establishment and a day together; reads bookings again under that lock; and locks the reservations it
@@ -10,7 +10,7 @@ families never get the same place, and two transactions never wait for each othe
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,7 @@ from portal.reservations.acts.places import (
     slots_of,
 )
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
-from portal.reservations.days.standing import Closed, Where
+from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
     Activity,
@@ -41,6 +41,7 @@ from portal.reservations.models import (
     Closure,
     Enrolment,
     Formula,
+    Period,
     Reservation,
     ReservationLine,
     Slot,
@@ -50,6 +51,8 @@ from portal.reservations.models.bookings import BookingQuerySet
 from portal.reservations.states import HOLDING, Action, BookingState, Outcome, ReservationState
 
 GONE = "La réservation a été retirée entre-temps."
+ALREADY_ASKED = "Un changement est déjà demandé pour ce jour : la mairie va vous répondre."
+NOT_BOOKED = "Ce jour n'est plus réservé ainsi : il a déjà été changé ou annulé."
 HANDED_OVER = "L'enfant vit dans son autre foyer : ses jours lui sont confiés."
 OUTCOMES = {
     BookingState.ACCEPTED: Outcome.ACCEPTED,
@@ -106,11 +109,7 @@ def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = Tru
     lines = list(reservation.lines.all())
     if not lines:
         raise BookingRefused("Aucun jour n'est choisi : choisissez au moins un jour à réserver ou à annuler.")
-    if not reservation.enrolment.is_accepted:
-        raise BookingRefused("L'inscription de cet enfant n'est pas, ou n'est plus, acceptée par la mairie.")
-    books = any(line.action == Action.BOOK for line in lines)
-    if books and reservation.enrolment.lacks_health_file:
-        raise BookingRefused(enrolling.health_file_sentence(reservation.enrolment))
+    _check_enrolment(reservation.enrolment, books=any(line.action == Action.BOOK for line in lines))
 
     desk = _Submission.lock(reservation, lines, at)
     for line in lines:
@@ -122,20 +121,35 @@ def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = Tru
     if desk.lost:
         raise PlacesLost(desk.lost)
 
+    save_outcomes(lines)
+    _record(reservation, lines, desk, by=by, at=at)
+    if tell:
+        tell_recorded([reservation])
+    return reservation
+
+
+def _check_enrolment(enrolment: Enrolment, *, books: bool) -> None:
+    if not enrolment.is_accepted:
+        raise BookingRefused("L'inscription de cet enfant n'est pas, ou n'est plus, acceptée par la mairie.")
+    if books and enrolment.lacks_health_file:
+        raise BookingRefused(enrolling.health_file_sentence(enrolment))
+
+
+def _record(
+    reservation: Reservation, lines: Sequence[ReservationLine], desk: "_Submission", *, by: User, at: datetime
+) -> None:
+    """Writes what was decided of a reservation's lines."""
     changes = Changes(by=by, at=at, reservation=reservation)
     for booking, state in desk.ended.items():
         changes.move(booking, state)
     changes.create(desk.new)
+    _let_fall(changes)
     changes.write()
-    save_outcomes(lines)
     reservation.state = state_of(lines)
     reservation.submitted_at = at
     reservation.touched_at = at
     reservation.save(update_fields=["state", "submitted_at", "touched_at"])
     _finish(changes)
-    if tell:
-        tell_recorded([reservation])
-    return reservation
 
 
 def tell_recorded(
@@ -149,6 +163,132 @@ def tell_recorded(
     keys = [one.pk for one in recorded]
     said = {str(key): dict((amounts or {}).get(key, {})) for key in keys}
     _tell(tasks.tell_recorded_together, keys, said)
+
+
+# Changing a formula -------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def change(booking: Booking, formula: Formula, *, by: User, at: datetime) -> Reservation:
+    """A family takes another formula on a day instead of one that it booked: one reservation, both halves
+    of it or none, at the deadlines of both.
+
+    Where either half has to be asked for, the place held is kept until the town hall answers both at once.
+    Raises BookingRefused, the place held being kept, when the other one is full or either half is too late.
+    """
+    booking = _with_enrolment().get(pk=booking.pk)
+    _check_enrolment(booking.enrolment, books=True)
+    reservation = _change_of(booking, at)
+    reservation.created_by = by
+    reservation.save()
+    lines = _halves(reservation, booking, formula)
+    desk = _Submission.lock(reservation, lines, at)
+    desk.decide_change(*lines)
+    ReservationLine.objects.bulk_create(lines)
+    _record(reservation, lines, desk, by=by, at=at)
+    tell_recorded([reservation])
+    return reservation
+
+
+@dataclass(frozen=True)
+class ForeseenChange:
+    """What `change` would do at this moment: `outcome` ACCEPTED, REQUESTED, or REFUSED with its reason."""
+
+    formula: Formula
+    outcome: Outcome
+    reason: str = ""
+    late: bool = False  # the new half is past its deadline, which may cost more
+    until: datetime | None = None  # the nearer deadline of the two
+
+
+def foresee_change(booking: Booking, formulas: Iterable[Formula], *, at: datetime) -> list[ForeseenChange]:
+    """What `change` would make of each of `formulas`. Only reads, in a fixed number of queries."""
+    booking = _with_enrolment().get(pk=booking.pk)
+    reservation = _change_of(booking, at)
+    custody = Custody.objects.filter(child=booking.child_id, household=booking.household_id).first()
+    live = list(_live_on(reservation, {booking.day}).select_related("reservation"))
+    slots: dict[Shelf, list[Slot]] = defaultdict(list)
+    for slot in Slot.objects.filter(activity=booking.activity_id, day=booking.day).order_by("pk"):
+        slots[slot.activity_id, slot.establishment_id, slot.day].append(slot)
+    places = _places_of(live, slots)
+    where = Where.load(booking.enrolment, booking.establishment, reservation.period, at=at)
+    offered = {one.pk: one for one in booking.enrolment.activity.formulas.all()}
+    found = []
+    for formula in formulas:
+        old, new = _halves(reservation, booking, formula)
+        try:
+            _check_enrolment(booking.enrolment, books=True)
+            if custody is None or not custody.holds_on(where.today):
+                raise BookingRefused(homes.gone_sentence(booking.enrolment.child))
+            _Submission(reservation, custody, where, slots, offered, live, places).decide_change(old, new)
+        except BookingRefused as refusal:
+            found.append(ForeseenChange(formula, Outcome.REFUSED, str(refusal)))
+            continue
+        limits = [where.booking(formula.pk, booking.day)]
+        limits.append(where.cancelling(booking.formula_id, booking.day, granted=booking.state in HOLDING))
+        until = [limit.until for limit in limits if isinstance(limit, Open) and limit.until is not None]
+        found.append(
+            ForeseenChange(formula, Outcome(new.outcome), late=new.late, until=min(until, default=None))
+        )
+    return found
+
+
+def _with_enrolment() -> QuerySet[Booking]:
+    return Booking.objects.select_related(
+        "enrolment__activity",
+        "enrolment__household",
+        "enrolment__child__health",
+        "establishment",
+        "reservation__period",
+    )
+
+
+def _change_of(booking: Booking, at: datetime) -> Reservation:
+    """The reservation of a change, not saved yet. Raises BookingRefused where no period is open any more."""
+    enrolment = booking.enrolment
+    period = booking.reservation.period if booking.reservation else None
+    if period is None or not period.starts_on <= booking.day <= period.ends_on:
+        period = Period.objects.filter(
+            Q(establishments=None) | Q(establishments=booking.establishment_id),
+            activity=booking.activity_id,
+            school_year=enrolment.school_year_id,
+            starts_on__lte=booking.day,
+            ends_on__gte=booking.day,
+        ).first()
+    if period is None:
+        raise BookingRefused("Ce jour n'est plus dans une période ouverte à la réservation.")
+    return Reservation(
+        household_id=booking.household_id,
+        child_id=booking.child_id,
+        enrolment=enrolment,
+        establishment=booking.establishment,
+        period=period,
+        state=ReservationState.PENDING,
+        is_change=True,
+        created_at=at,
+        touched_at=at,
+        submitted_at=at,
+    )
+
+
+def _halves(
+    reservation: Reservation, booking: Booking, formula: Formula
+) -> tuple[ReservationLine, ReservationLine]:
+    """What is left and what is taken instead."""
+    left = ReservationLine(
+        reservation=reservation, formula_id=booking.formula_id, day=booking.day, action=Action.CANCEL
+    )
+    taken = ReservationLine(
+        reservation=reservation, formula_id=formula.pk, day=booking.day, action=Action.BOOK
+    )
+    return left, taken
+
+
+def _live_on(reservation: Reservation, days: Collection[date]) -> BookingQuerySet:
+    """What the child has booked of the activity on these days, in whichever home."""
+    return Booking.objects.live().filter(
+        child=reservation.child_id, activity=reservation.enrolment.activity_id, day__in=days
+    )
 
 
 class _Submission:
@@ -186,7 +326,7 @@ class _Submission:
             raise BookingRefused(homes.gone_sentence(reservation.enrolment.child))
         activity = reservation.enrolment.activity
         days = {line.day for line in lines}
-        live = Booking.objects.live().filter(child=reservation.child_id, activity=activity, day__in=days)
+        live = _live_on(reservation, days).select_related("reservation")
         here = {(activity.pk, reservation.establishment_id, day) for day in days}
         slots = _lock_slots(here | shelves_of(live))
         formulas = {formula.pk: formula for formula in activity.formulas.all()}
@@ -216,11 +356,46 @@ class _Submission:
             return None
         line.outcome = Outcome.ACCEPTED
         self.ended[booking] = BookingState.CANCELLED
+        self._leave(booking)
+        return None
+
+    def _leave(self, booking: Booking) -> None:
+        """Its places count as free for the lines that follow."""
         for slot in self.places[booking.pk]:
             self.busy.discard((slot.day, slot.part))
-            if held:
+            if booking.state in HOLDING:
                 self.taken[slot.pk] -= 1
-        return None
+
+    def decide_change(self, left: ReservationLine, taken: ReservationLine) -> None:
+        """Both halves accepted, or both asked for. Raises BookingRefused, nothing being decided."""
+        booking = self.standing.get(Choice(left.formula_id, left.day))
+        if booking is None or booking.household_id != self.reservation.household_id:
+            raise BookingRefused(NOT_BOOKED)
+        origin = booking.reservation
+        if booking.state == BookingState.REQUESTED and origin is not None and origin.is_change:
+            raise BookingRefused(ALREADY_ASKED)
+        if left.formula_id == taken.formula_id:
+            raise BookingRefused("Choisissez une autre formule que celle qui est réservée.")
+        self.decide_cancel(left)
+        if left.outcome == Outcome.REFUSED:
+            raise BookingRefused(
+                ALREADY_ASKED if booking.state == BookingState.CANCEL_REQUESTED else left.reason
+            )
+        if left.outcome == Outcome.REQUESTED:
+            self._leave(booking)
+        self.decide_book(taken)
+        if self.lost:
+            raise BookingRefused("Complet ce jour-là : votre place actuelle est gardée.")
+        if taken.outcome == Outcome.REFUSED:
+            raise BookingRefused(taken.reason)
+        if booking.state in HOLDING and Outcome.REQUESTED in (left.outcome, taken.outcome):
+            left.outcome = taken.outcome = Outcome.REQUESTED
+            self.ended[booking] = BookingState.CANCEL_REQUESTED
+            ((asked, slots),) = self.new
+            asked.state = BookingState.REQUESTED
+            # What both concern stays the place held: a child has one place in a slot.
+            kept = {slot.pk for slot in self.places[booking.pk]}
+            self.new = [(asked, [slot for slot in slots if slot.pk not in kept])]
 
     def decide_book(self, line: ReservationLine) -> None:
         formula = self.formulas.get(line.formula_id)
@@ -299,7 +474,8 @@ def accept(
     changes = Changes(by=by, at=at)
     places = _places_of(bookings.values(), slots)
     for line, outcome in _answers(waiting, bookings, places, slots):
-        decision.note(line, outcome)
+        if not _is_left(line):
+            decision.note(line, outcome)
         if outcome == line.outcome:
             continue
         line.outcome = outcome
@@ -308,6 +484,8 @@ def accept(
             line.reason = GONE
         elif line.action == Action.CANCEL:
             changes.move(booking, BookingState.CANCELLED)
+        elif outcome == Outcome.ACCEPTED and line.reservation.is_change:
+            changes.grant(booking, _wanted(line, booking, slots), known=places[booking.pk])
         elif outcome == Outcome.ACCEPTED:
             changes.grant(booking, places[booking.pk])
         else:
@@ -341,13 +519,26 @@ def foresee_answer(lines: Iterable[ReservationLine]) -> Answered:
         slots[slot.activity_id, slot.establishment_id, slot.day].append(slot)
     decision = Answered()
     for line, outcome in _answers(waiting, bookings, _places_of(bookings.values(), slots), slots):
-        decision.note(line, outcome)
+        if not _is_left(line):
+            decision.note(line, outcome)
     return decision
 
 
 def _put_in_order(waiting: list[ReservationLine], asked: Sequence[ReservationLine]) -> None:
     rank = {line.pk: place for place, line in enumerate(asked)}
-    waiting.sort(key=lambda line: rank[line.pk])
+    of_change = {line.reservation_id: place for place, line in enumerate(asked)}
+    waiting.sort(key=lambda line: rank.get(line.pk, of_change.get(line.reservation_id, 0)))
+
+
+def _is_left(line: ReservationLine) -> bool:
+    """Whether it is the half of a change that goes: the other one counts for both."""
+    return line.reservation.is_change and line.action == Action.CANCEL
+
+
+def _wanted(line: ReservationLine, booking: Booking, slots: dict[Shelf, list[Slot]]) -> list[Slot]:
+    """The slots that the new half of a change takes: its booking has no place yet in those held so far."""
+    (shelf,) = shelves_of([booking])
+    return slots_of(slots.get(shelf, ()), line.formula) or []
 
 
 def _answers(
@@ -358,7 +549,17 @@ def _answers(
 ) -> Iterator[tuple[ReservationLine, Outcome]]:
     """The outcome of each line, first come first served; REQUESTED where it stays without an answer."""
     taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
+    halves: dict[int, list[ReservationLine]] = defaultdict(list)
     for line in waiting:
+        if line.reservation.is_change:
+            halves[line.reservation_id].append(line)
+    for line in waiting:
+        both = halves.get(line.reservation_id, [])
+        if len(both) > 1:
+            if line is both[0]:
+                outcome = _answer_to_change(both, bookings, places, slots, taken)
+                yield from ((half, outcome) for half in both)
+            continue
         booking = bookings.get(line.pk)
         if booking is None:
             yield line, Outcome.REFUSED
@@ -368,6 +569,31 @@ def _answers(
             yield line, Outcome.WAITLISTED
         else:
             yield line, Outcome.REQUESTED
+
+
+def _answer_to_change(
+    halves: Sequence[ReservationLine],
+    bookings: dict[int, Booking],
+    places: dict[int, list[Slot]],
+    slots: dict[Shelf, list[Slot]],
+    taken: dict[int, int],
+) -> Outcome:
+    """One outcome for both: ACCEPTED, with the places of the new half counted instead of those left;
+    REQUESTED where it has no room."""
+    left = [bookings.get(line.pk) for line in halves if line.action == Action.CANCEL]
+    new = [(line, bookings.get(line.pk)) for line in halves if line.action == Action.BOOK]
+    for line, booking in new:
+        if booking is None:
+            return Outcome.REFUSED
+        given = [slot.pk for one in left if one is not None for slot in places[one.pk]]
+        for key in given:
+            taken[key] -= 1
+        wanted = _wanted(line, booking, slots)
+        if not wanted or not fits(wanted, taken):
+            for key in given:
+                taken[key] += 1
+            return Outcome.REQUESTED
+    return Outcome.ACCEPTED
 
 
 @transaction.atomic
@@ -391,7 +617,7 @@ def refuse(
             changes.move(booking, BookingState.ACCEPTED if cancelling else BookingState.REFUSED)
     changes.write()
     _finish(changes, waiting)
-    return len(waiting)
+    return sum(not _is_left(line) for line in waiting)
 
 
 @transaction.atomic
@@ -427,11 +653,42 @@ def withdraw(
     changes = Changes(by=by, at=at, reason=reason)
     for booking in live:
         changes.move(booking, BookingState.CANCELLED)
+    _let_fall(changes)
     changes.write()
     _finish(changes)
     for household_id, booking_ids in _by_household(live).items():
         _tell(tasks.tell_cancelled, household_id, booking_ids, reason)
     return len(live)
+
+
+def _let_fall(changes: Changes) -> None:
+    """Changes that wait for an answer and of which one half ends now: what was to be left is booked as before
+    where the new half is withdrawn, and the new half goes where what was to be left is cancelled."""
+    ending = changes.moved[BookingState.CANCELLED]
+    halves = [one for one in ending if one.state in (BookingState.REQUESTED, BookingState.CANCEL_REQUESTED)]
+    if not halves:
+        return
+    lines = ReservationLine.objects.filter(
+        reservation__is_change=True,
+        reservation__child__in={one.child_id for one in halves},
+        outcome=Outcome.REQUESTED,
+        day__in={one.day for one in halves},
+    ).select_related("reservation")
+    bookings = _bookings_of(list(lines))
+    keys = {one.pk for one in ending}
+    for line in lines:
+        booking = bookings.get(line.pk)
+        if booking is None:
+            continue
+        others = [bookings.get(other.pk) for other in lines if other.reservation_id == line.reservation_id]
+        if not any(other is not None and other.pk in keys for other in others):
+            continue
+        if line.action == Action.CANCEL:
+            line.outcome = Outcome.CANCELLED
+            changes.fallen.append(line)
+        if booking.pk not in keys:
+            left = line.action == Action.CANCEL
+            changes.move(booking, BookingState.ACCEPTED if left else BookingState.CANCELLED)
 
 
 @transaction.atomic
@@ -458,11 +715,15 @@ def hand_over(
     groups = _Groups(taker, enrolments, by, at)
     new = []
     for booking in live:
+        changes.move(booking, BookingState.CANCELLED)
+        origin = booking.reservation
+        if booking.state == BookingState.REQUESTED and origin is not None and origin.is_change:
+            continue  # a change that nobody answered: what was booked before it goes over
         state = BookingState.ACCEPTED if booking.state in HOLDING else BookingState(booking.state)
         new.append((groups.booking(booking, state), places[booking.pk]))
-        changes.move(booking, BookingState.CANCELLED)
     groups.write()
     changes.create(new)
+    _let_fall(changes)
     changes.write()
     _finish(changes)
     return len(live)
@@ -604,10 +865,13 @@ def _promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
 
 
 def _waiting_among(lines: Iterable[ReservationLine]) -> QuerySet[ReservationLine]:
-    """Those of `lines` that wait for an answer or a place, in order of arrival."""
+    """Those of `lines` that wait for an answer or a place, in order of arrival; of a change, both halves."""
+    asked = list(lines)
+    whole = Q(reservation__is_change=True, reservation__in={line.reservation_id for line in asked})
     return (
         ReservationLine.objects.filter(
-            pk__in=[line.pk for line in lines], outcome__in=(Outcome.REQUESTED, Outcome.WAITLISTED)
+            Q(pk__in=[line.pk for line in asked]) | whole,
+            outcome__in=(Outcome.REQUESTED, Outcome.WAITLISTED),
         )
         .select_related("reservation__enrolment__activity", "formula")
         .order_by("reservation__submitted_at", "reservation_id", "day", "pk")

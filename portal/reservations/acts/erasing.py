@@ -18,6 +18,7 @@ from families.privacy.holdings import Fate
 from portal.reservations.acts import booking
 from portal.reservations.models import (
     AbsenceCertificate,
+    AbsenceNotice,
     Attendance,
     Booking,
     BookingEvent,
@@ -38,6 +39,7 @@ HOLDINGS = {
     "reservations.BookingEvent": Fate.GONE,
     "reservations.Attendance": Fate.BLANK,
     "reservations.AbsenceCertificate": Fate.GONE,
+    "reservations.AbsenceNotice": Fate.GONE,
     "reservations.StaffRight": Fate.STAFF,
     "reservations.StaffRight_places": Fate.STAFF,
 }
@@ -60,6 +62,7 @@ def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
         Line(_to_come(leaving, at).filter(state__in=LIVE).count(), "jours à venir, annulés"),
         Line(count(Reservation), "réservations"),
         Line(count(AbsenceCertificate), "justificatifs d'absence"),
+        Line(count(AbsenceNotice), "absences annoncées"),
         Line(Schooling.objects.filter(child__in=leaving.children).count(), "années d'école"),
         Line(count(Enrolment), "inscriptions (qui les a demandées, réponses)"),
     ]
@@ -76,6 +79,7 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     attendances = Attendance.objects.filter(leaving.concerned)
     papers |= set(attendances.exclude(certificate=None).values_list("certificate_id", flat=True))
     _delete(AbsenceCertificate, certificates)
+    AbsenceNotice.objects.filter(leaving.concerned).delete()
     entered = list(attendances.values_list("pk", flat=True))
     attendances.update(reason="", certificate=None)
     histories.forget(Attendance, entered)

@@ -22,14 +22,14 @@ def lines_following(changes: Changes, promoted: Iterable[Booking]) -> list[Reser
     """Lines of other reservations that these bookings bring up to date, with their new outcome.
 
     Those that asked for a booking now cancelled or promoted, and those that asked for a cancellation
-    which the town hall made itself.
+    which the town hall made itself. And halves of changes that fell with their other half.
     """
     origins: dict[tuple[int | None, int, date], Outcome] = {}
     for booking in changes.moved[BookingState.CANCELLED]:
         origins[booking.reservation_id, booking.formula_id, booking.day] = Outcome.CANCELLED
     for booking in promoted:
         origins[booking.reservation_id, booking.formula_id, booking.day] = Outcome.ACCEPTED
-    following = []
+    following = [*changes.fallen]
     if origins:
         days = {day for _, _, day in origins}
         asked = ReservationLine.objects.filter(
@@ -47,7 +47,8 @@ def lines_following(changes: Changes, promoted: Iterable[Booking]) -> list[Reser
             action=Action.CANCEL,
             outcome=Outcome.REQUESTED,
         ).select_related("reservation")
-        for line in asked:
+        fallen = {line.pk for line in changes.fallen}
+        for line in asked.exclude(pk__in=fallen) if fallen else asked:
             asker = line.reservation
             if (asker.household_id, asker.child_id, line.formula_id, line.day) in granted:
                 line.outcome = Outcome.ACCEPTED

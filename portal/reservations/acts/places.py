@@ -14,7 +14,15 @@ from django.db.models import F, Q
 from families.models import User
 from portal.database import plain_rows
 from portal.reservations.acts.refusals import BookingRefused
-from portal.reservations.models import Booking, BookingEvent, Formula, Place, Reservation, Slot
+from portal.reservations.models import (
+    Booking,
+    BookingEvent,
+    Formula,
+    Place,
+    Reservation,
+    ReservationLine,
+    Slot,
+)
 from portal.reservations.states import HOLDING, LIVE, BookingState
 
 NEW_BOOKING = tuple(column.attname for column in Booking._meta.concrete_fields if not column.primary_key)
@@ -35,6 +43,8 @@ class Changes:
         self.gained: dict[int, int] = defaultdict(int)
         self.freed: set[int] = set()
         self.withdrawn: list[Booking] = []  # their cancellation was asked for: it is granted now
+        self.placed: list[tuple[Booking, list[Slot]]] = []  # known bookings that concern more slots now
+        self.fallen: list[ReservationLine] = []  # halves of changes that came to nothing
 
     def create(self, bookings: list[tuple[Booking, list[Slot]]]) -> None:
         """New bookings with the slots they concern."""
@@ -43,10 +53,13 @@ class Changes:
             if booking.state in HOLDING:
                 self._gain(slots)
 
-    def grant(self, booking: Booking, slots: list[Slot]) -> None:
-        """A waiting or requested booking gets its places."""
+    def grant(self, booking: Booking, slots: list[Slot], *, known: Collection[Slot] | None = None) -> None:
+        """A waiting or requested booking gets its places. `known`: the slots it concerns so far, where
+        another booking of the child had kept the others."""
         self.move(booking, BookingState.ACCEPTED)
         self._gain(slots)
+        if known is not None:
+            self.placed.append((booking, [slot for slot in slots if slot not in known]))
 
     def move(self, booking: Booking, state: BookingState) -> None:
         """A booking changes state without gaining a place; where it ends, its places are given back."""
@@ -72,12 +85,13 @@ class Changes:
                 booking.state = state
         if self.created:
             self._number([booking for booking, _ in self.created])
+        if self.created or self.placed:
             plain_rows.insert(
                 Place,
                 ("booking_id", "slot_id", "child_id"),
                 [
                     (booking.pk, slot.pk, booking.child_id)
-                    for booking, slots in self.created
+                    for booking, slots in [*self.created, *self.placed]
                     for slot in slots
                 ],
             )

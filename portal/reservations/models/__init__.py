@@ -34,6 +34,7 @@ from portal.reservations.models.calendar import (
 )
 from portal.reservations.models.presence import (
     AbsenceCertificate,
+    AbsenceNotice,
     AbsenceCertificateQuerySet,
     AbsenceReason,
     Attendance,
@@ -46,6 +47,7 @@ from portal.reservations.models.staff import StaffRight
 __all__ = [
     "NEWEST_FIRST",
     "AbsenceCertificate",
+    "AbsenceNotice",
     "AbsenceCertificateQuerySet",
     "AbsenceReason",
     "Activity",

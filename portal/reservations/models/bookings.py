@@ -177,6 +177,8 @@ class Reservation(Decided):
         related_name="companions",
         verbose_name="mêmes jours que",
     )
+    # Its lines of a day are one: what is left and what is taken instead, accepted together or not at all.
+    is_change = models.BooleanField("changement de formule", default=False, db_default=False, editable=False)
 
     objects = ReservationQuerySet.as_manager()
     history = HistoricalRecords()

@@ -175,3 +175,45 @@ class AbsenceCertificate(Decided):
 
     def __str__(self) -> str:
         return f"{self.child} – absence du {self.first_day:%d/%m/%Y} au {self.last_day:%d/%m/%Y}"
+
+
+class AbsenceNoticeQuerySet(OfChild["AbsenceNotice"]):
+    def standing(self) -> "AbsenceNoticeQuerySet":
+        """Those not taken back."""
+        return self.filter(withdrawn_at=None)
+
+
+class AbsenceNotice(models.Model):
+    """That a child will not come on a day, said by its family without any proof. Its booking stays, and what
+    of it is billed is a rule of who bills. Written by `announcing.py` only."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="absence_notices", verbose_name="foyer"
+    )
+    child = models.ForeignKey(
+        Child, on_delete=models.PROTECT, related_name="absence_notices", verbose_name="enfant"
+    )
+    day = models.DateField("jour", db_index=True)
+    announced_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="annoncée par"
+    )
+    announced_at = models.DateTimeField("annoncée le")
+    withdrawn_at = models.DateTimeField("retirée le", null=True, blank=True)
+
+    objects = AbsenceNoticeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "absence annoncée"
+        verbose_name_plural = "absences annoncées"
+        ordering = ["day", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["household", "child", "day"],
+                condition=Q(withdrawn_at=None),
+                name="one_absence_notice_a_day",
+                violation_error_message="Cette absence est déjà annoncée.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.child} – absence annoncée le {self.day:%d/%m/%Y}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from families.privacy.telling import Subject, Table
 from portal.reservations.models import (
     AbsenceCertificate,
+    AbsenceNotice,
     Attendance,
     Booking,
     Enrolment,
@@ -130,5 +131,14 @@ def tables(subject: Subject) -> Iterator[Table]:
                 row.refusal_reason,
             )
             for row in certificates.select_related("child").order_by("given_at").iterator(chunk_size=A_BITE)
+        ),
+    )
+    notices = AbsenceNotice.objects.filter(household=home, child__in=children)
+    yield Table(
+        "Absences annoncées",
+        ("Enfant", "Jour", "Annoncée le", "Retirée le"),
+        (
+            (str(row.child), row.day, row.announced_at, row.withdrawn_at)
+            for row in notices.select_related("child").order_by("day", "pk").iterator(chunk_size=A_BITE)
         ),
     )

@@ -14,6 +14,7 @@ from families.privacy.retention import CHOSEN, Kind, Rows
 from portal.french.plurals import counted
 from portal.reservations.models import (
     AbsenceCertificate,
+    AbsenceNotice,
     Attendance,
     Booking,
     Enrolment,
@@ -69,6 +70,14 @@ def remove_certificates(rows: Sequence[Rows], at: datetime) -> int:
                     files.remove([document])
             removed += 1
     return removed
+
+
+def _notices(before: datetime) -> list[Rows]:
+    return [AbsenceNotice.objects.filter(day__lt=timezone.localtime(before).date()).order_by("pk")]
+
+
+def remove_notices(rows: Sequence[Rows], at: datetime) -> int:
+    return sum(each.delete()[0] for each in rows)
 
 
 def _stays() -> Rows:
@@ -142,6 +151,20 @@ def register_all(drafts_kept: int) -> None:
             f"{CHOSEN} Le temps de la facture, de sa correction et de sa contestation.",
             due=_certificates,
             remove=remove_certificates,
+        )
+    )
+    retention.register(
+        Kind(
+            "notices",
+            "absences_annoncées",
+            "Absences annoncées par les familles, sans justificatif",
+            "après le jour",
+            13,
+            Unit.MONTH,
+            f"{CHOSEN} Le temps de la facture, de sa correction et de sa contestation.",
+            due=_notices,
+            remove=remove_notices,
+            dated_by="day",
         )
     )
     retention.register(

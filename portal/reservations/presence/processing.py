@@ -14,7 +14,7 @@ def register_all() -> None:
             "École et classe, inscriptions, jours réservés, présences et absences, régime alimentaire, "
             "certificats d'absence",
             "Service enfance, cuisines (effectifs et régimes), directions des accueils de loisirs",
-            ("certificates", "presence", "unreserved"),
+            ("certificates", "notices", "presence", "unreserved"),
             sensitive="santé, par les certificats d'absence",
         )
     )

@@ -29,6 +29,7 @@ from families.models import (
 from families.visibility import holds
 from portal.reservations.models import (
     AbsenceCertificate,
+    AbsenceNotice,
     Activity,
     ActivityDeadline,
     Attendance,
@@ -171,6 +172,7 @@ _scopes: dict[type[Model], Scope] = {
     BookingEvent: at("booking__establishment"),
     Attendance: at("establishment"),
     AbsenceCertificate: of_child("child"),
+    AbsenceNotice: of_child("child"),
     # People
     Child: of_child("pk", adds=False),
     ChildHealth: of_child("child"),

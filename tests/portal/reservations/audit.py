@@ -25,8 +25,16 @@ def audit() -> None:
     assert {pk: slot.taken for pk, slot in slots.items()} == {pk: slot.held for pk, slot in slots.items()}
     assert [slot for slot in slots.values() if slot.capacity is not None and slot.taken > slot.capacity] == []
     assert not Place.objects.exclude(booking__state__in=LIVE).exists()
-    for live in Booking.objects.live().prefetch_related("places__slot").select_related("formula"):
+    for live in Booking.objects.live().prefetch_related("places__slot").select_related(
+        "formula", "reservation"
+    ):
         taken = [place.slot for place in live.places.all()]
+        if live.state == BookingState.REQUESTED and live.reservation and live.reservation.is_change:
+            # What it shares with the place that is kept until the answer stands there.
+            kept = Slot.objects.filter(
+                places__booking__child=live.child_id, places__booking__state=BookingState.CANCEL_REQUESTED
+            )
+            taken += kept.filter(activity=live.activity_id, day=live.day, part__in=live.formula.parts)
         where = {(slot.activity_id, slot.establishment_id, slot.day) for slot in taken}
         assert where == {(live.activity_id, live.establishment_id, live.day)}
         shared = [slot.part for slot in taken if slot.formula_id is None]
