@@ -14,7 +14,7 @@ from leisure.models import SERVICE
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.models import Booking, Establishment, Formula
-from portal.reservations.models.queries import with_class
+from portal.reservations.models.queries import announced, with_class
 from portal.reservations.states import BookingState
 
 TO_READ = "Fiche à consulter"
@@ -47,6 +47,7 @@ class Expected:
     authorised: list[Contact]
     leaves_alone: bool
     cancelling: bool
+    announced: bool  # its family has said that it will not come
     flag: str  # « PAI » for who may read health files; else that there is one to read, or one missing
     health: list[str]  # details, empty unless asked for
 
@@ -106,15 +107,15 @@ def register(
     return sheets
 
 
-def _bookings(centre: Establishment, days: list[date], formula: Formula | None) -> QuerySet[Booking]:
+def _bookings(centre: Establishment, days: list[date], formula: Formula | None) -> QuerySet[Any]:
     found = Booking.objects.holding().filter(establishment=centre, day__in=days, activity__service=SERVICE)
     if formula is not None:
         found = found.filter(formula=formula)
     adults = Prefetch("household__guardians", Guardian.objects.order_by("pk"))
     homes = Custody.objects.select_related("household").prefetch_related(adults)
+    rows: QuerySet[Any] = with_class(found).annotate(announced=announced())
     return (
-        with_class(found)
-        .select_related("child__health", "formula", "activity")
+        rows.select_related("child__health", "formula", "activity")
         .prefetch_related(Prefetch("child__custodies", homes), "child__authorised_people")
         .order_by(
             "day",
@@ -147,6 +148,7 @@ def _expected(bookings: list[Any], with_health: bool) -> Expected:
         authorised=[_authorised(person) for person in child.authorised_people.all()],
         leaves_alone=child.leaves_alone,
         cancelling=all(booking.state == BookingState.CANCEL_REQUESTED for booking in bookings),
+        announced=any(booking.announced for booking in bookings),
         flag=_flag(health, wanted, with_health),
         health=_details(health) if with_health and health else [],
     )
@@ -207,6 +209,7 @@ HEADER = (
     "repart seul",
     "santé",
     "annulation demandée",
+    "absence annoncée",
     "arrivée",
     "départ",
 )
@@ -232,6 +235,7 @@ def rows(centre: Establishment, sheets: Iterable[DaySheet]) -> Iterable[list[Any
                 _yes(child.leaves_alone),
                 " ; ".join([child.flag, *child.health] if child.flag else child.health),
                 _yes(child.cancelling),
+                _yes(child.announced),
                 "",
                 "",
             ]

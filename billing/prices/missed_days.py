@@ -37,6 +37,7 @@ class Concerned(NamedTuple):
     formula: str
     seen: bool  # the child was entered present
     billed: bool
+    booking: int = 0
 
     @property
     def words(self) -> str:
@@ -69,11 +70,12 @@ def in_words(activities: dict[int, str], rules: AbsenceRules) -> list[RuleInWord
 
 
 def outlook(
-    household: Household, child: Child, first: date, last: date, *, given: datetime
+    household: Household, child: Child, first: date, last: date, *, given: datetime | None
 ) -> AbsenceOutlook:
-    """The booked days between two days and which of them would be billed, in two queries."""
+    """The booked days between two days and which of them would be billed, in two queries; `given` None: if
+    the child stayed away and no certificate came."""
     rules = AbsencePolicy.rules()
-    local = timezone.localtime(given)
+    local = timezone.localtime(given) if given else None
     bookings = (
         Booking.objects.holding()
         .filter(household=household, child=child, day__range=(first - AROUND, last + AROUND))
@@ -88,7 +90,7 @@ def outlook(
         within = first <= booking.day <= last
         if within:
             shown.append(booking)
-        if (said := _missed(booking, local if within else None)) is not None:
+        if (said := _missed(booking, local if within else None, stays_away=within)) is not None:
             missed[booking.activity_id][booking.pk] = said
     due = {
         activity: absences.billed(rules.of(activity), list(rows.values()), booked[activity])
@@ -98,7 +100,11 @@ def outlook(
     for booking in shown:
         said = missed[booking.activity_id].get(booking.pk)
         billed = said is None or said in due[booking.activity_id]
-        days.append(Concerned(booking.day, str(booking.activity), str(booking.formula), said is None, billed))
+        days.append(
+            Concerned(
+                booking.day, str(booking.activity), str(booking.formula), said is None, billed, booking.pk
+            )
+        )
     names = {booking.activity_id: str(booking.activity) for booking in shown}
     return AbsenceOutlook(in_words(names, rules), days)
 
@@ -114,13 +120,13 @@ def outlook_of(certificate: AbsenceCertificate) -> AbsenceOutlook:
     )
 
 
-def _missed(booking: Any, given: datetime | None) -> Missed | None:
+def _missed(booking: Any, given: datetime | None, *, stays_away: bool) -> Missed | None:
     """What the booking's attendance says of an absence, or will once a certificate `given` covers it."""
     row = getattr(booking, "attendance", None)
     if row is not None and row.state == AttendanceState.PRESENT:
         return None
     if row is None:
-        return None if given is None else Missed(booking.day, Reason.ILLNESS, given)
+        return Missed(booking.day, Reason.ILLNESS, given) if stays_away else None
     known = timezone.localtime(row.certificate_at) if row.certificate_at else None
     proved = [moment for moment in (known, given) if moment is not None]
     reason = row.reason

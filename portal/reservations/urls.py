@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from portal.reservations.pages import agenda, cancelling, steps
+from portal.reservations.pages import agenda, cancelling, changing, steps
 
 app_name = "reservations"
 of_reservations = [
@@ -17,6 +17,7 @@ of_reservations = [
     path("<int:reservation_id>/enregistrement/", steps.recording, name="recording"),
     path("<int:reservation_id>/abandonner/", steps.abandon, name="abandon"),
     path("<int:reservation_id>/agenda.ics", agenda.of_reservation, name="agenda_of"),
+    path("changer/<int:booking_id>/", changing.change, name="change"),
 ]
 urlpatterns = [
     path("reservations/", include(of_reservations)),

@@ -14,7 +14,7 @@ from pypdf import PdfReader
 
 from families.models import Child, Guardian
 from leisure import registers
-from portal.reservations.models import Activity, Enrolment
+from portal.reservations.models import AbsenceNotice, Activity, Enrolment
 from tests.conftest import Family, family
 from tests.factories import (
     ActivityFactory,
@@ -111,6 +111,7 @@ def test_a_sheet_says_all_that_the_team_needs(lina, comes, formulas, centre):
             authorised=[registers.Contact("Odette Roux (grand-mère)", "06 00 00 00 02")],
             leaves_alone=False,
             cancelling=False,
+            announced=False,
             flag="PAI",
             health=[
                 "Allergies : Arachides",
@@ -119,6 +120,18 @@ def test_a_sheet_says_all_that_the_team_needs(lina, comes, formulas, centre):
             ],
         )
     ]
+
+
+def test_an_absence_announced_stands_on_the_sheet(lina, comes, formulas, centre, now):
+    comes(lina, formulas[1])
+    AbsenceNotice.objects.create(household=lina.household, child=lina.child, day=WEDNESDAY, announced_at=now)
+    (sheet,) = registers.register(centre, [WEDNESDAY])
+    assert [child.announced for child in sheet.children] == [True]
+    lines = list(registers.rows(centre, [sheet]))
+    assert lines[1][lines[0].index("absence annoncée")] == "oui"
+    AbsenceNotice.objects.update(withdrawn_at=now)
+    (sheet,) = registers.register(centre, [WEDNESDAY])
+    assert [child.announced for child in sheet.children] == [False]
 
 
 def test_only_those_who_hold_a_place_are_expected(comes, formulas, centre, stranger):

@@ -319,7 +319,9 @@ class _Submission:
         self.lost: list[Choice] = []
 
     @classmethod
-    def lock(cls, reservation: Reservation, lines: list[ReservationLine], at: datetime) -> "_Submission":
+    def lock(
+        cls, reservation: Reservation, lines: Collection[ReservationLine], at: datetime
+    ) -> "_Submission":
         # The child first: its two households, or two tabs, book one after the other.
         custody = homes.held(reservation.child_id, reservation.household_id)
         if custody is None or not custody.holds_on(timezone.localdate(at)):

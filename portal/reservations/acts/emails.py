@@ -35,6 +35,12 @@ TITLES = {
 
 # What will be billed unless it is refused or cancelled.
 DUE = (Outcome.ACCEPTED, Outcome.REQUESTED)
+# And above a change: the formula left, the one taken instead.
+CHANGES = {
+    Outcome.ACCEPTED: "Changé : {} → {}",
+    Outcome.REQUESTED: "Changement demandé, en attente de la réponse de la mairie : {} → {}",
+    Outcome.REFUSED: "Changement refusé : {} reste réservé, au lieu de {}",
+}
 
 
 @dataclass
@@ -64,7 +70,10 @@ def _short(day: date) -> str:
 
 
 def _sections(lines: list[ReservationLine], surcharges: Mapping[str, Decimal]) -> list[Section]:
-    """The lines by answer and reason, late ones by what that adds; by formula too where there are several."""
+    """The lines by answer and reason, late ones by what that adds; by formula too where there are several.
+    Those of a change are one."""
+    if (change := _change(lines)) is not None:
+        return [change]
     several = len({line.formula_id for line in lines}) > 1
     sections: dict[tuple[Action, Outcome, str, str], Section] = {}
     for line in lines:
@@ -78,6 +87,19 @@ def _sections(lines: list[ReservationLine], surcharges: Mapping[str, Decimal]) -
         sections.setdefault(key, Section(title, line.reason)).days.append(line.day)
     order = list(TITLES)
     return [sections[key] for key in sorted(sections, key=lambda key: (order.index(key[:2]), key[2:]))]
+
+
+def _change(lines: list[ReservationLine]) -> Section | None:
+    """What is said of the two halves of a change; None where these lines are no change, or one half only."""
+    left = next((line for line in lines if line.action == Action.CANCEL), None)
+    taken = next((line for line in lines if line.action == Action.BOOK), None)
+    if left is None or taken is None or not taken.reservation.is_change:
+        return None
+    words = CHANGES.get(Outcome(taken.outcome))
+    if words is None:
+        return None
+    late = ", hors délai" if taken.late else ""
+    return Section(words.format(left.formula, taken.formula) + late, taken.reason, [taken.day])
 
 
 def _key(line: ReservationLine) -> str:
@@ -157,6 +179,7 @@ def recorded(reservation_ids: list[int], amounts: Mapping[str, Mapping[str, list
                 "numbers": moments.listing([part.reservation.number for part in parts]),
                 "children": moments.listing([part.reservation.child.first_name for part in parts]),
                 "cancels_only": all(part.cancels_only for part in parts),
+                "is_change": parts[0].reservation.is_change,
                 "total": _amount(whole, sum((part.surcharge for part in parts), Decimal(0))),
                 "path": parts[0].path if len(parts) == 1 else reverse("home"),
             },

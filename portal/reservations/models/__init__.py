@@ -34,8 +34,8 @@ from portal.reservations.models.calendar import (
 )
 from portal.reservations.models.presence import (
     AbsenceCertificate,
-    AbsenceNotice,
     AbsenceCertificateQuerySet,
+    AbsenceNotice,
     AbsenceReason,
     Attendance,
     AttendanceQuerySet,
@@ -47,8 +47,8 @@ from portal.reservations.models.staff import StaffRight
 __all__ = [
     "NEWEST_FIRST",
     "AbsenceCertificate",
-    "AbsenceNotice",
     "AbsenceCertificateQuerySet",
+    "AbsenceNotice",
     "AbsenceReason",
     "Activity",
     "ActivityDeadline",

@@ -8,6 +8,7 @@ from django_stubs_ext import WithAnnotations
 from portal.reservations.models.activities import Slot
 from portal.reservations.models.bookings import Booking, Reservation, ReservationLine
 from portal.reservations.models.calendar import Schooling, attended_on
+from portal.reservations.models.presence import AbsenceNotice
 from portal.reservations.states import BookingState, Outcome, ReservationState
 
 
@@ -26,6 +27,13 @@ def class_of(
 def with_class(bookings: QuerySet[Booking]) -> QuerySet[Any]:
     """Annotates `attended` and `school`, the names of the child's class and of its school."""
     return bookings.annotate(attended=class_of(day="day"), school=class_of(day="day", what="school__name"))
+
+
+def announced() -> Subquery:
+    """Since when the family of a booking has said that the child will not come that day; null where it has
+    said nothing, or taken it back."""
+    same = {name: OuterRef(name) for name in ("household", "child", "day")}
+    return Subquery(AbsenceNotice.objects.standing().filter(**same).values("announced_at")[:1])
 
 
 def fewest_places(slots: QuerySet[Slot]) -> Subquery:

@@ -61,6 +61,7 @@ class Cell:
     price: Decimal | None = None  # euros, where the service says it
     surcharge: Decimal | None = None  # what being late adds, within the price
     forgiving: Forgiving | None = None  # where its month has late days without surcharge
+    change: int | None = None  # the booking in it for which another formula may be taken
 
     @property
     def day(self) -> date:

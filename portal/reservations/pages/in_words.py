@@ -43,7 +43,11 @@ def holds_days(reservation: CountedReservation) -> bool:
 
 
 def asked(reservation: CountedReservation, today: date) -> str:
-    """« 12 jours de janvier », « annulation du jeudi 3 décembre », or both; read `with_counts`."""
+    """« 12 jours de janvier », « annulation du jeudi 3 décembre », or both; « changement de formule du … »;
+    read `with_counts`."""
+    if reservation.is_change and reservation.first_booked:
+        far = abs((reservation.first_booked - today).days) > FAR
+        return f"changement de formule du {moments.day(reservation.first_booked, year=far)}"
     parts = []
     if reservation.first_booked and reservation.last_booked:
         said = _days(

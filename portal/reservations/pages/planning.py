@@ -406,6 +406,7 @@ class Stand(NamedTuple):
     formula_id: int
     day: date
     state: str
+    pk: int
 
 
 class _CellMaker:
@@ -508,6 +509,9 @@ class _CellMaker:
             return self._plain(formula, choice, CellState.CLOSED, sentence, "déjà réservé")
         state = SHOWN_AS[BookingState(booking.state)]
         if booking.state == BookingState.CANCEL_REQUESTED:
+            if other := self._instead(formula, choice):
+                sentence = f"« {other} » est demandé à la place : ce jour reste réservé jusqu'à la réponse."
+                return self._plain(formula, choice, state, sentence, "changement demandé")
             sentence = "L'annulation attend la réponse de la mairie."
             return self._plain(formula, choice, state, sentence, "annulation demandée")
         granted = booking.state == BookingState.ACCEPTED
@@ -519,7 +523,19 @@ class _CellMaker:
         cell.field = CANCEL
         line = self.lines.get(choice)
         cell.checked = line is not None and line.action == Action.CANCEL
+        if self.many:
+            cell.change = booking.pk
         return cell
+
+    def _instead(self, formula: Formula, choice: Choice) -> str:
+        """What is asked for instead: only a change asks for what takes the same part of a day."""
+        for booking in self.busy.get(choice.day, ()):
+            other = self.formulas.get(booking.formula_id)
+            if other is None or other.pk == formula.pk or booking.state != BookingState.REQUESTED:
+                continue
+            if set(other.parts) & set(formula.parts):
+                return other.name
+        return ""
 
     def _clash(self, formula: Formula, choice: Choice) -> str:
         """Another formula of the day that takes the same part, or nothing."""

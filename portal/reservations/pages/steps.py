@@ -641,8 +641,18 @@ def detail(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     return render(
         request,
         "reservations/detail.html",
-        {"reservation": reservation, "lines": reservation.lines.select_related("formula")},
+        {
+            "reservation": reservation,
+            "lines": (lines := list(reservation.lines.select_related("formula"))),
+            "changed": _changed(lines) if reservation.is_change else "",
+        },
     )
+
+
+def _changed(lines: list[ReservationLine]) -> str:
+    """« 16 h 30–17 h → 16 h 30–17 h 30 »: of a change, what was left and what was taken instead."""
+    order = sorted(lines, key=lambda line: line.action == Action.BOOK)
+    return " → ".join(line.formula.name for line in order)
 
 
 @require_http_methods(["GET", "POST"])

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from families.models import Child
@@ -43,8 +44,9 @@ TICKABLE = (
     'aria-label="{name}"{data_price}{checked}>'
     '<span class="cell-icon"></span><span class="cell-row" aria-hidden="true">{row}</span>{price}{late}'
     '<span class="cell-word" aria-hidden="true">{word}</span>'
-    '<span class="cell-then" aria-hidden="true">{becomes}</span></label></td>'
+    '<span class="cell-then" aria-hidden="true">{becomes}</span></label>{change}</td>'
 )
+CHANGE = '<a class="cell-change" href="{url}">Changer<span class="visually-hidden"> {name}</span></a>'
 SHOWN_ONLY = (
     '<td role="cell" class="cell cell--{state}{lost} day-{weekday}">'
     '<span class="visually-hidden">{name}. {note}</span><span class="cell-icon"></span>'
@@ -122,6 +124,7 @@ class FormulaRow:
             words["becomes"] = escaped(WORDS[cell.then])
             words["word"] = escaped(_word(cell))
             words["weekday"] = str(day.weekday)
+            words["change"] = _change(cell)
             cells.append((TICKABLE if cell.field else SHOWN_ONLY).format(**words))
         return mark_safe("".join(cells))  # noqa: S308 – escaped word by word
 
@@ -321,6 +324,13 @@ def _words(cell: Cell, plan: Planning) -> dict[str, str]:
         "data_price": cell.data_price,
         "then": cell.then,
     }
+
+
+def _change(cell: Cell) -> str:
+    """The way to another formula of that day, where one is booked."""
+    if cell.change is None:
+        return ""
+    return CHANGE.format(url=reverse("reservations:change", args=[cell.change]), name=escaped(cell.name))
 
 
 def _word(cell: Cell) -> str:

@@ -29,7 +29,7 @@ from portal.reservations.models import (
     Establishment,
     Formula,
 )
-from portal.reservations.models.queries import with_class
+from portal.reservations.models.queries import announced, with_class
 from portal.reservations.states import HOLDING, BookingState, EnrolmentState
 
 # Nobody needs a certificate to be believed.
@@ -126,6 +126,7 @@ class ExpectedChild:
     attendance: Attendance | None
     certificate: AbsenceCertificate | None
     said: Said
+    announced: datetime | None = None  # since when the family has said that it will not come
     trouble: str = ""
 
     @property
@@ -168,9 +169,8 @@ class AttendanceSheet:
         for booking in bookings:
             attendance, certificate = known.get(booking.child_id), covered.get(_home(booking))
             group = ", ".join(word for word in (booking.attended, booking.school) if word)
-            rows.append(
-                ExpectedChild(booking, group, attendance, certificate, _proposed(attendance, certificate))
-            )
+            said = _proposed(attendance, certificate, announced=booking.announced is not None)
+            rows.append(ExpectedChild(booking, group, attendance, certificate, said, booking.announced))
         unbooked = (
             Attendance.objects.unreserved()
             .filter(establishment=establishment, formula=formula, day=day)
@@ -199,18 +199,19 @@ class AttendanceSheet:
 
 def _expected(establishment: Establishment, formula: Formula, day: date) -> QuerySet[Any]:
     held = Booking.objects.holding().filter(establishment=establishment, formula=formula, day=day)
-    return (
-        with_class(held)
-        .select_related("child")
-        .order_by("school", "attended", "child__last_name", "child__first_name", "pk")
+    rows: QuerySet[Any] = with_class(held).annotate(announced=announced())
+    return rows.select_related("child").order_by(
+        "school", "attended", "child__last_name", "child__first_name", "pk"
     )
 
 
-def _proposed(attendance: Attendance | None, certificate: AbsenceCertificate | None) -> Said:
-    """Everybody came, but for those who were entered absent or whose absence is certified."""
+def _proposed(
+    attendance: Attendance | None, certificate: AbsenceCertificate | None, *, announced: bool
+) -> Said:
+    """Everybody came, but for those who were entered absent or whose absence is certified or announced."""
     if attendance is not None:
         return Said(attendance.state, attendance.reason, attendance.minutes)
-    if certificate is not None:
+    if certificate is not None or announced:
         return Said(AttendanceState.ABSENT, AbsenceReason.ILLNESS)
     return Said(AttendanceState.PRESENT)
 

@@ -25,8 +25,8 @@ def audit() -> None:
     assert {pk: slot.taken for pk, slot in slots.items()} == {pk: slot.held for pk, slot in slots.items()}
     assert [slot for slot in slots.values() if slot.capacity is not None and slot.taken > slot.capacity] == []
     assert not Place.objects.exclude(booking__state__in=LIVE).exists()
-    for live in Booking.objects.live().prefetch_related("places__slot").select_related(
-        "formula", "reservation"
+    for live in (
+        Booking.objects.live().prefetch_related("places__slot").select_related("formula", "reservation")
     ):
         taken = [place.slot for place in live.places.all()]
         if live.state == BookingState.REQUESTED and live.reservation and live.reservation.is_change:

@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from portal.reservations.acts import booking, reservation_drafts
-from portal.reservations.acts.refusals import Choice, PlacesLost
+from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.models import Booking, Reservation, ReservationLine, Slot
 from portal.reservations.states import BookingState, Outcome
 from tests.factories import (
@@ -220,6 +221,47 @@ def shared_places() -> dict[str, object]:
     }
 
 
+# Another formula instead ----------------------------------------------------------------------------------
+
+
+def changing() -> dict[str, object]:
+    """Everybody has the morning and wants the day instead, by two clicks at once: ten afternoons are left."""
+    where = service(FAMILIES, days=1)
+    (day,) = where.dates
+    where.slots.filter(part="afternoon").update(capacity=PLACES)
+    morning, _, whole = where.formulas
+    homes = families(where, FAMILIES // 2)
+    for who in homes:
+        draft = choose(who, where, wait=[Choice(morning.pk, day)])
+        assert draft is not None
+        booking.submit(draft, by=who.user, at=timezone.now())
+
+    def change(who: Any) -> Callable[[], object]:
+        def act() -> None:
+            held = Booking.objects.get(child=who.child, formula=morning)
+            try:
+                booking.change(held, whole, by=who.user, at=timezone.now())
+            except BookingRefused as refusal:
+                told = str(refusal)
+                assert "votre place actuelle est gardée" in told or told == booking.NOT_BOOKED, told
+
+        return act
+
+    errors, took = at_once([change(who) for who in homes for _ in range(2)])
+    audit()
+    accepted = where.bookings.accepted()
+    return {
+        "errors": errors,
+        "children": accepted.values("child").distinct().count(),
+        "homes": len(homes),
+        "mornings": accepted.filter(formula=morning).count(),
+        "days": accepted.filter(formula=whole).count(),
+        "numbers": Reservation.objects.filter(is_change=True).count(),
+        "taken": dict(where.slots.values_list("part", "taken")),
+        "seconds": round(took, 2),
+    }
+
+
 # Crossing paths -------------------------------------------------------------------------------------------
 
 
@@ -242,6 +284,10 @@ def crossing() -> dict[str, object]:
                         booking.submit(draft, by=who.user, at=timezone.now())
                     except PlacesLost:
                         reservation_drafts.abandon(draft)
+                held = Booking.objects.live().filter(child=who.child).order_by("?").first()
+                if held is not None:
+                    with suppress(BookingRefused):
+                        booking.change(held, chance.choice(where.formulas), by=who.user, at=timezone.now())
 
         return act
 
@@ -283,7 +329,12 @@ def _random_choices(where: Any, chance: random.Random) -> set[Choice]:
 def main() -> None:
     call_command("createcachetable", verbosity=0)
     TownFactory()
-    found = {"last_places": last_places(), "shared_places": shared_places(), "crossing": crossing()}
+    found = {
+        "last_places": last_places(),
+        "shared_places": shared_places(),
+        "changing": changing(),
+        "crossing": crossing(),
+    }
     sys.stdout.write(json.dumps(found))
 
 

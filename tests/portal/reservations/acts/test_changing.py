@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from portal.reservations.acts import booking, leaving, refusals
+from portal.reservations.acts import booking
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
     Activity,
@@ -74,7 +74,11 @@ def test_the_whole_day_instead_of_the_morning(reads, wednesdays, morning, now):
     change = booking.change(morning, wednesdays.whole, by=reads.user, at=now)
     assert stands(reads) == {"matinee": BookingState.CANCELLED, "journee": BookingState.ACCEPTED}
     assert told(change) == [("cancel", Outcome.ACCEPTED), ("book", Outcome.ACCEPTED)]
-    assert (change.is_change, change.state, change.created_by) == (True, ReservationState.ACCEPTED, reads.user)
+    assert (change.is_change, change.state, change.created_by) == (
+        True,
+        ReservationState.ACCEPTED,
+        reads.user,
+    )
     assert taken(wednesdays) == {"morning": 1, "noon": 1, "afternoon": 1}
     first = ReservationLine.objects.get(reservation=morning.reservation_id)
     assert first.outcome == Outcome.CANCELLED
@@ -127,8 +131,8 @@ def test_the_same_change_twice_is_made_once(reads, wednesdays, morning, now):
     booking.change(morning, wednesdays.whole, by=reads.user, at=now)
     with pytest.raises(BookingRefused, match="déjà été changé"):
         booking.change(morning, wednesdays.whole, by=reads.user, at=now)
+    whole = Booking.objects.get(child=reads.child, formula=wednesdays.whole)
     with pytest.raises(BookingRefused, match="autre formule"):
-        whole = Booking.objects.get(child=reads.child, formula=wednesdays.whole)
         booking.change(whole, wednesdays.whole, by=reads.user, at=now)
     assert Reservation.objects.filter(is_change=True).count() == 1
 

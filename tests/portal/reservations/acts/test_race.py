@@ -39,6 +39,14 @@ def test_the_morning_and_the_whole_day_share_the_same_places(race):
     assert found["taken"] == {"morning": PLACES, "noon": found["days"], "afternoon": found["days"]}
 
 
+def test_a_formula_is_changed_once_where_there_is_room_and_kept_where_there_is_none(race):
+    found = race["changing"]
+    assert found["errors"] == []
+    assert (found["days"], found["numbers"]) == (PLACES, PLACES)
+    assert found["children"] == found["homes"] == found["mornings"] + found["days"]
+    assert found["taken"] == {"morning": found["homes"], "noon": PLACES, "afternoon": PLACES}
+
+
 def test_crossing_paths_neither_lock_up_nor_count_wrong(race):
     found = race["crossing"]
     assert found["errors"] == []

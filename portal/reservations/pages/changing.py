@@ -1,0 +1,156 @@
+"""« Changer pour… »: another formula instead of one that is booked, chosen and recorded on one page that says
+beforehand what each costs, until when, and whether the town hall answers."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from portal.french import moments
+from portal.french.amounts import euros
+from portal.reservations.acts import booking as acts
+from portal.reservations.acts.booking import ForeseenChange
+from portal.reservations.acts.refusals import BookingRefused
+from portal.reservations.models import Booking, Reservation
+from portal.reservations.pages.cells import late_words
+from portal.reservations.pages.planning import week_key
+from portal.reservations.pages.prices import Costs
+from portal.reservations.pages.services import SERVICES
+from portal.reservations.pages.steps import planning_address
+from portal.reservations.states import BookingState, Outcome
+from portal.web.posted import posted_number
+from portal.web.signed_in import SignedInRequest
+
+SAME_PRICE = "même prix"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A formula that may be taken instead, or why not."""
+
+    foreseen: ForeseenChange
+    price: str = ""  # « 2,90 € », empty where it is not known
+    difference: str = ""  # « + 0,80 € », « même prix »
+    late: str = ""  # « hors délai, + 1,00 € »
+
+    @property
+    def possible(self) -> bool:
+        return self.foreseen.outcome != Outcome.REFUSED
+
+    @property
+    def asks(self) -> bool:
+        return self.foreseen.outcome == Outcome.REQUESTED
+
+    @property
+    def until(self) -> str:
+        """« jusqu'au mardi 11 janvier à 10 h », the nearer deadline of the two halves."""
+        return moments.until(self.foreseen.until) if self.foreseen.until else ""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def change(request: SignedInRequest, booking_id: int) -> HttpResponse:
+    """The formulas of that day, one of which may be chosen instead; recorded at once, with one number."""
+    at = timezone.now()
+    booking = get_object_or_404(
+        Booking.objects.visible_to(request.user).select_related(
+            "child", "formula", "activity", "establishment", "enrolment__activity", "reservation__period"
+        ),
+        pk=booking_id,
+    )
+    back = _planning(booking)
+    if booking.state not in (BookingState.ACCEPTED, BookingState.REQUESTED, BookingState.WAITLISTED):
+        asked = booking.state == BookingState.CANCEL_REQUESTED
+        messages.info(request, acts.ALREADY_ASKED if asked else acts.NOT_BOOKED)
+        return redirect(back)
+    others = [one for one in booking.activity.formulas.all() if one.active and one.pk != booking.formula_id]
+    error = ""
+    if request.method == "POST":
+        wanted = {one.pk: one for one in others}.get(posted_number(request.POST.get("formule", "")) or 0)
+        if wanted is None:
+            error = "Choisissez la formule que vous voulez à la place."
+        else:
+            try:
+                recorded = acts.change(booking, wanted, by=request.user, at=at)
+            except BookingRefused as refusal:
+                error = str(refusal)
+            else:
+                messages.success(request, _thanks(recorded, booking, wanted.name))
+                return redirect(back)
+    try:
+        foreseen = acts.foresee_change(booking, others, at=at)
+    except BookingRefused as refusal:
+        messages.info(request, str(refusal))
+        return redirect(back)
+    costs = _costs(booking)
+    now = costs.on(booking.formula_id, booking.day, late=booking.late) if costs else None
+    found = [_choice(one, booking, costs, now) for one in foreseen]
+    context: dict[str, Any] = {
+        "booking": booking,
+        "price": "" if now is None else euros(now),
+        "choices": found,
+        "chosen": request.POST.get("formule", "") or _only(found),
+        "any_possible": any(one.possible for one in found),
+        "error": error,
+        "planning_url": back,
+    }
+    return render(request, "reservations/change.html", context)
+
+
+def _only(found: list[Choice]) -> str:
+    """Where there is nothing to choose, it is chosen."""
+    possible = [str(one.foreseen.formula.pk) for one in found if one.possible]
+    return possible[0] if len(possible) == 1 else ""
+
+
+def _planning(booking: Booking) -> str:
+    """Where one comes from: the week of the day; home where its reservation is no longer known."""
+    if booking.reservation is None:
+        return "/"
+    address = planning_address(booking.enrolment, booking.establishment, booking.reservation.period)
+    return f"{address}?semaine={week_key(booking.day)}#planning"
+
+
+def _costs(booking: Booking) -> Costs | None:
+    service = SERVICES.get(booking.activity.service)
+    if service is None or service.pricer is None or booking.reservation is None:
+        return None
+    return service.pricer(booking.enrolment, booking.day, booking.day, period=booking.reservation.period)
+
+
+def _choice(one: ForeseenChange, booking: Booking, costs: Costs | None, now: Decimal | None) -> Choice:
+    if costs is None or one.outcome == Outcome.REFUSED:
+        return Choice(one, late=late_words(None, asks=False) if one.late else "")
+    usual = costs.on(one.formula.pk, booking.day)
+    pays_late = one.late and costs.free_late(one.formula.pk, booking.day) <= 0
+    price = costs.on(one.formula.pk, booking.day, late=pays_late)
+    surcharge = price - usual if price is not None and usual is not None else None
+    return Choice(
+        one,
+        price="" if price is None else euros(price),
+        difference="" if price is None or now is None else _difference(price - now),
+        late=late_words(surcharge, asks=False) if one.late else "",
+    )
+
+
+def _difference(amount: Decimal) -> str:
+    """« + 0,80 € », « − 0,80 € »."""
+    if not amount:
+        return SAME_PRICE
+    return f"{'+' if amount > 0 else '−'} {euros(abs(amount))}"
+
+
+def _thanks(recorded: Reservation, booking: Booking, wanted: str) -> str:
+    what = f"{booking.formula.name} → {wanted}"
+    who = f"réservation n° {recorded.number} pour {booking.child.first_name}, {moments.day(booking.day)}"
+    waits = recorded.lines.filter(outcome=Outcome.REQUESTED).exists()
+    if not waits:
+        return f"C'est changé : {what} ({who})."
+    kept = f"d'ici là, {booking.formula.name} reste réservé"
+    if booking.state != BookingState.ACCEPTED:
+        kept = "votre première demande est remplacée"
+    return f"C'est demandé : {what} ({who}). La mairie va vous répondre ; {kept}."

@@ -1,0 +1,85 @@
+"""The only writer of announced absences: a family says that a child is ill, without any proof, and may take
+it back until that day is entered or over.
+
+Nothing of the booking changes: the place stays its own and what is billed is said by who bills. Whoever has
+the list of the day reads it there.
+"""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from families.custody import homes
+from families.models import Child, Household, User
+from portal.french import moments
+from portal.reservations.models import AbsenceNotice, Booking
+from portal.reservations.models.bookings import BookingQuerySet
+from portal.reservations.models.presence import AbsenceNoticeQuerySet
+from portal.reservations.presence import attendance
+from portal.reservations.presence.certificates import AbsenceRefused
+
+# Today and the coming days; a longer absence is better cancelled, or proved.
+DAYS = 7
+
+
+def last_day(today: date) -> date:
+    return today + timedelta(days=DAYS - 1)
+
+
+def announceable(household: Household, today: date) -> BookingQuerySet:
+    """The days booked, from `today` on, of which nothing was entered yet."""
+    return Booking.objects.holding().filter(
+        household=household, day__range=(today, last_day(today)), attendance=None
+    )
+
+
+def standing(household: Household, today: date) -> AbsenceNoticeQuerySet:
+    """What the household has announced from `today` on."""
+    return AbsenceNotice.objects.standing().filter(household=household, day__gte=today)
+
+
+@transaction.atomic
+def announce(
+    household: Household, child: Child, days: Collection[date], *, by: User, at: datetime
+) -> list[date]:
+    """Says that the child will not come on these days; answers them all, those said before too.
+
+    Raises AbsenceRefused, nothing being written, where one of them has nothing booked any more.
+    """
+    today = timezone.localdate(at)
+    custody = homes.held(child.pk, household.pk)
+    if custody is None or not custody.holds_on(today):
+        raise AbsenceRefused(homes.gone_sentence(child))
+    wanted = sorted(set(days))
+    if not wanted:
+        raise AbsenceRefused("Cochez au moins un jour.")
+    booked = set(announceable(household, today).filter(child=child).values_list("day", flat=True))
+    if missing := [day for day in wanted if day not in booked]:
+        raise AbsenceRefused(
+            f"Rien n'est réservé pour {child.first_name} {moments.enumerate_days(missing)},"
+            " ou sa présence est déjà notée."
+        )
+    known = set(standing(household, today).filter(child=child).values_list("day", flat=True))
+    AbsenceNotice.objects.bulk_create(
+        AbsenceNotice(household=household, child=child, day=day, announced_by=by, announced_at=at)
+        for day in wanted
+        if day not in known
+    )
+    return wanted
+
+
+@transaction.atomic
+def take_back(household: Household, child: Child, day: date, *, at: datetime) -> bool:
+    """The child comes all the same; False where nothing was announced any more.
+
+    Raises AbsenceRefused once the day is over, or its list entered.
+    """
+    attendance.lock([child.pk])
+    today = timezone.localdate(at)
+    entered = Booking.objects.holding().filter(household=household, child=child, day=day)
+    if day < today or entered.exclude(attendance=None).exists():
+        raise AbsenceRefused("Ce jour est déjà noté sur place : appelez la mairie si c'est une erreur.")
+    found = AbsenceNotice.objects.standing().filter(household=household, child=child, day=day)
+    return bool(found.update(withdrawn_at=at))
