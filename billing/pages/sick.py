@@ -65,6 +65,15 @@ class SickChild:
     days: list[SickDay]
 
     @property
+    def soon(self) -> list[SickDay]:
+        """What a parent who is in a hurry looks at: today and tomorrow, and what is announced."""
+        return [one for one in self.days if one.ticked or one.announced]
+
+    @property
+    def later(self) -> list[SickDay]:
+        return [one for one in self.days if not (one.ticked or one.announced)]
+
+    @property
     def to_say(self) -> bool:
         """Whether a day is left that is not announced."""
         return any(not one.announced for one in self.days)
@@ -185,7 +194,7 @@ def _cancellable(bookings: list[Booking], at: datetime) -> dict[int, tuple[str, 
         for booking in together:
             answer = where.cancelling(booking.formula_id, booking.day, granted=True)
             if isinstance(answer, Open) and not answer.standing.is_late:
-                until = moments.until(answer.until) if answer.until else ""
+                until = f"jusqu'au {moments.brief(answer.until)}" if answer.until else ""
                 query = urlencode({"annulation": "", "semaine": week_key(booking.day)})
                 found[booking.pk] = until, f"{address}?{query}#planning"
     return found

@@ -76,7 +76,7 @@ def test_the_planning_offers_it_on_what_is_booked_and_nowhere_else(reads, wednes
 
 def test_the_page_says_price_difference_and_deadline_beforehand(reads, wednesdays, morning, prices):
     shown = text(reads.client().get(page(morning)))
-    assert "Réservé aujourd'hui : <strong>Matinée</strong>, 8,00 €" in shown
+    assert "Réservé : <strong>Matinée</strong>, 8,00 €" in shown
     assert "Journée · 14,50 € <strong>(+ 6,50 €)</strong>" in shown
     assert "Changé tout de suite, à changer jusqu'au lundi 16 novembre à 10 h." in shown
 

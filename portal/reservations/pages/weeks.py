@@ -46,7 +46,7 @@ TICKABLE = (
     '<span class="cell-word" aria-hidden="true">{word}</span>'
     '<span class="cell-then" aria-hidden="true">{becomes}</span></label>{change}</td>'
 )
-CHANGE = '<a class="cell-change" href="{url}">Changer<span class="visually-hidden"> {name}</span></a>'
+CHANGE = '<a class="cell-change" href="{url}">Changer pour…<span class="visually-hidden"> {name}</span></a>'
 SHOWN_ONLY = (
     '<td role="cell" class="cell cell--{state}{lost} day-{weekday}">'
     '<span class="visually-hidden">{name}. {note}</span><span class="cell-icon"></span>'
