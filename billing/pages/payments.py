@@ -94,10 +94,12 @@ def _choice(request: SignedInRequest, unpaid: Sequence[InvoiceToPay], error: str
         }
         for invoice in unpaid
     ]
+    provider = choosing.current()
     context = {
         "rows": rows,
         "error": error,
         "in_parts": BillingSettings.current().part_payment,
+        "minimum": provider.minimum if provider else None,
         "possible": bool(settings.PAYMENT_PROVIDER),
         "any_free": any(row["free"] for row in rows),
     }
@@ -122,12 +124,28 @@ def summary(request: SignedInRequest) -> HttpResponse:
         except events.OnlinePaymentRefused as refusal:
             return _choice(request, starting.to_pay(household), str(refusal))
         return redirect("billing:payment_go", payment.reference)
+    try:
+        starting.check_order(household, wanted)
+    except starting.UnderWay as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("billing:payment", refusal.payment.reference)
+    except events.OnlinePaymentRefused as refusal:
+        return _choice(request, unpaid, str(refusal))
     amounts = {invoice: wanted[invoice.pk] or invoice.left for invoice in unpaid if invoice.pk in wanted}
+    today = timezone.localdate()
     return render(
         request,
         "billing/payments/summary.html",
         {
-            "rows": [{"invoice": invoice, "amount": amount} for invoice, amount in amounts.items()],
+            "rows": [
+                {
+                    "invoice": invoice,
+                    "amount": amount,
+                    "remains": invoice.left - amount,
+                    "late": invoice.state_on(today) == InvoiceState.OVERDUE,
+                }
+                for invoice, amount in amounts.items()
+            ],
             "total": sum(amounts.values(), Decimal(0)),
             "query": request.GET.urlencode(),
         },

@@ -119,14 +119,7 @@ def start(
         raise OnlinePaymentRefused("Le paiement en ligne n'est pas proposé par votre mairie.")
     with transaction.atomic():
         Household.objects.lock([household.pk])
-        parts = _parts(household, wanted)
-        amount = sum((share for _, share in parts), ZERO)
-        if amount < provider.minimum:
-            raise OnlinePaymentRefused(f"Le paiement en ligne commence à {euros(provider.minimum)}.")
-        if amount > provider.maximum:
-            raise OnlinePaymentRefused(
-                f"Le paiement en ligne s'arrête à {euros(provider.maximum)} : payez en deux fois."
-            )
+        parts, amount = _order_of(provider, household, wanted)
         payment = OnlinePayment.objects.create(
             reference=_reference(at),
             household=household,
@@ -142,6 +135,28 @@ def start(
             for invoice, share in parts
         )
     return _open(provider, payment, at)
+
+
+def check_order(household: Household, wanted: Mapping[int, Decimal | None]) -> None:
+    """Raises what `start` would, before anything is summed up: OnlinePaymentRefused, UnderWay."""
+    provider = choosing.current()
+    if provider is not None:
+        _order_of(provider, household, wanted)
+
+
+def _order_of(
+    provider: Provider, household: Household, wanted: Mapping[int, Decimal | None]
+) -> tuple[list[tuple[Invoice, Decimal]], Decimal]:
+    """What is paid of each invoice, and in all, within what the provider takes."""
+    parts = _parts(household, wanted)
+    amount = sum((share for _, share in parts), ZERO)
+    if amount < provider.minimum:
+        raise OnlinePaymentRefused(f"Le paiement en ligne commence à {euros(provider.minimum)}.")
+    if amount > provider.maximum:
+        raise OnlinePaymentRefused(
+            f"Le paiement en ligne s'arrête à {euros(provider.maximum)} : payez en deux fois."
+        )
+    return parts, amount
 
 
 def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[tuple[Invoice, Decimal]]:
