@@ -470,6 +470,7 @@ def pages(books, canteen, now) -> list[str]:
         f"/enfants/{books.child.pk}/",
         f"/enfants/{books.child.pk}/sante/",
         "/absences/",
+        "/absences/malade/",
         f"/absences/{certificate.pk}/retirer/",
         f"/absences/enfant/{books.child.pk}/",
         f"/absences/enfant/{books.child.pk}/?du=2026-11-12&au=2026-11-13",

@@ -7,8 +7,8 @@ from playwright.sync_api import Page
 from tests.billing.care import tax_pages
 from tests.browser.looking import faults
 from tests.conftest import PUBLIC_PAGES
-from tests.factories import PASSWORD, UserFactory
-from tests.leisure.cast import MONDAY, brother, centre, enrol, holidays, plays, value, wednesdays
+from tests.factories import PASSWORD, BookingFactory, UserFactory
+from tests.leisure.cast import MONDAY, WEDNESDAY, brother, centre, enrol, holidays, plays, value, wednesdays
 
 __all__ = ["brother", "centre", "enrol", "holidays", "plays", "wednesdays"]
 
@@ -32,7 +32,7 @@ def test_pages_of_a_family_have_no_barrier(pages, open_page):
 def leisure_pages(plays, brother, wednesdays, holidays, enrol) -> list[str]:
     """Leisure's own pages, for two children, with something on each."""
     mine, his = enrol(plays, holidays), enrol(plays, holidays, child=brother)
-    enrol(plays, wednesdays)
+    booked = BookingFactory(enrolment=enrol(plays, wednesdays), formula=wednesdays.morning, day=WEDNESDAY)
     planning = f"/loisirs/planning/{mine.pk}/{holidays.centre.pk}/{holidays.period.pk}/"
     client = Client()
     client.force_login(plays.user)
@@ -48,6 +48,8 @@ def leisure_pages(plays, brother, wednesdays, holidays, enrol) -> list[str]:
         f"{planning}?semaine=toutes",
         f"{planning}?avec={his.pk}",
         f"{planning}#auto-{holidays.whole.pk}",
+        f"/loisirs/planning/{booked.enrolment_id}/{wednesdays.centre.pk}/{wednesdays.period.pk}/",
+        f"/reservations/changer/{booked.pk}/",
         f"/reservations/{mine.reservations.get().pk}/validation/",
     ]
 

@@ -267,3 +267,31 @@ def test_a_missing_health_file_is_said_and_leads_to_its_page(plays, wednesdays, 
     HealthFactory(child=plays.child)
     next_step(page)
     expect(page.get_by_role("heading", name="Jours à réserver")).to_be_visible()
+
+
+@EVERY_WAY
+def test_another_formula_is_taken_in_one_act(plays, wednesdays, enrol, open_page, javascript, size, now):
+    enrolment = enrol(plays, wednesdays)
+    draft = reservation_drafts.choose(
+        enrolment,
+        wednesdays.centre,
+        wednesdays.period,
+        book=[Choice(wednesdays.morning.pk, WEDNESDAY)],
+        by=plays.user,
+        at=now,
+    )
+    assert draft is not None
+    booking.submit(draft, by=plays.user, at=now)
+
+    page = open_page("roux", javascript=javascript, size=size)
+    page.goto(
+        f"/loisirs/planning/{enrolment.pk}/{wednesdays.centre.pk}/{wednesdays.period.pk}/?semaine=2026-W47"
+    )
+    page.get_by_role("link", name=re.compile("^Changer pour… .*18 novembre 2026")).click()
+    expect(page.get_by_role("group", name="Changer pour…")).to_be_visible()
+    page.get_by_label("Journée").check()
+    page.get_by_role("button", name="Enregistrer le changement").click()
+
+    expect(page.get_by_text("C'est changé : Matinée → Journée")).to_be_visible()
+    states = dict(Booking.objects.values_list("formula__name", "state"))
+    assert states == {"Matinée": BookingState.CANCELLED, "Journée": BookingState.ACCEPTED}

@@ -15,7 +15,7 @@ from families.models import AccessOpening, AuthorisedPerson, DataExport, Documen
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import AbsenceCertificate
-from tests.factories import GuardianFactory, InvoiceFactory, LetterFactory
+from tests.factories import BookingFactory, GuardianFactory, InvoiceFactory, LetterFactory
 
 # Open to everybody: nothing of a family is on them.
 PUBLIC = {
@@ -96,6 +96,7 @@ def ids(books, canteen, now) -> dict[str, Any]:
     assert draft is not None
     person = AuthorisedPerson.objects.create(child=books.child, name="Dominique Roux", phone="0100000000")
     return NO_ID | {
+        "booking_id": BookingFactory(enrolment=books.enrolment, formula=canteen.formula).pk,
         "certificate_id": AbsenceCertificate.objects.create(
             household=books.household,
             child=books.child,

@@ -29,7 +29,14 @@ from families.traces import security
 from portal.demo import loading
 from portal.letters import mailing
 from portal.reservations.acts import enrolling
-from portal.reservations.models import AttendanceState, Booking, FullSlot, SchoolClass, Slot
+from portal.reservations.models import (
+    AbsenceNotice,
+    AttendanceState,
+    Booking,
+    FullSlot,
+    SchoolClass,
+    Slot,
+)
 from portal.reservations.presence import attendance, certificates
 from tests.factories import paris
 
@@ -83,7 +90,7 @@ def moves(home: Household) -> None:
 
 def absences(home: Household, parent: User, agent: User) -> None:
     """A day's list was entered, a child of the family was ill: its certificate is accepted, the one for a day
-    to come waits."""
+    to come waits, and is announced."""
     eaten = Booking.objects.holding().filter(household=home, activity__service="catering")
     missed = eaten.filter(day__lt=AT.date()).order_by("day", "pk").last()
     coming = eaten.filter(day__gt=AT.date()).order_by("day", "pk").first()
@@ -104,6 +111,9 @@ def absences(home: Household, parent: User, agent: User) -> None:
         )
         if booking == missed:
             certificates.accept(certificate, by=agent, at=AT)
+    AbsenceNotice.objects.create(
+        household=home, child=coming.child, day=coming.day, announced_by=parent, announced_at=AT
+    )
     PackedMeal.objects.create(enrolment=missed.enrolment, valid_from=AT.date() - timedelta(days=30))
 
 
