@@ -151,10 +151,9 @@ def _child(household: Household, child: Child, at: datetime) -> SickChild:
     )
     if not bookings:
         return SickChild(child, [])
-    kept = missed_days.outlook(household, child, first, last, given=None).days
-    proved = missed_days.outlook(household, child, first, last, given=at).days
-    billed = {one.booking for one in kept if one.billed}
-    free = {one.booking for one in proved if not one.billed}
+    proved, unproved = missed_days.with_and_without(household, child, first, last, given=at)
+    billed = {one.booking for one in unproved.days if one.billed}
+    free = {one.booking for one in proved.days if not one.billed}
     announced = set(announcing.standing(household, today).filter(child=child).values_list("day", flat=True))
     limits = _cancellable(bookings, at)
     days = []

@@ -37,7 +37,7 @@ class Concerned(NamedTuple):
     formula: str
     seen: bool  # the child was entered present
     billed: bool
-    booking: int = 0
+    booking: int  # its key
 
     @property
     def words(self) -> str:
@@ -70,18 +70,34 @@ def in_words(activities: dict[int, str], rules: AbsenceRules) -> list[RuleInWord
 
 
 def outlook(
-    household: Household, child: Child, first: date, last: date, *, given: datetime | None
+    household: Household, child: Child, first: date, last: date, *, given: datetime
 ) -> AbsenceOutlook:
-    """The booked days between two days and which of them would be billed, in two queries; `given` None: if
-    the child stayed away and no certificate came."""
-    rules = AbsencePolicy.rules()
-    local = timezone.localtime(given) if given else None
-    bookings = (
+    """The booked days between two days and which of them would be billed, in two queries."""
+    return _outlook(_around(household, child, first, last), AbsencePolicy.rules(), first, last, given)
+
+
+def with_and_without(
+    household: Household, child: Child, first: date, last: date, *, given: datetime
+) -> tuple[AbsenceOutlook, AbsenceOutlook]:
+    """The same as with a certificate `given` then, and as without any, in two queries together."""
+    bookings, rules = _around(household, child, first, last), AbsencePolicy.rules()
+    proved = _outlook(bookings, rules, first, last, given)
+    return proved, _outlook(bookings, rules, first, last, None)
+
+
+def _around(household: Household, child: Child, first: date, last: date) -> list[Any]:
+    return list(
         Booking.objects.holding()
         .filter(household=household, child=child, day__range=(first - AROUND, last + AROUND))
         .select_related("activity", "formula", "attendance")
         .order_by("day", "activity__order", "formula__order", "pk")
     )
+
+
+def _outlook(
+    bookings: list[Any], rules: AbsenceRules, first: date, last: date, given: datetime | None
+) -> AbsenceOutlook:
+    local = timezone.localtime(given) if given else None
     missed: dict[int, dict[int, Missed]] = defaultdict(dict)
     booked: dict[int, set[date]] = defaultdict(set)
     shown: list[Any] = []

@@ -173,11 +173,11 @@ def test_the_page_costs_the_same_for_one_day_and_for_all(books, canteen, meals, 
     (first,) = eats(books, canteen, MONDAY)
     client = books.client()
     client.get(WHERE)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(10):
         client.get(WHERE)
     for day in (TUESDAY, THURSDAY, FRIDAY):
         BookingFactory(enrolment=books.enrolment, day=day, reservation=first.reservation)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(10):
         client.get(WHERE)
 
 
