@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('families', '0008_privacy'),
-        ('reservations', '0002_staff_rights'),
+        ('reservations', '0005_slots_seen_full'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
