@@ -18,20 +18,20 @@ from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
-from portal.reservations.pages import services, steps
+from portal.reservations.pages import months, services, steps
 from portal.reservations.pages.planning import Planning
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
 
 def _planning_context(request: SignedInRequest, plan: Planning) -> dict[str, Any]:
-    return {"months": plan.months(), "menus": _menus(plan)}
+    context = months.context(request, plan)
+    return context | {"menus": _menus(plan, context["months"].days)}
 
 
-def _menus(plan: Planning) -> dict[date, list[Dish]]:
+def _menus(plan: Planning, days: list[date]) -> dict[date, list[Dish]]:
     """The dishes known for the days shown, by day, in one query."""
     menus: dict[date, list[Dish]] = {}
-    days = [cell.day for cell in plan.cells.values()]
     if days:
         first = max(days[0], plan.where.today)
         for dish in (
@@ -49,6 +49,12 @@ CANTEEN = services.register(
         name="Restauration scolaire",
         template="catering/planning.html",
         context=_planning_context,
+        shown=months.shown,
+        shown_by="mois",
+        within=months.within,
+        reached=months.reached,
+        together=True,
+        apart=True,
         pricer=Estimates.load,
         called="cantine",
         book_label="Réserver la cantine",
@@ -239,6 +245,12 @@ def _enrolled(enrolment: Enrolment) -> str:
 def choose_child_to_book(request: SignedInRequest) -> HttpResponse:
     """« Nouvelle réservation » and « Demande d'annulation »: which child?"""
     return steps.choose_child(request, CANTEEN)
+
+
+@require_GET
+def book(request: SignedInRequest) -> HttpResponse:
+    """« Réserver la cantine »: all enrolled children side by side, where a day can still be taken."""
+    return steps.book(request, CANTEEN)
 
 
 @require_GET

@@ -192,6 +192,12 @@ def choose_child_to_book(request: SignedInRequest) -> HttpResponse:
     return steps.choose_child(request, LEISURE)
 
 
+@require_GET
+def book(request: SignedInRequest) -> HttpResponse:
+    """« Réserver les loisirs »: which child, where, when."""
+    return redirect("leisure:choose_reservation")
+
+
 @require_http_methods(["GET", "POST"])
 def start(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """« Établissement » ❶, « Période » ❷, « Suivant » ❸, over all accepted enrolments of the child."""

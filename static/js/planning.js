@@ -169,23 +169,36 @@ function toggle(list) {
   tick(days, !days.every((box) => box.checked));
 }
 
+// « ce mois » is on this page, beside days of the months around; « toute la période » is for the server.
+const ofMonth = () => boxes().filter((box) => !form.elements.reach || !box.closest(".cell--beyond"));
+const reachesFurther = ({ weekday, select, usual }) => {
+  if (usual !== undefined) return form.elements.usual_reach?.value === "periode";
+  return (weekday ?? select) !== undefined && form.elements.reach?.value === "periode";
+};
+
+form.addEventListener("change", ({ target }) => {
+  if (target.name === "reach" && form.elements.usual_reach) form.elements.usual_reach.value = target.value;
+});
+
 form.addEventListener("click", (event) => {
   const button = event.target.closest("button");
-  if (!button) return;
+  if (!button || reachesFurther(button.dataset)) return;
   const { week, weekday, select } = button.dataset;
   if (week !== undefined) {
-    // A week across two months has a row in each.
-    toggle([...form.querySelectorAll(`[data-week="${week}"]`)].flatMap((one) => boxes(one.closest("tr"))));
+    // Of the whole period, a week across two months has a row in each.
+    const parts = [...form.querySelectorAll("[data-week]")].filter((one) => one.value === button.value);
+    toggle(parts.flatMap((one) => boxes(one.closest("tbody"))));
   } else if (weekday !== undefined) {
-    toggle(boxes().filter((box) => mondayFirst(dayOf(box)) === Number(weekday)));
+    toggle(ofMonth().filter((box) => mondayFirst(dayOf(box)) === Number(weekday)));
   } else if (select === "all") {
-    tick(free(boxes()), true);
+    tick(free(ofMonth()), true);
   } else if (select === "none") {
-    tick(boxes(), false);
+    tick(ofMonth(), false);
   } else if (button.dataset.usual !== undefined) {
-    const usual = [...form.querySelectorAll('input[name="usual_weekday"]:checked')].map((box) => Number(box.value));
+    const asked = [...form.querySelectorAll('input[name^="usual_weekday"]:checked')];
+    const usual = asked.map((box) => box.name.slice("usual_weekday".length) + box.value);
     tick(
-      free(boxes()).filter((box) => usual.includes(mondayFirst(dayOf(box)))),
+      free(ofMonth()).filter((box) => usual.includes(suffixOf(box) + mondayFirst(dayOf(box)))),
       true,
     );
     button.closest("dialog").close();
@@ -243,15 +256,21 @@ form.addEventListener("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 
-// Keyboard: one tab stop for a table, arrows, Home and End inside -------------------------------------------
+// Keyboard: one tab stop for a table with its headings, arrows, Home and End inside, months beyond its edges -------
+
+const stopIn = (cell) => boxes(cell)[0] ?? cell.querySelector("button:not(:disabled)");
+const stopsOf = (table) => [...table.querySelectorAll("th, td")].map(stopIn).filter(Boolean);
+const FOLLOWED = { ArrowDown: "next", PageDown: "next", ArrowUp: "previous", PageUp: "previous" };
+// Which end of the next page's month to stand on.
+const ARRIVES = "planning-arrives";
 
 for (const table of tables) {
-  const list = boxes(table);
+  const list = stopsOf(table);
   if (!list.length) continue;
-  const rove = (box) => {
-    for (const other of list) other.tabIndex = other === box ? 0 : -1;
+  const rove = (stop) => {
+    for (const other of list) other.tabIndex = other === stop ? 0 : -1;
   };
-  rove(list[0]);
+  rove(boxes(table)[0] ?? list[0]);
   table.addEventListener("focusin", (event) => {
     if (list.includes(event.target)) rove(event.target);
   });
@@ -261,14 +280,18 @@ for (const table of tables) {
     if (next === undefined) return;
     event.preventDefault();
     if (next) next.focus();
+    else goBeyond(table, event.key);
   });
 }
 
-// The next tickable day in the direction of `key`; undefined when the key is not ours, null at the edge.
-function neighbour(table, box, key) {
-  const rows = [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => boxes(cell)[0] ?? null));
-  const y = rows.findIndex((row) => row.includes(box));
-  const x = rows[y].indexOf(box);
+// The next stop in the direction of `key`; undefined when the key is not ours, null at the edge.
+function neighbour(table, stop, key) {
+  const cells = [...table.rows].map((row) => [...row.cells].map((cell) => stopIn(cell) ?? null));
+  const width = Math.max(...cells.map((row) => row.length));
+  // A heading of several rows stands in the first of them only.
+  const rows = cells.map((row) => [...Array(width - row.length).fill(null), ...row]);
+  const y = rows.findIndex((row) => row.includes(stop));
+  const x = rows[y].indexOf(stop);
   const first = (list) => list.find(Boolean) ?? null;
   const column = rows.map((row) => row[x]);
   switch (key) {
@@ -281,10 +304,33 @@ function neighbour(table, box, key) {
     case "ArrowUp":
       return first(column.slice(0, y).reverse());
     case "Home":
-      return first(rows[y]);
+      return first(rows[y].filter((one) => one?.type === "checkbox")) ?? first(rows[y]);
     case "End":
       return first([...rows[y]].reverse());
+    case "PageDown":
+    case "PageUp":
+      return null;
     default:
       return undefined;
   }
+}
+
+// Beyond the first or the last week: the month before or after, on this page or on the next one.
+function goBeyond(table, key) {
+  const way = FOLLOWED[key];
+  if (!way) return;
+  const other = tables[tables.indexOf(table) + (way === "next" ? 1 : -1)];
+  const button = form.querySelector(`[data-month="${way}"]`);
+  if (other) {
+    boxes(other).at(way === "next" ? 0 : -1)?.focus();
+  } else if (button) {
+    sessionStorage.setItem(ARRIVES, way);
+    button.click();
+  }
+}
+
+const arrives = sessionStorage.getItem(ARRIVES);
+if (arrives) {
+  sessionStorage.removeItem(ARRIVES);
+  boxes().at(arrives === "next" ? 0 : -1)?.focus();
 }

@@ -53,9 +53,15 @@ class Where:
 
     @classmethod
     def load(
-        cls, enrolment: Enrolment, establishment: Establishment, period: Period, *, at: datetime
+        cls,
+        enrolment: Enrolment,
+        establishment: Establishment,
+        period: Period,
+        *,
+        at: datetime,
+        book: DeadlineBook | None = None,
     ) -> "Where":
-        """Reads calendar and rules in a fixed number of queries."""
+        """Reads calendar and rules in a fixed number of queries; `book` are rules read already."""
         days = OpenDays.load(
             enrolment.activity,
             establishment,
@@ -63,7 +69,9 @@ class Where:
             period.ends_on,
             Pupil(enrolment.child_id, enrolment.school_year_id),
         )
-        return cls(enrolment, period, days, DeadlineBook.for_activity(enrolment.activity, period), at)
+        return cls(
+            enrolment, period, days, book or DeadlineBook.for_activity(enrolment.activity, period), at
+        )
 
     def booking(self, formula_id: int, day: date) -> Closed | Open:
         """Whether the day can be reserved."""

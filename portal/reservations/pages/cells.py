@@ -1,34 +1,17 @@
-"""A cell of a planning, its weeks and months, and their markup.
-
-A cell is plain strings, so that a page of 180 of them stays flat.
-"""
+"""A cell of a planning, in plain strings, so that a page of 180 of them stays flat; and what of it every
+planning's markup needs."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from html import escape
 from typing import NamedTuple
 
-from django.utils.safestring import SafeString, mark_safe
-
-from portal.french import moments
 from portal.french.amounts import euros
 from portal.reservations.acts.refusals import Choice
 
 BOOK, WAIT, CANCEL = "book", "wait", "cancel"
 FIELDS = (BOOK, WAIT, CANCEL)
-
-EMPTY = '<td role="cell"></td>'
-ROW = (
-    '<tr role="row"><th scope="row" role="rowheader"><button class="planning-week" type="submit" name="do" '
-    'value="week:{key}" data-week="{key}"{idle}</button>{limit}</th>{cells}</tr>'
-)
-# A button that could do nothing says so to whoever sees it, and to whoever does not.
-IDLE = (
-    ' disabled title="Aucun jour à réserver">{name}'
-    '<span class="visually-hidden">, aucun jour à réserver</span>'
-)
-LIMIT = '<span class="planning-week-limit">{limit}</span>'
 
 
 class Forgiving(NamedTuple):
@@ -42,10 +25,7 @@ class Forgiving(NamedTuple):
 
 @dataclass(slots=True)
 class Cell:
-    """One formula on one day. `field` is the name of its checkbox, empty when it cannot be ticked.
-
-    In a template, `{{ cell.html }}` is its table cell.
-    """
+    """One formula on one day. `field` is the name of its checkbox, empty when it cannot be ticked."""
 
     choice: Choice
     state: str
@@ -133,29 +113,6 @@ class Cell:
             return ""
         return f'<span class="cell-price" aria-hidden="true">{euros(self.price)}</span>'
 
-    @property
-    def html(self) -> SafeString:
-        """Its `<td>`. Made here: through template variables, 180 cells take most of a page's time."""
-        name, note, short = escape(self.name), escape(self.note), escape(self.short)
-        lost = self.marks
-        if not self.field:
-            return mark_safe(  # noqa: S308 – every word in it is escaped above
-                f'<td role="cell" class="cell cell--{self.state}{lost}">'
-                f'<span class="visually-hidden">{name}. {note}</span>'
-                f'<span class="cell-day" aria-hidden="true">{self.number}</span>'
-                f'<span class="cell-icon"></span>'
-                f'<span class="cell-why" aria-hidden="true" title="{note}">{short}</span></td>'
-            )
-        checked = " checked" if self.checked else ""
-        small = f"<small>{short}</small>" if short else ""
-        return mark_safe(  # noqa: S308 – every word in it is escaped above
-            f'<td role="cell" class="cell cell--{self.state}{lost}" data-then="{self.then}">'
-            f'<label title="{note}"><input type="checkbox" name="{self.field}" value="{self.value}"'
-            f'{self.described} aria-label="{name}"{self.data_price}{checked}>'
-            f'<span class="cell-day">{self.number}</span>{self.price_html}{self.late_html}'
-            f'<span class="cell-icon"></span></label>{small}</td>'
-        )
-
 
 def value_of(choice: Choice) -> str:
     """« 12:2026-11-30 »: what the checkbox of a formula and day posts."""
@@ -170,53 +127,3 @@ def late_words(surcharge: Decimal | None, *, asks: bool) -> str:
     if asks:
         words.append("sur demande")
     return ", ".join(words)
-
-
-@dataclass(frozen=True)
-class Week:
-    """A row: an ISO week and its days, None where the day is outside the planning.
-
-    In a template, `{{ week.html }}` is its table row.
-    """
-
-    key: str
-    number: int
-    cells: list[Cell | None]
-    idle: bool = False  # no day of the whole week can be reserved
-
-    @property
-    def name(self) -> str:
-        """« Semaine 49 »."""
-        return f"Semaine {self.number}"
-
-    @property
-    def limit(self) -> str:
-        """« jusqu'au 24/11 à 10 h »: its nearest deadline, where cells are too small to say each."""
-        limits = [
-            (cell.until, cell.short) for cell in self.cells if cell and cell.field == BOOK and cell.until
-        ]
-        return min(limits)[1] if limits else ""
-
-    @property
-    def html(self) -> SafeString:
-        """Its `<tr>`, words escaped."""
-        limit = self.limit
-        markup = ROW.format(
-            key=self.key,
-            idle=IDLE.format(name=self.name) if self.idle else f">{self.name}",
-            limit=LIMIT.format(limit=escape(limit)) if limit else "",
-            cells="".join(EMPTY if cell is None else cell.html for cell in self.cells),
-        )
-        return mark_safe(markup)  # noqa: S308 – every word in it is escaped above
-
-    @property
-    def span(self) -> str:
-        """« du 30 novembre au 4 décembre »."""
-        monday = date.fromisocalendar(int(self.key[:4]), self.number, 1)
-        return moments.span(monday, monday + timedelta(days=4))
-
-
-@dataclass(frozen=True)
-class Month:
-    name: str
-    weeks: list[Week]

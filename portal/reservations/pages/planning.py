@@ -9,19 +9,20 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from itertools import groupby
 from typing import NamedTuple, TypeAlias, TypedDict
 
-from django.db.models import F
+from django.db.models import F, Q, Value
 from django.http import QueryDict
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
 from portal.french import moments
-from portal.french.dates import WEEKDAYS, month_name
+from portal.french.dates import WEEKDAYS
 from portal.french.weekdays import weekdays_in
 from portal.reservations.acts.places import slots_of
 from portal.reservations.acts.refusals import Choice
+from portal.reservations.days.calendars import days_between
+from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.standing import Closed, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
@@ -35,12 +36,13 @@ from portal.reservations.models import (
     ReservationLine,
     Slot,
 )
-from portal.reservations.pages.cells import BOOK, CANCEL, FIELDS, WAIT, Cell, Month, Week
+from portal.reservations.pages.cells import BOOK, CANCEL, FIELDS, WAIT, Cell
 from portal.reservations.states import LIVE, Action, BookingState, CellState, ReservationState
 from portal.web.posted import posted_number
 
 MONDAY_TO_FRIDAY = range(5)
 WEEKDAY_NUMBERS = frozenset("0123456")
+NOTHING_THERE = (CellState.CLOSED, CellState.LATE, CellState.EARLY)
 
 # What a live booking looks like in its cell.
 SHOWN_AS = {
@@ -55,9 +57,11 @@ SHOWN_AS = {
 
 class TouchedAt(TypedDict):
     touched_at: datetime
+    child_id: int
+    place_id: int
 
 
-# With the moment of its draft's last change.
+# With the moment of its draft's last change, and whose it is.
 DraftLine: TypeAlias = "WithAnnotations[ReservationLine, TouchedAt]"
 
 
@@ -121,60 +125,70 @@ class Planning:
         *,
         at: datetime,
         whole: bool = False,
-        who: str = "",
-        suffix: str = "",
     ) -> "Planning":
-        """Reads everything and computes the cells.
+        """Reads everything and computes the cells of one child's planning: see `together`."""
+        return cls.together([(enrolment, establishment)], period, at=at, whole=whole)[0]
 
-        `enrolment` comes with its activity, household and school year. Weeks gone by are left out
-        unless `whole`. `who` begins the names of the cells, `suffix` ends those of the fields, where
-        several children stand on one page.
-        Six queries, one more where a rule has windows, whatever the days and bookings.
+    @classmethod
+    def together(
+        cls,
+        wanted: list[tuple[Enrolment, Establishment]],
+        period: Period,
+        *,
+        at: datetime,
+        whole: bool = False,
+        within: tuple[date, date] | None = None,
+    ) -> list["Planning"]:
+        """The plannings of children enrolled to the same activity, each at its place, for one page.
+
+        Enrolments come with their activity, household and school year. Weeks gone by are left out unless
+        `whole`; with `within`, a first and a last day, only the days between them are computed, and those
+        that a draft holds. Where several children stand on the page, the names of cells begin with the
+        child's, and the fields of all but the first end with a suffix of their own.
+        Five queries and one for each further child (its class has closures of its own), one more where a
+        rule has windows, whatever the days and bookings.
         """
-        activity = enrolment.activity
-        where = Where.load(enrolment, establishment, period, at=at)
+        activity = wanted[0][0].activity
+        book = DeadlineBook.for_activity(activity, period)
+        formulas = [formula for formula in activity.formulas.all() if formula.active]
         first, last = period.starts_on, period.ends_on
         if not whole:
             today = timezone.localdate(at)
             first = max(first, today - timedelta(days=today.weekday()))
-        formulas = [formula for formula in activity.formulas.all() if formula.active]
-        slots: dict[date, list[Room]] = defaultdict(list)
-        for row in (
-            Slot.objects.filter(activity=activity, establishment=establishment, day__range=(first, last))
-            .order_by()
-            .values_list(*Room._fields)
-        ):
-            slots[row[0]].append(Room(*row))
-        bookings = [
-            Stand(*row)
-            for row in Booking.objects.filter(
-                child_id=enrolment.child_id, activity=activity, day__range=(first, last)
+        shown = (first, last) if within is None else (max(first, within[0]), min(last, within[1]))
+        lines = _draft_lines(wanted, period)
+        drafted = {line.day for of_one in lines.values() for line in of_one if first <= line.day <= last}
+        rooms, stands = _rooms_and_stands(wanted, shown, {day for day in drafted if not _in(shown, day)})
+        several = len(wanted) > 1
+        plans = []
+        for number, (enrolment, establishment) in enumerate(wanted):
+            where = Where.load(enrolment, establishment, period, at=at, book=book)
+            weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
+            own_lines = lines[enrolment.child_id, establishment.pk]
+            maker = _CellMaker(
+                where,
+                formulas,
+                rooms[establishment.pk],
+                stands[enrolment.child_id],
+                own_lines,
+                enrolment.child.first_name if several else "",
             )
-            .order_by("pk")
-            .values_list(*Stand._fields)
-        ]
-        lines = list(
-            ReservationLine.objects.filter(
-                reservation__household_id=enrolment.household_id,
-                reservation__child_id=enrolment.child_id,
-                reservation__establishment=establishment,
-                reservation__period=period,
-                reservation__state=ReservationState.DRAFT,
-            )
-            .annotate(touched_at=F("reservation__touched_at"))
-            .order_by()
-        )
-        weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
-        shown = sorted({*MONDAY_TO_FRIDAY, *weekdays})
-        maker = _CellMaker(where, formulas, slots, bookings, lines, who)
-        cells = {}
-        for offset in range((last - first).days + 1):
-            day = first + timedelta(days=offset)
-            if day.weekday() in shown:
+            columns = {*MONDAY_TO_FRIDAY, *weekdays}
+            days = [day for day in days_between(*shown) if day.weekday() in columns]
+            elsewhere = {line.day for line in own_lines if line.day in drafted and not _in(shown, line.day)}
+            if elsewhere:
+                days = sorted({*days, *(day for day in elsewhere if day.weekday() in columns)})
+            cells = {}
+            for day in days:
                 for formula in formulas:
                     choice = Choice(formula.pk, day)
                     cells[choice] = maker.cell(formula, choice)
-        return cls(enrolment, establishment, period, formulas, where, cells, lines, weekdays, suffix)
+            suffix = f"-{enrolment.pk}" if number else ""
+            plans.append(
+                cls(enrolment, establishment, period, formulas, where, cells, own_lines, weekdays, suffix)
+            )
+        plans[0].beside = plans[1:]
+        return plans
 
     # The draft ----------------------------------------------------------------------------------------
 
@@ -298,19 +312,12 @@ class Planning:
 
     # What a button without JavaScript does ----------------------------------------------------------------
 
-    def toggle(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
-        """Ticks all free cells among `cells`; when they already are, unticks them."""
-        choices = {cell.choice for cell in cells if cell.field == BOOK}
-        if choices <= ticks.book:
-            ticks.book -= choices
-        else:
-            self._add(ticks, choices)
-
     def select(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
         """Ticks all free cells among `cells`; what they exclude on the same day is unticked."""
-        self._add(ticks, [cell.choice for cell in cells if cell.field == BOOK])
+        self.add(ticks, [cell.choice for cell in cells if cell.field == BOOK])
 
-    def _add(self, ticks: Ticks, choices: Iterable[Choice]) -> None:
+    def add(self, ticks: Ticks, choices: Iterable[Choice]) -> None:
+        """Ticks these choices; what they exclude on the same day is unticked."""
         for choice in choices:
             while (rival := self._rival(ticks, choice)) is not None:
                 ticks.book.discard(rival)
@@ -331,38 +338,7 @@ class Planning:
         """Cells of an ISO week « 2026-W49 »."""
         return [cell for cell in self.cells.values() if week_key(cell.day) == key]
 
-    def on_weekdays(self, weekdays: Iterable[int]) -> list[Cell]:
-        """Cells of these weekdays (0 is Monday)."""
-        wanted = set(weekdays)
-        return [cell for cell in self.cells.values() if cell.day.weekday() in wanted]
-
-    # Layout -------------------------------------------------------------------------------------------------
-
-    def months(self) -> list[Month]:
-        """For one formula a day: months of week rows. A week across two months stands in both."""
-        shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
-        busy = {week_key(cell.day) for cell in self.cells.values() if cell.field == BOOK}
-        months = []
-        for name, of_month in groupby(self.cells.values(), key=lambda c: month_name(c.day)):
-            weeks = []
-            for key, of_week in groupby(of_month, key=lambda c: week_key(c.day)):
-                by_weekday = {cell.day.weekday(): cell for cell in of_week}
-                row = [by_weekday.get(weekday) for weekday in shown]
-                weeks.append(Week(key, int(key[-2:]), row, idle=key not in busy))
-            months.append(Month(name, weeks))
-        return months
-
-    @cached_property
-    def columns(self) -> list[tuple[str, str]]:
-        """The weekdays shown: (« 0 », « Lundi »)…"""
-        shown = sorted({cell.day.weekday() for cell in self.cells.values()} | set(MONDAY_TO_FRIDAY))
-        return [(str(weekday), WEEKDAYS[weekday].capitalize()) for weekday in shown]
-
-    @cached_property
-    def idle_weekdays(self) -> set[str]:
-        """Those of `columns` on which no day can be reserved."""
-        busy = {str(cell.day.weekday()) for cell in self.cells.values() if cell.field == BOOK}
-        return {number for number, _ in self.columns if number not in busy}
+    # What the page says -------------------------------------------------------------------------------------
 
     @property
     def usual_weekdays(self) -> list[tuple[int, str, bool]]:
@@ -388,6 +364,36 @@ _LATE_NOTE = {
 }
 
 
+def open_weekdays(plans: Iterable[Planning]) -> set[int]:
+    """The weekdays on which the activity takes place, and those of days that were opened besides."""
+    weekdays: set[int] = set()
+    for plan in plans:
+        weekdays.update(plan.weekdays)
+        weekdays.update(
+            cell.day.weekday()
+            for cell in plan.cells.values()
+            if cell.field or cell.state not in NOTHING_THERE
+        )
+    return weekdays
+
+
+def on_weekdays(cells: Iterable[Cell], posted: Iterable[str]) -> list[Cell]:
+    """Those of these weekdays, by their posted numbers (« 0 » is Monday)."""
+    wanted = set(weekday_numbers(posted))
+    return [cell for cell in cells if cell.day.weekday() in wanted]
+
+
+def toggle(chosen: Iterable[tuple[Planning, Ticks, Iterable[Cell]]]) -> None:
+    """Ticks all free cells of every planning among these; when they all are already, unticks them."""
+    free = [(plan, ticks, {cell.choice for cell in cells if cell.field == BOOK}) for plan, ticks, cells in chosen]
+    if all(choices <= ticks.book for _, ticks, choices in free):
+        for _, ticks, choices in free:
+            ticks.book -= choices
+    else:
+        for plan, ticks, choices in free:
+            plan.add(ticks, choices)
+
+
 class Room(NamedTuple):
     """As much of a slot as a cell needs: model instances would take as long as the rest of it."""
 
@@ -407,6 +413,84 @@ class Stand(NamedTuple):
     day: date
     state: str
     pk: int
+
+
+def _in(span: tuple[date, date], day: date) -> bool:
+    return span[0] <= day <= span[1]
+
+
+def _draft_lines(
+    wanted: list[tuple[Enrolment, Establishment]], period: Period
+) -> dict[tuple[int, int], list[DraftLine]]:
+    """What the drafts hold, by child and place."""
+    lines: dict[tuple[int, int], list[DraftLine]] = defaultdict(list)
+    for line in (
+        ReservationLine.objects.filter(
+            reservation__household_id=wanted[0][0].household_id,
+            reservation__child__in=[enrolment.child_id for enrolment, _ in wanted],
+            reservation__establishment__in={place.pk for _, place in wanted},
+            reservation__period=period,
+            reservation__state=ReservationState.DRAFT,
+        )
+        .annotate(
+            touched_at=F("reservation__touched_at"),
+            child_id=F("reservation__child"),
+            place_id=F("reservation__establishment"),
+        )
+        .order_by()
+    ):
+        lines[line.child_id, line.place_id].append(line)
+    return lines
+
+
+def _rooms_and_stands(
+    wanted: list[tuple[Enrolment, Establishment]], shown: tuple[date, date], more: set[date]
+) -> tuple[dict[int, dict[date, list[Room]]], dict[int, list[Stand]]]:
+    """The slots of each place by day, and the bookings of each child in their order, in one query: on the days
+    `shown`, and on some `more`."""
+    activity = wanted[0][0].activity
+    days = Q(day__range=shown)
+    if more:
+        days |= Q(day__in=more)
+    slots = (
+        Slot.objects.filter(days, activity=activity, establishment__in={place.pk for _, place in wanted})
+        .order_by()
+        .values_list(
+            Value(0),
+            "pk",
+            "establishment_id",
+            "day",
+            "part",
+            "formula_id",
+            "capacity",
+            "taken",
+            "closed",
+        )
+    )
+    bookings = (
+        Booking.objects.filter(days, activity=activity, child__in=[one.child_id for one, _ in wanted])
+        .order_by()
+        .values_list(
+            Value(1),
+            "pk",
+            "child_id",
+            "day",
+            "state",
+            "formula_id",
+            "household_id",
+            Value(0),
+            Value(False),
+        )
+    )
+    rooms: dict[int, dict[date, list[Room]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[int, list[tuple[int, Stand]]] = defaultdict(list)
+    for is_booking, pk, whose, day, word, formula_id, number, taken, closed in slots.union(bookings, all=True):
+        if is_booking:
+            found[whose].append((pk, Stand(number, formula_id, day, word)))
+        else:
+            rooms[whose][day].append(Room(day, word, formula_id, number, taken, closed))
+    stands = {child: [stand for _, stand in sorted(rows)] for child, rows in found.items()}
+    return rooms, defaultdict(list, stands)
 
 
 class _CellMaker:

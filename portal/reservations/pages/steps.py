@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Q, Subquery
 from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -24,10 +24,11 @@ from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
 from portal.reservations.pages import blocks, checking, prices, thanking
-from portal.reservations.pages.cells import FIELDS, value_of
+from portal.reservations.pages.cells import BOOK, FIELDS, value_of
 from portal.reservations.pages.checking import Checked
-from portal.reservations.pages.planning import Planning, Ticks, weekday_numbers
+from portal.reservations.pages.planning import Planning, Ticks, on_weekdays, toggle
 from portal.reservations.pages.services import SERVICES, Service
+from portal.reservations.states import Action, EnrolmentState
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
@@ -90,6 +91,61 @@ def start(request: SignedInRequest, service: Service, enrolment_id: int) -> Http
     return redirect(url + arriving(request, enrolment.pk, enrolment.establishment_id, periods[0].pk))
 
 
+def book(request: SignedInRequest, service: Service) -> HttpResponse:
+    """All the children that are enrolled, side by side, in the first period in which a day can still be taken:
+    no question is asked. Of several activities, that of most children comes first."""
+    at = timezone.now()
+    household = Household.objects.visible_to(request.user).first()
+    if household is None or not household.is_accepted:
+        return redirect("home")
+    activities: dict[tuple[int, int], list[Enrolment]] = {}
+    for one in (
+        Enrolment.objects.of_home(household, timezone.localdate(at))
+        .accepted()
+        .filter(
+            activity__service=service.slug,
+            school_year__ends_on__gte=timezone.localdate(at),
+            establishment__isnull=False,
+        )
+        .select_related(*WITH_ENROLMENT)
+        .order_by("school_year__starts_on", "child__birth_date", "pk")
+    ):
+        activities.setdefault((one.activity_id, one.school_year_id), []).append(one)
+    if not activities:
+        return redirect(f"{service.slug}:choose_reservation")
+    otherwise = ""
+    for enrolments in sorted(activities.values(), key=len, reverse=True):
+        for first in enrolments:
+            others = [one for one in enrolments if one.child_id != first.child_id]
+            place = _own_place(first)
+            for period in _periods(first, place).values():
+                if period.ends_on < timezone.localdate(at):
+                    continue
+                shown = [(first, place), *_beside(service, others, place, period)]
+                address = _address_of(request, service, shown, period)
+                otherwise = otherwise or address
+                plans = Planning.together(shown, period, at=at)
+                if any(cell.field == BOOK for plan in plans for cell in plan.cells.values()):
+                    return redirect(address)
+    if otherwise:  # the planning says of each day why not
+        return redirect(otherwise)
+    messages.info(request, "Aucune période n'est ouverte à la réservation pour le moment.")
+    return redirect("home")
+
+
+def _address_of(
+    request: SignedInRequest, service: Service, shown: list[tuple[Enrolment, Establishment]], period: Period
+) -> str:
+    """The planning of the first of these, with the others beside it."""
+    (first, place), *others = shown
+    begun = Reservation.objects.drafts().filter(
+        enrolment__in=[one.pk for one, _ in shown], period=period, lines__isnull=False
+    )
+    asked = [urlencode({"avec": one.pk}) for one, _ in others] + ["reprise"] * begun.exists()
+    address = reverse(f"{service.slug}:planning", args=[first.pk, place.pk, period.pk])
+    return f"{address}?{'&'.join(asked)}" if asked else address
+
+
 def arriving(request: SignedInRequest, enrolment_id: int, establishment_id: int, period_id: int) -> str:
     """The query with which one comes to a planning: to cancel, and upon what was begun and not recorded."""
     begun = Reservation.objects.drafts().filter(
@@ -120,13 +176,7 @@ def planning(
 ) -> HttpResponse:
     """The grid. Ticks go to a server-side draft, so that no step and no other week loses them."""
     at = timezone.now()
-    enrolment = get_object_or_404(
-        Enrolment.objects.visible_to(request.user).select_related(
-            "activity", "household", "school_year", "child__health", "establishment"
-        ),
-        pk=enrolment_id,
-        activity__service=service.slug,
-    )
+    enrolment, others = _enrolments(request, service, enrolment_id)
     if not enrolment.is_accepted:
         messages.info(request, "La mairie n'a pas encore accepté cette inscription : patientez un peu.")
         return redirect("home")
@@ -141,8 +191,16 @@ def planning(
             f"{establishment} n'accueille pas les élèves de l'école {of(enrolment.child.first_name)}.",
         )
         return redirect("home")
-    plan = _plan(request, service, enrolment, establishment, period, at)
     kept = interrupted.take(request) if request.method == "GET" else None
+    beside = _beside(service, others, establishment, period)
+    all_days = request.method == "POST" or kept is not None or service.within is None
+    plan = _plan(
+        request,
+        [(enrolment, establishment), *beside],
+        period,
+        at,
+        within=None if all_days or service.within is None else service.within(request.GET, period),
+    )
     if kept is not None:
         for each in (plan, *plan.beside):
             ticks = each.read(kept)
@@ -152,7 +210,37 @@ def planning(
         return redirect(request.get_full_path())
     if request.method == "POST":
         return _planning_posted(request, service, plan, at)
-    return _show_planning(request, service, plan, list(periods.values()), at)
+    return _show_planning(request, service, plan, beside, list(periods.values()), at)
+
+
+# What a planning asks of an enrolment.
+WITH_ENROLMENT = ("activity", "household", "school_year", "child__health", "establishment")
+
+
+def _enrolments(
+    request: SignedInRequest, service: Service, enrolment_id: int
+) -> tuple[Enrolment, list[Enrolment]]:
+    """The enrolment asked for and, where they may stand beside it, the accepted ones of the household's other
+    children to the same activity this year, the eldest first; in one query."""
+    wanted = Q(pk=enrolment_id)
+    if service.together:
+        asked = Enrolment.objects.filter(pk=enrolment_id)
+        wanted |= Q(
+            state=EnrolmentState.ACCEPTED,
+            household=Subquery(asked.values("household")),
+            activity=Subquery(asked.values("activity")),
+            school_year=Subquery(asked.values("school_year")),
+        )
+    found = list(
+        Enrolment.objects.visible_to(request.user)
+        .filter(wanted, activity__service=service.slug)
+        .select_related(*WITH_ENROLMENT)
+        .order_by("child__birth_date", "pk")
+    )
+    enrolment = next((one for one in found if one.pk == enrolment_id), None)
+    if enrolment is None:
+        raise Http404
+    return enrolment, [one for one in found if one.child_id != enrolment.child_id]
 
 
 def _periods(enrolment: Enrolment, establishment: Establishment) -> dict[int, Period]:
@@ -174,47 +262,43 @@ def _establishment(enrolment: Enrolment, establishment_id: int) -> Establishment
     return get_object_or_404(enrolment.activity.establishments.filter(active=True), pk=establishment_id)
 
 
+def _own_place(enrolment: Enrolment) -> Establishment:
+    """Of an enrolment that has one."""
+    if enrolment.establishment is None:
+        raise ValueError(f"Enrolment {enrolment.pk} leaves the choice of the place.")
+    return enrolment.establishment
+
+
 def _plan(
     request: SignedInRequest,
-    service: Service,
-    enrolment: Enrolment,
-    establishment: Establishment,
+    possible: list[tuple[Enrolment, Establishment]],
     period: Period,
     at: datetime,
+    *,
+    within: tuple[date, date] | None,
 ) -> Planning:
-    """The planning of an enrolment, with those of brothers and sisters asked for by `?avec=`."""
-    whole = "tout" in request.GET
-    wanted = set(request.GET.getlist("avec")) if service.together else set()
-    beside = []
-    if wanted:
-        beside = [one for one in _beside(enrolment, establishment) if str(one.pk) in wanted]
-    plan = Planning.build(
-        enrolment,
-        establishment,
+    """The planning of the first enrolment, with those of brothers and sisters asked for by `?avec=`."""
+    wanted = set(request.GET.getlist("avec"))
+    first, *others = possible
+    plan, *_ = plans = Planning.together(
+        [first, *((one, place) for one, place in others if str(one.pk) in wanted)],
         period,
         at=at,
-        whole=whole,
-        who=enrolment.child.first_name if beside else "",
+        whole="tout" in request.GET,
+        within=within,
     )
-    plan.beside = [
-        Planning.build(
-            other,
-            establishment,
-            period,
-            at=at,
-            whole=whole,
-            who=other.child.first_name,
-            suffix=f"-{other.pk}",
-        )
-        for other in beside
-    ]
-    for each in (plan, *plan.beside):
+    for each in plans:
         each.cancelling = "annulation" in request.GET
     return plan
 
 
 def _show_planning(
-    request: SignedInRequest, service: Service, plan: Planning, periods: list[Period], at: datetime
+    request: SignedInRequest,
+    service: Service,
+    plan: Planning,
+    beside: list[tuple[Enrolment, Establishment]],
+    periods: list[Period],
+    at: datetime,
 ) -> HttpResponse:
     plans = [plan, *plan.beside]
     warnings = {prices.put_on(each, service.pricer) for each in plans} if service.pricer else set()
@@ -231,10 +315,9 @@ def _show_planning(
         "gone": [(each.enrolment.child, each.gone().values()) for each in plans],
         "cancelling": plan.cancelling,
         "without_health_file": [each.enrolment.child for each in plans if each.enrolment.lacks_health_file],
-        "others": [
-            (other, other.pk in shown)
-            for other in (_beside(plan.enrolment, plan.establishment) if service.together else ())
-        ],
+        "others": [(other, other.pk in shown) for other, _ in beside],
+        "children": [each.enrolment.child for each in plans],
+        "places": {each.establishment.pk: each.establishment for each in plans}.values(),
         "resumed": plan.draft if "reprise" in request.GET else None,
         "resumed_days": sum(len(each.lines) for each in plans),
         "going_on": _address_after(request, ""),
@@ -271,7 +354,7 @@ def _other_periods(
 ) -> dict[str, Any]:
     """Where else one can reserve: the periods that are not over, and those just before and after this one."""
     query = request.GET.copy()
-    for name in ("semaine", "reprise"):
+    for name in ("semaine", "mois", "reprise"):
         query.pop(name, None)
     suffix = f"?{query.urlencode()}" if query else ""
     shown = [one for one in periods if one == plan.period or one.ends_on >= today]
@@ -304,13 +387,15 @@ def _planning_posted(
         messages.warning(request, MERGED)
     acted = False
     if not stale:
+        acted = _act(service, button, request.POST, posted)
         for each, ticks in posted:
-            mine = _act(button, request.POST, each, ticks)
-            acted = mine or service.act(button, request.POST, each, ticks) or acted
+            acted = service.act(button, request.POST, each, ticks) or acted
     drafts = [_keep(request, each, ticks, at) for each, ticks in posted]
     if saving:
         return _saved(posted, drafts, merged=bool(stale))
-    here = _address_after(request, button)
+    if plan.beside and button == f"without:{plan.enrolment.pk}":
+        return redirect(_without_the_first(request, plan))
+    here = _address_after(request, button, service.shown_by)
     if stale or acted or button != "next":
         return redirect(here)
     if not any(drafts):
@@ -346,21 +431,30 @@ def _saved(
     return JsonResponse(answer)
 
 
-def _address_after(request: SignedInRequest, button: str) -> str:
-    """The planning again; another week after « show: », with or without a sibling after « with: »."""
+def _address_after(request: SignedInRequest, button: str, shown_by: str = "") -> str:
+    """The planning again; another week or month after « show: », with or without a sibling after « with: »."""
     verb, _, value = button.partition(":")
     query = request.GET.copy()
     query.pop("reprise", None)
     if verb == "show":
-        query["semaine"] = value
+        query[shown_by] = value
     elif verb == "with":
         query.appendlist("avec", value)
     elif verb == "without":
         query.setlist("avec", [other for other in query.getlist("avec") if other != value])
-    elif "shown" in request.POST:
-        query["semaine"] = request.POST["shown"]
+    if verb != "show" and shown_by and "shown" in request.POST:
+        query[shown_by] = request.POST["shown"]
     address = f"{request.path}?{query.urlencode()}" if query else request.path
     return f"{address}#planning"
+
+
+def _without_the_first(request: SignedInRequest, plan: Planning) -> str:
+    """The planning of the next child, with the others that are shown beside it."""
+    first, *others = plan.beside
+    query = request.GET.copy()
+    query.setlist("avec", [str(one.enrolment.pk) for one in others])
+    address = planning_address(first.enrolment, first.establishment, first.period)
+    return f"{address}?{query.urlencode()}#planning"
 
 
 def _link(drafts: list[Reservation]) -> Reservation:
@@ -372,19 +466,25 @@ def _link(drafts: list[Reservation]) -> Reservation:
     return first
 
 
-def _act(button: str, data: QueryDict, plan: Planning, ticks: Ticks) -> bool:
+def _act(service: Service, button: str, data: QueryDict, posted: list[tuple[Planning, Ticks]]) -> bool:
     """The buttons of every planning, for browsers without JavaScript; whether it was one of them."""
     name, _, value = button.partition(":")
-    if name == "all":
-        plan.select(ticks, plan.cells.values())
+    if name == "week":
+        toggle((plan, ticks, plan.in_week(value)) for plan, ticks in posted)
+        return True
+    reach = "usual_reach" if name == "usual" else "reach"
+    reached = [(plan, ticks, list(service.reached(data, plan, reach))) for plan, ticks in posted]
+    if name == "weekday":
+        toggle((plan, ticks, on_weekdays(cells, [value])) for plan, ticks, cells in reached)
+    elif name == "all":
+        for plan, ticks, cells in reached:
+            plan.select(ticks, cells)
     elif name == "none":
-        plan.clear(ticks, plan.cells.values())
-    elif name == "week":
-        plan.toggle(ticks, plan.in_week(value))
-    elif name == "weekday":
-        plan.toggle(ticks, plan.on_weekdays(weekday_numbers([value])))
+        for plan, ticks, cells in reached:
+            plan.clear(ticks, cells)
     elif name == "usual":
-        plan.select(ticks, plan.on_weekdays(weekday_numbers(data.getlist("usual_weekday"))))
+        for plan, ticks, cells in reached:
+            plan.select(ticks, on_weekdays(cells, data.getlist(f"usual_weekday{plan.suffix}")))
     else:
         return False
     return True
@@ -487,11 +587,13 @@ def _sums(group: list[Checked]) -> dict[str, Any]:
 
 
 def _planning_of_all(reservation: Reservation, companions: list[Reservation]) -> str:
-    """The planning, with those of the companions that are made at the same place beside it."""
+    """The planning, with those of the companions that stand beside it there."""
+    service = SERVICES.get(reservation.enrolment.activity.service)
+    apart = service is not None and service.apart
     beside = [
         ("avec", one.enrolment_id)
         for one in companions
-        if one.establishment_id == reservation.establishment_id
+        if apart or one.establishment_id == reservation.establishment_id
     ]
     return planning_url(reservation) + (f"?{urlencode(beside)}" if beside else "")
 
@@ -514,13 +616,16 @@ def _sibling_enrolments(enrolment: Enrolment) -> list[Enrolment]:
     return found
 
 
-def _beside(enrolment: Enrolment, establishment: Establishment) -> list[Enrolment]:
-    """Those of them that can be reserved for at the same place, on the same page."""
-    return [
-        one
-        for one in _sibling_enrolments(enrolment)
-        if one.establishment_id in (None, establishment.pk) and enrolling.serves(establishment, one)
-    ]
+def _beside(
+    service: Service, others: list[Enrolment], place: Establishment, period: Period
+) -> list[tuple[Enrolment, Establishment]]:
+    """Those of `others` that can be reserved for on the page of a planning at `place`: there or, where the
+    service lets them stand apart, each at its own place of the period."""
+    found = [(one, one.establishment or place) for one in others]
+    if any(its != place for _, its in found):
+        open_there = set(period.establishments.values_list("pk", flat=True)) if service.apart else {place.pk}
+        found = [(one, its) for one, its in found if its == place or not open_there or its.pk in open_there]
+    return [(one, its) for one, its in found if enrolling.serves(its, one)]
 
 
 def _siblings(reservation: Reservation) -> list[Enrolment]:

@@ -25,13 +25,13 @@ from portal.french.dates import WEEKDAYS, short_day
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Formula
 from portal.reservations.pages.cells import CANCEL, Cell
-from portal.reservations.pages.planning import Planning, Ticks, week_key, weekday_numbers
+from portal.reservations.pages.elsewhere import Elsewhere
+from portal.reservations.pages.planning import Planning, Ticks, open_weekdays, week_key, weekday_numbers
 from portal.reservations.states import CellState
 from portal.web.signed_in import SignedInRequest
 
 # The key of the whole period, beside those of weeks such as « 2026-W49 ».
 WHOLE = "toutes"
-NOTHING_THERE = (CellState.CLOSED, CellState.LATE, CellState.EARLY)
 
 # The same sentence stands in many cells.
 escaped = lru_cache(maxsize=4096)(escape)
@@ -186,7 +186,7 @@ class Weeks:
     def __init__(self, plan: Planning, wanted: str) -> None:
         self.plans = [plan, *plan.beside]
         self.several = len(self.plans) > 1
-        self.weekdays = sorted(_open_weekdays(self.plans))
+        self.weekdays = sorted(open_weekdays(self.plans))
         self.rows_of_weeks = list(self._weeks(plan))
         keys = [week.key for week in self.rows_of_weeks]
         self.whole = wanted == WHOLE
@@ -242,47 +242,11 @@ class Weeks:
         """For the browser, as JSON: the formulas that each formula excludes on a day."""
         return json.dumps(self.plans[0].rivals)
 
-    @property
-    def elsewhere(self) -> int:
-        """How many days are chosen in weeks that are not shown."""
-        return 0 if self.whole else sum(week.chosen for week in self.rows_of_weeks if week.key != self.key)
-
     @cached_property
-    def _booked_elsewhere(self) -> list[tuple[Planning, Cell]]:
-        """The days to book among them."""
+    def elsewhere(self) -> Elsewhere:
+        """What is chosen in weeks that are not shown."""
         weeks = [] if self.whole else [week for week in self.rows_of_weeks if week.key != self.key]
-        found = [(plan, cell) for week in weeks for plan, cell in week.cells if cell is not None]
-        return [(plan, cell) for plan, cell in found if cell.checked and cell.bookable]
-
-    @property
-    def overdue_elsewhere(self) -> int:
-        """How many of those are past their deadline."""
-        return sum(cell.late for _, cell in self._booked_elsewhere)
-
-    @property
-    def cents_elsewhere(self) -> str:
-        """What those cost, in cents; nothing when it is not known of each. Without `late_elsewhere`."""
-        prices = [cell.price for _, cell in self._booked_elsewhere if cell.forgiving is None]
-        if None in prices:
-            return ""
-        return str(sum(int((price or 0) * 100) for price in prices))
-
-    @property
-    def late_elsewhere(self) -> str:
-        """The late ones among them that may bear no surcharge, as JSON: which of them do is for the browser
-        to count, with those of the week shown."""
-        late = [
-            {
-                "day": cell.day.isoformat(),
-                "price": int(cell.forgiving.usual * 100),
-                "latePrice": int(cell.forgiving.late * 100),
-                "lateMonth": f"{cell.month}{plan.suffix}",
-                "lateLeft": cell.forgiving.left,
-            }
-            for plan, cell in self._booked_elsewhere
-            if cell.forgiving
-        ]
-        return json.dumps(late)
+        return Elsewhere(found for week in weeks for found in week.cells)
 
     def _weeks(self, plan: Planning) -> Iterator[WeekRow]:
         today = plan.where.today
@@ -342,19 +306,6 @@ def _word(cell: Cell) -> str:
         return f"{label}, {cell.short}"
     word = cell.short or label
     return f"sur demande, {word}" if cell.state == CellState.FREE and cell.then == "requested" else word
-
-
-def _open_weekdays(plans: Iterable[Planning]) -> set[int]:
-    """The weekdays on which the activity takes place, and those of days that were opened besides."""
-    weekdays: set[int] = set()
-    for plan in plans:
-        weekdays.update(plan.weekdays)
-        weekdays.update(
-            cell.day.weekday()
-            for cell in plan.cells.values()
-            if cell.field or cell.state not in NOTHING_THERE
-        )
-    return weekdays
 
 
 # The hooks of a service ------------------------------------------------------------------------------------
