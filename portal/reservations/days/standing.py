@@ -69,9 +69,7 @@ class Where:
             period.ends_on,
             Pupil(enrolment.child_id, enrolment.school_year_id),
         )
-        return cls(
-            enrolment, period, days, book or DeadlineBook.for_activity(enrolment.activity, period), at
-        )
+        return cls(enrolment, period, days, book or DeadlineBook.for_activity(enrolment.activity, period), at)
 
     def booking(self, formula_id: int, day: date) -> Closed | Open:
         """Whether the day can be reserved."""

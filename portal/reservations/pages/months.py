@@ -31,7 +31,8 @@ WHOLE = "toutes"
 # What « ce mois » posts, beside the days of the whole period.
 THIS_MONTH = "mois"
 
-# The markup of cells and weeks, filled here: through template variables, 180 cells take most of a page's time.
+# The markup of cells and weeks, filled here: through template variables, 180 cells take most of a page's
+# time.
 TICKABLE = (
     '<td role="cell" class="cell cell--{state}{marks}" data-then="{then}"><label><input type="checkbox" '
     'name="{field}" value="{value}"{described} aria-label="{name}"{data_price}{checked}>'
@@ -43,6 +44,7 @@ SHOWN_ONLY = (
     '<td role="cell" class="cell cell--{state}{marks}"><span class="visually-hidden">{name}. {note}</span>'
     '<span class="cell-day" aria-hidden="true">{day}</span><span class="cell-icon"></span>{word}{why}</td>'
 )
+WHY = '<span class="cell-why" aria-hidden="true">{why}</span>'
 EMPTY = '<td role="cell"></td>'
 WEEK = (
     '<th scope="{scope}" role="rowheader" class="planning-head"{rows}><button class="planning-week" '
@@ -94,6 +96,12 @@ class Listed:
     key: str
     name: str
     chosen: int
+    period: Period | None = None  # where it is one of another period
+
+    @property
+    def asked(self) -> str:
+        """What its button posts."""
+        return self.key if self.period is None else f"{self.period.pk}:{self.key}"
 
     @property
     def capitalised(self) -> str:
@@ -157,8 +165,9 @@ class Table:
     def html(self) -> SafeString:
         """Its `<tbody>`s, a week each, words escaped; weeks shut for one reason are one line."""
         parts = []
-        for why, weeks in groupby(self.weeks, key=self.page.why_shut):
-            parts.append(self._shut(list(weeks), why) if why else "".join(map(self._week, weeks)))
+        for why, found in groupby(self.weeks, key=self.page.why_shut):
+            weeks = list(found)
+            parts += [self._shut(weeks, why)] if why else map(self._week, weeks)
         return mark_safe("".join(parts))  # noqa: S308 – every word in it is escaped where it is filled in
 
     def _shut(self, weeks: list[Week], why: str) -> str:
@@ -167,9 +176,7 @@ class Table:
         name = f"Semaines {moments.listing(numbers)}" if len(weeks) > 1 else first.name
         span = moments.span(first.monday, last.monday + timedelta(days=4))
         columns = len(self.page.columns) + (1 if self.page.several else 0)
-        return SHUT.format(
-            name=name, span=f"{span[:1].upper()}{span[1:]}", why=escape(why), columns=columns
-        )
+        return SHUT.format(name=name, span=f"{span[:1].upper()}{span[1:]}", why=escape(why), columns=columns)
 
     def _week(self, week: Week) -> str:
         several = self.page.several
@@ -201,7 +208,9 @@ class Table:
             "word": f'<span class="cell-word" aria-hidden="true">{word}</span>' if word else "",
         }
         if not cell.field:
-            why = f'<span class="cell-why" aria-hidden="true">{escape(cell.short)}</span>' if cell.short else ""
+            why = (
+                f'<span class="cell-why" aria-hidden="true">{escape(cell.short)}</span>' if cell.short else ""
+            )
             return SHOWN_ONLY.format(**words, note=escape(cell.note), why=why)
         return TICKABLE.format(
             **words,
@@ -227,11 +236,18 @@ class Months:
         keys = month_keys(plan.period, today)
         self.whole = wanted == WHOLE
         self.key = wanted if wanted in keys else self._first(keys)
-        index = keys.index(self.key)
-        self.all = [self._listed(key) for key in keys]
-        self.current = self.all[index]
+        self.all: list[Listed] = []
+        for period in plan.periods or [plan.period]:
+            if period == plan.period:
+                self.all += [self._listed(key) for key in keys]
+            else:
+                self.all += [
+                    Listed(key, month_name(days_of(key)[0]), 0, period) for key in month_keys(period, today)
+                ]
+        self.current = next(one for one in self.all if one.asked == self.key)
+        index = self.all.index(self.current)
         self.previous = self.all[index - 1] if index else None
-        self.next = self.all[index + 1] if index + 1 < len(keys) else None
+        self.next = self.all[index + 1] if index + 1 < len(self.all) else None
 
     @property
     def shown(self) -> str:
@@ -296,8 +312,10 @@ class Months:
 
     @property
     def tables(self) -> Iterator[Table]:
-        """The month shown, in whole weeks; or all months, each with its own days only, so that none stands twice."""
+        """The month shown, in whole weeks; or all months, each with its own days: none stands twice."""
         for one in self.all if self.whole else [self.current]:
+            if one.period is not None:
+                continue
             first, last = days_of(one.key)
             days = [day for day in self.days if first <= day <= last] if self.whole else self.days
             if days:
@@ -336,9 +354,7 @@ class Months:
 
     def why_shut(self, week: Week) -> str:
         """The one reason for which nobody can do anything on any day of the week; nothing otherwise."""
-        cells = [
-            cell for row in week.rows for cell in row if cell and cell.day.weekday() not in self.shut
-        ]
+        cells = [cell for row in week.rows for cell in row if cell and cell.day.weekday() not in self.shut]
         if any(cell.field or cell.state != CellState.CLOSED for cell in cells):
             return ""
         reasons = {cell.note.rstrip(".") for cell in cells}
@@ -359,10 +375,7 @@ class Months:
     def _listed(self, key: str) -> Listed:
         first, last = days_of(key)
         chosen = sum(
-            cell.checked
-            for plan in self.plans
-            for cell in plan.cells.values()
-            if first <= cell.day <= last
+            cell.checked for plan in self.plans for cell in plan.cells.values() if first <= cell.day <= last
         )
         return Listed(key, month_name(first), chosen)
 

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import cached_property
 from typing import NamedTuple, TypeAlias, TypedDict
 
 from django.db.models import F, Q, Value
@@ -109,6 +108,8 @@ class Planning:
         self.suffix = suffix
         # The plannings of brothers and sisters shown on the same page.
         self.beside: list[Planning] = []
+        # Those in which one can reserve there, this one among them, as far as the page knows them.
+        self.periods: list[Period] = []
         # Whether the page is there to cancel: deselecting then asks to cancel what is booked.
         self.cancelling = False
         parts = {formula.pk: set(formula.parts) for formula in formulas}
@@ -385,7 +386,9 @@ def on_weekdays(cells: Iterable[Cell], posted: Iterable[str]) -> list[Cell]:
 
 def toggle(chosen: Iterable[tuple[Planning, Ticks, Iterable[Cell]]]) -> None:
     """Ticks all free cells of every planning among these; when they all are already, unticks them."""
-    free = [(plan, ticks, {cell.choice for cell in cells if cell.field == BOOK}) for plan, ticks, cells in chosen]
+    free = [
+        (plan, ticks, {cell.choice for cell in cells if cell.field == BOOK}) for plan, ticks, cells in chosen
+    ]
     if all(choices <= ticks.book for _, ticks, choices in free):
         for _, ticks, choices in free:
             ticks.book -= choices
@@ -446,8 +449,8 @@ def _draft_lines(
 def _rooms_and_stands(
     wanted: list[tuple[Enrolment, Establishment]], shown: tuple[date, date], more: set[date]
 ) -> tuple[dict[int, dict[date, list[Room]]], dict[int, list[Stand]]]:
-    """The slots of each place by day, and the bookings of each child in their order, in one query: on the days
-    `shown`, and on some `more`."""
+    """The slots of each place by day, and the bookings of each child in their order, in one query: on the
+    days `shown`, and on some `more`."""
     activity = wanted[0][0].activity
     days = Q(day__range=shown)
     if more:
@@ -484,7 +487,9 @@ def _rooms_and_stands(
     )
     rooms: dict[int, dict[date, list[Room]]] = defaultdict(lambda: defaultdict(list))
     found: dict[int, list[tuple[int, Stand]]] = defaultdict(list)
-    for is_booking, pk, whose, day, word, formula_id, number, taken, closed in slots.union(bookings, all=True):
+    for is_booking, pk, whose, day, word, formula_id, number, taken, closed in slots.union(
+        bookings, all=True
+    ):
         if is_booking:
             found[whose].append((pk, Stand(number, formula_id, day, word)))
         else:

@@ -42,10 +42,10 @@ class Service:
     `act` carries out the buttons only this planning has: it changes the ticks and says whether the button
     was its own. `shown` gives the choices a posted form holds, where a planning does not show them all; an
     address says by the name `shown_by` what to show, and `within` makes days of it, so that no other is
-    computed. `reached` gives the cells that « Tout sélectionner » and its like act on, by the field of the form
-    whose name it is handed. `together`: the planning can show brothers and sisters side by side; `apart`: each
-    at its own place. `by_child`: one chooses a child, and then among all its enrolments, instead of an
-    enrolment. `pricer` says what days cost, if any.
+    computed. `reached` gives the cells that « Tout sélectionner » and its like act on, as the field says
+    whose name it is handed. `together`: the planning can show brothers and sisters side by side; `apart`:
+    each at its own place. `by_child`: one chooses a child, and then among all its enrolments, instead of
+    an enrolment. `pricer` says what days cost, if any.
     `called` is what a parent calls it, where it has one activity only: « cantine ». `book_label` is its large
     way on at the top of « Mon compte famille », with the icon `icon`; it leads to `book` of its namespace.
     """

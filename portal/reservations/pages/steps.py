@@ -92,8 +92,8 @@ def start(request: SignedInRequest, service: Service, enrolment_id: int) -> Http
 
 
 def book(request: SignedInRequest, service: Service) -> HttpResponse:
-    """All the children that are enrolled, side by side, in the first period in which a day can still be taken:
-    no question is asked. Of several activities, that of most children comes first."""
+    """All the children that are enrolled, side by side, in the first period in which a day can still be
+    taken: no question is asked. Of several activities, that of most children comes first."""
     at = timezone.now()
     household = Household.objects.visible_to(request.user).first()
     if household is None or not household.is_accepted:
@@ -208,9 +208,11 @@ def planning(
             _keep(request, each, ticks, at)
         messages.success(request, "Vous revoilà. Les jours que vous aviez choisis sont conservés.")
         return redirect(request.get_full_path())
+    today = timezone.localdate(at)
+    plan.periods = [one for one in periods.values() if one == period or one.ends_on >= today]
     if request.method == "POST":
         return _planning_posted(request, service, plan, at)
-    return _show_planning(request, service, plan, beside, list(periods.values()), at)
+    return _show_planning(request, service, plan, beside, at)
 
 
 # What a planning asks of an enrolment.
@@ -297,7 +299,6 @@ def _show_planning(
     service: Service,
     plan: Planning,
     beside: list[tuple[Enrolment, Establishment]],
-    periods: list[Period],
     at: datetime,
 ) -> HttpResponse:
     plans = [plan, *plan.beside]
@@ -322,7 +323,7 @@ def _show_planning(
         "resumed_days": sum(len(each.lines) for each in plans),
         "going_on": _address_after(request, ""),
         "restarted": _just_restarted(request),
-        "periods": _other_periods(request, plan, periods, timezone.localdate(at)),
+        "periods": _other_periods(request, plan),
         "at": at,
     }
     return render(request, service.template, context | service.context(request, plan))
@@ -349,17 +350,16 @@ def _restart(request: SignedInRequest, plans: list[Planning]) -> HttpResponse:
     return redirect(_address_after(request, ""))
 
 
-def _other_periods(
-    request: SignedInRequest, plan: Planning, periods: list[Period], today: date
-) -> dict[str, Any]:
+def _other_periods(request: SignedInRequest, plan: Planning) -> dict[str, Any]:
     """Where else one can reserve: the periods that are not over, and those just before and after this one."""
     query = request.GET.copy()
     for name in ("semaine", "mois", "reprise"):
         query.pop(name, None)
     suffix = f"?{query.urlencode()}" if query else ""
-    shown = [one for one in periods if one == plan.period or one.ends_on >= today]
-    links = [(one, planning_address(plan.enrolment, plan.establishment, one) + suffix) for one in shown]
-    here = shown.index(plan.period)
+    links = [
+        (one, planning_address(plan.enrolment, plan.establishment, one) + suffix) for one in plan.periods
+    ]
+    here = plan.periods.index(plan.period)
     return {
         "all": links,
         "previous": links[here - 1][1] if here else "",
@@ -393,9 +393,7 @@ def _planning_posted(
     drafts = [_keep(request, each, ticks, at) for each, ticks in posted]
     if saving:
         return _saved(posted, drafts, merged=bool(stale))
-    if plan.beside and button == f"without:{plan.enrolment.pk}":
-        return redirect(_without_the_first(request, plan))
-    here = _address_after(request, button, service.shown_by)
+    here = _elsewhere(request, button, plan, service) or _address_after(request, button, service.shown_by)
     if stale or acted or button != "next":
         return redirect(here)
     if not any(drafts):
@@ -432,7 +430,7 @@ def _saved(
 
 
 def _address_after(request: SignedInRequest, button: str, shown_by: str = "") -> str:
-    """The planning again; another week or month after « show: », with or without a sibling after « with: »."""
+    """The planning again; another part of it after « show: », with or without a sibling after « with: »."""
     verb, _, value = button.partition(":")
     query = request.GET.copy()
     query.pop("reprise", None)
@@ -448,12 +446,24 @@ def _address_after(request: SignedInRequest, button: str, shown_by: str = "") ->
     return f"{address}#planning"
 
 
-def _without_the_first(request: SignedInRequest, plan: Planning) -> str:
-    """The planning of the next child, with the others that are shown beside it."""
-    first, *others = plan.beside
+def _elsewhere(request: SignedInRequest, button: str, plan: Planning, service: Service) -> str:
+    """The planning of another period after « show:PERIOD:MONTH », that of the next child when the first one
+    is not to be shown any more; nothing after other buttons."""
     query = request.GET.copy()
-    query.setlist("avec", [str(one.enrolment.pk) for one in others])
-    address = planning_address(first.enrolment, first.establishment, first.period)
+    query.pop("reprise", None)
+    verb, _, value = button.partition(":")
+    if verb == "show":
+        asked, _, query[service.shown_by] = value.partition(":")
+        period = next((one for one in plan.periods if str(one.pk) == asked), None)
+        if period is None:
+            return ""
+        address = planning_address(plan.enrolment, plan.establishment, period)
+    elif plan.beside and button == f"without:{plan.enrolment.pk}":
+        first, *others = plan.beside
+        query.setlist("avec", [str(one.enrolment.pk) for one in others])
+        address = planning_address(first.enrolment, first.establishment, plan.period)
+    else:
+        return ""
     return f"{address}?{query.urlencode()}#planning"
 
 

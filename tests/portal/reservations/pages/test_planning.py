@@ -9,7 +9,14 @@ from families.models import Custody
 from portal import town
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, ActivityDeadline, Booking, Enrolment, Period, Slot
-from portal.reservations.pages.planning import Planning, parse_choice, week_key, weekday_numbers
+from portal.reservations.pages.planning import (
+    Planning,
+    on_weekdays,
+    parse_choice,
+    toggle,
+    week_key,
+    weekday_numbers,
+)
 from portal.reservations.states import BookingState, CellState
 from tests.conftest import Family, family
 from tests.factories import (
@@ -31,7 +38,8 @@ def build(who: Family, canteen, at, **options) -> Planning:
     enrolment = Enrolment.objects.select_related("activity", "household", "school_year").get(
         pk=who.enrolment.pk
     )
-    return Planning.build(enrolment, canteen.restaurant, canteen.period, at=at, **options)
+    (found,) = Planning.together([(enrolment, canteen.restaurant)], canteen.period, at=at, **options)
+    return found
 
 
 @pytest.fixture
@@ -351,23 +359,35 @@ def test_a_week_toggles_its_free_days(plan, books, canteen):
     BookingFactory(enrolment=books.enrolment, day=TUESDAY)
     found = plan()
     ticks = found.ticks()
-    found.toggle(ticks, found.in_week("2026-W47"))
+    toggle([(found, ticks, found.in_week("2026-W47"))])
     assert sorted(choice.day.day for choice in ticks.book) == [16, 18, 19, 20]
-    found.toggle(ticks, found.in_week("2026-W47"))
+    toggle([(found, ticks, found.in_week("2026-W47"))])
     assert not ticks
 
 
 def test_a_half_chosen_week_is_completed_first(plan, canteen):
     found = plan()
     ticks = found.read(QueryDict(f"book={canteen.formula.pk}:2026-11-16"))
-    found.toggle(ticks, found.in_week("2026-W47"))
+    toggle([(found, ticks, found.in_week("2026-W47"))])
     assert len(ticks.book) == 5
+
+
+def test_a_week_that_one_child_has_already_is_completed_for_both(plan):
+    lina, hugo = plan(), plan()
+    hers, his = lina.ticks(), hugo.ticks()
+    toggle([(lina, hers, lina.in_week("2026-W47"))])
+    both = [(lina, hers, lina.in_week("2026-W47")), (hugo, his, hugo.in_week("2026-W47"))]
+    toggle(both)
+    assert (len(hers.book), len(his.book)) == (5, 5)
+    toggle(both)
+    assert not hers
+    assert not his
 
 
 def test_a_weekday_is_selected_all_along(plan):
     found = plan()
     ticks = found.ticks()
-    found.select(ticks, found.on_weekdays([0]))
+    found.select(ticks, on_weekdays(found.cells.values(), ["0"]))
     assert {choice.day.weekday() for choice in ticks.book} == {0}
     assert len(ticks.book) == 5
 
@@ -388,7 +408,7 @@ def test_an_unknown_week_selects_nothing(plan):
     found = plan()
     ticks = found.ticks()
     for week in ("2026-W01", "x", ""):
-        found.toggle(ticks, found.in_week(week))
+        toggle([(found, ticks, found.in_week(week))])
     assert not ticks
 
 
@@ -397,41 +417,20 @@ def test_posted_weekdays_are_numbers_or_nothing():
     assert parse_choice("12:2026-11-30") == Choice(12, date(2026, 11, 30))
 
 
-# Layout ---------------------------------------------------------------------------------------------------
+# What the page says --------------------------------------------------------------------------------------
 
 
-def test_months_hold_weeks_and_a_week_may_stand_in_two(plan):
-    months = plan().months()
-    assert [month.name for month in months] == ["novembre 2026", "décembre 2026"]
-    assert [week.number for week in months[0].weeks] == [46, 47, 48, 49]
-    assert [week.number for week in months[1].weeks] == [49, 50, 51]
-    last, first = months[0].weeks[-1], months[1].weeks[0]
-    assert [cell and cell.number for cell in last.cells] == [30, None, None, None, None]
-    assert [cell and cell.number for cell in first.cells] == [None, 1, 2, 3, 4]
-    assert (first.key, first.span) == ("2026-W49", "du 30 novembre au 4 décembre")
+def test_weekends_are_not_computed(plan):
+    assert all(cell.day.weekday() < 5 for cell in plan().cells.values())
 
 
-def test_weekends_are_not_shown(plan):
-    found = plan()
-    assert all(cell.day.weekday() < 5 for cell in found.cells.values())
-    assert [name for _, name in found.columns] == ["Lundi", "Mardi", "Mercredi", "Jeudi", "Vendredi"]
-
-
-def test_a_saturday_the_activity_opens_is_shown(books, canteen, now):
-    canteen.activity.weekdays = 0b0111111
-    canteen.activity.save()
-    canteen.restaurant.open_weekdays = 0b0111111
-    canteen.restaurant.save()
-    found = build(books, canteen, now)
-    assert found.columns[-1] == ("5", "Samedi")
-    assert len(found.months()[0].weeks[0].cells) == 6
-
-
-def test_weeks_gone_by_are_left_out_unless_asked_for(books, canteen, now):
-    december = paris(2026, 12, 9, 10)
-    (month,) = build(books, canteen, december).months()
-    assert [week.number for week in month.weeks] == [50, 51]
-    assert len(build(books, canteen, december, whole=True).months()) == 2
+def test_only_the_days_asked_for_are_computed_and_those_of_the_draft(plan, books, canteen, now):
+    december = date(2026, 12, 1), date(2026, 12, 31)
+    assert {cell.day.month for cell in plan(within=december).cells.values()} == {12}
+    draft(books, canteen, at=now, book=choices(canteen, [MONDAY]))
+    found = plan(within=december)
+    assert [cell.day for cell in found.cells.values() if cell.day.month == 11] == [MONDAY]
+    assert found.cells[Choice(canteen.formula.pk, MONDAY)].checked
 
 
 def test_the_usual_weekdays_come_from_the_enrolment(plan):
@@ -477,9 +476,7 @@ def test_a_planning_costs_the_same_whatever_it_holds(
         pk=books.enrolment.pk
     )
     town.current()  # kept by every process
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         found = Planning.build(enrolment, canteen.restaurant, period, at=now)
-        found.months()
         found.ticks()
-        assert len(found.columns) == 5
     assert len(found.cells) == len(open_days)

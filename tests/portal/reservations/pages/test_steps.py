@@ -353,8 +353,9 @@ def test_a_week_says_its_nearest_deadline_and_each_day_its_own(books_client, can
     )
 
 
-def test_a_week_without_a_free_day_cannot_be_ticked_and_says_so(books_client, canteen, planning_url):
-    ClosureFactory(establishment=canteen.restaurant, starts_on=date(2026, 11, 16), ends_on=date(2026, 11, 22))
+def test_a_week_without_a_free_day_cannot_be_ticked_and_says_so(books_client, books, planning_url):
+    for day in (16, 17, 18, 19, 20):
+        BookingFactory(enrolment=books.enrolment, day=date(2026, 11, day))
     page = books_client.get(planning_url).content.decode()
     closed = page[page.index('value="week:2026-W47"') :]
     assert "disabled" in closed[: closed.index(">")]
