@@ -329,8 +329,25 @@ function goBeyond(table, key) {
   }
 }
 
+// Once the page is whole: the fragment of its address takes the focus until then.
 const arrives = sessionStorage.getItem(ARRIVES);
 if (arrives) {
   sessionStorage.removeItem(ARRIVES);
-  boxes().at(arrives === "next" ? 0 : -1)?.focus();
+  window.addEventListener("load", () => setTimeout(() => boxes().at(arrives === "next" ? 0 : -1)?.focus()));
+}
+
+// The children are one stop too, with arrows between them.
+for (const bar of form.querySelectorAll("[data-one-stop]")) {
+  const list = [...bar.querySelectorAll("button")];
+  list.forEach((one, place) => {
+    one.tabIndex = place ? -1 : 0;
+  });
+  bar.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const next = list[(list.indexOf(event.target) + step + list.length) % list.length];
+    for (const one of list) one.tabIndex = one === next ? 0 : -1;
+    next.focus();
+  });
 }

@@ -164,7 +164,7 @@ class Table:
     @property
     def html(self) -> SafeString:
         """Its `<tbody>`s, a week each, words escaped; weeks shut for one reason are one line."""
-        parts = []
+        parts: list[str] = []
         for why, found in groupby(self.weeks, key=self.page.why_shut):
             weeks = list(found)
             parts += [self._shut(weeks, why)] if why else map(self._week, weeks)
