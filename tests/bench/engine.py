@@ -4,6 +4,7 @@ Needs Django set up on a migrated database it may fill (`python -m tests.bench.e
 DATABASE_URL). Every function returns measures as the runner writes them.
 """
 
+import gzip
 import json
 import statistics
 import sys
@@ -32,6 +33,7 @@ from portal.models import Town
 from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import DeadlineRule, Enrolment, SchoolHoliday, Slot
+from portal.reservations.pages import months
 from portal.reservations.pages.planning import Planning
 from portal.reservations.states import Action, CellState
 from tests.bench import floor
@@ -161,7 +163,8 @@ def bench_planning(where: SimpleNamespace) -> list[Measure]:
     """The whole page for one child with bookings and a draft, beside the floor; and its queries."""
     family = home(where, children=1)
     (enrolment,) = family.enrolments
-    url = reverse("catering:planning", args=[enrolment.pk, where.restaurant.pk, where.period.pk])
+    planning = reverse("catering:planning", args=[enrolment.pk, where.restaurant.pk, where.period.pk])
+    url = f"{planning}?mois=toutes"
     get(family.client, url)  # the town is read and kept
     bare = queries_of(lambda: get(family.client, url))
     for day in where.days[:60]:
@@ -185,6 +188,27 @@ def bench_planning(where: SimpleNamespace) -> list[Measure]:
         measure("planning_queries_growth", full - bare, "queries", 1) | {"ratio": float(full != bare)},
         measure("planning_time", page * 1000, "ms", 1.5 * bottom * 1000),
         measure("planning_over_floor", page / bottom, "times", 1.5),
+        *bench_month(where, family, planning, started),
+    ]
+
+
+def bench_month(
+    where: SimpleNamespace, family: SimpleNamespace, planning: str, started: Any
+) -> list[Measure]:
+    """The same for the month that holds most of the draft: what a parent opens."""
+    (enrolment,) = family.enrolments
+    day = where.days[70]
+    url = f"{planning}?mois={day:%Y-%m}"
+    month = months.weeks_of(f"{day:%Y-%m}")
+    floor.stands_on(where, enrolment, started, cells=5 * ((month[1] - month[0]).days + 1) // 7, days=month)
+    with override_settings(ROOT_URLCONF="tests.bench.floor"):
+        page, bottom = side_by_side(lambda: get(family.client, url), lambda: get(family.client, "/plancher/"))
+    sent = len(gzip.compress(get(family.client, url).content, 6))
+    return [
+        measure("planning_month_queries", queries_of(lambda: get(family.client, url)), "queries", 10),
+        measure("planning_month_time", page * 1000, "ms", 1.3 * bottom * 1000),
+        measure("planning_month_over_floor", page / bottom, "times", 1.3),
+        measure("planning_month_compressed", sent / 1000, "kB", 15),
     ]
 
 

@@ -4,6 +4,7 @@ The same middleware, session and user; as many queries, each by an index and for
 reads; as many cells, in a flat template. No rule is applied, nothing is decided.
 """
 
+from datetime import date
 from types import SimpleNamespace
 
 from django.http import HttpRequest, HttpResponse
@@ -23,7 +24,7 @@ from portal.reservations.models import (
     Slot,
 )
 
-QUERIES = 9
+QUERIES = 8
 TEMPLATE = """<!doctype html><html lang="fr"><head><title>Planning</title></head><body><table>
 {% for row in rows %}<tr>{% for cell in row %}<td role="cell" class="cell cell--{{ cell.state }}"><label \
 title="{{ cell.note }}"><input type="checkbox" name="{{ cell.field }}" value="{{ cell.value }}" \
@@ -34,10 +35,19 @@ aria-label="{{ cell.name }}"><span class="cell-day">{{ cell.number }}</span><spa
 _ground = SimpleNamespace()
 
 
-def stands_on(where: SimpleNamespace, enrolment: Enrolment, draft: Reservation, *, cells: int) -> None:
-    """Which rows the view reads, and for how many cells."""
+def stands_on(
+    where: SimpleNamespace,
+    enrolment: Enrolment,
+    draft: Reservation,
+    *,
+    cells: int,
+    days: tuple[date, date] | None = None,
+) -> None:
+    """Which rows the view reads, those of the whole period or of some `days`, and for how many cells."""
     template = Engine(autoescape=True).from_string(TEMPLATE)
-    vars(_ground).update(where=where, enrolment=enrolment, draft=draft, cells=cells, template=template)
+    vars(_ground).update(
+        where=where, enrolment=enrolment, draft=draft, cells=cells, template=template, days=days
+    )
 
 
 def view(request: HttpRequest) -> HttpResponse:
@@ -47,17 +57,17 @@ def view(request: HttpRequest) -> HttpResponse:
         "activity", "household", "school_year", "child", "establishment"
     ).get(pk=_ground.enrolment.pk)
     period = Period.objects.get(pk=where.period.pk)
-    days = (period.starts_on, period.ends_on)
-    slots = list(
-        Slot.objects.filter(
-            activity=enrolment.activity_id, establishment=enrolment.establishment_id, day__range=days
-        )
+    days = _ground.days or (period.starts_on, period.ends_on)
+    slots = Slot.objects.filter(
+        activity=enrolment.activity_id, establishment=enrolment.establishment_id, day__range=days
     )
+    bookings = Booking.objects.filter(child=enrolment.child_id, day__range=days)
+    columns = [one.order_by().values_list("pk", "day") for one in (slots, bookings)]
+    found = [day for _, day in columns[0].union(columns[1], all=True)]
     for rows in (
         Formula.objects.filter(activity=enrolment.activity_id),
         ActivityDeadline.objects.filter(activity=enrolment.activity_id).select_related("rule"),
         SchoolHoliday.objects.filter(ends_on__gte=days[0], starts_on__lte=days[1]),
-        Booking.objects.filter(child=enrolment.child_id, day__range=days),
         ReservationLine.objects.filter(reservation=_ground.draft.pk),
         Dish.objects.filter(menu__restaurant=enrolment.establishment_id, menu__day__range=days),
     ):
@@ -67,11 +77,11 @@ def view(request: HttpRequest) -> HttpResponse:
             "state": "free",
             "note": "Réservable jusqu'au samedi 14 novembre à 10 h.",
             "field": "book",
-            "value": f"{where.formula.pk}:{slot.day}",
-            "name": f"{slot.day}, libre",
-            "number": slot.day.day,
+            "value": f"{where.formula.pk}:{day}",
+            "name": f"{day}, libre",
+            "number": day.day,
         }
-        for slot in (slots * 2)[: _ground.cells]
+        for day in (found * 2)[: _ground.cells]
     ]
     grid = [cells[start : start + 5] for start in range(0, len(cells), 5)]
     return HttpResponse(_ground.template.render(Context({"rows": grid})))

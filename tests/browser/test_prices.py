@@ -93,7 +93,9 @@ def test_the_browser_counts_what_the_server_counts(books, canteen, meal_price, o
     canteen.rule.number = 25  # days before: days until 4 December are late
     canteen.rule.save()
     page = open_page(books.user.username)
-    page.goto(f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/")
+    page.goto(
+        f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/?mois=toutes"
+    )
     bar = page.locator("[data-count]")
     days = [
         date(2026, month, day)
