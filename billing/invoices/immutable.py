@@ -16,7 +16,9 @@ FINAL = ("billing_invoice", "billing_invoiceline", "billing_billeditem", "billin
 LINE = "billing_invoiceline"
 # A payment's state may change; its amount, its payer and its number never do.
 PAYMENT = "billing_payment"
-PAYMENT_COLUMNS = "amount, household_id, number, series, year, sequence, means"
+PAYMENT_COLUMNS = ("amount", "household_id", "number", "series", "year", "sequence", "means")
+PAYMENT_CHANGES = f"BEFORE UPDATE OF {', '.join(PAYMENT_COLUMNS)} ON {PAYMENT}"
+YEAR_COLUMNS = ("removed_on", "removed_year")
 TOO_MANY = """(SELECT count(*) FROM billing_invoiceline WHERE invoice_id = NEW.invoice_id)
     >= (SELECT line_count FROM billing_invoice WHERE id = NEW.invoice_id)"""
 
@@ -56,8 +58,9 @@ SQLITE = [
         FORMER,
         f"BEFORE INSERT ON {FORMER} WHEN CAST(strftime('%Y', NEW.removed_on) AS INTEGER) <> NEW.removed_year",
         REFUSAL,
+        YEAR_COLUMNS,
     ),
-    aborts("complete", LINE, f"BEFORE INSERT ON {LINE} WHEN {TOO_MANY}", REFUSAL),
+    aborts("complete", LINE, f"BEFORE INSERT ON {LINE} WHEN {TOO_MANY}", REFUSAL, ["invoice_id"]),
     aborts(
         "final_DELETE",
         PAYMENT,
@@ -67,8 +70,9 @@ SQLITE = [
     aborts(
         "final_UPDATE",
         PAYMENT,
-        f"BEFORE UPDATE OF {PAYMENT_COLUMNS} ON {PAYMENT}",
+        PAYMENT_CHANGES,
         "Le montant d'un règlement ne change pas.",
+        PAYMENT_COLUMNS,
     ),
 ]
 
@@ -110,12 +114,13 @@ END $$""",
         f"BEFORE INSERT ON {FORMER}",
         "billing_refuse",
         "EXTRACT(YEAR FROM NEW.removed_on) <> NEW.removed_year",
+        YEAR_COLUMNS,
     ),
     *(
         calls("final_delete", table, f"BEFORE DELETE ON {table}", _keep(table).name)
         for table in (*FINAL, PAYMENT)
     ),
     calls("complete", LINE, f"BEFORE INSERT ON {LINE}", "billing_refuse_line"),
-    calls("final_update", PAYMENT, f"BEFORE UPDATE OF {PAYMENT_COLUMNS} ON {PAYMENT}", "billing_refuse"),
+    calls("final_update", PAYMENT, PAYMENT_CHANGES, "billing_refuse", columns=PAYMENT_COLUMNS),
 ]
 FINAL_DOCUMENTS = SchemaPart("billing.final", {"sqlite": SQLITE, "postgresql": POSTGRESQL})

@@ -4,23 +4,33 @@ aborts(…), calls(…), refuses(…)     one trigger of either, and the functio
 append_only(name, sentence, models) a part of the schema: their rows are added, and stay as they are
 """
 
+from collections.abc import Iterable
+
 from django.db.models import SET_NULL, Model
 
 from portal.database.schema import PieceKind, SchemaPart, SchemaPiece
 
 
-def aborts(name: str, table: str, when: str, sentence: str) -> SchemaPiece:
-    """A trigger of SQLite that refuses with a sentence; `when`: « BEFORE UPDATE ON families_reading »."""
+def aborts(name: str, table: str, when: str, sentence: str, columns: Iterable[str] = ()) -> SchemaPiece:
+    """A trigger of SQLite that refuses with a sentence; `when`: « BEFORE UPDATE ON families_reading ».
+
+    `columns`: those of the table that `when` names, without which there can be no trigger.
+    """
     quoted = sentence.replace("'", "''")
     body = f"{when} BEGIN SELECT RAISE(ABORT, '{quoted}'); END"
-    return SchemaPiece(PieceKind.TRIGGER, f"{table}_{name}", body, table)
+    return SchemaPiece(PieceKind.TRIGGER, f"{table}_{name}", body, table, frozenset(columns))
 
 
-def calls(name: str, table: str, when: str, function: str, only: str = "") -> SchemaPiece:
-    """A trigger of PostgreSQL that calls a function of `refuses`, for each row of which `only` is true."""
+def calls(
+    name: str, table: str, when: str, function: str, only: str = "", columns: Iterable[str] = ()
+) -> SchemaPiece:
+    """A trigger of PostgreSQL that calls a function of `refuses`, for each row of which `only` is true.
+
+    `columns`: those of the table that `when` and `only` name, without which there can be no trigger.
+    """
     condition = f" WHEN ({only})" if only else ""
     body = f"{when} FOR EACH ROW{condition} EXECUTE FUNCTION {function}()"
-    return SchemaPiece(PieceKind.TRIGGER, f"{table}_{name}", body, table)
+    return SchemaPiece(PieceKind.TRIGGER, f"{table}_{name}", body, table, frozenset(columns))
 
 
 def refuses(function: str, sentence: str) -> SchemaPiece:
@@ -44,12 +54,16 @@ def append_only(name: str, sentence: str, *models: type[Model]) -> SchemaPart:
     for model in models:
         table = model._meta.db_table
         changed = {vendor: _changed(model, differs) for vendor, differs in DIFFERS.items()}
+        columns = [field.column for field in model._meta.concrete_fields]
+        unless = f"BEFORE UPDATE ON {table} WHEN {changed['sqlite']}"
         sqlite += [
-            aborts("kept_update", table, f"BEFORE UPDATE ON {table} WHEN {changed['sqlite']}", sentence),
+            aborts("kept_update", table, unless, sentence, columns),
             aborts("kept_delete", table, f"BEFORE DELETE ON {table}", sentence),
         ]
         postgresql += [
-            calls("kept_update", table, f"BEFORE UPDATE ON {table}", function, changed["postgresql"]),
+            calls(
+                "kept_update", table, f"BEFORE UPDATE ON {table}", function, changed["postgresql"], columns
+            ),
             calls("kept_delete", table, f"BEFORE DELETE ON {table}", function),
         ]
     return SchemaPart(name, {"sqlite": sqlite, "postgresql": postgresql})

@@ -48,12 +48,17 @@ class PieceKind(StrEnum):
 
 @dataclass(frozen=True)
 class SchemaPiece:
-    """An object of the database: `CREATE kind name body`. One that stands on a `table` waits for it."""
+    """An object of the database: `CREATE kind name body`.
+
+    One that stands on a `table` waits for it and for the `columns` that it names there: a database may stop
+    between two migrations, and a newer version's piece knows columns that come later.
+    """
 
     kind: PieceKind
     name: str
     body: str = ""
     table: str = ""
+    columns: frozenset[str] = frozenset()
 
     def making(self, vendor: str) -> list[str]:
         """The statements that put it in place, over an older one if need be."""
@@ -98,19 +103,24 @@ class SchemaPart:
     pieces: Mapping[str, Sequence[SchemaPiece]]
 
     def missing(self, connection: BaseDatabaseWrapper) -> list[SchemaPiece]:
-        """The pieces that are not there, or not as they are written here, and whose table is."""
+        """The pieces that are not there, or not as they are written here, and whose table and columns are."""
         wanted = self.pieces.get(connection.vendor, ())
         if not wanted:
             return []
         with connection.cursor() as cursor:
             cursor.execute(SQLITE_HAS if connection.vendor == "sqlite" else POSTGRESQL_HAS)
             there = {(kind, name): mark for kind, name, mark in cursor.fetchall()}
-            tables = set(connection.introspection.table_names(cursor))
+            lacking = [
+                piece
+                for piece in wanted
+                if there.get((piece.kind, piece.name), False) != piece.mark(connection.vendor)
+            ]
+            # Only where something lacks: a whole schema is looked at in one query.
+            columns = _columns(connection, cursor, {piece.table for piece in lacking if piece.table})
         return [
             piece
-            for piece in wanted
-            if (not piece.table or piece.table in tables)
-            and there.get((piece.kind, piece.name), False) != piece.mark(connection.vendor)
+            for piece in lacking
+            if not piece.table or (piece.table in columns and piece.columns <= columns[piece.table])
         ]
 
     def install(self, connection: BaseDatabaseWrapper) -> None:
@@ -128,6 +138,16 @@ class SchemaPart:
                 if piece.kind is PieceKind.TRIGGER:
                     for statement in piece.removing(connection.vendor):
                         cursor.execute(statement)
+
+
+def _columns(connection: BaseDatabaseWrapper, cursor: Any, tables: set[str]) -> dict[str, set[str]]:
+    """The columns of those of these tables that are there."""
+    introspection = connection.introspection
+    there = tables.intersection(introspection.table_names(cursor)) if tables else ()
+    return {
+        table: {column.name for column in introspection.get_table_description(cursor, table)}
+        for table in there
+    }
 
 
 _parts: dict[str, SchemaPart] = {}

@@ -9,6 +9,7 @@ from time import monotonic
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from django.db.migrations.loader import MigrationLoader
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
@@ -82,6 +83,24 @@ def test_a_data_migration_meets_the_rows_of_the_last_release(last_release, versi
     audit()
     books.audit_numbers()
     books.audit_money()
+
+
+# Stopping on the way ------------------------------------------------------------------------------------
+
+
+def test_migrate_stops_at_each_migration_of_a_release_and_goes_on(left_by_0_2_0):
+    """As an operator does who is told « migrate families 0003 », and as a `migrate` that was killed."""
+    loader = MigrationLoader(connection)
+    leaves = loader.graph.leaf_nodes()
+    plan = [key for key in loader.graph._generate_plan(leaves, True) if key not in loader.applied_migrations]
+    assert ("families", "0005_histories_and_concerned") in plan
+    for app, name in plan:
+        migrate_to(app, name)
+        assert schema.lacking(connection) == [], (app, name)
+    call_command("migrate", verbosity=0)
+    assert versions.hindrance(connection) == ""
+    audit()
+    books.audit_numbers()
 
 
 # Who may start ------------------------------------------------------------------------------------------

@@ -85,6 +85,26 @@ def test_an_app_adds_an_index_which_waits_for_its_table(db, monkeypatch):
     assert schema.lacking(connection) == []
 
 
+@pytest.mark.parametrize("kind", [PieceKind.INDEX, PieceKind.TRIGGER])
+def test_a_piece_waits_for_the_columns_that_it_names(db, kind):
+    """As between two migrations, of which the second adds the column."""
+    bodies = {
+        PieceKind.INDEX: "ON families_child ({})",
+        PieceKind.TRIGGER: {
+            "sqlite": "BEFORE UPDATE OF {} ON families_child BEGIN SELECT 1; END",
+            "postgresql": "BEFORE UPDATE OF {} ON families_child FOR EACH ROW EXECUTE FUNCTION billing_refuse()",
+        }[connection.vendor],
+    }
+    there, to_come = (
+        SchemaPiece(kind, f"on_{column}", bodies[kind].format(column), "families_child", frozenset([column]))
+        for column in ("birth_date", "to_come")
+    )
+    part = SchemaPart("tests.columns", {connection.vendor: [there, to_come]})
+    assert part.missing(connection) == [there]
+    part.install(connection)
+    assert part.missing(connection) == []
+
+
 def test_an_extension_is_asked_for_where_it_is_missing(db):
     there, absent = (
         SchemaPiece(PieceKind.EXTENSION, "plpgsql"),
