@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from catering import kitchen, menu_import
 from catering.models import Dish, Menu
+from families.admin.health import opens_details
 from families.models import Allergen, Reading
 from families.traces import reading
 from portal.desk import rights
@@ -187,11 +188,13 @@ class MenuAdmin(OwnPages[Menu]):
         day: date = chosen["jour"]
         week = chosen["vue"] == "semaine"
         days = week_of(day) if week else [day]
-        counts = kitchen.expected(chosen["restaurant"], days, with_health=with_health)
+        as_file = request.GET.get("format") == "csv"  # numbers, and no name
+        details = with_health and not as_file and opens_details(request)
+        counts = kitchen.expected(chosen["restaurant"], days, with_health=with_health, details=details)
         dates = moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True)
-        if request.GET.get("format") == "csv":
+        if as_file:
             return _kitchen_csv(counts, days[0], with_health)
-        if counts.watched:
+        if details and counts.watched:
             what = f"Effectifs de la cuisine, {counts.restaurant}, {dates}"
             watched = (one.child_id for one in counts.watched)
             reading.note(request, Reading.Kind.HEALTH, what=what, children=watched)
@@ -205,6 +208,7 @@ class MenuAdmin(OwnPages[Menu]):
             "groups": counts.groups_by_day(),
             "diets": counts.diets_by_day(),
             "with_health": with_health,
+            "details": details,
             "dates": dates,
         }
         return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)

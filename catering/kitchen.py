@@ -34,7 +34,8 @@ class Watched(NamedTuple):
     group: ClassGroup
     diet: str
     has_pai: bool
-    allergies: str
+    allergic: bool
+    allergies: str  # which, empty unless asked for
     child_id: int
 
 
@@ -87,10 +88,13 @@ class KitchenCounts:
         return KitchenSheet(columns, [(row, line, sum(line)) for row, line in cells], sums, sum(sums))
 
 
-def expected(restaurant: Establishment, days: list[date], *, with_health: bool = False) -> KitchenCounts:
+def expected(
+    restaurant: Establishment, days: list[date], *, with_health: bool = False, details: bool = False
+) -> KitchenCounts:
     """The meals to cook for bookings that hold a place, in 3 queries whatever the days.
 
-    `with_health` also lists the children with a PAI or allergies: for permitted staff only.
+    `with_health` also lists the children with a PAI or allergies, `details` says which: for permitted
+    staff only.
     """
     health = ["child", "child__first_name", "child__last_name"]
     health += [f"child__health__{field}" for field in ("has_pai", "allergens", "allergies")]
@@ -114,7 +118,18 @@ def expected(restaurant: Establishment, days: list[date], *, with_health: bool =
             allergies = allergies_in_words(row["child__health__allergens"], row["child__health__allergies"])
             if pai or allergies:
                 child = f"{row['child__last_name']} {row['child__first_name']}"
-                counts.watched.append(Watched(row["day"], child, group, diet, pai, allergies, row["child"]))
+                counts.watched.append(
+                    Watched(
+                        day=row["day"],
+                        child=child,
+                        group=group,
+                        diet=diet,
+                        has_pai=pai,
+                        allergic=bool(allergies),
+                        allergies=allergies if details else "",
+                        child_id=row["child"],
+                    )
+                )
     eating = {group for _, group, _ in counts.meals}
     cooked = {diet for _, _, diet in counts.meals}
     counts.groups = [group for group in _once(groups.values()) if group in eating]

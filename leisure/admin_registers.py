@@ -11,6 +11,7 @@ from django.urls import path
 from django.utils import timezone
 
 from billing.documents import pdf
+from families.admin.health import opens_details
 from families.models import Reading, User
 from families.signing_in.asking_again import ask_again
 from families.traces import reading
@@ -102,12 +103,17 @@ class KeepsRegisters(OwnPages[Establishment]):
         if not form.is_valid():
             return self._register_page(request, {"form": form, "sheets": None})
         chosen = form.cleaned_data
-        if request.GET.get("format") in FILES:  # many children leave the portal with it
+        as_file = request.GET.get("format") in FILES
+        if as_file:  # many children leave the portal with it
             ask_again(request)
         centre, day, week = chosen["centre"], chosen["jour"], chosen["vue"] == WEEK
         days = week_of(day) if week else [day]
         with_health = rights.may(request.user, centre, "families.view_childhealth")
-        sheets = registers.register(centre, days, formula=chosen["formule"], with_health=with_health)
+        details = with_health and (as_file or opens_details(request))
+        health = registers.Health.SIGNS if with_health else registers.Health.HIDDEN
+        if details:
+            health = registers.Health.DETAILS
+        sheets = registers.register(centre, days, formula=chosen["formule"], health=health)
         dates = moments.span(days[0], days[-1], year=True) if week else moments.day(day, year=True)
         self._note(request, f"Registre de présence, {centre}, {dates}", sheets)
         name = f"registre-{centre.code}-{days[0]:%Y-%m-%d}"
@@ -120,6 +126,7 @@ class KeepsRegisters(OwnPages[Establishment]):
             "sheets": sheets,
             "week": week,
             "with_health": with_health,
+            "details": details,
             "dates": dates,
         }
         if request.GET.get("format") == "pdf":

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -16,6 +17,15 @@ from portal.french.plurals import counted
 from portal.reservations.models import Booking, Establishment, Formula
 from portal.reservations.models.queries import announced, with_class
 from portal.reservations.states import BookingState
+
+
+class Health(StrEnum):
+    """How much of the health files a sheet tells, by who reads it and what was asked."""
+
+    HIDDEN = "hidden"  # that there is a file to read
+    SIGNS = "signs"  # « PAI », « Allergie »
+    DETAILS = "details"
+
 
 TO_READ = "Fiche à consulter"
 MISSING = "Fiche sanitaire manquante"
@@ -48,7 +58,8 @@ class Expected:
     leaves_alone: bool
     cancelling: bool
     announced: bool  # its family has said that it will not come
-    flag: str  # « PAI » for who may read health files; else that there is one to read, or one missing
+    # « PAI, Allergie » for who may read health files; else that there is one to read, or one missing.
+    flag: str
     health: list[str]  # details, empty unless asked for
 
     @property
@@ -90,18 +101,18 @@ def register(
     days: list[date],
     *,
     formula: Formula | None = None,
-    with_health: bool = False,
+    health: Health = Health.HIDDEN,
 ) -> list[DaySheet]:
     """The sheets of the days on which somebody is expected, in 4 queries whatever the days and children.
 
-    `formula` keeps those who booked it. `with_health` tells what health files say: for permitted staff only.
+    `formula` keeps those who booked it. `health` beyond HIDDEN is for permitted staff only.
     """
     sheets = []
     for day, bookings in groupby(_bookings(centre, days, formula), key=lambda booking: booking.day):
         sheet = DaySheet(day)
         for _, of_child in groupby(bookings, key=lambda booking: booking.child_id):
             together = list(of_child)
-            sheet.children.append(_expected(together, with_health))
+            sheet.children.append(_expected(together, health))
             sheet.formulas.update(booking.formula.name for booking in together)
         sheets.append(sheet)
     return sheets
@@ -129,7 +140,7 @@ def _bookings(centre: Establishment, days: list[date], formula: Formula | None) 
     )
 
 
-def _expected(bookings: list[Any], with_health: bool) -> Expected:
+def _expected(bookings: list[Any], shown: Health) -> Expected:
     """One child's line out of its bookings of a day."""
     first = bookings[0]
     child: Child = first.child
@@ -149,8 +160,8 @@ def _expected(bookings: list[Any], with_health: bool) -> Expected:
         leaves_alone=child.leaves_alone,
         cancelling=all(booking.state == BookingState.CANCEL_REQUESTED for booking in bookings),
         announced=any(booking.announced for booking in bookings),
-        flag=_flag(health, wanted, with_health),
-        health=_details(health) if with_health and health else [],
+        flag=_flag(health, wanted, shown),
+        health=_details(health) if shown is Health.DETAILS and health else [],
     )
 
 
@@ -174,14 +185,17 @@ def _phones(*numbers: str) -> str:
     return ", ".join(number for number in numbers if number)
 
 
-def _flag(health: ChildHealth | None, wanted: bool, with_health: bool) -> str:
+def _flag(health: ChildHealth | None, wanted: bool, shown: Health) -> str:
     if health is None:
         return MISSING if wanted else ""
     if not (health.has_pai or health.known_allergies or health.treatment):
         return ""
-    if not with_health:
+    if shown is Health.HIDDEN:
         return TO_READ
-    return "PAI" if health.has_pai else ""
+    signs = ["PAI"] if health.has_pai else []
+    if shown is Health.SIGNS and health.known_allergies:
+        signs.append("Allergie")
+    return ", ".join(signs) or (TO_READ if shown is Health.SIGNS else "")
 
 
 def _details(health: ChildHealth) -> list[str]:

@@ -1,4 +1,8 @@
-"""The health file on the page of a child: opened by who may, on request, and asked for again."""
+"""Health files at the desk: opened by who may, on request, and asked for again.
+
+On the page of a child it is the file itself. A list of many children (a register, the kitchen's) is used all
+day and shows signs only, « PAI », « Allergie »; what the files say is opened for the whole list, the same way.
+"""
 
 from http import HTTPStatus
 from typing import Any
@@ -80,6 +84,17 @@ class HealthOnRequest(DeskAdmin[Child]):
     @admin.display(description="fiche sanitaire")
     def health_file(self, obj: Child) -> SafeString:
         return format_html('<a href="?{}=1">Ouvrir la fiche sanitaire</a>', OPEN)
+
+
+def opens_details(request: HttpRequest) -> bool:
+    """Whether a list of children is asked what their health files say; goes no further without the proof.
+
+    For who may read them: the page asks that itself, and notes whose file it shows.
+    """
+    if OPEN not in request.GET:
+        return False
+    ask_again(request)
+    return True
 
 
 def _opened(request: HttpRequest) -> bool:

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 from django.contrib.auth.models import Group
+from django.test import override_settings
 from django.urls import reverse
 
 from catering import kitchen
@@ -86,6 +87,7 @@ def test_health_is_for_who_may_read_it(eaters, agent, agent_client):
     asked = {"jour": THURSDAY.isoformat()}
     assert "Arachides" not in agent_client.get(reverse(PAGE), asked).text
     agent.groups.add(Group.objects.get(name="Fiches sanitaires"))
+    asked |= {"sante": "1"}
     text = agent_client.get(reverse(PAGE), asked).text
     assert "Arachides" in text
     assert "Roux Lina" in text
@@ -94,6 +96,22 @@ def test_health_is_for_who_may_read_it(eaters, agent, agent_client):
     ChildHealth.objects.update(allergens=["sesame"])
     assert "Sésame" in agent_client.get(reverse(PAGE), asked).text
     assert "dont PAI" in agent_client.get(reverse(PAGE), asked | {"format": "csv"}).text
+
+
+def test_the_kitchen_sees_signs_all_day_and_opens_the_files_on_request(eaters, agent, agent_client, lines):
+    books, _ = eaters
+    HealthFactory(child=books.child, has_pai=True, allergies="Arachides")
+    agent.groups.add(Group.objects.get(name="Fiches sanitaires"))
+    asked = {"jour": THURSDAY.isoformat()}
+    with override_settings(ASK_AGAIN=True):
+        page = agent_client.get(reverse(PAGE), asked).text
+        assert "Roux Lina" in page and "Allergie</span>" in page and "Arachides" not in page
+        assert lines() == [], "signs are no file"
+        answer = agent_client.get(reverse(PAGE), asked | {"sante": "1"})
+        assert answer.status_code == 302 and "confirmer-mon-identite" in answer["Location"]
+        assert agent_client.get(reverse(PAGE), asked | {"format": "csv"}).status_code == 200
+    assert "Arachides" in agent_client.get(reverse(PAGE), asked | {"sante": "1"}).text
+    assert lines() == [("health", 1, ["Lina Roux"])]
 
 
 def test_the_file_holds_one_line_a_class_and_diet(eaters, agent_client):

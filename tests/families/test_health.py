@@ -102,7 +102,7 @@ def test_the_desk_ticks_too(roux: Family, health_agent):
 def test_registers_read_what_was_ticked(roux: Family):
     health = HealthFactory(child=roux.child, allergens=["peanuts"], allergies="")
     assert registers._details(health)[0] == "Allergies : Arachides"
-    assert registers._flag(health, wanted=True, with_health=False) == registers.TO_READ
+    assert registers._flag(health, wanted=True, shown=registers.Health.HIDDEN) == registers.TO_READ
 
 
 # A key that is missing ------------------------------------------------------------------------------------
@@ -161,4 +161,4 @@ def test_the_desk_can_still_correct_the_child(lost, roux: Family, health_agent):
 
 def test_who_looks_after_the_child_is_told_that_there_is_something(lost):
     assert lost.known_allergies == "illisible. illisible"
-    assert registers._flag(lost, wanted=True, with_health=False) == registers.TO_READ
+    assert registers._flag(lost, wanted=True, shown=registers.Health.HIDDEN) == registers.TO_READ

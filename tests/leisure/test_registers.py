@@ -95,7 +95,7 @@ def lina(formulas, school_class) -> Family:
 
 def test_a_sheet_says_all_that_the_team_needs(lina, comes, formulas, centre):
     comes(lina, formulas[1])
-    (sheet,) = registers.register(centre, [WEDNESDAY, NEXT], with_health=True)
+    (sheet,) = registers.register(centre, [WEDNESDAY, NEXT], health=registers.Health.DETAILS)
     assert (sheet.day, sheet.counts) == (WEDNESDAY, "1 enfant (Journée 1), 1 repas")
     assert sheet.children == [
         registers.Expected(
@@ -200,9 +200,39 @@ def test_health_is_for_who_may_read_it(lina, comes, formulas, agent, agent_clien
         assert registers.TO_READ in text
         assert "Arachides" not in text and "Stylo" not in text
     agent.groups.add(Group.objects.get(name="Fiches sanitaires"))
-    for form in ("", "csv"):
-        text = agent_client.get(PAGE, {"jour": WEDNESDAY.isoformat(), "format": form}).text
+    for asked in ({"sante": "1"}, {"format": "csv"}):
+        text = agent_client.get(PAGE, {"jour": WEDNESDAY.isoformat()} | asked).text
         assert "Arachides" in text and "Stylo" in text
+
+
+def test_a_register_used_all_day_shows_signs_and_opens_the_files_on_request(
+    lina, waits, comes, formulas, agent, agent_client, lines
+):
+    comes(lina, formulas[0])
+    HealthFactory(child=waits.child, allergies="", treatment="Ventoline", has_pai=False)
+    comes(waits, formulas[0])
+    agent.groups.add(Group.objects.get(name="Fiches sanitaires"))
+    asked = {"jour": WEDNESDAY.isoformat()}
+    with override_settings(ASK_AGAIN=True):
+        page = agent_client.get(PAGE, asked).text
+        assert "PAI, Allergie" in page and registers.TO_READ in page
+        assert "Arachides" not in page and "Stylo" not in page and "Ventoline" not in page
+        assert "Montrer le détail des fiches sanitaires" in page
+        assert lines() == [], "signs are no file"
+        answer = agent_client.get(PAGE, asked | {"sante": "1"})
+        assert answer.status_code == 302 and "confirmer-mon-identite" in answer["Location"]
+        assert lines() == []
+    page = agent_client.get(PAGE, asked | {"sante": "1"}).text
+    assert "Arachides" in page and "Ventoline" in page and "Masquer le détail" in page
+    assert lines() == [("health", 2, ["Lina Roux", "Noé Petit"])]
+
+
+def test_who_may_not_read_health_is_offered_and_given_nothing(lina, comes, formulas, agent_client, lines):
+    comes(lina, formulas[0])
+    with override_settings(ASK_AGAIN=True):
+        page = agent_client.get(PAGE, {"jour": WEDNESDAY.isoformat(), "sante": "1"}).text
+    assert registers.TO_READ in page and "Allergie" not in page
+    assert "détail des fiches" not in page and lines() == []
 
 
 def test_health_on_a_register_and_registers_as_files_are_written_down(
@@ -217,7 +247,7 @@ def test_health_on_a_register_and_registers_as_files_are_written_down(
         agent_client.get(PAGE, asked | {"format": form})
         assert lines() == [("export", 2, ["Lina Roux", "Noé Petit"])]
     agent.groups.add(Group.objects.get(name="Fiches sanitaires"))
-    agent_client.get(PAGE, asked)
+    agent_client.get(PAGE, asked | {"sante": "1"})
     assert lines() == [("health", 1, ["Lina Roux"])]
     agent_client.get(PAGE, asked | {"format": "csv"})
     assert lines() == [("health", 1, ["Lina Roux"]), ("export", 2, ["Lina Roux", "Noé Petit"])]
@@ -300,7 +330,7 @@ def test_registers_are_for_agents(formulas, agent_client, regie_client, stranger
 def test_a_register_costs_the_same_for_one_child_and_ten(lina, comes, formulas, centre, school_class):
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
-            registers.register(centre, [WEDNESDAY, NEXT], with_health=True)
+            registers.register(centre, [WEDNESDAY, NEXT], health=registers.Health.DETAILS)
         return len(queries)
 
     comes(lina, formulas[0])
