@@ -1,3 +1,5 @@
+from allauth.account import signals as allauth_signals
+from allauth.usersessions.apps import UserSessionsConfig
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate
@@ -6,6 +8,7 @@ from portal.database import rotating, schema
 
 
 class FamiliesConfig(AppConfig):
+    default = True  # of those that this module knows
     name = "families"
     verbose_name = "Familles"
 
@@ -40,3 +43,18 @@ class FamiliesConfig(AppConfig):
         at_home.register(20, at_home.answers)
         at_home.register(40, at_home.quotient)
         at_home.register(50, at_home.proofs)
+
+
+class SessionsConfig(UserSessionsConfig):
+    """allauth's rows of sessions. At a login it would read every session that the account has open, three
+    queries each, to drop the rows of those that are over: the night does that."""
+
+    def ready(self) -> None:
+        # Models must be loaded first.
+        from allauth.usersessions.signals import on_user_logged_in
+
+        from families.signing_in import sessions
+
+        super().ready()
+        allauth_signals.user_logged_in.disconnect(on_user_logged_in)
+        allauth_signals.user_logged_in.connect(sessions.begun, dispatch_uid="families.sessions")

@@ -84,7 +84,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
-    "allauth.usersessions",
+    "families.apps.SessionsConfig",
     "crispy_forms",
     "crispy_bootstrap5",
     "csp",

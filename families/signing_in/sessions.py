@@ -1,6 +1,7 @@
 """The sessions of one login: which there are, and how they end. The only writer of allauth's rows of them."""
 
 from datetime import datetime
+from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import HASH_SESSION_KEY, update_session_auth_hash
@@ -9,6 +10,11 @@ from django.db.models import F
 from django.http import HttpRequest
 
 from families.models import User
+
+
+def begun(sender: Any, request: HttpRequest, **told: Any) -> None:
+    """Receiver of allauth's `user_logged_in`: the session gets its row."""
+    UserSession.objects.create_from_request(request)
 
 
 def of(request: HttpRequest, user: User, at: datetime) -> list[UserSession]:

@@ -46,6 +46,16 @@ def test_all_others_end_those_too_that_no_row_tells_of(roux: Family):
     assert UserSession.objects.count() == 1
 
 
+def test_a_login_costs_the_same_however_many_sessions_are_open(roux: Family):
+    asked = []
+    for _ in range(12):
+        with CaptureQueriesContext(connection) as queries:
+            log_in(roux.user)
+        asked.append(len(queries))
+    assert asked[1] == asked[11]
+    assert UserSession.objects.count() == 12
+
+
 @pytest.mark.parametrize("number", ["", "x", "0", "99999999999999999999"])
 def test_what_is_no_session_ends_nothing(roux: Family, number: str):
     here = log_in(roux.user)

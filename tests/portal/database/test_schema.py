@@ -92,7 +92,8 @@ def test_a_piece_waits_for_the_columns_that_it_names(db, kind):
         PieceKind.INDEX: "ON families_child ({})",
         PieceKind.TRIGGER: {
             "sqlite": "BEFORE UPDATE OF {} ON families_child BEGIN SELECT 1; END",
-            "postgresql": "BEFORE UPDATE OF {} ON families_child FOR EACH ROW EXECUTE FUNCTION billing_refuse()",
+            "postgresql": "BEFORE UPDATE OF {} ON families_child FOR EACH ROW"
+            " EXECUTE FUNCTION billing_refuse()",
         }[connection.vendor],
     }
     there, to_come = (
