@@ -42,6 +42,7 @@ from portal.french.official_numbers import grouped
 from portal.french.plurals import counted
 from portal.web.signed_in import SignedInRequest
 
+EMPTIED_FILE = "Ce fichier n'est plus conservé : le délai de contestation des prélèvements est passé."
 UNREADABLE_FILE = (
     "Ce fichier est illisible pour l'instant : aucune clé de chiffrement en place ne l'ouvre. "
     "Il est gardé tel quel."
@@ -397,6 +398,9 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
         content: str = file.content
         if isinstance(content, Unreadable):
             messages.error(request, UNREADABLE_FILE)
+            return redirect("admin:billing_debitfile_change", pk)
+        if not content:
+            messages.error(request, EMPTIED_FILE)
             return redirect("admin:billing_debitfile_change", pk)
         debited = Invoice.objects.filter(debits__file=file)
         note_households(request, f"Fichier de prélèvements {file.message}", debited)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
-from billing.models import Mandate, OnlinePayment, PaymentEvent
+from billing.models import DebitFile, Mandate, OnlinePayment, PaymentEvent
 from billing.payments import former
 from families.models import RetentionRule
 from families.privacy import histories, retention
@@ -46,6 +48,20 @@ def forget_accounts(rows: Sequence[Rows], at: datetime) -> int:
     return forgotten
 
 
+def _debit_files(before: datetime) -> list[Rows]:
+    # Encrypted, a text has no look-up of its own; that it is empty can be told.
+    kept = DebitFile.objects.annotate(kept=Cast("content", TextField())).exclude(kept="")
+    return [kept.filter(collected_on__lt=timezone.localtime(before).date()).defer("content").order_by("pk")]
+
+
+def _empty_files(rows: Sequence[Rows], at: datetime) -> int:
+    """The file that went to the bank, with everybody's IBAN; the debits that it asked for stay."""
+    return sum(
+        DebitFile.objects.filter(pk__in=list(each.values_list("pk", flat=True))).update(content="")
+        for each in rows
+    )
+
+
 def register_all() -> None:
     """Once the app is ready."""
     histories.keep_as_vouchers("billing")
@@ -73,6 +89,19 @@ def register_all() -> None:
             REFUNDS,
             due=_mandates,
             remove=forget_accounts,
+        )
+    )
+    retention.register(
+        Kind(
+            "debit_files",
+            "fichiers_de_prélèvement",
+            "Fichiers de prélèvements remis à la banque, avec les coordonnées bancaires",
+            "après la date de prélèvement",
+            14,
+            Unit.MONTH,
+            REFUNDS,
+            due=_debit_files,
+            remove=_empty_files,
         )
     )
     retention.register(

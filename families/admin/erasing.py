@@ -30,8 +30,13 @@ REFUSALS = (
     "Vos enfants fréquentent encore nos services : nous avons besoin de ces données pour les accueillir.",
     "L'autre responsable du foyer n'est pas d'accord : venez nous voir ensemble.",
 )
-# What the page of a household, and the preview of its erasure, ask for.
-NEEDS = {"household_link": ("families.view_household",), "preview": ("families.view_household",)}
+# What the page of a household asks for; of what a family asks to be erased, who answers sees the names.
+NEEDS = {"household_link": ("families.view_household",)}
+
+
+def _names(household: Household) -> str:
+    """« Camille Roux, Alix Roux »: by whom a family is recognised."""
+    return ", ".join(str(guardian) for guardian in household.guardians.all())
 
 
 class ConfirmForm(forms.Form):
@@ -93,7 +98,13 @@ class ErasureAdmin(OwnPages[Erasure], ShownOnly[Erasure]):
             return erasing.erase(leaving, why=why, by=request.user, at=timezone.now())
 
         title = f"Effacer le foyer n° {home.number}"
-        context = {"back": household_link(home.pk), "asked": asked, "number": home.number}
+        known = request.user.has_perm("families.view_household")
+        context = {
+            "back": household_link(home.pk) if known else home.number,
+            "asked": asked,
+            "number": home.number,
+            "names": _names(home),
+        }
         return self._confirm(request, title, erasing.household_leaving(home), erase, context)
 
     def child(self, request: SignedInRequest, child: int) -> HttpResponse:
@@ -109,6 +120,7 @@ class ErasureAdmin(OwnPages[Erasure], ShownOnly[Erasure]):
             "back": format_html('<a href="{}">{}</a>', url, row),
             "asked": None,
             "number": str(row.pk),
+            "names": "",
         }
         return self._confirm(request, f"Effacer {row}", leaving, erase, context)
 
@@ -121,7 +133,9 @@ class ErasureAdmin(OwnPages[Erasure], ShownOnly[Erasure]):
         context: dict[str, Any],
     ) -> HttpResponse:
         """The preview, whoever may see it; the act, for who may erase and proved it again."""
-        self.demand(request, "families.view_household", "families.view_erasurerequest")
+        self.demand(request, "families.view_erasurerequest")
+        if context["asked"] is None:  # whom a family's own request shows, is seen with that right
+            self.demand(request, "families.view_household")
         if request.method == "POST":
             self.demand(request, "families.add_erasure")
         form = ConfirmForm(request.POST or None, wanted=context["number"])
@@ -189,7 +203,7 @@ class ErasureRequestAdmin(
             hint="réponse sous un mois",
         ),
     )
-    list_display = ("requested_at", "household_link", "words", "state_badge", "preview")
+    list_display = ("requested_at", "household_link", "family", "words", "state_badge", "preview")
     list_display_links = ("requested_at",)
     list_filter = (WaitingRequests,)
     list_select_related = ("household",)
@@ -202,6 +216,7 @@ class ErasureRequestAdmin(
     refuse_title = "Refuser des demandes d'effacement"
     fields = readonly_fields = (
         "household_link",
+        "family",
         "state_badge",
         "words",
         "requested_by",
@@ -217,6 +232,13 @@ class ErasureRequestAdmin(
 
     def get_fields(self, request: HttpRequest, obj: ErasureRequest | None = None) -> Any:
         return shown_to(request.user, super().get_fields(request, obj), NEEDS)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ErasureRequest]:
+        return super().get_queryset(request).prefetch_related("household__guardians")
+
+    @admin.display(description="famille")
+    def family(self, obj: ErasureRequest) -> str:
+        return _names(obj.household) or obj.household.number
 
     def waits(self, obj: ErasureRequest) -> bool:
         return obj.state == ErasureRequest.State.REQUESTED

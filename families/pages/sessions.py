@@ -37,7 +37,7 @@ SYSTEMS = {
 }
 
 
-# Families' sessions tell when they were opened only.
+# An activity so soon after the login is the login.
 LATER = timedelta(minutes=1)
 
 

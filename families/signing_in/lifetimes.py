@@ -1,7 +1,8 @@
 """How long sessions last: a member of staff's ends when nobody is at it, and at the end of the day.
 
 A session of staff remembers when it was opened and when it was last seen; the latter is written once a minute
-at most. Families' sessions last as long as their cookie: a write would make it last longer.
+at most. Families' sessions last as long as their cookie, which a write would make last longer: when one was
+last seen is told by its row in « Mes connexions » alone, to the quarter of an hour.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,10 @@ OPENED_AT, SEEN_AT = "opened_at", "seen_at"
 # Why a session was closed, for the page that asks to log in again.
 CLOSED = "session_closed"
 SEEN_EVERY = timedelta(minutes=1)
+TOLD_EVERY = timedelta(minutes=15)
+MOST_REMEMBERED = 10_000
+# When this process told the row of a family's session: by its key, a moment.
+_told: dict[str, float] = {}
 
 
 def note_opening(sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:
@@ -43,8 +48,9 @@ class SessionLifetimeMiddleware:
                 self._close(request, why)
             elif now - seen >= SEEN_EVERY.total_seconds():
                 request.session[SEEN_AT] = now
-                key = request.session.session_key
-                UserSession.objects.filter(session_key=key).update(last_seen_at=timezone.now())
+                _tell(request)
+        elif request.user.is_authenticated:
+            _tell_now_and_then(request)
         return self.get_response(request)
 
     def _close(self, request: HttpRequest, why: str) -> None:
@@ -53,6 +59,22 @@ class SessionLifetimeMiddleware:
         UserSession.objects.filter(session_key=request.session.session_key).delete()
         logout(request)
         request.session[CLOSED] = why
+
+
+def _tell(request: HttpRequest) -> None:
+    UserSession.objects.filter(session_key=request.session.session_key).update(last_seen_at=timezone.now())
+
+
+def _tell_now_and_then(request: HttpRequest) -> None:
+    """Of a family's session. Each process remembers by itself: what it forgets is told once more."""
+    now, key = timezone.now().timestamp(), request.session.session_key or ""
+    told = max(_told.get(key, 0.0), request.session.get(OPENED_AT, 0.0))
+    if 0 <= now - told < TOLD_EVERY.total_seconds():
+        return
+    if len(_told) >= MOST_REMEMBERED:
+        _told.clear()
+    _told[key] = now
+    _tell(request)
 
 
 def _over(open_for: float, idle_for: float) -> str:

@@ -73,6 +73,24 @@ def test_it_waits_in_the_queue_and_is_granted_with_its_number(
     assert books_client.get("/foyer/").status_code == 302
 
 
+def test_a_responsable_who_is_no_agent_answers_a_family_and_sees_no_other(lived, stranger, now, commit):
+    alone = UserFactory(username="cheffe", is_staff=True)
+    alone.groups.add(Group.objects.get(name="Responsable"))
+    client = logged_in(alone)
+    assert client.get(desk(lived.household)).status_code == 403, "nobody asked"
+    requests.ask(lived.household, words="Merci", by=lived.user, at=now)
+    page = text_of(client.get("/mairie/families/erasurerequest/"))
+    assert "Camille Roux" in page and desk(lived.household) in page
+    assert "/mairie/families/household/" not in page
+    page = text_of(client.get(desk(lived.household)))
+    assert "Camille Roux" in page and "Recopiez" in page
+    assert "/mairie/families/household/" not in page
+    assert client.get(desk(stranger.household)).status_code == 403
+    with commit():
+        client.post(desk(lived.household), {"number": lived.household.number})
+    assert Erasure.objects.get().by == alone
+
+
 def test_it_is_refused_with_a_reason_that_the_family_reads(
     lived, books_client, manager_client, now, letters, commit
 ):

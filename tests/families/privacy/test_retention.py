@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.core.files.base import ContentFile
 from django.test import TestCase
 
-from billing.models import Mandate, OnlinePayment, PaymentEvent
+from billing.models import DebitFile, Mandate, OnlinePayment, PaymentEvent
 from families.models import (
     ChangeRequest,
     Child,
@@ -223,6 +223,19 @@ def test_a_revoked_mandate_forgets_whose_account_it_was(lived, now):
     mandate = Mandate.objects.get()
     assert (mandate.debtor, mandate.iban, mandate.rum) == ("", "", "R1")
     assert not Mandate.history.exists()
+
+
+def test_the_file_of_debits_loses_its_ibans_and_the_debits_stay(lived, now, client, chief):
+    """The file is encrypted: nothing is looked for in it, and it can still be told whether it is empty."""
+    file = DebitFile.objects.create(
+        message="20261109-202611", collected_on=now.date(), content="FR1420041010050500013M02606", made_at=now
+    )
+    goes("debit_files", now)
+    file.refresh_from_db()
+    assert (file.content, file.collected_on) == ("", now.date())
+    client.force_login(chief)
+    page = client.get(f"/mairie/billing/debitfile/{file.pk}/fichier/", follow=True)
+    assert "n&#x27;est plus conservé" in page.text
 
 
 def test_what_banks_answered_goes_and_the_payment_stays(lived, now):

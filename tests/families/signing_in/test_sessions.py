@@ -1,7 +1,11 @@
 """« Mes connexions »: where one is logged in, and the way to end any of it."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -9,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from families.models import SecurityEvent
 from families.pages.sessions import device
 from families.signing_in import sessions
-from tests.conftest import Family, logged_in
+from tests.conftest import NOW, Family, logged_in
 from tests.families.conftest import text_of
 from tests.families.signing_in.conftest import log_in
 
@@ -36,6 +40,22 @@ def test_one_session_ends_and_the_others_stay(roux: Family):
     assert here.post(MINE, {"session": number}).url == MINE
     assert [one.get("/foyer/").status_code for one in (here, phone, tablet)] == [200, 302, 200]
     assert SecurityEvent.objects.get(kind="sessions_ended").user == roux.user
+
+
+def test_a_familys_other_device_tells_its_last_activity_and_lasts_no_longer_for_it(roux: Family):
+    here, phone = log_in(roux.user), log_in(roux.user, client=Client(HTTP_USER_AGENT=PHONE))
+    ends = Session.objects.get(session_key=phone.session.session_key).expire_date
+    with time_machine.travel(NOW + timedelta(minutes=5), tick=False):
+        phone.get("/foyer/")
+    assert "Dernière activité" not in text_of(here.get(MINE))
+    with time_machine.travel(NOW + timedelta(minutes=50), tick=False):
+        phone.get("/foyer/")
+        with CaptureQueriesContext(connection) as queries:
+            phone.get("/foyer/")
+        assert not [query for query in queries if query["sql"].startswith('UPDATE "usersessions')]
+        page = text_of(here.get(MINE))
+    assert "Dernière activité" in page and "10 h 50" in page
+    assert Session.objects.get(session_key=phone.session.session_key).expire_date == ends
 
 
 def test_all_others_end_those_too_that_no_row_tells_of(roux: Family):
