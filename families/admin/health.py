@@ -34,6 +34,8 @@ class HealthInline(admin.StackedInline[ChildHealth, Child]):
 
 
 def note_health_history(request: HttpRequest, child_id: str) -> None:
+    """Its former versions are the file too: asked for again, and written down."""
+    ask_again(request)
     child = Child.objects.filter(pk=child_id).first()
     if child is not None and ChildHealth.history.filter(child_id=child.pk).exists():
         reading.note(signed_in(request), Reading.Kind.HEALTH, child=child, what="Historique de la fiche")

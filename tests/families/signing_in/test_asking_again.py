@@ -9,7 +9,7 @@ from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
-from families.models import ChildHealth, User
+from families.models import ChildHealth, Reading, User
 from tests.conftest import NO_ROLES, NOW, Family, logged_in
 from tests.factories import PASSWORD, HealthFactory, UserFactory
 from tests.families.conftest import text_of
@@ -167,6 +167,14 @@ def test_a_childs_page_shows_the_way_to_its_health_file_not_the_file(nurse: Clie
     back = prove(nurse, asked)
     assert back.url == f"{page}?sante=1"
     assert "Arachides" in text_of(nurse.get(back.url))
+
+
+def test_former_versions_of_a_health_file_are_the_file_too(nurse: Client, roux: Family):
+    history = f"/mairie/families/child/{roux.child.pk}/history/"
+    assert nurse.get(history).status_code == 200
+    answer = nurse.get(history, {"de": "sante"})
+    assert answer.status_code == 302 and "confirmer-mon-identite" in answer["Location"]
+    assert not Reading.objects.exists()
 
 
 def test_a_health_file_typed_for_too_long_is_not_lost(nurse: Client, roux: Family):
