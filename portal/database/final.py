@@ -54,7 +54,7 @@ def append_only(name: str, sentence: str, *models: type[Model]) -> SchemaPart:
     for model in models:
         table = model._meta.db_table
         changed = {vendor: _changed(model, differs) for vendor, differs in DIFFERS.items()}
-        columns = [field.column for field in model._meta.concrete_fields]
+        columns = [field.column or "" for field in model._meta.concrete_fields]
         unless = f"BEFORE UPDATE ON {table} WHEN {changed['sqlite']}"
         sqlite += [
             aborts("kept_update", table, unless, sentence, columns),

@@ -455,7 +455,7 @@ def test_the_familys_page_says_who_since_when_and_who_opened_it(
     ask(alix, agent)
     page = re.sub(r"\s+", " ", text_of(roux.client().get("/foyer/acces/")))
     assert "En attente de confirmation" in page and "Alix Roux" in page
-    assert "Camille Roux (vous), a un accès depuis le" in page
+    assert "Camille Roux (vous) a un accès depuis le" in page
     by = "à la demande de Dominique Agent (mairie), confirmé par Sacha Collègue (mairie)"
     assert f"Depuis le 9 novembre 2026, {by}" in page
     assert "morel@example.org" not in page and stranger.household.street not in page

@@ -75,7 +75,7 @@ def test_the_kitchens_list_of_allergies_is_one_line_of_those_it_names(
     for who, allergies in ((books, "Arachides"), (waits, "")):
         HealthFactory(child=who.child, allergies=allergies)
         asks(who, THURSDAY, on_request=False)
-    page = {"jour": THURSDAY.isoformat(), "vue": "semaine"}
+    page = {"jour": THURSDAY.isoformat(), "vue": "semaine", "sante": "1"}
     logged_in(nurse).get(reverse("admin:catering_kitchen"), page)
     assert lines() == [("health", 1, ["Lina Roux"])]
     # The file counts, and names nobody.
