@@ -1,7 +1,8 @@
 """Health files at the desk: opened by who may, on request, and asked for again.
 
-On the page of a child it is the file itself. A list of many children (a register, the kitchen's) is used all
-day and shows signs only, « PAI », « Allergie »; what the files say is opened for the whole list, the same way.
+On the page of a child it is the file itself. A list of many children (a register, the kitchen's) is used
+all day and shows signs only, « PAI », « Allergie »; what the files say is opened for the whole list, the
+same way.
 """
 
 from http import HTTPStatus

@@ -10,6 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.core.files.base import ContentFile
 from django.db import connection, models
 from django.test import TestCase
+from django.urls import reverse
 
 from billing.invoices import invoicing
 from billing.invoices.billable import Billable, Scope
@@ -33,6 +34,7 @@ from families.models import (
 )
 from families.privacy import erasing
 from families.reminders import choices
+from portal.french.amounts import euros
 from portal.reservations.models import (
     AbsenceCertificate,
     Attendance,
@@ -221,6 +223,23 @@ def test_issued_documents_and_payments_stay_as_they_are(lived, month, now):
     said = said_anywhere("Roux", "Lina")
     assert {place.split(".")[1] for place in said} <= {"Invoice", "InvoiceLine"}
     assert Invoice.objects.get(pk=invoice.pk).payer
+
+
+def test_sums_of_the_desk_stay_right_and_name_nobody(lived, month, now, regie_client):
+    """A month's totals are the town's accounts: they hold what an erased family paid, not whose it was."""
+    invoice = paid(lived.household, now)
+    book = f"{reverse('admin:billing_payment_cash_book')}?mois=2026-11"
+    chart = reverse("admin:billing_payment_chart")
+
+    def sums() -> tuple[object, ...]:
+        pages = regie_client.get(book), regie_client.get(chart)
+        assert not [word for page in pages for word in ("Roux", "Lina") if word in page.text]
+        return pages[0].context["total"], pages[0].context["book"], pages[1].context["rows"]
+
+    before = sums()
+    assert before[0] == euros(invoice.total)
+    erase(lived.household, END_OF_NOVEMBER)
+    assert sums() == before
 
 
 def test_nobody_bills_what_was_too_little_for_an_invoice_once_the_family_is_erased(lived, month, now):
