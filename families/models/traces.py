@@ -53,10 +53,11 @@ class Reading(models.Model):
 
 
 class LoginCounter(models.Model):
-    """Wrong passwords: of an account everywhere, of a network or a device for all accounts, or of both.
+    """Wrong passwords: of an account everywhere, of a network or a device for all accounts, or of both; and
+    codes of a second factor that were tried.
 
     Nobody's name and no address are in it: `who` is an account's number or a mark of what was typed, `place`
-    is a mark.
+    is a mark or says what was tried.
     """
 
     who = models.CharField(max_length=32, blank=True)

@@ -1,5 +1,5 @@
-"""Wrong passwords, counted: of an account and of a network, each by itself and together. The only writer of
-`LoginCounter`; how many cost how long is said in `waits.py`.
+"""Wrong passwords, counted: of an account and of a network, each by itself and together. Rows are written by
+`tallies.py`, and codes of second factors counted in them too; how many cost how long is said in `waits.py`.
 
 A try is counted before its password is judged, in one statement, so that a hundred at once are a hundred; a
 right one is taken back. The request's host plays no part. Counters are rows of their own, whatever the cache.
@@ -11,13 +11,12 @@ from datetime import datetime, timedelta
 
 from allauth.account.adapter import get_adapter
 from allauth.core.internal.ratelimit import truncate_ip
-from django.db import connection
 from django.db.models import F, Q
 from django.http import HttpRequest
 
 from families import login_names
 from families.models import LoginCounter, User
-from families.signing_in import devices, factors, waits
+from families.signing_in import devices, factors, tallies, waits
 from families.traces import security
 
 PURGE_EVERY = 200  # rows written
@@ -112,27 +111,10 @@ def _refuse(limit: waits.Limit, left: timedelta, passes: Callable[[], bool]) -> 
         raise TooSoon(left)
 
 
-def _add_one(the_try: Try) -> list[tuple[int, str, str, int]]:
-    """Adds one to each counter at once, in one order, so that nobody waits for one another."""
-    moment = connection.ops.adapt_datetimefield_value
-    values = []
-    for one in the_try.counters:
-        values += [one.who, one.place, moment(the_try.at), moment(the_try.at + one.limit.window)]
-    table = LoginCounter._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} (who, place, failures, last_at, forgotten_at) "  # noqa: S608 our own table
-            f"VALUES {', '.join(['(%s, %s, 1, %s, %s)'] * len(the_try.counters))} "
-            "ON CONFLICT (who, place) DO UPDATE SET "
-            f"failures = CASE WHEN {table}.forgotten_at <= excluded.last_at THEN 1 "
-            f"ELSE {table}.failures + 1 END, "
-            "last_at = excluded.last_at, "
-            f"forgotten_at = CASE WHEN {table}.forgotten_at <= excluded.last_at THEN excluded.forgotten_at "
-            f"ELSE {table}.forgotten_at END "
-            "RETURNING id, who, place, failures",
-            values,
-        )
-        return [(pk, who, place, failures) for pk, who, place, failures in cursor.fetchall()]
+def _add_one(the_try: Try) -> list[tallies.Count]:
+    """Adds one to each counter at once."""
+    counted = [tallies.Tally(one.who, one.place, one.limit.window) for one in the_try.counters]
+    return tallies.add(counted, at=the_try.at)
 
 
 def take_back(the_try: Try) -> None:
@@ -149,7 +131,7 @@ def take_back(the_try: Try) -> None:
 
 def clear(user: User) -> None:
     """Whoever has just chosen a new password begins anew."""
-    LoginCounter.objects.filter(who=account(user)).delete()
+    tallies.forget(account(user))
 
 
 def forget(at: datetime) -> int:

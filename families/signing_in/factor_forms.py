@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from django import forms
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import timezone
 
 from families.models import User
 from families.signing_in import factors
@@ -55,7 +56,7 @@ class UsedOnce(WithCode):
         self.fields["code"].help_text = "Les six chiffres de votre application, ou un code de secours."
 
     def clean_code(self) -> str:
-        if not factors.take_try(self.user):
+        if not factors.take_try(self.user, at=timezone.now()):
             raise get_adapter().validation_error("too_many_codes")
         code: str = super().clean_code()  # type: ignore[misc]  # allauth's form stands behind this one
         if self.authenticator.type == Authenticator.Type.TOTP:

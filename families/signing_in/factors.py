@@ -5,6 +5,7 @@ and the same limits hold for families, who may have a factor, and for staff, who
 """
 
 import ipaddress
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -14,13 +15,12 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpRequest
 from django.http.request import split_domain_port
 
 from families.models import SecurityEvent, User
-from families.signing_in import factor_secrets, sessions
+from families.signing_in import factor_secrets, sessions, tallies
 from families.traces import security
 from portal import town
 from portal.letters import mailing
@@ -32,8 +32,8 @@ NAMES = {
     Authenticator.Type.WEBAUTHN: "clé d'accès",
     Authenticator.Type.RECOVERY_CODES: "codes de secours",
 }
-# How many codes may be tried within so many seconds: of a million, three are right at a time.
-TRIES = {5 * 60: 5, 24 * 3600: 20}
+# How many codes may be tried within a time: of a million, three are right at a time.
+TRIES = {"code": (5, timedelta(minutes=5)), "codes": (20, timedelta(days=1))}
 
 
 class Standing(Enum):
@@ -94,25 +94,26 @@ def reset(user: User, *, reason: str, by: User | None, request: HttpRequest | No
         mailing.post("account/factor_reset", [user.email], {"name": user.first_name, "by": name})
 
 
-def take_try(user: User) -> bool:
-    """Whether one more code may be tried: a place a try, which nobody but the user's own success frees.
+def take_try(user: User, *, at: datetime) -> bool:
+    """Whether one more code may be tried; nobody but the user's own success gives it back.
 
-    allauth's counters hold the host that a request names, and those who ask may name many.
+    allauth's counters hold the host that a request names, and those who ask may name many. What is refused
+    for a few minutes does not count for the day.
     """
-    return all(
-        any(cache.add(_place(user, window, number), True, window) for number in range(tries))
-        for window, tries in TRIES.items()
-    )
+    for place, (most, window) in TRIES.items():
+        (count,) = tallies.add([tallies.Tally(_counted(user), place, window)], at=at)
+        if count.tries > most:
+            return False
+    return True
 
 
 def forget_tries(user: User) -> None:
-    cache.delete_many(
-        [_place(user, window, number) for window, tries in TRIES.items() for number in range(tries)]
-    )
+    tallies.forget(_counted(user))
 
 
-def _place(user: User, window: int, number: int) -> str:
-    return f"factor-try:{user.pk}:{window}:{number}"
+def _counted(user: User) -> str:
+    """Not what counts the account's passwords: a new one gives no new tries of codes."""
+    return f"f{user.pk}"
 
 
 def is_address_of_numbers(request: HttpRequest) -> bool:

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from families.models import SecurityEvent, User
-from families.signing_in import factors
+from families.signing_in import counters, factors
 from tests.conftest import NOW, Family, logged_in
 from tests.families.conftest import text_of
 from tests.families.signing_in.conftest import (
@@ -177,6 +177,23 @@ def test_twenty_wrong_codes_close_it_for_the_day_until_a_reset(agent: User, chie
         factors.reset(agent, reason="Téléphone perdu", by=chief)
         enrol(agent)
         assert who(log_in(agent, factor=code())) == str(agent.pk)
+
+
+def test_neither_an_empty_cache_nor_a_new_password_gives_new_tries(agent: User):
+    """Tries are rows: a cache may forget, and a password is what the thief has already."""
+    enrol(agent)
+    client = log_in(agent)
+    for _ in range(5):
+        client.post(ASKED, {"code": "000000"})
+    cache.clear()
+    counters.clear(agent)
+    assert "Trop de codes essayés" in text_of(client.post(ASKED, {"code": code()}))
+    assert who(client) == ""
+    for _ in range(30):  # refused tries do not close the day
+        client.post(ASKED, {"code": "000000"})
+    with time_machine.travel(NOW + timedelta(minutes=6), tick=False):
+        client.post(ASKED, {"code": code()})
+        assert who(client) == str(agent.pk)
 
 
 def test_codes_that_are_right_close_nothing(agent: User):
