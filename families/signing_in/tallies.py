@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -29,7 +29,7 @@ class Count(NamedTuple):
 def add(tallies: Sequence[Tally], *, at: datetime) -> list[Count]:
     """Adds one to each at once, in one order, so that nobody waits for one another."""
     moment = connection.ops.adapt_datetimefield_value
-    values: list[object] = []
+    values: list[Any] = []
     for one in tallies:
         values += [one.who, one.place, moment(at), moment(at + one.window)]
     table = LoginCounter._meta.db_table
