@@ -5,6 +5,13 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 
+def follow(link: Locator) -> None:
+    """Clicks what leads to another page, and waits until that page is whole: a click by itself waits until
+    its answer begins, no longer, and not at all for a script that asks for the page later."""
+    with link.page.expect_navigation():
+        link.click()
+
+
 def block(page: Page, heading: str) -> Locator:
     """A section of the home page, by its heading."""
     return page.get_by_role("region", name=heading)

@@ -27,6 +27,7 @@ def resize(page: Page, size: tuple[int, int]) -> None:
 
 def violations(page: Page, rules: list[str] = RULES, where: dict[str, Any] | None = None) -> list[str]:
     """What axe finds by these `rules` on the page as it stands, or on the part `where` of it."""
+    page.wait_for_load_state()
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
     found = page.evaluate(
@@ -42,6 +43,7 @@ def violations(page: Page, rules: list[str] = RULES, where: dict[str, Any] | Non
 
 def overflow(page: Page) -> list[str]:
     """Whether the page is wider than its window."""
+    page.wait_for_load_state()
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return [f"{page.url}: scrolls sideways by {wider} px"] if wider > 0 else []
 

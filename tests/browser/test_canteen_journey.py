@@ -12,7 +12,7 @@ from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation, Slot
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
 from tests.browser.conftest import EVERY_WAY
-from tests.browser.journeys import block, choose, click_day, day, go_on
+from tests.browser.journeys import block, choose, click_day, day, follow, go_on
 from tests.factories import ChildFactory, DietFactory, EnrolmentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,7 +35,7 @@ def test_part_1_and_2_one_logs_in_and_recovers_what_is_forgotten(books, open_pag
     new = "girafe-bleue-sous-la-pluie-42"
     for field in page.locator("input[type=password]").all():
         field.fill(new)
-    page.locator("main").get_by_role("button").last.click()
+    follow(page.locator("main").get_by_role("button").last)
     page.goto("/connexion/")
     if page.get_by_role("button", name="Se connecter").count():
         page.get_by_label("Identifiant").fill(books.user.username)
@@ -160,7 +160,7 @@ def test_part_4_4_and_4_5_days_are_reserved_and_looked_at(books, canteen, open_p
     page.get_by_role("link", name="Modifier").click()
     expect(day(page, "vendredi 20 novembre 2026")).to_be_checked()
     go_on(page)
-    page.get_by_role("button", name="Valider").click()
+    follow(page.get_by_role("button", name="Valider"))
     number = Reservation.objects.get().number
     expect(page.get_by_text(f"n° {number}")).to_be_visible()
     expect(page.get_by_text("À enregistrer")).to_be_visible()
@@ -265,7 +265,7 @@ def test_a_full_day_offers_its_waiting_list(books, canteen, open_page, javascrip
     go_on(page)
     expect(page.get_by_text("liste d'attente")).to_be_visible()
     page.get_by_role("button", name="Valider").click()
-    page.get_by_role("button", name="Enregistrer").click()
+    follow(page.get_by_role("button", name="Enregistrer"))
     assert Booking.objects.get().state == BookingState.WAITLISTED
 
 
@@ -284,7 +284,7 @@ def test_the_same_days_go_to_a_sibling_in_one_go(books, canteen, year, open_page
     go_on(page)
     page.get_by_label("Hugo").check()
     page.get_by_role("button", name="Valider").click()
-    page.get_by_role("button", name="Enregistrer").click()
+    follow(page.get_by_role("button", name="Enregistrer"))
     assert set(Booking.objects.accepted().values_list("child__first_name", "day")) == {
         ("Lina", date(2026, 11, 12)),
         ("Hugo", date(2026, 11, 12)),

@@ -265,6 +265,7 @@ def shown(page: Page, address: str) -> bool:
 def look(page: Page) -> list[str]:
     """What is wrong with the page that is open: for axe, by day and by night; for a narrow screen; for who
     reads no English."""
+    page.wait_for_load_state()
     page.evaluate(DRAWN)
     page.evaluate(AXE)
     page.evaluate("rules => axe.configure(rules)", DRAWN_BY_DJANGO)

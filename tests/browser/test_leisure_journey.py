@@ -10,7 +10,7 @@ from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
 from tests.browser.conftest import EVERY_WAY
-from tests.browser.journeys import block, choose, click_day, day
+from tests.browser.journeys import block, choose, click_day, day, follow
 from tests.factories import HealthFactory
 from tests.leisure.cast import (
     MONDAY,
@@ -134,7 +134,7 @@ def test_part_5_3_to_5_5_days_are_reserved_and_looked_at(
     page.get_by_role("link", name="Modifier").click()
     expect(page.get_by_text("4 jours choisis")).to_be_visible()
     next_step(page)
-    page.get_by_role("button", name="Valider").click()
+    follow(page.get_by_role("button", name="Valider"))
     reservation = Reservation.objects.get()
     expect(page.get_by_text(f"n° {reservation.number}")).to_be_visible()
     expect(page.get_by_text("Vacances de Noël 2026")).to_be_visible()
@@ -195,7 +195,7 @@ def test_part_5_6_days_are_cancelled_by_a_new_reservation(
     next_step(page)
     expect(page.get_by_role("heading", name="Jours à annuler")).to_contain_text("(2)")
     page.get_by_role("button", name="Valider").click()
-    page.get_by_role("button", name="Enregistrer").click()
+    follow(page.get_by_role("button", name="Enregistrer"))
     latest = Reservation.objects.order_by("-pk").first()
     assert latest is not None
     assert latest.pk != first.pk

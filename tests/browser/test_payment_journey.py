@@ -8,6 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from billing.models import Invoice
+from tests.browser.journeys import follow
 from tests.browser.looking import faults
 from tests.factories import GuardianFactory, HouseholdFactory, InvoiceFactory, TownFactory, UserFactory
 from tests.fakes.stripe_server import SECRET, FakeStripe
@@ -113,10 +114,10 @@ def test_a_tab_closed_at_the_bank_is_taken_up_again(owing, demo, open_page, java
 
 def test_no_page_on_the_way_has_a_barrier(owing, demo, open_page):
     page = open_page("roux")
-    page.get_by_role("link", name="Payer en ligne").click()
+    follow(page.get_by_role("link", name="Payer en ligne"))
     found = faults(page)
     for button in ("Suivant", "Payer 32,80 €", "Laisser en attente"):
-        page.get_by_role("button", name=button).click()
+        follow(page.get_by_role("button", name=button))
         found += faults(page)
     for address in ("/", "/factures/regler/", "/factures/regler/recapitulatif/?facture=x"):
         page.goto(address)

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from families.models import User
 from tests.browser.conftest import PHONE
+from tests.browser.journeys import follow
 from tests.browser.looking import faults
 from tests.factories import PASSWORD
 from tests.families.signing_in.conftest import code
@@ -23,12 +24,12 @@ def give_password(page: Page, user: User) -> None:
     page.goto("/mairie/")
     page.get_by_label("Identifiant").fill(user.username)
     page.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Se connecter").click()
+    follow(page.get_by_role("button", name="Se connecter"))
 
 
 def leave(page: Page) -> None:
     page.goto("/deconnexion/")
-    page.get_by_role("main").get_by_role("button", name="Se déconnecter").click()
+    follow(page.get_by_role("main").get_by_role("button", name="Se déconnecter"))
 
 
 def test_an_agent_logs_in_with_an_application_without_javascript(agent, open_page):
@@ -60,10 +61,10 @@ def test_an_agent_logs_in_with_a_passkey(agent, open_page):
     session.send("WebAuthn.addVirtualAuthenticator", {"options": key})
     give_password(page, agent)
     seen = faults(page)
-    page.get_by_role("link", name="Ajouter une application").click()
+    follow(page.get_by_role("link", name="Ajouter une application"))
     seen += faults(page)
     page.go_back()
-    page.get_by_role("link", name="Ajouter une clé d'accès").click()
+    follow(page.get_by_role("link", name="Ajouter une clé d'accès"))
     seen += faults(page)
     page.get_by_label("Nom de cette clé").fill("Clé du guichet")
     page.get_by_role("button", name="Créer la clé").click()
@@ -77,7 +78,7 @@ def test_an_agent_logs_in_with_a_passkey(agent, open_page):
     expect(page).to_have_url(re.compile("/mairie/$"))
     page.get_by_role("link", name="Double authentification").click()
     expect(page.get_by_text("Clé du guichet").first).to_be_visible()
-    page.get_by_role("link", name="Renommer Clé du guichet").click()
+    follow(page.get_by_role("link", name="Renommer Clé du guichet"))
     seen += faults(page)
     page.goto("/confirmer-mon-identite/cle/?next=/mairie/")
     seen += faults(page)
