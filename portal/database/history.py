@@ -23,6 +23,17 @@ KNOWN_BEFORE = "tel qu'avant le premier changement suivi"
 CHANGES = "_history_changes"
 
 
+class Versions:
+    """`Model.history`: as the library's, which makes the class of its manager anew at each look."""
+
+    def __init__(self, made: Any) -> None:
+        self.model = made.model
+        self.manager = made.manager_class.from_queryset(made.queryset_class)
+
+    def __get__(self, instance: Model | None, owner: type[Model]) -> Any:
+        return self.manager(self.model, instance)
+
+
 class History(HistoricalRecords):
     """The versions of a model's rows."""
 
@@ -37,6 +48,7 @@ class History(HistoricalRecords):
             ]
         super().finalize(sender, **kwargs)
         if sender is self.cls:
+            setattr(sender, self.manager_name, Versions(vars(sender)[self.manager_name]))
             pre_save.connect(self.compare, sender=sender, weak=False)
             for field in self.get_m2m_fields_from_model(sender):
                 m2m_changed.connect(self.before_ties_change, sender=field.remote_field.through, weak=False)
