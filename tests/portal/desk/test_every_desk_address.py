@@ -16,9 +16,9 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.db.models import Model
-from django.http import HttpResponseForbidden
+from django.http import HttpResponseForbidden, HttpResponseNotFound
 from django.test import Client
-from django.test.utils import CaptureQueriesContext, override_settings
+from django.test.utils import override_settings
 from django.urls import resolve, reverse
 
 from billing.admin.reminders import stamp_of
@@ -189,6 +189,7 @@ def desk(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -
         # say nothing more.
         patch.setattr(admin.site, "get_app_list", lambda request, app_label=None: [])
         patch.setattr(urls, "handler403", lambda request, exception: HttpResponseForbidden(), raising=False)
+        patch.setattr(urls, "handler404", lambda request, exception: HttpResponseNotFound(), raising=False)
         for page in admin.site._registry.values():
             patch.setattr(page, "list_per_page", 5)
         chief = UserFactory(username="chief", is_staff=True, is_superuser=True)
@@ -214,11 +215,18 @@ class Answer:
 
 def ask(client: Client, address: Address, *, posting: bool) -> Answer:
     """What it answers, and how many rows it writes, all undone; an error of the server fails the test."""
-    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+    written = 0
+
+    def count(execute: Any, query: str, *rest: Any) -> Any:
+        nonlocal written
+        written += bool(WRITES.match(query))
+        return execute(query, *rest)
+
+    with transaction.atomic(), connection.execute_wrapper(count):
         answer = client.post(address.url, {}) if posting else client.get(address.url)
         html = "" if answer.streaming or posting else answer.content.decode(errors="replace")
         transaction.set_rollback(True)
-    return Answer(answer.status_code, html, sum(bool(WRITES.match(one["sql"])) for one in queries))
+    return Answer(answer.status_code, html, written)
 
 
 def walk(client: Client, desk: list[Address]) -> Iterator[tuple[Address, bool, Answer]]:
