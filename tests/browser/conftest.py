@@ -3,9 +3,13 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from families.models import User
@@ -29,9 +33,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker("browser")
 
 
+def serve_for_long(handler: StaticFilesHandler, request: HttpRequest) -> HttpResponseBase:
+    """As a deployment says of its files, whose names change with what they hold: each page would ask for all
+    of them again. Years, since the browser's clock does not stand still at the tests' day."""
+    answer = SERVE(handler, request)
+    answer["Cache-Control"] = f"max-age={timedelta(days=3650).total_seconds():.0f}, immutable"
+    return answer
+
+
+SERVE = StaticFilesHandler.serve
+
+
 @pytest.fixture(scope="session")
 def browser(live_server) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setattr(StaticFilesHandler, "serve", serve_for_long)
         found = chromium.launch(playwright)
         yield found
         found.close()
