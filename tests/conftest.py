@@ -5,6 +5,7 @@ canteen may be reserved and cancelled until two days before at 10:00: Tuesday 10
 is closed, Thursday 12 is on time until tomorrow 10:00.
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ from portal.reservations.models import (
     Slot,
 )
 from portal.reservations.states import Action
-from tests import processes
+from tests import ROOT, processes
 from tests.emptying import empty
 from tests.factories import (
     ActivityDeadlineFactory,
@@ -128,15 +129,59 @@ def let_go(answer: Any) -> None:
     request_finished.connect(close_old_connections)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes a minute by itself comes first, so that no worker is left alone with it at the end."""
+# Who asks for none of these may ask no database, and pytest-django sees to it.
+DATABASES = {"db", "transactional_db", "installed"}
+ABOUT_DATABASES = ROOT / "tests" / "portal" / "database"
 
-    def place(item: pytest.Item) -> int:
-        if item.path.stem.endswith(("_race", "_killed")):
-            return 0
-        return 1 if item.get_closest_marker("browser") else 2
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What may ask no database says the same beside any, unless it is about databases."""
+    if not (
+        item.get_closest_marker("django_db")
+        or DATABASES & set(item.fixturenames)
+        or opens_one(item)
+        or item.path.is_relative_to(ABOUT_DATABASES)
+    ):
+        item.add_marker("once")
+
+
+def opens_one(item: pytest.Item) -> bool:
+    """Whether a fixture of its folder or module opens the database for it: the demo, say."""
+    found = item._fixtureinfo.name2fixturedefs
+    return any(
+        "django_db_blocker" in one.argnames and one.baseid and name != "nobody_stays"
+        for name, fixtures in found.items()
+        for one in fixtures
+    )
+
+
+# What takes longest by itself, the longest first.
+LONG_WALKS = [
+    "test_desk_accessibility",
+    "test_every_desk_address",
+    "test_accessibility",
+    "test_every_address",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first, so that no worker is left alone with one at the end. Those that start processes
+    of their own follow each other: one worker then makes what they work on, and no two crowds meet."""
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        if "installed" in getattr(item, "fixturenames", ()):
+            return 0, 0
+        if item.path.stem in LONG_WALKS:
+            return 1, LONG_WALKS.index(item.path.stem)
+        return (2, 0) if item.get_closest_marker("browser") else (3, 0)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """All code and all tests stay until the end: nothing is gained by looking for garbage among them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -161,14 +206,9 @@ def quickly_emptied() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def installed(
-    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def installed(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a database as `migrate` makes it; tests that start processes work on copies."""
-    with (
-        django_db_blocker.unblock(),
-        processes.migrated_database(tmp_path_factory.mktemp("installed")) as made,
-    ):
+    with processes.migrated_database(tmp_path_factory) as made:
         yield made
 
 

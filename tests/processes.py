@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,11 +83,30 @@ def run(*command: str, env: dict[str, str], timeout: int = 400) -> str:
 
 
 @contextmanager
-def migrated_database(folder: Path) -> Iterator[str]:
-    """The address of a database as `migrate` makes it."""
-    with own_database(folder, called="installed") as address:
-        run("manage.py", "migrate", "-v0", env=environment(address, folder))
-        yield address
+def migrated_database(folders: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a database as `migrate` makes it, which may take a minute: the first of the suite's
+    workers that asks makes it for all, and drops it when all have left."""
+    here = folders.mktemp("installed")
+    shared = folders.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else here
+    kept = shared / "installed.address"
+    mine = False
+    with ExitStack() as made, kept.with_suffix(".lock").open("w") as users:
+        # Many use it at a time, one makes or drops it. Between two locks another may have come first.
+        fcntl.flock(users, fcntl.LOCK_SH)
+        while not kept.exists():
+            fcntl.flock(users, fcntl.LOCK_EX)
+            if not kept.exists():
+                address = made.enter_context(own_database(here, called="installed"))
+                run("manage.py", "migrate", "-v0", env=environment(address, here))
+                kept.write_text(address)
+                mine = True
+            fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            yield kept.read_text()
+        finally:
+            if mine:
+                fcntl.flock(users, fcntl.LOCK_EX)
+                kept.unlink()
 
 
 def result_of(module: str, *arguments: str, installed: str, folder: Path) -> Any:
