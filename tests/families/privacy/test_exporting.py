@@ -15,6 +15,7 @@ from families.privacy import asking, exporting, nights, retention, tasks, tellin
 from families.privacy.telling import KeptFile, Table
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import logged_in
+from tests.factories import GuardianFactory, LetterFactory
 from tests.families.conftest import text_of
 from tests.families.privacy.conftest import files_of, inside, made, opened, tables_of
 
@@ -82,6 +83,13 @@ def test_of_the_other_adult_of_the_home_the_name_alone_is_told(lived, now):
     everything = b" ".join(inside(made(lived, now)).values()).decode(errors="replace")
     assert "Alix" in everything
     assert "alix.roux@example.org" not in everything and "99001122" not in everything
+
+
+def test_the_letters_in_it_are_the_guardians_own(lived, now):
+    LetterFactory(guardian=lived.guardian, subject="À vous")
+    LetterFactory(guardian=GuardianFactory(household=lived.household), subject="À l'autre")
+    told = tables_of(made(lived, now))["Messages que nous vous avons envoyés"]
+    assert "À vous" in [row["Objet"] for row in told] and "À l'autre" not in str(told)
 
 
 def test_notes_of_the_service_are_there_only_when_the_desk_read_them_over(lived, now):
