@@ -46,6 +46,17 @@ SHOWN_ONLY = (
 )
 WHY = '<span class="cell-why" aria-hidden="true">{why}</span>'
 EMPTY = '<td role="cell"></td>'
+WEEKDAY = (
+    '<th scope="col" role="columnheader"><button class="planning-weekday" type="submit" name="do" '
+    'value="weekday:{number}" data-weekday="{number}"{idle}>{name}<span class="visually-hidden"> : {said}'
+    "</span></button></th>"
+)
+WHOLE_REACH = "la période"
+EITHER_REACH = '<span class="reach-month">ce mois</span><span class="reach-period">la période</span>'
+NEVER = (
+    '<th scope="col" role="columnheader" class="planning-shut-day"><span aria-hidden="true">{short}.</span>'
+    '<span class="visually-hidden">{name} : fermé</span></th>'
+)
 WEEK = (
     '<th scope="{scope}" role="rowheader" class="planning-head"{rows}><button class="planning-week" '
     'type="submit" name="do" value="week:{key}" data-week{idle}</button>{limit}</th>'
@@ -279,10 +290,20 @@ class Months:
         busy = {cell.day.weekday() for cell in cells if cell.field == BOOK}
         return [(str(weekday), WEEKDAYS[weekday].capitalize(), weekday in busy) for weekday in shown]
 
-    @property
-    def headings(self) -> list[tuple[str, str, bool, bool]]:
-        """`columns`, and whether the activity never takes place that day."""
-        return [(number, name, busy, int(number) in self.shut) for number, name, busy in self.columns]
+    @cached_property
+    def headings(self) -> SafeString:
+        """The `<th>`s of the weekdays, the same over every month: « Lundi » acts on those of the month or, as
+        the choice beside the buttons says, of the whole period."""
+        found = []
+        for number, name, busy in self.columns:
+            if int(number) in self.shut:
+                found.append(NEVER.format(name=name, short=name[:3].lower()))
+                continue
+            reach = WHOLE_REACH if self.whole else EITHER_REACH
+            said = f"tous les jours de {reach}" if busy else "aucun jour à réserver"
+            idle = "" if busy else ' disabled title="Aucun jour à réserver"'
+            found.append(WEEKDAY.format(number=number, name=name, said=said, idle=idle))
+        return mark_safe("".join(found))  # noqa: S308 – our own words
 
     @cached_property
     def shut(self) -> set[int]:
