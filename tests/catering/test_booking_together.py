@@ -1,4 +1,4 @@
-"""« Réserver la cantine »: all enrolled children on one page, a month at a time; buttons without JavaScript."""
+"""« Réserver la cantine »: all enrolled children on one page, month by month; buttons without JavaScript."""
 
 import gzip
 from datetime import date

@@ -491,7 +491,7 @@ def _rooms_and_stands(
         bookings, all=True
     ):
         if is_booking:
-            found[whose].append((pk, Stand(number, formula_id, day, word)))
+            found[whose].append((pk, Stand(number, formula_id, day, word, pk)))
         else:
             rooms[whose][day].append(Room(day, word, formula_id, number, taken, closed))
     stands = {child: [stand for _, stand in sorted(rows)] for child, rows in found.items()}
