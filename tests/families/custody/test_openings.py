@@ -228,7 +228,7 @@ def test_the_first_page_of_who_waited_long_enough_opens_it(lonely: Guardian, age
         opening = ask(lonely, agent)
     assert opening.user is not None
     with time_machine.travel(LATER - timedelta(hours=1), tick=False):
-        assert "s'ouvrira jeudi 12 novembre 2026 à 10 h" in text_of(logged_in(opening.user).get("/"))
+        assert "s'ouvrira jeudi 12 novembre 2026 à 10 h" in text_of(logged_in(opening.user).get("/"))
     with time_machine.travel(LATER, tick=False):
         assert "Ana" in text_of(logged_in(opening.user).get("/"))
 
@@ -512,7 +512,7 @@ def test_the_desk_says_what_happens_next(
     shown = text_of(agent_client.get(f"{QUEUE}{waits_for_camille.pk}/change/"))
     assert "Attend un responsable déjà connu." in shown
     shown = text_of(agent_client.get(f"{QUEUE}{waits_for_time.pk}/change/"))
-    assert "s'ouvre jeudi 12 novembre 2026 à 10 h" in shown
+    assert "s'ouvre jeudi 12 novembre 2026 à 10 h" in shown
 
 
 def test_a_second_guardian_asked_for_with_the_page_is_no_guardian_yet(agent_client, roux: Family):
