@@ -13,6 +13,13 @@ def register_all() -> None:
             "Responsables qui reçoivent les factures",
             "Destinataire, adresse, quotient, lignes facturées, règlements, IBAN des mandats",
             "Régie, comptable public, banque de la commune, prestataire de paiement en ligne",
-            ("invoices", "reminder_letters", "payment_answers", "mandates", "voucher_histories"),
+            (
+                "invoices",
+                "reminder_letters",
+                "payment_answers",
+                "mandates",
+                "debit_files",
+                "voucher_histories",
+            ),
         )
     )
