@@ -49,9 +49,8 @@ _asks: list[tuple[int, Asks]] = []
 
 
 def register(order: int, asks: Asks) -> None:
-    """For an app, once it is ready. The smallest `order` is asked first."""
-    _asks.append((order, asks))
-    _asks.sort(key=lambda one: one[0])
+    """For an app, once it is ready; told again, it is asked once. The smallest `order` is asked first."""
+    _asks[:] = sorted([*(one for one in _asks if one[1] is not asks), (order, asks)], key=lambda one: one[0])
 
 
 def asked_of(household: Household, user: User, *, at: datetime) -> list[Ask]:

@@ -142,10 +142,15 @@ def _of_crest(icon: Icon, crest: str) -> Image.Image | None:
     if not crest:
         return None
     try:
-        with default_storage.open(crest) as file, Image.open(file) as picture:
-            if picture.width * picture.height > LARGEST_POINTS:
-                return None
-            whole = picture.convert("RGBA")
+        with default_storage.open(crest) as file:
+            # What draws PDFs lets this process read pictures that were cut short: they are blank from there on.
+            with Image.open(file) as picture:
+                if picture.width * picture.height > LARGEST_POINTS:
+                    return None
+                picture.verify()
+            file.seek(0)
+            with Image.open(file) as picture:
+                whole = picture.convert("RGBA")
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
         return None
     room = round(icon.size * icon.share)

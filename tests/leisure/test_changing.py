@@ -164,5 +164,5 @@ def test_the_page_costs_the_same_for_two_formulas_and_for_ten(
 def test_the_change_is_one_line_among_the_reservations(reads, wednesdays, morning):
     choose(reads, morning, wednesdays.whole)
     rows = text(reads.client().get(reverse("reservations:all", args=["leisure"])))
-    assert "Changement de formule" in rows
+    assert "changement de formule du" in rows
     assert Reservation.objects.get(is_change=True).lines.filter(outcome=Outcome.ACCEPTED).count() == 2

@@ -9,7 +9,7 @@ from portal import town
 from tests.billing.care import tax_pages
 from tests.conftest import PUBLIC_PAGES
 
-HOME_LIMIT, PAGE_LIMIT = 14, 12
+HOME_LIMIT, PAGE_LIMIT, HISTORY_LIMIT = 14, 12, 20
 
 
 @pytest.fixture
@@ -29,6 +29,8 @@ def queries(client: Client, address: str) -> int:
 def test_home_and_pages_of_a_family_stay_within_their_queries(pages, client_of_roux):
     counts = {address: queries(client_of_roux, address) for address in pages}
     assert counts.pop("/") <= HOME_LIMIT
+    # One for each kind of what happened.
+    assert counts.pop("/mon-historique/") <= HISTORY_LIMIT
     assert {address: count for address, count in counts.items() if count > PAGE_LIMIT} == {}
 
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -55,9 +54,18 @@ def thanks(recorded: Sequence[Reservation], lines: Mapping[int, Iterable[Reserva
             for one in recorded
         ),
     )
-    calendar = ""
-    if any(counts[Action.BOOK, Outcome.ACCEPTED] for counts in outcomes.values()):
-        calendar = render_to_string("reservations/_calendar_link.html").strip()
+    calendar = format_html_join(
+        " · ",
+        '<a href="{}">Ajouter à mon agenda{}</a>',
+        (
+            (
+                reverse("reservations:agenda_of", args=[one.pk]),
+                f" : {one.child.first_name}" if len(recorded) > 1 else "",
+            )
+            for one in recorded
+            if outcomes[one.pk][Action.BOOK, Outcome.ACCEPTED]
+        ),
+    )
     return format_html("{} {} {}", " ".join([said, *follows]), links, calendar)
 
 

@@ -109,7 +109,7 @@ def test_one_save_enters_the_whole_list_with_who_and_when(lina, noe, where, agen
     assert set(Attendance.objects.values_list("entered_by", "entered_at")) == {(agent.pk, NOW)}
     page = text_of(agent_client.get(where))
     assert "Présent : <strong>1</strong>" in page and "Absent, justifié : <strong>1</strong>" in page
-    assert "Dernière saisie : lundi 9 novembre à 10 h, par agent." in page
+    assert "Dernière saisie : lundi 9 novembre à 10 h, par agent." in page
 
 
 def test_saving_again_writes_what_changed_only(lina, noe, enter, agent):

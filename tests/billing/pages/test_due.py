@@ -64,7 +64,7 @@ def test_a_payment_under_way_says_so_since_when_and_what_is_left(books, books_cl
     owes(books.household, date(2026, 12, 5))
     start(books)
     assert said_at_the_top(books_client) == (
-        "Paiement de 12,80 € à terminer Commencé le lundi 9 novembre à 10 h. Dès qu'il est validé, il ne "
+        "Paiement de 12,80 € à terminer Commencé le mardi 1er décembre à 10 h. Dès qu'il est validé, il ne "
         "vous reste rien à payer. Reprendre le paiement"
     )
 

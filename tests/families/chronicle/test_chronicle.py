@@ -45,7 +45,7 @@ def test_what_a_family_did_is_told_with_who_and_when(books: Family, canteen):
     page = told(books.client())
     assert "Lina, Restauration scolaire : 2 jours demandés" in page
     assert f"Réservation n° {reservation.number}" in page and f"/reservations/{reservation.pk}/" in page
-    assert "Lundi 9 novembre 2026 à 10 h, par vous" in page
+    assert "Lundi 9 novembre 2026 à 10\N{NO-BREAK SPACE}h, par vous" in page
     assert "Lina : demande d&#x27;inscription, Restauration scolaire" in page
 
 

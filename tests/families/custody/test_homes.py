@@ -148,7 +148,7 @@ def test_letters_about_the_child_go_to_the_homes_in_which_it_lives(
     gone: Family, books: Family, reserved, commit, letters
 ):
     with commit():
-        emails.recorded(reserved.pk)
+        emails.recorded([reserved.pk], {})
         emails.enrolment(gone.enrolment.pk)
         emails.cancelled(gone.household.pk, list(Booking.objects.values_list("pk", flat=True)), "Grève.")
     assert letters == []

@@ -47,9 +47,10 @@ def test_a_usual_day_that_nobody_booked_is_said_the_evening_before_its_deadline(
     assert letter.to == [books.user.email]
     assert letter.subject == "Jours habituels à réserver bientôt"
     assert (
-        "Lina, Restauration scolaire : jeudi 12 novembre, jusqu'au mardi 10 novembre à 10 h." in letter.body
+        "Lina, Restauration scolaire : jeudi 12 novembre, jusqu'au mardi 10 novembre à 10\N{NO-BREAK SPACE}h."
+        in letter.body
     )
-    assert "vendredi 13 novembre, jusqu'au mercredi 11 novembre à 10 h" in letter.body
+    assert "vendredi 13 novembre, jusqu'au mercredi 11 novembre à 10\N{NO-BREAK SPACE}h" in letter.body
     assert "mardi 10 novembre," not in letter.body, "too late already"
     assert f"/cantine/planning/{books.enrolment.pk}/" in letter.body
     assert Letter.objects.get().guardian == books.guardian

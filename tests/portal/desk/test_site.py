@@ -6,6 +6,7 @@ from families.models import Household
 from portal.reservations.models import Booking, Closure, Enrolment, Slot
 from portal.reservations.states import BookingState, EnrolmentState
 from tests.conftest import FRIDAY, THURSDAY, Family
+from tests.factories import ChildFactory, EnrolmentFactory, HouseholdFactory
 from tests.portal.reservations.desk.test_queues import act, said
 
 INDEX = "/mairie/"
@@ -19,8 +20,17 @@ def queues(response) -> dict[str, int]:
     return {queue["title"]: queue["count"] for queue in response.context["queues"]}
 
 
-def test_the_first_page_counts_what_waits(asks, books, waits, agent_client):
+def test_the_first_page_counts_what_waits(asks, books, waits, canteen, year, agent_client):
+    # That of a household that waits itself is answered after it.
     Enrolment.objects.filter(child=waits.child).update(state=EnrolmentState.REQUESTED)
+    home = HouseholdFactory()
+    EnrolmentFactory(
+        household=home,
+        child=ChildFactory(households=[home]),
+        activity=canteen.activity,
+        school_year=year,
+        state=EnrolmentState.REQUESTED,
+    )
     asks(books, THURSDAY)
     Slot.objects.filter(day=FRIDAY).update(capacity=10, taken=9)
     Household.objects.filter(pk=waits.household.pk).update(state=Household.State.REQUESTED)

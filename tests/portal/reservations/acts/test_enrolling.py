@@ -65,7 +65,7 @@ def test_where_the_activity_says_so_it_is_accepted_at_once(stranger, canteen, as
 
 
 def test_a_child_is_enrolled_once_a_year(books, ask):
-    with pytest.raises(EnrolmentRefused, match="Lina est déjà inscrit"):
+    with pytest.raises(EnrolmentRefused, match="Lina a déjà une inscription"):
         ask(books)
     assert Enrolment.objects.count() == 1
 

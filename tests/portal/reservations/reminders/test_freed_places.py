@@ -48,7 +48,8 @@ def test_a_full_day_that_has_places_again_is_said_once(books: Family, round_at):
     (letter,) = round_at(EVENING + timedelta(hours=1))
     assert letter.subject == "Une place s'est libérée"
     assert (
-        "Lina, Restauration scolaire : jeudi 26 novembre, jusqu'au mardi 24 novembre à 10 h." in letter.body
+        "Lina, Restauration scolaire : jeudi 26 novembre, jusqu'au mardi 24 novembre à 10\N{NO-BREAK SPACE}h."
+        in letter.body
     )
     assert round_at(EVENING + timedelta(days=1)) == []
 
