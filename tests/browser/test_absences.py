@@ -31,6 +31,7 @@ def test_a_parent_reports_an_absence(transactional_db, canteen, books, open_page
         BookingFactory(enrolment=books.enrolment, day=day)
     page: Page = open_page("roux", size=PHONE, javascript=javascript)
     page.get_by_role("link", name="Signaler une absence").click()
+    page.get_by_role("link", name="Absences et justificatifs").click()
     page.get_by_role("link", name="Signaler une absence de Lina").click()
     expect(page.get_by_text("le premier jour reste facturé")).to_be_visible()
     page.get_by_label("Premier jour d'absence").fill("2026-11-05")

@@ -165,13 +165,19 @@ def unfinished(household: Household, user: User, at: datetime) -> list[Ask]:
     return [
         Ask(
             "Réservation à terminer",
-            f"{in_words.whose(one)} : {in_words.asked(one, today)}. Rien n'est encore réservé.",
+            f"{in_words.whose(one)} : {in_words.asked(one, today)}{_by(one, user)}, à enregistrer.",
             _begun_at(one),
             "Terminer",
         )
         for one in _all_latest(household)
         if one.is_draft and in_words.holds_days(one)
     ]
+
+
+def _by(reservation: Reservation, user: User) -> str:
+    """Who began it, where that is somebody else."""
+    author = reservation.created_by
+    return f", par {author.first_name}" if author and author.pk != user.pk and author.first_name else ""
 
 
 def _begun_at(reservation: Reservation) -> str:

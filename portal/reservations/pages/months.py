@@ -371,7 +371,15 @@ class Months:
                         days = said.setdefault(cell.note.rstrip("."), [])
                         if cell.day not in days:
                             days.append(cell.day)
-        return [f"{moments.enumerate_days(days)} : {_lower_first(why)}" for why, days in said.items()]
+        closed = {day for days in said.values() for day in days}
+        return [f"{self._listed(sorted(days), closed)} : {_lower_first(why)}" for why, days in said.items()]
+
+    def _listed(self, days: list[date], closed: set[date]) -> str:
+        """The days of one reason; « du … au … » for more than two between which none is open."""
+        between = {day for day in self.days if days[0] <= day <= days[-1] and day.weekday() not in self.shut}
+        if len(days) > 2 and between <= closed:
+            return moments.span(days[0], days[-1])
+        return moments.enumerate_days(days)
 
     def why_shut(self, week: Week) -> str:
         """The one reason for which nobody can do anything on any day of the week; nothing otherwise."""
