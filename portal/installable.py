@@ -143,7 +143,7 @@ def _of_crest(icon: Icon, crest: str) -> Image.Image | None:
         return None
     try:
         with default_storage.open(crest) as file:
-            # What draws PDFs lets this process read pictures that were cut short: they are blank from there on.
+            # What draws PDFs lets this process read a picture cut short: it is blank from there on.
             with Image.open(file) as picture:
                 if picture.width * picture.height > LARGEST_POINTS:
                     return None

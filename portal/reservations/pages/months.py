@@ -372,9 +372,9 @@ class Months:
                         if cell.day not in days:
                             days.append(cell.day)
         closed = {day for days in said.values() for day in days}
-        return [f"{self._listed(sorted(days), closed)} : {_lower_first(why)}" for why, days in said.items()]
+        return [f"{self._in_words(sorted(days), closed)} : {_lower_first(why)}" for why, days in said.items()]
 
-    def _listed(self, days: list[date], closed: set[date]) -> str:
+    def _in_words(self, days: list[date], closed: set[date]) -> str:
         """The days of one reason; « du … au … » for more than two between which none is open."""
         between = {day for day in self.days if days[0] <= day <= days[-1] and day.weekday() not in self.shut}
         if len(days) > 2 and between <= closed:
