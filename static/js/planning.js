@@ -336,9 +336,9 @@ if (arrives) {
   window.addEventListener("load", () => setTimeout(() => boxes().at(arrives === "next" ? 0 : -1)?.focus()));
 }
 
-// The children are one stop too, with arrows between them.
+// A toolbar (children, months, several days at once) is one stop too, with arrows between its buttons.
 for (const bar of form.querySelectorAll("[data-one-stop]")) {
-  const list = [...bar.querySelectorAll("button")];
+  const list = [...bar.querySelectorAll(":scope > button, :scope > a, :scope > .drop > summary")];
   list.forEach((one, place) => {
     one.tabIndex = place ? -1 : 0;
   });
