@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from families.chronicle import entries
@@ -21,7 +21,9 @@ A_PAGE = 30
 @require_GET
 def chronicle(request: SignedInRequest) -> HttpResponse:
     """The newest first; one child's, or one kind of things, where asked for."""
-    guardian = get_object_or_404(Guardian.objects.select_related("household", "user"), user=request.user)
+    guardian = Guardian.objects.select_related("household", "user").filter(user=request.user).first()
+    if guardian is None:  # the first page says why
+        return redirect("home")
     subject = telling.subject_of(guardian)
     child = posted_number(request.GET.get("enfant", ""))
     if child not in {one.pk for one in subject.children}:

@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -17,7 +17,9 @@ from portal.web.signed_in import SignedInRequest
 @require_http_methods(["GET", "HEAD", "POST"])
 def reminders(request: SignedInRequest) -> HttpResponse:
     """Each kind, ticked or not."""
-    guardian = get_object_or_404(Guardian.objects.select_related("user"), user=request.user)
+    guardian = Guardian.objects.select_related("user").filter(user=request.user).first()
+    if guardian is None:  # the first page says why
+        return redirect("home")
     if request.method == "POST":
         known = {kind.code for kind in kinds.all_kinds()}
         choices.choose(guardian, known & set(request.POST.getlist("kind")), at=timezone.now())

@@ -86,7 +86,9 @@ class ShownForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: SignedInRequest) -> HttpResponse:
     """Makes the address and shows it once; replaces it, removes it, chooses what it shows."""
-    guardian = get_object_or_404(Guardian.objects.select_related("household"), user=request.user)
+    guardian = Guardian.objects.select_related("household").filter(user=request.user).first()
+    if guardian is None:  # the first page says why
+        return redirect("home")
     link, token = calendar_links.of(guardian), ""
     children = homes.children(guardian.household, timezone.localdate())
     chosen = request.POST if "choose" in request.POST else None
