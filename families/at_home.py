@@ -140,7 +140,7 @@ def quotient(household: Household, user: User, at: datetime) -> list[Ask]:
     one = known.quotient
     if one is None or one.valid_to is None or not one.ends_soon or known.waits(ChangeRequest.Kind.QUOTIENT):
         return []
-    text = f"Valable jusqu'au {short_day(one.valid_to)}. Ensuite, sans le nouveau : tarif le plus élevé."
+    text = f"Il finit le {short_day(one.valid_to)} ; ensuite, tarif le plus élevé."
     return [Ask("Quotient à renouveler", text, reverse("families:quotient"), "Communiquer mon quotient")]
 
 

@@ -233,11 +233,11 @@ class HouseholdAdmin(
     search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue, téléphone"
     number_fields = ("pk",)
     ordering = ("-pk",)
-    form = HouseholdForm
     actions = (*AcceptOrRefuse.actions, "join_known_children")
     decisions = (*AcceptOrRefuse.decisions, JoinsKnown.join)
     refusals = HOUSEHOLD_REFUSALS
     refuse_title = "Refuser des comptes famille"
+    form = HouseholdForm
     inlines: ClassVar[tuple[type[InlineModelAdmin[Any, Household]], ...]] = (
         GuardianInline,
         CustodyInline,

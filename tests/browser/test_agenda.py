@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_an_address_is_made_and_read_by_a_program(canteen, books, open_page, javascript):
     BookingFactory(enrolment=books.enrolment, day=THURSDAY)
     page: Page = open_page("roux", size=PHONE, javascript=javascript)
+    page.get_by_text("Menu", exact=True).click()
     page.get_by_role("link", name="Mon agenda").click()
     page.get_by_role("button", name="Créer mon lien").click()
     expect(page.get_by_text("Il ne se montre qu'une fois")).to_be_visible()

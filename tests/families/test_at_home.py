@@ -25,7 +25,7 @@ def test_a_quotient_is_asked_for_four_weeks_before_it_ends(books):
     last = NOW.date() + timedelta(weeks=4)
     quotient(books, last)
     assert asked(books) == (
-        "Quotient à renouveler Valable jusqu'au 7 décembre. Ensuite, sans le nouveau : tarif le plus élevé. "
+        "Quotient à renouveler Il finit le 7 décembre ; ensuite, tarif le plus élevé. "
         "Communiquer mon quotient"
     )
 

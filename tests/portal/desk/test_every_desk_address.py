@@ -71,9 +71,8 @@ OWN_PAGES = {
     "families_disposal_slip": "families.change_disposallist",
     "families_erasure_certificate": "families.view_erasure",
     "families_erasure_child": ("families.view_household families.view_erasurerequest | families.add_erasure"),
-    "families_erasure_household": (
-        "families.view_household families.view_erasurerequest | families.add_erasure"
-    ),
+    # Of a household that asked for it itself; any other one is for who may see it.
+    "families_erasure_household": "families.view_erasurerequest | families.add_erasure",
     "families_household_join": "families.change_household",
     # For who lives there: refused to everybody else, whatever the rights.
     "families_owndecision_declare": "families.view_owndecision",
