@@ -11,8 +11,10 @@
 import io
 import json
 import lzma
+import sqlite3
 import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,7 +69,9 @@ class Release(NamedTuple):
         """Fills the empty database at `address`, and `folder` with `private/` and `media/`."""
         kind = "postgresql" if address.startswith("postgres") else "sqlite"
         if kind == "sqlite":
-            Path(address.removeprefix("sqlite:///")).write_bytes(lzma.decompress(self.sqlite.read_bytes()))
+            _restore_sqlite(
+                Path(address.removeprefix("sqlite:///")), lzma.decompress(self.sqlite.read_bytes())
+            )
         else:
             run(address, lzma.decompress(self.postgresql.read_bytes()).decode())
         with tarfile.open(self.files) as archive:
@@ -75,6 +79,15 @@ class Release(NamedTuple):
                 of, _, name = member.name.partition("/")
                 if of == kind:
                     archive.extract(member.replace(name=name), folder, filter="data")
+
+
+def _restore_sqlite(database: Path, kept: bytes) -> None:
+    """From the file itself, as it was kept up to 0.3.0, or from its statements."""
+    if kept.startswith(b"SQLite format 3"):
+        database.write_bytes(kept)
+        return
+    with closing(sqlite3.connect(database)) as made:
+        made.executescript(kept.decode())
 
 
 def releases() -> list[Release]:
