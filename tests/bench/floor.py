@@ -1,14 +1,15 @@
 """A bare Django view to compare the planning with: what no planning of so many days can do without.
 
-The same middleware, session and user; as many queries, each by an index and for rows that any planning
-reads; as many cells, in a flat template. No rule is applied, nothing is decided.
+The same middleware, session and user, in the frame that every page of the portal has; as many queries, each
+by an index and for rows that any planning reads; as many cells, in a flat template. No rule is applied,
+nothing is decided.
 """
 
 from datetime import date
 from types import SimpleNamespace
 
 from django.http import HttpRequest, HttpResponse
-from django.template import Context, Engine
+from django.template import engines
 from django.urls import include, path
 
 from catering.models import Dish
@@ -25,12 +26,12 @@ from portal.reservations.models import (
 )
 
 QUERIES = 8
-TEMPLATE = """<!doctype html><html lang="fr"><head><title>Planning</title></head><body><table>
+TEMPLATE = """{% extends "base.html" %}{% block title %}Planning{% endblock %}{% block content %}<table>
 {% for row in rows %}<tr>{% for cell in row %}<td role="cell" class="cell cell--{{ cell.state }}"><label \
 title="{{ cell.note }}"><input type="checkbox" name="{{ cell.field }}" value="{{ cell.value }}" \
 aria-label="{{ cell.name }}"><span class="cell-day">{{ cell.number }}</span><span class="cell-icon"></span>\
 </label></td>{% endfor %}</tr>
-{% endfor %}</table></body></html>"""
+{% endfor %}</table>{% endblock %}"""
 
 _ground = SimpleNamespace()
 
@@ -44,7 +45,7 @@ def stands_on(
     days: tuple[date, date] | None = None,
 ) -> None:
     """Which rows the view reads, those of the whole period or of some `days`, and for how many cells."""
-    template = Engine(autoescape=True).from_string(TEMPLATE)
+    template = engines["django"].from_string(TEMPLATE)
     vars(_ground).update(
         where=where, enrolment=enrolment, draft=draft, cells=cells, template=template, days=days
     )
@@ -84,7 +85,7 @@ def view(request: HttpRequest) -> HttpResponse:
         for day in (found * 2)[: _ground.cells]
     ]
     grid = [cells[start : start + 5] for start in range(0, len(cells), 5)]
-    return HttpResponse(_ground.template.render(Context({"rows": grid})))
+    return HttpResponse(_ground.template.render({"rows": grid}, request))
 
 
 urlpatterns = [path("plancher/", view), path("", include("portal.urls"))]

@@ -1,12 +1,15 @@
 """What the home page and the letters show of the engine."""
 
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from django import template
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 
 from families.custody import homes
 from families.models import Household
@@ -43,10 +46,12 @@ LEGENDS = {
 }
 
 
-@register.inclusion_tag("components/legend.html")
-def legend(states: str) -> dict[str, list[tuple[str, str]]]:
-    """« Légende » of the states that a list or a planning shows; `states` is a key of LEGENDS."""
-    return {"entries": list(LEGENDS[states])}
+@register.simple_tag
+@cache
+def legend(states: str) -> SafeString:
+    """« Légende » of the states that a list or a planning shows; `states` is a key of LEGENDS. It is the
+    same for everybody: a process draws it once."""
+    return render_to_string("components/legend.html", {"entries": list(LEGENDS[states])})
 
 
 register.filter("french_day", moments.day)
