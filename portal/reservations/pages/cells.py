@@ -40,6 +40,7 @@ class Cell:
     until: datetime | None = None  # the last moment to act on it
     price: Decimal | None = None  # euros, where the service says it
     surcharge: Decimal | None = None  # what being late adds, within the price
+    unproved: bool = False  # priced as if no quotient were known, since the one that is ends before
     forgiving: Forgiving | None = None  # where its month has late days without surcharge
     change: int | None = None  # the booking in it for which another formula may be taken
 
@@ -65,8 +66,9 @@ class Cell:
     @property
     def marks(self) -> str:
         """The classes of its cell beside its state's."""
-        overdue = " cell--overdue" if self.late and self.bookable else ""
-        return f" cell--lost{overdue}" if self.lost else overdue
+        found = " cell--lost" if self.lost else ""
+        found += " cell--overdue" if self.late and self.bookable else ""
+        return found + (" cell--unproved" if self.unproved else "")
 
     @property
     def described(self) -> str:

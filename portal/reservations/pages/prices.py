@@ -32,6 +32,8 @@ class Costs(Protocol):
 
     def without_quotient(self, first: date, last: date) -> str: ...
 
+    def proved_until(self, first: date, last: date) -> date | None: ...
+
 
 class Pricer(Protocol):
     def __call__(self, enrolment: Enrolment, first: date, last: date, /, *, period: Period) -> Costs: ...
@@ -43,7 +45,9 @@ def put_on(plan: Planning, pricer: Pricer) -> str:
     cells = [cell for cell in plan.cells.values() if cell.bookable]
     if not cells:
         return ""
-    costs = pricer(plan.enrolment, cells[0].day, cells[-1].day, period=plan.period)
+    # From today on: a quotient that ends before the days shown changes what they cost.
+    since, last = min(plan.where.today, cells[0].day), cells[-1].day
+    costs = pricer(plan.enrolment, since, last, period=plan.period)
     chosen = LateDays()
     free = {cell.choice: costs.free_late(*cell.choice) for cell in cells if cell.late}
     forgiven = {
@@ -51,9 +55,11 @@ def put_on(plan: Planning, pricer: Pricer) -> str:
         for choice, allowed in free.items()
         if plan.cells[choice].checked and chosen.take(*choice, allowed)
     }
+    proved_until = costs.proved_until(since, last)
     for cell in cells:
         formula_id, day = cell.choice
         allowed = free.get(cell.choice, 0)
+        cell.unproved = proved_until is not None and day > proved_until
         usual = costs.on(formula_id, day)
         late = costs.on(formula_id, day, late=True) if cell.late else usual
         pays_less = cell.choice in forgiven if cell.checked else chosen.left(formula_id, day, allowed) > 0
@@ -66,7 +72,9 @@ def put_on(plan: Planning, pricer: Pricer) -> str:
             cell.name += f", {euros(cell.price)}"
         if cell.surcharge is not None:
             cell.name += f" dont {euros(cell.surcharge)} de supplément"
-    return costs.without_quotient(cells[0].day, cells[-1].day)
+        if cell.unproved:
+            cell.name += ", sans quotient connu"
+    return costs.without_quotient(since, last)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import ActivityDeadline
 from portal.reservations.pages import prices
+from tests.factories import QuotientFactory
 from tests.leisure.cast import MONDAY, MONDAY_AFTER, centre, enrol, holidays, plays
 
 __all__ = ["centre", "enrol", "holidays", "plays"]
@@ -72,6 +73,29 @@ def test_late_days_cost_more_on_planning_and_validation(meals, draft, planning, 
     assert "2 jours choisis · 8,40 €" in said(books_client.get(planning))
     page = said(books_client.get(reverse("reservations:validation", args=[draft.pk])))
     assert "Total estimé des jours à réserver : <strong>8,40 €</strong>" in page
+
+
+@pytest.mark.parametrize("month", ["2026-11", "2026-12"])
+def test_days_after_a_quotient_s_end_stand_out_and_say_why_in_every_month(
+    meals, planning, books, books_client, month
+):
+    """A month that begins after the end says it too: its prices are no less higher."""
+    QuotientFactory(
+        household=books.household, value=300, valid_from=date(2026, 1, 1), valid_to=date(2026, 11, 19)
+    )
+    page = said(books_client.get(planning, {"mois": month}))
+    assert (
+        "connu jusqu'au jeudi 19 novembre 2026. Ensuite, sans nouveau justificatif : 3,20 € au lieu" in page
+    )
+    assert ('jeudi 19 novembre 2026, libre, 1,75 €"' in page) is (month == "2026-11")
+    assert "libre, 3,20 €, sans quotient connu" in page and " cell--unproved" in page
+
+
+def test_where_another_quotient_follows_nothing_stands_out(meals, planning, books, books_client):
+    for value, first, last in ((300, date(2026, 1, 1), date(2026, 11, 19)), (700, date(2026, 11, 20), None)):
+        QuotientFactory(household=books.household, value=value, valid_from=first, valid_to=last)
+    page = said(books_client.get(planning, {"mois": "2026-12"}))
+    assert "sans nouveau justificatif" not in page and "cell--unproved" not in page
 
 
 def test_without_tariff_no_page_speaks_of_prices(draft, planning, books_client):
