@@ -84,9 +84,7 @@ def test_days_after_a_quotient_s_end_stand_out_and_say_why_in_every_month(
         household=books.household, value=300, valid_from=date(2026, 1, 1), valid_to=date(2026, 11, 19)
     )
     page = said(books_client.get(planning, {"mois": month}))
-    assert (
-        "connu jusqu'au jeudi 19 novembre 2026. Ensuite, sans nouveau justificatif : 3,20 € au lieu" in page
-    )
+    assert "au jeudi 19 novembre 2026. Ensuite, sans nouveau justificatif : 3,20 € au lieu de 1,75 €" in page
     assert ('jeudi 19 novembre 2026, libre, 1,75 €"' in page) is (month == "2026-11")
     assert "libre, 3,20 €, sans quotient connu" in page and " cell--unproved" in page
 
