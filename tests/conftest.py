@@ -132,16 +132,32 @@ def let_go(answer: Any) -> None:
 # Who asks for none of these may ask no database, and pytest-django sees to it.
 DATABASES = {"db", "transactional_db", "installed"}
 ABOUT_DATABASES = ROOT / "tests" / "portal" / "database"
+# What is said on pages, in letters and on paper of rows that other tests read on both databases.
+SAYS_ROWS = tuple(
+    ROOT / "tests" / folder
+    for folder in (
+        "billing/admin",
+        "billing/documents",
+        "billing/pages",
+        "catering",
+        "families/admin",
+        "families/chronicle",
+        "families/pages",
+        "leisure",
+        "portal/conformance",
+        "portal/desk",
+        "portal/letters",
+        "portal/reservations/desk",
+    )
+)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What may ask no database says the same beside any, unless it is about databases."""
-    if not (
-        item.get_closest_marker("django_db")
-        or DATABASES & set(item.fixturenames)
-        or opens_one(item)
-        or item.path.is_relative_to(ABOUT_DATABASES)
-    ):
+    """What may ask no database says the same beside any, unless it is about databases; and so do pages."""
+    asks = (
+        item.get_closest_marker("django_db") or DATABASES & set(item.fixturenames) or opens_one(item)
+    ) and not any(item.path.is_relative_to(folder) for folder in SAYS_ROWS)
+    if not asks and not item.path.is_relative_to(ABOUT_DATABASES):
         item.add_marker("once")
 
 

@@ -15,7 +15,17 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db.models import BigIntegerField, DateField, DecimalField, F, Q, QuerySet, Value
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    DateField,
+    DecimalField,
+    F,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast
 
 from billing.models import (
@@ -500,11 +510,15 @@ def _rows(
             )
         )  # fmt: skip
     if pricing.When.NON_RESIDENT in asks:
+        # PostgreSQL makes no number of a boolean by itself.
+        lives_here = Case(
+            When(resident=True, then=Value(1)), default=Value(0), output_field=BigIntegerField()
+        )
         parts.append(
             Residence.objects.filter(household=household)
             .order_by()
             .values_list(
-                Value(LIVES), Cast(F("resident"), BigIntegerField()), no_id, no_id,
+                Value(LIVES), lives_here, no_id, no_id,
                 F("starts_on"), no_day, no_value, no_level,
             )
         )  # fmt: skip

@@ -7,13 +7,15 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import FormulaTariff, Tariff, TariffBand
+from billing.models import FormulaTariff, Tariff, TariffBand, TariffModifier
+from families import residences
+from families.models import Child
 from portal.french.amounts import euros
-from portal.reservations.acts import reservation_drafts
+from portal.reservations.acts import enrolling, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import ActivityDeadline
 from portal.reservations.pages import prices
-from tests.factories import QuotientFactory
+from tests.factories import QuotientFactory, SchoolClassFactory
 from tests.leisure.cast import MONDAY, MONDAY_AFTER, centre, enrol, holidays, plays
 
 __all__ = ["centre", "enrol", "holidays", "plays"]
@@ -87,6 +89,27 @@ def test_days_after_a_quotient_s_end_stand_out_and_say_why_in_every_month(
     assert "au jeudi 19 novembre 2026. Ensuite, sans nouveau justificatif : 3,20 € au lieu de 1,75 €" in page
     assert ('jeudi 19 novembre 2026, libre, 1,75 €"' in page) is (month == "2026-11")
     assert "libre, 3,20 €, sans quotient connu" in page and " cell--unproved" in page
+
+
+def test_a_family_that_leaves_the_town_sees_each_day_at_its_price(meals, planning, books, books_client, now):
+    TariffModifier.objects.create(tariff=meals, when="non_resident", effect="multiply", amount=2)
+    residences.settle(books.household, resident=False, since=date(2026, 11, 20), at=now)
+    page = said(books_client.get(planning, {"mois": "2026-11"}))
+    assert "jeudi 19 novembre 2026, libre, 3,20 €" in page
+    assert "vendredi 20 novembre 2026, libre, 6,40 €" in page
+
+
+def test_each_day_is_shown_at_the_price_of_its_age_and_class(
+    meals, planning, books, school, books_client, now
+):
+    TariffModifier.objects.create(tariff=meals, when="age", number=9, effect="price", amount=1)
+    TariffModifier.objects.create(tariff=meals, when="level", level="maternelle", effect="price", amount=2)
+    Child.objects.filter(pk=books.child.pk).update(birth_date=date(2017, 11, 19))
+    nursery = SchoolClassFactory(school=school, name="GS", level="maternelle")
+    enrolling.attend(books.child, nursery, since=date(2026, 11, 26))
+    page = said(books_client.get(planning, {"mois": "2026-11"}))
+    for day, price in (("mardi 17", "1,00"), ("vendredi 20", "3,20"), ("jeudi 26", "2,00")):
+        assert f"{day} novembre 2026, libre, {price} €" in page
 
 
 def test_where_another_quotient_follows_nothing_stands_out(meals, planning, books, books_client):
