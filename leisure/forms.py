@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from leisure.offers import Offer, OfferChoice
+from portal.french.sentences import lower_first
 from portal.reservations.models import Activity, Establishment
 from portal.web.form_fields import NamesItsFields, field_of
 
@@ -122,7 +123,7 @@ class StartForm(NamesItsFields, forms.Form):
         choice = self.by_key.get(data.get("periode", ""))
         place = self.places.get(data.get("etablissement", ""))
         if choice and choice.closed:
-            self.add_error("periode", f"{choice.period} : {choice.closed[:1].lower()}{choice.closed[1:]}")
+            self.add_error("periode", f"{choice.period} : {lower_first(choice.closed)}")
         elif choice and place and place not in choice.places:
             self.add_error("periode", f"« {choice.period} » n'a pas lieu ici : {place}.")
         return data

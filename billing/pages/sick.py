@@ -19,8 +19,8 @@ from families.models import Child, Household
 from portal.french import moments
 from portal.reservations.days.standing import Open, Where
 from portal.reservations.models import Booking
+from portal.reservations.pages.addresses import planning_address
 from portal.reservations.pages.planning import week_key
-from portal.reservations.pages.steps import planning_address
 from portal.reservations.presence import announcing
 from portal.reservations.presence.certificates import AbsenceRefused
 from portal.reservations.states import BookingState
@@ -158,7 +158,7 @@ def _child(household: Household, child: Child, at: datetime) -> SickChild:
     limits = _cancellable(bookings, at)
     days = []
     for day, of_day in groupby(bookings, key=lambda booking: booking.day):
-        shown = SickDay(day, _label(day, today), announced=day in announced)
+        shown = SickDay(day, moments.coming(day, today), announced=day in announced)
         for booking in of_day:
             words = FREE if booking.pk not in billed else UNLESS if booking.pk in free else BILLED
             until, url = limits.get(booking.pk, ("", ""))
@@ -168,13 +168,6 @@ def _child(household: Household, child: Child, at: datetime) -> SickChild:
     for one in soon:
         one.ticked = True
     return SickChild(child, days)
-
-
-def _label(day: date, today: date) -> str:
-    """« Aujourd'hui, lundi 30 novembre »."""
-    words = {0: "Aujourd'hui, ", 1: "Demain, "}.get((day - today).days, "")
-    said = moments.day(day)
-    return f"{words}{said}" if words else f"{said[:1].upper()}{said[1:]}"
 
 
 def _cancellable(bookings: list[Booking], at: datetime) -> dict[int, tuple[str, str]]:
@@ -189,7 +182,7 @@ def _cancellable(bookings: list[Booking], at: datetime) -> dict[int, tuple[str, 
         first = together[0]
         period: Any = first.reservation and first.reservation.period
         where = Where.load(first.enrolment, first.establishment, period, at=at)
-        address = planning_address(first.enrolment, first.establishment, period)
+        address = planning_address(first.activity, first.enrolment_id, first.establishment_id, period.pk)
         for booking in together:
             answer = where.cancelling(booking.formula_id, booking.day, granted=True)
             if isinstance(answer, Open) and not answer.standing.is_late:

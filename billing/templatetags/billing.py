@@ -23,8 +23,7 @@ SHOWN = 2
 def invoices(household: Household) -> dict[str, Any]:
     """The invoices to pay and the last ones, the last payments folded; in one query."""
     home = wording.at_home(household, timezone.localdate())
-    shown = [row for row in home.invoices if row.state != InvoiceState.PAID] or home.invoices
-    shown += [row for row in home.invoices if row not in shown]
+    shown = sorted(home.invoices, key=lambda row: row.state == InvoiceState.PAID)
     return {"invoices": shown[: max(SHOWN, len(home.due))][: wording.HOME_ROWS], "payments": home.payments}
 
 

@@ -22,6 +22,7 @@ from portal.database.history import KNOWN_BEFORE
 from portal.french.amounts import number
 from portal.french.dates import short_day
 from portal.french.elision import of
+from portal.french.sentences import lower_first
 
 AUTHOR = "history_user__guardian"
 # What became of a row with a version, said of something masculine: « modifiées » is made of it.
@@ -50,7 +51,7 @@ def _say_requests(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
     path = reverse("families:household")
     return {
         row.pk: Entry(
-            f"Demande à la mairie : {_lower(row.get_kind_display())}",
+            f"Demande à la mairie : {lower_first(row.get_kind_display())}",
             by(row.requested_by, subject),
             _asked(row),
             path,
@@ -64,7 +65,8 @@ def _say_answers(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]
     path = reverse("families:household")
     return {
         row.pk: Entry(
-            f"Réponse à votre demande, {_lower(row.get_kind_display())} : {_lower(row.get_state_display())}",
+            f"Réponse à votre demande, {lower_first(row.get_kind_display())} : "
+            f"{lower_first(row.get_state_display())}",
             by_town(row.decided_by, subject),
             row.refusal_reason,
             path,
@@ -219,10 +221,6 @@ def _say_letters(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]
 
 def _names(subject: Subject) -> dict[int, str]:
     return {child.pk: child.first_name for child in subject.children}
-
-
-def _lower(words: str) -> str:
-    return words[:1].lower() + words[1:]
 
 
 def register_all() -> None:

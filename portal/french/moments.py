@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from portal.french.amounts import NBSP
 from portal.french.dates import WEEKDAYS, day_number, short_day
@@ -16,6 +17,13 @@ _HOUR = re.compile(r"(?<!\d)([01]?\d|2[0-3])\s?[hH](?:\s?([0-5]\d))?(?!\s?\d)")
 def day(day: date, *, year: bool = False) -> str:
     """« jeudi 26 novembre »; with `year`, « jeudi 26 novembre 2026 »."""
     return f"{WEEKDAYS[day.weekday()]} {short_day(day, year=year)}"
+
+
+def coming(day_: date, today: date) -> str:
+    """« Aujourd'hui, lundi 30 novembre », « Demain, mardi 1er décembre », « Jeudi 3 décembre »."""
+    said = day(day_)
+    near = {0: "Aujourd'hui", 1: "Demain"}.get((day_ - today).days)
+    return f"{near}, {said}" if near else capfirst(said)
 
 
 def hour(at: time) -> str:

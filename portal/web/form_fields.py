@@ -4,6 +4,8 @@ from typing import Any, TypeVar
 
 from django import forms
 
+from portal.french.sentences import inside
+
 F = TypeVar("F", bound=forms.Field)
 
 
@@ -32,9 +34,7 @@ def _says_nothing_more(error: forms.ValidationError) -> bool:
 
 def missing(field: forms.Field) -> str:
     """« Champ à remplir : prénom. », « Choix à faire : école. », « Fichier à joindre : justificatif. »"""
-    label = str(field.label or "")
-    if not label[1:2].isupper():  # « PAI » stays
-        label = label[:1].lower() + label[1:]
+    label = inside(str(field.label or ""))
     what = "Champ à remplir"
     if isinstance(field, forms.FileField):
         what = "Fichier à joindre"

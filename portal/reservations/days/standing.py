@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from portal.french import moments
 from portal.reservations.days.calendars import OpenDays, Pupil
@@ -100,7 +101,7 @@ class Where:
         why = self.days.why_closed(day)
         if why is None:
             return None
-        return Closed(CellState.CLOSED, f"{why.label[:1].upper()}{why.label[1:]}.", why.label)
+        return Closed(CellState.CLOSED, f"{capfirst(why.label)}.", why.label)
 
     def _answer(self, formula_id: int, action: Action, day: date) -> Closed | Open:
         verdict = self._schedule(formula_id, action).verdict(day)

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db.models import Case, F, Value, When, Window
 from django.db.models.functions import RowNumber
-from django.urls import reverse
 from django.utils import timezone
 
 from families.at_home import Ask
@@ -16,9 +15,11 @@ from families.custody import homes
 from families.models import Child, Household, User
 from portal.database.kept import once_a_page
 from portal.french import moments
+from portal.french.sentences import inside
 from portal.french.weekdays import names_of
 from portal.reservations.models import NEWEST_FIRST, CountedReservation, Enrolment, Reservation
 from portal.reservations.pages import in_words
+from portal.reservations.pages.addresses import planning_url
 from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, ReservationState
 
 # The home page shows what is not recorded yet and the latest; the rest has a page of its own.
@@ -82,11 +83,7 @@ def _enrolled(own: list[Enrolment], *, alone: bool, years: bool) -> EnrolledChil
         if names:
             label = str(state.label)
             plural = f"{label}s" if len(names) > 1 and label.endswith("ée") else label
-            said = (
-                ""
-                if alone and not years
-                else moments.listing([names[0], *map(in_words.lower_first, names[1:])])
-            )
+            said = "" if alone and not years else moments.listing([names[0], *map(inside, names[1:])])
             states.append((str(state.value), plural, said))
     places = [str(one.establishment) for one in own[:1] if alone and one.establishment]
     days = [names_of(one.weekdays) for one in own[:1] if alone and one.weekdays]
@@ -166,7 +163,7 @@ def unfinished(household: Household, user: User, at: datetime) -> list[Ask]:
         Ask(
             "Réservation à terminer",
             f"{in_words.whose(one)} : {in_words.asked(one, today)}{_by(one, user)}, à enregistrer.",
-            _begun_at(one),
+            planning_url(one),
             "Terminer",
         )
         for one in _all_latest(household)
@@ -178,12 +175,6 @@ def _by(reservation: Reservation, user: User) -> str:
     """Who began it, where that is somebody else."""
     author = reservation.created_by
     return f", par {author.first_name}" if author and author.pk != user.pk and author.first_name else ""
-
-
-def _begun_at(reservation: Reservation) -> str:
-    """The planning on which a reservation was begun."""
-    where = (reservation.enrolment_id, reservation.establishment_id, reservation.period_id)
-    return reverse(f"{reservation.enrolment.activity.service}:planning", args=where)
 
 
 def choices(

@@ -13,12 +13,10 @@ from django.views.decorators.http import require_http_methods
 
 from portal.french import moments
 from portal.french.dates import month_name
-from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Period
 from portal.reservations.pages.cells import CANCEL, Cell
 from portal.reservations.pages.planning import Planning, Ticks
-from portal.reservations.pages.steps import planning_address
 from portal.reservations.states import CellState
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
@@ -83,12 +81,8 @@ def _context(plan: Planning, shown: str) -> dict[str, Any]:
         "plan": plan,
         "child": plan.enrolment.child,
         "months": _months(plan),
-        "planning_url": f"{_planning_address(plan)}?annulation",
+        "planning_url": f"{plan.address()}?annulation",
     }
-
-
-def _planning_address(plan: Planning) -> str:
-    return planning_address(plan.enrolment, plan.establishment, plan.period)
 
 
 def _months(plan: Planning) -> list[Month]:
@@ -135,17 +129,7 @@ def _posted(request: SignedInRequest, plan: Planning) -> HttpResponse:
     for sentence in ticks.refused:
         messages.warning(request, sentence)
     try:
-        draft = reservation_drafts.choose(
-            plan.enrolment,
-            plan.establishment,
-            plan.period,
-            book=ticks.book,
-            wait=ticks.wait,
-            cancel=ticks.cancel,
-            seen=plan.version,
-            by=request.user,
-            at=plan.where.at,
-        )
+        draft = plan.keep(ticks, by=request.user, at=plan.where.at)
     except BookingRefused as refusal:
         messages.warning(request, str(refusal))
         return redirect("home")

@@ -17,11 +17,11 @@ from portal.reservations.acts import booking as acts
 from portal.reservations.acts.booking import ForeseenChange
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Booking, Reservation
+from portal.reservations.pages.addresses import planning_address
 from portal.reservations.pages.cells import late_words
 from portal.reservations.pages.planning import week_key
 from portal.reservations.pages.prices import Costs
-from portal.reservations.pages.services import SERVICES
-from portal.reservations.pages.steps import planning_address
+from portal.reservations.pages.services import pricer_of
 from portal.reservations.states import BookingState, Outcome
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
@@ -111,15 +111,16 @@ def _planning(booking: Booking) -> str:
     """Where one comes from: the week of the day; home where its reservation is no longer known."""
     if booking.reservation is None:
         return "/"
-    address = planning_address(booking.enrolment, booking.establishment, booking.reservation.period)
+    where = booking.enrolment_id, booking.establishment_id, booking.reservation.period_id
+    address = planning_address(booking.activity, *where)
     return f"{address}?semaine={week_key(booking.day)}#planning"
 
 
 def _costs(booking: Booking) -> Costs | None:
-    service = SERVICES.get(booking.activity.service)
-    if service is None or service.pricer is None or booking.reservation is None:
+    pricer = pricer_of(booking.activity)
+    if pricer is None or booking.reservation is None:
         return None
-    return service.pricer(booking.enrolment, booking.day, booking.day, period=booking.reservation.period)
+    return pricer(booking.enrolment, booking.day, booking.day, period=booking.reservation.period)
 
 
 def _choice(one: ForeseenChange, booking: Booking, costs: Costs | None, now: Decimal | None) -> Choice:

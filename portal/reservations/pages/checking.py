@@ -12,6 +12,8 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
 
+from django.utils.text import capfirst
+
 from families.models import Child
 from portal.french import moments
 from portal.french.amounts import euros
@@ -25,7 +27,7 @@ from portal.reservations.pages import prices
 from portal.reservations.pages.cells import late_words
 from portal.reservations.pages.planning import Planning, Ticks
 from portal.reservations.pages.prices import PricedLine
-from portal.reservations.pages.services import SERVICES
+from portal.reservations.pages.services import pricer_of
 from portal.reservations.states import Action, CellState
 
 NOT_BILLED = ("Il ne sera pas facturé.", "Ils ne seront pas facturés.")
@@ -232,8 +234,7 @@ def _checked(
     for line in known:
         line.formula = formulas[line.formula_id]
     known.sort(key=lambda line: (line.day, line.formula.order))
-    service = SERVICES.get(enrolment.activity.service)
-    priced = prices.of_lines(known, where, service.pricer if service else None)
+    priced = prices.of_lines(known, where, pricer_of(enrolment.activity))
     asks_all = enrolment.activity.cancel_processing == Activity.Processing.ON_REQUEST
     to_cancel = [
         CancelledDay(line, _asks(plan, line, asks_all=asks_all), billed=choice_of(line) in priced.by_day)
@@ -363,5 +364,5 @@ def until_when(where: Where, booked: Iterable[PricedLine]) -> str:
     if closed:
         no_more = agreed(len(closed), "ne pourra pas être annulé", "ne pourront pas être annulés")
         days = moments.enumerate_days(sorted(closed))
-        said.append(f"{days[:1].upper()}{days[1:]} {no_more} dans les délais.")
+        said.append(f"{capfirst(days)} {no_more} dans les délais.")
     return " ".join(said)

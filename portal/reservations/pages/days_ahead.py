@@ -114,19 +114,12 @@ def _day(
     ]
     return DayAhead(
         day,
-        _title(day, today),
+        moments.coming(day, today),
         "" if have else _closed(day, calendar),
         have,
         moments.listing(without) if have else "",
         _menus(children, day, extras),
     )
-
-
-def _title(day: date, today: date) -> str:
-    """« Aujourd'hui, lundi 30 novembre », « Demain, mardi 1er décembre », « Jeudi 3 décembre »."""
-    said = moments.day(day)
-    near = {today: "Aujourd'hui", today + timedelta(days=1): "Demain"}.get(day)
-    return f"{near}, {said}" if near else said.capitalize()
 
 
 def _closed(day: date, calendar: OpenDays) -> str:

@@ -6,6 +6,7 @@ from datetime import date
 from portal.french import moments
 from portal.french.dates import month_name
 from portal.french.elision import of
+from portal.french.sentences import inside
 from portal.reservations.models import Activity, CountedReservation, Period, Reservation
 from portal.reservations.pages.services import SERVICES
 
@@ -17,7 +18,7 @@ HOURS = re.compile(r"^de (.+) à (.+)$", re.IGNORECASE)
 def what(activity: Activity) -> str:
     """What a parent calls an activity: « cantine », « mercredis »."""
     service = SERVICES.get(activity.service)
-    return (service and service.called) or lower_first(activity.name)
+    return (service and service.called) or inside(activity.name)
 
 
 def has_one_activity(slug: str) -> bool:
@@ -71,7 +72,7 @@ def _days(number: int, first: date, last: date, period: Period, today: date) -> 
     if number == 1:
         return moments.day(first, year=far)
     if is_holidays(period):
-        return f"{number} jours des {lower_first(period.name.removesuffix(f' {today.year}'))}"
+        return f"{number} jours des {inside(period.name.removesuffix(f' {today.year}'))}"
     begins, ends = (month_name(day, year=far) for day in (first, last))
     same = (first.year, first.month) == (last.year, last.month)
     return f"{number} jours {of(begins)}" if same else f"{number} jours {of(begins)} à {ends}"
@@ -82,9 +83,4 @@ def formula(name: str) -> str:
     hours = HOURS.match(name)
     if hours:
         return "–".join(hour.replace(" ", "\N{NO-BREAK SPACE}") for hour in hours.groups())
-    return lower_first(name)
-
-
-def lower_first(name: str) -> str:
-    """« Mercredis » within a sentence; initials (« ALSH ») stay."""
-    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
+    return inside(name)

@@ -15,9 +15,11 @@ from typing import Any
 
 from django.http import QueryDict
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 
 from portal.french import moments
 from portal.french.dates import WEEKDAYS, month_name
+from portal.french.sentences import lower_first
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Period
 from portal.reservations.pages.cells import BOOK, CANCEL, Cell
@@ -187,7 +189,7 @@ class Table:
         name = f"Semaines {moments.listing(numbers)}" if len(weeks) > 1 else first.name
         span = moments.span(first.monday, last.monday + timedelta(days=4))
         columns = len(self.page.columns) + (1 if self.page.several else 0)
-        return SHUT.format(name=name, span=f"{span[:1].upper()}{span[1:]}", why=escape(why), columns=columns)
+        return SHUT.format(name=name, span=capfirst(span), why=escape(why), columns=columns)
 
     def _week(self, week: Week) -> str:
         several = self.page.several
@@ -219,9 +221,7 @@ class Table:
             "word": f'<span class="cell-word" aria-hidden="true">{word}</span>' if word else "",
         }
         if not cell.field:
-            why = (
-                f'<span class="cell-why" aria-hidden="true">{escape(cell.short)}</span>' if cell.short else ""
-            )
+            why = WHY.format(why=escape(cell.short)) if cell.short else ""
             return SHOWN_ONLY.format(**words, note=escape(cell.note), why=why)
         return TICKABLE.format(
             **words,
@@ -331,16 +331,18 @@ class Months:
         first, last = weeks_of(self.key)
         return sorted(day for day in cells if first <= day <= last)
 
-    @property
-    def tables(self) -> Iterator[Table]:
+    @cached_property
+    def tables(self) -> list[Table]:
         """The month shown, in whole weeks; or all months, each with its own days: none stands twice."""
+        found = []
         for one in self.all if self.whole else [self.current]:
             if one.period is not None:
                 continue
             first, last = days_of(one.key)
             days = [day for day in self.days if first <= day <= last] if self.whole else self.days
             if days:
-                yield Table(one.name, one.key, list(self._weeks(days)), self)
+                found.append(Table(one.name, one.key, list(self._weeks(days)), self))
+        return found
 
     @cached_property
     def elsewhere(self) -> Elsewhere:
@@ -372,7 +374,7 @@ class Months:
                         if cell.day not in days:
                             days.append(cell.day)
         closed = {day for days in said.values() for day in days}
-        return [f"{self._in_words(sorted(days), closed)} : {_lower_first(why)}" for why, days in said.items()]
+        return [f"{self._in_words(sorted(days), closed)} : {lower_first(why)}" for why, days in said.items()]
 
     def _in_words(self, days: list[date], closed: set[date]) -> str:
         """The days of one reason; « du … au … » for more than two between which none is open."""
@@ -387,7 +389,7 @@ class Months:
         if any(cell.field or cell.state != CellState.CLOSED for cell in cells):
             return ""
         reasons = {cell.note.rstrip(".") for cell in cells}
-        return _lower_first(reasons.pop()) if len(reasons) == 1 else ""
+        return lower_first(reasons.pop()) if len(reasons) == 1 else ""
 
     def _weeks(self, days: list[date]) -> Iterator[Week]:
         weekdays = [int(number) for number, _, _ in self.columns]
@@ -443,10 +445,6 @@ def weeks_of(key: str) -> tuple[date, date]:
     """From the Monday to the Sunday of its weeks."""
     first, last = days_of(key)
     return first - timedelta(days=first.weekday()), last + timedelta(days=6 - last.weekday())
-
-
-def _lower_first(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
 
 
 def _known(key: str, plan: Planning) -> bool:

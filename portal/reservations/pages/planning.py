@@ -15,9 +15,12 @@ from django.http import QueryDict
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
+from families.models import User
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
+from portal.french.sentences import lower_first
 from portal.french.weekdays import weekdays_in
+from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.places import slots_of
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.calendars import days_between
@@ -35,6 +38,7 @@ from portal.reservations.models import (
     ReservationLine,
     Slot,
 )
+from portal.reservations.pages.addresses import planning_address
 from portal.reservations.pages.cells import BOOK, CANCEL, FIELDS, WAIT, Cell
 from portal.reservations.states import LIVE, Action, BookingState, CellState, ReservationState
 from portal.web.posted import posted_number
@@ -191,7 +195,28 @@ class Planning:
         plans[0].beside = plans[1:]
         return plans
 
+    def address(self, period: Period | None = None) -> str:
+        """Where it is; or that of another period of its activity."""
+        return planning_address(
+            self.enrolment.activity, self.enrolment.pk, self.establishment.pk, (period or self.period).pk
+        )
+
     # The draft ----------------------------------------------------------------------------------------
+
+    def keep(self, ticks: Ticks, *, by: User, at: datetime) -> Reservation | None:
+        """Saves what is ticked as its draft, which is None where nothing is. Raises BookingRefused where the
+        child left the household while the planning was open."""
+        return reservation_drafts.choose(
+            self.enrolment,
+            self.establishment,
+            self.period,
+            book=ticks.book,
+            wait=ticks.wait,
+            cancel=ticks.cancel,
+            seen=self.version,
+            by=by,
+            at=at,
+        )
 
     @property
     def draft(self) -> Reservation | None:
@@ -263,9 +288,7 @@ class Planning:
                     else:
                         ticks.refused.append(self._clash(rival, choice))
                 else:
-                    ticks.refused.append(
-                        f"{moments.day(choice.day).capitalize()} : {_lower_first(cell.note)}"
-                    )
+                    ticks.refused.append(f"{moments.day(choice.day).capitalize()} : {lower_first(cell.note)}")
                     seen.add(choice)
         ticks.refused = list(dict.fromkeys(ticks.refused))
         return ticks
@@ -292,9 +315,7 @@ class Planning:
                 elif cell.field == name or cell.lost or (name == WAIT and cell.field == BOOK):
                     ticks.of(name).add(choice)
                 else:
-                    ticks.refused.append(
-                        f"{moments.day(choice.day).capitalize()} : {_lower_first(cell.note)}"
-                    )
+                    ticks.refused.append(f"{moments.day(choice.day).capitalize()} : {lower_first(cell.note)}")
 
     def _rival(self, ticks: Ticks, choice: Choice) -> Choice | None:
         """What is ticked that day and takes the same part of it."""
@@ -354,7 +375,7 @@ class Planning:
         """The nearest deadline, in words: what a tired parent must know first."""
         for cell in self.cells.values():
             if cell.field == BOOK and cell.note:
-                return f"Pour le {moments.day(cell.day)} : {_lower_first(cell.note)}"
+                return f"Pour le {moments.day(cell.day)} : {lower_first(cell.note)}"
         return ""
 
 
@@ -671,12 +692,8 @@ def _before(until: datetime | None) -> str:
     return "" if until is None else f"jusqu'au {moments.brief(until)}"
 
 
-def _lower_first(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
-
-
 def _no_longer(line: ReservationLine, formula: str, reason: str) -> str:
     """« Le jeudi 26 novembre n'est plus proposé : réservation close depuis… »"""
     what = "ne peut plus être annulé" if line.action == Action.CANCEL else "n'est plus proposé"
     which = f" ({formula})" if formula else ""
-    return f"Le {moments.day(line.day)}{which} {what}{f' : {_lower_first(reason)}' if reason else '.'}"
+    return f"Le {moments.day(line.day)}{which} {what}{f' : {lower_first(reason)}' if reason else '.'}"

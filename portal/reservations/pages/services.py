@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from portal.reservations.acts.refusals import Choice
-from portal.reservations.models import Period
+from portal.reservations.models import Activity, Period
 from portal.reservations.pages import prices
 from portal.reservations.pages.cells import Cell
 from portal.reservations.pages.planning import Planning, Ticks
@@ -81,3 +81,9 @@ def register(service: Service) -> Service:
     """Makes a service known to the steps that are given a reservation only: they ask its `pricer`."""
     SERVICES[service.slug] = service
     return service
+
+
+def pricer_of(activity: Activity) -> prices.Pricer | None:
+    """How the activity's service says what days cost; None where it does not."""
+    service = SERVICES.get(activity.service)
+    return service.pricer if service else None

@@ -24,10 +24,15 @@ from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
 from portal.reservations.pages import blocks, checking, prices, thanking
+from portal.reservations.pages.addresses import planning_address, planning_url
 from portal.reservations.pages.cells import BOOK, FIELDS, value_of
 from portal.reservations.pages.checking import Checked
 from portal.reservations.pages.planning import Planning, Ticks, on_weekdays, toggle
-from portal.reservations.pages.services import SERVICES, Service
+from portal.reservations.pages.services import (
+    SERVICES,
+    Service,
+    pricer_of,
+)
 from portal.reservations.states import Action, EnrolmentState
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
@@ -87,24 +92,25 @@ def start(request: SignedInRequest, service: Service, enrolment_id: int) -> Http
     if not periods or enrolment.establishment_id is None:
         messages.info(request, "Aucune période n'est ouverte à la réservation pour le moment.")
         return redirect("home")
-    url = reverse(f"{service.slug}:planning", args=[enrolment.pk, enrolment.establishment_id, periods[0].pk])
-    return redirect(url + arriving(request, enrolment.pk, enrolment.establishment_id, periods[0].pk))
+    where = enrolment.pk, enrolment.establishment_id, periods[0].pk
+    return redirect(planning_address(enrolment.activity, *where) + arriving(request, *where))
 
 
 def book(request: SignedInRequest, service: Service) -> HttpResponse:
     """All the children that are enrolled, side by side, in the first period in which a day can still be
     taken: no question is asked. Of several activities, that of most children comes first."""
     at = timezone.now()
+    today = timezone.localdate(at)
     household = Household.objects.visible_to(request.user).first()
     if household is None or not household.is_accepted:
         return redirect("home")
     activities: dict[tuple[int, int], list[Enrolment]] = {}
     for one in (
-        Enrolment.objects.of_home(household, timezone.localdate(at))
+        Enrolment.objects.of_home(household, today)
         .accepted()
         .filter(
             activity__service=service.slug,
-            school_year__ends_on__gte=timezone.localdate(at),
+            school_year__ends_on__gte=today,
             establishment__isnull=False,
         )
         .select_related(*WITH_ENROLMENT)
@@ -119,7 +125,7 @@ def book(request: SignedInRequest, service: Service) -> HttpResponse:
             others = [one for one in enrolments if one.child_id != first.child_id]
             place = _own_place(first)
             for period in _periods(first, place).values():
-                if period.ends_on < timezone.localdate(at):
+                if period.ends_on < today:
                     continue
                 shown = [(first, place), *_beside(service, others, place, period)]
                 address = _address_of(request, service, shown, period)
@@ -142,7 +148,7 @@ def _address_of(
         enrolment__in=[one.pk for one, _ in shown], period=period, lines__isnull=False
     )
     asked = [urlencode({"avec": one.pk}) for one, _ in others] + ["reprise"] * begun.exists()
-    address = reverse(f"{service.slug}:planning", args=[first.pk, place.pk, period.pk])
+    address = planning_address(first.activity, first.pk, place.pk, period.pk)
     return f"{address}?{'&'.join(asked)}" if asked else address
 
 
@@ -356,9 +362,7 @@ def _other_periods(request: SignedInRequest, plan: Planning) -> dict[str, Any]:
     for name in ("semaine", "mois", "reprise"):
         query.pop(name, None)
     suffix = f"?{query.urlencode()}" if query else ""
-    links = [
-        (one, planning_address(plan.enrolment, plan.establishment, one) + suffix) for one in plan.periods
-    ]
+    links = [(one, plan.address(one) + suffix) for one in plan.periods]
     here = plan.periods.index(plan.period)
     return {
         "all": links,
@@ -457,11 +461,11 @@ def _elsewhere(request: SignedInRequest, button: str, plan: Planning, service: S
         period = next((one for one in plan.periods if str(one.pk) == asked), None)
         if period is None:
             return ""
-        address = planning_address(plan.enrolment, plan.establishment, period)
+        address = plan.address(period)
     elif plan.beside and button == f"without:{plan.enrolment.pk}":
         first, *others = plan.beside
         query.setlist("avec", [str(one.enrolment.pk) for one in others])
-        address = planning_address(first.enrolment, first.establishment, plan.period)
+        address = first.address()
     else:
         return ""
     return f"{address}?{query.urlencode()}#planning"
@@ -507,17 +511,7 @@ def _keep(request: SignedInRequest, plan: Planning, ticks: Ticks, at: datetime) 
     if not ticks and plan.draft is None:
         return None
     try:
-        return reservation_drafts.choose(
-            plan.enrolment,
-            plan.establishment,
-            plan.period,
-            book=ticks.book,
-            wait=ticks.wait,
-            cancel=ticks.cancel,
-            seen=plan.version,
-            by=request.user,
-            at=at,
-        )
+        return plan.keep(ticks, by=request.user, at=at)
     except BookingRefused as refusal:  # the child left the household while its planning was open
         messages.warning(request, str(refusal))
         return None
@@ -533,16 +527,6 @@ def _reservation(request: SignedInRequest, reservation_id: int) -> Reservation:
         ),
         pk=reservation_id,
     )
-
-
-def planning_address(enrolment: Enrolment, establishment: Establishment, period: Period) -> str:
-    """The planning of an enrolment at an establishment in a period."""
-    return reverse(f"{enrolment.activity.service}:planning", args=[enrolment.pk, establishment.pk, period.pk])
-
-
-def planning_url(reservation: Reservation) -> str:
-    """The planning on which a reservation was, or is being, made."""
-    return planning_address(reservation.enrolment, reservation.establishment, reservation.period)
 
 
 @require_http_methods(["GET", "POST"])
@@ -714,11 +698,10 @@ def _companions(request: SignedInRequest, reservation: Reservation) -> list[Rese
 
 def _costs(reservation: Reservation) -> prices.Costs | None:
     """What days of its period cost, where its service says it."""
-    service = SERVICES.get(reservation.enrolment.activity.service)
-    if service is None or service.pricer is None:
+    pricer, period = pricer_of(reservation.enrolment.activity), reservation.period
+    if pricer is None:
         return None
-    period = reservation.period
-    return service.pricer(reservation.enrolment, period.starts_on, period.ends_on, period=period)
+    return pricer(reservation.enrolment, period.starts_on, period.ends_on, period=period)
 
 
 def _record(request: SignedInRequest, group: list[Reservation]) -> HttpResponse:
