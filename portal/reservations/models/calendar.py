@@ -1,5 +1,6 @@
 """Establishments and their pupils, school years, public and school holidays."""
 
+from datetime import date
 from typing import Any
 
 from django.db import models
@@ -154,6 +155,12 @@ class Schooling(models.Model):
 
     def __str__(self) -> str:
         return f"{self.child} – {self.school_class}"
+
+    def holds_on(self, day: date) -> bool:
+        """Whether the class is attended on a day of its year: what `attended_on` asks of many."""
+        return (self.starts_on is None or self.starts_on <= day) and (
+            self.ends_on is None or day <= self.ends_on
+        )
 
 
 class PublicHoliday(models.Model):

@@ -55,24 +55,22 @@ def unbooked(outlook: Outlook, homes: Collection[int]) -> Iterator[tuple[Day, Ch
         .order_by()
         .values_list("child", "activity", "day")
     )
-    classes = {
-        (child, year): attended
-        for child, year, attended in Schooling.objects.filter(child__in=children).values_list(
-            "child", "school_year", "school_class"
-        )
-    }
+    schoolings: dict[tuple[int, int], list[Schooling]] = defaultdict(list)
+    for one in Schooling.objects.filter(child__in=children):
+        schoolings[one.child_id, one.school_year_id].append(one)
     for enrolment in enrolments:
         formula = outlook.usual_formula(enrolment.activity_id)
         place = enrolment.establishment_id
         if formula is None or place is None:
             continue
-        school_class = classes.get((enrolment.child_id, enrolment.school_year_id))
+        attended = schoolings[enrolment.child_id, enrolment.school_year_id]
         for day in outlook.days():
             if not enrolment.weekdays >> day.weekday() & 1 or day < enrolment.starts_on:
                 continue
             if (enrolment.child_id, enrolment.activity_id, day) in decided:
                 continue
             chance = outlook.chance(formula, place, day, resident=enrolment.household.resident)
+            school_class = next((one.school_class_id for one in attended if one.holds_on(day)), None)
             if chance is not None and not outlook.is_away(school_class, day):
                 yield (
                     Day(enrolment, formula.name, day, chance.until, planning(enrolment, place, chance)),

@@ -12,11 +12,18 @@ from django.test.utils import CaptureQueriesContext
 from families.models import Household
 from families.reminders import choices, rounds
 from families.reminders.evenings import Evening
+from portal.reservations.acts import enrolling
 from portal.reservations.models import Activity, Closure, FullSlot, Slot
 from portal.reservations.reminders import freed_places, usual_days
 from portal.reservations.reminders.outlook import Outlook
 from tests.conftest import THURSDAY, Family
-from tests.factories import BookingFactory, ReservationFactory, ReservationLineFactory, paris
+from tests.factories import (
+    BookingFactory,
+    ReservationFactory,
+    ReservationLineFactory,
+    SchoolClassFactory,
+    paris,
+)
 
 EVENING = paris(2026, 11, 9, 18)
 
@@ -108,6 +115,18 @@ def test_closed_days_trips_and_days_before_the_first_are_nobodys_to_book(books: 
     type(books.enrolment).objects.filter(pk=books.enrolment.pk).update(starts_on=date(2026, 9, 1))
     found = [day.day for day, _ in usual_days.unbooked(Outlook(EVENING), [books.household.pk])]
     assert found[:2] == [monday, date(2026, 11, 17)]
+
+
+def test_a_trip_is_that_of_the_class_attended_on_its_day(books: Family, school):
+    """A child that changes class goes on the trips of the old one until then, of the new one from then on."""
+    friday, monday = date(2026, 11, 13), date(2026, 11, 16)
+    new = SchoolClassFactory(school=school, name="CE2")
+    old = books.child.schoolings.get().school_class
+    enrolling.attend(books.child, new, since=monday)
+    for day, attended in ((friday, new), (monday, old), (date(2026, 11, 17), new)):
+        Closure.objects.create(starts_on=day, ends_on=day, why=Closure.Why.TRIP, school_class=attended)
+    found = [day.day for day, _ in usual_days.unbooked(Outlook(EVENING), [books.household.pk])]
+    assert {friday, monday} <= set(found) and date(2026, 11, 17) not in found
 
 
 def test_a_period_that_is_not_open_yet_has_no_day_to_book(books: Family, canteen):
