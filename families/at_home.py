@@ -14,13 +14,18 @@ from django.urls import reverse
 from django.utils import timezone
 
 from families.custody import openings
-from families.models import ChangeRequest, FamilyQuotient, Household, User
+from families.models import (
+    QUOTIENT_ENDS_SOON,
+    ChangeRequest,
+    FamilyQuotient,
+    Household,
+    User,
+    is_followed,
+)
 from portal.database.kept import once_a_page
 from portal.french.dates import short_day
 from portal.french.plurals import agreed
 
-# How long before a quotient ends one is told.
-QUOTIENT_SOON = timedelta(weeks=4)
 # How long a refused proof is asked again.
 REFUSED_SHOWN = timedelta(days=30)
 
@@ -117,9 +122,7 @@ def facts(household: Household, today: date) -> HouseholdFacts:
 
 def _ends_soon(last: date | None, following: date | None, today: date) -> bool:
     """Whether a quotient ends within four weeks, and no other one begins on the next day."""
-    if last is None or last - today > QUOTIENT_SOON:
-        return False
-    return following is None or following > last + timedelta(days=1)
+    return last is not None and last - today <= QUOTIENT_ENDS_SOON and not is_followed(last, following)
 
 
 # What families' own rows ask ----------------------------------------------------------------------------

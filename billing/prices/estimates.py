@@ -20,6 +20,7 @@ from portal.database.kept import KeptAWhile
 from portal.french import moments
 from portal.french.amounts import euros, number
 from portal.reservations.models import Enrolment, Formula, Period, SchoolYear
+from portal.reservations.pages.prices import QuotientEnd
 
 
 @dataclass(frozen=True)
@@ -134,28 +135,9 @@ class Estimates:
         timed = found.tariff.unit in pricing.TIMED_UNITS
         return None if timed and self._prices.reserved_minutes(formula_id) is None else found.price.amount
 
-    def without_quotient(self, first: date, last: date) -> str:
-        """The sentence on the day between `first` and `last` from which prices change because no quotient is
-        known any more; nothing where that changes no price."""
-        changed = self._changed_without_quotient(first, last)
-        if changed is None:
-            return ""
-        end, formula, before, then = changed
-        return (
-            f"Votre quotient familial est connu jusqu'au {moments.day(end, year=True)}. Ensuite, "
-            f"sans nouveau justificatif : {euros(then)} au lieu de {euros(before)} ({formula})."
-        )
-
-    def proved_until(self, first: date, last: date) -> date | None:
-        """The last day before those whose prices change for want of a quotient; None where none does."""
-        changed = self._changed_without_quotient(first, last)
-        return changed and changed[0]
-
-    def _changed_without_quotient(
-        self, first: date, last: date
-    ) -> tuple[date, Formula, Decimal, Decimal] | None:
-        """The last day of a quotient that nothing follows, and the first formula that costs another price on
-        the next one, with both prices."""
+    def quotient_end(self, first: date, last: date) -> QuotientEnd | None:
+        """The last day, from `first` on and before `last`, of a quotient that nothing follows; None where
+        there is none, or where that changes no price."""
         end = self._people.quotient_ends(self._enrolment.household_id, first, last)
         if end is None:
             return None
@@ -163,7 +145,11 @@ class Estimates:
             before = self.price(formula.pk, end)
             then = self.price(formula.pk, end + timedelta(days=1))
             if before is not None and then is not None and before != then:
-                return end, formula, before, then
+                return QuotientEnd(
+                    end,
+                    f"Votre quotient familial est connu jusqu'au {moments.day(end, year=True)}. Ensuite, "
+                    f"sans nouveau justificatif : {euros(then)} au lieu de {euros(before)} ({formula}).",
+                )
         return None
 
     def _quote(self, formula_id: int, day: date, *, late: bool) -> Quote | None:

@@ -43,6 +43,9 @@ from families.models.decisions import (
     Decided as Decided,
 )
 from families.models.households import (
+    QUOTIENT_ENDS_SOON as QUOTIENT_ENDS_SOON,
+)
+from families.models.households import (
     FamilyQuotient as FamilyQuotient,
 )
 from families.models.households import (
@@ -62,6 +65,9 @@ from families.models.households import (
 )
 from families.models.households import (
     household_number as household_number,
+)
+from families.models.households import (
+    is_followed as is_followed,
 )
 from families.models.letters import (
     Letter as Letter,

@@ -1,7 +1,7 @@
 """Homes, their adults and their quotient."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.core.validators import MinValueValidator
@@ -117,6 +117,15 @@ class Residence(models.Model):
     def __str__(self) -> str:
         where = "Habite la commune" if self.resident else "Habite hors commune"
         return f"{where} depuis le {self.starts_on:%d/%m/%Y}" if self.starts_on else where
+
+
+# How long before a quotient ends one is told.
+QUOTIENT_ENDS_SOON = timedelta(weeks=4)
+
+
+def is_followed(last: date, following: date | None) -> bool:
+    """Whether the next quotient (its first day; None: there is none) goes on where one ends."""
+    return following is not None and following <= last + timedelta(days=1)
 
 
 class FamilyQuotientQuerySet(models.QuerySet["FamilyQuotient"]):

@@ -6,20 +6,19 @@ from datetime import date, timedelta
 from django.db.models import Exists, OuterRef, Subquery
 from django.urls import reverse
 
-from families.models import ChangeRequest, FamilyQuotient
+from families.models import QUOTIENT_ENDS_SOON, ChangeRequest, FamilyQuotient, is_followed
 from families.reminders.evenings import Evening
 from families.reminders.kinds import Find, Kind, Line, News
 from portal.french import moments
 
-# How long before the end one is told.
-FIRST, LAST = timedelta(weeks=4), timedelta(weeks=1)
-ONE_DAY = timedelta(days=1)
+# How long before the end one is told again.
+LAST = timedelta(weeks=1)
 
 
 def begin(evening: Evening) -> Find:
     def find(homes: Collection[int]) -> Iterator[News]:
         for home, quotient, last in _ending(homes, evening.today):
-            time = LAST if last - evening.today <= LAST else FIRST
+            time = LAST if last - evening.today <= LAST else QUOTIENT_ENDS_SOON
             yield News(home, f"{quotient}:{last}:{time.days}", last)
 
     return find
@@ -38,14 +37,14 @@ def _ending(homes: Collection[int], today: date) -> Iterator[tuple[int, int, dat
     ).order_by("valid_from")
     rows = (
         FamilyQuotient.objects.filter(
-            ~Exists(asked), household__in=homes, valid_to__range=(today, today + FIRST)
+            ~Exists(asked), household__in=homes, valid_to__range=(today, today + QUOTIENT_ENDS_SOON)
         )
         .annotate(following=Subquery(later.values("valid_from")[:1]))
         .order_by("household", "pk")
         .values_list("household", "pk", "valid_to", "following")
     )
     for home, quotient, last, following in rows:
-        if last is not None and (following is None or following > last + ONE_DAY):
+        if last is not None and not is_followed(last, following):
             yield home, quotient, last
 
 

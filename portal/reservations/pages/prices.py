@@ -3,14 +3,14 @@
 costs = pricer(enrolment, first, last, period=period)      a few queries, then none
 costs.on(formula_id, day, late=False)                      euros, or None where no price of a day can be said
 costs.free_late(formula_id, day)                           late days of that month that cost nothing more
-costs.without_quotient(first, last)                        a sentence, where prices change between these days
+costs.quotient_end(first, last)                            the day and a sentence, where prices change then
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from portal.french.amounts import euros
 from portal.reservations.acts.refusals import Choice
@@ -23,6 +23,14 @@ from portal.reservations.pages.planning import Planning
 from portal.reservations.states import Action, Outcome
 
 
+class QuotientEnd(NamedTuple):
+    """The last day of a quotient that nothing follows, where the days after it cost another price; and the
+    sentence that says so."""
+
+    day: date
+    sentence: str
+
+
 class Costs(Protocol):
     """The prices of an enrolled child between two days, reserved in one period."""
 
@@ -30,9 +38,7 @@ class Costs(Protocol):
 
     def free_late(self, formula_id: int, day: date) -> int: ...
 
-    def without_quotient(self, first: date, last: date) -> str: ...
-
-    def proved_until(self, first: date, last: date) -> date | None: ...
+    def quotient_end(self, first: date, last: date) -> QuotientEnd | None: ...
 
 
 class Pricer(Protocol):
@@ -55,11 +61,11 @@ def put_on(plan: Planning, pricer: Pricer) -> str:
         for choice, allowed in free.items()
         if plan.cells[choice].checked and chosen.take(*choice, allowed)
     }
-    proved_until = costs.proved_until(since, last)
+    end = costs.quotient_end(since, last)
     for cell in cells:
         formula_id, day = cell.choice
         allowed = free.get(cell.choice, 0)
-        cell.unproved = proved_until is not None and day > proved_until
+        cell.unproved = end is not None and day > end.day
         usual = costs.on(formula_id, day)
         late = costs.on(formula_id, day, late=True) if cell.late else usual
         pays_less = cell.choice in forgiven if cell.checked else chosen.left(formula_id, day, allowed) > 0
@@ -74,7 +80,7 @@ def put_on(plan: Planning, pricer: Pricer) -> str:
             cell.name += f" dont {euros(cell.surcharge)} de supplément"
         if cell.unproved:
             cell.name += ", sans quotient connu"
-    return costs.without_quotient(since, last)
+    return end.sentence if end else ""
 
 
 @dataclass(frozen=True)
@@ -119,8 +125,8 @@ def of_lines(lines: Iterable[ReservationLine], where: Where, pricer: Pricer | No
         pays = _is_late(answer) and not chosen.take(*choice, costs.free_late(*choice))
         price = costs.on(*choice, late=True) if pays else known.get(choice)
         priced.append(_priced(line, answer, price, known.get(choice)))
-    warning = costs.without_quotient(where.today, booked[-1].day) if booked else ""
-    return Priced(priced, known, warning)
+    end = costs.quotient_end(where.today, booked[-1].day) if booked else None
+    return Priced(priced, known, end.sentence if end else "")
 
 
 def _is_late(answer: Closed | Open) -> bool:
