@@ -17,6 +17,7 @@ import factory.random
 import pytest
 import time_machine
 from django.contrib.auth.models import Group
+from django.core import mail
 from django.core.cache import cache
 from django.core.signals import request_finished
 from django.db import close_old_connections, connection
@@ -27,7 +28,7 @@ from billing.prices import estimates
 from catering.models import Menu
 from families import calendar_links
 from families.models import AccessOpening, AuthorisedPerson, Child, Guardian, Household, Reading, User
-from families.reminders import choices
+from families.reminders import choices, rounds
 from families.traces import reading
 from portal import town as town_module
 from portal.models import Town
@@ -80,6 +81,8 @@ from tests.factories import (
 )
 
 NOW = paris(2026, 11, 9, 10)
+# When reminders leave.
+EVENING = paris(2026, 11, 9, 18)
 # Days that are on time at the canteen.
 THURSDAY = date(2026, 11, 26)
 FRIDAY = date(2026, 11, 27)
@@ -333,6 +336,36 @@ def enrolled(who: Family, canteen, year: SchoolYear) -> Family:
     )
     DietChoiceFactory(child=who.child)
     return Family(who.household, who.guardian, who.user, who.child, enrolment)
+
+
+def brother_of(who: Family, first_name: str, *, born: date | None = None, **enrolment: Any) -> Enrolment:
+    """One more child of the home, accepted at the same activity and place as the first one."""
+    given = {} if born is None else {"birth_date": born}
+    assert who.enrolment
+    like = Enrolment.objects.get(pk=who.enrolment.pk)
+    return EnrolmentFactory(
+        household=who.household,
+        child=ChildFactory(
+            first_name=first_name, last_name=who.child.last_name, households=[who.household], **given
+        ),
+        activity=like.activity,
+        establishment=like.establishment,
+        school_year=like.school_year,
+        **enrolment,
+    )
+
+
+@pytest.fixture
+def round_at(django_capture_on_commit_callbacks) -> Callable[..., list[Any]]:
+    """Does the round of reminders at that moment, an evening, and answers the mails that left."""
+
+    def do(at: datetime = EVENING) -> list[Any]:
+        mail.outbox.clear()
+        with time_machine.travel(at, tick=False), django_capture_on_commit_callbacks(execute=True):
+            rounds.remind(at=at)
+        return list(mail.outbox)
+
+    return do
 
 
 @pytest.fixture

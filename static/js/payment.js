@@ -9,6 +9,8 @@ function amountOf(box) {
   return Number.isFinite(euros) ? Math.round(euros * 100) : 0;
 }
 
+const inEuros = (cents) => (cents / 100).toLocaleString("fr-FR", { style: "currency", currency: "EUR" });
+
 // Of an invoice paid in part: what stays to be paid, and until when.
 function sayWhatIsLeft(box) {
   const said = document.getElementById(`reste-${box.value}`);
@@ -16,15 +18,13 @@ function sayWhatIsLeft(box) {
   said.dataset.said ??= said.textContent;
   const rest = Number(said.dataset.left) - amountOf(box);
   const part = box.checked && rest > 0 && rest < Number(said.dataset.left);
-  const euros = (rest / 100).toLocaleString("fr-FR", { style: "currency", currency: "EUR" });
-  said.textContent = part ? `Il restera ${euros} à payer${said.dataset.due}.` : said.dataset.said;
+  said.textContent = part ? `Il restera ${inEuros(rest)} à payer${said.dataset.due}.` : said.dataset.said;
 }
 
 function update() {
   form.querySelectorAll("[name=facture]").forEach(sayWhatIsLeft);
   const cents = [...form.querySelectorAll("[name=facture]:checked")].reduce((sum, box) => sum + amountOf(box), 0);
-  const euros = (cents / 100).toLocaleString("fr-FR", { style: "currency", currency: "EUR" });
-  total.querySelector("strong").textContent = euros;
+  total.querySelector("strong").textContent = inEuros(cents);
   total.hidden = false;
 }
 

@@ -344,7 +344,7 @@ for (const bar of form.querySelectorAll("[data-one-stop]")) {
   });
   bar.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
+    if (!step || !list.includes(event.target)) return;
     event.preventDefault();
     const next = list[(list.indexOf(event.target) + step + list.length) % list.length];
     for (const one of list) one.tabIndex = one === next ? 0 : -1;

@@ -16,7 +16,8 @@ from portal.reservations.models import Booking, Enrolment, Period, Reservation, 
 from portal.reservations.states import BookingState
 from tests.browser.conftest import EVERY_WAY, PHONE
 from tests.browser.journeys import go_on
-from tests.factories import ChildFactory, DietChoiceFactory, EnrolmentFactory, weekdays_between
+from tests.conftest import brother_of
+from tests.factories import DietChoiceFactory, weekdays_between
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,16 +35,9 @@ def whole_year(books, canteen, now) -> Enrolment:
     tariff = Tariff.objects.create(code="repas", name="Repas", valid_from=date(2026, 9, 1))
     TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": "4.90"})
     FormulaTariff.objects.create(formula=canteen.formula, tariff=tariff)
-    brother = ChildFactory(first_name="Gabriel", last_name="Roux", households=[books.household])
-    DietChoiceFactory(child=brother)
-    return EnrolmentFactory(
-        household=books.household,
-        child=brother,
-        activity=canteen.activity,
-        establishment=canteen.restaurant,
-        school_year=books.enrolment.school_year,
-        requested_by=books.user,
-    )
+    brother = brother_of(books, "Gabriel", requested_by=books.user)
+    DietChoiceFactory(child=brother.child)
+    return brother
 
 
 def chosen(books, canteen, now, days) -> Reservation:

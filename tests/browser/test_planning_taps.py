@@ -9,7 +9,8 @@ from playwright.sync_api import Locator, Page, expect
 from portal.reservations.models import Booking, Enrolment, Slot
 from tests.browser.conftest import EVERY_WAY, PHONE, WIDE
 from tests.browser.journeys import click_day, day
-from tests.factories import ChildFactory, EnrolmentFactory, PeriodFactory, weekdays_between
+from tests.conftest import brother_of
+from tests.factories import PeriodFactory, weekdays_between
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,17 +37,7 @@ def school_long(canteen, year):
 @pytest.fixture
 def hugo(books, canteen, year) -> Enrolment:
     """Lina's brother, who eats on Mondays and Thursdays."""
-    child = ChildFactory(
-        first_name="Hugo", last_name="Roux", households=[books.household], birth_date=date(2020, 3, 1)
-    )
-    return EnrolmentFactory(
-        household=books.household,
-        child=child,
-        activity=canteen.activity,
-        establishment=canteen.restaurant,
-        school_year=year,
-        weekdays=0b01001,
-    )
+    return brother_of(books, "Hugo", born=date(2020, 3, 1), weekdays=0b01001)
 
 
 class Taps:

@@ -3,19 +3,15 @@
 from datetime import date, timedelta
 
 import pytest
-import time_machine
-from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catering.reminders import begin
 from families.models import Child, ChildHealth, Letter, Reminder
-from families.reminders import choices, rounds
+from families.reminders import choices
 from families.reminders.evenings import Evening
-from tests.conftest import THURSDAY, Family
-from tests.factories import BookingFactory, ChildFactory, DishFactory, HealthFactory, MenuFactory, paris
-
-EVENING = paris(2026, 11, 9, 18)
+from tests.conftest import EVENING, THURSDAY, Family
+from tests.factories import BookingFactory, ChildFactory, DishFactory, HealthFactory, MenuFactory
 
 
 @pytest.fixture
@@ -32,25 +28,13 @@ def menu(canteen):
     return MenuFactory(restaurant=canteen.restaurant, day=THURSDAY)
 
 
-@pytest.fixture
-def round_at(django_capture_on_commit_callbacks):
-    def do(days=0):
-        at = EVENING + timedelta(days=days)
-        mail.outbox.clear()
-        with time_machine.travel(at, tick=False), django_capture_on_commit_callbacks(execute=True):
-            rounds.remind(at=at)
-        return list(mail.outbox)
-
-    return do
-
-
 def test_the_menu_is_compared_with_what_was_ticked(allergic: Family, menu, round_at):
     DishFactory(menu=menu, name="Omelette", allergens=["eggs", "celery"])
     (letter,) = round_at()
     assert letter.subject == "Au menu de la cantine"
     assert "Le menu du jeudi 26 novembre contient désormais : œufs." in letter.body
     assert "Lina" not in letter.body and "allerg" not in letter.body.lower()
-    assert round_at(1) == []
+    assert round_at(EVENING + timedelta(days=1)) == []
 
 
 def test_what_is_added_later_is_said_alone(allergic: Family, menu, round_at):
@@ -58,7 +42,7 @@ def test_what_is_added_later_is_said_alone(allergic: Family, menu, round_at):
     round_at()
     dish.allergens = ["eggs", "milk"]
     dish.save()
-    (letter,) = round_at(1)
+    (letter,) = round_at(EVENING + timedelta(days=1))
     assert "contient désormais : lait." in letter.body
 
 
@@ -74,7 +58,7 @@ def test_not_of_a_day_without_a_meal_nor_of_another_child(allergic: Family, cant
     assert round_at() == []
     ChildHealth.objects.update(allergens=[])
     DishFactory(menu=MenuFactory(restaurant=canteen.restaurant, day=THURSDAY), allergens=["eggs"])
-    assert round_at(1) == []
+    assert round_at(EVENING + timedelta(days=1)) == []
 
 
 def test_an_allergy_that_no_key_reads_says_nothing_and_breaks_nothing(allergic: Family, menu, round_at):

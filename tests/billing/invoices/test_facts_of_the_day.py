@@ -16,12 +16,10 @@ from families.models import Child, Residence
 from portal.reservations.acts import enrolling
 from portal.reservations.models import Attendance, Enrolment
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, eats
-from tests.conftest import NOW, on_the_database
+from tests.conftest import NOW, brother_of, on_the_database
 from tests.factories import (
     BookingFactory,
     ChangeRequestFactory,
-    ChildFactory,
-    EnrolmentFactory,
     FormulaFactory,
     SchoolClassFactory,
     paris,
@@ -181,16 +179,7 @@ def for_two(canteen):
 
 
 def sibling(who, **enrolment: Any) -> Enrolment:
-    child = ChildFactory(first_name="Tom", last_name="Roux", households=[who.household])
-    like = Enrolment.objects.get(pk=who.enrolment.pk)
-    return EnrolmentFactory(
-        household=who.household,
-        child=child,
-        activity=like.activity,
-        establishment=like.establishment,
-        school_year=like.school_year,
-        **enrolment,
-    )
+    return brother_of(who, "Tom", **enrolment)
 
 
 def test_a_brother_who_left_lowers_no_price_from_then_on(for_two, books, agent):

@@ -4,7 +4,6 @@ from datetime import date, timedelta
 
 import pytest
 import time_machine
-from django.core import mail
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -13,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from families.models import Child, Guardian, Household, Letter, Reminder, ReminderChoice, ReminderRound
 from families.reminders import choices, kinds, rounds
 from portal.reservations.models import Enrolment
-from tests.conftest import Family
+from tests.conftest import EVENING, Family
 from tests.factories import (
     BookingFactory,
     ChangeRequestFactory,
@@ -25,21 +24,7 @@ from tests.factories import (
     paris,
 )
 
-EVENING = paris(2026, 11, 9, 18)
 ALL = [kind.code for kind in kinds.all_kinds()]
-
-
-@pytest.fixture
-def round_at(django_capture_on_commit_callbacks):
-    """Does the round at that moment, and answers the mails that left."""
-
-    def do(at=EVENING):
-        mail.outbox.clear()
-        with time_machine.travel(at, tick=False), django_capture_on_commit_callbacks(execute=True):
-            rounds.remind(at=at)
-        return list(mail.outbox)
-
-    return do
 
 
 def test_a_usual_day_that_nobody_booked_is_said_the_evening_before_its_deadline(books: Family, round_at):

@@ -16,11 +16,10 @@ from portal.reservations.models import (
     ReservationLine,
     Slot,
 )
+from tests.conftest import brother_of
 from tests.factories import (
     BookingFactory,
-    ChildFactory,
     ClosureFactory,
-    EnrolmentFactory,
     GuardianFactory,
     HealthFactory,
     UserFactory,
@@ -68,15 +67,7 @@ def test_one_letter_tells_of_all_children_recorded_together_with_each_amount_and
     books, canteen, now, letters
 ):
     ActivityDeadline.objects.update(late="accept")
-    brother = ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
-    his = EnrolmentFactory(
-        household=books.household,
-        child=brother,
-        activity=canteen.activity,
-        establishment=canteen.restaurant,
-        school_year=books.enrolment.school_year,
-        requested_by=books.user,
-    )
+    his = brother_of(books, "Hugo", requested_by=books.user)
     late, on_time = MONDAY - timedelta(days=6), MONDAY
     keys = [f"{canteen.formula.pk}:{day}" for day in (late, on_time)]
 

@@ -19,7 +19,7 @@ from portal.reservations.models import Booking, Closure
 from portal.reservations.pages import ics
 from portal.reservations.states import BookingState
 from portal.web.logs import WithoutPersonalData
-from tests.conftest import FRIDAY, NOW, THURSDAY
+from tests.conftest import FRIDAY, NOW, THURSDAY, brother_of
 from tests.factories import (
     BookingFactory,
     CentreFactory,
@@ -175,25 +175,18 @@ def test_an_exceptional_opening_that_was_written_later_counts(books, canteen, ad
 
 
 def test_a_child_a_service_or_closures_can_be_left_out(books, canteen, year, address, books_client):
-    brother = ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
-    his = EnrolmentFactory(
-        household=books.household,
-        child=brother,
-        activity=canteen.activity,
-        establishment=canteen.restaurant,
-        school_year=year,
-    )
+    his = brother_of(books, "Hugo")
     BookingFactory(enrolment=books.enrolment, day=THURSDAY)
     BookingFactory(enrolment=his, day=THURSDAY)
     Closure.objects.create(starts_on=FRIDAY, ends_on=FRIDAY)
     assert len(shown(address)) == 3
     both = {"choose": "1", "services": ["catering", "leisure"], "closures": "on"}
-    assert books_client.post(PAGE, both | {"children": [brother.pk]}).status_code == 302
+    assert books_client.post(PAGE, both | {"children": [his.child_id]}).status_code == 302
     assert [what for what, *_ in shown(address)] == ["Hugo : Repas", "Services fermés (Fermeture)"]
-    books_client.post(PAGE, {"choose": "1", "children": [brother.pk], "services": ["leisure"]})
+    books_client.post(PAGE, {"choose": "1", "children": [his.child_id], "services": ["leisure"]})
     assert shown(address) == []
     form = books_client.get(PAGE).context["form"]
-    assert form.initial == {"children": [brother.pk], "services": ["leisure"], "closures": False}
+    assert form.initial == {"children": [his.child_id], "services": ["leisure"], "closures": False}
 
 
 def test_nothing_ticked_or_another_familys_child_is_a_sentence(books, stranger, address, books_client):

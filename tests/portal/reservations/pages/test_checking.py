@@ -14,11 +14,9 @@ from portal.reservations.models import Activity, Booking, Enrolment, Reservation
 from portal.reservations.pages import checking
 from portal.reservations.pages.prices import PricedLine
 from portal.reservations.states import Action, BookingState
-from tests.conftest import logged_in
+from tests.conftest import brother_of, logged_in
 from tests.factories import (
-    ChildFactory,
     DietChoiceFactory,
-    EnrolmentFactory,
     GuardianFactory,
     UserFactory,
     paris,
@@ -41,16 +39,9 @@ def meals(canteen) -> Tariff:
 
 @pytest.fixture
 def brother(books, canteen) -> Enrolment:
-    child = ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
-    DietChoiceFactory(child=child)
-    return EnrolmentFactory(
-        household=books.household,
-        child=child,
-        activity=canteen.activity,
-        establishment=canteen.restaurant,
-        school_year=books.enrolment.school_year,
-        requested_by=books.user,
-    )
+    found = brother_of(books, "Hugo", requested_by=books.user)
+    DietChoiceFactory(child=found.child)
+    return found
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from portal.reservations.models import Enrolment, Period
 from portal.reservations.pages import months
 from portal.reservations.pages.months import Months
 from portal.reservations.pages.planning import Planning
-from tests.factories import BookingFactory, ChildFactory, ClosureFactory, EnrolmentFactory, paris
+from tests.conftest import brother_of
+from tests.factories import BookingFactory, ClosureFactory, paris
 from tests.portal.reservations.audit import MONDAY, choices, draft
 
 DECEMBER = date(2026, 12, 1)
@@ -18,16 +19,7 @@ DECEMBER = date(2026, 12, 1)
 @pytest.fixture
 def hugo(books, canteen, year) -> Enrolment:
     """Lina's younger brother, at the same canteen."""
-    child = ChildFactory(
-        first_name="Hugo", last_name="Roux", households=[books.household], birth_date=date(2020, 3, 1)
-    )
-    return EnrolmentFactory(
-        household=books.household,
-        child=child,
-        activity=canteen.activity,
-        establishment=canteen.restaurant,
-        school_year=year,
-    )
+    return brother_of(books, "Hugo", born=date(2020, 3, 1))
 
 
 @pytest.fixture

@@ -3,20 +3,17 @@ as the planning knows them."""
 
 from datetime import date, timedelta
 
-import pytest
-import time_machine
-from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from families.models import Household
-from families.reminders import choices, rounds
+from families.reminders import choices
 from families.reminders.evenings import Evening
 from portal.reservations.acts import enrolling
 from portal.reservations.models import Activity, Closure, FullSlot, Slot
 from portal.reservations.reminders import freed_places, usual_days
 from portal.reservations.reminders.outlook import Outlook
-from tests.conftest import THURSDAY, Family
+from tests.conftest import EVENING, THURSDAY, Family
 from tests.factories import (
     BookingFactory,
     ReservationFactory,
@@ -24,19 +21,6 @@ from tests.factories import (
     SchoolClassFactory,
     paris,
 )
-
-EVENING = paris(2026, 11, 9, 18)
-
-
-@pytest.fixture
-def round_at(django_capture_on_commit_callbacks):
-    def do(at=EVENING):
-        mail.outbox.clear()
-        with time_machine.travel(at, tick=False), django_capture_on_commit_callbacks(execute=True):
-            rounds.remind(at=at)
-        return list(mail.outbox)
-
-    return do
 
 
 def full(day: date) -> None:
