@@ -142,7 +142,7 @@ class HouseholdForm(forms.ModelForm[Household]):
     """A household; where its residence changes, from which day."""
 
     resident_since = NearDateField(
-        label="ce changement vaut à partir du",
+        label="Ce changement vaut à partir du",
         required=False,
         help_text="Si la case change. Vide : d'aujourd'hui. Les jours d'avant gardent leur tarif.",
     )

@@ -20,6 +20,13 @@ class DayInput(forms.DateInput):
         super().__init__(attrs=attrs, format="%Y-%m-%d")
 
 
+class HourInput(forms.TimeInput):
+    """An hour of the day, typed or picked."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(attrs={"type": "time"}, format="%H:%M", **kwargs)
+
+
 class MomentInput(forms.DateTimeInput):
     """The browser's own picker of a day and an hour."""
 

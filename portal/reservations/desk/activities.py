@@ -15,6 +15,7 @@ from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import confirm_page
 from portal.desk.pages import WithHistory, log_all
 from portal.desk.site import M
+from portal.french.day_fields import HourInput
 from portal.french.plurals import counted
 from portal.reservations.acts import opening
 from portal.reservations.days.rule_preview import overlapping_periods
@@ -48,6 +49,7 @@ class FormulaForm(forms.ModelForm[Formula]):
     class Meta:
         model = Formula
         fields = ("name", "code", "parts", "with_meal", "starts_at", "ends_at", "order", "active")
+        widgets = {"starts_at": HourInput, "ends_at": HourInput}
 
 
 class OfActivity(admin.TabularInline[M, Activity]):

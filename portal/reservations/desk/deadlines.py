@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from portal.desk.site import DeskAdmin
 from portal.french.dates import WEEKDAYS
-from portal.french.day_fields import DayInput, MomentInput
+from portal.french.day_fields import DayInput, HourInput, MomentInput
 from portal.reservations.days.rule_preview import RulePreview, preview
 from portal.reservations.deadlines import rule_rows
 from portal.reservations.deadlines.table_field import DeadlineTableField
@@ -28,7 +28,6 @@ NUMBER_LABELS = {
     DeadlineRule.Kind.MONTH_DAY: "Mois avant (vide : 1)",
     DeadlineRule.Kind.CLEAR_DAYS: "Nombre de jours francs",
 }
-TIME_INPUT = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
 
 
 class DeadlineRuleForm(forms.ModelForm[DeadlineRule]):
@@ -59,7 +58,7 @@ class DeadlineRuleForm(forms.ModelForm[DeadlineRule]):
             "month_day": "31 : le dernier jour du mois.",
             "from_last_school_day": "Au retour des vacances, la limite tombe avant elles, pas pendant.",
         }
-        widgets = {"at": TIME_INPUT, "reference_time": TIME_INPUT}
+        widgets = {"at": HourInput, "reference_time": HourInput}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -72,7 +72,7 @@ class SchoolingForm(forms.ModelForm[Schooling]):
     """The class of a child. Its year is the class's; the day says from when another class holds."""
 
     since = NearDateField(
-        label="à partir du",
+        label="À partir du",
         required=False,
         help_text="Le jour où l'enfant change de classe. Vide : cette classe depuis le début de l'année.",
     )
