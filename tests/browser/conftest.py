@@ -1,5 +1,6 @@
 """A real browser before the real pages. Journeys are walked with JavaScript and again without."""
 
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from families.models import User
 from tests import chromium
@@ -42,12 +43,29 @@ def serve_for_long(handler: StaticFilesHandler, request: HttpRequest) -> HttpRes
 
 
 SERVE = StaticFilesHandler.serve
+# Milliseconds; a busy disk may hold up a write for seconds.
+PATIENCE = 15_000
+expect.set_options(timeout=PATIENCE)
+
+
+def once_whole(act: Callable[..., None]) -> Callable[..., None]:
+    """A hand waits until a page stands still: a half-read one moves, and the click is lost."""
+
+    @functools.wraps(act)
+    def act_then(locator: Locator, *args: object, **options: object) -> None:
+        locator.wait_for(state="attached")
+        locator.page.wait_for_load_state()
+        act(locator, *args, **options)
+
+    return act_then
 
 
 @pytest.fixture(scope="session")
 def browser(live_server) -> Iterator[Browser]:
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setattr(StaticFilesHandler, "serve", serve_for_long)
+        for act in (Locator.click, Locator.check, Locator.uncheck):
+            patch.setattr(Locator, act.__name__, once_whole(act))
         found = chromium.launch(playwright)
         yield found
         found.close()
@@ -71,7 +89,7 @@ def open_page(browser: Browser, live_server) -> Iterator[Callable[..., Page]]:
             java_script_enabled=javascript,
             locale="fr-FR",
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -36,6 +36,4 @@ def click_day(page: Page, name: str) -> None:
 
 
 def go_on(page: Page) -> None:
-    """« Suivant », once the page is whole: a half-read one may move under the click."""
-    page.wait_for_load_state()
     page.get_by_role("button", name="Suivant").last.click()

@@ -10,7 +10,7 @@ from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Enrolment, Reservation
 from portal.reservations.states import BookingState, EnrolmentState, ReservationState
 from tests.browser.conftest import EVERY_WAY
-from tests.browser.journeys import block, choose, click_day, day, follow
+from tests.browser.journeys import block, choose, click_day, day, follow, go_on
 from tests.factories import HealthFactory
 from tests.leisure.cast import (
     MONDAY,
@@ -37,10 +37,6 @@ def from_menu(page: Page, formula: str, option: str) -> None:
     menu = page.locator("details.formula-menu").filter(has=page.locator("summary", has_text=formula)).first
     menu.locator("summary").click()
     menu.get_by_text(option).click()
-
-
-def next_step(page: Page) -> None:
-    page.get_by_role("button", name="Suivant", exact=True).last.click()
 
 
 @EVERY_WAY
@@ -88,7 +84,7 @@ def test_part_5_3_to_5_5_days_are_reserved_and_looked_at(
     expect(page.get_by_label("Vacances d'hiver 2027")).to_be_disabled()
     expect(page.get_by_text("à partir du lundi 14 décembre à 8 h")).to_be_visible()
     page.get_by_label("Vacances de Noël 2026").check()
-    next_step(page)
+    go_on(page)
 
     # A cell: chosen by a click, given up by another.
     click_day(page, "Matinée, lundi 21 décembre 2026, libre")
@@ -129,11 +125,11 @@ def test_part_5_3_to_5_5_days_are_reserved_and_looked_at(
     expect(page.get_by_text("Pas encore ouvert").first).to_be_visible()
 
     # Validation, correction without loss, recording.
-    next_step(page)
+    go_on(page)
     expect(page.get_by_role("heading", name="Jours à réserver")).to_contain_text("(4)")
     page.get_by_role("link", name="Modifier").click()
     expect(page.get_by_text("4 jours choisis")).to_be_visible()
-    next_step(page)
+    go_on(page)
     follow(page.get_by_role("button", name="Valider"))
     reservation = Reservation.objects.get()
     expect(page.get_by_text(f"n° {reservation.number}")).to_be_visible()
@@ -176,7 +172,7 @@ def test_part_5_6_days_are_cancelled_by_a_new_reservation(
     block(page, RESERVATIONS).get_by_role("link", name="Demande d'annulation").click()
     page.get_by_label("Centre des Roseaux").check()
     page.get_by_label("Mercredis de novembre et décembre").check()
-    next_step(page)
+    go_on(page)
 
     page.locator("summary", has_text=re.compile("^\\s*Semaine")).click()
     page.get_by_role("button", name="Semaine 47").click()
@@ -192,7 +188,7 @@ def test_part_5_6_days_are_cancelled_by_a_new_reservation(
     from_menu(page, "Journée", "Désélectionner tous les jours de la période")
     expect(page.get_by_text("2 jours choisis")).to_be_visible()
 
-    next_step(page)
+    go_on(page)
     expect(page.get_by_role("heading", name="Jours à annuler")).to_contain_text("(2)")
     page.get_by_role("button", name="Valider").click()
     follow(page.get_by_role("button", name="Enregistrer"))
@@ -216,7 +212,7 @@ def test_two_children_are_booked_side_by_side(plays, brother, wednesdays, enrol,
     page.get_by_role("button", name="Afficher aussi Hugo").click()
     expect(day(page, "Lina, Journée, mercredi 18 novembre 2026")).to_be_checked()
     click_day(page, "Hugo, Matinée, mercredi 18 novembre 2026")
-    next_step(page)
+    go_on(page)
     expect(page.get_by_role("heading", name="Et pour Hugo")).to_be_visible()
     page.get_by_role("button", name="Valider").click()
     page.get_by_role("button", name="Enregistrer").click()
@@ -261,11 +257,11 @@ def test_a_missing_health_file_is_said_and_leads_to_its_page(plays, wednesdays, 
     address = f"/loisirs/planning/{mine.pk}/{wednesdays.centre.pk}/{wednesdays.period.pk}/?semaine=2026-W47"
     page.goto(address)
     click_day(page, "Journée, mercredi 18 novembre 2026")
-    next_step(page)
+    go_on(page)
     expect(page.get_by_role("link", name="Remplir la fiche sanitaire de Lina")).to_be_visible()
     expect(day(page, "Journée, mercredi 18 novembre 2026")).to_be_checked()
     HealthFactory(child=plays.child)
-    next_step(page)
+    go_on(page)
     expect(page.get_by_role("heading", name="Jours à réserver")).to_be_visible()
 
 
