@@ -67,7 +67,7 @@ class OfChild(VisibleQuerySet[Row]):
 
     of_child = "child"
 
-    def of_home(self, household: models.Model, day: date) -> Self:
+    def of_home(self, household: models.Model | Given, day: date) -> Self:
         """Those of a household about the children that live there on `day`."""
         return self.filter(lives_at(day, self.of_household, self.of_child), **{self.of_household: household})
 
