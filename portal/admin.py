@@ -5,21 +5,32 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from portal import theme
+from portal import theme, town_time
 from portal.desk.pages import ShownOnly, WithHistory
 from portal.desk.tasks import TaskAdmin
 from portal.models import Release, Town
+from portal.reservations.desk import town_clock
 
 # The crest is on every page, the login page included: it must stay light.
 CREST_MAX_BYTES = 100 * 1024
 
 
+_NEW_CLOCK = (
+    "Les limites, les jours et les lettres suivront l'heure de {} : « la veille à 10 h » s'entendra là. "
+    "Cochez pour confirmer."
+)
+
+
 class TownForm(forms.ModelForm[Town]):
+    # Shown once the change is asked for, with what it moves.
+    clock_seen = forms.BooleanField(label="Changer l'heure de la commune", required=False)
     website = forms.URLField(label="Site internet", required=False, assume_scheme="https")
 
     class Meta:
@@ -36,6 +47,7 @@ class TownForm(forms.ModelForm[Town]):
             "website",
             "zone",
             "region",
+            "time_zone",
             "address_changes_at_once",
             "staff_idle_minutes",
             "staff_session_hours",
@@ -44,6 +56,32 @@ class TownForm(forms.ModelForm[Town]):
             "accessibility_notice",
         )
         widgets = {"colour": forms.TextInput(attrs={"type": "color"})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.clock = town_time.zone_of(self.instance)
+        self.fields["clock_seen"].widget = forms.HiddenInput()
+
+    def clean(self) -> dict[str, Any] | None:
+        """The clock of a town in use changes once one has read what moves."""
+        found = super().clean()
+        its = Town(
+            region=self.cleaned_data.get("region", ""), time_zone=self.cleaned_data.get("time_zone", "")
+        )
+        if not its.region or "time_zone" in self.errors or self.instance._state.adding:
+            return found
+        new = town_time.zone_of(its)
+        if new == self.clock or self.cleaned_data.get("clock_seen"):
+            return found
+        self.fields["clock_seen"].widget = forms.CheckboxInput()
+        self.add_error(
+            "clock_seen",
+            [
+                _NEW_CLOCK.format(Town.Clock(new.key).label),
+                *town_clock.foresee(self.clock, new, timezone.now()),
+            ],
+        )
+        return found
 
     def clean_colour(self) -> str:
         """White text on the colour, and the colour on white, must be readable."""
@@ -75,11 +113,19 @@ class TownAdmin(WithHistory[Town]):
     fieldsets = (
         (None, {"fields": ("name", "service", "crest", "colour")}),
         ("Contact", {"fields": ("address", "phone", "email", "opening_hours", "website")}),
-        ("Calendrier", {"fields": ("zone", "region")}),
+        ("Calendrier", {"fields": ("zone", "region", "time_zone", "clock_seen")}),
         ("Démarches", {"fields": ("address_changes_at_once",)}),
         ("Connexions des agents", {"fields": ("staff_idle_minutes", "staff_session_hours")}),
         ("Pages du pied de page", {"fields": ("legal_notice", "privacy_notice", "accessibility_notice")}),
     )
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Town, form: TownForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        new = town_time.zone_of(obj)
+        if change and new != form.clock:
+            town_clock.move(form.clock, new, timezone.now())
+            timezone.activate(new)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not Town.objects.exists()

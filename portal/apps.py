@@ -3,10 +3,11 @@ from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.signals import post_migrate, pre_migrate
+from django_tasks.signals import task_started
 from django_tasks_db.apps import TasksAppConfig
 
 from portal.checks import private_storage, scanner, trusted_proxies
-from portal.database import schema
+from portal.database import schema, starting
 from portal.files import closed
 from portal.french import phones
 
@@ -19,6 +20,7 @@ class PortalConfig(AppConfig):
         from portal import nightly  # models must be loaded first
         from portal.desk import named_rows
         from portal.town import territory
+        from portal.town_time import activate, before_a_task
 
         named_rows.install()
         register(private_storage)
@@ -30,6 +32,8 @@ class PortalConfig(AppConfig):
             lambda at: closed.close(connections[DEFAULT_DB_ALIAS]),
         )
         phones.home = territory
+        starting.set_clock = activate
+        task_started.connect(before_a_task, dispatch_uid="the town's clock")
         # Once a migration: the signals are sent for each app, after all their tables are there.
         pre_migrate.connect(schema.lift_before_tables_change, sender=self)
         post_migrate.connect(schema.complete_after_migrate, sender=self)

@@ -38,6 +38,25 @@ class Town(models.Model):
         B = "B", "Zone B"
         C = "C", "Zone C"
         CORSE = "Corse", "Corse"
+        LOCAL = "local", "Propre au territoire"
+
+    class Clock(models.TextChoices):
+        """IANA's names."""
+
+        PARIS = "Europe/Paris", "Paris"
+        GUADELOUPE = "America/Guadeloupe", "la Guadeloupe"
+        GUYANE = "America/Cayenne", "la Guyane"
+        MARTINIQUE = "America/Martinique", "la Martinique"
+        MAYOTTE = "Indian/Mayotte", "Mayotte"
+        REUNION = "Indian/Reunion", "La Réunion"
+        SAINT_BARTHELEMY = "America/St_Barthelemy", "Saint-Barthélemy"
+        SAINT_MARTIN = "America/Marigot", "Saint-Martin"
+        SAINT_PIERRE_ET_MIQUELON = "America/Miquelon", "Saint-Pierre-et-Miquelon"
+        NOUVELLE_CALEDONIE = "Pacific/Noumea", "la Nouvelle-Calédonie"
+        TAHITI = "Pacific/Tahiti", "Tahiti"
+        MARQUISES = "Pacific/Marquesas", "les Marquises"
+        GAMBIER = "Pacific/Gambier", "les Gambier"
+        WALLIS = "Pacific/Wallis", "Wallis"
 
     name = models.CharField("nom de la commune", max_length=120, default="Portail famille")
     service = models.CharField("service", max_length=120, default="Service enfance et famille")
@@ -59,8 +78,23 @@ class Town(models.Model):
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Écrivez la couleur sous la forme #1d4f91.")],
         help_text="Boutons et liens. Le contraste avec le blanc est vérifié à l'enregistrement.",
     )
-    zone = models.CharField("zone de vacances scolaires", max_length=5, choices=Zone, default=Zone.A)
+    zone = models.CharField(
+        "zone de vacances scolaires",
+        max_length=5,
+        choices=Zone,
+        default=Zone.A,
+        help_text="Outre-mer, où l'académie fixe ses dates : « Propre au territoire ».",
+    )
     region = models.CharField("jours fériés", max_length=30, choices=Region, default=Region.METROPOLE)
+    time_zone = models.CharField(
+        "heure",
+        max_length=30,
+        choices=Clock,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="Vide : celle de la région choisie pour les jours fériés.",
+    )
     address_changes_at_once = models.BooleanField(
         "les familles changent leur adresse sans validation",
         default=False,

@@ -100,6 +100,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "portal.web.headers.PermissionsPolicyMiddleware",
     "portal.web.bodies.BoundedBodyMiddleware",
+    "portal.town_time.TownTimeMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "portal.web.query_strings.ReadableQueryMiddleware",
@@ -239,6 +240,7 @@ PASSWORD_RESET_TIMEOUT = 3600
 # Language and time ----------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "fr"
+# Until the town is known: see portal/town_time.py.
 TIME_ZONE = "Europe/Paris"
 USE_I18N = True
 USE_TZ = True

@@ -2,9 +2,12 @@
 
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from portal.database import versions
 
@@ -14,14 +17,28 @@ logger = logging.getLogger(__name__)
 CANNOT_BE_LOADED = 4
 
 
+def _no_clock() -> None:
+    """Django's own, as long as the portal has not said where its town lies."""
+
+
+# Makes the town's zone the thread's.
+set_clock: Callable[[], None] = _no_clock
+
+
 class DataCommand(BaseCommand):
-    """A command on the town's data: refused with a sentence where the database is of another version."""
+    """A command on the town's data, by the town's clock: refused with a sentence where the database is of
+    another version."""
 
     requires_migrations_checks = True
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        with timezone.override(timezone.get_current_timezone()):  # given back at the end
+            return super().execute(*args, **options)
 
     def check_migrations(self) -> None:
         if hindrance := versions.hindrance(connection):
             raise CommandError(hindrance)
+        set_clock()
 
 
 def serve_or_leave() -> None:

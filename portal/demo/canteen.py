@@ -537,7 +537,7 @@ class Canteen:
     # Writing
 
     def moment(self, day: date, at: time = time(10, 15)) -> datetime:
-        return datetime.combine(day, at, tzinfo=timezone.get_default_timezone())
+        return datetime.combine(day, at, tzinfo=timezone.get_current_timezone())
 
     def evening(self, day: date) -> datetime:
         """About eight in the evening of `day`, and never in the future."""

@@ -397,4 +397,4 @@ class Leisure:
         BookingEvent.objects.bulk_create(events)
 
     def _moment(self, day: date, at: time = time(20, 15)) -> datetime:
-        return datetime.combine(day, at, tzinfo=timezone.get_default_timezone())
+        return datetime.combine(day, at, tzinfo=timezone.get_current_timezone())

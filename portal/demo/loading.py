@@ -218,7 +218,7 @@ def open_periods(first: date, last: date) -> None:
     )
     for period in near.select_related("activity"):
         start = datetime.combine(
-            period.starts_on, datetime.min.time(), tzinfo=timezone.get_default_timezone()
+            period.starts_on, datetime.min.time(), tzinfo=timezone.get_current_timezone()
         )
         open_slots(period, at=start)
 

@@ -39,8 +39,7 @@ def hours_in(words: str) -> tuple[time, time] | None:
 
 
 def _local(moment: datetime) -> datetime:
-    # Nobody is shown another time zone than the portal's, and the default one is found at once.
-    return moment.astimezone(timezone.get_default_timezone())
+    return moment.astimezone(timezone.get_current_timezone())
 
 
 def moment(moment: datetime, *, year: bool = False) -> str:

@@ -49,6 +49,7 @@ from portal.reservations.towns.town_file import Rows, register
 
 REGION = Words({label: value for value, label in Town.Region.choices})
 ZONE = Words({value: value for value in Town.Zone.values})
+CLOCK = Words({value: value for value in Town.Clock.values})
 
 
 class ServiceName(Text):
@@ -143,6 +144,7 @@ register(
             Field("couleur", "colour", default=Town._meta.get_field("colour").default),
             Field("zone", "zone", ZONE, default=Town.Zone.A),
             Field("jours_fériés", "region", REGION, default=Town.Region.METROPOLE),
+            Field("heure", "time_zone", CLOCK, default=""),
             Field("adresse_sans_validation", "address_changes_at_once", Flag(), default=False),
             Field("agents_inactifs_minutes", "staff_idle_minutes", Number(), default=30),
             Field("agents_connexion_heures", "staff_session_hours", Number(), default=10),

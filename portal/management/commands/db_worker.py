@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_tasks_db.management.commands import db_worker
 
 from families.reminders import rounds
-from portal import health
+from portal import health, town_time
 from portal.database.starting import DataCommand
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ def _remind(stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             close_old_connections()
+            town_time.activate()
             rounds.remind(at=timezone.now())
         except (Error, OSError):
             logger.warning("The reminders could not leave", exc_info=True)

@@ -142,7 +142,7 @@ class OpenDays:
     ) -> None:
         self.activity = activity
         self.establishment = establishment
-        self.timezone = zone or timezone.get_default_timezone()
+        self.timezone = zone or timezone.get_current_timezone()
         self._public_holidays = public_holidays
         self._school_holidays = school_holidays
         self._school_years = school_years

@@ -39,6 +39,22 @@ SUBDIVISIONS: dict[str, str | None] = {
     Town.Region.POLYNESIE: "PF",
     Town.Region.WALLIS_ET_FUTUNA: "WF",
 }
+# School years of territories that set their own, where their dates were found: by the year of its start,
+# first and last day of class, then holidays. Réunion 2026-2027: calendrier-scolaire.education; the regional
+# vote, as the press copied it, has May and July a few days later.
+OF_TERRITORIES: dict[str, dict[int, tuple[tuple[date, date], list[tuple[str, date, date]]]]] = {
+    Town.Region.REUNION: {
+        2026: (
+            (date(2026, 8, 18), date(2027, 7, 2)),
+            [
+                ("Vacances d'octobre", date(2026, 10, 10), date(2026, 10, 25)),
+                ("Vacances de l'été austral", date(2026, 12, 19), date(2027, 1, 31)),
+                ("Vacances de mars", date(2027, 3, 16), date(2027, 3, 29)),
+                ("Vacances de mai", date(2027, 5, 5), date(2027, 5, 18)),
+            ],
+        )
+    }
+}
 # Zones A, B and C cover these; elsewhere the académie sets its own school holidays.
 WITH_ZONES = (Town.Region.METROPOLE, Town.Region.ALSACE_MOSELLE)
 
@@ -85,7 +101,7 @@ def propose(start_year: int, zone: str, region: str) -> Proposals:
     """The rows of the school year that begins in September of `start_year`, beside those already kept."""
     proposals = Proposals(start_year, zone, region)
     school = _school_rows(start_year, zone, region, proposals.warnings)
-    rows = [*_year_row(start_year, school), *public_holidays(start_year, region), *school]
+    rows = [*_year_row(start_year, school, region), *public_holidays(start_year, region), *school]
     kept = _Kept(zone)
     proposals.rows = [Proposal(row.kind, row.name, row.first, row.last, known=kept.has(row)) for row in rows]
     return proposals
@@ -173,6 +189,12 @@ class _Kept:
 
 def _school_rows(start_year: int, zone: str, region: str, warnings: list[str]) -> list[Proposal]:
     year = f"{start_year}-{start_year + 1}"
+    if found_there := OF_TERRITORIES.get(region, {}).get(start_year):
+        warnings.append(
+            "Les vacances scolaires de l'outre-mer sont fixées par l'académie : vérifiez ces dates, "
+            "les sources ne s'accordent pas toutes."
+        )
+        return [Proposal("school", *row) for row in found_there[1]]
     if region not in WITH_ZONES:
         warnings.append(
             "Les vacances scolaires de l'outre-mer sont fixées par l'académie : saisissez-les à la main. "
@@ -201,8 +223,11 @@ def _common(zones: Iterable[list[Proposal]]) -> list[Proposal]:
     return sorted(first.intersection(*others), key=lambda row: row.first)
 
 
-def _year_row(start_year: int, school: list[Proposal]) -> list[Proposal]:
-    """From 1 September to the eve of summer, moved off week-ends; nothing when summer is unknown."""
+def _year_row(start_year: int, school: list[Proposal], region: str) -> list[Proposal]:
+    """From 1 September to the eve of summer, moved off week-ends, or as the territory has it; nothing when
+    summer is unknown."""
+    if found_there := OF_TERRITORIES.get(region, {}).get(start_year):
+        return [Proposal("year", f"{start_year}-{start_year + 1}", *found_there[0])]
     summer = next((row for row in school if row.name == SUMMER), None)
     if summer is None:
         return []

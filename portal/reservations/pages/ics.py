@@ -26,7 +26,7 @@ def calendar(uid: str, name: str, entries: Iterable[Entry], *, since: date) -> b
 
     `uid` is the calendar's own; `since` a day before which there is no entry.
     """
-    zone = timezone.get_default_timezone_name()
+    zone = timezone.get_current_timezone_name()
     its = Calendar.new(prodid=PRODUCT, uid=uid, name=name, refresh_interval=COMES_BACK)
     its["X-WR-TIMEZONE"] = zone
     its["X-PUBLISHED-TTL"] = f"PT{COMES_BACK // timedelta(hours=1)}H"
@@ -68,7 +68,7 @@ def _event(one: Entry) -> Event:
     start: date = one.first
     end: date = one.last + timedelta(days=1)
     if one.hours:
-        zone = timezone.get_default_timezone()
+        zone = timezone.get_current_timezone()
         start = datetime.combine(one.first, one.hours[0], zone)
         end = datetime.combine(one.last, one.hours[1], zone)
     return Event.new(

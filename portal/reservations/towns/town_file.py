@@ -25,6 +25,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from portal import town, town_time
 from portal.french.normalised import NormalisedField
 from portal.reservations.towns.fields import (
     REQUIRED,
@@ -350,8 +351,11 @@ def load(text: str, *, dry_run: bool = False) -> FileReport:
         for section in known:
             if plain(section.key) in present:
                 section.load(present[plain(section.key)], loading)
+                town_time.activate()  # moments of the next sections are of the town that was just written
         if dry_run or loading.problems:
             transaction.set_rollback(True)
+    town.forget()
+    town_time.activate()
     if loading.problems:
         raise TownFileError(loading.problems)
     return loading.report
