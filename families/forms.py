@@ -1,5 +1,6 @@
 """Forms of accounts and households."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -36,7 +37,12 @@ from portal.web.form_fields import NamesItsFields, field_of
 MOST_CHILDREN = 12
 OLDEST_CHILD_YEARS = 20
 
-postcode_validator = RegexValidator(r"^\d{5}$", "Un code postal s'écrit avec cinq chiffres.")
+postcode_validator = RegexValidator(
+    r"^[A-Za-z0-9][A-Za-z0-9 -]{1,9}$", "Écrivez le code postal en chiffres ; à l'étranger, comme là-bas."
+)
+FRENCH_POSTCODE = re.compile(r"\d{5}")
+# « Tournai (Belgique) », « Tournai, Belgique ».
+NAMES_A_COUNTRY = re.compile(r"[(,]\s*[^\W\d_]{3,}")
 
 
 class WithoutPlaceholders(NamesItsFields, forms.Form):
@@ -191,7 +197,23 @@ NewChildren = forms.formset_factory(
 CHILDREN_PREFIX = "enfants"
 
 
-class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
+class HoldsAnAddress:
+    """A postcode, then a town: one abroad names its country, so that a slip in a French one shows."""
+
+    cleaned_data: dict[str, Any]
+
+    def clean_city(self) -> str:
+        city: str = self.cleaned_data["city"]
+        postcode = self.cleaned_data.get("postcode", "")
+        if postcode and not FRENCH_POSTCODE.fullmatch(postcode) and not NAMES_A_COUNTRY.search(city):
+            raise forms.ValidationError(
+                "Un code postal français a cinq chiffres. Pour une adresse à l'étranger, écrivez le pays "
+                "après la commune : « Tournai (Belgique) »."
+            )
+        return city
+
+
+class SignupForm(HoldsAnAddress, WithoutPlaceholders, allauth_forms.SignupForm):
     """« Créer un compte famille »: a guardian, their address, their children, their login."""
 
     first_name = forms.CharField(label="Prénom", max_length=80)
@@ -199,7 +221,7 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
     phone = phones.PhoneInput(label="Téléphone", validators=[phones.check])
     street = forms.CharField(label="Adresse", max_length=200, help_text="Numéro et rue.")
     street_more = forms.CharField(label="Complément d'adresse", max_length=200, required=False)
-    postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
+    postcode = forms.CharField(label="Code postal", max_length=10, validators=[postcode_validator])
     city = forms.CharField(label="Commune", max_length=100)
     email = AddressField()
 
@@ -222,7 +244,6 @@ class SignupForm(WithoutPlaceholders, allauth_forms.SignupForm):
         super().__init__(*args, **kwargs)
         for name, token in self.AUTOCOMPLETE.items():
             self.fields[name].widget.attrs["autocomplete"] = token
-        self.fields["postcode"].widget.attrs["inputmode"] = "numeric"
         self.fields["username"].label = "Identifiant"
         self.fields["username"].help_text = "Il vous servira à vous connecter, comme votre adresse e-mail."
         self.fields["email"].label = "Adresse e-mail"
@@ -286,10 +307,10 @@ class PhonesForm(NamesItsFields, forms.ModelForm[Guardian]):
             self.fields[name].widget.attrs["autocomplete"] = "tel"
 
 
-class AddressForm(NamesItsFields, forms.ModelForm[Household]):
+class AddressForm(HoldsAnAddress, NamesItsFields, forms.ModelForm[Household]):
     """An address that takes effect at once, where the town allows it."""
 
-    postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
+    postcode = forms.CharField(label="Code postal", max_length=10, validators=[postcode_validator])
 
     class Meta:
         model = Household
@@ -307,7 +328,7 @@ class ProofForm(NamesItsFields, forms.ModelForm[ChangeRequest]):
         return file
 
 
-class AddressRequestForm(ProofForm):
+class AddressRequestForm(HoldsAnAddress, ProofForm):
     """A change of address, for the town hall to check."""
 
     valid_from = NearDateField(

@@ -244,6 +244,7 @@ LANGUAGE_CODE = "fr"
 TIME_ZONE = "Europe/Paris"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["portal.french.formats"]
 LOCALE_PATHS = [BASE_DIR / "templates" / "locale"]
 
 # Files ----------------------------------------------------------------------------------------------

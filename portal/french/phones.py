@@ -32,6 +32,8 @@ WRONG = (
     "ou étranger, comme +32\xa02\xa0123\xa045\xa067."
 )
 LETTERS = re.compile(r"[^\W\d_]")
+# What is copied along with a number, and says nothing that the field's own name does not.
+LABELS = re.compile(r"\b(?:t[ée]l(?:[ée]phone)?|mobile|portable|port|fixe)\b", re.IGNORECASE)
 DIGITS = re.compile(r"\+|\d+")
 KEPT = re.compile(r"\+[1-9]\d{6,14}")
 # « 39 75 »: a service's number in France; no other country can call it.
@@ -53,7 +55,7 @@ def read(text: str, territory: str = FRANCE) -> str:
     Digits and length are checked, not whether an operator gave the number to somebody: such lists grow old.
     `territory` (ISO 3166) has numbers of its own, shorter than those of France. Raises nothing.
     """
-    text = readable(text)
+    text = LABELS.sub(" ", readable(text))
     if LETTERS.search(text):
         return ""
     # Any sign may stand between the digits; what follows a number, « #12 », makes it too long.

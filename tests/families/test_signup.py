@@ -60,6 +60,27 @@ def test_a_household_from_elsewhere_is_not_taken_for_a_resident(now, town):
     }
 
 
+@pytest.mark.parametrize(
+    ("postcode", "city"),
+    [
+        ("7500", "Tournai (Belgique)"),
+        ("SW1A 1AA", "Londres, Royaume-Uni"),
+        ("L-1234", "Luxembourg (Luxembourg)"),
+    ],
+)
+def test_an_address_abroad_names_its_country(now, town, postcode, city):
+    assert sign_up(postcode=postcode, city=city).status_code == 302
+    assert Household.objects.get().postcode == postcode
+
+
+@pytest.mark.parametrize("postcode", ["0199", "019999", "O1999"])
+def test_a_slip_in_a_french_postcode_is_said_and_nothing_typed_is_lost(now, town, postcode):
+    page = text_of(sign_up(postcode=postcode))
+    assert "Un code postal français a cinq chiffres." in page
+    assert "Tournai (Belgique)" in page
+    assert not Household.objects.exists()
+
+
 def test_a_parent_creates_an_account_confirms_the_address_and_waits(now, town, commit, letters):
     with commit():
         assert sign_up().url == "/creer-un-compte/verifiez-vos-messages/"

@@ -25,6 +25,13 @@ def test_a_day_is_picked_by_the_browser():
 
 
 @pytest.mark.parametrize(
+    "typed", ["2018-03-02", "02/03/2018", "02/03/18", "02.03.2018", "2.3.2018", "02-03-2018", "02 03 2018"]
+)
+def test_a_date_is_read_as_hands_type_it(typed):
+    assert DayField().clean(typed) == date(2018, 3, 2)
+
+
+@pytest.mark.parametrize(
     ("typed", "said"),
     [
         ("novembre", "Écrivez le mois ainsi : 2026-10."),

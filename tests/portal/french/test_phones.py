@@ -50,6 +50,9 @@ def roux(now, town) -> Family:
         f"{LEFT_TO_RIGHT}+33 6 12 34 56 78\N{POP DIRECTIONAL FORMATTING}",
         "０６１２３４５６７８",
         " 06 12 34 56 78. ",
+        "Tél. : 06 12 34 56 78",
+        "tel:+33612345678",
+        "06 12 34 56 78 (portable)",
     ],
 )
 def test_a_french_number_is_one_however_it_is_written(typed):

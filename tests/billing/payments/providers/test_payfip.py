@@ -56,6 +56,17 @@ def test_every_field_as_the_service_wants_it(payfip, owes, payment):
     assert payment.reference.isalnum()
 
 
+@pytest.mark.parametrize(("length", "whose"), [(80, "own"), (81, "town"), (200, "town")])
+def test_an_address_too_long_for_the_service_gives_way_to_the_towns(payfip, owes, town, length, whose):
+    town.email = "regie@valmirelle.example"
+    town.save()
+    owes.user.email = f"{'a' * (length - len('@example.org'))}@example.org"
+    owes.user.save()
+    start(owes)
+    (operation,) = payfip.operations.values()
+    assert operation["mel"] == {"own": owes.user.email, "town": town.email}[whose]
+
+
 def test_an_answer_is_read_by_the_names_of_its_fields(payfip, owes):
     payfip.namespace_of_fields = "http://securite.service.tpa.cp.finances.gouv.fr/reponse"
     payment = start(owes)
