@@ -59,9 +59,23 @@ def test_what_is_not_known_is_said(db: None) -> None:
         "Vacances de la Toussaint",
         "Vacances de Noël",
     ]
-    overseas = propose(2026, "A", Town.Region.REUNION)
+    overseas = propose(2026, "A", Town.Region.MARTINIQUE)
     assert "outre-mer" in overseas.warnings[0]
     assert not [row for row in overseas.rows if row.kind == "school"]
+
+
+def test_a_territory_whose_dates_were_found_is_proposed_its_own_year(db: None) -> None:
+    reunion = propose(2026, Town.Zone.LOCAL, Town.Region.REUNION)
+    assert "vérifiez ces dates" in reunion.warnings[0]
+    found = [(row.kind, row.name, row.first, row.last) for row in reunion.rows if row.kind != "public"]
+    assert found[:3] == [
+        ("year", "2026-2027", date(2026, 8, 18), date(2027, 7, 2)),
+        ("school", "Vacances d'octobre", date(2026, 10, 10), date(2026, 10, 25)),
+        ("school", "Vacances de l'été austral", date(2026, 12, 19), date(2027, 1, 31)),
+    ]
+    keep(reunion, [row.key for row in reunion.rows])
+    assert set(SchoolHoliday.objects.values_list("zone", flat=True)) == {"local"}
+    assert not propose(2026, Town.Zone.LOCAL, Town.Region.REUNION).new
 
 
 def test_keeping_twice_writes_once(db: None) -> None:
