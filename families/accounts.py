@@ -1,5 +1,6 @@
 """How django-allauth is fitted to families: letters, sentences, and what an address proves."""
 
+import re
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -18,6 +19,7 @@ from families.models import SecurityEvent, User
 from families.signing_in import asking_again, counters, devices, first_address, letters, waits
 from families.traces import security
 from portal.desk import rights
+from portal.french import spelling
 from portal.letters import mailing
 
 WAYS_TO_PROVE = {
@@ -25,6 +27,8 @@ WAYS_TO_PROVE = {
     "mfa_reauthenticate": "Avec un code",
     "mfa_reauthenticate:webauthn": "Avec ma clé d'accès",
 }
+# Stands in an identifiant for a name that the keyboards of France do not write.
+IN_ANOTHER_SCRIPT = "responsable"
 WRONG = "Identifiant ou mot de passe incorrect. Vérifiez les deux, puis réessayez."
 
 
@@ -167,7 +171,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return super().clean_username(name, shallow=True)
 
     def generate_unique_username(self, txts: list[str], regex: str | None = None) -> str:
-        name = super().generate_unique_username(txts, regex)
+        plain = [re.sub(r"[^a-z0-9.]+", "-", spelling.bare(txt)).strip("-.") for txt in txts]
+        name = super().generate_unique_username([one for one in plain if one] or [IN_ANOTHER_SCRIPT], regex)
         while login_names.having_identifiant(name):  # kept by an earlier version, in another spelling
             name = super().generate_unique_username([name + get_random_string(3, "0123456789")], regex)
         return name

@@ -123,7 +123,7 @@ class AttendanceAdmin(
     list_display = ("day", "child", "formula", "establishment", "standing", "reason_shown", "entered_by")
     list_filter = ("state", "reason", "establishment", "formula__activity")
     list_select_related = ("child", "formula", "establishment", "entered_by")
-    search_fields = ("child__first_name", "child__last_name")
+    search_fields = ("child__folded",)
     search_help_text = "Nom de l'enfant ou numéro de foyer"
     date_hierarchy = "day"
     fields = readonly_fields = (

@@ -117,7 +117,7 @@ class AbsenceCertificateAdmin(
     list_display_links = ("child",)
     list_filter = (WaitingCertificates,)
     list_select_related = ("child", "household", "document")
-    search_fields = ("child__last_name", "child__first_name")
+    search_fields = ("child__folded",)
     search_help_text = "Nom de l'enfant ou numéro de foyer"
     ordering = ("given_at", "pk")
     refusals = REFUSALS

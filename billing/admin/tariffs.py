@@ -532,7 +532,7 @@ class PackedMealAdmin(TolerantChoices[PackedMeal], DeskAdmin[PackedMeal]):
     desk_order = 30
     list_display = ("enrolment", "valid_from", "valid_to")
     list_select_related = ("enrolment__child", "enrolment__activity", "enrolment__school_year")
-    search_fields = ("enrolment__child__last_name", "enrolment__child__first_name")
+    search_fields = ("enrolment__child__folded",)
     autocomplete_fields = ("enrolment",)
 
 

@@ -30,7 +30,7 @@ LINK = DeskLink(
 )
 
 
-NAMES = ("guardians__last_name", "guardians__first_name", "children__last_name", "children__first_name")
+NAMES = ("guardians__folded", "children__folded")
 
 
 def search(households: QuerySet[Household], words: str) -> QuerySet[Household]:

@@ -147,7 +147,7 @@ class CustodyAdmin(
     list_display = ("child", "household_link", "since", "until", "ends")
     list_display_links = ("child",)
     list_select_related = ("child", "household")
-    search_fields = ("child__last_name", "child__first_name")
+    search_fields = ("child__folded",)
     search_help_text = "Nom d'un enfant ou numéro de foyer"
     ordering = ("child__last_name", "child__first_name", "pk")
     actions = ("reopen_selected",)

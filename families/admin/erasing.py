@@ -207,7 +207,7 @@ class ErasureRequestAdmin(
     list_display_links = ("requested_at",)
     list_filter = (WaitingRequests,)
     list_select_related = ("household",)
-    search_fields = ("household__guardians__last_name",)
+    search_fields = ("household__guardians__folded",)
     search_help_text = "Nom d'un responsable ou numéro de foyer"
     ordering = ("requested_at", "pk")
     actions = ("refuse_selected",)

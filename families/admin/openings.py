@@ -41,7 +41,7 @@ class AccessOpeningAdmin(HouseholdLink, StateBadge, NumberSearch[AccessOpening],
     list_display_links = ("kind", "whom")
     list_filter = (WaitingOpenings, "kind")
     list_select_related = ("guardian", "child", "household")
-    search_fields = ("guardian__last_name", "child__last_name", "address")
+    search_fields = ("guardian__folded", "child__folded", "address")
     search_help_text = "Nom, adresse e-mail ou numéro de foyer"
     ordering = ("-asked_at", "-pk")
     actions = ("confirm_selected", "refuse_selected", "cancel_selected")

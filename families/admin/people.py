@@ -229,7 +229,7 @@ class HouseholdAdmin(
     )
     list_filter = ("state", "resident", "city")
     phone_fields = ("guardians__phone", "guardians__phone_work")
-    search_fields = ("guardians__last_name", "guardians__first_name", "children__last_name", "street")
+    search_fields = ("guardians__folded", "children__folded", "folded")
     search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue, téléphone"
     number_fields = ("pk",)
     ordering = ("-pk",)
@@ -415,7 +415,7 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
     desk_order = 2
     list_display = ("last_name", "first_name", "birth_date", "homes")
     list_display_links = ("last_name", "first_name")
-    search_fields = ("last_name", "first_name")
+    search_fields = ("folded",)
     search_help_text = "Nom de l'enfant ou numéro de foyer"
     number_fields = ("custodies__household_id",)
     inlines = (HomesInline, AuthorisedPersonInline, HealthInline)
@@ -529,7 +529,7 @@ class ChangeRequestAdmin(
     list_display_links = ("kind",)
     list_filter = (WaitingChanges, "kind")
     list_select_related = ("household", "proof")
-    search_fields = ("household__guardians__last_name",)
+    search_fields = ("household__guardians__folded",)
     search_help_text = "Nom d'un responsable ou numéro de foyer"
     ordering = ("requested_at", "pk")
     refusals = CHANGE_REFUSALS
@@ -591,7 +591,7 @@ class DocumentAdmin(NumberSearch[Document], WithHistory[Document]):
     desk_order = 4
     list_display = ("name", "household", "uploaded_at", "open_link")
     list_select_related = ("household",)
-    search_fields = ("household__guardians__last_name",)
+    search_fields = ("household__guardians__folded",)
     search_help_text = "Nom d'un responsable ou numéro de foyer"
     fields = readonly_fields = (
         "name",
@@ -740,7 +740,7 @@ class DietChoiceAdmin(DeskAdmin[DietChoice]):
     list_display = ("child", "diet")
     list_filter = ("diet", "diet__needs_pai")
     list_select_related = ("child", "diet")
-    search_fields = ("child__last_name", "child__first_name")
+    search_fields = ("child__folded",)
     ordering = ("child__last_name", "child__first_name", "pk")
     fields = ("child", "diet")
     readonly_fields = ("child",)

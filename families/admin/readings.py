@@ -56,7 +56,7 @@ class ReadingAdmin(ShownOnly[Reading], NumberSearch[Reading]):
     list_filter = ("kind", ReaderFilter)
     list_select_related = ("child",)
     list_per_page = 50
-    search_fields = ("reader_name", "concerned__child__last_name", "concerned__child__first_name")
+    search_fields = ("reader_name", "concerned__child__folded")
     search_help_text = "Nom de l'agent ou de l'enfant, ou numéro de foyer"
     date_hierarchy = "at"
     actions = ("download_csv",)

@@ -18,6 +18,7 @@ from portal.database.encrypted import (
     Unreadable,
 )
 from portal.database.history import History
+from portal.french.names import FoldedField, NameField, WithFolded
 from portal.french.phones import PhoneField
 
 
@@ -38,11 +39,12 @@ class ChildQuerySet(models.QuerySet["Child"]):
         return self.filter(holds(day, "custodies"), custodies__household=household)
 
 
-class Child(models.Model):
+class Child(WithFolded):
     """A child; lives in one household, or in two (see Custody)."""
 
-    first_name = models.CharField("prénom", max_length=80)
-    last_name = models.CharField("nom", max_length=80)
+    first_name = NameField("prénom", max_length=80)
+    last_name = NameField("nom", max_length=80)
+    folded = FoldedField(of=("first_name", "last_name"))
     birth_date = models.DateField("date de naissance")
     households = models.ManyToManyField(
         Household, through="Custody", related_name="children", verbose_name="foyers"
@@ -54,7 +56,7 @@ class Child(models.Model):
     erased_at = models.DateTimeField("effacé le", null=True, blank=True, editable=False)
 
     objects = ChildQuerySet.as_manager()
-    history = HistoricalRecords(excluded_fields=["erased_at"])
+    history = HistoricalRecords(excluded_fields=["folded", "erased_at"])
 
     class Meta:
         verbose_name = "enfant"

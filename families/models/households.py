@@ -14,6 +14,7 @@ from families.models.accounts import User
 from families.models.decisions import Decided
 from families.visibility import VisibleQuerySet
 from portal.database.history import History
+from portal.french.names import FoldedField, NameField, WithFolded
 from portal.french.phones import PhoneField
 
 
@@ -35,7 +36,7 @@ class HouseholdQuerySet(VisibleQuerySet["Household"]):
         list(self.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
 
 
-class Household(Decided):
+class Household(WithFolded, Decided):
     """A home: where letters go, and who is billed."""
 
     class State(models.TextChoices):
@@ -47,6 +48,7 @@ class Household(Decided):
     street_more = models.CharField("complément d'adresse", max_length=200, blank=True)
     postcode = models.CharField("code postal", max_length=10)
     city = models.CharField("commune", max_length=100)
+    folded = FoldedField(of=("street", "city"))
     resident = models.BooleanField("habite la commune", default=True)
     state = models.CharField("état", max_length=12, choices=State, default=State.REQUESTED, db_index=True)
     created_at = models.DateTimeField("créé le", auto_now_add=True)
@@ -55,7 +57,7 @@ class Household(Decided):
     erased_at = models.DateTimeField("effacé le", null=True, blank=True, editable=False)
 
     objects = HouseholdQuerySet.as_manager()
-    history = HistoricalRecords(excluded_fields=["notes", "erased_at"])
+    history = HistoricalRecords(excluded_fields=["notes", "folded", "erased_at"])
 
     class Meta:
         verbose_name = "foyer"
@@ -179,7 +181,7 @@ class FamilyQuotient(models.Model):
         return f"{number_format(self.value)} depuis le {self.valid_from:%d/%m/%Y}"
 
 
-class Guardian(models.Model):
+class Guardian(WithFolded):
     """An adult of a household, with an own login once they have created it."""
 
     household = models.ForeignKey(
@@ -193,13 +195,14 @@ class Guardian(models.Model):
         related_name="guardian",
         verbose_name="compte de connexion",
     )
-    first_name = models.CharField("prénom", max_length=80)
-    last_name = models.CharField("nom", max_length=80)
+    first_name = NameField("prénom", max_length=80)
+    last_name = NameField("nom", max_length=80)
+    folded = FoldedField(of=("first_name", "last_name"))
     phone = PhoneField("téléphone", max_length=30, blank=True)
     phone_work = PhoneField("téléphone professionnel", max_length=30, blank=True)
     is_payer = models.BooleanField("reçoit les factures", default=True)
 
-    history = History()
+    history = History(excluded_fields=["folded"])
 
     class Meta:
         verbose_name = "responsable"

@@ -49,6 +49,7 @@ from families.models import (
 from families.privacy import exporting, files, histories
 from portal.files.uploads import private_storage
 from portal.french.plurals import counted
+from portal.french.spelling import folded
 from portal.models import SentMail
 
 JOURNAL = "effacements"
@@ -254,6 +255,7 @@ def _erase_people(leaving: Leaving, at: datetime) -> None:
             street_more="",
             postcode="",
             city="",
+            folded="",
             notes="",
             refusal_reason="",
             decided_by=None,
@@ -292,6 +294,7 @@ def _erase_child(child: Child, at: datetime) -> None:
         Child.objects.filter(pk=child.pk).update(
             first_name=FIRST_NAME,
             last_name=LAST_NAME,
+            folded=folded(f"{FIRST_NAME} {LAST_NAME}"),
             birth_date=child.birth_date.replace(month=1, day=1),
             photo_allowed=False,
             leaves_alone=False,

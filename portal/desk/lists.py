@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from django.contrib import admin
+from django.contrib.admin.utils import lookup_spawns_duplicates
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -51,9 +52,6 @@ class NumberSearch(DeskAdmin[M]):
     number_fields: Sequence[str] = ("household_id",)
     phone_fields: Sequence[str] = ()
 
-    def get_search_fields(self, request: HttpRequest) -> list[str]:
-        return [f"{field}__iregex" for field in super().get_search_fields(request)]
-
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[M], search_term: str
     ) -> tuple[QuerySet[M], bool]:
@@ -63,11 +61,14 @@ class NumberSearch(DeskAdmin[M]):
             return queryset.filter(_any_is(self.phone_fields, phone)), True
         typed = search_term.split()
         numbers = [word for word in typed if len(word) <= LONGEST_NUMBER and posted_number(word) is not None]
-        words = " ".join(spelling.pattern(word) for word in typed if word not in numbers)
-        found, duplicates = super().get_search_results(request, queryset, words)
-        for number in numbers:
-            found = found.filter(_any_is(self.number_fields, int(number)))
-        return found, duplicates
+        fields = self.get_search_fields(request)
+        asked = Q()
+        for word in typed:
+            asked &= (
+                _any_is(self.number_fields, int(word)) if word in numbers else spelling.holds(word, *fields)
+            )
+        several = any(lookup_spawns_duplicates(self.opts, field) for field in fields)
+        return queryset.filter(asked), several
 
 
 def _any_is(fields: Iterable[str], value: object) -> Q:

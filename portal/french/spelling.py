@@ -17,6 +17,10 @@ ACCENTED = {
     "y": "ýÿ",
 }
 LIGATURES = {"œ": "oe", "æ": "ae"}
+# Letters that are no accented ones for Unicode, and that people type without their mark.
+PLAIN = str.maketrans(
+    LIGATURES | {"ł": "l", "đ": "d", "ð": "d", "ø": "o", "ħ": "h", "ŧ": "t", "ı": "i", "þ": "th"}
+)
 
 
 def unaccented(text: str) -> str:
@@ -26,8 +30,13 @@ def unaccented(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """`text` in small letters of the English alphabet: « Cœur » and « COEUR » are both « coeur »."""
-    return "".join(LIGATURES.get(sign, sign) for sign in unaccented(text.casefold()))
+    """`text` in small letters without marks: « Cœur » and « COEUR » are both « coeur »."""
+    return unaccented(text.casefold()).translate(PLAIN)
+
+
+def folded(text: str) -> str:
+    """The words of `text`, bare, with a space between: « d'Aubigné-Gruß » is « d aubigne gruss »."""
+    return " ".join(re.findall(r"\w+", bare(text)))
 
 
 def pattern(word: str) -> str:
@@ -36,8 +45,14 @@ def pattern(word: str) -> str:
 
 
 def holds(word: str, *fields: str) -> Q:
-    """That one of `fields` holds `word`, however it is spelled."""
-    return Q(*((f"{field}__iregex", pattern(word)) for field in fields), _connector=Q.OR)
+    """That one of `fields` holds `word`, however it is spelled; those called `folded` hold names folded."""
+    return Q(*(_holds(word, field) for field in fields), _connector=Q.OR)
+
+
+def _holds(word: str, field: str) -> tuple[str, str]:
+    if field.rpartition("__")[2] == "folded":
+        return f"{field}__contains", folded(word)
+    return f"{field}__iregex", pattern(word)
 
 
 def _part(part: str) -> str:

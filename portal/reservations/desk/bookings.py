@@ -69,7 +69,7 @@ class BookingAdmin(HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], D
     list_filter = ("state", "late", "activity", "establishment")
     list_select_related = ("child", "activity", "formula", "establishment")
     show_full_result_count = False
-    search_fields = ("child__last_name", "child__first_name")
+    search_fields = ("child__folded",)
     search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
     number_fields = ("household_id", "reservation_id")
     date_hierarchy = "day"

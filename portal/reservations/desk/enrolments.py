@@ -82,7 +82,7 @@ class EnrolmentAdmin(
     list_display_links = ("child",)
     list_filter = (WaitingEnrolments, "activity", "establishment", "school_year")
     list_select_related = ("child", "household", "activity", "establishment", "school_year")
-    search_fields = ("child__last_name", "child__first_name")
+    search_fields = ("child__folded",)
     search_help_text = "Nom de l'enfant ou numéro du foyer"
     ordering = ("requested_at", "pk")
     refusals = ENROLMENT_REFUSALS

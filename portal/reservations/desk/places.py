@@ -97,7 +97,7 @@ class SchoolingAdmin(TolerantChoices[Schooling], DeskAdmin[Schooling]):
     list_display = ("child", "school_class", "school", "school_year", "starts_on", "ends_on")
     list_filter = ("school_year", "school_class__school", "school_class__level")
     list_select_related = ("child", "school_class__school", "school_year")
-    search_fields = ("child__last_name", "child__first_name", "school_class__name")
+    search_fields = ("child__folded", "school_class__name")
     ordering = ("-school_year__starts_on", "child__last_name", "child__first_name")
     form = SchoolingForm
     autocomplete_fields = ("child", "school_class")

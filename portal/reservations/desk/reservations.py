@@ -148,7 +148,7 @@ class ReservationAdmin(
     list_display_links = ("number_shown", "child")
     list_filter = (WaitingReservations, "enrolment__activity", "establishment", "enrolment__school_year")
     list_select_related = ("child", "enrolment__activity", "establishment")
-    search_fields = ("child__last_name", "child__first_name")
+    search_fields = ("child__folded",)
     search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
     number_fields = ("household_id", "pk")
     date_hierarchy = "submitted_at"
@@ -307,7 +307,7 @@ class ReservationLineAdmin(
     list_display_links = ("day_shown",)
     list_filter = (WaitingLines, "action", "late", "reservation__establishment", "formula__activity")
     list_select_related = ("reservation__child", "reservation__establishment", "formula__activity")
-    search_fields = ("reservation__child__last_name", "reservation__child__first_name")
+    search_fields = ("reservation__child__folded",)
     search_help_text = "Nom de l'enfant, numéro du foyer ou de la réservation"
     number_fields = ("reservation__household_id", "reservation_id")
     date_hierarchy = "day"

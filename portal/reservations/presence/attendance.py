@@ -283,7 +283,7 @@ def homes_of(
     if among is not None:
         found = found.filter(pk__in=among.values("pk"))
     for word in words.split()[:4]:
-        found = found.filter(spelling.holds(word, "child__first_name", "child__last_name"))
+        found = found.filter(spelling.holds(word, "child__folded"))
     if not words.strip():
         return []
     enrolled: Any = Value(False)
