@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
@@ -42,6 +43,14 @@ class Activity(models.Model):
         "traitement des inscriptions", max_length=10, choices=Processing, default=Processing.ON_REQUEST
     )
     waiting_list = models.BooleanField("liste d'attente", default=True)
+    offer_hours = models.PositiveSmallIntegerField(
+        "heures pour répondre à une place proposée",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(168)],
+        help_text="Vide : la place qui se libère est donnée d'office au premier de la liste d'attente. "
+        "Sinon elle lui est proposée pendant ces heures, puis au suivant.",
+    )
     min_age = models.PositiveSmallIntegerField("âge minimum", null=True, blank=True)
     max_age = models.PositiveSmallIntegerField("âge maximum", null=True, blank=True)
     health_file_required = models.BooleanField(

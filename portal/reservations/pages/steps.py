@@ -23,7 +23,7 @@ from portal.french.elision import of
 from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
-from portal.reservations.pages import blocks, checking, prices, thanking
+from portal.reservations.pages import blocks, checking, prices, thanking, waits
 from portal.reservations.pages.addresses import planning_address, planning_url
 from portal.reservations.pages.cells import BOOK, FIELDS, value_of
 from portal.reservations.pages.checking import Checked
@@ -33,7 +33,7 @@ from portal.reservations.pages.services import (
     Service,
     pricer_of,
 )
-from portal.reservations.states import Action, EnrolmentState
+from portal.reservations.states import Action, EnrolmentState, Outcome
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
@@ -313,6 +313,7 @@ def _show_planning(
     shown = {each.enrolment.pk for each in plans}
     context = {
         "plan": plan,
+        "plans": plans,
         "child": plan.enrolment.child,
         "chosen": sum(cell.checked for cell in cells),
         "chosen_late": sum(cell.checked and cell.late and cell.bookable for cell in cells),
@@ -743,8 +744,13 @@ def detail(request: SignedInRequest, reservation_id: int) -> HttpResponse:
             "reservation": reservation,
             "lines": (lines := list(reservation.lines.select_related("formula"))),
             "changed": _changed(lines) if reservation.is_change else "",
+            "waits": waits.of_reservation(reservation) if _waits(lines) else {},
         },
     )
+
+
+def _waits(lines: list[ReservationLine]) -> bool:
+    return any(line.outcome in (Outcome.WAITLISTED, Outcome.OFFERED) for line in lines)
 
 
 def _changed(lines: list[ReservationLine]) -> str:
