@@ -24,7 +24,9 @@ def offers_let_go(at: datetime) -> int:
 
 
 nightly.register(
-    "places proposées sans réponse", "{} place(s) proposée(s) restée(s) sans réponse rendue(s).", offers_let_go
+    "places proposées sans réponse",
+    "{} place(s) proposée(s) restée(s) sans réponse rendue(s).",
+    offers_let_go,
 )
 nightly.register("brouillons oubliés", "{} réservation(s) non terminée(s) supprimée(s).", forget_drafts)
 nightly.register(

@@ -120,9 +120,7 @@ class Changes:
             booking.state, booking.changed_at = state, self.at
             by_hour[booking.offered_until].append(booking.pk)
         for until, keys in by_hour.items():
-            Booking.objects.filter(pk__in=keys).update(
-                state=state, changed_at=self.at, offered_until=until
-            )
+            Booking.objects.filter(pk__in=keys).update(state=state, changed_at=self.at, offered_until=until)
 
     def _number(self, new: list[Booking]) -> None:
         """Writes new bookings, which learn their keys."""

@@ -18,8 +18,8 @@ _Shelf = tuple[int, int, int | None]
 
 
 class LastCalls:
-    """The last calls of some bookings, at one moment (aware), in UTC. Reads rules and a calendar once for all those of
-    an activity, a place and a period: two queries, three where a rule has windows."""
+    """The last calls of some bookings, at one moment (aware), in UTC. Reads rules and a calendar once for all
+    those of an activity, a place and a period: two queries, three where a rule has windows."""
 
     def __init__(self, bookings: Iterable[Booking], at: datetime) -> None:
         """`bookings` come with their activity, establishment, formula, household and reservation's period."""
@@ -39,9 +39,7 @@ class LastCalls:
             limit = begins if limit is None else max(limit, begins)
         return limit if limit is not None and self.at < limit else None
 
-    def _while_cancellable(
-        self, booking: Booking, book: DeadlineBook, calendar: OpenDays
-    ) -> datetime | None:
+    def _while_cancellable(self, booking: Booking, book: DeadlineBook, calendar: OpenDays) -> datetime | None:
         schedule = book.schedule(
             booking.formula_id, Action.CANCEL, calendar, self.at, resident=booking.household.resident
         )

@@ -41,6 +41,8 @@ PAGE_LENGTH = 20
 # Of the session: what « Recommencer » unticked.
 RESTARTED = "planning_restarted"
 
+# Of the form of validation: a place on a waiting list is taken up to the day itself.
+UNTIL_THE_DAY = "jusqu_au_jour"
 MERGED = (
     "Ce planning a aussi été modifié dans un autre onglet : les jours choisis des deux sont réunis. "
     "Vérifiez-les avant de continuer."
@@ -551,6 +553,8 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
         wanted = set(request.POST.getlist("also"))
         chosen = [enrolment for enrolment in siblings if str(enrolment.pk) in wanted]
         _copy_to(request, reservation, lines, chosen, at)
+        together = [reservation, *_companions(request, reservation)]
+        reservation_drafts.wait_until_the_day(together, UNTIL_THE_DAY in request.POST)
         return redirect("reservations:recording", reservation.pk)
     group = [checking.check(one, at=at) for one in [reservation, *companions]]
     if all(one.is_empty for one in group):  # the planning says why
@@ -566,6 +570,9 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
             "child": reservation.child,
             "group": group,
             "copies": [one for one in copies if not one.checked.is_empty],
+            "waiting": [line for one in (*group, *(each.checked for each in copies)) for line in one.waiting],
+            "offers": reservation.enrolment.activity.offer_hours is not None,
+            "until_the_day": any(line.until_the_day for one in group for line in one.waiting),
             "planning_url": _planning_of_all(reservation, companions),
         },
     )
