@@ -73,7 +73,7 @@ OUTCOMES = {
     BookingState.REQUESTED: Outcome.REQUESTED,
     BookingState.WAITLISTED: Outcome.WAITLISTED,
 }
-# In the state it is in, unless: what the giver asked to cancel is booked, what was offered to it is waited for.
+# What the giver asked to cancel is booked, what was offered to it is waited for; the rest stays as it is.
 HANDED_OVER_AS = {
     BookingState.CANCEL_REQUESTED: BookingState.ACCEPTED,
     BookingState.OFFERED: BookingState.WAITLISTED,

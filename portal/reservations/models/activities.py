@@ -124,6 +124,17 @@ class Formula(models.Model):
         hours = self.ends_at.hour - self.starts_at.hour
         return 60 * hours + self.ends_at.minute - self.starts_at.minute
 
+    def covers(self, other: "Formula") -> bool:
+        """Whether it lasts as long as another one of its activity and longer: by their hours or, where those
+        are not said, by the parts of the day."""
+        if self.pk == other.pk or self.activity_id != other.activity_id:
+            return False
+        hours = self.starts_at, self.ends_at, other.starts_at, other.ends_at
+        if None in hours:
+            return set(self.parts) > set(other.parts)
+        mine, its = (self.starts_at, self.ends_at), (other.starts_at, other.ends_at)
+        return mine != its and mine[0] <= its[0] and its[1] <= mine[1]
+
 
 class Period(models.Model):
     """Dates of an activity open to reservation, and from when to when one may reserve them."""

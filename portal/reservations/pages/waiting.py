@@ -1,5 +1,5 @@
-"""The page of a day on a waiting list: until when a place is given, where the list is left; and the place that
-is offered, taken or not by a button. What « Mon compte famille » asks of places offered."""
+"""The page of a day on a waiting list: until when a place is given, where the list is left; and the place
+that is offered, taken or not by a button. What « Mon compte famille » asks of places offered."""
 
 from datetime import datetime
 
