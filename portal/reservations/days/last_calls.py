@@ -68,7 +68,8 @@ class LastCalls:
 
 def last_call(formula: Formula, day: date, calendar: OpenDays) -> datetime:
     """When a formula begins that day; noon where its hours are not said."""
-    return datetime.combine(day, formula.starts_at or NOON, calendar.timezone).astimezone(UTC)
+    begins = formula.hours[0] if formula.hours else NOON
+    return datetime.combine(day, begins, calendar.timezone).astimezone(UTC)
 
 
 def offered_until(hours: int, last: datetime, at: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """What can be booked, where and when: activities, formulas, periods, places, closures."""
 
-from datetime import datetime
+from datetime import datetime, time
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
+from portal.french import moments
 from portal.french.weekdays import MONDAY_TO_FRIDAY, WeekdayMaskField
 from portal.reservations.models.calendar import Establishment, SchoolClass, SchoolYear
 
@@ -124,15 +125,21 @@ class Formula(models.Model):
         hours = self.ends_at.hour - self.starts_at.hour
         return 60 * hours + self.ends_at.minute - self.starts_at.minute
 
+    @property
+    def hours(self) -> tuple[time, time] | None:
+        """From when until when it lasts, as it is said of it or as its name says; None where neither does."""
+        if self.starts_at is not None and self.ends_at is not None:
+            return self.starts_at, self.ends_at
+        return moments.hours_in(self.name)
+
     def covers(self, other: "Formula") -> bool:
         """Whether it lasts as long as another one of its activity and longer: by their hours or, where those
         are not said, by the parts of the day."""
         if self.pk == other.pk or self.activity_id != other.activity_id:
             return False
-        hours = self.starts_at, self.ends_at, other.starts_at, other.ends_at
-        if None in hours:
+        mine, its = self.hours, other.hours
+        if mine is None or its is None:
             return set(self.parts) > set(other.parts)
-        mine, its = (self.starts_at, self.ends_at), (other.starts_at, other.ends_at)
         return mine != its and mine[0] <= its[0] and its[1] <= mine[1]
 
 
