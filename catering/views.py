@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -14,6 +15,7 @@ from billing.prices.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, Dish
 from families.models import Child, DietChoice, Household
+from portal.database.composed import Composed, Given
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
@@ -34,13 +36,20 @@ def _menus(plan: Planning, days: list[date]) -> dict[date, list[Dish]]:
     menus: dict[date, list[Dish]] = {}
     if days:
         first = max(days[0], plan.where.today)
-        for dish in (
-            Dish.objects.filter(menu__restaurant=plan.establishment, menu__day__range=(first, days[-1]))
-            .select_related("menu")
-            .order_by("menu__day", "order", "pk")
-        ):
+        for dish in _dishes(restaurant=plan.establishment.pk, first=first, last=days[-1]):
             menus.setdefault(dish.menu.day, []).append(dish)
     return menus
+
+
+@Composed
+def _dishes() -> "QuerySet[Dish]":
+    return (
+        Dish.objects.filter(
+            menu__restaurant=Given("restaurant"), menu__day__range=(Given("first"), Given("last"))
+        )
+        .select_related("menu")
+        .order_by("menu__day", "order", "pk")
+    )
 
 
 CANTEEN = services.register(

@@ -15,11 +15,13 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from portal.database.composed import Given
+
 Login: TypeAlias = AbstractBaseUser | AnonymousUser
 Row = TypeVar("Row", bound=models.Model)
 
 
-def belongs_to(user: Login, household: str) -> Q:
+def belongs_to(user: Login | Given, household: str) -> Q:
     """Of rows whose household is at path `household`, or is the row itself where that is empty: the user's.
 
     Each row is found once, since a login is one guardian at most. Raises TypeError for nobody's login.
@@ -51,12 +53,12 @@ class VisibleQuerySet(models.QuerySet[Row]):
     of_household: ClassVar[str] = "household"
     of_child: ClassVar[str] = ""
 
-    def visible_to(self, user: Login) -> Self:
+    def visible_to(self, user: Login | Given, today: date | None = None) -> Self:
         """Those of the user's own household, about children that live there today: the other home of a
         child sees its own only."""
         mine = belongs_to(user, self.of_household)
         if self.of_child:
-            mine &= lives_at(timezone.localdate(), self.of_household, self.of_child)
+            mine &= lives_at(today or timezone.localdate(), self.of_household, self.of_child)
         return self.filter(mine)
 
 
@@ -65,7 +67,7 @@ class OfChild(VisibleQuerySet[Row]):
 
     of_child = "child"
 
-    def of_home(self, household: models.Model, day: date) -> Self:
+    def of_home(self, household: models.Model | Given, day: date) -> Self:
         """Those of a household about the children that live there on `day`."""
         return self.filter(lives_at(day, self.of_household, self.of_child), **{self.of_household: household})
 
@@ -73,5 +75,5 @@ class OfChild(VisibleQuerySet[Row]):
 class OfGuardian(VisibleQuerySet[Row]):
     """Rows about one adult of a household, which the other one does not read."""
 
-    def visible_to(self, user: Login) -> Self:
-        return super().visible_to(user).filter(guardian__user=user)
+    def visible_to(self, user: Login | Given, today: date | None = None) -> Self:
+        return super().visible_to(user, today).filter(guardian__user=user)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import CharField, Exists, F, Q, Value
+from django.db.models import CharField, Exists, F, Q, QuerySet, Value
 
 from billing.models import (
     ONLINE_OPEN,
@@ -25,6 +25,7 @@ from billing.models import (
 from billing.payments import starting
 from billing.payments.starting import InvoiceToPay
 from families.models import Household
+from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 from portal.french import moments
 from portal.french.amounts import euros, number
@@ -135,7 +136,7 @@ class HomeMoney:
 @once_a_page
 def at_home(household: Household, today: date) -> HomeMoney:
     """Read once a page, in one query, whatever the number of blocks that need it."""
-    rows = _last_rows(household)
+    rows = [AccountRow(*row) for row in _last_rows(household=household.pk)]
     invoices = [
         row._replace(state=state_of(row.amount, row.left, row.due_on, today).value)
         for row in rows
@@ -158,10 +159,12 @@ def online_at_home(household: Household, today: date) -> list[OnlinePayment]:
     return list(household.online_payments.filter(Q(state__in=ONLINE_OPEN) | recent)[:HOME_ROWS])
 
 
-def _last_rows(household: Household) -> list[AccountRow]:
-    """The household's last invoices and payments, in one query; the states of invoices are left open."""
+@Composed
+def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
+    """As AccountRow, the states of invoices left open: the household's last invoices and payments."""
     nothing = Value("", output_field=CharField())
-    owing = Exists(Invoice.objects.with_balance().filter(household=household, left__gt=Decimal(0)))
+    mine = Invoice.objects.with_balance().filter(household=Given("household"))
+    owing = Exists(mine.filter(left__gt=Decimal(0)))
     columns = (
         "what",
         "row",
@@ -176,7 +179,7 @@ def _last_rows(household: Household) -> list[AccountRow]:
         "by_debit",
         "owing",
     )
-    of_invoices = household.invoices.with_balance().annotate(
+    of_invoices = mine.annotate(
         what=Value("invoice", output_field=CharField()),
         row=F("pk"),
         day=F("month"),
@@ -189,7 +192,7 @@ def _last_rows(household: Household) -> list[AccountRow]:
         by_debit=starting.is_debited(),
         owing=owing,
     )
-    of_payments = household.payments.annotate(
+    of_payments = Payment.objects.filter(household=Given("household")).annotate(
         what=Value("payment", output_field=CharField()),
         row=F("pk"),
         day=F("paid_on"),
@@ -207,7 +210,7 @@ def _last_rows(household: Household) -> list[AccountRow]:
         .values_list(*columns)
         .union(of_payments.order_by().values_list(*columns), all=True)
     )
-    return [AccountRow(*row) for row in rows.order_by("-day", "-row")[: HOME_ROWS * FETCHED]]
+    return rows.order_by("-day", "-row")[: HOME_ROWS * FETCHED]
 
 
 def _shown(invoice: InvoiceToPay, today: date) -> ShownInvoice:

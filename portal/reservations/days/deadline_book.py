@@ -7,8 +7,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Self, cast
 
-from django.db.models import prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 
+from portal.database.composed import Composed, Given
 from portal.reservations.deadlines.decisions import DEFAULT_POLICY, LatePolicy, Policy, Schedule
 from portal.reservations.deadlines.rules import Calendar, Rule
 from portal.reservations.models import Activity, ActivityDeadline, DeadlineRule, Period
@@ -27,6 +28,15 @@ class LateTerms:
 FREE = LateTerms()
 
 
+@Composed
+def _rows_of() -> "QuerySet[ActivityDeadline]":
+    return (
+        ActivityDeadline.objects.filter(activity=Given("activity"))
+        .select_related("rule", "last_moment")
+        .order_by("pk")
+    )
+
+
 class DeadlineBook:
     """The deadlines of an activity, for a period of it or (without `period`) outside any.
 
@@ -43,11 +53,7 @@ class DeadlineBook:
     @classmethod
     def for_activity(cls, activity: Activity, period: Period | None = None) -> Self:
         """Reads the activity's rows: one query, and a second one only when some rule has windows."""
-        rows = list(
-            ActivityDeadline.objects.filter(activity=activity)
-            .select_related("rule", "last_moment")
-            .order_by("pk")
-        )
+        rows = _rows_of(activity=activity.pk)
         rules = [rule for row in rows for rule in (row.rule, row.last_moment) if rule]
         windowed = [rule for rule in rules if rule.kind == DeadlineRule.Kind.WINDOWS]
         if windowed:

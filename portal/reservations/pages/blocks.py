@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Case, F, Value, When, Window
+from django.db.models import Case, F, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from families.at_home import Ask
 from families.custody import homes
 from families.models import Child, Household, User
+from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 from portal.french import moments
 from portal.french.sentences import inside
@@ -115,9 +116,13 @@ def reservations(
 @once_a_page
 def _all_enrolments(household: Household) -> list[Enrolment]:
     """Those of every service."""
-    today = timezone.localdate()
-    return list(
-        Enrolment.objects.of_home(household, today)
+    return _running(timezone.localdate(), household=household.pk)
+
+
+@Composed
+def _running(today: date) -> "QuerySet[Enrolment]":
+    return (
+        Enrolment.objects.of_home(Given("household"), today)
         .filter(school_year__ends_on__gte=today)
         .select_related("child", "activity", "establishment", "school_year")
     )
@@ -138,8 +143,13 @@ def is_enrolled(household: Household, service: str = "") -> bool:
 @once_a_page
 def _all_latest(household: Household) -> list[CountedReservation]:
     """The newest of every service, drafts and recorded ones, one more than is shown."""
+    return _newest(timezone.localdate(), household=household.pk)
+
+
+@Composed
+def _newest(today: date) -> "QuerySet[CountedReservation]":
     ranked = (
-        Reservation.objects.of_home(household, timezone.localdate())
+        Reservation.objects.of_home(Given("household"), today)
         .annotate(
             rank=Window(
                 RowNumber(),
@@ -149,7 +159,7 @@ def _all_latest(household: Household) -> list[CountedReservation]:
         )
         .filter(rank__lte=LATEST + 1)
     )
-    return list(
+    return (
         Reservation.objects.filter(pk__in=ranked.values("pk"))
         .select_related("child", "period", "enrolment__activity", "created_by")
         .with_counts()

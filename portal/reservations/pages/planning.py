@@ -8,15 +8,16 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import NamedTuple, TypeAlias, TypedDict
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
-from django.db.models import F, Q, Value
+from django.db.models import F, Q, QuerySet, Value
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
 from families.models import User
+from portal.database.composed import Composed, Given, numbered, one_of
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
 from portal.french.sentences import lower_first
@@ -160,7 +161,7 @@ class Planning:
         """
         activity = wanted[0][0].activity
         book = DeadlineBook.for_activity(activity, period)
-        formulas = [formula for formula in activity.formulas.all() if formula.active]
+        formulas = _formulas(activity=activity.pk)
         first, last = period.starts_on, period.ends_on
         if not whole:
             today = timezone.localdate(at)
@@ -452,18 +453,40 @@ def _in(span: tuple[date, date], day: date) -> bool:
     return span[0] <= day <= span[1]
 
 
+@Composed
+def _formulas() -> "QuerySet[Formula]":
+    return Formula.objects.filter(activity=Given("activity"), active=True)
+
+
 def _draft_lines(
     wanted: list[tuple[Enrolment, Establishment]], period: Period
 ) -> dict[tuple[int, int], list[DraftLine]]:
     """What the drafts hold, by child and place."""
     lines: dict[tuple[int, int], list[DraftLine]] = defaultdict(list)
-    for line in (
+    shape, given = _whose(wanted)
+    for line in _lines(
+        *shape, household=wanted[0][0].household_id, period=period.pk, draft=ReservationState.DRAFT, **given
+    ):
+        lines[line.child_id, line.place_id].append(line)
+    return lines
+
+
+def _whose(wanted: list[tuple[Enrolment, Establishment]]) -> tuple[tuple[int, int], dict[str, int]]:
+    """How many children and places a planning asks for, and their keys."""
+    children = [enrolment.child_id for enrolment, _ in wanted]
+    places = sorted({place.pk for _, place in wanted})
+    return (len(children), len(places)), numbered("child", children) | numbered("place", places)
+
+
+@Composed
+def _lines(children: int, places: int) -> "QuerySet[DraftLine]":
+    return (
         ReservationLine.objects.filter(
-            reservation__household_id=wanted[0][0].household_id,
-            reservation__child__in=[enrolment.child_id for enrolment, _ in wanted],
-            reservation__establishment__in={place.pk for _, place in wanted},
-            reservation__period=period,
-            reservation__state=ReservationState.DRAFT,
+            one_of("reservation__child", "child", children),
+            one_of("reservation__establishment", "place", places),
+            reservation__household=Given("household"),
+            reservation__period=Given("period"),
+            reservation__state=Given("draft"),
         )
         .annotate(
             touched_at=F("reservation__touched_at"),
@@ -471,9 +494,7 @@ def _draft_lines(
             place_id=F("reservation__establishment"),
         )
         .order_by()
-    ):
-        lines[line.child_id, line.place_id].append(line)
-    return lines
+    )
 
 
 def _rooms_and_stands(
@@ -481,12 +502,33 @@ def _rooms_and_stands(
 ) -> tuple[dict[int, dict[date, list[Room]]], dict[int, list[Stand]]]:
     """The slots of each place by day, and the bookings of each child in their order, in one query: on the
     days `shown`, and on some `more`."""
-    activity = wanted[0][0].activity
-    days = Q(day__range=shown)
+    shape, given = _whose(wanted)
+    rooms: dict[int, dict[date, list[Room]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[int, list[tuple[int, Stand]]] = defaultdict(list)
+    for is_booking, pk, whose, day, word, formula_id, number, taken, closed in _slots_and_bookings(
+        *shape,
+        len(more),
+        activity=wanted[0][0].activity_id,
+        first=shown[0],
+        last=shown[1],
+        **given,
+        **numbered("day", more),
+    ):
+        if is_booking:
+            found[whose].append((pk, Stand(number, formula_id, day, word, pk)))
+        else:
+            rooms[whose][day].append(Room(day, word, formula_id, number, taken, closed))
+    stands = {child: [stand for _, stand in sorted(rows)] for child, rows in found.items()}
+    return rooms, defaultdict(list, stands)
+
+
+@Composed
+def _slots_and_bookings(children: int, places: int, more: int) -> "QuerySet[Any, tuple[Any, ...]]":
+    days = Q(day__range=(Given("first"), Given("last")))
     if more:
-        days |= Q(day__in=more)
+        days |= Q(one_of("day", "day", more))
     slots = (
-        Slot.objects.filter(days, activity=activity, establishment__in={place.pk for _, place in wanted})
+        Slot.objects.filter(days, one_of("establishment", "place", places), activity=Given("activity"))
         .order_by()
         .values_list(
             Value(0),
@@ -501,7 +543,7 @@ def _rooms_and_stands(
         )
     )
     bookings = (
-        Booking.objects.filter(days, activity=activity, child__in=[one.child_id for one, _ in wanted])
+        Booking.objects.filter(days, one_of("child", "child", children), activity=Given("activity"))
         .order_by()
         .values_list(
             Value(1),
@@ -515,17 +557,7 @@ def _rooms_and_stands(
             Value(False),
         )
     )
-    rooms: dict[int, dict[date, list[Room]]] = defaultdict(lambda: defaultdict(list))
-    found: dict[int, list[tuple[int, Stand]]] = defaultdict(list)
-    for is_booking, pk, whose, day, word, formula_id, number, taken, closed in slots.union(
-        bookings, all=True
-    ):
-        if is_booking:
-            found[whose].append((pk, Stand(number, formula_id, day, word, pk)))
-        else:
-            rooms[whose][day].append(Room(day, word, formula_id, number, taken, closed))
-    stands = {child: [stand for _, stand in sorted(rows)] for child, rows in found.items()}
-    return rooms, defaultdict(list, stands)
+    return slots.union(bookings, all=True)
 
 
 class _CellMaker:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q, Subquery
+from django.db.models import Q, QuerySet, Subquery
 from django.http import Http404, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from families.custody import homes
 from families.models import Household
+from portal.database.composed import Composed, Given
 from portal.french.elision import of
 from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
@@ -232,20 +233,13 @@ def _enrolments(
 ) -> tuple[Enrolment, list[Enrolment]]:
     """The enrolment asked for and, where they may stand beside it, the accepted ones of the household's other
     children to the same activity this year, the eldest first; in one query."""
-    wanted = Q(pk=enrolment_id)
-    if service.together:
-        asked = Enrolment.objects.filter(pk=enrolment_id)
-        wanted |= Q(
-            state=EnrolmentState.ACCEPTED,
-            household=Subquery(asked.values("household")),
-            activity=Subquery(asked.values("activity")),
-            school_year=Subquery(asked.values("school_year")),
-        )
-    found = list(
-        Enrolment.objects.visible_to(request.user)
-        .filter(wanted, activity__service=service.slug)
-        .select_related(*WITH_ENROLMENT)
-        .order_by("child__birth_date", "pk")
+    found = _with_its_siblings(
+        service.together,
+        timezone.localdate(),
+        enrolment=enrolment_id,
+        user=request.user.pk,
+        service=service.slug,
+        accepted=EnrolmentState.ACCEPTED,
     )
     enrolment = next((one for one in found if one.pk == enrolment_id), None)
     if enrolment is None:
@@ -253,14 +247,40 @@ def _enrolments(
     return enrolment, [one for one in found if one.child_id != enrolment.child_id]
 
 
+@Composed
+def _with_its_siblings(together: bool, today: date) -> "QuerySet[Enrolment]":
+    wanted = Q(pk=Given("enrolment"))
+    if together:
+        asked = Enrolment.objects.filter(pk=Given("enrolment"))
+        wanted |= Q(
+            state=Given("accepted"),
+            household=Subquery(asked.values("household")),
+            activity=Subquery(asked.values("activity")),
+            school_year=Subquery(asked.values("school_year")),
+        )
+    return (
+        Enrolment.objects.visible_to(Given("user"), today)
+        .filter(wanted, activity__service=Given("service"))
+        .select_related(*WITH_ENROLMENT)
+        .order_by("child__birth_date", "pk")
+    )
+
+
 def _periods(enrolment: Enrolment, establishment: Establishment) -> dict[int, Period]:
     """Those in which one can reserve there with this enrolment, by key, the earliest first."""
-    found = Period.objects.filter(
-        Q(establishments=None) | Q(establishments=establishment),
-        activity=enrolment.activity,
-        school_year=enrolment.school_year,
+    found = _periods_there(
+        activity=enrolment.activity_id, school_year=enrolment.school_year_id, establishment=establishment.pk
     )
-    return {period.pk: period for period in found.distinct()}
+    return {period.pk: period for period in found}
+
+
+@Composed
+def _periods_there() -> "QuerySet[Period]":
+    return Period.objects.filter(
+        Q(establishments=None) | Q(establishments=Given("establishment")),
+        activity=Given("activity"),
+        school_year=Given("school_year"),
+    ).distinct()
 
 
 def _establishment(enrolment: Enrolment, establishment_id: int) -> Establishment:

@@ -1,0 +1,98 @@
+"""Queries whose SQL is composed once in a process: what pages ask all the time costs them its values only.
+
+Composing the text of a query takes Django longer than the database takes to answer it. A `Composed` keeps the
+text, never the rows: what is read is as fresh as from any queryset.
+"""
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from functools import reduce, update_wrapper
+from operator import or_
+from typing import Any, Generic, TypeVar
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Expression, Q, QuerySet
+from django.db.models.sql.compiler import SQLCompiler
+
+from portal.database.plain_rows import adapted
+
+Row = TypeVar("Row")
+# Of each query: numbers of children, days asked for one by one.
+SHAPES = 64
+
+
+class Given(Expression):
+    """In the place of a value that each reading gives, by its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        """Itself among the parameters: `Composed` puts the value there."""
+        return "%s", (self,)
+
+
+def one_of(path: str, name: str, count: int) -> Q:
+    """In the place of `path__in`: `count` values, « child0 », « child1 »…; their number is of the shape."""
+    return reduce(or_, (Q((path, Given(f"{name}{number}"))) for number in range(count)))
+
+
+def numbered(name: str, values: Iterable[Any]) -> dict[str, Any]:
+    """The values for `one_of`, by name."""
+    return {f"{name}{number}": value for number, value in enumerate(values)}
+
+
+class Composed(Generic[Row]):
+    """A query of one shape: `compose(*shape)` answers a queryset with `Given` where values come.
+
+    The same shape is the same text, so the queryset may depend on nothing else: no moment, no setting. A
+    value is what the column holds: a key, a day, a text.
+    """
+
+    def __init__(self, compose: Callable[..., "QuerySet[Any, Row]"]) -> None:
+        self._compose = compose
+        self._kept: OrderedDict[tuple[Hashable, ...], tuple[QuerySet[Any, Row], Any, str, list[Any]]] = (
+            OrderedDict()
+        )
+        update_wrapper(self, compose)
+
+    def __call__(self, *shape: Hashable, **given: Any) -> list[Row]:
+        """The rows for what is `given`. Raises KeyError where a value is missing."""
+        queryset, compiler, text, places = self._composed(shape)
+        adapt = compiler.connection.vendor != "postgresql"
+        params = tuple(_value(given, place, adapt=adapt) for place in places)
+        read = queryset.all()
+        query: Any = read.query
+        query.get_compiler = _once_composed(compiler, text, params)
+        return list(read)
+
+    def _composed(self, shape: tuple[Hashable, ...]) -> tuple["QuerySet[Any, Row]", Any, str, list[Any]]:
+        kept = self._kept.get(shape)
+        if kept is None:
+            queryset = self._compose(*shape)
+            compiler = queryset.query.get_compiler(queryset.db)
+            text, places = compiler.as_sql()
+            kept = self._kept[shape] = queryset, compiler, text, list(places)
+            if len(self._kept) > SHAPES:
+                self._kept.popitem(last=False)
+        return kept
+
+
+def _value(given: dict[str, Any], place: Any, *, adapt: bool) -> Any:
+    value = given[place.name] if isinstance(place, Given) else place
+    return adapted(value) if adapt else value
+
+
+def _once_composed(compiler: Any, text: str, params: Iterable[Any]) -> Callable[..., Any]:
+    """What a queryset asks for its compiler: one that knows its text, on the thread's own connection."""
+
+    def get_compiler(using: str, **rest: object) -> Any:
+        ready = copy.copy(compiler)
+        ready.connection = connections[using]
+        ready.as_sql = lambda: (text, params)
+        return ready
+
+    return get_compiler
