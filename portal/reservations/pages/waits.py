@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from families.models import Household
+from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 from portal.french import moments
 from portal.reservations.models import Booking, Reservation
@@ -81,10 +83,15 @@ def of_reservation(reservation: Reservation) -> dict[tuple[int, date], Wait]:
 def coming(household: Household, first: date, last: date) -> list[Any]:
     """What the household has booked or asked for between two days, with its rank where it waits; and what is
     offered to it, whatever the day. One query, for all blocks of a page."""
-    from_now = household.bookings.filter(day__gte=first, state__in=LIVE)
-    near = from_now.filter(day__lte=last) | from_now.filter(state=BookingState.OFFERED)
-    return list(
-        near.annotate(rank=waiting_rank())
+    return _coming(household=household.pk, first=first, last=last)
+
+
+@Composed
+def _coming() -> "QuerySet[Booking]":
+    near = Q(day__lte=Given("last")) | Q(state=BookingState.OFFERED)
+    return (
+        Booking.objects.filter(near, household=Given("household"), day__gte=Given("first"), state__in=LIVE)
+        .annotate(rank=waiting_rank())
         .select_related("formula", "activity")
         .order_by("day", "activity__order", "formula__order")
     )

@@ -266,8 +266,8 @@ def changing() -> dict[str, object]:
 
 
 def offering() -> dict[str, object]:
-    """On each of twenty days a place is offered to the second of three families. At its last second two clicks
-    take it while the worker lets it go: it is that family's, or the next one's to answer."""
+    """On each of twenty days a place is offered to the second of three families. At its last second two
+    clicks take it while the worker lets it go: it is that family's, or the next one's to answer."""
     where = service(1, days=20)
     type(where.activity).objects.update(offer_hours=2)
     first, second, third = homes = families(where, 3)

@@ -1,4 +1,4 @@
-"""The page of a day on a waiting list, and of a place offered: read by anything, answered by a button only."""
+"""The page of a day on a waiting list, and of a place offered: read by all, answered by a button alone."""
 
 import re
 from datetime import timedelta
