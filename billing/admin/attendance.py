@@ -220,7 +220,7 @@ class AttendanceAdmin(
     def _record(
         self, request: SignedInRequest, sheet: attendance.AttendanceSheet, posted: Posted, at: datetime
     ) -> list[attendance.Conflict] | None:
-        """The rows that somebody else changed meanwhile otherwise than this page; None where nothing is saved."""
+        """The rows that another page changed otherwise meanwhile; None where nothing is saved."""
         try:
             done = attendance.record(
                 sheet.establishment,

@@ -200,7 +200,7 @@ class Leisure:
                 )
 
     def _offer_a_wednesday(self, guests: list[Guest], year: SchoolYear) -> bool:
-        """On a Wednesday to come, a place that became free is offered to a child of `voisin`; whether one is."""
+        """On a Wednesday to come, a place is offered to a child of `voisin`; whether one could be."""
         neighbours = [one for one in guests if one.home is self.people.neighbour]
         whole = self.formulas[self.wednesdays.pk]["journee"]
         first, last = self.today + OFFERED_FROM, self.today + OFFERED_UNTIL

@@ -373,6 +373,15 @@ class Planning:
     # What the page says -------------------------------------------------------------------------------------
 
     @property
+    def offers(self) -> list[Wait]:
+        """The places that wait for an answer."""
+        return [wait for wait in self.waits if wait.offered]
+
+    @property
+    def waiting(self) -> list[Wait]:
+        return [wait for wait in self.waits if not wait.offered]
+
+    @property
     def usual_weekdays(self) -> list[tuple[int, str, bool]]:
         """For « Jours de fréquentation habituels »: number, name, ticked."""
         return [
