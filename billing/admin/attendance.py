@@ -85,8 +85,8 @@ class Posted:
         self.shown: dict[int, attendance.Shown] = {}
         for row in sheet.rows:
             key = row.booking.pk
-            if (shown := _shown(data.get(f"montre-{key}", ""))) is not None:
-                self.shown[key] = shown
+            if (before := _shown(data.get(f"montre-{key}", ""))) is not None:
+                self.shown[key] = before
             if (state := data.get(f"etat-{key}")) in AttendanceState.values:
                 self.said[key] = row.said = self._row(data, row, key, state, sheet.timed)
         self.came = posted_numbers(data.getlist("venu"))

@@ -65,7 +65,7 @@ def let_offers_go() -> None:
 
 
 def let_offers_go_at(hour: datetime) -> None:
-    """Has it done then. A queue that cannot wait leaves it to the round of each hour."""
+    """Has it done then. A queue that cannot wait leaves it to the night."""
     if let_offers_go.get_backend().supports_defer:
         let_offers_go.using(run_after=hour).enqueue()
 

@@ -12,6 +12,7 @@ from families.models import Household
 from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 from portal.french import moments
+from portal.french.dates import day_number
 from portal.reservations.models import Booking, Reservation
 from portal.reservations.models.queries import waiting_rank
 from portal.reservations.states import LIVE, BookingState
@@ -60,7 +61,7 @@ def place_url(booking_id: int) -> str:
 
 def ordinal(rank: int) -> str:
     """« 1er », « 2e »."""
-    return "1er" if rank == 1 else f"{rank}e"
+    return day_number(rank) if rank == 1 else f"{rank}e"
 
 
 def waits_among(bookings: Collection[int]) -> dict[int, Wait]:

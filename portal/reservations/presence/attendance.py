@@ -29,6 +29,7 @@ from portal.reservations.models import (
     Establishment,
     Formula,
 )
+from portal.reservations.models.presence import AttendanceQuerySet
 from portal.reservations.models.queries import announced, with_class
 from portal.reservations.states import HOLDING, BookingState, EnrolmentState
 
@@ -257,24 +258,23 @@ class _Known:
 
 def _entered(
     children: Collection[int], formula: Formula, day: date, bookings: Iterable[Booking]
-) -> QuerySet[Any]:
+) -> AttendanceQuerySet:
     """What stands of these children for the formula that day, and of these bookings for whichever one."""
-    rows: QuerySet[Any] = Attendance.objects.standing().filter(child__in=children, day=day)
+    rows = Attendance.objects.standing().filter(child__in=children, day=day)
     return rows.filter(Q(formula=formula) | Q(booking__in=[one.pk for one in bookings])).select_related(
         "booking", "formula", "entered_by"
     )
 
 
-def _besides(establishment: Establishment, formula: Formula, day: date) -> QuerySet[Any]:
+def _besides(establishment: Establishment, formula: Formula, day: date) -> AttendanceQuerySet:
     """Who came for the formula without having booked it: without a booking, or with a shorter one."""
-    rows: QuerySet[Any] = Attendance.objects.filter(
+    return Attendance.objects.filter(
         Q(booking=None) | ~Q(booking__formula=formula),
         establishment=establishment,
         formula=formula,
         day=day,
         state=AttendanceState.PRESENT,
     )
-    return rows
 
 
 def _expected(establishment: Establishment, formula: Formula, day: date) -> QuerySet[Any]:

@@ -12,7 +12,6 @@ from django.utils import timezone
 from families.reminders.evenings import Evening
 from families.reminders.kinds import Find, Kind, Line, News
 from families.visibility import lives_at
-from portal.reservations.acts import booking
 from portal.reservations.models import Booking, FullSlot, ReservationLine, Slot
 from portal.reservations.reminders import usual_days
 from portal.reservations.reminders.outlook import FULL, Outlook
@@ -21,9 +20,7 @@ from portal.reservations.states import LIVE, Action, Outcome
 
 
 def watch(at: datetime) -> None:
-    """Remembers which days are full now, each hour; days that are over are forgotten. Places offered whose
-    hour has passed go to the next one first, should the worker have missed it."""
-    booking.let_offers_go(at=at)
+    """Remembers which days are full now, each hour; days that are over are forgotten."""
     today = timezone.localtime(at).date()
     FullSlot.objects.filter(slot__day__lt=today).delete()
     new = Slot.objects.filter(FULL, day__gte=today, closed=False, full_once=None).order_by("pk")
