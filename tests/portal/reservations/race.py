@@ -299,7 +299,7 @@ def offering() -> dict[str, object]:
         "offered": len(offered),
         "both": len(taken & next_one),
         "answered": len(taken | next_one),
-        "taken": list(where.slots.values_list("taken", flat=True).distinct()),
+        "taken": sorted(set(where.slots.values_list("taken", flat=True))),
         "seconds": round(took, 2),
     }
 
