@@ -1,6 +1,6 @@
 """The list of a day at the desk: who came, who did not, who came besides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -81,8 +81,12 @@ class Posted:
 
     def __init__(self, data: QueryDict, sheet: attendance.AttendanceSheet) -> None:
         self.said: dict[int, attendance.Said] = {}
+        # What the page showed of each row: whoever else saved the list since is not undone.
+        self.shown: dict[int, attendance.Shown] = {}
         for row in sheet.rows:
             key = row.booking.pk
+            if (before := _shown(data.get(f"montre-{key}", ""))) is not None:
+                self.shown[key] = before
             if (state := data.get(f"etat-{key}")) in AttendanceState.values:
                 self.said[key] = row.said = self._row(data, row, key, state, sheet.timed)
         self.came = posted_numbers(data.getlist("venu"))
@@ -103,6 +107,21 @@ class Posted:
             if typed and (minutes is None or minutes > attendance.LONGEST_MINUTES):
                 row.trouble = "Indiquez la durée en minutes, par exemple 45."
         return attendance.Said(state, reason, minutes)
+
+
+def _shown(value: str) -> attendance.Shown | None:
+    """What a row's hidden field says the page showed (`shown_field`); None where it is anything else."""
+    stamp, *said = value.split("|")
+    if len(said) != 3:
+        return None
+    state, reason, minutes = said
+    return attendance.Shown(stamp, attendance.Said(state, reason, posted_number(minutes)))
+
+
+def shown_field(shown: attendance.Shown) -> str:
+    """« 2026-11-30T09:12:00+00:00|present||45 »."""
+    said = shown.said
+    return "|".join([shown.stamp, said.state, said.reason, "" if said.minutes is None else str(said.minutes)])
 
 
 @admin.register(Attendance)
@@ -166,7 +185,7 @@ class AttendanceAdmin(
         at = timezone.now()
         today = timezone.localdate(at)
         form, nobody = _asked(request.GET, today, request.user)
-        context: dict[str, Any] = {"form": form, "sheet": None, "nobody": nobody}
+        context: dict[str, Any] = {"form": form, "sheet": None, "nobody": nobody, "conflicts": None}
         if form.is_valid() and not nobody:
             day, place = form.cleaned_data["jour"], form.cleaned_data["lieu"]
             offered = attendance.formulas(place, day)
@@ -177,6 +196,7 @@ class AttendanceAdmin(
                 enters = all(rights.may(request.user, place, right) for right in MAY_ENTER)
                 writable = request.user.has_perms(MAY_ENTER) and enters and day <= today
                 context |= {"found": [], "words": "", "chosen": [], "posted": None}
+                shown: Mapping[int, attendance.Shown] = {}
                 if request.method == "POST":
                     self.demand(request, *MAY_ENTER)
                     if not enters:
@@ -185,15 +205,22 @@ class AttendanceAdmin(
                     if (known := known_homes(request.user, *MAY_ENTER)) is not None:
                         posted.came = list(known.filter(pk__in=posted.came).values_list("pk", flat=True))
                     saves = "chercher" not in request.POST and posted.valid
-                    if saves and self._record(request, sheet, posted, at):
+                    conflicts = self._record(request, sheet, posted, at) if saves else None
+                    if conflicts is not None and not conflicts:
                         return redirect(_list_url(day, place.pk, formula.pk))
-                    context |= self._search(request, formula, day, posted)
-                context |= self._list(sheet, writable, day > today)
+                    if conflicts:
+                        sheet = _to_answer(sheet, posted, conflicts)
+                        posted.came = []  # these are saved
+                    else:  # nothing is saved yet: the page still is of the moment when it was opened
+                        shown = posted.shown
+                    context |= self._search(request, formula, day, posted) | {"conflicts": conflicts}
+                context |= self._list(sheet, writable, day > today, shown)
         return self.page(request, "admin/billing/attendance.html", "Pointer les présences", context)
 
     def _record(
         self, request: SignedInRequest, sheet: attendance.AttendanceSheet, posted: Posted, at: datetime
-    ) -> bool:
+    ) -> list[attendance.Conflict] | None:
+        """The rows that another page changed otherwise meanwhile; None where nothing is saved."""
         try:
             done = attendance.record(
                 sheet.establishment,
@@ -202,21 +229,22 @@ class AttendanceAdmin(
                 posted.said,
                 came=posted.came,
                 left_out=posted.left_out,
+                shown=posted.shown,
                 by=request.user,
                 at=at,
             )
         except attendance.AttendanceRefused as refusal:
             messages.error(request, str(refusal))
-            return False
+            return None
         for warning in done.warnings:
             messages.warning(request, warning)
         if done.written:
             messages.success(
                 request, f"La liste est enregistrée : {counted(done.written, 'changement', 'changements')}."
             )
-        else:
+        elif not done.conflicts:
             messages.info(request, "La liste était déjà enregistrée ainsi : rien n'a changé.")
-        return True
+        return done.conflicts
 
     def _search(
         self, request: SignedInRequest, formula: Formula, day: date, posted: Posted
@@ -228,18 +256,44 @@ class AttendanceAdmin(
         found = [one for one in known if one.pk not in set(posted.came)]
         return {"words": words, "found": found, "chosen": chosen, "posted": posted}
 
-    def _list(self, sheet: attendance.AttendanceSheet, writable: bool, to_come: bool) -> dict[str, Any]:
+    def _list(
+        self,
+        sheet: attendance.AttendanceSheet,
+        writable: bool,
+        to_come: bool,
+        shown: Mapping[int, attendance.Shown],
+    ) -> dict[str, Any]:
         groups = groupby(sheet.rows, key=lambda row: row.group)
         counts = sheet.counts
         return {
             "sheet": sheet,
-            "groups": [(name or "Classe non indiquée", list(rows)) for name, rows in groups],
+            "groups": [
+                (
+                    name or "Classe non indiquée",
+                    [(row, shown_field(shown.get(row.booking.pk, row.shown))) for row in rows],
+                )
+                for name, rows in groups
+            ],
             "counts": [(number, state.label) for state, number in counts.items() if number],
             "reasons": AbsenceReason.choices,
             "writable": writable,
             "to_come": to_come,
             "title_of_day": moments.day(sheet.day, year=True),
         }
+
+
+def _to_answer(
+    sheet: attendance.AttendanceSheet, posted: Posted, conflicts: list[attendance.Conflict]
+) -> attendance.AttendanceSheet:
+    """The list as it stands now, with this page's word on the rows that two pages changed: saved again, it
+    counts."""
+    now = attendance.AttendanceSheet.load(sheet.establishment, sheet.formula, sheet.day, timed=sheet.timed)
+    sentences = {one.booking: one.sentence for one in conflicts}
+    for row in now.rows:
+        if (sentence := sentences.get(row.booking.pk)) is not None:
+            row.said = posted.said[row.booking.pk]
+            row.trouble = f"{sentence} Enregistrez de nouveau pour garder votre réponse, ou corrigez-la."
+    return now
 
 
 def _asked(query: QueryDict, today: date, user: User) -> tuple[ListForm, str]:

@@ -162,12 +162,14 @@ class Billable:
 
     def billed_then_entered(self) -> QuerySet[BilledItem]:
         """Billings of held bookings whose attendance, or certificate, came after the invoice. A presence that
-        was billed as one is not among them, unless its duration is known."""
+        was billed as one is not among them, unless its duration is known or it was for another formula."""
         issued = OuterRef("line__invoice__issued_at")
         entered = Attendance.objects.filter(
             Q(entered_at__gte=issued) | Q(certificate_at__gte=issued), booking=OuterRef("booking")
         )
-        told = Q(state=AttendanceState.ABSENT) | Q(minutes__isnull=False)
+        told = (
+            Q(state=AttendanceState.ABSENT) | Q(minutes__isnull=False) | ~Q(formula=OuterRef("line__formula"))
+        )
         as_presence = Q(counted=Counted.PRESENT)
         rows = self.last_billings().filter(
             (as_presence & Exists(entered.filter(told))) | (~as_presence & Exists(entered)),

@@ -40,7 +40,8 @@ def _anew(one: Reconsidered, prices: PresencePrices) -> Priced | None:
     quotients. A day that had a price of its own keeps it where the tariff has become flat since.
     """
     item, presence = one.billed.item, one.presence
-    if (item.counted, item.minutes) == (prices.counted(presence), presence.minutes):
+    same = item.line.formula_id in (None, presence.formula)
+    if same and (item.counted, item.minutes) == (prices.counted(presence), presence.minutes):
         return None
     priced = prices.of(presence)
     if priced is None or (priced.amount == item.amount and not priced.flat):

@@ -12,7 +12,7 @@ from django.db.models import Max, QuerySet
 
 from billing.invoices.billable import Billable
 from billing.models import BilledItem
-from portal.reservations.models import Attendance, Booking
+from portal.reservations.models import Attendance, Booking, Formula
 from portal.reservations.states import HOLDING, BookingState
 
 
@@ -84,7 +84,7 @@ class Reading:
 
 
 def read(billable: Billable, *, requests: bool = False) -> Reading:
-    """In ten queries at most, whatever the households and days. `requests`: reads what waits for the town
+    """In eleven queries at most, whatever the households and days. `requests`: reads what waits for the town
     hall's answer too."""
     attendance = {one.booking_id: one for one in billable.attendance() if one.booking_id is not None}
     booked, asked = _unbilled(billable, attendance, requests=requests)
@@ -96,12 +96,14 @@ def read(billable: Billable, *, requests: bool = False) -> Reading:
         changed=_first_changes(presences, [*entered, *taken_back]),
         known={one.booking for one in presences} | {one.item.booking_id for one in entered},
     )
+    reconsidered = _reconsidered([*entered, *_standing(billable, following)], attendance)
+    _as_seen([*presences, *(one.presence for one in reconsidered)])
     return Reading(
         attendance=attendance,
         presences=presences,
         asked=asked,
         taken_back=taken_back,
-        reconsidered=_reconsidered([*entered, *_standing(billable, following)], attendance),
+        reconsidered=reconsidered,
     )
 
 
@@ -174,6 +176,21 @@ def _unbilled(
         where = asked if row.state == BookingState.REQUESTED else booked
         where.append(_presence(row, attendance, 1))
     return booked, asked
+
+
+def _as_seen(presences: Collection[Presence]) -> None:
+    """Who was booked for less than it came for is billed once, for what it came for. One query, where any
+    was."""
+    longer = [
+        (one, one.attendance.formula_id)
+        for one in presences
+        if one.attendance is not None and one.attendance.formula_id != one.formula
+    ]
+    if not longer:
+        return
+    names = dict(Formula.objects.filter(pk__in={pk for _, pk in longer}).values_list("pk", "name"))
+    for presence, formula in longer:
+        presence.formula, presence.formula_name = formula, names[formula]
 
 
 def _with_turns(turns: Mapping[int, int], attendance: Mapping[int, Attendance]) -> list[Presence]:

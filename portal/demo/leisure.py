@@ -18,6 +18,7 @@ from django.utils import timezone
 from families.models import AuthorisedPerson, ChildHealth
 from portal.demo.factories import AuthorisedPersonFactory, HealthFactory
 from portal.demo.people import DemoChild, DemoHome, People
+from portal.reservations.acts import booking
 from portal.reservations.acts.opening import open_slots
 from portal.reservations.models import (
     Activity,
@@ -52,6 +53,8 @@ OPEN_HOLIDAYS = 2
 STILL_OPEN = timedelta(days=3)
 STAYING = 12
 EVENINGS_AHEAD = timedelta(days=35)
+# Far enough that the place can still be cancelled, and past any holidays.
+OFFERED_FROM, OFFERED_UNTIL = timedelta(days=14), timedelta(days=84)
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,11 @@ class Leisure:
         pupils = self._pupils()
         self._complete_files(pupils)
         years = SchoolYear.objects.filter(ends_on__gte=self.since, starts_on__lte=self.until)
+        offered = False
         for year in years:
-            self._go_on_wednesdays(self._enrol(self.wednesdays, pupils, year), year)
+            guests = self._enrol(self.wednesdays, pupils, year)
+            self._go_on_wednesdays(guests, year)
+            offered = offered or self._offer_a_wednesday(guests, year)
         for number, period in enumerate(coming):
             guests = self._enrol(self.holidays, pupils, period.school_year)
             if number == 0:
@@ -192,6 +198,29 @@ class Leisure:
                 self._reserve(
                     guest, period, formula, {day: slots[day] for day in days}, asked, BookingState.ACCEPTED
                 )
+
+    def _offer_a_wednesday(self, guests: list[Guest], year: SchoolYear) -> bool:
+        """On a Wednesday to come, a place is offered to a child of `voisin`; whether one could be."""
+        neighbours = [one for one in guests if one.home is self.people.neighbour]
+        whole = self.formulas[self.wednesdays.pk]["journee"]
+        first, last = self.today + OFFERED_FROM, self.today + OFFERED_UNTIL
+        for guest in neighbours:
+            for period in self.wednesdays.periods.filter(
+                school_year=year, ends_on__gte=first, starts_on__lte=last
+            ):
+                slots = self._slots(period, max(period.starts_on, first), min(period.ends_on, last))
+                booked = Booking.objects.filter(child=guest.enrolment.child_id, day__in=slots)
+                taken = set(booked.values_list("day", flat=True))
+                for day in sorted(set(slots) - taken):
+                    if any(part not in slots[day] for part in whole.parts):
+                        continue
+                    asked = self.at - timedelta(days=3)
+                    only = {day: slots[day]}
+                    self._reserve(guest, period, whole, only, asked, BookingState.WAITLISTED, answered=True)
+                    morning = slots[day]["morning"]
+                    Slot.objects.filter(pk=morning.pk).update(capacity=F("taken") + 1)
+                    return bool(booking.promote([morning.pk], at=self.at))
+        return False
 
     # Evenings
 

@@ -18,9 +18,9 @@ class ReservationsConfig(AppConfig):
         from families.reminders import choices as reminder_choices
         from families.reminders import kinds as reminder_kinds
         from portal.desk import rights
-        from portal.reservations.acts import enrolling, erasing, reservation_drafts
+        from portal.reservations.acts import booking, enrolling, erasing, reservation_drafts, tasks
         from portal.reservations.acts.leaving import DaysAndEnrolments
-        from portal.reservations.pages import blocks, chronicle, own_data
+        from portal.reservations.pages import blocks, chronicle, own_data, waiting
         from portal.reservations.pages.child_facts import school
         from portal.reservations.presence import kinds, processing
         from portal.reservations.reminders.freed_places import FREED
@@ -29,6 +29,8 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.staff.rights import StaffRights
 
         approval.lend(enrolling.Prepared())
+        tasks.lend(booking.let_offers_go)
+        at_home.register(5, waiting.offers)
         at_home.register(30, blocks.unfinished)
         child_facts.register("École", school)
         reminder_choices.lend(have_usual_days)

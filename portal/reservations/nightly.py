@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from portal import nightly
-from portal.reservations.acts import leaving, reservation_drafts
+from portal.reservations.acts import booking, leaving, reservation_drafts
 from portal.reservations.presence import certificates
 
 
@@ -19,6 +19,15 @@ def enrolments_over(at: datetime) -> int:
     return leaving.end_enrolments(at=at)
 
 
+def offers_let_go(at: datetime) -> int:
+    return booking.let_offers_go(at=at)
+
+
+nightly.register(
+    "places proposées sans réponse",
+    "{} place(s) proposée(s) restée(s) sans réponse rendue(s).",
+    offers_let_go,
+)
 nightly.register("brouillons oubliés", "{} réservation(s) non terminée(s) supprimée(s).", forget_drafts)
 nightly.register(
     "inscriptions d'enfants partis",

@@ -8,16 +8,19 @@ class BookingState(models.TextChoices):
 
     REQUESTED = "requested", "Demande de réservation"
     WAITLISTED = "waitlisted", "Liste d'attente"
+    OFFERED = "offered", "Place proposée"
     ACCEPTED = "accepted", "Réservation acceptée"
     CANCEL_REQUESTED = "cancel_requested", "Annulation demandée"
     CANCELLED = "cancelled", "Annulée"
     REFUSED = "refused", "Refusée"
 
 
-# Takes a place: counted in Slot.taken, expected in the kitchen, billed.
+# The child is expected: in the kitchen, on registers, on the invoice.
 HOLDING = (BookingState.ACCEPTED, BookingState.CANCEL_REQUESTED)
+# Takes a place, counted in Slot.taken: an offered one is kept until its hour, for a child not expected yet.
+TAKING = (*HOLDING, BookingState.OFFERED)
 # Still stands: excludes another booking of the same slot for the child.
-LIVE = (BookingState.REQUESTED, BookingState.WAITLISTED, *HOLDING)
+LIVE = (BookingState.REQUESTED, BookingState.WAITLISTED, *TAKING)
 
 
 class ReservationState(models.TextChoices):
@@ -54,9 +57,14 @@ class Outcome(models.TextChoices):
     DRAFT = "", "À enregistrer"
     REQUESTED = "requested", "En attente de traitement"
     WAITLISTED = "waitlisted", "Liste d'attente"
+    OFFERED = "offered", "Place proposée"
     ACCEPTED = "accepted", "Acceptée"
     REFUSED = "refused", "Refusée"
     CANCELLED = "cancelled", "Annulée depuis"
+
+
+# Of a day to book: a place, or an answer, is still to come.
+STILL_ASKED = (Outcome.REQUESTED, Outcome.WAITLISTED, Outcome.OFFERED)
 
 
 class CellState(models.TextChoices):
@@ -71,6 +79,7 @@ class CellState(models.TextChoices):
     BOOKED = "booked", "réservation acceptée"
     REQUESTED = "requested", "demande de réservation"
     WAITLISTED = "waitlisted", "liste d'attente"
+    OFFERED = "offered", "place proposée"
     CANCEL_REQUESTED = "cancel_requested", "annulation demandée"
     CANCELLED = "cancelled", "annulé"
     REFUSED = "refused", "refusé"

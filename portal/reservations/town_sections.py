@@ -279,6 +279,7 @@ register(
             Field("annulations", "cancel_processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
             Field("inscriptions", "enrolment_processing", PROCESSING, default=Activity.Processing.ON_REQUEST),
             Field("liste_d'attente", "waiting_list", Flag(), default=True),
+            Field("heures_pour_répondre", "offer_hours", Number(), default=None),
             Field("âge_minimum", "min_age", Number(), default=None),
             Field("âge_maximum", "max_age", Number(), default=None),
             Field("fiche_sanitaire", "health_file_required", Flag(), default=False),

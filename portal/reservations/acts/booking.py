@@ -33,6 +33,7 @@ from portal.reservations.acts.places import (
     slots_of,
 )
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
+from portal.reservations.days.last_calls import LastCalls, offered_until
 from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
@@ -48,16 +49,34 @@ from portal.reservations.models import (
     attended_on,
 )
 from portal.reservations.models.bookings import BookingQuerySet
-from portal.reservations.states import HOLDING, Action, BookingState, Outcome, ReservationState
+from portal.reservations.states import (
+    HOLDING,
+    STILL_ASKED,
+    TAKING,
+    Action,
+    BookingState,
+    Outcome,
+    ReservationState,
+)
 
 GONE = "La réservation a été retirée entre-temps."
 ALREADY_ASKED = "Un changement est déjà demandé pour ce jour : la mairie va vous répondre."
 NOT_BOOKED = "Ce jour n'est plus réservé ainsi : il a déjà été changé ou annulé."
+OFFERED = "Une place est proposée pour ce jour : répondez d'abord à cette proposition."
+NO_LONGER_OFFERED = "Cette place n'est plus proposée : l'heure de la réponse est passée."
+NOT_ANSWERED = "La place proposée est restée sans réponse."
+NO_LONGER_WAITING = "Ce jour n'est plus sur la liste d'attente."
+LIVES_ELSEWHERE = "Ce jour-là, l'enfant ne vivra plus dans votre foyer."
 HANDED_OVER = "L'enfant vit dans son autre foyer : ses jours lui sont confiés."
 OUTCOMES = {
     BookingState.ACCEPTED: Outcome.ACCEPTED,
     BookingState.REQUESTED: Outcome.REQUESTED,
     BookingState.WAITLISTED: Outcome.WAITLISTED,
+}
+# What the giver asked to cancel is booked, what was offered to it is waited for; the rest stays as it is.
+HANDED_OVER_AS = {
+    BookingState.CANCEL_REQUESTED: BookingState.ACCEPTED,
+    BookingState.OFFERED: BookingState.WAITLISTED,
 }
 
 
@@ -365,7 +384,7 @@ class _Submission:
         """Its places count as free for the lines that follow."""
         for slot in self.places[booking.pk]:
             self.busy.discard((slot.day, slot.part))
-            if booking.state in HOLDING:
+            if booking.state in TAKING:
                 self.taken[slot.pk] -= 1
 
     def decide_change(self, left: ReservationLine, taken: ReservationLine) -> None:
@@ -376,6 +395,8 @@ class _Submission:
         origin = booking.reservation
         if booking.state == BookingState.REQUESTED and origin is not None and origin.is_change:
             raise BookingRefused(ALREADY_ASKED)
+        if booking.state == BookingState.OFFERED:
+            raise BookingRefused(OFFERED)
         if left.formula_id == taken.formula_id:
             raise BookingRefused("Choisissez une autre formule que celle qui est réservée.")
         self.decide_cancel(left)
@@ -404,7 +425,7 @@ class _Submission:
         if formula is None or not formula.active:
             return _refuse_line(line, "Cette formule n'est pas, ou n'est plus, proposée.")
         if not self.custody.holds_on(line.day):
-            return _refuse_line(line, "Ce jour-là, l'enfant ne vivra plus dans votre foyer.")
+            return _refuse_line(line, LIVES_ELSEWHERE)
         answer = self.where.booking(line.formula_id, line.day)
         if isinstance(answer, Closed):
             return _refuse_line(line, answer.reason)
@@ -446,6 +467,7 @@ class _Submission:
             state=state.value,
             late=line.late,
             waiting_since=at if state == BookingState.WAITLISTED else None,
+            until_the_day=line.until_the_day,
             changed_at=at,
         )
 
@@ -464,7 +486,7 @@ def accept(
     """Grants lines that wait for an answer, in order of arrival; full days go to the waiting list.
 
     With `in_order`, in the order of `lines`: the town hall's own. The waiting list keeps the order of the
-    answers. Takes lines whose outcome is requested or waitlisted; others are left as they are.
+    answers. Takes lines that are requested, wait or are offered a place; others are left as they are.
     """
     asked = list(lines)
     _check_own(asked, by, at)
@@ -486,6 +508,8 @@ def accept(
             line.reason = GONE
         elif line.action == Action.CANCEL:
             changes.move(booking, BookingState.CANCELLED)
+        elif booking.state == BookingState.OFFERED:
+            changes.take_up(booking)
         elif outcome == Outcome.ACCEPTED and line.reservation.is_change:
             changes.grant(booking, _wanted(line, booking, slots), known=places[booking.pk])
         elif outcome == Outcome.ACCEPTED:
@@ -565,7 +589,11 @@ def _answers(
         booking = bookings.get(line.pk)
         if booking is None:
             yield line, Outcome.REFUSED
-        elif line.action == Action.CANCEL or fits(places[booking.pk], taken):
+        elif (
+            line.action == Action.CANCEL
+            or booking.state == BookingState.OFFERED
+            or fits(places[booking.pk], taken)
+        ):
             yield line, Outcome.ACCEPTED
         elif line.outcome == Outcome.WAITLISTED or line.reservation.enrolment.activity.waiting_list:
             yield line, Outcome.WAITLISTED
@@ -704,7 +732,8 @@ def hand_over(
 ) -> int:
     """Live bookings of a child go to another of its households with their places, in the state they are in,
     and with their rank on a waiting list; returns how many. `enrolments`: the taker's by the giver's key; a
-    booking of another one is left. What the giver asked to cancel is booked: the taker may ask for its own.
+    booking of another one is left. What the giver asked to cancel is booked: the taker may ask for its own;
+    what was offered to it is offered anew, to the first who waits.
 
     Each is ended and booked anew, so that what the giver was billed is taken back, and the taker billed.
     Called with the custody held: nobody else books this child meanwhile.
@@ -721,7 +750,7 @@ def hand_over(
         origin = booking.reservation
         if booking.state == BookingState.REQUESTED and origin is not None and origin.is_change:
             continue  # a change that nobody answered: what was booked before it goes over
-        state = BookingState.ACCEPTED if booking.state in HOLDING else BookingState(booking.state)
+        state = HANDED_OVER_AS.get(BookingState(booking.state), BookingState(booking.state))
         new.append((groups.booking(booking, state), places[booking.pk]))
     groups.write()
     changes.create(new)
@@ -749,6 +778,7 @@ class _Groups:
                 formula_id=given.formula_id,
                 day=given.day,
                 accepts_waiting=state == BookingState.WAITLISTED,
+                until_the_day=given.until_the_day,
                 late=given.late,
                 outcome=OUTCOMES[state],
             )
@@ -765,6 +795,7 @@ class _Groups:
             state=state.value,
             late=given.late,
             waiting_since=given.waiting_since,
+            until_the_day=given.until_the_day,
             changed_at=self.at,
         )
 
@@ -834,10 +865,12 @@ def close_days(closure: Closure, *, by: User, at: datetime) -> int:
 
 @transaction.atomic
 def promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
-    """Gives freed places to the first waiting children, at once, for days that are still to come.
+    """Gives freed places to the first waiting children, at once, or offers them where the activity does.
 
     `freed` are ids of slots that lost somebody, locked by the caller. The first in order of arrival for
-    whom every slot of the formula has room is accepted, and so on until nobody fits.
+    whom every slot of the formula has room is accepted, and so on until nobody fits. Nobody gets a place past
+    the moment when he could still cancel that day, unless he waits until the day itself. Returns those who
+    have a place now, given or offered.
     """
     changes = Changes(by=None, at=at)
     changes.freed.update(freed)
@@ -848,22 +881,130 @@ def _promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
     if not freed:
         return []
     waiting = list(
-        Booking.objects.waiting().filter(places__slot__in=freed, day__gt=timezone.localdate(at)).distinct()
+        Booking.objects.waiting()
+        .filter(places__slot__in=freed, day__gte=timezone.localdate(at))
+        .select_related("activity", "establishment", "formula", "household", "reservation__period")
+        .distinct()
     )
     slots = _lock_slots(shelves_of(waiting))
     places = _places_of(waiting, slots)
     taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
     changes = Changes(by=None, at=at, reason="Une place s'est libérée.")
-    promoted = []
+    calls = LastCalls(waiting, at)
+    given, offered = [], []
     for booking in waiting:
         wanted = places[booking.pk]
-        if not any(slot.closed for slot in wanted) and fits(wanted, taken):
+        if any(slot.closed for slot in wanted):
+            continue
+        last = calls.of(booking)
+        if last is None or not fits(wanted, taken):
+            continue
+        if hours := booking.activity.offer_hours:
+            changes.offer(booking, wanted, offered_until(hours, last, at))
+            offered.append(booking)
+        else:
             changes.grant(booking, wanted)
-            promoted.append(booking)
+            given.append(booking)
     changes.write()
-    for household_id, booking_ids in _by_household(promoted).items():
+    for household_id, booking_ids in _by_household(given).items():
         _tell(tasks.tell_promoted, household_id, booking_ids)
-    return promoted
+    for household_id, booking_ids in _by_household(offered).items():
+        _tell(tasks.tell_offered, household_id, booking_ids)
+    for hour in {booking.offered_until for booking in offered}:
+        if hour is not None:
+            transaction.on_commit(partial(tasks.let_offers_go_at, hour), robust=True)
+    return [*given, *offered]
+
+
+@transaction.atomic
+def take_offer(booking: Booking, *, by: User, at: datetime) -> None:
+    """« Oui, je prends »: the place that was kept for the child is its own. Told again, changes nothing.
+
+    Raises BookingRefused once the hour has passed, or when the child cannot come any more.
+    """
+    held, _, custody = _hold(booking, at)
+    if held.state in HOLDING:
+        return
+    if not held.is_offered(at):
+        raise BookingRefused(NO_LONGER_OFFERED)
+    if not custody.holds_on(held.day):
+        raise BookingRefused(LIVES_ELSEWHERE)
+    _check_enrolment(held.enrolment, books=True)
+    changes = Changes(by=by, at=at, reason="La place proposée est prise.")
+    changes.take_up(held)
+    changes.write()
+    _finish(changes)
+
+
+@transaction.atomic
+def leave_list(booking: Booking, *, by: User, at: datetime) -> None:
+    """A family waits no more for a day, or does not take the place offered, which goes to the next one.
+
+    Raises BookingRefused where the day is neither waited for nor offered any more.
+    """
+    held, _, _ = _hold(booking, at)
+    if held.state not in (BookingState.WAITLISTED, BookingState.OFFERED):
+        raise BookingRefused(NO_LONGER_WAITING)
+    declined = held.state == BookingState.OFFERED
+    reason = "La place proposée n'est pas prise." if declined else "La famille quitte la liste d'attente."
+    changes = Changes(by=by, at=at, reason=reason)
+    changes.move(held, BookingState.CANCELLED)
+    changes.write()
+    _finish(changes)
+
+
+@transaction.atomic
+def wait_until_the_day(booking: Booking, wanted: bool, *, by: User, at: datetime) -> list[Booking]:
+    """A waiting family says whether a place is to be given to it up to the day itself, or only as long as it
+    could still cancel. Where a place is free already, it is given at once: returns who has one now.
+
+    Raises BookingRefused where the day is not waited for any more.
+    """
+    held, slots, _ = _hold(booking, at)
+    if held.state != BookingState.WAITLISTED:
+        raise BookingRefused(NO_LONGER_WAITING)
+    Booking.objects.filter(pk=held.pk).update(until_the_day=wanted, changed_at=at)
+    changes = Changes(by=by, at=at)
+    if wanted:
+        changes.freed.update(slot.pk for slot in slots)
+    return _finish(changes)
+
+
+def _hold(booking: Booking, at: datetime) -> tuple[Booking, list[Slot], Custody]:
+    """The booking as it stands under lock, with the slots it concerns and its custody. Raises BookingRefused
+    where the child does not live in its household today."""
+    custody = homes.held(booking.child_id, booking.household_id)
+    slots = _lock_slots(shelves_of([booking]))
+    held = _with_enrolment().get(pk=booking.pk)
+    if custody is None or not custody.holds_on(timezone.localdate(at)):
+        raise BookingRefused(homes.gone_sentence(held.enrolment.child))
+    return held, _places_of([held], slots)[held.pk], custody
+
+
+def let_offers_go(*, at: datetime) -> int:
+    """Places whose hour has passed without an answer go to the next one; returns how many.
+
+    Each in its own transaction: one that cannot be let go keeps no other.
+    """
+    late = Booking.objects.offered().filter(offered_until__lte=at)
+    return sum(_let_go(pk, at) for pk in late.order_by("offered_until", "pk").values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _let_go(booking_id: int, at: datetime) -> bool:
+    found = Booking.objects.offered().filter(pk=booking_id).first()
+    if found is None:
+        return False
+    _lock_slots(shelves_of([found]))
+    late = Booking.objects.offered().filter(pk=booking_id, offered_until__lte=at).first()
+    if late is None:  # answered meanwhile
+        return False
+    changes = Changes(by=None, at=at, reason=NOT_ANSWERED)
+    changes.move(late, BookingState.CANCELLED)
+    changes.write()
+    _finish(changes)
+    _tell(tasks.tell_let_go, late.household_id, [late.pk])
+    return True
 
 
 def _waiting_among(lines: Iterable[ReservationLine]) -> QuerySet[ReservationLine]:
@@ -873,7 +1014,7 @@ def _waiting_among(lines: Iterable[ReservationLine]) -> QuerySet[ReservationLine
     return (
         ReservationLine.objects.filter(
             Q(pk__in=[line.pk for line in asked]) | whole,
-            outcome__in=(Outcome.REQUESTED, Outcome.WAITLISTED),
+            outcome__in=STILL_ASKED,
         )
         .select_related("reservation__enrolment__activity", "formula")
         .order_by("reservation__submitted_at", "reservation_id", "day", "pk")

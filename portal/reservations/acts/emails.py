@@ -25,6 +25,7 @@ TITLES = {
     (Action.BOOK, Outcome.ACCEPTED): "Jours réservés",
     (Action.BOOK, Outcome.REQUESTED): "Jours demandés, en attente de la réponse de la mairie",
     (Action.BOOK, Outcome.WAITLISTED): "Jours complets, sur la liste d'attente",
+    (Action.BOOK, Outcome.OFFERED): "Place proposée, en attente de votre réponse",
     (Action.BOOK, Outcome.REFUSED): "Jours refusés",
     (Action.BOOK, Outcome.CANCELLED): "Jours annulés depuis",
     (Action.CANCEL, Outcome.ACCEPTED): "Jours annulés",
@@ -218,19 +219,58 @@ def promoted(household_id: int, booking_ids: list[int]) -> None:
     _post_bookings("reservations/promoted", household_id, booking_ids, reason="")
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A place offered to a child: « Lina : jeudi 26 novembre, Repas (Restaurant…) », until when, and where
+    one answers."""
+
+    words: str
+    until: str
+    path: str
+
+
+def offered(household_id: int, booking_ids: list[int]) -> None:
+    """Places that the family takes or leaves; those answered meanwhile are not told any more."""
+    bookings = _living_here(household_id, booking_ids)
+    offers = [
+        Offer(
+            f"{one.child.first_name} : {moments.day(one.day)}, {one.formula} ({one.establishment.name})",
+            moments.until(one.offered_until),
+            reverse("reservations:place", args=[one.pk]),
+        )
+        for one in bookings
+        if one.offered_until is not None
+    ]
+    if not offers:
+        return
+    children = list(dict.fromkeys(one.child.first_name for one in bookings))
+    context = {"children": moments.listing(children), "offers": offers}
+    mailing.post("reservations/offered", addresses(household_id), context)
+
+
+def let_go(household_id: int, booking_ids: list[int]) -> None:
+    """Places that went to the next family, for want of an answer."""
+    _post_bookings("reservations/let_go", household_id, booking_ids, reason="")
+
+
 def cancelled(household_id: int, booking_ids: list[int], reason: str) -> None:
     """Days that the town hall cancelled, and why."""
     _post_bookings("reservations/cancelled", household_id, booking_ids, reason=reason)
 
 
-def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, reason: str) -> None:
-    bookings = list(
+def _living_here(household_id: int, booking_ids: list[int]) -> list[Booking]:
+    """The bookings of children that live in the household today, child by child."""
+    bookings = (
         Booking.objects.filter(pk__in=booking_ids)
         .select_related("child", "formula", "activity", "establishment")
         .order_by("child__first_name", "child", "day", "pk")
     )
     here = {child.pk for child in Child.objects.living_in(household_id, timezone.localdate())}
-    bookings = [booking for booking in bookings if booking.child_id in here]
+    return [booking for booking in bookings if booking.child_id in here]
+
+
+def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, reason: str) -> None:
+    bookings = _living_here(household_id, booking_ids)
     if not bookings:
         return
     children = list(dict.fromkeys(booking.child.first_name for booking in bookings))

@@ -21,14 +21,15 @@ def save_outcomes(lines: Iterable[ReservationLine]) -> None:
 def lines_following(changes: Changes, promoted: Iterable[Booking]) -> list[ReservationLine]:
     """Lines of other reservations that these bookings bring up to date, with their new outcome.
 
-    Those that asked for a booking now cancelled or promoted, and those that asked for a cancellation
+    Those that asked for a booking now cancelled, promoted or offered, and those that asked for a cancellation
     which the town hall made itself. And halves of changes that fell with their other half.
     """
     origins: dict[tuple[int | None, int, date], Outcome] = {}
     for booking in changes.moved[BookingState.CANCELLED]:
         origins[booking.reservation_id, booking.formula_id, booking.day] = Outcome.CANCELLED
-    for booking in promoted:
-        origins[booking.reservation_id, booking.formula_id, booking.day] = Outcome.ACCEPTED
+    for booking in [*changes.taken_up, *promoted]:
+        outcome = Outcome.OFFERED if booking.state == BookingState.OFFERED else Outcome.ACCEPTED
+        origins[booking.reservation_id, booking.formula_id, booking.day] = outcome
     following = [*changes.fallen]
     if origins:
         days = {day for _, _, day in origins}
@@ -36,9 +37,9 @@ def lines_following(changes: Changes, promoted: Iterable[Booking]) -> list[Reser
             reservation__in={pk for pk, _, _ in origins if pk}, day__in=days, action=Action.BOOK
         )
         for line in asked:
-            outcome = origins.get((line.reservation_id, line.formula_id, line.day))
-            if outcome is not None:
-                line.outcome = outcome
+            became = origins.get((line.reservation_id, line.formula_id, line.day))
+            if became is not None:
+                line.outcome = became
                 following.append(line)
     if changes.withdrawn:
         granted = {(b.household_id, b.child_id, b.formula_id, b.day) for b in changes.withdrawn}
@@ -76,7 +77,7 @@ def state_of(lines: Iterable[ReservationLine]) -> ReservationState:
     outcomes = {line.outcome for line in lines} - {Outcome.CANCELLED}
     if not outcomes:
         return ReservationState.CANCELLED
-    if Outcome.REQUESTED in outcomes or outcomes == {Outcome.WAITLISTED}:
+    if Outcome.REQUESTED in outcomes or outcomes <= {Outcome.WAITLISTED, Outcome.OFFERED}:
         return ReservationState.PENDING
     if outcomes == {Outcome.ACCEPTED}:
         return ReservationState.ACCEPTED

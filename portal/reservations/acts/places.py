@@ -23,7 +23,7 @@ from portal.reservations.models import (
     ReservationLine,
     Slot,
 )
-from portal.reservations.states import HOLDING, LIVE, BookingState
+from portal.reservations.states import LIVE, TAKING, BookingState
 
 NEW_BOOKING = tuple(column.attname for column in Booking._meta.concrete_fields if not column.primary_key)
 
@@ -45,12 +45,13 @@ class Changes:
         self.withdrawn: list[Booking] = []  # their cancellation was asked for: it is granted now
         self.placed: list[tuple[Booking, list[Slot]]] = []  # known bookings that concern more slots now
         self.fallen: list[ReservationLine] = []  # halves of changes that came to nothing
+        self.taken_up: list[Booking] = []  # offered places that their family takes
 
     def create(self, bookings: list[tuple[Booking, list[Slot]]]) -> None:
         """New bookings with the slots they concern."""
         self.created = bookings
         for booking, slots in bookings:
-            if booking.state in HOLDING:
+            if booking.state in TAKING:
                 self._gain(slots)
 
     def grant(self, booking: Booking, slots: list[Slot], *, known: Collection[Slot] | None = None) -> None:
@@ -60,6 +61,17 @@ class Changes:
         self._gain(slots)
         if known is not None:
             self.placed.append((booking, [slot for slot in slots if slot not in known]))
+
+    def offer(self, booking: Booking, slots: list[Slot], until: datetime) -> None:
+        """A waiting booking is offered its places, which are kept for it until then."""
+        booking.offered_until = until
+        self.move(booking, BookingState.OFFERED)
+        self._gain(slots)
+
+    def take_up(self, booking: Booking) -> None:
+        """An offered booking keeps the places that were kept for it."""
+        self.move(booking, BookingState.ACCEPTED)
+        self.taken_up.append(booking)
 
     def move(self, booking: Booking, state: BookingState) -> None:
         """A booking changes state without gaining a place; where it ends, its places are given back."""
@@ -79,10 +91,7 @@ class Changes:
             if state == BookingState.WAITLISTED:
                 self._queue_up(of_state)
                 continue
-            keys = [booking.pk for booking in of_state]
-            Booking.objects.filter(pk__in=keys).update(state=state, changed_at=self.at)
-            for booking in of_state:
-                booking.state = state
+            self._restate(of_state, state)
         if self.created:
             self._number([booking for booking, _ in self.created])
         if self.created or self.placed:
@@ -102,6 +111,17 @@ class Changes:
             list(self._events()),
         )
 
+    def _restate(self, bookings: list[Booking], state: BookingState) -> None:
+        """One update, or one for each hour until which places are offered."""
+        by_hour: dict[datetime | None, list[int]] = defaultdict(list)
+        for booking in bookings:
+            if state != BookingState.OFFERED:
+                booking.offered_until = None
+            booking.state, booking.changed_at = state, self.at
+            by_hour[booking.offered_until].append(booking.pk)
+        for until, keys in by_hour.items():
+            Booking.objects.filter(pk__in=keys).update(state=state, changed_at=self.at, offered_until=until)
+
     def _number(self, new: list[Booking]) -> None:
         """Writes new bookings, which learn their keys."""
         values = attrgetter(*NEW_BOOKING)
@@ -117,7 +137,7 @@ class Changes:
         Booking.objects.bulk_update(bookings, ["state", "changed_at", "waiting_since"])
 
     def _give_back(self, ended: list[Booking]) -> None:
-        held = {booking.pk for booking in ended if booking.state in HOLDING}
+        held = {booking.pk for booking in ended if booking.state in TAKING}
         places = Place.objects.filter(booking__in=ended)
         lost: dict[int, int] = defaultdict(int)
         for booking_id, slot_id in places.values_list("booking_id", "slot_id"):

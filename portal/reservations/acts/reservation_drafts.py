@@ -97,6 +97,15 @@ def choose(
     return draft
 
 
+def wait_until_the_day(drafts: Collection[Reservation], wanted: bool) -> None:
+    """Whether the waiting days of unfinished reservations are waited for up to the day itself."""
+    ReservationLine.objects.filter(
+        reservation__in=[draft.pk for draft in drafts],
+        reservation__state=ReservationState.DRAFT,
+        accepts_waiting=True,
+    ).update(until_the_day=wanted)
+
+
 def abandon(draft: Reservation) -> None:
     """Throws an unfinished reservation away. A recorded one stays."""
     Reservation.objects.drafts().filter(pk=draft.pk).delete()

@@ -1,5 +1,9 @@
-"""Work the engine leaves to the worker: letters."""
+"""Work the engine leaves to the worker: letters, and places offered whose hour has passed."""
 
+from datetime import datetime
+from typing import Protocol
+
+from django.utils import timezone
 from django_tasks import task
 
 from portal.reservations.acts import emails
@@ -27,6 +31,43 @@ def tell_decided(reservation_id: int, line_ids: list[int]) -> None:
 def tell_promoted(household_id: int, booking_ids: list[int]) -> None:
     """Places have been freed for children on a waiting list."""
     emails.promoted(household_id, booking_ids)
+
+
+@task(queue_name="mail")
+def tell_offered(household_id: int, booking_ids: list[int]) -> None:
+    """Places are offered to children on a waiting list: the family says whether it takes them."""
+    emails.offered(household_id, booking_ids)
+
+
+@task(queue_name="mail")
+def tell_let_go(household_id: int, booking_ids: list[int]) -> None:
+    """Places that were offered and got no answer."""
+    emails.let_go(household_id, booking_ids)
+
+
+class LetGo(Protocol):
+    def __call__(self, *, at: datetime) -> int: ...
+
+
+_let_go: list[LetGo] = []
+
+
+def lend(let_go: LetGo) -> None:
+    """What the worker does of places offered, once the app is ready."""
+    _let_go[:] = [let_go]
+
+
+@task()
+def let_offers_go() -> None:
+    """Whatever was offered until now, and not taken, goes to the next one."""
+    for let_go in _let_go:
+        let_go(at=timezone.now())
+
+
+def let_offers_go_at(hour: datetime) -> None:
+    """Has it done then. A queue that cannot wait leaves it to the night."""
+    if let_offers_go.get_backend().supports_defer:
+        let_offers_go.using(run_after=hour).enqueue()
 
 
 @task(queue_name="mail")

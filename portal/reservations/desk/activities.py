@@ -125,7 +125,15 @@ class ActivityAdmin(TolerantChoices[Activity], ExportsTown, WithHistory[Activity
         ("Où et quand", {"fields": ("establishments", "weekdays", "during")}),
         (
             "Traitement des demandes",
-            {"fields": ("enrolment_processing", "processing", "cancel_processing", "waiting_list")},
+            {
+                "fields": (
+                    "enrolment_processing",
+                    "processing",
+                    "cancel_processing",
+                    "waiting_list",
+                    "offer_hours",
+                )
+            },
         ),
         ("Conditions", {"fields": ("min_age", "max_age", "health_file_required")}),
     )

@@ -116,6 +116,10 @@ class BookingAdmin(HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], D
         label = obj.get_state_display()
         if obj.state == BookingState.WAITLISTED and obj.waiting_since:
             label = f"{label} depuis le {moments.moment(obj.waiting_since)}"
+            if obj.until_the_day:
+                label += ", jusqu'au jour même"
+        if obj.offered_until is not None:
+            label = f"{label} {moments.until(obj.offered_until)}"
         return badge(obj.state, label)
 
     @admin.action(description="Annuler et prévenir les familles…", permissions=["decide"])

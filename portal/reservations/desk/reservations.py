@@ -32,7 +32,7 @@ from portal.reservations.models.queries import (
     of_lines,
     to_answer,
 )
-from portal.reservations.states import Action, Outcome, ReservationState
+from portal.reservations.states import STILL_ASKED, Action, Outcome, ReservationState
 from portal.web.signed_in import SignedInRequest
 
 RESERVATION_REFUSALS = (
@@ -335,7 +335,7 @@ class ReservationLineAdmin(
         )
 
     def waits(self, obj: ReservationLine) -> bool:
-        return obj.outcome in (Outcome.REQUESTED, Outcome.WAITLISTED)
+        return obj.outcome in STILL_ASKED
 
     def name_of(self, row: ReservationLine) -> str:
         return f"{row.reservation.child} : {row}"

@@ -166,6 +166,7 @@ class SlotAdmin(Decidable[Slot]):
         "left_shown",
         "closed_shown",
         "waiting_list",
+        "offered",
         "present",
     )
 
@@ -173,6 +174,13 @@ class SlotAdmin(Decidable[Slot]):
         waiting = Place.objects.filter(slot=OuterRef("pk"), booking__state=BookingState.WAITLISTED)
         count = waiting.order_by().values("slot").annotate(count=Count("pk")).values("count")
         return super().get_queryset(request).annotate(waiting=Coalesce(Subquery(count), 0))
+
+    def get_fields(self, request: HttpRequest, obj: Slot | None = None) -> Any:
+        """What an activity does not offer is not shown."""
+        fields = super().get_fields(request, obj)
+        if obj is not None and obj.activity.offer_hours is None:
+            return tuple(name for name in fields if name != "offered")
+        return fields
 
     def waits(self, obj: Slot) -> bool:
         return True
@@ -229,6 +237,19 @@ class SlotAdmin(Decidable[Slot]):
             for place in self._places(obj, HOLDING).order_by("child__last_name", "child__first_name")
         ]
         return _numbered(rows, "{} (foyer {}), {}") or "Personne encore."
+
+    @admin.display(description="places proposées")
+    def offered(self, obj: Slot) -> SafeString | str:
+        rows = [
+            (
+                place.child,
+                place.booking.household.number,
+                place.booking.formula,
+                moments.until(place.booking.offered_until) if place.booking.offered_until else "–",
+            )
+            for place in self._places(obj, [BookingState.OFFERED]).order_by("booking__offered_until", "pk")
+        ]
+        return _numbered(rows, "{} (foyer {}), {}, {}") or "Aucune."
 
     def _places(self, slot: Slot, states: Any) -> QuerySet[Place]:
         return slot.places.filter(booking__state__in=states).select_related(

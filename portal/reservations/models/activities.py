@@ -1,12 +1,14 @@
 """What can be booked, where and when: activities, formulas, periods, places, closures."""
 
-from datetime import datetime
+from datetime import datetime, time
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
+from portal.french import moments
 from portal.french.weekdays import MONDAY_TO_FRIDAY, WeekdayMaskField
 from portal.reservations.models.calendar import Establishment, SchoolClass, SchoolYear
 
@@ -42,6 +44,14 @@ class Activity(models.Model):
         "traitement des inscriptions", max_length=10, choices=Processing, default=Processing.ON_REQUEST
     )
     waiting_list = models.BooleanField("liste d'attente", default=True)
+    offer_hours = models.PositiveSmallIntegerField(
+        "heures pour répondre à une place proposée",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(168)],
+        help_text="Vide : la place qui se libère est donnée d'office au premier de la liste d'attente. "
+        "Sinon elle lui est proposée pendant ces heures, puis au suivant.",
+    )
     min_age = models.PositiveSmallIntegerField("âge minimum", null=True, blank=True)
     max_age = models.PositiveSmallIntegerField("âge maximum", null=True, blank=True)
     health_file_required = models.BooleanField(
@@ -114,6 +124,23 @@ class Formula(models.Model):
             return None
         hours = self.ends_at.hour - self.starts_at.hour
         return 60 * hours + self.ends_at.minute - self.starts_at.minute
+
+    @property
+    def hours(self) -> tuple[time, time] | None:
+        """From when until when it lasts, as it is said of it or as its name says; None where neither does."""
+        if self.starts_at is not None and self.ends_at is not None:
+            return self.starts_at, self.ends_at
+        return moments.hours_in(self.name)
+
+    def covers(self, other: "Formula") -> bool:
+        """Whether it lasts as long as another one of its activity and longer: by their hours or, where those
+        are not said, by the parts of the day."""
+        if self.pk == other.pk or self.activity_id != other.activity_id:
+            return False
+        mine, its = self.hours, other.hours
+        if mine is None or its is None:
+            return set(self.parts) > set(other.parts)
+        return mine != its and mine[0] <= its[0] and its[1] <= mine[1]
 
 
 class Period(models.Model):

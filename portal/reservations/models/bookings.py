@@ -3,7 +3,7 @@
 States and places (`state`, `outcome`, `Place`) are written by `booking.py` only.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import TypeAlias, TypedDict
 
 from django.db import models
@@ -224,6 +224,10 @@ class ReservationLine(models.Model):
     day = models.DateField("jour")
     action = models.CharField("demande", max_length=6, choices=Action, default=Action.BOOK)
     accepts_waiting = models.BooleanField("accepte la liste d'attente", default=False)
+    # Chosen at validation, for days on a waiting list: the booking keeps it.
+    until_the_day = models.BooleanField(
+        "attend jusqu'au jour même", default=False, db_default=False, editable=False
+    )
     late = models.BooleanField("hors délai", default=False)
     outcome = models.CharField("état", max_length=10, choices=Outcome, blank=True, default=Outcome.DRAFT)
     reason = models.CharField("motif", max_length=300, blank=True)
@@ -258,6 +262,10 @@ class BookingQuerySet(OfChild["Booking"]):
         """In order of arrival."""
         return self.filter(state=BookingState.WAITLISTED).order_by("waiting_since", "pk")
 
+    def offered(self) -> "BookingQuerySet":
+        """Places that wait for their family's answer, or whose hour has passed and nobody has seen it."""
+        return self.filter(state=BookingState.OFFERED)
+
 
 class Booking(models.Model):
     """Where a child stands for a formula on a day, now. Kitchen, register and invoice read this."""
@@ -290,6 +298,9 @@ class Booking(models.Model):
     state = models.CharField("état", max_length=16, choices=BookingState)
     late = models.BooleanField("réservée hors délai", default=False)
     waiting_since = models.DateTimeField("en attente depuis", null=True, blank=True)
+    # A place that frees is given past the moment when the family could still cancel: it said so.
+    until_the_day = models.BooleanField("attend jusqu'au jour même", default=False, db_default=False)
+    offered_until = models.DateTimeField("place proposée jusqu'à", null=True, blank=True)
     changed_at = models.DateTimeField("changée le")
 
     objects = BookingQuerySet.as_manager()
@@ -302,6 +313,11 @@ class Booking(models.Model):
             models.Index(fields=["child", "day"], name="booking_by_child_and_day"),
             models.Index(fields=["establishment", "day", "state"], name="booking_by_place_and_day"),
             models.Index(fields=["household", "day"], name="booking_by_household_and_day"),
+            models.Index(
+                fields=["offered_until"],
+                condition=Q(offered_until__isnull=False),
+                name="booking_offered_by_hour",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -309,11 +325,21 @@ class Booking(models.Model):
                 condition=Q(state__in=LIVE),
                 name="one_live_booking",
                 violation_error_message="Cet enfant a déjà cette réservation ce jour-là.",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(state=BookingState.OFFERED, offered_until__isnull=False)
+                | (~Q(state=BookingState.OFFERED) & Q(offered_until=None)),
+                name="offered_until_an_hour",
+                violation_error_message="Une place proposée l'est jusqu'à une heure, et elle seule.",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.child} – {self.formula} – {self.day:%d/%m/%Y}"
+
+    def is_offered(self, at: datetime) -> bool:
+        """Whether its family may still take the place at the aware moment `at`."""
+        return self.offered_until is not None and at < self.offered_until
 
 
 class Place(models.Model):

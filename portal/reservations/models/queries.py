@@ -2,7 +2,8 @@
 
 from typing import Any, TypeAlias, TypedDict
 
-from django.db.models import Aggregate, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Aggregate, Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
 from django_stubs_ext import WithAnnotations
 
 from portal.reservations.models.activities import Slot
@@ -49,6 +50,28 @@ def live_slots(reservation: str, **lines: OuterRef) -> QuerySet[Slot]:
         places__booking__state__in=(BookingState.REQUESTED, BookingState.WAITLISTED),
         **lines,
     )
+
+
+def waiting_rank() -> Case:
+    """Of a booking on a waiting list: its rank, by arrival, among those that wait for one of the same slots;
+    null of any other."""
+    earlier = Q(waiting_since__lt=OuterRef("waiting_since")) | Q(
+        waiting_since=OuterRef("waiting_since"), pk__lt=OuterRef("pk")
+    )
+    ahead = (
+        Booking.objects.filter(
+            earlier,
+            state=BookingState.WAITLISTED,
+            day=OuterRef("day"),
+            establishment=OuterRef("establishment"),
+            places__slot__places__booking=OuterRef("pk"),
+        )
+        .order_by()
+        .values("state")
+        .annotate(count=Count("pk", distinct=True))
+    )
+    rank = Coalesce(Subquery(ahead.values("count")), 0) + 1
+    return Case(When(state=BookingState.WAITLISTED, then=rank), default=Value(None))
 
 
 class FewestPlaces(TypedDict):

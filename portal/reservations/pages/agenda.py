@@ -43,6 +43,7 @@ COMING = timedelta(days=400)
 NOT_CERTAIN = {
     BookingState.REQUESTED: "demande en attente",
     BookingState.WAITLISTED: "liste d'attente",
+    BookingState.OFFERED: "place proposée",
     BookingState.CANCEL_REQUESTED: "annulation demandée",
 }
 OLD_PAGE = (

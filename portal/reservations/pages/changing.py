@@ -64,8 +64,8 @@ def change(request: SignedInRequest, booking_id: int) -> HttpResponse:
     )
     back = _planning(booking)
     if booking.state not in (BookingState.ACCEPTED, BookingState.REQUESTED, BookingState.WAITLISTED):
-        asked = booking.state == BookingState.CANCEL_REQUESTED
-        messages.info(request, acts.ALREADY_ASKED if asked else acts.NOT_BOOKED)
+        why = {BookingState.CANCEL_REQUESTED: acts.ALREADY_ASKED, BookingState.OFFERED: acts.OFFERED}
+        messages.info(request, why.get(BookingState(booking.state), acts.NOT_BOOKED))
         return redirect(back)
     others = [one for one in booking.activity.formulas.all() if one.active and one.pk != booking.formula_id]
     error = ""

@@ -128,6 +128,11 @@ class Checked:
         return sum(one.late for one in self.to_book)
 
     @property
+    def waiting(self) -> list[ReservationLine]:
+        """The days that join a waiting list."""
+        return [one.line for one in self.to_book if one.line.accepts_waiting]
+
+    @property
     def late_text(self) -> str:
         """« 2 jours hors délai, + 2,00 € »; nothing where none is."""
         if not self.late:

@@ -20,6 +20,7 @@ WORDS = {
     BookingState.ACCEPTED: ("réservé", "réservés"),
     BookingState.REQUESTED: ("demandé", "demandés"),
     BookingState.WAITLISTED: ("sur liste d'attente", "sur liste d'attente"),
+    BookingState.OFFERED: ("proposé", "proposés"),
     BookingState.CANCEL_REQUESTED: ("à annuler", "à annuler"),
     BookingState.CANCELLED: ("annulé", "annulés"),
     BookingState.REFUSED: ("refusé", "refusés"),

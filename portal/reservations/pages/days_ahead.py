@@ -11,7 +11,8 @@ from portal.french import moments
 from portal.french.dates import short_day
 from portal.reservations.days.calendars import OpenDays, WhyClosed, days_between
 from portal.reservations.pages import blocks, in_words
-from portal.reservations.states import LIVE, BookingState
+from portal.reservations.pages.waits import WAITING, coming, ordinal, place_url
+from portal.reservations.states import BookingState
 
 TWO_WEEKS = timedelta(days=13)
 SATURDAY = 5
@@ -22,11 +23,13 @@ Extras = Mapping[tuple[int, date], list[Any]]
 
 @dataclass(frozen=True)
 class Entry:
-    """What a child has: in which state, and the state's words where the tick does not say it all."""
+    """What a child has: in which state, the state's words where the tick does not say it all, and where a
+    place that is waited for or offered is left or answered."""
 
     words: str
     state: str
     label: str
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,13 @@ def ahead(household: Household, today: date, extras: Extras) -> DaysAhead:
     last = today + TWO_WEEKS
     calendar = OpenDays.load(None, None, today, last)
     entries: dict[tuple[int, date], list[Entry]] = {}
-    for booking in (
-        household.bookings.filter(day__range=(today, last), state__in=LIVE)
-        .select_related("formula", "activity")
-        .order_by("day", "activity__order", "formula__order")
-    ):
+    for booking in coming(household, today, last):
         plain = booking.state == BookingState.ACCEPTED
         label = "" if plain else booking.get_state_display().lower()
-        entry = Entry(in_words.formula(booking.formula.name), booking.state, label)
+        if booking.rank:
+            label += f", {ordinal(booking.rank)}"
+        url = place_url(booking.pk) if booking.state in WAITING else ""
+        entry = Entry(in_words.formula(booking.formula.name), booking.state, label, url)
         entries.setdefault((booking.child_id, booking.day), []).append(entry)
     children = homes.children(household, today)
     enrolled = blocks.enrolled_children(household)

@@ -86,6 +86,7 @@ WORDS = {
     CellState.BOOKED: "réservé",
     CellState.REQUESTED: "demandé",
     CellState.WAITLISTED: "en attente",
+    CellState.OFFERED: "proposé",
     CellState.CANCEL_REQUESTED: "annulation demandée",
     CellState.CANCELLED: "annulé",
     CellState.REFUSED: "refusé",

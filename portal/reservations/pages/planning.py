@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, TypedDict
 from django.db.models import F, Q, QuerySet, Value
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
 from families.models import User
@@ -41,6 +42,7 @@ from portal.reservations.models import (
 )
 from portal.reservations.pages.addresses import planning_address
 from portal.reservations.pages.cells import BOOK, CANCEL, FIELDS, WAIT, Cell
+from portal.reservations.pages.waits import WAITING, Wait, waits_among
 from portal.reservations.states import LIVE, Action, BookingState, CellState, ReservationState
 from portal.web.posted import posted_number
 
@@ -53,6 +55,7 @@ SHOWN_AS = {
     BookingState.ACCEPTED: CellState.BOOKED,
     BookingState.REQUESTED: CellState.REQUESTED,
     BookingState.WAITLISTED: CellState.WAITLISTED,
+    BookingState.OFFERED: CellState.OFFERED,
     BookingState.CANCEL_REQUESTED: CellState.CANCEL_REQUESTED,
     BookingState.CANCELLED: CellState.CANCELLED,
     BookingState.REFUSED: CellState.REFUSED,
@@ -111,6 +114,8 @@ class Planning:
         self.weekdays = weekdays
         # What tells its fields from those of another child's planning on the same page.
         self.suffix = suffix
+        # Its days on a waiting list, and those with a place offered.
+        self.waits: list[Wait] = []
         # The plannings of brothers and sisters shown on the same page.
         self.beside: list[Planning] = []
         # Those in which one can reserve there, this one among them, as far as the page knows them.
@@ -152,7 +157,7 @@ class Planning:
         that a draft holds. Where several children stand on the page, the names of cells begin with the
         child's, and the fields of all but the first end with a suffix of their own.
         Five queries and one for each further child (its class has closures of its own), one more where a
-        rule has windows, whatever the days and bookings.
+        rule has windows, one where a child waits for a place; whatever the days and bookings.
         """
         activity = wanted[0][0].activity
         book = DeadlineBook.for_activity(activity, period)
@@ -165,6 +170,9 @@ class Planning:
         lines = _draft_lines(wanted, period)
         drafted = {line.day for of_one in lines.values() for line in of_one if first <= line.day <= last}
         rooms, stands = _rooms_and_stands(wanted, shown, {day for day in drafted if not _in(shown, day)})
+        waits = waits_among(
+            [one.pk for of_child in stands.values() for one in of_child if one.state in WAITING]
+        )
         several = len(wanted) > 1
         plans = []
         for number, (enrolment, establishment) in enumerate(wanted):
@@ -178,6 +186,7 @@ class Planning:
                 stands[enrolment.child_id],
                 own_lines,
                 enrolment.child.first_name if several else "",
+                waits,
             )
             columns = {*MONDAY_TO_FRIDAY, *weekdays}
             days = [day for day in days_between(*shown) if day.weekday() in columns]
@@ -190,9 +199,9 @@ class Planning:
                     choice = Choice(formula.pk, day)
                     cells[choice] = maker.cell(formula, choice)
             suffix = f"-{enrolment.pk}" if number else ""
-            plans.append(
-                cls(enrolment, establishment, period, formulas, where, cells, own_lines, weekdays, suffix)
-            )
+            plan = cls(enrolment, establishment, period, formulas, where, cells, own_lines, weekdays, suffix)
+            plan.waits = maker.waiting
+            plans.append(plan)
         plans[0].beside = plans[1:]
         return plans
 
@@ -362,6 +371,15 @@ class Planning:
         return [cell for cell in self.cells.values() if week_key(cell.day) == key]
 
     # What the page says -------------------------------------------------------------------------------------
+
+    @property
+    def offers(self) -> list[Wait]:
+        """The places that wait for an answer."""
+        return [wait for wait in self.waits if wait.offered]
+
+    @property
+    def waiting(self) -> list[Wait]:
+        return [wait for wait in self.waits if not wait.offered]
 
     @property
     def usual_weekdays(self) -> list[tuple[int, str, bool]]:
@@ -562,8 +580,11 @@ class _CellMaker:
         bookings: list[Stand],
         lines: list[DraftLine],
         who: str,
+        waits: Mapping[int, Wait],
     ) -> None:
         self.where = where
+        self.waits = waits
+        self.waiting: list[Wait] = []  # those met so far
         self.who = f"{who}, " if who else ""
         self.slots = slots
         self.many = len(formulas) > 1
@@ -656,6 +677,8 @@ class _CellMaker:
                 return self._plain(formula, choice, state, sentence, "changement demandé")
             sentence = "L'annulation attend la réponse de la mairie."
             return self._plain(formula, choice, state, sentence, "annulation demandée")
+        if (wait := self.waits.get(booking.pk)) is not None:
+            return self._waiting(formula, choice, wait, state)
         granted = booking.state == BookingState.ACCEPTED
         answer = self.where.cancelling(choice.formula_id, choice.day, granted=granted)
         if isinstance(answer, Closed):
@@ -667,6 +690,20 @@ class _CellMaker:
         cell.checked = line is not None and line.action == Action.CANCEL
         if self.many:
             cell.change = booking.pk
+        return cell
+
+    def _waiting(self, formula: Formula, choice: Choice, wait: Wait, state: CellState) -> Cell:
+        """What is waited for is left by its tick as by its page; what is offered is answered there."""
+        answer = self.where.cancelling(choice.formula_id, choice.day, granted=False)
+        if isinstance(answer, Closed):
+            return self._plain(formula, choice, state, answer.reason, "")
+        self.waiting.append(wait)
+        cell = self._plain(formula, choice, state, f"{capfirst(wait.words)}.", wait.short)
+        cell.field = CANCEL
+        line = self.lines.get(choice)
+        cell.checked = line is not None and line.action == Action.CANCEL
+        if self.many and not wait.offered:
+            cell.change = wait.pk
         return cell
 
     def _instead(self, formula: Formula, choice: Choice) -> str:

@@ -24,7 +24,7 @@ from portal.french.elision import of
 from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
-from portal.reservations.pages import blocks, checking, prices, thanking
+from portal.reservations.pages import blocks, checking, prices, thanking, waits
 from portal.reservations.pages.addresses import planning_address, planning_url
 from portal.reservations.pages.cells import BOOK, FIELDS, value_of
 from portal.reservations.pages.checking import Checked
@@ -34,7 +34,7 @@ from portal.reservations.pages.services import (
     Service,
     pricer_of,
 )
-from portal.reservations.states import Action, EnrolmentState
+from portal.reservations.states import Action, EnrolmentState, Outcome
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
@@ -42,6 +42,8 @@ PAGE_LENGTH = 20
 # Of the session: what « Recommencer » unticked.
 RESTARTED = "planning_restarted"
 
+# Of the form of validation: a place on a waiting list is taken up to the day itself.
+UNTIL_THE_DAY = "jusqu_au_jour"
 MERGED = (
     "Ce planning a aussi été modifié dans un autre onglet : les jours choisis des deux sont réunis. "
     "Vérifiez-les avant de continuer."
@@ -333,6 +335,7 @@ def _show_planning(
     shown = {each.enrolment.pk for each in plans}
     context = {
         "plan": plan,
+        "plans": plans,
         "child": plan.enrolment.child,
         "chosen": sum(cell.checked for cell in cells),
         "chosen_late": sum(cell.checked and cell.late and cell.bookable for cell in cells),
@@ -570,6 +573,8 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
         wanted = set(request.POST.getlist("also"))
         chosen = [enrolment for enrolment in siblings if str(enrolment.pk) in wanted]
         _copy_to(request, reservation, lines, chosen, at)
+        together = [reservation, *_companions(request, reservation)]
+        reservation_drafts.wait_until_the_day(together, UNTIL_THE_DAY in request.POST)
         return redirect("reservations:recording", reservation.pk)
     group = [checking.check(one, at=at) for one in [reservation, *companions]]
     if all(one.is_empty for one in group):  # the planning says why
@@ -585,6 +590,9 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
             "child": reservation.child,
             "group": group,
             "copies": [one for one in copies if not one.checked.is_empty],
+            "waiting": [line for one in (*group, *(each.checked for each in copies)) for line in one.waiting],
+            "offers": reservation.enrolment.activity.offer_hours is not None,
+            "until_the_day": any(line.until_the_day for one in group for line in one.waiting),
             "planning_url": _planning_of_all(reservation, companions),
         },
     )
@@ -763,8 +771,13 @@ def detail(request: SignedInRequest, reservation_id: int) -> HttpResponse:
             "reservation": reservation,
             "lines": (lines := list(reservation.lines.select_related("formula"))),
             "changed": _changed(lines) if reservation.is_change else "",
+            "waits": waits.of_reservation(reservation) if _waits(lines) else {},
         },
     )
+
+
+def _waits(lines: list[ReservationLine]) -> bool:
+    return any(line.outcome in (Outcome.WAITLISTED, Outcome.OFFERED) for line in lines)
 
 
 def _changed(lines: list[ReservationLine]) -> str:

@@ -300,6 +300,10 @@ def _change(cell: Cell) -> str:
 def _word(cell: Cell) -> str:
     """The few words in the cell: what there is to know, or else its state."""
     label = CellState(cell.state).label
+    if cell.state == CellState.WAITLISTED and cell.short:
+        return cell.short
+    if cell.state == CellState.OFFERED and cell.short:
+        return f"{label}, {cell.short}"
     if cell.field == CANCEL:
         return f"{label}, annulable {cell.short}" if cell.short else label
     if cell.state == CellState.FULL and cell.field:

@@ -18,7 +18,7 @@ from simple_history.utils import bulk_create_with_history, bulk_update_with_hist
 
 from families.models import Child, Custody, Guardian, User
 from families.visibility import holds
-from portal.french import spelling
+from portal.french import moments, spelling
 from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceReason,
@@ -29,6 +29,7 @@ from portal.reservations.models import (
     Establishment,
     Formula,
 )
+from portal.reservations.models.presence import AttendanceQuerySet
 from portal.reservations.models.queries import announced, with_class
 from portal.reservations.states import HOLDING, BookingState, EnrolmentState
 
@@ -38,6 +39,7 @@ JUSTIFIED_BY_ITSELF = (AbsenceReason.STRIKE, AbsenceReason.TEACHER, AbsenceReaso
 WEAKER_REASONS = ("", AbsenceReason.NONE, AbsenceReason.FAMILY)
 WRITTEN = (
     "booking",
+    "formula",
     "household",
     "establishment",
     "state",
@@ -50,6 +52,7 @@ WRITTEN = (
 )
 COLUMNS = (
     "booking_id",
+    "formula_id",
     "household_id",
     "establishment_id",
     "state",
@@ -117,6 +120,27 @@ class Said(NamedTuple):
     minutes: int | None = None
 
 
+class Shown(NamedTuple):
+    """What a page showed of a child when it was opened: what it proposed, and the stamp of what was entered
+    then (`stamp_of`), empty where nothing was."""
+
+    stamp: str
+    said: Said
+
+
+def stamp_of(row: Attendance | None) -> str:
+    """Changes whenever somebody enters the row anew."""
+    return "" if row is None else row.entered_at.isoformat()
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A child of whom two pages say different things: what the other one entered since, and who."""
+
+    booking: int
+    sentence: str
+
+
 @dataclass
 class ExpectedChild:
     """A child expected for a formula on a day, what is known of it, and what the page proposes."""
@@ -128,6 +152,19 @@ class ExpectedChild:
     said: Said
     announced: datetime | None = None  # since when the family has said that it will not come
     trouble: str = ""
+
+    @property
+    def shown(self) -> Shown:
+        """What a page opened now shows, whatever its agent answers there."""
+        announced = self.announced is not None
+        said = _proposed(self.attendance, self.certificate, announced=announced)
+        return Shown(stamp_of(self.attendance), said)
+
+    @property
+    def longer(self) -> Formula | None:
+        """The formula for which the child was seen, where that is another than the one booked."""
+        row = self.attendance
+        return None if row is None or row.formula_id == self.booking.formula_id else row.formula
 
     @property
     def standing(self) -> PresenceStanding:
@@ -160,22 +197,18 @@ class AttendanceSheet:
         """In 4 queries whatever the children. `timed`: how long each stayed is asked too."""
         bookings = list(_expected(establishment, formula, day))
         children = [booking.child_id for booking in bookings]
-        known = {
-            one.child_id: one
-            for one in Attendance.objects.standing().filter(child__in=children, formula=formula, day=day)
-        }
+        known = _Known(formula, _entered(children, formula, day, bookings))
         covered = covering(children, day)
         rows = []
         for booking in bookings:
-            attendance, certificate = known.get(booking.child_id), covered.get(_home(booking))
+            attendance, certificate = known.of(booking), covered.get(_home(booking))
             group = ", ".join(word for word in (booking.attended, booking.school) if word)
             said = _proposed(attendance, certificate, announced=booking.announced is not None)
             rows.append(ExpectedChild(booking, group, attendance, certificate, said, booking.announced))
         unbooked = (
-            Attendance.objects.unreserved()
-            .filter(establishment=establishment, formula=formula, day=day)
+            _besides(establishment, formula, day)
             .exclude(child__in=children)
-            .select_related("child", "household")
+            .select_related("child", "household", "booking__formula")
             .with_stays()
             .order_by("child__last_name", "child__first_name", "pk")
         )
@@ -195,6 +228,53 @@ class AttendanceSheet:
         """What was entered last."""
         entered = [*(row.attendance for row in self.rows if row.attendance), *self.unbooked]
         return max(entered, key=lambda one: one.entered_at, default=None)
+
+
+class _Known:
+    """What is entered of children for a formula and a day: a child's row is its booking's, whichever formula
+    it was seen for, else that of the formula."""
+
+    def __init__(self, formula: Formula, rows: Iterable[Any]) -> None:
+        self._by_booking: dict[int, Any] = {}
+        self._by_child: dict[int, Any] = {}
+        for row in rows:
+            if row.booking_id is not None:
+                self._by_booking[row.booking_id] = row
+            if row.formula_id == formula.pk:
+                self._by_child[row.child_id] = row
+
+    def of(self, booking: Booking) -> Any:
+        """Its own row, or the one that its child has without a booking; None where nothing is entered."""
+        return self._by_booking.get(booking.pk) or self._by_child.get(booking.child_id)
+
+    def of_child(self, child: int) -> Any:
+        return self._by_child.get(child)
+
+    def forget(self, row: Attendance) -> None:
+        self._by_child.pop(row.child_id, None)
+        if row.booking_id is not None:
+            self._by_booking.pop(row.booking_id, None)
+
+
+def _entered(
+    children: Collection[int], formula: Formula, day: date, bookings: Iterable[Booking]
+) -> AttendanceQuerySet:
+    """What stands of these children for the formula that day, and of these bookings for whichever one."""
+    rows = Attendance.objects.standing().filter(child__in=children, day=day)
+    return rows.filter(Q(formula=formula) | Q(booking__in=[one.pk for one in bookings])).select_related(
+        "booking", "formula", "entered_by"
+    )
+
+
+def _besides(establishment: Establishment, formula: Formula, day: date) -> AttendanceQuerySet:
+    """Who came for the formula without having booked it: without a booking, or with a shorter one."""
+    return Attendance.objects.filter(
+        Q(booking=None) | ~Q(booking__formula=formula),
+        establishment=establishment,
+        formula=formula,
+        day=day,
+        state=AttendanceState.PRESENT,
+    )
 
 
 def _expected(establishment: Establishment, formula: Formula, day: date) -> QuerySet[Any]:
@@ -312,10 +392,11 @@ def homes_of(
 
 @dataclass
 class Recorded:
-    """What a save did: rows written, and what the agent should know."""
+    """What a save did: rows written, what the agent should know, and the rows that wait for its answer."""
 
     written: int = 0
     warnings: list[str] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
 
 
 def lock(children: Iterable[int]) -> None:
@@ -337,11 +418,16 @@ def record(
     *,
     came: Collection[int] = (),
     left_out: Collection[int] = (),
+    shown: Mapping[int, Shown] | None = None,
     by: User,
     at: datetime,
 ) -> Recorded:
     """Enters a list: `said` by booking, `came` besides (Custody keys), `left_out` who had been entered as
     come besides by mistake (Attendance keys). Bookings of which nothing is said stay as they are.
+
+    `shown`: what the page showed of each booking. A row that another one entered since is kept where this
+    page leaves it as it showed it; where both changed it, it stays the other's and is among the conflicts.
+    A child that was booked for less, or for more, than it came for is entered once, for the longer of both.
 
     An absence on a day that an accepted certificate covers is certified by it. What an invoice billed already
     is corrected on the next one. Raises AttendanceRefused for a day that has not come.
@@ -351,34 +437,49 @@ def record(
     homes = list(Custody.objects.on(day).filter(pk__in=came).select_related("child").order_by("pk"))
     here = Booking.objects.filter(establishment=establishment, formula=formula, day=day, pk__in=said)
     lock([*here.values_list("child_id", flat=True), *(home.child_id for home in homes)])
-    listed = list(here.holding().select_related("child"))
+    listed = list(here.holding().select_related("child", "formula"))
     children = [*(one.child_id for one in listed), *(home.child_id for home in homes)]
-    rows = Attendance.objects.standing().filter(child__in=children, formula=formula, day=day)
-    known = {one.child_id: one for one in rows.select_related("booking").with_stays()}
-    writing = _Writing(formula, day, by, at, known)
+    booked = _booked([home.child_id for home in homes], formula, day)
+    rows = _entered(children, formula, day, [*listed, *booked.values()]).with_stays()
+    writing = _Writing(formula, day, by, at, _Known(formula, rows))
     covered = covering(children, day)
     for booking in listed:
-        writing.expected(booking, said[booking.pk], covered.get(_home(booking)))
-    held = Booking.objects.holding().filter(child__in=children, formula=formula, day=day)
-    booked = {one.child_id: one for one in held}
+        told = said[booking.pk]
+        if shown is None or booking.pk not in shown or writing.may_say(booking, told, shown[booking.pk]):
+            writing.expected(booking, told, covered.get(_home(booking)))
     for home in homes:
         writing.came(home, establishment, booked.get(home.child_id))
     writing.take_out(
-        Attendance.objects.unreserved()
-        .filter(pk__in=left_out, establishment=establishment, formula=formula, day=day)
+        _besides(establishment, formula, day)
+        .filter(pk__in=left_out)
+        .select_related("child", "booking")
         .with_stays()
     )
     writing.write()
     return writing.done
 
 
+def _booked(children: Collection[int], formula: Formula, day: date) -> dict[int, Booking]:
+    """What each child holds that day of the formula or, without it, of one that lasts longer or less long:
+    the longest."""
+    held = Booking.objects.holding().filter(
+        child__in=children, formula__activity=formula.activity_id, day=day
+    )
+    found: dict[int, Booking] = {}
+    for one in held.select_related("formula").order_by("pk"):
+        if one.formula_id != formula.pk and not (one.formula.covers(formula) or formula.covers(one.formula)):
+            continue
+        other = found.get(one.child_id)
+        if other is None or (other.formula_id != formula.pk and not other.formula.covers(one.formula)):
+            found[one.child_id] = one
+    return found
+
+
 class _Writing:
     """Attendance of a formula on a day: what is known of it by child, read under lock, and what to write."""
 
-    def __init__(
-        self, formula: Formula, day: date, by: User | None, at: datetime, known: Mapping[int, Any]
-    ) -> None:
-        self.formula, self.day, self.by, self.at, self.known = formula, day, by, at, dict(known)
+    def __init__(self, formula: Formula, day: date, by: User | None, at: datetime, known: _Known) -> None:
+        self.formula, self.day, self.by, self.at, self.known = formula, day, by, at, known
         self.new: list[Attendance] = []
         self.changed: list[Attendance] = []
         self.done = Recorded()
@@ -386,13 +487,29 @@ class _Writing:
     def warn(self, text: str) -> None:
         self.done.warnings.append(text)
 
+    def may_say(self, booking: Booking, said: Said, shown: Shown) -> bool:
+        """Whether the page's word is written: it is, unless another one entered the row since and the page
+        left it as it was, or both said something else, which is then asked."""
+        row = self.known.of(booking)
+        if stamp_of(row) == shown.stamp or row is None:
+            return True
+        now = Said(row.state, row.reason, row.minutes)
+        if now == shown.said:  # the other one saved it as this page showed it
+            return True
+        if said in (shown.said, now):
+            return False
+        self.done.conflicts.append(Conflict(booking.pk, _said_meanwhile(row)))
+        return False
+
     def expected(self, booking: Booking, said: Said, certificate: AbsenceCertificate | None) -> None:
         """One child of the list."""
-        row, before = self._row(booking.child_id)
+        row, before = self._row(booking.child_id, booking)
         if row.pk and row.booking_id is None and row.stays:
             # Billed without a booking: that is taken back, and the booking billed.
             self._undo(row)
-            row, before = self._row(booking.child_id)
+            row, before = self._row(booking.child_id, booking)
+        if row.formula_id != booking.formula_id and said.state == AttendanceState.ABSENT:
+            row.formula = booking.formula  # it was not seen for more either
         row.booking, row.household_id = booking, booking.household_id
         row.establishment_id = booking.establishment_id
         if said.state == AttendanceState.ABSENT:
@@ -410,10 +527,14 @@ class _Writing:
 
     def came(self, home: Custody, establishment: Establishment, booking: Booking | None) -> None:
         """A child who was not on the list; `booking`: what it booked that day, here or elsewhere."""
-        if booking is not None and booking.establishment_id == establishment.pk:
+        other = None if booking is None or booking.formula_id == self.formula.pk else booking.formula
+        if booking is not None and booking.establishment_id == establishment.pk and other is None:
             self.warn(f"{home.child} avait réservé : son nom est dans la liste.")
             return
-        row, before = self._row(home.child_id)
+        if booking is not None and other is not None and self.known.of_child(home.child_id) is None:
+            self._came_for_another(home, establishment, booking, other)
+            return
+        row, before = self._row(home.child_id, booking)
         cancelled = row.booking is not None and row.booking.state not in HOLDING
         if row.state == AttendanceState.PRESENT and not cancelled:
             self.warn(f"{home.child} est déjà pointé présent ce jour-là.")
@@ -427,9 +548,23 @@ class _Writing:
             self.warn(f"{home.child} avait réservé ailleurs : sa présence ici compte pour cette réservation.")
         self._note(row, before)
 
+    def _came_for_another(
+        self, home: Custody, establishment: Establishment, booking: Booking, booked: Formula
+    ) -> None:
+        """Booked for less, or for more: seen once, for the longer of both."""
+        row, before = self._row(home.child_id, booking)
+        row.booking, row.household_id = booking, booking.household_id
+        row.establishment_id = establishment.pk
+        row.formula = booked if booked.covers(self.formula) else self.formula
+        self._present(row, None)
+        self.warn(
+            f"{home.child} avait réservé « {booked} » : sa présence est comptée une fois, « {row.formula} »."
+        )
+        self._note(row, before)
+
     def certified(self, booking: Booking, certificate: AbsenceCertificate) -> bool:
         """An absence under a certificate; False where the child was seen."""
-        row, before = self._row(booking.child_id)
+        row, before = self._row(booking.child_id, booking)
         if row.state == AttendanceState.PRESENT:
             return False
         row.booking, row.household_id = booking, booking.household_id
@@ -442,7 +577,11 @@ class _Writing:
     def take_out(self, rows: Iterable[Any]) -> None:
         """Those entered by mistake."""
         for row in rows:
-            if row.stays:
+            if row.booking is not None:
+                before = {name: getattr(row, name) for name in COLUMNS}
+                row.formula_id, row.establishment_id = row.booking.formula_id, row.booking.establishment_id
+                self._note(row, before)
+            elif row.stays:
                 self._undo(row)
                 self.warn(f"{row.child} : cette présence est déjà facturée, la prochaine facture la déduira.")
             else:
@@ -451,16 +590,15 @@ class _Writing:
 
     def _undo(self, row: Attendance) -> None:
         """What an invoice billed by mistake: it stays for that invoice, and makes room for what is true."""
-        self.known.pop(row.child_id, None)
+        self.known.forget(row)
         before = {"state": row.state}
         row.state = AttendanceState.MISTAKEN
         self._note(row, before)
 
-    def _row(self, child: int) -> tuple[Any, dict[str, Any]]:
+    def _row(self, child: int, booking: Booking | None) -> tuple[Any, dict[str, Any]]:
         """The child's row, made when needed, and what it says so far."""
-        row = self.known.get(child) or Attendance(
-            child_id=child, formula=self.formula, day=self.day, state=""
-        )
+        row = self.known.of_child(child) if booking is None else self.known.of(booking)
+        row = row or Attendance(child_id=child, formula=self.formula, day=self.day, state="")
         return row, {name: getattr(row, name) for name in COLUMNS}
 
     @staticmethod
@@ -477,6 +615,15 @@ class _Writing:
     def write(self) -> None:
         _write(self.new, self.changed)
         self.done.written += len(self.new) + len(self.changed)
+
+
+def _said_meanwhile(row: Attendance) -> str:
+    """« Absence pointée à 9 h 12 par Dominique Agent, pendant que cette page était ouverte. »"""
+    what = "Présence" if row.state == AttendanceState.PRESENT else "Absence"
+    reason = f" ({row.get_reason_display().lower()})" if row.reason else ""
+    who = f" par {row.entered_by.get_full_name() or row.entered_by}" if row.entered_by else ""
+    hour = moments.hour(timezone.localtime(row.entered_at).time())
+    return f"{what}{reason} pointée à {hour}{who}, pendant que cette page était ouverte."
 
 
 def _write(new: list[Attendance], changed: list[Attendance]) -> None:
@@ -512,13 +659,15 @@ def certify(certificate: AbsenceCertificate, *, until: date, by: User | None, at
     rows = Attendance.objects.standing().filter(
         child=certificate.child_id, day__range=(certificate.first_day, last)
     )
-    known = {(one.formula_id, one.day): one for one in rows}
+    known: dict[tuple[int, date], Any] = {(one.formula_id, one.day): one for one in rows}
+    of_booking = {one.booking_id: one for one in known.values() if one.booking_id is not None}
     new: list[Attendance] = []
     changed: list[Attendance] = []
     seen: set[date] = set()
     for booking in bookings.select_related("formula"):
-        row = known.get((booking.formula_id, booking.day))
-        writing = _Writing(booking.formula, booking.day, by, at, {booking.child_id: row} if row else {})
+        row = of_booking.get(booking.pk) or known.get((booking.formula_id, booking.day))
+        entered = _Known(booking.formula, [row] if row else [])
+        writing = _Writing(booking.formula, booking.day, by, at, entered)
         if not writing.certified(booking, certificate):
             seen.add(booking.day)
         new += writing.new

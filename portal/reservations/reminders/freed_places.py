@@ -99,6 +99,6 @@ FREED = Kind(
     begin,
     say,
     hint="Pour vos jours habituels et ceux qui vous ont été refusés. Sur liste d'attente, la place vous est "
-    "donnée d'office et un message part aussitôt.",
+    "donnée ou proposée, et un message part aussitôt.",
     watch=watch,
 )

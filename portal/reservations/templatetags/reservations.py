@@ -25,6 +25,7 @@ from portal.reservations.models import (
 from portal.reservations.pages import days_ahead, in_words
 from portal.reservations.pages.first_steps import steps_of
 from portal.reservations.pages.services import SERVICES, Service
+from portal.reservations.pages.waits import Wait
 from portal.reservations.presence import attendance
 from portal.reservations.states import (
     Action,
@@ -120,6 +121,12 @@ def attendance_of(reservation: Reservation) -> dict[tuple[int, Any], Attendance]
         household=reservation.household_id, child=reservation.child_id, booking__isnull=False
     ).filter(formula__activity=reservation.enrolment.activity_id)
     return {(one.formula_id, one.day): one for one in found}
+
+
+@register.simple_tag
+def wait_of(line: ReservationLine, waits: dict[tuple[int, date], Wait]) -> Wait | None:
+    """Where a day of a reservation waits for a place, or is offered one; None where it does not."""
+    return None if line.action == Action.CANCEL else waits.get((line.formula_id, line.day))
 
 
 @register.simple_tag

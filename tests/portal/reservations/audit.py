@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Booking, Place, Reservation, ReservationLine, Slot
-from portal.reservations.states import HOLDING, LIVE, Action, BookingState, Outcome, ReservationState
+from portal.reservations.states import HOLDING, LIVE, TAKING, Action, BookingState, Outcome, ReservationState
 
 MONDAY = date(2026, 11, 16)
 TUESDAY = date(2026, 11, 17)
@@ -20,7 +20,7 @@ FRIDAY = date(2026, 11, 20)
 
 def audit() -> None:
     """Places taken are those of bookings that hold one, none too many, and lines say what became of them."""
-    held = Count("places", filter=Q(places__booking__state__in=HOLDING))
+    held = Count("places", filter=Q(places__booking__state__in=TAKING))
     slots = {slot.pk: slot for slot in Slot.objects.annotate(held=held)}
     assert {pk: slot.taken for pk, slot in slots.items()} == {pk: slot.held for pk, slot in slots.items()}
     assert [slot for slot in slots.values() if slot.capacity is not None and slot.taken > slot.capacity] == []
@@ -55,6 +55,7 @@ def _audit_lines() -> None:
     }
     followed = {
         Outcome.ACCEPTED: HOLDING,
+        Outcome.OFFERED: (BookingState.OFFERED,),
         Outcome.REQUESTED: (BookingState.REQUESTED,),
         Outcome.WAITLISTED: (BookingState.WAITLISTED,),
         Outcome.CANCELLED: (BookingState.CANCELLED,),

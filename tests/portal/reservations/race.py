@@ -262,6 +262,48 @@ def changing() -> dict[str, object]:
     }
 
 
+# The last second of an offer ------------------------------------------------------------------------------
+
+
+def offering() -> dict[str, object]:
+    """On each of twenty days a place is offered to the second of three families. At its last second two
+    clicks take it while the worker lets it go: it is that family's, or the next one's to answer."""
+    where = service(1, days=20)
+    type(where.activity).objects.update(offer_hours=2)
+    first, second, third = homes = families(where, 3)
+    whole = [Choice(where.formulas[2].pk, day) for day in where.dates]
+    for who in homes:
+        draft = choose(who, where, wait=whole)
+        assert draft is not None
+        booking.submit(draft, by=who.user, at=timezone.now())
+    goodbye = choose(first, where, cancel=whole)
+    assert goodbye is not None
+    booking.submit(goodbye, by=first.user, at=timezone.now())
+    offered = list(where.bookings.offered().order_by("day"))
+    last = max(one.offered_until for one in offered)
+
+    def take() -> None:
+        for one in offered:
+            with suppress(BookingRefused):
+                booking.take_offer(one, by=second.user, at=one.offered_until - timedelta(microseconds=1))
+
+    def let_go() -> None:
+        booking.let_offers_go(at=last)
+
+    errors, took = at_once([take, take, let_go])
+    audit()
+    taken = set(where.bookings.accepted().filter(child=second.child).values_list("day", flat=True))
+    next_one = set(where.bookings.offered().filter(child=third.child).values_list("day", flat=True))
+    return {
+        "errors": errors,
+        "offered": len(offered),
+        "both": len(taken & next_one),
+        "answered": len(taken | next_one),
+        "taken": sorted(set(where.slots.values_list("taken", flat=True))),
+        "seconds": round(took, 2),
+    }
+
+
 # Crossing paths -------------------------------------------------------------------------------------------
 
 
@@ -333,6 +375,7 @@ def main() -> None:
         "last_places": last_places(),
         "shared_places": shared_places(),
         "changing": changing(),
+        "offering": offering(),
         "crossing": crossing(),
     }
     sys.stdout.write(json.dumps(found))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from portal.reservations.acts import booking, opening, reservation_drafts
 from portal.reservations.acts.opening import TooManyTaken
-from portal.reservations.acts.refusals import Choice, PlacesLost
+from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.models import Activity, Booking, Reservation, ReservationLine, Slot
 from portal.reservations.states import Outcome
 from tests.conftest import on_the_database
@@ -34,6 +34,10 @@ act = st.one_of(
     st.tuples(st.just("resize"), days, st.integers(0, 3)),
     st.tuples(st.just("processing"), st.sampled_from(["automatic", "on_request"])),
     st.tuples(st.just("cancel_processing"), st.sampled_from(["automatic", "on_request"])),
+    st.tuples(st.just("offers"), st.sampled_from([None, 1])),
+    st.tuples(st.just("answer"), children, st.sampled_from([booking.take_offer, booking.leave_list])),
+    st.tuples(st.just("wait"), children, st.booleans()),
+    st.tuples(st.just("hours_pass"), st.integers(1, 200)),
 )
 
 
@@ -65,7 +69,7 @@ class World:
         Booking.objects.all().delete()
         Reservation.objects.all().delete()
         Slot.objects.update(capacity=capacity, taken=0, closed=False)
-        Activity.objects.update(processing="automatic", cancel_processing="automatic")
+        Activity.objects.update(processing="automatic", cancel_processing="automatic", offer_hours=None)
         for service_date in DAYS:
             Slot.objects.filter(day=service_date, part="noon").update(capacity=None)
         self.at = self.began
@@ -113,11 +117,32 @@ class World:
     def cancel_processing(self, how) -> None:
         Activity.objects.update(cancel_processing=how)
 
+    def offers(self, hours) -> None:
+        Activity.objects.update(offer_hours=hours)
+
+    def answer(self, child, act) -> None:
+        for found in Booking.objects.live().filter(
+            child=self.families[child].child, waiting_since__isnull=False
+        ):
+            with suppress(BookingRefused):
+                act(found, by=self.families[child].user, at=self.at)
+
+    def wait(self, child, wanted) -> None:
+        for found in Booking.objects.waiting().filter(child=self.families[child].child):
+            with suppress(BookingRefused):
+                booking.wait_until_the_day(found, wanted, by=self.families[child].user, at=self.at)
+
+    def hours_pass(self, hours) -> None:
+        """The worker lets go what nobody answered; nothing is offered past its hour."""
+        self.at += timedelta(hours=hours)
+        booking.let_offers_go(at=self.at)
+        assert not Booking.objects.offered().filter(offered_until__lte=self.at).exists()
+
     def _choice(self, day, formula) -> Choice:
         return Choice(getattr(self.service, formula).pk, DAYS[day])
 
     def _waiting(self) -> list[ReservationLine]:
-        asked = (Outcome.REQUESTED, Outcome.WAITLISTED)
+        asked = (Outcome.REQUESTED, Outcome.WAITLISTED, Outcome.OFFERED)
         return list(ReservationLine.objects.filter(outcome__in=asked).order_by("pk"))
 
 

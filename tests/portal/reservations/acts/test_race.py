@@ -51,3 +51,10 @@ def test_crossing_paths_neither_lock_up_nor_count_wrong(race):
     found = race["crossing"]
     assert found["errors"] == []
     assert found["bookings"] > 100
+
+
+def test_an_offer_is_taken_once_at_its_last_second_or_goes_to_the_next_one(race):
+    found = race["offering"]
+    assert found["errors"] == []
+    assert (found["offered"], found["answered"], found["both"]) == (20, 20, 0)
+    assert found["taken"] == [1]

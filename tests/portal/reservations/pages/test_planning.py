@@ -157,7 +157,8 @@ def test_what_stands_may_be_cancelled(cell, books, state, shown):
     found = cell(MONDAY)
     assert (found.state, found.field, found.checked) == (shown, "cancel", False)
     granted = state == BookingState.ACCEPTED
-    assert found.note == ("Annulable jusqu'au samedi 14 novembre à 10 h." if granted else "")
+    waits = "1er sur la liste d'attente." if state == BookingState.WAITLISTED else ""
+    assert found.note == ("Annulable jusqu'au samedi 14 novembre à 10 h." if granted else waits)
 
 
 def test_a_booking_too_late_to_cancel_says_since_when(cell, books):
