@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from portal import nightly
-from portal.reservations.acts import leaving, reservation_drafts
+from portal.reservations.acts import closing, leaving, reservation_drafts
 from portal.reservations.presence import certificates
 
 
@@ -19,6 +19,10 @@ def enrolments_over(at: datetime) -> int:
     return leaving.end_enrolments(at=at)
 
 
+def freed_by_closures(at: datetime) -> int:
+    return closing.settle(at=at)
+
+
 nightly.register("brouillons oubliés", "{} réservation(s) non terminée(s) supprimée(s).", forget_drafts)
 nightly.register(
     "inscriptions d'enfants partis",
@@ -29,4 +33,9 @@ nightly.register(
     "absences justifiées de la veille",
     "{} justificatif(s) d'absence en cours suivi(s).",
     certificates_caught_up,
+)
+nightly.register(
+    "places libérées par des fermetures",
+    "{} fermeture(s) dont les places libérées ont été proposées aux enfants qui attendent.",
+    freed_by_closures,
 )

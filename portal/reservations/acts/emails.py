@@ -1,7 +1,7 @@
 """Letters about enrolments and reservations: what the household asked, day by day, and what became of it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -223,14 +223,25 @@ def cancelled(household_id: int, booking_ids: list[int], reason: str) -> None:
     _post_bookings("reservations/cancelled", household_id, booking_ids, reason=reason)
 
 
-def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, reason: str) -> None:
-    bookings = list(
+def put_back(household_id: int, booking_ids: list[int], left_ids: list[int]) -> None:
+    """Days that opened again stand as they did before; what stays cancelled is said."""
+    _post_bookings("reservations/put_back", household_id, booking_ids, reason="", left_ids=left_ids)
+
+
+def _of_children_here(household_id: int, booking_ids: list[int]) -> list[Booking]:
+    bookings = (
         Booking.objects.filter(pk__in=booking_ids)
         .select_related("child", "formula", "activity", "establishment")
         .order_by("child__first_name", "child", "day", "pk")
     )
     here = {child.pk for child in Child.objects.living_in(household_id, timezone.localdate())}
-    bookings = [booking for booking in bookings if booking.child_id in here]
+    return [booking for booking in bookings if booking.child_id in here]
+
+
+def _post_bookings(
+    template: str, household_id: int, booking_ids: list[int], *, reason: str, left_ids: Sequence[int] = ()
+) -> None:
+    bookings = _of_children_here(household_id, booking_ids)
     if not bookings:
         return
     children = list(dict.fromkeys(booking.child.first_name for booking in bookings))
@@ -240,6 +251,7 @@ def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, 
         {
             "children": moments.listing(children),
             "sections": _by_child(bookings),
+            "left": _by_child(_of_children_here(household_id, list(left_ids))) if left_ids else [],
             "reason": reason,
             "path": reverse("home"),
         },

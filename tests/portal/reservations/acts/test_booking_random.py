@@ -16,6 +16,7 @@ from tests.conftest import on_the_database
 from tests.factories import ClosureFactory
 from tests.portal.reservations.audit import audit
 from tests.portal.reservations.conftest import WEDNESDAY
+from tests.portal.reservations.shutting import close_days
 
 DAYS = (WEDNESDAY, WEDNESDAY + timedelta(days=7))
 
@@ -99,7 +100,7 @@ class World:
 
     def close(self, day) -> None:
         closure = ClosureFactory(starts_on=DAYS[day], activity=self.service.activity)
-        booking.close_days(closure, by=self.agent, at=self.at)
+        close_days(closure, by=self.agent, at=self.at)
         assert not Booking.objects.live().filter(day=DAYS[day]).exists()
         closure.delete()
 
