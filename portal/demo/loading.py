@@ -90,7 +90,7 @@ def load(
     since = today - (past or (PAST if households <= BIG_TOWN else PAST / 2))
     rng = Random(SEED)  # noqa: S311 the same town every time
     factory.random.reseed_random(SEED)
-    town_file.load((HERE / "town.yaml").read_text(encoding="utf-8"))
+    town_file.load((HERE / "town.yaml").read_text(encoding="utf-8"), at=at)
     draw_crest()
     extend_calendar(today + AHEAD)
     grow(households)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, Q, QuerySet
 from django.utils import timezone
 from django_tasks.base import Task
 
@@ -40,6 +40,7 @@ from portal.reservations.models import (
     Booking,
     Closure,
     Enrolment,
+    Establishment,
     Formula,
     Period,
     Reservation,
@@ -48,6 +49,7 @@ from portal.reservations.models import (
     attended_on,
 )
 from portal.reservations.models.bookings import BookingQuerySet
+from portal.reservations.models.queries import offered_at
 from portal.reservations.states import HOLDING, Action, BookingState, Outcome, ReservationState
 
 GONE = "La réservation a été retirée entre-temps."
@@ -332,15 +334,22 @@ class _Submission:
         here = {(activity.pk, reservation.establishment_id, day) for day in days}
         slots = _lock_slots(here | shelves_of(live))
         # What may have closed while the lock was waited for: whoever closes a day holds its slots.
-        fresh = Reservation.objects.select_related("period", "establishment", "enrolment__activity").get(
-            pk=reservation.pk
+        reservation.period = period = (
+            Period.objects.select_related("activity")
+            .annotate(
+                here=offered_at(reservation.establishment_id),
+                open_place=Exists(Establishment.objects.filter(pk=reservation.establishment_id, active=True)),
+            )
+            .get(pk=reservation.period_id)
         )
-        reservation.period, reservation.establishment = fresh.period, fresh.establishment
-        reservation.enrolment.activity = activity = fresh.enrolment.activity
+        reservation.establishment.active = period.open_place
+        reservation.enrolment.activity = activity = period.activity
         formulas = {formula.pk: formula for formula in activity.formulas.all()}
         # Read again, now that the town hall cannot change them; no new ones come while the child is locked.
         standing = list(live.all()) if live else []
-        where = Where.load(reservation.enrolment, reservation.establishment, reservation.period, at=at)
+        where = Where.load(
+            reservation.enrolment, reservation.establishment, period, at=at, offered=period.here
+        )
         return cls(reservation, custody, where, slots, formulas, standing, _places_of(standing, slots))
 
     def decide_cancel(self, line: ReservationLine) -> None:

@@ -42,7 +42,9 @@ class Where:
         days: OpenDays,
         book: DeadlineBook,
         at: datetime,
+        offered: bool = True,
     ) -> None:
+        self.offered = offered  # whether the period takes place there: what stands is shown even so
         self.enrolment = enrolment
         self.period = period
         self.days = days
@@ -62,8 +64,12 @@ class Where:
         *,
         at: datetime,
         book: DeadlineBook | None = None,
+        offered: bool = True,
     ) -> "Where":
-        """Reads calendar and rules in a fixed number of queries; `book` are rules read already."""
+        """Reads calendar and rules in a fixed number of queries; `book` are rules read already.
+
+        Where the period is not `offered` there, nothing can be reserved; what stands can be cancelled.
+        """
         days = OpenDays.load(
             enrolment.activity,
             establishment,
@@ -72,7 +78,8 @@ class Where:
             period.ends_on + MARGIN,
             Pupil(enrolment.child_id, enrolment.school_year_id),
         )
-        return cls(enrolment, period, days, book or DeadlineBook.for_activity(enrolment.activity, period), at)
+        book = book or DeadlineBook.for_activity(enrolment.activity, period)
+        return cls(enrolment, period, days, book, at, offered)
 
     def booking(self, formula_id: int, day: date) -> Closed | Open:
         """Whether the day can be reserved."""
@@ -93,7 +100,7 @@ class Where:
         if not self.enrolment.activity.active:
             return Closed(CellState.CLOSED, NO_ACTIVITY, "plus proposée")
         place = self.days.establishment
-        if place is not None and not place.active:
+        if not self.offered or (place is not None and not place.active):
             return Closed(CellState.CLOSED, NO_PLACE, "lieu fermé")
         return None
 
