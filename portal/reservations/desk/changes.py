@@ -1,7 +1,7 @@
 """« Jours fermés et rouverts »: what changes of the calendar cancelled, and « Rouvrir »."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -161,9 +161,7 @@ def tell(done: closing.Reopened) -> tuple[str, int]:
     return text, messages.WARNING if left or done.kept or not done.back else messages.SUCCESS
 
 
-def _left(change: CalendarChange, now: Any) -> str:
+def _left(change: CalendarChange, now: datetime) -> str:
     """« encore 48 minutes »; nothing once the hour is over."""
-    minutes = (change.made_at + WAY_BACK - now) // ONE_MINUTE + 1
-    if change.made_at + WAY_BACK <= now:
-        return ""
-    return f"encore {counted(minutes, 'minute', 'minutes')}"
+    minutes = -((now - change.made_at - WAY_BACK) // ONE_MINUTE)
+    return f"encore {counted(minutes, 'minute', 'minutes')}" if minutes > 0 else ""
