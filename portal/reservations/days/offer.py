@@ -117,7 +117,7 @@ class FactChange:
             return names_of(value)
         if isinstance(value, date):
             return moments.day(value, year=True)
-        if field.related_model and isinstance(field.related_model, type):
+        if field.is_relation:
             rows = field.related_model._default_manager.filter(
                 pk__in=value if isinstance(value, list) else [value]
             )

@@ -77,7 +77,9 @@ class CalendarChangeAdmin(Decidable[CalendarChange]):
     def desk_notices(self, request: HttpRequest) -> Sequence[DeskNotice]:
         """What can still be put back as it was."""
         now = timezone.now()
-        found = self.get_queryset(request).way_back(now) if self.has_decide_permission(request) else ()
+        if not self.has_decide_permission(request):
+            return ()
+        found = self.get_queryset(request).filter(pk__in=CalendarChange.objects.way_back(now).values("pk"))
         return [
             DeskNotice(
                 f"{change} : {counted(change.counted_days, 'réservation annulée', 'réservations annulées')}. "

@@ -58,7 +58,8 @@ def guarded(
 
 def _sentences(request: HttpRequest) -> list[Any]:
     """What this request has to say so far: of what is undone, nothing is said."""
-    queued: list[Any] = messages.get_messages(request)._queued_messages  # type: ignore[attr-defined]
+    storage: Any = messages.get_messages(request)
+    queued: list[Any] = storage._queued_messages
     return queued
 
 
