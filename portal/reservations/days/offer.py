@@ -89,12 +89,12 @@ class FactChange:
     @property
     def sentence(self) -> str:
         """« Période « Trimestre 1 » : dernier jour : 18 décembre 2026 → 4 décembre 2026 »."""
-        what = capfirst(f"{self.model._meta.verbose_name} « {self.name} »")
+        what = f"{self.model._meta.verbose_name} « {self.name} »"
         if self.before is None:
-            return f"{what} : ajouté"
+            return f"Ajout : {what}"
         if self.after is None:
-            return f"{what} : supprimé"
-        return f"{what} : " + " ; ".join(
+            return f"Suppression : {what}"
+        return f"{capfirst(what)} : " + " ; ".join(
             f"{lower_first(str(_field(self.model, name).verbose_name))} : "
             f"{self._said(name, self.before[name])} → {self._said(name, self.after[name])}"
             for name in self.columns

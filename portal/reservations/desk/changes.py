@@ -82,7 +82,7 @@ class CalendarChangeAdmin(Decidable[CalendarChange]):
         found = self.get_queryset(request).filter(pk__in=CalendarChange.objects.way_back(now).values("pk"))
         return [
             DeskNotice(
-                f"{change} : {counted(change.counted_days, 'réservation annulée', 'réservations annulées')}. "
+                f"{change}. {counted(change.counted_days, 'réservation annulée', 'réservations annulées')}. "
                 f"« Rouvrir » reste possible {_left(change, now)}.",
                 reverse("admin:reservations_calendarchange_change", args=[change.pk]),
             )

@@ -122,7 +122,7 @@ def test_each_day_says_what_stands_on_it(books, waits, another, asks, reopen, ca
         booking.NO_SLOT: 1,
     }
     assert done.back == 1 and states(books) == ["accepted"]
-    assert [sentence.startswith("Jour férié « Pont (26/11/2026) » : ajouté") for sentence in done.kept] == [
+    assert [sentence.startswith("Ajout : jour férié « Pont (26/11/2026) »") for sentence in done.kept] == [
         True
     ]
 
