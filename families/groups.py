@@ -54,6 +54,7 @@ RIGHTS: dict[str, Rights] = {
             "publicholiday": EVERYTHING,
             "schoolholiday": EVERYTHING,
             "closure": EVERYTHING,
+            "calendarchange": CHANGE,
             "activity": WRITE,
             "formula": EVERYTHING,
             "capacity": EVERYTHING,

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
@@ -25,7 +25,7 @@ from portal.files.handing_over import hand_over, spreadsheet
 from portal.french import moments
 from portal.french.day_fields import DayField
 from portal.reservations.days.calendars import week_of
-from portal.reservations.models import Establishment, Formula
+from portal.reservations.models import Booking, Establishment, Formula
 from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 
@@ -36,10 +36,11 @@ FILES = ("csv", "pdf")
 
 
 def centres(user: User, right: str) -> QuerySet[Establishment]:
-    """Where the service takes place, as far as `right` reaches: centres, and schools for the mornings and
-    evenings."""
+    """Where the service takes place, or something of it is booked, as far as `right` reaches: centres, and
+    schools for the mornings and evenings."""
+    booked = Booking.objects.holding().filter(activity__service=SERVICE).values("establishment")
     found = (
-        Establishment.objects.filter(activities__service=SERVICE)
+        Establishment.objects.filter(Q(activities__service=SERVICE) | Q(pk__in=booked))
         .distinct()
         .order_by("-active", "kind", "name")
     )

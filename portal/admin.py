@@ -17,6 +17,7 @@ from portal.desk.pages import ShownOnly, WithHistory
 from portal.desk.tasks import TaskAdmin
 from portal.models import Release, Town
 from portal.reservations.desk import town_clock
+from portal.reservations.desk.guarding import AsksBeforeClosing
 
 # The crest is on every page, the login page included: it must stay light.
 CREST_MAX_BYTES = 100 * 1024
@@ -105,7 +106,7 @@ class TownForm(forms.ModelForm[Town]):
 
 
 @admin.register(Town)
-class TownAdmin(WithHistory[Town]):
+class TownAdmin(AsksBeforeClosing[Town], WithHistory[Town]):
     """One row: the list leads straight to it."""
 
     takes_files = True  # the crest

@@ -13,10 +13,10 @@ import holidays
 from django.contrib.auth.hashers import make_password
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
-from families.models import Household
+from families.models import Household, User
 from portal.demo import access
 from portal.demo.canteen import AHEAD, Canteen, Promised
 from portal.demo.factories import PASSWORD
@@ -26,8 +26,10 @@ from portal.demo.menus import write_menus
 from portal.demo.money import bill_past_months
 from portal.demo.people import LAST_LEVEL, People, settle
 from portal.models import Town
+from portal.reservations.acts.closing import Closing
 from portal.reservations.acts.opening import open_slots
 from portal.reservations.days.calendars import OpenDays
+from portal.reservations.days.offer import Offer
 from portal.reservations.models import (
     Activity,
     Booking,
@@ -54,6 +56,7 @@ BIG_TOWN = 2000
 MENUS_SINCE = timedelta(days=21)
 MENUS_UNTIL = timedelta(days=28)
 LEVELS = ("Petite section", "Moyenne section", "Grande section", "CP", "CE1", "CE2", "CM1", "CM2")
+A_MONTH, TEN_MINUTES = timedelta(days=30), timedelta(minutes=10)
 YEAR_OF_WEEKS = timedelta(weeks=52)
 
 
@@ -90,7 +93,7 @@ def load(
     since = today - (past or (PAST if households <= BIG_TOWN else PAST / 2))
     rng = Random(SEED)  # noqa: S311 the same town every time
     factory.random.reseed_random(SEED)
-    town_file.load((HERE / "town.yaml").read_text(encoding="utf-8"))
+    town_file.load((HERE / "town.yaml").read_text(encoding="utf-8"), at=at)
     draw_crest()
     extend_calendar(today + AHEAD)
     grow(households)
@@ -127,6 +130,7 @@ def load(
         canteen.fill(tick)
         canteen.close()
     Leisure(people=people, since=since, until=today + AHEAD, rng=Random(SEED), at=at).live()  # noqa: S311
+    close_just_now(activity, people.agent, at)
     cook(activity, today, rng)
     if households <= BIG_TOWN:
         bill_past_months(since, at, people, rng)
@@ -203,6 +207,25 @@ def close_some_days(today: date) -> None:
         why=Closure.Why.WORKS,
         label="Travaux en cuisine",
     )
+
+
+def close_just_now(activity: Activity, agent: User, at: datetime) -> None:
+    """Ten minutes ago somebody closed a restaurant for a day, in a month: perhaps by mistake. « Rouvrir » is
+    offered at the top of the desk."""
+    today = timezone.localdate(at)
+    booked = Booking.objects.live().filter(activity=activity, day__gt=today + A_MONTH)
+    # Where the restaurant of the works has somebody, that one: those of `parent` eat elsewhere.
+    first = booked.order_by(Case(When(establishment__code="moulin", then=0), default=1), "day").first()
+    if first is None:  # in summer nobody has booked so far ahead yet
+        return
+    before = Offer.read(today)
+    Closure.objects.create(
+        starts_on=first.day,
+        ends_on=first.day,
+        establishment=first.establishment,
+        label="Coupure d'eau dans le quartier",
+    )
+    Closing.between(before, Offer.read(today), today).close(by=agent, at=at - TEN_MINUTES)
 
 
 def open_periods(first: date, last: date) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from portal import nightly
-from portal.reservations.acts import booking, leaving, reservation_drafts
+from portal.reservations.acts import booking, closing, leaving, reservation_drafts
 from portal.reservations.presence import certificates
 
 
@@ -23,11 +23,10 @@ def offers_let_go(at: datetime) -> int:
     return booking.let_offers_go(at=at)
 
 
-nightly.register(
-    "places proposées sans réponse",
-    "{} place(s) proposée(s) restée(s) sans réponse rendue(s).",
-    offers_let_go,
-)
+def freed_by_closures(at: datetime) -> int:
+    return closing.settle(at=at)
+
+
 nightly.register("brouillons oubliés", "{} réservation(s) non terminée(s) supprimée(s).", forget_drafts)
 nightly.register(
     "inscriptions d'enfants partis",
@@ -38,4 +37,14 @@ nightly.register(
     "absences justifiées de la veille",
     "{} justificatif(s) d'absence en cours suivi(s).",
     certificates_caught_up,
+)
+nightly.register(
+    "places libérées par des fermetures",
+    "{} fermeture(s) dont les places libérées ont été proposées aux enfants qui attendent.",
+    freed_by_closures,
+)
+nightly.register(
+    "places proposées sans réponse",
+    "{} place(s) proposée(s) restée(s) sans réponse rendue(s).",
+    offers_let_go,
 )

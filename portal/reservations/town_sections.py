@@ -275,6 +275,7 @@ register(
             ),
             Field("jours", "weekdays", Weekdays(), default=MONDAY_TO_FRIDAY),
             Field("pendant", "during", DURING, default=Activity.During.TERM),
+            Field("zones", "zones", ListOf(ZONE), default=list),
             Field("réservations", "processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
             Field("annulations", "cancel_processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
             Field("inscriptions", "enrolment_processing", PROCESSING, default=Activity.Processing.ON_REQUEST),

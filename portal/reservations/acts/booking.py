@@ -8,14 +8,14 @@ families never get the same place, and two transactions never wait for each othe
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, Q, QuerySet
 from django.utils import timezone
 from django_tasks.base import Task
 
@@ -41,6 +41,7 @@ from portal.reservations.models import (
     Booking,
     Closure,
     Enrolment,
+    Establishment,
     Formula,
     Period,
     Reservation,
@@ -49,6 +50,7 @@ from portal.reservations.models import (
     attended_on,
 )
 from portal.reservations.models.bookings import BookingQuerySet
+from portal.reservations.models.queries import offered_at
 from portal.reservations.states import (
     HOLDING,
     STILL_ASKED,
@@ -350,10 +352,23 @@ class _Submission:
         live = _live_on(reservation, days).select_related("reservation")
         here = {(activity.pk, reservation.establishment_id, day) for day in days}
         slots = _lock_slots(here | shelves_of(live))
+        # What may have closed while the lock was waited for: whoever closes a day holds its slots.
+        reservation.period = period = (
+            Period.objects.select_related("activity")
+            .annotate(
+                here=offered_at(reservation.establishment_id),
+                open_place=Exists(Establishment.objects.filter(pk=reservation.establishment_id, active=True)),
+            )
+            .get(pk=reservation.period_id)
+        )
+        reservation.establishment.active = period.open_place
+        reservation.enrolment.activity = activity = period.activity
         formulas = {formula.pk: formula for formula in activity.formulas.all()}
         # Read again, now that the town hall cannot change them; no new ones come while the child is locked.
         standing = list(live.all()) if live else []
-        where = Where.load(reservation.enrolment, reservation.establishment, reservation.period, at=at)
+        where = Where.load(
+            reservation.enrolment, reservation.establishment, period, at=at, offered=period.here
+        )
         return cls(reservation, custody, where, slots, formulas, standing, _places_of(standing, slots))
 
     def decide_cancel(self, line: ReservationLine) -> None:
@@ -845,19 +860,207 @@ def concerned_by(closure: Closure) -> QuerySet[Booking]:
     return bookings.distinct()
 
 
-@transaction.atomic
-def close_days(closure: Closure, *, by: User, at: datetime) -> int:
-    """Cancels, free of charge, the bookings of a closure's days; returns how many.
+def of_closure(closure: Closure) -> Q:
+    """The slots of a closure's days, as far as it says which."""
+    slots = Q(day__range=(closure.starts_on, closure.ends_on))
+    return slots & Q(activity=closure.activity_id) if closure.activity_id else slots
 
-    Places that a class or a school leaves free go to children of others who wait.
+
+def closed_by_town(why: str) -> str:
+    """What families read of days that closed, and why."""
+    return f"{why.rstrip('.')} : annulé par la mairie, sans frais."
+
+
+def hold(slots: Q) -> None:
+    """Locks slots until the transaction ends, in the order of every verb."""
+    list(Slot.objects.filter(slots).select_for_update().order_by("pk").values_list("pk", flat=True))
+
+
+# So many bookings at a time, the days of a child together: halves of a change fall as one.
+BATCH = 500
+
+
+@transaction.atomic
+def shut(
+    keys: Sequence[int], *, by: User | None, at: datetime, reason: str, promotes: bool = False
+) -> list[int]:
+    """Cancels live bookings whose days close, free of charge; returns their keys. One letter a household.
+
+    `keys` come child by child, their slots held by the caller. Nobody who waits gets a place unless it
+    `promotes`, and then only once all are cancelled.
     """
-    # Locked before looking: whoever is booking these days right now is seen, or sees the closure.
-    slots = Slot.objects.filter(day__range=(closure.starts_on, closure.ends_on))
-    if closure.activity_id:
-        slots = slots.filter(activity=closure.activity_id)
-    list(slots.select_for_update().order_by("pk"))
-    reason = f"{closure.reason} : annulé par la mairie, sans frais."
-    return withdraw(concerned_by(closure), by=by, at=at, reason=reason)
+    freed: set[int] = set()
+    told: dict[int, list[int]] = defaultdict(list)
+    for some in _batches(keys):
+        live = list(Booking.objects.live().filter(pk__in=some).order_by("pk"))
+        _lock_slots(shelves_of(live))
+        changes = Changes(by=by, at=at, reason=reason)
+        for booking in live:
+            changes.move(booking, BookingState.CANCELLED)
+        _let_fall(changes)
+        changes.write()
+        freed |= changes.freed
+        changes.freed.clear()
+        _finish(changes)
+        for household_id, ids in _by_household(live).items():
+            told[household_id] += ids
+    if promotes:
+        promote(freed, at=at)
+    for household_id, ids in told.items():
+        _tell(tasks.tell_cancelled, household_id, ids, reason)
+    return [key for ids in told.values() for key in ids]
+
+
+def _batches(keys: Sequence[int]) -> Iterator[list[int]]:
+    children = dict(Booking.objects.filter(pk__in=keys).values_list("pk", "child_id")) if keys else {}
+    batch: list[int] = []
+    last = None
+    for key in keys:
+        if len(batch) >= BATCH and children.get(key) != last:
+            yield batch
+            batch = []
+        batch.append(key)
+        last = children.get(key)
+    if batch:
+        yield batch
+
+
+# Why a day stays cancelled although it opened again.
+BOOKED_AGAIN = "Ce jour est déjà réservé à nouveau."
+OTHERWISE = "L'enfant a autre chose ce jour-là."
+CHILD_GONE = "L'enfant ne vit plus dans ce foyer."
+NOT_ENROLLED = "L'inscription n'est plus acceptée."
+DAY_PAST = "Ce jour est passé."
+ASKED_TO_CANCEL = "La famille avait demandé l'annulation."
+CHANGE_ASKED = "Le changement demandé ce jour-là est à refaire."
+NO_SLOT = "Ce jour n'est plus ouvert à la réservation."
+FULL_AGAIN = "Il n'y a plus de place."
+REOPENED = "Rouvert par la mairie."
+
+
+@dataclass
+class PutBack:
+    """Keys of bookings that stand again; of the others, why not."""
+
+    back: list[int] = field(default_factory=list)
+    left: dict[int, str] = field(default_factory=dict)
+
+
+@transaction.atomic
+def put_back(
+    cancelled: Mapping[int, BookingState],
+    *,
+    by: User,
+    at: datetime,
+    stands: Callable[[Booking], str],
+) -> PutBack:
+    """Bookings that `shut` cancelled stand again as they did, in the order given, where there is room.
+
+    `cancelled` is booking key → its state before. `stands` answers a sentence where something the caller
+    knows is in the way of one, or nothing. One letter a household that got a day back.
+    """
+    found = PutBack()
+    today = timezone.localdate(at)
+    rows = Booking.objects.select_related("enrolment", "reservation", "formula").in_bulk(list(cancelled))
+    children = {one.child_id for one in rows.values()}
+    # Their homes first, as `submit` does; then slots.
+    custodies = {
+        (one.child_id, one.household_id): one
+        for one in Custody.objects.select_for_update(of=("self",), no_key=True)
+        .filter(child__in=children)
+        .order_by("pk")
+    }
+    slots = _lock_slots(shelves_of(rows.values()))
+    rows = Booking.objects.select_related("enrolment", "reservation", "formula").in_bulk(list(cancelled))
+    days = {one.day for one in rows.values()}
+    busy: dict[int, set[tuple[date, str]]] = defaultdict(set)
+    live = Booking.objects.live().filter(child__in=children, day__in=days)
+    for child_id, day, part in live.values_list("child_id", "places__slot__day", "places__slot__part"):
+        busy[child_id].add((day, part))
+    halves = _asked_to_leave(rows.values())
+    taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
+    changes = Changes(by=by, at=at, reason=REOPENED, keeps_rank=True)
+    lines: dict[tuple[int | None, int, date], Outcome] = {}
+    for key, was in cancelled.items():
+        booking = rows.get(key)
+        if booking is None:
+            continue
+        (shelf,) = shelves_of([booking])
+        wanted = slots_of(slots.get(shelf, ()), booking.formula)
+        custody = custodies.get((booking.child_id, booking.household_id))
+        origin = booking.reservation
+        reason = ""
+        if booking.state != BookingState.CANCELLED:
+            reason = BOOKED_AGAIN
+        elif booking.day < today:
+            reason = DAY_PAST
+        elif custody is None or not custody.holds_on(booking.day):
+            reason = CHILD_GONE
+        elif not booking.enrolment.is_accepted:
+            reason = NOT_ENROLLED
+        elif was == BookingState.CANCEL_REQUESTED and key not in halves:
+            reason = ASKED_TO_CANCEL
+        elif was == BookingState.REQUESTED and origin is not None and origin.is_change:
+            reason = CHANGE_ASKED
+        elif reason := stands(booking):
+            pass
+        elif wanted is None or any(slot.closed for slot in wanted):
+            reason = NO_SLOT
+        elif any((slot.day, slot.part) in busy[booking.child_id] for slot in wanted):
+            reason = OTHERWISE
+        elif was in HOLDING and not fits(wanted, taken):
+            reason = FULL_AGAIN
+        if reason or wanted is None:
+            found.left[key] = reason
+            continue
+        busy[booking.child_id].update((slot.day, slot.part) for slot in wanted)
+        state = BookingState.ACCEPTED if was in HOLDING else was
+        if state == BookingState.ACCEPTED:
+            changes.grant(booking, wanted, known=())
+        else:
+            changes.move(booking, state)
+            changes.placed.append((booking, wanted))
+        lines[booking.reservation_id, booking.formula_id, booking.day] = OUTCOMES[state]
+        found.back.append(key)
+    changes.write()
+    _restore_lines(lines)
+    for household_id, ids in _by_household(rows[key] for key in found.back).items():
+        left = [key for key in found.left if rows[key].household_id == household_id]
+        _tell(tasks.tell_put_back, household_id, ids, left)
+    return found
+
+
+def _asked_to_leave(bookings: Iterable[Booking]) -> set[int]:
+    """Of these, what was asked to be left for another formula: it stood for what it is."""
+    rows = {(one.household_id, one.child_id, one.formula_id, one.day): one.pk for one in bookings}
+    lines = ReservationLine.objects.filter(
+        reservation__is_change=True,
+        reservation__child__in={child for _, child, _, _ in rows},
+        action=Action.CANCEL,
+        outcome=Outcome.CANCELLED,
+        day__in={day for _, _, _, day in rows},
+    ).values_list("reservation__household_id", "reservation__child_id", "formula_id", "day")
+    return {rows[line] for line in lines if line in rows}
+
+
+def _restore_lines(outcomes: Mapping[tuple[int | None, int, date], Outcome]) -> None:
+    """Lines that asked for what stands again say so, and their reservations with them."""
+    keys = {reservation for reservation, _, _ in outcomes if reservation}
+    list(Reservation.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk"))
+    asked = ReservationLine.objects.filter(
+        reservation__in=keys,
+        day__in={day for _, _, day in outcomes},
+        action=Action.BOOK,
+        outcome=Outcome.CANCELLED,
+    )
+    restored = []
+    for line in asked:
+        outcome = outcomes.get((line.reservation_id, line.formula_id, line.day))
+        if outcome is not None:
+            line.outcome = outcome
+            restored.append(line)
+    save_outcomes(restored)
+    restate(keys)
 
 
 # Waiting lists --------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Letters about enrolments and reservations: what the household asked, day by day, and what became of it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -258,6 +258,11 @@ def cancelled(household_id: int, booking_ids: list[int], reason: str) -> None:
     _post_bookings("reservations/cancelled", household_id, booking_ids, reason=reason)
 
 
+def put_back(household_id: int, booking_ids: list[int], left_ids: list[int]) -> None:
+    """Days that opened again stand as they did before; what stays cancelled is said."""
+    _post_bookings("reservations/put_back", household_id, booking_ids, reason="", left_ids=left_ids)
+
+
 def _living_here(household_id: int, booking_ids: list[int]) -> list[Booking]:
     """The bookings of children that live in the household today, child by child."""
     bookings = (
@@ -269,7 +274,9 @@ def _living_here(household_id: int, booking_ids: list[int]) -> list[Booking]:
     return [booking for booking in bookings if booking.child_id in here]
 
 
-def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, reason: str) -> None:
+def _post_bookings(
+    template: str, household_id: int, booking_ids: list[int], *, reason: str, left_ids: Sequence[int] = ()
+) -> None:
     bookings = _living_here(household_id, booking_ids)
     if not bookings:
         return
@@ -280,6 +287,7 @@ def _post_bookings(template: str, household_id: int, booking_ids: list[int], *, 
         {
             "children": moments.listing(children),
             "sections": _by_child(bookings),
+            "left": _by_child(_living_here(household_id, list(left_ids))) if left_ids else [],
             "reason": reason,
             "path": reverse("home"),
         },

@@ -22,6 +22,7 @@ from portal.reservations.models import (
     Attendance,
     Booking,
     BookingEvent,
+    CancelledDay,
     Enrolment,
     Reservation,
     ReservationLine,
@@ -37,6 +38,7 @@ HOLDINGS = {
     "reservations.Booking": Fate.BLANK,
     "reservations.Place": Fate.BLANK,
     "reservations.BookingEvent": Fate.GONE,
+    "reservations.CancelledDay": Fate.GONE,
     "reservations.Attendance": Fate.BLANK,
     "reservations.AbsenceCertificate": Fate.GONE,
     "reservations.AbsenceNotice": Fate.GONE,
@@ -87,6 +89,7 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
 
     bookings = Booking.objects.filter(leaving.concerned)
     BookingEvent.objects.filter(booking__in=bookings).delete()
+    CancelledDay.objects.filter(booking__in=bookings).delete()
     histories.forget(Booking, list(bookings.values_list("pk", flat=True)))
     # To come, none is held any more; what was cancelled and never billed tells nothing.
     over = _to_come(leaving, at) | _past(leaving, at).exclude(state__in=LIVE)

@@ -35,9 +35,16 @@ class Changes:
     """Changes of bookings, gathered, then written in a fixed number of queries with their events."""
 
     def __init__(
-        self, *, by: User | None, at: datetime, reservation: Reservation | None = None, reason: str = ""
+        self,
+        *,
+        by: User | None,
+        at: datetime,
+        reservation: Reservation | None = None,
+        reason: str = "",
+        keeps_rank: bool = False,
     ) -> None:
         self.by, self.at, self.reservation, self.reason = by, at, reservation, reason
+        self.keeps_rank = keeps_rank  # who waits again waits since when it did before
         self.moved: dict[BookingState, list[Booking]] = defaultdict(list)
         self.created: list[tuple[Booking, list[Slot]]] = []
         self.gained: dict[int, int] = defaultdict(int)
@@ -88,7 +95,7 @@ class Changes:
         if ended:
             self._give_back(ended)
         for state, of_state in self.moved.items():
-            if state == BookingState.WAITLISTED:
+            if state == BookingState.WAITLISTED and not self.keeps_rank:
                 self._queue_up(of_state)
                 continue
             self._restate(of_state, state)

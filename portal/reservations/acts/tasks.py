@@ -77,6 +77,12 @@ def tell_cancelled(household_id: int, booking_ids: list[int], reason: str) -> No
 
 
 @task(queue_name="mail")
+def tell_put_back(household_id: int, booking_ids: list[int], left_ids: list[int]) -> None:
+    """Days that had closed stand again; some may not."""
+    emails.put_back(household_id, booking_ids, left_ids)
+
+
+@task(queue_name="mail")
 def tell_enrolment(enrolment_id: int) -> None:
     """An enrolment is received, accepted or refused."""
     emails.enrolment(enrolment_id)

@@ -60,8 +60,8 @@ CLOSURE_FIELDS = ("id", "why", "opens", "establishment_id", "activity_id", "scho
 _CALENDAR = """
 SELECT 'public holiday', day, day, name, {nothing} FROM {public_holidays}
     WHERE day BETWEEN %(since)s AND %(last)s
-UNION ALL SELECT 'school holiday', starts_on, ends_on, name, {nothing} FROM {school_holidays}
-    WHERE zone = %(zone)s AND ends_on >= %(since)s AND starts_on <= %(last)s
+UNION ALL SELECT 'school holiday', starts_on, ends_on, name, {of_zone} FROM {school_holidays}
+    WHERE zone IN ({zones}) AND ends_on >= %(since)s AND starts_on <= %(last)s
 UNION ALL SELECT 'school year', starts_on, ends_on, name, {nothing} FROM {school_years}
     WHERE ends_on >= %(since)s AND starts_on <= %(last)s
 UNION ALL SELECT 'closure', starts_on, ends_on, label, {closure_fields} FROM {closures}
@@ -76,6 +76,45 @@ UNION ALL SELECT 'closure', starts_on, ends_on, label, {closure_fields} FROM {cl
 """
 
 
+class Holiday(NamedTuple):
+    """School holidays of a zone, from the first to the last day without class."""
+
+    zone: str
+    name: str
+    first: date
+    last: date
+
+
+def zones_of(activity: Activity | None, usual: str) -> list[str]:
+    """The zones of school holidays that hold for an activity: its own, or else `usual`, the town's."""
+    return list(activity.zones) if activity and activity.zones else [usual]
+
+
+def school_holidays(
+    rows: Iterable[Holiday], activity: Activity | None, usual: str, *, since: date, last: date
+) -> dict[date, str]:
+    """The days that are school holidays for an activity, from `since` to `last`, with their name.
+
+    Of several zones, some children have class while others are on holiday, and the activity is there for
+    both: one that takes place during holidays has those of every zone, any other those that all share.
+    """
+    zones = zones_of(activity, usual)
+    days: dict[str, dict[date, str]] = {zone: {} for zone in zones}
+    for row in rows:
+        if row.zone in days:
+            days[row.zone].update(
+                dict.fromkeys(days_between(max(row.first, since), min(row.last, last)), row.name)
+            )
+    found = days[zones[0]]
+    for zone in zones[1:]:
+        other = days[zone]
+        if activity is not None and activity.during == Activity.During.HOLIDAYS:
+            found = other | found
+        else:
+            found = {day: name for day, name in found.items() if day in other}
+    return found
+
+
 class Pupil(NamedTuple):
     """Whose class counts for the closures of one class (a trip)."""
 
@@ -86,13 +125,17 @@ class Pupil(NamedTuple):
 def _calendar_rows(
     since: date, last: date, activity: Activity | None, establishments: Iterable[int], pupil: Pupil | None
 ) -> Iterable[tuple[Any, ...]]:
-    """Public holidays, school holidays of the town's zone, school years and closures, in one query.
+    """Public holidays, school holidays of the activity's zones, school years and closures, in one query.
 
-    A row is its kind, first day, last day and name, then CLOSURE_FIELDS, empty but for closures.
+    A row is its kind, first day, last day and name, then CLOSURE_FIELDS, empty but for closures; of school
+    holidays, their zone stands for `why`.
     """
     no_id = "CAST(NULL AS bigint)"  # PostgreSQL takes a bare NULL of a union for text
+    zones = {f"zone{number}": zone for number, zone in enumerate(zones_of(activity, town.current().zone))}
     query = _CALENDAR.format(
         nothing=f"{no_id}, '', false, {no_id}, {no_id}, {no_id}",
+        of_zone=f"{no_id}, zone, false, {no_id}, {no_id}, {no_id}",
+        zones=", ".join(f"%({name})s" for name in zones),
         closure_fields=", ".join(CLOSURE_FIELDS),
         establishments=", ".join(map(str, establishments)) or "NULL",
         public_holidays=PublicHoliday._meta.db_table,
@@ -102,9 +145,9 @@ def _calendar_rows(
         schoolings=Schooling._meta.db_table,
     )
     values: dict[str, Any] = {
+        **zones,
         "since": adapted(since),
         "last": adapted(last),
-        "zone": town.current().zone,
         "activity": activity and activity.pk,
         "child": pupil and pupil.child_id,
         "year": pupil and pupil.school_year_id,
@@ -192,7 +235,7 @@ class OpenDays:
     ) -> list["OpenDays"]:
         since = first - MARGIN
         public_holidays: dict[date, str] = {}
-        school_holidays: dict[date, str] = {}
+        holidays: list[Holiday] = []
         school_years: list[tuple[date, date]] = []
         closures: list[Closure] = []
         places = [establishment.pk for establishment in establishments if establishment]
@@ -202,18 +245,19 @@ class OpenDays:
             elif kind == "school year":
                 school_years.append((starts_on, ends_on))
             elif kind == "school holiday":
-                days = days_between(max(starts_on, since), min(ends_on, last))
-                school_holidays.update(dict.fromkeys(days, name))
+                holidays.append(Holiday(closure[1], name, starts_on, ends_on))
             else:
                 values = dict(zip(CLOSURE_FIELDS, closure, strict=True))
                 closures.append(Closure(starts_on=starts_on, ends_on=ends_on, label=name, **values))
         closures.sort(key=lambda closure: closure.pk)
+        usual = town.current().zone
+        off_school = school_holidays(holidays, activity, usual, since=since, last=last)
         return [
             cls(
                 activity=activity,
                 establishment=establishment,
                 public_holidays=public_holidays,
-                school_holidays=school_holidays,
+                school_holidays=off_school,
                 school_years=school_years,
                 closures=[
                     closure

@@ -7,8 +7,9 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from portal.french import moments
-from portal.reservations.days.calendars import OpenDays, Pupil
+from portal.reservations.days.calendars import MARGIN, OpenDays, Pupil
 from portal.reservations.days.deadline_book import DeadlineBook
+from portal.reservations.days.offer import NO_ACTIVITY, NO_PLACE
 from portal.reservations.deadlines.decisions import Schedule, Standing, Verdict, outside
 from portal.reservations.models import Enrolment, Establishment, Period
 from portal.reservations.states import Action, CellState
@@ -41,7 +42,9 @@ class Where:
         days: OpenDays,
         book: DeadlineBook,
         at: datetime,
+        offered: bool = True,
     ) -> None:
+        self.offered = offered  # whether the period takes place there: what stands is shown even so
         self.enrolment = enrolment
         self.period = period
         self.days = days
@@ -61,20 +64,26 @@ class Where:
         *,
         at: datetime,
         book: DeadlineBook | None = None,
+        offered: bool = True,
     ) -> "Where":
-        """Reads calendar and rules in a fixed number of queries; `book` are rules read already."""
+        """Reads calendar and rules in a fixed number of queries; `book` are rules read already.
+
+        Where the period is not `offered` there, nothing can be reserved; what stands can be cancelled.
+        """
         days = OpenDays.load(
             enrolment.activity,
             establishment,
             period.starts_on,
-            period.ends_on,
+            # Further than the period: what was booked before it was shortened has its deadlines too.
+            period.ends_on + MARGIN,
             Pupil(enrolment.child_id, enrolment.school_year_id),
         )
-        return cls(enrolment, period, days, book or DeadlineBook.for_activity(enrolment.activity, period), at)
+        book = book or DeadlineBook.for_activity(enrolment.activity, period)
+        return cls(enrolment, period, days, book, at, offered)
 
     def booking(self, formula_id: int, day: date) -> Closed | Open:
         """Whether the day can be reserved."""
-        closed = self._out_of_range(day) or self._closed_day(day)
+        closed = self._not_offered() or self._out_of_range(day) or self._closed_day(day)
         if closed is not None:
             return closed
         return self._answer(formula_id, Action.BOOK, day)
@@ -86,6 +95,14 @@ class Where:
         if not granted:
             return Open(Standing.ON_TIME, None)
         return self._answer(formula_id, Action.CANCEL, day)
+
+    def _not_offered(self) -> Closed | None:
+        if not self.enrolment.activity.active:
+            return Closed(CellState.CLOSED, NO_ACTIVITY, "plus proposée")
+        place = self.days.establishment
+        if not self.offered or (place is not None and not place.active):
+            return Closed(CellState.CLOSED, NO_PLACE, "lieu fermé")
+        return None
 
     def _out_of_range(self, day: date) -> Closed | None:
         if not self.period.starts_on <= day <= self.period.ends_on:

@@ -17,9 +17,11 @@ from portal.desk.pages import WithHistory, log_all
 from portal.desk.site import M
 from portal.french.day_fields import HourInput
 from portal.french.plurals import counted
+from portal.models import Town
 from portal.reservations.acts import opening
 from portal.reservations.days.rule_preview import overlapping_periods
 from portal.reservations.desk.deadlines import ActivityDeadlineForm
+from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.reservations.desk.town_file import ExportsTown
 from portal.reservations.models import Activity, ActivityDeadline, Capacity, Formula, Part, Period
 from portal.web.signed_in import SignedInRequest
@@ -35,10 +37,17 @@ def services() -> list[tuple[str, str]]:
 
 class ActivityForm(forms.ModelForm[Activity]):
     service = forms.ChoiceField(label="Service", choices=services)
+    zones = forms.MultipleChoiceField(
+        label="Zones de vacances scolaires",
+        choices=Town.Zone.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Aucune : celle de la commune. De plusieurs, l'activité accueille les enfants de chacune.",
+    )
 
     class Meta:
         model = Activity
-        fields = ("service",)
+        fields = ("service", "zones")
 
 
 class FormulaForm(forms.ModelForm[Formula]):
@@ -111,7 +120,9 @@ def _activity_shown(request: HttpRequest) -> Any:
 
 
 @admin.register(Activity)
-class ActivityAdmin(TolerantChoices[Activity], ExportsTown, WithHistory[Activity]):
+class ActivityAdmin(
+    AsksBeforeClosing[Activity], TolerantChoices[Activity], ExportsTown, WithHistory[Activity]
+):
     desk_order = 20
     list_display = ("name", "service", "processing", "during", "active", "order")
     list_filter = ("service", "active", "during")
@@ -122,7 +133,7 @@ class ActivityAdmin(TolerantChoices[Activity], ExportsTown, WithHistory[Activity
     autocomplete_fields = ("establishments",)
     fieldsets = (
         (None, {"fields": ("name", "code", "service", "description", "active", "order")}),
-        ("Où et quand", {"fields": ("establishments", "weekdays", "during")}),
+        ("Où et quand", {"fields": ("establishments", "weekdays", "during", "zones")}),
         (
             "Traitement des demandes",
             {
@@ -144,7 +155,7 @@ class ActivityAdmin(TolerantChoices[Activity], ExportsTown, WithHistory[Activity
 
 
 @admin.register(Period)
-class PeriodAdmin(TolerantChoices[Period], WithHistory[Period]):
+class PeriodAdmin(AsksBeforeClosing[Period], TolerantChoices[Period], WithHistory[Period]):
     desk_order = 21
     list_display = ("name", "activity", "school_year", "starts_on", "ends_on", "opens_at", "closes_at")
     list_filter = ("activity", "school_year")

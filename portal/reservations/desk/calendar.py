@@ -18,6 +18,7 @@ from portal.desk.site import DeskAdmin, DeskLink, M
 from portal.french.plurals import counted
 from portal.models import Town
 from portal.reservations.days import holiday_proposals
+from portal.reservations.desk.guarding import guarded
 from portal.reservations.models import PublicHoliday, SchoolHoliday, SchoolYear
 from portal.web.form_fields import field_of
 
@@ -71,6 +72,10 @@ class CalendarImport(ImportsCalendar[SchoolHoliday]):
         return [path("importer/", view, name="reservations_calendar_import"), *super().get_urls()]
 
     def import_calendar(self, request: HttpRequest) -> HttpResponse:
+        """What is kept may close booked days, and asks first."""
+        return guarded(request, lambda: self._import(request), site=self.admin_site, opts=self.opts)
+
+    def _import(self, request: HttpRequest) -> HttpResponse:
         """Proposes on GET with a school year; keeps what is ticked on POST."""
         if not all(request.user.has_perm(f"reservations.add_{model._meta.model_name}") for model in WRITTEN):
             raise PermissionDenied

@@ -3,27 +3,21 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import IS_POPUP_VAR
-from django.contrib.admin.utils import unquote
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.desk import own_choices
 from portal.desk.choices import TolerantChoices
-from portal.desk.site import DeskAdmin
 from portal.french import moments
 from portal.french.plurals import counted
-from portal.reservations.acts import booking, opening
+from portal.reservations.acts import opening
+from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.reservations.models import Closure, Period
-from portal.web.signed_in import user_of
-
-CONFIRMED = "_closing_confirmed"
 
 
 @admin.register(Closure)
-class ClosureAdmin(TolerantChoices[Closure], DeskAdmin[Closure]):
+class ClosureAdmin(AsksBeforeClosing[Closure], TolerantChoices[Closure]):
     desk_order = 10
     list_display = ("dates", "reason", "concerns", "opens")
     list_display_links = ("dates",)
@@ -63,59 +57,6 @@ class ClosureAdmin(TolerantChoices[Closure], DeskAdmin[Closure]):
         own_choices.require(form, request.user, "establishment", self.right_for("change"))
         return form
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        if request.method == "POST" and CONFIRMED not in request.POST:
-            question = self._question(request, object_id)
-            if question:
-                return question
-        return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def _question(self, request: HttpRequest, object_id: str | None) -> TemplateResponse | None:
-        """The page that says whom the closure concerns; None when it concerns nobody or is not valid yet."""
-        obj = self.get_object(request, unquote(object_id)) if object_id else None
-        allowed = self.has_change_permission(request, obj) if object_id else self.has_add_permission(request)
-        if not allowed or (object_id and obj is None):
-            return None
-        form = self.get_form(request, obj, change=bool(object_id))(request.POST, instance=obj)
-        if not form.is_valid():
-            return None
-        concerned = booking.concerned_by(form.instance)
-        bookings = concerned.values("pk").count()
-        if not bookings:
-            return None
-        typed = [(name, value) for name, values in request.POST.lists() for value in values]
-        return TemplateResponse(
-            request,
-            "admin/reservations/closure_confirm.html",
-            self.admin_site.each_context(request)
-            | {
-                "title": "Confirmer la fermeture",
-                "button": "Confirmer la fermeture",
-                "subtitle": None,
-                "opts": self.opts,
-                "closure": form.instance,
-                "dates": moments.span(form.instance.starts_on, form.instance.ends_on, year=True),
-                "concerns": self.concerns(form.instance),
-                "bookings": counted(
-                    bookings, "réservation sera annulée sans frais", "réservations seront annulées sans frais"
-                ),
-                "households": counted(
-                    concerned.values("household").distinct().count(),
-                    "famille sera prévenue",
-                    "familles seront prévenues",
-                ),
-                "typed": [(name, value) for name, value in typed if name != "csrfmiddlewaretoken"],
-                "confirmed": CONFIRMED,
-                "is_popup": IS_POPUP_VAR in request.POST,
-            },
-        )
-
     def save_model(self, request: HttpRequest, obj: Closure, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         at = timezone.now()
@@ -127,11 +68,6 @@ class ClosureAdmin(TolerantChoices[Closure], DeskAdmin[Closure]):
             if opened:
                 text = counted(opened, "créneau ouvert", "créneaux ouverts")
                 self.message_user(request, f"{text} à la réservation.", messages.SUCCESS)
-            return
-        cancelled = booking.close_days(obj, by=user_of(request), at=at)
-        if cancelled:
-            text = counted(cancelled, "réservation annulée", "réservations annulées")
-            self.message_user(request, f"{text} sans frais ; les familles sont prévenues.", messages.SUCCESS)
 
     def delete_model(self, request: HttpRequest, obj: Closure) -> None:
         super().delete_model(request, obj)
@@ -144,7 +80,7 @@ class ClosureAdmin(TolerantChoices[Closure], DeskAdmin[Closure]):
     def _warn_deleted(self, request: HttpRequest) -> None:
         self.message_user(
             request,
-            "Les réservations déjà annulées le restent : les familles peuvent réserver ces jours à nouveau.",
+            "Les réservations déjà annulées le restent : « Jours fermés et rouverts » les remet.",
             messages.WARNING,
         )
 

@@ -12,6 +12,7 @@ from portal.french.day_fields import NearDateField
 from portal.french.weekdays import names_of
 from portal.reservations.acts import enrolling
 from portal.reservations.desk.calendar import CalendarImport, ImportsCalendar
+from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.reservations.models import (
     Establishment,
     PublicHoliday,
@@ -23,7 +24,7 @@ from portal.reservations.models import (
 
 
 @admin.register(Establishment)
-class EstablishmentAdmin(TolerantChoices[Establishment], DeskAdmin[Establishment]):
+class EstablishmentAdmin(AsksBeforeClosing[Establishment], TolerantChoices[Establishment]):
     desk_order = 30
     list_display: tuple[str, ...] = ("name", "kind", "days", "phone", "active")
     list_filter: ClassVar[tuple[str, ...]] = ("kind", "active")
@@ -51,7 +52,7 @@ class EstablishmentAdmin(TolerantChoices[Establishment], DeskAdmin[Establishment
 
 
 @admin.register(SchoolYear)
-class SchoolYearAdmin(ImportsCalendar[SchoolYear]):
+class SchoolYearAdmin(AsksBeforeClosing[SchoolYear], ImportsCalendar[SchoolYear]):
     desk_order = 31
     list_display = ("name", "starts_on", "ends_on")
     search_fields = ("name",)
@@ -119,7 +120,7 @@ class SchoolingAdmin(TolerantChoices[Schooling], DeskAdmin[Schooling]):
 
 
 @admin.register(PublicHoliday)
-class PublicHolidayAdmin(ImportsCalendar[PublicHoliday]):
+class PublicHolidayAdmin(AsksBeforeClosing[PublicHoliday], ImportsCalendar[PublicHoliday]):
     desk_order = 34
     list_display = ("day", "name")
     search_fields = ("name",)
@@ -127,7 +128,7 @@ class PublicHolidayAdmin(ImportsCalendar[PublicHoliday]):
 
 
 @admin.register(SchoolHoliday)
-class SchoolHolidayAdmin(CalendarImport):
+class SchoolHolidayAdmin(AsksBeforeClosing[SchoolHoliday], CalendarImport):
     desk_order = 35
     list_display = ("name", "zone", "starts_on", "ends_on")
     list_filter = ("zone",)

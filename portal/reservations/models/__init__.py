@@ -32,6 +32,7 @@ from portal.reservations.models.calendar import (
     SchoolYear,
     attended_on,
 )
+from portal.reservations.models.changes import CalendarChange, CancelledDay
 from portal.reservations.models.presence import (
     AbsenceCertificate,
     AbsenceCertificateQuerySet,
@@ -58,6 +59,8 @@ __all__ = [
     "Booking",
     "BookingEvent",
     "BookingQuerySet",
+    "CalendarChange",
+    "CancelledDay",
     "Capacity",
     "Closure",
     "CountedReservation",

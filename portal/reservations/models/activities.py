@@ -34,6 +34,14 @@ class Activity(models.Model):
     )
     weekdays = WeekdayMaskField("jours", default=MONDAY_TO_FRIDAY)
     during = models.CharField("période de l'année", max_length=8, choices=During, default=During.TERM)
+    # Of a town on the edge of two zones; which days they make holidays: `days.calendars.school_holidays`.
+    zones = models.JSONField(
+        "zones de vacances scolaires",
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        help_text="Vide : celle de la commune.",
+    )
     processing = models.CharField(
         "traitement des réservations", max_length=10, choices=Processing, default=Processing.AUTOMATIC
     )

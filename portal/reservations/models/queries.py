@@ -1,12 +1,26 @@
 """Queries that the desk, registers and kitchen ask alike: a child's class, the places left, what waits."""
 
+from datetime import date
 from typing import Any, TypeAlias, TypedDict
 
-from django.db.models import Aggregate, Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Aggregate,
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 from django_stubs_ext import WithAnnotations
 
-from portal.reservations.models.activities import Slot
+from portal.reservations.models.activities import Activity, Period, Slot
 from portal.reservations.models.bookings import Booking, Reservation, ReservationLine
 from portal.reservations.models.calendar import Schooling, attended_on
 from portal.reservations.models.presence import AbsenceNotice
@@ -23,6 +37,30 @@ def class_of(
     attended = Schooling.objects.filter(child=OuterRef(child), school_year=OuterRef(school_year))
     attended = attended.filter(attended_on(OuterRef(day))) if day else attended.current()
     return Subquery(attended.values(f"school_class__{what}")[:1])
+
+
+def offered_at(establishment: Any) -> Case:
+    """Of periods, whether they take place at an establishment (a key, or what a query knows it by): one of
+    theirs or, where none is named, one of their activity."""
+    chosen = Period.establishments.through._default_manager.filter(period=OuterRef("pk"))
+    of_activity = Activity.establishments.through._default_manager.filter(activity=OuterRef("activity"))
+    return Case(
+        When(Exists(chosen), then=Exists(chosen.filter(establishment=establishment))),
+        default=Exists(of_activity.filter(establishment=establishment)),
+        output_field=BooleanField(),
+    )
+
+
+class OfferedHere(TypedDict):
+    here: bool
+
+
+PeriodThere: TypeAlias = "WithAnnotations[Period, OfferedHere]"
+
+
+def still_booked(enrolment: Any, day: date) -> QuerySet[Booking]:
+    """What stands of an enrolment from `day` on, whatever has become of what it was booked in."""
+    return Booking.objects.live().filter(enrolment=enrolment, day__gte=day)
 
 
 def with_class(bookings: QuerySet[Booking]) -> QuerySet[Any]:

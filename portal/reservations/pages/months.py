@@ -245,7 +245,7 @@ class Months:
     def __init__(self, plan: Planning, wanted: str, *, from_the_start: bool = False) -> None:
         self.plans = [plan, *plan.beside]
         today = None if from_the_start else plan.where.today
-        keys = month_keys(plan.period, today)
+        keys = sorted({*month_keys(plan.period, today), *_beyond(self.plans)})
         self.whole = wanted == WHOLE
         self.key = wanted if wanted in keys else self._first(keys)
         self.all: list[Listed] = []
@@ -435,6 +435,16 @@ def month_keys(period: Period, today: date | None) -> list[str]:
     return [f"{first.year + years:04}-{month + 1:02}" for years, month in months]
 
 
+def _beyond(plans: Iterable[Planning]) -> set[str]:
+    """Months beyond the period in which something stands."""
+    return {
+        f"{day:%Y-%m}"
+        for plan in plans
+        for _, day in plan.cells
+        if not plan.period.starts_on <= day <= plan.period.ends_on
+    }
+
+
 def days_of(key: str) -> tuple[date, date]:
     """The first and the last day of « 2026-12 ». Raises ValueError for anything else."""
     year, month = int(key[:4]), int(key[5:])
@@ -449,7 +459,7 @@ def weeks_of(key: str) -> tuple[date, date]:
 
 
 def _known(key: str, plan: Planning) -> bool:
-    return key in month_keys(plan.period, None)
+    return key in month_keys(plan.period, None) or key in _beyond([plan, *plan.beside])
 
 
 # The hooks of a service ------------------------------------------------------------------------------------

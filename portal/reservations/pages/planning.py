@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -27,6 +27,7 @@ from portal.reservations.acts.places import slots_of
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.calendars import days_between
 from portal.reservations.days.deadline_book import DeadlineBook
+from portal.reservations.days.offer import NO_FORMULA
 from portal.reservations.days.standing import Closed, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
@@ -149,19 +150,21 @@ class Planning:
         at: datetime,
         whole: bool = False,
         within: tuple[date, date] | None = None,
+        offered: bool = True,
     ) -> list["Planning"]:
         """The plannings of children enrolled to the same activity, each at its place, for one page.
 
         Enrolments come with their activity, household and school year. Weeks gone by are left out unless
         `whole`; with `within`, a first and a last day, only the days between them are computed, and those
-        that a draft holds. Where several children stand on the page, the names of cells begin with the
-        child's, and the fields of all but the first end with a suffix of their own.
+        that a draft holds. What stands is shown whatever became of its formula, weekday or period; where the
+        period is not `offered` at the place any more, nothing else can be reserved. Where several children
+        stand on the page, the names of cells begin with the child's, and the fields of all but the first end
+        with a suffix of their own.
         Five queries and one for each further child (its class has closures of its own), one more where a
         rule has windows, one where a child waits for a place; whatever the days and bookings.
         """
         activity = wanted[0][0].activity
         book = DeadlineBook.for_activity(activity, period)
-        formulas = _formulas(activity=activity.pk)
         first, last = period.starts_on, period.ends_on
         if not whole:
             today = timezone.localdate(at)
@@ -169,14 +172,18 @@ class Planning:
         shown = (first, last) if within is None else (max(first, within[0]), min(last, within[1]))
         lines = _draft_lines(wanted, period)
         drafted = {line.day for of_one in lines.values() for line in of_one if first <= line.day <= last}
-        rooms, stands = _rooms_and_stands(wanted, shown, {day for day in drafted if not _in(shown, day)})
+        rooms, stands = _rooms_and_stands(
+            wanted, shown, {day for day in drafted if not _in(shown, day)}, period, timezone.localdate(at)
+        )
+        booked = {one.formula_id for of_one in stands.values() for one in of_one if one.state in LIVE}
+        formulas = [one for one in _formulas(activity=activity.pk) if one.active or one.pk in booked]
         waits = waits_among(
             [one.pk for of_child in stands.values() for one in of_child if one.state in WAITING]
         )
         several = len(wanted) > 1
         plans = []
         for number, (enrolment, establishment) in enumerate(wanted):
-            where = Where.load(enrolment, establishment, period, at=at, book=book)
+            where = Where.load(enrolment, establishment, period, at=at, book=book, offered=offered)
             weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
             own_lines = lines[enrolment.child_id, establishment.pk]
             maker = _CellMaker(
@@ -191,8 +198,10 @@ class Planning:
             columns = {*MONDAY_TO_FRIDAY, *weekdays}
             days = [day for day in days_between(*shown) if day.weekday() in columns]
             elsewhere = {line.day for line in own_lines if line.day in drafted and not _in(shown, line.day)}
-            if elsewhere:
-                days = sorted({*days, *(day for day in elsewhere if day.weekday() in columns)})
+            standing_days = {one.day for one in stands[enrolment.child_id] if one.state in LIVE}
+            if elsewhere or not standing_days <= set(days):
+                drafts = {day for day in elsewhere if day.weekday() in columns}
+                days = sorted({*days, *drafts, *standing_days})
             cells = {}
             for day in days:
                 for formula in formulas:
@@ -464,7 +473,7 @@ def _in(span: tuple[date, date], day: date) -> bool:
 
 @Composed
 def _formulas() -> "QuerySet[Formula]":
-    return Formula.objects.filter(activity=Given("activity"), active=True)
+    return Formula.objects.filter(activity=Given("activity"))
 
 
 def _draft_lines(
@@ -507,10 +516,14 @@ def _lines(children: int, places: int) -> "QuerySet[DraftLine]":
 
 
 def _rooms_and_stands(
-    wanted: list[tuple[Enrolment, Establishment]], shown: tuple[date, date], more: set[date]
+    wanted: list[tuple[Enrolment, Establishment]],
+    shown: tuple[date, date],
+    more: set[date],
+    period: Period,
+    today: date,
 ) -> tuple[dict[int, dict[date, list[Room]]], dict[int, list[Stand]]]:
     """The slots of each place by day, and the bookings of each child in their order, in one query: on the
-    days `shown`, and on some `more`."""
+    days `shown`, and on some `more`; and what stands to come outside every period."""
     shape, given = _whose(wanted)
     rooms: dict[int, dict[date, list[Room]]] = defaultdict(lambda: defaultdict(list))
     found: dict[int, list[tuple[int, Stand]]] = defaultdict(list)
@@ -518,6 +531,8 @@ def _rooms_and_stands(
         *shape,
         len(more),
         activity=wanted[0][0].activity_id,
+        school_year=period.school_year_id,
+        today=today,
         first=shown[0],
         last=shown[1],
         **given,
@@ -551,8 +566,17 @@ def _slots_and_bookings(children: int, places: int, more: int) -> "QuerySet[Any,
             "closed",
         )
     )
+    # Its period was shortened, or moved: every planning of the activity shows it, or else none would.
+    covering = Period.objects.filter(
+        Q(establishments=None) | Q(establishments=OuterRef("establishment")),
+        activity=Given("activity"),
+        school_year=Given("school_year"),
+        starts_on__lte=OuterRef("day"),
+        ends_on__gte=OuterRef("day"),
+    )
+    left = Q(state__in=LIVE, day__gte=Given("today")) & ~Exists(covering)
     bookings = (
-        Booking.objects.filter(days, one_of("child", "child", children), activity=Given("activity"))
+        Booking.objects.filter(days | left, one_of("child", "child", children), activity=Given("activity"))
         .order_by()
         .values_list(
             Value(1),
@@ -609,6 +633,8 @@ class _CellMaker:
         clash = self._clash(formula, choice)
         if clash:
             return self._plain(formula, choice, CellState.CLOSED, clash, "déjà réservé")
+        if not formula.active:
+            return self._plain(formula, choice, CellState.CLOSED, NO_FORMULA, "plus proposée")
         answer = self.where.booking(choice.formula_id, choice.day)
         slots = slots_of(self.slots.get(choice.day, ()), formula)
         if isinstance(answer, Closed):

@@ -24,6 +24,7 @@ from portal.french.elision import of
 from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
+from portal.reservations.models.queries import PeriodThere, offered_at, still_booked
 from portal.reservations.pages import blocks, checking, prices, thanking, waits
 from portal.reservations.pages.addresses import planning_address, planning_url
 from portal.reservations.pages.cells import BOOK, FIELDS, value_of
@@ -127,13 +128,13 @@ def book(request: SignedInRequest, service: Service) -> HttpResponse:
         for first in enrolments:
             others = [one for one in enrolments if one.child_id != first.child_id]
             place = _own_place(first)
-            for period in _periods(first, place).values():
+            for period in _periods(first, place, today).values():
                 if period.ends_on < today:
                     continue
                 shown = [(first, place), *_beside(service, others, place, period)]
                 address = _address_of(request, service, shown, period)
                 otherwise = otherwise or address
-                plans = Planning.together(shown, period, at=at)
+                plans = Planning.together(shown, period, at=at, offered=period.here)
                 if any(cell.field == BOOK for plan in plans for cell in plan.cells.values()):
                     return redirect(address)
     if otherwise:  # the planning says of each day why not
@@ -166,12 +167,15 @@ def arriving(request: SignedInRequest, enrolment_id: int, establishment_id: int,
 
 
 def current_periods(enrolment: Enrolment, at: datetime) -> list[Period]:
-    """The periods of an enrolment's activity and year that are not over, nearest first."""
+    """The periods of an enrolment's activity and year that are not over, or of which something booked still
+    stands, nearest first."""
+    today = timezone.localdate(at)
+    booked = still_booked(enrolment, today).values("reservation__period")
     return list(
         Period.objects.filter(
+            Q(ends_on__gte=today) | Q(pk__in=booked),
             activity_id=enrolment.activity_id,
             school_year_id=enrolment.school_year_id,
-            ends_on__gte=timezone.localdate(at),
         )
     )
 
@@ -189,12 +193,14 @@ def planning(
     if not enrolment.is_accepted:
         messages.info(request, "La mairie n'a pas encore accepté cette inscription : patientez un peu.")
         return redirect("home")
-    establishment = _establishment(enrolment, establishment_id)
-    periods = _periods(enrolment, establishment)
+    today = timezone.localdate(at)
+    establishment = _establishment(enrolment, establishment_id, today)
+    periods = _periods(enrolment, establishment, today)
     period = periods.get(period_id)
     if period is None:
         raise Http404
-    if not enrolling.serves(establishment, enrolment):
+    offered = enrolling.serves(establishment, enrolment)
+    if not offered and not still_booked(enrolment, today).filter(establishment=establishment).exists():
         messages.warning(
             request,
             f"{establishment} n'accueille pas les élèves de l'école {of(enrolment.child.first_name)}.",
@@ -209,6 +215,7 @@ def planning(
         period,
         at,
         within=None if all_days or service.within is None else service.within(request.GET, period),
+        offered=offered and period.here,
     )
     if kept is not None:
         for each in (plan, *plan.beside):
@@ -217,7 +224,6 @@ def planning(
             _keep(request, each, ticks, at)
         messages.success(request, "Vous revoilà. Les jours que vous aviez choisis sont conservés.")
         return redirect(request.get_full_path())
-    today = timezone.localdate(at)
     plan.periods = [one for one in periods.values() if one == period or one.ends_on >= today]
     if request.method == "POST":
         return _planning_posted(request, service, plan, at)
@@ -266,30 +272,46 @@ def _with_its_siblings(together: bool, today: date) -> "QuerySet[Enrolment]":
     )
 
 
-def _periods(enrolment: Enrolment, establishment: Establishment) -> dict[int, Period]:
-    """Those in which one can reserve there with this enrolment, by key, the earliest first."""
+def _periods(enrolment: Enrolment, establishment: Establishment, today: date) -> dict[int, PeriodThere]:
+    """Those in which one can reserve there with this enrolment, or has something booked, by key, the earliest
+    first."""
     found = _periods_there(
-        activity=enrolment.activity_id, school_year=enrolment.school_year_id, establishment=establishment.pk
+        today,
+        enrolment=enrolment.pk,
+        activity=enrolment.activity_id,
+        school_year=enrolment.school_year_id,
+        establishment=establishment.pk,
     )
     return {period.pk: period for period in found}
 
 
 @Composed
-def _periods_there() -> "QuerySet[Period]":
-    return Period.objects.filter(
-        Q(establishments=None) | Q(establishments=Given("establishment")),
-        activity=Given("activity"),
-        school_year=Given("school_year"),
-    ).distinct()
+def _periods_there(today: date) -> "QuerySet[PeriodThere]":
+    place = Given("establishment")
+    booked = still_booked(Given("enrolment"), today).filter(establishment=place)
+    return (
+        Period.objects.annotate(here=offered_at(place))
+        .filter(
+            Q(establishments=None) | Q(establishments=place) | Q(pk__in=booked.values("reservation__period")),
+            activity=Given("activity"),
+            school_year=Given("school_year"),
+        )
+        .distinct()
+    )
 
 
-def _establishment(enrolment: Enrolment, establishment_id: int) -> Establishment:
-    """The enrolment's own establishment or, where it leaves the choice, one of its activity."""
+def _establishment(enrolment: Enrolment, establishment_id: int, today: date) -> Establishment:
+    """The enrolment's own establishment or, where it leaves the choice, one of its activity, or one where
+    something is booked."""
     if enrolment.establishment is not None:
         if enrolment.establishment_id != establishment_id:
             raise Http404
         return enrolment.establishment
-    return get_object_or_404(enrolment.activity.establishments.filter(active=True), pk=establishment_id)
+    booked = still_booked(enrolment, today).values("establishment")
+    places = Establishment.objects.filter(
+        Q(pk__in=enrolment.activity.establishments.filter(active=True)) | Q(pk__in=booked)
+    )
+    return get_object_or_404(places, pk=establishment_id)
 
 
 def _own_place(enrolment: Enrolment) -> Establishment:
@@ -306,6 +328,7 @@ def _plan(
     at: datetime,
     *,
     within: tuple[date, date] | None,
+    offered: bool,
 ) -> Planning:
     """The planning of the first enrolment, with those of brothers and sisters asked for by `?avec=`."""
     wanted = set(request.GET.getlist("avec"))
@@ -316,6 +339,7 @@ def _plan(
         at=at,
         whole="tout" in request.GET,
         within=within,
+        offered=offered,
     )
     for each in plans:
         each.cancelling = "annulation" in request.GET

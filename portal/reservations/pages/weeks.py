@@ -251,20 +251,21 @@ class Weeks:
     def _weeks(self, plan: Planning) -> Iterator[WeekRow]:
         today = plan.where.today
         monday = today - timedelta(days=today.weekday())
-        days = sorted({cell.day for cell in plan.cells.values() if cell.day.weekday() in self.weekdays})
+        cells = [cell for each in self.plans for cell in each.cells.values()]
+        days = sorted({cell.day for cell in cells if cell.day.weekday() in self.weekdays})
         # Weeks gone by are not offered any more, unless nothing else is left.
         days = [day for day in days if day >= monday] or days
         for key, of_week in groupby(days, key=week_key):
             present = {day.weekday(): day for day in of_week}
             first = date.fromisocalendar(int(key[:4]), int(key[-2:]), 1)
-            cells: list[tuple[Planning, Cell | None]] = []
+            row: list[tuple[Planning, Cell | None]] = []
             for weekday in self.weekdays:
                 day = present.get(weekday)
                 for formula in plan.formulas:
                     for each in self.plans:
                         cell = each.cells.get(Choice(formula.pk, day)) if day else None
-                        cells.append((each, cell))
-            yield WeekRow(key, [WeekDay(first + timedelta(days=weekday)) for weekday in self.weekdays], cells)
+                        row.append((each, cell))
+            yield WeekRow(key, [WeekDay(first + timedelta(days=weekday)) for weekday in self.weekdays], row)
 
     def _first(self) -> str:
         """The first week in which something can be done, or else the first of all."""

@@ -35,6 +35,8 @@ from portal.reservations.models import (
     Attendance,
     Booking,
     BookingEvent,
+    CalendarChange,
+    CancelledDay,
     Capacity,
     Closure,
     DeadlineRule,
@@ -136,6 +138,13 @@ def _closures(asked: Asked) -> Q:
     return own | Q(establishment=None, school_class=None) if asked.looking else own
 
 
+def _changes(asked: Asked) -> Q:
+    """Those that cancelled days of their places and of no other."""
+    others = CancelledDay.objects.exclude(booking__establishment__in=asked.places)
+    own = CancelledDay.objects.filter(booking__establishment__in=asked.places)
+    return Q(pk__in=own.values("change")) & ~Q(pk__in=others.values("change"))
+
+
 def _periods(asked: Asked) -> Q:
     """All are read; written are those that take place at theirs and nowhere else."""
     if asked.looking:
@@ -161,6 +170,8 @@ _scopes: dict[type[Model], Scope] = {
     SchoolClass: at("school"),
     Schooling: at("school_class__school"),
     Closure: Scope(_closures),
+    CalendarChange: Scope(_changes, adds=False),
+    CancelledDay: at("booking__establishment", adds=False),
     Slot: at("establishment"),
     Capacity: at("establishment"),
     Period: Scope(_periods),

@@ -71,6 +71,7 @@ class FileReport:
     removed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     to_check: list[str] = field(default_factory=list)  # loaded, but an agent should look at it
+    closes: str = ""  # whose booked days it closes, in words; nothing where it closes none
 
 
 def plain(word: str) -> str:

@@ -4,7 +4,8 @@ The file holds sections (« établissements », « activités »…). A section 
 each row is a model's fields under French names: `Rows` and `Field` say which, for reading and writing alike.
 Apps above the engine add their own sections by calling `register` in a module `town_sections.py`.
 
-    load(text) -> FileReport       all or nothing; raises TownFileError with every mistake, its line and field
+    load(text) -> FileReport       all or nothing; TownFileError has every mistake, its line and field;
+                                   ClosesDays where booked days would close and nobody confirmed it
     export() -> str                the same file, from the database
 
 Rows are matched by their code or name: what exists is brought up to date, never doubled; what the file does
@@ -14,11 +15,13 @@ See docs/town-file.md.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from io import StringIO
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
+from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
@@ -27,6 +30,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from portal import town, town_time
 from portal.french.normalised import NormalisedField
+from portal.reservations.acts.closing import Closing
+from portal.reservations.days.offer import Offer
 from portal.reservations.towns.fields import (
     REQUIRED,
     AlreadyKnown,
@@ -327,11 +332,19 @@ def sections() -> list[Rows]:
     return list(_sections.values())
 
 
-def load(text: str, *, dry_run: bool = False) -> FileReport:
+class ClosesDays(Exception):
+    """The file closes days that families have booked, and nobody confirmed it; the message says how many."""
+
+
+def load(
+    text: str, *, dry_run: bool = False, at: datetime | None = None, confirmed: bool = False
+) -> FileReport:
     """Loads a town's file, all or nothing; with `dry_run`, only says what it would do.
 
-    Raises TownFileError with every mistake found.
+    Raises TownFileError with every mistake found, and ClosesDays where booked days would close: once
+    `confirmed`, those from the day of `at` (aware) on are cancelled and their families told.
     """
+    today = date.min if at is None else timezone.localdate(at)
     known = sections()
     root = _parse(text)
     loading = Loading()
@@ -347,18 +360,37 @@ def load(text: str, *, dry_run: bool = False) -> FileReport:
             loading.complain(key_node, (), f"La rubrique « {key_node.value} » est écrite deux fois.")
         else:
             present[key] = value_node
-    with transaction.atomic():
-        for section in known:
-            if plain(section.key) in present:
-                section.load(present[plain(section.key)], loading)
-                town_time.activate()  # moments of the next sections are of the town that was just written
-        if dry_run or loading.problems:
-            transaction.set_rollback(True)
-    town.forget()
-    town_time.activate()
+    try:
+        with transaction.atomic():
+            before = Offer.read(today)
+            for section in known:
+                if plain(section.key) in present:
+                    section.load(present[plain(section.key)], loading)
+                    town_time.activate()  # moments of the next sections are of the town that was just written
+            if not loading.problems:
+                _close(before, loading, today, at=at, confirmed=confirmed, dry_run=dry_run)
+            if dry_run or loading.problems:
+                transaction.set_rollback(True)
+    finally:
+        town.forget()  # kept for half a minute: what was undone must not be
+        town_time.activate()
     if loading.problems:
         raise TownFileError(loading.problems)
     return loading.report
+
+
+def _close(
+    before: Offer, loading: Loading, today: date, *, at: datetime | None, confirmed: bool, dry_run: bool
+) -> None:
+    closing = Closing.between(before, Offer.read(today), today)
+    if not closing.days:
+        return
+    loading.report.closes = closing.sentence
+    if dry_run:
+        return
+    if at is None or not confirmed:
+        raise ClosesDays(closing.sentence)
+    closing.close(by=None, at=at)
 
 
 def _parse(text: str) -> MappingNode:

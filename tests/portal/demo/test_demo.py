@@ -32,6 +32,7 @@ from portal.reservations.deadlines.decisions import Standing, decide
 from portal.reservations.models import (
     Activity,
     Booking,
+    CalendarChange,
     Closure,
     Enrolment,
     Establishment,
@@ -92,9 +93,20 @@ def test_every_booking_is_of_its_household_and_its_enrolment(demo: loading.Demo)
 def test_nobody_is_booked_on_a_closed_day(demo: loading.Demo):
     activity = Activity.objects.get(code="restauration-scolaire")
     for restaurant in activity.establishments.all():
-        days = set(Booking.objects.filter(establishment=restaurant).values_list("day", flat=True))
+        booked = Booking.objects.live().filter(establishment=restaurant)
+        days = set(booked.values_list("day", flat=True))
         calendar = OpenDays.load(activity, restaurant, min(days), max(days))
         assert [day for day in days if not calendar.is_open(day)] == []
+
+
+def test_a_closure_can_be_reopened_from_the_first_page_of_the_desk(demo: loading.Demo):
+    (change,) = CalendarChange.objects.way_back(NOW)
+    agent = Client()
+    agent.force_login(User.objects.get(username="agent"))
+    page = reverse("admin:reservations_calendarchange_change", args=[change.pk])
+    assert f'href="{page}"' in agent.get("/mairie/").text
+    assert "Rouvrir…" in agent.get(page).text
+    assert change.days.count() > 5 and not change.days.exclude(booking__state="cancelled").exists()
 
 
 def test_nothing_was_recorded_in_the_future(demo: loading.Demo):

@@ -22,13 +22,15 @@ if __name__ == "__main__":
     django.setup()
 
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from portal.reservations.acts import booking, reservation_drafts
+from portal.reservations.acts.closing import Closing, reopen
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
-from portal.reservations.models import Booking, Reservation, ReservationLine, Slot
+from portal.reservations.days.offer import Offer
+from portal.reservations.models import Booking, CalendarChange, Period, Reservation, ReservationLine, Slot
 from portal.reservations.states import BookingState, Outcome
 from tests.factories import (
     ActivityFactory,
@@ -304,6 +306,52 @@ def offering() -> dict[str, object]:
     }
 
 
+# The door closes ------------------------------------------------------------------------------------------
+
+
+def closing_a_day() -> dict[str, object]:
+    """Everybody books two days while the town shortens the period over the second; then it is reopened."""
+    where = service(FAMILIES, days=2)
+    first, second = where.dates
+    whole = where.formulas[2].pk
+    homes = families(where, FAMILIES // 2)
+    drafts = [choose(who, where, wait=[Choice(whole, first), Choice(whole, second)]) for who in homes]
+    agent = UserFactory(username="fermeture", password="!", is_staff=True)
+
+    def submit(who: Any, draft: Reservation | None) -> Callable[[], object]:
+        return lambda: booking.submit(draft, by=who.user, at=timezone.now())
+
+    def shorten() -> None:
+        time.sleep(0.05)  # among them
+        today = timezone.localdate()
+        with transaction.atomic():
+            before = Offer.read(today)
+            Period.objects.filter(pk=where.period.pk).update(ends_on=first)
+            closing = Closing.between(before, Offer.read(today), today)
+            closing.close(by=agent, at=timezone.now())
+
+    acts = [submit(who, draft) for who, draft in zip(homes, drafts, strict=True)]
+    errors, took = at_once([*acts[::2], shorten, *acts[1::2]])
+    audit()
+    live = where.bookings.live()
+    found = {
+        "first": live.filter(day=first).count(),
+        "second": live.filter(day=second).count(),
+        "homes": len(homes),
+    }
+    change = CalendarChange.objects.latest("pk")
+    cancelled = change.days.count()
+    again, _ = at_once([lambda: reopen(change, by=agent, at=timezone.now())] * 2)
+    audit()
+    return found | {
+        "errors": errors,
+        "twice": again,
+        "cancelled": cancelled,
+        "back": live.filter(day=second).count(),
+        "seconds": round(took, 2),
+    }
+
+
 # Crossing paths -------------------------------------------------------------------------------------------
 
 
@@ -376,6 +424,7 @@ def main() -> None:
         "shared_places": shared_places(),
         "changing": changing(),
         "offering": offering(),
+        "closing": closing_a_day(),
         "crossing": crossing(),
     }
     sys.stdout.write(json.dumps(found))

@@ -36,6 +36,7 @@ from tests.portal.reservations.audit import (
     states,
 )
 from tests.portal.reservations.conftest import WEDNESDAY
+from tests.portal.reservations.shutting import close_days
 
 pytestmark = pytest.mark.usefixtures("books_kept")
 
@@ -297,7 +298,7 @@ def test_a_closed_restaurant_cancels_its_days(books, waits, canteen, booked, age
     closure = ClosureFactory(
         starts_on=MONDAY, establishment=canteen.restaurant, why=Closure.Why.STRIKE, label="Grève"
     )
-    assert booking.close_days(closure, by=agent, at=now) == 2
+    assert close_days(closure, by=agent, at=now) == 2
     assert states(books, MONDAY, TUESDAY, WEDNESDAY) == ["cancelled", "accepted", "accepted"]
     assert states(waits, MONDAY) == ["cancelled"]
     assert BookingEvent.objects.last().reason == "Grève : annulé par la mairie, sans frais."
@@ -309,12 +310,12 @@ def test_a_strike_at_school_leaves_no_child_at_the_canteen(books, canteen, booke
         books.child.pk,
         Booking.objects.waiting().get().child_id,
     }
-    assert booking.close_days(closure, by=agent, at=now) == 4
+    assert close_days(closure, by=agent, at=now) == 4
 
 
 def test_a_closed_activity_leaves_the_others(books, canteen, booked, agent, now):
     closure = ClosureFactory(starts_on=MONDAY, ends_on=WEDNESDAY, activity=canteen.activity)
-    booking.close_days(closure, by=agent, at=now)
+    close_days(closure, by=agent, at=now)
     assert states(books, MONDAY, TUESDAY, WEDNESDAY) == ["cancelled", "cancelled", "accepted"]
 
 
@@ -325,23 +326,23 @@ def test_a_class_trip_concerns_its_class_and_calls_who_waits(
     books.child.schoolings.all().delete()
     SchoolingFactory(child=books.child, school_class=travelling)
     closure = ClosureFactory(starts_on=MONDAY, school_class=travelling, why=Closure.Why.TRIP)
-    assert booking.close_days(closure, by=agent, at=now) == 1
+    assert close_days(closure, by=agent, at=now) == 1
     assert states(books, MONDAY) + states(waits, MONDAY) == ["cancelled", "accepted"]
 
 
 def test_another_school_closes_for_its_own_children(books, canteen, booked, agent, now):
     closure = ClosureFactory(starts_on=MONDAY, establishment=SchoolFactory())
-    assert booking.close_days(closure, by=agent, at=now) == 0
+    assert close_days(closure, by=agent, at=now) == 0
 
 
 def test_the_whole_town_closes(books, booked, agent, now):
     closure = ClosureFactory(starts_on=MONDAY, ends_on=WEDNESDAY, why=Closure.Why.OTHER)
-    assert booking.close_days(closure, by=agent, at=now) == 4
+    assert close_days(closure, by=agent, at=now) == 4
 
 
 def test_an_exceptional_opening_cancels_nobody(books, canteen, booked, agent, now):
     closure = ClosureFactory(starts_on=MONDAY, establishment=canteen.restaurant, opens=True)
-    assert booking.close_days(closure, by=agent, at=now) == 0
+    assert close_days(closure, by=agent, at=now) == 0
 
 
 # Cost -----------------------------------------------------------------------------------------------------

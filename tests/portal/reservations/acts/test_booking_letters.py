@@ -25,6 +25,7 @@ from tests.factories import (
     UserFactory,
 )
 from tests.portal.reservations.audit import MONDAY, THURSDAY, TUESDAY, give_up, reserve
+from tests.portal.reservations.shutting import close_days
 
 pytestmark = pytest.mark.usefixtures("books_kept")
 
@@ -216,7 +217,7 @@ def test_a_closure_is_told_once_a_home(books, waits, canteen, agent, now, letter
         BookingFactory(enrolment=books.enrolment, day=day)
     BookingFactory(enrolment=waits.enrolment, day=MONDAY)
     closure = ClosureFactory(starts_on=MONDAY, ends_on=TUESDAY, label="Grève du personnel")
-    sent = letters(booking.close_days, closure, by=agent, at=now)
+    sent = letters(close_days, closure, by=agent, at=now)
     mine, theirs = sorted(sent, key=lambda letter: letter.to, reverse=True)
     assert mine.subject == "Réservations annulées par la mairie pour Lina"
     assert "Grève du personnel : annulé par la mairie, sans frais." in mine.body

@@ -7,17 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.reservations.acts import booking, opening, reservation_drafts
+from portal.reservations.acts import booking, closing, opening, reservation_drafts
 from portal.reservations.acts.opening import TooManyTaken
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
-from portal.reservations.models import Activity, Booking, Reservation, ReservationLine, Slot
+from portal.reservations.models import (
+    Activity,
+    Booking,
+    CalendarChange,
+    Closure,
+    Reservation,
+    ReservationLine,
+    Slot,
+)
 from portal.reservations.states import Outcome
 from tests.conftest import on_the_database
 from tests.factories import ClosureFactory
 from tests.portal.reservations.audit import audit
 from tests.portal.reservations.conftest import WEDNESDAY
+from tests.portal.reservations.shutting import close_days
 
 DAYS = (WEDNESDAY, WEDNESDAY + timedelta(days=7))
+
+# What a change left half asked: it is to be asked anew.
+ASKED = ("requested", "cancel_requested")
 
 children = st.integers(0, 3)
 days = st.integers(0, len(DAYS) - 1)
@@ -31,6 +43,7 @@ act = st.one_of(
     st.tuples(st.just("refuse"), st.integers(0, 7)),
     st.tuples(st.just("cancel"), children, days),
     st.tuples(st.just("close"), days),
+    st.tuples(st.just("close_and_reopen"), days),
     st.tuples(st.just("resize"), days, st.integers(0, 3)),
     st.tuples(st.just("processing"), st.sampled_from(["automatic", "on_request"])),
     st.tuples(st.just("cancel_processing"), st.sampled_from(["automatic", "on_request"])),
@@ -66,6 +79,7 @@ class World:
         self.families, self.service, self.agent, self.began = families, service, agent, at
 
     def start(self, capacity: int) -> None:
+        CalendarChange.objects.all().delete()
         Booking.objects.all().delete()
         Reservation.objects.all().delete()
         Slot.objects.update(capacity=capacity, taken=0, closed=False)
@@ -103,9 +117,19 @@ class World:
 
     def close(self, day) -> None:
         closure = ClosureFactory(starts_on=DAYS[day], activity=self.service.activity)
-        booking.close_days(closure, by=self.agent, at=self.at)
+        close_days(closure, by=self.agent, at=self.at)
         assert not Booking.objects.live().filter(day=DAYS[day]).exists()
-        closure.delete()
+        Closure.objects.all().delete()
+
+    def close_and_reopen(self, day) -> None:
+        """A closure that was a mistake: all stands as before."""
+        states = Booking.objects.live().exclude(state__in=ASKED).values_list("pk", "state", "waiting_since")
+        before = set(states)
+        closure = ClosureFactory(starts_on=DAYS[day], activity=self.service.activity)
+        if close_days(closure, by=self.agent, at=self.at):
+            closing.reopen(CalendarChange.objects.latest("pk"), by=self.agent, at=self.at)
+        assert before <= set(states.all())
+        Closure.objects.all().delete()
 
     def resize(self, day, places) -> None:
         with suppress(TooManyTaken):

@@ -19,6 +19,7 @@ from portal.reservations.states import Action, BookingState, Outcome, Reservatio
 from tests.factories import paris
 from tests.portal.reservations.audit import choices, draft
 from tests.portal.reservations.conftest import WEDNESDAY
+from tests.portal.reservations.shutting import close_days
 
 pytestmark = pytest.mark.usefixtures("books_kept")
 TOO_LATE = paris(2026, 11, 16, 10, 1)
@@ -240,7 +241,7 @@ def test_what_the_town_hall_cancels_takes_the_request_with_it(reads, wednesdays,
 
 def test_a_closed_day_ends_both(reads, wednesdays, asked, agent, now):
     closure = Closure.objects.create(starts_on=WEDNESDAY, ends_on=WEDNESDAY, why=Closure.Why.STRIKE)
-    booking.close_days(closure, by=agent, at=now)
+    close_days(closure, by=agent, at=now)
     assert set(stands(reads).values()) == {BookingState.CANCELLED}
     asked.refresh_from_db()
     assert asked.state == ReservationState.CANCELLED

@@ -47,6 +47,15 @@ def test_a_formula_is_changed_once_where_there_is_room_and_kept_where_there_is_n
     assert found["taken"] == {"morning": found["homes"], "noon": PLACES, "afternoon": PLACES}
 
 
+def test_a_day_that_closes_among_them_keeps_nobody_and_reopens_once(race):
+    """Who was quicker is cancelled, who was slower is refused: nobody is left on a closed day."""
+    found = race["closing"]
+    assert found["errors"] == []
+    assert (found["first"], found["second"]) == (found["homes"], 0)
+    assert found["back"] == found["cancelled"]
+    assert found["twice"] == ["BookingRefused: Ces jours ont déjà été rouverts."]
+
+
 def test_crossing_paths_neither_lock_up_nor_count_wrong(race):
     found = race["crossing"]
     assert found["errors"] == []

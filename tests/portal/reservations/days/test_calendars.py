@@ -1,5 +1,6 @@
 """Which days are open, and the words for those that are not."""
 
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -153,3 +154,48 @@ def test_many_establishments_are_loaded_at_once(canteen, django_assert_max_num_q
     with django_assert_max_num_queries(5):
         calendars = OpenDays.load_many(canteen.activity, places, FIRST, LAST)
     assert [pk for pk, calendar in calendars.items() if not calendar.is_open(THURSDAY)] == [places[3].pk]
+
+
+# Two zones ------------------------------------------------------------------------------------------------
+
+# Of zone B alone, then of both: the canteen's own year has Noël from the 19th in zone A.
+ONLY_B, BOTH, ONLY_A = date(2026, 12, 17), date(2026, 12, 21), date(2027, 1, 1)
+
+
+@pytest.fixture
+def on_the_edge(canteen) -> Callable[..., Activity]:
+    """Half of the children are of zone B, whose Christmas holidays begin and end earlier."""
+    SchoolHolidayFactory(
+        zone="B", name="Noël en zone B", starts_on=date(2026, 12, 16), ends_on=date(2026, 12, 28)
+    )
+
+    def activity(*zones: str, during: str = "term") -> Activity:
+        return ActivityFactory(zones=list(zones), during=during, establishments=[canteen.restaurant])
+
+    return activity
+
+
+def test_the_towns_zone_holds_where_an_activity_says_none(calendar_of, on_the_edge) -> None:
+    days = reasons(calendar_of(on_the_edge()), ONLY_B, BOTH, ONLY_A)
+    assert days == ["ouvert", "Vacances de Noël", "Vacances de Noël"]
+    assert reasons(calendar_of(on_the_edge("B")), ONLY_B, ONLY_A) == ["Noël en zone B", "ouvert"]
+
+
+def test_a_canteen_of_two_zones_is_open_while_either_has_class(calendar_of, on_the_edge) -> None:
+    calendar = calendar_of(on_the_edge("A", "B"))
+    assert reasons(calendar, ONLY_B, BOTH, ONLY_A) == ["ouvert", "Vacances de Noël", "ouvert"]
+    assert [calendar.is_school_holiday(day) for day in (ONLY_B, BOTH, ONLY_A)] == [False, True, False]
+
+
+def test_holiday_care_of_two_zones_is_open_while_either_is_on_holiday(calendar_of, on_the_edge) -> None:
+    calendar = calendar_of(on_the_edge("A", "B", during="holidays"))
+    assert reasons(calendar, ONLY_B, BOTH, ONLY_A) == ["ouvert"] * 3
+    assert reasons(calendar, THURSDAY) == ["hors vacances scolaires"]
+
+
+@pytest.mark.parametrize("zones", [[], ["A", "B"], ["A", "B", "C"]])
+def test_zones_cost_no_query_more(canteen, on_the_edge, zones, django_assert_num_queries) -> None:
+    activity = on_the_edge(*zones)
+    OpenDays.load(activity, canteen.restaurant, FIRST, LAST)  # reads the town, which is kept
+    with django_assert_num_queries(1):
+        OpenDays.load(activity, canteen.restaurant, FIRST, LAST)

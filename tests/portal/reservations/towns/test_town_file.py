@@ -405,3 +405,11 @@ def test_others_do_not(town, regie, regie_client, books_client):
 def test_the_example_of_the_documentation_loads(db):
     example = DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
     assert town_file.load(example).created
+
+
+def test_the_zones_of_an_activity_go_and_come(db):
+    town_file.load(DEMO)
+    Activity.objects.filter(code="restauration-scolaire").update(zones=["A", "C"])
+    written = town_file.export()
+    assert "zones: [A, C]" in written
+    assert town_file.load(written).changed == []
