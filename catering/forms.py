@@ -78,7 +78,7 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
         self._offer(
             "school_class",
             classes,
-            [(one.pk, f"{one.name} – {one.school.name}", [one.school_id]) for one in classes],
+            [(one.pk, str(one), [one.school_id]) for one in classes],
         )
         self._offer(
             "restaurant",

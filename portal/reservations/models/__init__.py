@@ -31,6 +31,7 @@ from portal.reservations.models.calendar import (
     Schooling,
     SchoolYear,
     attended_on,
+    class_name,
 )
 from portal.reservations.models.presence import (
     AbsenceCertificate,
@@ -82,4 +83,5 @@ __all__ = [
     "Slot",
     "StaffRight",
     "attended_on",
+    "class_name",
 ]
