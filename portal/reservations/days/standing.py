@@ -41,12 +41,14 @@ class Where:
         days: OpenDays,
         book: DeadlineBook,
         at: datetime,
+        place: int | None = None,
     ) -> None:
         self.enrolment = enrolment
         self.period = period
         self.days = days
         self.book = book
         self.at = at
+        self.place = place
         self.today = timezone.localdate(at)
         self.resident = enrolment.household.resident
         self.first = max(period.starts_on, enrolment.starts_on)
@@ -70,7 +72,14 @@ class Where:
             period.ends_on,
             Pupil(enrolment.child_id, enrolment.school_year_id),
         )
-        return cls(enrolment, period, days, book or DeadlineBook.for_activity(enrolment.activity, period), at)
+        return cls(
+            enrolment,
+            period,
+            days,
+            book or DeadlineBook.for_activity(enrolment.activity, period),
+            at,
+            establishment.pk,
+        )
 
     def booking(self, formula_id: int, day: date) -> Closed | Open:
         """Whether the day can be reserved."""
@@ -95,6 +104,13 @@ class Where:
         if day < self.first:
             starts = moments.day(self.enrolment.starts_on)
             return Closed(CellState.CLOSED, f"L'inscription commence le {starts}.", "avant l'inscription")
+        own = self.enrolment.place_id_on(day)
+        if own is not None and self.place is not None and own != self.place:
+            who = self.enrolment.child.first_name
+            there = self.enrolment.place_on(day)
+            return Closed(
+                CellState.CLOSED, f"Ce jour-là, {who} va ailleurs : {there}.", "dans son autre lieu"
+            )
         return None
 
     def _closed_day(self, day: date) -> Closed | None:

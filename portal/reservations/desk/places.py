@@ -102,7 +102,7 @@ class SchoolingForm(forms.ModelForm[Schooling]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The class a child has may be another one of its year; a child without one gets one of a year to come.
+        # A class may become another one of its year; a new one is of a year that is not over.
         classes = field_of(self, "school_class", forms.ModelChoiceField)
         years = (
             {"school_year": self.instance.school_year_id}

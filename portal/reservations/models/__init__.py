@@ -33,6 +33,7 @@ from portal.reservations.models.calendar import (
     attended_on,
     class_name,
 )
+from portal.reservations.models.moves import LeftDay, Move
 from portal.reservations.models.presence import (
     AbsenceCertificate,
     AbsenceCertificateQuerySet,
@@ -69,6 +70,8 @@ __all__ = [
     "Establishment",
     "Formula",
     "FullSlot",
+    "LeftDay",
+    "Move",
     "Part",
     "Period",
     "Place",

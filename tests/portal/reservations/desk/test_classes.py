@@ -15,13 +15,6 @@ ADD_CLOSURE = "admin:reservations_closure_add"
 
 
 @pytest.fixture
-def mill(year):
-    """« CE1 » of the other school."""
-    school = SchoolFactory(code="moulin-vert", name="École du Moulin-Vert")
-    return SchoolClassFactory(school=school, school_year=year, name="CE1")
-
-
-@pytest.fixture
 def last_year(school):
     past = SchoolYearFactory(name="2025-2026", starts_on=date(2025, 9, 1), ends_on=date(2026, 7, 3))
     return SchoolClassFactory(school=school, school_year=past, name="CE1")
@@ -50,13 +43,13 @@ def test_a_search_for_a_class_names_the_school_and_leaves_last_year_out(
 
 
 def test_a_class_that_closes_is_that_of_its_school(asks, books, waits, mill, agent_client):
-    Schooling.objects.filter(child=waits.child).update(school_class=mill)
+    Schooling.objects.filter(child=waits.child).update(school_class=mill.school_class)
     for who in (books, waits):
         asks(who, THURSDAY, on_request=False)
-    question = agent_client.post(reverse(ADD_CLOSURE), closing(mill))
+    question = agent_client.post(reverse(ADD_CLOSURE), closing(mill.school_class))
     assert "CE1, École du Moulin-Vert" in question.text
     assert "1 réservation sera annulée sans frais" in question.text
-    agent_client.post(reverse(ADD_CLOSURE), closing(mill, _closing_confirmed="1"))
+    agent_client.post(reverse(ADD_CLOSURE), closing(mill.school_class, _closing_confirmed="1"))
     (cancelled,) = Booking.objects.filter(state=BookingState.CANCELLED)
     assert cancelled.child == waits.child
 
@@ -64,7 +57,7 @@ def test_a_class_that_closes_is_that_of_its_school(asks, books, waits, mill, age
 def test_a_class_does_not_close_at_another_school_nor_in_another_year(
     canteen, mill, school, last_year, agent_client
 ):
-    page = agent_client.post(reverse(ADD_CLOSURE), closing(mill, establishment=school.pk))
+    page = agent_client.post(reverse(ADD_CLOSURE), closing(mill.school_class, establishment=school.pk))
     assert "Cette classe est à l'école « École du Moulin-Vert »." in page.context["errors"][0]
     page = agent_client.post(reverse(ADD_CLOSURE), closing(last_year))
     assert "Cette classe est de l'année 2025-2026." in page.context["errors"][0]
@@ -79,8 +72,8 @@ def test_the_class_of_a_child_is_one_of_its_year_by_school(books: Family, mill, 
     assert "École des Tilleuls – 2025-2026" not in page
     refused = agent_client.post(address, {"school_class": last_year.pk, "since": "", "_save": "1"})
     assert "school_class" in refused.context["adminform"].form.errors
-    agent_client.post(address, {"school_class": mill.pk, "since": "", "_save": "1"})
-    assert Schooling.objects.get(child=books.child).school_class == mill
+    agent_client.post(address, {"school_class": mill.school_class.pk, "since": "", "_save": "1"})
+    assert Schooling.objects.get(child=books.child).school_class == mill.school_class
 
 
 @pytest.mark.parametrize("classes", [1, 10])
