@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from families.custody import own
@@ -79,7 +80,7 @@ def ask(
         if school_class is not None:
             enrolling.attend(child, school_class, since=today)
         return None
-    since = since or today
+    undated, since = since is None, since or today
     if since < today:
         raise EnrolmentRefused("Indiquez un jour à venir pour ce changement.")
     if since > enrolment.school_year.ends_on:
@@ -88,7 +89,9 @@ def ask(
     now = known.select_related("school_class").first()
     if now is not None and now.school_class == school_class:
         school_class = None
-    elsewhere = (establishment.pk if establishment else None) != enrolment.place_id_on(since)
+    # Without a day of its own, what is due already is no new change.
+    kept = enrolment.moves_to_id if undated and enrolment.moves_on else enrolment.place_id_on(since)
+    elsewhere = (establishment.pk if establishment else None) != kept
     if not elsewhere and school_class is None:
         return None
     other_school = (
@@ -123,8 +126,13 @@ def withdraw(move: Move, *, at: datetime) -> bool:
     return bool(waiting.update(state=MoveState.WITHDRAWN, decided_at=at))
 
 
+def is_asked() -> Exists:
+    """Of enrolments: that a change waits for the town hall's answer."""
+    return Exists(Move.objects.waiting().filter(enrolment=OuterRef("pk")))
+
+
 def asked_for(enrolment: Enrolment) -> Move | None:
-    """What waits for the town hall's answer."""
+    """The change that waits."""
     waiting = Move.objects.waiting().filter(enrolment=enrolment)
     return waiting.select_related("place", "left_place", "school_class__school").first()
 
@@ -214,6 +222,32 @@ def carry_out(child: Child, change: Change, *, by: User, at: datetime) -> list[M
     before = set(Move.objects.filter(child=child).values_list("pk", flat=True))
     _carry_out(held, change, None, by=by, at=at)
     return list(Move.objects.filter(child=child).exclude(pk__in=before).order_by("pk"))
+
+
+class _OnlyTried(Exception):
+    """Undoes what was tried."""
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What `carry_out` would do now: homes concerned, days that follow and, in words, those that cannot."""
+
+    homes: int = 0
+    followed: int = 0
+    left: str = ""
+
+
+def foresee(child: Child, change: Change, *, by: User, at: datetime) -> Foreseen:
+    """Tries it, and undoes it: nothing is written, nobody is told. Raises what `carry_out` raises."""
+    found = Foreseen()
+    try:
+        with transaction.atomic():
+            moves = carry_out(child, change, by=by, at=at)
+            left = LeftDay.objects.filter(move__in=moves).select_related("booking")
+            found = Foreseen(len(moves), sum(one.followed for one in moves), days_left(left))
+            raise _OnlyTried
+    except _OnlyTried:
+        return found
 
 
 def _homes(child: Child, at: datetime) -> list[int]:

@@ -13,9 +13,11 @@ from portal.desk.choices import TolerantChoices
 from portal.desk.site import DeskAdmin
 from portal.french.day_fields import NearDateField
 from portal.french.weekdays import names_of
-from portal.reservations.acts import enrolling
+from portal.reservations.acts import moving
+from portal.reservations.acts.moving import Change
 from portal.reservations.desk.calendar import CalendarImport, ImportsCalendar
 from portal.reservations.desk.classes import ClassField
+from portal.reservations.desk.moves import refusal_of, say_moved
 from portal.reservations.models import (
     Establishment,
     PublicHoliday,
@@ -25,6 +27,7 @@ from portal.reservations.models import (
     SchoolYear,
 )
 from portal.web.form_fields import field_of
+from portal.web.signed_in import SignedInRequest, user_of
 
 
 @admin.register(Establishment)
@@ -95,6 +98,7 @@ class SchoolingForm(forms.ModelForm[Schooling]):
     )
 
     school_class = ClassField()
+    desk_request: SignedInRequest
 
     class Meta:
         model = Schooling
@@ -116,12 +120,19 @@ class SchoolingForm(forms.ModelForm[Schooling]):
         since, there = cleaned.get("since"), cleaned.get("school_class")
         if since and there and since > there.school_year.ends_on:
             self.add_error("since", f"L'année {there.school_year} est finie ce jour-là.")
+        child = cleaned.get("child") or getattr(self.instance, "child", None)
+        if there and child and not self.errors:
+            refused = refusal_of(
+                child, Change(since or there.school_year.starts_on, there), self.desk_request
+            )
+            if refused:
+                self.add_error("school_class", refused)
         return cleaned
 
 
 @admin.register(Schooling)
 class SchoolingAdmin(TolerantChoices[Schooling], DeskAdmin[Schooling]):
-    """Written by `enrolling.attend`; a class that ended only shows."""
+    """Written by `moving.carry_out`, which takes booked days along; a class that ended only shows."""
 
     desk_order = 33
     list_display = ("child", "school_class", "school_year", "starts_on", "ends_on")
@@ -145,7 +156,10 @@ class SchoolingAdmin(TolerantChoices[Schooling], DeskAdmin[Schooling]):
         return super().has_change_permission(request, obj) and (obj is None or obj.ends_on is None)
 
     def save_model(self, request: HttpRequest, obj: Schooling, form: Any, change: bool) -> None:
-        enrolling.attend(obj.child, obj.school_class, since=form.cleaned_data["since"])
+        # A class that held from the start was the child's all along; its days to come follow all the same.
+        at, since = timezone.now(), form.cleaned_data["since"]
+        asked = Change(since or obj.school_class.school_year.starts_on, obj.school_class)
+        say_moved(self, request, moving.carry_out(obj.child, asked, by=user_of(request), at=at))
         obj.pk = Schooling.objects.current().get(child=obj.child, school_year=obj.school_class.school_year).pk
 
 
