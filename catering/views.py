@@ -189,7 +189,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
             "form": form,
             "child": enrolment.child,
             "enrolment": enrolment,
-            "move": moving.asked_for(enrolment) if enrolment.asks_to_move else None,
+            "move": moving.asked_for(enrolment),
             "school_year": enrolment.school_year,
         },
     )

@@ -172,7 +172,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         {
             "form": form,
             "enrolment": enrolment,
-            "move": moving.asked_for(enrolment) if enrolment.asks_to_move else None,
+            "move": moving.asked_for(enrolment),
             "child": enrolment.child,
             "missing": [] if enrolment.is_over else missing_pieces(enrolment.child, [enrolment.activity]),
         },

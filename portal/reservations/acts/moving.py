@@ -132,7 +132,9 @@ def is_asked() -> Exists:
 
 
 def asked_for(enrolment: Enrolment) -> Move | None:
-    """The change that waits."""
+    """The change that waits; no query where the enrolment was read with `asks_to_move`, and none does."""
+    if not getattr(enrolment, "asks_to_move", True):
+        return None
     waiting = Move.objects.waiting().filter(enrolment=enrolment)
     return waiting.select_related("place", "left_place", "school_class__school").first()
 
@@ -368,11 +370,12 @@ def _way(enrolment: Enrolment, change: Change, first: date, *, by_family: bool) 
 def _goes_too(enrolment: Enrolment, change: Change, current: Establishment | None) -> bool:
     """Whether the place chosen is meant for this enrolment: that of another home to the same activity or, at
     the desk, one that goes to a place of its kind now."""
-    if change.place not in enrolment.activity.establishments.all():
+    chosen = change.place
+    if chosen is None or chosen not in enrolment.activity.establishments.all():
         return False
     if change.enrolment is not None:
         return enrolment.activity_id == change.enrolment.activity_id
-    return current is None or current.kind == change.place.kind
+    return current is None or current.kind == chosen.kind
 
 
 def _of_moves(rows: EnrolmentQuerySet) -> EnrolmentQuerySet:

@@ -17,7 +17,7 @@ def offered() -> QuerySet[SchoolClass]:
     )
 
 
-class _BySchool(ModelChoiceIterator):
+class _BySchool(ModelChoiceIterator[SchoolClass]):
     """Groups headed by a school and a year: two schools may have a « CE1 »."""
 
     def __iter__(self) -> Iterator[Any]:

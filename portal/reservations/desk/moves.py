@@ -10,7 +10,6 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 
 from families.custody.own import OwnHousehold
 from families.desk_cells import DecidedBy, HouseholdLink, person
@@ -301,10 +300,6 @@ class MoveAdmin(
     @admin.display(description="demandé par", empty_value="–")
     def requested_by_name(self, obj: Move) -> str:
         return person(obj.requested_by)
-
-    @admin.display(description="état", ordering="state")
-    def state_badge(self, obj: Move) -> SafeString:
-        return super().state_badge(obj)
 
     # What is decided
 

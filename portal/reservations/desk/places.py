@@ -107,13 +107,14 @@ class SchoolingForm(forms.ModelForm[Schooling]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # A class may become another one of its year; a new one is of a year that is not over.
-        classes = field_of(self, "school_class", forms.ModelChoiceField)
         years = (
             {"school_year": self.instance.school_year_id}
             if self.instance.pk
             else {"school_year__ends_on__gte": timezone.localdate()}
         )
-        classes.queryset = classes.queryset.filter(**years)
+        classes = field_of(self, "school_class", forms.ModelChoiceField)
+        if classes.queryset is not None:
+            classes.queryset = classes.queryset.filter(**years)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

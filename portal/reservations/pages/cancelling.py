@@ -60,7 +60,8 @@ def cancel_days(
         ),
         pk=enrolment_id,
     )
-    own = {enrolment.establishment_id, enrolment.moves_to_id} - {None} or {establishment_id}
+    known = (enrolment.establishment_id, enrolment.moves_to_id)
+    own = [key for key in known if key is not None] or [establishment_id]
     establishment = get_object_or_404(Establishment.objects.filter(pk__in=own), pk=establishment_id)
     period = get_object_or_404(
         Period, pk=period_id, activity=enrolment.activity_id, school_year=enrolment.school_year_id
