@@ -47,6 +47,13 @@ def test_a_formula_is_changed_once_where_there_is_room_and_kept_where_there_is_n
     assert found["taken"] == {"morning": found["homes"], "noon": PLACES, "afternoon": PLACES}
 
 
+def test_days_that_move_and_families_that_book_share_the_last_places(race):
+    found = race["moving_in"]
+    assert found["errors"] == []
+    assert (found["old"], found["new"]) == (0, PLACES)
+    assert found["followed"] + found["left"] == found["movers"]
+
+
 def test_crossing_paths_neither_lock_up_nor_count_wrong(race):
     found = race["crossing"]
     assert found["errors"] == []
