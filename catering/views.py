@@ -236,7 +236,7 @@ def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str,
 
 
 def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm, today: date) -> None:
-    enrolling.attend(enrolment.child, form.cleaned_data["school_class"], since=today)
+    moving.tell_class(enrolment.child, form.cleaned_data["school_class"], today=today)
     _save_diet(enrolment, form)
 
 

@@ -78,7 +78,7 @@ def ask(
     enrolment = _of_moves(Enrolment.objects.filter(pk=enrolment.pk)).get()
     if not enrolment.is_accepted:
         if school_class is not None:
-            enrolling.attend(child, school_class, since=today)
+            tell_class(child, school_class, today=today)
         return None
     undated, since = since is None, since or today
     if since < today:
@@ -118,6 +118,25 @@ def ask(
     if elsewhere:
         change = replace(change, since=_in_time(enrolment, since, at))
     return _carry_out(child, change, move, by=by, at=at, by_family=True)
+
+
+def tell_class(child: Child, school_class: SchoolClass, *, today: date) -> None:
+    """A family that enrols says which class its child attends. Raises EnrolmentRefused where that is another
+    school than the one for which it is enrolled already: days are booked there."""
+    year = school_class.school_year_id
+    known = (
+        Schooling.objects.current()
+        .filter(child=child, school_year=year)
+        .select_related("school_class__school")
+    )
+    now = known.first()
+    elsewhere = now is not None and now.school_class.school_id != school_class.school_id
+    if now is not None and elsewhere and Enrolment.objects.accepted().filter(child=child, school_year=year):
+        raise EnrolmentRefused(
+            f"{child.first_name} est à l'école « {now.school_class.school} » cette année : indiquez-la ici. "
+            "Un changement d'école se demande sur la page d'une inscription acceptée, ou à la mairie."
+        )
+    enrolling.attend(child, school_class, since=today)
 
 
 def withdraw(move: Move, *, at: datetime) -> bool:

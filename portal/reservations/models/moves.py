@@ -18,8 +18,8 @@ from portal.reservations.states import EnrolmentState, LeftState, MoveState
 
 class MoveQuerySet(OfChild["Move"]):
     def waiting(self) -> "MoveQuerySet":
-        """Those that the town hall has not answered."""
-        return self.filter(state=MoveState.REQUESTED)
+        """Those that the town hall has not answered, of enrolments that still stand."""
+        return self.filter(state=MoveState.REQUESTED, enrolment__state=EnrolmentState.ACCEPTED)
 
     def with_days_left(self, today: date) -> "MoveQuerySet":
         """Those with days that somebody has to decide about."""

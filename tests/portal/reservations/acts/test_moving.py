@@ -489,6 +489,24 @@ def test_nothing_changes_where_nothing_was_changed(books, canteen, school_class,
     assert not Move.objects.exists()
 
 
+def test_enrolling_in_another_home_does_not_change_the_school_by_the_way(books, stranger, canteen, mill, now):
+    """Days are booked for the school known: a change of school is asked for, and they follow."""
+    Custody.objects.create(child=books.child, household=stranger.household)
+    with pytest.raises(EnrolmentRefused, match="Lina est à l'école « École des Tilleuls » cette année"):
+        moving.tell_class(books.child, mill.school_class, today=now.date())
+    Enrolment.objects.update(state="requested")
+    moving.tell_class(books.child, mill.school_class, today=now.date())
+    assert Schooling.objects.current().get(child=books.child).school_class == mill.school_class
+
+
+def test_what_is_asked_of_an_enrolment_that_ended_waits_for_nobody(books, mill, agent, now):
+    move = ask(books, mill, now)
+    enrolling.end(Enrolment.objects.filter(pk=books.enrolment.pk), by=agent, at=now)
+    assert not Move.objects.waiting().exists()
+    with pytest.raises(EnrolmentRefused, match="terminée"):
+        moving.accept(move, by=agent, at=now)
+
+
 # Always -----------------------------------------------------------------------------------------------
 
 ALL_DAYS = [date(2026, 11, 23) + timedelta(days=offset) for offset in (0, 1, 3, 4, 7, 8, 10, 11)]
@@ -496,7 +514,7 @@ some_days = st.lists(st.sampled_from(ALL_DAYS), min_size=1, max_size=6, unique=T
 steps = st.lists(st.tuples(st.integers(0, 15), st.booleans()), min_size=1, max_size=3)
 
 
-@settings(on_the_database, max_examples=on_the_database.max_examples // 4)
+@settings(on_the_database, max_examples=on_the_database.max_examples // 6)
 @given(booked=some_days, full=some_days, steps=steps)
 def test_the_old_kitchen_never_cooks_and_the_new_one_always_does(
     books, canteen, mill, school_class, agent, now, booked, full, steps
