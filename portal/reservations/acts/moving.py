@@ -344,7 +344,7 @@ def _moves(
             enrolment=one if goes else None,
             school_class=change.school_class,
             left_place=left_places[one.pk] if goes else None,
-            place=change.place,
+            place=one.place_on(change.since) if goes else None,
             since=change.since,
             requested_by=by,
             requested_at=at,
