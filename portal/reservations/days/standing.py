@@ -109,7 +109,7 @@ class Where:
             who = self.enrolment.child.first_name
             there = self.enrolment.place_on(day)
             return Closed(
-                CellState.CLOSED, f"Ce jour-là, {who} va ailleurs : {there}.", "dans son autre lieu"
+                CellState.CLOSED, f"{who} va ailleurs : {there}.", "dans son autre lieu"
             )
         return None
 

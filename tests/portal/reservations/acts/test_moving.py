@@ -133,7 +133,7 @@ def test_new_days_are_booked_at_the_old_place_before_and_at_the_new_one_after(
     old = reserve(books, canteen, THURSDAY, FRIDAY, at=now)
     assert outcomes(old) == [Outcome.ACCEPTED, Outcome.REFUSED]
     refused = old.lines.get(day=FRIDAY)
-    assert refused.reason == "Ce jour-là, Lina va ailleurs : Restaurant de la Grange."
+    assert refused.reason == "Lina va ailleurs : Restaurant de la Grange."
     canteen.restaurant = mill.restaurant
     new = reserve(books, canteen, THURSDAY, FRIDAY, at=now)
     assert outcomes(new) == [Outcome.REFUSED, Outcome.ACCEPTED]
