@@ -108,9 +108,7 @@ class Where:
         if own is not None and self.place is not None and own != self.place:
             who = self.enrolment.child.first_name
             there = self.enrolment.place_on(day)
-            return Closed(
-                CellState.CLOSED, f"{who} va ailleurs : {there}.", "dans son autre lieu"
-            )
+            return Closed(CellState.CLOSED, f"{who} va ailleurs : {there}.", "dans son autre lieu")
         return None
 
     def _closed_day(self, day: date) -> Closed | None:
