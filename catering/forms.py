@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from families.models import Diet
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
+from portal.french.day_fields import NearDateField
 from portal.french.weekdays import WeekdayMaskFormField, names_of
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import Activity, Establishment, SchoolClass, SchoolYear
@@ -22,6 +23,7 @@ START_CHOICES = 40
 
 
 NOTHING_CHOSEN = ("", "Choisir…")
+INFORMATION = ("school", "school_class", "restaurant", "since", "diet", "starts_on")
 
 
 class OfSchools(forms.Select):
@@ -48,6 +50,11 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
     restaurant = forms.ModelChoiceField(
         label="Restaurant scolaire", queryset=Establishment.objects.none(), widget=OfSchools
     )
+    since = NearDateField(
+        label="Changement à partir du",
+        required=False,
+        help_text="Si vous changez l'école, la classe ou le restaurant. Vide : dès que possible.",
+    )
     diet = forms.ModelChoiceField(
         label="Régime alimentaire", queryset=Diet.objects.none(), empty_label=NOTHING_CHOSEN[1]
     )
@@ -67,9 +74,13 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
         school_year: SchoolYear,
         today: date,
         current_start: date | None = None,
+        changes: bool = False,
         **kwargs: Any,
     ) -> None:
+        """`changes`: of an enrolment that the town hall accepted, whose days follow from a day on."""
         super().__init__(*args, **kwargs)
+        if not changes:
+            del self.fields["since"]
         classes = SchoolClass.objects.filter(school_year=school_year).select_related("school")
         self.restaurants = list(activity.establishments.filter(active=True).prefetch_related("schools"))
         field_of(self, "school", forms.ModelChoiceField).queryset = Establishment.objects.filter(
@@ -78,7 +89,7 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
         self._offer(
             "school_class",
             classes,
-            [(one.pk, f"{one.name} – {one.school.name}", [one.school_id]) for one in classes],
+            [(one.pk, str(one), [one.school_id]) for one in classes],
         )
         self._offer(
             "restaurant",
@@ -95,7 +106,10 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
         self.helper = FormHelper()
         self.helper.form_tag = False
         self.helper.layout = Layout(
-            Fieldset("Informations inscription", "school", "school_class", "restaurant", "diet", "starts_on"),
+            Fieldset(
+                "Informations inscription",
+                *(name for name in INFORMATION if name in self.fields),
+            ),
             Fieldset("Jours de fréquentation", "weekdays"),
         )
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from catering.models import SERVICE
 from families.models import Diet, allergies_in_words
-from portal.reservations.models import Booking, Establishment, SchoolClass
+from portal.reservations.models import Booking, Establishment, SchoolClass, class_name
 from portal.reservations.models.queries import class_of
 
 NO_CLASS = "Classe non indiquée"
@@ -23,7 +23,7 @@ class ClassGroup(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.school}, {self.name}"
+        return class_name(self.name, self.school)
 
 
 class Watched(NamedTuple):

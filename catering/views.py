@@ -17,7 +17,7 @@ from catering.models import SERVICE, Dish
 from families.models import Child, DietChoice, Household
 from portal.database.composed import Composed, Given
 from portal.french.elision import of
-from portal.reservations.acts import enrolling
+from portal.reservations.acts import enrolling, moving
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
 from portal.reservations.pages import months, services, steps
@@ -141,9 +141,9 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
 def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """The same screen, filled in, to view or change."""
     enrolment = get_object_or_404(
-        Enrolment.objects.visible_to(request.user).select_related(
-            "child", "activity", "household", "school_year", "establishment"
-        ),
+        Enrolment.objects.visible_to(request.user)
+        .select_related("child", "activity", "household", "school_year", "establishment", "moves_to")
+        .annotate(asks_to_move=moving.is_asked()),
         pk=enrolment_id,
         activity__service=SERVICE,
     )
@@ -154,10 +154,11 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         school_year=enrolment.school_year,
         today=timezone.localdate(at),
         current_start=enrolment.starts_on,
+        changes=enrolment.is_accepted,
         initial=_known_school(enrolment.child, enrolment.school_year)
         | _known_diet(enrolment.child)
         | {
-            "restaurant": enrolment.establishment_id,
+            "restaurant": enrolment.moves_to_id if enrolment.moves_on else enrolment.establishment_id,
             "starts_on": enrolment.starts_on.isoformat(),
             "weekdays": enrolment.weekdays,
         },
@@ -175,11 +176,20 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
                     starts_on=form.cleaned_data["starts_on"],
                     at=at,
                 )
-                _save_choices(changed, form, timezone.localdate(at))
+                _save_diet(changed, form)
+                move = moving.ask(
+                    changed,
+                    establishment=form.cleaned_data["restaurant"],
+                    school_class=form.cleaned_data["school_class"],
+                    since=form.cleaned_data.get("since"),
+                    by=request.user,
+                    at=at,
+                )
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"L'inscription {of(enrolment.child.first_name)} est à jour.")
+            updated = f"L'inscription {of(enrolment.child.first_name)} est à jour."
+            messages.success(request, moving.said(move) if move else updated)
             return redirect("home")
     return render(
         request,
@@ -188,6 +198,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
             "form": form,
             "child": enrolment.child,
             "enrolment": enrolment,
+            "move": moving.asked_for(enrolment),
             "school_year": enrolment.school_year,
         },
     )
@@ -234,7 +245,11 @@ def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str,
 
 
 def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm, today: date) -> None:
-    enrolling.attend(enrolment.child, form.cleaned_data["school_class"], since=today)
+    moving.tell_class(enrolment.child, form.cleaned_data["school_class"], today=today)
+    _save_diet(enrolment, form)
+
+
+def _save_diet(enrolment: Enrolment, form: CanteenEnrolmentForm) -> None:
     DietChoice.objects.update_or_create(child=enrolment.child, defaults={"diet": form.cleaned_data["diet"]})
 
 

@@ -65,6 +65,7 @@ RIGHTS: dict[str, Rights] = {
             # Adding slots is opening a period; nobody deletes what families may have booked.
             "slot": WRITE,
             "enrolment": CHANGE,
+            "move": WRITE,
             "reservation": CHANGE,
             "reservationline": CHANGE,
             "booking": CHANGE,

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from leisure.offers import Offer, OfferChoice
+from portal.french.day_fields import NearDateField
 from portal.french.sentences import lower_first
 from portal.reservations.models import Activity, Establishment
 from portal.web.form_fields import NamesItsFields, field_of
@@ -80,10 +81,13 @@ def place_field(activity: Activity) -> str:
 class PlaceForm(NamesItsFields, forms.Form):
     """The place of an existing enrolment."""
 
-    def __init__(self, *args: Any, places: list[Establishment], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, places: list[Establishment], changes: bool = False, **kwargs: Any) -> None:
+        """`changes`: of an enrolment that the town hall accepted, whose days follow from a day on."""
         super().__init__(*args, **kwargs)
         if len(places) > 1:
             self.fields["place"] = PlaceField(places)
+            if changes:
+                self.fields["since"] = NearDateField(label="Changement à partir du", required=False)
 
 
 class StartForm(NamesItsFields, forms.Form):

@@ -14,7 +14,7 @@ from families.models import AuthorisedPerson, Child, ChildHealth, Custody, Guard
 from leisure.models import SERVICE
 from portal.french import moments
 from portal.french.plurals import counted
-from portal.reservations.models import Booking, Establishment, Formula
+from portal.reservations.models import Booking, Establishment, Formula, class_name
 from portal.reservations.models.queries import announced, with_class
 from portal.reservations.states import BookingState
 
@@ -69,7 +69,7 @@ class Expected:
     @property
     def group(self) -> str:
         """« CE1, École des Tilleuls »."""
-        return ", ".join(word for word in (self.school_class, self.school) if word)
+        return class_name(self.school_class, self.school)
 
 
 @dataclass

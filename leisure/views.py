@@ -18,7 +18,7 @@ from leisure.models import SERVICE
 from leisure.offers import choices, missing_pieces, offers
 from portal.french import moments
 from portal.french.elision import of
-from portal.reservations.acts import enrolling
+from portal.reservations.acts import enrolling, moving
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, SchoolYear
 from portal.reservations.pages import services, steps, weeks
@@ -126,36 +126,45 @@ def _enrol(
 def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """« Consulter / modifier »: the place can be changed, unless the enrolment is over."""
     enrolment = get_object_or_404(
-        Enrolment.objects.visible_to(request.user).select_related(
-            "child__health", "activity", "household", "school_year", "establishment"
-        ),
+        Enrolment.objects.visible_to(request.user)
+        .select_related("child__health", "activity", "household", "school_year", "establishment", "moves_to")
+        .annotate(asks_to_move=moving.is_asked()),
         pk=enrolment_id,
         activity__service=SERVICE,
     )
     places = []
     if not enrolment.is_over:
         places = enrolling.places_for(enrolment.activity, enrolment.child, enrolment.school_year)
-    if enrolment.establishment and enrolment.establishment not in places:
-        places.append(enrolment.establishment)
+    place = enrolment.moves_to if enrolment.moves_on else enrolment.establishment
+    if place and place not in places:
+        places.append(place)
     form = PlaceForm(
-        interrupted.posted(request), places=places, initial={"place": enrolment.establishment_id}
+        interrupted.posted(request),
+        places=places,
+        changes=enrolment.is_accepted,
+        initial={"place": place and place.pk},
     )
     if request.method == "POST" and enrolment.is_over:
         messages.info(request, enrolling.over_sentence(enrolment))
         return redirect("leisure:enrolment", enrolment.pk)
     if request.method == "POST" and form.is_valid():
+        at, wanted = timezone.now(), form.cleaned_data.get("place", place)
         try:
-            enrolling.change(
-                enrolment,
-                establishment=form.cleaned_data.get("place", enrolment.establishment),
-                weekdays=enrolment.weekdays,
-                starts_on=enrolment.starts_on,
-                at=timezone.now(),
-            )
+            with transaction.atomic():
+                changed = enrolling.change(
+                    enrolment,
+                    establishment=wanted,
+                    weekdays=enrolment.weekdays,
+                    starts_on=enrolment.starts_on,
+                    at=at,
+                )
+                since = form.cleaned_data.get("since")
+                move = moving.ask(changed, establishment=wanted, since=since, by=request.user, at=at)
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"L'inscription {of(enrolment.child.first_name)} est à jour.")
+            updated = f"L'inscription {of(enrolment.child.first_name)} est à jour."
+            messages.success(request, moving.said(move) if move else updated)
             return redirect("home")
     return render(
         request,
@@ -163,6 +172,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         {
             "form": form,
             "enrolment": enrolment,
+            "move": moving.asked_for(enrolment),
             "child": enrolment.child,
             "missing": [] if enrolment.is_over else missing_pieces(enrolment.child, [enrolment.activity]),
         },

@@ -310,6 +310,27 @@ def canteen(now: datetime, town: Town, year: SchoolYear, restaurant: Establishme
     )
 
 
+@pytest.fixture
+def mill(canteen, year: SchoolYear) -> SimpleNamespace:
+    """The other school, which has a « CE1 » too, and its restaurant, open on the same days as the canteen.
+
+    Has `school`, `school_class`, `restaurant` and `slot(day)`.
+    """
+    school = SchoolFactory(code="moulin-vert", name="École du Moulin-Vert")
+    restaurant = EstablishmentFactory(code="la-grange", name="Restaurant de la Grange", serves=[school])
+    canteen.activity.establishments.add(restaurant)
+    Slot.objects.bulk_create(
+        Slot(activity=canteen.activity, establishment=restaurant, day=slot.day, part=slot.part)
+        for slot in Slot.objects.filter(establishment=canteen.restaurant)
+    )
+
+    def slot(day: date) -> Slot:
+        return Slot.objects.get(establishment=restaurant, day=day)
+
+    school_class = SchoolClassFactory(school=school, school_year=year, name="CE1")
+    return SimpleNamespace(school=school, school_class=school_class, restaurant=restaurant, slot=slot)
+
+
 # Families ---------------------------------------------------------------------------------------------
 
 

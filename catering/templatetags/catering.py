@@ -8,6 +8,7 @@ from django import template
 from catering.models import SERVICE, Dish
 from families.models import Household
 from portal.database.kept import once_a_page
+from portal.reservations.models import Enrolment
 from portal.reservations.pages import blocks, days_ahead
 from portal.reservations.states import EnrolmentState
 
@@ -36,10 +37,11 @@ def _enrolments(household: Household) -> dict[str, Any]:
 def coming_menus(household: Household, today: date) -> dict[tuple[int, date], list[Dish]]:
     """The dishes of the two weeks that come by (child id, day), where the child eats; one query, none where
     nobody does."""
-    eats_at: dict[int, list[int]] = {}
+    eats_at: dict[int, list[Enrolment]] = {}
     for enrolment in _enrolments(household)["enrolments"]:
-        if enrolment.state == EnrolmentState.ACCEPTED and enrolment.establishment_id is not None:
-            eats_at.setdefault(enrolment.establishment_id, []).append(enrolment.child_id)
+        if enrolment.state == EnrolmentState.ACCEPTED:
+            for place in {enrolment.establishment_id, enrolment.moves_to_id} - {None}:
+                eats_at.setdefault(place, []).append(enrolment)
     menus: dict[tuple[int, date], list[Dish]] = {}
     for dish in (
         Dish.objects.filter(
@@ -48,6 +50,7 @@ def coming_menus(household: Household, today: date) -> dict[tuple[int, date], li
         .select_related("menu")
         .order_by("menu__day", "order", "pk")
     ):
-        for child_id in eats_at[dish.menu.restaurant_id]:
-            menus.setdefault((child_id, dish.menu.day), []).append(dish)
+        for enrolment in eats_at[dish.menu.restaurant_id]:
+            if enrolment.place_id_on(dish.menu.day) == dish.menu.restaurant_id:
+                menus.setdefault((enrolment.child_id, dish.menu.day), []).append(dish)
     return menus

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from portal import nightly
-from portal.reservations.acts import booking, closing, leaving, reservation_drafts
+from portal.reservations.acts import booking, closing, enrolling, leaving, reservation_drafts
 from portal.reservations.presence import certificates
 
 
@@ -27,11 +27,20 @@ def freed_by_closures(at: datetime) -> int:
     return closing.settle(at=at)
 
 
+def moves_settled(at: datetime) -> int:
+    return enrolling.settle(at=at)
+
+
 nightly.register("brouillons oubliés", "{} réservation(s) non terminée(s) supprimée(s).", forget_drafts)
 nightly.register(
     "inscriptions d'enfants partis",
     "{} inscription(s) d'enfants qui ne vivent plus dans le foyer terminée(s).",
     enrolments_over,
+)
+nightly.register(
+    "changements d'établissement",
+    "{} inscription(s) dont l'établissement change à partir d'aujourd'hui.",
+    moves_settled,
 )
 nightly.register(
     "absences justifiées de la veille",

@@ -44,6 +44,24 @@ class EnrolmentState(models.TextChoices):
 ENROLMENT_LIVE = (EnrolmentState.REQUESTED, EnrolmentState.ACCEPTED)
 
 
+class MoveState(models.TextChoices):
+    """A change of school, class or place, from when it is asked for."""
+
+    REQUESTED = "requested", "En attente de traitement"
+    ACCEPTED = "accepted", "Fait"
+    REFUSED = "refused", "Refusé"
+    WITHDRAWN = "withdrawn", "Retiré"
+
+
+class LeftState(models.TextChoices):
+    """A day that could not follow a child to its new place."""
+
+    OPEN = "open", "À décider"
+    PLACED = "placed", "Replacé"
+    WAITING = "waiting", "Sur la liste d'attente"
+    DROPPED = "dropped", "Laissé annulé"
+
+
 class Action(models.TextChoices):
     """What a reservation line asks for."""
 

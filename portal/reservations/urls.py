@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from portal.reservations.pages import agenda, cancelling, changing, steps, waiting
+from portal.reservations.pages import agenda, cancelling, changing, moves, steps, waiting
 
 app_name = "reservations"
 of_reservations = [
@@ -19,6 +19,7 @@ of_reservations = [
     path("<int:reservation_id>/agenda.ics", agenda.of_reservation, name="agenda_of"),
     path("changer/<int:booking_id>/", changing.change, name="change"),
     path("attente/<int:booking_id>/", waiting.place, name="place"),
+    path("changement/<int:move_id>/retirer/", moves.withdraw, name="withdraw_move"),
 ]
 urlpatterns = [
     path("reservations/", include(of_reservations)),

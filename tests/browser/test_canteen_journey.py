@@ -70,7 +70,7 @@ def test_part_4_1_and_4_2_a_child_is_enrolled_seen_and_changed(
     choose(page, "Hugo")
 
     page.get_by_label("École").select_option("École des Tilleuls")
-    page.get_by_label("Classe").select_option(label="CE1 – École des Tilleuls")
+    page.get_by_label("Classe").select_option(label="CE1, École des Tilleuls")
     restaurant = page.get_by_label("Restaurant scolaire").first
     if javascript:
         expect(restaurant.locator("option:checked")).to_have_text("Restaurant du Verger")  # the only one

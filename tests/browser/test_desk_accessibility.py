@@ -38,7 +38,15 @@ from families.models import (
 )
 from portal.demo import loading
 from portal.models import Release
-from portal.reservations.models import AbsenceCertificate, Activity, Attendance, Booking, DeadlineRule
+from portal.reservations.models import (
+    AbsenceCertificate,
+    Activity,
+    Attendance,
+    Booking,
+    DeadlineRule,
+    LeftDay,
+    Move,
+)
 from portal.reservations.states import BookingState
 from tests.billing.conftest import private
 from tests.browser.conftest import PHONE, WIDE
@@ -144,6 +152,15 @@ def furnished(chief: User) -> Booking:
         proposed_at=NOW,
         sent_at=NOW,
     )
+    move = Move.objects.create(
+        **home,
+        enrolment=booking.enrolment,
+        place=booking.establishment,
+        since=NOW.date(),
+        state="accepted",
+        requested_at=NOW,
+    )
+    LeftDay.objects.create(move=move, booking=booking, place=booking.establishment, why="complet")
     PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"

@@ -32,7 +32,7 @@ def test_the_file_shows_everything_to_a_guardian(roux: Family):
 
 def test_the_file_tells_school_and_diet(books: Family):
     page = text_of(books.client().get(reverse("families:child", args=[books.child.pk])))
-    assert "École des Tilleuls, CE1 (2026-2027)" in page
+    assert "CE1, École des Tilleuls (2026-2027)" in page
     assert "Sans régime particulier" in page
 
 

@@ -14,7 +14,7 @@ from billing.models import OnlinePayment, Payment
 from families.models import AccessOpening, AuthorisedPerson, DataExport, Document
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
-from portal.reservations.models import AbsenceCertificate
+from portal.reservations.models import AbsenceCertificate, Move
 from tests.factories import BookingFactory, GuardianFactory, InvoiceFactory, LetterFactory
 
 # Open to everybody: nothing of a family is on them.
@@ -105,6 +105,14 @@ def ids(books, canteen, now) -> dict[str, Any]:
             given_at=now,
         ).pk,
         "child_id": books.child.pk,
+        "move_id": Move.objects.create(
+            household=books.household,
+            child=books.child,
+            enrolment=books.enrolment,
+            place=canteen.restaurant,
+            since=now.date(),
+            requested_at=now,
+        ).pk,
         "export_id": DataExport.objects.create(
             household=books.household,
             guardian=books.guardian,

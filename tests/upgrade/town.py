@@ -28,11 +28,12 @@ from families.reminders import choices
 from families.traces import security
 from portal.demo import loading
 from portal.letters import mailing
-from portal.reservations.acts import enrolling
+from portal.reservations.acts import moving
 from portal.reservations.models import (
     AbsenceNotice,
     AttendanceState,
     Booking,
+    Closure,
     FullSlot,
     SchoolClass,
     Slot,
@@ -52,7 +53,7 @@ def live() -> None:
     home = Household.objects.get(guardians__user__username="parent")
     parent, agent, regie = (User.objects.get(username=login) for login in ("parent", "agent", "regie"))
     quotient_changes(home, parent, agent)
-    moves(home)
+    moves(home, agent)
     absences(home, parent, agent)
     documents_of_money(regie)
     accounts(parent, regie)
@@ -78,14 +79,19 @@ def quotient_changes(home: Household, parent: User, agent: User) -> None:
             approval.accept_change(change, by=agent, at=AT)
 
 
-def moves(home: Household) -> None:
-    """The family told that it leaves the town at the year's end; one of its children changed class."""
+def moves(home: Household, agent: User) -> None:
+    """The family told that it leaves the town at the year's end; one of its children changed class, and could
+    not keep a day on which the new one is away."""
     residences.settle(home, resident=not home.resident, since=date(2026, 12, 31), at=AT)
     pupil = home.children.filter(schoolings__isnull=False).order_by("pk")[0]
     now = pupil.schoolings.current().get()
     others = SchoolClass.objects.filter(school=now.school_class.school, school_year=now.school_year)
     other = others.exclude(pk=now.school_class_id).order_by("pk")[0]
-    enrolling.attend(pupil, other, since=AT.date())
+    coming = Booking.objects.live().filter(child=pupil, day__gt=AT.date()).order_by("day", "pk")[0]
+    Closure.objects.create(
+        starts_on=coming.day, ends_on=coming.day, school_class=other, why="trip", label="Sortie au musée"
+    )
+    moving.carry_out(pupil, moving.Change(AT.date(), other), by=agent, at=AT)
 
 
 def absences(home: Household, parent: User, agent: User) -> None:

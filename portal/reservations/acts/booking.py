@@ -10,7 +10,7 @@ families never get the same place, and two transactions never wait for each othe
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,8 @@ from django_tasks.base import Task
 
 from families.custody import homes, own
 from families.models import Custody, Household, User
-from portal.reservations.acts import enrolling, tasks
+from portal.reservations.acts import enrolling, following, tasks
+from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
 from portal.reservations.acts.places import (
     Changes,
@@ -758,12 +759,11 @@ def hand_over(
     live = list(asked.all().select_related("reservation").order_by("pk"))
     places = _places_of(live, slots)
     changes = Changes(by=by, at=at, reason=HANDED_OVER)
-    groups = _Groups(taker, enrolments, by, at)
+    groups = _Groups(by, at, taker, enrolments)
     new = []
     for booking in live:
         changes.move(booking, BookingState.CANCELLED)
-        origin = booking.reservation
-        if booking.state == BookingState.REQUESTED and origin is not None and origin.is_change:
+        if ends_unanswered(booking):
             continue  # a change that nobody answered: what was booked before it goes over
         state = HANDED_OVER_AS.get(BookingState(booking.state), BookingState(booking.state))
         new.append((groups.booking(booking, state), places[booking.pk]))
@@ -776,21 +776,29 @@ def hand_over(
 
 
 class _Groups:
-    """The reservations that a taker gets: one for each of the giver's, with its place in the queue."""
+    """The reservations of days that go over to a taker, or to another place: one for each of those they come
+    from (and each place and period), with its rank in the queue."""
 
-    def __init__(self, taker: Household, enrolments: Mapping[int, Enrolment], by: User, at: datetime) -> None:
-        self.taker, self.enrolments, self.by, self.at = taker, enrolments, by, at
-        self.reservations: dict[int, Reservation] = {}
+    def __init__(
+        self,
+        by: User | None,
+        at: datetime,
+        taker: Household | None = None,
+        enrolments: Mapping[int, Enrolment] | None = None,
+    ) -> None:
+        self.by, self.at, self.taker, self.enrolments = by, at, taker, enrolments or {}
+        self.reservations: dict[tuple[int, int, int], Reservation] = {}
         self.lines: dict[int, list[ReservationLine]] = defaultdict(list)
 
-    def booking(self, given: Booking, state: BookingState) -> Booking:
-        """The booking as the taker has it, with its line."""
-        enrolment = self.enrolments[given.enrolment_id]
-        reservation = self._reservation(given, enrolment)
-        if reservation is not None:
+    def booking(self, given: Booking, state: BookingState, going: Going | None = None) -> Booking:
+        """The booking as the taker has it, or as it is where it goes, with its line."""
+        enrolment = self.enrolments.get(given.enrolment_id, given.enrolment)
+        reservation = None
+        if given.reservation is not None:
+            reservation = self._reservation(given.reservation, enrolment, going, ends_unanswered(given))
             line = ReservationLine(
                 reservation=reservation,
-                formula_id=given.formula_id,
+                formula_id=going.formula.pk if going else given.formula_id,
                 day=given.day,
                 accepts_waiting=state == BookingState.WAITLISTED,
                 until_the_day=given.until_the_day,
@@ -799,13 +807,13 @@ class _Groups:
             )
             self.lines[reservation.pk].append(line)
         return Booking(
-            household=self.taker,
+            household_id=self.taker.pk if self.taker else given.household_id,
             child_id=given.child_id,
             enrolment=enrolment,
             reservation=reservation,
             activity_id=given.activity_id,
-            establishment_id=given.establishment_id,
-            formula_id=given.formula_id,
+            establishment_id=going.place.pk if going else given.establishment_id,
+            formula_id=going.formula.pk if going else given.formula_id,
             day=given.day,
             state=state.value,
             late=given.late,
@@ -814,24 +822,42 @@ class _Groups:
             changed_at=self.at,
         )
 
-    def _reservation(self, given: Booking, enrolment: Enrolment) -> Reservation | None:
-        origin = given.reservation
-        if origin is None:
-            return None
-        if origin.pk not in self.reservations:
-            self.reservations[origin.pk] = Reservation.objects.create(
-                household=self.taker,
-                child_id=given.child_id,
+    def asks_to_cancel(self, line: ReservationLine, going: Going) -> None:
+        """A cancellation that waits for an answer goes on waiting where its day has gone."""
+        origin = line.reservation
+        reservation = self._reservation(origin, origin.enrolment, going, origin.is_change)
+        self.lines[reservation.pk].append(
+            ReservationLine(
+                reservation=reservation,
+                formula_id=going.formula.pk,
+                day=line.day,
+                action=Action.CANCEL,
+                late=line.late,
+                outcome=Outcome.REQUESTED,
+            )
+        )
+
+    def _reservation(
+        self, origin: Reservation, enrolment: Enrolment, going: Going | None, is_change: bool
+    ) -> Reservation:
+        place = going.place.pk if going else origin.establishment_id
+        period = going.period.pk if going else origin.period_id
+        key = origin.pk, place, period
+        if key not in self.reservations:
+            self.reservations[key] = Reservation.objects.create(
+                household_id=self.taker.pk if self.taker else origin.household_id,
+                child_id=origin.child_id,
                 enrolment=enrolment,
-                establishment_id=origin.establishment_id,
-                period_id=origin.period_id,
+                establishment_id=place,
+                period_id=period,
                 state=ReservationState.PENDING,
+                is_change=is_change if going else False,
                 created_by=self.by,
                 created_at=self.at,
                 touched_at=self.at,
                 submitted_at=origin.submitted_at,
             )
-        return self.reservations[origin.pk]
+        return self.reservations[key]
 
     def write(self) -> None:
         """The lines, and the state that follows from them."""
@@ -839,6 +865,179 @@ class _Groups:
         for reservation in self.reservations.values():
             reservation.state = state_of(self.lines[reservation.pk])
             reservation.save(update_fields=["state"])
+
+
+# A child changes place ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Followed:
+    """What became of the days of a child that changes place: those at the new one, and those left."""
+
+    new: list[Booking] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+
+
+@transaction.atomic
+def follow(
+    bookings: BookingQuerySet, ways: Mapping[int, Way], *, by: User | None, at: datetime, reason: str
+) -> Followed:
+    """Live bookings go where `ways` (by enrolment) leads them, in the state they are in: what is booked where
+    there is room, what waits for a place at the end of the new list, what is asked as it was asked, whatever
+    the deadlines. None stays at the old place: a day that cannot follow is cancelled, and answered as left.
+
+    Of a change that waits for an answer both halves go; where the new one cannot, what is booked goes alone.
+    What the family asked to cancel and cannot follow is cancelled as it asked. Each is ended and booked anew,
+    so that what was billed is taken back, and billed at what holds now. Called with the child held.
+    """
+    asked = (
+        bookings.live()
+        .filter(enrolment__in=ways)
+        .select_related("enrolment", "activity", "establishment", "reservation__enrolment")
+    )
+    slots = _lock_slots(shelves_of(asked) | following.shelves(asked, ways))
+    live = list(asked.all().order_by("day", "pk"))
+    rooms = Rooms.load(live, ways, slots)
+    live = [one for one in live if not rooms.stays(one)]
+    if not live:
+        return Followed()
+    changes = Changes(by=by, at=at, reason=reason)
+    for booking in live:
+        changes.move(booking, BookingState.CANCELLED)
+    _let_fall(changes)
+    moving = _Moving(live, rooms, _Groups(by, at), at)
+    moving.decide()
+    moving.groups.write()
+    changes.create(moving.new)
+    changes.freed.update(moving.offered)
+    changes.fallen += moving.carried
+    changes.write()
+    # What the family asked to cancel is granted where the day is gone; where it followed, the question did.
+    changes.withdrawn = [one for one in changes.withdrawn if one.pk not in moving.went]
+    _finish(changes)
+    return Followed([booking for booking, _ in moving.new], moving.left)
+
+
+class _Moving:
+    """Decides where each of the bookings of a move goes."""
+
+    def __init__(self, live: Sequence[Booking], rooms: Rooms, groups: _Groups, at: datetime) -> None:
+        self.live, self.rooms, self.groups, self.at = live, rooms, groups, at
+        self.states = {one.pk: BookingState(one.state) for one in live}  # before anything is written
+        self.new: list[tuple[Booking, list[Slot]]] = []
+        self.left: list[Left] = []
+        self.went: dict[int, Going] = {}  # by booking
+        self.offered: set[int] = set()  # slots with room for which somebody now waits
+        self.carried: list[ReservationLine] = []
+        self.asking = {
+            (line.reservation.household_id, line.reservation.child_id, line.formula_id, line.day): line
+            for line in ReservationLine.objects.filter(
+                reservation__child__in={one.child_id for one in live},
+                day__in={one.day for one in live},
+                action=Action.CANCEL,
+                outcome=Outcome.REQUESTED,
+            ).select_related("reservation__enrolment")
+        }
+
+    def decide(self) -> None:
+        halves = [one for one in self.live if ends_unanswered(one)]
+        for booking in self.live:
+            if booking not in halves:
+                asked = next((one for one in halves if self._is_half_of(one, booking)), None)
+                self._decide(booking, asked)
+        for booking in halves:
+            if not any(self._is_half_of(booking, one) for one in self.live):
+                self._decide(booking, None)
+
+    def _is_half_of(self, asked: Booking, held: Booking) -> bool:
+        line = self.asking.get((held.household_id, held.child_id, held.formula_id, held.day))
+        return line is not None and line.reservation_id == asked.reservation_id
+
+    def _decide(self, booking: Booking, asked: Booking | None) -> None:
+        """A booking and, where it is the half of a change that would go, the one `asked` for instead."""
+        state = self.states[booking.pk]
+        going = self.rooms.of(booking)
+        if isinstance(going, str):
+            return self._leave(booking, going)
+        if state in HOLDING and not self.rooms.has_room(going):
+            return self._leave(booking, following.FULL)
+        if state == BookingState.WAITLISTED:
+            if not booking.activity.waiting_list:
+                return self._leave(booking, f"{following.FULL}, sans liste d'attente,")
+            self.offered.update(self.rooms.with_room(going))
+        if state == BookingState.CANCEL_REQUESTED:
+            state = self._carry(booking, going, asked)
+        self._go(booking, state, going, going.slots)
+        return None
+
+    def _carry(self, booking: Booking, going: Going, asked: Booking | None) -> BookingState:
+        """The question follows its day; a change does with its other half, or comes to nothing."""
+        line = self.asking.get((booking.household_id, booking.child_id, booking.formula_id, booking.day))
+        if line is None:
+            return BookingState.CANCEL_REQUESTED
+        if asked is None:
+            self.groups.asks_to_cancel(line, going)
+            line.outcome = Outcome.CANCELLED
+            self.carried.append(line)
+            return BookingState.CANCEL_REQUESTED
+        held = {slot.pk for slot in going.slots}
+        self.rooms.hold(booking, going.slots)
+        instead = self.rooms.of(asked, beside=held)
+        if isinstance(instead, str):
+            self.left.append(Left(asked, going.place, f"changement demandé : {instead}"))
+            return BookingState.ACCEPTED
+        self.groups.asks_to_cancel(line, Going(going.place, instead.period, going.formula, going.slots))
+        self._go(
+            asked, BookingState.REQUESTED, instead, [slot for slot in instead.slots if slot.pk not in held]
+        )
+        return BookingState.CANCEL_REQUESTED
+
+    def _go(self, booking: Booking, state: BookingState, going: Going, slots: list[Slot]) -> None:
+        self.rooms.hold(booking, slots)
+        self.went[booking.pk] = going
+        # A stand-in for the outcome: what is asked to be cancelled is booked until that is answered.
+        new = self.groups.booking(booking, BookingState.ACCEPTED if state in HOLDING else state, going)
+        new.state = state.value
+        if state == BookingState.WAITLISTED:
+            new.waiting_since = self.at + timedelta(microseconds=len(self.new))
+        self.new.append((new, slots))
+
+    def _leave(self, booking: Booking, why: str) -> None:
+        if self.states[booking.pk] != BookingState.CANCEL_REQUESTED:
+            self.left.append(Left(booking, self.rooms.ways[booking.enrolment_id].of(booking), why))
+
+
+@transaction.atomic
+def place_again(
+    bookings: Sequence[Booking], ways: Mapping[int, Way], *, wait: bool, by: User, at: datetime
+) -> tuple[list[Booking], list[Left]]:
+    """Days that could not follow are booked where there is room by now or, with `wait`, put at the end of the
+    waiting list of full ones; answers the new bookings and what is still left. Called with the child held."""
+    slots = _lock_slots(following.shelves(bookings, ways))
+    rooms = Rooms.load(bookings, ways, slots)
+    groups = _Groups(by, at)
+    changes = Changes(by=by, at=at, reason="La mairie a replacé ce jour.")
+    new: list[tuple[Booking, list[Slot]]] = []
+    left = []
+    for booking in bookings:
+        going = rooms.of(booking)
+        if isinstance(going, str):
+            left.append(Left(booking, ways[booking.enrolment_id].of(booking), going))
+            continue
+        fitting = rooms.has_room(going)
+        if not fitting and not (wait and booking.activity.waiting_list):
+            left.append(Left(booking, going.place, following.FULL))
+            continue
+        state = BookingState.ACCEPTED if fitting else BookingState.WAITLISTED
+        placed = groups.booking(booking, state, going)
+        placed.waiting_since = None if fitting else at + timedelta(microseconds=len(new))
+        rooms.hold(booking, going.slots)
+        new.append((placed, going.slots))
+    groups.write()
+    changes.create(new)
+    changes.write()
+    _finish(changes)
+    return [booking for booking, _ in new], left
 
 
 def concerned_by(closure: Closure) -> QuerySet[Booking]:

@@ -17,8 +17,8 @@ from portal.french.amounts import euros
 from portal.french.dates import WEEKDAYS, day_number, month_name
 from portal.french.plurals import counted
 from portal.letters import mailing
-from portal.reservations.models import Booking, Enrolment, Reservation, ReservationLine
-from portal.reservations.states import Action, Outcome
+from portal.reservations.models import Booking, Enrolment, LeftDay, Move, Reservation, ReservationLine
+from portal.reservations.states import Action, BookingState, MoveState, Outcome
 
 # What a letter says above days that share an answer.
 TITLES = {
@@ -33,6 +33,14 @@ TITLES = {
     (Action.CANCEL, Outcome.REFUSED): "Annulations refusées : ces jours restent réservés",
 }
 
+
+# And above the days of a child that changes place, by where each stands there.
+FOLLOWED = {
+    BookingState.ACCEPTED: "Jours qui suivent",
+    BookingState.CANCEL_REQUESTED: "Jours qui suivent, annulation demandée",
+    BookingState.REQUESTED: "Jours demandés qui suivent, en attente de la réponse de la mairie",
+    BookingState.WAITLISTED: "Jours sur la liste d'attente du nouveau lieu",
+}
 
 # What will be billed unless it is refused or cancelled.
 DUE = (Outcome.ACCEPTED, Outcome.REQUESTED)
@@ -310,3 +318,60 @@ def enrolment(enrolment_id: int) -> None:
             "path": reverse("home"),
         },
     )
+
+
+def moved(move_id: int, booking_ids: list[int]) -> None:
+    """Where a change of school, class or place stands: days that followed, and those that could not, in one
+    letter."""
+    move = Move.objects.select_related(
+        "child", "place", "left_place", "school_class__school", "enrolment__activity"
+    ).get(pk=move_id)
+    sections = _followed(booking_ids)
+    left = LeftDay.objects.filter(move=move).select_related("booking__activity", "booking__formula")
+    gone: dict[str, Section] = {}
+    for one in left:
+        title = f"N'a pas pu suivre : {one.booking.activity}, {one.booking.formula} – {one.why}"
+        gone.setdefault(title, Section(title)).days.append(one.booking.day)
+    mailing.post(
+        "reservations/moved",
+        addresses(move.household_id, about=move.child_id),
+        {
+            "move": move,
+            "child": move.child,
+            "asked": move.state == MoveState.REQUESTED,
+            "refused": move.state == MoveState.REFUSED,
+            "since": moments.day(move.since, year=True),
+            "sections": [*sections, *gone.values()],
+            "left": bool(gone),
+            "path": reverse("home"),
+        },
+    )
+
+
+def left_days(move_id: int, booking_ids: list[int], reason: str) -> None:
+    """What the town hall decided of days that could not follow."""
+    move = Move.objects.select_related("child").get(pk=move_id)
+    bookings = Booking.objects.filter(pk__in=booking_ids).select_related("child", "formula", "activity")
+    mailing.post(
+        "reservations/left_days",
+        addresses(move.household_id, about=move.child_id),
+        {
+            "child": move.child,
+            "reason": reason,
+            "sections": _by_child(bookings.select_related("establishment").order_by("day", "pk"))
+            if reason
+            else _followed(booking_ids),
+            "path": reverse("home"),
+        },
+    )
+
+
+def _followed(booking_ids: list[int]) -> list[Section]:
+    """Days at their new place, by activity, formula and how they stand there."""
+    rows = Booking.objects.filter(pk__in=booking_ids).select_related("formula", "activity", "establishment")
+    sections: dict[str, Section] = {}
+    for one in rows.order_by("activity", "day", "pk"):
+        title = FOLLOWED.get(BookingState(one.state), "Jours annulés depuis")
+        title = f"{title} – {one.activity}, {one.formula} ({one.establishment})"
+        sections.setdefault(title, Section(title)).days.append(one.day)
+    return list(sections.values())

@@ -78,7 +78,8 @@ def change(
     starts_on: date,
     at: datetime,
 ) -> Enrolment:
-    """Takes over what a family changed. Another establishment needs the town hall's answer again.
+    """Takes over what a family changed. The establishment does here as long as the town hall has not accepted
+    the enrolment; afterwards days are booked there, and `moving.py` takes them along.
 
     Raises EnrolmentRefused for an enrolment that is over, and for a child that lives elsewhere by now.
     """
@@ -88,17 +89,42 @@ def change(
     enrolment = locked.get(pk=enrolment.pk)
     if enrolment.is_over:
         raise EnrolmentRefused(over_sentence(enrolment))
-    moved = (establishment.pk if establishment else None) != enrolment.establishment_id
-    enrolment.establishment = establishment
+    if not enrolment.is_accepted:
+        enrolment.establishment = establishment
     enrolment.weekdays = weekdays
     enrolment.starts_on = starts_on
-    asks_again = moved and enrolment.activity.enrolment_processing == Activity.Processing.ON_REQUEST
-    if asks_again and enrolment.is_accepted:
-        enrolment.state = EnrolmentState.REQUESTED
-        enrolment.decided_at = None
-        enrolment.decided_by = None
     enrolment.save()
     return enrolment
+
+
+def go_to(enrolment: Enrolment, place: Establishment | None, *, since: date, today: date) -> None:
+    """The enrolment's place from a day on; called with the child held. Raises EnrolmentRefused where another
+    change is due before that day: it would be forgotten."""
+    if enrolment.moves_on is not None and today < enrolment.moves_on < since:
+        who, then = enrolment.child.first_name, moments.day(enrolment.moves_on)
+        raise EnrolmentRefused(
+            f"{who} change déjà d'établissement le {then} : choisissez ce jour-là ou un jour d'avant."
+        )
+    if enrolment.has_moved_on(today):
+        enrolment.establishment_id = enrolment.moves_to_id
+    enrolment.moves_to, enrolment.moves_on = None, None
+    if since <= today:
+        enrolment.establishment = place
+    elif (place.pk if place else None) != enrolment.establishment_id:
+        enrolment.moves_to, enrolment.moves_on = place, since
+    enrolment.save()
+
+
+@transaction.atomic
+def settle(*, at: datetime) -> int:
+    """Enrolments whose day of changing place has come are there now; returns how many."""
+    due = Enrolment.objects.select_for_update(of=("self",)).filter(moves_on__lte=timezone.localdate(at))
+    moved = 0
+    for one in due.order_by("pk"):
+        one.establishment_id, one.moves_to_id, one.moves_on = one.moves_to_id, None, None
+        one.save()
+        moved += 1
+    return moved
 
 
 def _lives_there(child: Child, household_id: int, at: datetime) -> bool:
@@ -166,6 +192,8 @@ def hand_over(
                 child_id=child_id,
                 activity_id=given.activity_id,
                 establishment_id=given.establishment_id,
+                moves_to_id=given.moves_to_id,
+                moves_on=given.moves_on,
                 school_year_id=given.school_year_id,
                 weekdays=given.weekdays,
                 starts_on=max(given.starts_on, starts_on),
@@ -266,8 +294,8 @@ def places_for(activity: Activity, child: Child, school_year: SchoolYear) -> lis
 
 
 def serves(establishment: Establishment, enrolment: Enrolment) -> bool:
-    """Whether the child of an enrolment may go there. Where it is enrolled, it may."""
-    if enrolment.establishment_id == establishment.pk:
+    """Whether the child of an enrolment may go there. Where it is enrolled, or will be, it may."""
+    if establishment.pk in (enrolment.establishment_id, enrolment.moves_to_id):
         return True
     return establishment in places_for(enrolment.activity, enrolment.child, enrolment.school_year)
 

@@ -24,6 +24,7 @@ from portal.reservations.models import (
     BookingEvent,
     CancelledDay,
     Enrolment,
+    Move,
     Reservation,
     ReservationLine,
     Schooling,
@@ -42,6 +43,8 @@ HOLDINGS = {
     "reservations.Attendance": Fate.BLANK,
     "reservations.AbsenceCertificate": Fate.GONE,
     "reservations.AbsenceNotice": Fate.GONE,
+    "reservations.Move": Fate.GONE,
+    "reservations.LeftDay": Fate.GONE,
     "reservations.StaffRight": Fate.STAFF,
     "reservations.StaffRight_places": Fate.STAFF,
 }
@@ -65,6 +68,7 @@ def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
         Line(count(Reservation), "réservations"),
         Line(count(AbsenceCertificate), "justificatifs d'absence"),
         Line(count(AbsenceNotice), "absences annoncées"),
+        Line(count(Move), "changements d'école ou de lieu"),
         Line(Schooling.objects.filter(child__in=leaving.children).count(), "années d'école"),
         Line(count(Enrolment), "inscriptions (qui les a demandées, réponses)"),
     ]
@@ -82,6 +86,7 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     papers |= set(attendances.exclude(certificate=None).values_list("certificate_id", flat=True))
     _delete(AbsenceCertificate, certificates)
     AbsenceNotice.objects.filter(leaving.concerned).delete()
+    Move.objects.filter(leaving.concerned).delete()
     entered = list(attendances.values_list("pk", flat=True))
     attendances.update(reason="", certificate=None)
     histories.forget(Attendance, entered)

@@ -86,3 +86,15 @@ def tell_put_back(household_id: int, booking_ids: list[int], left_ids: list[int]
 def tell_enrolment(enrolment_id: int) -> None:
     """An enrolment is received, accepted or refused."""
     emails.enrolment(enrolment_id)
+
+
+@task(queue_name="mail")
+def tell_moved(move_id: int, booking_ids: list[int]) -> None:
+    """A child's change of school, class or place: asked for, refused, or done with the days that followed."""
+    emails.moved(move_id, booking_ids)
+
+
+@task(queue_name="mail")
+def tell_left_days(move_id: int, booking_ids: list[int], reason: str) -> None:
+    """The town hall has placed days that could not follow, or leaves them cancelled for a reason."""
+    emails.left_days(move_id, booking_ids, reason)

@@ -43,6 +43,7 @@ class Where:
         book: DeadlineBook,
         at: datetime,
         offered: bool = True,
+        place: int | None = None,
     ) -> None:
         self.offered = offered  # whether the period takes place there: what stands is shown even so
         self.enrolment = enrolment
@@ -50,6 +51,7 @@ class Where:
         self.days = days
         self.book = book
         self.at = at
+        self.place = place
         self.today = timezone.localdate(at)
         self.resident = enrolment.household.resident
         self.first = max(period.starts_on, enrolment.starts_on)
@@ -79,7 +81,7 @@ class Where:
             Pupil(enrolment.child_id, enrolment.school_year_id),
         )
         book = book or DeadlineBook.for_activity(enrolment.activity, period)
-        return cls(enrolment, period, days, book, at, offered)
+        return cls(enrolment, period, days, book, at, offered, establishment.pk)
 
     def booking(self, formula_id: int, day: date) -> Closed | Open:
         """Whether the day can be reserved."""
@@ -112,6 +114,11 @@ class Where:
         if day < self.first:
             starts = moments.day(self.enrolment.starts_on)
             return Closed(CellState.CLOSED, f"L'inscription commence le {starts}.", "avant l'inscription")
+        own = self.enrolment.place_id_on(day)
+        if own is not None and self.place is not None and own != self.place:
+            who = self.enrolment.child.first_name
+            there = self.enrolment.place_on(day)
+            return Closed(CellState.CLOSED, f"{who} va ailleurs : {there}.", "dans son autre lieu")
         return None
 
     def _closed_day(self, day: date) -> Closed | None:

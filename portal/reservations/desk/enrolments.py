@@ -19,7 +19,7 @@ from portal.french.dates import WEEKDAYS
 from portal.french.plurals import counted
 from portal.french.weekdays import names_of, weekdays_in
 from portal.reservations.acts import enrolling
-from portal.reservations.desk.cells import PlacesLeft, short_moment
+from portal.reservations.desk.cells import ClassName, PlacesLeft, short_moment
 from portal.reservations.models import Enrolment, Slot
 from portal.reservations.models.queries import class_of, fewest_places
 from portal.reservations.states import EnrolmentState
@@ -39,7 +39,6 @@ class WaitingEnrolments(WaitingFirst):
 
 class EnrolmentColumns(TypedDict):
     attended: str | None
-    school_name: str | None
     fewest: int | None
 
 
@@ -49,6 +48,7 @@ EnrolmentInQueue: TypeAlias = "WithAnnotations[Enrolment, EnrolmentColumns]"
 @admin.register(Enrolment)
 class EnrolmentAdmin(
     HouseholdLink,
+    ClassName,
     PlacesLeft,
     DecidedBy,
     StateBadge,
@@ -131,7 +131,6 @@ class EnrolmentAdmin(
             .get_queryset(request)
             .annotate(
                 attended=class_of(school_year="school_year"),
-                school_name=class_of(school_year="school_year", what="school__name"),
                 fewest=fewest_places(coming),
             )
         )
@@ -139,10 +138,6 @@ class EnrolmentAdmin(
     def waits(self, obj: Enrolment) -> bool:
         """The household first: what a new one has prepared waits for that answer."""
         return obj.state == EnrolmentState.REQUESTED and obj.household.is_accepted
-
-    @admin.display(description="classe", ordering="attended", empty_value="–")
-    def class_name(self, obj: EnrolmentInQueue) -> str:
-        return f"{obj.attended}, {obj.school_name}" if obj.attended else "–"
 
     @admin.display(description="reçue", ordering="requested_at")
     def received(self, obj: Enrolment) -> str | None:

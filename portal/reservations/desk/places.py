@@ -4,15 +4,21 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
 
 from portal.desk.choices import TolerantChoices
 from portal.desk.site import DeskAdmin
 from portal.french.day_fields import NearDateField
 from portal.french.weekdays import names_of
-from portal.reservations.acts import enrolling
+from portal.reservations.acts import moving
+from portal.reservations.acts.moving import Change
 from portal.reservations.desk.calendar import CalendarImport, ImportsCalendar
+from portal.reservations.desk.classes import ClassField
 from portal.reservations.desk.guarding import AsksBeforeClosing
+from portal.reservations.desk.moves import refusal_of, say_moved
 from portal.reservations.models import (
     Establishment,
     PublicHoliday,
@@ -21,6 +27,8 @@ from portal.reservations.models import (
     Schooling,
     SchoolYear,
 )
+from portal.web.form_fields import field_of
+from portal.web.signed_in import SignedInRequest, user_of
 
 
 @admin.register(Establishment)
@@ -68,6 +76,18 @@ class SchoolClassAdmin(TolerantChoices[SchoolClass], DeskAdmin[SchoolClass]):
     ordering = ("-school_year__starts_on", "school__name", "level", "name")
     autocomplete_fields = ("school", "school_year")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SchoolClass]:
+        # Each is named with its school, in the lists that others' forms search too.
+        return super().get_queryset(request).select_related("school")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[SchoolClass], search_term: str
+    ) -> tuple[QuerySet[SchoolClass], bool]:
+        if request.path == reverse("admin:autocomplete"):
+            # Last year's « CE1 » is named as this year's is, and no day of it is left to decide about.
+            queryset = queryset.filter(school_year__ends_on__gte=timezone.localdate())
+        return super().get_search_results(request, queryset, search_term)
+
 
 class SchoolingForm(forms.ModelForm[Schooling]):
     """The class of a child. Its year is the class's; the day says from when another class holds."""
@@ -78,30 +98,52 @@ class SchoolingForm(forms.ModelForm[Schooling]):
         help_text="Le jour où l'enfant change de classe. Vide : cette classe depuis le début de l'année.",
     )
 
+    school_class = ClassField()
+    desk_request: SignedInRequest
+
     class Meta:
         model = Schooling
         fields = ("child", "school_class")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A class may become another one of its year; a new one is of a year that is not over.
+        years = (
+            {"school_year": self.instance.school_year_id}
+            if self.instance.pk
+            else {"school_year__ends_on__gte": timezone.localdate()}
+        )
+        classes = field_of(self, "school_class", forms.ModelChoiceField)
+        if classes.queryset is not None:
+            classes.queryset = classes.queryset.filter(**years)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         since, there = cleaned.get("since"), cleaned.get("school_class")
         if since and there and since > there.school_year.ends_on:
             self.add_error("since", f"L'année {there.school_year} est finie ce jour-là.")
+        child = cleaned.get("child") or getattr(self.instance, "child", None)
+        if there and child and not self.errors:
+            refused = refusal_of(
+                child, Change(since or there.school_year.starts_on, there), self.desk_request
+            )
+            if refused:
+                self.add_error("school_class", refused)
         return cleaned
 
 
 @admin.register(Schooling)
 class SchoolingAdmin(TolerantChoices[Schooling], DeskAdmin[Schooling]):
-    """Written by `enrolling.attend`; a class that ended only shows."""
+    """Written by `moving.carry_out`, which takes booked days along; a class that ended only shows."""
 
     desk_order = 33
-    list_display = ("child", "school_class", "school", "school_year", "starts_on", "ends_on")
+    list_display = ("child", "school_class", "school_year", "starts_on", "ends_on")
     list_filter = ("school_year", "school_class__school", "school_class__level")
     list_select_related = ("child", "school_class__school", "school_year")
-    search_fields = ("child__folded", "school_class__name")
+    search_fields = ("child__folded", "school_class__name", "school_class__school__name")
     ordering = ("-school_year__starts_on", "child__last_name", "child__first_name")
     form = SchoolingForm
-    autocomplete_fields = ("child", "school_class")
+    autocomplete_fields = ("child",)
     fields = ("child", "school_class", "since")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schooling | None = None) -> tuple[str, ...]:
@@ -111,12 +153,11 @@ class SchoolingAdmin(TolerantChoices[Schooling], DeskAdmin[Schooling]):
         return super().has_change_permission(request, obj) and (obj is None or obj.ends_on is None)
 
     def save_model(self, request: HttpRequest, obj: Schooling, form: Any, change: bool) -> None:
-        enrolling.attend(obj.child, obj.school_class, since=form.cleaned_data["since"])
+        # A class that held from the start was the child's all along; its days to come follow all the same.
+        at, since = timezone.now(), form.cleaned_data["since"]
+        asked = Change(since or obj.school_class.school_year.starts_on, obj.school_class)
+        say_moved(self, request, moving.carry_out(obj.child, asked, by=user_of(request), at=at))
         obj.pk = Schooling.objects.current().get(child=obj.child, school_year=obj.school_class.school_year).pk
-
-    @admin.display(description="école", ordering="school_class__school__name")
-    def school(self, obj: Schooling) -> str:
-        return str(obj.school_class.school)
 
 
 @admin.register(PublicHoliday)

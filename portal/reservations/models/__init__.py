@@ -31,8 +31,10 @@ from portal.reservations.models.calendar import (
     Schooling,
     SchoolYear,
     attended_on,
+    class_name,
 )
 from portal.reservations.models.changes import CalendarChange, CancelledDay
+from portal.reservations.models.moves import LeftDay, Move
 from portal.reservations.models.presence import (
     AbsenceCertificate,
     AbsenceCertificateQuerySet,
@@ -71,6 +73,8 @@ __all__ = [
     "Establishment",
     "Formula",
     "FullSlot",
+    "LeftDay",
+    "Move",
     "Part",
     "Period",
     "Place",
@@ -85,4 +89,5 @@ __all__ = [
     "Slot",
     "StaffRight",
     "attended_on",
+    "class_name",
 ]

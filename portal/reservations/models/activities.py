@@ -2,6 +2,7 @@
 
 from datetime import datetime, time
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -250,6 +251,21 @@ class Closure(models.Model):
     def __str__(self) -> str:
         what = (self.label or "Ouverture exceptionnelle") if self.opens else self.reason
         return f"{what} ({self.starts_on:%d/%m/%Y})"
+
+    def clean(self) -> None:
+        """A class closes at its own school, and on days of its year."""
+        if self.school_class is None:
+            return
+        there, year = self.school_class.school, self.school_class.school_year
+        place = self.establishment
+        if place is not None and place.kind == Establishment.Kind.SCHOOL and place != there:
+            raise ValidationError({"school_class": f"Cette classe est à l'école « {there} »."})
+        if (
+            self.starts_on
+            and self.ends_on
+            and (self.ends_on < year.starts_on or self.starts_on > year.ends_on)
+        ):
+            raise ValidationError({"school_class": f"Cette classe est de l'année {year}."})
 
     @property
     def reason(self) -> str:

@@ -61,6 +61,18 @@ class Enrolment(Decided):
         SchoolYear, on_delete=models.PROTECT, related_name="enrolments", verbose_name="année scolaire"
     )
     weekdays = WeekdayMaskField("jours de fréquentation", default=0, blank=True)
+    # From `moves_on` on the child goes there (null: each reservation chooses), until then to `establishment`,
+    # which follows in the night of that day.
+    moves_to = models.ForeignKey(
+        Establishment,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name="prochain établissement",
+    )
+    moves_on = models.DateField("change d'établissement le", null=True, blank=True, editable=False)
     starts_on = models.DateField("date de début")
     ends_on = models.DateField("dernier jour", null=True, blank=True, help_text="Vide : celui de l'année.")
     state = models.CharField(
@@ -84,6 +96,11 @@ class Enrolment(Decided):
                 name="one_live_enrolment",
                 violation_error_message="Cet enfant est déjà inscrit à cette activité cette année.",
             ),
+            models.CheckConstraint(
+                condition=Q(moves_to=None) | Q(moves_on__isnull=False),
+                name="enrolment_moves_on_a_day",
+                violation_error_message="Indiquez le jour du changement d'établissement.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -100,6 +117,18 @@ class Enrolment(Decided):
         No query where the enrolment was read with `child__health`.
         """
         return self.activity.health_file_required and not hasattr(self.child, "health")
+
+    def place_on(self, day: date) -> Establishment | None:
+        """Where the child goes on a day; None where each reservation chooses. A query less where it was read
+        with `establishment` and `moves_to`."""
+        return self.moves_to if self.has_moved_on(day) else self.establishment
+
+    def place_id_on(self, day: date) -> int | None:
+        """Its key, at no query."""
+        return self.moves_to_id if self.has_moved_on(day) else self.establishment_id
+
+    def has_moved_on(self, day: date) -> bool:
+        return self.moves_on is not None and day >= self.moves_on
 
     @property
     def is_over(self) -> bool:

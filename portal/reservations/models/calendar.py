@@ -68,6 +68,11 @@ class SchoolYear(models.Model):
         return self.name
 
 
+def class_name(name: str, school: str) -> str:
+    """« CE1, École du Moulin-Vert »: schools have classes of the same name. What is not known is left out."""
+    return ", ".join(word for word in (name, school) if word)
+
+
 class SchoolClass(models.Model):
     """A class of a school in a year."""
 
@@ -101,7 +106,7 @@ class SchoolClass(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return class_name(self.name, self.school.name)
 
 
 class SchoolingQuerySet(models.QuerySet["Schooling"]):

@@ -17,7 +17,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Concat
 from django_stubs_ext import WithAnnotations
 
 from portal.reservations.models.activities import Activity, Period, Slot
@@ -28,15 +28,18 @@ from portal.reservations.states import BookingState, Outcome, ReservationState
 
 
 def class_of(
-    child: str = "child", school_year: str = "enrolment__school_year", *, day: str = "", what: str = "name"
+    child: str = "child", school_year: str = "enrolment__school_year", *, day: str = "", what: str = ""
 ) -> Subquery:
     """`what` of the class that the child at path `child` attends in the year at path `school_year`, on the
-    day at path `day` or, without one, as far as is known: its name unless another path is asked for. Null
-    where no class is known.
+    day at path `day` or, without one, as far as is known: its name with its school's, as `class_name` says
+    it, unless another path is asked for. Null where no class is known.
     """
     attended = Schooling.objects.filter(child=OuterRef(child), school_year=OuterRef(school_year))
     attended = attended.filter(attended_on(OuterRef(day))) if day else attended.current()
-    return Subquery(attended.values(f"school_class__{what}")[:1])
+    if what:
+        return Subquery(attended.values(f"school_class__{what}")[:1])
+    named = Concat("school_class__name", Value(", "), "school_class__school__name")
+    return Subquery(attended.values(named=named)[:1])
 
 
 def offered_at(establishment: Any) -> Case:
@@ -65,7 +68,9 @@ def still_booked(enrolment: Any, day: date) -> QuerySet[Booking]:
 
 def with_class(bookings: QuerySet[Booking]) -> QuerySet[Any]:
     """Annotates `attended` and `school`, the names of the child's class and of its school."""
-    return bookings.annotate(attended=class_of(day="day"), school=class_of(day="day", what="school__name"))
+    return bookings.annotate(
+        attended=class_of(day="day", what="name"), school=class_of(day="day", what="school__name")
+    )
 
 
 def announced() -> Subquery:

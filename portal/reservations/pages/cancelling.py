@@ -56,12 +56,13 @@ def cancel_days(
     at = timezone.now()
     enrolment = get_object_or_404(
         Enrolment.objects.visible_to(request.user).select_related(
-            "activity", "household", "school_year", "child__health", "establishment"
+            "activity", "household", "school_year", "child__health", "establishment", "moves_to"
         ),
         pk=enrolment_id,
     )
-    places = Establishment.objects.filter(pk=enrolment.establishment_id or establishment_id)
-    establishment = get_object_or_404(places, pk=establishment_id)
+    known = (enrolment.establishment_id, enrolment.moves_to_id)
+    own = [key for key in known if key is not None] or [establishment_id]
+    establishment = get_object_or_404(Establishment.objects.filter(pk__in=own), pk=establishment_id)
     period = get_object_or_404(
         Period, pk=period_id, activity=enrolment.activity_id, school_year=enrolment.school_year_id
     )

@@ -4,7 +4,7 @@ from families.models import Child
 
 
 def school(child: Child) -> str:
-    """« École des Tilleuls, CE1 (2026-2027) », the latest known; in one query."""
+    """« CE1, École des Tilleuls (2026-2027) », the latest known; in one query."""
     attended = (
         child.schoolings.current()
         .select_related("school_class__school", "school_year")
@@ -13,4 +13,4 @@ def school(child: Child) -> str:
     )
     if attended is None:
         return "non renseignée"
-    return f"{attended.school_class.school.name}, {attended.school_class.name} ({attended.school_year.name})"
+    return f"{attended.school_class} ({attended.school_year.name})"

@@ -12,7 +12,7 @@ from families.privacy.telling import Subject
 from portal.french import moments
 from portal.french.elision import of
 from portal.french.plurals import agreed, counted
-from portal.reservations.models import AbsenceCertificate, BookingEvent, Enrolment, Reservation
+from portal.reservations.models import AbsenceCertificate, BookingEvent, Enrolment, Move, Reservation
 from portal.reservations.states import BookingState, ReservationState
 
 # What a day became that no reservation of the family changed.
@@ -152,6 +152,47 @@ def _say_decided(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]
     }
 
 
+# Changes of school or place ---------------------------------------------------------------------------
+
+
+def _moves(subject: Subject, child: int | None) -> Rows:
+    return Move.objects.filter(household=subject.household, child__in=_children(subject, child))
+
+
+def _moves_answered(subject: Subject, child: int | None) -> Rows:
+    return _moves(subject, child).filter(decided_at__isnull=False, decided_by__isnull=False)
+
+
+def _moves_in_words(subject: Subject, keys: Collection[int]) -> Mapping[int, Move]:
+    rows = Move.objects.filter(pk__in=keys).select_related(
+        "child", "place", "school_class__school", "requested_by__guardian", "decided_by__guardian"
+    )
+    return {row.pk: row for row in rows}
+
+
+def _say_moves(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    return {
+        key: Entry(
+            f"{row.child.first_name} change d'école ou de lieu : {row.where}",
+            by(row.requested_by, subject),
+            f"À partir du {moments.day(row.since, year=True)}",
+        )
+        for key, row in _moves_in_words(subject, keys).items()
+    }
+
+
+def _say_moves_answered(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    followed = "jour réservé a suivi", "jours réservés ont suivi"
+    return {
+        key: Entry(
+            f"Changement {of(row.child.first_name)} : {row.get_state_display().lower()}, {row.where}",
+            by_town(row.decided_by, subject),
+            row.refusal_reason or (counted(row.followed, *followed) if row.followed else ""),
+        )
+        for key, row in _moves_in_words(subject, keys).items()
+    }
+
+
 # Absences ---------------------------------------------------------------------------------------------
 
 
@@ -198,5 +239,7 @@ def register_all() -> None:
     register(Source("events", days, _events, _say_events, "at", "first"))
     register(Source("enrolments", enrolments, _enrolments, _say_enrolments, "requested_at"))
     register(Source("enrolled", enrolments, _decided, _say_decided, "decided_at"))
+    register(Source("moves", enrolments, _moves, _say_moves, "requested_at"))
+    register(Source("moved", enrolments, _moves_answered, _say_moves_answered, "decided_at"))
     register(Source("certificates", days, _certificates, _say_certificates, "given_at"))
     register(Source("certified", days, _certificates_answered, _say_certificate_answers, "decided_at"))

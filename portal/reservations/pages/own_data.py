@@ -12,6 +12,7 @@ from portal.reservations.models import (
     Attendance,
     Booking,
     Enrolment,
+    Move,
     ReservationLine,
     Schooling,
 )
@@ -51,6 +52,25 @@ def tables(subject: Subject) -> Iterator[Table]:
                 row.refusal_reason,
             )
             for row in enrolments.order_by("requested_at", "pk").iterator(chunk_size=A_BITE)
+        ),
+    )
+    moves = Move.objects.filter(household=home, child__in=children).select_related(
+        "child", "place", "left_place", "school_class__school"
+    )
+    yield Table(
+        "Changements d'école ou de lieu",
+        ("Enfant", "Va à", "Quitte", "À partir du", "Demandé le", "État", "Motif du refus"),
+        (
+            (
+                str(row.child),
+                row.where,
+                row.left_place.name if row.left_place else "",
+                row.since,
+                row.requested_at,
+                row.get_state_display(),
+                row.refusal_reason,
+            )
+            for row in moves.order_by("requested_at", "pk").iterator(chunk_size=A_BITE)
         ),
     )
     lines = (

@@ -25,7 +25,7 @@ from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
 from portal.reservations.models.queries import PeriodThere, offered_at, still_booked
-from portal.reservations.pages import blocks, checking, prices, thanking, waits
+from portal.reservations.pages import blocks, checking, moves, prices, thanking, waits
 from portal.reservations.pages.addresses import planning_address, planning_url
 from portal.reservations.pages.cells import BOOK, FIELDS, value_of
 from portal.reservations.pages.checking import Checked
@@ -231,7 +231,7 @@ def planning(
 
 
 # What a planning asks of an enrolment.
-WITH_ENROLMENT = ("activity", "household", "school_year", "child__health", "establishment")
+WITH_ENROLMENT = ("activity", "household", "school_year", "child__health", "establishment", "moves_to")
 
 
 def _enrolments(
@@ -301,17 +301,24 @@ def _periods_there(today: date) -> "QuerySet[PeriodThere]":
 
 
 def _establishment(enrolment: Enrolment, establishment_id: int, today: date) -> Establishment:
-    """The enrolment's own establishment or, where it leaves the choice, one of its activity, or one where
-    something is booked."""
-    if enrolment.establishment is not None:
-        if enrolment.establishment_id != establishment_id:
-            raise Http404
+    """The enrolment's own establishment, the one it goes to later or, where it leaves the choice, one of its
+    activity, or one where something is booked."""
+    if enrolment.moves_to is not None and enrolment.moves_to_id == establishment_id:
+        return enrolment.moves_to
+    if enrolment.establishment is not None and enrolment.establishment_id == establishment_id:
         return enrolment.establishment
+    if not _to_choose(enrolment):
+        raise Http404
     booked = still_booked(enrolment, today).values("establishment")
     places = Establishment.objects.filter(
         Q(pk__in=enrolment.activity.establishments.filter(active=True)) | Q(pk__in=booked)
     )
     return get_object_or_404(places, pk=establishment_id)
+
+
+def _to_choose(enrolment: Enrolment) -> bool:
+    """Whether the place is to be chosen at each reservation, now or from a day on."""
+    return (enrolment.moves_to_id if enrolment.moves_on else enrolment.establishment_id) is None
 
 
 def _own_place(enrolment: Enrolment) -> Establishment:
@@ -369,6 +376,7 @@ def _show_planning(
         "gone": [(each.enrolment.child, each.gone().values()) for each in plans],
         "cancelling": plan.cancelling,
         "without_health_file": [each.enrolment.child for each in plans if each.enrolment.lacks_health_file],
+        "onward": [found for each in plans if (found := moves.onward(each))],
         "others": [(other, other.pk in shown) for other, _ in beside],
         "children": [each.enrolment.child for each in plans],
         "places": {each.establishment.pk: each.establishment for each in plans}.values(),
@@ -654,7 +662,7 @@ def _sibling_enrolments(enrolment: Enrolment) -> list[Enrolment]:
             school_year_id=enrolment.school_year_id,
         )
         .exclude(child_id=enrolment.child_id)
-        .select_related("child__health", "establishment")
+        .select_related("child__health", "establishment", "moves_to")
     )
     for one in found:
         one.activity, one.household = enrolment.activity, enrolment.household

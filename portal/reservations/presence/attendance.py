@@ -28,6 +28,7 @@ from portal.reservations.models import (
     Enrolment,
     Establishment,
     Formula,
+    class_name,
 )
 from portal.reservations.models.presence import AttendanceQuerySet
 from portal.reservations.models.queries import announced, with_class
@@ -202,7 +203,7 @@ class AttendanceSheet:
         rows = []
         for booking in bookings:
             attendance, certificate = known.of(booking), covered.get(_home(booking))
-            group = ", ".join(word for word in (booking.attended, booking.school) if word)
+            group = class_name(booking.attended or "", booking.school or "")
             said = _proposed(attendance, certificate, announced=booking.announced is not None)
             rows.append(ExpectedChild(booking, group, attendance, certificate, said, booking.announced))
         unbooked = (

@@ -38,7 +38,7 @@ def begin(evening: Evening) -> Find:
         found: dict[str, News] = {}
         for day, _ in usual_days.unbooked(outlook, homes):
             formula = outlook.usual_formula(day.enrolment.activity_id)
-            place = day.enrolment.establishment_id
+            place = day.enrolment.place_id_on(day.day)
             if formula and place and outlook.was_freed(formula, place, day.day):
                 found[_about(day)] = News(day.enrolment.household_id, _about(day), day)
         for day in _refused(outlook, homes):

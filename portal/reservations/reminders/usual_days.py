@@ -60,14 +60,16 @@ def unbooked(outlook: Outlook, homes: Collection[int]) -> Iterator[tuple[Day, Ch
         schoolings[one.child_id, one.school_year_id].append(one)
     for enrolment in enrolments:
         formula = outlook.usual_formula(enrolment.activity_id)
-        place = enrolment.establishment_id
-        if formula is None or place is None:
+        if formula is None:
             continue
         attended = schoolings[enrolment.child_id, enrolment.school_year_id]
         for day in outlook.days():
             if not enrolment.weekdays >> day.weekday() & 1 or day < enrolment.starts_on:
                 continue
             if (enrolment.child_id, enrolment.activity_id, day) in decided:
+                continue
+            place = enrolment.place_id_on(day)
+            if place is None:
                 continue
             chance = outlook.chance(formula, place, day, resident=enrolment.household.resident)
             school_class = next((one.school_class_id for one in attended if one.holds_on(day)), None)
@@ -90,7 +92,7 @@ def begin(evening: Evening) -> Find:
             formula = outlook.usual_formula(day.enrolment.activity_id)
             if chance.until is None or chance.until > evening.before + SOON or formula is None:
                 continue
-            if outlook.is_full(formula, day.enrolment.establishment_id or 0, day.day):
+            if outlook.is_full(formula, day.enrolment.place_id_on(day.day) or 0, day.day):
                 continue
             about = f"{day.enrolment.child_id}:{day.enrolment.activity_id}:{day.day}"
             yield News(day.enrolment.household_id, about, day, urgent=chance.until <= evening.before)

@@ -44,6 +44,8 @@ from portal.reservations.models import (
     Enrolment,
     Establishment,
     Formula,
+    LeftDay,
+    Move,
     Period,
     PublicHoliday,
     Reservation,
@@ -127,9 +129,9 @@ def of_household(path: str, *, adds: bool = True) -> Scope:
 
 
 def _enrolments(asked: Asked) -> Q:
-    """At their places; where none is chosen yet, of the children of these."""
+    """At their places, now or soon; where none is chosen yet, of the children of these."""
     undecided = Q(establishment=None, child__in=children(asked).values("pk"))
-    return Q(establishment__in=asked.places) | undecided
+    return Q(establishment__in=asked.places) | Q(moves_to__in=asked.places) | undecided
 
 
 def _closures(asked: Asked) -> Q:
@@ -181,6 +183,8 @@ _scopes: dict[type[Model], Scope] = {
     ReservationLine: at("reservation__establishment"),
     Booking: at("establishment"),
     BookingEvent: at("booking__establishment"),
+    Move: of_child("child"),
+    LeftDay: of_child("booking__child"),
     Attendance: at("establishment"),
     AbsenceCertificate: of_child("child"),
     AbsenceNotice: of_child("child"),

@@ -13,7 +13,7 @@ from billing.invoices.billable import Scope
 from billing.models import FormulaTariff, Invoice, Tariff, TariffBand, TariffModifier
 from families import approval, residences
 from families.models import Child, Residence
-from portal.reservations.acts import enrolling
+from portal.reservations.acts import enrolling, moving
 from portal.reservations.models import Attendance, Enrolment
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, eats
 from tests.conftest import NOW, brother_of, on_the_database
@@ -25,6 +25,7 @@ from tests.factories import (
     paris,
     weekdays_between,
 )
+from tests.portal.reservations.audit import reserve
 
 D = Decimal
 # Ten school days before 25 November 2026, and two from then on.
@@ -150,6 +151,14 @@ def test_each_meal_costs_what_the_level_of_its_day_says(canteen, books, school):
     eats(books, [date(2026, 11, day) for day in (16, 17, 23, 24)])
     enrolling.attend(books.child, SchoolClassFactory(school=school, name="CP"), since=date(2026, 11, 23))
     assert billed(books) == 12
+
+
+def test_days_that_follow_to_another_school_cost_what_holds_there(canteen, books, mill, agent, now):
+    tariff(canteen.formula, "4.00", {"when": "level", "level": "maternelle", "effect": "price", "amount": 2})
+    reserve(books, canteen, date(2026, 11, 19), date(2026, 11, 26), at=now)
+    small = SchoolClassFactory(school=mill.school, name="GS", level="maternelle")
+    moving.carry_out(books.child, moving.Change(date(2026, 11, 23), small), by=agent, at=now)
+    assert billed(books) == 6
 
 
 def test_a_class_corrected_from_the_start_was_never_another(canteen, books, school):

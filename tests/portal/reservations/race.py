@@ -26,11 +26,20 @@ from django.db import connections, transaction
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from portal.reservations.acts import booking, reservation_drafts
+from portal.reservations.acts import booking, moving, reservation_drafts
 from portal.reservations.acts.closing import Closing, reopen
+from portal.reservations.acts.moving import Change
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.days.offer import Offer
-from portal.reservations.models import Booking, CalendarChange, Period, Reservation, ReservationLine, Slot
+from portal.reservations.models import (
+    Booking,
+    CalendarChange,
+    LeftDay,
+    Period,
+    Reservation,
+    ReservationLine,
+    Slot,
+)
 from portal.reservations.states import BookingState, Outcome
 from tests.factories import (
     ActivityFactory,
@@ -352,6 +361,54 @@ def closing_a_day() -> dict[str, object]:
     }
 
 
+# Another place ------------------------------------------------------------------------------------------
+
+
+def moving_in() -> dict[str, object]:
+    """Half of the families are moved to another centre with their day, while the others book the last ten
+    places there."""
+    where = service(FAMILIES, days=1)
+    (day,) = where.dates
+    (whole,) = (formula for formula in where.formulas if formula.code == "journee")
+    agent = UserFactory(username="mover", password="!", is_staff=True)
+    there = SimpleNamespace(**vars(where))
+    there.restaurant = CentreFactory(open_weekdays=0b1111111)
+    where.activity.establishments.add(there.restaurant)
+    Slot.objects.bulk_create(
+        Slot(activity=where.activity, establishment=there.restaurant, day=day, part=part, capacity=PLACES)
+        for part in ("noon", "afternoon", "morning")
+    )
+    movers, others = families(where, FAMILIES // 4), families(there, FAMILIES // 4)
+    for who in movers:
+        draft = choose(who, where, wait=[Choice(whole.pk, day)])
+        assert draft is not None
+        booking.submit(draft, by=who.user, at=timezone.now())
+    drafts = [choose(who, there, wait=[Choice(whole.pk, day)]) for who in others]
+
+    def move(who: Any) -> Callable[[], object]:
+        change = Change(day, place=there.restaurant)
+        return lambda: moving.carry_out(who.child, change, by=agent, at=timezone.now())
+
+    def submit(who: Any, draft: Reservation | None) -> Callable[[], object]:
+        return lambda: booking.submit(draft, by=who.user, at=timezone.now())
+
+    acts = [move(who) for who in movers]
+    acts += [submit(who, draft) for who, draft in zip(others, drafts, strict=True)]
+    random.Random(2).shuffle(acts)
+    errors, took = at_once(acts)
+    audit()
+    held = where.bookings.holding()
+    return {
+        "errors": errors,
+        "movers": len(movers),
+        "old": held.filter(establishment=where.restaurant).count(),
+        "new": held.filter(establishment=there.restaurant).count(),
+        "followed": held.filter(child__in=[who.child for who in movers]).count(),
+        "left": LeftDay.objects.count(),
+        "seconds": round(took, 2),
+    }
+
+
 # Crossing paths -------------------------------------------------------------------------------------------
 
 
@@ -425,6 +482,7 @@ def main() -> None:
         "changing": changing(),
         "offering": offering(),
         "closing": closing_a_day(),
+        "moving_in": moving_in(),
         "crossing": crossing(),
     }
     sys.stdout.write(json.dumps(found))

@@ -118,20 +118,12 @@ def test_usual_days_change_without_asking(books):
     assert (changed.weekdays, changed.state) == (0b1, EnrolmentState.ACCEPTED)
 
 
-def test_another_restaurant_asks_again(books, agent, now):
-    books.enrolment.decided_by, books.enrolment.decided_at = agent, now
-    books.enrolment.save()
+def test_another_restaurant_is_taken_over_while_the_town_hall_has_not_answered(books):
+    """Afterwards days are booked there: `test_moving.py`."""
     elsewhere = EstablishmentFactory()
-    changed = change(books.enrolment, establishment=elsewhere)
-    changed.refresh_from_db()
-    assert (changed.establishment, changed.state) == (elsewhere, EnrolmentState.REQUESTED)
-    assert (changed.decided_by, changed.decided_at) == (None, None)
-
-
-def test_another_restaurant_is_taken_over_where_enrolment_is_automatic(books):
-    Activity.objects.update(enrolment_processing=Activity.Processing.AUTOMATIC)
-    changed = change(books.enrolment, establishment=EstablishmentFactory())
-    assert changed.state == EnrolmentState.ACCEPTED
+    assert change(books.enrolment, establishment=elsewhere).establishment != elsewhere
+    Enrolment.objects.update(state=EnrolmentState.REQUESTED)
+    assert change(books.enrolment, establishment=elsewhere).establishment == elsewhere
 
 
 def test_what_the_town_hall_decided_meanwhile_is_not_undone(books, agent, now):

@@ -56,6 +56,13 @@ def test_a_day_that_closes_among_them_keeps_nobody_and_reopens_once(race):
     assert found["twice"] == ["BookingRefused: Ces jours ont déjà été rouverts."]
 
 
+def test_days_that_move_and_families_that_book_share_the_last_places(race):
+    found = race["moving_in"]
+    assert found["errors"] == []
+    assert (found["old"], found["new"]) == (0, PLACES)
+    assert found["followed"] + found["left"] == found["movers"]
+
+
 def test_crossing_paths_neither_lock_up_nor_count_wrong(race):
     found = race["crossing"]
     assert found["errors"] == []
