@@ -30,6 +30,7 @@ class ReservationsConfig(AppConfig):
 
         approval.lend(enrolling.Prepared())
         at_home.register(30, blocks.unfinished)
+        at_home.register(35, blocks.to_renew)
         child_facts.register("École", school)
         reminder_choices.lend(have_usual_days)
         reminder_kinds.register(USUAL)

@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from portal.reservations.pages import agenda, cancelling, changing, steps
+from portal.reservations.pages import agenda, cancelling, changing, renewing, steps
 
 app_name = "reservations"
 of_reservations = [
@@ -18,6 +18,7 @@ of_reservations = [
     path("<int:reservation_id>/abandonner/", steps.abandon, name="abandon"),
     path("<int:reservation_id>/agenda.ics", agenda.of_reservation, name="agenda_of"),
     path("changer/<int:booking_id>/", changing.change, name="change"),
+    path("reinscrire/", renewing.renew, name="renew"),
 ]
 urlpatterns = [
     path("reservations/", include(of_reservations)),

@@ -39,3 +39,9 @@ def tell_cancelled(household_id: int, booking_ids: list[int], reason: str) -> No
 def tell_enrolment(enrolment_id: int) -> None:
     """An enrolment is received, accepted or refused."""
     emails.enrolment(enrolment_id)
+
+
+@task(queue_name="mail")
+def tell_renewed(enrolment_ids: list[int]) -> None:
+    """A household has enrolled its children for the next year, all at once."""
+    emails.renewed(enrolment_ids)

@@ -32,6 +32,7 @@ from portal.reservations.models.calendar import (
     SchoolYear,
     attended_on,
 )
+from portal.reservations.models.campaigns import Audience, Campaign
 from portal.reservations.models.presence import (
     AbsenceCertificate,
     AbsenceCertificateQuerySet,
@@ -55,9 +56,11 @@ __all__ = [
     "Attendance",
     "AttendanceQuerySet",
     "AttendanceState",
+    "Audience",
     "Booking",
     "BookingEvent",
     "BookingQuerySet",
+    "Campaign",
     "Capacity",
     "Closure",
     "CountedReservation",

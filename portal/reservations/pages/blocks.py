@@ -4,11 +4,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 
-from django.db.models import Case, F, Value, When, Window
+from django.db.models import (
+    BooleanField,
+    Case,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
 from django.db.models.functions import RowNumber
+from django.urls import reverse
 from django.utils import timezone
+from django_stubs_ext import WithAnnotations
 
 from families.at_home import Ask
 from families.custody import homes
@@ -17,7 +31,16 @@ from portal.database.kept import once_a_page
 from portal.french import moments
 from portal.french.sentences import inside
 from portal.french.weekdays import names_of
-from portal.reservations.models import NEWEST_FIRST, CountedReservation, Enrolment, Reservation
+from portal.reservations.models import (
+    NEWEST_FIRST,
+    Campaign,
+    CountedReservation,
+    Enrolment,
+    Reservation,
+    SchoolYear,
+)
+from portal.reservations.models.campaigns import open_at
+from portal.reservations.models.grades import LAST_OF_PRIMARY, by_birth
 from portal.reservations.pages import in_words
 from portal.reservations.pages.addresses import planning_url
 from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, ReservationState
@@ -25,6 +48,17 @@ from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, Reservati
 # The home page shows what is not recorded yet and the latest; the rest has a page of its own.
 LATEST = 2
 _IS_DRAFT = Case(When(state=ReservationState.DRAFT, then=Value(1)), default=Value(0))
+
+
+class Told(TypedDict):
+    """`serves`: its year is not over; `reopens`: the year after it, while families enrol for it in a campaign
+    of the activity, empty otherwise."""
+
+    serves: bool
+    reopens: str | None
+
+
+ToldEnrolment: TypeAlias = "WithAnnotations[Enrolment, Told]"
 
 
 @dataclass(frozen=True)
@@ -112,15 +146,56 @@ def reservations(
     }
 
 
+def _all_enrolments(household: Household) -> list[ToldEnrolment]:
+    """Those of every service, of years that are not over."""
+    return [one for one in _told_enrolments(household) if one.serves]
+
+
 @once_a_page
-def _all_enrolments(household: Household) -> list[Enrolment]:
-    """Those of every service."""
-    today = timezone.localdate()
+def _told_enrolments(household: Household) -> list[ToldEnrolment]:
+    """Those of years that are not over, and last year's that a campaign still asks about: one query, also
+    where a town has no campaign."""
+    at = timezone.now()
+    today = timezone.localdate(at)
+    later = SchoolYear.objects.filter(starts_on__gt=OuterRef("school_year__starts_on")).order_by("starts_on")
+    deciding = Campaign.objects.concerning(household).filter(
+        Q(activity=None) | Q(activity=OuterRef("activity")), school_year=OuterRef("following")
+    )
+    name_if_open = Case(When(open_at(at), then=F("school_year__name")), default=Value(""))
+    rows: QuerySet[Any] = Enrolment.objects.of_home(household, today)
     return list(
-        Enrolment.objects.of_home(household, today)
-        .filter(school_year__ends_on__gte=today)
+        rows.annotate(
+            following=Subquery(later.values("pk")[:1]),
+            reopens=Subquery(deciding.values(said=name_if_open)[:1]),
+            serves=ExpressionWrapper(
+                Q(school_year__in=SchoolYear.objects.serving(today)), output_field=BooleanField()
+            ),
+        )
+        .filter(Q(serves=True) | Q(reopens__gt=""))
         .select_related("child", "activity", "establishment", "school_year")
     )
+
+
+def to_renew(household: Household, user: User, at: datetime) -> list[Ask]:
+    """Children of last year whom nobody has enrolled for the next one, while its campaign is open. Who leaves
+    the town's schools is not asked about."""
+    told = _told_enrolments(household)
+    done = {(one.child_id, one.school_year.name) for one in told}
+    years: dict[str, dict[int, str]] = {}
+    for one in sorted(told, key=lambda one: (one.school_year.starts_on, one.child.birth_date)):
+        if not one.reopens or one.is_over or (one.child_id, one.reopens) in done:
+            continue
+        if by_birth(one.child.birth_date, one.school_year.starts_on) < LAST_OF_PRIMARY:
+            years.setdefault(one.reopens, {})[one.child_id] = one.child.first_name
+    return [
+        Ask(
+            f"Réinscrire pour {year}",
+            f"{moments.listing(list(names.values()))} : les réponses de l'an dernier, à confirmer.",
+            reverse("reservations:renew"),
+            "Réinscrire",
+        )
+        for year, names in list(years.items())[:1]
+    ]
 
 
 def enrolled_children(household: Household) -> set[int]:

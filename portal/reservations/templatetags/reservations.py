@@ -73,14 +73,16 @@ def french_long_moment(moment: datetime) -> str:
 
 @register.simple_tag
 def schoolings(household: Household) -> dict[int, Schooling]:
-    """The latest class of every child of the household, by child id, in one query beside the children's."""
+    """The class of every child of the household, by child id, in one query beside the children's: the latest
+    that has begun, where one has."""
+    today = timezone.localdate()
     found = (
         Schooling.objects.current()
-        .filter(child__in=homes.children(household, timezone.localdate()))
+        .filter(child__in=homes.children(household, today))
         .select_related("school_class__school")
-        .order_by("school_year__starts_on")
+        .nearest_first(today)
     )
-    return {one.child_id: one for one in found}
+    return {one.child_id: one for one in reversed(found)}
 
 
 @register.inclusion_tag("reservations/_days_ahead.html")
