@@ -3,6 +3,7 @@
 from portal.reservations.desk import (
     activities,
     bookings,
+    campaigns,
     closures,
     deadlines,
     enrolments,
@@ -16,6 +17,7 @@ from portal.reservations.desk import (
 __all__ = [
     "activities",
     "bookings",
+    "campaigns",
     "closures",
     "deadlines",
     "enrolments",

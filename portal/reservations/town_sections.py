@@ -13,6 +13,8 @@ from portal.models import Town
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
+    Audience,
+    Campaign,
     Capacity,
     DeadlineRule,
     DeadlineWindow,
@@ -105,6 +107,7 @@ DURING = Words(
         "année": Activity.During.ALWAYS,
     }
 )
+BELONGING = Words({"commune": Audience.Belonging.RESIDENT, "hors_commune": Audience.Belonging.NON_RESIDENT})
 PROCESSING = Words(
     {"automatique": Activity.Processing.AUTOMATIC, "sur_demande": Activity.Processing.ON_REQUEST}
 )
@@ -356,6 +359,38 @@ register(
                     Field("retards_gratuits_par_mois", "free_late_a_month", Number(), default=0),
                 ),
             ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="publics",
+        model=Audience,
+        match=("code",),
+        compact=True,
+        comment="Les foyers dont parlent les campagnes d'inscription.",
+        fields=(
+            Field("code", "code"),
+            Field("nom", "label"),
+            Field("foyers", "belonging", BELONGING),
+            Field("ordre", "order", Number(), default=0),
+        ),
+    )
+)
+register(
+    Rows(
+        key="campagnes_d_inscription",
+        model=Campaign,
+        match=("school_year", "activity", "audience"),
+        compact=True,
+        comment="Quand les familles inscrivent pour une année. Sans ligne : dès que la précédente finit.",
+        order_by=("school_year__starts_on", "activity__code", "audience__code"),
+        fields=(
+            Field("année", "school_year", Reference(SchoolYear, by="name")),
+            Field("activité", "activity", Reference(Activity), default=None),
+            Field("public", "audience", Reference(Audience), default=None),
+            Field("ouvre", "opens_at", Moment()),
+            Field("clôt", "closes_at", Moment(), default=None),
         ),
     )
 )

@@ -46,12 +46,14 @@ def request(
     # The child first, as whoever books it does; then the household.
     lives_there = _lives_there(child, household.pk, at)
     Household.objects.lock([household.pk])
-    household.refresh_from_db(fields=["state"])
+    household.refresh_from_db(fields=["state", "resident"])
     if household.is_refused:
         raise EnrolmentRefused("La mairie n'a pas validé votre compte famille.")
     if not lives_there:
         raise EnrolmentRefused(homes.gone_sentence(child))
-    if not at_desk and (closed := Campaigns.load(household, at=at).closed(activity, school_year)):
+    if at_desk:
+        own.check(by, [household.pk], right="reservations.change_enrolment", at=at)
+    elif closed := Campaigns.load(household, at=at).closed(activity, school_year):
         raise EnrolmentRefused(closed)
     check_age(child, activity, starts_on)
     known = Enrolment.objects.live().filter(
