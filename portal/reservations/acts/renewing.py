@@ -232,7 +232,7 @@ class _Proposing:
         if leaves:
             places = [one for one in places if takes_collegians(one)]
             if not places:
-                return Line(before, refusal=f"{child.first_name} entre au collège : c'est fini après le CM2.")
+                return Line(before, refusal="N'accueille plus les enfants après le CM2.")
         elif not any(takes(one, school) for one in places):
             where = f" de l'école « {school} »" if school else ""
             return Line(before, refusal=f"Aucun lieu d'accueil pour les élèves{where}.")
