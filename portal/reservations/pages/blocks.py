@@ -190,7 +190,7 @@ def to_renew(household: Household, user: User, at: datetime) -> list[Ask]:
     return [
         Ask(
             f"Réinscrire pour {year}",
-            f"{moments.listing(list(names.values()))} : les réponses de l'an dernier, à confirmer.",
+            f"{moments.listing(list(names.values()))}.",
             reverse("reservations:renew"),
             "Réinscrire",
         )

@@ -30,20 +30,55 @@ NOT_KNOWN = "classe pas encore connue"
 
 @dataclass(frozen=True)
 class LineFields:
-    """An activity on the page, with the fields it has."""
+    """An activity on the page, with the fields it has; `said` is what is proposed, in words."""
 
     line: Line
     wanted: forms.BoundField | None
     place: forms.BoundField | None
     days: forms.BoundField | None
 
+    @property
+    def said(self) -> str:
+        """« Restaurant du Verger · lundi, mardi »."""
+        place = str(self.line.place or ANY_PLACE)
+        return f"{place} · {names_of(self.line.before.weekdays)}" if self.days else place
+
+    @property
+    def unfolded(self) -> bool:
+        return _wants_answer(self.place) or _wants_answer(self.days)
+
 
 @dataclass(frozen=True)
 class PupilFields:
+    """A child, with the fields it has; `said` is what is proposed, in words."""
+
     pupil: Pupil
     school_class: forms.BoundField | None
     diet: forms.BoundField | None
     lines: list[LineFields]
+
+    @property
+    def said(self) -> str:
+        """« École des Tilleuls, CE2 · Sans porc »."""
+        return " · ".join(filter(None, (_chosen_of(self.school_class), _chosen_of(self.diet))))
+
+    @property
+    def unfolded(self) -> bool:
+        return _wants_answer(self.school_class) or _wants_answer(self.diet)
+
+
+def _wants_answer(field: forms.BoundField | None) -> bool:
+    return field is not None and (bool(field.errors) or (field.field.required and not field.value()))
+
+
+def _chosen_of(field: forms.BoundField | None) -> str:
+    """What a list proposes, in its own words."""
+    if field is None or not isinstance(field.field, forms.ChoiceField) or not field.initial:
+        return ""
+    labels: dict[str, str] = {}
+    for key, label in field.field.choices:
+        labels |= dict(label) if isinstance(label, list | tuple) else {str(key): str(label)}
+    return labels.get(str(field.initial), "")
 
 
 class RenewalForm(NamesItsFields, forms.Form):
@@ -83,7 +118,7 @@ class RenewalForm(NamesItsFields, forms.Form):
         groups = []
         for school in self.renewal.schools:
             there = [one for one in self.renewal.classes if one.school_id == school.pk]
-            named = [(f"c{one.pk}", f"{one.name}, {school}") for one in there]
+            named = [(f"c{one.pk}", f"{school}, {one.name}") for one in there]
             groups.append((str(school), [*named, (f"e{school.pk}", f"{school}, {NOT_KNOWN}")]))
         return groups
 

@@ -18,6 +18,7 @@ from portal.french.dates import short_day
 from portal.reservations.models import (
     Attendance,
     CountedReservation,
+    Enrolment,
     Reservation,
     ReservationLine,
     Schooling,
@@ -101,6 +102,13 @@ def ways_to_book() -> list[Service]:
 
 
 register.filter("whose", in_words.whose)
+
+
+@register.filter
+def told_apart(enrolment: Enrolment, others: list[Enrolment]) -> str:
+    """« Restauration scolaire », with its year where `others` beside it are of several years."""
+    years = {one.school_year_id for one in others}
+    return f"{enrolment.activity} {enrolment.school_year}" if len(years) > 1 else str(enrolment.activity)
 
 
 @register.filter

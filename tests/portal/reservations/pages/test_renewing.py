@@ -229,7 +229,7 @@ def test_the_first_page_leads_there_while_the_campaign_is_open_and_not_all_is_do
     with time_machine.travel(JUNE, tick=False):
         page = words(client_of.get(HOME).text)
         # Hugo leaves: nothing is to be done for him.
-        assert "Lina : les réponses de l'an dernier, à confirmer." in page
+        assert "Réinscrire pour 2027-2028 Lina. Réinscrire" in page
         client_of.post(PAGE, as_shown(client_of.get(PAGE).text))
         assert "Réinscrire pour" not in client_of.get(HOME).text
 
