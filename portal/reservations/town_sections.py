@@ -26,6 +26,7 @@ from portal.reservations.models import (
     SchoolHoliday,
     SchoolYear,
 )
+from portal.reservations.models.campaigns import USUAL_AUDIENCES
 from portal.reservations.states import Action
 from portal.reservations.towns.fields import (
     WEEKDAY,
@@ -362,8 +363,20 @@ register(
         ),
     )
 )
+
+
+class AudiencesInUse(Rows):
+    """What every town has is not written, as long as no campaign speaks of it."""
+
+    def export(self, parent: Any = None) -> Any:
+        told = Audience.objects.order_by("order").values_list("code", "label", "belonging", "order")
+        if list(told) == USUAL_AUDIENCES and not Campaign.objects.exclude(audience=None).exists():
+            return None
+        return super().export(parent)
+
+
 register(
-    Rows(
+    AudiencesInUse(
         key="publics",
         model=Audience,
         match=("code",),

@@ -42,6 +42,11 @@ class Audience(models.Model):
         return self.label
 
 
+# Those of every town: code, label, belonging, order. A migration makes them.
+USUAL_AUDIENCES = [
+    ("commune", "Commune", Audience.Belonging.RESIDENT, 0),
+    ("hors-commune", "Hors commune", Audience.Belonging.NON_RESIDENT, 1),
+]
 # Of the campaigns that concern a household, an activity and a year, the first one decides.
 MOST_SPECIFIC: list[OrderBy | str] = [
     F("activity").asc(nulls_last=True),
