@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from families.custody import homes
 from families.models import Child, Diet, DietChoice, Household, User
-from portal.french import moments
+from portal.french.dates import short_day
 from portal.french.elision import of
 from portal.reservations.acts import enrolling, tasks
 from portal.reservations.days.campaigns import Campaigns
@@ -291,7 +291,7 @@ def _until_too_old(child: Child, activity: Activity, year: SchoolYear) -> str:
     born = child.birth_date
     leap = (born.month, born.day) == (2, 29)
     birthday = date(born.year + age, 3, 1) if leap else born.replace(year=born.year + age)
-    return f"Jusqu'à ses {age} ans, le {moments.short_day(birthday, year=True)}."
+    return f"Jusqu'à ses {age} ans, le {short_day(birthday, year=True)}."
 
 
 # What is confirmed ---------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ class DeskEnrolmentForm(forms.Form):
             self.fields["establishment"].help_text = own_choices.CHOOSE
         if len(homes) == 1:
             self.initial["household"] = homes[0]
-        self.initial |= {"school_year": serving.first(), "starts_on": today}
+        self.initial.update(school_year=serving.first(), starts_on=today)
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
-from typing import Any, TypeAlias, TypedDict
+from typing import Any
 
 from django.db.models import (
     BooleanField,
@@ -22,7 +22,6 @@ from django.db.models import (
 from django.db.models.functions import RowNumber
 from django.urls import reverse
 from django.utils import timezone
-from django_stubs_ext import WithAnnotations
 
 from families.at_home import Ask
 from families.custody import homes
@@ -50,15 +49,14 @@ LATEST = 2
 _IS_DRAFT = Case(When(state=ReservationState.DRAFT, then=Value(1)), default=Value(0))
 
 
-class Told(TypedDict):
-    """`serves`: its year is not over; `reopens`: the year after it, while families enrol for it in a campaign
-    of the activity, empty otherwise."""
+@dataclass(frozen=True)
+class Told:
+    """An enrolment; whether it `serves`, its year not being over; and the year after it, while families enrol
+    for that one in a campaign of the activity (`reopens`, empty otherwise)."""
 
+    enrolment: Enrolment
     serves: bool
-    reopens: str | None
-
-
-ToldEnrolment: TypeAlias = "WithAnnotations[Enrolment, Told]"
+    reopens: str
 
 
 @dataclass(frozen=True)
@@ -146,13 +144,13 @@ def reservations(
     }
 
 
-def _all_enrolments(household: Household) -> list[ToldEnrolment]:
+def _all_enrolments(household: Household) -> list[Enrolment]:
     """Those of every service, of years that are not over."""
-    return [one for one in _told_enrolments(household) if one.serves]
+    return [one.enrolment for one in _told_enrolments(household) if one.serves]
 
 
 @once_a_page
-def _told_enrolments(household: Household) -> list[ToldEnrolment]:
+def _told_enrolments(household: Household) -> list[Told]:
     """Those of years that are not over, and last year's that a campaign still asks about: one query, also
     where a town has no campaign."""
     at = timezone.now()
@@ -163,7 +161,7 @@ def _told_enrolments(household: Household) -> list[ToldEnrolment]:
     )
     name_if_open = Case(When(open_at(at), then=F("school_year__name")), default=Value(""))
     rows: QuerySet[Any] = Enrolment.objects.of_home(household, today)
-    return list(
+    found = (
         rows.annotate(
             following=Subquery(later.values("pk")[:1]),
             reopens=Subquery(deciding.values(said=name_if_open)[:1]),
@@ -174,28 +172,34 @@ def _told_enrolments(household: Household) -> list[ToldEnrolment]:
         .filter(Q(serves=True) | Q(reopens__gt=""))
         .select_related("child", "activity", "establishment", "school_year")
     )
+    return [Told(one, one.serves, one.reopens or "") for one in found]
 
 
 def to_renew(household: Household, user: User, at: datetime) -> list[Ask]:
     """Children of last year whom nobody has enrolled for the next one, while its campaign is open. Who leaves
     the town's schools is not asked about."""
     told = _told_enrolments(household)
-    done = {(one.child_id, one.school_year.name) for one in told}
-    years: dict[str, dict[int, str]] = {}
-    for one in sorted(told, key=lambda one: (one.school_year.starts_on, one.child.birth_date)):
-        if not one.reopens or one.is_over or (one.child_id, one.reopens) in done:
+    done = {(one.enrolment.child_id, one.enrolment.school_year.name) for one in told}
+    years: dict[str, dict[int, Child]] = {}
+    for one in told:
+        child, year = one.enrolment.child, one.enrolment.school_year
+        if not one.reopens or one.enrolment.is_over or (child.pk, one.reopens) in done:
             continue
-        if by_birth(one.child.birth_date, one.school_year.starts_on) < LAST_OF_PRIMARY:
-            years.setdefault(one.reopens, {})[one.child_id] = one.child.first_name
+        if by_birth(child.birth_date, year.starts_on) < LAST_OF_PRIMARY:
+            years.setdefault(one.reopens, {})[child.pk] = child
     return [
         Ask(
             f"Réinscrire pour {year}",
-            f"{moments.listing(list(names.values()))}.",
+            f"{moments.listing([one.first_name for one in sorted(found.values(), key=_eldest)])}.",
             reverse("reservations:renew"),
             "Réinscrire",
         )
-        for year, names in list(years.items())[:1]
+        for year, found in sorted(years.items())[:1]
     ]
+
+
+def _eldest(child: Child) -> tuple[date, int]:
+    return child.birth_date, child.pk
 
 
 def enrolled_children(household: Household) -> set[int]:

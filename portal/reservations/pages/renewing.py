@@ -50,17 +50,13 @@ class LineFields:
 
 @dataclass(frozen=True)
 class PupilFields:
-    """A child, with the fields it has; `said` is what is proposed, in words."""
+    """A child, with the fields it has; `said` is what is proposed: « Les Tilleuls, CE2 · Sans porc »."""
 
     pupil: Pupil
+    said: str
     school_class: forms.BoundField | None
     diet: forms.BoundField | None
     lines: list[LineFields]
-
-    @property
-    def said(self) -> str:
-        """« École des Tilleuls, CE2 · Sans porc »."""
-        return " · ".join(filter(None, (_chosen_of(self.school_class), _chosen_of(self.diet))))
 
     @property
     def unfolded(self) -> bool:
@@ -69,16 +65,6 @@ class PupilFields:
 
 def _wants_answer(field: forms.BoundField | None) -> bool:
     return field is not None and (bool(field.errors) or (field.field.required and not field.value()))
-
-
-def _chosen_of(field: forms.BoundField | None) -> str:
-    """What a list proposes, in its own words."""
-    if field is None or not isinstance(field.field, forms.ChoiceField) or not field.initial:
-        return ""
-    labels: dict[str, str] = {}
-    for key, label in field.field.choices:
-        labels |= dict(label) if isinstance(label, list | tuple) else {str(key): str(label)}
-    return labels.get(str(field.initial), "")
 
 
 class RenewalForm(NamesItsFields, forms.Form):
@@ -95,12 +81,12 @@ class RenewalForm(NamesItsFields, forms.Form):
                 continue
             who = pupil.child.first_name
             if self.schools and not pupil.leaves:
-                self._choice(
-                    _name(pupil, "classe"), f"École et classe {of(who)}", self._classes(), _own(pupil)
-                )
+                label = f"École et classe {of(who)}"
+                self._choice(_name(pupil, "classe"), label, self._classes(), self._own(pupil))
             if pupil.diet is not None:
                 diets = [(str(pk), str(diet)) for pk, diet in self.diets.items()]
-                self._choice(_name(pupil, "regime"), f"Régime alimentaire {of(who)}", diets, str(pupil.diet))
+                kept = str(pupil.diet) if pupil.diet in self.diets else ""
+                self._choice(_name(pupil, "regime"), f"Régime alimentaire {of(who)}", diets, kept)
             for line in pupil.offered:
                 self._line(pupil, line)
 
@@ -121,6 +107,16 @@ class RenewalForm(NamesItsFields, forms.Form):
             named = [(f"c{one.pk}", f"{school}, {one.name}") for one in there]
             groups.append((str(school), [*named, (f"e{school.pk}", f"{school}, {NOT_KNOWN}")]))
         return groups
+
+    def _own(self, pupil: Pupil) -> str:
+        if pupil.school_class is not None and pupil.school_class.pk in self.classes:
+            return f"c{pupil.school_class.pk}"
+        return f"e{pupil.school.pk}" if pupil.school is not None and pupil.school.pk in self.schools else ""
+
+    def _said(self, pupil: Pupil) -> str:
+        where = pupil.school and f"{pupil.school}, {pupil.school_class or NOT_KNOWN}"
+        diet = self.diets.get(pupil.diet or 0)
+        return " · ".join(str(one) for one in (where, diet) if one)
 
     def _line(self, pupil: Pupil, line: Line) -> None:
         who, activity = pupil.child.first_name, line.activity
@@ -210,18 +206,12 @@ class RenewalForm(NamesItsFields, forms.Form):
                 name = _name(pupil, str(line.activity.pk))
                 lines.append(LineFields(line, field(name), field(f"{name}-lieu"), field(f"{name}-jours")))
             school_class, diet = field(_name(pupil, "classe")), field(_name(pupil, "regime"))
-            found.append(PupilFields(pupil, school_class, diet, lines))
+            found.append(PupilFields(pupil, self._said(pupil), school_class, diet, lines))
         return found
 
 
 def _name(pupil: Pupil, what: str) -> str:
     return f"enfant-{pupil.child.pk}-{what}"
-
-
-def _own(pupil: Pupil) -> str:
-    if pupil.school_class:
-        return f"c{pupil.school_class.pk}"
-    return f"e{pupil.school.pk}" if pupil.school else ""
 
 
 def _weekdays(line: Line) -> int:
