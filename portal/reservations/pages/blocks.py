@@ -107,19 +107,29 @@ def _by_child(found: list[Enrolment]) -> list[EnrolledChild]:
 def _enrolled(own: list[Enrolment], *, alone: bool, years: bool) -> EnrolledChild:
     states = []
     for state in EnrolmentState:
-        names = [
-            f"{one.activity} {one.school_year}" if years else str(one.activity)
-            for one in own
-            if one.state == state
-        ]
-        if names:
+        these = [one for one in own if one.state == state]
+        if these:
             label = str(state.label)
-            plural = f"{label}s" if len(names) > 1 and label.endswith("ée") else label
-            said = "" if alone and not years else moments.listing([names[0], *map(inside, names[1:])])
-            states.append((str(state.value), plural, said))
+            plural = f"{label}s" if len(these) > 1 and label.endswith("ée") else label
+            states.append((str(state.value), plural, _named(these, alone=alone, years=years)))
     places = [str(one.establishment) for one in own[:1] if alone and one.establishment]
     days = [names_of(one.weekdays) for one in own[:1] if alone and one.weekdays]
     return EnrolledChild(own[0].child, own, states, " · ".join([*places, *days]))
+
+
+def _named(these: list[Enrolment], *, alone: bool, years: bool) -> str:
+    """« Accueil du soir et mercredis »; of several `years`, « 2026-2027 (mercredis), 2027-2028 (vacances) ».
+    Where the service has one activity (`alone`), nothing, or the years only."""
+    of_year: dict[SchoolYear, list[str]] = {}
+    for one in these:
+        of_year.setdefault(one.school_year, []).append(str(one.activity))
+    if not years:
+        names = [name for found in of_year.values() for name in found]
+        return "" if alone else moments.listing([names[0], *map(inside, names[1:])])
+    told = sorted(of_year.items(), key=lambda item: item[0].starts_on)
+    if alone:
+        return moments.listing([str(year) for year, _ in told])
+    return ", ".join(f"{year} ({moments.listing(list(map(inside, found)))})" for year, found in told)
 
 
 def reservations(

@@ -149,13 +149,17 @@ class RenewalForm(NamesItsFields, forms.Form):
                 name = _name(pupil, str(one.activity.pk))
                 if one.place is not None and not pupil.leaves and not renewing.takes(one.place, school):
                     where = f"{name}-lieu" if f"{name}-lieu" in self.fields else name
-                    self.add_error(where, _elsewhere(pupil, one.activity.pk, one.place, school))
+                    self._refuse(where, _elsewhere(pupil, one.activity.pk, one.place, school))
                 closed = one.weekdays & ~one.place.open_weekdays if one.place else 0
                 if closed and f"{name}-jours" in self.fields:
-                    self.add_error(f"{name}-jours", f"{one.place} est fermé : {names_of(closed)}.")
+                    self._refuse(f"{name}-jours", f"{one.place} est fermé ({names_of(closed)}).")
                 elif not one.weekdays and f"{name}-jours" in self.fields:
-                    self.add_error(f"{name}-jours", f"Cochez au moins un jour habituel ({one.activity}).")
+                    self._refuse(f"{name}-jours", "cochez au moins un jour.")
         return data
+
+    def _refuse(self, name: str, sentence: str) -> None:
+        """With the field's name, which says of which child and activity it is."""
+        self.add_error(name, f"{self.fields[name].label} : {sentence}")
 
     def answers(self) -> list[Answer]:
         """What is confirmed, once the fields are valid: a child an answer."""

@@ -276,8 +276,8 @@ def test_june_is_still_booked_with_this_year_s_enrolment(roux, campaign, client_
     with time_machine.travel(JUNE, tick=False):
         client_of.post(PAGE, as_shown(client_of.get(PAGE).text))
         page = words(client_of.get(HOME).text)
-    assert "Restauration scolaire 2026-2027" in page
-    assert "Restauration scolaire 2027-2028" in page
+    assert "En attente de traitement : 2027-2028" in page and "Acceptée : 2026-2027" in page
+    assert "Acceptées Consulter / modifier" in page and "2026-2027 (mercredis), 2027-2028 (mercredis)" in page
     assert (
         list(
             enrolling.of_child(roux.lina.pk, roux.home.pk, JUNE.date()).values_list("state", flat=True)
@@ -324,7 +324,7 @@ def test_what_does_not_fit_is_said_and_nothing_is_written(roux, campaign, cantee
         ]  # fmt: skip
         said = [words(client_of.post(PAGE, each).text) for each in refused]
     assert "n'accueille pas les élèves de « École des Pins »" in said[0]
-    assert "Cochez au moins un jour habituel" in said[1]
+    assert "Jours habituels, Restauration scolaire, Lina : cochez au moins un jour." in said[1]
     assert "Cochez au moins une activité" in said[2]
     assert all("à corriger" in each for each in said)
     assert not Enrolment.objects.filter(school_year=next_year).exists()
