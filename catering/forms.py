@@ -83,6 +83,10 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
             del self.fields["since"]
         classes = SchoolClass.objects.filter(school_year=school_year).select_related("school")
         self.restaurants = list(activity.establishments.filter(active=True).prefetch_related("schools"))
+        if not classes:
+            # In spring the classes of the next year are not named yet.
+            self.fields["school_class"].required = False
+            self.fields["school_class"].help_text = f"Les classes {school_year} ne sont pas encore connues."
         field_of(self, "school", forms.ModelChoiceField).queryset = Establishment.objects.filter(
             kind=Establishment.Kind.SCHOOL, active=True
         )

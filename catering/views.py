@@ -19,8 +19,9 @@ from portal.database.composed import Composed, Given
 from portal.french.elision import of
 from portal.reservations.acts import enrolling, moving
 from portal.reservations.acts.enrolling import EnrolmentRefused
+from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.models import Activity, Enrolment, SchoolYear
-from portal.reservations.pages import months, services, steps
+from portal.reservations.pages import months, school_years, services, steps
 from portal.reservations.pages.planning import Planning
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
@@ -90,16 +91,17 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     at = timezone.now()
     today = timezone.localdate(at)
     activity = Activity.objects.filter(service=SERVICE, active=True).first()
-    school_year = enrolling.coming_year(today)
-    if activity is None or school_year is None or household.is_refused:
-        messages.info(request, enrolling.not_yet_sentence(household, "à la restauration scolaire"))
+    asked = Enrolment.objects.visible_to(request.user).live().filter(child=child, activity=activity)
+    known_by_year = {one.school_year_id: one for one in asked} if activity else {}
+    campaigns = Campaigns.load(household, at=at)
+    years = school_years.choose(request, campaigns, [activity], taken=known_by_year) if activity else None
+    if activity is None or years is None or household.is_refused:
+        closed = school_years.refusals(campaigns, [activity]) if activity else []
+        not_yet = enrolling.not_yet_sentence(household, "à la restauration scolaire")
+        messages.info(request, not_yet if household.is_refused or not closed else " ".join(closed))
         return redirect("home")
-    known = (
-        Enrolment.objects.visible_to(request.user)
-        .live()
-        .filter(child=child, activity=activity, school_year=school_year)
-        .first()
-    )
+    school_year = years.year
+    known = known_by_year.get(school_year.pk)
     if known is not None:
         messages.info(request, f"{child.first_name} a déjà une inscription : la voici.")
         return redirect("catering:enrolment", known.pk)
@@ -108,8 +110,9 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
         activity=activity,
         school_year=school_year,
         today=today,
-        initial=(_known_school(child, school_year) or _siblings_school(household, school_year))
-        | _known_diet(child),
+        initial=(
+            _siblings_answers(household, school_year) | _known_school(child, school_year) | _known_diet(child)
+        ),
     )
     if request.method == "POST" and form.is_valid():
         try:
@@ -132,7 +135,9 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             messages.success(request, _enrolled(enrolment))
             return redirect("home")
     return render(
-        request, "catering/enrolment.html", {"form": form, "child": child, "school_year": school_year}
+        request,
+        "catering/enrolment.html",
+        {"form": form, "child": child, "school_year": school_year, "years": years},
     )
 
 
@@ -222,8 +227,8 @@ def _known_diet(child: Child) -> dict[str, Any]:
     return {"diet": choice.diet_id} if choice else {}
 
 
-def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str, Any]:
-    """For a child not known yet: where a brother or sister goes is the likeliest answer."""
+def _siblings_answers(household: Household, school_year: SchoolYear) -> dict[str, Any]:
+    """What the household has said for a brother or sister: where they go, and on which days."""
     sibling = (
         Enrolment.objects.live()
         .filter(
@@ -233,7 +238,8 @@ def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str,
             child__schoolings__school_year=school_year,
             child__schoolings__ends_on=None,
         )
-        .values("establishment_id", "child__schoolings__school_class__school_id")
+        .order_by("-pk")
+        .values("establishment_id", "weekdays", "child__schoolings__school_class__school_id")
         .first()
     )
     if sibling is None:
@@ -241,11 +247,13 @@ def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str,
     return {
         "school": sibling["child__schoolings__school_class__school_id"],
         "restaurant": sibling["establishment_id"],
+        "weekdays": sibling["weekdays"],
     }
 
 
 def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm, today: date) -> None:
-    moving.tell_class(enrolment.child, form.cleaned_data["school_class"], today=today)
+    if form.cleaned_data["school_class"] is not None:
+        moving.tell_class(enrolment.child, form.cleaned_data["school_class"], today=today)
     _save_diet(enrolment, form)
 
 

@@ -59,6 +59,8 @@ RIGHTS: dict[str, Rights] = {
             "formula": EVERYTHING,
             "capacity": EVERYTHING,
             "period": WRITE,
+            "campaign": EVERYTHING,
+            "audience": WRITE,
             "deadlinerule": WRITE,
             "deadlinewindow": EVERYTHING,
             "activitydeadline": EVERYTHING,

@@ -1,5 +1,6 @@
 """What a family can choose from: activities to enrol a child for, places and periods to reserve."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -7,11 +8,11 @@ from django.db.models import prefetch_related_objects
 from django.urls import reverse
 
 from families.models import Child
-from leisure.models import SERVICE
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
+from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.standing import closed_period
 from portal.reservations.models import Activity, Enrolment, Establishment, Period, SchoolYear
 from portal.reservations.states import CellState
@@ -26,15 +27,23 @@ class Offer:
     refusal: str = ""
 
 
-def offers(child: Child, school_year: SchoolYear, first_day: date, known: set[int]) -> list[Offer]:
-    """Every activity of leisure, offered or not, for a child that begins on `first_day`.
+def offers(
+    child: Child,
+    activities: Iterable[Activity],
+    campaigns: Campaigns,
+    school_year: SchoolYear,
+    first_day: date,
+    known: set[int],
+) -> list[Offer]:
+    """These activities, offered or not, for a child that begins on `first_day`.
 
     `known` are the ids of activities it is enrolled for already.
     """
     found = []
-    for activity in Activity.objects.filter(service=SERVICE, active=True):
+    for activity in activities:
         places = enrolling.places_for(activity, child, school_year)
-        found.append(Offer(activity, places, _refusal(activity, child, places, first_day, known)))
+        refusal = _refusal(activity, child, places, first_day, known)
+        found.append(Offer(activity, places, refusal or campaigns.closed(activity, school_year)))
     return found
 
 

@@ -13,15 +13,16 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from billing.prices.estimates import Estimates
 from families.models import Child, Household
-from leisure.forms import EnrolmentForm, PlaceForm, StartForm
+from leisure.forms import EnrolmentForm, PlaceForm, StartForm, place_field
 from leisure.models import SERVICE
 from leisure.offers import choices, missing_pieces, offers
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling, moving
 from portal.reservations.acts.enrolling import EnrolmentRefused
+from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.models import Activity, Enrolment, SchoolYear
-from portal.reservations.pages import services, steps, weeks
+from portal.reservations.pages import school_years, services, steps, weeks
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
@@ -59,19 +60,26 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     household = get_object_or_404(Household.objects.visible_to(request.user))
     at = timezone.now()
     today = timezone.localdate(at)
-    school_year = enrolling.coming_year(today)
-    if school_year is None or household.is_refused:
-        messages.info(
-            request, enrolling.not_yet_sentence(household, "à l'accueil de loisirs et au périscolaire")
-        )
+    activities = list(Activity.objects.filter(service=SERVICE, active=True))
+    campaigns = Campaigns.load(household, at=at)
+    live = Enrolment.objects.live().filter(household=household, child=child)
+    known = set(live.values_list("school_year", "activity"))
+    everywhere = [
+        year.pk for year in campaigns.years if all((year.pk, one.pk) in known for one in activities)
+    ]
+    years = school_years.choose(request, campaigns, activities, taken=everywhere)
+    if years is None or household.is_refused:
+        closed = school_years.refusals(campaigns, activities)
+        not_yet = enrolling.not_yet_sentence(household, "à l'accueil de loisirs et au périscolaire")
+        messages.info(request, not_yet if household.is_refused or not closed else " ".join(closed))
         return redirect("home")
+    school_year = years.year
     first_day = max(today, school_year.starts_on)
-    known = {
-        one.activity_id: one
-        for one in Enrolment.objects.live().filter(household=household, child=child, school_year=school_year)
-    }
-    found = offers(child, school_year, first_day, set(known))
-    form = EnrolmentForm(interrupted.posted(request), offers=found)
+    enrolled_in = {activity for year, activity in known if year == school_year.pk}
+    found = offers(child, activities, campaigns, school_year, first_day, enrolled_in)
+    form = EnrolmentForm(
+        interrupted.posted(request), offers=found, initial=_siblings_places(household, school_year)
+    )
     if request.method == "POST" and form.is_valid():
         try:
             enrolled = _enrol(request, household, child, school_year, first_day, form.chosen(), at)
@@ -88,10 +96,19 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             "form": form,
             "child": child,
             "school_year": school_year,
+            "years": years,
             "not_offered": [offer for offer in found if offer.refusal],
             "missing": missing_pieces(child, [offer.activity for offer in form.offers]),
         },
     )
+
+
+def _siblings_places(household: Household, school_year: SchoolYear) -> dict[str, Any]:
+    """Where a brother or sister goes to each activity: what the household has said is not asked again."""
+    rows = Enrolment.objects.live().filter(
+        household=household, school_year=school_year, activity__service=SERVICE
+    )
+    return {place_field(one.activity): one.establishment_id for one in rows.select_related("activity")}
 
 
 def _enrol(
@@ -223,7 +240,7 @@ def start(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
             household_id=asked.household_id,
             child_id=asked.child_id,
             activity__service=SERVICE,
-            school_year__ends_on__gte=today,
+            school_year__in=SchoolYear.objects.serving(today),
         )
         .select_related("activity", "child__health", "school_year", "establishment", "household")
     )

@@ -31,8 +31,10 @@ from portal.models import Town
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
+    Audience,
     Booking,
     BookingEvent,
+    Campaign,
     Capacity,
     Closure,
     DeadlineRule,
@@ -291,6 +293,27 @@ class CapacityFactory(DjangoModelFactory[Capacity]):
     establishment = factory.SubFactory(EstablishmentFactory)
     part = Part.NOON
     places = 100
+
+
+class AudienceFactory(DjangoModelFactory[Audience]):
+    """Households from elsewhere."""
+
+    class Meta:
+        model = Audience
+        django_get_or_create = ("code",)
+
+    code = "hors-commune"
+    label = "Hors commune"
+    belonging = Audience.Belonging.NON_RESIDENT
+
+
+class CampaignFactory(DjangoModelFactory[Campaign]):
+    """For all families and activities."""
+
+    class Meta:
+        model = Campaign
+
+    school_year = factory.SubFactory(SchoolYearFactory)
 
 
 class SlotFactory(DjangoModelFactory[Slot]):

@@ -7,6 +7,7 @@ from django.db.models import Q
 from billing.models import PackedMeal
 from families.models import Custody, Household, User
 from portal.reservations.acts import enrolling
+from portal.reservations.models import SchoolYear
 
 
 class PackedMeals:
@@ -26,7 +27,7 @@ class PackedMeals:
             Q(valid_to=None) | Q(valid_to__gte=first),
             enrolment__child=custody.child_id,
             enrolment__household=custody.household_id,
-            enrolment__school_year__ends_on__gte=first,
+            enrolment__school_year__in=SchoolYear.objects.serving(first),
         )
         for packed in given.select_related("enrolment").order_by("pk"):
             key = (packed.enrolment.activity_id, packed.enrolment.school_year_id)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
+from django.forms.models import model_to_dict
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -24,6 +25,7 @@ from families.forms import (
     QuotientRequestForm,
 )
 from families.models import (
+    AuthorisedPerson,
     ChangeRequest,
     Child,
     ChildHealth,
@@ -37,10 +39,12 @@ from families.models import (
 from families.traces import changes, reading
 from families.visibility import holds
 from portal import town
+from portal.database.encrypted import Unreadable
 from portal.files import uploads
 from portal.french.elision import of
 from portal.web.bodies import takes_files
 from portal.web.interrupted import keeps_interrupted_form, posted
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
 # A tax notice or a bill; a doctor's certificate asks for another right.
@@ -205,16 +209,38 @@ def child(request: SignedInRequest, child_id: int) -> HttpResponse:
 def health(request: SignedInRequest, child_id: int) -> HttpResponse:
     """Health notes: for the child's guardians only on this side of the portal."""
     own = _own_child(request, child_id)
-    notes = ChildHealth.objects.filter(child=own).first() or ChildHealth(child=own)
+    notes = ChildHealth.objects.filter(child=own).first() or _with_siblings_doctor(own, request)
+    taken_over = notes.pk is None and bool(notes.doctor)
     form = HealthForm(posted(request), instance=notes)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             form.save()
-            news = [child_files.health_changed(own)] if form.has_changed() else []
+            news = [child_files.health_changed(own)] if form.has_changed() or taken_over else []
             child_files.tell(own, news, by=request.user.guardian.household)
         messages.success(request, f"La fiche sanitaire {of(own.first_name)} est enregistrée.")
         return redirect("families:child", own.pk)
     return render(request, "families/health.html", {"form": form, "child": own})
+
+
+def _siblings(own: Child, request: SignedInRequest) -> list[Child]:
+    """The other children of the reader's home: what was said for one is not asked again for the next."""
+    return [
+        one for one in homes.children(request.user.guardian.household, timezone.localdate()) if one != own
+    ]
+
+
+def _with_siblings_doctor(own: Child, request: SignedInRequest) -> ChildHealth:
+    """A file not written yet, with the doctor named last for a brother or sister, where that can be read."""
+    notes = ChildHealth(child=own)
+    for one in ChildHealth.objects.filter(child__in=_siblings(own, request)).order_by("-updated_at"):
+        if (
+            one.doctor
+            and not isinstance(one.doctor, Unreadable)
+            and not isinstance(one.doctor_phone, Unreadable)
+        ):
+            notes.doctor, notes.doctor_phone = one.doctor, one.doctor_phone
+            break
+    return notes
 
 
 @keeps_interrupted_form
@@ -231,12 +257,25 @@ def authorisations(request: SignedInRequest, child_id: int) -> HttpResponse:
 @keeps_interrupted_form
 def add_person(request: SignedInRequest, child_id: int) -> HttpResponse:
     own = _own_child(request, child_id)
-    form = AuthorisedPersonForm(posted(request))
+    known = _known_people(own, request)
+    asked = posted_number(request.GET.get("comme", ""))
+    taken = next((person for person in known if person.pk == asked), None)
+    initial = model_to_dict(taken, AuthorisedPersonForm.Meta.fields) if taken else {}
+    form = AuthorisedPersonForm(posted(request), initial=initial)
     if request.method == "POST" and form.is_valid():
         person = child_files.authorise(own, form.cleaned_data, by=request.user.guardian.household)
         messages.success(request, f"{person} peut maintenant venir chercher {own.first_name}.")
         return redirect("families:child", own.pk)
-    return render(request, "families/person.html", {"form": form, "child": own, "person": None})
+    context = {"form": form, "child": own, "person": None, "known": known}
+    return render(request, "families/person.html", context)
+
+
+def _known_people(own: Child, request: SignedInRequest) -> list[AuthorisedPerson]:
+    """Who may collect a brother or sister and not the child itself, each once, in order of names."""
+    rows = AuthorisedPerson.objects.filter(child__in=_siblings(own, request)).select_related("child")
+    there = {(one.name, one.phone) for one in own.authorised_people.all()}
+    found = {(one.name, one.phone): one for one in rows.order_by("-pk")}
+    return sorted((one for key, one in found.items() if key not in there), key=lambda one: one.name)
 
 
 @keeps_interrupted_form

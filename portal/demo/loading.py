@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
 
@@ -32,7 +32,9 @@ from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.offer import Offer
 from portal.reservations.models import (
     Activity,
+    Audience,
     Booking,
+    Campaign,
     Capacity,
     Closure,
     Establishment,
@@ -58,6 +60,7 @@ MENUS_UNTIL = timedelta(days=28)
 LEVELS = ("Petite section", "Moyenne section", "Grande section", "CP", "CE1", "CE2", "CM1", "CM2")
 A_MONTH, TEN_MINUTES = timedelta(days=30), timedelta(minutes=10)
 YEAR_OF_WEEKS = timedelta(weeks=52)
+A_DAY = timedelta(days=1)
 
 
 class NotEmpty(Exception):
@@ -96,6 +99,7 @@ def load(
     town_file.load((HERE / "town.yaml").read_text(encoding="utf-8"), at=at)
     draw_crest()
     extend_calendar(today + AHEAD)
+    open_campaign(at)
     grow(households)
     years = list(
         SchoolYear.objects.filter(ends_on__gte=since, starts_on__lte=today + AHEAD).order_by("starts_on")
@@ -180,6 +184,22 @@ def extend_calendar(until: date) -> None:
                 ends_on=period.ends_on + YEAR_OF_WEEKS,
                 opens_at=period.opens_at and period.opens_at + YEAR_OF_WEEKS,
             )
+
+
+def open_campaign(at: datetime) -> None:
+    """Families enrol for the first year that the demo has not filled; those from elsewhere from next week."""
+    today = timezone.localdate(at)
+    to_come = SchoolYear.objects.filter(starts_on__gt=today + AHEAD).order_by("starts_on")
+    while not to_come.exists():
+        extend_calendar(SchoolYear.objects.latest("starts_on").ends_on + A_DAY)
+    opens = timezone.make_aware(datetime.combine(today, time(8)))
+    for audience, days in ((None, -10), (Audience.objects.get(code="hors-commune"), 7)):
+        Campaign.objects.create(
+            school_year=to_come[0],
+            audience=audience,
+            opens_at=opens + timedelta(days=days),
+            closes_at=opens + timedelta(days=45, hours=10),
+        )
 
 
 def grow(households: int) -> None:

@@ -3,6 +3,7 @@
 from portal.reservations.desk import (
     activities,
     bookings,
+    campaigns,
     changes,
     closures,
     deadlines,
@@ -18,6 +19,7 @@ from portal.reservations.desk import (
 __all__ = [
     "activities",
     "bookings",
+    "campaigns",
     "changes",
     "closures",
     "deadlines",

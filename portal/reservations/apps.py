@@ -32,6 +32,7 @@ class ReservationsConfig(AppConfig):
         tasks.lend(booking.let_offers_go)
         at_home.register(5, waiting.offers)
         at_home.register(30, blocks.unfinished)
+        at_home.register(35, blocks.to_renew)
         child_facts.register("École", school)
         reminder_choices.lend(have_usual_days)
         reminder_kinds.register(USUAL)

@@ -13,6 +13,8 @@ from portal.models import Town
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
+    Audience,
+    Campaign,
     Capacity,
     DeadlineRule,
     DeadlineWindow,
@@ -24,6 +26,7 @@ from portal.reservations.models import (
     SchoolHoliday,
     SchoolYear,
 )
+from portal.reservations.models.campaigns import USUAL_AUDIENCES
 from portal.reservations.states import Action
 from portal.reservations.towns.fields import (
     WEEKDAY,
@@ -106,6 +109,7 @@ DURING = Words(
         "année": Activity.During.ALWAYS,
     }
 )
+BELONGING = Words({"commune": Audience.Belonging.RESIDENT, "hors_commune": Audience.Belonging.NON_RESIDENT})
 PROCESSING = Words(
     {"automatique": Activity.Processing.AUTOMATIC, "sur_demande": Activity.Processing.ON_REQUEST}
 )
@@ -360,6 +364,50 @@ register(
                     Field("retards_gratuits_par_mois", "free_late_a_month", Number(), default=0),
                 ),
             ),
+        ),
+    )
+)
+
+
+class AudiencesInUse(Rows):
+    """What every town has is not written, as long as no campaign speaks of it."""
+
+    def export(self, parent: Any = None) -> Any:
+        told = Audience.objects.order_by("order").values_list("code", "label", "belonging", "order")
+        if list(told) == USUAL_AUDIENCES and not Campaign.objects.exclude(audience=None).exists():
+            return None
+        return super().export(parent)
+
+
+register(
+    AudiencesInUse(
+        key="publics",
+        model=Audience,
+        match=("code",),
+        compact=True,
+        comment="Les foyers dont parlent les campagnes d'inscription.",
+        fields=(
+            Field("code", "code"),
+            Field("nom", "label"),
+            Field("foyers", "belonging", BELONGING),
+            Field("ordre", "order", Number(), default=0),
+        ),
+    )
+)
+register(
+    Rows(
+        key="campagnes_d_inscription",
+        model=Campaign,
+        match=("school_year", "activity", "audience"),
+        compact=True,
+        comment="Quand les familles inscrivent pour une année. Sans ligne : dès que la précédente finit.",
+        order_by=("school_year__starts_on", "activity__code", "audience__code"),
+        fields=(
+            Field("année", "school_year", Reference(SchoolYear, by="name")),
+            Field("activité", "activity", Reference(Activity), default=None),
+            Field("public", "audience", Reference(Audience), default=None),
+            Field("ouvre", "opens_at", Moment()),
+            Field("clôt", "closes_at", Moment(), default=None),
         ),
     )
 )

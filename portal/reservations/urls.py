@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from portal.reservations.pages import agenda, cancelling, changing, moves, steps, waiting
+from portal.reservations.pages import agenda, cancelling, changing, moves, renewing, steps, waiting
 
 app_name = "reservations"
 of_reservations = [
@@ -20,6 +20,7 @@ of_reservations = [
     path("changer/<int:booking_id>/", changing.change, name="change"),
     path("attente/<int:booking_id>/", waiting.place, name="place"),
     path("changement/<int:move_id>/retirer/", moves.withdraw, name="withdraw_move"),
+    path("reinscrire/", renewing.renew, name="renew"),
 ]
 urlpatterns = [
     path("reservations/", include(of_reservations)),

@@ -1,13 +1,22 @@
 """Every page of a family, looked at by axe on a desk and on a phone, by day and by night."""
 
+from datetime import date
+
 import pytest
 from django.test import Client
 from playwright.sync_api import Page
 
 from tests.billing.care import tax_pages
 from tests.browser.looking import faults
-from tests.conftest import PUBLIC_PAGES
-from tests.factories import PASSWORD, BookingFactory, UserFactory
+from tests.conftest import NOW, PUBLIC_PAGES
+from tests.factories import (
+    PASSWORD,
+    BookingFactory,
+    CampaignFactory,
+    DietChoiceFactory,
+    SchoolYearFactory,
+    UserFactory,
+)
 from tests.leisure.cast import MONDAY, WEDNESDAY, brother, centre, enrol, holidays, plays, value, wednesdays
 
 __all__ = ["brother", "centre", "enrol", "holidays", "plays", "wednesdays"]
@@ -37,6 +46,9 @@ def leisure_pages(plays, brother, wednesdays, holidays, enrol) -> list[str]:
     client = Client()
     client.force_login(plays.user)
     client.post(planning, {"version": "", "shown": "2026-W52", "book": [value(holidays.whole, MONDAY)]})
+    later = SchoolYearFactory(name="2027-2028", starts_on=date(2027, 9, 1), ends_on=date(2028, 7, 3))
+    CampaignFactory(school_year=later, opens_at=NOW)
+    DietChoiceFactory(child=brother)
     return [
         "/",
         "/loisirs/inscription/",
@@ -50,6 +62,7 @@ def leisure_pages(plays, brother, wednesdays, holidays, enrol) -> list[str]:
         f"{planning}#auto-{holidays.whole.pk}",
         f"/loisirs/planning/{booked.enrolment_id}/{wednesdays.centre.pk}/{wednesdays.period.pk}/",
         f"/reservations/changer/{booked.pk}/",
+        "/reservations/reinscrire/",
         f"/reservations/{mine.reservations.get().pk}/validation/",
     ]
 

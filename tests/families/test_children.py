@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from families.models import AuthorisedPerson, Child, ChildHealth
 from tests.conftest import Family
-from tests.factories import AuthorisedPersonFactory, HealthFactory
+from tests.factories import AuthorisedPersonFactory, ChildFactory, HealthFactory
 from tests.families.conftest import text_of
 
 pytestmark = pytest.mark.django_db
@@ -129,3 +129,18 @@ def test_the_file_costs_the_same_for_one_and_for_ten(roux: Family, django_assert
 @pytest.mark.parametrize("child_id", [0, 999_999, 99_999_999_999_999_999_999])
 def test_ids_that_are_no_child_are_not_found(roux: Family, child_id: int):
     assert roux.client().get(f"/enfants/{child_id}/").status_code == 404
+
+
+def test_who_collects_a_sister_is_taken_over_for_a_brother(roux: Family, stranger: Family):
+    """Offered once, not offered again to who has it, and nobody of another home."""
+    known = AuthorisedPersonFactory(child=roux.child, name="Jeanne Roux", relationship="Grand-mère")
+    other = AuthorisedPersonFactory(child=stranger.child, name="Paul Inconnu")
+    hugo = ChildFactory(first_name="Hugo", households=[roux.household])
+    client, page = roux.client(), reverse("families:add_person", args=[hugo.pk])
+    assert f'href="?comme={known.pk}"' in client.get(page).text
+    filled = client.get(page, {"comme": known.pk}).text
+    assert 'value="Jeanne Roux"' in filled and 'value="Grand-mère"' in filled
+    assert "Inconnu" not in client.get(page, {"comme": other.pk}).text
+    client.post(page, {"name": known.name, "relationship": known.relationship, "phone": known.phone})
+    assert hugo.authorised_people.get().name == "Jeanne Roux"
+    assert "comme=" not in client.get(page).text

@@ -8,7 +8,7 @@ from families.models import Allergen, Child, ChildHealth, allergies_in_words
 from leisure import registers
 from portal.database.encrypted import KEPT_AS_IT_IS
 from tests.conftest import Family
-from tests.factories import HealthFactory
+from tests.factories import ChildFactory, HealthFactory
 from tests.families.conftest import text_of
 from tests.portal.database.test_encrypted import NEW, kept
 
@@ -162,3 +162,19 @@ def test_the_desk_can_still_correct_the_child(lost, roux: Family, health_agent):
 def test_who_looks_after_the_child_is_told_that_there_is_something(lost):
     assert lost.known_allergies == "illisible. illisible"
     assert registers._flag(lost, wanted=True, shown=registers.Health.HIDDEN) == registers.TO_READ
+
+
+def test_the_doctor_of_a_brother_or_sister_is_not_asked_again(roux: Family, stranger: Family):
+    """Nor is a stranger's told, nor what is the child's own: what it is allergic to."""
+    HealthFactory(child=stranger.child, doctor="Dr Inconnu", doctor_phone="01 99 00 99 99")
+    HealthFactory(
+        child=roux.child, doctor="Dr Adam", doctor_phone="01 99 00 12 34", allergies="Kiwi", treatment="Stylo"
+    )
+    hugo = ChildFactory(first_name="Hugo", households=[roux.household])
+    client = roux.client()
+    page = client.get(page_of(hugo)).content.decode()
+    assert 'value="Dr Adam"' in page and "01 99 00 12 34" in page.replace("\xa0", " ").replace("&nbsp;", " ")
+    assert "Kiwi" not in page and "Stylo" not in page and "Inconnu" not in page
+    assert not ChildHealth.objects.filter(child=hugo).exists()
+    client.post(page_of(hugo), {"doctor": "Dr Adam", "doctor_phone": "01 99 00 12 34"})
+    assert ChildHealth.objects.get(child=hugo).doctor == "Dr Adam"

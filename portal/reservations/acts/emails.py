@@ -375,3 +375,34 @@ def _followed(booking_ids: list[int]) -> list[Section]:
         title = f"{title} – {one.activity}, {one.formula} ({one.establishment})"
         sections.setdefault(title, Section(title)).days.append(one.day)
     return list(sections.values())
+
+
+def renewed(enrolment_ids: list[int]) -> None:
+    """What a household enrolled its children for at once, a child a paragraph, and where each stands."""
+    found = list(
+        Enrolment.objects.filter(pk__in=enrolment_ids)
+        .select_related("child", "activity", "establishment", "school_year")
+        .order_by("child__birth_date", "child", "activity__order", "pk")
+    )
+    if not found:
+        return
+    household = found[0].household_id
+    here = {child.pk for child in Child.objects.living_in(household, timezone.localdate())}
+    by_child: dict[Child, list[Enrolment]] = {}
+    for one in found:
+        if one.child_id in here:
+            by_child.setdefault(one.child, []).append(one)
+    if not by_child:
+        return
+    mailing.post(
+        "reservations/renewed",
+        addresses(household),
+        {
+            "year": found[0].school_year,
+            "children": moments.listing([child.first_name for child in by_child]),
+            "sections": list(by_child.items()),
+            "waits": any(not one.is_accepted for one in found),
+            "starts_on": moments.day(found[0].starts_on, year=True),
+            "path": reverse("home"),
+        },
+    )

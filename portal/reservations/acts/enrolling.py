@@ -12,6 +12,7 @@ from families.models import Child, Household, User
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import tasks
+from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
 from portal.reservations.states import EnrolmentState
 
@@ -32,27 +33,36 @@ def request(
     starts_on: date,
     by: User,
     at: datetime,
+    at_desk: bool = False,
+    tell: bool = True,
 ) -> Enrolment:
     """Asks for a yearly right; accepted at once where the activity says so, unless the household still waits
-    for the town hall: then with it.
+    for the town hall: then with it. Typed `at_desk`, it is accepted, and no campaign is asked. Unless told
+    otherwise, a letter says where it stands.
 
-    Raises EnrolmentRefused when the child does not live there, is too young or too old, or already enrolled.
+    Raises EnrolmentRefused when enrolments are not open, when the child does not live there, is too young or
+    too old, or already enrolled.
     """
     # The child first, as whoever books it does; then the household.
     lives_there = _lives_there(child, household.pk, at)
     Household.objects.lock([household.pk])
-    household.refresh_from_db(fields=["state"])
+    household.refresh_from_db(fields=["state", "resident"])
     if household.is_refused:
         raise EnrolmentRefused("La mairie n'a pas validé votre compte famille.")
     if not lives_there:
         raise EnrolmentRefused(homes.gone_sentence(child))
+    if at_desk:
+        own.check(by, [household.pk], right="reservations.change_enrolment", at=at)
+    elif closed := Campaigns.load(household, at=at).closed(activity, school_year):
+        raise EnrolmentRefused(closed)
     check_age(child, activity, starts_on)
     known = Enrolment.objects.live().filter(
         household=household, child=child, activity=activity, school_year=school_year
     )
     if known.exists():
         raise EnrolmentRefused(f"{child.first_name} a déjà une inscription : {activity}, {school_year}.")
-    automatic = household.is_accepted and activity.enrolment_processing == Activity.Processing.AUTOMATIC
+    automatic = activity.enrolment_processing == Activity.Processing.AUTOMATIC
+    accepted = household.is_accepted and (automatic or at_desk)
     enrolment = Enrolment.objects.create(
         household=household,
         child=child,
@@ -61,11 +71,13 @@ def request(
         school_year=school_year,
         weekdays=weekdays,
         starts_on=starts_on,
-        state=EnrolmentState.ACCEPTED if automatic else EnrolmentState.REQUESTED,
-        decided_at=at if automatic else None,
+        state=EnrolmentState.ACCEPTED if accepted else EnrolmentState.REQUESTED,
+        decided_at=at if accepted else None,
+        decided_by=by if accepted and at_desk else None,
         requested_by=by,
     )
-    transaction.on_commit(partial(tasks.tell_enrolment.enqueue, enrolment.pk))
+    if tell:
+        transaction.on_commit(partial(tasks.tell_enrolment.enqueue, enrolment.pk))
     return enrolment
 
 
@@ -155,7 +167,7 @@ def refuse(enrolment: Enrolment, *, reason: str, by: User, at: datetime) -> bool
 def of_child(child_id: int, household_id: int, today: date) -> QuerySet[Enrolment]:
     """The live enrolments of a child by a household, for years that are not over."""
     return Enrolment.objects.live().filter(
-        child=child_id, household=household_id, school_year__ends_on__gte=today
+        child=child_id, household=household_id, school_year__in=SchoolYear.objects.serving(today)
     )
 
 
@@ -213,11 +225,6 @@ def _end(enrolment: Enrolment, by: User | None, at: datetime) -> None:
     today = timezone.localdate(at)
     enrolment.ends_on = min(enrolment.ends_on or today, today)
     enrolment.save()
-
-
-def coming_year(today: date) -> SchoolYear | None:
-    """The school year that one enrols for: the one that runs, or else the next."""
-    return SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on").first()
 
 
 def not_yet_sentence(household: Household, to_what: str) -> str:

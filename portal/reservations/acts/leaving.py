@@ -9,7 +9,7 @@ from django.utils import timezone
 from families.models import Custody, Household, User
 from portal.french.plurals import counted
 from portal.reservations.acts import booking, enrolling
-from portal.reservations.models import Booking, Enrolment
+from portal.reservations.models import Booking, Enrolment, SchoolYear
 from portal.reservations.models.bookings import BookingQuerySet
 
 LEFT = "L'enfant ne vit plus dans ce foyer : annulé par la mairie, sans frais."
@@ -43,7 +43,7 @@ def end_enrolments(*, at: datetime) -> int:
     """Ends the enrolments of children whose custody ended meanwhile, on the day agreed; returns how many."""
     today = timezone.localdate(at)
     left = Q(household__custodies__child=F("child"), household__custodies__until__lte=today)
-    over = Enrolment.objects.live().filter(left, school_year__ends_on__gte=today)
+    over = Enrolment.objects.live().filter(left, school_year__in=SchoolYear.objects.serving(today))
     return enrolling.end(
         Enrolment.objects.filter(pk__in=list(over.values_list("pk", flat=True))), by=None, at=at
     )

@@ -98,3 +98,9 @@ def tell_moved(move_id: int, booking_ids: list[int]) -> None:
 def tell_left_days(move_id: int, booking_ids: list[int], reason: str) -> None:
     """The town hall has placed days that could not follow, or leaves them cancelled for a reason."""
     emails.left_days(move_id, booking_ids, reason)
+
+
+@task(queue_name="mail")
+def tell_renewed(enrolment_ids: list[int]) -> None:
+    """A household has enrolled its children for the next year, all at once."""
+    emails.renewed(enrolment_ids)

@@ -20,6 +20,7 @@ from portal.french.plurals import counted
 from portal.french.weekdays import names_of, weekdays_in
 from portal.reservations.acts import enrolling
 from portal.reservations.desk.cells import ClassName, PlacesLeft, short_moment
+from portal.reservations.desk.enrolling import EnrolsAtTheDesk
 from portal.reservations.models import Enrolment, Slot
 from portal.reservations.models.queries import class_of, fewest_places
 from portal.reservations.states import EnrolmentState
@@ -55,6 +56,7 @@ class EnrolmentAdmin(
     AcceptOrRefuse[Enrolment],
     NumberSearch[Enrolment],
     Decidable[Enrolment],
+    EnrolsAtTheDesk,
     WithHistory[Enrolment],
 ):
     desk_order = 1

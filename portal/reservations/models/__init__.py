@@ -33,6 +33,7 @@ from portal.reservations.models.calendar import (
     attended_on,
     class_name,
 )
+from portal.reservations.models.campaigns import Audience, Campaign
 from portal.reservations.models.changes import CalendarChange, CancelledDay
 from portal.reservations.models.moves import LeftDay, Move
 from portal.reservations.models.presence import (
@@ -58,10 +59,12 @@ __all__ = [
     "Attendance",
     "AttendanceQuerySet",
     "AttendanceState",
+    "Audience",
     "Booking",
     "BookingEvent",
     "BookingQuerySet",
     "CalendarChange",
+    "Campaign",
     "CancelledDay",
     "Capacity",
     "Closure",

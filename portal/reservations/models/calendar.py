@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from families.models import Child
 from portal.french.phones import PhoneField
@@ -45,12 +45,22 @@ class Establishment(models.Model):
         return self.name
 
 
+class SchoolYearQuerySet(models.QuerySet["SchoolYear"]):
+    def serving(self, day: date) -> "SchoolYearQuerySet":
+        """Those that are not over on `day`: a year serves families until the next one begins, over the
+        summer too, or without end where no next one is written; those to come are among them."""
+        begun = SchoolYear.objects.filter(starts_on__gt=OuterRef("starts_on"), starts_on__lte=day)
+        return self.filter(~Exists(begun))
+
+
 class SchoolYear(models.Model):
-    """From the first to the last school day of a year."""
+    """From the first to the last school day of a year. Its enrolments hold until the next year begins."""
 
     name = models.CharField("année scolaire", max_length=20, unique=True)
     starts_on = models.DateField("premier jour de classe")
     ends_on = models.DateField("dernier jour de classe")
+
+    objects = SchoolYearQuerySet.as_manager()
 
     class Meta:
         verbose_name = "année scolaire"
@@ -113,6 +123,11 @@ class SchoolingQuerySet(models.QuerySet["Schooling"]):
     def current(self) -> "SchoolingQuerySet":
         """One a child and year: the class that the child stays in, as far as is known."""
         return self.filter(ends_on=None)
+
+    def nearest_first(self, day: date) -> "SchoolingQuerySet":
+        """Those of the year that serves on `day` first, older ones next; those to come only then."""
+        to_come = Case(When(school_year__starts_on__gt=day, then=Value(1)), default=Value(0))
+        return self.order_by(to_come, "-school_year__starts_on", "pk")
 
 
 def attended_on(day: Any, schoolings: str = "") -> Q:

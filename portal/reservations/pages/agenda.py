@@ -29,7 +29,7 @@ from portal.files.handing_over import hand_over
 from portal.french import moments
 from portal.reservations.days import closures
 from portal.reservations.days.closures import Attended, Closed
-from portal.reservations.models import Booking, Enrolment, Reservation
+from portal.reservations.models import Booking, Enrolment, Reservation, SchoolYear
 from portal.reservations.models.queries import class_of
 from portal.reservations.pages.entries import Entry
 from portal.reservations.pages.services import SERVICES
@@ -181,7 +181,7 @@ def _entries(link: CalendarLink, user: User, first: date, last: date) -> list[En
         enrolments = (
             Enrolment.objects.visible_to(user)
             .accepted()
-            .filter(school_year__ends_on__gte=first, establishment__isnull=False)
+            .filter(school_year__in=SchoolYear.objects.serving(first), establishment__isnull=False)
             .exclude(hidden)
         )
         attended = {Attended(one.activity_id, one.establishment_id, None) for one in bookings} | {

@@ -6,8 +6,21 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Case, F, QuerySet, Value, When, Window
+from django.db.models import (
+    BooleanField,
+    Case,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
 from django.db.models.functions import RowNumber
+from django.urls import reverse
 from django.utils import timezone
 
 from families.at_home import Ask
@@ -18,7 +31,16 @@ from portal.database.kept import once_a_page
 from portal.french import moments
 from portal.french.sentences import inside
 from portal.french.weekdays import names_of
-from portal.reservations.models import NEWEST_FIRST, CountedReservation, Enrolment, Reservation
+from portal.reservations.models import (
+    NEWEST_FIRST,
+    Campaign,
+    CountedReservation,
+    Enrolment,
+    Reservation,
+    SchoolYear,
+)
+from portal.reservations.models.campaigns import open_at
+from portal.reservations.models.grades import LAST_OF_PRIMARY, by_birth
 from portal.reservations.pages import in_words
 from portal.reservations.pages.addresses import planning_url
 from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, ReservationState
@@ -26,6 +48,16 @@ from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, Reservati
 # The home page shows what is not recorded yet and the latest; the rest has a page of its own.
 LATEST = 2
 _IS_DRAFT = Case(When(state=ReservationState.DRAFT, then=Value(1)), default=Value(0))
+
+
+@dataclass(frozen=True)
+class Told:
+    """An enrolment; whether it `serves`, its year not being over; and the year after it, while families enrol
+    for that one in a campaign of the activity (`reopens`, empty otherwise)."""
+
+    enrolment: Enrolment
+    serves: bool
+    reopens: str
 
 
 @dataclass(frozen=True)
@@ -76,19 +108,29 @@ def _by_child(found: list[Enrolment]) -> list[EnrolledChild]:
 def _enrolled(own: list[Enrolment], *, alone: bool, years: bool) -> EnrolledChild:
     states = []
     for state in EnrolmentState:
-        names = [
-            f"{one.activity} {one.school_year}" if years else str(one.activity)
-            for one in own
-            if one.state == state
-        ]
-        if names:
+        these = [one for one in own if one.state == state]
+        if these:
             label = str(state.label)
-            plural = f"{label}s" if len(names) > 1 and label.endswith("ée") else label
-            said = "" if alone and not years else moments.listing([names[0], *map(inside, names[1:])])
-            states.append((str(state.value), plural, said))
+            plural = f"{label}s" if len(these) > 1 and label.endswith("ée") else label
+            states.append((str(state.value), plural, _named(these, alone=alone, years=years)))
     places = [str(one.establishment) for one in own[:1] if alone and one.establishment]
     days = [names_of(one.weekdays) for one in own[:1] if alone and one.weekdays]
     return EnrolledChild(own[0].child, own, states, " · ".join([*places, *days]))
+
+
+def _named(these: list[Enrolment], *, alone: bool, years: bool) -> str:
+    """« Accueil du soir et mercredis »; of several `years`, « 2026-2027 (mercredis), 2027-2028 (vacances) ».
+    Where the service has one activity (`alone`), nothing, or the years only."""
+    of_year: dict[SchoolYear, list[str]] = {}
+    for one in these:
+        of_year.setdefault(one.school_year, []).append(str(one.activity))
+    if not years:
+        names = [name for found in of_year.values() for name in found]
+        return "" if alone else moments.listing([names[0], *map(inside, names[1:])])
+    told = sorted(of_year.items(), key=lambda item: item[0].starts_on)
+    if alone:
+        return moments.listing([str(year) for year, _ in told])
+    return ", ".join(f"{year} ({moments.listing(list(map(inside, found)))})" for year, found in told)
 
 
 def reservations(
@@ -113,19 +155,62 @@ def reservations(
     }
 
 
-@once_a_page
 def _all_enrolments(household: Household) -> list[Enrolment]:
-    """Those of every service."""
-    return _running(timezone.localdate(), household=household.pk)
+    """Those of every service, of years that are not over."""
+    return [one.enrolment for one in _told_enrolments(household) if one.serves]
 
 
-@Composed
-def _running(today: date) -> "QuerySet[Enrolment]":
-    return (
-        Enrolment.objects.of_home(Given("household"), today)
-        .filter(school_year__ends_on__gte=today)
+@once_a_page
+def _told_enrolments(household: Household) -> list[Told]:
+    """Those of years that are not over, and last year's that a campaign still asks about: one query, also
+    where a town has no campaign."""
+    at = timezone.now()
+    today = timezone.localdate(at)
+    later = SchoolYear.objects.filter(starts_on__gt=OuterRef("school_year__starts_on")).order_by("starts_on")
+    deciding = Campaign.objects.concerning(household).filter(
+        Q(activity=None) | Q(activity=OuterRef("activity")), school_year=OuterRef("following")
+    )
+    name_if_open = Case(When(open_at(at), then=F("school_year__name")), default=Value(""))
+    rows: QuerySet[Any] = Enrolment.objects.of_home(household, today)
+    found = (
+        rows.annotate(
+            following=Subquery(later.values("pk")[:1]),
+            reopens=Subquery(deciding.values(said=name_if_open)[:1]),
+            serves=ExpressionWrapper(
+                Q(school_year__in=SchoolYear.objects.serving(today)), output_field=BooleanField()
+            ),
+        )
+        .filter(Q(serves=True) | Q(reopens__gt=""))
         .select_related("child", "activity", "establishment", "school_year")
     )
+    return [Told(one, one.serves, one.reopens or "") for one in found]
+
+
+def to_renew(household: Household, user: User, at: datetime) -> list[Ask]:
+    """Children of last year whom nobody has enrolled for the next one, while its campaign is open. Who leaves
+    the town's schools is not asked about."""
+    told = _told_enrolments(household)
+    done = {(one.enrolment.child_id, one.enrolment.school_year.name) for one in told}
+    years: dict[str, dict[int, Child]] = {}
+    for one in told:
+        child, year = one.enrolment.child, one.enrolment.school_year
+        if not one.reopens or one.enrolment.is_over or (child.pk, one.reopens) in done:
+            continue
+        if by_birth(child.birth_date, year.starts_on) < LAST_OF_PRIMARY:
+            years.setdefault(one.reopens, {})[child.pk] = child
+    return [
+        Ask(
+            f"Réinscrire pour {year}",
+            f"{moments.listing([one.first_name for one in sorted(found.values(), key=_eldest)])}.",
+            reverse("reservations:renew"),
+            "Réinscrire",
+        )
+        for year, found in sorted(years.items())[:1]
+    ]
+
+
+def _eldest(child: Child) -> tuple[date, int]:
+    return child.birth_date, child.pk
 
 
 def enrolled_children(household: Household) -> set[int]:

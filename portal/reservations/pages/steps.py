@@ -23,7 +23,14 @@ from portal.database.composed import Composed, Given
 from portal.french.elision import of
 from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
-from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
+from portal.reservations.models import (
+    Enrolment,
+    Establishment,
+    Period,
+    Reservation,
+    ReservationLine,
+    SchoolYear,
+)
 from portal.reservations.models.queries import PeriodThere, offered_at, still_booked
 from portal.reservations.pages import blocks, checking, moves, prices, thanking, waits
 from portal.reservations.pages.addresses import planning_address, planning_url
@@ -93,6 +100,8 @@ def start(request: SignedInRequest, service: Service, enrolment_id: int) -> Http
         Enrolment.objects.visible_to(request.user), pk=enrolment_id, activity__service=service.slug
     )
     periods = current_periods(enrolment, at)
+    if not periods and (following := _following_year(enrolment, at)):
+        enrolment, periods = following, current_periods(following, at)
     if not periods or enrolment.establishment_id is None:
         messages.info(request, "Aucune période n'est ouverte à la réservation pour le moment.")
         return redirect("home")
@@ -100,9 +109,27 @@ def start(request: SignedInRequest, service: Service, enrolment_id: int) -> Http
     return redirect(planning_address(enrolment.activity, *where) + arriving(request, *where))
 
 
+def _following_year(enrolment: Enrolment, at: datetime) -> Enrolment | None:
+    """The accepted one to the same activity for the next year: in summer nothing is left of this one."""
+    return (
+        Enrolment.objects.accepted()
+        .filter(
+            household=enrolment.household_id,
+            child=enrolment.child_id,
+            activity=enrolment.activity_id,
+            school_year__in=SchoolYear.objects.serving(timezone.localdate(at)),
+        )
+        .exclude(pk=enrolment.pk)
+        .select_related("activity")
+        .order_by("school_year__starts_on")
+        .first()
+    )
+
+
 def book(request: SignedInRequest, service: Service) -> HttpResponse:
     """All the children that are enrolled, side by side, in the first period in which a day can still be
-    taken: no question is asked. Of several activities, that of most children comes first."""
+    taken: no question is asked. The year that runs comes before the next one; of several activities, that of
+    most children."""
     at = timezone.now()
     today = timezone.localdate(at)
     household = Household.objects.visible_to(request.user).first()
@@ -114,7 +141,7 @@ def book(request: SignedInRequest, service: Service) -> HttpResponse:
         .accepted()
         .filter(
             activity__service=service.slug,
-            school_year__ends_on__gte=today,
+            school_year__in=SchoolYear.objects.serving(today),
             establishment__isnull=False,
         )
         .select_related(*WITH_ENROLMENT)
@@ -124,7 +151,7 @@ def book(request: SignedInRequest, service: Service) -> HttpResponse:
     if not activities:
         return redirect(f"{service.slug}:choose_reservation")
     otherwise = ""
-    for enrolments in sorted(activities.values(), key=len, reverse=True):
+    for enrolments in sorted(activities.values(), key=lambda own: (own[0].school_year.starts_on, -len(own))):
         for first in enrolments:
             others = [one for one in enrolments if one.child_id != first.child_id]
             place = _own_place(first)

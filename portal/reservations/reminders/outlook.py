@@ -20,10 +20,12 @@ FULL = Q(capacity__isnull=False, taken__gte=F("capacity")) | Q(closed=True)
 
 @dataclass(frozen=True)
 class Chance:
-    """That a day can be reserved on time until a moment (None: without end), in a period."""
+    """That a day can be reserved on time until a moment (None: without end), in a period, by whom it is that
+    school year's."""
 
     until: datetime | None
     period: int
+    school_year: int
 
 
 class Outlook:
@@ -132,7 +134,9 @@ class Outlook:
             return None
         book = self._book(period)
         verdict = book.schedule(formula.pk, Action.BOOK, calendar, self.at, resident=resident).verdict(day)
-        return Chance(verdict.moment, period.pk) if verdict.standing is Standing.ON_TIME else None
+        if verdict.standing is not Standing.ON_TIME:
+            return None
+        return Chance(verdict.moment, period.pk, period.school_year_id)
 
     def _period(self, activity: int, place: int, day: date) -> Period | None:
         for period in self._periods.get(activity, ()):

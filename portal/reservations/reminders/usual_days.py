@@ -15,7 +15,7 @@ from families.reminders.evenings import Evening
 from families.reminders.kinds import Find, Kind, Line, News
 from families.visibility import lives_at
 from portal.french import moments
-from portal.reservations.models import Booking, Enrolment, Schooling
+from portal.reservations.models import Booking, Enrolment, Schooling, SchoolYear
 from portal.reservations.models.bookings import EnrolmentQuerySet
 from portal.reservations.reminders.outlook import Chance, Outlook
 
@@ -42,7 +42,7 @@ def have_usual_days(homes: Collection[int]) -> set[int]:
 
 def _enrolments(homes: Collection[int], today: date) -> EnrolmentQuerySet:
     rows = Enrolment.objects.accepted().filter(lives_at(today), household__in=homes, weekdays__gt=0)
-    return rows.filter(establishment__isnull=False, school_year__ends_on__gte=today)
+    return rows.filter(establishment__isnull=False, school_year__in=SchoolYear.objects.serving(today))
 
 
 def unbooked(outlook: Outlook, homes: Collection[int]) -> Iterator[tuple[Day, Chance]]:
@@ -73,7 +73,9 @@ def unbooked(outlook: Outlook, homes: Collection[int]) -> Iterator[tuple[Day, Ch
                 continue
             chance = outlook.chance(formula, place, day, resident=enrolment.household.resident)
             school_class = next((one.school_class_id for one in attended if one.holds_on(day)), None)
-            if chance is not None and not outlook.is_away(school_class, day):
+            if chance is None or chance.school_year != enrolment.school_year_id:
+                continue
+            if not outlook.is_away(school_class, day):
                 yield (
                     Day(enrolment, formula.name, day, chance.until, planning(enrolment, place, chance)),
                     chance,

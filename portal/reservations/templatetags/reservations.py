@@ -18,6 +18,7 @@ from portal.french.dates import short_day
 from portal.reservations.models import (
     Attendance,
     CountedReservation,
+    Enrolment,
     Reservation,
     ReservationLine,
     Schooling,
@@ -74,14 +75,16 @@ def french_long_moment(moment: datetime) -> str:
 
 @register.simple_tag
 def schoolings(household: Household) -> dict[int, Schooling]:
-    """The latest class of every child of the household, by child id, in one query beside the children's."""
+    """The class of every child of the household, by child id, in one query beside the children's: the latest
+    that has begun, where one has."""
+    today = timezone.localdate()
     found = (
         Schooling.objects.current()
-        .filter(child__in=homes.children(household, timezone.localdate()))
+        .filter(child__in=homes.children(household, today))
         .select_related("school_class__school")
-        .order_by("school_year__starts_on")
+        .nearest_first(today)
     )
-    return {one.child_id: one for one in found}
+    return {one.child_id: one for one in reversed(found)}
 
 
 @register.inclusion_tag("reservations/_days_ahead.html")
@@ -100,6 +103,13 @@ def ways_to_book() -> list[Service]:
 
 
 register.filter("whose", in_words.whose)
+
+
+@register.filter
+def told_apart(enrolment: Enrolment, others: list[Enrolment]) -> str:
+    """« Restauration scolaire », with its year where `others` beside it are of several years."""
+    years = {one.school_year_id for one in others}
+    return f"{enrolment.activity} {enrolment.school_year}" if len(years) > 1 else str(enrolment.activity)
 
 
 @register.filter

@@ -26,6 +26,7 @@ from portal.demo.factories import PASSWORD
 from portal.demo.people import LARGE_FAMILY
 from portal.french import moments
 from portal.models import Town
+from portal.reservations.acts import renewing
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.deadlines.decisions import Standing, decide
@@ -33,6 +34,7 @@ from portal.reservations.models import (
     Activity,
     Booking,
     CalendarChange,
+    Campaign,
     Closure,
     Enrolment,
     Establishment,
@@ -42,6 +44,8 @@ from portal.reservations.models import (
     SchoolYear,
     Slot,
 )
+from portal.reservations.models.campaigns import open_at
+from portal.reservations.pages import blocks
 from portal.reservations.states import HOLDING, Action, BookingState, EnrolmentState, ReservationState
 from portal.settings import BASE_DIR
 from tests.conftest import NOW
@@ -193,6 +197,22 @@ def test_parent_has_a_draft_a_late_day_and_a_second_period(demo: loading.Demo):
     ]
     booked = Booking.objects.filter(household=home, activity=enrolment.activity, day=late[0])
     assert booked.values("child").distinct().count() == 1
+
+
+def check_campaign(at: datetime) -> None:
+    """One is open, and « Mon compte famille » of `parent` leads there for its children of the canteen."""
+    (one,) = Campaign.objects.filter(open_at(at))
+    assert (one.activity, one.audience) == (None, None)
+    renewal = renewing.propose(household_of("parent"), at=at)
+    assert renewal is not None and renewal.year == one.school_year
+    assert [pupil.child.first_name for pupil in renewal.pupils if pupil.offered] == ["Louise", "Gabriel"]
+    with time_machine.travel(at, tick=False):
+        (ask,) = blocks.to_renew(household_of("parent"), User.objects.get(username="parent"), at)
+    assert ask.text.startswith("Louise et Gabriel")
+
+
+def test_a_campaign_is_open_and_parent_may_renew(demo: loading.Demo):
+    check_campaign(NOW)
 
 
 def test_the_quotient_of_parent_ends_in_four_weeks(demo: loading.Demo):
@@ -394,6 +414,7 @@ def test_promises_hold_on_any_day_of_the_year(db: None, at: datetime):
         audit()
         check_promises(demo, at)
         check_leisure(at)
+        check_campaign(at)
 
 
 def test_the_same_people_come_every_time(db: None):

@@ -92,6 +92,7 @@ OWN_PAGES = {
         "reservations.add_schoolyear reservations.add_publicholiday reservations.add_schoolholiday"
     ),
     "reservations_deadlinerule_preview": "reservations.change_deadlinerule",
+    "reservations_enrolment_enrol": "reservations.change_enrolment",
     "reservations_town_export": "reservations.view_activity",
 }
 # The small roles are added to others, and walk together.

@@ -16,6 +16,8 @@ from portal.models import Town
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
+    Audience,
+    Campaign,
     Capacity,
     DeadlineRule,
     DeadlineWindow,
@@ -25,6 +27,7 @@ from portal.reservations.models import (
     PublicHoliday,
     SchoolHoliday,
 )
+from portal.reservations.models.campaigns import USUAL_AUDIENCES
 from portal.reservations.towns import town_file
 from portal.reservations.towns.fields import TownFileError
 from tests import ROOT
@@ -177,6 +180,29 @@ règles_de_délai:
     report = town_file.load("\n".join(text.splitlines()[:5]))
     assert len(report.removed) == 1
     assert DeadlineWindow.objects.get().covers_from == date(2026, 12, 19)
+
+
+def test_campaigns_come_back_and_what_no_campaign_speaks_of_is_not_written(db):
+    town_file.load(SMALL)
+    for code, label, belonging, order in USUAL_AUDIENCES:
+        Audience.objects.create(code=code, label=label, belonging=belonging, order=order)
+    written = town_file.export()
+    assert "publics" not in written and "campagnes" not in written
+    text = """\
+campagnes_d_inscription:
+  - {année: 2026-2027, ouvre: 2026-06-01 08:00, clôt: 2026-07-15 18:00}
+  - {année: 2026-2027, activité: cantine, public: hors-commune, ouvre: 2026-06-21 08:00}
+"""
+    assert len(town_file.load(text).created) == 2
+    assert Campaign.objects.get(activity=None).opens_at == paris(2026, 6, 1, 8)
+    assert Campaign.objects.get(audience__code="hors-commune").activity.code == "cantine"
+    written = town_file.export()
+    report = town_file.load(written)
+    assert (report.created, report.changed, report.removed) == ([], [], [])
+    Campaign.objects.all().delete()
+    Audience.objects.all().delete()
+    town_file.load(written)
+    assert town_file.export() == written
 
 
 def test_a_trial_writes_nothing(db):
