@@ -39,6 +39,7 @@ HOLDINGS = {
     "reservations.Booking": Fate.BLANK,
     "reservations.Place": Fate.BLANK,
     "reservations.BookingEvent": Fate.GONE,
+    "reservations.CalendarChange": Fate.STAFF,
     "reservations.CancelledDay": Fate.GONE,
     "reservations.Attendance": Fate.BLANK,
     "reservations.AbsenceCertificate": Fate.GONE,
