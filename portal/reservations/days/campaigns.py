@@ -10,7 +10,7 @@ from families.models import Household
 from portal import town
 from portal.french import moments
 from portal.french.sentences import lower_first
-from portal.reservations.models import Activity, Campaign, SchoolYear
+from portal.reservations.models import Activity, Audience, Campaign, SchoolYear
 
 
 def town_hall() -> str:
@@ -35,7 +35,9 @@ class Campaigns:
         """In two queries; the years earliest first."""
         today = timezone.localdate(at)
         years = list(SchoolYear.objects.serving(today).order_by("starts_on"))
-        rows = Campaign.objects.concerning(household).filter(school_year__in=[year.pk for year in years])
+        rows = Campaign.objects.concerning(Audience.Belonging.of(household)).filter(
+            school_year__in=[year.pk for year in years]
+        )
         return cls(years, rows.select_related("audience"), at)
 
     def deciding(self, activity: Activity, year: SchoolYear) -> Campaign | None:

@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
 from families.models import Household
+from portal.database.composed import Given
 from portal.reservations.models.activities import Activity
 from portal.reservations.models.calendar import SchoolYear
 
@@ -56,10 +57,10 @@ MOST_SPECIFIC: list[OrderBy | str] = [
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
-    def concerning(self, household: Household) -> "CampaignQuerySet":
-        """Those for everybody and for its audiences, of each year the one that decides first: an activity's
-        own, then an audience's."""
-        own = Q(audience__belonging=Audience.Belonging.of(household))
+    def concerning(self, belonging: str) -> "CampaignQuerySet":
+        """Those for everybody and for the audiences of who belongs so (`Audience.Belonging.of`), of each year
+        the one that decides first: an activity's own, then an audience's."""
+        own = Q(audience__belonging=belonging)
         return self.filter(Q(audience=None) | own).order_by("school_year__starts_on", *MOST_SPECIFIC)
 
 
@@ -122,6 +123,6 @@ class Campaign(models.Model):
         return self.opens_at <= at and (self.closes_at is None or at < self.closes_at)
 
 
-def open_at(at: datetime) -> Q:
+def open_at(at: datetime | Given) -> Q:
     """Campaigns in which families enrol at this moment."""
     return Q(opens_at__lte=at) & (Q(closes_at=None) | Q(closes_at__gt=at))

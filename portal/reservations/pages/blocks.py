@@ -33,6 +33,7 @@ from portal.french.sentences import inside
 from portal.french.weekdays import names_of
 from portal.reservations.models import (
     NEWEST_FIRST,
+    Audience,
     Campaign,
     CountedReservation,
     Enrolment,
@@ -165,15 +166,20 @@ def _told_enrolments(household: Household) -> list[Told]:
     """Those of years that are not over, and last year's that a campaign still asks about: one query, also
     where a town has no campaign."""
     at = timezone.now()
-    today = timezone.localdate(at)
+    found = _told(timezone.localdate(at), Audience.Belonging.of(household), household=household.pk, at=at)
+    return [Told(one, one.serves, one.reopens or "") for one in found]
+
+
+@Composed
+def _told(today: date, belonging: str) -> "QuerySet[Any]":
     later = SchoolYear.objects.filter(starts_on__gt=OuterRef("school_year__starts_on")).order_by("starts_on")
-    deciding = Campaign.objects.concerning(household).filter(
+    deciding = Campaign.objects.concerning(belonging).filter(
         Q(activity=None) | Q(activity=OuterRef("activity")), school_year=OuterRef("following")
     )
-    name_if_open = Case(When(open_at(at), then=F("school_year__name")), default=Value(""))
-    rows: QuerySet[Any] = Enrolment.objects.of_home(household, today)
-    found = (
-        rows.annotate(
+    name_if_open = Case(When(open_at(Given("at")), then=F("school_year__name")), default=Value(""))
+    return (
+        Enrolment.objects.of_home(Given("household"), today)
+        .annotate(
             following=Subquery(later.values("pk")[:1]),
             reopens=Subquery(deciding.values(said=name_if_open)[:1]),
             serves=ExpressionWrapper(
@@ -183,7 +189,6 @@ def _told_enrolments(household: Household) -> list[Told]:
         .filter(Q(serves=True) | Q(reopens__gt=""))
         .select_related("child", "activity", "establishment", "school_year")
     )
-    return [Told(one, one.serves, one.reopens or "") for one in found]
 
 
 def to_renew(household: Household, user: User, at: datetime) -> list[Ask]:
