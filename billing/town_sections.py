@@ -47,6 +47,15 @@ UNIT = Words(
     }
 )
 BETWEEN = Words({"dessous": Tariff.Between.LOWER, "dessus": Tariff.Between.UPPER})
+BEGUN = Words(
+    {
+        "entier": Tariff.Begun.WHOLE,
+        "jours_ouverts": Tariff.Begun.DAYS,
+        "semaines_entamées": Tariff.Begun.WEEKS,
+    }
+)
+HOMES = Words({"entier": Tariff.Homes.WHOLE, "partagé": Tariff.Homes.SHARED})
+EMPTIED = Words({"dû": Tariff.Emptied.KEPT, "rendu": Tariff.Emptied.CREDITED})
 NO_QUOTIENT = Words(
     {
         "plus_haute": Tariff.NoQuotient.HIGHEST,
@@ -170,6 +179,9 @@ register(
             Field("prix_pour", "unit", UNIT, default=Tariff.Unit.PRESENCE),
             Field("du", "valid_from", Day(), default=None),
             Field("au", "valid_to", Day(), default=None),
+            Field("forfait_en_cours_de_route", "begun", BEGUN, default=Tariff.Begun.WHOLE),
+            Field("forfait_de_deux_foyers", "homes", HOMES, default=Tariff.Homes.WHOLE),
+            Field("forfait_sans_jour", "emptied", EMPTIED, default=Tariff.Emptied.KEPT),
             Field("colonnes", "columns", ListOf(Text()), default=list),
             Field("entre_deux_tranches", "between", BETWEEN, default=Tariff.Between.LOWER),
             Field("sans_quotient", "no_quotient", NO_QUOTIENT, default=Tariff.NoQuotient.HIGHEST),

@@ -4,9 +4,10 @@ from datetime import date
 from typing import TypeAlias
 
 from billing.invoices.billable import Billable
-from billing.invoices.lines import FlatPrices, Lines
+from billing.invoices.flats import FlatPrices
+from billing.invoices.lines import Lines
 from billing.invoices.presence_prices import PresencePrices, Priced
-from billing.invoices.reading import Reading, Reconsidered
+from billing.invoices.reading import Billed, Reading, Reconsidered
 from billing.models import Counted
 
 # Child, formula, year, month.
@@ -20,6 +21,8 @@ def correct(
     by itself may belong to a flat price now."""
     for billed in reading.taken_back:
         lines.take_back(billed, "annulé" if billed.item.booking_id else "pointage corrigé")
+    for billed in _emptied(reading, prices, flats, billable):
+        lines.take_back(billed, "plus aucun jour")
     anew = [(one, _anew(one, prices)) for one in reading.reconsidered]
     changed = [(one, priced) for one, priced in anew if priced is not None]
     paid_by_the_day = _paid_by_the_day(reading, billable) if any(one.flat for _, one in changed) else ()
@@ -55,6 +58,21 @@ def _paid_by_the_day(reading: Reading, billable: Billable) -> set[FormulaMonth]:
     )
     days = billed.values_list("booking__child_id", "booking__formula_id", "booking__day")
     return {_month(child, formula, day) for child, formula, day in days.order_by()}
+
+
+def _emptied(reading: Reading, prices: PresencePrices, flats: FlatPrices, billable: Billable) -> list[Billed]:
+    """Flat prices that were billed and that the town gives back, as none of their days counts any more. One
+    query, five more where a day of any is gone."""
+    losing = {item.pk for item in billable.flats_losing_days()}
+    if not losing:
+        return []
+    found = [one for one in flats.billed.values() if one.item.pk in losing and flats.gives_back(one.flat)]
+    counting = {
+        flat
+        for flat, bookings in flats.days_held([one.flat for one in found]).items()
+        if any(booking is None or not prices.excused(reading.attendance.get(booking)) for booking in bookings)
+    }
+    return [one.as_billed(flats.extent(one.flat)[0]) for one in found if one.flat not in counting]
 
 
 def _month(child: int, formula: int, day: date) -> FormulaMonth:

@@ -21,7 +21,8 @@ from billing.invoices import reading
 from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.corrections import correct
 from billing.invoices.draft import Draft, DraftedLine, Warnings
-from billing.invoices.lines import FlatPrices, Lines
+from billing.invoices.flats import FlatPrices
+from billing.invoices.lines import Lines
 from billing.invoices.other_days import absences_billed, late_forgiven
 from billing.invoices.presence_prices import PresencePrices
 from billing.invoices.reading import Reading

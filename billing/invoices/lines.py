@@ -1,36 +1,17 @@
 """Lines of invoices to be: presences of a child that cost the same for the same reason share one."""
 
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from decimal import Decimal
-from functools import cached_property
 
 from billing.invoices.draft import DraftedItem, DraftedLine, Kind
+from billing.invoices.flats import Asked, FlatPrices
 from billing.invoices.presence_prices import NOTHING, Priced
 from billing.invoices.reading import Billed, Presence
-from billing.models import BilledItem, ManualCharge
+from billing.models import ManualCharge
 from billing.rules import pricing
 
 LONGEST_LABEL, LONGEST_EXPLANATION = 200, 600
-
-
-class FlatPrices:
-    """The flat prices of some households that are paid: billed before, or on a line of these drafts."""
-
-    def __init__(self, households: Collection[int]) -> None:
-        self._households = households
-
-    @cached_property
-    def _paid(self) -> set[str]:
-        """Read when a flat price is met."""
-        items = BilledItem.objects.filter(flat__gt="", line__invoice__household_id__in=self._households)
-        return set(items.values_list("flat", flat=True))
-
-    def pay(self, flat: str) -> bool:
-        """Whether it still was to be paid; now it is."""
-        due = flat not in self._paid
-        self._paid.add(flat)
-        return due
 
 
 class Lines:
@@ -102,8 +83,15 @@ class Lines:
         )
         if priced.flat:
             line.quantity = Decimal(1)
-            if self._flats.pay(priced.flat):
-                line.items.append(DraftedItem(turn=1, amount=priced.unit_price, flat=priced.flat))
+            due = self._flats.due(
+                Asked(priced.flat, presence.activity, presence.establishment, priced.unit_price, tariff)
+            )
+            if due:
+                line.unit_price = due.amount
+                line.explanation = " ".join([line.explanation, *(f"{step}." for step in due.steps)])[
+                    :LONGEST_EXPLANATION
+                ].strip()
+                line.items.append(DraftedItem(turn=due.turn, amount=due.amount, flat=due.name))
             else:
                 line.unit_price = NOTHING
                 line.label = f"{presence.formula_name} – forfait déjà facturé"
@@ -137,13 +125,15 @@ class Lines:
             )
             self._lines[key] = self._begin(invoice.household_id, line)
         line.quantity += 1
-        line.days.append(billed.day)
+        if not item.flat:
+            line.days.append(billed.day)
         line.items.append(
             DraftedItem(
                 turn=item.turn + 1,
                 amount=-item.amount,
                 booking=item.booking_id,
                 attendance=item.attendance_id,
+                flat=item.flat,
             )
         )
 
