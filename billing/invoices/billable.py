@@ -15,6 +15,7 @@ from billing.models import (
     FormulaTariff,
     InvoiceLine,
     ManualCharge,
+    RecalculatedHousehold,
     Tariff,
 )
 from billing.rules.pricing import FLAT_UNITS
@@ -60,6 +61,7 @@ class Rare(StrEnum):
     RECONSIDERED = "reconsidered"
     MANUAL = "manual"
     EMPTIED = "emptied"
+    RECALCULATED = "recalculated_before"
 
 
 class Billable:
@@ -206,6 +208,42 @@ class Billable:
         )
         return self._if_any(Rare.RECONSIDERED, rows, "booking__household")
 
+    # To be priced again
+
+    def standing(self) -> QuerySet[BilledItem]:
+        """The last billings of the month's days, where they are held and were not taken back."""
+        days = (self.scope.month, self.scope.ends_on)
+        booked = BilledItem.objects.filter(booking__day__range=days, booking__state__in=HOLDING)
+        return self._of_households(
+            _last(booked, "booking").exclude(line__kind=Kind.CREDIT), "booking__household"
+        )
+
+    def standing_unreserved(self) -> QuerySet[BilledItem]:
+        """The same of presences without a booking."""
+        days = (self.scope.month, self.scope.ends_on)
+        came = BilledItem.objects.filter(
+            attendance__day__range=days,
+            attendance__booking=None,
+            attendance__state=AttendanceState.PRESENT,
+        )
+        return self._of_households(
+            _last(came, "attendance").exclude(line__kind=Kind.CREDIT), "attendance__household"
+        )
+
+    def standing_in_periods(self, periods: Collection[int]) -> QuerySet[BilledItem]:
+        """The days of these periods, in other months, that a flat price pays for."""
+        booked = BilledItem.objects.filter(
+            line__kind=Kind.FLAT,
+            booking__reservation__period__in=periods,
+            booking__state__in=HOLDING,
+        ).exclude(booking__day__range=(self.scope.month, self.scope.ends_on))
+        return self._of_households(_last(booked, "booking"), "booking__household")
+
+    def recalculated(self) -> QuerySet[RecalculatedHousehold]:
+        """What was confirmed of months priced again, and is on no invoice yet."""
+        rows = RecalculatedHousehold.objects.filter(state=RecalculatedHousehold.State.CONFIRMED)
+        return self._if_any(Rare.RECALCULATED, rows, "household")
+
     # Who
 
     def households_concerned(self) -> list[int]:
@@ -219,6 +257,7 @@ class Billable:
             (self.billed_then_entered(), "booking__household_id"),
             (self.billed_by_mistake(), "attendance__household_id"),
             (self.flats_losing_days(), "line__invoice__household_id"),
+            (self.recalculated(), "household_id"),
         ]
         erased = set(Household.objects.filter(erased_at__isnull=False).values_list("pk", flat=True))
         return sorted({pk for found, home in rows for pk in _distinct(found, home)} - erased)
@@ -233,6 +272,7 @@ class Billable:
             Rare.MISTAKEN: self.billed_by_mistake().filter(attendance__household=home),
             Rare.RECONSIDERED: self.billed_then_entered().filter(booking__household=home),
             Rare.MANUAL: self.charges().filter(household=home),
+            Rare.RECALCULATED: self.recalculated().filter(household=home),
             Rare.EMPTIED: self.flats_losing_days().filter(line__invoice__household=home),
         }
         return {kind.value: Exists(rows) for kind, rows in found.items()}

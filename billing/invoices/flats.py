@@ -121,13 +121,22 @@ class FlatPrices:
 
     def due(self, asked: Asked) -> Due | None:
         """What is still to be paid; None where it is paid. From now on it is."""
-        before = self.billed.get(asked.flat)
-        if asked.flat in self._paid or (before is not None and before.holds):
+        if not self.may_change(asked.flat, billed=False):
             return None
-        self._paid.add(asked.flat)
-        name, turn = (before.item.flat, before.item.turn + 1) if before else (str(asked.flat), 1)
+        self.pay(asked.flat)
+        name, turn = self.next_of(asked.flat)
         amount, steps = self.worth(asked)
         return Due(name, turn, amount, steps)
+
+    def may_change(self, flat: Flat, *, billed: bool) -> bool:
+        """Whether a recalculation may still touch it: these drafts have not, and it is (not) `billed`."""
+        before = self.billed.get(flat)
+        return flat not in self._paid and (before is not None and before.holds) is billed
+
+    def next_of(self, flat: Flat) -> tuple[str, int]:
+        """The name that its billings bear, and the turn of the next one."""
+        before = self.billed.get(flat)
+        return (before.item.flat, before.item.turn + 1) if before else (str(flat), 1)
 
     def worth(self, asked: Asked) -> tuple[Decimal, tuple[str, ...]]:
         """What it costs its home by the town's rules, paid before or not, and why in sentences."""

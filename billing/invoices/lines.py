@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from decimal import Decimal
 
-from billing.invoices.draft import DraftedItem, DraftedLine, Kind
+from billing.invoices.draft import Change, DraftedItem, DraftedLine, Kind
 from billing.invoices.flats import Asked, FlatPrices
 from billing.invoices.presence_prices import NOTHING, Priced
 from billing.invoices.reading import Billed, Presence
-from billing.models import ManualCharge
+from billing.models import ManualCharge, RecalculatedHousehold
 from billing.rules import pricing
 
 LONGEST_LABEL, LONGEST_EXPLANATION = 200, 600
@@ -21,6 +21,7 @@ class Lines:
         self._flats = flats
         self._lines: dict[Hashable, DraftedLine] = {}
         self.by_household: dict[int, list[DraftedLine]] = defaultdict(list)
+        self.recalculated: list[RecalculatedHousehold] = []
 
     def _begin(self, household: int, line: DraftedLine) -> DraftedLine:
         self.by_household[household].append(line)
@@ -134,6 +135,48 @@ class Lines:
                 booking=item.booking_id,
                 attendance=item.attendance_id,
                 flat=item.flat,
+            )
+        )
+
+    def bill_again(self, change: Change, flat: str, turn: int) -> None:
+        """Adds what a recalculated day, or flat price (`flat`: its name), costs to the line that it joins."""
+        key = (
+            change.household,
+            change.child,
+            change.formula,
+            change.kind,
+            change.label,
+            change.unit_price,
+            change.explanation,
+            change.flat,
+        )
+        line = self._lines.get(key)
+        if line is None:
+            line = DraftedLine(
+                kind=change.kind,
+                label=change.label[:LONGEST_LABEL],
+                unit_price=change.unit_price,
+                child=change.child,
+                child_name=change.child_name,
+                formula=change.formula,
+                activity_name=change.activity_name,
+                explanation=change.explanation[:LONGEST_EXPLANATION],
+                vat_percent=change.vat_percent,
+                care_percent=change.care_percent,
+            )
+            self._lines[key] = self._begin(change.household, line)
+        line.quantity += change.quantity
+        if change.day is not None:
+            line.days.append(change.day)
+        line.items.append(
+            DraftedItem(
+                turn=turn,
+                amount=change.amount,
+                booking=change.booking,
+                attendance=change.attendance,
+                flat=flat,
+                counted=change.counted,
+                minutes=change.minutes,
             )
         )
 
