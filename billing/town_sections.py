@@ -102,6 +102,7 @@ AUDIENCE = Words(
 LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
 COLLECTION = Words({"régie": "regie", "titre": "titre"})
 DEFAULTS = BillingSettings()
+LATE = Words({"dès_sa_date": BillingSettings.Late.DATE, "dès_qu'on_le_sait": BillingSettings.Late.TOLD})
 SIBLINGS = Words(
     {"toutes_activités": BillingSettings.Siblings.ALL, "même_activité": BillingSettings.Siblings.ACTIVITY}
 )
@@ -294,6 +295,10 @@ register(
         comment="Comment la commune facture.",
         fields=(
             Field("enfants_comptés", "siblings", SIBLINGS, default=BillingSettings.Siblings.ALL),
+            Field("déménagement_en_retard", "residence_late", LATE, default=DEFAULTS.residence_late),
+            Field("école_en_retard", "school_late", LATE, default=DEFAULTS.school_late),
+            Field("fratrie_en_retard", "siblings_late", LATE, default=DEFAULTS.siblings_late),
+            Field("quotient_en_retard", "quotient_late", LATE, default=DEFAULTS.quotient_late),
             Field("à_partir_du", "starts_on", Day(), default=None),
             Field("série", "series", default=DEFAULTS.series),
             Field("jours_pour_payer", "payment_days", Number(), default=DEFAULTS.payment_days),

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
 
 from portal.desk.choices import TolerantChoices
 from portal.desk.site import DeskAdmin
@@ -110,7 +111,9 @@ class SchoolingAdmin(TolerantChoices[Schooling], DeskAdmin[Schooling]):
         return super().has_change_permission(request, obj) and (obj is None or obj.ends_on is None)
 
     def save_model(self, request: HttpRequest, obj: Schooling, form: Any, change: bool) -> None:
-        enrolling.attend(obj.child, obj.school_class, since=form.cleaned_data["since"])
+        enrolling.attend(
+            obj.child, obj.school_class, since=form.cleaned_data["since"], known_on=timezone.localdate()
+        )
         obj.pk = Schooling.objects.current().get(child=obj.child, school_year=obj.school_class.school_year).pk
 
     @admin.display(description="école", ordering="school_class__school__name")
