@@ -20,6 +20,7 @@ from billing.models import BilledItem, FormulaTariff, Tariff
 from billing.rules import flats as rules
 from billing.rules.pricing import FLAT_UNITS
 from families.models import Child, Custody
+from portal.french.day_fields import first_of_month
 from portal.french.plurals import counted
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.models import Activity, Attendance, Booking, Enrolment, Establishment, Period
@@ -47,7 +48,7 @@ class Flat(NamedTuple):
         *_, child, formula, when = name.split(":")
         if when.startswith("p"):
             return cls(household, int(child), int(formula), period=int(when[1:]))
-        return cls(household, int(child), int(formula), month=date.fromisoformat(f"{when}-01"))
+        return cls(household, int(child), int(formula), month=first_of_month(when))
 
 
 def flat_of(household: int, child: int, formula: int, day: date, period: int | None, unit: str) -> Flat:

@@ -1,12 +1,15 @@
 """A billed day keeps its price until somebody recalculates its month: shown first, confirmed, then billed."""
 
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
 
 from billing.invoices import invoicing, recalculating
 from billing.invoices.billable import Scope
@@ -22,11 +25,11 @@ from billing.models import (
     TariffModifier,
 )
 from families import residences
-from families.models import Household
+from families.models import FamilyQuotient, Household, Residence
 from portal.reservations.models import Booking
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
-from tests.conftest import enrolled, family
-from tests.factories import paris
+from tests.conftest import enrolled, family, on_the_database
+from tests.factories import QuotientFactory, paris
 
 D = Decimal
 MOVE = MEALS[2]
@@ -327,3 +330,88 @@ def test_a_recalculation_keeps_or_gives_back_an_empty_month_as_the_town_says(fla
     owe(books.household)
     bill(DECEMBER, END_OF_DECEMBER)
     assert of_flats(books.household) == D(euros)
+
+
+# Whatever happens ---------------------------------------------------------------------------------------
+
+MONTHS = [
+    (NOVEMBER, END_OF_NOVEMBER),
+    (DECEMBER, END_OF_DECEMBER),
+    (JANUARY, END_OF_JANUARY),
+    (Scope(date(2027, 2, 1)), paris(2027, 2, 28, 18)),
+]
+LAST = Scope(date(2027, 3, 1)), paris(2027, 3, 31, 18)
+STEPS = st.one_of(
+    st.tuples(st.sampled_from(["lives here", "lives elsewhere", "has a quotient"]), st.sampled_from(MEALS)),
+    st.tuples(st.sampled_from(["cancels", "holds"]), st.sampled_from(MEALS)),
+    st.tuples(st.sampled_from(["bills", "recalculates"]), st.just(MEALS[0])),
+)
+
+
+@dataclass
+class Told:
+    """What a day should cost, by what was known at its last bill or recalculation."""
+
+    home: Household
+    bookings: dict[date, Booking]
+    charged: dict[date, Decimal] = field(default_factory=dict)
+    waits: dict[date, Decimal] = field(default_factory=dict)
+
+    def rule(self, day: date) -> Decimal:
+        rows = list(Residence.objects.filter(household=self.home))
+        here = residences.holding(rows, day) if rows else True
+        low = FamilyQuotient.objects.filter(household=self.home, valid_from__lte=day).exists()
+        return (D("1.75") if low else D("3.20")) * (1 if here else 2)
+
+    def held(self, day: date) -> bool:
+        return Booking.objects.holding().filter(pk=self.bookings[day].pk).exists()
+
+    def was_billed(self) -> None:
+        for day in MEALS:
+            if not self.held(day):
+                self.charged.pop(day, None)
+            elif day not in self.charged:
+                self.charged[day] = self.rule(day)
+            elif day in self.waits:
+                self.charged[day] = self.waits[day]
+        self.waits = {}
+
+    def was_recalculated(self) -> None:
+        self.waits = {day: self.rule(day) for day in self.charged if self.held(day)}
+
+
+def does(told: Told, what: str, day: date) -> None:
+    if what.startswith("lives"):
+        told.home.refresh_from_db()
+        residences.settle(told.home, resident="here" in what, since=day, at=TOLD)
+    elif what == "has a quotient":
+        FamilyQuotient.objects.filter(household=told.home).delete()
+        QuotientFactory(household=told.home, value=100, valid_from=day)
+    else:
+        state = "accepted" if what == "holds" else "cancelled"
+        Booking.objects.filter(pk=told.bookings[day].pk).update(state=state)
+
+
+@on_the_database
+@given(steps=st.lists(STEPS, max_size=10))
+def test_a_day_costs_what_was_known_at_its_last_bill_or_recalculation(doubled, books, steps):
+    with transaction.atomic():
+        told, months = Told(books.household, dict(zip(MEALS, eats(books), strict=True))), iter(MONTHS)
+        for what, day in steps:
+            if what == "bills" and (month := next(months, None)):
+                owe(books.household)
+                bill(*month)
+                told.was_billed()
+            elif what == "recalculates" and any(told.held(day) for day in told.charged):
+                recalculate(books)
+                told.was_recalculated()
+            elif what not in ("bills", "recalculates"):
+                does(told, what, day)
+        owe(books.household)
+        bill(*LAST)
+        told.was_billed()
+        found = cost(books.household)
+        assert {day: found.get(day, D(0)) for day in MEALS} == {
+            day: told.charged.get(day, D(0)) for day in MEALS
+        }
+        transaction.set_rollback(True)
