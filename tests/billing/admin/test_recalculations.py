@@ -54,7 +54,7 @@ def test_a_household_is_recalculated_and_confirmed(moved, regie_client, mailoutb
     assert "il ira sur la prochaine facture du foyer" in done.content.decode()
     found.refresh_from_db()
     assert (found.state, found.confirmed_by, found.asked_by) == ("done", found.asked_by, found.confirmed_by)
-    assert "déménagement du" not in regie_client.get(reverse(ASK)).content.decode()
+    assert "déménagement du jeudi" not in regie_client.get(reverse(ASK)).content.decode()
     assert (
         "Confirmer le recalcul"
         not in regie_client.get(
