@@ -211,10 +211,10 @@ class RecalculationAdmin(StateBadge, ShownOnly[Recalculation], OwnPages[Recalcul
                         "amount": euros(row.amount),
                         "difference": signed(row.difference),
                         "state": row.get_state_display(),
-                        "lines": list(_lines(row)) if len(rows) == 1 else [],
                     }
                     for row in rows[:SHOWN]
                 ],
+                "lines": list(_lines(rows[0])) if found.household_id and rows else [],
                 "more": max(found.homes.count() - SHOWN, 0) if len(rows) > SHOWN else 0,
                 "headline": f"Recalculer {month_name(found.month)} : {self.difference(found)}",
             }

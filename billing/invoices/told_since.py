@@ -32,7 +32,8 @@ class ToldSince:
     @property
     def sentence(self) -> str:
         """« déménagement du 12 novembre, su le 3 décembre »."""
-        return f"{self.what} du {moments.day(self.since)}, su le {moments.day(timezone.localdate(self.known_at))}"
+        known = moments.day(timezone.localdate(self.known_at))
+        return f"{self.what} du {moments.day(self.since)}, su le {known}"
 
 
 def told_since(at: datetime) -> list[ToldSince]:

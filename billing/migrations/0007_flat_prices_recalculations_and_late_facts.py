@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
                 ('done', models.PositiveIntegerField(default=0, verbose_name='foyers vus')),
                 ('asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='demandé par')),
                 ('confirmed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='confirmé par')),
-                ('household', models.ForeignKey(blank=True, help_text='Vide : tous les foyers facturés ce mois-là.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='families.household', verbose_name='foyer')),
+                ('household', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='families.household', verbose_name='foyer')),
             ],
             options={
                 'verbose_name': "recalcul d'un mois",

@@ -27,7 +27,6 @@ class Recalculation(models.Model):
         blank=True,
         related_name="+",
         verbose_name="foyer",
-        help_text="Vide : tous les foyers facturés ce mois-là.",
     )
     reason = models.CharField("motif (interne)", max_length=300)
     state = models.CharField("état", max_length=8, choices=State, default=State.COUNTING)

@@ -36,12 +36,12 @@ def bill_past_months(since: date, at: datetime, people: People, rng: Random) -> 
 
 
 def somebody_moved(at: datetime, people: People) -> None:
-    """A family says today that it left the town in the middle of the last month billed, which can be
+    """A family says today that it left the town early in the last month billed, which can be
     recalculated."""
     run = BillingRun.objects.order_by("month").last()
     if run is None:
         return
-    since = run.month.replace(day=15)
+    since = run.month.replace(day=8)
     eaten = Booking.objects.filter(
         billed__line__invoice__run=run,
         billed__amount__gt=0,
