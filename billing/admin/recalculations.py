@@ -197,6 +197,8 @@ class RecalculationAdmin(StateBadge, ShownOnly[Recalculation], OwnPages[Recalcul
         found = self.get_object(request, object_id)
         context: dict[str, Any] = {}
         if found is not None:
+            sums = found.homes.aggregate(was=Sum("billed"), now=Sum("amount"))
+            difference = signed((sums["now"] or Decimal(0)) - (sums["was"] or Decimal(0)))
             rows = list(found.homes.select_related("household", "invoice")[: SHOWN + 1])
             may = request.user.has_perm(recalculating.RIGHT)
             context = {
@@ -216,7 +218,7 @@ class RecalculationAdmin(StateBadge, ShownOnly[Recalculation], OwnPages[Recalcul
                 ],
                 "lines": list(_lines(rows[0])) if found.household_id and rows else [],
                 "more": max(found.homes.count() - SHOWN, 0) if len(rows) > SHOWN else 0,
-                "headline": f"Recalculer {month_name(found.month)} : {self.difference(found)}",
+                "headline": f"Recalculer {month_name(found.month)} : {difference}",
             }
         answer = super().change_view(request, object_id, form_url, context | (extra_context or {}))
         if found is not None and found.works and request.method == "GET":

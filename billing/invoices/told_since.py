@@ -45,7 +45,8 @@ def told_since(at: datetime) -> list[ToldSince]:
     for home, month, confirmed_at in decided.order_by("confirmed_at").values_list(
         "household_id", "month", "confirmed_at"
     ):
-        seen[home, month] = confirmed_at
+        if confirmed_at:
+            seen[home, month] = confirmed_at
     latest: dict[tuple[int, date], ToldSince] = {}
     for one in sorted(_facts(first), key=lambda one: one.known_at):
         decisions = [seen[home, one.month] for home in (one.household, None) if (home, one.month) in seen]
@@ -66,13 +67,15 @@ def _facts(first: date) -> Iterator[ToldSince]:
         for home, month, since, told_at in moves.values_list(
             "household_id", "household__invoices__month", "starts_on", "told_at"
         ):
-            yield ToldSince(home, month, since, told_at, "déménagement")
+            if since:
+                yield ToldSince(home, month, since, told_at, "déménagement")
     if settings.quotient_late == from_its_date:
         given = _since_billed(FamilyQuotient.objects.all(), "known_on", "household", first)
         for home, month, since, known_on in given.values_list(
             "household_id", "household__invoices__month", "valid_from", "known_on"
         ):
-            yield ToldSince(home, month, since, _begins(known_on), "quotient familial")
+            if known_on:
+                yield ToldSince(home, month, since, _begins(known_on), "quotient familial")
     if settings.school_late == from_its_date:
         changed = Schooling.objects.exclude(starts_on=None)
         for home, month, since, known_on in (
@@ -80,7 +83,8 @@ def _facts(first: date) -> Iterator[ToldSince]:
             .values_list("child__households", "child__households__invoices__month", "starts_on", "known_on")
             .distinct()
         ):
-            yield ToldSince(home, month, since, _begins(known_on), "changement de classe")
+            if since and known_on:
+                yield ToldSince(home, month, since, _begins(known_on), "changement de classe")
 
 
 def _begins(day: date) -> datetime:
