@@ -1,15 +1,16 @@
-"""Work of the worker: issuing a month, telling its households, printing its invoices, sending reminders."""
+"""Work of the worker: issuing a month, recalculating one, telling households, printing, sending reminders."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.utils import timezone
 from django_tasks import task
 
 from billing.documents import pdf
-from billing.invoices import invoicing
-from billing.models import BillingRun, Invoice
+from billing.invoices import invoicing, recalculating
+from billing.models import BillingRun, Invoice, Recalculation
 from billing.payments import paying
 from billing.reminders import letter_printing, reminding
 from families.models import Household, User
@@ -49,6 +50,30 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     for first in range(0, len(invoices), PRINTED_AT_ONCE):
         print_invoices.enqueue(invoices[first : first + PRINTED_AT_ONCE])
     return run
+
+
+@task()
+def count_recalculation(recalculation_id: int) -> None:
+    """Counts what a recalculation would do. Run again, it starts afresh."""
+    with _noted_if_it_stops(recalculation_id) as recalculation:
+        recalculating.count(recalculation)
+
+
+@task()
+def carry_out_recalculation(recalculation_id: int) -> None:
+    """Confirms a recalculation, household by household. Run again, it goes on."""
+    with _noted_if_it_stops(recalculation_id) as recalculation:
+        recalculating.carry_out(recalculation)
+
+
+@contextmanager
+def _noted_if_it_stops(recalculation_id: int) -> Iterator[Recalculation]:
+    try:
+        yield Recalculation.objects.get(pk=recalculation_id)
+    except Exception as error:
+        Recalculation.objects.filter(pk=recalculation_id).update(state=Recalculation.State.FAILED)
+        logger.error("Recalculation %d stopped: %s", recalculation_id, type(error).__name__)
+        raise
 
 
 @task(priority=PRINTING)

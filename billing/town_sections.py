@@ -47,6 +47,15 @@ UNIT = Words(
     }
 )
 BETWEEN = Words({"dessous": Tariff.Between.LOWER, "dessus": Tariff.Between.UPPER})
+BEGUN = Words(
+    {
+        "entier": Tariff.Begun.WHOLE,
+        "jours_ouverts": Tariff.Begun.DAYS,
+        "semaines_entamées": Tariff.Begun.WEEKS,
+    }
+)
+HOMES = Words({"entier": Tariff.Homes.WHOLE, "partagé": Tariff.Homes.SHARED})
+EMPTIED = Words({"dû": Tariff.Emptied.KEPT, "rendu": Tariff.Emptied.CREDITED})
 NO_QUOTIENT = Words(
     {
         "plus_haute": Tariff.NoQuotient.HIGHEST,
@@ -93,6 +102,7 @@ AUDIENCE = Words(
 LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
 COLLECTION = Words({"régie": "regie", "titre": "titre"})
 DEFAULTS = BillingSettings()
+LATE = Words({"dès_sa_date": BillingSettings.Late.DATE, "dès_qu'on_le_sait": BillingSettings.Late.TOLD})
 SIBLINGS = Words(
     {"toutes_activités": BillingSettings.Siblings.ALL, "même_activité": BillingSettings.Siblings.ACTIVITY}
 )
@@ -170,6 +180,9 @@ register(
             Field("prix_pour", "unit", UNIT, default=Tariff.Unit.PRESENCE),
             Field("du", "valid_from", Day(), default=None),
             Field("au", "valid_to", Day(), default=None),
+            Field("forfait_en_cours_de_route", "begun", BEGUN, default=Tariff.Begun.WHOLE),
+            Field("forfait_de_deux_foyers", "homes", HOMES, default=Tariff.Homes.WHOLE),
+            Field("forfait_sans_jour", "emptied", EMPTIED, default=Tariff.Emptied.KEPT),
             Field("colonnes", "columns", ListOf(Text()), default=list),
             Field("entre_deux_tranches", "between", BETWEEN, default=Tariff.Between.LOWER),
             Field("sans_quotient", "no_quotient", NO_QUOTIENT, default=Tariff.NoQuotient.HIGHEST),
@@ -282,6 +295,10 @@ register(
         comment="Comment la commune facture.",
         fields=(
             Field("enfants_comptés", "siblings", SIBLINGS, default=BillingSettings.Siblings.ALL),
+            Field("déménagement_en_retard", "residence_late", LATE, default=DEFAULTS.residence_late),
+            Field("école_en_retard", "school_late", LATE, default=DEFAULTS.school_late),
+            Field("fratrie_en_retard", "siblings_late", LATE, default=DEFAULTS.siblings_late),
+            Field("quotient_en_retard", "quotient_late", LATE, default=DEFAULTS.quotient_late),
             Field("à_partir_du", "starts_on", Day(), default=None),
             Field("série", "series", default=DEFAULTS.series),
             Field("jours_pour_payer", "payment_days", Number(), default=DEFAULTS.payment_days),

@@ -1,5 +1,23 @@
 """The town hall's desk for money, and for who came: which absences are billed is read beside them."""
 
-from billing.admin import absences, attendance, certificates, documents, money, online, tariffs
+from billing.admin import (
+    absences,
+    attendance,
+    certificates,
+    documents,
+    money,
+    online,
+    recalculations,
+    tariffs,
+)
 
-__all__ = ["absences", "attendance", "certificates", "documents", "money", "online", "tariffs"]
+__all__ = [
+    "absences",
+    "attendance",
+    "certificates",
+    "documents",
+    "money",
+    "online",
+    "recalculations",
+    "tariffs",
+]

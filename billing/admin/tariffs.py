@@ -85,6 +85,9 @@ class TariffForm(forms.ModelForm[Tariff]):
             "unit",
             "valid_from",
             "valid_to",
+            "begun",
+            "homes",
+            "emptied",
             "columns",
             "between",
             "no_quotient",
@@ -395,6 +398,10 @@ class TariffAdmin(OwnPages[Tariff]):
     prepopulated_fields = {"code": ("name",)}
     fieldsets = (
         (None, {"fields": (("name", "code"), ("kind", "unit"), ("valid_from", "valid_to"), "columns")}),
+        (
+            "Forfaits (au mois, à la période)",
+            {"fields": ("begun", "homes", "emptied"), "classes": ("collapse",)},
+        ),
         (
             "Cas particuliers du quotient",
             {"fields": ("between", "no_quotient", ("no_quotient_band", "no_quotient_price"))},

@@ -19,10 +19,13 @@ from billing.models import (
     ManualCharge,
     OnlinePayment,
     Payment,
+    RecalculatedHousehold,
     ReminderLetter,
 )
 from families.privacy.telling import KeptFile, Lost, Subject, Table
+from portal.french.dates import month_name
 
+Recalculated = RecalculatedHousehold.State
 A_BITE = 200  # rows read at a time
 
 
@@ -100,6 +103,23 @@ def tables(subject: Subject) -> Iterator[Table]:
         "Lignes pour la prochaine facture",
         ("Désignation", "Quantité", "Prix unitaire", "Ajoutée le"),
         ((row.label, row.quantity, row.unit_price, row.created_at) for row in charges),
+    )
+    months = RecalculatedHousehold.objects.filter(
+        household=home, state__in=(Recalculated.CONFIRMED, Recalculated.BILLED)
+    ).select_related("recalculation", "invoice")
+    yield Table(
+        "Mois recalculés",
+        ("Mois", "Confirmé le", "Facturé", "Recalculé", "Repris sur la facture"),
+        (
+            (
+                month_name(row.recalculation.month),
+                row.recalculation.confirmed_at,
+                row.billed,
+                row.amount,
+                row.invoice.number if row.invoice else "",
+            )
+            for row in months.order_by("pk")
+        ),
     )
     yield from _payments(subject)
     notices = InvoiceNotice.objects.filter(invoice__household=home).select_related("invoice")

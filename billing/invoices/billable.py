@@ -8,7 +8,17 @@ from typing import Any, TypeVar
 
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
-from billing.models import BilledItem, BillingSettings, Counted, InvoiceLine, ManualCharge
+from billing.models import (
+    BilledItem,
+    BillingSettings,
+    Counted,
+    FormulaTariff,
+    InvoiceLine,
+    ManualCharge,
+    RecalculatedHousehold,
+    Tariff,
+)
+from billing.rules.pricing import FLAT_UNITS
 from families.custody import homes
 from families.models import Household
 from portal.reservations.models import Attendance, AttendanceState, Booking
@@ -50,6 +60,8 @@ class Rare(StrEnum):
     MISTAKEN = "mistaken"
     RECONSIDERED = "reconsidered"
     MANUAL = "manual"
+    EMPTIED = "emptied"
+    RECALCULATED = "recalculated_before"
 
 
 class Billable:
@@ -151,6 +163,27 @@ class Billable:
         rows = self.last_billings().exclude(booking__state__in=HOLDING).exclude(amount=0)
         return self._if_any(Rare.ENDED, rows, "booking__household")
 
+    def flats_losing_days(self) -> QuerySet[BilledItem]:
+        """Billings of flat prices that the town gives back once none of their days counts, where some are
+        gone or missed."""
+        days = BilledItem.objects.filter(
+            Q(attendance__state=AttendanceState.MISTAKEN)
+            | Q(booking__attendance__state=AttendanceState.ABSENT)
+            | Q(booking__isnull=False) & ~Q(booking__state__in=HOLDING),
+            line__kind=Kind.FLAT,
+            line__formula=OuterRef("line__formula"),
+            line__child=OuterRef("line__child"),
+            line__invoice__household=OuterRef("line__invoice__household"),
+        )
+        given_back = FormulaTariff.objects.filter(
+            formula=OuterRef("line__formula"),
+            tariff__unit__in=FLAT_UNITS,
+            tariff__emptied=Tariff.Emptied.CREDITED,
+        )
+        items = _last(BilledItem.objects.filter(flat__gt="", line__invoice__month__gte=self.since), "flat")
+        rows = items.filter(Exists(given_back), Exists(days)).exclude(line__kind=Kind.CREDIT)
+        return self._if_any(Rare.EMPTIED, rows.exclude(amount=0), "line__invoice__household")
+
     def billed_by_mistake(self) -> QuerySet[BilledItem]:
         """Billings of presences without a booking that were found to be entered by mistake since."""
         items = BilledItem.objects.filter(
@@ -177,6 +210,42 @@ class Billable:
         )
         return self._if_any(Rare.RECONSIDERED, rows, "booking__household")
 
+    # To be priced again
+
+    def standing(self) -> QuerySet[BilledItem]:
+        """The last billings of the month's days, where they are held and were not taken back."""
+        days = (self.scope.month, self.scope.ends_on)
+        booked = BilledItem.objects.filter(booking__day__range=days, booking__state__in=HOLDING)
+        return self._of_households(
+            _last(booked, "booking").exclude(line__kind=Kind.CREDIT), "booking__household"
+        )
+
+    def standing_unreserved(self) -> QuerySet[BilledItem]:
+        """The same of presences without a booking."""
+        days = (self.scope.month, self.scope.ends_on)
+        came = BilledItem.objects.filter(
+            attendance__day__range=days,
+            attendance__booking=None,
+            attendance__state=AttendanceState.PRESENT,
+        )
+        return self._of_households(
+            _last(came, "attendance").exclude(line__kind=Kind.CREDIT), "attendance__household"
+        )
+
+    def standing_in_periods(self, periods: Collection[int]) -> QuerySet[BilledItem]:
+        """The days of these periods, in other months, that a flat price pays for."""
+        booked = BilledItem.objects.filter(
+            line__kind=Kind.FLAT,
+            booking__reservation__period__in=periods,
+            booking__state__in=HOLDING,
+        ).exclude(booking__day__range=(self.scope.month, self.scope.ends_on))
+        return self._of_households(_last(booked, "booking"), "booking__household")
+
+    def recalculated(self) -> QuerySet[RecalculatedHousehold]:
+        """What was confirmed of months priced again, and is on no invoice yet."""
+        rows = RecalculatedHousehold.objects.filter(state=RecalculatedHousehold.State.CONFIRMED)
+        return self._if_any(Rare.RECALCULATED, rows, "household")
+
     # Who
 
     def households_concerned(self) -> list[int]:
@@ -189,6 +258,8 @@ class Billable:
             (self.billed_bookings_ended(), "booking__household_id"),
             (self.billed_then_entered(), "booking__household_id"),
             (self.billed_by_mistake(), "attendance__household_id"),
+            (self.flats_losing_days(), "line__invoice__household_id"),
+            (self.recalculated(), "household_id"),
         ]
         erased = set(Household.objects.filter(erased_at__isnull=False).values_list("pk", flat=True))
         return sorted({pk for found, home in rows for pk in _distinct(found, home)} - erased)
@@ -203,12 +274,14 @@ class Billable:
             Rare.MISTAKEN: self.billed_by_mistake().filter(attendance__household=home),
             Rare.RECONSIDERED: self.billed_then_entered().filter(booking__household=home),
             Rare.MANUAL: self.charges().filter(household=home),
+            Rare.RECALCULATED: self.recalculated().filter(household=home),
+            Rare.EMPTIED: self.flats_losing_days().filter(line__invoice__household=home),
         }
         return {kind.value: Exists(rows) for kind, rows in found.items()}
 
 
 def _last(items: QuerySet[BilledItem], what: str) -> QuerySet[BilledItem]:
-    """Those that nothing followed; `what`: "booking" or "attendance"."""
+    """Those that nothing followed; `what`: "booking", "attendance" or "flat"."""
     later = BilledItem.objects.filter(turn__gt=OuterRef("turn"), **{what: OuterRef(what)})
     return items.filter(~Exists(later))
 

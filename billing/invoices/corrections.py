@@ -1,12 +1,14 @@
 """What was billed and counts otherwise now: taken back, and billed again as it stands."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import TypeAlias
 
 from billing.invoices.billable import Billable
-from billing.invoices.lines import FlatPrices, Lines
+from billing.invoices.flats import Flat, FlatPrices
+from billing.invoices.lines import Lines
 from billing.invoices.presence_prices import PresencePrices, Priced
-from billing.invoices.reading import Reading, Reconsidered
+from billing.invoices.reading import Billed, Reading, Reconsidered
 from billing.models import Counted
 
 # Child, formula, year, month.
@@ -15,11 +17,14 @@ FormulaMonth: TypeAlias = tuple[int, int, int, int]
 
 def correct(
     reading: Reading, prices: PresencePrices, lines: Lines, flats: FlatPrices, billable: Billable
-) -> None:
-    """Adds the lines of what is taken back and of what is billed anew. One query, where a day that was billed
-    by itself may belong to a flat price now."""
+) -> set[int]:
+    """Adds the lines of what is taken back and of what is billed anew; answers which billings (keys) that was
+    about. One query, where a day that was billed by itself may belong to a flat price now."""
     for billed in reading.taken_back:
         lines.take_back(billed, "annulé" if billed.item.booking_id else "pointage corrigé")
+    emptied = _emptied(reading, prices, flats, billable)
+    for billed in emptied:
+        lines.take_back(billed, "plus aucun jour")
     anew = [(one, _anew(one, prices)) for one in reading.reconsidered]
     changed = [(one, priced) for one, priced in anew if priced is not None]
     paid_by_the_day = _paid_by_the_day(reading, billable) if any(one.flat for _, one in changed) else ()
@@ -31,6 +36,8 @@ def correct(
             missed = item.counted == Counted.PRESENT and priced.counted != Counted.PRESENT
             lines.take_back(one.billed, "absence connue" if missed else "pointage corrigé")
         lines.bill(presence, priced, corrects=item.line.invoice.number)
+    touched = [*reading.taken_back, *emptied, *(one.billed for one, _ in changed)]
+    return {one.item.pk for one in touched}
 
 
 def _anew(one: Reconsidered, prices: PresencePrices) -> Priced | None:
@@ -56,6 +63,28 @@ def _paid_by_the_day(reading: Reading, billable: Billable) -> set[FormulaMonth]:
     )
     days = billed.values_list("booking__child_id", "booking__formula_id", "booking__day")
     return {_month(child, formula, day) for child, formula, day in days.order_by()}
+
+
+def _emptied(reading: Reading, prices: PresencePrices, flats: FlatPrices, billable: Billable) -> list[Billed]:
+    """Flat prices that were billed and that the town gives back, as none of their days counts any more. One
+    query, five more where a day of any is gone."""
+    losing = {item.pk for item in billable.flats_losing_days()}
+    if not losing:
+        return []
+    found = [one for one in flats.billed.values() if one.item.pk in losing and flats.gives_back(one.flat)]
+    held = counting([one.flat for one in found], reading, prices, flats)
+    return [one.as_billed(flats.extent(one.flat)[0]) for one in found if one.flat not in held]
+
+
+def counting(
+    asked: Collection[Flat], reading: Reading, prices: PresencePrices, flats: FlatPrices
+) -> set[Flat]:
+    """Those of these flat prices that a day counts for: held, and no excused absence. Two queries."""
+    return {
+        flat
+        for flat, bookings in flats.days_held(asked).items()
+        if any(booking is None or not prices.excused(reading.attendance.get(booking)) for booking in bookings)
+    }
 
 
 def _month(child: int, formula: int, day: date) -> FormulaMonth:

@@ -1,10 +1,10 @@
 """What an invoice to be says: its lines, their days, what each of these bills. Values; nothing is read."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from billing.models import InvoiceLine, ManualCharge
 from billing.rules import pricing
@@ -70,12 +70,60 @@ class DraftedLine:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A day, or a flat price (`flat`), that was billed `was` euros and costs `amount`.
+
+    `item`: the billing that is taken back; None where a flat price was not billed. `kind` "": nothing is
+    billed instead; `emptied`: because none of its days counts any more.
+    """
+
+    item: int | None
+    household: int
+    child: int | None
+    child_name: str
+    activity_name: str
+    formula: int | None
+    was: Decimal
+    amount: Decimal
+    day: date | None = None
+    booking: int | None = None
+    attendance: int | None = None
+    flat: str = ""
+    emptied: bool = False
+    kind: str = ""
+    label: str = ""
+    explanation: str = ""
+    unit_price: Decimal = Decimal(0)
+    quantity: Decimal = Decimal(0)
+    vat_percent: Decimal = Decimal(0)
+    care_percent: Decimal = Decimal(0)
+    counted: str = ""
+    minutes: int | None = None
+    corrects: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is kept; amounts and days are texts."""
+        return {
+            name: str(value) if isinstance(value, Decimal | date) else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def read(cls, kept: dict[str, Any]) -> "Change":
+        found = {one.name: kept[one.name] for one in fields(cls) if one.name in kept}
+        for name in ("was", "amount", "unit_price", "quantity", "vat_percent", "care_percent"):
+            found[name] = Decimal(found[name])
+        return cls(**found | {"day": date.fromisoformat(kept["day"]) if kept.get("day") else None})
+
+
 _AFTER_THE_REST: dict[str, int] = {Kind.CREDIT: 1, Kind.DEBIT: 2, Kind.MANUAL: 3}
 
 
 @dataclass(kw_only=True)
 class Draft:
-    """A household's invoice to be. `trouble` says in French why it cannot be issued."""
+    """A household's invoice to be. `trouble` says in French why it cannot be issued; `recalculated`: the
+    months priced again (keys) that it takes over."""
 
     household: Household
     payer: str
@@ -83,6 +131,7 @@ class Draft:
     quotient: Decimal | None
     lines: list[DraftedLine]
     trouble: str = ""
+    recalculated: list[int] = field(default_factory=list)
 
     @property
     def total(self) -> Decimal:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from billing.invoices import reading
+from billing.invoices import changes, reading
 from billing.invoices.billable import Billable, Rare, Scope
-from billing.invoices.corrections import correct
+from billing.invoices.corrections import correct, counting
 from billing.invoices.draft import Draft, DraftedLine, Warnings
-from billing.invoices.lines import FlatPrices, Lines
+from billing.invoices.flats import FlatPrices
+from billing.invoices.lines import Lines
 from billing.invoices.other_days import absences_billed, late_forgiven
 from billing.invoices.presence_prices import PresencePrices
 from billing.invoices.reading import Reading
@@ -73,7 +74,10 @@ def drafts(
         late_forgiven=late_forgiven(found, prices, scope.ends_on),
     )
     lines = _lines(billable, found, presence_prices, FlatPrices(households))
-    return _addressed(lines.by_household, people, scope), presence_prices.warnings
+    made = _addressed(lines.by_household, people, scope)
+    for draft in made:
+        draft.recalculated = [row.pk for row in lines.recalculated if row.household_id == draft.household.pk]
+    return made, presence_prices.warnings
 
 
 def foresee_month(household: int, scope: Scope, settings: BillingSettings, known: Known) -> Foreseen:
@@ -107,7 +111,15 @@ def _lines(billable: Billable, found: Reading, prices: PresencePrices, flats: Fl
     """Every line, by household."""
     lines = Lines(flats)
     _bill(found.presences, prices, lines)
-    correct(found, prices, lines, flats, billable)
+    touched = correct(found, prices, lines, flats, billable)
+    lines.recalculated = list(billable.recalculated().order_by("pk"))
+    changes.apply(
+        lines.recalculated,
+        lines,
+        flats,
+        touched=touched,
+        counting=lambda asked: counting(asked, found, prices, flats),
+    )
     for charge in billable.charges().select_related("child"):
         lines.charge(charge)
     missing = reading.not_entered(found, billable.scope.month)

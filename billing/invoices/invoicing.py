@@ -31,6 +31,7 @@ from billing.models import (
     Invoice,
     InvoiceLine,
     ManualCharge,
+    RecalculatedHousehold,
 )
 from families.custody import own
 from families.models import User
@@ -256,6 +257,11 @@ def _write(
         ("line_id", *ITEM_COLUMNS),
         [(row.pk, *item) for (line, _), row in zip(pairs, rows, strict=True) for item in line.items],
     )
+    for invoice, draft in zip(invoices, drafts, strict=True):
+        if draft.recalculated:
+            RecalculatedHousehold.objects.filter(pk__in=draft.recalculated).update(
+                state=RecalculatedHousehold.State.BILLED, invoice=invoice
+            )
     for (line, _), row in zip(pairs, rows, strict=True):
         if line.manual is not None:
             ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)

@@ -1,36 +1,17 @@
 """Lines of invoices to be: presences of a child that cost the same for the same reason share one."""
 
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from decimal import Decimal
-from functools import cached_property
 
-from billing.invoices.draft import DraftedItem, DraftedLine, Kind
+from billing.invoices.draft import Change, DraftedItem, DraftedLine, Kind
+from billing.invoices.flats import Asked, FlatPrices
 from billing.invoices.presence_prices import NOTHING, Priced
 from billing.invoices.reading import Billed, Presence
-from billing.models import BilledItem, ManualCharge
+from billing.models import ManualCharge, RecalculatedHousehold
 from billing.rules import pricing
 
 LONGEST_LABEL, LONGEST_EXPLANATION = 200, 600
-
-
-class FlatPrices:
-    """The flat prices of some households that are paid: billed before, or on a line of these drafts."""
-
-    def __init__(self, households: Collection[int]) -> None:
-        self._households = households
-
-    @cached_property
-    def _paid(self) -> set[str]:
-        """Read when a flat price is met."""
-        items = BilledItem.objects.filter(flat__gt="", line__invoice__household_id__in=self._households)
-        return set(items.values_list("flat", flat=True))
-
-    def pay(self, flat: str) -> bool:
-        """Whether it still was to be paid; now it is."""
-        due = flat not in self._paid
-        self._paid.add(flat)
-        return due
 
 
 class Lines:
@@ -40,6 +21,7 @@ class Lines:
         self._flats = flats
         self._lines: dict[Hashable, DraftedLine] = {}
         self.by_household: dict[int, list[DraftedLine]] = defaultdict(list)
+        self.recalculated: list[RecalculatedHousehold] = []
 
     def _begin(self, household: int, line: DraftedLine) -> DraftedLine:
         self.by_household[household].append(line)
@@ -102,8 +84,15 @@ class Lines:
         )
         if priced.flat:
             line.quantity = Decimal(1)
-            if self._flats.pay(priced.flat):
-                line.items.append(DraftedItem(turn=1, amount=priced.unit_price, flat=priced.flat))
+            due = self._flats.due(
+                Asked(priced.flat, presence.activity, presence.establishment, priced.unit_price, tariff)
+            )
+            if due:
+                line.unit_price = due.amount
+                line.explanation = " ".join([line.explanation, *(f"{step}." for step in due.steps)])[
+                    :LONGEST_EXPLANATION
+                ].strip()
+                line.items.append(DraftedItem(turn=due.turn, amount=due.amount, flat=due.name))
             else:
                 line.unit_price = NOTHING
                 line.label = f"{presence.formula_name} – forfait déjà facturé"
@@ -137,13 +126,57 @@ class Lines:
             )
             self._lines[key] = self._begin(invoice.household_id, line)
         line.quantity += 1
-        line.days.append(billed.day)
+        if not item.flat:
+            line.days.append(billed.day)
         line.items.append(
             DraftedItem(
                 turn=item.turn + 1,
                 amount=-item.amount,
                 booking=item.booking_id,
                 attendance=item.attendance_id,
+                flat=item.flat,
+            )
+        )
+
+    def bill_again(self, change: Change, flat: str, turn: int) -> None:
+        """Adds what a recalculated day, or flat price (`flat`: its name), costs to the line that it joins."""
+        key = (
+            change.household,
+            change.child,
+            change.formula,
+            change.kind,
+            change.label,
+            change.unit_price,
+            change.explanation,
+            change.flat,
+        )
+        line = self._lines.get(key)
+        if line is None:
+            line = DraftedLine(
+                kind=change.kind,
+                label=change.label[:LONGEST_LABEL],
+                unit_price=change.unit_price,
+                child=change.child,
+                child_name=change.child_name,
+                formula=change.formula,
+                activity_name=change.activity_name,
+                explanation=change.explanation[:LONGEST_EXPLANATION],
+                vat_percent=change.vat_percent,
+                care_percent=change.care_percent,
+            )
+            self._lines[key] = self._begin(change.household, line)
+        line.quantity += change.quantity
+        if change.day is not None:
+            line.days.append(change.day)
+        line.items.append(
+            DraftedItem(
+                turn=turn,
+                amount=change.amount,
+                booking=change.booking,
+                attendance=change.attendance,
+                flat=flat,
+                counted=change.counted,
+                minutes=change.minutes,
             )
         )
 

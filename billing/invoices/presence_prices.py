@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from billing.invoices.draft import Kind, Warnings
+from billing.invoices.flats import Flat, flat_of
 from billing.invoices.reading import Presence
 from billing.models import Counted, Tariff
 from billing.prices.books import FactsBook, PriceBook, Quote
 from billing.rules import pricing
+from portal.reservations.models import Attendance
 
 NOTHING = Decimal("0.00")
 # What follows the formula's name.
@@ -38,7 +40,7 @@ class Priced:
     units: Decimal
     amount: Decimal
     quote: Quote
-    flat: str = ""
+    flat: Flat | None = None
 
 
 @dataclass(kw_only=True)
@@ -57,9 +59,13 @@ class PresencePrices:
         attendance = presence.attendance
         if presence.booking is None or attendance is None or attendance.pk not in self.absences_billed:
             return Counted.PRESENT
-        if not self.absences_billed[attendance.pk]:
+        if self.excused(attendance):
             return Counted.FREE
         return Counted.ABSENT if attendance.certificate_at is None else Counted.WAITING
+
+    def excused(self, attendance: Attendance | None) -> bool:
+        """Whether what was entered is an absence that is not billed."""
+        return attendance is not None and not self.absences_billed.get(attendance.pk, True)
 
     def of(self, presence: Presence) -> Priced | None:
         """None when no tariff says a price."""
@@ -139,7 +145,14 @@ def _priced(presence: Presence, counted: Counted, facts: pricing.Facts, quote: Q
             units=Decimal(0),
             amount=NOTHING,
             quote=quote,
-            flat=_flat(presence, quote.tariff),
+            flat=flat_of(
+                presence.household,
+                presence.child,
+                presence.formula,
+                presence.day,
+                presence.period,
+                quote.tariff.unit,
+            ),
         )
     return Priced(
         kind=Kind.PRESENCE,
@@ -156,10 +169,3 @@ def _replace(facts: pricing.Facts, **changes: Any) -> pricing.Facts:
     """As dataclasses.replace, in 3 µs instead of 8, of the 18 that a presence takes: where one pays by the
     hour, every presence asks for it."""
     return pricing.Facts(**{**facts.__dict__, **changes})
-
-
-def _flat(presence: Presence, tariff: Tariff) -> str:
-    """What one flat price pays for: a child's formula in a period, or in a month."""
-    if tariff.unit == Tariff.Unit.PERIOD and presence.period:
-        return f"{presence.child}:{presence.formula}:p{presence.period}"
-    return f"{presence.child}:{presence.formula}:{presence.day:%Y-%m}"

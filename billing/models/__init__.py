@@ -33,6 +33,7 @@ from billing.models.online import (
     PaymentEvent,
 )
 from billing.models.payments import Payment, PaymentQuerySet, PaymentState
+from billing.models.recalculations import RecalculatedHousehold, Recalculation
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
@@ -88,6 +89,8 @@ __all__ = [
     "PaymentEvent",
     "PaymentQuerySet",
     "PaymentState",
+    "RecalculatedHousehold",
+    "Recalculation",
     "ReminderLetter",
     "Tariff",
     "TariffBand",

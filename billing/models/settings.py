@@ -19,6 +19,10 @@ class BillingSettings(models.Model):
         ALL = "all", "tous les enfants inscrits du foyer, toutes activités"
         ACTIVITY = "activity", "les enfants du foyer inscrits à la même activité"
 
+    class Late(models.TextChoices):
+        DATE = "date", "compte dès sa date"
+        TOLD = "told", "compte du jour où la mairie l'a su"
+
     siblings = models.CharField(
         "enfants comptés pour le rang et le nombre d'enfants",
         max_length=8,
@@ -26,6 +30,38 @@ class BillingSettings(models.Model):
         default=Siblings.ALL,
     )
 
+    residence_late = models.CharField(
+        "déménagement appris en retard",
+        max_length=4,
+        choices=Late,
+        default=Late.DATE,
+        db_default=Late.DATE,
+        help_text="Parti le 4, dit le 20 : le tarif hors commune s'applique du 4, ou du 20. Un jour déjà"
+        " facturé ne change que par « Recalculer un mois ».",
+    )
+    school_late = models.CharField(
+        "école ou classe apprise en retard",
+        max_length=4,
+        choices=Late,
+        default=Late.DATE,
+        db_default=Late.DATE,
+    )
+    siblings_late = models.CharField(
+        "frère ou sœur inscrit ou parti, appris en retard",
+        max_length=4,
+        choices=Late,
+        default=Late.DATE,
+        db_default=Late.DATE,
+    )
+    quotient_late = models.CharField(
+        "quotient familial donné en retard",
+        max_length=4,
+        choices=Late,
+        default=Late.TOLD,
+        db_default=Late.TOLD,
+        help_text="Valable du 1er, donné le 20 : deux repas avant le 20 à 3,20 € et deux après à 1,75 € font"
+        " 9,90 € ; s'il compte dès le 1er, 7,00 €.",
+    )
     starts_on = models.DateField(
         "facturer à partir du",
         null=True,

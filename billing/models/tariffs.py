@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
-from billing.rules import pricing
+from billing.rules import flats, pricing
 from portal.reservations.models import Enrolment, Formula, SchoolClass
 
 AT_MOST_ALL = MaxValueValidator(Decimal(100), "Une part ne dépasse pas cent pour cent.")
@@ -87,10 +87,51 @@ class Tariff(models.Model):
         BAND = pricing.NoQuotient.BAND.value, "Une tranche nommée"
         PRICE = pricing.NoQuotient.PRICE.value, "Un prix"
 
+    class Begun(models.TextChoices):
+        WHOLE = flats.Begun.WHOLE.value, "le forfait entier"
+        DAYS = flats.Begun.DAYS.value, "la part des jours ouverts"
+        WEEKS = flats.Begun.WEEKS.value, "la part des semaines entamées"
+
+    class Homes(models.TextChoices):
+        WHOLE = "whole", "chaque foyer, le forfait entier"
+        SHARED = "shared", "le forfait partagé selon les jours réservés par chacun"
+
+    class Emptied(models.TextChoices):
+        KEPT = "kept", "reste dû"
+        CREDITED = "credited", "est rendu sur la facture suivante"
+
     code = models.SlugField("code", max_length=80, unique=True)
     name = models.CharField("nom", max_length=120)
     kind = models.CharField("principe", max_length=8, choices=Kind, default=Kind.BANDS)
     unit = models.CharField("prix pour", max_length=10, choices=Unit, default=Unit.PRESENCE)
+    begun = models.CharField(
+        "forfait d'un enfant qui arrive ou part en cours de route",
+        max_length=5,
+        choices=Begun,
+        default=Begun.WHOLE,
+        db_default=Begun.WHOLE,
+        help_text="Pour un forfait de 40 € et un mois de cinq semaines, inscrit à partir de la troisième :"
+        " 40,00 € entier ; 24,00 € par semaines entamées (3 sur 5) ; 20,00 € par jours ouverts s'il en reste"
+        " 10 sur 20.",
+    )
+    homes = models.CharField(
+        "forfait d'un enfant qui a deux foyers",
+        max_length=6,
+        choices=Homes,
+        default=Homes.WHOLE,
+        db_default=Homes.WHOLE,
+        help_text="Partagé, un forfait de 40 € coûte 24,00 € au foyer qui a réservé 12 jours sur 20, et"
+        " 16,00 € à l'autre.",
+    )
+    emptied = models.CharField(
+        "forfait facturé dont tous les jours sont ensuite annulés ou excusés",
+        max_length=8,
+        choices=Emptied,
+        default=Emptied.KEPT,
+        db_default=Emptied.KEPT,
+        help_text="Rendu, un forfait de 40 € déjà facturé revient en entier sur la facture suivante. Si plus"
+        " aucun jour ne compte avant la facture, il n'est jamais demandé.",
+    )
     columns = models.JSONField("colonnes", default=list, blank=True, validators=[check_columns])
     between = models.CharField(
         "un quotient entre deux tranches paie",

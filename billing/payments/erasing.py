@@ -24,6 +24,8 @@ from billing.models import (
     Payment,
     PaymentAllocation,
     PaymentState,
+    RecalculatedHousehold,
+    Recalculation,
     ReminderLetter,
 )
 from billing.models.online import ONLINE_OPEN
@@ -53,6 +55,8 @@ HOLDINGS = {
     "billing.Mandate": Fate.BLANK,
     "billing.ManualCharge": Fate.BLANK,
     "billing.PackedMeal": Fate.GONE,
+    "billing.Recalculation": Fate.GONE,
+    "billing.RecalculatedHousehold": Fate.GONE,
     # A number, a date, an amount, a hash.
     "billing.FormerDocument": Fate.LAW,
     "billing.BillingRun": Fate.STAFF,
@@ -84,6 +88,7 @@ def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
     charges = ManualCharge.objects.filter(household__in=homes, line=None)
     found.gone += [
         Line(charges.count(), "lignes à facturer"),
+        Line(RecalculatedHousehold.objects.filter(household__in=homes).count(), "mois recalculés"),
         Line(
             Mandate.objects.filter(household__in=homes, debits=None).count(),
             "mandats de prélèvement jamais utilisés",
@@ -143,6 +148,8 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     charges.filter(line=None).delete()
     charges.update(reason="")
     histories.forget(ManualCharge, keys)
+    RecalculatedHousehold.objects.filter(household=home).delete()
+    Recalculation.objects.filter(household=home).delete()
     mandates = Mandate.objects.filter(household=home)
     unused = list(mandates.filter(debits=None).values_list("pk", flat=True))
     mandates.filter(pk__in=unused).delete()

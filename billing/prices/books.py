@@ -10,7 +10,7 @@ from calendar import isleap
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,8 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, TruncDate
+from django.utils import timezone
 
 from billing.models import (
     BillingSettings,
@@ -211,20 +212,21 @@ class FactsBook:
     """What prices ask of households and children between two days."""
 
     def __init__(self) -> None:
-        # household -> [(from, lives in the town)], the first from the beginning of time, the last first.
-        self._residences: dict[int, list[tuple[date, bool]]] = {}
+        # household -> [(from, lives in the town, known on)], the first from the beginning of time, the last
+        # first. Where a fact counts from its date, nothing says when it was known.
+        self._residences: dict[int, list[tuple[date, bool, date]]] = {}
         self._quotients: dict[int, list[FamilyQuotient]] = defaultdict(list)
         # (household, school year) -> who is enrolled, from when to when
         self._enrolled: dict[tuple[int, int], list[_Enrolled]] = defaultdict(list)
-        # (child, school year) -> [(first day, last day, level)]
-        self._levels: dict[tuple[int, int], list[tuple[date, date, str]]] = defaultdict(list)
+        # (child, school year) -> [(first day, last day, level, known on)], the last first
+        self._levels: dict[tuple[int, int], list[tuple[date, date, str, date | None]]] = defaultdict(list)
         self._births: dict[int, date] = {}
         self._packed: dict[tuple[int, int], list[PackedMeal]] = defaultdict(list)
         self._years: list[SchoolYear] = []
         self._year_of: dict[date, SchoolYear | None] = {}
         self._facts: dict[tuple[object, ...], pricing.Facts] = {}
         self._turns: dict[tuple[object, ...], list[date]] = {}
-        self._same_activity = False
+        self._settings = BillingSettings()
         # Whose: (child, formula).
         self.late_days = LateDays()
 
@@ -240,18 +242,21 @@ class FactsBook:
         """In nine queries at most, whatever the number of households and days; `asks` (PriceBook's own)
         leaves out what no tariff asks for."""
         book = cls()
+        book._settings = BillingSettings.current()
         households = list(households)
         if pricing.When.NON_RESIDENT in asks:
             for pk, resident in Household.objects.filter(pk__in=households).values_list("pk", "resident"):
-                book._residences[pk] = [(date.min, resident)]
+                book._residences[pk] = [(date.min, resident, date.min)]
             moves = Residence.objects.filter(household_id__in=households)
-            for pk, since, resident in moves.values_list("household_id", "starts_on", "resident"):
-                book._lives(pk, since, resident)
+            for pk, since, resident, told_at in moves.values_list(
+                "household_id", "starts_on", "resident", "told_at"
+            ):
+                book._lives(pk, since, resident, _day(told_at))
         if pricing.When.AGE in asks:
             births = Child.objects.filter(enrolments__household_id__in=households).distinct()
             book._births = dict(births.values_list("pk", "birth_date"))
         quotients = FamilyQuotient.objects.filter(household_id__in=households, valid_from__lte=last).filter(
-            Q(valid_to=None) | Q(valid_to__gte=first)
+            Q(valid_to=None) | Q(valid_to__gte=first) | Q(end_known_on__gt=first)
         )
         for quotient in quotients.order_by("-valid_from"):
             book._quotients[quotient.household_id].append(quotient)
@@ -260,28 +265,34 @@ class FactsBook:
             book._years = list(SchoolYear.objects.order_by("-starts_on"))
         years = {one.pk for day in (first, last) if (one := book._year(day))}
         if places:
-            book._same_activity = BillingSettings.current().siblings == BillingSettings.Siblings.ACTIVITY
             # An ended enrolment was held by the presences before its end.
-            for household, year, born, child, activity, starts_on, ends_on in Enrolment.objects.filter(
+            for household, year, *who, starts_on, ends_on, asked, ended in Enrolment.objects.filter(
                 household_id__in=households,
                 school_year_id__in=years,
                 state__in=(EnrolmentState.ACCEPTED, EnrolmentState.ENDED),
             ).values_list(
                 "household_id", "school_year_id",
                 "child__birth_date", "child_id", "activity_id", "starts_on", "ends_on",
+                "requested_at", _ENDED_AT,
             ):  # fmt: skip
-                book._enrolled[household, year].append(
-                    _Enrolled.of(born, child, activity, starts_on, ends_on)
+                book._is_enrolled(
+                    household,
+                    year,
+                    (who[0], who[1], who[2]),
+                    (starts_on, ends_on),
+                    (_day(asked), _day(ended)),
                 )
         if pricing.When.LEVEL in asks:
-            for child, year, first_day, last_day, level in (
+            for child, year, first_day, last_day, level, known_on in (
                 Schooling.objects.filter(
                     child__enrolments__household_id__in=households, school_year_id__in=years
                 )
                 .distinct()
-                .values_list("child_id", "school_year_id", "starts_on", "ends_on", "school_class__level")
+                .values_list(
+                    "child_id", "school_year_id", "starts_on", "ends_on", "school_class__level", "known_on"
+                )
             ):
-                book._levels[child, year].append((first_day or date.min, last_day or date.max, level))
+                book._attends(child, year, (first_day, last_day), level, known_on)
         if pricing.When.PAI in asks:
             for packed in PackedMeal.objects.filter(enrolment__household_id__in=households).select_related(
                 "enrolment"
@@ -298,30 +309,31 @@ class FactsBook:
         *,
         asks: Collection[pricing.When],
         years: list[SchoolYear],
-        same_activity: bool,
+        settings: BillingSettings,
         late: bool = False,
     ) -> "FactsBook":
         """Of one household, in one query: a page has few to spare. `years` are all of them, newest first;
-        `same_activity` whether only siblings in the same activity count; `late`: counts what is reserved
-        late in these months."""
+        `settings` the town's; `late`: counts what is reserved late in these months."""
         book = cls()
-        book._residences[household.pk] = [(date.min, household.resident)]
+        book._settings = settings
+        book._residences[household.pk] = [(date.min, household.resident, date.min)]
         book._years = years
-        book._same_activity = same_activity
         between = {one.pk for day in (first, last) if (one := book._year(day))}
         rows = list(_rows(household, first, last, between, asks, late=late))
         book._births = {one: born for what, one, _, _, born, *_ in rows if what == BORN}
-        for what, one, two, three, starts, ends, value, level in rows:
+        for what, one, two, three, starts, ends, value, level, known, end_known in rows:
             if what == QUOTIENT:
-                quotient = FamilyQuotient(valid_from=starts, valid_to=ends, value=value)
+                quotient = FamilyQuotient(
+                    valid_from=starts, valid_to=ends, value=value, known_on=known, end_known_on=end_known
+                )
                 book._quotients[household.pk].append(quotient)
             elif what == ENROLLED:
-                found = _Enrolled.of(book._births[one], one, two, starts, ends)
-                book._enrolled[household.pk, three].append(found)
+                who = book._births[one], one, two
+                book._is_enrolled(household.pk, three, who, (starts, ends), (known, end_known))
             elif what == LEVEL:
-                book._levels[one, two].append((starts or date.min, ends or date.max, level))
+                book._attends(one, two, (starts, ends), level, known)
             elif what == LIVES:
-                book._lives(household.pk, starts, bool(one))
+                book._lives(household.pk, starts, bool(one), known)
             elif what == LATE:
                 book.late_days.add((one, two), starts)
             elif what == PACKED:
@@ -349,13 +361,24 @@ class FactsBook:
     def quotient(self, household_id: int, day: date) -> Decimal | None:
         """The quotient in force that day; None without proof."""
         return next(
-            (
-                one.value
-                for one in self._quotients.get(household_id, ())
-                if one.valid_from <= day and (one.valid_to is None or day <= one.valid_to)
-            ),
+            (one.value for one in self._quotients.get(household_id, ()) if self._counts(one, day)),
             None,
         )
+
+    def _counts(self, one: FamilyQuotient, day: date) -> bool:
+        if day < one.valid_from:
+            return False
+        if not self._told("quotient"):
+            return one.valid_to is None or day <= one.valid_to
+        if one.known_on and day < one.known_on:
+            return False
+        # What cut it short was not known yet.
+        unknown = one.end_known_on is not None and day < one.end_known_on
+        return one.valid_to is None or day <= one.valid_to or unknown
+
+    def _told(self, kind: str) -> bool:
+        """Whether a fact of the kind, told late, counts from the day on which it was told."""
+        return bool(getattr(self._settings, f"{kind}_late") == BillingSettings.Late.TOLD)
 
     def facts(
         self, household_id: int, child_id: int, activity_id: int, day: date, *, late: bool = False
@@ -390,43 +413,74 @@ class FactsBook:
         """The days on which a fact of the child may change in a year, quotient and PAI aside."""
         key = (household_id, child_id, year and year.pk)
         if key not in self._turns:
-            days = {since for since, _ in self._residences.get(household_id, ())}
+            days = {day for since, _, told in self._residences.get(household_id, ()) for day in (since, told)}
             if year:
-                days |= {first for first, _, _ in self._levels.get((child_id, year.pk), ())}
-                days |= {_next(last) for _, last, _ in self._levels.get((child_id, year.pk), ())}
+                for first, last, _, known in self._levels.get((child_id, year.pk), ()):
+                    days |= {first, _next(last), known or first}
                 for one in self._enrolled.get((household_id, year.pk), ()):
                     days |= {one.first, _next(one.last)}
             days |= set(_birthdays(self._births.get(child_id)))
             self._turns[key] = sorted(days)
         return self._turns[key]
 
-    def _lives(self, household_id: int, since: date | None, resident: bool) -> None:
+    def _lives(self, household_id: int, since: date | None, resident: bool, told: date | None) -> None:
         """Takes in a residence: from `since` on (None: since always)."""
         known = self._residences.setdefault(household_id, [])
         if since is None:
             known[:] = [one for one in known if one[0] != date.min]
-        known.append((since or date.min, resident))
+        late = told if since is not None and self._told("residence") else None
+        known.append((since or date.min, resident, late or date.min))
         known.sort(reverse=True)
 
     def _resident(self, household_id: int, day: date) -> bool:
         known = self._residences.get(household_id, ())
-        return next((resident for since, resident in known if since <= day), True)
+        return next((resident for since, resident, told in known if max(since, told) <= day), True)
+
+    def _attends(
+        self, child: int, year: int, days: tuple[date | None, date | None], level: str, known: date | None
+    ) -> None:
+        """Takes in a class; where it counts from when it was told, the one before it lasts until then."""
+        told = known if self._told("school") else None
+        self._levels[child, year].append((days[0] or date.min, days[1] or date.max, level, told))
+        self._levels[child, year].sort(key=lambda one: one[0], reverse=True)
 
     def _level(self, child_id: int, year: SchoolYear | None, day: date) -> str:
-        known = self._levels.get((child_id, year.pk), ()) if year else ()
-        return next((level for first, last, level in known if first <= day <= last), "")
+        waits = False
+        for first, last, level, known in self._levels.get((child_id, year.pk), ()) if year else ():
+            if first <= day and known is not None and day < known:
+                waits = True
+            elif first <= day and (day <= last or waits):
+                return level
+        return ""
+
+    def _is_enrolled(
+        self,
+        household: int,
+        year: int,
+        who: tuple[date, int, int],
+        days: tuple[date, date | None],
+        known: tuple[date | None, date | None],
+    ) -> None:
+        """Takes in an enrolment: of whom (birth, child, activity), its days, when its start and end were
+        known."""
+        first, last = days[0], days[1] or date.max
+        if self._told("siblings"):
+            first = max(first, known[0] or first)
+            last = max(last, known[1] - timedelta(days=1)) if known[1] else last
+        self._enrolled[household, year].append(_Enrolled(*who, first, last))
 
     def _place(
         self, household_id: int, child_id: int, activity_id: int, year: SchoolYear | None, day: date
     ) -> tuple[int, int]:
         """Rank of the child, and number of children counted with it: those enrolled that day, and itself."""
         enrolled = self._enrolled.get((household_id, year.pk), []) if year else []
+        same_activity = self._settings.siblings == BillingSettings.Siblings.ACTIVITY
         siblings = sorted(
             {
                 (one.born, one.child)
                 for one in enrolled
                 if one.child == child_id
-                or (one.holds(day) and (not self._same_activity or one.activity == activity_id))
+                or (one.holds(day) and (not same_activity or one.activity == activity_id))
             }
         )
         ranks = {child: rank for rank, (_, child) in enumerate(siblings, start=1)}
@@ -443,12 +497,16 @@ class _Enrolled:
     first: date
     last: date
 
-    @classmethod
-    def of(cls, born: date, child: int, activity: int, first: date, last: date | None) -> "_Enrolled":
-        return cls(born, child, activity, first, last or date.max)
-
     def holds(self, day: date) -> bool:
         return self.first <= day <= self.last
+
+
+# When the end of an enrolment was decided.
+_ENDED_AT = Case(When(state=EnrolmentState.ENDED, then=F("decided_at")), default=None)
+
+
+def _day(at: datetime | None) -> date | None:
+    return timezone.localdate(at) if at else None
 
 
 def _next(day: date) -> date:
@@ -480,7 +538,8 @@ def _rows(
     *,
     late: bool,
 ) -> QuerySet[FamilyQuotient, tuple[Any, ...]]:
-    """What is asked of a household, as rows of one shape: kind, three ids, two days, a value, a level."""
+    """What is asked of a household, as rows of one shape: kind, three ids, two days, a value, a level, and
+    when the start and the end of it were known."""
     # PostgreSQL takes a bare NULL of a union for text.
     no_id = Cast(Value(None), BigIntegerField())
     no_day = Cast(Value(None), DateField())
@@ -499,6 +558,7 @@ def _rows(
             .values_list(
                 Value(ENROLLED), F("child_id"), F("activity_id"), F("school_year_id"),
                 F("starts_on"), F("ends_on"), no_value, no_level,
+                TruncDate("requested_at"), TruncDate(_ENDED_AT),
             )
         )  # fmt: skip
     if {pricing.When.RANK, pricing.When.CHILDREN, pricing.When.AGE} & set(asks):
@@ -507,6 +567,7 @@ def _rows(
             .order_by()
             .values_list(
                 Value(BORN), F("pk"), no_id, no_id, F("birth_date"), no_day, no_value, no_level,
+                no_day, no_day,
             )
         )  # fmt: skip
     if pricing.When.NON_RESIDENT in asks:
@@ -519,7 +580,7 @@ def _rows(
             .order_by()
             .values_list(
                 Value(LIVES), lives_here, no_id, no_id,
-                F("starts_on"), no_day, no_value, no_level,
+                F("starts_on"), no_day, no_value, no_level, TruncDate("told_at"), no_day,
             )
         )  # fmt: skip
     if pricing.When.LEVEL in asks:
@@ -528,7 +589,7 @@ def _rows(
             .order_by()
             .values_list(
                 Value(LEVEL), F("child_id"), F("school_year_id"), no_id,
-                F("starts_on"), F("ends_on"), no_value, F("school_class__level"),
+                F("starts_on"), F("ends_on"), no_value, F("school_class__level"), F("known_on"), no_day,
             )
         )  # fmt: skip
     if pricing.When.PAI in asks:
@@ -537,7 +598,7 @@ def _rows(
             .order_by()
             .values_list(
                 Value(PACKED), F("enrolment__child_id"), F("enrolment__activity_id"), no_id,
-                F("valid_from"), F("valid_to"), no_value, no_level,
+                F("valid_from"), F("valid_to"), no_value, no_level, no_day, no_day,
             )
         )  # fmt: skip
     if late:
@@ -549,15 +610,33 @@ def _rows(
             Booking.objects.filter(household=household, late=True, state__in=LIVE, day__range=months)
             .order_by()
             .values_list(
-                Value(LATE), F("child_id"), F("formula_id"), no_id, F("day"), no_day, no_value, no_level
+                Value(LATE),
+                F("child_id"),
+                F("formula_id"),
+                no_id,
+                F("day"),
+                no_day,
+                no_value,
+                no_level,
+                no_day,
+                no_day,
             )
         )
     quotients = (
         FamilyQuotient.objects.filter(household=household, valid_from__lte=last)
-        .filter(Q(valid_to=None) | Q(valid_to__gte=first))
+        .filter(Q(valid_to=None) | Q(valid_to__gte=first) | Q(end_known_on__gt=first))
         .order_by()
         .values_list(
-            Value(QUOTIENT), no_id, no_id, no_id, F("valid_from"), F("valid_to"), F("value"), no_level
+            Value(QUOTIENT),
+            no_id,
+            no_id,
+            no_id,
+            F("valid_from"),
+            F("valid_to"),
+            F("value"),
+            no_level,
+            F("known_on"),
+            F("end_known_on"),
         )
     )
     return quotients.union(*parts, all=True) if parts else quotients

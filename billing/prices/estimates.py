@@ -29,7 +29,7 @@ class _Rules:
 
     prices: PriceBook
     years: list[SchoolYear]
-    same_activity: bool
+    settings: BillingSettings
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,8 @@ class TownRules:
 
     def people(self, household: Household, first: date, last: date) -> FactsBook:
         """What prices ask of a household, in one query."""
-        same_activity = self.settings.siblings == BillingSettings.Siblings.ACTIVITY
         return FactsBook.of_household(
-            household, first, last, asks=self.prices.asks, years=self.years, same_activity=same_activity
+            household, first, last, asks=self.prices.asks, years=self.years, settings=self.settings
         )
 
 
@@ -53,11 +52,11 @@ class TownRules:
 def _rules(activity_id: int) -> _Rules:
     """An activity's tariffs of all times: every planning asks for them."""
     prices = PriceBook.of_activity(activity_id)
-    years, same_activity = [], False
+    years, settings = [], BillingSettings()
     if prices.formulas:
         years = list(SchoolYear.objects.order_by("-starts_on"))
-        same_activity = BillingSettings.current().siblings == BillingSettings.Siblings.ACTIVITY
-    return _Rules(prices, years, same_activity)
+        settings = BillingSettings.current()
+    return _Rules(prices, years, settings)
 
 
 @KeptAWhile
@@ -102,7 +101,7 @@ class Estimates:
             last,
             asks=rules.prices.asks,
             years=rules.years,
-            same_activity=rules.same_activity,
+            settings=rules.settings,
             late=rules.prices.forgives,
         )
         return cls(enrolment, period, rules.prices, people)

@@ -339,6 +339,10 @@ class HouseholdAdmin(
             added = formset.save(commit=False)
             ask_homes(signed_in(request), added)
             return
+        if formset.model is FamilyQuotient:
+            for row in formset.forms:
+                if row.instance.pk is None and row.instance.known_on is None:
+                    row.instance.known_on = timezone.localdate()
         super().save_formset(request, form, formset, change)
         if formset.model is not Guardian:
             return

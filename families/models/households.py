@@ -151,6 +151,14 @@ class FamilyQuotient(models.Model):
     )
     valid_from = models.DateField("valable du")
     valid_to = models.DateField("au", null=True, blank=True)
+    known_on = models.DateField(
+        "connu le",
+        null=True,
+        blank=True,
+        help_text="Le jour où la famille l'a donné. Vide : aujourd'hui pour un nouveau quotient.",
+    )
+    # Where a later quotient cut it short: when that one was known. Null: its end was known from the start.
+    end_known_on = models.DateField("fin connue le", null=True, blank=True, editable=False)
 
     objects = FamilyQuotientQuerySet.as_manager()
     history = HistoricalRecords()

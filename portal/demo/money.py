@@ -12,8 +12,10 @@ from billing.invoices import invoicing
 from billing.invoices.billable import Scope
 from billing.models import BillingRun, Invoice, Payment
 from billing.payments import paying
+from families import residences
 from portal.demo import banks
 from portal.demo.people import People
+from portal.reservations.models import Booking
 
 DAYS_TO_ISSUE = timedelta(days=5)
 MEANS = (Payment.Means.CHEQUE, Payment.Means.TRANSFER, Payment.Means.CASH, Payment.Means.CARD)
@@ -31,6 +33,30 @@ def bill_past_months(since: date, at: datetime, people: People, rng: Random) -> 
         run = invoicing.start(Scope(month), by=None, at=moment)
         invoicing.issue(run, at=moment)
         _pay(run, day, at, people, last=month == months[-1], rng=rng)
+
+
+def somebody_moved(at: datetime, people: People) -> None:
+    """A family says today that it left the town early in the last month billed, which can be
+    recalculated."""
+    run = BillingRun.objects.order_by("month").last()
+    if run is None:
+        return
+    since = run.month.replace(day=8)
+    eaten = Booking.objects.filter(
+        billed__line__invoice__run=run,
+        billed__amount__gt=0,
+        day__gte=since,
+        activity__service="catering",
+        household__resident=True,
+    )
+    others = eaten.exclude(household__in=banks.told(people))
+    found = others.order_by("household_id").select_related("household").first()
+    if found is None:
+        return
+    home = found.household
+    home.street, home.postcode, home.city = "4 quai des Pêcheurs", "01998", "Port-Aubrelle"
+    home.save()
+    residences.settle(home, resident=False, since=since, at=at)
 
 
 def _pay(run: BillingRun, issued: date, at: datetime, people: People, *, last: bool, rng: Random) -> None:

@@ -22,7 +22,7 @@ from playwright.sync_api import Page
 from billing import tasks
 from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
-from billing.models import ManualCharge, PackedMeal
+from billing.models import ManualCharge, PackedMeal, RecalculatedHousehold, Recalculation
 from billing.reminders import reminding
 from families.models import (
     Child,
@@ -178,6 +178,10 @@ def furnished(chief: User) -> Booking:
     # Until its letters are printed, the page that follows them loads itself anew.
     tasks.print_letters(NOW)
     invoicing.credit(late, Decimal(1), reason="Repas non servi", by=chief, at=NOW)
+    again = Recalculation.objects.create(month=late.month, reason="Vérifié", state="ready", asked_at=NOW)
+    RecalculatedHousehold.objects.create(
+        recalculation=again, household=booking.household, billed=5, amount=4, changes=[]
+    )
     DBTaskResult.objects.create(
         args_kwargs={},
         task_path="billing.tasks.issue_month",

@@ -9,8 +9,8 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.files.base import ContentFile
 
 from billing.documents import pdf
-from billing.invoices import invoicing
-from billing.models import Invoice, ManualCharge, PackedMeal
+from billing.invoices import invoicing, recalculating
+from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHousehold
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, residences
 from families.models import (
@@ -145,13 +145,19 @@ def letters(parent: User) -> None:
 
 
 def documents_of_money(regie: User) -> None:
-    """A credit note, a line by hand, a printed invoice, a reminder with its letter."""
+    """A credit note, a line by hand, a printed invoice, a month recalculated, a reminder with its letter."""
     late = Invoice.objects.with_balance().filter(left__gt=5, due_on__lt=AT.date()).order_by("pk")
     reminded = late[0]
     lost = {"label": "Carte perdue", "unit_price": 5, "reason": "Remplacement"}
     ManualCharge.objects.create(household=reminded.household, created_by=regie, **lost)
     invoicing.credit(reminded, Decimal("1.50"), reason="Repas non servi", by=regie, at=AT)
     pdf.stored(reminded, at=AT)
+    home = reminded.household
+    recalculation = recalculating.ask(reminded.month, household=home, reason="Vérifié", by=regie, at=AT)
+    recalculating.count(recalculation)
+    RecalculatedHousehold.objects.get_or_create(
+        recalculation=recalculation, household=home, defaults={"billed": 5, "amount": 5}
+    )
     reminding.remind([reminded.pk], at=AT, by=regie)
     for lot in letter_printing.lots(AT):
         letter_printing.print_lot(lot, at=AT)

@@ -235,10 +235,12 @@ def not_yet_sentence(household: Household, to_what: str) -> str:
 
 
 @transaction.atomic
-def attend(child: Child, school_class: SchoolClass, *, since: date | None = None) -> None:
+def attend(
+    child: Child, school_class: SchoolClass, *, since: date | None = None, known_on: date | None = None
+) -> None:
     """Writes the class a child attends in the class's year: from `since` on where it changes class, the days
     before keep theirs; without `since`, or not after the year's first day, the class is another one from the
-    start (the first one told, or a correction)."""
+    start (the first one told, or a correction). `known_on`: when the town hall learnt it."""
     year = school_class.school_year
     if since is not None and since <= year.starts_on:
         since = None
@@ -262,6 +264,7 @@ def attend(child: Child, school_class: SchoolClass, *, since: date | None = None
         known.filter(ends_on__gte=since).update(ends_on=since - timedelta(days=1))
         now.starts_on = since
     now.school_class = school_class
+    now.known_on = None if since is None else known_on
     now.save()
 
 

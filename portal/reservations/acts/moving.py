@@ -284,8 +284,9 @@ def _carry_out(
     today = timezone.localdate(at)
     if change.school_class is not None:
         # A fact holds from its own day, also one told late; days stand until somebody has decided.
-        told = asked.since if asked is not None else change.since
-        enrolling.attend(child, change.school_class, since=told)
+        holds_from = asked.since if asked is not None else change.since
+        known_on = today if asked is None else timezone.localdate(asked.requested_at)
+        enrolling.attend(child, change.school_class, since=holds_from, known_on=known_on)
     first = max(change.since, today)
     enrolments = _concerned(child, change, today)
     ways: dict[int, Way] = {}

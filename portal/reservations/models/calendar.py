@@ -154,6 +154,7 @@ class Schooling(models.Model):
     )
     starts_on = models.DateField("du", null=True, blank=True, help_text="Vide : depuis le début de l'année.")
     ends_on = models.DateField("au", null=True, blank=True, help_text="Vide : en cours.")
+    known_on = models.DateField("su le", null=True, blank=True, editable=False)
 
     objects = SchoolingQuerySet.as_manager()
 

@@ -38,6 +38,7 @@ def grid(rows, **tariff):
     """What the tariff's page posts: `rows` are (pk, low, high, *prices)."""
     data = {
         "name": "Repas", "code": "repas", "kind": "bands", "unit": "presence", "columns": "",
+        "begun": "whole", "homes": "whole", "emptied": "kept",
         "between": "lower", "no_quotient": "highest", "step": "0.01", "vat_percent": "0", "care_percent": "0",
         "bands-TOTAL_FORMS": len(rows), "bands-INITIAL_FORMS": sum(bool(row[0]) for row in rows),
         "rates-TOTAL_FORMS": 0, "rates-INITIAL_FORMS": 0, "modifiers-TOTAL_FORMS": 0,

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.invoices import invoicing
+from billing.invoices import invoicing, recalculating
 from billing.invoices.billable import Scope
 from billing.models import FormulaTariff, Invoice, InvoiceLine, Tariff, TariffBand, TariffModifier
 from portal.reservations.models import Attendance, Booking
@@ -127,6 +127,37 @@ def test_what_was_billed_is_made_right_on_the_next_invoice_and_back(care, point,
     BookingFactory(enrolment=books.enrolment, formula=care["late"], day=date(2027, 1, 11))
     bill(Scope(date(2027, 1, 1)), paris(2027, 1, 29, 18))
     assert billed() == Decimal("0.60") + Decimal("0.70")
+
+
+def test_a_month_priced_again_still_says_the_longer_one(care, point, books):
+    booked(books, care["short"])
+    point(care["long"], came=books)
+    bill()
+    TariffBand.objects.filter(tariff__code="long").update(prices={"": "1.50"})
+    found = recalculating.ask(
+        NOVEMBER.month, household=books.household, reason="Tarif", by=None, at=END_OF_NOVEMBER
+    )
+    recalculating.count(found)
+    home = found.homes.get()
+    assert (home.billed, home.amount) == (Decimal("1.20"), Decimal("1.50"))
+    recalculating.confirm(found, by=None, at=END_OF_NOVEMBER)
+    recalculating.carry_out(found)
+    bill(DECEMBER, END_OF_DECEMBER)
+    BookingFactory(enrolment=books.enrolment, formula=care["late"], day=date(2027, 1, 11))
+    bill(Scope(date(2027, 1, 1)), paris(2027, 1, 29, 18))
+    assert billed() == Decimal("1.50") + Decimal("0.70")
+
+
+def test_a_flat_price_of_the_longer_one_stays_due_while_a_day_was_seen_for_it(care, point, books):
+    Tariff.objects.filter(code="long").update(unit=Tariff.Unit.MONTH, emptied=Tariff.Emptied.CREDITED)
+    other = BookingFactory(enrolment=books.enrolment, formula=care["long"], day=date(2026, 11, 10))
+    booked(books, care["short"])
+    point(care["long"], came=books)
+    bill()
+    assert billed() == Decimal("1.20")
+    Booking.objects.filter(pk=other.pk).update(state="cancelled")
+    bill(DECEMBER, END_OF_DECEMBER)
+    assert billed() == Decimal("1.20")
 
 
 def test_a_certificate_does_not_undo_who_was_seen_for_longer(care, point, books, agent):
