@@ -11,7 +11,6 @@ from leisure.models import SERVICE
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
-from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.days.standing import closed_period
 from portal.reservations.models import Activity, Enrolment, Establishment, Period, SchoolYear
 from portal.reservations.states import CellState
@@ -34,21 +33,17 @@ def offers(child: Child, school_year: SchoolYear, first_day: date, known: set[in
     found = []
     for activity in Activity.objects.filter(service=SERVICE, active=True):
         places = enrolling.places_for(activity, child, school_year)
-        found.append(Offer(activity, places, _refusal(activity, child, places, first_day, known)))
+        refusal = _refusal(activity, child, places, known)
+        refusal = refusal or enrolling.never_taken(child, activity, school_year, first_day)
+        found.append(Offer(activity, places, refusal))
     return found
 
 
-def _refusal(
-    activity: Activity, child: Child, places: list[Establishment], first_day: date, known: set[int]
-) -> str:
+def _refusal(activity: Activity, child: Child, places: list[Establishment], known: set[int]) -> str:
     if activity.pk in known:
         return f"{child.first_name} y a déjà une inscription."
     if not places:
         return f"N'accueille pas les élèves de l'école {of(child.first_name)}."
-    try:
-        enrolling.check_age(child, activity, first_day)
-    except EnrolmentRefused as refusal:
-        return str(refusal)
     return ""
 
 

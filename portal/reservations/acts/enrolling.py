@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from families.custody import homes, own
@@ -12,6 +12,7 @@ from families.models import Child, Household, User
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import tasks
+from portal.reservations.days.limits import Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
 from portal.reservations.states import EnrolmentState
 
@@ -36,7 +37,7 @@ def request(
     """Asks for a yearly right; accepted at once where the activity says so, unless the household still waits
     for the town hall: then with it.
 
-    Raises EnrolmentRefused when the child does not live there, is too young or too old, or already enrolled.
+    Raises EnrolmentRefused when the child does not live there, is taken on no day, or already enrolled.
     """
     # The child first, as whoever books it does; then the household.
     lives_there = _lives_there(child, household.pk, at)
@@ -46,10 +47,12 @@ def request(
         raise EnrolmentRefused("La mairie n'a pas validé votre compte famille.")
     if not lives_there:
         raise EnrolmentRefused(homes.gone_sentence(child))
-    check_age(child, activity, starts_on)
+    if refusal := never_taken(child, activity, school_year, starts_on):
+        raise EnrolmentRefused(refusal)
     known = Enrolment.objects.live().filter(
         household=household, child=child, activity=activity, school_year=school_year
     )
+    finish(known, at=at)
     if known.exists():
         raise EnrolmentRefused(f"{child.first_name} a déjà une inscription : {activity}, {school_year}.")
     automatic = household.is_accepted and activity.enrolment_processing == Activity.Processing.AUTOMATIC
@@ -86,8 +89,10 @@ def change(
         raise EnrolmentRefused(homes.gone_sentence(enrolment.child))
     locked = Enrolment.objects.select_for_update(of=("self",)).select_related("activity")
     enrolment = locked.get(pk=enrolment.pk)
-    if enrolment.is_over:
+    if enrolment.is_over or enrolment.is_past(timezone.localdate(at)):
         raise EnrolmentRefused(over_sentence(enrolment))
+    if enrolment.ends_on is not None and starts_on > enrolment.ends_on:
+        raise EnrolmentRefused(f"Cette inscription se termine le {moments.day(enrolment.ends_on)}.")
     moved = (establishment.pk if establishment else None) != enrolment.establishment_id
     enrolment.establishment = establishment
     enrolment.weekdays = weekdays
@@ -108,8 +113,8 @@ def _lives_there(child: Child, household_id: int, at: datetime) -> bool:
 
 def over_sentence(enrolment: Enrolment) -> str:
     """What a family reads that changes an enrolment refused or ended."""
-    state = enrolment.get_state_display().lower()
-    return f"Cette inscription est {state} : elle ne change plus. Faites une nouvelle demande."
+    over = EnrolmentState(enrolment.state) if enrolment.is_over else EnrolmentState.ENDED
+    return f"Cette inscription est {over.label.lower()} : elle ne change plus. Faites une nouvelle demande."
 
 
 @transaction.atomic
@@ -127,10 +132,9 @@ def refuse(enrolment: Enrolment, *, reason: str, by: User, at: datetime) -> bool
 
 
 def of_child(child_id: int, household_id: int, today: date) -> QuerySet[Enrolment]:
-    """The live enrolments of a child by a household, for years that are not over."""
-    return Enrolment.objects.live().filter(
-        child=child_id, household=household_id, school_year__ends_on__gte=today
-    )
+    """The live enrolments of a child by a household that are not over, nor their year."""
+    live = Enrolment.objects.live().exclude(ends_on__lt=today)
+    return live.filter(child=child_id, household=household_id, school_year__ends_on__gte=today)
 
 
 @transaction.atomic
@@ -169,6 +173,8 @@ def hand_over(
                 school_year_id=given.school_year_id,
                 weekdays=given.weekdays,
                 starts_on=max(given.starts_on, starts_on),
+                ends_on=given.ends_on,
+                end_reason=given.end_reason,
                 requested_by=by,
                 state=EnrolmentState.REQUESTED,
             )
@@ -185,6 +191,17 @@ def _end(enrolment: Enrolment, by: User | None, at: datetime) -> None:
     today = timezone.localdate(at)
     enrolment.ends_on = min(enrolment.ends_on or today, today)
     enrolment.save()
+
+
+@transaction.atomic
+def finish(enrolments: QuerySet[Enrolment], *, at: datetime) -> int:
+    """Ends those whose last day, said beforehand, has gone by; returns how many."""
+    past = enrolments.filter(ends_on__lt=timezone.localdate(at), state=EnrolmentState.ACCEPTED)
+    found = list(past.select_for_update(of=("self",)).order_by("pk"))
+    for one in found:
+        one.state = EnrolmentState.ENDED
+        one.save()
+    return len(found)
 
 
 def coming_year(today: date) -> SchoolYear | None:
@@ -238,19 +255,14 @@ def prepared_sentence(child: Child) -> str:
     )
 
 
-def check_age(child: Child, activity: Activity, day: date) -> None:
-    """Raises EnrolmentRefused when the child's age on `day` is outside the activity's limits."""
-    age = child.age_on(day)
-    if activity.min_age is not None and age < activity.min_age:
-        raise EnrolmentRefused(
-            f"{child.first_name} aura {age} ans le {moments.day(day)} : {activity} accueille à partir de "
-            f"{activity.min_age} ans."
-        )
-    if activity.max_age is not None and age > activity.max_age:
-        raise EnrolmentRefused(
-            f"{child.first_name} aura {age} ans le {moments.day(day)} : {activity} accueille jusqu'à "
-            f"{activity.max_age} ans."
-        )
+def never_taken(child: Child, activity: Activity, school_year: SchoolYear, starts_on: date) -> str:
+    """Why the child is taken on none of the year's days from `starts_on` on, by age and class, in a sentence;
+    nothing where some day can be booked. The year lasts as long as the periods of the activity in it."""
+    if not activity.is_limited:
+        return ""
+    last = activity.periods.filter(school_year=school_year).aggregate(last=Max("ends_on"))["last"]
+    last = max(school_year.ends_on, last or starts_on, starts_on)
+    return Limits.of(activity, child, school_year.pk).refusal(starts_on, last)
 
 
 def places_for(activity: Activity, child: Child, school_year: SchoolYear) -> list[Establishment]:

@@ -39,3 +39,21 @@ def tell_cancelled(household_id: int, booking_ids: list[int], reason: str) -> No
 def tell_enrolment(enrolment_id: int) -> None:
     """An enrolment is received, accepted or refused."""
     emails.enrolment(enrolment_id)
+
+
+@task(queue_name="mail")
+def tell_enrolment_ended(
+    enrolment_id: int,
+    cancelled: list[int],
+    withdrawn: list[int],
+    asked: list[int],
+    stays: list[tuple[int, str, str]],
+) -> None:
+    """An enrolment ends: the keys of the days that leave, and of those that stay with a title and the reason."""
+    emails.enrolment_ended(enrolment_id, cancelled, withdrawn, asked, stays)
+
+
+@task(queue_name="mail")
+def tell_enrolment_resumed(enrolment_id: int) -> None:
+    """The end of an enrolment is put away."""
+    emails.enrolment_resumed(enrolment_id)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -9,6 +10,7 @@ from django.utils.text import capfirst
 from portal.french import moments
 from portal.reservations.days.calendars import OpenDays, Pupil
 from portal.reservations.days.deadline_book import DeadlineBook
+from portal.reservations.days.limits import Limits
 from portal.reservations.deadlines.decisions import Schedule, Standing, Verdict, outside
 from portal.reservations.models import Enrolment, Establishment, Period
 from portal.reservations.states import Action, CellState
@@ -41,12 +43,14 @@ class Where:
         days: OpenDays,
         book: DeadlineBook,
         at: datetime,
+        limits: Limits | None = None,
     ) -> None:
         self.enrolment = enrolment
         self.period = period
         self.days = days
         self.book = book
         self.at = at
+        self._known_limits = limits
         self.today = timezone.localdate(at)
         self.resident = enrolment.household.resident
         self.first = max(period.starts_on, enrolment.starts_on)
@@ -61,8 +65,9 @@ class Where:
         *,
         at: datetime,
         book: DeadlineBook | None = None,
+        limits: Limits | None = None,
     ) -> "Where":
-        """Reads calendar and rules in a fixed number of queries; `book` are rules read already."""
+        """Reads calendar and rules in a fixed number of queries; `book` and `limits` are read already."""
         days = OpenDays.load(
             enrolment.activity,
             establishment,
@@ -70,11 +75,18 @@ class Where:
             period.ends_on,
             Pupil(enrolment.child_id, enrolment.school_year_id),
         )
-        return cls(enrolment, period, days, book or DeadlineBook.for_activity(enrolment.activity, period), at)
+        book = book or DeadlineBook.for_activity(enrolment.activity, period)
+        return cls(enrolment, period, days, book, at, limits)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Whom the activity takes; who only cancels never asks."""
+        one = self.enrolment
+        return self._known_limits or Limits.of(one.activity, one.child, one.school_year_id)
 
     def booking(self, formula_id: int, day: date) -> Closed | Open:
         """Whether the day can be reserved."""
-        closed = self._out_of_range(day) or self._closed_day(day)
+        closed = self._out_of_range(day) or self._closed_day(day) or self._outside(day)
         if closed is not None:
             return closed
         return self._answer(formula_id, Action.BOOK, day)
@@ -95,7 +107,14 @@ class Where:
         if day < self.first:
             starts = moments.day(self.enrolment.starts_on)
             return Closed(CellState.CLOSED, f"L'inscription commence le {starts}.", "avant l'inscription")
+        if (last := self.enrolment.ends_on) is not None and day > last:
+            ends = moments.day(last)
+            return Closed(CellState.CLOSED, f"L'inscription se termine le {ends}.", "après l'inscription")
         return None
+
+    def _outside(self, day: date) -> Closed | None:
+        why = self.limits.why_not(day) if self.enrolment.activity.is_limited else None
+        return None if why is None else Closed(CellState.CLOSED, why.reason, why.short)
 
     def _closed_day(self, day: date) -> Closed | None:
         why = self.days.why_closed(day)

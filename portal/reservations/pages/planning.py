@@ -25,6 +25,7 @@ from portal.reservations.acts.places import slots_of
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.calendars import days_between
 from portal.reservations.days.deadline_book import DeadlineBook
+from portal.reservations.days.limits import Limits
 from portal.reservations.days.standing import Closed, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
@@ -151,7 +152,7 @@ class Planning:
         that a draft holds. Where several children stand on the page, the names of cells begin with the
         child's, and the fields of all but the first end with a suffix of their own.
         Five queries and one for each further child (its class has closures of its own), one more where a
-        rule has windows, whatever the days and bookings.
+        rule has windows and one where classes limit the activity, whatever the days and bookings.
         """
         activity = wanted[0][0].activity
         book = DeadlineBook.for_activity(activity, period)
@@ -165,9 +166,11 @@ class Planning:
         drafted = {line.day for of_one in lines.values() for line in of_one if first <= line.day <= last}
         rooms, stands = _rooms_and_stands(wanted, shown, {day for day in drafted if not _in(shown, day)})
         several = len(wanted) > 1
+        limits = Limits.of_many(activity, [(one.child, one.school_year_id) for one, _ in wanted])
         plans = []
         for number, (enrolment, establishment) in enumerate(wanted):
-            where = Where.load(enrolment, establishment, period, at=at, book=book)
+            own_limits = limits[enrolment.child_id]
+            where = Where.load(enrolment, establishment, period, at=at, book=book, limits=own_limits)
             weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
             own_lines = lines[enrolment.child_id, establishment.pk]
             maker = _CellMaker(
