@@ -88,12 +88,14 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     known = (
         Enrolment.objects.visible_to(request.user)
         .live()
+        .exclude(ends_on__lt=today)
         .filter(child=child, activity=activity, school_year=school_year)
         .first()
     )
     if known is not None:
         messages.info(request, f"{child.first_name} a déjà une inscription : la voici.")
         return redirect("catering:enrolment", known.pk)
+    before = enrolling.sent_before(request.user, child, SERVICE, request.GET.get("reprise", ""))
     form = CanteenEnrolmentForm(
         interrupted.posted(request),
         activity=activity,
@@ -102,6 +104,8 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
         initial=(_known_school(child, school_year) or _siblings_school(household, school_year))
         | _known_diet(child),
     )
+    if before is not None:
+        form.fill_in(before)
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
@@ -123,7 +127,9 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             messages.success(request, _enrolled(enrolment))
             return redirect("home")
     return render(
-        request, "catering/enrolment.html", {"form": form, "child": child, "school_year": school_year}
+        request,
+        "catering/enrolment.html",
+        {"form": form, "child": child, "school_year": school_year, "before": before},
     )
 
 

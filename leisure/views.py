@@ -68,10 +68,15 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     first_day = max(today, school_year.starts_on)
     known = {
         one.activity_id: one
-        for one in Enrolment.objects.live().filter(household=household, child=child, school_year=school_year)
+        for one in Enrolment.objects.live()
+        .exclude(ends_on__lt=today)
+        .filter(household=household, child=child, school_year=school_year)
     }
     found = offers(child, school_year, first_day, set(known))
+    before = enrolling.sent_before(request.user, child, SERVICE, request.GET.get("reprise", ""))
     form = EnrolmentForm(interrupted.posted(request), offers=found)
+    if before is not None:
+        form.fill_in(before)
     if request.method == "POST" and form.is_valid():
         try:
             enrolled = _enrol(request, household, child, school_year, first_day, form.chosen(), at)
@@ -90,6 +95,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             "school_year": school_year,
             "not_offered": [offer for offer in found if offer.refusal],
             "missing": missing_pieces(child, [offer.activity for offer in form.offers]),
+            "before": before,
         },
     )
 

@@ -12,5 +12,6 @@ class BilledDays:
 
     def billed(self, bookings: Collection[int]) -> set[int]:
         """Those that are billed now: an odd turn bills, an even one takes back."""
-        turns = BilledItem.objects.filter(booking__in=bookings).order_by().values("booking")
-        return {pk for pk, turn in turns.annotate(last=Max("turn")).values_list("booking", "last") if turn % 2}
+        items = BilledItem.objects.filter(booking__in=bookings).order_by().values("booking")
+        turns = items.annotate(last=Max("turn")).values_list("booking", "last")
+        return {pk for pk, turn in turns if turn % 2}

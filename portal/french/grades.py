@@ -1,5 +1,5 @@
-"""Grades of French schools, « petite section » to « 3e »: their order, their articles, and those that the name
-of a class says."""
+"""Grades of French schools, « petite section » to « 3e »: their order, their articles, and what the
+name of a class says."""
 
 import re
 
@@ -29,7 +29,7 @@ class Grade(models.IntegerChoices):
         return not Grade.CP <= self <= Grade.CM2
 
 
-# No letter before a short name, no digit and no word after it: « CE1 », « CM1A », but not « ACP » nor « CE12 ».
+# No letter before a short name, no digit, no word after it: « CE1 », « CM1A », but not « ACP » nor « CE12 ».
 _SHORT = r"(?<![a-z]){}(?![0-9])(?![a-z]{{2}}(?![0-9]))"
 _NAMES = {
     Grade.TPS: (_SHORT.format("tps"), r"(toute|très) petite section", r"tout[- ]petits?"),

@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from portal.reservations.pages import agenda, cancelling, changing, steps
+from portal.reservations.pages import agenda, cancelling, changing, ending, steps
 
 app_name = "reservations"
 of_reservations = [
@@ -19,7 +19,12 @@ of_reservations = [
     path("<int:reservation_id>/agenda.ics", agenda.of_reservation, name="agenda_of"),
     path("changer/<int:booking_id>/", changing.change, name="change"),
 ]
+of_enrolments = [
+    path("<int:enrolment_id>/fin/", ending.end, name="end_enrolment"),
+    path("<int:enrolment_id>/reprendre/", ending.resume, name="resume_enrolment"),
+]
 urlpatterns = [
+    path("inscriptions/", include(of_enrolments)),
     path("reservations/", include(of_reservations)),
     path("mon-agenda/", agenda.page, name="calendar"),
     re_path(r"^mon-agenda/(?P<token>[\w-]{43})\.ics$", agenda.feed, name="calendar_feed"),

@@ -4,9 +4,9 @@
     end(enrolment, Ending(…), by=agent, at=now, seen=found.fingerprint)
 
 Its days after that one leave free of charge as far as the deadlines, or the town hall, allow: a family's by
-reservations of its own, the town hall's at once. Those that stay are said with their reason. What waits for an
-answer or a place leaves; places go to who waits for them. Everything is decided again under lock: the custody,
-the enrolment, then the slots, as whoever books the child takes them.
+reservations of its own, the town hall's at once. Those that stay are said with their reason. What waits for
+an answer or a place leaves; places go to who waits for them. Everything is decided again under lock: the
+custody, the enrolment, then the slots, as whoever books the child takes them.
 """
 
 import hashlib
@@ -110,7 +110,9 @@ class Outlook:
     def fingerprint(self) -> str:
         """Changes whenever what is said does."""
         parts = [self.last_day.isoformat()]
-        parts += [",".join(str(one.pk) for one in part) for part in (self.cancelled, self.withdrawn, self.asked)]
+        parts += [
+            ",".join(str(one.pk) for one in part) for part in (self.cancelled, self.withdrawn, self.asked)
+        ]
         parts += [f"{one.booking.pk}:{one.reason}" for one in self.stays]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
@@ -184,16 +186,16 @@ def outlook(enrolment: Enrolment, ending: Ending, *, at: datetime) -> Outlook:
 
 @transaction.atomic
 def end(enrolment: Enrolment, ending: Ending, *, by: User, at: datetime, seen: str = "") -> Outlook:
-    """The enrolment ends with that day; returns what became of the days after it, of which the family is told.
+    """The enrolment ends with that day; returns what became of the days after it. The family is told.
 
-    Raises EndingRefused; Moved where `seen`, the fingerprint that was confirmed, no longer holds; OwnHousehold
-    for a parent among the staff.
+    Raises EndingRefused; Moved where `seen`, the fingerprint that was confirmed, no longer holds;
+    OwnHousehold for a parent among the staff.
     """
     today = timezone.localdate(at)
     if not ending.by_family:
         own.check(by, [enrolment.household_id], right=RIGHT, at=at)
     locked = _hold(enrolment)
-    _check(locked, ending, today)
+    check(locked, ending, today)
     after = _after(locked, ending.last_day)
     _lock_slots(shelves_of(after))
     # Read again: before the lock was ours, the town hall may have answered.
@@ -235,7 +237,7 @@ def resume(enrolment: Enrolment, *, by: User, at: datetime, by_family: bool = Fa
         own.check(by, [enrolment.household_id], right=RIGHT, at=at)
     locked = _hold(enrolment)
     if not can_resume(locked, today):
-        raise EndingRefused("Cette inscription est terminée, ou continue déjà : elle ne peut pas être reprise.")
+        raise EndingRefused("Cette inscription est terminée, ou continue déjà : rien n'est à reprendre.")
     if by_family and not family_may(locked):
         raise EndingRefused("La mairie a mis fin à cette inscription : demandez-lui de la reprendre.")
     custody = homes.held(locked.child_id, locked.household_id)
@@ -264,7 +266,8 @@ def _hold(enrolment: Enrolment) -> Enrolment:
     return rows.get(pk=enrolment.pk)
 
 
-def _check(enrolment: Enrolment, ending: Ending, today: date) -> None:
+def check(enrolment: Enrolment, ending: Ending, today: date) -> None:
+    """Raises EndingRefused where it cannot end so, whatever is booked."""
     if not can_end(enrolment, today):
         raise EndingRefused(over_sentence(enrolment))
     if not ending.reason.strip():
@@ -284,7 +287,7 @@ def _after(enrolment: Enrolment, last_day: date) -> list[Booking]:
 
 
 class _Ways:
-    """Decides what becomes of each day; the calendar and the deadlines of a place and period are read once."""
+    """Decides what becomes of each day; calendar and deadlines of a place and period are read once."""
 
     def __init__(self, enrolment: Enrolment, ending: Ending, at: datetime) -> None:
         self.enrolment, self.ending, self.at = enrolment, ending, at

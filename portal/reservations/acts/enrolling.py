@@ -14,7 +14,8 @@ from portal.french.elision import of
 from portal.reservations.acts import tasks
 from portal.reservations.days.limits import Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
-from portal.reservations.states import EnrolmentState
+from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState
+from portal.web.posted import posted_number
 
 
 class EnrolmentRefused(Exception):
@@ -118,9 +119,13 @@ def over_sentence(enrolment: Enrolment) -> str:
 
 
 @transaction.atomic
-def accept(enrolment: Enrolment, *, by: User, at: datetime) -> bool:
-    """Grants an enrolment that waits, of a household that is accepted; returns whether it did. Tells it."""
-    return _decide(enrolment, EnrolmentState.ACCEPTED, "", by, at)
+def accept(enrolment: Enrolment, *, by: User, at: datetime, beyond_limits: bool = False) -> bool:
+    """Grants an enrolment that waits, of a household that is accepted; returns whether it did. Tells it.
+
+    `beyond_limits`: the town hall knows that age or class speak against it, and lets the child come all the
+    same.
+    """
+    return _decide(enrolment, EnrolmentState.ACCEPTED, "", by, at, beyond_limits=beyond_limits)
 
 
 @transaction.atomic
@@ -175,6 +180,7 @@ def hand_over(
                 starts_on=max(given.starts_on, starts_on),
                 ends_on=given.ends_on,
                 end_reason=given.end_reason,
+                limits_waived=given.limits_waived,
                 requested_by=by,
                 state=EnrolmentState.REQUESTED,
             )
@@ -207,6 +213,16 @@ def finish(enrolments: QuerySet[Enrolment], *, at: datetime) -> int:
 def coming_year(today: date) -> SchoolYear | None:
     """The school year that one enrols for: the one that runs, or else the next."""
     return SchoolYear.objects.filter(ends_on__gte=today).order_by("starts_on").first()
+
+
+def sent_before(user: User, child: Child, service: str, number: str) -> Enrolment | None:
+    """An enrolment of the child that is over, which its family corrects and sends again; `number` is whatever
+    the address says."""
+    key = posted_number(number)
+    if key is None:
+        return None
+    theirs = Enrolment.objects.visible_to(user).exclude(state__in=ENROLMENT_LIVE)
+    return theirs.filter(pk=key, child=child, activity__service=service).select_related("activity").first()
 
 
 def not_yet_sentence(household: Household, to_what: str) -> str:
@@ -292,7 +308,15 @@ def health_file_sentence(enrolment: Enrolment) -> str:
     )
 
 
-def _decide(enrolment: Enrolment, state: EnrolmentState, reason: str, by: User, at: datetime) -> bool:
+def _decide(
+    enrolment: Enrolment,
+    state: EnrolmentState,
+    reason: str,
+    by: User,
+    at: datetime,
+    *,
+    beyond_limits: bool = False,
+) -> bool:
     own.check(by, [enrolment.household_id], right="reservations.change_enrolment", at=at)
     locked = Enrolment.objects.select_for_update(of=("self",)).get(pk=enrolment.pk)
     if locked.state != EnrolmentState.REQUESTED:
@@ -300,6 +324,7 @@ def _decide(enrolment: Enrolment, state: EnrolmentState, reason: str, by: User, 
     if state == EnrolmentState.ACCEPTED and not locked.household.is_accepted:
         return False
     locked.state = state
+    locked.limits_waived = locked.limits_waived or beyond_limits
     locked.refusal_reason = reason
     locked.decided_by = by
     locked.decided_at = at
@@ -333,6 +358,15 @@ class Prepared:
             one.state, one.decided_at = EnrolmentState.ACCEPTED, at
             one.save()
             transaction.on_commit(partial(tasks.tell_enrolment.enqueue, one.pk))
+
+    def sent_again(self, household: Household) -> None:
+        refused_with = Enrolment.objects.filter(
+            household=household, state=EnrolmentState.ENDED, decided_at=household.decided_at
+        )
+        for one in refused_with.order_by("pk"):
+            one.state, one.decided_at, one.decided_by = EnrolmentState.REQUESTED, None, None
+            one.ends_on = None
+            one.save()
 
     def refused(self, household: Household, by: User, at: datetime) -> None:
         end(Enrolment.objects.filter(household=household, state=EnrolmentState.REQUESTED), by=by, at=at)

@@ -49,7 +49,7 @@ def tell_enrolment_ended(
     asked: list[int],
     stays: list[tuple[int, str, str]],
 ) -> None:
-    """An enrolment ends: the keys of the days that leave, and of those that stay with a title and the reason."""
+    """An enrolment ends: the days that leave, by their keys, and those that stay, with a title and why."""
     emails.enrolment_ended(enrolment_id, cancelled, withdrawn, asked, stays)
 
 

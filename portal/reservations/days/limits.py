@@ -1,5 +1,5 @@
-"""Whom an activity takes, by age and by class on the day itself: the one answer that planning, `submit`, enrolment
-and the desk share."""
+"""Whom an activity takes, by age and by class on the day itself: the one answer that planning, `submit`,
+enrolment and the desk share."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ class Limits:
     @classmethod
     def of_many(cls, activity: Activity, children: Iterable[tuple[Child, int]]) -> "dict[int, Limits]":
         """By the child's key, in one query where classes count."""
-        asked = dict((child.pk, (child, year)) for child, year in children)
+        asked = {child.pk: (child, year) for child, year in children}
         known: dict[int, list[Attended]] = defaultdict(list)
         if activity.first_grade is not None or activity.last_grade is not None:
             years = {year for _, year in asked.values()}

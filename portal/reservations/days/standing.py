@@ -113,7 +113,9 @@ class Where:
         return None
 
     def _outside(self, day: date) -> Closed | None:
-        why = self.limits.why_not(day) if self.enrolment.activity.is_limited else None
+        if self.enrolment.limits_waived or not self.enrolment.activity.is_limited:
+            return None
+        why = self.limits.why_not(day)
         return None if why is None else Closed(CellState.CLOSED, why.reason, why.short)
 
     def _closed_day(self, day: date) -> Closed | None:

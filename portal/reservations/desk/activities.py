@@ -125,9 +125,24 @@ class ActivityAdmin(TolerantChoices[Activity], ExportsTown, WithHistory[Activity
         ("Où et quand", {"fields": ("establishments", "weekdays", "during")}),
         (
             "Traitement des demandes",
-            {"fields": ("enrolment_processing", "processing", "cancel_processing", "waiting_list")},
+            {
+                "fields": (
+                    "enrolment_processing",
+                    "families_end",
+                    "processing",
+                    "cancel_processing",
+                    "waiting_list",
+                )
+            },
         ),
-        ("Conditions", {"fields": ("min_age", "max_age", "health_file_required")}),
+        (
+            "Conditions",
+            {
+                "fields": ("min_age", "max_age", "first_grade", "last_grade", "health_file_required"),
+                "description": "L'âge et la classe du jour réservé comptent. La classe est celle de l'année "
+                "scolaire ; son nom dit son niveau (« CE1-CE2 »), sinon maternelle, élémentaire ou collège.",
+            },
+        ),
     )
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:

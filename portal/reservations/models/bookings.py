@@ -63,6 +63,9 @@ class Enrolment(Decided):
     weekdays = WeekdayMaskField("jours de fréquentation", default=0, blank=True)
     starts_on = models.DateField("date de début")
     ends_on = models.DateField("dernier jour", null=True, blank=True, help_text="Vide : celui de l'année.")
+    limits_waived = models.BooleanField(
+        "dérogation aux limites d'âge et de classe", default=False, db_default=False
+    )
     # Written by `ending.py`, with the last day: why, by whom and when it was said.
     end_reason = models.CharField("motif de la fin", max_length=300, blank=True, default="", db_default="")
     ended_by = models.ForeignKey(

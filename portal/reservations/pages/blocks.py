@@ -15,8 +15,9 @@ from families.custody import homes
 from families.models import Child, Household, User
 from portal.database.kept import once_a_page
 from portal.french import moments
-from portal.french.sentences import inside
+from portal.french.sentences import inside, lower_first
 from portal.french.weekdays import names_of
+from portal.reservations.acts import ending
 from portal.reservations.models import NEWEST_FIRST, CountedReservation, Enrolment, Reservation
 from portal.reservations.pages import in_words
 from portal.reservations.pages.addresses import planning_url
@@ -38,9 +39,17 @@ class EnrolledChild:
     detail: str
 
     @property
-    def reasons(self) -> list[str]:
-        """Why the town hall refused, of those that were."""
-        return [one.refusal_reason for one in self.enrolments if one.refusal_reason]
+    def refused(self) -> list[Enrolment]:
+        """Those that the town hall refused, with its reason: they can be corrected and sent again."""
+        return [one for one in self.enrolments if one.refusal_reason]
+
+    @property
+    def ends(self) -> list[str]:
+        """« Se termine le 18 décembre 2026 : déménagement », of those that end."""
+        today = timezone.localdate()
+        found = [(one, ending.said(one, today)) for one in self.enrolments]
+        several = len(self.enrolments) > 1
+        return [f"{one.activity} : {lower_first(said)}" if several else said for one, said in found if said]
 
 
 def enrolments(household: Household, service: str, *, by_child: bool = False) -> dict[str, Any]:

@@ -166,10 +166,12 @@ class Planning:
         drafted = {line.day for of_one in lines.values() for line in of_one if first <= line.day <= last}
         rooms, stands = _rooms_and_stands(wanted, shown, {day for day in drafted if not _in(shown, day)})
         several = len(wanted) > 1
-        limits = Limits.of_many(activity, [(one.child, one.school_year_id) for one, _ in wanted])
+        limits: dict[int, Limits] = {}
+        if activity.is_limited:
+            limits = Limits.of_many(activity, [(one.child, one.school_year_id) for one, _ in wanted])
         plans = []
         for number, (enrolment, establishment) in enumerate(wanted):
-            own_limits = limits[enrolment.child_id]
+            own_limits = limits.get(enrolment.child_id)
             where = Where.load(enrolment, establishment, period, at=at, book=book, limits=own_limits)
             weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
             own_lines = lines[enrolment.child_id, establishment.pk]

@@ -19,20 +19,19 @@ from portal.reservations.models import (
     Booking,
     Enrolment,
     Reservation,
-    Slot,
 )
 from portal.reservations.states import BookingState, EnrolmentState, Outcome, ReservationState
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.billing.invoices.test_facts_of_the_day import tariff
-from tests.conftest import brother_of, family
-from tests.factories import BookingFactory, PeriodFactory, paris
+from tests.conftest import brother_of
+from tests.factories import BookingFactory, paris
 from tests.portal.reservations.audit import (
     FRIDAY,
     MONDAY,
     THURSDAY,
     TUESDAY,
-    draft,
     choices,
+    draft,
     outcomes,
     reasons,
     reserve,
@@ -306,7 +305,7 @@ def test_until_the_day_has_passed_the_end_is_put_away_and_days_do_not_come_back(
     )
     assert states(books, TUESDAY) == ["cancelled"]
     assert outcomes(reserve(books, canteen, TUESDAY, at=now)) == ["accepted"]
-    assert list(books.enrolment.history.values_list("end_reason", flat=True))[0] == ""
+    assert books.enrolment.history.first().end_reason == ""
 
 
 @pytest.mark.parametrize("state", ["accepted", "ended"])
@@ -386,9 +385,7 @@ def test_a_family_ends_from_today_on(families_end, books, end, now):
         end(now.date() - A_DAY, by=books.user, by_family=True)
 
 
-def test_a_family_takes_up_what_it_ended_and_not_what_the_town_hall_did(
-    families_end, books, end, agent, now
-):
+def test_a_family_takes_up_what_it_ended_and_not_what_the_town_hall_did(families_end, books, end, agent, now):
     end(MONDAY, by=books.user, by_family=True)
     ending.resume(books.enrolment, by=books.user, at=now, by_family=True)
     end(MONDAY)
