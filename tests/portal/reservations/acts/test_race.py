@@ -47,6 +47,12 @@ def test_a_formula_is_changed_once_where_there_is_room_and_kept_where_there_is_n
     assert found["taken"] == {"morning": found["homes"], "noon": PLACES, "afternoon": PLACES}
 
 
+def test_no_day_after_the_end_is_booked_whoever_comes_first(race):
+    found = race["ending"]
+    assert found["errors"] == []
+    assert (found["first_day"], found["days_after"], found["ended"]) == (found["homes"], 0, found["homes"])
+
+
 def test_crossing_paths_neither_lock_up_nor_count_wrong(race):
     found = race["crossing"]
     assert found["errors"] == []
