@@ -49,7 +49,7 @@ class EnrolledChild:
         today = timezone.localdate()
         found = [(one, ending.said(one, today)) for one in self.enrolments]
         several = len(self.enrolments) > 1
-        return [f"{one.activity} : {lower_first(said)}" if several else said for one, said in found if said]
+        return [f"{one.activity}, {lower_first(said)}" if several else said for one, said in found if said]
 
 
 def enrolments(household: Household, service: str, *, by_child: bool = False) -> dict[str, Any]:
@@ -92,7 +92,11 @@ def _enrolled(own: list[Enrolment], *, alone: bool, years: bool) -> EnrolledChil
         if names:
             label = str(state.label)
             plural = f"{label}s" if len(names) > 1 and label.endswith("ée") else label
-            said = "" if alone and not years else moments.listing([names[0], *map(inside, names[1:])])
+            # Those that ended are named with their day.
+            dated = state == EnrolmentState.ENDED and all(one.ends_on for one in own if one.state == state)
+            said = (
+                "" if (alone and not years) or dated else moments.listing([names[0], *map(inside, names[1:])])
+            )
             states.append((str(state.value), plural, said))
     places = [str(one.establishment) for one in own[:1] if alone and one.establishment]
     days = [names_of(one.weekdays) for one in own[:1] if alone and one.weekdays]
