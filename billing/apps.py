@@ -13,6 +13,7 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         # Models must be loaded first.
         from billing.documents import chronicle, own_data
+        from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
         from billing.pages import asked
         from billing.payments import erasing, kinds, processing
@@ -22,11 +23,13 @@ class BillingConfig(AppConfig):
         from families.custody import ending
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
+        from portal.reservations.acts import ending as ending_of_enrolments
         from portal.reservations.presence import certificates
         from portal.reservations.staff import scopes
 
         at_home.register(10, asked.to_pay)
         certificates.lend(WhatIsBilled())
+        ending_of_enrolments.lend(BilledDays())
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
         holdings.declare(erasing.HOLDINGS)
         erasing_of_people.register("facturation", erasing.PART)

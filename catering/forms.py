@@ -15,7 +15,7 @@ from portal.french.dates import WEEKDAYS
 from portal.french.day_fields import NearDateField
 from portal.french.weekdays import WeekdayMaskFormField, names_of
 from portal.reservations.days.calendars import OpenDays
-from portal.reservations.models import Activity, Establishment, SchoolClass, SchoolYear
+from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, SchoolYear
 from portal.web.form_fields import NamesItsFields, field_of
 
 # How many first days the list « Date de début » offers.
@@ -101,8 +101,11 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
             [(one.pk, str(one), [school.pk for school in one.schools.all()]) for one in self.restaurants],
         )
         field_of(self, "diet", forms.ModelChoiceField).queryset = Diet.objects.filter(active=True)
-        days = _starts(activity, school_year, today, current_start)
-        field_of(self, "starts_on", forms.ChoiceField).choices = days
+        self.days = _starts(activity, school_year, today, current_start)
+        field_of(self, "starts_on", forms.ChoiceField).choices = [
+            NOTHING_CHOSEN,
+            *((day.isoformat(), moments.day(day, year=True)) for day in self.days),
+        ]
         open_mask = activity.weekdays & _any_open(self.restaurants)
         field_of(self, "weekdays", WeekdayMaskFormField).choices = [
             (number, name.capitalize()) for number, name in enumerate(WEEKDAYS) if open_mask >> number & 1
@@ -115,6 +118,14 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
                 *(name for name in INFORMATION if name in self.fields),
             ),
             Fieldset("Jours de fréquentation", "weekdays"),
+        )
+
+    def fill_in(self, before: Enrolment) -> None:
+        """What was sent before, to correct and send again; the first day that is still to come."""
+        self.initial["restaurant"] = before.establishment_id
+        self.initial["weekdays"] = before.weekdays
+        self.initial["starts_on"] = next(
+            (day.isoformat() for day in self.days if day >= before.starts_on), ""
         )
 
     def _offer(self, name: str, rows: QuerySet[Any], options: list[tuple[int, str, list[int]]]) -> None:
@@ -153,13 +164,11 @@ def _any_open(restaurants: Iterable[Establishment]) -> int:
     return mask
 
 
-def _starts(
-    activity: Activity, school_year: SchoolYear, today: date, current: date | None
-) -> list[tuple[str, str]]:
+def _starts(activity: Activity, school_year: SchoolYear, today: date, current: date | None) -> list[date]:
     """The next open days, and the date already chosen even when it is past."""
     first = max(today, school_year.starts_on)
     last = min(first + timedelta(days=90), school_year.ends_on)
     days = OpenDays.load(activity, None, first, last).days(first, last)[:START_CHOICES]
     if current is not None and current not in days:
         days.insert(0, current)
-    return [NOTHING_CHOSEN, *((day.isoformat(), moments.day(day, year=True)) for day in days)]
+    return days

@@ -91,7 +91,8 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     at = timezone.now()
     today = timezone.localdate(at)
     activity = Activity.objects.filter(service=SERVICE, active=True).first()
-    asked = Enrolment.objects.visible_to(request.user).live().filter(child=child, activity=activity)
+    asked = Enrolment.objects.visible_to(request.user).live().exclude(ends_on__lt=today)
+    asked = asked.filter(child=child, activity=activity)
     known_by_year = {one.school_year_id: one for one in asked} if activity else {}
     campaigns = Campaigns.load(household, at=at)
     years = school_years.choose(request, campaigns, [activity], taken=known_by_year) if activity else None
@@ -105,6 +106,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     if known is not None:
         messages.info(request, f"{child.first_name} a déjà une inscription : la voici.")
         return redirect("catering:enrolment", known.pk)
+    before = enrolling.sent_before(request.user, child, SERVICE, request.GET.get("reprise", ""))
     form = CanteenEnrolmentForm(
         interrupted.posted(request),
         activity=activity,
@@ -114,6 +116,8 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             _siblings_answers(household, school_year) | _known_school(child, school_year) | _known_diet(child)
         ),
     )
+    if before is not None:
+        form.fill_in(before)
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
@@ -137,7 +141,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     return render(
         request,
         "catering/enrolment.html",
-        {"form": form, "child": child, "school_year": school_year, "years": years},
+        {"form": form, "child": child, "school_year": school_year, "years": years, "before": before},
     )
 
 

@@ -5,6 +5,7 @@ Each verb is repeatable: answering what is already answered raises AlreadyAnswer
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
@@ -21,6 +22,7 @@ from portal import town
 from portal.french.spelling import bare
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
+ADDRESS = ("street", "street_more", "postcode", "city")
 
 
 class Preparations(Protocol):
@@ -40,6 +42,9 @@ class Preparations(Protocol):
 
     def refused(self, household: Household, by: User, at: datetime) -> None:
         """The household stays closed: what it prepared is over."""
+
+    def sent_again(self, household: Household) -> None:
+        """It asks again: what was over with the refusal waits with it. Within the same transaction."""
 
 
 _preparations: list[Preparations] = []
@@ -96,6 +101,24 @@ def refuse_household(household: Household, *, reason: str, by: User, at: datetim
         for one in _preparations:
             one.refused(household, by, at)
         emails.household_refused(household)
+    return household
+
+
+@transaction.atomic
+def send_again(household: Household, address: Mapping[str, str]) -> Household:
+    """A refused household asks once more, with its address as corrected. What was answered stands until the
+    next answer: the town hall reads when and why it refused. Raises AlreadyAnswered."""
+    Household.objects.lock([household.pk])
+    household = Household.objects.get(pk=household.pk)
+    if not household.is_refused:
+        raise AlreadyAnswered("Votre demande n'est plus refusée : rien n'est à renvoyer.")
+    for name in ADDRESS:
+        setattr(household, name, address[name])
+    household.resident = seems_resident(household.postcode, household.city)
+    household.state = Household.State.REQUESTED
+    household.save()
+    for one in _preparations:
+        one.sent_again(household)
     return household
 
 
@@ -199,7 +222,7 @@ def _needed(reason: str) -> str:
 def _take_over_address(change: ChangeRequest, at: datetime) -> None:
     """The address at once; where it changes the residence, from the day of the move, or else from today."""
     household, moved = change.household, residence_after(change)
-    for name in ("street", "street_more", "postcode", "city"):
+    for name in ADDRESS:
         setattr(household, name, getattr(change, name))
     household.save()
     if moved is not None:

@@ -293,6 +293,75 @@ class SignupForm(HoldsAnAddress, WithoutPlaceholders, allauth_forms.SignupForm):
 # Household ------------------------------------------------------------------------------------------
 
 
+MoreChildren = forms.formset_factory(
+    NewChildForm,
+    formset=RowsOfChildren,
+    extra=1,
+    max_num=MOST_CHILDREN,
+    validate_max=True,
+    absolute_max=MOST_CHILDREN,
+)
+
+
+class SendAgainForm(NamesItsFields, forms.Form):
+    """« Corriger et renvoyer »: what a refused household had sent, of its adult, its address, its children.
+
+    A child that lives in another home too is not theirs alone to correct.
+    """
+
+    first_name = forms.CharField(label="Prénom", max_length=80)
+    last_name = forms.CharField(label="Nom", max_length=80)
+    phone = phones.PhoneInput(label="Téléphone", validators=[phones.check])
+    street = forms.CharField(label="Adresse", max_length=200, help_text="Numéro et rue.")
+    street_more = forms.CharField(label="Complément d'adresse", max_length=200, required=False)
+    postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
+    city = forms.CharField(label="Commune", max_length=100)
+
+    def __init__(self, data: Any, *, guardian: Guardian, children: list[Child]) -> None:
+        household = guardian.household
+        sent = {name: getattr(guardian, name) for name in GUARDIAN_FIELDS}
+        sent |= {name: getattr(household, name) for name in approval.ADDRESS}
+        super().__init__(data, initial=sent)
+        self.guardian = guardian
+        for name, token in SignupForm.AUTOCOMPLETE.items():
+            self.fields[name].widget.attrs["autocomplete"] = token
+        self.fields["postcode"].widget.attrs["inputmode"] = "numeric"
+        self.known = [
+            (child, NewChildForm(data, prefix=f"enfant-{child.pk}", initial=_sent_of(child)))
+            for child in children
+        ]
+        self.more = MoreChildren(data, prefix=CHILDREN_PREFIX)
+
+    def is_valid(self) -> bool:
+        # All are judged, so that every mistake shows at once.
+        return all([super().is_valid(), *(form.is_valid() for _, form in self.known), self.more.is_valid()])
+
+    def save(self) -> Household:
+        """All or nothing. Raises AlreadyAnswered."""
+        given = self.cleaned_data
+        with transaction.atomic():
+            household = approval.send_again(self.guardian.household, given)
+            for name in GUARDIAN_FIELDS:
+                setattr(self.guardian, name, given[name])
+            self.guardian.save()
+            for child, form in self.known:
+                for name, value in form.cleaned_data.items():
+                    setattr(child, name, value)
+                child.save()
+            for row in self.more:
+                if row.has_changed():
+                    child = Child.objects.create(**row.cleaned_data)
+                    Custody.objects.create(household=household, child=child)
+        return household
+
+
+GUARDIAN_FIELDS = ("first_name", "last_name", "phone")
+
+
+def _sent_of(child: Child) -> dict[str, Any]:
+    return {name: getattr(child, name) for name in NewChildForm.base_fields}
+
+
 class PhonesForm(NamesItsFields, forms.ModelForm[Guardian]):
     """A guardian's own phones: changed at once."""
 

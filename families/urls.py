@@ -100,6 +100,7 @@ household_pages = [
     path("foyer/acces/", access.who_has_access, name="access"),
     path("foyer/acces/<int:opening_id>/", access.answer_access, name="answer_access"),
     path("foyer/consultations/", readings.readings, name="readings"),
+    path("foyer/corriger/", people.send_again, name="send_again"),
     path("foyer/telephones/", people.phones, name="phones"),
     path("foyer/adresse/", people.address, name="address"),
     path("foyer/quotient/", people.quotient, name="quotient"),

@@ -7,7 +7,7 @@ from django import forms
 from leisure.offers import Offer, OfferChoice
 from portal.french.day_fields import NearDateField
 from portal.french.sentences import lower_first
-from portal.reservations.models import Activity, Establishment
+from portal.reservations.models import Activity, Enrolment, Establishment
 from portal.web.form_fields import NamesItsFields, field_of
 
 
@@ -32,6 +32,11 @@ class EnrolmentForm(NamesItsFields, forms.Form):
         for offer in self.offers:
             if len(offer.places) > 1:
                 self.fields[place_field(offer.activity)] = PlaceField(offer.places)
+
+    def fill_in(self, before: Enrolment) -> None:
+        """What was sent before, to correct and send again."""
+        self.initial["activities"] = [str(before.activity_id)]
+        self.initial[place_field(before.activity)] = before.establishment_id
 
     def chosen(self) -> list[tuple[Activity, Establishment | None]]:
         """What was ticked, with its place, once valid. One possible place is not asked for."""

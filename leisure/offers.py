@@ -11,7 +11,6 @@ from families.models import Child
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
-from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.standing import closed_period
 from portal.reservations.models import Activity, Enrolment, Establishment, Period, SchoolYear
@@ -42,22 +41,17 @@ def offers(
     found = []
     for activity in activities:
         places = enrolling.places_for(activity, child, school_year)
-        refusal = _refusal(activity, child, places, first_day, known)
-        found.append(Offer(activity, places, refusal or campaigns.closed(activity, school_year)))
+        refusal = _refusal(activity, child, places, known) or campaigns.closed(activity, school_year)
+        refusal = refusal or enrolling.never_taken(child, activity, school_year, first_day)
+        found.append(Offer(activity, places, refusal))
     return found
 
 
-def _refusal(
-    activity: Activity, child: Child, places: list[Establishment], first_day: date, known: set[int]
-) -> str:
+def _refusal(activity: Activity, child: Child, places: list[Establishment], known: set[int]) -> str:
     if activity.pk in known:
         return f"{child.first_name} y a déjà une inscription."
     if not places:
         return f"N'accueille pas les élèves de l'école {of(child.first_name)}."
-    try:
-        enrolling.check_age(child, activity, first_day)
-    except EnrolmentRefused as refusal:
-        return str(refusal)
     return ""
 
 

@@ -62,7 +62,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     today = timezone.localdate(at)
     activities = list(Activity.objects.filter(service=SERVICE, active=True))
     campaigns = Campaigns.load(household, at=at)
-    live = Enrolment.objects.live().filter(household=household, child=child)
+    live = Enrolment.objects.live().exclude(ends_on__lt=today).filter(household=household, child=child)
     known = set(live.values_list("school_year", "activity"))
     everywhere = [
         year.pk for year in campaigns.years if all((year.pk, one.pk) in known for one in activities)
@@ -77,9 +77,12 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     first_day = max(today, school_year.starts_on)
     enrolled_in = {activity for year, activity in known if year == school_year.pk}
     found = offers(child, activities, campaigns, school_year, first_day, enrolled_in)
+    before = enrolling.sent_before(request.user, child, SERVICE, request.GET.get("reprise", ""))
     form = EnrolmentForm(
         interrupted.posted(request), offers=found, initial=_siblings_places(household, school_year)
     )
+    if before is not None:
+        form.fill_in(before)
     if request.method == "POST" and form.is_valid():
         try:
             enrolled = _enrol(request, household, child, school_year, first_day, form.chosen(), at)
@@ -99,6 +102,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
             "years": years,
             "not_offered": [offer for offer in found if offer.refusal],
             "missing": missing_pieces(child, [offer.activity for offer in form.offers]),
+            "before": before,
         },
     )
 

@@ -553,6 +553,7 @@ def pages(books, canteen, now) -> list[str]:
     opening = AccessOpening.objects.create(
         kind=AccessOpening.Kind.GUARDIAN, household=books.household, guardian=alix, asked_at=now
     )
+    Activity.objects.filter(pk=canteen.activity.pk).update(families_end=True)
     letter = LetterFactory(guardian=books.guardian, state="failed")
     calendar_links.make(books.guardian, replaces="", at=now)
     return [
@@ -587,6 +588,7 @@ def pages(books, canteen, now) -> list[str]:
         f"/absences/enfant/{books.child.pk}/?du=2026-11-13&au=2026-11-12",
         "/cantine/inscription/",
         f"/cantine/inscriptions/{books.enrolment.pk}/",
+        f"/inscriptions/{books.enrolment.pk}/fin/",
         "/cantine/reservation/?annulation",
         planning,
         f"/reservations/annuler/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/",

@@ -56,7 +56,7 @@ from families.traces import security
 from portal.desk.choices import SeveralRows, TolerantChoices
 from portal.desk.decisions import AcceptOrRefuse, Decidable, DecisionButtons
 from portal.desk.histories import HistoryPart
-from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
+from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
 from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
 from portal.desk.site import DeskAdmin, M, Queue
 from portal.french.day_fields import NearDateField
@@ -225,7 +225,7 @@ class HouseholdAdmin(
         "city",
         "resident",
         "state_badge",
-        "created_at",
+        "received",
     )
     list_filter = ("state", "resident", "city")
     phone_fields = ("guardians__phone", "guardians__phone_work")
@@ -394,6 +394,13 @@ class HouseholdAdmin(
     @admin.display(description="responsables")
     def guardian_names(self, obj: Household) -> str:
         return ", ".join(str(guardian) for guardian in obj.guardians.all()) or "–"
+
+    @admin.display(description="créé le", ordering="created_at")
+    def received(self, obj: Household) -> SafeString | str:
+        """When it asked; of one that was refused and asks again, when and why it was."""
+        made = f"{timezone.localtime(obj.created_at):%d/%m/%Y à %H:%M}"
+        again = obj.state == Household.State.REQUESTED and obj.refusal_reason
+        return sent_again(made, obj.decided_at if again else None, obj.refusal_reason)
 
     @admin.display(description="enfants", ordering="children_here")
     def child_count(self, obj: HouseholdInList) -> int:

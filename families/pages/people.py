@@ -23,12 +23,15 @@ from families.forms import (
     PhonesForm,
     ProofForm,
     QuotientRequestForm,
+    SendAgainForm,
 )
 from families.models import (
+    AlreadyAnswered,
     AuthorisedPerson,
     ChangeRequest,
     Child,
     ChildHealth,
+    Custody,
     Diet,
     Document,
     Guardian,
@@ -50,6 +53,7 @@ from portal.web.signed_in import SignedInRequest
 # A tax notice or a bill; a doctor's certificate asks for another right.
 PROOF_RIGHT = Document._meta.get_field("right").default
 WAITING = "Votre demande est envoyée à la mairie. Vous recevrez un message dès qu'elle sera traitée."
+SENT_AGAIN = "Votre demande est renvoyée. La mairie la vérifie et vous répond par e-mail."
 ALREADY_WAITING = "Une demande de ce type est déjà en attente de traitement. La mairie va y répondre."
 
 
@@ -79,6 +83,31 @@ def household(request: SignedInRequest) -> HttpResponse:
         "documents": own.documents.all()[:20],
     }
     return render(request, "families/household.html", context)
+
+
+@keeps_interrupted_form
+def send_again(request: SignedInRequest) -> HttpResponse:
+    """« Corriger et renvoyer » a request for an account that the town hall refused."""
+    guardian = get_object_or_404(Guardian.objects.select_related("household"), user=request.user)
+    own = _own_household(request)
+    if not own.is_refused:
+        messages.info(request, "Votre demande n'est plus refusée : rien n'est à renvoyer.")
+        return redirect("home")
+    children = homes.children(own, timezone.localdate())
+    elsewhere = set(
+        Custody.objects.filter(child__in=children).exclude(household=own).values_list("child_id", flat=True)
+    )
+    alone = [child for child in children if child.pk not in elsewhere]
+    form = SendAgainForm(posted(request), guardian=guardian, children=alone)
+    if request.method == "POST" and form.is_valid():
+        try:
+            form.save()
+        except AlreadyAnswered as answered:
+            messages.info(request, str(answered))
+        else:
+            messages.success(request, SENT_AGAIN)
+        return redirect("home")
+    return render(request, "families/send_again.html", {"form": form, "household": own})
 
 
 @keeps_interrupted_form

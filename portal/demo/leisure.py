@@ -18,7 +18,8 @@ from django.utils import timezone
 from families.models import AuthorisedPerson, ChildHealth
 from portal.demo.factories import AuthorisedPersonFactory, HealthFactory
 from portal.demo.people import DemoChild, DemoHome, People
-from portal.reservations.acts import booking
+from portal.reservations.acts import booking, ending
+from portal.reservations.acts.ending import Ending
 from portal.reservations.acts.opening import open_slots
 from portal.reservations.models import (
     Activity,
@@ -109,6 +110,7 @@ class Leisure:
                 self._fill_first_week(guests, period)
         for year in years:
             self._stay_in_the_evening(pupils[:STAYING], year)
+        self._leave_the_evening()
 
     # Who
 
@@ -256,6 +258,22 @@ class Leisure:
                         and (mine or self.rng.random() < 0.75)
                     }
                     self._reserve(guest, period, formula, days, asked, BookingState.ACCEPTED)
+
+    def _leave_the_evening(self) -> None:
+        """The elder child of `voisin` stays no longer since yesterday: the town hall ended it and cancelled
+        the evenings to come."""
+        mine = Enrolment.objects.accepted().filter(
+            activity=self.evenings,
+            child=self.people.neighbour.pupils[0].child,
+            household=self.people.neighbour.household,
+            school_year__in=SchoolYear.objects.serving(self.today),
+        )
+        enrolment = mine.order_by("school_year__starts_on").first()
+        if enrolment is None:
+            return
+        last_day = max(enrolment.starts_on, self.today - timedelta(days=1))
+        said = Ending(last_day, "Les horaires de travail des parents ont changé.", late_too=True)
+        ending.end(enrolment, said, by=self.people.agent, at=self.at)
 
     # Holidays
 

@@ -208,8 +208,9 @@ class AcceptOrRefuse(Decides[M]):
         raise NotImplementedError
 
     @admin.action(description="Accepter", permissions=["decide"])
-    def accept_selected(self, request: SignedInRequest, queryset: QuerySet[M]) -> None:
+    def accept_selected(self, request: SignedInRequest, queryset: QuerySet[M]) -> HttpResponse | None:
         self.accept_rows(request, queryset)
+        return None
 
     @admin.action(description="Refuser…", permissions=["decide"])
     def refuse_selected(self, request: SignedInRequest, queryset: QuerySet[M]) -> HttpResponse | None:

@@ -1,6 +1,7 @@
 """Lists of the desk: search by number and by name, what waits first, badges, counts in words."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from django.contrib import admin
@@ -8,11 +9,13 @@ from django.contrib.admin.utils import lookup_spawns_duplicates
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal.desk.site import DeskAdmin, M
 from portal.french import phones, spelling
+from portal.french.sentences import lower_first
 from portal.web.posted import posted_number
 
 # Longer ones that people look for, a telephone's for instance, are no record's.
@@ -22,6 +25,15 @@ LONGEST_NUMBER = 9
 def badge(state: str, label: str) -> SafeString:
     """A state as the desk shows it: its word on its tint, never the tint alone."""
     return format_html('<span class="desk-state desk-state-{}">{}</span>', state or "none", label)
+
+
+def sent_again(received: str, refused_at: datetime | None, reason: str) -> SafeString | str:
+    """When a request came; of one refused before, « renvoyée, refusée le 10/11/2026 parce que… »."""
+    if refused_at is None:
+        return received
+    when = f"{timezone.localtime(refused_at):%d/%m/%Y}"
+    text = '{}<br><span class="help">renvoyée, refusée le {} parce que : {}</span>'
+    return format_html(text, received, when, lower_first(reason))
 
 
 class Stated(Protocol):

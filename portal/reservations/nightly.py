@@ -4,6 +4,7 @@ from datetime import datetime
 
 from portal import nightly
 from portal.reservations.acts import booking, closing, enrolling, leaving, reservation_drafts
+from portal.reservations.models import Enrolment
 from portal.reservations.presence import certificates
 
 
@@ -31,7 +32,14 @@ def moves_settled(at: datetime) -> int:
     return enrolling.settle(at=at)
 
 
+def enrolments_ended(at: datetime) -> int:
+    return enrolling.finish(Enrolment.objects.all(), at=at)
+
+
 nightly.register("brouillons oubliés", "{} réservation(s) non terminée(s) supprimée(s).", forget_drafts)
+nightly.register(
+    "inscriptions terminées", "{} inscription(s) dont le dernier jour est passé.", enrolments_ended
+)
 nightly.register(
     "inscriptions d'enfants partis",
     "{} inscription(s) d'enfants qui ne vivent plus dans le foyer terminée(s).",

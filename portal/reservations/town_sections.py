@@ -8,6 +8,7 @@ from ruamel.yaml.nodes import Node
 
 from families.models import ProcessingTexts, RetentionRule
 from families.privacy import retention
+from portal.french.grades import Grade
 from portal.french.weekdays import MONDAY_TO_FRIDAY
 from portal.models import Town
 from portal.reservations.models import (
@@ -110,6 +111,7 @@ DURING = Words(
     }
 )
 BELONGING = Words({"commune": Audience.Belonging.RESIDENT, "hors_commune": Audience.Belonging.NON_RESIDENT})
+GRADE = Words({label: value for value, label in Grade.choices})
 PROCESSING = Words(
     {"automatique": Activity.Processing.AUTOMATIC, "sur_demande": Activity.Processing.ON_REQUEST}
 )
@@ -283,10 +285,13 @@ register(
             Field("réservations", "processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
             Field("annulations", "cancel_processing", PROCESSING, default=Activity.Processing.AUTOMATIC),
             Field("inscriptions", "enrolment_processing", PROCESSING, default=Activity.Processing.ON_REQUEST),
+            Field("fin_par_les_familles", "families_end", Flag(), default=False),
             Field("liste_d'attente", "waiting_list", Flag(), default=True),
             Field("heures_pour_répondre", "offer_hours", Number(), default=None),
             Field("âge_minimum", "min_age", Number(), default=None),
             Field("âge_maximum", "max_age", Number(), default=None),
+            Field("à_partir_de_la_classe", "first_grade", GRADE, default=None),
+            Field("jusqu'à_la_classe", "last_grade", GRADE, default=None),
             Field("fiche_sanitaire", "health_file_required", Flag(), default=False),
             Field("proposée", "active", Flag(), default=True),
             Field("ordre", "order", Number(), default=0),

@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from portal.reservations.pages import agenda, cancelling, changing, moves, renewing, steps, waiting
+from portal.reservations.pages import agenda, cancelling, changing, ending, moves, renewing, steps, waiting
 
 app_name = "reservations"
 of_reservations = [
@@ -22,7 +22,12 @@ of_reservations = [
     path("changement/<int:move_id>/retirer/", moves.withdraw, name="withdraw_move"),
     path("reinscrire/", renewing.renew, name="renew"),
 ]
+of_enrolments = [
+    path("<int:enrolment_id>/fin/", ending.end, name="end_enrolment"),
+    path("<int:enrolment_id>/reprendre/", ending.resume, name="resume_enrolment"),
+]
 urlpatterns = [
+    path("inscriptions/", include(of_enrolments)),
     path("reservations/", include(of_reservations)),
     path("mon-agenda/", agenda.page, name="calendar"),
     re_path(r"^mon-agenda/(?P<token>[\w-]{43})\.ics$", agenda.feed, name="calendar_feed"),

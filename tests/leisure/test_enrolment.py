@@ -68,7 +68,7 @@ def test_nothing_ticked_is_said(plays, wednesdays):
     assert not Enrolment.objects.exists()
 
 
-@pytest.mark.parametrize("born", [date(2024, 5, 1), date(2012, 1, 1)], ids=["too young", "too old"])
+@pytest.mark.parametrize("born", [date(2024, 8, 1), date(2012, 1, 1)], ids=["too young", "too old"])
 def test_a_child_of_another_age_is_not_enrolled(plays, wednesdays, school_class, born):
     child = ChildFactory(birth_date=born, households=[plays.household])
     SchoolingFactory(child=child, school_class=school_class)
@@ -160,7 +160,8 @@ def test_an_enrolment_that_is_over_changes_no_more(plays, wednesdays, enrol, sta
     Enrolment.objects.filter(pk=mine.pk).update(state=state)
     client, address = plays.client(), reverse("leisure:enrolment", args=[mine.pk])
     page = client.get(address).content.decode()
-    assert "Faire une nouvelle demande" in page and f'href="{url(plays.child)}"' in page
+    said = "Corriger et renvoyer" if state == EnrolmentState.REFUSED else "Faire une nouvelle demande"
+    assert said in page and f'href="{url(plays.child)}?reprise={mine.pk}"' in page
     assert "Enregistrer" not in page and 'name="place"' not in page
     answer = client.post(address, {"place": other.pk}, follow=True)
     assert answer.redirect_chain == [(address, 302)]

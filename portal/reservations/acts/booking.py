@@ -1,4 +1,4 @@
-"""The only writer of states and places: submit, change, accept, refuse, cancel, promote, close.
+"""The only writer of states and places: submit, change, give up, accept, refuse, cancel, promote, close.
 
 Every verb is one transaction. It locks slots first, in primary-key order, all those of an activity, an
 establishment and a day together; reads bookings again under that lock; and locks the reservations it
@@ -131,8 +131,6 @@ def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = Tru
     lines = list(reservation.lines.all())
     if not lines:
         raise BookingRefused("Aucun jour n'est choisi : choisissez au moins un jour à réserver ou à annuler.")
-    _check_enrolment(reservation.enrolment, books=any(line.action == Action.BOOK for line in lines))
-
     desk = _Submission.lock(reservation, lines, at)
     for line in lines:
         if line.action == Action.CANCEL:
@@ -199,8 +197,7 @@ def change(booking: Booking, formula: Formula, *, by: User, at: datetime) -> Res
     Raises BookingRefused, the place held being kept, when the other one is full or either half is too late.
     """
     booking = _with_enrolment().get(pk=booking.pk)
-    _check_enrolment(booking.enrolment, books=True)
-    reservation = _change_of(booking, at)
+    reservation = _reservation_about(booking, at, is_change=True)
     reservation.created_by = by
     reservation.save()
     lines = _halves(reservation, booking, formula)
@@ -226,7 +223,7 @@ class ForeseenChange:
 def foresee_change(booking: Booking, formulas: Iterable[Formula], *, at: datetime) -> list[ForeseenChange]:
     """What `change` would make of each of `formulas`. Only reads, in a fixed number of queries."""
     booking = _with_enrolment().get(pk=booking.pk)
-    reservation = _change_of(booking, at)
+    reservation = _reservation_about(booking, at, is_change=True)
     custody = Custody.objects.filter(child=booking.child_id, household=booking.household_id).first()
     live = list(_live_on(reservation, {booking.day}).select_related("reservation"))
     slots: dict[Shelf, list[Slot]] = defaultdict(list)
@@ -265,28 +262,35 @@ def _with_enrolment() -> QuerySet[Booking]:
     )
 
 
-def _change_of(booking: Booking, at: datetime) -> Reservation:
-    """The reservation of a change, not saved yet. Raises BookingRefused where no period is open any more."""
-    enrolment = booking.enrolment
+def period_of(booking: Booking) -> Period | None:
+    """The period whose rules hold for a booked day: its reservation's as long as the day is in it, or that of
+    the day. No query where the booking was read with `reservation__period`."""
     period = booking.reservation.period if booking.reservation else None
-    if period is None or not period.starts_on <= booking.day <= period.ends_on:
-        period = Period.objects.filter(
-            Q(establishments=None) | Q(establishments=booking.establishment_id),
-            activity=booking.activity_id,
-            school_year=enrolment.school_year_id,
-            starts_on__lte=booking.day,
-            ends_on__gte=booking.day,
-        ).first()
+    if period is not None and period.starts_on <= booking.day <= period.ends_on:
+        return period
+    return Period.objects.filter(
+        Q(establishments=None) | Q(establishments=booking.establishment_id),
+        activity=booking.activity_id,
+        school_year=booking.enrolment.school_year_id,
+        starts_on__lte=booking.day,
+        ends_on__gte=booking.day,
+    ).first()
+
+
+def _reservation_about(booking: Booking, at: datetime, *, is_change: bool) -> Reservation:
+    """The reservation that changes or cancels a booked day, not saved yet. Raises BookingRefused where no
+    period is open any more."""
+    period = period_of(booking)
     if period is None:
         raise BookingRefused("Ce jour n'est plus dans une période ouverte à la réservation.")
     return Reservation(
         household_id=booking.household_id,
         child_id=booking.child_id,
-        enrolment=enrolment,
+        enrolment=booking.enrolment,
         establishment=booking.establishment,
         period=period,
         state=ReservationState.PENDING,
-        is_change=True,
+        is_change=is_change,
         created_at=at,
         touched_at=at,
         submitted_at=at,
@@ -348,6 +352,9 @@ class _Submission:
         custody = homes.held(reservation.child_id, reservation.household_id)
         if custody is None or not custody.holds_on(timezone.localdate(at)):
             raise BookingRefused(homes.gone_sentence(reservation.enrolment.child))
+        # Whoever ends the enrolment holds the child too: read again, so that no day after the end is booked.
+        reservation.enrolment.refresh_from_db(fields=["state", "starts_on", "ends_on"])
+        _check_enrolment(reservation.enrolment, books=any(line.action == Action.BOOK for line in lines))
         activity = reservation.enrolment.activity
         days = {line.day for line in lines}
         live = _live_on(reservation, days).select_related("reservation")
@@ -486,6 +493,40 @@ class _Submission:
             until_the_day=line.until_the_day,
             changed_at=at,
         )
+
+
+# Giving days up -----------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def give_up(bookings: Iterable[Booking], *, by: User, at: datetime) -> None:
+    """A family gives up days of an enrolment, by reservations of its own, one a place and period: at the
+    deadlines of each day, as `submit` would; a day that can no longer be cancelled stays as it is.
+
+    Called with the custody held, by whoever tells the family. Raises BookingRefused outside every period.
+    """
+    asked = list(_with_enrolment().filter(pk__in=[one.pk for one in bookings]).order_by("day", "pk"))
+    _lock_slots(shelves_of(asked))  # all at once: each reservation takes its own again
+    groups: dict[tuple[int, int], tuple[Reservation, list[ReservationLine]]] = {}
+    for booking in asked:
+        about = _reservation_about(booking, at, is_change=False)
+        reservation, lines = groups.setdefault((about.establishment_id, about.period_id), (about, []))
+        lines.append(
+            ReservationLine(
+                reservation=reservation, formula_id=booking.formula_id, day=booking.day, action=Action.CANCEL
+            )
+        )
+    for reservation, lines in groups.values():
+        desk = _Submission.lock(reservation, lines, at)
+        for line in lines:
+            desk.decide_cancel(line)
+        granted = [line for line in lines if line.outcome != Outcome.REFUSED]
+        if not granted:
+            continue
+        reservation.created_by = by
+        reservation.save()
+        ReservationLine.objects.bulk_create(granted)
+        _record(reservation, granted, desk, by=by, at=at)
 
 
 # The town hall's answers ----------------------------------------------------------------------------------
@@ -690,8 +731,10 @@ def withdraw(
     by: User | None,
     at: datetime,
     reason: str = "",
+    tell: bool = True,
 ) -> int:
-    """As `cancel`, of whomever: for days that close, children that leave, and the night (nobody)."""
+    """As `cancel`, of whomever: for days that close, children that leave, and the night (nobody). Without
+    `tell`, whoever calls it writes the letter."""
     asked = list(bookings)
     ids = [booking.pk for booking in asked]
     _lock_slots(shelves_of(asked))
@@ -702,7 +745,7 @@ def withdraw(
     _let_fall(changes)
     changes.write()
     _finish(changes)
-    for household_id, booking_ids in _by_household(live).items():
+    for household_id, booking_ids in _by_household(live).items() if tell else ():
         _tell(tasks.tell_cancelled, household_id, booking_ids, reason)
     return len(live)
 

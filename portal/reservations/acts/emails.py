@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
+from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
@@ -404,5 +405,51 @@ def renewed(enrolment_ids: list[int]) -> None:
             "waits": any(not one.is_accepted for one in found),
             "starts_on": moments.day(found[0].starts_on, year=True),
             "path": reverse("home"),
+        },
+    )
+
+
+def enrolment_ended(
+    enrolment_id: int,
+    cancelled: list[int],
+    withdrawn: list[int],
+    asked: list[int],
+    stays: list[tuple[int, str, str]],
+) -> None:
+    """When and why an enrolment ends, and what becomes of the days after that."""
+    told = {*cancelled, *withdrawn, *asked, *(pk for pk, _, _ in stays)}
+    days = dict(Booking.objects.filter(pk__in=told).values_list("pk", "day"))
+    parts = [
+        Section("Jours annulés, sans frais", days=_days_of(cancelled, days)),
+        Section("Demandes retirées", days=_days_of(withdrawn, days)),
+        Section("Annulations demandées, en attente de la réponse de la mairie", days=_days_of(asked, days)),
+    ]
+    for title, reason in dict.fromkeys((title, reason) for _, title, reason in stays):
+        keys = [pk for pk, *said in stays if said == [title, reason]]
+        parts.append(Section(title, reason, _days_of(keys, days)))
+    _post_end("reservations/enrolment_ended", enrolment_id, {"sections": [one for one in parts if one.days]})
+
+
+def enrolment_resumed(enrolment_id: int) -> None:
+    """An enrolment that was to end goes on."""
+    _post_end("reservations/enrolment_resumed", enrolment_id, {})
+
+
+def _days_of(keys: Iterable[int], days: Mapping[int, date]) -> list[date]:
+    return sorted({days[pk] for pk in keys if pk in days})
+
+
+def _post_end(template: str, enrolment_id: int, more: dict[str, Any]) -> None:
+    found = Enrolment.objects.select_related("child", "activity", "school_year").get(pk=enrolment_id)
+    mailing.post(
+        template,
+        addresses(found.household_id, about=found.child_id),
+        {
+            "enrolment": found,
+            "child": found.child,
+            "activity": found.activity,
+            "last_day": moments.day(found.ends_on, year=True) if found.ends_on else "",
+            "path": reverse("home"),
+            **more,
         },
     )

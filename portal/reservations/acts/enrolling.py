@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from families.custody import homes, own
@@ -13,8 +13,10 @@ from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import tasks
 from portal.reservations.days.campaigns import Campaigns
+from portal.reservations.days.limits import Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
-from portal.reservations.states import EnrolmentState
+from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState
+from portal.web.posted import posted_number
 
 
 class EnrolmentRefused(Exception):
@@ -40,8 +42,8 @@ def request(
     for the town hall: then with it. Typed `at_desk`, it is accepted, and no campaign is asked. Unless told
     otherwise, a letter says where it stands.
 
-    Raises EnrolmentRefused when enrolments are not open, when the child does not live there, is too young or
-    too old, or already enrolled.
+    Raises EnrolmentRefused when enrolments are not open, when the child does not live there, is taken on no
+    day, or already enrolled.
     """
     # The child first, as whoever books it does; then the household.
     lives_there = _lives_there(child, household.pk, at)
@@ -55,10 +57,12 @@ def request(
         own.check(by, [household.pk], right="reservations.change_enrolment", at=at)
     elif closed := Campaigns.load(household, at=at).closed(activity, school_year):
         raise EnrolmentRefused(closed)
-    check_age(child, activity, starts_on)
+    if refusal := never_taken(child, activity, school_year, starts_on):
+        raise EnrolmentRefused(refusal)
     known = Enrolment.objects.live().filter(
         household=household, child=child, activity=activity, school_year=school_year
     )
+    finish(known, at=at)
     if known.exists():
         raise EnrolmentRefused(f"{child.first_name} a déjà une inscription : {activity}, {school_year}.")
     automatic = activity.enrolment_processing == Activity.Processing.AUTOMATIC
@@ -99,8 +103,10 @@ def change(
         raise EnrolmentRefused(homes.gone_sentence(enrolment.child))
     locked = Enrolment.objects.select_for_update(of=("self",)).select_related("activity")
     enrolment = locked.get(pk=enrolment.pk)
-    if enrolment.is_over:
+    if enrolment.is_over or enrolment.is_past(timezone.localdate(at)):
         raise EnrolmentRefused(over_sentence(enrolment))
+    if enrolment.ends_on is not None and starts_on > enrolment.ends_on:
+        raise EnrolmentRefused(f"Cette inscription se termine le {moments.day(enrolment.ends_on)}.")
     if not enrolment.is_accepted:
         enrolment.establishment = establishment
     enrolment.weekdays = weekdays
@@ -146,14 +152,18 @@ def _lives_there(child: Child, household_id: int, at: datetime) -> bool:
 
 def over_sentence(enrolment: Enrolment) -> str:
     """What a family reads that changes an enrolment refused or ended."""
-    state = enrolment.get_state_display().lower()
-    return f"Cette inscription est {state} : elle ne change plus. Faites une nouvelle demande."
+    over = EnrolmentState(enrolment.state) if enrolment.is_over else EnrolmentState.ENDED
+    return f"Cette inscription est {over.label.lower()} : elle ne change plus. Faites une nouvelle demande."
 
 
 @transaction.atomic
-def accept(enrolment: Enrolment, *, by: User, at: datetime) -> bool:
-    """Grants an enrolment that waits, of a household that is accepted; returns whether it did. Tells it."""
-    return _decide(enrolment, EnrolmentState.ACCEPTED, "", by, at)
+def accept(enrolment: Enrolment, *, by: User, at: datetime, beyond_limits: bool = False) -> bool:
+    """Grants an enrolment that waits, of a household that is accepted; returns whether it did. Tells it.
+
+    `beyond_limits`: the town hall knows that age or class speak against it, and lets the child come all the
+    same.
+    """
+    return _decide(enrolment, EnrolmentState.ACCEPTED, "", by, at, beyond_limits=beyond_limits)
 
 
 @transaction.atomic
@@ -165,8 +175,9 @@ def refuse(enrolment: Enrolment, *, reason: str, by: User, at: datetime) -> bool
 
 
 def of_child(child_id: int, household_id: int, today: date) -> QuerySet[Enrolment]:
-    """The live enrolments of a child by a household, for years that are not over."""
-    return Enrolment.objects.live().filter(
+    """The live enrolments of a child by a household that are not over, nor their year."""
+    live = Enrolment.objects.live().exclude(ends_on__lt=today)
+    return live.filter(
         child=child_id, household=household_id, school_year__in=SchoolYear.objects.serving(today)
     )
 
@@ -209,6 +220,9 @@ def hand_over(
                 school_year_id=given.school_year_id,
                 weekdays=given.weekdays,
                 starts_on=max(given.starts_on, starts_on),
+                ends_on=given.ends_on,
+                end_reason=given.end_reason,
+                limits_waived=given.limits_waived,
                 requested_by=by,
                 state=EnrolmentState.REQUESTED,
             )
@@ -225,6 +239,27 @@ def _end(enrolment: Enrolment, by: User | None, at: datetime) -> None:
     today = timezone.localdate(at)
     enrolment.ends_on = min(enrolment.ends_on or today, today)
     enrolment.save()
+
+
+@transaction.atomic
+def finish(enrolments: QuerySet[Enrolment], *, at: datetime) -> int:
+    """Ends those whose last day, said beforehand, has gone by; returns how many."""
+    past = enrolments.filter(ends_on__lt=timezone.localdate(at), state=EnrolmentState.ACCEPTED)
+    found = list(past.select_for_update(of=("self",)).order_by("pk"))
+    for one in found:
+        one.state = EnrolmentState.ENDED
+        one.save()
+    return len(found)
+
+
+def sent_before(user: User, child: Child, service: str, number: str) -> Enrolment | None:
+    """An enrolment of the child that is over, which its family corrects and sends again; `number` is whatever
+    the address says."""
+    key = posted_number(number)
+    if key is None:
+        return None
+    theirs = Enrolment.objects.visible_to(user).exclude(state__in=ENROLMENT_LIVE)
+    return theirs.filter(pk=key, child=child, activity__service=service).select_related("activity").first()
 
 
 def not_yet_sentence(household: Household, to_what: str) -> str:
@@ -276,19 +311,18 @@ def prepared_sentence(child: Child) -> str:
     )
 
 
-def check_age(child: Child, activity: Activity, day: date) -> None:
-    """Raises EnrolmentRefused when the child's age on `day` is outside the activity's limits."""
-    age = child.age_on(day)
-    if activity.min_age is not None and age < activity.min_age:
-        raise EnrolmentRefused(
-            f"{child.first_name} aura {age} ans le {moments.day(day)} : {activity} accueille à partir de "
-            f"{activity.min_age} ans."
-        )
-    if activity.max_age is not None and age > activity.max_age:
-        raise EnrolmentRefused(
-            f"{child.first_name} aura {age} ans le {moments.day(day)} : {activity} accueille jusqu'à "
-            f"{activity.max_age} ans."
-        )
+def never_taken(child: Child, activity: Activity, school_year: SchoolYear, starts_on: date) -> str:
+    """Why the child is taken on none of the year's days from `starts_on` on, by age and class, in a sentence;
+    nothing where some day can be booked. The year lasts as long as the periods of the activity in it."""
+    if not activity.is_limited:
+        return ""
+    last = activity.periods.filter(school_year=school_year).aggregate(last=Max("ends_on"))["last"]
+    return never_within(Limits.of(activity, child, school_year.pk), school_year, starts_on, last)
+
+
+def never_within(limits: Limits, school_year: SchoolYear, starts_on: date, last: date | None) -> str:
+    """As `never_taken`, of limits that are read already; `last` is the last day of the year's periods."""
+    return limits.refusal(starts_on, max(school_year.ends_on, last or starts_on, starts_on))
 
 
 def places_for(activity: Activity, child: Child, school_year: SchoolYear) -> list[Establishment]:
@@ -318,7 +352,15 @@ def health_file_sentence(enrolment: Enrolment) -> str:
     )
 
 
-def _decide(enrolment: Enrolment, state: EnrolmentState, reason: str, by: User, at: datetime) -> bool:
+def _decide(
+    enrolment: Enrolment,
+    state: EnrolmentState,
+    reason: str,
+    by: User,
+    at: datetime,
+    *,
+    beyond_limits: bool = False,
+) -> bool:
     own.check(by, [enrolment.household_id], right="reservations.change_enrolment", at=at)
     locked = Enrolment.objects.select_for_update(of=("self",)).get(pk=enrolment.pk)
     if locked.state != EnrolmentState.REQUESTED:
@@ -326,6 +368,7 @@ def _decide(enrolment: Enrolment, state: EnrolmentState, reason: str, by: User, 
     if state == EnrolmentState.ACCEPTED and not locked.household.is_accepted:
         return False
     locked.state = state
+    locked.limits_waived = locked.limits_waived or beyond_limits
     locked.refusal_reason = reason
     locked.decided_by = by
     locked.decided_at = at
@@ -359,6 +402,15 @@ class Prepared:
             one.state, one.decided_at = EnrolmentState.ACCEPTED, at
             one.save()
             transaction.on_commit(partial(tasks.tell_enrolment.enqueue, one.pk))
+
+    def sent_again(self, household: Household) -> None:
+        refused_with = Enrolment.objects.filter(
+            household=household, state=EnrolmentState.ENDED, decided_at=household.decided_at
+        )
+        for one in refused_with.order_by("pk"):
+            one.state, one.decided_at, one.decided_by = EnrolmentState.REQUESTED, None, None
+            one.ends_on = None
+            one.save()
 
     def refused(self, household: Household, by: User, at: datetime) -> None:
         end(Enrolment.objects.filter(household=household, state=EnrolmentState.REQUESTED), by=by, at=at)

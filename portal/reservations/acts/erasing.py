@@ -111,7 +111,13 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     _delete(Enrolment, enrolments.exclude(_held(Enrolment)))
     histories.forget(Enrolment, list(enrolments.values_list("pk", flat=True)))
     enrolments.update(
-        state=EnrolmentState.ENDED, requested_by=None, decided_by=None, refusal_reason="", weekdays=0
+        state=EnrolmentState.ENDED,
+        requested_by=None,
+        decided_by=None,
+        refusal_reason="",
+        ended_by=None,
+        end_reason="",
+        weekdays=0,
     )
 
 

@@ -13,17 +13,19 @@ from datetime import date, datetime
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from families.custody import homes
 from families.models import Child, Diet, DietChoice, Household, User
 from portal.french.dates import short_day
 from portal.french.elision import of
+from portal.french.grades import Grade, grade_of, in_words, named
 from portal.reservations.acts import enrolling, tasks
 from portal.reservations.days.campaigns import Campaigns
+from portal.reservations.days.limits import Attended, Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
 from portal.reservations.models.bookings import EnrolmentQuerySet
-from portal.reservations.models.grades import FIRST_OF_PRIMARY, LAST_OF_PRIMARY, grade_of, grades_in, in_words
 from portal.reservations.states import ENROLMENT_LIVE
 
 
@@ -154,7 +156,8 @@ class _Proposing:
         # A school that has not named all its classes yet has those of the year before.
         self.grades: dict[Establishment, set[int]] = defaultdict(set)
         for row in rows:
-            self.grades[row.school] |= set(grades_in(row.name)) or _of_level(row.level)
+            low, high = row.grades
+            self.grades[row.school] |= set(named(row.name)) or set(range(low, high + 1))
         children = {one.child_id for one in own}
         self.attended: dict[tuple[int, int], SchoolClass] = {
             (one.child_id, one.school_year_id): one.school_class
@@ -167,11 +170,13 @@ class _Proposing:
             .filter(household=household, child__in=children, school_year=year)
             .values_list("child", "activity")
         )
+        last_day = Max("periods__ends_on", filter=Q(periods__school_year=year))
         activities = Activity.objects.filter(pk__in={one.activity_id for one in own})
-        self.places: dict[int, list[Establishment]] = {
-            activity.pk: [one for one in activity.establishments.all() if one.active]
-            for activity in activities.prefetch_related("establishments__schools")
-        }
+        self.last_days: dict[int, date | None] = {}
+        self.places: dict[int, list[Establishment]] = {}
+        for activity in activities.annotate(last_day=last_day).prefetch_related("establishments__schools"):
+            self.last_days[activity.pk] = activity.last_day
+            self.places[activity.pk] = [one for one in activity.establishments.all() if one.active]
 
     def renewal(self) -> Renewal:
         by_child: dict[Child, list[Enrolment]] = defaultdict(list)
@@ -196,12 +201,12 @@ class _Proposing:
         else:
             grade = 1 + grade_of(last.name if last else "", child.birth_date, self.before.starts_on)
         schools = [one for one, grades in self.grades.items() if grade in grades]
-        leaves = told is None and not schools and grade > LAST_OF_PRIMARY
+        leaves = told is None and not schools and grade > Grade.CM2
         school = told.school if told else last.school if last and last.school in schools else None
         if school is None and len(schools) == 1:
             school = schools[0]
         there = [one for one in self.classes if school is not None and one.school_id == school.pk]
-        classes = [one for one in there if grade in grades_in(one.name)]
+        classes = [one for one in there if grade in named(one.name)]
         school_class = told or (classes[0] if len(classes) == 1 else None)
         lines = [self._line(child, one, school, leaves=leaves) for one in own]
         choice = getattr(child, "diet_choice", None)
@@ -224,13 +229,12 @@ class _Proposing:
             return Line(before, refusal="Cette activité n'est plus proposée.")
         if closed := self.campaigns.closed(activity, self.year):
             return Line(before, refusal=closed)
-        try:
-            enrolling.check_age(child, activity, self.first_day)
-        except enrolling.EnrolmentRefused as refusal:
-            return Line(before, refusal=str(refusal))
+        if refusal := self._outside_limits(child, activity):
+            return Line(before, refusal=refusal)
         places = self.places[activity.pk]
         if leaves:
-            places = [one for one in places if takes_collegians(one)]
+            beyond = activity.last_grade is not None and activity.last_grade <= Grade.CM2
+            places = [] if beyond else [one for one in places if takes_collegians(one)]
             if not places:
                 return Line(before, refusal="N'accueille plus les enfants après le CM2.")
         elif not any(takes(one, school) for one in places):
@@ -241,6 +245,13 @@ class _Proposing:
         if kept is None or kept in fitting:
             return Line(before, places, kept, note=_until_too_old(child, activity, self.year))
         return Line(before, places, fitting[0], note=f"{kept} ne convient plus : {fitting[0]}.")
+
+    def _outside_limits(self, child: Child, activity: Activity) -> str:
+        """Why the child is taken on no day of the year, by its age and by the class that is told for it."""
+        told = self.attended.get((child.pk, self.year.pk))
+        classes = (Attended(date.min, date.max, told.name, told.grades),) if told else ()
+        limits, last = Limits(activity, child, classes), self.last_days[activity.pk]
+        return enrolling.never_within(limits, self.year, self.first_day, last)
 
 
 def takes(place: Establishment, school: Establishment | None) -> bool:
@@ -257,15 +268,6 @@ def takes(place: Establishment, school: Establishment | None) -> bool:
 def takes_collegians(place: Establishment) -> bool:
     """Who has left the town's schools may still come to a centre that serves no school in particular."""
     return place.kind == Establishment.Kind.CENTRE and not place.schools.all()
-
-
-def _of_level(level: str) -> set[int]:
-    """The grades of a class whose name says none."""
-    if level == SchoolClass.Level.MATERNELLE:
-        return set(range(FIRST_OF_PRIMARY))
-    if level == SchoolClass.Level.ELEMENTAIRE:
-        return set(range(FIRST_OF_PRIMARY, LAST_OF_PRIMARY + 1))
-    return set()
 
 
 def _moved(

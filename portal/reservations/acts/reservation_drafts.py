@@ -4,13 +4,14 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from families.custody import homes
 from families.models import Custody, User
 from portal.reservations.acts.refusals import BookingRefused, Choice
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
-from portal.reservations.states import Action, ReservationState
+from portal.reservations.states import Action, EnrolmentState, ReservationState
 
 # A draft that nobody touched for so long is forgotten.
 KEPT = timedelta(days=30)
@@ -117,8 +118,9 @@ def part(draft: Reservation) -> None:
 
 
 def purge_drafts(*, before: datetime) -> int:
-    """Deletes drafts not touched since `before`; returns how many."""
-    deleted = Reservation.objects.drafts().filter(touched_at__lt=before)
+    """Deletes drafts not touched since `before`, and those of enrolments that are over; returns how many."""
+    over = Q(touched_at__lt=before) | Q(enrolment__state=EnrolmentState.ENDED)
+    deleted = Reservation.objects.drafts().filter(over)
     count = deleted.count()
     deleted.delete()
     return count

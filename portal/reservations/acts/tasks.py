@@ -104,3 +104,21 @@ def tell_left_days(move_id: int, booking_ids: list[int], reason: str) -> None:
 def tell_renewed(enrolment_ids: list[int]) -> None:
     """A household has enrolled its children for the next year, all at once."""
     emails.renewed(enrolment_ids)
+
+
+@task(queue_name="mail")
+def tell_enrolment_ended(
+    enrolment_id: int,
+    cancelled: list[int],
+    withdrawn: list[int],
+    asked: list[int],
+    stays: list[tuple[int, str, str]],
+) -> None:
+    """An enrolment ends: the days that leave, by their keys, and those that stay, with a title and why."""
+    emails.enrolment_ended(enrolment_id, cancelled, withdrawn, asked, stays)
+
+
+@task(queue_name="mail")
+def tell_enrolment_resumed(enrolment_id: int) -> None:
+    """The end of an enrolment is put away."""
+    emails.enrolment_resumed(enrolment_id)

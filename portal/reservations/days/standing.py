@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -9,6 +10,7 @@ from django.utils.text import capfirst
 from portal.french import moments
 from portal.reservations.days.calendars import MARGIN, OpenDays, Pupil
 from portal.reservations.days.deadline_book import DeadlineBook
+from portal.reservations.days.limits import Limits
 from portal.reservations.days.offer import NO_ACTIVITY, NO_PLACE
 from portal.reservations.deadlines.decisions import Schedule, Standing, Verdict, outside
 from portal.reservations.models import Enrolment, Establishment, Period
@@ -44,6 +46,7 @@ class Where:
         at: datetime,
         offered: bool = True,
         place: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.offered = offered  # whether the period takes place there: what stands is shown even so
         self.enrolment = enrolment
@@ -52,6 +55,7 @@ class Where:
         self.book = book
         self.at = at
         self.place = place
+        self._known_limits = limits
         self.today = timezone.localdate(at)
         self.resident = enrolment.household.resident
         self.first = max(period.starts_on, enrolment.starts_on)
@@ -67,8 +71,9 @@ class Where:
         at: datetime,
         book: DeadlineBook | None = None,
         offered: bool = True,
+        limits: Limits | None = None,
     ) -> "Where":
-        """Reads calendar and rules in a fixed number of queries; `book` are rules read already.
+        """Reads calendar and rules in a fixed number of queries; `book` and `limits` are read already.
 
         Where the period is not `offered` there, nothing can be reserved; what stands can be cancelled.
         """
@@ -81,11 +86,17 @@ class Where:
             Pupil(enrolment.child_id, enrolment.school_year_id),
         )
         book = book or DeadlineBook.for_activity(enrolment.activity, period)
-        return cls(enrolment, period, days, book, at, offered, establishment.pk)
+        return cls(enrolment, period, days, book, at, offered, establishment.pk, limits)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Whom the activity takes; who only cancels never asks."""
+        one = self.enrolment
+        return self._known_limits or Limits.of(one.activity, one.child, one.school_year_id)
 
     def booking(self, formula_id: int, day: date) -> Closed | Open:
         """Whether the day can be reserved."""
-        closed = self._not_offered() or self._out_of_range(day) or self._closed_day(day)
+        closed = self._not_offered() or self._out_of_range(day) or self._closed_day(day) or self._outside(day)
         if closed is not None:
             return closed
         return self._answer(formula_id, Action.BOOK, day)
@@ -114,12 +125,21 @@ class Where:
         if day < self.first:
             starts = moments.day(self.enrolment.starts_on)
             return Closed(CellState.CLOSED, f"L'inscription commence le {starts}.", "avant l'inscription")
+        if (last := self.enrolment.ends_on) is not None and day > last:
+            ends = moments.day(last)
+            return Closed(CellState.CLOSED, f"L'inscription se termine le {ends}.", "après l'inscription")
         own = self.enrolment.place_id_on(day)
         if own is not None and self.place is not None and own != self.place:
             who = self.enrolment.child.first_name
             there = self.enrolment.place_on(day)
             return Closed(CellState.CLOSED, f"{who} va ailleurs : {there}.", "dans son autre lieu")
         return None
+
+    def _outside(self, day: date) -> Closed | None:
+        if self.enrolment.limits_waived or not self.enrolment.activity.is_limited:
+            return None
+        why = self.limits.why_not(day)
+        return None if why is None else Closed(CellState.CLOSED, why.reason, why.short)
 
     def _closed_day(self, day: date) -> Closed | None:
         why = self.days.why_closed(day)

@@ -139,6 +139,7 @@ class ActivityAdmin(
             {
                 "fields": (
                     "enrolment_processing",
+                    "families_end",
                     "processing",
                     "cancel_processing",
                     "waiting_list",
@@ -146,7 +147,14 @@ class ActivityAdmin(
                 )
             },
         ),
-        ("Conditions", {"fields": ("min_age", "max_age", "health_file_required")}),
+        (
+            "Conditions",
+            {
+                "fields": ("min_age", "max_age", "first_grade", "last_grade", "health_file_required"),
+                "description": "L'âge et la classe du jour réservé comptent. La classe est celle de l'année "
+                "scolaire ; son nom dit son niveau (« CE1-CE2 »), sinon maternelle, élémentaire ou collège.",
+            },
+        ),
     )
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:

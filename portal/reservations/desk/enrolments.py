@@ -1,28 +1,30 @@
 """Enrolments at the desk: those that wait for the town hall's answer first."""
 
-from collections.abc import Iterable
-from typing import TypeAlias, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 from django.contrib import admin, messages
 from django.db.models import Case, ExpressionWrapper, IntegerField, OuterRef, Q, QuerySet, Value, When
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
 from families.desk_cells import DecidedBy, HouseholdLink, person
 from families.models import Household
-from portal.desk.decisions import AcceptOrRefuse, Decidable
-from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
+from portal.desk.decisions import AcceptOrRefuse, Decidable, Decision, confirm_page
+from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
 from portal.desk.pages import WithHistory, log_all
-from portal.desk.site import Queue
+from portal.desk.site import M, Queue
 from portal.french.dates import WEEKDAYS
 from portal.french.plurals import counted
 from portal.french.weekdays import names_of, weekdays_in
-from portal.reservations.acts import enrolling
+from portal.reservations.acts import ending, enrolling
 from portal.reservations.desk.cells import ClassName, PlacesLeft, short_moment
+from portal.reservations.desk.ending import EndsEnrolments
 from portal.reservations.desk.enrolling import EnrolsAtTheDesk
 from portal.reservations.models import Enrolment, Slot
-from portal.reservations.models.queries import class_of, fewest_places
+from portal.reservations.models.queries import RefusedBefore, class_of, fewest_places, refused_before
 from portal.reservations.states import EnrolmentState
 from portal.web.signed_in import SignedInRequest
 
@@ -37,8 +39,13 @@ ENROLMENT_REFUSALS = (
 class WaitingEnrolments(WaitingFirst):
     states = EnrolmentState
 
+    def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
+        """Rows that an action names are found whatever the list shows first: one that goes on can end."""
+        named = request.method == "POST" and request.POST.get("select_across", "0") != "1"
+        return queryset if named and self.value() is None else super().queryset(request, queryset)
 
-class EnrolmentColumns(TypedDict):
+
+class EnrolmentColumns(RefusedBefore):
     attended: str | None
     fewest: int | None
 
@@ -53,6 +60,7 @@ class EnrolmentAdmin(
     PlacesLeft,
     DecidedBy,
     StateBadge,
+    EndsEnrolments,
     AcceptOrRefuse[Enrolment],
     NumberSearch[Enrolment],
     Decidable[Enrolment],
@@ -87,6 +95,7 @@ class EnrolmentAdmin(
     search_fields = ("child__folded",)
     search_help_text = "Nom de l'enfant ou numéro du foyer"
     ordering = ("requested_at", "pk")
+    actions = (*AcceptOrRefuse.actions, *EndsEnrolments.actions)
     refusals = ENROLMENT_REFUSALS
     refuse_title = "Refuser des inscriptions"
     fields = readonly_fields = (
@@ -99,12 +108,17 @@ class EnrolmentAdmin(
         "days",
         "starts_on",
         "state_badge",
+        "limits",
         "places_left",
         "requested_by_name",
-        "requested_at",
+        "received",
         "decided_by_name",
         "decided_at",
         "refusal_reason",
+        "ends_on",
+        "end_reason",
+        "ended_by_name",
+        "ended_at",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EnrolmentInQueue]:
@@ -134,16 +148,30 @@ class EnrolmentAdmin(
             .annotate(
                 attended=class_of(school_year="school_year"),
                 fewest=fewest_places(coming),
+                refused_at=refused_before("decided_at"),
+                refused_because=refused_before("refusal_reason"),
             )
         )
 
+    def get_fields(self, request: HttpRequest, obj: Enrolment | None = None) -> Any:
+        """Of an end, only where one was said; of limits, where the activity has some."""
+        hidden = {"limits"} if obj is None or not obj.activity.is_limited else set()
+        if obj is None or obj.ends_on is None:
+            hidden |= {"ends_on", "end_reason", "ended_by_name", "ended_at"}
+        return [name for name in super().get_fields(request, obj) if name not in hidden]
+
     def waits(self, obj: Enrolment) -> bool:
-        """The household first: what a new one has prepared waits for that answer."""
-        return obj.state == EnrolmentState.REQUESTED and obj.household.is_accepted
+        """For an answer, the household first: what a new one has prepared waits for that; or it can end."""
+        asks = obj.state == EnrolmentState.REQUESTED and obj.household.is_accepted
+        return asks or ending.can_end(obj, timezone.localdate())
+
+    def decisions_for(self, obj: Enrolment) -> Sequence[Decision]:
+        asks = obj.state == EnrolmentState.REQUESTED
+        return super().decisions_for(obj) if asks else self.ends_for(obj)
 
     @admin.display(description="reçue", ordering="requested_at")
-    def received(self, obj: Enrolment) -> str | None:
-        return short_moment(obj.requested_at)
+    def received(self, obj: EnrolmentInQueue) -> SafeString | str:
+        return sent_again(short_moment(obj.requested_at) or "", obj.refused_at, obj.refused_because or "")
 
     @admin.display(description="demandée par", empty_value="–")
     def requested_by_name(self, obj: Enrolment) -> str:
@@ -153,6 +181,16 @@ class EnrolmentAdmin(
     def starts(self, obj: Enrolment) -> str:
         return f"{obj.starts_on:%d/%m/%Y}"
 
+    @admin.display(description="fin dite par", empty_value="–")
+    def ended_by_name(self, obj: Enrolment) -> str:
+        return person(obj.ended_by)
+
+    @admin.display(description="limites d'âge et de classe")
+    def limits(self, obj: Enrolment) -> str:
+        if obj.limits_waived:
+            return "Dérogation : l'enfant est accueilli malgré les limites."
+        return _beyond_limits(obj) or "L'enfant y entre, au moins certains jours."
+
     @admin.display(description="jours", empty_value="–")
     def short_days(self, obj: Enrolment) -> str:
         return " ".join(WEEKDAYS[weekday][:3] for weekday in weekdays_in(obj.weekdays))
@@ -161,6 +199,25 @@ class EnrolmentAdmin(
     def days(self, obj: Enrolment) -> str:
         return names_of(obj.weekdays)
 
+    @admin.action(description="Accepter", permissions=["decide"])
+    def accept_selected(self, request: SignedInRequest, queryset: QuerySet[Enrolment]) -> HttpResponse | None:
+        """Where age or class speak against it on every day, asked twice; then the limits are waived."""
+        waiting = queryset.filter(state=EnrolmentState.REQUESTED)
+        beyond = [reason for one in waiting if (reason := _beyond_limits(one))]
+        if beyond and "confirmed" not in request.POST:
+            return confirm_page(
+                self,
+                request,
+                queryset,
+                action="accept_selected",
+                title="Accepter malgré les limites d'âge ou de classe ?",
+                button="Accepter quand même",
+                template="admin/reservations/beyond_limits.html",
+                beyond=beyond,
+            )
+        self.accept_rows(request, queryset)
+        return None
+
     def accept_rows(self, request: SignedInRequest, queryset: QuerySet[Enrolment]) -> None:
         at = timezone.now()
         closed = queryset.exclude(household__state=Household.State.ACCEPTED).count()
@@ -168,7 +225,11 @@ class EnrolmentAdmin(
             words = counted(closed, "inscription attend", "inscriptions attendent")
             self.message_user(request, f"{words} que la mairie valide le foyer.", messages.WARNING)
         queryset = queryset.filter(household__state=Household.State.ACCEPTED)
-        done = [one for one in queryset if enrolling.accept(one, by=request.user, at=at)]
+        done = [
+            one
+            for one in queryset
+            if enrolling.accept(one, by=request.user, at=at, beyond_limits=bool(_beyond_limits(one)))
+        ]
         self._tell(request, queryset, done, "inscription acceptée", "inscriptions acceptées")
         log_all(request, done, "Inscription acceptée.")
 
@@ -186,3 +247,9 @@ class EnrolmentAdmin(
         if left:
             text += f", {counted(left, 'était déjà traitée', 'étaient déjà traitées')}"
         self.message_user(request, f"{text}.", messages.WARNING if left else messages.SUCCESS)
+
+
+def _beyond_limits(enrolment: Enrolment) -> str:
+    """Why the activity would take the child on no day, or nothing."""
+    one = enrolment
+    return enrolling.never_taken(one.child, one.activity, one.school_year, one.starts_on)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reservations', '0012_usual_audiences'),
+        ('reservations', '0013_end_of_enrolments_and_class_limits'),
     ]
 
     operations = [

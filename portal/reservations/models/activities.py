@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
 from portal.french import moments
+from portal.french.grades import Grade
 from portal.french.weekdays import MONDAY_TO_FRIDAY, WeekdayMaskField
 from portal.reservations.models.calendar import Establishment, SchoolClass, SchoolYear
 
@@ -52,6 +53,12 @@ class Activity(models.Model):
     enrolment_processing = models.CharField(
         "traitement des inscriptions", max_length=10, choices=Processing, default=Processing.ON_REQUEST
     )
+    families_end = models.BooleanField(
+        "les familles mettent fin elles-mêmes à une inscription",
+        default=False,
+        db_default=False,
+        help_text="Leurs jours s'annulent alors dans les délais d'annulation.",
+    )
     waiting_list = models.BooleanField("liste d'attente", default=True)
     offer_hours = models.PositiveSmallIntegerField(
         "heures pour répondre à une place proposée",
@@ -63,6 +70,16 @@ class Activity(models.Model):
     )
     min_age = models.PositiveSmallIntegerField("âge minimum", null=True, blank=True)
     max_age = models.PositiveSmallIntegerField("âge maximum", null=True, blank=True)
+    first_grade = models.PositiveSmallIntegerField(
+        "à partir de la classe", choices=Grade, null=True, blank=True
+    )
+    last_grade = models.PositiveSmallIntegerField(
+        "jusqu'à la classe",
+        choices=Grade,
+        null=True,
+        blank=True,
+        help_text="CM2 : avant l'entrée en 6e, l'été compris.",
+    )
     health_file_required = models.BooleanField(
         "fiche sanitaire obligatoire avant le premier jour", default=False
     )
@@ -74,9 +91,22 @@ class Activity(models.Model):
     class Meta:
         verbose_name = "activité"
         ordering = ["order", "name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(first_grade=None) | Q(last_grade=None) | Q(last_grade__gte=F("first_grade")),
+                name="activity_grades_in_order",
+                violation_error_message="La dernière classe vient avant la première.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it takes some children only, by age or by class."""
+        limits = (self.min_age, self.max_age, self.first_grade, self.last_grade)
+        return any(limit is not None for limit in limits)
 
 
 class Part(models.TextChoices):

@@ -75,6 +75,15 @@ class Enrolment(Decided):
     moves_on = models.DateField("change d'établissement le", null=True, blank=True, editable=False)
     starts_on = models.DateField("date de début")
     ends_on = models.DateField("dernier jour", null=True, blank=True, help_text="Vide : celui de l'année.")
+    limits_waived = models.BooleanField(
+        "dérogation aux limites d'âge et de classe", default=False, db_default=False
+    )
+    # Written by `ending.py`, with the last day: why, by whom and when it was said.
+    end_reason = models.CharField("motif de la fin", max_length=300, blank=True, default="", db_default="")
+    ended_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="fin dite par"
+    )
+    ended_at = models.DateTimeField("fin dite le", null=True, blank=True)
     state = models.CharField(
         "état", max_length=10, choices=EnrolmentState, default=EnrolmentState.REQUESTED, db_index=True
     )
@@ -134,6 +143,10 @@ class Enrolment(Decided):
     def is_over(self) -> bool:
         """Refused, or ended: it changes no more, another one may be asked for."""
         return self.state not in ENROLMENT_LIVE
+
+    def is_past(self, today: date) -> bool:
+        """Whether its last day has gone by, before the night that ends it or after."""
+        return self.ends_on is not None and self.ends_on < today
 
 
 NEWEST_FIRST: list[OrderBy | str] = [Coalesce("submitted_at", "touched_at").desc(), "-pk"]

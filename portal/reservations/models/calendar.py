@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from families.models import Child
+from portal.french import grades
+from portal.french.grades import Grade
 from portal.french.phones import PhoneField
 from portal.french.weekdays import MONDAY_TO_FRIDAY, WeekdayMaskField
 from portal.models import Town
@@ -117,6 +119,19 @@ class SchoolClass(models.Model):
 
     def __str__(self) -> str:
         return class_name(self.name, self.school.name)
+
+    @property
+    def grades(self) -> tuple[Grade, Grade]:
+        """The first and the last grade taught in it: those that its name says, or else its level's."""
+        named = grades.named(self.name)
+        return (named[0], named[-1]) if named else GRADES_OF[self.Level(self.level)]
+
+
+GRADES_OF = {
+    SchoolClass.Level.MATERNELLE: (Grade.TPS, Grade.GS),
+    SchoolClass.Level.ELEMENTAIRE: (Grade.CP, Grade.CM2),
+    SchoolClass.Level.COLLEGE: (Grade.SIXTH, Grade.THIRD),
+}
 
 
 class SchoolingQuerySet(models.QuerySet["Schooling"]):

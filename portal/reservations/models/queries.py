@@ -1,6 +1,6 @@
 """Queries that the desk, registers and kitchen ask alike: a child's class, the places left, what waits."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeAlias, TypedDict
 
 from django.db.models import (
@@ -21,10 +21,10 @@ from django.db.models.functions import Coalesce, Concat
 from django_stubs_ext import WithAnnotations
 
 from portal.reservations.models.activities import Activity, Period, Slot
-from portal.reservations.models.bookings import Booking, Reservation, ReservationLine
+from portal.reservations.models.bookings import Booking, Enrolment, Reservation, ReservationLine
 from portal.reservations.models.calendar import Schooling, attended_on
 from portal.reservations.models.presence import AbsenceNotice
-from portal.reservations.states import BookingState, Outcome, ReservationState
+from portal.reservations.states import BookingState, EnrolmentState, Outcome, ReservationState
 
 
 def class_of(
@@ -131,6 +131,20 @@ def lines_with_places(lines: QuerySet[ReservationLine]) -> QuerySet[LineWithPlac
             live_slots("reservation", day=OuterRef("day"), places__booking__formula=OuterRef("formula"))
         )
     )
+
+
+class RefusedBefore(TypedDict):
+    refused_at: datetime | None
+    refused_because: str | None
+
+
+def refused_before(what: str) -> Subquery:
+    """`what` of the last enrolment refused before this one, for the same child, activity and year."""
+    same = ("household", "child", "activity", "school_year")
+    earlier = Enrolment.objects.filter(
+        state=EnrolmentState.REFUSED, pk__lt=OuterRef("pk"), **{name: OuterRef(name) for name in same}
+    )
+    return Subquery(earlier.order_by("-pk").values(what)[:1])
 
 
 def of_lines(aggregate: Aggregate, *conditions: Q, **lookups: Any) -> Subquery:

@@ -28,9 +28,11 @@ from families.custody import homes
 from families.models import Child, Household, User
 from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
-from portal.french import moments
-from portal.french.sentences import inside
+from portal.french import grades, moments
+from portal.french.grades import Grade
+from portal.french.sentences import inside, lower_first
 from portal.french.weekdays import names_of
+from portal.reservations.acts import ending
 from portal.reservations.models import (
     NEWEST_FIRST,
     Audience,
@@ -41,7 +43,6 @@ from portal.reservations.models import (
     SchoolYear,
 )
 from portal.reservations.models.campaigns import open_at
-from portal.reservations.models.grades import LAST_OF_PRIMARY, by_birth
 from portal.reservations.pages import in_words
 from portal.reservations.pages.addresses import planning_url
 from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, ReservationState
@@ -72,9 +73,17 @@ class EnrolledChild:
     detail: str
 
     @property
-    def reasons(self) -> list[str]:
-        """Why the town hall refused, of those that were."""
-        return [one.refusal_reason for one in self.enrolments if one.refusal_reason]
+    def refused(self) -> list[Enrolment]:
+        """Those that the town hall refused, with its reason: they can be corrected and sent again."""
+        return [one for one in self.enrolments if one.refusal_reason]
+
+    @property
+    def ends(self) -> list[str]:
+        """« Se termine le 18 décembre 2026 : déménagement », of those that end."""
+        today = timezone.localdate()
+        found = [(one, ending.said(one, today)) for one in self.enrolments]
+        several = len(self.enrolments) > 1
+        return [f"{one.activity}, {lower_first(said)}" if several else said for one, said in found if said]
 
 
 def enrolments(household: Household, service: str, *, by_child: bool = False) -> dict[str, Any]:
@@ -113,7 +122,10 @@ def _enrolled(own: list[Enrolment], *, alone: bool, years: bool) -> EnrolledChil
         if these:
             label = str(state.label)
             plural = f"{label}s" if len(these) > 1 and label.endswith("ée") else label
-            states.append((str(state.value), plural, _named(these, alone=alone, years=years)))
+            # Those that ended are named with their day.
+            dated = state == EnrolmentState.ENDED and all(one.ends_on for one in these)
+            said = "" if dated else _named(these, alone=alone, years=years)
+            states.append((str(state.value), plural, said))
     places = [str(one.establishment) for one in own[:1] if alone and one.establishment]
     days = [names_of(one.weekdays) for one in own[:1] if alone and one.weekdays]
     return EnrolledChild(own[0].child, own, states, " · ".join([*places, *days]))
@@ -201,7 +213,7 @@ def to_renew(household: Household, user: User, at: datetime) -> list[Ask]:
         child, year = one.enrolment.child, one.enrolment.school_year
         if not one.reopens or one.enrolment.is_over or (child.pk, one.reopens) in done:
             continue
-        if by_birth(child.birth_date, year.starts_on) < LAST_OF_PRIMARY:
+        if grades.by_birth(child.birth_date, year.starts_on) < Grade.CM2:
             years.setdefault(one.reopens, {})[child.pk] = child
     return [
         Ask(

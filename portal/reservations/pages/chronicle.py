@@ -10,10 +10,11 @@ from django.urls import reverse
 from families.chronicle.entries import Entry, Group, Rows, Source, by, by_town, register
 from families.privacy.telling import Subject
 from portal.french import moments
+from portal.french.dates import short_day
 from portal.french.elision import of
 from portal.french.plurals import agreed, counted
 from portal.reservations.models import AbsenceCertificate, BookingEvent, Enrolment, Move, Reservation
-from portal.reservations.states import BookingState, ReservationState
+from portal.reservations.states import BookingState, EnrolmentState, ReservationState
 
 # What a day became that no reservation of the family changed.
 WORDS = {
@@ -143,12 +144,36 @@ def _say_decided(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]
     rows = Enrolment.objects.filter(pk__in=keys)
     return {
         row.pk: Entry(
-            f"{row.child.first_name} : inscription {row.get_state_display().lower()}, {row.activity.name}",
+            f"{row.child.first_name} : inscription {_answer(row)}, {row.activity.name}",
             by_town(row.decided_by, subject),
             row.refusal_reason or f"Année {row.school_year.name}",
             reverse(f"{row.activity.service}:enrolment", args=[row.pk]),
         )
         for row in rows.select_related("child", "activity", "school_year", "decided_by__guardian")
+    }
+
+
+def _answer(row: Enrolment) -> str:
+    """What the town hall answered, whose end is told by itself."""
+    state = EnrolmentState.ACCEPTED if row.ended_at else EnrolmentState(row.state)
+    return state.label.lower()
+
+
+def _ended(subject: Subject, child: int | None) -> Rows:
+    return _enrolments(subject, child).filter(ended_at__isnull=False)
+
+
+def _say_ended(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    rows = Enrolment.objects.filter(pk__in=keys, ends_on__isnull=False)
+    return {
+        row.pk: Entry(
+            f"{row.child.first_name} : fin de l'inscription le "
+            f"{short_day(row.ends_on or row.starts_on, year=True)}, {row.activity.name}",
+            by(row.ended_by, subject),
+            row.end_reason,
+            reverse(f"{row.activity.service}:enrolment", args=[row.pk]),
+        )
+        for row in rows.select_related("child", "activity", "ended_by__guardian")
     }
 
 
@@ -241,5 +266,6 @@ def register_all() -> None:
     register(Source("enrolled", enrolments, _decided, _say_decided, "decided_at"))
     register(Source("moves", enrolments, _moves, _say_moves, "requested_at"))
     register(Source("moved", enrolments, _moves_answered, _say_moves_answered, "decided_at"))
+    register(Source("ended", enrolments, _ended, _say_ended, "ended_at"))
     register(Source("certificates", days, _certificates, _say_certificates, "given_at"))
     register(Source("certified", days, _certificates_answered, _say_certificate_answers, "decided_at"))

@@ -39,7 +39,10 @@ def tables(subject: Subject) -> Iterator[Table]:
     )
     yield Table(
         "Inscriptions",
-        ("Enfant", "Activité", "Lieu", "Année", "À partir du", "Demandée le", "État", "Motif du refus"),
+        (
+            *("Enfant", "Activité", "Lieu", "Année", "À partir du", "Demandée le", "État", "Motif du refus"),
+            *("Dernier jour", "Motif de la fin"),
+        ),
         (
             (
                 str(row.child),
@@ -50,6 +53,8 @@ def tables(subject: Subject) -> Iterator[Table]:
                 row.requested_at,
                 row.get_state_display(),
                 row.refusal_reason,
+                row.ends_on,
+                row.end_reason,
             )
             for row in enrolments.order_by("requested_at", "pk").iterator(chunk_size=A_BITE)
         ),

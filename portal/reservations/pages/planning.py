@@ -27,6 +27,7 @@ from portal.reservations.acts.places import slots_of
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.days.calendars import days_between
 from portal.reservations.days.deadline_book import DeadlineBook
+from portal.reservations.days.limits import Limits
 from portal.reservations.days.offer import NO_FORMULA
 from portal.reservations.days.standing import Closed, Where
 from portal.reservations.deadlines.decisions import Standing
@@ -161,7 +162,8 @@ class Planning:
         stand on the page, the names of cells begin with the child's, and the fields of all but the first end
         with a suffix of their own.
         Five queries and one for each further child (its class has closures of its own), one more where a
-        rule has windows, one where a child waits for a place; whatever the days and bookings.
+        rule has windows, one where a child waits for a place and one where classes limit the activity;
+        whatever the days and bookings.
         """
         activity = wanted[0][0].activity
         book = DeadlineBook.for_activity(activity, period)
@@ -181,9 +183,20 @@ class Planning:
             [one.pk for of_child in stands.values() for one in of_child if one.state in WAITING]
         )
         several = len(wanted) > 1
+        limits: dict[int, Limits] = {}
+        if activity.is_limited:
+            limits = Limits.of_many(activity, [(one.child, one.school_year_id) for one, _ in wanted])
         plans = []
         for number, (enrolment, establishment) in enumerate(wanted):
-            where = Where.load(enrolment, establishment, period, at=at, book=book, offered=offered)
+            where = Where.load(
+                enrolment,
+                establishment,
+                period,
+                at=at,
+                book=book,
+                offered=offered,
+                limits=limits.get(enrolment.child_id),
+            )
             weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
             own_lines = lines[enrolment.child_id, establishment.pk]
             maker = _CellMaker(

@@ -218,7 +218,9 @@ def planning(
     at = timezone.now()
     enrolment, others = _enrolments(request, service, enrolment_id)
     if not enrolment.is_accepted:
-        messages.info(request, "La mairie n'a pas encore accepté cette inscription : patientez un peu.")
+        over = enrolling.over_sentence(enrolment)
+        waits = "La mairie n'a pas encore accepté cette inscription : patientez un peu."
+        messages.info(request, over if enrolment.is_over else waits)
         return redirect("home")
     today = timezone.localdate(at)
     establishment = _establishment(enrolment, establishment_id, today)

@@ -15,6 +15,7 @@ from families.custody import homes
 from families.models import Household
 from portal.french import moments
 from portal.french.dates import short_day
+from portal.reservations.acts import ending
 from portal.reservations.models import (
     Attendance,
     CountedReservation,
@@ -54,6 +55,20 @@ def legend(states: str) -> SafeString:
     """« Légende » of the states that a list or a planning shows; `states` is a key of LEGENDS. It is the
     same for everybody: a process draws it once."""
     return render_to_string("components/legend.html", {"entries": list(LEGENDS[states])})
+
+
+@register.simple_tag
+def enrolment_end(enrolment: Enrolment | None) -> dict[str, Any]:
+    """When the enrolment ends and why (`said`), and what its family may do about it."""
+    if enrolment is None:
+        return {}
+    today = timezone.localdate()
+    may = ending.can_end(enrolment, today) and ending.family_may(enrolment)
+    return {
+        "said": ending.said(enrolment, today),
+        "can_end": may,
+        "can_resume": may and ending.can_resume(enrolment, today),
+    }
 
 
 register.filter("french_day", moments.day)

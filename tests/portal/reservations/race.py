@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -26,14 +27,16 @@ from django.db import connections, transaction
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from portal.reservations.acts import booking, moving, reservation_drafts
+from portal.reservations.acts import booking, ending, moving, reservation_drafts
 from portal.reservations.acts.closing import Closing, reopen
+from portal.reservations.acts.ending import Ending, EndingRefused
 from portal.reservations.acts.moving import Change
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.days.offer import Offer
 from portal.reservations.models import (
     Booking,
     CalendarChange,
+    Enrolment,
     LeftDay,
     Period,
     Reservation,
@@ -468,6 +471,47 @@ def crossing() -> dict[str, object]:
     }
 
 
+# Ending while others book ---------------------------------------------------------------------------------
+
+
+def ending_days() -> dict[str, object]:
+    """The town hall ends every enrolment after the first day while families book both sides of it; half of
+    them end it themselves at the same moment."""
+    where = service(FAMILIES, days=4)
+    type(where.activity).objects.update(families_end=True)
+    first, *after = where.dates
+    whole = where.formulas[2]
+    agent = UserFactory(username="agent-fin", password="!", is_staff=True)
+    homes = families(where, FAMILIES // 4)
+    drafts = [choose(who, where, wait=[Choice(whole.pk, day) for day in where.dates]) for who in homes]
+    said = Ending(first, "Déménagement.")
+
+    def submit(who: Any, draft: Reservation | None) -> Callable[[], object]:
+        return lambda: booking.submit(draft, by=who.user, at=timezone.now())
+
+    def end(who: Any, ending_it: Ending, by: Any) -> Callable[[], object]:
+        def act() -> None:
+            with suppress(EndingRefused):
+                ending.end(who.enrolment, ending_it, by=by, at=timezone.now())
+
+        return act
+
+    acts = [submit(who, draft) for who, draft in zip(homes, drafts, strict=True)]
+    acts += [end(who, said, agent) for who in homes]
+    acts += [end(who, replace(said, by_family=True), who.user) for who in homes[::2]]
+    random.Random(2).shuffle(acts)
+    errors, took = at_once(acts)
+    audit()
+    return {
+        "errors": errors,
+        "homes": len(homes),
+        "first_day": where.bookings.accepted().filter(day=first).count(),
+        "days_after": where.bookings.live().filter(day__in=after).count(),
+        "ended": Enrolment.objects.filter(activity=where.activity, ends_on=first).count(),
+        "seconds": round(took, 2),
+    }
+
+
 def _random_choices(where: Any, chance: random.Random) -> set[Choice]:
     days: list[date] = chance.sample(where.dates, 4)
     return {Choice(chance.choice(where.formulas).pk, day) for day in days}
@@ -484,6 +528,7 @@ def main() -> None:
         "closing": closing_a_day(),
         "moving_in": moving_in(),
         "crossing": crossing(),
+        "ending": ending_days(),
     }
     sys.stdout.write(json.dumps(found))
 

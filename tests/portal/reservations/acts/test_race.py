@@ -63,6 +63,12 @@ def test_days_that_move_and_families_that_book_share_the_last_places(race):
     assert found["followed"] + found["left"] == found["movers"]
 
 
+def test_no_day_after_the_end_is_booked_whoever_comes_first(race):
+    found = race["ending"]
+    assert found["errors"] == []
+    assert (found["first_day"], found["days_after"], found["ended"]) == (found["homes"], 0, found["homes"])
+
+
 def test_crossing_paths_neither_lock_up_nor_count_wrong(race):
     found = race["crossing"]
     assert found["errors"] == []
