@@ -2,12 +2,12 @@
 
 from typing import Any, TypeAlias, TypedDict
 
-from django.db.models import Aggregate, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Aggregate, Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 from django_stubs_ext import WithAnnotations
 
-from portal.reservations.models.activities import Slot
+from portal.reservations.models.activities import Formula, Slot
 from portal.reservations.models.bookings import Booking, Reservation, ReservationLine
-from portal.reservations.models.calendar import Schooling, attended_on
+from portal.reservations.models.calendar import Establishment, Schooling, attended_on
 from portal.reservations.models.presence import AbsenceNotice
 from portal.reservations.states import BookingState, Outcome, ReservationState
 
@@ -34,6 +34,14 @@ def announced() -> Subquery:
     said nothing, or taken it back."""
     same = {name: OuterRef(name) for name in ("household", "child", "day")}
     return Subquery(AbsenceNotice.objects.standing().filter(**same).values("announced_at")[:1])
+
+
+def where_meals_are_eaten() -> QuerySet[Establishment]:
+    """The restaurants, then the places of activities of which a formula holds a meal; out of service, last."""
+    restaurant = Q(kind=Establishment.Kind.RESTAURANT)
+    of_meals = Formula.objects.filter(with_meal=True, activity__establishments=OuterRef("pk"))
+    first = Case(When(restaurant, then=0), default=1)
+    return Establishment.objects.filter(restaurant | Exists(of_meals)).order_by("-active", first, "name")
 
 
 def fewest_places(slots: QuerySet[Slot]) -> Subquery:
