@@ -37,7 +37,7 @@ def announced() -> Subquery:
 
 
 def where_meals_are_eaten() -> QuerySet[Establishment]:
-    """The restaurants, then the places of activities of which a formula holds a meal; out of service, last."""
+    """The restaurants, then the places of activities with a formula that holds a meal; closed ones last."""
     restaurant = Q(kind=Establishment.Kind.RESTAURANT)
     of_meals = Formula.objects.filter(with_meal=True, activity__establishments=OuterRef("pk"))
     first = Case(When(restaurant, then=0), default=1)

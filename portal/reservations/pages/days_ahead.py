@@ -10,8 +10,9 @@ from families.models import Child, Household
 from portal.french import moments
 from portal.french.dates import short_day
 from portal.reservations.days.calendars import OpenDays, WhyClosed, days_between
+from portal.reservations.models import Booking
 from portal.reservations.pages import blocks, in_words
-from portal.reservations.states import LIVE, BookingState
+from portal.reservations.states import HOLDING, BookingState, CellState
 
 TWO_WEEKS = timedelta(days=13)
 SATURDAY = 5
@@ -62,20 +63,20 @@ class DaysAhead:
 
 
 def ahead(household: Household, today: date, extras: Extras) -> DaysAhead:
-    """The two weeks from `today`, in two queries beside the children's."""
+    """The two weeks from `today`, in two queries beside the children's: what is booked of these children in
+    whichever home, that of the other one without its place or price."""
     last = today + TWO_WEEKS
+    children = homes.children(household, today)
     calendar = OpenDays.load(None, None, today, last)
     entries: dict[tuple[int, date], list[Entry]] = {}
     for booking in (
-        household.bookings.filter(day__range=(today, last), state__in=LIVE)
+        Booking.objects.live()
+        .filter(child__in=children, day__range=(today, last))
         .select_related("formula", "activity")
         .order_by("day", "activity__order", "formula__order")
     ):
-        plain = booking.state == BookingState.ACCEPTED
-        label = "" if plain else booking.get_state_display().lower()
-        entry = Entry(in_words.formula(booking.formula.name), booking.state, label)
+        entry = _entry(booking, household)
         entries.setdefault((booking.child_id, booking.day), []).append(entry)
-    children = homes.children(household, today)
     enrolled = blocks.enrolled_children(household)
     booked = {day for _, day in entries}
     days = [
@@ -90,6 +91,17 @@ def ahead(household: Household, today: date, extras: Extras) -> DaysAhead:
     later = [*days[1:following], *days[following + 1 :]]
     shown = [days[0], *days[following : following + 1]] if following else days[:1]
     return DaysAhead(shown, later, short_day(later[-1].day) if later else "")
+
+
+def _entry(booking: Booking, household: Household) -> Entry:
+    """A day booked; by the other home, as the planning says it."""
+    words = in_words.formula(booking.formula.name)
+    if booking.household_id != household.pk:
+        held = booking.state in HOLDING
+        label = CellState.ELSEWHERE.label if held else "demandé par l'autre foyer"
+        return Entry(words, CellState.ELSEWHERE, label)
+    plain = booking.state == BookingState.ACCEPTED
+    return Entry(words, booking.state, "" if plain else booking.get_state_display().lower())
 
 
 def _matters(day: date, calendar: OpenDays) -> bool:

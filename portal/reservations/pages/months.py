@@ -89,6 +89,7 @@ WORDS = {
     CellState.CANCEL_REQUESTED: "annulation demandée",
     CellState.CANCELLED: "annulé",
     CellState.REFUSED: "refusé",
+    CellState.ELSEWHERE: "autre foyer",
 }
 THEN = {"accepted": "choisi", "requested": "à demander", "waitlisted": "en attente", "": "à annuler"}
 

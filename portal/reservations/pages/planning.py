@@ -40,7 +40,7 @@ from portal.reservations.models import (
 )
 from portal.reservations.pages.addresses import planning_address
 from portal.reservations.pages.cells import BOOK, CANCEL, FIELDS, WAIT, Cell
-from portal.reservations.states import LIVE, Action, BookingState, CellState, ReservationState
+from portal.reservations.states import HOLDING, LIVE, Action, BookingState, CellState, ReservationState
 from portal.web.posted import posted_number
 
 MONDAY_TO_FRIDAY = range(5)
@@ -200,6 +200,13 @@ class Planning:
         return planning_address(
             self.enrolment.activity, self.enrolment.pk, self.establishment.pk, (period or self.period).pk
         )
+
+    @property
+    def legend(self) -> str:
+        """Which one its page shows: of another home speaks only that of a child that has two."""
+        cells = (cell for each in (self, *self.beside) for cell in each.cells.values())
+        two = any(cell.state == CellState.ELSEWHERE for cell in cells)
+        return "planning_of_two_homes" if two else "planning"
 
     # The draft ----------------------------------------------------------------------------------------
 
@@ -554,8 +561,8 @@ class _CellMaker:
         if booking is not None and booking.state in LIVE:
             return self._booked(formula, choice, booking)
         clash = self._clash(formula, choice)
-        if clash:
-            return self._plain(formula, choice, CellState.CLOSED, clash, "déjà réservé")
+        if clash is not None:
+            return self._clashing(formula, choice, clash)
         answer = self.where.booking(choice.formula_id, choice.day)
         slots = slots_of(self.slots.get(choice.day, ()), formula)
         if isinstance(answer, Closed):
@@ -615,8 +622,7 @@ class _CellMaker:
 
     def _booked(self, formula: Formula, choice: Choice, booking: Stand) -> Cell:
         if booking.household_id != self.household_id:
-            sentence = "Ce jour est déjà réservé pour cet enfant."
-            return self._plain(formula, choice, CellState.CLOSED, sentence, "déjà réservé")
+            return self._elsewhere(formula, choice, booking)
         state = SHOWN_AS[BookingState(booking.state)]
         if booking.state == BookingState.CANCEL_REQUESTED:
             if other := self._instead(formula, choice):
@@ -647,13 +653,29 @@ class _CellMaker:
                 return other.name
         return ""
 
-    def _clash(self, formula: Formula, choice: Choice) -> str:
-        """Another formula of the day that takes the same part, or nothing."""
+    def _clash(self, formula: Formula, choice: Choice) -> Stand | None:
+        """What is booked that day and takes the same part of it, by another formula."""
         for booking in self.busy.get(choice.day, ()):
             other = self.formulas.get(booking.formula_id)
             if other is not None and set(other.parts) & set(formula.parts):
-                return f"Déjà réservé ce jour-là : {other.name}."
-        return ""
+                return booking
+        return None
+
+    def _clashing(self, formula: Formula, choice: Choice, booking: Stand) -> Cell:
+        if booking.household_id != self.household_id:
+            return self._elsewhere(formula, choice, booking)
+        sentence = f"Déjà réservé ce jour-là : {self.formulas[booking.formula_id].name}."
+        return self._plain(formula, choice, CellState.CLOSED, sentence, "déjà réservé")
+
+    def _elsewhere(self, formula: Formula, choice: Choice, booking: Stand) -> Cell:
+        """Booked by the other home of the child: that it is, and which formula; neither where nor at what
+        price. Not to be booked twice, nor cancelled from here."""
+        if booking.state in HOLDING:
+            said = "Réservé par l'autre foyer"
+        else:
+            said = "Demandé par l'autre foyer, pas encore accordé"
+        other = "" if booking.formula_id == formula.pk else f" : {self.formulas[booking.formula_id].name}"
+        return self._plain(formula, choice, CellState.ELSEWHERE, f"{said}{other}.", "")
 
     def _day(self, day: date) -> str:
         if day not in self.days:

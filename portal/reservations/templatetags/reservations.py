@@ -38,7 +38,8 @@ from portal.reservations.states import (
 register = template.Library()
 
 LEGENDS = {
-    "planning": CellState.choices,
+    "planning": [(value, label) for value, label in CellState.choices if value != CellState.ELSEWHERE],
+    "planning_of_two_homes": CellState.choices,
     "bookings": BookingState.choices,
     "reservations": ReservationState.choices,
     "enrolments": EnrolmentState.choices,

@@ -5,7 +5,6 @@ from datetime import date
 import pytest
 from django.http import QueryDict
 
-from families.models import Custody
 from portal import town
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, ActivityDeadline, Booking, Enrolment, Period, Slot
@@ -18,11 +17,10 @@ from portal.reservations.pages.planning import (
     weekday_numbers,
 )
 from portal.reservations.states import BookingState, CellState
-from tests.conftest import Family, family
+from tests.conftest import Family, other_home_of
 from tests.factories import (
     BookingFactory,
     ClosureFactory,
-    EnrolmentFactory,
     PeriodFactory,
     SchoolClassFactory,
     paris,
@@ -196,20 +194,28 @@ def test_the_last_booking_of_a_day_counts(cell, books):
     assert cell(MONDAY).state == CellState.BOOKED
 
 
-def test_the_other_home_sees_a_day_taken_and_nothing_more(books, canteen, year, now):
-    home = family("roux-bis", "Roux", "Personne")
-    Custody.objects.filter(household=home.household).update(child=books.child)
-    theirs = EnrolmentFactory(
-        household=home.household,
-        child=books.child,
-        activity=canteen.activity,
-        establishment=canteen.restaurant,
-        school_year=year,
-    )
+def test_a_day_of_the_other_home_is_said_to_be_reserved_by_it(books, canteen, now):
+    who = other_home_of(books)
     BookingFactory(enrolment=books.enrolment, day=MONDAY)
-    who = Family(home.household, home.guardian, home.user, books.child, theirs)
-    found = build(who, canteen, now).cells[Choice(canteen.formula.pk, MONDAY)]
-    assert shows(found) == ("closed", "", "Ce jour est déjà réservé pour cet enfant.")
+    BookingFactory(enrolment=books.enrolment, day=TUESDAY, state=BookingState.REQUESTED)
+    plan = build(who, canteen, now)
+    assert [shows(plan.cells[Choice(canteen.formula.pk, day)]) for day in (MONDAY, TUESDAY)] == [
+        ("elsewhere", "", "Réservé par l'autre foyer."),
+        ("elsewhere", "", "Demandé par l'autre foyer, pas encore accordé."),
+    ]
+    assert plan.cells[Choice(canteen.formula.pk, MONDAY)].name.endswith("réservé par l'autre foyer")
+    assert plan.legend == "planning_of_two_homes"
+    assert build(books, canteen, now).legend == "planning"
+
+
+def test_nor_can_another_formula_be_booked_over_it(books, wednesdays, plays, now):
+    mine = plays(books)
+    theirs = other_home_of(mine)
+    BookingFactory(enrolment=theirs.enrolment, day=WEDNESDAY, formula=wednesdays.morning)
+    cells = build(mine, wednesdays, now).cells
+    whole = cells[Choice(wednesdays.whole.pk, WEDNESDAY)]
+    assert shows(whole) == ("elsewhere", "", "Réservé par l'autre foyer : Matinée.")
+    assert cells[Choice(wednesdays.afternoon.pk, WEDNESDAY)].field == "book"
 
 
 def test_parts_of_a_day_exclude_each_other(books, wednesdays, plays, now):
