@@ -1,6 +1,6 @@
 """The canteen: enrolment, and the month planning on the engine's steps."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -13,7 +13,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from billing.prices.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, Dish
-from families.models import Child, DietChoice, Household
+from families import diets
+from families.models import Child, Household
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
@@ -99,8 +100,8 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
         activity=activity,
         school_year=school_year,
         today=today,
-        initial=(_known_school(child, school_year) or _siblings_school(household, school_year))
-        | _known_diet(child),
+        plate=diets.plate(child, household),
+        initial=_known_school(child, school_year) or _siblings_school(household, school_year),
     )
     if request.method == "POST" and form.is_valid():
         try:
@@ -116,7 +117,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
                     by=request.user,
                     at=at,
                 )
-                _save_choices(enrolment, form, today)
+                _save_choices(enrolment, form, at)
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -145,8 +146,8 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         school_year=enrolment.school_year,
         today=timezone.localdate(at),
         current_start=enrolment.starts_on,
+        plate=diets.plate(enrolment.child, enrolment.household),
         initial=_known_school(enrolment.child, enrolment.school_year)
-        | _known_diet(enrolment.child)
         | {
             "restaurant": enrolment.establishment_id,
             "starts_on": enrolment.starts_on.isoformat(),
@@ -166,7 +167,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
                     starts_on=form.cleaned_data["starts_on"],
                     at=at,
                 )
-                _save_choices(changed, form, timezone.localdate(at))
+                _save_choices(changed, form, at)
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -196,12 +197,6 @@ def _known_school(child: Child, school_year: SchoolYear) -> dict[str, Any]:
     return {"school": schooling.school_class.school_id, "school_class": schooling.school_class_id}
 
 
-def _known_diet(child: Child) -> dict[str, Any]:
-    """Where another home enrolled the child, or this one last year, the kitchen already knows."""
-    choice = DietChoice.objects.filter(child=child).first()
-    return {"diet": choice.diet_id} if choice else {}
-
-
 def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str, Any]:
     """For a child not known yet: where a brother or sister goes is the likeliest answer."""
     sibling = (
@@ -224,9 +219,10 @@ def _siblings_school(household: Household, school_year: SchoolYear) -> dict[str,
     }
 
 
-def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm, today: date) -> None:
+def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm, at: datetime) -> None:
+    today = timezone.localdate(at)
     enrolling.attend(enrolment.child, form.cleaned_data["school_class"], since=today)
-    DietChoice.objects.update_or_create(child=enrolment.child, defaults={"diet": form.cleaned_data["diet"]})
+    diets.say(enrolment.child, form.cleaned_data["diet"], by=enrolment.household, at=at)
 
 
 def _enrolled(enrolment: Enrolment) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db.models import prefetch_related_objects
+from django.db.models import Exists, OuterRef, prefetch_related_objects
 from django.urls import reverse
 
 from families.models import Child
@@ -13,7 +13,7 @@ from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.days.standing import closed_period
-from portal.reservations.models import Activity, Enrolment, Establishment, Period, SchoolYear
+from portal.reservations.models import Activity, Enrolment, Establishment, Formula, Period, SchoolYear
 from portal.reservations.states import CellState
 
 
@@ -24,6 +24,7 @@ class Offer:
     activity: Activity
     places: list[Establishment]
     refusal: str = ""
+    with_meal: bool = False  # the child's diet is then asked for
 
 
 def offers(child: Child, school_year: SchoolYear, first_day: date, known: set[int]) -> list[Offer]:
@@ -32,10 +33,18 @@ def offers(child: Child, school_year: SchoolYear, first_day: date, known: set[in
     `known` are the ids of activities it is enrolled for already.
     """
     found = []
-    for activity in Activity.objects.filter(service=SERVICE, active=True):
+    meals = Formula.objects.filter(with_meal=True, active=True, activity=OuterRef("pk"))
+    offered = Activity.objects.filter(service=SERVICE, active=True).annotate(holds_meal=Exists(meals))
+    for activity in offered:
         places = enrolling.places_for(activity, child, school_year)
-        found.append(Offer(activity, places, _refusal(activity, child, places, first_day, known)))
+        refusal = _refusal(activity, child, places, first_day, known)
+        found.append(Offer(activity, places, refusal, activity.holds_meal))
     return found
+
+
+def holds_meal(activity: Activity) -> bool:
+    """Whether a meal may be eaten in it; one query."""
+    return activity.formulas.filter(with_meal=True, active=True).exists()
 
 
 def _refusal(

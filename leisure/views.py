@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from billing.prices.estimates import Estimates
+from families import diets
 from families.models import Child, Household
 from leisure.forms import EnrolmentForm, PlaceForm, StartForm
 from leisure.models import SERVICE
-from leisure.offers import choices, missing_pieces, offers
+from leisure.offers import choices, holds_meal, missing_pieces, offers
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
@@ -71,10 +72,15 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
         for one in Enrolment.objects.live().filter(household=household, child=child, school_year=school_year)
     }
     found = offers(child, school_year, first_day, set(known))
-    form = EnrolmentForm(interrupted.posted(request), offers=found)
+    eats = any(offer.with_meal and not offer.refusal for offer in found)
+    plate = diets.plate(child, household) if eats else diets.Plate(None)
+    form = EnrolmentForm(interrupted.posted(request), offers=found, plate=plate)
     if request.method == "POST" and form.is_valid():
         try:
-            enrolled = _enrol(request, household, child, school_year, first_day, form.chosen(), at)
+            with transaction.atomic():
+                enrolled = _enrol(request, household, child, school_year, first_day, form.chosen(), at)
+                if form.cleaned_data.get("diet"):
+                    diets.say(child, form.cleaned_data["diet"], by=household, at=at)
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -137,21 +143,29 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         places = enrolling.places_for(enrolment.activity, enrolment.child, enrolment.school_year)
     if enrolment.establishment and enrolment.establishment not in places:
         places.append(enrolment.establishment)
+    eats = not enrolment.is_over and holds_meal(enrolment.activity)
     form = PlaceForm(
-        interrupted.posted(request), places=places, initial={"place": enrolment.establishment_id}
+        interrupted.posted(request),
+        places=places,
+        plate=diets.plate(enrolment.child, enrolment.household) if eats else None,
+        initial={"place": enrolment.establishment_id},
     )
+    at = timezone.now()
     if request.method == "POST" and enrolment.is_over:
         messages.info(request, enrolling.over_sentence(enrolment))
         return redirect("leisure:enrolment", enrolment.pk)
     if request.method == "POST" and form.is_valid():
         try:
-            enrolling.change(
-                enrolment,
-                establishment=form.cleaned_data.get("place", enrolment.establishment),
-                weekdays=enrolment.weekdays,
-                starts_on=enrolment.starts_on,
-                at=timezone.now(),
-            )
+            with transaction.atomic():
+                changed = enrolling.change(
+                    enrolment,
+                    establishment=form.cleaned_data.get("place", enrolment.establishment),
+                    weekdays=enrolment.weekdays,
+                    starts_on=enrolment.starts_on,
+                    at=at,
+                )
+                if form.cleaned_data.get("diet"):
+                    diets.say(enrolment.child, form.cleaned_data["diet"], by=changed.household, at=at)
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
