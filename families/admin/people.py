@@ -188,6 +188,7 @@ NEEDS = {
     "own_copy": ("families.view_household", "families.add_dataexport"),
     "own_erasure": ("families.view_household", "families.view_erasurerequest"),
     "own_data": ("families.view_household", "families.view_erasurerequest"),
+    "calendar": ("families.change_custodycalendar",),
 }
 
 
@@ -445,9 +446,10 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
         "photo_allowed",
         "leaves_alone",
         "emergency_care_allowed",
+        "calendar",
         "own_data",
     )
-    readonly_fields = ("own_data",)
+    readonly_fields = ("calendar", "own_data")
 
     def get_fields(self, request: HttpRequest, obj: Child | None = None) -> Any:
         return shown_to(request.user, super().get_fields(request, obj), NEEDS)
@@ -487,6 +489,16 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
             ask_homes(signed_in(request), formset.save(commit=False))
             return
         super().save_formset(request, form, formset, change)
+
+    @admin.display(description="calendrier de garde")
+    def calendar(self, obj: Child) -> SafeString | str:
+        """For a child in two homes only."""
+        today = timezone.localdate()
+        if obj.pk is None or sum(custody.holds_on(today) for custody in obj.custodies.all()) != 2:
+            return "–"
+        url = reverse("admin:families_custodycalendar_write", args=[obj.pk])
+        word = "Voir ou changer…" if obj.custody_calendar_id else "Écrire…"
+        return format_html('<a href="{}">{}</a>', url, word)
 
     @admin.display(description="données personnelles")
     def own_data(self, obj: Child) -> SafeString | str:

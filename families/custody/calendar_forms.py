@@ -1,4 +1,4 @@
-"""The form of a custody calendar, for a home and for the desk alike: the homes are called as the reader does."""
+"""The form of a custody calendar, for a home and for the desk: homes are called as the reader calls them."""
 
 from collections.abc import Mapping
 from typing import Any

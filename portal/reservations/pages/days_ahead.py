@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from families.custody import homes
+from families.custody.whose_days import WhoseDays
 from families.models import Child, Household
 from portal.french import moments
 from portal.french.dates import short_day
@@ -16,6 +17,7 @@ from portal.reservations.states import HOLDING, BookingState, CellState
 
 TWO_WEEKS = timedelta(days=13)
 SATURDAY = 5
+OWN_WORDS, AWAY_WORDS = "chez vous", "dans l'autre foyer"
 
 # What a service adds to the day of a child, by (child id, day): the dishes.
 Extras = Mapping[tuple[int, date], list[Any]]
@@ -32,8 +34,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class ChildDay:
+    """What a child has, or `nothing` where its home enrolled it. `whose`: « chez vous », or that the day is
+    the other home's, by the child's custody calendar."""
+
     child: Child
     entries: list[Entry]
+    whose: str = ""
+    away: bool = False
+    nothing: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,9 +86,10 @@ def ahead(household: Household, today: date, extras: Extras) -> DaysAhead:
         entry = _entry(booking, household)
         entries.setdefault((booking.child_id, booking.day), []).append(entry)
     enrolled = blocks.enrolled_children(household)
+    whose = WhoseDays.load(children, today, last)
     booked = {day for _, day in entries}
     days = [
-        _day(day, today, children, enrolled, entries, extras, calendar)
+        _day(day, today, household, children, enrolled, entries, extras, calendar, whose)
         for day in days_between(today, last)
         if day == today or day in booked or _matters(day, calendar)
     ]
@@ -114,20 +123,30 @@ def _matters(day: date, calendar: OpenDays) -> bool:
 def _day(
     day: date,
     today: date,
+    household: Household,
     children: list[Child],
     enrolled: set[int],
     entries: Mapping[tuple[int, date], list[Entry]],
     extras: Extras,
     calendar: OpenDays,
+    whose: WhoseDays,
 ) -> DayAhead:
-    have = [ChildDay(child, entries[child.pk, day]) for child in children if (child.pk, day) in entries]
-    without = [
-        child.first_name for child in children if child.pk in enrolled and (child.pk, day) not in entries
-    ]
+    have: list[ChildDay] = []
+    without: list[str] = []
+    for child in children:
+        found = entries.get((child.pk, day), [])
+        if whose.has(child.pk, household.pk):
+            away = whose.is_others(child.pk, household.pk, day)
+            nothing = child.pk in enrolled and not found and not away
+            have.append(ChildDay(child, found, AWAY_WORDS if away else OWN_WORDS, away, nothing))
+        elif found:
+            have.append(ChildDay(child, found))
+        elif child.pk in enrolled:
+            without.append(child.first_name)
     return DayAhead(
         day,
         moments.coming(day, today),
-        "" if have else _closed(day, calendar),
+        "" if any(one.entries for one in have) else _closed(day, calendar),
         have,
         moments.listing(without) if have else "",
         _menus(children, day, extras),

@@ -15,7 +15,8 @@ from django.http import QueryDict
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
-from families.models import User
+from families.custody.whose_days import WhoseDays
+from families.models import Child, User
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
 from portal.french.sentences import lower_first
@@ -39,7 +40,7 @@ from portal.reservations.models import (
     Slot,
 )
 from portal.reservations.pages.addresses import planning_address
-from portal.reservations.pages.cells import BOOK, CANCEL, FIELDS, WAIT, Cell
+from portal.reservations.pages.cells import AWAY_NAMED, BOOK, CANCEL, FIELDS, WAIT, Cell
 from portal.reservations.states import HOLDING, LIVE, Action, BookingState, CellState, ReservationState
 from portal.web.posted import posted_number
 
@@ -163,6 +164,7 @@ class Planning:
         shown = (first, last) if within is None else (max(first, within[0]), min(last, within[1]))
         lines = _draft_lines(wanted, period)
         drafted = {line.day for of_one in lines.values() for line in of_one if first <= line.day <= last}
+        whose = WhoseDays.load([enrolment.child for enrolment, _ in wanted], first, last)
         rooms, stands = _rooms_and_stands(wanted, shown, {day for day in drafted if not _in(shown, day)})
         several = len(wanted) > 1
         plans = []
@@ -177,6 +179,7 @@ class Planning:
                 stands[enrolment.child_id],
                 own_lines,
                 enrolment.child.first_name if several else "",
+                whose,
             )
             columns = {*MONDAY_TO_FRIDAY, *weekdays}
             days = [day for day in days_between(*shown) if day.weekday() in columns]
@@ -205,8 +208,17 @@ class Planning:
     def legend(self) -> str:
         """Which one its page shows: of another home speaks only that of a child that has two."""
         cells = (cell for each in (self, *self.beside) for cell in each.cells.values())
-        two = any(cell.state == CellState.ELSEWHERE for cell in cells)
+        two = any(cell.state == CellState.ELSEWHERE or cell.away for cell in cells)
         return "planning_of_two_homes" if two else "planning"
+
+    @property
+    def follows_a_calendar(self) -> list[Child]:
+        """The children of its page of which some days shown are the other home's."""
+        return [
+            each.enrolment.child
+            for each in (self, *self.beside)
+            if any(cell.away for cell in each.cells.values())
+        ]
 
     # The draft ----------------------------------------------------------------------------------------
 
@@ -342,8 +354,9 @@ class Planning:
     # What a button without JavaScript does ----------------------------------------------------------------
 
     def select(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
-        """Ticks all free cells among `cells`; what they exclude on the same day is unticked."""
-        self.add(ticks, [cell.choice for cell in cells if cell.field == BOOK])
+        """Ticks all free cells among `cells`, but on days of the child's other home; what they exclude on the
+        same day is unticked."""
+        self.add(ticks, [cell.choice for cell in cells if cell.field == BOOK and not cell.away])
 
     def add(self, ticks: Ticks, choices: Iterable[Choice]) -> None:
         """Ticks these choices; what they exclude on the same day is unticked."""
@@ -413,9 +426,11 @@ def on_weekdays(cells: Iterable[Cell], posted: Iterable[str]) -> list[Cell]:
 
 
 def toggle(chosen: Iterable[tuple[Planning, Ticks, Iterable[Cell]]]) -> None:
-    """Ticks all free cells of every planning among these; when they all are already, unticks them."""
+    """Ticks all free cells of every planning among these, but on days of a child's other home; when they all
+    are already, unticks them."""
     free = [
-        (plan, ticks, {cell.choice for cell in cells if cell.field == BOOK}) for plan, ticks, cells in chosen
+        (plan, ticks, {cell.choice for cell in cells if cell.field == BOOK and not cell.away})
+        for plan, ticks, cells in chosen
     ]
     if all(choices <= ticks.book for _, ticks, choices in free):
         for _, ticks, choices in free:
@@ -537,8 +552,10 @@ class _CellMaker:
         bookings: list[Stand],
         lines: list[DraftLine],
         who: str,
+        whose: WhoseDays,
     ) -> None:
         self.where = where
+        self.whose = whose
         self.who = f"{who}, " if who else ""
         self.slots = slots
         self.many = len(formulas) > 1
@@ -546,6 +563,7 @@ class _CellMaker:
         self.household_id = where.enrolment.household_id
         self.limits: dict[datetime | None, tuple[str, str]] = {}
         self.days: dict[date, str] = {}
+        self.away: dict[date, bool] = {}
         self.waiting_list = where.enrolment.activity.waiting_list
         self.asks = where.enrolment.activity.processing == Activity.Processing.ON_REQUEST
         self.lines = {Choice(line.formula_id, line.day): line for line in lines}
@@ -685,7 +703,16 @@ class _CellMaker:
     def _plain(self, formula: Formula, choice: Choice, state: CellState, note: str, short: str) -> Cell:
         prefix = f"{formula.name}, " if self.many else ""
         name = f"{self.who}{prefix}{self._day(choice.day)}, {state.label}"
-        return Cell(choice, state.value, name, note, short)
+        # A day on which nothing takes place is nobody's; one that the other home reserved says so already.
+        if state in (CellState.CLOSED, CellState.ELSEWHERE) or not self._away(choice.day):
+            return Cell(choice, state.value, name, note, short)
+        return Cell(choice, state.value, f"{name}, {AWAY_NAMED}", note, short, away=True)
+
+    def _away(self, day: date) -> bool:
+        if day not in self.away:
+            child = self.where.enrolment.child_id
+            self.away[day] = self.whose.is_others(child, self.household_id, day)
+        return self.away[day]
 
 
 def parse_choice(value: str) -> Choice | None:
