@@ -1,0 +1,32 @@
+"""A child in two homes: its weeks by turns, and a diet on which they differ."""
+
+from datetime import datetime
+
+from families import diets
+from families.custody import calendars
+from families.custody.calendars import Terms
+from families.models import CustodyCalendar, Diet, DietChoice
+from portal.demo.people import People
+from portal.french.dates import WEEKDAYS
+
+
+def share(people: People, at: datetime) -> None:
+    """Even weeks at `voisin`'s, odd ones at the other home's, as both booked the canteen; holidays by halves.
+    The other home says a stricter diet: the kitchen follows it, and a line waits at the desk."""
+    pupil = people.alternating
+    first, second = pupil.homes
+    terms = Terms(
+        first.household.pk,
+        second.household.pk,
+        WEEKDAYS.index("lundi"),
+        CustodyCalendar.Moment.MORNING,
+        first_half=first.household.pk,
+    )
+    asked = calendars.propose(pupil.child, terms, home=first.household, by=first.user, at=at)
+    calendars.confirm(asked, by=second.user, at=at)
+    choice = DietChoice.objects.filter(child=pupil.child).first()
+    plain, *others = Diet.objects.filter(active=True, needs_pai=False)
+    if choice is None or not others:
+        return
+    diets.decide(choice, plain, by=people.agent, at=at)
+    diets.say(pupil.child, others[0], by=second.household, at=at)
