@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -59,13 +59,13 @@ class CustodyCalendarAdmin(
     search_help_text = "Nom de l'enfant ou numéro de foyer"
     number_fields = ("even_id", "odd_id")
     ordering = ("-asked_at", "-pk")
-    inlines = (DatesInline,)
     actions = ("confirm_selected", "refuse_selected")
     decisions = (
         Decision("confirm_selected", "Confirmer", main=True),
         Decision("refuse_selected", "Refuser"),
     )
     tints = {"waiting": "requested", "confirmed": "accepted", "withdrawn": "draft"}
+    inlines = (DatesInline,)
     fields = readonly_fields = (
         "child",
         "state_badge",
@@ -117,20 +117,20 @@ class CustodyCalendarAdmin(
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.write)
-        return [path("ecrire/<int:pk>/", view, name="families_custodycalendar_write"), *super().get_urls()]
+        return [path("ecrire/<int:child>/", view, name="families_custodycalendar_write"), *super().get_urls()]
 
-    def write(self, request: SignedInRequest, pk: int) -> HttpResponse:
+    def write(self, request: SignedInRequest, child: int) -> HttpResponse:
         """The calendar of a child in two homes, as the town hall writes it: counts at once; or its end."""
         self.demand(request, calendars.RIGHT)
-        child = get_object_or_404(
-            rights.seen_by(request.user, Child.objects.filter(erased_at=None), "families.view_child"), pk=pk
-        )
-        back = reverse("admin:families_child_change", args=[child.pk])
+        known = rights.seen_by(request.user, Child.objects.filter(erased_at=None), calendars.RIGHT)
+        whose = get_object_or_404(known, pk=child)
+        back = reverse("admin:families_child_change", args=[whose.pk])
         at = timezone.now()
-        homes = calendars.homes_of(child, timezone.localdate(at))
+        homes = calendars.homes_of(whose, timezone.localdate(at))
         if len(homes) != 2:
-            raise Http404
-        counting = CustodyCalendar.objects.filter(pk=child.custody_calendar_id).first()
+            messages.info(request, f"{whose} ne vit pas dans deux foyers.")
+            return redirect(back)
+        counting = CustodyCalendar.objects.filter(pk=whose.custody_calendar_id).first()
         posted = request.POST if request.method == "POST" else None
         page = CalendarPage(
             None if posted is not None and "stop" in posted else posted,
@@ -140,17 +140,17 @@ class CustodyCalendarAdmin(
         if posted is not None and ("stop" in posted or page.is_valid()):
             try:
                 if "stop" in posted:
-                    calendars.stop(child, by=request.user, at=at)
+                    calendars.stop(whose, by=request.user, at=at)
                 else:
-                    calendars.write(child, page.terms, by=request.user, at=at)
+                    calendars.write(whose, page.terms, by=request.user, at=at)
             except calendars.CalendarRefused as refusal:
                 messages.error(request, str(refusal))
             else:
                 done = "n'est plus suivi" if "stop" in posted else "est enregistré"
-                log_all(request, [child], f"Le calendrier de garde {done}.")
+                log_all(request, [whose], f"Le calendrier de garde {done}.")
                 messages.success(
-                    request, f"{child} : le calendrier de garde {done}, les foyers sont prévenus."
+                    request, f"{whose} : le calendrier de garde {done}, les foyers sont prévenus."
                 )
                 return redirect(back)
-        context: dict[str, Any] = {"child": child, "page": page, "counting": counting, "back": back}
+        context: dict[str, Any] = {"child": whose, "page": page, "counting": counting, "back": back}
         return self.page(request, "admin/families/custody_calendar.html", "Calendrier de garde", context)

@@ -8,7 +8,8 @@ from django import forms
 from families.custody.calendars import Terms
 from families.models import CustodyCalendar
 from portal.french.dates import WEEKDAYS
-from portal.french.day_fields import DayField
+from portal.french.day_fields import DayField, DayInput
+from portal.french.weekdays import FRIDAY
 from portal.web.form_fields import NamesItsFields, field_of
 
 # Lines for dates by hand that are empty when the page opens, and how many there may be.
@@ -22,11 +23,13 @@ class CalendarForm(NamesItsFields, forms.Form):
     weekday = forms.TypedChoiceField(
         label="Jour du changement",
         coerce=int,
+        widget=forms.Select(attrs={"class": "form-select"}),
         choices=[(number, name.capitalize()) for number, name in enumerate(WEEKDAYS)],
-        initial=WEEKDAYS.index("vendredi"),
+        initial=FRIDAY,
     )
     moment = forms.ChoiceField(
         label="Moment du changement",
+        widget=forms.Select(attrs={"class": "form-select"}),
         choices=CustodyCalendar.Moment.choices,
         initial=CustodyCalendar.Moment.EVENING,
         help_text="La semaine paire va de ce moment de la semaine paire au même moment de la suivante.",
@@ -57,9 +60,15 @@ class CalendarForm(NamesItsFields, forms.Form):
 class DatesForm(forms.Form):
     """Some days that are one home's, whatever the week."""
 
-    starts_on = DayField(label="Du", required=False)
-    ends_on = DayField(label="Au", required=False)
-    home = forms.TypedChoiceField(label="Chez qui", coerce=int, required=False, empty_value=None)
+    starts_on = DayField(label="Du", required=False, widget=DayInput(**{"class": "form-control"}))
+    ends_on = DayField(label="Au", required=False, widget=DayInput(**{"class": "form-control"}))
+    home = forms.TypedChoiceField(
+        label="Chez qui",
+        coerce=int,
+        required=False,
+        empty_value=None,
+        widget=forms.Select(attrs={"class": "form-select"}),
+    )
 
     def __init__(self, *args: Any, names: Mapping[int, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

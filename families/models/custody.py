@@ -7,6 +7,7 @@ from families.models.accounts import User
 from families.models.children import Child
 from families.models.households import Household
 from portal.french.dates import WEEKDAYS
+from portal.french.weekdays import FRIDAY
 
 
 class CustodyCalendarQuerySet(models.QuerySet["CustodyCalendar"]):
@@ -50,7 +51,7 @@ class CustodyCalendar(models.Model):
         Household, on_delete=models.CASCADE, related_name="odd_weeks", verbose_name="semaines impaires"
     )
     weekday = models.PositiveSmallIntegerField(
-        "jour du changement", choices=list(enumerate(WEEKDAYS)), default=WEEKDAYS.index("vendredi")
+        "jour du changement", choices=list(enumerate(WEEKDAYS)), default=FRIDAY
     )
     moment = models.CharField("moment du changement", max_length=8, choices=Moment, default=Moment.EVENING)
     holidays = models.CharField("vacances scolaires", max_length=8, choices=Holidays, default=Holidays.WEEKS)

@@ -143,12 +143,13 @@ def _day(
             have.append(ChildDay(child, found))
         elif child.pk in enrolled:
             without.append(child.first_name)
+    closed = "" if any(one.entries for one in have) else _closed(day, calendar)
     return DayAhead(
         day,
         moments.coming(day, today),
-        "" if any(one.entries for one in have) else _closed(day, calendar),
+        closed,
         have,
-        moments.listing(without) if have else "",
+        moments.listing(without) if have and not closed else "",
         _menus(children, day, extras),
     )
 

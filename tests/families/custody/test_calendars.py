@@ -239,5 +239,5 @@ def test_the_desk_writes_it_and_answers_what_waits(mother, father, agent_client)
 
 def test_a_child_of_one_home_has_no_page_at_the_desk(mother, agent_client):
     page = reverse("admin:families_custodycalendar_write", args=[mother.child.pk])
-    assert agent_client.get(page).status_code == 404
+    assert agent_client.get(page).status_code == 302
     assert page not in agent_client.get(reverse("admin:families_child_change", args=[mother.child.pk])).text

@@ -282,7 +282,7 @@ def test_buttons_tick_only_one_s_own_days(books, in_turns, canteen, button):
     client = books.client()
     address = f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/"
     page = client.post(address, button | {"reach": "periode", "shown": "toutes", "version": ""}, follow=True)
-    assert "les boutons ne cochent que les vôtres" in page.text
+    assert "les boutons ne cochent que vos jours" in page.text
     ticked = set(ReservationLine.objects.values_list("day", flat=True))
     away = {choice.day for choice, cell in page.context["plan"].cells.items() if cell.away}
     assert ticked and not ticked & away
