@@ -26,9 +26,8 @@ class WaitingCalendars(WaitingFirst):
     waiting = CustodyCalendar.State.WAITING
 
 
-class DatesInline(ShownOnlyInline, admin.TabularInline[CustodyDates, CustodyCalendar]):
+class DatesInline(ShownOnlyInline[CustodyDates, CustodyCalendar]):
     model = CustodyDates
-    extra = 0
     fields = readonly_fields = ("starts_on", "ends_on", "household")
 
 
@@ -130,7 +129,7 @@ class CustodyCalendarAdmin(
         if len(homes) != 2:
             messages.info(request, f"{whose} ne vit pas dans deux foyers.")
             return redirect(back)
-        counting = CustodyCalendar.objects.filter(pk=whose.custody_calendar_id).first()
+        counting = whose.custody_calendar
         posted = request.POST if request.method == "POST" else None
         page = CalendarPage(
             None if posted is not None and "stop" in posted else posted,

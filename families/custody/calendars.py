@@ -211,7 +211,7 @@ def stop(child: Child, *, by: User, at: datetime) -> None:
     """No calendar counts any more; both homes are told. Raises CalendarRefused for who may not, and
     OwnHousehold."""
     child = _held(child.pk)
-    calendar = CustodyCalendar.objects.filter(pk=child.custody_calendar_id).first()
+    calendar = child.custody_calendar
     if calendar is None:
         raise CalendarRefused("Aucun calendrier de garde n'est suivi pour cet enfant.")
     living = homes_of(child, timezone.localdate(at))
@@ -230,8 +230,8 @@ def custody_ended(custody: Custody) -> None:
     """The child left a home: its calendar counts no more, what waited is over. Called with the child held."""
     theirs = Q(even=custody.household_id) | Q(odd=custody.household_id)
     CustodyCalendar.objects.waiting().filter(theirs, child=custody.child_id).update(state=State.WITHDRAWN)
-    counting = CustodyCalendar.objects.filter(theirs, pk=custody.child.custody_calendar_id)
-    if counting.exists():
+    counting = custody.child.custody_calendar
+    if counting is not None and custody.household_id in (counting.even_id, counting.odd_id):
         _let_count(custody.child, None)
 
 

@@ -45,7 +45,8 @@ class WhoseDays:
     @classmethod
     def load(cls, children: Iterable[Child], first: date, last: date) -> "WhoseDays":
         """One query where a child has a calendar, one more where its holidays are cut in two."""
-        keys = {child.custody_calendar_id for child in children} - {None}
+        found_of = (child.custody_calendar_id for child in children)
+        keys = {key for key in found_of if key is not None}
         if not keys:
             return cls({}, {})
         turns: dict[int, Turns] = {}
@@ -72,7 +73,7 @@ class WhoseDays:
         return child in self._turns and household in (self._turns[child].even, self._turns[child].odd)
 
 
-def _rows(keys: Iterable[int | None]) -> Iterable[tuple[Any, ...]]:
+def _rows(keys: Iterable[int]) -> Iterable[tuple[Any, ...]]:
     """Calendars with their dates, a row each: one query."""
     theirs = Q(child__custodies__household=F("even")) | Q(child__custodies__household=F("odd"))
     return (

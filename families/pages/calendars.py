@@ -46,7 +46,7 @@ def calendar(request: SignedInRequest, child_id: int) -> HttpResponse:
     if len(homes) != 2 or home.pk not in homes:
         raise Http404
     names = {home.pk: OWN} | {one: OTHER for one in homes if one != home.pk}
-    counting = CustodyCalendar.objects.filter(pk=child.custody_calendar_id).first()
+    counting = child.custody_calendar
     waiting = CustodyCalendar.objects.waiting().filter(child=child).first()
     data = posted(request)
     button = "" if data is None else data.get("do", "")
