@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils import timezone
 
 from catering import kitchen, menu_import
-from catering.models import Dish, Menu
+from catering.models import SERVICE, Dish, Menu
 from families.admin.health import opens_details
 from families.models import Allergen, Reading
 from families.traces import reading
@@ -24,7 +24,8 @@ from portal.french import moments
 from portal.french.day_fields import DayField
 from portal.french.plurals import counted
 from portal.reservations.days.calendars import week_of
-from portal.reservations.models import Establishment
+from portal.reservations.models import Establishment, Formula
+from portal.reservations.models.queries import where_meals_are_eaten
 from portal.web.bodies import takes_files
 from portal.web.form_fields import field_of
 
@@ -52,9 +53,9 @@ class DishInline(admin.TabularInline[Dish, Menu]):
 
 
 class KitchenForm(forms.Form):
-    """Which restaurant and which days; the restaurants are few, so a plain list."""
+    """Which place and which days; the places are few, so a plain list."""
 
-    restaurant = forms.ModelChoiceField(Establishment.objects.none(), label="Restaurant", empty_label=None)
+    restaurant = forms.ModelChoiceField(Establishment.objects.none(), label="Lieu du repas", empty_label=None)
     jour = DayField(label="Jour")
     vue = forms.ChoiceField(
         label="Durée",
@@ -63,9 +64,9 @@ class KitchenForm(forms.Form):
         initial="jour",
     )
 
-    def __init__(self, *args: Any, restaurants: QuerySet[Establishment], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, places: QuerySet[Establishment], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field_of(self, "restaurant", forms.ModelChoiceField).queryset = restaurants
+        field_of(self, "restaurant", forms.ModelChoiceField).queryset = places
 
 
 class MenuFileForm(forms.Form):
@@ -174,13 +175,13 @@ class MenuAdmin(OwnPages[Menu]):
     def kitchen_view(self, request: HttpRequest) -> HttpResponse:
         """What to cook, on screen, on paper or as CSV."""
         self.demand(request, "families.view_dietchoice")
-        restaurants = _restaurants(request, "families.view_dietchoice")
-        first = restaurants.filter(active=True).first()
+        places = rights.within_all(request.user, where_meals_are_eaten(), "families.view_dietchoice")
+        first = places.first()
         today = timezone.localdate().isoformat()
         asked = {"restaurant": first.pk if first else "", "jour": today, "vue": "jour"}
         asked |= {name: request.GET[name] for name in asked if name in request.GET}
-        form = KitchenForm(asked, restaurants=restaurants)
-        context: dict[str, Any] = {"form": form, "counts": None}
+        form = KitchenForm(asked, places=places)
+        context: dict[str, Any] = {"form": form, "counts": None, "without_meal": _without_meal()}
         if not form.is_valid():
             return self.page(request, "admin/catering/kitchen.html", "Effectifs de la cuisine", context)
         chosen = form.cleaned_data
@@ -218,6 +219,12 @@ def _restaurants(request: HttpRequest, *needed: str) -> QuerySet[Establishment]:
     """Those that each of `needed` reaches."""
     restaurants = Establishment.objects.filter(kind=Establishment.Kind.RESTAURANT)
     return rights.within_all(request.user, restaurants, *needed)
+
+
+def _without_meal() -> list[Formula]:
+    """What the canteen offers without a meal in it: nothing is cooked for it."""
+    offered = Formula.objects.filter(activity__service=SERVICE, activity__active=True, active=True)
+    return list(offered.filter(with_meal=False).select_related("activity"))
 
 
 def _kitchen_csv(counts: kitchen.KitchenCounts, first: date, with_health: bool) -> HttpResponse:

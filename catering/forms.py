@@ -9,7 +9,8 @@ from crispy_forms.layout import Fieldset, Layout
 from django import forms
 from django.db.models import QuerySet
 
-from families.models import Diet
+from families.diet_field import DietField
+from families.diets import Plate
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
 from portal.french.day_fields import NearDateField
@@ -55,9 +56,7 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
         required=False,
         help_text="Si vous changez l'école, la classe ou le restaurant. Vide : dès que possible.",
     )
-    diet = forms.ModelChoiceField(
-        label="Régime alimentaire", queryset=Diet.objects.none(), empty_label=NOTHING_CHOSEN[1]
-    )
+    diet = DietField()
     starts_on = forms.TypedChoiceField(label="Date de début", coerce=date.fromisoformat)
     weekdays = WeekdayMaskFormField(
         label="Jours où votre enfant mange au restaurant scolaire",
@@ -73,6 +72,7 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
         activity: Activity,
         school_year: SchoolYear,
         today: date,
+        plate: Plate,
         current_start: date | None = None,
         changes: bool = False,
         **kwargs: Any,
@@ -100,7 +100,7 @@ class CanteenEnrolmentForm(NamesItsFields, forms.Form):
             activity.establishments.filter(active=True),
             [(one.pk, str(one), [school.pk for school in one.schools.all()]) for one in self.restaurants],
         )
-        field_of(self, "diet", forms.ModelChoiceField).queryset = Diet.objects.filter(active=True)
+        field_of(self, "diet", DietField).show(plate)
         self.days = _starts(activity, school_year, today, current_start)
         field_of(self, "starts_on", forms.ChoiceField).choices = [
             NOTHING_CHOSEN,

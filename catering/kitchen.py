@@ -1,4 +1,7 @@
-"""What the kitchen has to cook: meals expected by school, class and diet, for the days asked."""
+"""What the kitchen has to cook: meals expected by school, class and diet, for the days asked.
+
+Meals of every service count, wherever they are eaten: the formula booked says whether it holds one.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -6,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
-from catering.models import SERVICE
 from families.models import Diet, allergies_in_words
 from portal.reservations.models import Booking, Establishment, SchoolClass, class_name
 from portal.reservations.models.queries import class_of
@@ -51,7 +53,7 @@ class KitchenSheet:
 
 @dataclass
 class KitchenCounts:
-    """Meals expected at a restaurant; `meals` counts each (day, group, diet)."""
+    """Meals expected at a place; `meals` counts each (day, group, diet)."""
 
     restaurant: Establishment
     days: list[date]
@@ -91,25 +93,30 @@ class KitchenCounts:
 def expected(
     restaurant: Establishment, days: list[date], *, with_health: bool = False, details: bool = False
 ) -> KitchenCounts:
-    """The meals to cook for bookings that hold a place, in 3 queries whatever the days.
+    """The meals to cook for bookings that hold a place, one a child and day whatever formulas it booked, in 3
+    queries whatever the days.
 
     `with_health` also lists the children with a PAI or allergies, `details` says which: for permitted
     staff only.
     """
-    health = ["child", "child__first_name", "child__last_name"]
+    health = ["child__first_name", "child__last_name"]
     health += [f"child__health__{field}" for field in ("has_pai", "allergens", "allergies")]
     rows = (
-        Booking.objects.holding()
-        .filter(establishment=restaurant, day__in=days, activity__service=SERVICE)
+        Booking.objects.meals()
+        .filter(establishment=restaurant, day__in=days)
         .annotate(attended=class_of(day="day", what="pk"))
-        .values("day", "attended", "child__diet_choice__diet", *(health if with_health else []))
+        .values("day", "child", "attended", "child__diet_choice__diet", *(health if with_health else []))
         .order_by("day", "child__last_name", "child__first_name", "pk")
     )
     classes = SchoolClass.objects.select_related("school").order_by("school__name", "level", "name")
     groups = {one.pk: ClassGroup(one.school.name, one.name) for one in classes}
     diets = {one.pk: one.name for one in Diet.objects.all()}
     counts = KitchenCounts(restaurant=restaurant, days=days)
+    fed: set[tuple[date, int]] = set()
     for row in rows:
+        if (row["day"], row["child"]) in fed:
+            continue
+        fed.add((row["day"], row["child"]))
         group = groups.get(row["attended"], ClassGroup(NO_SCHOOL, NO_CLASS))
         diet = diets.get(row["child__diet_choice__diet"], NO_DIET)
         counts.meals[row["day"], group, diet] += 1

@@ -14,6 +14,10 @@ register(
         fields=(
             Field("nom", "name"),
             Field("pai", "needs_pai", Flag(), default=False),
+            Field("sans_porc", "without_pork", Flag(), default=False),
+            Field("sans_viande", "without_meat", Flag(), default=False),
+            Field("sans_poisson", "without_fish", Flag(), default=False),
+            Field("sans_produit_animal", "without_animals", Flag(), default=False),
             Field("proposé", "active", Flag(), default=True),
             Field("ordre", "order", Number(), default=0),
         ),

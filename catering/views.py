@@ -1,6 +1,6 @@
 """The canteen: enrolment, and the month planning on the engine's steps."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from billing.prices.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, Dish
-from families.models import Child, DietChoice, Household
+from families import diets
+from families.models import Child, Household
 from portal.database.composed import Composed, Given
 from portal.french.elision import of
 from portal.reservations.acts import enrolling, moving
@@ -112,9 +113,8 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
         activity=activity,
         school_year=school_year,
         today=today,
-        initial=(
-            _siblings_answers(household, school_year) | _known_school(child, school_year) | _known_diet(child)
-        ),
+        plate=diets.plate(child, household),
+        initial=_siblings_answers(household, school_year) | _known_school(child, school_year),
     )
     if before is not None:
         form.fill_in(before)
@@ -132,7 +132,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
                     by=request.user,
                     at=at,
                 )
-                _save_choices(enrolment, form, today)
+                _save_choices(enrolment, form, at)
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -164,8 +164,8 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         today=timezone.localdate(at),
         current_start=enrolment.starts_on,
         changes=enrolment.is_accepted,
+        plate=diets.plate(enrolment.child, enrolment.household),
         initial=_known_school(enrolment.child, enrolment.school_year)
-        | _known_diet(enrolment.child)
         | {
             "restaurant": enrolment.moves_to_id if enrolment.moves_on else enrolment.establishment_id,
             "starts_on": enrolment.starts_on.isoformat(),
@@ -185,7 +185,7 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
                     starts_on=form.cleaned_data["starts_on"],
                     at=at,
                 )
-                _save_diet(changed, form)
+                diets.say(enrolment.child, form.cleaned_data["diet"], by=changed.household, at=at)
                 move = moving.ask(
                     changed,
                     establishment=form.cleaned_data["restaurant"],
@@ -225,12 +225,6 @@ def _known_school(child: Child, school_year: SchoolYear) -> dict[str, Any]:
     return {"school": schooling.school_class.school_id, "school_class": schooling.school_class_id}
 
 
-def _known_diet(child: Child) -> dict[str, Any]:
-    """Where another home enrolled the child, or this one last year, the kitchen already knows."""
-    choice = DietChoice.objects.filter(child=child).first()
-    return {"diet": choice.diet_id} if choice else {}
-
-
 def _siblings_answers(household: Household, school_year: SchoolYear) -> dict[str, Any]:
     """What the household has said for a brother or sister: where they go, and on which days."""
     sibling = (
@@ -255,14 +249,10 @@ def _siblings_answers(household: Household, school_year: SchoolYear) -> dict[str
     }
 
 
-def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm, today: date) -> None:
+def _save_choices(enrolment: Enrolment, form: CanteenEnrolmentForm, at: datetime) -> None:
     if form.cleaned_data["school_class"] is not None:
-        moving.tell_class(enrolment.child, form.cleaned_data["school_class"], today=today)
-    _save_diet(enrolment, form)
-
-
-def _save_diet(enrolment: Enrolment, form: CanteenEnrolmentForm) -> None:
-    DietChoice.objects.update_or_create(child=enrolment.child, defaults={"diet": form.cleaned_data["diet"]})
+        moving.tell_class(enrolment.child, form.cleaned_data["school_class"], today=timezone.localdate(at))
+    diets.say(enrolment.child, form.cleaned_data["diet"], by=enrolment.household, at=at)
 
 
 def _enrolled(enrolment: Enrolment) -> str:

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from django.db import transaction
-from django.db.models import Exists, Model
+from django.db.models import Model
 from django.utils import timezone
 
-from families import emails, residences
+from families import diets, emails, residences
 from families.custody import own
 from families.models import AlreadyAnswered as AlreadyAnswered
-from families.models import ChangeRequest, Child, DietChoice, FamilyQuotient, Household, User
+from families.models import ChangeRequest, Child, FamilyQuotient, Household, User
 from portal import town
 from portal.french.spelling import bare
 
@@ -183,11 +183,9 @@ def is_used(child: Child) -> bool:
     )
 
 
-def carry_prepared(copy: Child, known: Child, household: int) -> None:
+def carry_prepared(copy: Child, known: Child, household: int, *, at: datetime) -> None:
     """What a household prepared for its copy of a child is for the child known elsewhere from now on."""
-    DietChoice.objects.filter(child=copy).exclude(Exists(DietChoice.objects.filter(child=known))).update(
-        child=known
-    )
+    diets.carry(copy, known, household, at=at)
     for one in _preparations:
         one.carry(copy, known, household)
 

@@ -13,7 +13,7 @@ from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
-from families.custody import openings
+from families.custody import calendars, openings
 from families.models import (
     QUOTIENT_ENDS_SOON,
     ChangeRequest,
@@ -100,6 +100,7 @@ def facts(household: Household, today: date) -> HouseholdFacts:
     guardians = list(
         household.guardians.select_related("user").annotate(
             has_to_answer=openings.wait_for_guardian(today),
+            calendar_to_answer=calendars.child_to_answer(),
             quotient=Subquery(in_force.values("value")[:1]),
             quotient_from=Subquery(in_force.values("valid_from")[:1]),
             quotient_to=Subquery(in_force.values("valid_to")[:1]),
@@ -129,12 +130,18 @@ def _ends_soon(last: date | None, following: date | None, today: date) -> bool:
 
 
 def answers(household: Household, user: User, at: datetime) -> list[Ask]:
-    """An access that this guardian confirms or refuses."""
+    """An access that this guardian confirms or refuses; a custody calendar that the other home proposes."""
     known = facts(household, timezone.localdate(at))
-    if not any(one.has_to_answer for one in known.guardians if one.user_id == user.pk):
-        return []
-    text = "La mairie demande d'ouvrir un accès. Il attend votre accord."
-    return [Ask("Un accès à confirmer", text, reverse("families:access"), "Répondre")]
+    found = []
+    if any(one.has_to_answer for one in known.guardians if one.user_id == user.pk):
+        text = "La mairie demande d'ouvrir un accès. Il attend votre accord."
+        found.append(Ask("Un accès à confirmer", text, reverse("families:access"), "Répondre"))
+    child = next((one.calendar_to_answer for one in known.guardians), None)
+    if child is not None:
+        text = "L'autre foyer de votre enfant le propose. Il attend votre réponse."
+        path = reverse("families:custody_calendar", args=[child])
+        found.append(Ask("Un calendrier de garde à confirmer", text, path, "Répondre"))
+    return found
 
 
 def quotient(household: Household, user: User, at: datetime) -> list[Ask]:

@@ -58,5 +58,9 @@ def removed(person: AuthorisedPerson) -> str:
     return f"{person} ne peut plus venir chercher {person.child.first_name}."
 
 
+def diet_changed(child: Child) -> str:
+    return f"Le régime alimentaire de {child.first_name} a été modifié."
+
+
 def health_changed(child: Child) -> str:
     return f"La fiche sanitaire de {child.first_name} a été modifiée."

@@ -1,6 +1,6 @@
 """Letters to households about their account, their requests and their children's files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.utils import timezone
 
@@ -57,6 +57,14 @@ def access_opened(guardian: Guardian, user: User) -> None:
 
 def child_file_changed(child: Child, news: Sequence[str], to: list[str], *, author: str) -> None:
     mailing.post("families/child_file_changed", to, {"child": child, "news": news, "author": author})
+
+
+def diets_differ(child: Child, homes: Iterable[Household]) -> None:
+    """To all homes of a child: they say different diets, which the letter does not name."""
+    to: dict[str, str] = {}
+    for home in homes:
+        to |= addresses(home)
+    mailing.post("families/diets_differ", to, {"child": child})
 
 
 def data_ready(export: DataExport) -> None:

@@ -32,6 +32,7 @@ RIGHTS: dict[str, Rights] = {
             "guardian": EVERYTHING,
             "child": WRITE,
             "custody": WRITE,
+            "custodycalendar": CHANGE,
             "accessopening": CHANGE,
             "authorisedperson": EVERYTHING,
             "familyquotient": WRITE,

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from families.pages import (
     access,
     accounts,
+    calendars,
     chronicle,
     factors,
     first_address,
@@ -109,6 +110,7 @@ household_pages = [
     path("foyer/mes-donnees/effacer/", privacy.ask_erasure, name="ask_erasure"),
     path("foyer/mes-donnees/<int:export_id>/", privacy.download_data, name="download_data"),
     path("enfants/<int:child_id>/", people.child, name="child"),
+    path("enfants/<int:child_id>/calendrier-de-garde/", calendars.calendar, name="custody_calendar"),
     path("enfants/<int:child_id>/sante/", people.health, name="health"),
     path("enfants/<int:child_id>/autorisations/", people.authorisations, name="authorisations"),
     path("enfants/<int:child_id>/personnes/ajouter/", people.add_person, name="add_person"),

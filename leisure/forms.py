@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 
+from families.diet_field import DietField
+from families.diets import Plate
 from leisure.offers import Offer, OfferChoice
 from portal.french.day_fields import NearDateField
 from portal.french.sentences import lower_first
@@ -23,7 +25,7 @@ class EnrolmentForm(NamesItsFields, forms.Form):
         },
     )
 
-    def __init__(self, *args: Any, offers: list[Offer], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, offers: list[Offer], plate: Plate, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.offers = [offer for offer in offers if not offer.refusal]
         field_of(self, "activities", forms.MultipleChoiceField).choices = [
@@ -32,6 +34,18 @@ class EnrolmentForm(NamesItsFields, forms.Form):
         for offer in self.offers:
             if len(offer.places) > 1:
                 self.fields[place_field(offer.activity)] = PlaceField(offer.places)
+        self.meals = [offer.activity for offer in self.offers if offer.with_meal]
+        if self.meals and not _ask_diet(self, plate, required=False):
+            self.meals = []
+
+    def clean(self) -> dict[str, Any]:
+        """A meal is eaten in what was ticked: the diet is then not to be left out."""
+        data = super().clean() or {}
+        wanted = set(data.get("activities", ()))
+        eats = [activity for activity in self.meals if str(activity.pk) in wanted]
+        if eats and not data.get("diet") and "diet" not in self.errors:
+            self.add_error("diet", f"Choisissez le régime alimentaire : {eats[0]} peut comprendre un repas.")
+        return data
 
     def fill_in(self, before: Enrolment) -> None:
         """What was sent before, to correct and send again."""
@@ -83,16 +97,34 @@ def place_field(activity: Activity) -> str:
     return f"place-{activity.pk}"
 
 
-class PlaceForm(NamesItsFields, forms.Form):
-    """The place of an existing enrolment."""
+def _ask_diet(form: forms.BaseForm, plate: Plate, *, required: bool) -> bool:
+    """Adds « Régime alimentaire » where the town offers any; whether it does."""
+    field = DietField(required=required, widget=forms.Select(attrs={"class": "form-select"}))
+    field.show(plate)
+    if field.offered:
+        form.fields["diet"] = field
+    return bool(field.offered)
 
-    def __init__(self, *args: Any, places: list[Establishment], changes: bool = False, **kwargs: Any) -> None:
+
+class PlaceForm(NamesItsFields, forms.Form):
+    """The place of an existing enrolment, and the child's diet where a meal may be eaten (`plate`)."""
+
+    def __init__(
+        self,
+        *args: Any,
+        places: list[Establishment],
+        plate: Plate | None = None,
+        changes: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """`changes`: of an enrolment that the town hall accepted, whose days follow from a day on."""
         super().__init__(*args, **kwargs)
         if len(places) > 1:
             self.fields["place"] = PlaceField(places)
             if changes:
                 self.fields["since"] = NearDateField(label="Changement à partir du", required=False)
+        if plate is not None:
+            _ask_diet(self, plate, required=plate.diet is None)
 
 
 class StartForm(NamesItsFields, forms.Form):

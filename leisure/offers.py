@@ -8,12 +8,13 @@ from django.db.models import prefetch_related_objects
 from django.urls import reverse
 
 from families.models import Child
+from leisure.models import SERVICE
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.standing import closed_period
-from portal.reservations.models import Activity, Enrolment, Establishment, Period, SchoolYear
+from portal.reservations.models import Activity, Enrolment, Establishment, Formula, Period, SchoolYear
 from portal.reservations.states import CellState
 
 
@@ -24,6 +25,7 @@ class Offer:
     activity: Activity
     places: list[Establishment]
     refusal: str = ""
+    with_meal: bool = False  # the child's diet is then asked for
 
 
 def offers(
@@ -39,12 +41,22 @@ def offers(
     `known` are the ids of activities it is enrolled for already.
     """
     found = []
+    eaten_in = set(
+        Formula.objects.filter(with_meal=True, active=True, activity__service=SERVICE).values_list(
+            "activity", flat=True
+        )
+    )
     for activity in activities:
         places = enrolling.places_for(activity, child, school_year)
         refusal = _refusal(activity, child, places, known) or campaigns.closed(activity, school_year)
         refusal = refusal or enrolling.never_taken(child, activity, school_year, first_day)
-        found.append(Offer(activity, places, refusal))
+        found.append(Offer(activity, places, refusal, with_meal=activity.pk in eaten_in))
     return found
+
+
+def holds_meal(activity: Activity) -> bool:
+    """Whether a meal may be eaten in it; one query."""
+    return activity.formulas.filter(with_meal=True, active=True).exists()
 
 
 def _refusal(activity: Activity, child: Child, places: list[Establishment], known: set[int]) -> str:

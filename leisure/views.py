@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from billing.prices.estimates import Estimates
+from families import diets
 from families.models import Child, Household
 from leisure.forms import EnrolmentForm, PlaceForm, StartForm, place_field
 from leisure.models import SERVICE
-from leisure.offers import choices, missing_pieces, offers
+from leisure.offers import choices, holds_meal, missing_pieces, offers
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling, moving
@@ -78,14 +79,21 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     enrolled_in = {activity for year, activity in known if year == school_year.pk}
     found = offers(child, activities, campaigns, school_year, first_day, enrolled_in)
     before = enrolling.sent_before(request.user, child, SERVICE, request.GET.get("reprise", ""))
+    eats = any(offer.with_meal and not offer.refusal for offer in found)
     form = EnrolmentForm(
-        interrupted.posted(request), offers=found, initial=_siblings_places(household, school_year)
+        interrupted.posted(request),
+        offers=found,
+        plate=diets.plate(child, household) if eats else diets.Plate(None),
+        initial=_siblings_places(household, school_year),
     )
     if before is not None:
         form.fill_in(before)
     if request.method == "POST" and form.is_valid():
         try:
-            enrolled = _enrol(request, household, child, school_year, first_day, form.chosen(), at)
+            with transaction.atomic():
+                enrolled = _enrol(request, household, child, school_year, first_day, form.chosen(), at)
+                if form.cleaned_data.get("diet"):
+                    diets.say(child, form.cleaned_data["diet"], by=household, at=at)
         except EnrolmentRefused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -159,12 +167,15 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     place = enrolment.moves_to if enrolment.moves_on else enrolment.establishment
     if place and place not in places:
         places.append(place)
+    eats = not enrolment.is_over and holds_meal(enrolment.activity)
     form = PlaceForm(
         interrupted.posted(request),
         places=places,
+        plate=diets.plate(enrolment.child, enrolment.household) if eats else None,
         changes=enrolment.is_accepted,
         initial={"place": place and place.pk},
     )
+    at = timezone.now()
     if request.method == "POST" and enrolment.is_over:
         messages.info(request, enrolling.over_sentence(enrolment))
         return redirect("leisure:enrolment", enrolment.pk)
@@ -179,6 +190,8 @@ def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
                     starts_on=enrolment.starts_on,
                     at=at,
                 )
+                if form.cleaned_data.get("diet"):
+                    diets.say(enrolment.child, form.cleaned_data["diet"], by=changed.household, at=at)
                 since = form.cleaned_data.get("since")
                 move = moving.ask(changed, establishment=wanted, since=since, by=request.user, at=at)
         except EnrolmentRefused as refusal:

@@ -27,7 +27,16 @@ from hypothesis import HealthCheck, settings
 from billing.prices import estimates
 from catering.models import Menu
 from families import calendar_links
-from families.models import AccessOpening, AuthorisedPerson, Child, Guardian, Household, Reading, User
+from families.models import (
+    AccessOpening,
+    AuthorisedPerson,
+    Child,
+    Custody,
+    Guardian,
+    Household,
+    Reading,
+    User,
+)
 from families.reminders import choices, rounds
 from families.traces import reading
 from portal import town as town_module
@@ -374,6 +383,26 @@ def brother_of(who: Family, first_name: str, *, born: date | None = None, **enro
         school_year=like.school_year,
         **enrolment,
     )
+
+
+def other_home_of(who: Family, login: str = "") -> Family:
+    """Where the same child also lives, with a parent of its own; enrolled there as it is here."""
+    household = HouseholdFactory()
+    user = UserFactory(username=login or f"{who.user.username}-bis")
+    guardian = GuardianFactory(household=household, user=user, first_name="Alix", last_name="Garcia")
+    Custody.objects.create(child=who.child, household=household)
+    enrolment = None
+    if who.enrolment:
+        like = Enrolment.objects.get(pk=who.enrolment.pk)
+        enrolment = EnrolmentFactory(
+            household=household,
+            child=who.child,
+            activity=like.activity,
+            establishment=like.establishment,
+            school_year=like.school_year,
+            requested_by=user,
+        )
+    return Family(household, guardian, user, who.child, enrolment)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The town hall's desk for people: a module a subject, registered here."""
 
+from families.admin import calendars as calendars
 from families.admin import custody as custody
 from families.admin import erasing as erasing
 from families.admin import openings as openings

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, child_files, login_names, residences
+from families import approval, child_files, diets, login_names, residences
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
@@ -47,6 +47,7 @@ from families.models import (
     Document,
     FamilyQuotient,
     Guardian,
+    HomeDiet,
     Household,
     SecurityEvent,
     User,
@@ -187,6 +188,7 @@ NEEDS = {
     "own_copy": ("families.view_household", "families.add_dataexport"),
     "own_erasure": ("families.view_household", "families.view_erasurerequest"),
     "own_data": ("families.view_household", "families.view_erasurerequest"),
+    "calendar": ("families.change_custodycalendar",),
 }
 
 
@@ -455,9 +457,10 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
         "photo_allowed",
         "leaves_alone",
         "emergency_care_allowed",
+        "calendar",
         "own_data",
     )
-    readonly_fields = ("own_data",)
+    readonly_fields = ("calendar", "own_data")
 
     def get_fields(self, request: HttpRequest, obj: Child | None = None) -> Any:
         return shown_to(request.user, super().get_fields(request, obj), NEEDS)
@@ -497,6 +500,16 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
             ask_homes(signed_in(request), formset.save(commit=False))
             return
         super().save_formset(request, form, formset, change)
+
+    @admin.display(description="calendrier de garde")
+    def calendar(self, obj: Child) -> SafeString | str:
+        """For a child in two homes only."""
+        today = timezone.localdate()
+        if obj.pk is None or sum(custody.holds_on(today) for custody in obj.custodies.all()) != 2:
+            return "–"
+        url = reverse("admin:families_custodycalendar_write", args=[obj.pk])
+        word = "Voir ou changer…" if obj.custody_calendar_id else "Écrire…"
+        return format_html('<a href="{}">{}</a>', url, word)
 
     @admin.display(description="données personnelles")
     def own_data(self, obj: Child) -> SafeString | str:
@@ -741,20 +754,56 @@ class DietAdmin(DeskAdmin[Diet]):
     desk_order = 60
     list_display = ("name", "needs_pai", "active", "order")
     search_fields = ("name",)
+    fields = (
+        "name",
+        "needs_pai",
+        ("without_pork", "without_meat", "without_fish", "without_animals"),
+        "order",
+        "active",
+    )
+
+
+class DifferingHomes(admin.SimpleListFilter):
+    title = "accord des foyers"
+    parameter_name = "accord"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("a-accorder", "À accorder")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[DietChoice]) -> QuerySet[DietChoice]:
+        return queryset.filter(differs_since__isnull=False) if self.value() else queryset
 
 
 @admin.register(DietChoice)
 class DietChoiceAdmin(DeskAdmin[DietChoice]):
-    """The diet of each child that eats at the canteen: asked for with its enrolment, corrected here."""
+    """The diet of each child: asked for with its first enrolment where a meal is eaten, corrected here. Where
+    its homes say different ones, whoever saves the page decides."""
 
     desk_order = 50
-    list_display = ("child", "diet")
-    list_filter = ("diet", "diet__needs_pai")
+    work_queues = (
+        Queue(
+            "Régimes à accorder",
+            lambda request: DietChoice.objects.filter(differs_since__isnull=False),
+            query="accord=a-accorder",
+            order=45,
+            hint="Deux foyers d'un enfant ont indiqué un régime différent : la cuisine suit le plus strict.",
+        ),
+    )
+    list_display = ("child", "diet", "differs_since")
+    list_filter = (DifferingHomes, "diet", "diet__needs_pai")
     list_select_related = ("child", "diet")
     search_fields = ("child__folded",)
     ordering = ("child__last_name", "child__first_name", "pk")
-    fields = ("child", "diet")
-    readonly_fields = ("child",)
+    fields = ("child", "said_by_homes", "differs_since", "diet")
+    readonly_fields = ("child", "said_by_homes", "differs_since")
+
+    @admin.display(description="indiqué par")
+    def said_by_homes(self, obj: DietChoice) -> str:
+        said = HomeDiet.objects.filter(child=obj.child_id).select_related("household", "diet").order_by("pk")
+        return " ; ".join(f"{one.household} : {one.diet}" for one in said) or "–"
+
+    def save_model(self, request: HttpRequest, obj: DietChoice, form: Any, change: bool) -> None:
+        diets.decide(obj, obj.diet, by=user_of(request), at=timezone.now())
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

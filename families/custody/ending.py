@@ -14,7 +14,8 @@ from typing import Protocol
 from django.db import models, transaction
 from django.utils import timezone
 
-from families.custody import homes, letters, own
+from families import diets
+from families.custody import calendars, homes, letters, own
 from families.models import AlreadyAnswered, Custody, Household, User
 from portal.french.dates import short_day
 
@@ -108,6 +109,9 @@ def end(custody: Custody, ending: Ending, *, by: User, at: datetime) -> Custody:
             stake.cancel(held, first, by=by, at=at)
             if ending.future == Future.CANCEL:
                 stake.close(held, by=by, at=at)
+    if held.until <= today:
+        diets.settle(held.child, at=at)
+        calendars.custody_ended(held)
     letters.child_left(held, taker=ending.taker, others=known, kept=ending.future == Future.KEEP)
     return held
 

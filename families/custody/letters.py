@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from families import emails
-from families.models import AccessOpening, Custody, Guardian, Household, User
+from families.models import AccessOpening, Child, Custody, Guardian, Household, User
 from portal import town
 from portal.letters import mailing
 
@@ -23,6 +23,23 @@ def child_left(custody: Custody, *, taker: Household | None, others: Iterable[Ho
             emails.addresses(home.pk),
             context | {"handed": taker is not None and taker.pk == home.pk},
         )
+
+
+# What became of a custody calendar, and whether there is something to answer.
+CALENDAR_NEWS = {
+    "proposed": "L'autre foyer propose un calendrier de garde. Il attend votre réponse.",
+    "written": "La mairie a enregistré un calendrier de garde.",
+    "confirmed": "Le calendrier de garde est confirmé : le portail indique à qui revient chaque jour.",
+    "refused": "Le calendrier de garde que vous aviez proposé n'a pas été accepté.",
+    "stopped": "Le calendrier de garde n'est plus suivi : aucun jour n'est plus marqué.",
+}
+
+
+def calendar_news(child: Child, news: str, homes: Iterable[Household]) -> None:
+    """To homes of a child, by a key of CALENDAR_NEWS: never which days are whose."""
+    for home in homes:
+        context = {"child": child, "said": CALENDAR_NEWS[news], "answers": news == "proposed"}
+        mailing.post("families/custody_calendar", emails.addresses(home.pk), context)
 
 
 def asked(opening: AccessOpening, there: Iterable[Guardian], may_answer: Iterable[Guardian]) -> None:

@@ -378,7 +378,7 @@ def _take_in(opening: AccessOpening, at: datetime) -> None:
     if child is None:
         raise OpeningRefused("Cet enfant n'est plus connu.")
     if copy is not None and not is_used(copy):
-        carry_prepared(copy, child, opening.household_id)
+        carry_prepared(copy, child, opening.household_id, at=at)
         copy.custodies.filter(household=opening.household_id).delete()
         if not copy.custodies.exists():
             copy.delete()

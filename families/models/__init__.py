@@ -31,10 +31,22 @@ from families.models.children import (
     DietChoice as DietChoice,
 )
 from families.models.children import (
+    HomeDiet as HomeDiet,
+)
+from families.models.children import (
     age_on as age_on,
 )
 from families.models.children import (
     allergies_in_words as allergies_in_words,
+)
+from families.models.custody import (
+    CustodyCalendar as CustodyCalendar,
+)
+from families.models.custody import (
+    CustodyCalendarQuerySet as CustodyCalendarQuerySet,
+)
+from families.models.custody import (
+    CustodyDates as CustodyDates,
 )
 from families.models.decisions import (
     AlreadyAnswered as AlreadyAnswered,

@@ -52,11 +52,21 @@ class Child(WithFolded):
     photo_allowed = models.BooleanField("peut être photographié(e)", default=False)
     leaves_alone = models.BooleanField("peut repartir seul(e)", default=False)
     emergency_care_allowed = models.BooleanField("soins d'urgence autorisés", default=False)
+    # Whose day it is, of a child in two homes; written by `families.custody.calendars`.
+    custody_calendar = models.ForeignKey(
+        "families.CustodyCalendar",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name="calendrier de garde",
+    )
     # Set, it has no name any more: it only holds presences, for statistics and for what the law keeps.
     erased_at = models.DateTimeField("effacé le", null=True, blank=True, editable=False)
 
     objects = ChildQuerySet.as_manager()
-    history = HistoricalRecords(excluded_fields=["folded", "erased_at"])
+    history = HistoricalRecords(excluded_fields=["folded", "erased_at", "custody_calendar"])
 
     class Meta:
         verbose_name = "enfant"
@@ -158,6 +168,11 @@ class Diet(models.Model):
 
     name = models.CharField("nom", max_length=80, unique=True)
     needs_pai = models.BooleanField("demande un PAI", default=False)
+    # Which of two diets is the stricter: see `families.diets`.
+    without_pork = models.BooleanField("sans porc", default=False, db_default=False)
+    without_meat = models.BooleanField("sans viande", default=False, db_default=False)
+    without_fish = models.BooleanField("sans poisson", default=False, db_default=False)
+    without_animals = models.BooleanField("sans aucun produit animal", default=False, db_default=False)
     order = models.PositiveSmallIntegerField("ordre", default=0)
     active = models.BooleanField("proposé", default=True)
 
@@ -171,7 +186,9 @@ class Diet(models.Model):
 
 
 class DietChoice(models.Model):
-    """What a child eats, wherever it eats; asked for with its enrolment at the canteen."""
+    """What a child eats, wherever it eats: one plate, one truth. Asked for with its first enrolment where a
+    meal is eaten. Written by `families.diets` only.
+    """
 
     child = models.OneToOneField(
         Child, on_delete=models.CASCADE, related_name="diet_choice", verbose_name="enfant"
@@ -179,6 +196,8 @@ class DietChoice(models.Model):
     diet = models.ForeignKey(
         Diet, on_delete=models.PROTECT, related_name="choices", verbose_name="régime alimentaire"
     )
+    # Its homes say different diets: `diet` is then the stricter, until the town hall or they have settled it.
+    differs_since = models.DateTimeField("les foyers diffèrent depuis", null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = "régime choisi"
@@ -186,6 +205,35 @@ class DietChoice(models.Model):
 
     def __str__(self) -> str:
         return str(self.diet)
+
+
+class HomeDiet(models.Model):
+    """Which diet a home says; the child's is its `DietChoice`. Written by `families.diets` only."""
+
+    child = models.ForeignKey(
+        Child, on_delete=models.CASCADE, related_name="home_diets", verbose_name="enfant"
+    )
+    household = models.ForeignKey(
+        Household, on_delete=models.CASCADE, related_name="home_diets", verbose_name="foyer"
+    )
+    diet = models.ForeignKey(
+        Diet, on_delete=models.PROTECT, related_name="home_diets", verbose_name="régime alimentaire"
+    )
+    said_at = models.DateTimeField("indiqué le", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "régime indiqué par un foyer"
+        verbose_name_plural = "régimes indiqués par les foyers"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["child", "household"],
+                name="one_diet_a_child_and_household",
+                violation_error_message="Ce foyer a déjà indiqué un régime pour cet enfant.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.household} : {self.diet}"
 
 
 class Allergen(models.TextChoices):

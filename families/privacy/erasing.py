@@ -32,6 +32,7 @@ from families.models import (
     ChildHealth,
     Concerned,
     Custody,
+    CustodyCalendar,
     DataExport,
     DietChoice,
     Document,
@@ -39,6 +40,7 @@ from families.models import (
     ErasureRequest,
     FamilyQuotient,
     Guardian,
+    HomeDiet,
     Household,
     Letter,
     OwnDecision,
@@ -276,6 +278,9 @@ def _erase_household(home: Household, at: datetime) -> None:
     SentMail.objects.filter(to__in=[login.email for login in logins if login.email]).delete()
     _delete(Guardian, list(Guardian.objects.filter(household=home).values_list("pk", flat=True)))
     _delete(User, [login.pk for login in logins])
+    _delete(HomeDiet, list(HomeDiet.objects.filter(household=home).values_list("pk", flat=True)))
+    theirs = CustodyCalendar.objects.filter(Q(even=home) | Q(odd=home))
+    _delete(CustodyCalendar, list(theirs.values_list("pk", flat=True)))
     _delete(Custody, list(Custody.objects.filter(household=home).values_list("pk", flat=True)))
     histories.forget(Household, [home.pk])
 
@@ -285,7 +290,8 @@ def _erase_child(child: Child, at: datetime) -> None:
     written = Letter.objects.filter(household__custodies__child=child)
     naming = correspondence.naming(written.iterator(chunk_size=200), child.first_name)
     Letter.objects.filter(pk__in=naming).delete()
-    for model in (ChildHealth, DietChoice, AuthorisedPerson, Custody, AccessOpening):
+    of_child = (ChildHealth, DietChoice, HomeDiet, AuthorisedPerson, CustodyCalendar, Custody, AccessOpening)
+    for model in of_child:
         _delete(model, list(model._default_manager.filter(child=child).values_list("pk", flat=True)))
     for lines in (Reading, Concerned):
         lines.objects.filter(child=child).update(child=None)

@@ -16,10 +16,12 @@ from families.models import (
     CalendarLink,
     ChangeRequest,
     ChildHealth,
+    CustodyCalendar,
     Diet,
     Document,
     ErasureRequest,
     Guardian,
+    HomeDiet,
     Letter,
     Reading,
     ReminderChoice,
@@ -203,6 +205,33 @@ def _children(subject: Subject) -> Iterator[Table]:
         (
             (str(row.child), row.name, row.relationship, row.phone)
             for row in AuthorisedPerson.objects.filter(child__in=children).select_related("child")
+        ),
+    )
+    yield Table(
+        "Calendriers de garde",
+        ("Enfant", "Proposé le", "État", "Semaines paires chez vous", "Jour du changement", "Vacances"),
+        (
+            (
+                str(row.child),
+                row.asked_at,
+                row.get_state_display(),
+                row.even_id == subject.household.pk,
+                f"{row.get_weekday_display()} {row.get_moment_display()}",
+                row.get_holidays_display(),
+            )
+            for row in CustodyCalendar.objects.filter(
+                Q(even=subject.household) | Q(odd=subject.household), child__in=children
+            ).select_related("child")
+        ),
+    )
+    yield Table(
+        "Régimes alimentaires que votre foyer a indiqués",
+        ("Enfant", "Régime", "Le"),
+        (
+            (str(row.child), str(row.diet), row.said_at)
+            for row in HomeDiet.objects.filter(
+                household=subject.household, child__in=children
+            ).select_related("child", "diet")
         ),
     )
     yield Table(

@@ -14,7 +14,7 @@ from random import Random
 
 from django.utils import timezone
 
-from families.models import Diet, DietChoice, User
+from families.models import Diet, DietChoice, HomeDiet, User
 from portal.demo.people import DemoChild, DemoHome, People
 from portal.demo.rows import Table, reset_sequences
 from portal.french.weekdays import mask_of
@@ -213,6 +213,7 @@ class Canteen:
         self.seats = plans
 
     def choose_diets(self, enrolments: list[Enrolment]) -> None:
+        """One a child, which each of its homes has said."""
         diets = list(Diet.objects.filter(active=True, needs_pai=False))
         with_pai = list(Diet.objects.filter(active=True, needs_pai=True))
         allergic = set(
@@ -232,6 +233,17 @@ class Canteen:
                 )
                 for child in dict.fromkeys(enrolment.child_id for enrolment in enrolments)
                 if child not in known
+            ),
+            batch_size=2000,
+        )
+        eaten = dict(DietChoice.objects.values_list("child_id", "diet_id"))
+        said = set(HomeDiet.objects.values_list("child_id", "household_id"))
+        pairs = dict.fromkeys((one.child_id, one.household_id) for one in enrolments)
+        HomeDiet.objects.bulk_create(
+            (
+                HomeDiet(child_id=child, household_id=home, diet_id=eaten[child])
+                for child, home in pairs
+                if (child, home) not in said
             ),
             batch_size=2000,
         )

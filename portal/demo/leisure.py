@@ -15,7 +15,7 @@ from random import Random
 from django.db.models import F, Q
 from django.utils import timezone
 
-from families.models import AuthorisedPerson, ChildHealth
+from families.models import AuthorisedPerson, ChildHealth, Diet, DietChoice, HomeDiet
 from portal.demo.factories import AuthorisedPersonFactory, HealthFactory
 from portal.demo.people import DemoChild, DemoHome, People
 from portal.reservations.acts import booking, ending
@@ -126,11 +126,18 @@ class Leisure:
         return [*self.people.at_canteen, *neighbours, *others[:share]]
 
     def _complete_files(self, pupils: list[DemoChild]) -> None:
-        """Health files for all, as the activities ask; somebody to collect the children of `parent`."""
+        """Health files for all, as the activities ask, and diets; who collects the children of `parent`."""
         known = set(ChildHealth.objects.values_list("child_id", flat=True))
         missing = [pupil.child for pupil in pupils if pupil.child.pk not in known]
         ChildHealth.objects.bulk_create(HealthFactory.build(child=child) for child in missing)
         mine = [pupil.child for pupil in self.people.at_canteen]
+        fed = set(DietChoice.objects.values_list("child_id", flat=True))
+        plain = Diet.objects.filter(active=True, needs_pai=False).first()
+        hungry = [pupil for pupil in pupils if plain and pupil.child.pk not in fed]
+        DietChoice.objects.bulk_create(DietChoice(child=pupil.child, diet=plain) for pupil in hungry)
+        HomeDiet.objects.bulk_create(
+            HomeDiet(child=pupil.child, household=pupil.homes[0].household, diet=plain) for pupil in hungry
+        )
         collected = set(AuthorisedPerson.objects.filter(child__in=mine).values_list("child_id", flat=True))
         AuthorisedPerson.objects.bulk_create(
             AuthorisedPersonFactory.build(child=child, relationship="Grand-mère")

@@ -10,6 +10,8 @@ from portal.french.dates import WEEKDAYS
 
 MONDAY_TO_FRIDAY = 0b11111
 EVERY_DAY = 0b1111111
+# Numbers of weekdays, as they stand in `portal.french.dates.WEEKDAYS`.
+MONDAY, FRIDAY = 0, 4
 
 
 def mask_of(weekdays: Iterable[int]) -> int:

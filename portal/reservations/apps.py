@@ -11,7 +11,7 @@ class ReservationsConfig(AppConfig):
     def ready(self) -> None:
         # Models must be loaded first.
         from families import approval, at_home, child_facts
-        from families.custody import ending
+        from families.custody import ending, whose_days
         from families.models import User
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
@@ -20,6 +20,7 @@ class ReservationsConfig(AppConfig):
         from portal.desk import rights
         from portal.reservations.acts import booking, enrolling, erasing, reservation_drafts, tasks
         from portal.reservations.acts.leaving import DaysAndEnrolments
+        from portal.reservations.days.whole_holidays import whole_holidays
         from portal.reservations.pages import blocks, chronicle, own_data, waiting
         from portal.reservations.pages.child_facts import school
         from portal.reservations.presence import kinds, processing
@@ -38,6 +39,7 @@ class ReservationsConfig(AppConfig):
         reminder_kinds.register(USUAL)
         reminder_kinds.register(FREED)
         ending.register("réservations", DaysAndEnrolments())
+        whose_days.lend(whole_holidays)
         rights.lend(StaffRights(), giving)
         m2m_changed.connect(
             giving.follow_groups, sender=User.groups.through, dispatch_uid="reservations.staff"

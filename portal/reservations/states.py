@@ -101,3 +101,5 @@ class CellState(models.TextChoices):
     CANCEL_REQUESTED = "cancel_requested", "annulation demandée"
     CANCELLED = "cancelled", "annulé"
     REFUSED = "refused", "refusé"
+    # By the other home of a child that has two: one plate, one place.
+    ELSEWHERE = "elsewhere", "réservé par l'autre foyer"

@@ -172,7 +172,9 @@ def bench_planning(where: SimpleNamespace) -> list[Measure]:
     started = draft(where, enrolment, family.user, where.days[60:80])
     full = queries_of(lambda: get(family.client, url))
     plan = Planning.build(
-        Enrolment.objects.select_related("activity", "household", "school_year").get(pk=enrolment.pk),
+        Enrolment.objects.select_related("activity", "household", "school_year", "child").get(
+            pk=enrolment.pk
+        ),
         where.restaurant,
         where.period,
         at=timezone.now(),

@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import Group
@@ -11,10 +12,21 @@ from django.urls import reverse
 
 from catering import kitchen
 from families.models import ChildHealth, Diet
+from leisure import registers
 from portal.reservations.days.calendars import week_of
 from portal.reservations.models import Slot
+from portal.reservations.states import BookingState
 from tests.conftest import FRIDAY, THURSDAY, enrolled, family
-from tests.factories import BookingFactory, DietFactory, EnrolmentFactory, HealthFactory, SchoolClassFactory
+from tests.factories import (
+    ActivityFactory,
+    BookingFactory,
+    CentreFactory,
+    DietFactory,
+    EnrolmentFactory,
+    FormulaFactory,
+    HealthFactory,
+    SchoolClassFactory,
+)
 
 PAGE = "admin:catering_kitchen"
 
@@ -75,6 +87,63 @@ def test_counting_costs_three_queries_for_one_family_or_ten(eaters, canteen, yea
     with django_assert_num_queries(3):
         found = kitchen.expected(canteen.restaurant, week_of(THURSDAY), with_health=True)
     assert found.of_day(THURSDAY).total == 12
+
+
+WEDNESDAY = date(2026, 11, 25)
+
+
+@pytest.fixture
+def centre(canteen):
+    """« Mercredis » at a centre: Matinée without a meal, Repas, and Journée with one."""
+    place = CentreFactory(code="les-roseaux", name="Centre des Roseaux")
+    activity = ActivityFactory(
+        code="mercredis", name="Mercredis", service="leisure", establishments=[place], weekdays=0b100
+    )
+    morning = FormulaFactory(activity=activity, code="matinee", parts=["morning"], with_meal=False)
+    meal = FormulaFactory(activity=activity, code="repas", parts=["noon"], order=1)
+    whole = FormulaFactory(activity=activity, code="journee", parts=["morning", "afternoon"], order=2)
+    return SimpleNamespace(place=place, activity=activity, morning=morning, meal=meal, whole=whole)
+
+
+def comes(centre, year, who, *formulas, **booking):
+    enrolment = EnrolmentFactory(
+        household=who.household,
+        child=who.child,
+        activity=centre.activity,
+        establishment=centre.place,
+        school_year=year,
+    )
+    return [
+        BookingFactory(enrolment=enrolment, establishment=centre.place, formula=one, day=WEDNESDAY, **booking)
+        for one in formulas
+    ]
+
+
+def test_meals_eaten_at_the_centre_are_cooked_once_a_child(centre, year, books, waits, stranger):
+    comes(centre, year, books, centre.whole)
+    comes(centre, year, waits, centre.morning, centre.meal)
+    comes(centre, year, stranger, centre.morning)
+    third = family("garcia", "Garcia", "Nina")
+    comes(centre, year, third, centre.meal, centre.whole)
+    comes(centre, year, family("leroy", "Leroy", "Tom"), centre.whole, state=BookingState.WAITLISTED)
+    sheet = kitchen.expected(centre.place, [WEDNESDAY]).of_day(WEDNESDAY)
+    assert sheet.total == registers.register(centre.place, [WEDNESDAY])[0].meals == 3
+
+
+def test_the_page_offers_each_place_where_a_meal_is_eaten(centre, canteen, year, books, agent_client):
+    CentreFactory(code="sans-repas", name="Centre sans repas")
+    comes(centre, year, books, centre.whole)
+    asked = {"restaurant": centre.place.pk, "jour": WEDNESDAY.isoformat()}
+    page = agent_client.get(reverse(PAGE), asked)
+    assert list(page.context["form"].fields["restaurant"].queryset) == [canteen.restaurant, centre.place]
+    assert "Centre des Roseaux, mercredi 25 novembre 2026 : 1 repas" in page.text
+
+
+def test_a_formula_of_the_canteen_without_a_meal_is_said_to_be_so(canteen, agent_client):
+    said = "ne comprend pas de repas"
+    assert said not in agent_client.get(reverse(PAGE)).text
+    canteen.activity.formulas.update(with_meal=False)
+    assert said in agent_client.get(reverse(PAGE)).text
 
 
 def test_the_week_begins_on_monday():

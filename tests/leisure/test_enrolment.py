@@ -5,12 +5,13 @@ from datetime import date
 import pytest
 from django.urls import reverse
 
-from families.models import AuthorisedPerson, Household
+from families.models import AuthorisedPerson, Diet, DietChoice, Household
 from portal.reservations.models import Enrolment
 from portal.reservations.states import EnrolmentState
 from tests.factories import (
     CentreFactory,
     ChildFactory,
+    DietFactory,
     HealthFactory,
     SchoolClassFactory,
     SchoolFactory,
@@ -23,6 +24,8 @@ def url(child) -> str:
 
 
 def post(who, child, *activities, **more):
+    if "diet" not in more:
+        more["diet"] = (Diet.objects.first() or DietFactory()).pk
     data = {"activities": [str(activity.pk) for activity in activities], **more}
     return who.client().post(url(child), data, follow=True).content.decode()
 
@@ -61,6 +64,32 @@ def test_an_enrolment_accepted_at_once_asks_for_the_health_file_that_a_reservati
     page = post(plays, plays.child, wednesdays.activity)
     assert "Remplissez sa fiche sanitaire avant de réserver." in page
     assert "Vous pouvez réserver ses jours" not in page
+
+
+def test_a_child_of_leisure_alone_has_a_diet_asked_where_a_meal_is_eaten(plays, wednesdays, holidays):
+    diet = DietFactory(name="Sans porc")
+    said = "Choisissez le régime alimentaire"
+    assert said in post(plays, plays.child, wednesdays.activity, diet="")
+    assert not Enrolment.objects.exists()
+    wednesdays.activity.formulas.update(with_meal=False)
+    assert said not in post(plays, plays.child, wednesdays.activity, diet="")
+    assert not DietChoice.objects.exists()
+    post(plays, plays.child, holidays.activity)
+    assert DietChoice.objects.get(child=plays.child).diet == diet
+
+
+def test_its_diet_changes_with_its_enrolment(plays, wednesdays, enrol):
+    mine = enrol(plays, wednesdays)
+    page = reverse("leisure:enrolment", args=[mine.pk])
+    plays.client().post(page, {"diet": DietFactory(name="Sans viande").pk})
+    assert DietChoice.objects.get(child=plays.child).diet.name == "Sans viande"
+    assert "Régime alimentaire" in plays.client().get(page).content.decode()
+
+
+def test_a_town_without_diets_asks_for_none(plays, wednesdays):
+    assert "Régime alimentaire" not in plays.client().get(url(plays.child)).content.decode()
+    post(plays, plays.child, wednesdays.activity, diet="")
+    assert Enrolment.objects.get().activity == wednesdays.activity
 
 
 def test_nothing_ticked_is_said(plays, wednesdays):

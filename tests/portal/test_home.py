@@ -11,9 +11,11 @@ from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from families.models import Child, Household
+from families.custody import calendars
+from families.custody.calendars import Terms
+from families.models import Child, Custody, Household
 from portal.models import Town
-from tests.conftest import Family, family, logged_in
+from tests.conftest import NOW, Family, family, logged_in, other_home_of
 from tests.factories import (
     BookingFactory,
     ChildFactory,
@@ -95,6 +97,39 @@ def test_today_and_the_next_day_of_school_stand_open_the_rest_is_folded(books, b
     assert "Mercredi 11 novembre Férié : Armistice de 1918" in folded
     assert "Jeudi 12 novembre Lina repas : demande de réservation" in folded
     assert "Gratin de courge" in folded
+
+
+def test_a_day_that_the_other_home_reserved_is_said_to_be_so(books, canteen):
+    other = other_home_of(books)
+    booked(other, canteen, date(2026, 11, 10))
+    booked(other, canteen, date(2026, 11, 12), state="waitlisted")
+    shown, folded = days(books.client())
+    assert "Demain, mardi 10 novembre Lina repas : réservé par l'autre foyer" in shown
+    assert "Jeudi 12 novembre Lina repas : demandé par l'autre foyer" in folded
+    assert "Demain, mardi 10 novembre Lina repas : réservé" in days(other.client())[0]
+    for secret in ("Garcia", "3,20", canteen.restaurant.name):
+        assert secret not in shown + folded
+
+
+def test_home_says_whose_day_it_is_and_asks_nothing_on_the_other_s(books, canteen):
+    other = other_home_of(books)
+    terms = Terms(books.household.pk, other.household.pk, weekday=4)
+    asked = calendars.propose(books.child, terms, home=books.household, by=books.user, at=NOW)
+    calendars.confirm(asked, by=other.user, at=NOW)
+    booked(books, canteen, date(2026, 11, 23))
+    with time_machine.travel(paris(2026, 11, 20, 9), tick=False):
+        shown, folded = days(books.client())
+    assert "Aujourd'hui, vendredi 20 novembre Lina chez vous rien de réservé" in shown
+    assert "Lundi 23 novembre Lina dans l'autre foyer repas : réservé" in shown
+    assert "Mardi 24 novembre Lina dans l'autre foyer" in folded
+    assert "dans l'autre foyer rien de réservé" not in shown + folded
+
+
+def test_a_home_that_the_child_has_left_reads_nothing_of_it(books, canteen):
+    other = other_home_of(books)
+    booked(other, canteen, date(2026, 11, 10))
+    Custody.objects.filter(household=books.household).update(until=date(2026, 11, 9))
+    assert "foyer" not in "".join(days(books.client()))
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,10 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
+from families import diets
 from families.custody import homes
-from families.models import Child, Diet, DietChoice, Household, User
+from families.diets import Plate
+from families.models import Child, Diet, Household, User
 from portal.french.dates import short_day
 from portal.french.elision import of
 from portal.french.grades import Grade, grade_of, in_words, named
@@ -63,7 +65,7 @@ class Pupil:
     leaves: bool
     note: str
     lines: list[Line]
-    diet: int | None
+    plate: Plate
 
     @property
     def offered(self) -> list[Line]:
@@ -130,7 +132,7 @@ def last_year(household: Household, before: SchoolYear, today: date) -> list[Enr
         school_year=before, state__in=ENROLMENT_LIVE
     )
     return list(
-        rows.select_related("activity", "child__diet_choice", "child__health", "establishment").order_by(
+        rows.select_related("activity", "child__health", "establishment").order_by(
             "child__birth_date", "child", "activity__order", "pk"
         )
     )
@@ -171,6 +173,7 @@ class _Proposing:
             .values_list("child", "activity")
         )
         last_day = Max("periods__ends_on", filter=Q(periods__school_year=year))
+        self.plates = diets.plates(children, household)
         activities = Activity.objects.filter(pk__in={one.activity_id for one in own})
         self.last_days: dict[int, date | None] = {}
         self.places: dict[int, list[Establishment]] = {}
@@ -189,9 +192,9 @@ class _Proposing:
             if (campaign := self.campaigns.in_campaign(one.activity, self.year)) and campaign.closes_at
         ]
         schools = sorted(self.grades, key=lambda one: one.name)
-        diets = list(Diet.objects.filter(active=True))
+        cooked = list(Diet.objects.filter(active=True))
         closes = min(ends, default=None)
-        return Renewal(self.year, self.first_day, closes, found, schools, self.classes, diets)
+        return Renewal(self.year, self.first_day, closes, found, schools, self.classes, cooked)
 
     def _pupil(self, child: Child, own: list[Enrolment]) -> Pupil:
         told = self.attended.get((child.pk, self.year.pk))
@@ -209,7 +212,6 @@ class _Proposing:
         classes = [one for one in there if grade in named(one.name)]
         school_class = told or (classes[0] if len(classes) == 1 else None)
         lines = [self._line(child, one, school, leaves=leaves) for one in own]
-        choice = getattr(child, "diet_choice", None)
         return Pupil(
             child,
             in_words(grade),
@@ -218,7 +220,7 @@ class _Proposing:
             leaves,
             _moved(child, last, school, grade, leaves=leaves),
             lines,
-            choice.diet_id if choice else None,
+            self.plates[child.pk],
         )
 
     def _line(self, child: Child, before: Enrolment, school: Establishment | None, *, leaves: bool) -> Line:
@@ -333,7 +335,7 @@ def renew(
         if answer.school_class is not None:
             enrolling.attend(answer.child, answer.school_class, since=today)
         if answer.diet is not None:
-            DietChoice.objects.update_or_create(child=answer.child, defaults={"diet": answer.diet})
+            diets.say(answer.child, answer.diet, by=household, at=at)
     if made:
         transaction.on_commit(partial(tasks.tell_renewed.enqueue, [one.pk for one in made]))
     return made

@@ -300,6 +300,10 @@ class BookingQuerySet(OfChild["Booking"]):
     def accepted(self) -> "BookingQuerySet":
         return self.filter(state=BookingState.ACCEPTED)
 
+    def meals(self) -> "BookingQuerySet":
+        """Those that are eaten, of every service: their place is held, and their formula holds a meal."""
+        return self.holding().filter(formula__with_meal=True)
+
     def waiting(self) -> "BookingQuerySet":
         """In order of arrival."""
         return self.filter(state=BookingState.WAITLISTED).order_by("waiting_since", "pk")

@@ -20,9 +20,9 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Concat
 from django_stubs_ext import WithAnnotations
 
-from portal.reservations.models.activities import Activity, Period, Slot
+from portal.reservations.models.activities import Activity, Formula, Period, Slot
 from portal.reservations.models.bookings import Booking, Enrolment, Reservation, ReservationLine
-from portal.reservations.models.calendar import Schooling, attended_on
+from portal.reservations.models.calendar import Establishment, Schooling, attended_on
 from portal.reservations.models.presence import AbsenceNotice
 from portal.reservations.states import BookingState, EnrolmentState, Outcome, ReservationState
 
@@ -78,6 +78,14 @@ def announced() -> Subquery:
     said nothing, or taken it back."""
     same = {name: OuterRef(name) for name in ("household", "child", "day")}
     return Subquery(AbsenceNotice.objects.standing().filter(**same).values("announced_at")[:1])
+
+
+def where_meals_are_eaten() -> QuerySet[Establishment]:
+    """The restaurants, then the places of activities with a formula that holds a meal; closed ones last."""
+    restaurant = Q(kind=Establishment.Kind.RESTAURANT)
+    of_meals = Formula.objects.filter(with_meal=True, activity__establishments=OuterRef("pk"))
+    first = Case(When(restaurant, then=0), default=1)
+    return Establishment.objects.filter(restaurant | Exists(of_meals)).order_by("-active", first, "name")
 
 
 def fewest_places(slots: QuerySet[Slot]) -> Subquery:

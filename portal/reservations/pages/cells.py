@@ -12,6 +12,8 @@ from portal.reservations.acts.refusals import Choice
 
 BOOK, WAIT, CANCEL = "book", "wait", "cancel"
 FIELDS = (BOOK, WAIT, CANCEL)
+AWAY = '<span class="cell-away" aria-hidden="true"><span class="icon icon-away"></span> autre foyer</span>'
+AWAY_NAMED = "jour de l'autre foyer"
 
 
 class Forgiving(NamedTuple):
@@ -43,6 +45,7 @@ class Cell:
     unproved: bool = False  # priced as if no quotient were known, since the one that is ends before
     forgiving: Forgiving | None = None  # where its month has late days without surcharge
     change: int | None = None  # the booking in it for which another formula may be taken
+    away: bool = False  # a day of the child's other home: ticked by hand only
 
     @property
     def day(self) -> date:
@@ -68,7 +71,13 @@ class Cell:
         """The classes of its cell beside its state's."""
         found = " cell--lost" if self.lost else ""
         found += " cell--overdue" if self.late and self.bookable else ""
+        found += " cell--away" if self.away else ""
         return found + (" cell--unproved" if self.unproved else "")
+
+    @property
+    def away_html(self) -> str:
+        """That it is the other home's day, for sighted parents; its name says it to the others."""
+        return AWAY if self.away else ""
 
     @property
     def described(self) -> str:

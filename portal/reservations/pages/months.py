@@ -38,13 +38,14 @@ THIS_MONTH = "mois"
 TICKABLE = (
     '<td role="cell" class="cell cell--{state}{marks}" data-then="{then}"><label><input type="checkbox" '
     'name="{field}" value="{value}"{described} aria-label="{name}"{data_price}{checked}>'
-    '<span class="cell-day">{day}</span>{price}{late}{word}'
+    '<span class="cell-day">{day}</span>{away}{price}{late}{word}'
     '<span class="cell-then" aria-hidden="true">{becomes}</span><span class="cell-icon"></span></label>'
     "{small}</td>"
 )
 SHOWN_ONLY = (
     '<td role="cell" class="cell cell--{state}{marks}"><span class="visually-hidden">{name}. {note}</span>'
-    '<span class="cell-day" aria-hidden="true">{day}</span><span class="cell-icon"></span>{word}{why}</td>'
+    '<span class="cell-day" aria-hidden="true">{day}</span>{away}<span class="cell-icon"></span>'
+    "{word}{why}</td>"
 )
 WHY = '<span class="cell-why" aria-hidden="true">{why}</span>'
 EMPTY = '<td role="cell"></td>'
@@ -90,6 +91,7 @@ WORDS = {
     CellState.CANCEL_REQUESTED: "annulation demandée",
     CellState.CANCELLED: "annulé",
     CellState.REFUSED: "refusé",
+    CellState.ELSEWHERE: "réservé, autre foyer",
 }
 THEN = {"accepted": "choisi", "requested": "à demander", "waitlisted": "en attente", "": "à annuler"}
 
@@ -198,7 +200,7 @@ class Table:
             scope="rowgroup" if several else "row",
             rows=f' rowspan="{len(week.rows)}"' if several else "",
             key=week.key,
-            idle=IDLE.format(name=week.name) if week.key not in self.page.busy_weeks else f">{week.name}",
+            idle=f">{week.name}" if week.key in self.page.busy_weeks else IDLE.format(name=week.name),
             limit=LIMIT.format(limit=escape(week.limit)) if week.limit else "",
         )
         lines = []
@@ -219,6 +221,7 @@ class Table:
             "marks": marks,
             "name": escape(cell.name),
             "day": f"{cell.number}/{cell.day.month}" if beyond and not shut else str(cell.number),
+            "away": cell.away_html,
             "word": f'<span class="cell-word" aria-hidden="true">{word}</span>' if word else "",
         }
         if not cell.field:
@@ -288,7 +291,7 @@ class Months:
         """The weekdays shown: (« 0 », « Lundi », whether some day of it can be reserved)…"""
         cells = [cell for row in self.rows for cell in row.cells.values()]
         shown = sorted({cell.day.weekday() for cell in cells} | set(MONDAY_TO_FRIDAY))
-        busy = {cell.day.weekday() for cell in cells if cell.field == BOOK}
+        busy = {cell.day.weekday() for cell in cells if cell.field == BOOK and not cell.away}
         return [(str(weekday), WEEKDAYS[weekday].capitalize(), weekday in busy) for weekday in shown]
 
     @cached_property
@@ -319,9 +322,9 @@ class Months:
 
     @cached_property
     def busy_weeks(self) -> set[str]:
-        """Those in which some day can be reserved."""
+        """Those of which their button ticks some day."""
         cells = [cell for row in self.rows for cell in row.cells.values()]
-        return {week_key(cell.day) for cell in cells if cell.field == BOOK}
+        return {week_key(cell.day) for cell in cells if cell.field == BOOK and not cell.away}
 
     @cached_property
     def days(self) -> list[date]:

@@ -16,7 +16,8 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families.models import User
+from families.custody.whose_days import WhoseDays
+from families.models import Child, User
 from portal.database.composed import Composed, Given, numbered, one_of
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
@@ -43,9 +44,9 @@ from portal.reservations.models import (
     Slot,
 )
 from portal.reservations.pages.addresses import planning_address
-from portal.reservations.pages.cells import BOOK, CANCEL, FIELDS, WAIT, Cell
+from portal.reservations.pages.cells import AWAY_NAMED, BOOK, CANCEL, FIELDS, WAIT, Cell
 from portal.reservations.pages.waits import WAITING, Wait, waits_among
-from portal.reservations.states import LIVE, Action, BookingState, CellState, ReservationState
+from portal.reservations.states import HOLDING, LIVE, Action, BookingState, CellState, ReservationState
 from portal.web.posted import posted_number
 
 MONDAY_TO_FRIDAY = range(5)
@@ -177,11 +178,14 @@ class Planning:
         rooms, stands = _rooms_and_stands(
             wanted, shown, {day for day in drafted if not _in(shown, day)}, period, timezone.localdate(at)
         )
-        booked = {one.formula_id for of_one in stands.values() for one in of_one if one.state in LIVE}
+        standing = [one for of_child in stands.values() for one in of_child if one.state in LIVE]
+        booked = {one.formula_id for one in standing}
         formulas = [one for one in _formulas(activity=activity.pk) if one.active or one.pk in booked]
-        waits = waits_among(
-            [one.pk for of_child in stands.values() for one in of_child if one.state in WAITING]
-        )
+        own = wanted[0][0].household_id
+        waits = waits_among([one.pk for one in standing if one.state in WAITING and one.household_id == own])
+        days_told = {first, last, *(one.day for one in standing)}
+        children = [enrolment.child for enrolment, _ in wanted]
+        whose = WhoseDays.load(children, min(days_told), max(days_told))
         several = len(wanted) > 1
         limits: dict[int, Limits] = {}
         if activity.is_limited:
@@ -207,6 +211,7 @@ class Planning:
                 own_lines,
                 enrolment.child.first_name if several else "",
                 waits,
+                whose,
             )
             columns = {*MONDAY_TO_FRIDAY, *weekdays}
             days = [day for day in days_between(*shown) if day.weekday() in columns]
@@ -232,6 +237,22 @@ class Planning:
         return planning_address(
             self.enrolment.activity, self.enrolment.pk, self.establishment.pk, (period or self.period).pk
         )
+
+    @property
+    def legend(self) -> str:
+        """Which one its page shows: of another home speaks only that of a child that has two."""
+        cells = (cell for each in (self, *self.beside) for cell in each.cells.values())
+        two = any(cell.state == CellState.ELSEWHERE or cell.away for cell in cells)
+        return "planning_of_two_homes" if two else "planning"
+
+    @property
+    def follows_a_calendar(self) -> list[Child]:
+        """The children of its page of which some days shown are the other home's."""
+        return [
+            each.enrolment.child
+            for each in (self, *self.beside)
+            if any(cell.away for cell in each.cells.values())
+        ]
 
     # The draft ----------------------------------------------------------------------------------------
 
@@ -367,8 +388,9 @@ class Planning:
     # What a button without JavaScript does ----------------------------------------------------------------
 
     def select(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
-        """Ticks all free cells among `cells`; what they exclude on the same day is unticked."""
-        self.add(ticks, [cell.choice for cell in cells if cell.field == BOOK])
+        """Ticks all free cells among `cells`, but on days of the child's other home; what they exclude on the
+        same day is unticked."""
+        self.add(ticks, [cell.choice for cell in cells if cell.field == BOOK and not cell.away])
 
     def add(self, ticks: Ticks, choices: Iterable[Choice]) -> None:
         """Ticks these choices; what they exclude on the same day is unticked."""
@@ -447,9 +469,11 @@ def on_weekdays(cells: Iterable[Cell], posted: Iterable[str]) -> list[Cell]:
 
 
 def toggle(chosen: Iterable[tuple[Planning, Ticks, Iterable[Cell]]]) -> None:
-    """Ticks all free cells of every planning among these; when they all are already, unticks them."""
+    """Ticks all free cells of every planning among these, but on days of a child's other home; when they all
+    are already, unticks them."""
     free = [
-        (plan, ticks, {cell.choice for cell in cells if cell.field == BOOK}) for plan, ticks, cells in chosen
+        (plan, ticks, {cell.choice for cell in cells if cell.field == BOOK and not cell.away})
+        for plan, ticks, cells in chosen
     ]
     if all(choices <= ticks.book for _, ticks, choices in free):
         for _, ticks, choices in free:
@@ -618,8 +642,10 @@ class _CellMaker:
         lines: list[DraftLine],
         who: str,
         waits: Mapping[int, Wait],
+        whose: WhoseDays,
     ) -> None:
         self.where = where
+        self.whose = whose
         self.waits = waits
         self.waiting: list[Wait] = []  # those met so far
         self.who = f"{who}, " if who else ""
@@ -629,6 +655,7 @@ class _CellMaker:
         self.household_id = where.enrolment.household_id
         self.limits: dict[datetime | None, tuple[str, str]] = {}
         self.days: dict[date, str] = {}
+        self.away: dict[date, bool] = {}
         self.waiting_list = where.enrolment.activity.waiting_list
         self.asks = where.enrolment.activity.processing == Activity.Processing.ON_REQUEST
         self.lines = {Choice(line.formula_id, line.day): line for line in lines}
@@ -644,8 +671,8 @@ class _CellMaker:
         if booking is not None and booking.state in LIVE:
             return self._booked(formula, choice, booking)
         clash = self._clash(formula, choice)
-        if clash:
-            return self._plain(formula, choice, CellState.CLOSED, clash, "déjà réservé")
+        if clash is not None:
+            return self._clashing(formula, choice, clash)
         if not formula.active:
             return self._plain(formula, choice, CellState.CLOSED, NO_FORMULA, "plus proposée")
         answer = self.where.booking(choice.formula_id, choice.day)
@@ -707,8 +734,7 @@ class _CellMaker:
 
     def _booked(self, formula: Formula, choice: Choice, booking: Stand) -> Cell:
         if booking.household_id != self.household_id:
-            sentence = "Ce jour est déjà réservé pour cet enfant."
-            return self._plain(formula, choice, CellState.CLOSED, sentence, "déjà réservé")
+            return self._elsewhere(formula, choice, booking)
         state = SHOWN_AS[BookingState(booking.state)]
         if booking.state == BookingState.CANCEL_REQUESTED:
             if other := self._instead(formula, choice):
@@ -755,13 +781,29 @@ class _CellMaker:
                 return other.name
         return ""
 
-    def _clash(self, formula: Formula, choice: Choice) -> str:
-        """Another formula of the day that takes the same part, or nothing."""
+    def _clash(self, formula: Formula, choice: Choice) -> Stand | None:
+        """What is booked that day and takes the same part of it, by another formula."""
         for booking in self.busy.get(choice.day, ()):
             other = self.formulas.get(booking.formula_id)
             if other is not None and set(other.parts) & set(formula.parts):
-                return f"Déjà réservé ce jour-là : {other.name}."
-        return ""
+                return booking
+        return None
+
+    def _clashing(self, formula: Formula, choice: Choice, booking: Stand) -> Cell:
+        if booking.household_id != self.household_id:
+            return self._elsewhere(formula, choice, booking)
+        sentence = f"Déjà réservé ce jour-là : {self.formulas[booking.formula_id].name}."
+        return self._plain(formula, choice, CellState.CLOSED, sentence, "déjà réservé")
+
+    def _elsewhere(self, formula: Formula, choice: Choice, booking: Stand) -> Cell:
+        """Booked by the other home of the child: that it is, and which formula; neither where nor at what
+        price. Not to be booked twice, nor cancelled from here."""
+        if booking.state in HOLDING:
+            said = "Réservé par l'autre foyer"
+        else:
+            said = "Demandé par l'autre foyer, pas encore accordé"
+        other = "" if booking.formula_id == formula.pk else f" : {self.formulas[booking.formula_id].name}"
+        return self._plain(formula, choice, CellState.ELSEWHERE, f"{said}{other}.", "")
 
     def _day(self, day: date) -> str:
         if day not in self.days:
@@ -771,7 +813,16 @@ class _CellMaker:
     def _plain(self, formula: Formula, choice: Choice, state: CellState, note: str, short: str) -> Cell:
         prefix = f"{formula.name}, " if self.many else ""
         name = f"{self.who}{prefix}{self._day(choice.day)}, {state.label}"
-        return Cell(choice, state.value, name, note, short)
+        # A day on which nothing takes place is nobody's; one that the other home reserved says so already.
+        if state in (CellState.CLOSED, CellState.ELSEWHERE) or not self._away(choice.day):
+            return Cell(choice, state.value, name, note, short)
+        return Cell(choice, state.value, f"{name}, {AWAY_NAMED}", note, short, away=True)
+
+    def _away(self, day: date) -> bool:
+        if day not in self.away:
+            child = self.where.enrolment.child_id
+            self.away[day] = self.whose.is_others(child, self.household_id, day)
+        return self.away[day]
 
 
 def parse_choice(value: str) -> Choice | None:

@@ -83,9 +83,9 @@ class RenewalForm(NamesItsFields, forms.Form):
             if self.schools and not pupil.leaves:
                 label = f"École et classe {of(who)}"
                 self._choice(_name(pupil, "classe"), label, self._classes(), self._own(pupil))
-            if pupil.diet is not None:
+            if pupil.plate.diet is not None:
                 diets = [(str(pk), str(diet)) for pk, diet in self.diets.items()]
-                kept = str(pupil.diet) if pupil.diet in self.diets else ""
+                kept = str(pupil.plate.diet) if pupil.plate.diet in self.diets else ""
                 self._choice(_name(pupil, "regime"), f"Régime alimentaire {of(who)}", diets, kept)
             for line in pupil.offered:
                 self._line(pupil, line)
@@ -115,7 +115,7 @@ class RenewalForm(NamesItsFields, forms.Form):
 
     def _said(self, pupil: Pupil) -> str:
         where = pupil.school and f"{pupil.school}, {pupil.school_class or NOT_KNOWN}"
-        diet = self.diets.get(pupil.diet or 0)
+        diet = self.diets.get(pupil.plate.diet or 0)
         return " · ".join(str(one) for one in (where, diet) if one)
 
     def _line(self, pupil: Pupil, line: Line) -> None:

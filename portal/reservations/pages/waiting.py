@@ -36,7 +36,7 @@ def offers(household: Household, user: User, at: datetime) -> list[Ask]:
     waiting = [
         one
         for one in coming(household, today, today + TWO_WEEKS)
-        if one.is_offered(at) and one.child_id in names
+        if one.household_id == household.pk and one.is_offered(at) and one.child_id in names
     ]
     return [
         Ask(

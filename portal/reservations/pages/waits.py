@@ -8,8 +8,9 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
+from families.custody import homes
 from families.models import Household
-from portal.database.composed import Composed, Given
+from portal.database.composed import Composed, Given, numbered, one_of
 from portal.database.kept import once_a_page
 from portal.french import moments
 from portal.french.dates import day_number
@@ -82,16 +83,22 @@ def of_reservation(reservation: Reservation) -> dict[tuple[int, date], Wait]:
 
 @once_a_page
 def coming(household: Household, first: date, last: date) -> list[Any]:
-    """What the household has booked or asked for between two days, with its rank where it waits; and what is
-    offered to it, whatever the day. One query, for all blocks of a page."""
-    return _coming(household=household.pk, first=first, last=last)
+    """What the household has booked or asked for between two days, with its rank where it waits; what is
+    offered to it, whatever the day; and what the other home of a child that lives there on the `first` has
+    booked of it. One query, for all blocks of a page."""
+    children = [child.pk for child in homes.children(household, first)]
+    given = numbered("child", children)
+    return _coming(len(children), household=household.pk, first=first, last=last, **given)
 
 
 @Composed
-def _coming() -> "QuerySet[Booking]":
-    near = Q(day__lte=Given("last")) | Q(state=BookingState.OFFERED)
+def _coming(children: int) -> "QuerySet[Booking]":
+    near = Q(day__lte=Given("last"))
+    wanted = Q(near | Q(state=BookingState.OFFERED), household=Given("household"))
+    if children:
+        wanted |= near & one_of("child", "child", children)
     return (
-        Booking.objects.filter(near, household=Given("household"), day__gte=Given("first"), state__in=LIVE)
+        Booking.objects.filter(wanted, day__gte=Given("first"), state__in=LIVE)
         .annotate(rank=waiting_rank())
         .select_related("formula", "activity")
         .order_by("day", "activity__order", "formula__order")

@@ -42,7 +42,7 @@ TICKABLE = (
     '<td role="cell" class="cell cell--{state}{lost} day-{weekday}" data-then="{then}"><label title="{note}">'
     '<input type="checkbox" name="{field}" value="{value}"{described} '
     'aria-label="{name}"{data_price}{checked}>'
-    '<span class="cell-icon"></span><span class="cell-row" aria-hidden="true">{row}</span>{price}{late}'
+    '<span class="cell-icon"></span><span class="cell-row" aria-hidden="true">{row}</span>{away}{price}{late}'
     '<span class="cell-word" aria-hidden="true">{word}</span>'
     '<span class="cell-then" aria-hidden="true">{becomes}</span></label>{change}</td>'
 )
@@ -50,7 +50,7 @@ CHANGE = '<a class="cell-change" href="{url}">Changer pour…<span class="visual
 SHOWN_ONLY = (
     '<td role="cell" class="cell cell--{state}{lost} day-{weekday}">'
     '<span class="visually-hidden">{name}. {note}</span><span class="cell-icon"></span>'
-    '<span class="cell-row" aria-hidden="true">{row}</span>'
+    '<span class="cell-row" aria-hidden="true">{row}</span>{away}'
     '<span class="cell-word" aria-hidden="true" title="{note}">{word}</span></td>'
 )
 SMALL_TICKABLE = (
@@ -121,6 +121,7 @@ class FormulaRow:
             words["row"] = row
             words["price"] = cell.price_html
             words["late"] = cell.late_html
+            words["away"] = cell.away_html
             words["becomes"] = escaped(WORDS[cell.then])
             words["word"] = escaped(_word(cell))
             words["weekday"] = str(day.weekday)

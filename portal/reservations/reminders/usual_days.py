@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from django.urls import reverse
 from django.utils import timezone
 
+from families.custody.whose_days import WhoseDays
 from families.reminders.evenings import Evening
 from families.reminders.kinds import Find, Kind, Line, News
 from families.visibility import lives_at
@@ -55,6 +56,7 @@ def unbooked(outlook: Outlook, homes: Collection[int]) -> Iterator[tuple[Day, Ch
         .order_by()
         .values_list("child", "activity", "day")
     )
+    whose = WhoseDays.load([one.child for one in enrolments], outlook.first, outlook.last)
     schoolings: dict[tuple[int, int], list[Schooling]] = defaultdict(list)
     for one in Schooling.objects.filter(child__in=children):
         schoolings[one.child_id, one.school_year_id].append(one)
@@ -67,6 +69,8 @@ def unbooked(outlook: Outlook, homes: Collection[int]) -> Iterator[tuple[Day, Ch
             if not enrolment.weekdays >> day.weekday() & 1 or day < enrolment.starts_on:
                 continue
             if (enrolment.child_id, enrolment.activity_id, day) in decided:
+                continue
+            if whose.is_others(enrolment.child_id, enrolment.household_id, day):
                 continue
             place = enrolment.place_id_on(day)
             if place is None:

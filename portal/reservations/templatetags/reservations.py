@@ -25,6 +25,7 @@ from portal.reservations.models import (
     Schooling,
 )
 from portal.reservations.pages import days_ahead, in_words
+from portal.reservations.pages.cells import AWAY_NAMED
 from portal.reservations.pages.first_steps import steps_of
 from portal.reservations.pages.services import SERVICES, Service
 from portal.reservations.pages.waits import Wait
@@ -41,7 +42,8 @@ from portal.reservations.states import (
 register = template.Library()
 
 LEGENDS = {
-    "planning": CellState.choices,
+    "planning": [(value, label) for value, label in CellState.choices if value != CellState.ELSEWHERE],
+    "planning_of_two_homes": [*CellState.choices, ("away", AWAY_NAMED)],
     "bookings": BookingState.choices,
     "reservations": ReservationState.choices,
     "enrolments": EnrolmentState.choices,

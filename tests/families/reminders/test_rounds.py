@@ -9,10 +9,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from families.custody import calendars
+from families.custody.calendars import Terms
 from families.models import Child, Guardian, Household, Letter, Reminder, ReminderChoice, ReminderRound
 from families.reminders import choices, kinds, rounds
 from portal.reservations.models import Enrolment
-from tests.conftest import EVENING, Family
+from tests.conftest import EVENING, Family, other_home_of
 from tests.factories import (
     BookingFactory,
     ChangeRequestFactory,
@@ -39,6 +41,16 @@ def test_a_usual_day_that_nobody_booked_is_said_the_evening_before_its_deadline(
     assert "mardi 10 novembre," not in letter.body, "too late already"
     assert f"/cantine/planning/{books.enrolment.pk}/" in letter.body
     assert Letter.objects.get().guardian == books.guardian
+
+
+def test_of_a_child_in_two_homes_the_one_is_reminded_whose_day_it_is(books: Family, now, round_at):
+    other = other_home_of(books)
+    Enrolment.objects.filter(pk=other.enrolment.pk).update(weekdays=0b11111)
+    terms = Terms(books.household.pk, other.household.pk, weekday=4)
+    asked = calendars.propose(books.child, terms, home=books.household, by=books.user, at=now)
+    calendars.confirm(asked, by=other.user, at=now)
+    (letter,) = [one for one in round_at() if one.subject == "Jours habituels à réserver bientôt"]
+    assert letter.to == [other.user.email] and "jeudi 12 novembre" in letter.body
 
 
 def test_not_one_that_is_booked_nor_one_that_the_family_gave_up(books: Family, round_at):

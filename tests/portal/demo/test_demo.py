@@ -19,7 +19,8 @@ from billing.documents import yearly
 from billing.models import Debit, Invoice, Mandate, OnlinePayment
 from catering.models import Dish, Menu
 from families.custody import openings
-from families.models import AccessOpening, Child, Custody, FamilyQuotient, Household, User
+from families.custody.whose_days import WhoseDays
+from families.models import AccessOpening, Child, Custody, DietChoice, FamilyQuotient, Household, User
 from portal import town
 from portal.demo import loading
 from portal.demo.factories import PASSWORD
@@ -73,6 +74,26 @@ def demo(django_db_setup: None, django_db_blocker: Any, media_apart: None) -> It
 
 def household_of(login: str) -> Household:
     return Household.objects.get(guardians__user__username=login)
+
+
+# Two homes ----------------------------------------------------------------------------------------------
+
+
+def test_a_child_lives_in_two_homes_by_even_and_odd_weeks_and_eats_one_diet(demo: loading.Demo):
+    child = Child.objects.get(custody_calendar__isnull=False)
+    homes = [household_of("voisin"), household_of("famille0003")]
+    today = timezone.localdate()
+    whose = WhoseDays.load([child], today, today + timedelta(days=60))
+    eaten = Booking.objects.holding().filter(child=child, day__gte=today)
+    assert eaten.exists()
+    assert not [one for one in eaten if whose.is_others(child.pk, one.household_id, one.day)]
+    assert {home.pk for home in homes} == set(eaten.values_list("household", flat=True))
+    assert DietChoice.objects.get(child=child).differs_since is not None
+
+
+def test_every_child_that_may_eat_has_a_diet(demo: loading.Demo):
+    fed = Booking.objects.meals().exclude(child__diet_choice__isnull=False)
+    assert not fed.exists()
 
 
 # The books --------------------------------------------------------------------------------------------

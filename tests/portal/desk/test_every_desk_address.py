@@ -66,6 +66,7 @@ OWN_PAGES = {
     "catering_menu_import": "catering.add_menu catering.change_menu",
     "catering_menu_template": "catering.add_menu",
     "families_custody_end": "families.change_custody",
+    "families_custodycalendar_write": "families.change_custodycalendar",
     "families_dataexport_download": "families.view_household families.add_dataexport",
     "families_dataexport_household": "families.view_household families.add_dataexport",
     "families_disposal_slip": "families.change_disposallist",
@@ -170,6 +171,7 @@ def addresses(booking: Booking) -> Iterator[Address]:
                 looking, posting = (asked(model, text) for text in DJANGOS[verb])
             url = reverse(f"admin:{pattern.name}", kwargs={name: found[name] for name in wanted})
             of = booking.child.custodies.first() if "custody" in wanted else row
+            of = booking.child if pattern.name == "families_custodycalendar_write" else of
             yield Address(pattern.name, url, of if wanted else None, looking, posting)
 
 

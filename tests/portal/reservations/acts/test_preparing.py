@@ -10,7 +10,7 @@ from portal.reservations.acts import enrolling
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, Schooling
 from portal.reservations.states import EnrolmentState
-from tests.conftest import Family
+from tests.conftest import NOW, Family
 from tests.factories import (
     ChildFactory,
     DietChoiceFactory,
@@ -125,7 +125,7 @@ def test_a_child_known_elsewhere_takes_over_what_was_prepared_for_its_copy(
     DietChoiceFactory(child=newcomer.child)
     known = ChildFactory(first_name="Zoé", last_name="Morel", households=[HouseholdFactory()])
     assert not approval.is_used(newcomer.child)
-    approval.carry_prepared(newcomer.child, known, newcomer.household.pk)
+    approval.carry_prepared(newcomer.child, known, newcomer.household.pk, at=NOW)
     assert Enrolment.objects.get(pk=prepared.pk).child == known
     assert Schooling.objects.get().child == known
     assert DietChoice.objects.get().child == known
@@ -136,7 +136,7 @@ def test_what_the_known_child_has_stays(prepared, newcomer, canteen, year):
     own = EnrolmentFactory(
         household=newcomer.household, child=known, activity=canteen.activity, school_year=year
     )
-    approval.carry_prepared(newcomer.child, known, newcomer.household.pk)
+    approval.carry_prepared(newcomer.child, known, newcomer.household.pk, at=NOW)
     assert list(Enrolment.objects.filter(child=known)) == [own]
 
 

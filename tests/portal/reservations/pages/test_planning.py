@@ -3,12 +3,24 @@
 from datetime import date
 
 import pytest
+from django.db import connection
 from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from families.models import Custody
+from families.custody import calendars
+from families.custody.calendars import Terms
 from portal import town
 from portal.reservations.acts.refusals import Choice
-from portal.reservations.models import Activity, ActivityDeadline, Booking, Enrolment, Period, Slot
+from portal.reservations.models import (
+    Activity,
+    ActivityDeadline,
+    Booking,
+    Enrolment,
+    Period,
+    ReservationLine,
+    Slot,
+)
 from portal.reservations.pages.planning import (
     Planning,
     on_weekdays,
@@ -18,11 +30,10 @@ from portal.reservations.pages.planning import (
     weekday_numbers,
 )
 from portal.reservations.states import BookingState, CellState
-from tests.conftest import Family, family
+from tests.conftest import Family, other_home_of
 from tests.factories import (
     BookingFactory,
     ClosureFactory,
-    EnrolmentFactory,
     PeriodFactory,
     SchoolClassFactory,
     paris,
@@ -197,20 +208,99 @@ def test_the_last_booking_of_a_day_counts(cell, books):
     assert cell(MONDAY).state == CellState.BOOKED
 
 
-def test_the_other_home_sees_a_day_taken_and_nothing_more(books, canteen, year, now):
-    home = family("roux-bis", "Roux", "Personne")
-    Custody.objects.filter(household=home.household).update(child=books.child)
-    theirs = EnrolmentFactory(
-        household=home.household,
-        child=books.child,
-        activity=canteen.activity,
-        establishment=canteen.restaurant,
-        school_year=year,
-    )
+def test_a_day_of_the_other_home_is_said_to_be_reserved_by_it(books, canteen, now):
+    who = other_home_of(books)
     BookingFactory(enrolment=books.enrolment, day=MONDAY)
-    who = Family(home.household, home.guardian, home.user, books.child, theirs)
-    found = build(who, canteen, now).cells[Choice(canteen.formula.pk, MONDAY)]
-    assert shows(found) == ("closed", "", "Ce jour est déjà réservé pour cet enfant.")
+    BookingFactory(enrolment=books.enrolment, day=TUESDAY, state=BookingState.REQUESTED)
+    plan = build(who, canteen, now)
+    assert [shows(plan.cells[Choice(canteen.formula.pk, day)]) for day in (MONDAY, TUESDAY)] == [
+        ("elsewhere", "", "Réservé par l'autre foyer."),
+        ("elsewhere", "", "Demandé par l'autre foyer, pas encore accordé."),
+    ]
+    assert plan.cells[Choice(canteen.formula.pk, MONDAY)].name.endswith("réservé par l'autre foyer")
+    assert plan.legend == "planning_of_two_homes"
+    assert build(books, canteen, now).legend == "planning"
+
+
+def test_nor_can_another_formula_be_booked_over_it(books, wednesdays, plays, now):
+    mine = plays(books)
+    theirs = other_home_of(mine)
+    BookingFactory(enrolment=theirs.enrolment, day=WEDNESDAY, formula=wednesdays.morning)
+    cells = build(mine, wednesdays, now).cells
+    whole = cells[Choice(wednesdays.whole.pk, WEDNESDAY)]
+    assert shows(whole) == ("elsewhere", "", "Réservé par l'autre foyer : Matinée.")
+    assert cells[Choice(wednesdays.afternoon.pk, WEDNESDAY)].field == "book"
+
+
+# A child in two homes by even and odd weeks ------------------------------------------------------------
+
+
+@pytest.fixture
+def in_turns(books, now):
+    """Lina's weeks are her mother's from the Friday evening of even weeks on; her other home's, else."""
+    other = other_home_of(books)
+    terms = Terms(books.household.pk, other.household.pk, weekday=4)
+    asked = calendars.propose(books.child, terms, home=books.household, by=books.user, at=now)
+    calendars.confirm(asked, by=other.user, at=now)
+    return other
+
+
+def fresh(who: Family) -> Family:
+    """As a request reads it."""
+    found = Enrolment.objects.select_related("child", "activity", "household").get(pk=who.enrolment.pk)
+    return Family(who.household, who.guardian, who.user, found.child, found)
+
+
+def test_the_planning_says_whose_day_it_is_in_words(books, in_turns, canteen, now):
+    cells = build(fresh(books), canteen, now).cells
+    away = {choice.day for choice, cell in cells.items() if cell.away}
+    following = {date(2026, 11, day) for day in range(23, 28)}
+    assert {day for day in away if day.month == 11 and day.day > 15} == following
+    found = cells[Choice(canteen.formula.pk, date(2026, 11, 26))]
+    assert found.name.endswith("libre, jour de l'autre foyer") and "autre foyer" in found.away_html
+    assert found.field == "book", "it can be taken, one by one"
+
+
+def test_each_home_sees_the_days_that_the_other_does_not(books, in_turns, canteen, now):
+    mine, theirs = (
+        {choice.day for choice, cell in build(fresh(who), canteen, now).cells.items() if cell.away}
+        for who in (books, in_turns)
+    )
+    free = {choice.day for choice, cell in build(books, canteen, now).cells.items() if cell.state == "free"}
+    assert not mine & theirs and free <= mine | theirs
+
+
+@pytest.mark.parametrize(
+    "button",
+    [
+        {"do": "all"},
+        {"do": "usual", "usual_weekday": ["0", "3"], "usual_reach": "periode"},
+        {"do": "weekday:3"},
+    ],
+    ids=["all", "usual days", "a weekday"],
+)
+def test_buttons_tick_only_one_s_own_days(books, in_turns, canteen, button):
+    client = books.client()
+    address = f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/"
+    page = client.post(address, button | {"reach": "periode", "shown": "toutes", "version": ""}, follow=True)
+    assert "les boutons ne cochent que vos jours" in page.text
+    ticked = set(ReservationLine.objects.values_list("day", flat=True))
+    away = {choice.day for choice, cell in page.context["plan"].cells.items() if cell.away}
+    assert ticked and not ticked & away
+
+
+def test_a_family_without_a_calendar_reads_no_word_of_it_at_no_query(
+    books, in_turns, canteen, django_assert_num_queries
+):
+    address = f"/cantine/planning/{books.enrolment.pk}/{canteen.restaurant.pk}/{canteen.period.pk}/"
+    client = books.client()
+    client.get(address)
+    with CaptureQueriesContext(connection) as followed:
+        assert "autre foyer" in client.get(address).text
+    calendars.stop(books.child, by=books.user, at=timezone.now())
+    with django_assert_num_queries(len(followed) - 1):
+        assert "autre foyer" not in client.get(address).text
+    assert len(followed) <= 11
 
 
 def test_parts_of_a_day_exclude_each_other(books, wednesdays, plays, now):
@@ -473,9 +563,8 @@ def test_a_planning_costs_the_same_whatever_it_holds(
     for day in open_days[:bookings]:
         BookingFactory(enrolment=books.enrolment, day=day)
     assert Booking.objects.count() == bookings
-    enrolment = Enrolment.objects.select_related("activity", "household", "school_year").get(
-        pk=books.enrolment.pk
-    )
+    read = Enrolment.objects.select_related("activity", "household", "school_year", "child")
+    enrolment = read.get(pk=books.enrolment.pk)
     town.current()  # kept by every process
     with django_assert_num_queries(5):
         found = Planning.build(enrolment, canteen.restaurant, period, at=now)

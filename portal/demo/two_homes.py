@@ -1,0 +1,37 @@
+"""A child in two homes: its weeks by turns, and a diet on which they differ."""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from families import diets
+from families.custody import calendars
+from families.custody.calendars import Terms
+from families.models import CustodyCalendar, Diet, DietChoice
+from portal.demo.people import People
+from portal.french.weekdays import MONDAY
+
+
+def share(people: People, at: datetime) -> None:
+    """Even weeks at `voisin`'s, odd ones at the other home's, as both booked the canteen; holidays by halves,
+    a week-end by hand. The other home says a stricter diet, which the kitchen follows; the desk reads it."""
+    pupil = people.alternating
+    first, second = pupil.homes
+    today = timezone.localdate(at)
+    saturday = today + timedelta(days=(5 - today.weekday()) % 7 + 14)
+    terms = Terms(
+        first.household.pk,
+        second.household.pk,
+        MONDAY,
+        CustodyCalendar.Moment.MORNING,
+        first_half=first.household.pk,
+        dates=[(saturday, saturday + timedelta(days=1), second.household.pk)],
+    )
+    asked = calendars.propose(pupil.child, terms, home=first.household, by=first.user, at=at)
+    calendars.confirm(asked, by=second.user, at=at)
+    choice = DietChoice.objects.filter(child=pupil.child).first()
+    plain, *others = Diet.objects.filter(active=True, needs_pai=False)
+    if choice is None or not others:
+        return
+    diets.decide(choice, plain, by=people.agent, at=at)
+    diets.say(pupil.child, others[0], by=second.household, at=at)
