@@ -292,7 +292,6 @@ class RecalculatedHouseholdAdmin(
     list_display = ("recalculation", "household", "billed", "amount", "state_badge", "invoice")
     list_filter = ("state",)
     list_select_related = ("recalculation", "household", "invoice")
-    number_fields = ("household_id",)
     search_fields = ("invoice__number",)
     search_help_text = "Numéro de foyer ou de facture"
     tints = {"confirmed": "requested", "billed": "accepted", "changed": "refused"}

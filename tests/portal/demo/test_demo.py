@@ -16,7 +16,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.documents import yearly
-from billing.models import Debit, Invoice, Mandate, OnlinePayment
+from billing.invoices import recalculating
+from billing.invoices.told_since import told_since
+from billing.models import BillingSettings, Debit, Invoice, Mandate, OnlinePayment
 from catering.models import Dish, Menu
 from families.custody import openings
 from families.custody.whose_days import WhoseDays
@@ -389,6 +391,12 @@ def test_families_have_paid_online_in_every_way_it_may_end(demo: loading.Demo):
     assert not OnlinePayment.objects.exclude(trouble="").exists()
     assert not OnlinePayment.objects.filter(settled_at__gt=NOW).exists()
     assert not Invoice.objects.with_balance().filter(left__lt=0).exists()
+
+
+def test_a_family_moved_before_its_invoice_and_told_it_after(demo: loading.Demo):
+    (told,) = told_since(NOW + timedelta(minutes=1))
+    (found,) = recalculating.compare([told.household], told.month, BillingSettings.current()).values()
+    assert found.amount > found.billed
 
 
 def test_some_families_are_debited(demo: loading.Demo):
