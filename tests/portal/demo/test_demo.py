@@ -112,7 +112,9 @@ def test_every_booking_is_of_its_household_and_its_enrolment(demo: loading.Demo)
         activity=F("enrolment__activity"),
         establishment=F("enrolment__establishment"),
     ).exists()
-    assert not Booking.objects.exclude(enrolment__state=EnrolmentState.ACCEPTED).exists()
+    of_ended = Booking.objects.exclude(enrolment__state=EnrolmentState.ACCEPTED)
+    assert not of_ended.exclude(enrolment__state=EnrolmentState.ENDED).exists()
+    assert not of_ended.live().filter(day__gt=F("enrolment__ends_on")).exists()
     assert not Enrolment.objects.exclude(child__custodies__household=F("household")).exists()
     assert not Reservation.objects.filter(lines=None).exists()
 
@@ -254,6 +256,13 @@ def test_one_family_has_five_children_at_the_canteen(demo: loading.Demo):
 def test_neighbour_is_another_household(demo: loading.Demo):
     assert household_of("voisin") != household_of("parent")
     assert household_of("voisin").enrolments.accepted().exists()
+
+
+def test_the_elder_child_of_neighbour_has_left_the_evenings(demo: loading.Demo):
+    (ended,) = household_of("voisin").enrolments.filter(state=EnrolmentState.ENDED)
+    assert (ended.activity.code, ended.ends_on) == ("accueil-du-soir", NOW.date() - timedelta(days=1))
+    assert ended.end_reason and ended.ended_by is not None and ended.ended_by.username == "agent"
+    assert ended.bookings.filter(state=BookingState.CANCELLED, day__gt=ended.ends_on).exists()
 
 
 def test_one_child_lives_in_two_households_each_with_its_own_bookings(demo: loading.Demo):
