@@ -190,7 +190,8 @@ def test_an_enrolment_that_is_over_changes_no_more(plays, wednesdays, enrol, sta
     client, address = plays.client(), reverse("leisure:enrolment", args=[mine.pk])
     page = client.get(address).content.decode()
     said = "Corriger et renvoyer" if state == EnrolmentState.REFUSED else "Faire une nouvelle demande"
-    assert said in page and f'href="{url(plays.child)}?reprise={mine.pk}"' in page
+    again = f"annee={mine.school_year_id}&amp;reprise={mine.pk}"
+    assert said in page and f'href="{url(plays.child)}?{again}"' in page
     assert "Enregistrer" not in page and 'name="place"' not in page
     answer = client.post(address, {"place": other.pk}, follow=True)
     assert answer.redirect_chain == [(address, 302)]

@@ -121,7 +121,7 @@ def test_once_over_it_is_read_with_its_reason_and_one_enrols_again_with_the_same
         enrolling.finish(Enrolment.objects.all(), at=NOW + timedelta(days=14))
         client = books.client()
         assert "Terminée le 20 novembre 2026 : déménagement." in unescape(client.get("/").text)
-        again = f"/cantine/inscription/enfant/{books.child.pk}/?reprise={books.enrolment.pk}"
+        again = again_url(books.enrolment)
         assert again in unescape(client.get(own_page).text)
         initial = client.get(again).context["form"].initial
         assert (initial["restaurant"], initial["weekdays"]) == (canteen.restaurant.pk, 0b11111)
@@ -135,6 +135,11 @@ def test_its_history_tells_the_end_and_who_said_it(books, agent, now, books_clie
     assert "fin de l'inscription le 20 novembre 2026" in page and "la mairie" in page
 
 
+def again_url(one: Enrolment) -> str:
+    """Where an enrolment that is over is corrected and sent again, for its own year."""
+    return f"/cantine/inscription/enfant/{one.child_id}/?annee={one.school_year_id}&reprise={one.pk}"
+
+
 # Refused: corrected and sent again --------------------------------------------------------------------------
 
 
@@ -146,7 +151,7 @@ def refused(books, agent, now) -> Enrolment:
 
 
 def test_home_says_why_and_leads_to_what_was_sent(refused, books, canteen, books_client):
-    again = f"/cantine/inscription/enfant/{books.child.pk}/?reprise={refused.pk}"
+    again = again_url(refused)
     home = unescape(books_client.get("/").text)
     assert "Motif : Ce restaurant est complet." in home
     assert f'href="{again}">Corriger et renvoyer' in home
