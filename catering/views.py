@@ -6,13 +6,14 @@ from typing import Any
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from billing.prices.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, Dish
+from families import which_home
 from families.models import Child, DietChoice, Household
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
@@ -76,8 +77,8 @@ def choose_child_to_enrol(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     """A new enrolment; a child already enrolled is shown its own."""
-    child = get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
-    household = get_object_or_404(Household.objects.visible_to(request.user))
+    child = which_home.row(request, Child.objects.visible_to(request.user), pk=child_id)
+    household = which_home.household(request)
     at = timezone.now()
     today = timezone.localdate(at)
     activity = Activity.objects.filter(service=SERVICE, active=True).first()
@@ -86,9 +87,8 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
         messages.info(request, enrolling.not_yet_sentence(household, "à la restauration scolaire"))
         return redirect("home")
     known = (
-        Enrolment.objects.visible_to(request.user)
-        .live()
-        .filter(child=child, activity=activity, school_year=school_year)
+        Enrolment.objects.live()
+        .filter(household=household, child=child, activity=activity, school_year=school_year)
         .first()
     )
     if known is not None:
@@ -131,7 +131,8 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """The same screen, filled in, to view or change."""
-    enrolment = get_object_or_404(
+    enrolment = which_home.row(
+        request,
         Enrolment.objects.visible_to(request.user).select_related(
             "child", "activity", "household", "school_year", "establishment"
         ),

@@ -115,6 +115,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "families.custody.middleware.OwnHouseholdMiddleware",
+    "families.which_home.ChosenHouseholdMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -133,6 +134,8 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.town.context",
             ],
+            # `{% csrf_token %}`, which also says for which household a form was shown.
+            "builtins": ["families.templatetags.form_tokens"],
         },
     },
 ]

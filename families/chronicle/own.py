@@ -24,7 +24,7 @@ from portal.french.dates import short_day
 from portal.french.elision import of
 from portal.french.sentences import lower_first
 
-AUTHOR = "history_user__guardian"
+AUTHOR = "history_user"
 # What became of a row with a version, said of something masculine: « modifiées » is made of it.
 WORDS = {"+": "enregistré", "~": "modifié", "-": "retiré"}
 PEOPLE = {
@@ -47,7 +47,7 @@ def _answers(subject: Subject, child: int | None) -> Rows | None:
 
 
 def _say_requests(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
-    rows = ChangeRequest.objects.filter(pk__in=keys).select_related("requested_by__guardian")
+    rows = ChangeRequest.objects.filter(pk__in=keys).select_related("requested_by")
     path = reverse("families:household")
     return {
         row.pk: Entry(
@@ -61,7 +61,7 @@ def _say_requests(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
 
 
 def _say_answers(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
-    rows = ChangeRequest.objects.filter(pk__in=keys).select_related("decided_by__guardian")
+    rows = ChangeRequest.objects.filter(pk__in=keys).select_related("decided_by")
     path = reverse("families:household")
     return {
         row.pk: Entry(
