@@ -78,6 +78,8 @@ def _say_answers(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]
 def _asked(row: ChangeRequest) -> str:
     if row.kind == ChangeRequest.Kind.QUOTIENT and row.quotient is not None and row.valid_from:
         return f"{number(row.quotient)} à partir du {short_day(row.valid_from, year=True)}"
+    if row.first_name:
+        return f"{row.first_name} {row.last_name}"
     return " ".join(part for part in (row.street, row.street_more, row.postcode, row.city) if part)
 
 

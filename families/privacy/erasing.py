@@ -289,7 +289,7 @@ def _erase_child(child: Child, at: datetime) -> None:
     written = Letter.objects.filter(household__custodies__child=child)
     naming = correspondence.naming(written.iterator(chunk_size=200), child.first_name)
     Letter.objects.filter(pk__in=naming).delete()
-    for model in (ChildHealth, DietChoice, AuthorisedPerson, Custody, AccessOpening):
+    for model in (ChildHealth, DietChoice, AuthorisedPerson, Custody, AccessOpening, ChangeRequest):
         _delete(model, list(model._default_manager.filter(child=child).values_list("pk", flat=True)))
     for lines in (Reading, Concerned):
         lines.objects.filter(child=child).update(child=None)
