@@ -120,8 +120,9 @@ def next_step(opening: AccessOpening) -> str:
     """Who may still confirm, or when it opens by itself."""
     if not opening.waits:
         return "–"
-    if opening.is_invitation and opening.agreed_at is None and opening.confirmed:
-        return f"Attend la réponse de la personne invitée, jusqu'au {moments.moment(opening.expires_at, year=True)}."
+    if opening.expires_at is not None and opening.agreed_at is None and opening.confirmed:
+        until = moments.moment(opening.expires_at, year=True)
+        return f"Attend la réponse de la personne invitée, jusqu'au {until}."
     if opening.letters_left_at is None:
         return "Les messages partent : le délai commence ensuite."
     waits_for: list[str] = [

@@ -1,5 +1,5 @@
-"""Who may see what: an access that a colleague asked for, and that waits, as « Qui a accès » and the desk's queue
-show it; an adult of two households, who adds a child."""
+"""Who may see what: an access that a colleague asked for, and that waits, as « Qui a accès » and the desk's
+queue show it; an adult of two households, who adds a child."""
 
 from datetime import date, datetime
 
@@ -22,7 +22,7 @@ def ask(people: People, at: datetime) -> None:
 
 
 def join(people: People, at: datetime) -> None:
-    """`famille0004` is an adult of another household too, and asks that one more child be added to its own."""
+    """`famille0004` is an adult of another household too, and asks that a child be added to its own."""
     accepted = [home for home in people.others if home.household.is_accepted]
     first, second = accepted[1], accepted[-1]
     known = first.household.guardians.get(user=first.user)
