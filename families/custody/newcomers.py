@@ -49,6 +49,8 @@ def ask_child(
     """The child, and its request; None where the household itself still waits: the town hall sees them
     together. `again` is the request that was refused, or taken back. Raises NewcomerRefused."""
     with transaction.atomic():
+        if again is not None:
+            _custody(again)
         home = _held(household)
         if (
             ChangeRequest.objects.filter(household=home, kind=Kind.CHILD, state=State.REQUESTED).count()
@@ -166,7 +168,7 @@ def _comes_back(child: Child, home: Household, said: NewChild, today: date) -> N
 
 
 def _custody(change: ChangeRequest) -> Custody | None:
-    """Held before the household's request is, as whoever acts on a child does."""
+    """Held before the household and its request are, as by whoever acts on a child."""
     return homes.held(change.child_id, change.household_id) if change.child_id else None
 
 

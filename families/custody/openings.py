@@ -406,9 +406,9 @@ def cancel(opening: AccessOpening, *, by: User, at: datetime) -> AccessOpening:
 
 
 def pass_time(*, at: datetime) -> int:
-    """Opens what has waited long enough and nobody could confirm; returns how many. Invitations that nobody
-    took up are over."""
-    over = AccessOpening.objects.waiting().filter(expires_at__lte=at, agreed_at=None)
+    """Opens what has waited long enough and nobody could confirm; returns how many. Invitations whose link
+    ended, and that nobody sent again for as long, are over."""
+    over = AccessOpening.objects.waiting().filter(expires_at__lte=at - INVITED_FOR, agreed_at=None)
     over.update(state=State.CANCELLED, answered_at=at)
     due = AccessOpening.objects.waiting().filter(letters_left_at__lte=at - WAIT)
     return sum(_pass(pk, at) for pk in due.order_by("pk").values_list("pk", flat=True))

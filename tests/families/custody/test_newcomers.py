@@ -13,7 +13,6 @@ from django.urls import reverse
 from families import approval
 from families.custody import newcomers, openings
 from families.models import AccessOpening, ChangeRequest, Child, Custody, Guardian, Household, User
-from portal.nightly import do_all
 from portal.reservations.acts import enrolling
 from portal.reservations.models import Activity
 from portal.reservations.states import EnrolmentState
@@ -212,10 +211,13 @@ def test_a_guessed_link_opens_nothing(invited: str, changed: Callable[[str], str
     assert Client().get(changed(invited)).status_code == 410
 
 
-def test_the_link_ends_and_the_night_says_so(invited: str):
+def test_the_link_ends_and_later_the_invitation(roux: Family, invited: str):
     with time_machine.travel(NOW + openings.INVITED_FOR, tick=False):
         assert Client().get(invited).status_code == 410
-        list(do_all(at=NOW + openings.INVITED_FOR))
+        assert "son lien ne sert plus" in text_of(roux.client().get(HOUSEHOLD))
+    openings.pass_time(at=NOW + openings.INVITED_FOR)
+    assert AccessOpening.objects.get().waits
+    openings.pass_time(at=NOW + 2 * openings.INVITED_FOR)
     assert AccessOpening.objects.get().state == AccessOpening.State.CANCELLED
 
 
