@@ -38,7 +38,8 @@ Rows = TypeVar("Rows", bound=QuerySet[Any, Any])
 
 def several(request: HttpRequest) -> bool:
     """Whether who asks belongs to several households; asks nothing of the database."""
-    return request.user.is_authenticated and request.user.several_homes
+    user = getattr(request, "user", None)  # none where a request is answered before anybody is looked for
+    return user is not None and user.is_authenticated and user.several_homes
 
 
 def belongs_to_several() -> Exists:

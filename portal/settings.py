@@ -134,7 +134,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.town.context",
             ],
-            # `{% csrf_token %}`, which also says for which household a form was shown.
+            # `{% csrf_token %}`, which also says for which household a form was shown; what heads each page.
             "builtins": ["families.templatetags.form_tokens"],
         },
     },

@@ -8,15 +8,12 @@ from typing import Any
 from django import template
 from django.template import Context
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
-from families import at_home, which_home
+from families import at_home
 from families.custody import homes
 from families.models import ChangeRequest, Child, Household
 from portal.french import moments
 from portal.french.dates import short_day
-from portal.web.signed_in import signed_in
 
 register = template.Library()
 
@@ -35,25 +32,6 @@ def household_information(context: Context, household: Household, today: date) -
 def way_to_correct(kind: str) -> str:
     """The name of the page on which a request of this kind is made again."""
     return at_home.WAYS[ChangeRequest.Kind(kind)]
-
-
-@register.inclusion_tag("families/_chosen_household.html", takes_context=True)
-def chosen_household(context: Context) -> dict[str, Any]:
-    """For who belongs to several households: the one that is shown, and the way to the others."""
-    request = signed_in(context["request"])
-    shown = which_home.household(request)
-    others = [one.household for one in which_home.guardians(request) if one.household_id != shown.pk]
-    return {"shown": shown, "others": others}
-
-
-@register.simple_tag(takes_context=True)
-def household_field(context: Context) -> SafeString | str:
-    """In a form that asks for a page: for which household it was shown, as `{% csrf_token %}` says it."""
-    request = context["request"]
-    if not which_home.several(request):
-        return ""
-    shown = which_home.household(signed_in(request))
-    return format_html('<input type="hidden" name="{}" value="{}">', which_home.FIELD, shown.pk)
 
 
 @register.inclusion_tag("families/_asks.html", takes_context=True)
