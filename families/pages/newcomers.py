@@ -114,7 +114,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     at = timezone.now()
     opening = invitations.find(token, at=at)
     if opening is None or opening.guardian is None:
-        return render(request, "families/invitation_over.html", status=410)
+        return render(request, "families/invitation_over.html", status=404)
     accounts = login_names.having_address(opening.address)
     context = {"opening": opening, "form": None, "known": bool(accounts), "mine": request.user in accounts}
     if accounts:

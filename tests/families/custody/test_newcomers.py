@@ -202,18 +202,18 @@ def test_the_link_opens_a_page_and_its_button_the_household(roux: Family, invite
 def test_the_link_serves_once(invited: str):
     make_account(invited)
     again = make_account(invited, username="un.autre")
-    assert again.status_code == 410 and "Ce lien ne sert plus" in text_of(again)
+    assert again.status_code == 404 and "Ce lien ne sert plus" in text_of(again)
     assert not User.objects.filter(username="un.autre").exists()
 
 
 @pytest.mark.parametrize("changed", [lambda link: link[:-3] + "A/", lambda link: "/invitation/MTI/"])
 def test_a_guessed_link_opens_nothing(invited: str, changed: Callable[[str], str]):
-    assert Client().get(changed(invited)).status_code == 410
+    assert Client().get(changed(invited)).status_code == 404
 
 
 def test_the_link_ends_and_later_the_invitation(roux: Family, invited: str):
     with time_machine.travel(NOW + openings.INVITED_FOR, tick=False):
-        assert Client().get(invited).status_code == 410
+        assert Client().get(invited).status_code == 404
         assert "son lien ne sert plus" in text_of(roux.client().get(HOUSEHOLD))
     openings.pass_time(at=NOW + openings.INVITED_FOR)
     assert AccessOpening.objects.get().waits
@@ -229,11 +229,11 @@ def test_who_invited_takes_it_back_or_sends_it_again(
     with commit(), time_machine.travel(NOW + timedelta(days=2), tick=False):
         roux.client().post(answer, {"again": "1"})
     newer = link_in(letters[-1])
-    assert Client().get(invited).status_code == 410 and Client().get(newer).status_code == 200
+    assert Client().get(invited).status_code == 404 and Client().get(newer).status_code == 200
 
     roux.client().post(answer)
-    assert Client().get(newer).status_code == 410
-    assert make_account(newer).status_code == 410 and not User.objects.filter(username="alix.roux").exists()
+    assert Client().get(newer).status_code == 404
+    assert make_account(newer).status_code == 404 and not User.objects.filter(username="alix.roux").exists()
 
 
 def test_who_has_an_account_says_yes_with_it_and_has_two_households(
