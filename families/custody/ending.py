@@ -86,9 +86,10 @@ def takers(custody: Custody, today: date) -> list[Household]:
 
 
 @transaction.atomic
-def end(custody: Custody, ending: Ending, *, by: User, at: datetime) -> Custody:
+def end(custody: Custody, ending: Ending, *, by: User, at: datetime, told: bool = True) -> Custody:
     """The child leaves: rights end on `until`, days and enrolments become what `ending` says, both households
-    are told. Raises EndingRefused, AlreadyAnswered, and OwnHousehold for a parent's own."""
+    are told, unless another letter says it (`told` False). Raises EndingRefused, AlreadyAnswered, and
+    OwnHousehold for a parent's own."""
     today = timezone.localdate(at)
     known = takers(custody, today)
     own.check(by, [custody.household_id, *(home.pk for home in known)], right=RIGHT, at=at)
@@ -108,7 +109,8 @@ def end(custody: Custody, ending: Ending, *, by: User, at: datetime) -> Custody:
             stake.cancel(held, first, by=by, at=at)
             if ending.future == Future.CANCEL:
                 stake.close(held, by=by, at=at)
-    letters.child_left(held, taker=ending.taker, others=known, kept=ending.future == Future.KEEP)
+    if told:
+        letters.child_left(held, taker=ending.taker, others=known, kept=ending.future == Future.KEEP)
     return held
 
 

@@ -140,6 +140,7 @@ def load(
         bill_past_months(since, at, people, rng)
         bill_last_november(at)
     access.ask(people, at)
+    access.join(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
     return Demo(

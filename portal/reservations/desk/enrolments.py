@@ -4,11 +4,22 @@ from collections.abc import Iterable
 from typing import TypeAlias, TypedDict
 
 from django.contrib import admin, messages
-from django.db.models import Case, ExpressionWrapper, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import (
+    Case,
+    Exists,
+    ExpressionWrapper,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.http import HttpRequest
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
+from families.approval import awaited
 from families.desk_cells import DecidedBy, HouseholdLink, person
 from families.models import Household
 from portal.desk.decisions import AcceptOrRefuse, Decidable
@@ -64,7 +75,9 @@ class EnrolmentAdmin(
         Queue(
             "Inscriptions à traiter",
             lambda request: Enrolment.objects.filter(
-                state=EnrolmentState.REQUESTED, household__state=Household.State.ACCEPTED
+                ~Exists(awaited(OuterRef("household"), OuterRef("child"))),
+                state=EnrolmentState.REQUESTED,
+                household__state=Household.State.ACCEPTED,
             ),
             order=30,
         ),
