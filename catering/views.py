@@ -7,14 +7,14 @@ from django.contrib import messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from billing.prices.estimates import Estimates
 from catering.forms import CanteenEnrolmentForm
 from catering.models import SERVICE, Dish
-from families import diets
+from families import diets, which_home
 from families.models import Child, Household
 from portal.database.composed import Composed, Given
 from portal.french.elision import of
@@ -87,13 +87,13 @@ def choose_child_to_enrol(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     """A new enrolment; a child already enrolled is shown its own."""
-    child = get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
-    household = get_object_or_404(Household.objects.visible_to(request.user))
+    child = which_home.row(request, Child.objects.visible_to(request.user), pk=child_id)
+    household = which_home.household(request)
     at = timezone.now()
     today = timezone.localdate(at)
     activity = Activity.objects.filter(service=SERVICE, active=True).first()
-    asked = Enrolment.objects.visible_to(request.user).live().exclude(ends_on__lt=today)
-    asked = asked.filter(child=child, activity=activity)
+    asked = Enrolment.objects.live().exclude(ends_on__lt=today)
+    asked = asked.filter(household=household, child=child, activity=activity)
     known_by_year = {one.school_year_id: one for one in asked} if activity else {}
     campaigns = Campaigns.load(household, at=at)
     years = school_years.choose(request, campaigns, [activity], taken=known_by_year) if activity else None
@@ -149,7 +149,8 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """The same screen, filled in, to view or change."""
-    enrolment = get_object_or_404(
+    enrolment = which_home.row(
+        request,
         Enrolment.objects.visible_to(request.user)
         .select_related("child", "activity", "household", "school_year", "establishment", "moves_to")
         .annotate(asks_to_move=moving.is_asked()),

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from families import login_names, passwords
+from families import login_names, passwords, which_home
 from families.models import SecurityEvent, User
 from families.signing_in import asking_again, counters, devices, first_address, letters, waits
 from families.traces import security
@@ -56,6 +56,11 @@ class AccountBackend(AuthenticationBackend):
             if self._check_password(user, password):
                 return user
         return None
+
+    def get_user(self, user_id: Any) -> User | None:
+        """As Django does; the same query says whether it is an adult's of several households."""
+        user = User.objects.annotate(several_homes=which_home.belongs_to_several()).filter(pk=user_id).first()
+        return user if user is not None and self.user_can_authenticate(user) else None
 
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         """What roles give, each in the town or at places; Django's own would ask the groups alone."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, OuterRef, QuerySet
 from django.utils import timezone
 
 from families import diets, emails, residences
@@ -37,8 +37,9 @@ class Preparations(Protocol):
     def carry(self, copy: Child, known: Child, household: int) -> None:
         """What the household prepared for `copy` is for `known` from now on. Within a transaction."""
 
-    def accepted(self, household: Household, at: datetime) -> None:
-        """The household is opened: what needs nobody's answer stands. Within the same transaction."""
+    def accepted(self, household: Household, at: datetime, *, child: Child | None = None) -> None:
+        """The household is opened, or one more child accepted: what needs nobody's answer stands. Within the
+        same transaction."""
 
     def refused(self, household: Household, by: User, at: datetime) -> None:
         """The household stays closed: what it prepared is over."""
@@ -53,6 +54,13 @@ _preparations: list[Preparations] = []
 def lend(preparations: Preparations) -> None:
     """For an app above, once it is ready."""
     _preparations.append(preparations)
+
+
+def awaited(household: int | OuterRef, child: int | OuterRef) -> QuerySet[ChangeRequest]:
+    """The request by which a household (by key) asks that this child be one of its own, while the town hall
+    has not answered: until then the child is there, and what is asked for it is only prepared."""
+    waiting = ChangeRequest.objects.filter(kind=ChangeRequest.Kind.CHILD, state=ChangeRequest.State.REQUESTED)
+    return waiting.filter(household=household, child=child)
 
 
 class ReasonMissing(Exception):
@@ -123,15 +131,19 @@ def send_again(household: Household, address: Mapping[str, str]) -> Household:
 
 
 def accept_change(change: ChangeRequest, *, by: User, at: datetime) -> ChangeRequest:
-    """Takes over the address or the quotient that was asked for. Raises AlreadyAnswered."""
+    """Takes over the address or the quotient that was asked for; one more child's preparations stand. (Of one
+    more adult see `families.custody.newcomers`.) Raises AlreadyAnswered."""
     own.check(by, [change.household_id], right="families.change_changerequest", at=at)
     with transaction.atomic():
         change = _waiting(ChangeRequest, change.pk)
         if change.kind == ChangeRequest.Kind.ADDRESS:
             _take_over_address(change, at)
-        else:
+        elif change.kind == ChangeRequest.Kind.QUOTIENT:
             _take_over_quotient(change)
         _answer(change, ChangeRequest.State.ACCEPTED, "", by, at)
+        if change.child is not None:
+            for one in _preparations:
+                one.accepted(change.household, at, child=change.child)
         emails.change_accepted(change)
     return change
 
@@ -144,6 +156,14 @@ def refuse_change(change: ChangeRequest, *, reason: str, by: User, at: datetime)
         change = _waiting(ChangeRequest, change.pk)
         _answer(change, ChangeRequest.State.REFUSED, reason, by, at)
         emails.change_refused(change)
+    return change
+
+
+def withdraw_change(change: ChangeRequest, *, by: User, at: datetime) -> ChangeRequest:
+    """The family takes back what it asked. Raises AlreadyAnswered."""
+    with transaction.atomic():
+        change = _waiting(ChangeRequest, change.pk)
+        _answer(change, ChangeRequest.State.WITHDRAWN, "", by, at)
     return change
 
 
@@ -185,6 +205,7 @@ def is_used(child: Child) -> bool:
 
 def carry_prepared(copy: Child, known: Child, household: int, *, at: datetime) -> None:
     """What a household prepared for its copy of a child is for the child known elsewhere from now on."""
+    ChangeRequest.objects.filter(child=copy).update(child=known)
     diets.carry(copy, known, household, at=at)
     for one in _preparations:
         one.carry(copy, known, household)

@@ -17,6 +17,7 @@ class FamiliesConfig(AppConfig):
         from families import at_home, groups
         from families.chronicle import own as chronicle
         from families.correspondence import Correspondence
+        from families.custody import letters as custody_letters
         from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
         from families.reminders import kinds as reminder_kinds
         from families.reminders.quotients import QUOTIENT
@@ -25,6 +26,7 @@ class FamiliesConfig(AppConfig):
         from portal.letters import mailing
 
         letters.make_them()
+        mailing.make_live(custody_letters.INVITATION, custody_letters.invitation)
         mailing.lend(Correspondence())
         schema.register(REGISTER)
         user_logged_in.connect(lifetimes.note_opening, dispatch_uid="families.lifetimes")

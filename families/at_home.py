@@ -154,19 +154,33 @@ def quotient(household: Household, user: User, at: datetime) -> list[Ask]:
     return [Ask("Quotient à renouveler", text, reverse("families:quotient"), "Communiquer mon quotient")]
 
 
+# Where what was asked is asked again.
+WAYS = {
+    ChangeRequest.Kind.ADDRESS: "families:address",
+    ChangeRequest.Kind.QUOTIENT: "families:quotient",
+    ChangeRequest.Kind.CHILD: "families:add_child",
+    ChangeRequest.Kind.GUARDIAN: "families:invite",
+}
+
+
 def proofs(household: Household, user: User, at: datetime) -> list[Ask]:
     """What was refused lately and not sent again, of each kind the last one."""
     known = facts(household, timezone.localdate(at))
-    ways = {ChangeRequest.Kind.ADDRESS: "families:address", ChangeRequest.Kind.QUOTIENT: "families:quotient"}
     found: list[Ask] = []
-    for kind, way in ways.items():
-        latest = next((one for one in known.changes if one.kind == kind), None)
-        if latest is None or latest.state != ChangeRequest.State.REFUSED:
+    seen: set[tuple[str, int | None]] = set()
+    for latest in known.changes:
+        if (latest.kind, latest.child_id) in seen:
+            continue
+        seen.add((latest.kind, latest.child_id))
+        if latest.state != ChangeRequest.State.REFUSED:
             continue
         if latest.decided_at is None or at - latest.decided_at > REFUSED_SHOWN:
             continue
-        title = f"Justificatif à renvoyer : {latest.get_kind_display().lower()}"
-        found.append(Ask(title, f"Motif de la mairie : {latest.refusal_reason}", reverse(way), "Renvoyer"))
+        kind = ChangeRequest.Kind(latest.kind)
+        title, way = f"Justificatif à renvoyer : {kind.label.lower()}", reverse(WAYS[kind])
+        if latest.first_name:
+            title, way = f"Demande à corriger : {kind.label.lower()}", f"{way}?corriger={latest.pk}"
+        found.append(Ask(title, f"Motif de la mairie : {latest.refusal_reason}", way, "Renvoyer"))
     return found
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from families import emails
 from families.models import AuthorisedPerson, Child, Household
 from families.visibility import holds
+from portal.letters import mailing
 
 
 def authorise(child: Child, said: Mapping[str, str], *, by: Household) -> AuthorisedPerson:
@@ -39,8 +40,12 @@ def tell(child: Child, news: Sequence[str], *, by: Household | None) -> None:
         return
     here = holds(timezone.localdate(), "custodies")
     homes = Household.objects.filter(here, custodies__child=child).order_by("pk")
-    to = [address for home in homes if home != by for address in emails.addresses(home)]
-    emails.child_file_changed(child, news, to, author="L'autre foyer" if by else "La mairie")
+    knows = emails.addresses(by) if by else {}
+    for home in homes:
+        if home != by:
+            reached = emails.addresses(home)
+            to = mailing.Addressees(((one, reached[one]) for one in reached.keys() - knows.keys()), home.pk)
+            emails.child_file_changed(child, news, to, author="L'autre foyer" if by else "La mairie")
 
 
 # The news ---------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from django.conf import settings
 
+from families import which_home
 from families.models import Guardian, Letter
-from portal.letters.mailing import Posted
+from portal.letters.mailing import Posted, with_query
 
 LONGEST_SUBJECT = 255
 # Of one query.
@@ -22,11 +23,23 @@ IN_BITES = 500
 class Correspondence:
     """See `mailing.Keeper`."""
 
-    def keep(self, letters: Sequence[Posted], at: datetime) -> list[int | None]:
+    def keep(self, letters: Sequence[Posted], at: datetime) -> list[tuple[Posted, int | None]]:
+        """Of who belongs to several households, each letter is of the one that it is written to, which its
+        links name."""
         owners = _owners({letter.to for letter in letters})
-        rows = [self._row(letter, owners.get(letter.to), at) for letter in letters]
+        addressed, rows = [], []
+        for letter in letters:
+            there = owners.get(letter.to, [])
+            owner = next(
+                (one for one in there if one.household_id == letter.home), there[0] if there else None
+            )
+            if owner is not None and len(there) > 1 and letter.home == owner.household_id:
+                letter = with_query(letter, which_home.mark(owner.household_id))
+            addressed.append(letter)
+            rows.append(self._row(letter, owner, at))
         Letter.objects.bulk_create([row for row in rows if row is not None])
-        return [None if row is None else row.pk for row in rows]
+        numbers = [None if row is None else row.pk for row in rows]
+        return list(zip(addressed, numbers, strict=True))
 
     def _row(self, letter: Posted, owner: Guardian | None, at: datetime) -> Letter | None:
         if owner is None and not settings.DEMO:
@@ -49,15 +62,20 @@ class Correspondence:
         Letter.objects.filter(pk=number).update(state=Letter.State.FAILED)
 
 
-def _owners(addresses: set[str]) -> dict[str, Guardian]:
-    """The guardian at each address, which is written as the login keeps it; nobody where two share it."""
+def _owners(addresses: set[str]) -> dict[str, list[Guardian]]:
+    """Whose login has each address, which is written as the login keeps it: the same adult in each of their
+    households; nobody where two share it."""
     found: dict[str, list[Guardian]] = defaultdict(list)
     wanted = sorted(addresses)
     for first in range(0, len(wanted), IN_BITES):
         rows = Guardian.objects.filter(user__email__in=wanted[first : first + IN_BITES])
-        for guardian in rows.select_related("user"):
+        for guardian in rows.select_related("user").order_by("pk"):
             found[guardian.user.email if guardian.user else ""].append(guardian)
-    return {address: guardians[0] for address, guardians in found.items() if len(guardians) == 1}
+    return {
+        address: guardians
+        for address, guardians in found.items()
+        if len({guardian.user_id for guardian in guardians}) == 1
+    }
 
 
 def naming(letters: Iterable[Letter], name: str) -> list[int]:

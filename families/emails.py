@@ -18,7 +18,7 @@ from families.visibility import holds
 from portal.letters import mailing
 
 
-def addresses(household: Household | int, *, about: Child | int | None = None) -> dict[str, str]:
+def addresses(household: Household | int, *, about: Child | int | None = None) -> mailing.Addressees:
     """The e-mail addresses of the guardians who have a login, each with the first name that greets them: all
     of a household have the same news.
 
@@ -28,7 +28,8 @@ def addresses(household: Household | int, *, about: Child | int | None = None) -
     if about is not None:
         today = timezone.localdate()
         guardians = guardians.filter(holds(today, "household__custodies"), household__custodies__child=about)
-    return dict(guardians.values_list("user__email", "first_name"))
+    home = household if isinstance(household, int) else household.pk
+    return mailing.Addressees(guardians.values_list("user__email", "first_name"), home)
 
 
 def household_accepted(household: Household) -> None:
@@ -55,7 +56,7 @@ def access_opened(guardian: Guardian, user: User) -> None:
     mailing.post("families/access_opened", [user.email], {"name": guardian.first_name, "user": user})
 
 
-def child_file_changed(child: Child, news: Sequence[str], to: list[str], *, author: str) -> None:
+def child_file_changed(child: Child, news: Sequence[str], to: mailing.Addressees, *, author: str) -> None:
     mailing.post("families/child_file_changed", to, {"child": child, "news": news, "author": author})
 
 
@@ -73,7 +74,8 @@ def data_ready(export: DataExport) -> None:
     guardian = export.guardian
     if guardian.user is not None and guardian.user.email and guardian.user.is_active:
         template = "families/data_at_desk" if export.at_desk else "families/data_ready"
-        mailing.post(template, [guardian.user.email], {"name": guardian.first_name, "export": export})
+        context = {"name": guardian.first_name, "export": export}
+        mailing.post(template, [guardian.user.email], context, home=guardian.household_id)
 
 
 def erased(household: Household, erasure: Erasure) -> None:

@@ -290,6 +290,69 @@ class SignupForm(HoldsAnAddress, WithoutPlaceholders, allauth_forms.SignupForm):
         return user
 
 
+class InvitedForm(WithoutPlaceholders, forms.Form):
+    """The login of somebody who was invited to a household; the address is the one invited."""
+
+    username = forms.CharField(
+        label="Identifiant",
+        max_length=150,
+        help_text="Il vous servira à vous connecter, comme votre adresse e-mail.",
+        widget=forms.TextInput({"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    password1 = forms.CharField(
+        label="Mot de passe",
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+        help_text=password_validation.password_validators_help_text_html,
+    )
+    password2 = forms.CharField(
+        label="Mot de passe, encore une fois",
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, guardian: Guardian, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = User(first_name=guardian.first_name, last_name=guardian.last_name, email=email)
+
+    def clean_username(self) -> str:
+        self.user.username = get_adapter().clean_username(self.cleaned_data["username"])
+        return self.user.username
+
+    def clean_password1(self) -> str:
+        return str(get_adapter().clean_password(self.cleaned_data["password1"], user=self.user))
+
+    def clean(self) -> dict[str, Any] | None:
+        given = super().clean()
+        if {"password1", "password2"} <= self.cleaned_data.keys() and (
+            self.cleaned_data["password1"] != self.cleaned_data["password2"]
+        ):
+            self.add_error("password2", "Les deux mots de passe ne sont pas les mêmes.")
+        return given
+
+    def save(self) -> User:
+        """Raises IntegrityError where somebody else took the identifiant, or the address, meanwhile."""
+        self.user.set_password(self.cleaned_data["password1"])
+        self.user.save()
+        recovery.mark_address_proven(self.user)
+        return self.user
+
+
+class NewGuardianForm(NamesItsFields, forms.Form):
+    """Another adult of the household, to invite."""
+
+    first_name = forms.CharField(label="Prénom", max_length=80)
+    last_name = forms.CharField(label="Nom", max_length=80)
+    email = AddressField(
+        label="Adresse e-mail", help_text="L'invitation y sera envoyée une fois acceptée par la mairie."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["autocomplete"] = "off"
+
+
 # Household ------------------------------------------------------------------------------------------
 
 

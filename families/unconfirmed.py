@@ -23,7 +23,9 @@ def forget(households: QuerySet[Household]) -> int:
     """Deletes them. Their logins and children go with them, unless another household has the child.
     Returns how many."""
     ids = list(households.values_list("pk", flat=True))
-    User.objects.filter(guardian__household__in=ids, is_staff=False).delete()
+    elsewhere = Guardian.objects.exclude(household__in=ids).filter(user__isnull=False).values("user_id")
+    logins = User.objects.filter(guardians__household__in=ids, is_staff=False).exclude(pk__in=elsewhere)
+    User.objects.filter(pk__in=logins.values("pk")).delete()
     children = list(Child.objects.filter(households__in=ids).values_list("pk", flat=True))
     Household.objects.filter(pk__in=ids).delete()
     Child.objects.filter(pk__in=children, households=None).delete()

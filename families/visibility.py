@@ -24,7 +24,9 @@ Row = TypeVar("Row", bound=models.Model)
 def belongs_to(user: Login | Given, household: str) -> Q:
     """Of rows whose household is at path `household`, or is the row itself where that is empty: the user's.
 
-    Each row is found once, since a login is one guardian at most. Raises TypeError for nobody's login.
+    Each row is found once, since a login is one guardian of a household at most. Who belongs to two
+    households sees what is either's; which of them a page shows says `families.which_home`. Raises TypeError
+    for nobody's login.
     """
     path = f"{household}__guardians__user" if household else "guardians__user"
     return Q(**{path: user})
@@ -54,7 +56,7 @@ class VisibleQuerySet(models.QuerySet[Row]):
     of_child: ClassVar[str] = ""
 
     def visible_to(self, user: Login | Given, today: date | None = None) -> Self:
-        """Those of the user's own household, about children that live there today: the other home of a
+        """Those of the user's own households, about children that live there today: the other home of a
         child sees its own only."""
         mine = belongs_to(user, self.of_household)
         if self.of_child:

@@ -6,13 +6,13 @@ from typing import Any
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from billing.prices.estimates import Estimates
-from families import diets
+from families import diets, which_home
 from families.models import Child, Household
 from leisure.forms import EnrolmentForm, PlaceForm, StartForm, place_field
 from leisure.models import SERVICE
@@ -57,8 +57,9 @@ def choose_child_to_enrol(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     """The child's name, the activities offered, « Enregistrer », « Quitter »."""
-    child = get_object_or_404(Child.objects.visible_to(request.user).select_related("health"), pk=child_id)
-    household = get_object_or_404(Household.objects.visible_to(request.user))
+    visible = Child.objects.visible_to(request.user).select_related("health")
+    child = which_home.row(request, visible, pk=child_id)
+    household = which_home.household(request)
     at = timezone.now()
     today = timezone.localdate(at)
     activities = list(Activity.objects.filter(service=SERVICE, active=True))
@@ -154,7 +155,8 @@ def _enrol(
 @require_http_methods(["GET", "POST"])
 def enrolment(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """« Consulter / modifier »: the place can be changed, unless the enrolment is over."""
-    enrolment = get_object_or_404(
+    enrolment = which_home.row(
+        request,
         Enrolment.objects.visible_to(request.user)
         .select_related("child__health", "activity", "household", "school_year", "establishment", "moves_to")
         .annotate(asks_to_move=moving.is_asked()),
@@ -245,8 +247,8 @@ def book(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def start(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """« Établissement » ❶, « Période » ❷, « Suivant » ❸, over all accepted enrolments of the child."""
-    asked = get_object_or_404(
-        Enrolment.objects.visible_to(request.user), pk=enrolment_id, activity__service=SERVICE
+    asked = which_home.row(
+        request, Enrolment.objects.visible_to(request.user), pk=enrolment_id, activity__service=SERVICE
     )
     at = timezone.now()
     today = timezone.localdate(at)

@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "families.custody.middleware.OwnHouseholdMiddleware",
+    "families.which_home.ChosenHouseholdMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -134,6 +135,8 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.town.context",
             ],
+            # `{% csrf_token %}`, which also says for which household a form was shown; what heads each page.
+            "builtins": ["families.templatetags.form_tokens"],
         },
     },
 ]

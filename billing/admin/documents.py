@@ -457,6 +457,7 @@ class InvoiceAdmin(
                     "billing/credit_note",
                     reminder_letters.addresses([invoice.household_id]).get(invoice.household_id, []),
                     reminder_letters.credit(note),
+                    home=invoice.household_id,
                 )
                 messages.success(request, f"L'avoir n° {note.number} de {euros(note.amount)} est émis.")
                 return redirect("admin:billing_invoice_change", pk)

@@ -51,7 +51,7 @@ def _say_notes(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
 
 def _say_payments(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
     """Who typed it for the household; what the bank or the family did itself says how."""
-    rows = Payment.objects.filter(pk__in=keys).select_related("recorded_by__guardian")
+    rows = Payment.objects.filter(pk__in=keys).select_related("recorded_by")
     return {
         row.pk: Entry(
             f"{'Règlement' if row.amount > 0 else 'Remboursement'} de {euros(abs(row.amount))}",

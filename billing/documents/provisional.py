@@ -1,6 +1,6 @@
 """« Facture prévisionnelle »: what a household's next invoice will say if nothing changes. Writes nothing.
 
-    homes(user, months, wanted) -> [Household]     the user's own, with what there is to tell, in one query
+    homes(households, months, wanted)     these, with what there is to tell, in one query
     foresee_months(home, months, wanted, today) -> Provisional
 
 `drafting.py` prices it as it will price the invoice; here its lines are parted by child, and their days
@@ -24,7 +24,7 @@ from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.draft import DraftedItem, DraftedLine
 from billing.models import BillingRun, InvoiceLine
 from billing.prices.estimates import TownRules, town_rules
-from families.models import Household, User
+from families.models import Household
 from portal.french import moments
 from portal.french.amounts import euros, number
 from portal.french.dates import month_name
@@ -121,8 +121,8 @@ class ToBill(TypedDict):
 HomeToBill: TypeAlias = "WithAnnotations[Household, ToBill]"
 
 
-def homes(user: User, months: Months, wanted: date) -> QuerySet[HomeToBill]:
-    """The user's household, with what its page asks beside its bookings: read in one query."""
+def homes(own: QuerySet[Household], months: Months, wanted: date) -> QuerySet[HomeToBill]:
+    """These households, with what its page asks beside its bookings: read in one query."""
     rules = town_rules()
     scope, before = Scope(wanted), Billable(Scope(months.before), rules.settings)
     done = BillingRun.objects.filter(state=BillingRun.State.DONE, activities=None, establishments=None)
@@ -136,7 +136,6 @@ def homes(user: User, months: Months, wanted: date) -> QuerySet[HomeToBill]:
     certificates = AbsenceCertificate.objects.filter(
         mine, state=AbsenceCertificate.State.REQUESTED, first_day__lte=scope.ends_on
     )
-    own: QuerySet[Household] = Household.objects.visible_to(user)
     return own.annotate(
         **Billable(scope, rules.settings).rarities(),
         before_billed=Exists(done.filter(month=months.before)),

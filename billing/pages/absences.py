@@ -7,12 +7,13 @@ from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.models import AbsencePolicy
 from billing.prices import missed_days
+from families import which_home
 from families.models import Child, Household
 from portal.files import uploads
 from portal.french import moments
@@ -55,8 +56,9 @@ class CertificateForm(NamesItsFields, forms.Form):
 @require_safe
 def certificate_list(request: SignedInRequest) -> HttpResponse:
     """Every certificate of the household, and whose absence may be reported."""
-    household = get_object_or_404(Household.objects.visible_to(request.user))
-    rows = AbsenceCertificate.objects.visible_to(request.user).select_related("child", "document")
+    household = which_home.household(request)
+    visible = AbsenceCertificate.objects.visible_to(request.user)
+    rows = which_home.rows(request, visible).select_related("child", "document")
     page = Paginator(rows, A_PAGE).get_page(request.GET.get("page"))
     shown = [(row, moments.span(row.first_day, row.last_day, year=True)) for row in page]
     children = Child.objects.living_in(household, timezone.localdate()).order_by("birth_date", "pk")
@@ -69,8 +71,8 @@ def certificate_list(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def report(request: SignedInRequest, child_id: int) -> HttpResponse:
     """The days first, then what the town's rule makes of them, then the certificate."""
-    household = get_object_or_404(Household.objects.visible_to(request.user))
-    child = get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
+    child = which_home.row(request, Child.objects.visible_to(request.user), pk=child_id)
+    household = which_home.household(request)
     at = timezone.now()
     today = timezone.localdate(at)
     activities = certificates.booked_activities(household, child, today)
@@ -144,8 +146,10 @@ def _send(
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw(request: SignedInRequest, certificate_id: int) -> HttpResponse:
     """Takes back a certificate that waits, once asked twice."""
-    found = get_object_or_404(
-        AbsenceCertificate.objects.visible_to(request.user).select_related("child"), pk=certificate_id
+    found = which_home.row(
+        request,
+        AbsenceCertificate.objects.visible_to(request.user).select_related("child"),
+        pk=certificate_id,
     )
     span = moments.span(found.first_day, found.last_day, year=True)
     if request.method == "POST":

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from billing.documents import pdf, provisional, wording, yearly
 from billing.models import Invoice, InvoiceState, Payment
 from billing.reminders import reminding
+from families import which_home
 from families.models import Household
 from portal.files.handing_over import hand_over
 from portal.web.signed_in import SignedInRequest
@@ -22,13 +23,15 @@ A_PAGE = 24
 @require_safe
 def invoice_list(request: SignedInRequest) -> HttpResponse:
     """Every invoice and payment of the household."""
-    page = Paginator(Invoice.objects.visible_to(request.user), A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(which_home.rows(request, Invoice.objects.visible_to(request.user)), A_PAGE).get_page(
+        request.GET.get("page")
+    )
     today = timezone.localdate()
     shown = wording.invoices(Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), today)
     payments, years = Payment.objects.none(), list[int]()
     if page.number == 1:
-        payments = Payment.objects.visible_to(request.user)[:A_PAGE]
-        years = yearly.years_of(Household.objects.visible_to(request.user))
+        payments = which_home.rows(request, Payment.objects.visible_to(request.user))[:A_PAGE]
+        years = yearly.years_of(which_home.rows(request, Household.objects.visible_to(request.user)))
     context = {
         "page": page,
         "invoices": shown,
@@ -42,7 +45,7 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def invoice(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """« Détail de la facture », as a page of its own."""
-    found = get_object_or_404(Invoice.objects.visible_to(request.user), pk=invoice_id)
+    found = which_home.row(request, Invoice.objects.visible_to(request.user), pk=invoice_id)
     (shown,) = wording.invoices(Invoice.objects.filter(pk=found.pk), timezone.localdate())
     reminder = reminding.last_reminder(found) if shown.state == InvoiceState.OVERDUE else None
     context = {
@@ -61,7 +64,8 @@ def provisional_invoice(request: SignedInRequest) -> HttpResponse:
     today = timezone.localdate()
     months = provisional.Months.around(today)
     wanted = months.read(request.GET.get("mois", ""))
-    home = get_object_or_404(provisional.homes(request.user, months, wanted))
+    own = which_home.rows(request, Household.objects.visible_to(request.user))
+    home = get_object_or_404(provisional.homes(own, months, wanted))
     invoices = provisional.pending(home, months)
     if wanted not in invoices:
         month = months.running if months.running in invoices else invoices[0]
@@ -76,7 +80,7 @@ def provisional_invoice(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def invoice_pdf(request: SignedInRequest, invoice_id: int) -> HttpResponse:
     """The printed invoice, made on the first call and the same ever after."""
-    found = get_object_or_404(Invoice.objects.visible_to(request.user), pk=invoice_id)
+    found = which_home.row(request, Invoice.objects.visible_to(request.user), pk=invoice_id)
     try:
         content = pdf.read(pdf.stored(found, at=timezone.now()))
     except pdf.PdfLost as lost:

@@ -30,7 +30,7 @@ from billing.payments.providers import choosing
 from billing.payments.providers import demo_bank as bank
 from billing.payments.providers.interface import NotificationRefused, ProviderDown, ProviderRefused
 from billing.payments.starting import InvoiceToPay
-from families.models import Household
+from families import which_home
 from portal.files.handing_over import hand_over
 from portal.french import numbers
 from portal.web.signed_in import SignedInRequest
@@ -39,10 +39,6 @@ logger = logging.getLogger(__name__)
 
 LARGEST_NOTIFICATION = 256 * 1024
 FORGED_KEPT_LETTERS = 2000
-
-
-def _household(request: SignedInRequest) -> Household:
-    return get_object_or_404(Household.objects.visible_to(request.user))
 
 
 def _asked(request: SignedInRequest, unpaid: Sequence[InvoiceToPay]) -> tuple[dict[int, Decimal | None], str]:
@@ -70,7 +66,7 @@ def _asked(request: SignedInRequest, unpaid: Sequence[InvoiceToPay]) -> tuple[di
 @require_safe
 def choose(request: SignedInRequest) -> HttpResponse:
     """« Règlement de factures »: the unpaid invoices, to tick."""
-    return _choice(request, starting.to_pay(_household(request)))
+    return _choice(request, starting.to_pay(which_home.household(request)))
 
 
 def _is_free(invoice: InvoiceToPay) -> bool:
@@ -110,7 +106,7 @@ def _choice(request: SignedInRequest, unpaid: Sequence[InvoiceToPay], error: str
 @require_http_methods(["GET", "HEAD", "POST"])
 def summary(request: SignedInRequest) -> HttpResponse:
     """« Récapitulatif »: what will be debited; « Payer » opens the bank's page."""
-    household = _household(request)
+    household = which_home.household(request)
     unpaid = starting.to_pay(household)
     wanted, error = _asked(request, unpaid)
     if error:
@@ -156,7 +152,7 @@ def summary(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def go(request: SignedInRequest, reference: str) -> HttpResponse:
     """To the bank's page. A page of ours in between: browsers let no form lead to another site here."""
-    found = get_object_or_404(OnlinePayment.objects.visible_to(request.user), reference=reference)
+    found = which_home.row(request, OnlinePayment.objects.visible_to(request.user), reference=reference)
     if found.state != OnlineState.STARTED or not found.url:
         return redirect("billing:payment", reference)
     if found.url.startswith("/"):
@@ -169,7 +165,7 @@ def go(request: SignedInRequest, reference: str) -> HttpResponse:
 def payment(request: SignedInRequest, reference: str) -> HttpResponse:
     """Where a payment stands, and what can be done now."""
     rows = OnlinePayment.objects.visible_to(request.user).select_related("payment")
-    found = get_object_or_404(rows, reference=reference)
+    found = which_home.row(request, rows, reference=reference)
     return render(
         request,
         "billing/payments/payment.html",
@@ -187,14 +183,14 @@ def payment(request: SignedInRequest, reference: str) -> HttpResponse:
 @require_safe
 def receipt(request: SignedInRequest, number: str) -> HttpResponse:
     """The receipt of a payment that counts, online or not."""
-    found = get_object_or_404(Payment.objects.visible_to(request.user).validated(), number=number)
+    found = which_home.row(request, Payment.objects.visible_to(request.user).validated(), number=number)
     return hand_over(receipts.render(found), f"Recu-{found.number}.pdf", inline=True)
 
 
 @require_POST
 def abandon(request: SignedInRequest, reference: str) -> HttpResponse:
     """« Abandonner ce paiement »: its invoices can be paid anew once the bank has closed its page."""
-    found = get_object_or_404(OnlinePayment.objects.visible_to(request.user), reference=reference)
+    found = which_home.row(request, OnlinePayment.objects.visible_to(request.user), reference=reference)
     if found.state == OnlineState.STARTED:
         try:
             found = asking.abandon(found, at=timezone.now())

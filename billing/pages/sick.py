@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from billing.prices import missed_days
+from families import which_home
 from families.models import Child, Household
 from portal.french import moments
 from portal.reservations.days.standing import Open, Where
@@ -89,7 +90,7 @@ class SickChild:
 @require_http_methods(["GET", "HEAD", "POST"])
 def sick_today(request: SignedInRequest) -> HttpResponse:
     """Every child of the household that is expected in the coming days."""
-    household = get_object_or_404(Household.objects.visible_to(request.user))
+    household = which_home.household(request)
     at = timezone.now()
     if request.method == "POST":
         _posted(request, household, at)

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing.documents import yearly
+from families import which_home
 from families.models import Household
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
@@ -15,7 +16,7 @@ from portal.web.signed_in import SignedInRequest
 
 def _own(request: SignedInRequest, year: int) -> yearly.Certificate:
     """The household's own certificate; 404 for a year in which it paid no care."""
-    homes = Household.objects.visible_to(request.user)
+    homes = which_home.rows(request, Household.objects.visible_to(request.user))
     if year not in yearly.years_of(homes):
         raise Http404
     (found,) = yearly.certificates(homes, year)

@@ -16,7 +16,9 @@ def tell(payment_ids: list[int]) -> None:
         pk__in=payment_ids, state__in=[OnlineState.VALIDATED, OnlineState.REFUSED]
     )
     for payment in rows.select_related("payment", "household").prefetch_related("parts__invoice"):
-        mailing.post("billing/online_payment", _addresses(payment), _context(payment))
+        mailing.post(
+            "billing/online_payment", _addresses(payment), _context(payment), home=payment.household_id
+        )
 
 
 @task(queue_name="mail")
@@ -28,6 +30,7 @@ def tell_refund(refund_id: int) -> None:
         "billing/online_refund",
         _addresses(payment),
         _context(payment) | {"reason": refund.reason, "amount": euros(refund.amount)},
+        home=payment.household_id,
     )
 
 

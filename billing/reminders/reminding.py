@@ -192,7 +192,10 @@ def _tell(chunk: Sequence[int], at: datetime) -> int:
                 letter
                 for invoice in reached
                 for letter in mailing.written(
-                    "billing/invoice", addresses[invoice.household_id], reminder_letters.issue(invoice)
+                    "billing/invoice",
+                    addresses[invoice.household_id],
+                    reminder_letters.issue(invoice),
+                    home=invoice.household_id,
                 )
             ]
         )
@@ -281,7 +284,7 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
         for household, owed in groupby(wanted, key=lambda invoice: invoice.household_id):
             if to := addresses.get(household):
                 context = reminder_letters.reminder(list(owed), settings)
-                letters += mailing.written("billing/reminder", to, context)
+                letters += mailing.written("billing/reminder", to, context, home=household)
         mailing.queue(letters)
     return len(wanted)
 

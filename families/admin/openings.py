@@ -32,7 +32,9 @@ class AccessOpeningAdmin(HouseholdLink, StateBadge, NumberSearch[AccessOpening],
     work_queues = (
         Queue(
             "Accès à confirmer",
-            lambda request: AccessOpening.objects.waiting().exclude(asked_by=user_of(request)),
+            lambda request: (
+                AccessOpening.objects.waiting().filter(confirmed="").exclude(asked_by=user_of(request))
+            ),
             order=15,
             hint="Demandés par un collègue : vérifiez qui demande, puis confirmez.",
         ),
@@ -61,6 +63,8 @@ class AccessOpeningAdmin(HouseholdLink, StateBadge, NumberSearch[AccessOpening],
         "asked_by_name",
         "asked_at",
         "letters_left_at",
+        "expires_at",
+        "agreed_at",
         "next_step",
         "answered_by_name",
         "answered_at",
@@ -116,6 +120,9 @@ def next_step(opening: AccessOpening) -> str:
     """Who may still confirm, or when it opens by itself."""
     if not opening.waits:
         return "–"
+    if opening.expires_at is not None and opening.agreed_at is None and opening.confirmed:
+        until = moments.moment(opening.expires_at, year=True)
+        return f"Attend la réponse de la personne invitée, jusqu'au {until}."
     if opening.letters_left_at is None:
         return "Les messages partent : le délai commence ensuite."
     waits_for: list[str] = [
@@ -124,5 +131,7 @@ def next_step(opening: AccessOpening) -> str:
     ]
     if waits_for:
         return f"Attend {' ou '.join(waits_for)}."
+    if opening.is_invitation and opening.agreed_at is None:
+        return "Attend la réponse de la personne invitée."
     opens: Any = openings.opens_by_time(opening)
     return f"Personne d'autre ne peut confirmer : s'ouvre {moments.moment(opens, year=True)}."

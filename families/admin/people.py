@@ -25,7 +25,7 @@ from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
 from families.admin.twins import JoinsKnown
-from families.custody import letters, openings, own
+from families.custody import homes, letters, newcomers, openings, own
 from families.desk_cells import HouseholdLink
 from families.desk_links import (
     copy_link,
@@ -72,6 +72,7 @@ HOUSEHOLD_REFUSALS = (
     "Les informations sur vos enfants ne correspondent pas à celles de leur école.",
 )
 CHANGE_REFUSALS = (
+    "Cet enfant n'habite pas chez vous d'après nos informations : envoyez-nous un justificatif.",
     "Le justificatif est illisible : envoyez-en un autre.",
     "Le justificatif a plus de trois mois.",
     "Le justificatif ne correspond pas aux informations indiquées.",
@@ -109,6 +110,8 @@ class Answers(AcceptOrRefuse[Asked]):
                 done.append(answer(row))
             except approval.AlreadyAnswered:
                 left += 1
+            except openings.OpeningRefused as refusal:
+                self.message_user(request, f"{row} : {refusal}", messages.ERROR)
         log_all(request, done, f"Demande {done_as}.{' Motif : ' + reason if reason else ''}")
         text = counted(len(done), f"demande {done_as}", f"demandes {done_as}s")
         if left:
@@ -128,9 +131,22 @@ class GuardianForm(forms.ModelForm[Guardian]):
         help_text="La personne reçoit un message avec son identifiant ; l'accès s'ouvre une fois confirmé.",
     )
 
+    join = AddressField(
+        label="rattacher un compte existant",
+        required=False,
+        help_text="L'adresse d'un compte déjà ouvert, pour une personne de deux foyers : elle doit dire oui "
+        "par le lien qu'elle reçoit, et l'accès être confirmé.",
+    )
+
     class Meta:
         model = Guardian
         fields = ("first_name", "last_name", "phone", "phone_work", "is_payer")
+
+    def clean_join(self) -> str:
+        email: str = self.cleaned_data["join"]
+        if email and self.instance.user_id:
+            raise forms.ValidationError(f"{self.instance} a déjà un accès au portail.")
+        return email
 
     def clean_invite(self) -> str:
         email: str = self.cleaned_data["invite"]
@@ -153,7 +169,7 @@ class GuardianInline(admin.StackedInline[Guardian, Household]):
     model = Guardian
     form = GuardianForm
     extra = 0
-    fields = ("first_name", "last_name", "phone", "phone_work", "is_payer", "login", "invite")
+    fields = ("first_name", "last_name", "phone", "phone_work", "is_payer", "login", "invite", "join")
     readonly_fields = ("login",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Guardian]:
@@ -354,6 +370,19 @@ class HouseholdAdmin(
             email = getattr(row, "cleaned_data", {}).get("invite")
             if email and row.instance.pk:
                 self._invite(request, row.instance, email)
+            address = getattr(row, "cleaned_data", {}).get("join")
+            if address and row.instance.pk and not email:
+                self._join_account(request, row.instance, address)
+
+    def _join_account(self, request: HttpRequest, guardian: Guardian, address: str) -> None:
+        try:
+            openings.ask_account(guardian, address, by=user_of(request), at=timezone.now())
+        except openings.OpeningRefused as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+        else:
+            self.message_user(
+                request, f"{guardian} est invité(e) à rejoindre ce foyer avec son compte.", messages.WARNING
+            )
 
     def _invite(self, request: HttpRequest, guardian: Guardian, email: str) -> None:
         try:
@@ -539,7 +568,7 @@ class ChangeRequestAdmin(
     Decidable[ChangeRequest],
     WithHistory[ChangeRequest],
 ):
-    """Addresses and quotients that families ask to change, each with its proof."""
+    """What families ask to change: addresses and quotients, each with its proof; one more child, or adult."""
 
     desk_order = 3
     work_queues = (
@@ -565,6 +594,7 @@ class ChangeRequestAdmin(
         "current",
         "asked",
         "proof_link",
+        "twins",
         "requested_by",
         "requested_at",
         "decided_by",
@@ -576,15 +606,19 @@ class ChangeRequestAdmin(
         return obj.state == ChangeRequest.State.REQUESTED
 
     def accept_row(self, row: ChangeRequest, request: SignedInRequest) -> ChangeRequest:
-        return approval.accept_change(row, by=request.user, at=timezone.now())
+        return newcomers.accept(row, by=request.user, at=timezone.now())
 
     def refuse_row(self, row: ChangeRequest, reason: str, request: SignedInRequest) -> ChangeRequest:
-        return approval.refuse_change(row, reason=reason, by=request.user, at=timezone.now())
+        return newcomers.refuse(row, reason=reason, by=request.user, at=timezone.now())
 
     @admin.display(description="demandé")
     def asked(self, obj: ChangeRequest) -> str:
         if obj.kind == ChangeRequest.Kind.QUOTIENT and obj.quotient is not None:
             return f"{number_format(obj.quotient)} à partir du {obj.valid_from:%d/%m/%Y}"
+        if obj.kind == ChangeRequest.Kind.CHILD and obj.birth_date is not None:
+            return f"{obj.first_name} {obj.last_name}, né(e) le {obj.birth_date:%d/%m/%Y}"
+        if obj.kind == ChangeRequest.Kind.GUARDIAN:
+            return f"{obj.first_name} {obj.last_name}, {obj.email}"
         since = f" à partir du {obj.valid_from:%d/%m/%Y}" if obj.valid_from else ""
         return _address(obj) + since + self._residence(obj)
 
@@ -597,7 +631,24 @@ class ChangeRequestAdmin(
     def current(self, obj: ChangeRequest) -> str:
         if obj.kind == ChangeRequest.Kind.QUOTIENT:
             return str(obj.household.quotient_on(timezone.localdate()) or "aucun quotient")
+        if obj.kind == ChangeRequest.Kind.CHILD:
+            return ", ".join(map(str, homes.children(obj.household, timezone.localdate()))) or "aucun enfant"
+        if obj.kind == ChangeRequest.Kind.GUARDIAN:
+            return ", ".join(map(str, obj.household.guardians.all())) or "aucun responsable"
         return _address(obj.household)
+
+    @admin.display(description="enfants déjà connus")
+    def twins(self, obj: ChangeRequest) -> SafeString | str:
+        """Whether the child asked for is known elsewhere, and the page on which the two are joined."""
+        if obj.child is None or not self.waits(obj):
+            return "–"
+        twins = approval.known_twins(obj.household)
+        known = [str(one) for found in twins if found.child == obj.child for one in found.known]
+        if not known:
+            return "aucun"
+        join = reverse("admin:families_household_join", args=[obj.household_id])
+        said = '{} : même nom, même date de naissance. <a href="{}">Rattacher</a>'
+        return format_html(said, ", ".join(known), join)
 
     @admin.display(description="justificatif")
     def proof_link(self, obj: ChangeRequest) -> SafeString | str:

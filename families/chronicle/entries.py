@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import CharField, F, QuerySet, TextChoices, Value
+from django.db.models import CharField, F, Q, QuerySet, TextChoices, Value
 
-from families.models import User
+from families.models import Guardian, Household, User
 from families.privacy.telling import Subject
+from portal.database.kept import once_a_page
 
 Rows = QuerySet[Any, Any]
 
@@ -100,17 +101,33 @@ def said(subject: Subject, rows: Sequence[tuple[datetime, str, int]]) -> list[Ha
 
 
 def by(author: User | None, subject: Subject) -> str:
-    """Who acted, as this guardian may know it. `author` is read with its `guardian`."""
+    """Who acted, as this guardian may know it."""
     if author is None:
         return ""
     if author == subject.user:
         return "vous"
-    guardian = getattr(author, "guardian", None)
-    if guardian is not None and guardian.household_id == subject.household.pk:
-        return str(guardian.first_name)
+    here, elsewhere = _adults(subject.household)
+    if author.pk in here:
+        return here[author.pk]
     if author.is_staff:
         return "la mairie"
-    return "l'autre foyer" if guardian is not None else ""
+    return "l'autre foyer" if author.pk in elsewhere else ""
+
+
+@once_a_page
+def _adults(household: Household) -> tuple[dict[int, str], set[int]]:
+    """The first names of the household's adults by their login, and the logins of the adults of every home
+    that has, or had, a child in common with it."""
+    shares = Q(household__custodies__child__custodies__household=household)
+    rows = Guardian.objects.filter(Q(household=household) | shares, user__isnull=False).distinct()
+    here: dict[int, str] = {}
+    elsewhere: set[int] = set()
+    for user, home, name in rows.order_by().values_list("user_id", "household_id", "first_name"):
+        if home == household.pk:
+            here[user] = name
+        else:
+            elsewhere.add(user)
+    return here, elsewhere
 
 
 def by_town(author: User | None, subject: Subject) -> str:

@@ -24,7 +24,7 @@ from portal.french.dates import short_day
 from portal.french.elision import of
 from portal.french.sentences import lower_first
 
-AUTHOR = "history_user__guardian"
+AUTHOR = "history_user"
 # What became of a row with a version, said of something masculine: « modifiées » is made of it.
 WORDS = {"+": "enregistré", "~": "modifié", "-": "retiré"}
 PEOPLE = {
@@ -47,7 +47,7 @@ def _answers(subject: Subject, child: int | None) -> Rows | None:
 
 
 def _say_requests(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
-    rows = ChangeRequest.objects.filter(pk__in=keys).select_related("requested_by__guardian")
+    rows = ChangeRequest.objects.filter(pk__in=keys).select_related("requested_by")
     path = reverse("families:household")
     return {
         row.pk: Entry(
@@ -61,7 +61,7 @@ def _say_requests(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
 
 
 def _say_answers(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
-    rows = ChangeRequest.objects.filter(pk__in=keys).select_related("decided_by__guardian")
+    rows = ChangeRequest.objects.filter(pk__in=keys).select_related("decided_by")
     path = reverse("families:household")
     return {
         row.pk: Entry(
@@ -78,6 +78,8 @@ def _say_answers(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]
 def _asked(row: ChangeRequest) -> str:
     if row.kind == ChangeRequest.Kind.QUOTIENT and row.quotient is not None and row.valid_from:
         return f"{number(row.quotient)} à partir du {short_day(row.valid_from, year=True)}"
+    if row.first_name:
+        return f"{row.first_name} {row.last_name}"
     return " ".join(part for part in (row.street, row.street_more, row.postcode, row.city) if part)
 
 

@@ -87,9 +87,10 @@ def takers(custody: Custody, today: date) -> list[Household]:
 
 
 @transaction.atomic
-def end(custody: Custody, ending: Ending, *, by: User, at: datetime) -> Custody:
+def end(custody: Custody, ending: Ending, *, by: User, at: datetime, told: bool = True) -> Custody:
     """The child leaves: rights end on `until`, days and enrolments become what `ending` says, both households
-    are told. Raises EndingRefused, AlreadyAnswered, and OwnHousehold for a parent's own."""
+    are told, unless another letter says it (`told` False). Raises EndingRefused, AlreadyAnswered, and
+    OwnHousehold for a parent's own."""
     today = timezone.localdate(at)
     known = takers(custody, today)
     own.check(by, [custody.household_id, *(home.pk for home in known)], right=RIGHT, at=at)
@@ -112,7 +113,8 @@ def end(custody: Custody, ending: Ending, *, by: User, at: datetime) -> Custody:
     if held.until <= today:
         diets.settle(held.child, at=at)
         calendars.custody_ended(held)
-    letters.child_left(held, taker=ending.taker, others=known, kept=ending.future == Future.KEEP)
+    if told:
+        letters.child_left(held, taker=ending.taker, others=known, kept=ending.future == Future.KEEP)
     return held
 
 

@@ -4,10 +4,16 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from families import emails
+from families.custody import invitations
 from families.models import AccessOpening, Child, Custody, Guardian, Household, User
 from portal import town
 from portal.letters import mailing
+from portal.letters.mailing import Letter
+
+INVITATION = "families/invitation"
 
 
 def child_left(custody: Custody, *, taker: Household | None, others: Iterable[Household], kept: bool) -> None:
@@ -60,6 +66,7 @@ def asked(opening: AccessOpening, there: Iterable[Guardian], may_answer: Iterabl
                 "may_answer": guardian.pk in answering,
                 "to_town": False,
             },
+            home=guardian.household_id,
         )
     if not written:
         context = {"name": "", "opening": opening, "to_town": True}
@@ -74,9 +81,26 @@ def waits(opening: AccessOpening) -> None:
         mailing.post("families/opening_waits", [opening.address], context)
 
 
+def invitation(opening_id: int) -> Letter | None:
+    """To the address invited: who invites, and a link that holds once. None where there is nothing to agree
+    to any more."""
+    opening = AccessOpening.objects.select_related("guardian", "household").filter(pk=opening_id).first()
+    if opening is None or not invitations.is_open(opening, at=timezone.now()):
+        return None
+    context = {
+        "name": opening.guardian.first_name if opening.guardian else "",
+        "opening": opening,
+        "url": invitations.url(opening),
+    }
+    return Letter(opening.address, context)
+
+
 def opened(opening: AccessOpening) -> None:
-    """To whom it is open now."""
-    if opening.kind == AccessOpening.Kind.GUARDIAN and opening.guardian and opening.user:
+    """To whom it is open now; of an invitation, to the other adults of the household too."""
+    if opening.is_invitation and opening.guardian and opening.user:
+        to = emails.addresses(opening.household_id)
+        mailing.post("families/joined", to, {"opening": opening, "number": opening.household.number})
+    elif opening.kind == AccessOpening.Kind.GUARDIAN and opening.guardian and opening.user:
         emails.access_opened(opening.guardian, opening.user)
     else:
         context = {"name": "", "opening": opening}

@@ -2,6 +2,9 @@
 
     ask_guardian(guardian, "a@b.fr", by=agent, at=now)   a login for an adult of a household
     ask_home(child, household, by=agent, at=now)         another home for a child
+    ask_account(guardian, "a@b.fr", by=agent, at=now)    the same, with a login that is there already
+    invite(guardian, "a@b.fr", by=guardian, at=now)      one adult invites another, the town hall said yes
+    agree(opening, login, at=now)                        the owner of the address says yes too
     confirm(opening, by=somebody, at=now)                a guardian already there, or a second agent
     refuse(opening, by=guardian, at=now)                 cancel(opening, by=who asked, at=now)
     pass_time(at=now)                                    72 hours later, where there is neither
@@ -9,6 +12,8 @@
 What is asked for is told to every guardian already there, and opens nothing until it is confirmed: the login
 is tied to no guardian, the child lives in no other home. At once open are the first login of a guardian at
 the address that came with the file (`expect`), and the first home of a child of which nothing is known yet.
+An invitation opens once its address has agreed, through a link that is sent there (`invitations`); nobody
+learns whether the address has a login already.
 Two that confirm at once: the second is told that it was answered.
 """
 
@@ -36,10 +41,12 @@ from families.models import (
     User,
 )
 from families.visibility import holds
+from portal.letters import mailing
 
 Kind, State, Confirmed = AccessOpening.Kind, AccessOpening.State, AccessOpening.Confirmed
 RIGHT = "families.change_accessopening"
 WAIT = timedelta(hours=72)
+INVITED_FOR = timedelta(days=14)
 
 
 class OpeningRefused(Exception):
@@ -66,12 +73,7 @@ def expect(guardian: Guardian, address: str, *, at: datetime) -> AccessOpening:
 def ask_guardian(guardian: Guardian, address: str, *, by: User, at: datetime) -> AccessOpening:
     """A login for a guardian, which sees nothing before it is confirmed. Raises OpeningRefused."""
     own.check(by, [guardian.household_id], right="families.change_guardian", at=at)
-    Household.objects.lock([guardian.household_id])
-    guardian = Guardian.objects.get(pk=guardian.pk)
-    if guardian.user_id:
-        raise OpeningRefused(f"{guardian} a déjà un accès au portail.")
-    if guardian.access_openings.filter(state=State.WAITING).exists():
-        raise OpeningRefused(f"Un accès attend déjà d'être confirmé pour {guardian}.")
+    guardian = _without_login(guardian)
     try:
         user = access.new_login(guardian, address)
     except ValidationError as refusal:
@@ -89,29 +91,96 @@ def ask_guardian(guardian: Guardian, address: str, *, by: User, at: datetime) ->
 
 
 @transaction.atomic
-def address_changed(user: User, former: str, *, by: User, at: datetime) -> AccessOpening | None:
-    """The desk gave a guardian's login another address: the wait starts anew, until then it sees nothing.
-    None for a login that is no guardian's."""
-    guardian = Guardian.objects.filter(user=user).first()
-    if guardian is None:
-        waiting = AccessOpening.objects.waiting().filter(user=user).first()
-        if waiting is None:
-            return None
-        waiting.state, waiting.answered_at = State.CANCELLED, at
-        waiting.save()
-        guardian, former = waiting.guardian, waiting.former_address or former
-        if guardian is None:
-            return None
-    own.check(by, [guardian.household_id], right="families.change_user", at=at)
-    guardian.user = None
-    guardian.save()
-    opening = _new(Kind.GUARDIAN, guardian.household_id, by, at)
-    opening.guardian, opening.user = guardian, user
-    opening.address, opening.former_address = user.email, former
+def ask_account(guardian: Guardian, address: str, *, by: User, at: datetime) -> AccessOpening:
+    """A guardian is to be reached by a login that is there already, for another household: once its owner has
+    agreed, and somebody already there, or a second agent, has confirmed. Raises OpeningRefused."""
+    own.check(by, [guardian.household_id], right="families.change_guardian", at=at)
+    guardian = _without_login(guardian)
+    found = [user for user in login_names.having_address(address) if user.is_active]
+    if len(found) != 1:
+        raise OpeningRefused("Aucun compte ouvert n'a cette adresse, ou plusieurs l'ont.")
+    opening = _invitation(guardian, found[0].email, by, at)
     opening.save()
     _tell_asked(opening)
-    letters.address_changed(opening)
+    mailing.post_live(letters.INVITATION, opening.pk)
     return opening
+
+
+@transaction.atomic
+def invite(guardian: Guardian, address: str, *, by: User, at: datetime) -> AccessOpening:
+    """What an adult of the household asked and the town hall accepted: the person has but to agree. Raises
+    OpeningRefused."""
+    guardian = _without_login(guardian)
+    opening = _invitation(guardian, login_names.normal_form(address), by, at)
+    inviting = Guardian.objects.filter(user=by, household=guardian.household_id).first()
+    if inviting is None:
+        raise OpeningRefused("La personne qui a invité n'est plus de ce foyer.")
+    opening.asked_by_name, opening.confirmed = str(inviting), Confirmed.BY_GUARDIAN
+    opening.save()
+    mailing.post_live(letters.INVITATION, opening.pk)
+    return opening
+
+
+@transaction.atomic
+def invite_again(opening: AccessOpening, *, by: User, at: datetime) -> AccessOpening:
+    """A new link, which alone holds from now on. Raises AlreadyAnswered, OpeningRefused for others."""
+    opening = _waiting(opening.pk)
+    if by.pk != opening.asked_by_id or not opening.is_invitation or opening.agreed_at:
+        raise OpeningRefused("Seule la personne qui a invité peut renvoyer l'invitation.")
+    opening.expires_at = at + INVITED_FOR
+    opening.save()
+    mailing.post_live(letters.INVITATION, opening.pk)
+    return opening
+
+
+def _without_login(guardian: Guardian) -> Guardian:
+    """The adult, with the household held. Raises OpeningRefused where a login is there, or waits."""
+    Household.objects.lock([guardian.household_id])
+    guardian = Guardian.objects.get(pk=guardian.pk)
+    if guardian.user_id:
+        raise OpeningRefused(f"{guardian} a déjà un accès au portail.")
+    if guardian.access_openings.filter(state=State.WAITING).exists():
+        raise OpeningRefused(f"Un accès attend déjà d'être confirmé pour {guardian}.")
+    return guardian
+
+
+def _invitation(guardian: Guardian, address: str, by: User, at: datetime) -> AccessOpening:
+    there = Guardian.objects.filter(
+        household=guardian.household_id, user__in=login_names.having_address(address)
+    )
+    if there.exists():
+        raise OpeningRefused("Le compte qui a cette adresse voit déjà ce foyer.")
+    opening = _new(Kind.GUARDIAN, guardian.household_id, by, at)
+    opening.guardian, opening.address, opening.expires_at = guardian, address, at + INVITED_FOR
+    return opening
+
+
+@transaction.atomic
+def address_changed(user: User, former: str, *, by: User, at: datetime) -> AccessOpening | None:
+    """The desk gave a guardian's login another address: the wait starts anew in each of their households,
+    until then it sees nothing. The first of these; None for a login that is no guardian's."""
+    guardians = list(Guardian.objects.filter(user=user).order_by("pk"))
+    for waiting in AccessOpening.objects.waiting().filter(user=user).select_related("guardian"):
+        waiting.state, waiting.answered_at = State.CANCELLED, at
+        waiting.save()
+        if waiting.guardian is not None:
+            guardians.append(waiting.guardian)
+            former = waiting.former_address or former
+    asked = []
+    for guardian in guardians:
+        own.check(by, [guardian.household_id], right="families.change_user", at=at)
+        guardian.user = None
+        guardian.save()
+        opening = _new(Kind.GUARDIAN, guardian.household_id, by, at)
+        opening.guardian, opening.user = guardian, user
+        opening.address, opening.former_address = user.email, former
+        opening.save()
+        _tell_asked(opening)
+        asked.append(opening)
+    if not asked:
+        return None
+    letters.address_changed(asked[0])
+    return asked[0]
 
 
 @transaction.atomic
@@ -190,7 +259,8 @@ def may_confirm(opening: AccessOpening) -> QuerySet[Guardian]:
         return _with_login(Q(household=opening.household_id), opening)
     today = timezone.localdate()
     living = holds(today, "household__custodies") & Q(household__custodies__child=opening.child_id)
-    return _with_login(living & ~Q(household=opening.household_id), opening)
+    joining = Guardian.objects.filter(household=opening.household_id, user__isnull=False)
+    return _with_login(living & ~Q(user__in=joining.values("user")), opening)
 
 
 def _with_login(which: Q, opening: AccessOpening) -> QuerySet[Guardian]:
@@ -202,10 +272,9 @@ def _with_login(which: Q, opening: AccessOpening) -> QuerySet[Guardian]:
 
 def for_guardian(user: User) -> QuerySet[AccessOpening]:
     """What waits for this guardian's answer, newest first."""
-    guardian = Guardian.objects.filter(user=user).first()
-    if guardian is None:
-        return AccessOpening.objects.none()
-    found = _to_answer(guardian.pk, guardian.household_id, user.pk, timezone.localdate())
+    today, found = timezone.localdate(), AccessOpening.objects.none()
+    for guardian in Guardian.objects.filter(user=user).order_by("pk"):
+        found |= _to_answer(guardian.pk, guardian.household_id, user.pk, today)
     return found.select_related("household", "guardian", "child")
 
 
@@ -219,11 +288,13 @@ def _to_answer(
 ) -> QuerySet[AccessOpening]:
     """A login for another adult of the household, another home for a child that lives there."""
     lives_here = Custody.objects.on(today).filter(child=OuterRef("child"), household=_outer(household))
+    own_home = Guardian.objects.filter(household=OuterRef("household"), user=_outer(user))
     return (
         AccessOpening.objects.waiting()
         .filter(
             Q(kind=Kind.GUARDIAN, household=household)
-            | Q(kind=Kind.HOME) & Exists(lives_here) & ~Q(household=household)
+            | Q(kind=Kind.HOME) & Exists(lives_here) & ~Exists(own_home),
+            confirmed="",
         )
         .exclude(guardian=guardian)
         .exclude(asked_by=user)
@@ -269,6 +340,8 @@ def confirm(opening: AccessOpening, *, by: User, at: datetime) -> AccessOpening:
     opening = _waiting(opening.pk)
     if by.pk == opening.asked_by_id:
         raise OpeningRefused("Vous avez demandé cet accès : une autre personne le confirme.")
+    if opening.confirmed:
+        raise AlreadyAnswered("Cet accès est déjà confirmé : il attend l'accord de la personne invitée.")
     if may_confirm(opening).filter(user=by).exists():
         opening.confirmed = Confirmed.BY_GUARDIAN
     elif by.is_staff and by.has_perm(RIGHT) and opening.user_id != by.pk:
@@ -277,8 +350,35 @@ def confirm(opening: AccessOpening, *, by: User, at: datetime) -> AccessOpening:
     else:
         raise OpeningRefused("Cet accès n'est pas le vôtre à confirmer.")
     _answer(opening, by, at)
-    _open(opening, at)
+    if opening.is_invitation and opening.agreed_at is None:
+        opening.save()
+    else:
+        _open(opening, at)
     return opening
+
+
+@transaction.atomic
+def agree(opening: AccessOpening, user: User, *, at: datetime) -> AccessOpening:
+    """The owner of the address says yes, with this login, which has the address. Opens what is confirmed.
+    Raises OpeningRefused, AlreadyAnswered."""
+    opening = _waiting(opening.pk)
+    if opening.expires_at is None or opening.expires_at <= at or not _has(user, opening.address):
+        raise OpeningRefused("Cette invitation n'est plus valable.")
+    if opening.agreed_at is not None:
+        raise AlreadyAnswered("Vous avez déjà accepté cette invitation.")
+    if Guardian.objects.filter(user=user, household=opening.household_id).exists():
+        raise OpeningRefused("Votre compte voit déjà ce foyer.")
+    opening.user, opening.agreed_at = user, at
+    if opening.confirmed:
+        opening.answered_at = opening.answered_at or at
+        _open(opening, at)
+    else:
+        opening.save()
+    return opening
+
+
+def _has(user: User, address: str) -> bool:
+    return login_names.normal_form(user.email) == login_names.normal_form(address)
 
 
 @transaction.atomic
@@ -306,7 +406,10 @@ def cancel(opening: AccessOpening, *, by: User, at: datetime) -> AccessOpening:
 
 
 def pass_time(*, at: datetime) -> int:
-    """Opens what has waited long enough and nobody could confirm; returns how many."""
+    """Opens what has waited long enough and nobody could confirm; returns how many. Invitations whose link
+    ended, and that nobody sent again for as long, are over."""
+    over = AccessOpening.objects.waiting().filter(expires_at__lte=at - INVITED_FOR, agreed_at=None)
+    over.update(state=State.CANCELLED, answered_at=at)
     due = AccessOpening.objects.waiting().filter(letters_left_at__lte=at - WAIT)
     return sum(_pass(pk, at) for pk in due.order_by("pk").values_list("pk", flat=True))
 
@@ -318,7 +421,7 @@ def _pass(pk: int, at: datetime) -> bool:
     except AlreadyAnswered:
         return False
     opens = opens_by_time(opening)
-    if opens is None or at < opens:
+    if opens is None or at < opens or (opening.is_invitation and opening.agreed_at is None):
         return False
     opening.answered_at, opening.confirmed = at, Confirmed.BY_TIME
     _open(opening, at)
@@ -395,6 +498,9 @@ def _close(opening: AccessOpening, state: AccessOpening.State) -> None:
     """Nothing of it stays: a login made for it goes, one that had another address has it again."""
     user, guardian = opening.user, opening.guardian
     opening.state = state
+    if opening.is_invitation:  # the login, where there is one, is somebody's own
+        opening.save()
+        return
     if user is not None and not opening.former_address:
         opening.user = None
         opening.save()
@@ -408,3 +514,8 @@ def _close(opening: AccessOpening, state: AccessOpening.State) -> None:
         user.save()
         EmailAddress.objects.filter(user=user, email=opening.address).delete()
         Guardian.objects.filter(pk=guardian.pk, user=None).update(user=user)
+        for other in AccessOpening.objects.waiting().filter(user=user, former_address=user.email):
+            other.state, other.answered_at = state, opening.answered_at
+            other.save()
+            if other.guardian_id is not None:
+                Guardian.objects.filter(pk=other.guardian_id, user=None).update(user=user)

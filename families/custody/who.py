@@ -124,6 +124,8 @@ def _home(
 
 def _by(opening: AccessOpening) -> str:
     """« à la demande de Dominique Agent (mairie), confirmé par Camille Roux »."""
+    if opening.is_of_family:
+        return f"à l'invitation de {opening.asked_by_name}, acceptée par la mairie"
     asked = f"à la demande de {opening.asked_by_name} (mairie)" if opening.asked_by_name else ""
     if opening.confirmed == AccessOpening.Confirmed.BY_TIME:
         said = "ouvert à la fin du délai de 72 heures"

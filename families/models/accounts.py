@@ -55,6 +55,9 @@ class User(AbstractUser):
         help_text="Compte les « Se déconnecter partout » : les sessions d'une génération passée sont closes.",
     )
 
+    # Read with the login on every request, for who belongs to two households (families/accounts.py).
+    several_homes = False
+
     objects: ClassVar[AccountManager] = AccountManager()
     # Never the password, nor when somebody logged in.
     history = RightsHistory(

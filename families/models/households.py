@@ -190,17 +190,21 @@ class FamilyQuotient(models.Model):
 
 
 class Guardian(WithFolded):
-    """An adult of a household, with an own login once they have created it."""
+    """An adult of a household, with an own login once they have created it.
+
+    Who belongs to two households is a guardian in each, with one login: `families.which_home` says which of
+    them a page shows.
+    """
 
     household = models.ForeignKey(
         Household, on_delete=models.CASCADE, related_name="guardians", verbose_name="foyer"
     )
-    user = models.OneToOneField(
+    user = models.ForeignKey(
         User,
         on_delete=models.SET_NULL,
         null=True,
         blank=True,
-        related_name="guardian",
+        related_name="guardians",
         verbose_name="compte de connexion",
     )
     first_name = NameField("prénom", max_length=80)
@@ -215,6 +219,13 @@ class Guardian(WithFolded):
     class Meta:
         verbose_name = "responsable"
         ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "household"],
+                name="one_guardian_a_login_and_household",
+                violation_error_message="Ce compte a déjà accès à ce foyer.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.first_name} {self.last_name}"

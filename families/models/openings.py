@@ -78,6 +78,10 @@ class AccessOpening(models.Model):
     )
     asked_by_name = models.CharField("demandé par", max_length=160, blank=True)
     asked_at = models.DateTimeField("demandé le")
+    # Set, the owner of `address` has to agree, through a link that is sent there and holds until then. An
+    # account that is there already is tied, and none is made: `user` is empty until it agreed.
+    expires_at = models.DateTimeField("invitation valable jusqu'au", null=True, blank=True)
+    agreed_at = models.DateTimeField("acceptée par la personne le", null=True, blank=True)
     letters_left_at = models.DateTimeField("messages partis le", null=True, blank=True)
     state = models.CharField("état", max_length=10, choices=State, default=State.WAITING, db_index=True)
     answered_by = models.ForeignKey(
@@ -121,6 +125,18 @@ class AccessOpening(models.Model):
     @property
     def waits(self) -> bool:
         return self.state == self.State.WAITING
+
+    @property
+    def is_invitation(self) -> bool:
+        """Whether the owner of the address has to agree, or had to."""
+        return self.expires_at is not None
+
+    @property
+    def is_of_family(self) -> bool:
+        """Whether an adult of the household invited, whom the town hall answered: nobody else confirms."""
+        return (
+            self.is_invitation and self.confirmed == self.Confirmed.BY_GUARDIAN and not self.answered_by_name
+        )
 
 
 class OwnDecision(models.Model):

@@ -8,12 +8,14 @@ from django.db.models import Q
 from simple_history.models import HistoricalRecords
 
 from families.models.accounts import User
+from families.models.children import Child
 from families.models.decisions import Decided
 from families.models.households import Household
 from families.visibility import VisibleQuerySet
 from portal.database.history import History
 from portal.desk import rights
 from portal.files.uploads import private_storage
+from portal.french.names import NameField
 
 
 class DocumentQuerySet(VisibleQuerySet["Document"]):
@@ -64,16 +66,20 @@ class ChangeRequestQuerySet(VisibleQuerySet["ChangeRequest"]):
 
 
 class ChangeRequest(Decided):
-    """An address or a quotient that a household asks the town hall to take over, with its proof."""
+    """What a household asks the town hall to take over: an address or a quotient with its proof, one more
+    child, one more adult."""
 
     class Kind(models.TextChoices):
         ADDRESS = "address", "Changement d'adresse"
         QUOTIENT = "quotient", "Quotient familial"
+        CHILD = "child", "Nouvel enfant"
+        GUARDIAN = "guardian", "Nouveau responsable"
 
     class State(models.TextChoices):
         REQUESTED = "requested", "En attente de traitement"
         ACCEPTED = "accepted", "Acceptée"
         REFUSED = "refused", "Refusée"
+        WITHDRAWN = "withdrawn", "Retirée"
 
     household = models.ForeignKey(
         Household, on_delete=models.CASCADE, related_name="change_requests", verbose_name="foyer"
@@ -93,6 +99,19 @@ class ChangeRequest(Decided):
         validators=[MinValueValidator(0, "Un quotient familial n'est jamais négatif.")],
     )
     valid_from = models.DateField("valable à partir du", null=True, blank=True)
+    # One more child, or adult, as typed. The child itself is there at once, and waits with the request.
+    first_name = NameField("prénom", max_length=80, blank=True, db_default="")
+    last_name = NameField("nom", max_length=80, blank=True, db_default="")
+    birth_date = models.DateField("date de naissance", null=True, blank=True)
+    email = models.EmailField("adresse e-mail", blank=True, db_default="")
+    child = models.ForeignKey(
+        Child,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="change_requests",
+        verbose_name="enfant",
+    )
     proof = models.ForeignKey(
         Document, on_delete=models.PROTECT, null=True, blank=True, verbose_name="justificatif"
     )
@@ -111,7 +130,7 @@ class ChangeRequest(Decided):
         constraints = [
             models.UniqueConstraint(
                 fields=["household", "kind"],
-                condition=Q(state="requested"),
+                condition=Q(state="requested") & ~Q(kind="child"),
                 name="one_open_change_request_a_kind",
                 violation_error_message="Une demande de ce type attend déjà une réponse de la mairie.",
             ),
@@ -124,6 +143,23 @@ class ChangeRequest(Decided):
                 condition=~Q(kind="address") | (~Q(street="") & ~Q(postcode="") & ~Q(city="")),
                 name="address_request_is_complete",
                 violation_error_message="Indiquez l'adresse, le code postal et la commune.",
+            ),
+            models.UniqueConstraint(
+                fields=["child", "household"],
+                condition=Q(state="requested", kind="child"),
+                name="one_open_request_a_child",
+                violation_error_message="Une demande attend déjà une réponse de la mairie pour cet enfant.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="child")
+                | Q(birth_date__isnull=False) & ~Q(first_name="") & ~Q(last_name=""),
+                name="child_request_is_complete",
+                violation_error_message="Indiquez le prénom, le nom et la date de naissance de l'enfant.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="guardian") | (~Q(first_name="") & ~Q(last_name="") & ~Q(email="")),
+                name="guardian_request_is_complete",
+                violation_error_message="Indiquez le prénom, le nom et l'adresse e-mail de cette personne.",
             ),
         ]
 

@@ -6,15 +6,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from families import which_home
 from families.custody import openings, who
-from families.models import AlreadyAnswered, Household
+from families.models import AlreadyAnswered
 from portal.web.signed_in import SignedInRequest
 
 
 @require_safe
 def who_has_access(request: SignedInRequest) -> HttpResponse:
     """Per child and household: who, since when, opened by whom."""
-    own = get_object_or_404(Household.objects.visible_to(request.user))
+    own = which_home.household(request)
     found = who.access(own, request.user, timezone.localdate())
     return render(request, "families/access.html", {"household": own, "access": found})
 

@@ -8,9 +8,9 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
+from families import which_home
 from families.chronicle import entries
 from families.chronicle.entries import Group
-from families.models import Guardian
 from families.privacy import telling
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
@@ -21,7 +21,7 @@ A_PAGE = 30
 @require_GET
 def chronicle(request: SignedInRequest) -> HttpResponse:
     """The newest first; one child's, or one kind of things, where asked for."""
-    guardian = Guardian.objects.select_related("household", "user").filter(user=request.user).first()
+    guardian = which_home.find(request)
     if guardian is None:  # the first page says why
         return redirect("home")
     subject = telling.subject_of(guardian)

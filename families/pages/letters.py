@@ -5,11 +5,12 @@ from datetime import datetime
 from django.core.paginator import Paginator
 from django.db.models import Min
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from families.models import Household, Letter, RetentionRule
+from families import which_home
+from families.models import Letter, RetentionRule
 from families.privacy import retention
 from portal.web.signed_in import SignedInRequest
 
@@ -19,8 +20,8 @@ A_PAGE = 30
 @require_GET
 def letters(request: SignedInRequest) -> HttpResponse:
     """The newest first; the other adult of the household has their own."""
-    household = get_object_or_404(Household.objects.visible_to(request.user))
-    rows = Letter.objects.visible_to(request.user).defer("text")
+    household = which_home.household(request)
+    rows = which_home.rows(request, Letter.objects.visible_to(request.user)).defer("text")
     page = Paginator(rows, A_PAGE).get_page(request.GET.get("page"))
     rule = retention.rule("letters")
     context = {
@@ -42,5 +43,5 @@ def _since(rule: RetentionRule) -> datetime | None:
 
 @require_GET
 def letter(request: SignedInRequest, letter_id: int) -> HttpResponse:
-    found = get_object_or_404(Letter.objects.visible_to(request.user), pk=letter_id)
+    found = which_home.row(request, Letter.objects.visible_to(request.user), pk=letter_id)
     return render(request, "families/letter.html", {"letter": found})

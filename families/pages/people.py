@@ -6,13 +6,13 @@ from typing import Any
 from django.contrib import messages
 from django.db import transaction
 from django.forms.models import model_to_dict
-from django.http import FileResponse, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
-from families import child_facts, child_files, documents, emails
+from families import child_facts, child_files, documents, emails, which_home
 from families.custody import homes
 from families.forms import (
     AddressForm,
@@ -57,8 +57,12 @@ SENT_AGAIN = "Votre demande est renvoyée. La mairie la vérifie et vous répond
 ALREADY_WAITING = "Une demande de ce type est déjà en attente de traitement. La mairie va y répondre."
 
 
-def _own_household(request: SignedInRequest) -> Household:
-    return get_object_or_404(Household.objects.visible_to(request.user))
+@require_POST
+def choose_household(request: SignedInRequest) -> HttpResponse:
+    """« Passer au foyer n° … », for who belongs to several."""
+    if not which_home.show(request, posted_number(request.POST.get("vers", ""))):
+        raise Http404
+    return redirect("home")
 
 
 def household_context(household: Household, today: date) -> dict[str, Any]:
@@ -76,20 +80,25 @@ def household_context(household: Household, today: date) -> dict[str, Any]:
 @require_GET
 def household(request: SignedInRequest) -> HttpResponse:
     """« Mes Informations »: everything the town hall knows of the household."""
-    own = _own_household(request)
+    own = which_home.household(request)
     context = household_context(own, timezone.localdate()) | {
         "quotients": own.quotients.all()[:5],
         "answered_changes": own.change_requests.exclude(state=ChangeRequest.State.REQUESTED)[:5],
         "documents": own.documents.all()[:20],
+        "invitations": [],
+        "now": timezone.now(),
     }
+    if any(one.user_id is None for one in context["guardians"]):
+        invited = own.access_openings.waiting().filter(expires_at__isnull=False)
+        context["invitations"] = invited.select_related("guardian")
+    context["awaited"] = {one.child_id for one in context["waiting_changes"]}
     return render(request, "families/household.html", context)
 
 
 @keeps_interrupted_form
 def send_again(request: SignedInRequest) -> HttpResponse:
     """« Corriger et renvoyer » a request for an account that the town hall refused."""
-    guardian = get_object_or_404(Guardian.objects.select_related("household"), user=request.user)
-    own = _own_household(request)
+    guardian, own = which_home.guardian(request), which_home.household(request)
     if not own.is_refused:
         messages.info(request, "Votre demande n'est plus refusée : rien n'est à renvoyer.")
         return redirect("home")
@@ -113,7 +122,7 @@ def send_again(request: SignedInRequest) -> HttpResponse:
 @keeps_interrupted_form
 def phones(request: SignedInRequest) -> HttpResponse:
     """The phones of the guardian who is logged in."""
-    guardian = get_object_or_404(Guardian.objects.select_related("household"), user=request.user)
+    guardian = which_home.guardian(request)
     form = PhonesForm(posted(request), instance=guardian)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -126,7 +135,7 @@ def phones(request: SignedInRequest) -> HttpResponse:
 @keeps_interrupted_form
 def address(request: SignedInRequest) -> HttpResponse:
     """The address: changed at once, or by request with a proof, as the town has set."""
-    own = _own_household(request)
+    own = which_home.household(request)
     if not town.current().address_changes_at_once:
         return _change_request(
             request, own, ChangeRequest.Kind.ADDRESS, AddressRequestForm, "families/address.html"
@@ -143,7 +152,7 @@ def address(request: SignedInRequest) -> HttpResponse:
 @keeps_interrupted_form
 def quotient(request: SignedInRequest) -> HttpResponse:
     """A new quotient familial, always by request with its proof."""
-    own = _own_household(request)
+    own = which_home.household(request)
     return _change_request(
         request, own, ChangeRequest.Kind.QUOTIENT, QuotientRequestForm, "families/quotient.html"
     )
@@ -197,7 +206,7 @@ def document(request: SignedInRequest, document_id: int) -> FileResponse:
 
 
 def _own_child(request: SignedInRequest, child_id: int) -> Child:
-    return get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
+    return which_home.row(request, Child.objects.visible_to(request.user), pk=child_id)
 
 
 @require_GET
@@ -211,12 +220,12 @@ def child(request: SignedInRequest, child_id: int) -> HttpResponse:
             holds(today, "household__custodies"), household__custodies__child=own
         ).order_by("household_id", "pk")
     )
-    own_home = request.user.guardian.household_id
+    own_home = which_home.household(request).pk
     found = changes.of(
         own,
         reader=request.user,
         own_home=own_home,
-        homes={guardian.household_id for guardian in guardians},
+        adults=guardians,
         at=at,
     )
     context = {
@@ -246,7 +255,7 @@ def health(request: SignedInRequest, child_id: int) -> HttpResponse:
         with transaction.atomic():
             form.save()
             news = [child_files.health_changed(own)] if form.has_changed() or taken_over else []
-            child_files.tell(own, news, by=request.user.guardian.household)
+            child_files.tell(own, news, by=which_home.household(request))
         messages.success(request, f"La fiche sanitaire {of(own.first_name)} est enregistrée.")
         return redirect("families:child", own.pk)
     return render(request, "families/health.html", {"form": form, "child": own})
@@ -254,9 +263,7 @@ def health(request: SignedInRequest, child_id: int) -> HttpResponse:
 
 def _siblings(own: Child, request: SignedInRequest) -> list[Child]:
     """The other children of the reader's home: what was said for one is not asked again for the next."""
-    return [
-        one for one in homes.children(request.user.guardian.household, timezone.localdate()) if one != own
-    ]
+    return [one for one in homes.children(which_home.household(request), timezone.localdate()) if one != own]
 
 
 def _with_siblings_doctor(own: Child, request: SignedInRequest) -> ChildHealth:
@@ -293,7 +300,7 @@ def add_person(request: SignedInRequest, child_id: int) -> HttpResponse:
     initial = model_to_dict(taken, AuthorisedPersonForm.Meta.fields) if taken else {}
     form = AuthorisedPersonForm(posted(request), initial=initial)
     if request.method == "POST" and form.is_valid():
-        person = child_files.authorise(own, form.cleaned_data, by=request.user.guardian.household)
+        person = child_files.authorise(own, form.cleaned_data, by=which_home.household(request))
         messages.success(request, f"{person} peut maintenant venir chercher {own.first_name}.")
         return redirect("families:child", own.pk)
     context = {"form": form, "child": own, "person": None, "known": known}
@@ -317,7 +324,7 @@ def change_person(request: SignedInRequest, child_id: int, person_id: int) -> Ht
         with transaction.atomic():
             form.save()
             news = [child_files.changed(person)] if form.has_changed() else []
-            child_files.tell(own, news, by=request.user.guardian.household)
+            child_files.tell(own, news, by=which_home.household(request))
         messages.success(request, f"Les coordonnées de {person} sont enregistrées.")
         return redirect("families:child", own.pk)
     return render(request, "families/person.html", {"form": form, "child": own, "person": person})
@@ -327,7 +334,7 @@ def remove_person(request: SignedInRequest, child_id: int, person_id: int) -> Ht
     own = _own_child(request, child_id)
     person = get_object_or_404(own.authorised_people, pk=person_id)
     if request.method == "POST":
-        child_files.withdraw(person, by=request.user.guardian.household)
+        child_files.withdraw(person, by=which_home.household(request))
         messages.success(request, f"{person} ne peut plus venir chercher {own.first_name}.")
         return redirect("families:child", own.pk)
     return render(request, "families/remove_person.html", {"child": own, "person": person})

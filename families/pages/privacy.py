@@ -3,10 +3,11 @@
 from django import forms
 from django.contrib import messages
 from django.http import FileResponse, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from families import which_home
 from families.models import DataExport, ErasureRequest, Guardian
 from families.privacy import asking, erasing, exporting, requests, retention
 from families.signing_in.asking_again import ask_again
@@ -19,13 +20,9 @@ CHANGED = "Ce que vous pouvez voir a changé depuis cette copie. Demandez-en une
 LOST = "Ce fichier n'est plus disponible. Demandez une nouvelle copie."
 
 
-def _own_guardian(request: SignedInRequest) -> Guardian:
-    return get_object_or_404(Guardian.objects.select_related("household", "user"), user=request.user)
-
-
 def own_data(request: SignedInRequest) -> HttpResponse:
     """What was asked for, how far it is, and the button that asks for one more."""
-    guardian, now = _own_guardian(request), timezone.now()
+    guardian, now = which_home.guardian(request), timezone.now()
     if request.method == "POST":
         ask_again(request)
         asking.ask(guardian, by=request.user, at=now)
@@ -64,7 +61,7 @@ class EraseForm(forms.Form):
 @keeps_interrupted_form
 def ask_erasure(request: SignedInRequest) -> HttpResponse:
     """What goes and what the law keeps, then the request; or its withdrawal. The desk counts the rows."""
-    guardian = _own_guardian(request)
+    guardian = which_home.guardian(request)
     home = guardian.household
     form = EraseForm(posted(request))
     if request.method == "POST" and "withdraw" in request.POST:
@@ -84,7 +81,8 @@ def ask_erasure(request: SignedInRequest) -> HttpResponse:
 def download_data(request: SignedInRequest, export_id: int) -> HttpResponse | FileResponse:
     """The file, for the guardian it was made for and nobody else of the household."""
     ready = DataExport.objects.filter(state=DataExport.State.READY, at_desk=False)
-    export = get_object_or_404(
+    export = which_home.row(
+        request,
         ready.select_related("guardian__user", "guardian__household"),
         pk=export_id,
         guardian__user=request.user,

@@ -8,10 +8,11 @@ from django.core.paginator import Paginator
 from django.db.models import BooleanField, Case, CharField, Count, F, Max, Q, QuerySet, Value, When
 from django.db.models.functions import TruncDate
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from families import which_home
 from families.models import Child, Concerned, Household, Reading
 from families.traces import reading
 from portal.french import moments
@@ -49,8 +50,8 @@ class SeenBy:
 @require_GET
 def readings(request: SignedInRequest) -> HttpResponse:
     """By day, the latest first: what was read, of whom, by whom."""
-    own = get_object_or_404(Household.objects.visible_to(request.user))
-    children = Child.objects.visible_to(request.user)
+    own = which_home.household(request)
+    children = Child.objects.living_in(own, timezone.localdate())
     page = Paginator(_by_day(own, children), A_PAGE).get_page(request.GET.get("page"))
     names = dict(children.values_list("pk", "first_name"))
     context = {"household": own, "page": page, "rows": [_row(each, names) for each in page]}

@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from families.models import Guardian
+from families import which_home
 from families.reminders import choices, kinds
 from portal.web.signed_in import SignedInRequest
 
@@ -17,7 +17,7 @@ from portal.web.signed_in import SignedInRequest
 @require_http_methods(["GET", "HEAD", "POST"])
 def reminders(request: SignedInRequest) -> HttpResponse:
     """Each kind, ticked or not."""
-    guardian = Guardian.objects.select_related("user").filter(user=request.user).first()
+    guardian = which_home.find(request)
     if guardian is None:  # the first page says why
         return redirect("home")
     if request.method == "POST":

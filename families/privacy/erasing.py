@@ -274,7 +274,13 @@ def _erase_household(home: Household, at: datetime) -> None:
     Letter.objects.filter(household=home).delete()
     for lines in (Reading, Concerned):
         lines.objects.filter(household=home).update(household=None)
-    logins = list(User.objects.filter(guardian__household=home, is_staff=False, is_superuser=False))
+    # Who belongs to another household too keeps the login for it.
+    elsewhere = Guardian.objects.exclude(household=home).filter(user__isnull=False).values("user_id")
+    logins = list(
+        User.objects.filter(guardians__household=home, is_staff=False, is_superuser=False).exclude(
+            pk__in=elsewhere
+        )
+    )
     SentMail.objects.filter(to__in=[login.email for login in logins if login.email]).delete()
     _delete(Guardian, list(Guardian.objects.filter(household=home).values_list("pk", flat=True)))
     _delete(User, [login.pk for login in logins])
@@ -290,7 +296,16 @@ def _erase_child(child: Child, at: datetime) -> None:
     written = Letter.objects.filter(household__custodies__child=child)
     naming = correspondence.naming(written.iterator(chunk_size=200), child.first_name)
     Letter.objects.filter(pk__in=naming).delete()
-    of_child = (ChildHealth, DietChoice, HomeDiet, AuthorisedPerson, CustodyCalendar, Custody, AccessOpening)
+    of_child = (
+        ChildHealth,
+        DietChoice,
+        HomeDiet,
+        AuthorisedPerson,
+        CustodyCalendar,
+        Custody,
+        AccessOpening,
+        ChangeRequest,
+    )
     for model in of_child:
         _delete(model, list(model._default_manager.filter(child=child).values_list("pk", flat=True)))
     for lines in (Reading, Concerned):

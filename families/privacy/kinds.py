@@ -50,7 +50,7 @@ def delete(rows: Sequence[Rows], at: datetime) -> int:
 def _never_used(before: datetime) -> list[Rows]:
     logins = User.objects.filter(
         last_login=None, date_joined__lt=before, is_staff=False, is_superuser=False
-    ).exclude(guardian__household__state="requested")
+    ).exclude(guardians__household__state="requested")
     return [logins.order_by("pk")]
 
 

@@ -153,6 +153,8 @@ def _addresses(subject: Subject) -> Iterator[tuple[datetime, str, str, str]]:
 def _asked(row: ChangeRequest) -> str:
     if row.kind == ChangeRequest.Kind.QUOTIENT and row.quotient is not None:
         return f"{number(row.quotient)} à partir du {row.valid_from:%d/%m/%Y}"
+    if row.first_name:
+        return " ".join(filter(None, (row.first_name, row.last_name, row.email)))
     return " ".join(part for part in (row.street, row.street_more, row.postcode, row.city) if part)
 
 
@@ -282,10 +284,7 @@ def _traces(subject: Subject) -> Iterator[Table]:
 
 
 def _documents(subject: Subject) -> Iterator[Document]:
-    if subject.user is not None:
-        rows = Document.objects.visible_to(subject.user)
-    else:
-        rows = Document.objects.filter(household=subject.household)
+    rows = Document.objects.filter(household=subject.household)
     return rows.order_by("pk").iterator(chunk_size=A_BITE)
 
 

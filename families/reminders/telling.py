@@ -52,4 +52,6 @@ def _by_mail(told: Told) -> list[mailing.Posted]:
         "stop": address,
     }
     headers = {"List-Unsubscribe": f"<{address}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-    return mailing.written("families/reminders", [guardian.user.email], context, headers)
+    return mailing.written(
+        "families/reminders", [guardian.user.email], context, headers, guardian.household_id
+    )

@@ -35,7 +35,7 @@ def groups() -> list[Shared]:
         shared = User.objects.filter(**{flag: True}).values(column)
         users: dict[str, list[User]] = {}
         having = User.objects.filter(**{f"{column}__in": shared}, is_active=True)
-        for user in having.select_related("guardian").order_by(column, "pk"):
+        for user in having.order_by(column, "pk"):
             users.setdefault(getattr(user, column), []).append(user)
         found += [Shared(called, form, having) for form, having in users.items() if len(having) > 1]
     return found

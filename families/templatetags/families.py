@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from families import at_home
 from families.custody import homes
-from families.models import Child, Household
+from families.models import ChangeRequest, Child, Household
 from portal.french import moments
 from portal.french.dates import short_day
 
@@ -26,6 +26,12 @@ def household_information(context: Context, household: Household, today: date) -
         "facts": at_home.facts(household, today),
         "user": context["user"],
     }
+
+
+@register.filter
+def way_to_correct(kind: str) -> str:
+    """The name of the page on which a request of this kind is made again."""
+    return at_home.WAYS[ChangeRequest.Kind(kind)]
 
 
 @register.inclusion_tag("families/_asks.html", takes_context=True)

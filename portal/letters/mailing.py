@@ -14,7 +14,7 @@ then, and afterwards, the task table knows its kind and whose it is, and no link
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -55,13 +55,16 @@ class Posted:
     headers: Mapping[str, str] = field(default_factory=dict)
     # Had a link that opens an account, which `text` does not hold.
     live: bool = False
+    # The household (its key) that it is written to, where it is one's.
+    home: int | None = None
 
 
 class Keeper(Protocol):
     """Keeps what is posted. Each method works within the caller's transaction."""
 
-    def keep(self, letters: Sequence[Posted], at: datetime) -> list[int | None]:
-        """The number of each, in their order; None of one that is not kept. Their number changes no query."""
+    def keep(self, letters: Sequence[Posted], at: datetime) -> "list[tuple[Posted, int | None]]":
+        """Each as its address is to get it (see `with_query`), in their order, with its number; None of one
+        that is not kept. How many they are changes no query."""
 
     def sent(self, number: int, at: datetime) -> None: ...
 
@@ -97,7 +100,21 @@ def post_live(kind: str, key: int) -> None:
     transaction.on_commit(partial(send_live.enqueue, kind, key), robust=True)
 
 
-def post(template: str, to: Iterable[str] | Mapping[str, str], context: dict[str, Any]) -> None:
+class Addressees(dict[str, str]):
+    """The first name behind each address of a household, `home` its key."""
+
+    def __init__(self, names: Iterable[tuple[str, str]], home: int) -> None:
+        super().__init__(names)
+        self.home = home
+
+
+def post(
+    template: str,
+    to: Iterable[str] | Mapping[str, str],
+    context: dict[str, Any],
+    *,
+    home: int | None = None,
+) -> None:
     """Renders the letter `template` now and has it sent to each address of `to` after commit.
 
     `templates/emails/<template>.txt` gives the subject (first line), a blank line, then the text, and is
@@ -107,10 +124,11 @@ def post(template: str, to: Iterable[str] | Mapping[str, str], context: dict[str
 
     Everyone gets an own mail: the addresses of two separated parents are nobody else's business. Where `to`
     says the first name behind each address, everyone is greeted by it (`name` in the letter).
+    `home` is the household that it is written to, where one may have several (see `written`).
     Empty and repeated addresses are left out. Raises TemplateDoesNotExist when one of the two is missing, and
     ValueError for a letter with a live link.
     """
-    post_all(written(template, to, context))
+    post_all(written(template, to, context, home=home))
 
 
 def written(
@@ -118,8 +136,11 @@ def written(
     to: Iterable[str] | Mapping[str, str],
     context: dict[str, Any],
     headers: Mapping[str, str] | None = None,
+    home: int | None = None,
 ) -> list[Posted]:
-    """The letter as each address gets it, for `post_all` and `queue`; raises as `post` does."""
+    """The letter as each address gets it, for `post_all` and `queue`; raises as `post` does. `home` is the
+    household (its key) that it is written to, which `Addressees` know themselves."""
+    home = to.home if isinstance(to, Addressees) else home
     if template in _live:
         raise ValueError(f"{template} has a live link: see post_live")
     names = dict(to) if isinstance(to, Mapping) else dict.fromkeys(to)
@@ -130,7 +151,7 @@ def written(
             continue
         if name not in rendered:
             rendered[name] = render(template, context if name is None else context | {"name": name})
-        letters.append(Posted(template, address, *rendered[name], headers=headers or {}))
+        letters.append(Posted(template, address, *rendered[name], headers=headers or {}, home=home))
     return letters
 
 
@@ -150,10 +171,9 @@ def queue(letters: Sequence[Posted]) -> None:
 def _kept(letters: Sequence[Posted]) -> list[tuple[Posted, int | None]]:
     if not letters:
         return []
-    numbers: Sequence[int | None] = [None] * len(letters)
     for keeper in _keepers:
-        numbers = keeper.keep(letters, timezone.now())
-    return list(zip(letters, numbers, strict=True))
+        return keeper.keep(letters, timezone.now())
+    return [(letter, None) for letter in letters]
 
 
 def _enqueue(letter: Posted, number: int | None) -> None:
@@ -222,6 +242,21 @@ NO_LINK = "(lien à usage unique : il n'est pas conservé)"
 def without_links(text: str) -> str:
     """The text as it is kept. Every link goes, so that no template needs to say which one is live."""
     return LINK.sub(NO_LINK, text)
+
+
+def with_query(letter: Posted, query: str) -> Posted:
+    """The same letter, whose links to the portal also say `query` (« foyer=12 »)."""
+    portal = settings.PORTAL_URL.rstrip("/")
+    link = re.compile(rf"{re.escape(portal)}(?P<path>/[^\s\"'<>#]*?)?(?P<rest>[.,;:!?)]*(?=[\s\"'<>#]|$))")
+
+    def said(text: str, also: str) -> str:
+        def one(found: re.Match[str]) -> str:
+            path = found["path"] or "/"
+            return f"{portal}{path}{also if '?' in path else '?'}{query}{found['rest']}"
+
+        return link.sub(one, text)
+
+    return replace(letter, text=said(letter.text, "&"), html=said(letter.html, "&amp;"))
 
 
 def _deliver(

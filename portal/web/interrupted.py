@@ -49,10 +49,17 @@ def take(request: HttpRequest) -> QueryDict | None:
 
     Kept for KEPT_SECONDS, and for nobody else who logs in on that browser. Other paths leave it alone.
     """
-    kept = request.session.get(SESSION_KEY)
-    if not kept or kept["path"] != request.get_full_path():
+    found = waiting(request)
+    if _kept(request) is not None:
+        del request.session[SESSION_KEY]
+    return found
+
+
+def waiting(request: HttpRequest) -> QueryDict | None:
+    """The same, which stays for the view to take."""
+    kept = _kept(request)
+    if kept is None:
         return None
-    del request.session[SESSION_KEY]
     somebody_elses = kept["of"] not in (None, str(request.user.pk))
     if somebody_elses or timezone.now().timestamp() - kept["at"] > KEPT_SECONDS:
         return None
@@ -60,6 +67,11 @@ def take(request: HttpRequest) -> QueryDict | None:
         return QueryDict(keys().decrypt(kept["fields"]))
     except CannotRead:
         return None
+
+
+def _kept(request: HttpRequest) -> dict[str, Any] | None:
+    kept: dict[str, Any] | None = request.session.get(SESSION_KEY)
+    return kept if kept and kept["path"] == request.get_full_path() else None
 
 
 def posted(request: HttpRequest) -> QueryDict | None:

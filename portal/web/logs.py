@@ -15,6 +15,7 @@ MASKS = [
     (re.compile(r"(DETAIL:).*"), r"\1 [valeurs]"),
     # One-time links of allauth are as good as a password while they last.
     (re.compile(r"(/confirmer-mon-adresse/|/mot-de-passe-oublie/)[^/\s]+"), r"\1[lien]"),
+    (re.compile(r"(/invitation/)[^/\s]+"), r"\1[lien]"),
     # And the address of a calendar is one for as long as its guardian keeps it.
     (re.compile(r"(/mon-agenda/)[^/\s]+"), r"\1[lien]"),
 ]

@@ -52,7 +52,7 @@ def test_the_page_of_a_family_is_short_light_and_without_barrier(demo: None, ope
             html = client.get("/").content
         assert len(counted) <= QUERIES, login
         assert len(gzip.compress(html, 6)) <= COMPRESSED, login
-    children = User.objects.get(username="famille0005").guardian.household.children
+    children = User.objects.get(username="famille0005").guardians.get().household.children
     assert children.count() == 5
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from billing.models import OnlinePayment, Payment
-from families.models import AccessOpening, AuthorisedPerson, DataExport, Document
+from families.models import AccessOpening, AuthorisedPerson, ChangeRequest, DataExport, Document
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import AbsenceCertificate, Move
@@ -36,6 +36,8 @@ PUBLIC = {
     "security_txt",
     # From a mail, and for mail programs: whoever holds the link stops one guardian's reminders, no more.
     "families:stop_reminders",
+    # From a mail: whoever holds the link says yes to an invitation, once, with an account of that address.
+    "families:invitation",
     # Between the password and the factor: nobody is logged in yet.
     "mfa_authenticate",
     # Banks know no login of ours: notifications are believed by their signature or by asking the bank, a
@@ -97,6 +99,13 @@ def ids(books, canteen, now) -> dict[str, Any]:
     person = AuthorisedPerson.objects.create(child=books.child, name="Dominique Roux", phone="0100000000")
     return NO_ID | {
         "booking_id": BookingFactory(enrolment=books.enrolment, formula=canteen.formula).pk,
+        "change_id": ChangeRequest.objects.create(
+            household=books.household,
+            kind=ChangeRequest.Kind.GUARDIAN,
+            first_name="Alix",
+            last_name="Roux",
+            email="alix@example.org",
+        ).pk,
         "certificate_id": AbsenceCertificate.objects.create(
             household=books.household,
             child=books.child,

@@ -11,11 +11,12 @@ from django.conf import settings
 
 from billing.invoices import numbering
 from billing.rules import absences, pricing
-from families import desk_links, forms, login_names, visibility
-from families.custody import openings
+from families import desk_links, forms, login_names, visibility, which_home
+from families.custody import newcomers, openings
 from families.models import Child, accounts, households
 from families.signing_in import shared_names
 from families.visibility import VisibleQuerySet
+from portal import home
 from portal.conformance import published_tariffs
 from portal.database import kept
 from portal.demo import factories
@@ -57,8 +58,13 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
         [households],
     ),
     "what a login may see": (r"guardians__user\b", [visibility]),
+    "the household that a request is for": (
+        r"user\.guardian\b|Guardian\.objects[^=]{0,60}user=request\.user"
+        r"|(?:Household|Guardian)\.objects\.visible_to\(request\.user\)\)?(?:\.first|$)",
+        [which_home, home],
+    ),
     "children, but those that live there today": (r"\.children\.(?:all|filter|order_by|exclude)\(", []),
-    "custodies that begin": (r"Custody\.objects\.create", [factories, forms, openings]),
+    "custodies that begin": (r"Custody\.objects\.create", [factories, forms, newcomers, openings]),
     "clocks of what is kept": (r"time\.monotonic", [kept, demo]),
     "whose address or identifiant it is": (r"\b(?:email|username)__\w", []),
     "the form it is compared in": (r"(?:email|username)_form\b", [accounts, login_names, shared_names]),

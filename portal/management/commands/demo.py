@@ -38,6 +38,7 @@ PASSWORD = "demo-2026-portail"  # noqa: S105 - public by design, and refused out
 LOGINS = {
     "parent": "un foyer avec deux enfants inscrits à la cantine, et un troisième sans inscription",
     "voisin": "un autre foyer, qui ne voit rien du premier",
+    "famille0004": "un adulte de deux foyers, qui choisit lequel est affiché",
     "famille0005": "un foyer de cinq enfants",
     "agent": "la mairie : demandes, calendriers, plannings (/mairie/)",
     "regie": "la régie : factures et règlements (/mairie/)",
@@ -138,7 +139,7 @@ class Command(BaseCommand):
             "",
             f"Identifiants (mot de passe : {PASSWORD}, adresses IDENTIFIANT@example.org)",
             *(f"  {login.ljust(width)}  {who}" for login, who in LOGINS.items()),
-            "  famille0003, famille0004…  les autres foyers",
+            "  famille0003, famille0006…  les autres foyers",
             "",
             "Ctrl-C arrête tout ; « make reset » repart d'une ville neuve.",
         ]

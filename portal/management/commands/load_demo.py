@@ -54,6 +54,7 @@ class Command(DataCommand):
             "  parent       un parent de trois enfants, dont deux mangent à la cantine\n"
             "  voisin       un autre foyer\n"
             "  famille0005  un foyer de cinq enfants\n"
+            "  famille0004  un adulte de deux foyers\n"
             "  famille0003  et les suivants : les autres foyers\n"
             "  agent        la mairie, tout le travail quotidien (/mairie/)\n"
             "  accueil      une collègue : elle a demandé un accès, que « agent » confirme\n"

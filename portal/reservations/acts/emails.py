@@ -172,13 +172,13 @@ def _by_child(bookings: Iterable[Booking]) -> list[Section]:
 def recorded(reservation_ids: list[int], amounts: Mapping[str, Mapping[str, list[str]]]) -> None:
     """Acknowledges reservations recorded together with every line, its state and what the days cost:
     `amounts` are those of `booking.tell_recorded`."""
-    letters: dict[tuple[tuple[str, str], ...], list[Part]] = defaultdict(list)
+    letters: dict[tuple[int, tuple[tuple[str, str], ...]], list[Part]] = defaultdict(list)
     for reservation in _with_what_is_told(reservation_ids):
         lines = list(reservation.lines.select_related("formula"))
         to = addresses(reservation.household_id, about=reservation.child_id)
         said = {key: list(each) for key, each in amounts.get(str(reservation.pk), {}).items()}
-        letters[tuple(to.items())].append(_part(reservation, lines, said))
-    for reached, parts in letters.items():
+        letters[reservation.household_id, tuple(to.items())].append(_part(reservation, lines, said))
+    for (home, reached), parts in letters.items():
         costs = [part.cost for part in parts if part.cost is not None]
         whole = sum(costs, Decimal(0)) if len(costs) == len(parts) > 1 else None
         mailing.post(
@@ -193,6 +193,7 @@ def recorded(reservation_ids: list[int], amounts: Mapping[str, Mapping[str, list
                 "total": _amount(whole, sum((part.surcharge for part in parts), Decimal(0))),
                 "path": parts[0].path if len(parts) == 1 else reverse("home"),
             },
+            home=home,
         )
 
 

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Exists, Max, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from families.approval import awaited
 from families.custody import homes, own
 from families.models import Child, Household, User
 from portal.french import moments
@@ -38,9 +39,9 @@ def request(
     at_desk: bool = False,
     tell: bool = True,
 ) -> Enrolment:
-    """Asks for a yearly right; accepted at once where the activity says so, unless the household still waits
-    for the town hall: then with it. Typed `at_desk`, it is accepted, and no campaign is asked. Unless told
-    otherwise, a letter says where it stands.
+    """Asks for a yearly right; accepted at once where the activity says so, unless the household, or the
+    child in it, still waits for the town hall: then with it. Typed `at_desk`, it is accepted, and no campaign
+    is asked. Unless told otherwise, a letter says where it stands.
 
     Raises EnrolmentRefused when enrolments are not open, when the child does not live there, is taken on no
     day, or already enrolled.
@@ -65,8 +66,11 @@ def request(
     finish(known, at=at)
     if known.exists():
         raise EnrolmentRefused(f"{child.first_name} a déjà une inscription : {activity}, {school_year}.")
-    automatic = activity.enrolment_processing == Activity.Processing.AUTOMATIC
-    accepted = household.is_accepted and (automatic or at_desk)
+    accepted = (
+        household.is_accepted
+        and (at_desk or activity.enrolment_processing == Activity.Processing.AUTOMATIC)
+        and not awaited(household.pk, child.pk).exists()
+    )
     enrolment = Enrolment.objects.create(
         household=household,
         child=child,
@@ -365,7 +369,9 @@ def _decide(
     locked = Enrolment.objects.select_for_update(of=("self",)).get(pk=enrolment.pk)
     if locked.state != EnrolmentState.REQUESTED:
         return False
-    if state == EnrolmentState.ACCEPTED and not locked.household.is_accepted:
+    if state == EnrolmentState.ACCEPTED and (
+        not locked.household.is_accepted or awaited(locked.household_id, locked.child_id).exists()
+    ):
         return False
     locked.state = state
     locked.limits_waived = locked.limits_waived or beyond_limits
@@ -378,7 +384,8 @@ def _decide(
 
 
 class Prepared:
-    """Enrolments asked for before the town hall has opened the household; lent to `families.approval`."""
+    """Enrolments asked for before the town hall has opened the household, or accepted one more child of it;
+    lent to `families.approval`."""
 
     models: tuple[type[Model], ...] = (Enrolment, Schooling)
 
@@ -395,9 +402,11 @@ class Prepared:
         attended = Schooling.objects.filter(child=known, school_year=OuterRef("school_year"))
         Schooling.objects.filter(~Exists(attended), child=copy).update(child=known)
 
-    def accepted(self, household: Household, at: datetime) -> None:
+    def accepted(self, household: Household, at: datetime, *, child: Child | None = None) -> None:
         automatic = Activity.Processing.AUTOMATIC
         waiting = Enrolment.objects.filter(household=household, state=EnrolmentState.REQUESTED)
+        if child is not None:
+            waiting = waiting.filter(child=child)
         for one in waiting.filter(activity__enrolment_processing=automatic).order_by("pk"):
             one.state, one.decided_at = EnrolmentState.ACCEPTED, at
             one.save()

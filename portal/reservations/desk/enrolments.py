@@ -4,12 +4,23 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from django.contrib import admin, messages
-from django.db.models import Case, ExpressionWrapper, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import (
+    Case,
+    Exists,
+    ExpressionWrapper,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
+from families.approval import awaited
 from families.desk_cells import DecidedBy, HouseholdLink, person
 from families.models import Household
 from portal.desk.decisions import AcceptOrRefuse, Decidable, Decision, confirm_page
@@ -72,7 +83,9 @@ class EnrolmentAdmin(
         Queue(
             "Inscriptions à traiter",
             lambda request: Enrolment.objects.filter(
-                state=EnrolmentState.REQUESTED, household__state=Household.State.ACCEPTED
+                ~Exists(awaited(OuterRef("household"), OuterRef("child"))),
+                state=EnrolmentState.REQUESTED,
+                household__state=Household.State.ACCEPTED,
             ),
             order=30,
         ),

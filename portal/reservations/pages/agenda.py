@@ -15,15 +15,15 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_http_methods, require_safe
 
-from families import calendar_links
+from families import calendar_links, which_home
 from families.custody import homes
-from families.models import CalendarLink, Child, Guardian, User
+from families.models import CalendarLink, Child
 from portal import town
 from portal.files.handing_over import hand_over
 from portal.french import moments
@@ -87,7 +87,7 @@ class ShownForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: SignedInRequest) -> HttpResponse:
     """Makes the address and shows it once; replaces it, removes it, chooses what it shows."""
-    guardian = Guardian.objects.select_related("household").filter(user=request.user).first()
+    guardian = which_home.find(request)
     if guardian is None:  # the first page says why
         return redirect("home")
     link, token = calendar_links.of(guardian), ""
@@ -131,15 +131,14 @@ def feed(request: HttpRequest, token: str) -> HttpResponse:
     """The calendar of this address, for whatever program asks; « nothing new » where it has it already."""
     at = timezone.now()
     link = calendar_links.find(token)
-    user = link.guardian.user if link else None
-    if link is None or user is None:
+    if link is None:
         raise Http404("Cet agenda n'existe pas, ou n'existe plus.")
     if not calendar_links.count_reading(link, at=at):
         return _for_programs(HttpResponse("Trop de lectures : revenez dans une heure.", status=429))
     today = timezone.localdate(at)
     first, last = today - PAST, today + COMING
     name = f"Agenda – {town.current().name}"
-    entries = _entries(link, user, first, last)
+    entries = _entries(link, today, first, last)
     # Of what it says, before it is written: most programs have it already. Anew each day.
     etag = f'"{sha256(repr((name, first, entries)).encode()).hexdigest()[:32]}"'
     answer = get_conditional_response(request, etag=etag)
@@ -152,8 +151,10 @@ def feed(request: HttpRequest, token: str) -> HttpResponse:
 @require_safe
 def of_reservation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     """« Ajouter à mon agenda »: the days of one reservation that stand, as a file to take away."""
-    reservation = get_object_or_404(
-        Reservation.objects.visible_to(request.user).filter(submitted_at__isnull=False), pk=reservation_id
+    reservation = which_home.row(
+        request,
+        Reservation.objects.visible_to(request.user).filter(submitted_at__isnull=False),
+        pk=reservation_id,
     )
     bookings = Booking.objects.visible_to(request.user).live().filter(reservation=reservation)
     found = [_of_booking(one) for one in bookings.select_related("child", "formula").order_by("day", "pk")]
@@ -165,11 +166,12 @@ def of_reservation(request: SignedInRequest, reservation_id: int) -> HttpRespons
     return hand_over(content, f"reservation-{reservation.number}.ics")
 
 
-def _entries(link: CalendarLink, user: User, first: date, last: date) -> list[Entry]:
-    """Days booked and closures, from `first` to `last`: in as many queries whatever there is."""
+def _entries(link: CalendarLink, today: date, first: date, last: date) -> list[Entry]:
+    """Days booked and closures of the guardian's household, from `first` to `last`: in as many queries
+    whatever there is."""
     hidden = Q(child__in=link.hidden_children.all()) | Q(activity__service__in=link.hidden_services)
     bookings = list(
-        Booking.objects.visible_to(user)
+        Booking.objects.of_home(link.guardian.household, today)
         .live()
         .filter(day__range=(first, last))
         .exclude(hidden)
@@ -179,7 +181,7 @@ def _entries(link: CalendarLink, user: User, first: date, last: date) -> list[En
     entries = [_of_booking(one) for one in bookings]
     if link.shows_closures:
         enrolments = (
-            Enrolment.objects.visible_to(user)
+            Enrolment.objects.of_home(link.guardian.household, today)
             .accepted()
             .filter(school_year__in=SchoolYear.objects.serving(first), establishment__isnull=False)
             .exclude(hidden)

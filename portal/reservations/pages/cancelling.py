@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from families import which_home
 from portal.french import moments
 from portal.french.dates import month_name
 from portal.reservations.acts.refusals import BookingRefused
@@ -54,7 +55,8 @@ def cancel_days(
 ) -> HttpResponse:
     """The booked days of a child at a place in a period, to tick; « Suivant » goes on to validation."""
     at = timezone.now()
-    enrolment = get_object_or_404(
+    enrolment = which_home.row(
+        request,
         Enrolment.objects.visible_to(request.user).select_related(
             "activity", "household", "school_year", "child__health", "establishment", "moves_to"
         ),

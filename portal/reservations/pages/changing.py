@@ -7,10 +7,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from families import which_home
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.reservations.acts import booking as acts
@@ -56,7 +57,8 @@ class Choice:
 def change(request: SignedInRequest, booking_id: int) -> HttpResponse:
     """The formulas of that day, one of which may be chosen instead; recorded at once, with one number."""
     at = timezone.now()
-    booking = get_object_or_404(
+    booking = which_home.row(
+        request,
         Booking.objects.visible_to(request.user).select_related(
             "child", "formula", "activity", "establishment", "enrolment__activity", "reservation__period"
         ),

@@ -47,7 +47,7 @@ def _answered(subject: Subject, child: int | None) -> Rows:
 def _say_reservations(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
     rows = Reservation.objects.filter(pk__in=keys).with_counts()
     found = {}
-    for row in rows.select_related("child", "enrolment__activity", "created_by__guardian"):
+    for row in rows.select_related("child", "enrolment__activity", "created_by"):
         asked = [counted(row.days_booked, "jour demandé", "jours demandés")] if row.days_booked else []
         if row.days_cancelled:
             asked.append(counted(row.days_cancelled, "jour à annuler", "jours à annuler"))
@@ -70,7 +70,7 @@ def _say_answers(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]
             row.refusal_reason or f"Réservation n° {row.number}",
             reverse("reservations:detail", args=[row.pk]),
         )
-        for row in rows.select_related("child", "enrolment__activity", "decided_by__guardian")
+        for row in rows.select_related("child", "enrolment__activity", "decided_by")
     }
 
 
@@ -91,7 +91,7 @@ def _events(subject: Subject, child: int | None) -> Rows:
 
 def _say_events(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
     firsts = BookingEvent.objects.filter(pk__in=keys).select_related(
-        "booking__child", "booking__activity", "by__guardian"
+        "booking__child", "booking__activity", "by"
     )
     heads = {_act(row): row for row in firsts}
     days: dict[tuple[datetime, str, int, int], list[date]] = defaultdict(list)
@@ -136,7 +136,7 @@ def _say_enrolments(subject: Subject, keys: Collection[int]) -> Mapping[int, Ent
             f"Année {row.school_year.name}, à partir du {moments.day(row.starts_on, year=True)}",
             reverse(f"{row.activity.service}:enrolment", args=[row.pk]),
         )
-        for row in rows.select_related("child", "activity", "school_year", "requested_by__guardian")
+        for row in rows.select_related("child", "activity", "school_year", "requested_by")
     }
 
 
@@ -149,7 +149,7 @@ def _say_decided(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]
             row.refusal_reason or f"Année {row.school_year.name}",
             reverse(f"{row.activity.service}:enrolment", args=[row.pk]),
         )
-        for row in rows.select_related("child", "activity", "school_year", "decided_by__guardian")
+        for row in rows.select_related("child", "activity", "school_year", "decided_by")
     }
 
 
@@ -173,7 +173,7 @@ def _say_ended(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
             row.end_reason,
             reverse(f"{row.activity.service}:enrolment", args=[row.pk]),
         )
-        for row in rows.select_related("child", "activity", "ended_by__guardian")
+        for row in rows.select_related("child", "activity", "ended_by")
     }
 
 
@@ -190,7 +190,7 @@ def _moves_answered(subject: Subject, child: int | None) -> Rows:
 
 def _moves_in_words(subject: Subject, keys: Collection[int]) -> Mapping[int, Move]:
     rows = Move.objects.filter(pk__in=keys).select_related(
-        "child", "place", "school_class__school", "requested_by__guardian", "decided_by__guardian"
+        "child", "place", "school_class__school", "requested_by", "decided_by"
     )
     return {row.pk: row for row in rows}
 
@@ -230,7 +230,7 @@ def _certificates_answered(subject: Subject, child: int | None) -> Rows:
 
 
 def _say_certificates(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
-    rows = AbsenceCertificate.objects.filter(pk__in=keys).select_related("child", "given_by__guardian")
+    rows = AbsenceCertificate.objects.filter(pk__in=keys).select_related("child", "given_by")
     return {
         row.pk: Entry(
             f"Justificatif d'absence {of(row.child.first_name)}, {_span(row)}", by(row.given_by, subject)
@@ -240,7 +240,7 @@ def _say_certificates(subject: Subject, keys: Collection[int]) -> Mapping[int, E
 
 
 def _say_certificate_answers(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
-    rows = AbsenceCertificate.objects.filter(pk__in=keys).select_related("child", "decided_by__guardian")
+    rows = AbsenceCertificate.objects.filter(pk__in=keys).select_related("child", "decided_by")
     return {
         row.pk: Entry(
             f"Justificatif d'absence {of(row.child.first_name)}, {_span(row)} : "

@@ -5,11 +5,12 @@ from datetime import timedelta
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from families import which_home
 from portal.french import moments
 from portal.reservations.acts import moving
 from portal.reservations.models import Enrolment, Establishment, Move, Period
@@ -21,8 +22,10 @@ from portal.web.signed_in import SignedInRequest
 @require_POST
 def withdraw(request: SignedInRequest, move_id: int) -> HttpResponse:
     """« Retirer ma demande »."""
-    move = get_object_or_404(
-        Move.objects.visible_to(request.user).select_related("enrolment__activity", "child"), pk=move_id
+    move = which_home.row(
+        request,
+        Move.objects.visible_to(request.user).select_related("enrolment__activity", "child"),
+        pk=move_id,
     )
     if moving.withdraw(move, at=timezone.now()):
         messages.success(request, f"Votre demande de changement pour {move.child.first_name} est retirée.")

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from families.models import Household
+from families import which_home
 from portal.french import moments
 from portal.french.dates import WEEKDAYS
 from portal.french.elision import of
@@ -237,7 +237,8 @@ def _elsewhere(pupil: Pupil, activity: int, place: Establishment, school: Establ
 @require_http_methods(["GET", "POST"])
 def renew(request: SignedInRequest) -> HttpResponse:
     """One page to confirm, for the year whose campaign is open."""
-    household = Household.objects.visible_to(request.user).first()
+    guardian = which_home.find(request)
+    household = guardian.household if guardian else None
     if household is None or household.is_refused:
         return redirect("home")
     at = timezone.now()

@@ -17,8 +17,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from families import which_home
 from families.custody import homes
-from families.models import Household
 from portal.database.composed import Composed, Given
 from portal.french.elision import of
 from portal.reservations.acts import booking, enrolling, reservation_drafts
@@ -63,7 +63,8 @@ MERGED = (
 
 def choose_child(request: SignedInRequest, service: Service) -> HttpResponse:
     """Which child to book, or with `?annulation` to cancel, for. One possible child only: no question."""
-    household = Household.objects.visible_to(request.user).first()
+    guardian = which_home.find(request)
+    household = guardian.household if guardian else None
     if household is None or not household.is_accepted:
         return redirect("home")
     block = blocks.enrolments(household, service.slug, by_child=service.by_child)
@@ -80,7 +81,8 @@ def choose_child(request: SignedInRequest, service: Service) -> HttpResponse:
 
 def choose_child_to_enrol(request: SignedInRequest, service: Service) -> HttpResponse:
     """Which child to enrol? One child only: no question."""
-    household = Household.objects.visible_to(request.user).first()
+    guardian = which_home.find(request)
+    household = guardian.household if guardian else None
     if household is None or household.is_refused:
         return redirect("home")
     choices = blocks.choices(homes.children(household, timezone.localdate()), [])
@@ -96,8 +98,8 @@ def choose_child_to_enrol(request: SignedInRequest, service: Service) -> HttpRes
 def start(request: SignedInRequest, service: Service, enrolment_id: int) -> HttpResponse:
     """From an enrolment with its own establishment to the planning of its current period."""
     at = timezone.now()
-    enrolment = get_object_or_404(
-        Enrolment.objects.visible_to(request.user), pk=enrolment_id, activity__service=service.slug
+    enrolment = which_home.row(
+        request, Enrolment.objects.visible_to(request.user), pk=enrolment_id, activity__service=service.slug
     )
     periods = current_periods(enrolment, at)
     if not periods and (following := _following_year(enrolment, at)):
@@ -132,7 +134,8 @@ def book(request: SignedInRequest, service: Service) -> HttpResponse:
     most children."""
     at = timezone.now()
     today = timezone.localdate(at)
-    household = Household.objects.visible_to(request.user).first()
+    guardian = which_home.find(request)
+    household = guardian.household if guardian else None
     if household is None or not household.is_accepted:
         return redirect("home")
     activities: dict[tuple[int, int], list[Enrolment]] = {}
@@ -279,6 +282,7 @@ def _enrolments(
     enrolment = next((one for one in found if one.pk == enrolment_id), None)
     if enrolment is None:
         raise Http404
+    which_home.follow(request, enrolment, Enrolment.objects.all())
     return enrolment, [one for one in found if one.child_id != enrolment.child_id]
 
 
@@ -605,7 +609,8 @@ def _keep(request: SignedInRequest, plan: Planning, ticks: Ticks, at: datetime) 
 
 
 def _reservation(request: SignedInRequest, reservation_id: int) -> Reservation:
-    return get_object_or_404(
+    return which_home.row(
+        request,
         Reservation.objects.visible_to(request.user).select_related(
             "child", "period", "establishment", "enrolment__activity", "enrolment__household", "created_by"
         ),
@@ -867,7 +872,7 @@ def all_reservations(request: SignedInRequest, service: str) -> HttpResponse:
     if service not in SERVICES:
         raise Http404
     found = (
-        Reservation.objects.visible_to(request.user)
+        which_home.rows(request, Reservation.objects.visible_to(request.user))
         .filter(enrolment__activity__service=service)
         .select_related("child", "period", "enrolment__activity", "created_by")
         .with_counts()

@@ -5,11 +5,12 @@ from datetime import datetime
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from families import which_home
 from families.at_home import Ask
 from families.custody import homes
 from families.models import Household, User
@@ -83,7 +84,8 @@ def place(request: SignedInRequest, booking_id: int) -> HttpResponse:
 
 
 def _booking(request: SignedInRequest, booking_id: int) -> Booking:
-    return get_object_or_404(
+    return which_home.row(
+        request,
         Booking.objects.visible_to(request.user).select_related(
             "child",
             "formula",

@@ -17,6 +17,7 @@ from billing.invoices import drafting, invoicing
 from billing.invoices.billable import Scope
 from billing.models import BillingSettings, FormulaTariff, Invoice, ManualCharge, Tariff, TariffBand
 from billing.prices.estimates import forget
+from families.models import Household
 from portal import town
 from portal.reservations.models import AbsenceCertificate, Attendance, Booking
 from portal.reservations.states import BookingState
@@ -72,7 +73,7 @@ def bill(month: Scope, at=END_OF_NOVEMBER) -> None:
 def foreseen_total(family, month: date, today: date) -> Decimal:
     """The total that the page says, as a number."""
     months = provisional.Months.around(today)
-    home = provisional.homes(family.user, months, month).get()
+    home = provisional.homes(Household.objects.filter(pk=family.household.pk), months, month).get()
     words = provisional.foresee_months(home, months, month, today).total
     return D(words.replace("\N{NO-BREAK SPACE}€", "").replace("\N{NO-BREAK SPACE}", "").replace(",", ".")
              .replace("−", "-"))  # fmt: skip

@@ -138,7 +138,8 @@ def test_who_mistyped_into_anothers_address_gets_the_account_once_corrected(roux
         assert correct(client).url == SENT
     user = User.objects.get(username="ines.faure")
     assert [letter.to for letter in letters] == [[RIGHT]]
-    assert {str(child) for child in user.guardian.household.children.all()} == {"Jules Faure", "Ana Faure"}
+    children = user.guardians.get().household.children
+    assert {str(child) for child in children.all()} == {"Jules Faure", "Ana Faure"}
     client.post(confirmation_in(letters[0]))
     assert log_in("ines.faure", PASSWORD).url == "/"
     roux.user.refresh_from_db()

@@ -26,6 +26,7 @@ from tests.factories import (
     ChildFactory,
     EnrolmentFactory,
     FormulaFactory,
+    GuardianFactory,
     SchoolClassFactory,
 )
 
@@ -69,6 +70,13 @@ def test_a_program_without_a_login_reads_the_days_booked(books, address):
         ("Lina : Repas", THURSDAY, "CONFIRMED"),
         ("Lina : Repas (demande en attente)", FRIDAY, "TENTATIVE"),
     ]
+
+
+def test_who_belongs_to_two_households_has_a_calendar_of_each(books, waits, books_client, address):
+    GuardianFactory(household=waits.household, user=books.user)
+    BookingFactory(enrolment=books.enrolment, day=THURSDAY)
+    BookingFactory(enrolment=waits.enrolment, day=FRIDAY)
+    assert shown(address) == [("Lina : Repas", THURSDAY, "CONFIRMED")]
 
 
 def test_a_formula_that_says_its_hours_stands_at_them_in_the_towns_zone(books, canteen, address):
