@@ -156,8 +156,10 @@ def test_a_flat_price_of_the_longer_one_stays_due_while_a_day_was_seen_for_it(ca
     bill()
     assert billed() == Decimal("1.20")
     Booking.objects.filter(pk=other.pk).update(state="cancelled")
+    for day in (date(2026, 12, 3), date(2026, 12, 4)):
+        BookingFactory(enrolment=books.enrolment, formula=care["late"], day=day)
     bill(DECEMBER, END_OF_DECEMBER)
-    assert billed() == Decimal("1.20")
+    assert billed() == Decimal("1.20") + 2 * Decimal("0.70")
 
 
 def test_a_certificate_does_not_undo_who_was_seen_for_longer(care, point, books, agent):
