@@ -140,9 +140,7 @@ def test_the_page_offers_each_place_where_a_meal_is_eaten(centre, canteen, year,
     assert "Centre des Roseaux, mercredi 25 novembre 2026 : 1 repas" in page.text
 
 
-def test_what_stands_is_cooked_whatever_its_formula_and_place_became(
-    centre, year, books, waits, agent_client
-):
+def test_what_stands_is_cooked_whatever_became_of_its_place(centre, year, books, waits, agent_client):
     comes(centre, year, books, centre.whole)
     comes(centre, year, waits, centre.whole, state=BookingState.OFFERED, offered_until=timezone.now())
     centre.activity.formulas.update(active=False)
