@@ -175,10 +175,11 @@ class MenuAdmin(OwnPages[Menu]):
     def kitchen_view(self, request: HttpRequest) -> HttpResponse:
         """What to cook, on screen, on paper or as CSV."""
         self.demand(request, "families.view_dietchoice")
-        places = rights.within_all(request.user, where_meals_are_eaten(), "families.view_dietchoice")
+        today = timezone.localdate()
+        eaten = where_meals_are_eaten(today)
+        places = rights.within_all(request.user, eaten, "families.view_dietchoice")
         first = places.first()
-        today = timezone.localdate().isoformat()
-        asked = {"restaurant": first.pk if first else "", "jour": today, "vue": "jour"}
+        asked = {"restaurant": first.pk if first else "", "jour": today.isoformat(), "vue": "jour"}
         asked |= {name: request.GET[name] for name in asked if name in request.GET}
         form = KitchenForm(asked, places=places)
         context: dict[str, Any] = {"form": form, "counts": None, "without_meal": _without_meal()}

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TypeAlias, TypedDict
 
-from django.db.models import prefetch_related_objects
+from django.db.models import Exists, OuterRef, prefetch_related_objects
 from django.urls import reverse
+from django_stubs_ext import WithAnnotations
 
 from families.models import Child
 from leisure.models import SERVICE
@@ -28,9 +30,24 @@ class Offer:
     with_meal: bool = False  # the child's diet is then asked for
 
 
+class HoldsMeal(TypedDict):
+    """Whether a meal may be eaten in it."""
+
+    holds_meal: bool
+
+
+OfferedActivity: TypeAlias = "WithAnnotations[Activity, HoldsMeal]"
+
+
+def offered_activities() -> list[OfferedActivity]:
+    """Those of the service that are in use; one query."""
+    meals = Formula.objects.filter(with_meal=True, active=True, activity=OuterRef("pk"))
+    return list(Activity.objects.filter(service=SERVICE, active=True).annotate(holds_meal=Exists(meals)))
+
+
 def offers(
     child: Child,
-    activities: Iterable[Activity],
+    activities: Iterable[OfferedActivity],
     campaigns: Campaigns,
     school_year: SchoolYear,
     first_day: date,
@@ -41,16 +58,11 @@ def offers(
     `known` are the ids of activities it is enrolled for already.
     """
     found = []
-    eaten_in = set(
-        Formula.objects.filter(with_meal=True, active=True, activity__service=SERVICE).values_list(
-            "activity", flat=True
-        )
-    )
     for activity in activities:
         places = enrolling.places_for(activity, child, school_year)
         refusal = _refusal(activity, child, places, known) or campaigns.closed(activity, school_year)
         refusal = refusal or enrolling.never_taken(child, activity, school_year, first_day)
-        found.append(Offer(activity, places, refusal, with_meal=activity.pk in eaten_in))
+        found.append(Offer(activity, places, refusal, with_meal=activity.holds_meal))
     return found
 
 

@@ -16,7 +16,7 @@ from families import diets, which_home
 from families.models import Child, Household
 from leisure.forms import EnrolmentForm, PlaceForm, StartForm, place_field
 from leisure.models import SERVICE
-from leisure.offers import choices, holds_meal, missing_pieces, offers
+from leisure.offers import choices, holds_meal, missing_pieces, offered_activities, offers
 from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling, moving
@@ -62,7 +62,7 @@ def enrol(request: SignedInRequest, child_id: int) -> HttpResponse:
     household = which_home.household(request)
     at = timezone.now()
     today = timezone.localdate(at)
-    activities = list(Activity.objects.filter(service=SERVICE, active=True))
+    activities = offered_activities()
     campaigns = Campaigns.load(household, at=at)
     live = Enrolment.objects.live().exclude(ends_on__lt=today).filter(household=household, child=child)
     known = set(live.values_list("school_year", "activity"))

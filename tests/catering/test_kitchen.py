@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import override_settings
 from django.urls import reverse
+from django.utils import timezone
 
 from catering import kitchen
 from families.models import ChildHealth, Diet
@@ -136,6 +137,15 @@ def test_the_page_offers_each_place_where_a_meal_is_eaten(centre, canteen, year,
     asked = {"restaurant": centre.place.pk, "jour": WEDNESDAY.isoformat()}
     page = agent_client.get(reverse(PAGE), asked)
     assert list(page.context["form"].fields["restaurant"].queryset) == [canteen.restaurant, centre.place]
+    assert "Centre des Roseaux, mercredi 25 novembre 2026 : 1 repas" in page.text
+
+
+def test_what_stands_is_cooked_whatever_became_of_its_place(centre, year, books, waits, agent_client):
+    comes(centre, year, books, centre.whole)
+    comes(centre, year, waits, centre.whole, state=BookingState.OFFERED, offered_until=timezone.now())
+    centre.activity.formulas.update(active=False)
+    centre.activity.establishments.clear()
+    page = agent_client.get(reverse(PAGE), {"restaurant": centre.place.pk, "jour": WEDNESDAY.isoformat()})
     assert "Centre des Roseaux, mercredi 25 novembre 2026 : 1 repas" in page.text
 
 

@@ -152,7 +152,7 @@ def test_the_class_of_today_is_shown_until_the_next_one_begins(plays, school, sc
             client = plays.client()
             home = client.get(HOME).content.decode().split('id="mes-enfants"')[1].split("</section>")[0]
             child = client.get(reverse("families:child", args=[plays.child.pk])).content.decode()
-            said[day] = ("CE2" in home, "CE2 (2027-2028)" in child)
+            said[day] = ("CE2" in home, "CE2, École des Tilleuls (2027-2028)" in child)
     assert said == {LAST_OF_CLASS: (False, False), SUMMER[-1]: (False, False), NEXT_YEAR: (True, True)}
 
 

@@ -1,7 +1,7 @@
 """« Mon compte famille »: seven blocks in order, whatever the household."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from html import unescape
 
 import pytest
@@ -15,6 +15,7 @@ from families.custody import calendars
 from families.custody.calendars import Terms
 from families.models import Child, Custody, Household
 from portal.models import Town
+from portal.reservations.models import Booking
 from tests.conftest import NOW, Family, family, logged_in, other_home_of
 from tests.factories import (
     BookingFactory,
@@ -109,6 +110,16 @@ def test_a_day_that_the_other_home_reserved_is_said_to_be_so(books, canteen):
     assert "Demain, mardi 10 novembre Lina repas : réservé" in days(other.client())[0]
     for secret in ("Garcia", "3,20", canteen.restaurant.name):
         assert secret not in shown + folded
+
+
+def test_a_place_offered_to_the_other_home_is_not_this_one_s_to_answer(books, canteen):
+    other = other_home_of(books)
+    booked(other, canteen, date(2026, 11, 12), state="waitlisted")
+    Booking.objects.update(state="offered", offered_until=NOW + timedelta(hours=3))
+    page = books.client().get("/").content.decode()
+    assert "Place proposée" not in page and "place proposée" not in page
+    assert "demandé par l'autre foyer" in page.replace("&#x27;", "'")
+    assert "Place proposée" in other.client().get("/").content.decode()
 
 
 def test_home_says_whose_day_it_is_and_asks_nothing_on_the_other_s(books, canteen):

@@ -80,12 +80,15 @@ def announced() -> Subquery:
     return Subquery(AbsenceNotice.objects.standing().filter(**same).values("announced_at")[:1])
 
 
-def where_meals_are_eaten() -> QuerySet[Establishment]:
-    """The restaurants, then the places of activities with a formula that holds a meal; closed ones last."""
+def where_meals_are_eaten(today: date) -> QuerySet[Establishment]:
+    """The restaurants, then the places of activities with a formula that holds a meal, and those that no
+    longer are but where one is still booked from `today` on; closed ones last."""
     restaurant = Q(kind=Establishment.Kind.RESTAURANT)
     of_meals = Formula.objects.filter(with_meal=True, activity__establishments=OuterRef("pk"))
+    still = Booking.objects.meals().filter(establishment=OuterRef("pk"), day__gte=today)
     first = Case(When(restaurant, then=0), default=1)
-    return Establishment.objects.filter(restaurant | Exists(of_meals)).order_by("-active", first, "name")
+    there = restaurant | Exists(of_meals) | Exists(still)
+    return Establishment.objects.filter(there).order_by("-active", first, "name")
 
 
 def fewest_places(slots: QuerySet[Slot]) -> Subquery:

@@ -16,11 +16,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from families import diets
 from families.models import DietChoice, Household
 from portal.reservations.acts import enrolling, renewing
 from portal.reservations.models import Activity, Enrolment, Schooling, SchoolYear
 from portal.reservations.states import EnrolmentState
-from tests.conftest import Family
+from tests.conftest import Family, other_home_of
 from tests.factories import (
     ActivityFactory,
     AudienceFactory,
@@ -128,6 +129,16 @@ def as_shown(html: str) -> dict[str, list[str]]:
 # What is proposed ----------------------------------------------------------------------------------------
 
 
+def test_while_homes_differ_each_is_proposed_its_own_word(roux, campaign, canteen):
+    plain = DietChoice.objects.get(child=roux.lina).diet
+    strict = DietFactory(name="Sans viande", without_meat=True)
+    other = other_home_of(roux.family)
+    diets.say(roux.lina, plain, by=roux.home, at=JUNE)
+    diets.say(roux.lina, strict, by=other.household, at=JUNE)
+    plate = next(one for one in proposed(roux).pupils if one.child == roux.lina).plate
+    assert (plate.diet, "Les deux foyers" in plate.note) == (plain.pk, True)
+
+
 def test_a_class_up_the_same_school_activities_days_and_diet(roux, campaign, canteen):
     renewal = proposed(roux)
     pupils = {pupil.child.first_name: pupil for pupil in renewal.pupils}
@@ -136,7 +147,7 @@ def test_a_class_up_the_same_school_activities_days_and_diet(roux, campaign, can
         "2027-2028", date(2027, 9, 1), campaign.closes_at,
     )  # fmt: skip
     assert (lina.grade, lina.school_class, lina.note) == ("CE2", roux.classes["CE2"], "")
-    assert lina.diet == DietChoice.objects.get(child=roux.lina).diet_id
+    assert lina.plate.diet == DietChoice.objects.get(child=roux.lina).diet_id
     assert lines(renewal) == {
         ("Hugo", "Restauration scolaire"): "N'accueille plus les enfants après le CM2.",
         ("Lina", "Restauration scolaire"): "Restaurant du Verger",
