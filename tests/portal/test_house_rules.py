@@ -40,7 +40,7 @@ WEEKDAYS = "|".join(dates.WEEKDAYS)
 
 # What a rule is written with, and the modules that may write it.
 RULES: dict[str, tuple[str, list[ModuleType]]] = {
-    "names of months": (rf"[\"'](?:{MONTHS})[\"']|\bMONTHS\b", [dates]),
+    "names of months": (rf"(?<!\w)[\"'](?:{MONTHS})[\"']|\bMONTHS\b", [dates]),
     "names of weekdays": (rf"[\"'](?:{WEEKDAYS})[\"']", [dates]),
     "« 1er »": (r"[\"']1er[\"'] if ", [dates, pricing]),
     "amounts in euros": (r"\}\s?€", [amounts]),

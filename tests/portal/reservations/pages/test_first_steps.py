@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from families.models import ChangeRequest, Household
 from tests.conftest import Family, family
-from tests.factories import ChildFactory, EnrolmentFactory, HealthFactory, QuotientFactory
+from tests.factories import ActivityFactory, ChildFactory, EnrolmentFactory, HealthFactory, QuotientFactory
 
 
 @pytest.fixture
@@ -43,6 +43,7 @@ def test_a_waiting_family_reads_what_it_can_prepare(newcomer):
 
 
 def test_every_step_leads_to_a_page_that_works_while_one_waits(newcomer, canteen):
+    ActivityFactory(service="leisure")
     client = newcomer.client()
     page = client.get("/").content.decode()
     steps = re.search(r'<section class="steps".*?</section>', page, re.DOTALL)

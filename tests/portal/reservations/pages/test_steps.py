@@ -308,7 +308,8 @@ def test_who_cancels_is_not_told_that_the_days_are_accepted(books_client, cantee
 def test_a_second_child_s_enrolment_starts_where_the_first_one_goes(books, books_client, canteen, school):
     second = ChildFactory(first_name="Hugo", last_name="Roux", households=[books.household])
     form = books_client.get(reverse("catering:enrol", args=[second.pk])).context["form"]
-    assert form.initial == {"school": school.pk, "restaurant": canteen.restaurant.pk, "weekdays": 0b11111}
+    said = {"school": school.pk, "restaurant": canteen.restaurant.pk, "weekdays": books.enrolment.weekdays}
+    assert form.initial == said
 
 
 def test_reservations_of_a_service_that_does_not_exist_are_not_found(books_client):
