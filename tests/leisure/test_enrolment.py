@@ -197,7 +197,7 @@ def test_the_pages_cost_the_same_whatever_is_offered(
 ):
     client = plays.client()
     client.get("/")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         client.get(url(plays.child))
     mine = enrol(plays, wednesdays)
     enrol(plays, holidays)
