@@ -366,7 +366,7 @@ MoreChildren = forms.formset_factory(
 )
 
 
-class SendAgainForm(NamesItsFields, forms.Form):
+class SendAgainForm(HoldsAnAddress, NamesItsFields, forms.Form):
     """« Corriger et renvoyer »: what a refused household had sent, of its adult, its address, its children.
 
     A child that lives in another home too is not theirs alone to correct.
@@ -377,7 +377,7 @@ class SendAgainForm(NamesItsFields, forms.Form):
     phone = phones.PhoneInput(label="Téléphone", validators=[phones.check])
     street = forms.CharField(label="Adresse", max_length=200, help_text="Numéro et rue.")
     street_more = forms.CharField(label="Complément d'adresse", max_length=200, required=False)
-    postcode = forms.CharField(label="Code postal", max_length=5, validators=[postcode_validator])
+    postcode = forms.CharField(label="Code postal", max_length=10, validators=[postcode_validator])
     city = forms.CharField(label="Commune", max_length=100)
 
     def __init__(self, data: Any, *, guardian: Guardian, children: list[Child]) -> None:
@@ -388,7 +388,6 @@ class SendAgainForm(NamesItsFields, forms.Form):
         self.guardian = guardian
         for name, token in SignupForm.AUTOCOMPLETE.items():
             self.fields[name].widget.attrs["autocomplete"] = token
-        self.fields["postcode"].widget.attrs["inputmode"] = "numeric"
         self.known = [
             (child, NewChildForm(data, prefix=f"enfant-{child.pk}", initial=_sent_of(child)))
             for child in children

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeAlias, TypedDict
 
-from django.db.models import Exists, OuterRef, prefetch_related_objects
+from django.db.models import Exists, Max, OuterRef, prefetch_related_objects
 from django.urls import reverse
 from django_stubs_ext import WithAnnotations
 
@@ -15,6 +15,7 @@ from portal.french import moments
 from portal.french.elision import of
 from portal.reservations.acts import enrolling
 from portal.reservations.days.campaigns import Campaigns
+from portal.reservations.days.limits import Limits
 from portal.reservations.days.standing import closed_period
 from portal.reservations.models import Activity, Enrolment, Establishment, Formula, Period, SchoolYear
 from portal.reservations.states import CellState
@@ -58,10 +59,15 @@ def offers(
     `known` are the ids of activities it is enrolled for already.
     """
     found = []
-    for activity in activities:
+    wanted = list(activities)
+    periods = Period.objects.filter(activity__in=wanted, school_year=school_year).order_by()
+    last_days = dict(periods.values_list("activity").annotate(Max("ends_on")))
+    for activity in wanted:
         places = enrolling.places_for(activity, child, school_year)
         refusal = _refusal(activity, child, places, known) or campaigns.closed(activity, school_year)
-        refusal = refusal or enrolling.never_taken(child, activity, school_year, first_day)
+        limits = Limits.of(activity, child, school_year.pk)
+        last = last_days.get(activity.pk)
+        refusal = refusal or enrolling.never_within(limits, school_year, first_day, last)
         found.append(Offer(activity, places, refusal, with_meal=activity.holds_meal))
     return found
 

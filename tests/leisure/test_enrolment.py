@@ -226,7 +226,7 @@ def test_the_pages_cost_the_same_whatever_is_offered(
 ):
     client = plays.client()
     client.get("/")
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         client.get(url(plays.child))
     mine = enrol(plays, wednesdays)
     enrol(plays, holidays)

@@ -88,7 +88,7 @@ def test_every_mistake_is_said_and_nothing_written(refused, stranger_client):
     said |= {"phone": "12", "postcode": "2", f"enfant-{refused.child.pk}-birth_date": "2030-01-01"}
     said |= {"enfants-0-first_name": "Léo"}
     page = unescape(stranger_client.post(PAGE, said).text)
-    for sentence in ("cinq chiffres", "est dans le futur", "Champ à remplir : nom."):
+    for sentence in ("Écrivez le code postal", "est dans le futur", "Champ à remplir : nom."):
         assert sentence in page
     assert Household.objects.get(pk=refused.household.pk).state == "refused"
     assert not Child.objects.filter(first_name="Léo").exists()

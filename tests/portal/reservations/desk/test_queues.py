@@ -97,8 +97,8 @@ def test_a_ready_reason_is_enough_and_own_words_win(requested, agent_client):
 def test_what_another_agent_decided_meanwhile_is_said(requested, agent_client):
     Enrolment.objects.update(state=EnrolmentState.ACCEPTED)
     answer = act(agent_client, ENROLMENTS, "accept_selected", requested)
-    # The default list holds what waits only: nothing is left to accept, nothing is written twice.
-    assert said(answer) == ["0 inscription acceptée."]
+    # The row is found though it waits no more: nothing is written twice.
+    assert said(answer) == ["0 inscription acceptée, 1 était déjà traitée."]
 
 
 def test_accepting_reports_the_day_that_is_full(asks, books, waits, canteen, agent_client):
