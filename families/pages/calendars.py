@@ -7,10 +7,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from families import which_home
 from families.custody import calendars
 from families.custody.calendar_forms import CalendarPage
 from families.custody.calendars import CalendarRefused, Terms
@@ -38,8 +39,8 @@ class Spell:
 @require_http_methods(["GET", "HEAD", "POST"])
 def calendar(request: SignedInRequest, child_id: int) -> HttpResponse:
     """What counts, what waits for an answer, and the form of a new one."""
-    child = get_object_or_404(Child.objects.visible_to(request.user), pk=child_id)
-    home = get_object_or_404(Household.objects.visible_to(request.user))
+    child = which_home.row(request, Child.objects.visible_to(request.user), pk=child_id)
+    home = which_home.household(request)
     at = timezone.now()
     today = timezone.localdate(at)
     homes = [one.pk for one in calendars.homes_of(child, today)]

@@ -5,11 +5,12 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from families import which_home
 from portal.french import moments
 from portal.french.day_fields import NearDateField
 from portal.french.elision import of
@@ -36,7 +37,7 @@ class EndForm(NamesItsFields, forms.Form):
 def _own(request: SignedInRequest, enrolment_id: int) -> Enrolment:
     visible = Enrolment.objects.visible_to(request.user)
     related = ("activity", "child", "household", "school_year")
-    return get_object_or_404(visible.select_related(*related), pk=enrolment_id)
+    return which_home.row(request, visible.select_related(*related), pk=enrolment_id)
 
 
 def _page_of(enrolment: Enrolment) -> str:
