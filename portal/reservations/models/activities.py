@@ -280,7 +280,8 @@ class Closure(models.Model):
 
     def __str__(self) -> str:
         what = (self.label or "Ouverture exceptionnelle") if self.opens else self.reason
-        return f"{what} ({self.starts_on:%d/%m/%Y})"
+        whose = f", {self.school_class}" if self.school_class else ""
+        return f"{what}{whose} ({self.starts_on:%d/%m/%Y})"
 
     def clean(self) -> None:
         """A class closes at its own school, and on days of its year."""
