@@ -71,7 +71,8 @@ class NumberSearch(DeskAdmin[M]):
         phone = phones.read(search_term) if longer and self.phone_fields else ""
         if phone:
             return queryset.filter(_any_is(self.phone_fields, phone)), True
-        typed = search_term.split()
+        words = search_term.split()
+        typed = [word for word in words if spelling.folded(word)] or words
         numbers = [word for word in typed if len(word) <= LONGEST_NUMBER and posted_number(word) is not None]
         fields = self.get_search_fields(request)
         asked = Q()

@@ -51,7 +51,8 @@ def holds(word: str, *fields: str) -> Q:
 
 def _holds(word: str, field: str) -> tuple[str, str]:
     if field.rpartition("__")[2] == "folded":
-        return f"{field}__contains", folded(word)
+        # A word without a letter is no part of a name.
+        return f"{field}__contains", folded(word) or word
     return f"{field}__iregex", pattern(word)
 
 

@@ -90,3 +90,8 @@ def _takes_files(view: Any) -> bool:
 
 def _refused(status: int) -> HttpResponse:
     return HttpResponse(render_to_string("413.html"), status=status)
+
+
+def brings_files(request: HttpRequest) -> bool:
+    """Whether files came in with a form, on a page that says `@takes_files`."""
+    return bool(request.FILES)

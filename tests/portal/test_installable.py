@@ -146,7 +146,7 @@ def test_pages_name_manifest_icon_and_colour(db):
     assert f'content="{theme.nearest_readable("#ffe08a")}"' in page
 
 
-def test_no_service_worker_shows_places_that_are_gone():
+def test_no_service_worker_shows_places_that_are_gone(db):
     scripts = "".join(path.read_text() for path in (BASE_DIR / "static/js").glob("*.js"))
     assert "serviceWorker" not in scripts
     assert "manifest-src" in Client().get("/sante/")["Content-Security-Policy"]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Field, Model
+from django.db.models import Model
 from django.utils.text import capfirst
 
 from portal.french import moments
@@ -128,8 +128,7 @@ class FactChange:
 
 
 def _field(model: type[Model], name: str) -> Any:
-    field: Field[Any, Any] = model._meta.get_field(name)  # type: ignore[assignment]
-    return field
+    return model._meta.get_field(name)
 
 
 class Offer:

@@ -23,6 +23,7 @@ from portal.french.plurals import counted
 from portal.reservations.acts.closing import Closing
 from portal.reservations.days.offer import Offer
 from portal.reservations.models import CalendarChange
+from portal.web.bodies import brings_files
 from portal.web.signed_in import user_of
 
 CONFIRMED = "_closing_confirmed"
@@ -93,7 +94,7 @@ def _question(request: HttpRequest, closing: Closing, site: AdminSite, opts: Any
             "more_changes": len(changes) - CHANGES_SAID if len(changes) > CHANGES_SAID else 0,
             "typed": [(name, value) for name, value in typed if name != "csrfmiddlewaretoken"],
             "confirmed": CONFIRMED,
-            "with_files": bool(request.FILES),
+            "with_files": brings_files(request),
             "is_popup": IS_POPUP_VAR in request.POST,
         },
     )
