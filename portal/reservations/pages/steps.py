@@ -668,6 +668,9 @@ def _sums(group: list[Checked]) -> dict[str, Any]:
     """What is said of all children of a validation or a recording together."""
     return {
         "total": prices.in_words(prices.total(one.price for each in group for one in each.to_book)),
+        "waiting_total": prices.in_words(
+            prices.total(one.price for each in group for one in each.to_book if one.line.accepts_waiting)
+        ),
         "days_booked": sum(len(each.to_book) for each in group),
         "days_cancelled": sum(len(each.to_cancel) for each in group),
         "quotient_warnings": sorted({each.quotient_warning for each in group} - {""}),

@@ -1,7 +1,7 @@
 """The page of a day on a waiting list, and of a place offered: read by all, answered by a button alone."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import time_machine
@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from billing.models import FormulaTariff, Tariff, TariffBand
 from families import at_home
 from portal.reservations.models import Activity, Booking, ReservationLine
 from portal.reservations.pages.planning import Planning
@@ -104,6 +105,17 @@ def test_validation_asks_it_of_waiting_days_alone(waits, canteen, shut, now):
     assert 'name="jusqu_au_jour" value="1" checked>' in text_of(client.get(address))
     client.post(address, {})
     assert not ReservationLine.objects.filter(until_the_day=True).exists()
+
+
+def test_the_total_says_which_part_is_owed_only_if_a_place_becomes_free(waits, canteen, shut, now):
+    tariff = Tariff.objects.create(code="repas", name="Repas", valid_from=date(2026, 9, 1))
+    TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": "3.20"})
+    FormulaTariff.objects.create(formula=canteen.formula, tariff=tariff)
+    shut(MONDAY, 0)
+    begun = draft(waits, canteen, at=now, wait=choices(canteen, [MONDAY]), book=choices(canteen, [TUESDAY]))
+    page = text_of(waits.client().get(reverse("reservations:validation", args=[begun.pk])))
+    assert "Total estimé des jours à réserver : <strong>6,40 €</strong>" in page
+    assert "Dont 3,20 € pour des jours en liste d'attente" in page
 
 
 def test_without_a_waiting_day_validation_asks_nothing(waits, canteen, now):
