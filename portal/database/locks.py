@@ -41,6 +41,10 @@ def patiently(connection: BaseDatabaseWrapper, act: Callable[[], object]) -> Non
             if getattr(error.__cause__, "sqlstate", None) != LOCK_NOT_AVAILABLE:
                 raise
             refused = error
+            if connection.in_atomic_block:
+                # Django leaves a migration's transaction open where its last statements, foreign keys, fail.
+                connection.close()
+                connection.connect()
     raise StillLocked from refused
 
 
