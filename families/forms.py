@@ -213,8 +213,8 @@ class HoldsAnAddress:
         return city
 
 
-class SignupForm(HoldsAnAddress, WithoutPlaceholders, allauth_forms.SignupForm):
-    """« Créer un compte famille »: a guardian, their address, their children, their login."""
+class AdultForm(HoldsAnAddress, forms.Form):
+    """An adult and the household's address, as one gives them to have an account."""
 
     first_name = forms.CharField(label="Prénom", max_length=80)
     last_name = forms.CharField(label="Nom", max_length=80)
@@ -223,13 +223,7 @@ class SignupForm(HoldsAnAddress, WithoutPlaceholders, allauth_forms.SignupForm):
     street_more = forms.CharField(label="Complément d'adresse", max_length=200, required=False)
     postcode = forms.CharField(label="Code postal", max_length=10, validators=[postcode_validator])
     city = forms.CharField(label="Commune", max_length=100)
-    email = AddressField()
 
-    # The order of the page, which is also that of the summary of mistakes.
-    field_order = [
-        *("first_name", "last_name", "phone", "street", "street_more", "postcode", "city"),
-        *("username", "email", "password1", "password2"),
-    ]
     AUTOCOMPLETE = {
         "first_name": "given-name",
         "last_name": "family-name",
@@ -240,10 +234,25 @@ class SignupForm(HoldsAnAddress, WithoutPlaceholders, allauth_forms.SignupForm):
         "city": "address-level2",
     }
 
-    def __init__(self, *args: Any, children: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, token in self.AUTOCOMPLETE.items():
             self.fields[name].widget.attrs["autocomplete"] = token
+
+
+class SignupForm(AdultForm, WithoutPlaceholders, allauth_forms.SignupForm):
+    """« Créer un compte famille »: a guardian, their address, their children, their login."""
+
+    email = AddressField()
+
+    # The order of the page, which is also that of the summary of mistakes.
+    field_order = [
+        *("first_name", "last_name", "phone", "street", "street_more", "postcode", "city"),
+        *("username", "email", "password1", "password2"),
+    ]
+
+    def __init__(self, *args: Any, children: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.fields["username"].label = "Identifiant"
         self.fields["username"].help_text = "Il vous servira à vous connecter, comme votre adresse e-mail."
         self.fields["email"].label = "Adresse e-mail"
@@ -366,19 +375,11 @@ MoreChildren = forms.formset_factory(
 )
 
 
-class SendAgainForm(HoldsAnAddress, NamesItsFields, forms.Form):
+class SendAgainForm(NamesItsFields, AdultForm):
     """« Corriger et renvoyer »: what a refused household had sent, of its adult, its address, its children.
 
     A child that lives in another home too is not theirs alone to correct.
     """
-
-    first_name = forms.CharField(label="Prénom", max_length=80)
-    last_name = forms.CharField(label="Nom", max_length=80)
-    phone = phones.PhoneInput(label="Téléphone", validators=[phones.check])
-    street = forms.CharField(label="Adresse", max_length=200, help_text="Numéro et rue.")
-    street_more = forms.CharField(label="Complément d'adresse", max_length=200, required=False)
-    postcode = forms.CharField(label="Code postal", max_length=10, validators=[postcode_validator])
-    city = forms.CharField(label="Commune", max_length=100)
 
     def __init__(self, data: Any, *, guardian: Guardian, children: list[Child]) -> None:
         household = guardian.household
@@ -386,8 +387,6 @@ class SendAgainForm(HoldsAnAddress, NamesItsFields, forms.Form):
         sent |= {name: getattr(household, name) for name in approval.ADDRESS}
         super().__init__(data, initial=sent)
         self.guardian = guardian
-        for name, token in SignupForm.AUTOCOMPLETE.items():
-            self.fields[name].widget.attrs["autocomplete"] = token
         self.known = [
             (child, NewChildForm(data, prefix=f"enfant-{child.pk}", initial=_sent_of(child)))
             for child in children

@@ -14,11 +14,6 @@ class CustodyCalendarQuerySet(models.QuerySet["CustodyCalendar"]):
     def waiting(self) -> "CustodyCalendarQuerySet":
         return self.filter(state=CustodyCalendar.State.WAITING)
 
-    def to_answer_by(self, household: Household) -> "CustodyCalendarQuerySet":
-        """Those proposed by the other home of a child."""
-        mine = Q(even=household) | Q(odd=household)
-        return self.waiting().filter(mine).exclude(asked_by_home=household)
-
 
 class CustodyCalendar(models.Model):
     """Even and odd weeks, halves of holidays, dates by hand: as it was proposed, and what was answered.

@@ -4,13 +4,12 @@ A phone writes « è » as one sign, a Mac may write two: databases compare sign
 « Ł » as people who look for them do: it is done here, each row keeps it, and lists look there.
 """
 
-import unicodedata
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import models
 
-from portal.french.normalised import NormalisedField
+from portal.french.normalised import NormalisedField, readable
 from portal.french.spelling import folded
 
 LONGEST_FOLDED = 400
@@ -20,8 +19,7 @@ class NameField(NormalisedField):
     """A name as it is written, in composed signs, with single spaces."""
 
     def normal(self, text: str) -> str:
-        signs = unicodedata.normalize("NFC", text)
-        return " ".join("".join(sign for sign in signs if unicodedata.category(sign) != "Cf").split())
+        return readable(text, "NFC")
 
 
 class FoldedField(models.CharField[str, str]):

@@ -1,16 +1,17 @@
 """Texts that hands type in many ways and the portal keeps in one: telephones, IBAN, SIRET."""
 
 import unicodedata
-from typing import Any
+from typing import Any, Literal
 
 from django.db import models
 
 LONGEST_TYPED = 80
 
 
-def readable(text: str) -> str:
-    """`text` with plain signs and spaces, without the unseen marks that come along when it is pasted."""
-    signs = unicodedata.normalize("NFKC", text)
+def readable(text: str, form: Literal["NFC", "NFKC"] = "NFKC") -> str:
+    """`text` with plain signs (NFC: its own, composed) and spaces, without the unseen marks that come along
+    when it is pasted."""
+    signs = unicodedata.normalize(form, text)
     return " ".join("".join(sign for sign in signs if unicodedata.category(sign) != "Cf").split())
 
 
