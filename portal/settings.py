@@ -117,6 +117,7 @@ MIDDLEWARE = [
     "simple_history.middleware.HistoryRequestMiddleware",
     "families.custody.middleware.OwnHouseholdMiddleware",
     "families.which_home.ChosenHouseholdMiddleware",
+    "portal.reservations.pages.late_offers.LateOffersMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"

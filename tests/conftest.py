@@ -55,6 +55,7 @@ from portal.reservations.models import (
     SchoolYear,
     Slot,
 )
+from portal.reservations.pages import late_offers
 from portal.reservations.states import Action
 from tests import ROOT, processes
 from tests.emptying import empty
@@ -245,6 +246,7 @@ def fresh_start() -> None:
     """No town, no rate limit and no random name left over from the test before."""
     town_module.forget()
     estimates.forget()
+    late_offers.forget()
     cache.clear()
     factory.random.reseed_random("portail")
 

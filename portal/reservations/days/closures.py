@@ -12,11 +12,14 @@ from portal.reservations.models import Closure
 
 
 class Attended(NamedTuple):
-    """An activity that a child goes to somewhere, and the class it attends that year (keys)."""
+    """An activity that a child goes to somewhere, and the class it attends (keys), from a day to a day: none
+    given, always."""
 
     activity_id: int
     establishment_id: int
     school_class_id: int | None
+    since: date | None = None
+    until: date | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def at_places(attended: Iterable[Attended], first: date, last: date) -> list[Clo
             school_years=[],
             closures=[row for row in rows if _concerns(row, one)],
         )
-        for day in days_between(first, last):
+        for day in days_between(max(first, one.since or first), min(last, one.until or last)):
             closure = calendar.closure(day)
             if closure is not None:
                 closed.setdefault(closure, set()).add(day)

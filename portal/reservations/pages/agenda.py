@@ -4,8 +4,8 @@ By a secret address that programs read without a login, all year; or once, a res
 First names, formulas and closures only: of who has found the address nothing else is to be learnt.
 """
 
-from collections.abc import Iterable
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.db.models import Q
+from django.db.models import F, FilteredRelation, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -30,7 +30,6 @@ from portal.french import moments
 from portal.reservations.days import closures
 from portal.reservations.days.closures import Attended, Closed
 from portal.reservations.models import Booking, Enrolment, Reservation, SchoolYear
-from portal.reservations.models.queries import class_of
 from portal.reservations.pages.entries import Entry
 from portal.reservations.pages.services import SERVICES
 from portal.reservations.states import BookingState
@@ -138,7 +137,7 @@ def feed(request: HttpRequest, token: str) -> HttpResponse:
     today = timezone.localdate(at)
     first, last = today - PAST, today + COMING
     name = f"Agenda – {town.current().name}"
-    entries = _entries(link, today, first, last)
+    entries = _entries(link, at, first, last)
     # Of what it says, before it is written: most programs have it already. Anew each day.
     etag = f'"{sha256(repr((name, first, entries)).encode()).hexdigest()[:32]}"'
     answer = get_conditional_response(request, etag=etag)
@@ -166,16 +165,18 @@ def of_reservation(request: SignedInRequest, reservation_id: int) -> HttpRespons
     return hand_over(content, f"reservation-{reservation.number}.ics")
 
 
-def _entries(link: CalendarLink, today: date, first: date, last: date) -> list[Entry]:
+def _entries(link: CalendarLink, at: datetime, first: date, last: date) -> list[Entry]:
     """Days booked and closures of the guardian's household, from `first` to `last`: in as many queries
-    whatever there is."""
+    whatever there is. A place offered whose hour has passed is none any more: nobody logged in let it go."""
+    today = timezone.localdate(at)
     hidden = Q(child__in=link.hidden_children.all()) | Q(activity__service__in=link.hidden_services)
     bookings = list(
         Booking.objects.of_home(link.guardian.household, today)
         .live()
         .filter(day__range=(first, last))
         .exclude(hidden)
-        .select_related("child", "formula")
+        .exclude(offered_until__lte=at)
+        .select_related("child", "formula", "enrolment")
         .order_by("day", "child__birth_date", "pk")
     )
     entries = [_of_booking(one) for one in bookings]
@@ -186,14 +187,45 @@ def _entries(link: CalendarLink, today: date, first: date, last: date) -> list[E
             .filter(school_year__in=SchoolYear.objects.serving(first), establishment__isnull=False)
             .exclude(hidden)
         )
-        attended = {Attended(one.activity_id, one.establishment_id, None) for one in bookings} | {
-            Attended(*row)
-            for row in enrolments.order_by().values_list(
-                "activity", "establishment", class_of(school_year="school_year", what="pk")
-            )
-        }
+        attended = {*_by_booking(bookings), *_by_enrolment(enrolments)}
         entries += [_of_closure(one) for one in closures.at_places(attended, first, last)]
     return entries
+
+
+def _by_booking(bookings: Iterable[Booking]) -> Iterator[Attended]:
+    """Where children go whose enrolment names no place, and days booked elsewhere than it names."""
+    for one in bookings:
+        own = one.enrolment.place_id_on(one.day)
+        if own is None:
+            yield Attended(one.activity_id, one.establishment_id, None)
+        elif own != one.establishment_id:
+            yield Attended(one.activity_id, one.establishment_id, None, one.day, one.day)
+
+
+def _by_enrolment(enrolments: QuerySet[Enrolment]) -> Iterator[Attended]:
+    """Where children go and in which class, one query: what changes on a day is each as long as it lasts."""
+    attends = FilteredRelation(
+        "child__schoolings", condition=Q(child__schoolings__school_year=F("school_year"))
+    )
+    rows = enrolments.order_by().annotate(attends=attends)
+    for activity, place, there, moves_on, ends_on, school_class, since, until in rows.values_list(
+        "activity",
+        "establishment",
+        "moves_to",
+        "moves_on",
+        "ends_on",
+        "attends__school_class",
+        "attends__starts_on",
+        "attends__ends_on",
+    ):
+        last = min((day for day in (until, ends_on) if day is not None), default=None)
+        if moves_on is None:
+            yield Attended(activity, place, school_class, since, last)
+            continue
+        eve = moves_on - timedelta(days=1)
+        yield Attended(activity, place, school_class, since, min(eve, last or eve))
+        if there is not None:
+            yield Attended(activity, there, school_class, max(moves_on, since or moves_on), last)
 
 
 def _of_booking(booking: Booking) -> Entry:

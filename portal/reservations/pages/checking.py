@@ -177,12 +177,14 @@ def check(reservation: Reservation, *, at: datetime) -> Checked:
 
 @dataclass(frozen=True)
 class Copied:
-    """The same days for a brother or sister: as they would be recorded, and those that cannot be had."""
+    """The same days for a brother or sister: as they would be recorded, those that cannot be had, and those
+    of the child's other home, which are left out as by every button."""
 
     enrolment: Enrolment
     plan: Planning
     ticks: Ticks
     missed: list[date]
+    away: list[date]
 
     @cached_property
     def checked(self) -> Checked:
@@ -201,11 +203,17 @@ class Copied:
 
     @property
     def missed_text(self) -> str:
-        """« jeudi 3 décembre ne peut pas être réservé », or nothing."""
-        if not self.missed:
-            return ""
-        cannot = agreed(len(self.missed), "ne peut pas être réservé", "ne peuvent pas être réservés")
-        return f"{moments.enumerate_days(self.missed)} {cannot}"
+        """« jeudi 3 décembre ne peut pas être réservé ; lundi 7 décembre est un jour de l'autre foyer… »."""
+        said = []
+        if self.missed:
+            cannot = agreed(len(self.missed), "ne peut pas être réservé", "ne peuvent pas être réservés")
+            said.append(f"{moments.enumerate_days(self.missed)} {cannot}")
+        if self.away:
+            are = agreed(len(self.away), "est un jour", "sont des jours")
+            said.append(
+                f"{moments.enumerate_days(self.away)} {are} de l'autre foyer, à cocher dans son planning"
+            )
+        return " ; ".join(said)
 
 
 def copy(
@@ -215,15 +223,17 @@ def copy(
     place = enrolment.establishment or reservation.establishment
     plan = Planning.build(enrolment, place, reservation.period, at=at)
     ticks = plan.ticks()
-    missed = []
+    missed, away = [], []
     for line in lines:
         choice = Choice(line.formula_id, line.day)
         cell = plan.cells.get(choice)
-        if cell is not None and cell.field and (cell.field == "cancel") == (line.action == Action.CANCEL):
+        if cell is not None and cell.away and line.action == Action.BOOK:
+            away.append(line.day)
+        elif cell is not None and cell.field and (cell.field == "cancel") == (line.action == Action.CANCEL):
             ticks.of(cell.field).add(choice)
         elif line.action == Action.BOOK:
             missed.append(line.day)
-    return Copied(enrolment, plan, ticks, missed)
+    return Copied(enrolment, plan, ticks, missed, away)
 
 
 def _checked(

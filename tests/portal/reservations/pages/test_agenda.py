@@ -15,7 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from families.calendar_links import READS_AN_HOUR
 from families.models import CalendarLink, Custody, SecurityEvent
 from portal import town
-from portal.reservations.models import Booking, Closure
+from portal.reservations.acts import moving
+from portal.reservations.models import Booking, Closure, Enrolment, SchoolClass
 from portal.reservations.pages import ics
 from portal.reservations.states import BookingState
 from portal.web.logs import WithoutPersonalData
@@ -168,6 +169,36 @@ def test_what_is_closed_where_the_child_goes(books, canteen, school, year, addre
         ("Services fermés (Sortie scolaire)", FRIDAY, FRIDAY),
         (f"{canteen.activity} : fermé (Travaux)", FRIDAY + 7 * A_DAY, FRIDAY + 7 * A_DAY),
     ]
+
+
+@pytest.mark.parametrize("what", ["place", "class"])
+def test_a_child_that_moves_is_told_of_each_place_and_class_for_its_own_days(
+    books, canteen, mill, school, agent, address, what
+):
+    since = THURSDAY + 7 * A_DAY
+    moving.carry_out(books.child, moving.Change(since, mill.school_class, None), by=agent, at=NOW)
+    of_place = ({"establishment": canteen.restaurant}, {"establishment": mill.restaurant})
+    own_class = SchoolClass.objects.get(school=school)
+    of_class = ({"school_class": own_class}, {"school_class": mill.school_class})
+    for label, where in zip(("avant", "après"), of_place if what == "place" else of_class, strict=True):
+        Closure.objects.create(starts_on=since - A_DAY, ends_on=since, label=label, **where)
+    assert [(said[-6:-1], first, last) for said, first, last in closed(address)] == [
+        ("avant", since - A_DAY, since - A_DAY),
+        ("après", since, since),
+    ]
+
+
+def test_what_closes_after_the_end_of_an_enrolment_is_not_told(books, canteen, address):
+    Enrolment.objects.update(ends_on=FRIDAY)
+    Closure.objects.create(starts_on=THURSDAY, ends_on=FRIDAY + 5 * A_DAY, label="Travaux")
+    assert closed(address) == [("Services fermés (Travaux)", THURSDAY, FRIDAY)]
+
+
+def test_a_day_booked_elsewhere_is_told_what_closes_there_on_that_day(books, canteen, mill, address):
+    booked = BookingFactory(enrolment=books.enrolment, day=FRIDAY)
+    Booking.objects.filter(pk=booked.pk).update(establishment=mill.restaurant)
+    Closure.objects.create(starts_on=THURSDAY, ends_on=FRIDAY, establishment=mill.restaurant)
+    assert closed(address)[1:] == [("Restaurant de la Grange : fermé (Fermeture)", FRIDAY, FRIDAY)]
 
 
 def test_an_exceptional_opening_that_was_written_later_counts(books, canteen, address):

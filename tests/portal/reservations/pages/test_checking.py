@@ -8,16 +8,20 @@ from django.urls import reverse
 
 from billing.models import FormulaTariff, Tariff, TariffBand
 from billing.prices import estimates
+from families.custody import calendars
+from families.custody.calendars import Terms
+from families.models import Custody
 from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, Booking, Enrolment, Reservation, ReservationLine
 from portal.reservations.pages import checking
 from portal.reservations.pages.prices import PricedLine
 from portal.reservations.states import Action, BookingState
-from tests.conftest import brother_of, logged_in
+from tests.conftest import NOW, brother_of, logged_in
 from tests.factories import (
     DietChoiceFactory,
     GuardianFactory,
+    HouseholdFactory,
     UserFactory,
     paris,
     weekdays_between,
@@ -131,6 +135,46 @@ def test_a_brother_s_amount_stands_beside_his_box_and_what_he_cannot_have_is_sai
     assert '<span class="sum-days">1 jour</span><span class="amount">4,90 €</span>' in row
     assert "Vendredi 13 novembre ne peut pas être réservé." in row
     assert not Reservation.objects.drafts().filter(child=brother.child).exists(), "only looked at"
+
+
+def in_two_homes(brother: Enrolment, agent, *others: date) -> None:
+    """Hugo also lives with his father, whose days these are; Thursday is his mother's."""
+    father = HouseholdFactory()
+    Custody.objects.create(child=brother.child, household=father)
+    own = [(THURSDAY, THURSDAY, brother.household_id)]
+    dates = [*own, *((day, day, father.pk) for day in others)]
+    terms = Terms(brother.household_id, father.pk, THURSDAY.weekday(), dates=dates)
+    calendars.write(brother.child, terms, by=agent, at=NOW)
+
+
+def test_days_of_a_brothers_other_home_are_left_out_and_said(choose, meals, brother, books_client, agent):
+    in_two_homes(brother, agent, FRIDAY)
+    draft = choose(THURSDAY, FRIDAY)
+    page = check_page(books_client, draft)
+    row = page[page.index('name="also"') :]
+    assert '<span class="sum-days">1 jour</span><span class="amount">4,90 €</span>' in row
+    assert "Vendredi 13 novembre est un jour de l'autre foyer, à cocher dans son planning." in row
+    address = reverse("reservations:validation", args=[draft.pk])
+    answer = books_client.post(address, {"also": [brother.pk]}, follow=True)
+    assert "Hugo : vendredi 13 novembre est un jour de l'autre foyer" in said(answer)
+    lines = ReservationLine.objects.filter(reservation__child=brother.child)
+    assert list(lines.values_list("day", flat=True)) == [THURSDAY]
+
+
+def test_a_day_of_the_other_home_that_was_ticked_by_hand_stays(choose, brother, books_client, agent):
+    in_two_homes(brother, agent, FRIDAY)
+    choose(FRIDAY, enrolment=brother)
+    draft = choose(THURSDAY, FRIDAY)
+    books_client.post(reverse("reservations:validation", args=[draft.pk]), {"also": [brother.pk]})
+    lines = ReservationLine.objects.filter(reservation__child=brother.child).order_by("day")
+    assert list(lines.values_list("day", flat=True)) == [THURSDAY, FRIDAY]
+
+
+def test_a_brother_whose_days_are_all_the_other_homes_is_not_offered_any(
+    choose, brother, books_client, agent
+):
+    in_two_homes(brother, agent, FRIDAY)
+    assert 'name="also"' not in check_page(books_client, choose(FRIDAY))
 
 
 def test_what_is_recorded_for_a_brother_is_what_was_said(choose, meals, brother, books_client):

@@ -1,20 +1,22 @@
 """The page of a day on a waiting list, and of a place offered: read by all, answered by a button alone."""
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 import time_machine
 from django.contrib.messages import get_messages
-from django.db import connection
+from django.db import OperationalError, connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.models import FormulaTariff, Tariff, TariffBand
 from families import at_home
+from portal.reservations.acts import booking
 from portal.reservations.models import Activity, Booking, ReservationLine
 from portal.reservations.pages.planning import Planning
-from tests.conftest import NOW, Family
+from tests.conftest import NOW, Family, logged_in
 from tests.families.conftest import text_of
 from tests.portal.reservations.audit import MONDAY, TUESDAY, choices, draft, give_up, reserve, states
 
@@ -164,6 +166,73 @@ def test_whoever_comes_too_late_reads_so_and_the_next_one_has_it(offered, queue,
     assert answer.status_code == 302
     assert [states(who, MONDAY) for who in queue] == [["cancelled"], ["offered"], ["waitlisted"]]
     assert "plus" in said(answer)[0]
+
+
+LATE = NOW + timedelta(hours=6)
+
+
+def pages_that_read_offers(who: Family, canteen) -> dict[str, str]:
+    """Where an offer of the family is read, at home and at the desk, by what the page is."""
+    (booked,) = Booking.objects.filter(child=who.child)
+    slot = canteen.slot(MONDAY).pk
+    place, period = canteen.restaurant.pk, canteen.period.pk
+    return {
+        "home": "/",
+        "planning": reverse("catering:planning", args=[who.enrolment.pk, place, period]),
+        "reservation": reverse("reservations:detail", args=[booked.reservation_id]),
+        "slot": reverse("admin:reservations_slot_change", args=[slot]),
+        "list": reverse("admin:reservations_booking_changelist"),
+    }
+
+
+@pytest.mark.parametrize("where", ["home", "planning", "reservation", "slot", "list"])
+def test_past_its_hour_no_page_shows_an_offer_as_still_ones_own(offered, queue, canteen, agent, where):
+    address = pages_that_read_offers(offered, canteen)[where]
+
+    def read(at: datetime) -> str:
+        with time_machine.travel(at, tick=False):
+            return text_of(logged_in(agent if where in ("slot", "list") else offered.user).get(address))
+
+    assert "lundi 9 novembre à 16 h" in read(LATE - timedelta(seconds=1))
+    assert states(offered, MONDAY) == ["offered"]
+    page = read(LATE)
+    assert "lundi 9 novembre à 16 h" not in page and page_of(offered) not in page
+    assert [states(who, MONDAY) for who in queue] == [["cancelled"], ["offered"], ["waitlisted"]]
+
+
+def test_past_its_hour_the_place_is_anothers_to_book_though_no_worker_runs(
+    books, waits, another, canteen, shut, now
+):
+    Activity.objects.update(offer_hours=6)
+    shut(MONDAY, 1)
+    reserve(books, canteen, MONDAY, at=now)
+    reserve(waits, canteen, MONDAY, at=now, wait=True)
+    give_up(books, canteen, MONDAY, at=now)
+    garnier = another("Garnier")
+    with time_machine.travel(LATE, tick=False):
+        begun = draft(garnier, canteen, at=LATE, book=choices(canteen, [MONDAY]))
+        garnier.client().post(reverse("reservations:recording", args=[begun.pk]))
+    assert (states(waits, MONDAY), states(garnier, MONDAY)) == (["cancelled"], ["accepted"])
+    assert canteen.slot(MONDAY).taken == 1
+
+
+def test_an_own_calendar_shows_no_offer_past_its_hour(offered):
+    calendar = offered.client().post(reverse("reservations:calendar"), {"make": ""})
+    address = re.search(r'value="http://testserver([^"]+\.ics)"', text_of(calendar))
+    assert address
+    assert "place proposée" in Client().get(address[1]).content.decode()
+    with time_machine.travel(LATE, tick=False):
+        assert "place proposée" not in Client().get(address[1]).content.decode()
+
+
+def test_a_place_that_cannot_be_let_go_now_keeps_no_page_from_being_read(offered, monkeypatch, caplog):
+    def locked(**_: object) -> int:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(booking, "let_offers_go", locked)
+    with time_machine.travel(LATE, tick=False):
+        assert offered.client().get(reverse("families:household")).status_code == 200
+    assert "could not be let go" in caplog.text
 
 
 def test_others_have_no_such_page(offered, stranger_client, queue):
