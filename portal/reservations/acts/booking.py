@@ -1087,7 +1087,12 @@ def concerned_by(closure: Closure) -> QuerySet[Booking]:
     """The live bookings that a closure would cancel; none for an exceptional opening."""
     if closure.opens:
         return Booking.objects.none()
-    bookings = Booking.objects.live().filter(day__range=(closure.starts_on, closure.ends_on))
+    return Booking.objects.live().filter(of_pupils(closure))
+
+
+def of_pupils(closure: Closure) -> Q:
+    """The bookings of its days, place, activity, class or pupils, whether it closes or opens them."""
+    bookings = Booking.objects.filter(day__range=(closure.starts_on, closure.ends_on))
     there = attended_on(F("day"), "child__schoolings")
     if closure.establishment_id:
         school = there & Q(child__schoolings__school_class__school_id=closure.establishment_id)
@@ -1099,7 +1104,7 @@ def concerned_by(closure: Closure) -> QuerySet[Booking]:
         bookings = bookings.filter(activity_id=closure.activity_id)
     if closure.school_class_id:
         bookings = bookings.filter(there, child__schoolings__school_class_id=closure.school_class_id)
-    return bookings.distinct()
+    return Q(pk__in=bookings.order_by().values("pk"))
 
 
 def of_closure(closure: Closure) -> Q:

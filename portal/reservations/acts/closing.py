@@ -29,11 +29,12 @@ from portal.reservations.acts import booking
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import DeadlineBook
-from portal.reservations.days.offer import Booked, FactChange, Facts, Offer, model_of
+from portal.reservations.days.offer import Attends, Booked, FactChange, Facts, Offer, model_of
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import Booking, CalendarChange, CancelledDay, Closure, Slot
 from portal.reservations.models.bookings import BookingQuerySet
 from portal.reservations.models.changes import WAY_BACK
+from portal.reservations.models.queries import class_of
 from portal.reservations.states import HOLDING, Action, BookingState
 
 SEVERAL = "Le calendrier a changé"
@@ -72,6 +73,23 @@ class Closing:
         return [self.after.rows[Closure][key] for key in keys if not self.after.rows[Closure][key].opens]
 
     @cached_property
+    def openings(self) -> list[Closure]:
+        """Exceptional openings that are gone or otherwise; those of a class opened the day for it alone."""
+        keys = [one.pk for one in self.changes if one.model is Closure and one.before is not None]
+        return [self.before.rows[Closure][key] for key in keys if self.before.rows[Closure][key].opens]
+
+    @cached_property
+    def no_longer_opened(self) -> dict[int, str]:
+        """By key, what is booked of the class or the school that they opened a day for, with the reason."""
+        found = {}
+        for opening in self.openings:
+            for pk, booked, attends in _attended(self._to_come().filter(booking.of_pupils(opening))):
+                reason = self.after.why_not(booked, attends)
+                if reason is not None and self.before.why_not(booked, attends) is None:
+                    found[pk] = reason
+        return found
+
+    @cached_property
     def lost(self) -> dict[Booked, str]:
         """What is booked and takes place no longer, with the reason."""
         if not self.changes:
@@ -85,6 +103,8 @@ class Closing:
         wanted = _of(self.lost)
         for closure in self.closures:
             wanted |= Q(pk__in=booking.concerned_by(closure).order_by().values("pk"))
+        if self.no_longer_opened:
+            wanted |= Q(pk__in=self.no_longer_opened)
         return Booking.objects.live().filter(wanted)
 
     def _to_come(self) -> BookingQuerySet:
@@ -93,7 +113,7 @@ class Closing:
     @cached_property
     def days(self) -> int:
         """How many bookings; 0 where nobody is concerned."""
-        return self.bookings.count() if self.lost or self.closures else 0
+        return self.bookings.count() if self.lost or self.closures or self.no_longer_opened else 0
 
     @cached_property
     def households(self) -> int:
@@ -123,7 +143,8 @@ class Closing:
     @property
     def reason(self) -> str:
         """What families are told, before « annulé par la mairie »."""
-        reasons = {reason.rstrip(".") for reason in self.lost.values()}
+        said = [*self.lost.values(), *self.no_longer_opened.values()]
+        reasons = {reason.rstrip(".") for reason in said}
         reasons |= {capfirst(closure.reason) for closure in self.closures}
         return reasons.pop() if len(reasons) == 1 else SEVERAL
 
@@ -151,7 +172,7 @@ class Closing:
             )
             keys = [pk for pk, _, child in sorted(found, key=lambda row: (row[2], row[0]))]
             # A class or a school that is away leaves its places to others; what closes leaves none.
-            promotes = bool(self.closures) and not self.lost
+            promotes = bool(self.closures) and not self.lost and not self.no_longer_opened
             return len(booking.shut(keys, by=by, at=at, reason=reason, promotes=promotes))
 
     def _slots(self) -> Q:
@@ -168,9 +189,17 @@ class Closing:
             for formula in self.after.formulas_of(activity)
         ]
         held = _of(self.before.lost(self.after, asked), formulas=False)
-        for closure in self.closures:
+        for closure in (*self.closures, *self.openings):
             held |= booking.of_closure(closure)
         return held
+
+
+def _attended(bookings: QuerySet[Booking]) -> list[tuple[int, Booked, Attends]]:
+    """What is booked, by key, and the class and school that each child attends that day: one query."""
+    columns = ("activity", "establishment", "formula", "day")
+    attended = {"its_class": class_of(day="day", what="pk"), "school": class_of(day="day", what="school")}
+    rows = bookings.order_by().annotate(**attended).values_list("pk", *columns, *attended)
+    return [(pk, Booked(*row[:4]), Attends(*row[4:])) for pk, *row in rows]
 
 
 def _of(booked: Iterable[Booked], *, formulas: bool = True) -> Q:
@@ -222,15 +251,16 @@ def reopen(change: CalendarChange, *, by: User, at: datetime) -> Reopened:
     late = _too_late(at) if at - change.made_at > WAY_BACK else _never_late
 
     still = _still_closed(change)
+    days = list(change.days.order_by("rank"))
+    attended = {pk: attends for pk, _, attends in _attended(Booking.objects.filter(closings__change=change))}
 
     def stands(one: Booking) -> str:
         for closure in still:
             if closure.starts_on <= one.day <= closure.ends_on:
                 return f"{capfirst(closure.reason)}."
         booked = Booked(one.activity_id, one.establishment_id, one.formula_id, one.day)
-        return offer.why_not(booked) or late(one)
+        return offer.why_not(booked, attended[one.pk]) or late(one)
 
-    days = list(change.days.order_by("rank"))
     found = booking.put_back(
         {one.booking_id: BookingState(one.state) for one in days}, by=by, at=at, stands=stands
     )

@@ -71,6 +71,16 @@ class Booked(NamedTuple):
     day: date
 
 
+class Attends(NamedTuple):
+    """The class and the school of a child on a day (keys)."""
+
+    school_class: int | None
+    school: int | None
+
+
+ANYBODY = Attends(None, None)
+
+
 @dataclass(frozen=True)
 class FactChange:
     """A row of which something changed; `before` is None where it is new, `after` where it is gone."""
@@ -150,7 +160,7 @@ class Offer:
         self._years = [(row.starts_on, row.ends_on) for row in self.rows[SchoolYear].values()]
         towns = list(self.rows[Town].values())
         self._zone = str(towns[0].zone) if towns else str(Town().zone)
-        self._calendars: dict[tuple[int, int], OpenDays] = {}
+        self._calendars: dict[tuple[int, int, int | None, int | None], OpenDays] = {}
         self._off: dict[int, dict[date, str]] = {}
         self._spans: dict[tuple[int, int], list[tuple[date, date]]] = {}
 
@@ -163,10 +173,10 @@ class Offer:
             found[model] = list(model._default_manager.prefetch_related(*many).order_by("pk"))
         return cls(found, since)
 
-    def why_not(self, booked: Booked) -> str | None:
+    def why_not(self, booked: Booked, of: Attends = ANYBODY) -> str | None:
         """Why nobody can come that day, in a sentence; None while it takes place.
 
-        Closures of a single class are left to `concerned_by`: they close no place.
+        What is closed or opened for one class or one school counts for who attends it alone.
         """
         activity = self.rows[Activity].get(booked.activity)
         place = self.rows[Establishment].get(booked.establishment)
@@ -177,7 +187,7 @@ class Offer:
             return NO_PLACE
         if formula is None or not formula.active:
             return NO_FORMULA
-        why = self._calendar(activity, place).why_closed(booked.day)
+        why = self._calendar(activity, place, of).why_closed(booked.day)
         if why is not None:
             return f"{capfirst(str(why))}."
         spans = self._covered(activity.pk, place.pk)
@@ -207,8 +217,8 @@ class Offer:
         """The keys of an activity's formulas, offered or not."""
         return [pk for pk, row in self.rows[Formula].items() if row.activity_id == activity]
 
-    def _calendar(self, activity: Activity, place: Establishment) -> OpenDays:
-        key = activity.pk, place.pk
+    def _calendar(self, activity: Activity, place: Establishment, of: Attends) -> OpenDays:
+        key = activity.pk, place.pk, *of
         if key not in self._calendars:
             if activity.pk not in self._off:
                 self._off[activity.pk] = school_holidays(
@@ -223,9 +233,9 @@ class Offer:
                 closures=[
                     row
                     for row in self.rows[Closure].values()
-                    if row.school_class_id is None
+                    if row.school_class_id in (None, of.school_class)
                     and row.activity_id in (None, activity.pk)
-                    and row.establishment_id in (None, place.pk)
+                    and row.establishment_id in (None, place.pk, of.school)
                     and row.ends_on >= self.since
                 ],
             )

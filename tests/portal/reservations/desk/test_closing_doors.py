@@ -27,6 +27,7 @@ from portal.reservations.models import (
     Period,
     PublicHoliday,
     SchoolHoliday,
+    Schooling,
     SchoolYear,
     Slot,
 )
@@ -356,6 +357,91 @@ def test_deleting_what_opened_a_day_asks_cancels_and_comes_back(made, deletes, b
     closing.reopen(CalendarChange.objects.get(), by=chief, at=NOW)
     booking.refresh_from_db()
     assert booking.state == BookingState.ACCEPTED and facts() == before
+
+
+SATURDAY = date(2026, 11, 28)
+
+
+@pytest.fixture
+def saturday(books, waits, canteen, mill) -> Callable[..., Closure]:
+    """Lina and Noé are booked on a Saturday that was opened for Lina's class, or her school, alone."""
+
+    def opened(of: str = "class") -> Closure:
+        Schooling.objects.filter(child=waits.child).update(school_class=mill.school_class)
+        own = books.child.schoolings.get().school_class
+        what = {"school_class": own} if of == "class" else {"establishment": own.school}
+        row = Closure.objects.create(starts_on=SATURDAY, ends_on=SATURDAY, opens=True, **what)
+        BookingFactory(enrolment=books.enrolment, day=SATURDAY)
+        BookingFactory(enrolment=books.enrolment, day=THURSDAY)
+        return row
+
+    return opened
+
+
+@pytest.mark.parametrize("of", ["class", "school"])
+def test_deleting_what_opened_a_day_for_some_pupils_asks_cancels_and_comes_back(
+    of, saturday, deletes, books, canteen, chief
+):
+    row = saturday(of)
+    question = deletes(row)
+    assert "1 réservation sera annulée sans frais, 1 famille sera prévenue." in question.text
+    assert "Fermé le samedi" in question.text and Closure.objects.filter(pk=row.pk).exists()
+    deletes(row, **CONFIRMED)
+    days = dict(Booking.objects.values_list("day", "state"))
+    assert days == {SATURDAY: BookingState.CANCELLED, THURSDAY: BookingState.ACCEPTED}
+    done = closing.reopen(CalendarChange.objects.get(), by=chief, at=NOW)
+    assert (done.back, done.left) == (1, {})
+    assert set(Booking.objects.values_list("state", flat=True)) == {BookingState.ACCEPTED}
+
+
+@pytest.mark.parametrize(
+    ("typed", "asks"),
+    [
+        ({"starts_on": date(2026, 12, 5), "ends_on": date(2026, 12, 5)}, 1),  # another Saturday
+        ({"school_class": None}, 0),  # opened for all now
+        ({"opens": False}, 1),  # closed instead
+        ({"label": "Fête de l'école"}, 0),
+    ],
+)
+def test_changing_what_opened_a_day_for_a_class_closes_what_it_opens_no_more(
+    typed, asks, saturday, canteen, agent
+):
+    row = saturday()
+    assert shut(lambda: update(lambda one: row, **typed)(canteen), by=agent, at=NOW) == asks
+
+
+def test_a_day_that_something_else_opens_for_the_class_stays(saturday, canteen, agent, books):
+    row = saturday()
+    Closure.objects.create(starts_on=SATURDAY, ends_on=SATURDAY, opens=True, establishment=canteen.restaurant)
+    assert shut(row.delete, by=agent, at=NOW) == 0
+    assert set(Booking.objects.values_list("state", flat=True)) == {BookingState.ACCEPTED}
+
+
+def test_an_opening_for_all_that_goes_leaves_a_class_on_its_trip(books, waits, canteen, mill, agent):
+    """Lina's class was to be away, then all were to come after all."""
+    away = books.child.schoolings.get().school_class
+    Schooling.objects.filter(child=waits.child).update(school_class=mill.school_class)
+    Closure.objects.create(starts_on=THURSDAY, ends_on=THURSDAY, school_class=away, why="trip")
+    row = Closure.objects.create(starts_on=THURSDAY, ends_on=THURSDAY, opens=True)
+    for who in (books, waits):
+        BookingFactory(enrolment=who.enrolment, day=THURSDAY)
+    assert shut(row.delete, by=agent, at=NOW) == 1
+    states = dict(Booking.objects.values_list("child__first_name", "state"))
+    assert states == {"Lina": BookingState.CANCELLED, "Noé": BookingState.ACCEPTED}
+
+
+def test_a_school_taken_from_a_restaurant_closes_no_booked_day(books, canteen, mill, agent_client):
+    """Who is enrolled there goes on; nobody else of that school can choose it any more."""
+    canteen.restaurant.schools.add(mill.school)
+    booked = BookingFactory(enrolment=books.enrolment, day=THURSDAY)
+    own = books.child.schoolings.get().school_class.school
+    url = reverse("admin:reservations_establishment_change", args=[canteen.restaurant.pk])
+    agent_client.post(url, filled(agent_client, url, {"schools": [str(mill.school.pk)]}))
+    assert own not in canteen.restaurant.schools.all()
+    booked.refresh_from_db()
+    assert booked.state == BookingState.ACCEPTED and not CalendarChange.objects.exists()
+    page = reverse("catering:planning", args=[books.enrolment.pk, canteen.restaurant.pk, canteen.period.pk])
+    assert 'class="cell cell--free' in books.client().get(page).text
 
 
 def test_the_calendar_imported_and_another_zone_ask_as_well(books, canteen, chief_client):
