@@ -159,7 +159,7 @@ def _record(
     reservation: Reservation, lines: Sequence[ReservationLine], desk: "_Submission", *, by: User, at: datetime
 ) -> None:
     """Writes what was decided of a reservation's lines."""
-    changes = Changes(by=by, at=at, reservation=reservation)
+    changes = Changes(by=by, at=at, reservation=reservation, tells=True)
     for booking, state in desk.ended.items():
         changes.move(booking, state)
     changes.create(desk.new)
@@ -944,7 +944,7 @@ def follow(
     live = [one for one in live if not rooms.stays(one)]
     if not live:
         return Followed()
-    changes = Changes(by=by, at=at, reason=reason)
+    changes = Changes(by=by, at=at, reason=reason, tells=True)
     for booking in live:
         changes.move(booking, BookingState.CANCELLED)
     _let_fall(changes)
@@ -1059,7 +1059,7 @@ def place_again(
     slots = _lock_slots(following.shelves(bookings, ways))
     rooms = Rooms.load(bookings, ways, slots)
     groups = _Groups(by, at)
-    changes = Changes(by=by, at=at, reason="La mairie a replacé ce jour.")
+    changes = Changes(by=by, at=at, reason="La mairie a replacé ce jour.", tells=True)
     new: list[tuple[Booking, list[Slot]]] = []
     left = []
     for booking in bookings:
@@ -1327,7 +1327,9 @@ def promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
     return _finish(changes)
 
 
-def _promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
+def _promote(freed: Collection[int], *, at: datetime, told: Collection[int] = ()) -> list[Booking]:
+    """As `promote`. Of the bookings `told` (keys) another letter says that they have their place; an offer
+    has one of its own, where it is answered."""
     if not freed:
         return []
     waiting = list(
@@ -1356,7 +1358,7 @@ def _promote(freed: Collection[int], *, at: datetime) -> list[Booking]:
             changes.grant(booking, wanted)
             given.append(booking)
     changes.write()
-    for household_id, booking_ids in _by_household(given).items():
+    for household_id, booking_ids in _by_household(one for one in given if one.pk not in told).items():
         _tell(tasks.tell_promoted, household_id, booking_ids)
     for household_id, booking_ids in _by_household(offered).items():
         _tell(tasks.tell_offered, household_id, booking_ids)
@@ -1522,18 +1524,19 @@ def _finish(changes: Changes, answered: Sequence[ReservationLine] = ()) -> list[
 
     `answered` lines were decided by the town hall. Returns the bookings promoted.
     """
-    promoted = _promote(changes.freed, at=changes.at)
+    told = {one.pk for one, _ in changes.created} if changes.tells else ()
+    promoted = _promote(changes.freed, at=changes.at, told=told)
     followed = lines_following(changes, promoted)
-    told: dict[int, list[int]] = defaultdict(list)
+    decided: dict[int, list[int]] = defaultdict(list)
     for line in answered:
-        told[line.reservation_id].append(line.pk)
-    touched = {*told, *(line.reservation_id for line in followed)}
+        decided[line.reservation_id].append(line.pk)
+    touched = {*decided, *(line.reservation_id for line in followed)}
     if touched:
         list(Reservation.objects.select_for_update(no_key=True).filter(pk__in=touched).order_by("pk"))
         save_outcomes([*answered, *followed])
         restate(touched)
-    if told:
-        Reservation.objects.filter(pk__in=told).update(decided_by=changes.by, decided_at=changes.at)
-    for reservation_id, line_ids in told.items():
+    if decided:
+        Reservation.objects.filter(pk__in=decided).update(decided_by=changes.by, decided_at=changes.at)
+    for reservation_id, line_ids in decided.items():
         _tell(tasks.tell_decided, reservation_id, line_ids)
     return promoted

@@ -41,6 +41,7 @@ FOLLOWED = {
     BookingState.CANCEL_REQUESTED: "Jours qui suivent, annulation demandée",
     BookingState.REQUESTED: "Jours demandés qui suivent, en attente de la réponse de la mairie",
     BookingState.WAITLISTED: "Jours sur la liste d'attente du nouveau lieu",
+    BookingState.OFFERED: "Place proposée au nouveau lieu, en attente de votre réponse",
 }
 
 # What will be billed unless it is refused or cancelled.

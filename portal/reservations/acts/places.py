@@ -42,9 +42,11 @@ class Changes:
         reservation: Reservation | None = None,
         reason: str = "",
         keeps_rank: bool = False,
+        tells: bool = False,
     ) -> None:
         self.by, self.at, self.reservation, self.reason = by, at, reservation, reason
         self.keeps_rank = keeps_rank  # who waits again waits since when it did before
+        self.tells = tells  # a letter of its own says what becomes of the bookings that it creates
         self.moved: dict[BookingState, list[Booking]] = defaultdict(list)
         self.created: list[tuple[Booking, list[Slot]]] = []
         self.gained: dict[int, int] = defaultdict(int)

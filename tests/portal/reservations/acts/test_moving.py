@@ -181,6 +181,49 @@ def test_where_there_is_room_a_waiting_day_gets_its_place(books, canteen, shut, 
     assert stands(books) == {FRIDAY: ("la-grange", BookingState.ACCEPTED)}
 
 
+def test_a_waiting_day_that_gets_its_place_by_moving_is_told_in_the_mail_of_the_move_alone(
+    books, canteen, shut, mill, moves, now, mailoutbox, django_capture_on_commit_callbacks
+):
+    shut(FRIDAY, 0)
+    reserve(books, canteen, FRIDAY, at=now, wait=True)
+    with django_capture_on_commit_callbacks(execute=True):
+        moves(FRIDAY)
+    (letter,) = mailoutbox
+    assert letter.subject == "Changement d'école ou de lieu : Lina"
+    assert (
+        "Jours qui suivent – Restauration scolaire, Repas (Restaurant de la Grange) (1 jour)" in letter.body
+    )
+
+
+def test_others_who_get_a_place_by_a_move_read_so_as_ever(
+    books, waits, canteen, shut, mill, moves, now, mailoutbox, django_capture_on_commit_callbacks
+):
+    shut(FRIDAY, 1)
+    reserve(books, canteen, FRIDAY, at=now)
+    reserve(waits, canteen, FRIDAY, at=now, wait=True)
+    with django_capture_on_commit_callbacks(execute=True):
+        moves(FRIDAY)
+    assert {one.to[0] for one in mailoutbox} == {books.user.email, waits.user.email}
+    assert len(mailoutbox) == 2
+
+
+def test_a_place_offered_at_the_new_place_is_said_by_the_move_and_answered_by_its_own_mail(
+    books, canteen, shut, mill, moves, now, mailoutbox, django_capture_on_commit_callbacks
+):
+    Activity.objects.update(offer_hours=6)
+    shut(FRIDAY, 0)
+    reserve(books, canteen, FRIDAY, at=now, wait=True)
+    with django_capture_on_commit_callbacks(execute=True):
+        moves(FRIDAY)
+    assert stands(books) == {FRIDAY: ("la-grange", BookingState.OFFERED)}
+    said = {letter.subject: letter.body for letter in mailoutbox}
+    assert len(said) == 2
+    assert "Place proposée au nouveau lieu, en attente de votre réponse" in next(
+        body for subject, body in said.items() if subject.startswith("Changement")
+    )
+    assert not any("Jours annulés depuis" in body for body in said.values())
+
+
 def test_what_is_asked_stays_asked_at_the_new_place(books, canteen, mill, moves, now, agent):
     Activity.objects.update(processing="on_request")
     reserve(books, canteen, FRIDAY, at=now)
