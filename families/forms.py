@@ -1,7 +1,7 @@
 """Forms of accounts and households."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from allauth.account import forms as allauth_forms
@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from families import approval, login_names, passwords, recovery
+from families.custody import newcomers
 from families.models import (
     Allergen,
     AuthorisedPerson,
@@ -375,29 +376,54 @@ MoreChildren = forms.formset_factory(
 )
 
 
+class SentChildForm(NewChildForm):
+    """A child as it was sent: corrected, or left out of what is sent again."""
+
+    left_out = forms.BooleanField(required=False)
+
+    def __init__(self, data: Any, *, child: Child) -> None:
+        sent = {name: getattr(child, name) for name in NewChildForm.base_fields}
+        super().__init__(data, prefix=f"enfant-{child.pk}", initial=sent)
+        self.fields["left_out"].label = f"Retirer {child.first_name} de ma demande"
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it is left out: what is typed of it is of no matter then."""
+        return self.is_bound and bool(self["left_out"].data)
+
+    def is_valid(self) -> bool:
+        return self.leaves or super().is_valid()
+
+
 class SendAgainForm(NamesItsFields, AdultForm):
     """« Corriger et renvoyer »: what a refused household had sent, of its adult, its address, its children.
 
-    A child that lives in another home too is not theirs alone to correct.
+    A child that lives in another home too is not theirs alone to correct (`shares`: there is one).
     """
 
-    def __init__(self, data: Any, *, guardian: Guardian, children: list[Child]) -> None:
+    def __init__(self, data: Any, *, guardian: Guardian, children: list[Child], shares: bool = False) -> None:
         household = guardian.household
         sent = {name: getattr(guardian, name) for name in GUARDIAN_FIELDS}
         sent |= {name: getattr(household, name) for name in approval.ADDRESS}
         super().__init__(data, initial=sent)
         self.guardian = guardian
-        self.known = [
-            (child, NewChildForm(data, prefix=f"enfant-{child.pk}", initial=_sent_of(child)))
-            for child in children
-        ]
+        self.shares = shares
+        self.known = [(child, SentChildForm(data, child=child)) for child in children]
         self.more = MoreChildren(data, prefix=CHILDREN_PREFIX)
 
     def is_valid(self) -> bool:
         # All are judged, so that every mistake shows at once.
-        return all([super().is_valid(), *(form.is_valid() for _, form in self.known), self.more.is_valid()])
+        judged = [super().is_valid(), *(form.is_valid() for _, form in self.known), self.more.is_valid()]
+        if all(judged) and not self._has_a_child():
+            self.add_error(None, self.more.error_messages["too_few_forms"])
+            return False
+        return all(judged)
 
-    def save(self) -> Household:
+    def _has_a_child(self) -> bool:
+        stays = (not form.leaves for _, form in self.known)
+        return self.shares or any(stays) or any(row.has_changed() for row in self.more)
+
+    def save(self, *, by: User, at: datetime) -> Household:
         """All or nothing. Raises AlreadyAnswered."""
         given = self.cleaned_data
         with transaction.atomic():
@@ -406,8 +432,11 @@ class SendAgainForm(NamesItsFields, AdultForm):
                 setattr(self.guardian, name, given[name])
             self.guardian.save()
             for child, form in self.known:
-                for name, value in form.cleaned_data.items():
-                    setattr(child, name, value)
+                if form.leaves:
+                    newcomers.leave_out(child, household, by=by, at=at)
+                    continue
+                for name in NewChildForm.base_fields:
+                    setattr(child, name, form.cleaned_data[name])
                 child.save()
             for row in self.more:
                 if row.has_changed():
@@ -417,10 +446,6 @@ class SendAgainForm(NamesItsFields, AdultForm):
 
 
 GUARDIAN_FIELDS = ("first_name", "last_name", "phone")
-
-
-def _sent_of(child: Child) -> dict[str, Any]:
-    return {name: getattr(child, name) for name in NewChildForm.base_fields}
 
 
 class PhonesForm(NamesItsFields, forms.ModelForm[Guardian]):

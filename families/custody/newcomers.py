@@ -126,6 +126,12 @@ def withdraw(change: ChangeRequest, *, by: User, at: datetime) -> ChangeRequest:
     return change
 
 
+def leave_out(child: Child, home: Household, *, by: User, at: datetime) -> None:
+    """A household that was refused sends its request again without this child: it leaves, and what was
+    prepared for it is over. Called within the transaction that sends again."""
+    _leaves(homes.held(child.pk, home.pk), "Retiré de la demande par la famille", by=by, at=at)
+
+
 def as_typed(change: ChangeRequest) -> dict[str, Any]:
     """What was typed, for the form that corrects it."""
     names = NewChild._fields if change.kind == Kind.CHILD else NewAdult._fields

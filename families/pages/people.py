@@ -107,10 +107,10 @@ def send_again(request: SignedInRequest) -> HttpResponse:
         Custody.objects.filter(child__in=children).exclude(household=own).values_list("child_id", flat=True)
     )
     alone = [child for child in children if child.pk not in elsewhere]
-    form = SendAgainForm(posted(request), guardian=guardian, children=alone)
+    form = SendAgainForm(posted(request), guardian=guardian, children=alone, shares=bool(elsewhere))
     if request.method == "POST" and form.is_valid():
         try:
-            form.save()
+            form.save(by=request.user, at=timezone.now())
         except AlreadyAnswered as answered:
             messages.info(request, str(answered))
         else:

@@ -29,7 +29,7 @@ def sent(page) -> dict[str, str]:
     form = page.context["form"]
     said = {name: form[name].value() or "" for name in form.fields}
     for _, row in form.known:
-        said |= {row.add_prefix(name): row[name].value() for name in row.fields}
+        said |= {row.add_prefix(name): row[name].value() or "" for name in row.fields}
     said |= {"enfants-TOTAL_FORMS": "1", "enfants-INITIAL_FORMS": "0"}
     return said | {f"enfants-0-{name}": "" for name in ("first_name", "last_name", "birth_date")}
 
@@ -99,6 +99,51 @@ def test_a_child_of_another_home_too_is_not_corrected_here(refused, stranger_cli
     said = sent(stranger_client.get(PAGE)) | {f"enfant-{refused.child.pk}-last_name": "Autre"}
     stranger_client.post(PAGE, said)
     assert Child.objects.get(pk=refused.child.pk).last_name == "Morel"
+
+
+def leo() -> dict[str, str]:
+    """One more child, as it is typed."""
+    names = {"first_name": "Léo", "last_name": "Morel", "birth_date": "2021-05-04"}
+    return {f"enfants-0-{name}": typed for name, typed in names.items()}
+
+
+def test_a_child_sent_by_mistake_is_taken_out_with_what_was_prepared_for_it(
+    refused, canteen, year, agent, now, stranger_client
+):
+    Household.objects.filter(pk=refused.household.pk).update(state="requested", refusal_reason="")
+    prepared = enrolling.request(
+        household=refused.household, child=refused.child, activity=canteen.activity,
+        establishment=canteen.restaurant, school_year=year, weekdays=3, starts_on=now.date(),
+        by=refused.user, at=now,
+    )  # fmt: skip
+    approval.refuse_household(refused.household, reason="Zoé n'est pas votre enfant.", by=agent, at=now)
+    page = stranger_client.get(PAGE)
+    assert "Retirer Zoé de ma demande" in unescape(page.text)
+    out = {f"enfant-{refused.child.pk}-left_out": "on", f"enfant-{refused.child.pk}-last_name": ""}
+    answer = stranger_client.post(PAGE, sent(page) | leo() | out, follow=True)
+    assert "Votre demande est renvoyée." in unescape(answer.text)
+    here = Child.objects.living_in(refused.household.pk, now.date())
+    assert [child.first_name for child in here] == ["Léo"]
+    assert Child.objects.get(pk=refused.child.pk).last_name == "Morel"
+    assert Enrolment.objects.get(pk=prepared.pk).state == EnrolmentState.ENDED
+    assert "Zoé" not in unescape(stranger_client.get("/").text)
+    approval.accept_household(refused.household, by=agent, at=now)
+    assert not Enrolment.objects.live().exists()
+
+
+def test_a_request_keeps_at_least_one_child(refused, stranger_client):
+    said = sent(stranger_client.get(PAGE)) | {f"enfant-{refused.child.pk}-left_out": "on"}
+    page = unescape(stranger_client.post(PAGE, said | {"street": "3 rue des Lilas"}).text)
+    assert "Indiquez au moins un enfant." in page and "3 rue des Lilas" in page
+    assert Household.objects.get(pk=refused.household.pk).state == "refused"
+
+
+def test_a_child_of_another_home_too_is_one_to_keep_and_not_to_be_taken_out(refused, stranger_client, now):
+    Custody.objects.create(child=refused.child, household=HouseholdFactory())
+    said = sent(stranger_client.get(PAGE)) | {f"enfant-{refused.child.pk}-left_out": "on"}
+    stranger_client.post(PAGE, said)
+    assert Household.objects.get(pk=refused.household.pk).state == "requested"
+    assert list(Child.objects.living_in(refused.household.pk, now.date())) == [refused.child]
 
 
 @pytest.mark.parametrize("state", ["accepted", "requested"])
