@@ -17,9 +17,10 @@ class BillingConfig(AppConfig):
         from billing.models import PackedMeal
         from billing.pages import asked
         from billing.payments import erasing, kinds, processing
+        from billing.prices.books import quotient_counts_when_told
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
-        from families import at_home
+        from families import at_home, quotients
         from families.custody import ending
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
@@ -28,6 +29,7 @@ class BillingConfig(AppConfig):
         from portal.reservations.staff import scopes
 
         at_home.register(10, asked.to_pay)
+        quotients.lend(quotient_counts_when_told)
         certificates.lend(WhatIsBilled())
         ending_of_enrolments.lend(BilledDays())
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from django.utils import timezone
 
+from families import quotients
 from families.models import (
     ChangeRequest,
     Child,
@@ -45,7 +46,11 @@ def change_requested(change: ChangeRequest) -> None:
 
 
 def change_accepted(change: ChangeRequest) -> None:
-    mailing.post("families/change_accepted", addresses(change.household), {"change": change})
+    of_quotient = change.kind == ChangeRequest.Kind.QUOTIENT
+    counts = quotients.counts_from(change) if of_quotient else ""
+    mailing.post(
+        "families/change_accepted", addresses(change.household), {"change": change, "counts": counts}
+    )
 
 
 def change_refused(change: ChangeRequest) -> None:

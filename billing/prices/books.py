@@ -642,6 +642,11 @@ def _rows(
     return quotients.union(*parts, all=True) if parts else quotients
 
 
+def quotient_counts_when_told() -> bool:
+    """Whether a quotient given late counts from the day on which it was given."""
+    return BillingSettings.current().quotient_late == BillingSettings.Late.TOLD
+
+
 def next_dates(tariff: Tariff, today: date) -> tuple[date, date | None]:
     """When a copy should hold: right after the tariff's end, for as long; else from the next 1 September."""
     if tariff.valid_to is None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
-from families import child_facts, child_files, documents, emails, which_home
+from families import child_facts, child_files, documents, emails, quotients, which_home
 from families.custody import homes
 from families.forms import (
     AddressForm,
@@ -173,7 +173,9 @@ def _change_request(
         else:
             messages.info(request, ALREADY_WAITING)
         return redirect("families:household")
-    return render(request, template, {"form": form, "at_once": False, "waiting": waiting})
+    promise = quotients.promise() if kind == ChangeRequest.Kind.QUOTIENT else ""
+    context = {"form": form, "at_once": False, "waiting": waiting, "promise": promise}
+    return render(request, template, context)
 
 
 def _send_request(form: ProofForm, own: Household, user: User) -> bool:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from billing.models import BillingSettings
 from families import approval
 from families.models import ChangeRequest, Household
 from portal import town as portal_town
@@ -85,6 +86,39 @@ def test_an_accepted_quotient_ends_the_one_before(roux: Family, agent, now):
     ]
     assert roux.household.quotient_on(date(2026, 10, 31)).value == Decimal("900.00")
     assert roux.household.quotient_on(date(2026, 11, 1)).value == Decimal("512.00")
+
+
+@pytest.mark.parametrize(
+    ("late", "start", "said"),
+    [
+        # Sent on 9 November.
+        ("told", date(2026, 11, 1), "à partir du lundi 9 novembre 2026, jour où vous l'avez communiqué (il"
+         " est valable depuis le dimanche 1er novembre 2026)."),
+        ("told", date(2026, 12, 1), "à partir du mardi 1er décembre 2026."),
+        ("date", date(2026, 11, 1), "à partir du dimanche 1er novembre 2026 ; les jours déjà facturés gardent"
+         " leur prix, sauf si la mairie recalcule leur mois."),
+    ],
+)  # fmt: skip
+def test_the_letter_of_a_quotient_says_from_when_it_counts(
+    roux: Family, agent, now, commit, letters, late, start, said
+):
+    settings = BillingSettings.current()
+    settings.quotient_late = late
+    settings.save()
+    change = quotient_request(roux.household, start=start)
+    ChangeRequest.objects.filter(pk=change.pk).update(requested_at=now)
+    with commit():
+        approval.accept_change(change, by=agent, at=now)
+    (letter,) = letters
+    assert f"Il compte pour vos tarifs {said}" in letter.body.replace("\N{NO-BREAK SPACE}", " ")
+    page = logged_in(roux.user).get("/foyer/quotient/").content.decode()
+    assert ("du jour où vous l&#x27;envoyez" in page) == (late == "told")
+
+
+def test_the_letter_of_an_address_says_nothing_of_a_quotient(roux: Family, agent, now, commit, letters):
+    with commit():
+        approval.accept_change(ChangeRequestFactory(household=roux.household), by=agent, at=now)
+    assert "tarifs" not in letters[0].body
 
 
 def test_a_quotient_of_the_same_day_is_corrected(roux: Family, agent, now):
