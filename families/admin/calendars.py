@@ -126,11 +126,19 @@ class CustodyCalendarAdmin(
         back = reverse("admin:families_child_change", args=[whose.pk])
         at = timezone.now()
         homes = calendars.homes_of(whose, timezone.localdate(at))
-        if len(homes) != 2:
-            messages.info(request, f"{whose} ne vit pas dans deux foyers.")
-            return redirect(back)
         counting = whose.custody_calendar
+        if len(homes) < 2 or (len(homes) > 2 and counting is None):
+            messages.info(
+                request,
+                f"{whose} ne vit pas dans deux foyers."
+                if len(homes) < 2
+                else f"{whose} vit dans {len(homes)} foyers : un calendrier de garde se partage entre deux.",
+            )
+            return redirect(back)
         posted = request.POST if request.method == "POST" else None
+        if posted is not None and "stop" not in posted and len(homes) > 2:
+            messages.error(request, calendars.TWO_HOMES)
+            return redirect(request.path)
         page = CalendarPage(
             None if posted is not None and "stop" in posted else posted,
             names={home.pk: f"dans le foyer n° {home.number}" for home in homes},
@@ -151,5 +159,11 @@ class CustodyCalendarAdmin(
                     request, f"{whose} : le calendrier de garde {done}, les foyers sont prévenus."
                 )
                 return redirect(back)
-        context: dict[str, Any] = {"child": whose, "page": page, "counting": counting, "back": back}
+        context: dict[str, Any] = {
+            "child": whose,
+            "homes": len(homes),
+            "page": page,
+            "counting": counting,
+            "back": back,
+        }
         return self.page(request, "admin/families/custody_calendar.html", "Calendrier de garde", context)

@@ -532,9 +532,10 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
 
     @admin.display(description="calendrier de garde")
     def calendar(self, obj: Child) -> SafeString | str:
-        """For a child in two homes only."""
+        """For a child in two homes; what counted before a third came can still be ended."""
         today = timezone.localdate()
-        if obj.pk is None or sum(custody.holds_on(today) for custody in obj.custodies.all()) != 2:
+        homes = 0 if obj.pk is None else sum(one.holds_on(today) for one in obj.custodies.all())
+        if homes != 2 and not (homes > 2 and obj.custody_calendar_id):
             return "–"
         url = reverse("admin:families_custodycalendar_write", args=[obj.pk])
         word = "Voir ou changer…" if obj.custody_calendar_id else "Écrire…"

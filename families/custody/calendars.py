@@ -8,6 +8,9 @@
 A calendar opens and takes nothing: it marks whose day it is, and what a button ticks by itself. So either
 home ends what both agreed upon; what the town hall wrote is the town hall's to end. The child is locked
 by each verb.
+
+A calendar is for two homes. A child that lives in three gets none; one that counted when the third came goes
+on between its two, and either ends it. To the third every day is one to book.
 """
 
 from collections.abc import Sequence
@@ -72,6 +75,11 @@ def homes_of(child: Child, today: date) -> list[Household]:
     """The homes in which the child lives on `today`, in one query: a calendar is for two."""
     there = Custody.objects.on(today).filter(child=child)
     return list(Household.objects.filter(custodies__in=there).order_by("pk"))
+
+
+def is_of(calendar: CustodyCalendar, home: Household) -> bool:
+    """Whether it says which days are this home's."""
+    return home.pk in (calendar.even_id, calendar.odd_id)
 
 
 def child_to_answer(household: str = "household") -> Subquery:
@@ -208,13 +216,13 @@ def withdraw(calendar: CustodyCalendar, *, by: User, at: datetime) -> CustodyCal
 
 @transaction.atomic
 def stop(child: Child, *, by: User, at: datetime) -> None:
-    """No calendar counts any more; both homes are told. Raises CalendarRefused for who may not, and
+    """No calendar counts any more; its homes are told. Raises CalendarRefused for who may not, and
     OwnHousehold."""
     child = _held(child.pk)
     calendar = child.custody_calendar
     if calendar is None:
         raise CalendarRefused("Aucun calendrier de garde n'est suivi pour cet enfant.")
-    living = homes_of(child, timezone.localdate(at))
+    living = [one for one in homes_of(child, timezone.localdate(at)) if is_of(calendar, one)]
     if Guardian.objects.filter(user=by, household__in=living).exists():
         if calendar.asked_by_home_id is None:
             raise CalendarRefused("La mairie a écrit ce calendrier : demandez-lui de le retirer.")

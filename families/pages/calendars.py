@@ -44,15 +44,22 @@ def calendar(request: SignedInRequest, child_id: int) -> HttpResponse:
     at = timezone.now()
     today = timezone.localdate(at)
     homes = [one.pk for one in calendars.homes_of(child, today)]
-    if len(homes) != 2 or home.pk not in homes:
+    if len(homes) < 2 or home.pk not in homes:
         raise Http404
     names = {home.pk: OWN} | {one: OTHER for one in homes if one != home.pk}
     counting = child.custody_calendar
     waiting = CustodyCalendar.objects.waiting().filter(child=child).first()
+    if counting is not None and not calendars.is_of(counting, home):
+        counting = None
+    if waiting is not None and not calendars.is_of(waiting, home):
+        waiting = None
     data = posted(request)
     button = "" if data is None else data.get("do", "")
     if request.method == "POST" and button in _ANSWERS:
         return _answer(request, child, waiting, button, at)
+    if button == "propose" and len(homes) > 2:
+        messages.error(request, calendars.TWO_HOMES)
+        return redirect("families:custody_calendar", child.pk)
     terms = calendars.terms_of(counting) if counting else None
     asked = calendars.terms_of(waiting) if waiting else None
     page = CalendarPage(data if button == "propose" else None, names=names, terms=asked or terms)
@@ -66,6 +73,7 @@ def calendar(request: SignedInRequest, child_id: int) -> HttpResponse:
             return redirect("families:custody_calendar", child.pk)
     context: dict[str, Any] = {
         "child": child,
+        "homes": len(homes),
         "page": page,
         "counting": counting,
         "spells": _spells(terms, home, today),

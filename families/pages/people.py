@@ -238,7 +238,7 @@ def child(request: SignedInRequest, child_id: int) -> HttpResponse:
         "health": ChildHealth.objects.filter(child=own).first(),
         "people": [(one, found.people.get(one.pk, [])) for one in own.authorised_people.all()],
         "guardians": guardians,
-        "two_homes": len({one.household_id for one in guardians} | {own_home}) == 2,
+        "several_homes": len({one.household_id for one in guardians} | {own_home}) > 1,
         "own_household_id": own_home,
         "changes": found,
     }

@@ -1,5 +1,6 @@
 """Custody calendars: proposed by a home, answered by the other or the town hall, followed by pages."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
@@ -235,6 +236,55 @@ def test_the_desk_writes_it_and_answers_what_waits(mother, father, agent_client)
     listed = reverse("admin:families_custodycalendar_changelist")
     agent_client.post(listed, {"action": "confirm_selected", "_selected_action": [asked.pk]})
     assert followed(mother)
+
+
+@pytest.fixture
+def third(mother, stranger) -> Callable[[], Family]:
+    """The child lives with the Morels too by now."""
+
+    def comes() -> Family:
+        Custody.objects.create(child=mother.child, household=stranger.household)
+        return Family(stranger.household, stranger.guardian, stranger.user, mother.child)
+
+    return comes
+
+
+def test_of_three_homes_none_gets_a_calendar_and_each_reads_why(mother, father, third, agent_client):
+    third = third()
+    for who in (mother, father, third):
+        page = who.client().get(address(mother))
+        assert "vit dans 3 foyers" in page.text and "Envoyer la proposition" not in page.text
+        refused = who.client().post(address(mother), typed(mother), follow=True)
+        assert "se partage entre deux foyers" in refused.text and not CustodyCalendar.objects.exists()
+    desk = reverse("admin:families_custodycalendar_write", args=[mother.child.pk])
+    assert "vit dans 3 foyers" in agent_client.get(desk, follow=True).text
+
+
+def test_what_two_homes_agreed_upon_goes_on_when_a_third_comes_and_is_theirs_to_end(
+    mother, father, third, agreed, agent
+):
+    third = third()
+    assert [is_others(who, THEIR_WEDNESDAY) for who in (mother, father, third)] == [True, False, False]
+    assert "Le calendrier suivi" not in third.client().get(address(mother)).text
+    third.client().post(address(mother), {"do": "stop"})
+    assert followed(mother)
+    assert "Ne plus suivre ce calendrier" in mother.client().get(address(mother)).text
+    mother.client().post(address(mother), {"do": "stop"})
+    assert not followed(mother)
+
+
+def test_what_the_town_hall_wrote_before_a_third_home_came_is_ended_at_the_desk(
+    mother, father, third, agent, agent_client
+):
+    calendars.write(mother.child, even_weeks(mother, father), by=agent, at=NOW)
+    third()
+    desk = reverse("admin:families_custodycalendar_write", args=[mother.child.pk])
+    assert desk in agent_client.get(reverse("admin:families_child_change", args=[mother.child.pk])).text
+    page = agent_client.get(desk).text
+    assert "vit dans 3 foyers" in page and "Enregistrer et prévenir" not in page
+    assert "se partage entre deux" in agent_client.post(desk, typed(mother), follow=True).text
+    agent_client.post(desk, {"stop": "1"})
+    assert not followed(mother)
 
 
 def test_a_child_of_one_home_has_no_page_at_the_desk(mother, agent_client):
