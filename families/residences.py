@@ -71,10 +71,11 @@ def _start(row: Residence) -> date:
 
 
 def _forget_repeated(rows: list[Residence]) -> None:
-    """A row that says what the one before it says is no change any more."""
-    ordered = sorted(rows, key=_start)
-    said = None
-    for row in ordered:
-        if said is not None and row.resident == said:
+    """A row that says what the one before it says is no change any more, unless it was told sooner: where a
+    fact counts from when it was told, it counted already."""
+    before = None
+    for row in sorted(rows, key=_start):
+        if before is not None and row.resident == before.resident and row.told_at >= before.told_at:
             row.delete()
-        said = row.resident
+        else:
+            before = row

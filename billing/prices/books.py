@@ -501,8 +501,13 @@ class _Enrolled:
         return self.first <= day <= self.last
 
 
-# When the end of an enrolment was decided.
-_ENDED_AT = Case(When(state=EnrolmentState.ENDED, then=F("decided_at")), default=None)
+# When the end of an enrolment was said: by who said it or, where a custody ended it or a former version did,
+# with the decision.
+_ENDED_AT = Case(
+    When(state=EnrolmentState.ENDED, ended_at=None, then=F("decided_at")),
+    When(state=EnrolmentState.ENDED, decided_at__gt=F("ended_at"), then=F("decided_at")),
+    default=F("ended_at"),
+)
 
 
 def _day(at: datetime | None) -> date | None:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_tasks.base import Task
 
 from families.custody import homes, own
-from families.models import Custody, Household, User
+from families.models import Child, Custody, Household, User
 from portal.reservations.acts import enrolling, following, tasks
 from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
@@ -1210,13 +1210,14 @@ def put_back(
     today = timezone.localdate(at)
     rows = Booking.objects.select_related("enrolment", "reservation", "formula").in_bulk(list(cancelled))
     children = {one.child_id for one in rows.values()}
-    # Their homes first, as `submit` does; then slots.
+    # Their homes first, as `submit` does, then the children, whom a move holds alone; then slots.
     custodies = {
         (one.child_id, one.household_id): one
         for one in Custody.objects.select_for_update(of=("self",), no_key=True)
         .filter(child__in=children)
         .order_by("pk")
     }
+    list(Child.objects.select_for_update(no_key=True).filter(pk__in=children).order_by("pk"))
     slots = _lock_slots(shelves_of(rows.values()))
     rows = Booking.objects.select_related("enrolment", "reservation", "formula").in_bulk(list(cancelled))
     days = {one.day for one in rows.values()}

@@ -31,7 +31,7 @@ from portal.reservations.days.calendars import OpenDays
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.offer import Attends, Booked, FactChange, Facts, Offer, model_of
 from portal.reservations.deadlines.decisions import Standing
-from portal.reservations.models import Booking, CalendarChange, CancelledDay, Closure, Slot
+from portal.reservations.models import Booking, CalendarChange, CancelledDay, Closure, Enrolment, Slot
 from portal.reservations.models.bookings import BookingQuerySet
 from portal.reservations.models.changes import WAY_BACK
 from portal.reservations.models.queries import class_of
@@ -233,6 +233,8 @@ class Reopened:
 
 ALREADY = "Ces jours ont déjà été rouverts."
 TOO_LATE = "La famille ne pourrait plus l'annuler."
+ELSEWHERE = "L'enfant va dans un autre lieu ce jour-là."
+AFTER_THE_END = "L'inscription se termine avant ce jour."
 
 
 @transaction.atomic
@@ -255,6 +257,11 @@ def reopen(change: CalendarChange, *, by: User, at: datetime) -> Reopened:
     attended = {pk: attends for pk, _, attends in _attended(Booking.objects.filter(closings__change=change))}
 
     def stands(one: Booking) -> str:
+        own, last = one.enrolment.place_id_on(one.day), one.enrolment.ends_on
+        if own not in (None, one.establishment_id):
+            return ELSEWHERE
+        if last is not None and one.day > last and not _ended_before(one.enrolment, change.made_at):
+            return AFTER_THE_END
         for closure in still:
             if closure.starts_on <= one.day <= closure.ends_on:
                 return f"{capfirst(closure.reason)}."
@@ -308,6 +315,11 @@ def _offer_the_rest(change: CalendarChange, at: datetime) -> None:
     slots = _of((Booked(*shelf[:2], 0, shelf[2]) for shelf in shelves), formulas=False)
     keys = list(Slot.objects.filter(slots).select_for_update().order_by("pk").values_list("pk", flat=True))
     booking.promote(keys, at=at)
+
+
+def _ended_before(enrolment: Enrolment, at: datetime) -> bool:
+    """Whether its end was said before `at`: what stood beyond it then had stayed reserved."""
+    return enrolment.ended_at is not None and enrolment.ended_at < at
 
 
 def _never_late(one: Booking) -> str:
@@ -370,7 +382,8 @@ def _take_back(facts: Sequence[dict[str, Any]]) -> list[str]:
 
 def _undo(change: FactChange) -> bool:
     """Whether the row could be set as it was: nobody else wrote these columns meanwhile."""
-    rows: QuerySet[Any] = change.model._default_manager.select_for_update(of=("self",))
+    # Not its key: who books holds a child and refers to the row, and this waits for children.
+    rows: QuerySet[Any] = change.model._default_manager.select_for_update(of=("self",), no_key=True)
     row = rows.filter(pk=change.pk).first()
     if change.after is None:
         if row is not None:

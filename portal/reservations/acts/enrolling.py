@@ -277,19 +277,19 @@ def not_yet_sentence(household: Household, to_what: str) -> str:
 def attend(
     child: Child, school_class: SchoolClass, *, since: date | None = None, known_on: date | None = None
 ) -> None:
-    """Writes the class a child attends in the class's year: from `since` on where it changes class, the days
-    before keep theirs; without `since`, or not after the year's first day, the class is another one from the
+    """Writes the class a child attends in the class's year: from `since` on, also where it was to attend it
+    later only, the days before keep theirs; without `since`, or not after the year's first day, the class is another one from the
     start (the first one told, or a correction). `known_on`: when the town hall learnt it."""
     year = school_class.school_year
-    if since is not None and since <= year.starts_on:
-        since = None
     known = Schooling.objects.filter(child=child, school_year=year).select_for_update()
     now = known.current().first()
     if now is None:
         Schooling.objects.create(child=child, school_class=school_class, school_year=year)
         return
-    if now.school_class_id == school_class.pk:
+    if now.school_class_id == school_class.pk and (since is None or _since(now) <= since):
         return
+    if since is not None and since <= year.starts_on:
+        since = None
     if since is None:
         known.exclude(pk=now.pk).delete()
         now.starts_on = None
@@ -305,6 +305,17 @@ def attend(
     now.school_class = school_class
     now.known_on = None if since is None else known_on
     now.save()
+
+
+def _since(known: Schooling) -> date:
+    return known.starts_on or date.min
+
+
+def say_class(child: Child, school_class: SchoolClass, *, today: date) -> None:
+    """A form of enrolment says the class without a day: what is known already, also for later, is no news."""
+    known = Schooling.objects.current().filter(child=child, school_year=school_class.school_year_id)
+    if not known.filter(school_class=school_class).exists():
+        attend(child, school_class, since=today)
 
 
 def prepared_sentence(child: Child) -> str:

@@ -34,6 +34,7 @@ from portal.reservations.models import (
     Move,
     SchoolClass,
     Schooling,
+    attended_on,
 )
 from portal.reservations.models.bookings import BookingQuerySet, EnrolmentQuerySet
 from portal.reservations.states import BookingState, LeftState, MoveState
@@ -85,17 +86,22 @@ def ask(
         raise EnrolmentRefused("Indiquez un jour à venir pour ce changement.")
     if since > enrolment.school_year.ends_on:
         raise EnrolmentRefused(f"L'année {enrolment.school_year} est finie ce jour-là.")
-    known = Schooling.objects.current().filter(child=child, school_year=enrolment.school_year_id)
-    now = known.select_related("school_class").first()
-    if now is not None and now.school_class == school_class:
+    known = Schooling.objects.filter(child=child, school_year=enrolment.school_year_id)
+    now = known.current().select_related("school_class").first()
+    # A class that is due already is a change where it is to begin before its day.
+    sooner = not undated and now is not None and now.starts_on is not None and since < now.starts_on
+    if now is not None and now.school_class == school_class and not sooner:
         school_class = None
+    until_then = known.filter(attended_on(since)).select_related("school_class").first() if sooner else now
     # Without a day of its own, what is due already is no new change.
     kept = enrolment.moves_to_id if undated and enrolment.moves_on else enrolment.place_id_on(since)
     elsewhere = (establishment.pk if establishment else None) != kept
     if not elsewhere and school_class is None:
         return None
     other_school = (
-        now is not None and school_class is not None and now.school_class.school_id != school_class.school_id
+        until_then is not None
+        and school_class is not None
+        and until_then.school_class.school_id != school_class.school_id
     )
     move = Move(
         household_id=enrolment.household_id,
@@ -136,7 +142,7 @@ def tell_class(child: Child, school_class: SchoolClass, *, today: date) -> None:
             f"{child.first_name} est à l'école « {now.school_class.school} » cette année : indiquez-la ici. "
             "Un changement d'école se demande sur la page d'une inscription acceptée, ou à la mairie."
         )
-    enrolling.attend(child, school_class, since=today)
+    enrolling.say_class(child, school_class, today=today)
 
 
 def withdraw(move: Move, *, at: datetime) -> bool:

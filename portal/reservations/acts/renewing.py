@@ -333,7 +333,7 @@ def renew(
                 )
             )
         if answer.school_class is not None:
-            enrolling.attend(answer.child, answer.school_class, since=today)
+            enrolling.say_class(answer.child, answer.school_class, today=today)
         if answer.diet is not None:
             diets.say(answer.child, answer.diet, by=household, at=at)
     if made:

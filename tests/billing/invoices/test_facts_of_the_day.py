@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
-from billing.models import FormulaTariff, Invoice, Tariff, TariffBand, TariffModifier
+from billing.models import BillingSettings, FormulaTariff, Invoice, Tariff, TariffBand, TariffModifier
 from families import approval, residences
 from families.models import Child, Residence
-from portal.reservations.acts import enrolling, moving
+from portal.reservations.acts import ending, enrolling, moving
 from portal.reservations.models import Attendance, Enrolment
 from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER, eats
 from tests.conftest import NOW, brother_of, on_the_database
@@ -98,6 +98,15 @@ def test_a_move_to_come_changes_the_residence_on_its_day_only(doubled, books, no
     books.household.refresh_from_db()
     assert not books.household.resident
     assert residences.follow(MOVE) == 0
+
+
+def test_an_earlier_day_told_later_leaves_what_was_known_before(doubled, books):
+    """« Le 20 », told in time; on 1 December « déjà le 5 ». The town counts a move from when it was told."""
+    BillingSettings.objects.update_or_create(defaults={"residence_late": "told"})
+    leaves_town(books, date(2026, 11, 20))
+    leaves_town(books, date(2026, 11, 5), at=paris(2026, 12, 1, 9))
+    eats(books, [date(2026, 11, 12), date(2026, 11, 26)])
+    assert billed(books) == 4 + 8
 
 
 def test_the_same_move_told_twice_is_one(books, now):
@@ -217,6 +226,17 @@ def test_who_ended_in_september_lowers_no_meal_of_november(canteen, books):
     sibling(books, state="ended", ends_on=date(2026, 9, 30))
     eats(books, [date(2026, 11, day) for day in (2, 3, 5, 6)])
     assert billed(books) == D("12.80")
+
+
+def test_an_end_said_late_counts_from_when_it_was_said_where_the_town_says_so(for_two, books, agent):
+    """On the 27th the town hall says that the brother had left on the 20th; on the night it is over."""
+    BillingSettings.objects.update_or_create(defaults={"siblings_late": "told"})
+    left = sibling(books)
+    said = ending.Ending(date(2026, 11, 20), "Déménagement.")
+    ending.end(left, said, by=agent, at=paris(2026, 11, 27, 9))
+    enrolling.finish(Enrolment.objects.all(), at=paris(2026, 11, 28, 3))
+    eats(books, [date(2026, 11, 20), date(2026, 11, 26), date(2026, 11, 27)])
+    assert billed(books) == 3 + 3 + 4
 
 
 # Age ----------------------------------------------------------------------------------------------------

@@ -142,6 +142,29 @@ def test_new_days_are_booked_at_the_old_place_before_and_at_the_new_one_after(
     assert (enrolment.establishment, enrolment.moves_to, enrolment.moves_on) == (mill.restaurant, None, None)
 
 
+@pytest.mark.parametrize("by_family", [False, True])
+def test_a_class_that_was_to_begin_later_begins_on_the_day_told_since(
+    books, canteen, mill, automatic, moves, now, by_family
+):
+    reserve(books, canteen, THURSDAY, FRIDAY, MONDAY, at=now)
+    moves(MONDAY)
+    if by_family:
+        asked = {"establishment": mill.restaurant, "school_class": mill.school_class, "since": FRIDAY}
+        moving.ask(books.enrolment, **asked, by=books.user, at=now)
+    else:
+        moves(FRIDAY)
+    rows = Schooling.objects.filter(child=books.child).order_by("pk")
+    assert list(rows.values_list("starts_on", "ends_on")) == [(None, THURSDAY), (FRIDAY, None)]
+    assert [place for place, _ in stands(books).values()] == ["le-verger", "la-grange", "la-grange"]
+
+
+def test_a_family_that_enrols_again_moves_no_class_that_is_due(books, mill, moves, now):
+    moves(MONDAY)
+    moving.tell_class(books.child, mill.school_class, today=now.date())
+    rows = Schooling.objects.filter(child=books.child).order_by("pk")
+    assert list(rows.values_list("starts_on", flat=True)) == [None, MONDAY]
+
+
 def test_those_who_wait_at_the_old_place_get_what_is_freed(books, waits, canteen, shut, mill, moves, now):
     shut(FRIDAY, 1)
     reserve(books, canteen, FRIDAY, at=now)

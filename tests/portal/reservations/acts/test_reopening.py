@@ -7,7 +7,7 @@ import pytest
 from django.db.models import F
 
 from families.models import Custody
-from portal.reservations.acts import booking, closing
+from portal.reservations.acts import booking, closing, ending, moving
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
     Booking,
@@ -33,6 +33,7 @@ from tests.portal.reservations import shutting
 
 SOON = NOW + timedelta(minutes=30)
 LATER = NOW + timedelta(hours=2)
+A_MINUTE = timedelta(minutes=1)
 TUESDAY = date(2026, 11, 10)  # too late to cancel: two days before at 10:00
 
 
@@ -125,6 +126,31 @@ def test_each_day_says_what_stands_on_it(books, waits, another, asks, reopen, ca
     assert [sentence.startswith("Ajout : jour férié « Pont (26/11/2026) »") for sentence in done.kept] == [
         True
     ]
+
+
+def test_a_day_after_an_end_said_meanwhile_does_not_come_back(books, asks, reopen, agent):
+    asks(books, THURSDAY, FRIDAY, on_request=False)
+    ends = ending.Ending(THURSDAY, "Déménagement.")
+    done = reopen(
+        THURSDAY, FRIDAY, meanwhile=lambda: ending.end(books.enrolment, ends, by=agent, at=NOW + A_MINUTE)
+    )
+    assert done.left == {closing.AFTER_THE_END: 1} and states(books) == ["accepted", "cancelled"]
+
+
+def test_what_stayed_reserved_beyond_an_end_said_before_comes_back(books, reopen, agent):
+    """It was too late to cancel it: it is billed as it was."""
+    BookingFactory(enrolment=books.enrolment, day=TUESDAY)
+    ending.end(books.enrolment, ending.Ending(NOW.date(), "Déménagement."), by=agent, at=NOW - A_MINUTE)
+    assert reopen(TUESDAY).back == 1
+
+
+def test_a_day_does_not_come_back_to_a_place_that_the_child_has_left(books, asks, mill, reopen, agent):
+    asks(books, THURSDAY, FRIDAY, on_request=False)
+    leaves = moving.Change(FRIDAY, mill.school_class)
+    done = reopen(
+        THURSDAY, FRIDAY, meanwhile=lambda: moving.carry_out(books.child, leaves, by=agent, at=NOW + A_MINUTE)
+    )
+    assert done.left == {closing.ELSEWHERE: 1} and states(books) == ["accepted", "cancelled"]
 
 
 def test_a_day_still_closed_by_something_else_stays_closed(books, asks, reopen):
