@@ -50,6 +50,8 @@ class Kind:
     begin: Callable[[Evening], Find]
     say: Callable[[Sequence[News]], list[Line]]
     hint: str = ""
+    # Whether this town has what it is about; what a town does not use is not offered.
+    used: Callable[[], bool] = lambda: True
     # Looked at each hour, also while no mail may leave.
     watch: Callable[[datetime], None] | None = None
 
@@ -63,4 +65,5 @@ def register(kind: Kind) -> None:
 
 
 def all_kinds() -> list[Kind]:
-    return list(_kinds.values())
+    """Those that this town uses."""
+    return [kind for kind in _kinds.values() if kind.used()]
