@@ -13,6 +13,9 @@ from families.models.asked_papers import (
     PaperQuerySet as PaperQuerySet,
 )
 from families.models.asked_papers import (
+    openable as openable,
+)
+from families.models.asked_papers import (
     paper_kinds as paper_kinds,
 )
 from families.models.calendar import (

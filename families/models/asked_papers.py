@@ -148,6 +148,12 @@ def paper_kinds() -> dict[int, PaperKind]:
     return {kind.pk: kind for kind in PaperKind.objects.all()}
 
 
+def openable(user: Any) -> Q:
+    """Of papers at the desk: those of kinds that this member of staff has the right to open."""
+    held = [secrecy for secrecy, right in PaperKind.RIGHTS.items() if user.has_perm(right)]
+    return Q(kind__secrecy__in=held)
+
+
 class PaperQuerySet(models.QuerySet["Paper"]):
     def of_home(self, household: Household | int, day: date) -> "PaperQuerySet":
         """What a household knows of on `day`: its own, and of the children that live there what either of
@@ -161,11 +167,6 @@ class PaperQuerySet(models.QuerySet["Paper"]):
         own = belongs_to(user, "household")
         here = Custody.objects.filter(holds(today), belongs_to(user, "household")).values("child")
         return self.filter(own & Q(child=None) | Q(child__in=here) & (own | Q(private=False))).distinct()
-
-    def opened_by(self, user: Any) -> "PaperQuerySet":
-        """Of papers at the desk: those of kinds that this member of staff has the right to open."""
-        held = [secrecy for secrecy, right in PaperKind.RIGHTS.items() if user.has_perm(right)]
-        return self.filter(kind__secrecy__in=held)
 
     def waiting(self) -> "PaperQuerySet":
         return self.filter(state=Paper.State.SENT)

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from families.models import Child, Custody, Household, Paper, PaperKind, paper_kinds
+from families.models import Child, Custody, Household, Paper, PaperKind, household_number, paper_kinds
 from portal.database.kept import once_a_page
 
 State = Paper.State
@@ -153,6 +153,11 @@ class Line:
         if self.good is not None and self.good.ends_on is not None:
             return self.good.ends_on + timedelta(days=1)
         return self.today
+
+    @property
+    def number(self) -> str:
+        """The household's, « 000123 »."""
+        return household_number(self.household)
 
     @property
     def own_file(self) -> int | None:

@@ -11,8 +11,10 @@ homes of a child, two tabs and two agents go one after the other, and the databa
 wait, and one be accepted. Letters name neither a paper of health nor one of justice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db import transaction
@@ -105,23 +107,22 @@ def _check_dates(kind: PaperKind, said: Said, today: date) -> None:
 # The town hall ------------------------------------------------------------------------------------------
 
 
-def proposed_end(paper: Paper, today: date) -> date | None:
-    """Until when a paper that waits would be good, for the town hall to confirm."""
-    home = paper.household_id
-    line = asking.of(asking.read([home], today)[home], paper.kind_id, paper.child_id)
-    return _end(paper.kind, line, paper.dated_on, paper.ends_on, today)
-
-
-def _end(
-    kind: PaperKind, line: asking.Line | None, dated_on: date | None, written: date | None, today: date
-) -> date | None:
-    return lasting.end(
-        kind.lasts,
-        months=kind.months,
-        dated_on=dated_on,
-        written_on_it=written,
-        year_ends=asking.year_end(line.given_on if line else today),
-    )
+def proposed_ends(papers: Sequence[Paper], today: date) -> dict[int, date | None]:
+    """By paper (key) that waits, until when it would be good, for the town hall to confirm. A fixed number of
+    queries, and one for each first day of what is asked again before its end."""
+    lines = asking.read({paper.household_id for paper in papers}, today)
+    ends = cache(asking.year_end)
+    found = {}
+    for paper in papers:
+        line = asking.of(lines[paper.household_id], paper.kind_id, paper.child_id)
+        found[paper.pk] = lasting.end(
+            paper.kind.lasts,
+            months=paper.kind.months,
+            dated_on=paper.dated_on,
+            written_on_it=paper.ends_on,
+            year_ends=ends(line.given_on if line else today),
+        )
+    return found
 
 
 @transaction.atomic
@@ -177,7 +178,12 @@ def take(
     line = asking.of(asking.read([household.pk], today)[household.pk], kind.pk, child.pk if child else None)
     # A paper with a date of its own, shown at the desk, is dated that day unless somebody read it.
     dated = said.dated_on or (seen_on if kind.lasts == PaperKind.Lasts.MONTHS else None)
-    ends_on = said.ends_on or _end(kind, line, dated, None, today)
+    ends_on = said.ends_on or lasting.end(
+        kind.lasts,
+        months=kind.months,
+        dated_on=dated,
+        year_ends=asking.year_end(line.given_on if line else today),
+    )
     paper = _open(household, kind, child) or _new(household, kind, child, line.last if line else None)
     former = [paper.document] if paper.document else []
     paper.household = household
