@@ -36,6 +36,7 @@ from families.models import (
     Household,
     Reading,
     User,
+    paper_kinds,
 )
 from families.reminders import choices, rounds
 from families.traces import reading
@@ -245,6 +246,7 @@ def fresh_start() -> None:
     """No town, no rate limit and no random name left over from the test before."""
     town_module.forget()
     estimates.forget()
+    paper_kinds.forget()
     cache.clear()
     factory.random.reseed_random("portail")
 

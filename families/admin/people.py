@@ -298,7 +298,10 @@ class HouseholdAdmin(
                 )
             },
         ),
-        ("Suivi", {"fields": ("notes", "papers", "created_at", "decided_at", "decided_by", "refusal_reason")}),
+        (
+            "Suivi",
+            {"fields": ("notes", "papers", "created_at", "decided_at", "decided_by", "refusal_reason")},
+        ),
         ("Données personnelles", {"fields": ("own_copy", "own_erasure")}),
     )
     readonly_fields = (
