@@ -89,11 +89,8 @@ def _asked(row: ChangeRequest) -> str:
 
 def _papers(subject: Subject, child: int | None) -> Rows | None:
     """What either home of a child gave, but for what is private to the other."""
-    own = Q(household=subject.household)
-    children = [one.pk for one in subject.children if child in (None, one.pk)]
-    of_children = Q(child__in=children) & (own | Q(private=False))
-    rows = Paper.objects.filter(of_children if child else of_children | own & Q(child=None))
-    return rows.filter(sent_at__isnull=False)
+    rows = Paper.objects.of_home(subject.household, [one.pk for one in subject.children])
+    return rows.filter(sent_at__isnull=False, **({"child": child} if child else {}))
 
 
 def _paper_answers(subject: Subject, child: int | None) -> Rows | None:

@@ -1,5 +1,6 @@
 """Papers that the town asks families for: which kinds there are, and where each family stands with one."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 
@@ -11,11 +12,10 @@ from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
 from families.models.accounts import User
-from families.models.children import Child, Custody
+from families.models.children import Child
 from families.models.decisions import Decided
 from families.models.households import Household
 from families.models.papers import Document
-from families.visibility import Login, belongs_to, holds
 from portal.database.kept import KeptAWhile
 
 # Who opens which papers at the town hall; a paper of health is for those who open health files.
@@ -36,7 +36,7 @@ class PaperKind(models.Model):
 
     class Lasts(models.TextChoices):
         SCHOOL_YEAR = "school_year", "Jusqu'à la fin de l'année scolaire"
-        MONTHS = "months", "Un nombre de mois à partir de sa date"
+        NUMBER_OF_MONTHS = "months", "Un nombre de mois à partir de sa date"
         OWN_DATE = "own_date", "Jusqu'à la date inscrite dessus"
         FOR_EVER = "for_ever", "Sans limite"
 
@@ -155,18 +155,11 @@ def openable(user: Any) -> Q:
 
 
 class PaperQuerySet(models.QuerySet["Paper"]):
-    def of_home(self, household: Household | int, day: date) -> "PaperQuerySet":
-        """What a household knows of on `day`: its own, and of the children that live there what either of
+    def of_home(self, household: Household | int, children: Collection[int]) -> "PaperQuerySet":
+        """What a household knows of: its own and, of these children (keys) that live there, what either of
         their homes gave, but for what is private to the other."""
-        here = Custody.objects.on(day).filter(household=household).values("child")
         own = Q(household=household)
-        return self.filter(own & Q(child=None) | Q(child__in=here) & (own | Q(private=False)))
-
-    def visible_to(self, user: Login, today: date) -> "PaperQuerySet":
-        """The same of all households of who is logged in."""
-        own = belongs_to(user, "household")
-        here = Custody.objects.filter(holds(today), belongs_to(user, "household")).values("child")
-        return self.filter(own & Q(child=None) | Q(child__in=here) & (own | Q(private=False))).distinct()
+        return self.filter(own & Q(child=None) | Q(child__in=children) & (own | Q(private=False)))
 
     def waiting(self) -> "PaperQuerySet":
         return self.filter(state=Paper.State.SENT)

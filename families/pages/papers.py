@@ -42,7 +42,7 @@ class PaperForm(NamesItsFields, forms.Form):
 
     def __init__(self, *args: Any, kind: PaperKind, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if kind.lasts != PaperKind.Lasts.MONTHS:
+        if kind.lasts != PaperKind.Lasts.NUMBER_OF_MONTHS:
             del self.fields["dated_on"]
         if kind.lasts != PaperKind.Lasts.OWN_DATE:
             del self.fields["ends_on"]

@@ -22,13 +22,14 @@ def end(
         return year_ends
     if lasts == Lasts.OWN_DATE:
         return written_on_it
-    if lasts == Lasts.MONTHS and dated_on is not None and months is not None:
+    if lasts == Lasts.NUMBER_OF_MONTHS and dated_on is not None and months is not None:
         return months_after(dated_on, months)
     return None
 
 
 def months_after(day: date, months: int) -> date:
-    """The same day so many months later, or the last one of a month that has no such day."""
+    """The same day so many months later (earlier where negative); the 31st becomes the last day of a shorter
+    month."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 

@@ -88,7 +88,7 @@ def _why_not(line: asking.Line | None) -> str:
 
 def _check_dates(kind: PaperKind, said: Said, today: date) -> None:
     """Raises PaperRefused for a date that is missing, or by which the paper is of no use any more."""
-    if kind.lasts == PaperKind.Lasts.MONTHS:
+    if kind.lasts == PaperKind.Lasts.NUMBER_OF_MONTHS:
         if said.dated_on is None:
             raise PaperRefused("Indiquez la date inscrite sur le papier.", "dated_on")
         if said.dated_on > today:
@@ -177,7 +177,7 @@ def take(
     _hold(household, child, today)
     line = asking.of(asking.read([household.pk], today)[household.pk], kind.pk, child.pk if child else None)
     # A paper with a date of its own, shown at the desk, is dated that day unless somebody read it.
-    dated = said.dated_on or (seen_on if kind.lasts == PaperKind.Lasts.MONTHS else None)
+    dated = said.dated_on or (seen_on if kind.lasts == PaperKind.Lasts.NUMBER_OF_MONTHS else None)
     ends_on = said.ends_on or lasting.end(
         kind.lasts,
         months=kind.months,

@@ -65,5 +65,9 @@ def register(kind: Kind) -> None:
 
 
 def all_kinds() -> list[Kind]:
+    return list(_kinds.values())
+
+
+def used_kinds() -> list[Kind]:
     """Those that this town uses."""
-    return [kind for kind in _kinds.values() if kind.used()]
+    return [kind for kind in all_kinds() if kind.used()]

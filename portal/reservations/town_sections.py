@@ -137,7 +137,7 @@ PAPER_ABOUT = Words({"enfant": PaperKind.About.CHILD, "foyer": PaperKind.About.H
 PAPER_LASTS = Words(
     {
         "année_scolaire": PaperKind.Lasts.SCHOOL_YEAR,
-        "mois": PaperKind.Lasts.MONTHS,
+        "mois": PaperKind.Lasts.NUMBER_OF_MONTHS,
         "date_inscrite": PaperKind.Lasts.OWN_DATE,
         "toujours": PaperKind.Lasts.FOR_EVER,
     }

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from families.models import paper_kinds
 from portal import town
 from tests.billing.care import tax_pages
 from tests.conftest import PUBLIC_PAGES
@@ -20,7 +21,8 @@ def client_of_roux(books) -> Client:
 
 
 def queries(client: Client, address: str) -> int:
-    town.current()  # kept by every process for half a minute
+    town.current()  # kept by every process for half a minute,
+    paper_kinds()  # and so is what the town asks for
     with CaptureQueriesContext(connection) as counted:
         client.get(address.partition("#")[0])
     return len(counted)
