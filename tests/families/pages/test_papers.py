@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from families.models import Document, Paper
 from families.papers import sending
-from tests.conftest import NOW, logged_in, other_home_of
+from tests.conftest import NOW, let_go, logged_in, other_home_of
 from tests.factories import ChildFactory, GuardianFactory, HouseholdFactory, PaperFactory, PaperKindFactory
 from tests.families.conftest import PDF, image_bytes, sent_file, text_of
 from tests.families.papers.conftest import insurance, rules, send
