@@ -20,6 +20,7 @@ class FamiliesConfig(AppConfig):
         from families.custody import letters as custody_letters
         from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
         from families.reminders import kinds as reminder_kinds
+        from families.reminders.papers import PAPERS
         from families.reminders.quotients import QUOTIENT
         from families.signing_in import factor_events, factor_secrets, letters, lifetimes, noted
         from families.traces.reading import REGISTER
@@ -41,9 +42,11 @@ class FamiliesConfig(AppConfig):
         telling.register("familles", tables=own_data.tables, files=own_data.files)
         noted.connect()
         reminder_kinds.register(QUOTIENT)
+        reminder_kinds.register(PAPERS)
         chronicle.register_all()
         at_home.register(20, at_home.answers)
         at_home.register(40, at_home.quotient)
+        at_home.register(45, at_home.papers)
         at_home.register(50, at_home.proofs)
 
 

@@ -22,12 +22,16 @@ from families.models import (
     User,
     is_followed,
 )
+from families.papers import asking
 from portal.database.kept import once_a_page
 from portal.french.dates import short_day
-from portal.french.plurals import agreed
+from portal.french.elision import of
+from portal.french.plurals import agreed, counted
 
 # How long a refused proof is asked again.
 REFUSED_SHOWN = timedelta(days=30)
+# That many papers are named; a phone's first screen has more to say.
+NAMED = 2
 
 
 # What is asked ------------------------------------------------------------------------------------------
@@ -182,6 +186,27 @@ def proofs(household: Household, user: User, at: datetime) -> list[Ask]:
             title, way = f"Demande à corriger : {kind.label.lower()}", f"{way}?corriger={latest.pk}"
         found.append(Ask(title, f"Motif de la mairie : {latest.refusal_reason}", way, "Renvoyer"))
     return found
+
+
+def papers(household: Household, user: User, at: datetime) -> list[Ask]:
+    """Papers to send, all in one: which are said here, the rest on their page."""
+    lines = [one for one in asking.of_home(household, timezone.localdate(at)) if one.is_to_do]
+    if not lines:
+        return []
+    title = counted(len(lines), "papier à donner", "papiers à donner")
+    text = f"{' ; '.join(_named(one) for one in lines[:NAMED])}{' ; …' if len(lines) > NAMED else '.'}"
+    return [Ask(title, text, reverse("families:papers"), "Voir mes papiers")]
+
+
+def _named(line: asking.Line) -> str:
+    """« Attestation d'assurance de Lina, refusée », as short as it can be said."""
+    whose = f" {of(line.child.first_name)}" if line.child else ""
+    ends = ""
+    if line.status is asking.Status.REFUSED:
+        ends = " (refusé)"
+    elif line.good is not None and line.good.ends_on is not None:
+        ends = f" (finit le {short_day(line.good.ends_on)})"
+    return f"{line.kind}{whose}{ends}"
 
 
 def age_in_words(age: int) -> str:

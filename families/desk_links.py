@@ -31,6 +31,18 @@ def document_link(document: Document) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse("families:document", args=[document.pk]), document)
 
 
+def papers_page(household_id: int) -> str:
+    """The address of the list of a household's papers, whatever their state."""
+    return f"{reverse('admin:families_paper_changelist')}?q={household_id}&etat=tous"
+
+
+def papers_link(household_id: int) -> SafeString:
+    """To a household's papers, and to noting or asking for one."""
+    note = reverse("admin:families_paper_note", args=[household_id])
+    text = '<a href="{}">Voir ses papiers</a> · <a href="{}">Noter ou demander un papier…</a>'
+    return format_html(text, papers_page(household_id), note)
+
+
 def copy_link(household_id: int) -> SafeString:
     """To the copy of its data that the law owes a household."""
     url = reverse("admin:families_dataexport_household", args=[household_id])

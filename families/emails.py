@@ -13,6 +13,7 @@ from families.models import (
     ErasureRequest,
     Guardian,
     Household,
+    Paper,
     User,
 )
 from families.visibility import holds
@@ -97,3 +98,22 @@ def erasure_requested(asked: ErasureRequest) -> None:
 
 def erasure_refused(asked: ErasureRequest) -> None:
     mailing.post("families/erasure_refused", addresses(asked.household), {"asked": asked})
+
+
+def paper_accepted(paper: Paper) -> None:
+    _of_paper("families/paper_accepted", paper)
+
+
+def paper_refused(paper: Paper) -> None:
+    _of_paper("families/paper_refused", paper)
+
+
+def paper_asked(paper: Paper) -> None:
+    _of_paper("families/paper_asked", paper)
+
+
+def _of_paper(template: str, paper: Paper) -> None:
+    """To the household that gave it, or is asked for it. What is of health or of justice is not named, nor is
+    what the town hall answered to it."""
+    to = addresses(paper.household, about=paper.child_id)
+    mailing.post(template, to, {"paper": paper, "named": not paper.kind.is_secret})

@@ -43,6 +43,9 @@ RIGHTS: dict[str, Rights] = {
             "letter": OUTBOX,
             "diet": EVERYTHING,
             "dietchoice": EVERYTHING,
+            "paperkind": WRITE,
+            # Who writes custodies reads the judgments that they rest on.
+            "paper": f"{WRITE} open_justice",
         },
         "reservations": {
             "*": VIEW,
@@ -65,6 +68,7 @@ RIGHTS: dict[str, Rights] = {
             "deadlinerule": WRITE,
             "deadlinewindow": EVERYTHING,
             "activitydeadline": EVERYTHING,
+            "activitypaper": EVERYTHING,
             # Adding slots is opening a period; nobody deletes what families may have booked.
             "slot": WRITE,
             "enrolment": CHANGE,

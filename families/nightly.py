@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from families import residences
 from families.custody import openings
+from families.papers import sending
 from families.privacy import erasing, nights, retention
 from families.signing_in import counters, sessions, shared_names
 from portal import nightly
@@ -24,6 +25,11 @@ def follow_moves(at: datetime) -> int:
     return residences.follow(timezone.localdate(at))
 
 
+def end_papers(at: datetime) -> int:
+    return sending.expire(at=at)
+
+
+nightly.register("papiers arrivés à leur fin", "{} papier(s) périmé(s).", end_papers)
 nightly.register("déménagements annoncés", "{} foyer(s) dont la résidence a changé.", follow_moves)
 nightly.register(
     "accès qui ont assez attendu", "{} accès ouvert(s), 72 heures après les messages.", open_in_time

@@ -36,6 +36,7 @@ from families.models import (
     Household,
     Reading,
     User,
+    paper_kinds,
 )
 from families.reminders import choices, rounds
 from families.traces import reading
@@ -247,6 +248,7 @@ def fresh_start() -> None:
     town_module.forget()
     estimates.forget()
     late_offers.forget()
+    paper_kinds.forget()
     cache.clear()
     factory.random.reseed_random("portail")
 

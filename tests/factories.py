@@ -16,7 +16,7 @@ from factory.django import DjangoModelFactory
 from billing.models import Invoice
 from catering.models import SERVICE as CATERING
 from catering.models import Dish, Menu
-from families.models import ChangeRequest, Diet, DietChoice, Letter
+from families.models import ChangeRequest, Diet, DietChoice, Letter, Paper, PaperKind
 from portal.demo.factories import (
     PASSWORD,
     AuthorisedPersonFactory,
@@ -31,6 +31,7 @@ from portal.models import Town
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
+    ActivityPaper,
     Audience,
     Booking,
     BookingEvent,
@@ -121,6 +122,38 @@ class LetterFactory(DjangoModelFactory[Letter]):
     text = "Bonjour, voici ce que vous avez demandé."
     state = Letter.State.SENT
     posted_at = sent_at = factory.LazyFunction(timezone.now)
+
+
+class PaperKindFactory(DjangoModelFactory[PaperKind]):
+    """An insurance, one a child, until the end of the school year; asked by `asked_by=[activity, …]`."""
+
+    class Meta:
+        model = PaperKind
+        skip_postgeneration_save = True
+
+    code = factory.Sequence(lambda number: f"papier-{number}")
+    name = "Attestation d'assurance"
+
+    @factory.post_generation
+    def asked_by(self: PaperKind, create: bool, extracted: Any, **kwargs: Any) -> None:
+        for activity in extracted or ():
+            ActivityPaper.objects.create(activity=activity, kind=self)
+
+
+class PaperFactory(DjangoModelFactory[Paper]):
+    """Of a child, sent a minute ago, without a file."""
+
+    class Meta:
+        model = Paper
+
+    kind = factory.SubFactory(PaperKindFactory)
+    household = factory.SubFactory(HouseholdFactory)
+    private = factory.LazyAttribute(lambda made: made.kind.is_private)
+    state = Paper.State.SENT
+    sent_at = factory.LazyFunction(timezone.now)
+    starts_on = factory.LazyAttribute(
+        lambda made: None if made.state in (*Paper.OPEN, Paper.State.REFUSED) else date(2026, 9, 1)
+    )
 
 
 # Places and calendar ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from families.admin import erasing as erasing
 from families.admin import openings as openings
 from families.admin import outbox as outbox
 from families.admin import own as own
+from families.admin import papers as papers
 from families.admin import people as people
 from families.admin import privacy as privacy
 from families.admin import processing as processing

@@ -33,6 +33,7 @@ from families.desk_links import (
     erase_child_link,
     erase_household_link,
     household_link,
+    papers_link,
     shown_to,
 )
 from families.forms import AddressField
@@ -201,6 +202,7 @@ class ChangeRequestInline(ShownOnlyInline[ChangeRequest, Household]):
 # What the pages behind the links of a household and of a child ask for.
 NEEDS = {
     "homes": ("families.view_household",),
+    "papers": ("families.view_household", "families.view_paper"),
     "own_copy": ("families.view_household", "families.add_dataexport"),
     "own_erasure": ("families.view_household", "families.view_erasurerequest"),
     "own_data": ("families.view_household", "families.view_erasurerequest"),
@@ -296,7 +298,10 @@ class HouseholdAdmin(
                 )
             },
         ),
-        ("Suivi", {"fields": ("notes", "created_at", "decided_at", "decided_by", "refusal_reason")}),
+        (
+            "Suivi",
+            {"fields": ("notes", "papers", "created_at", "decided_at", "decided_by", "refusal_reason")},
+        ),
         ("Données personnelles", {"fields": ("own_copy", "own_erasure")}),
     )
     readonly_fields = (
@@ -304,6 +309,7 @@ class HouseholdAdmin(
         "state_badge",
         "twins",
         "moves",
+        "papers",
         "created_at",
         "decided_at",
         "decided_by",
@@ -413,6 +419,10 @@ class HouseholdAdmin(
     def moves(self, obj: Household) -> str:
         rows = obj.residences.all() if obj.pk else ()
         return ", ".join(str(row) for row in rows) or "toujours la même"
+
+    @admin.display(description="papiers")
+    def papers(self, obj: Household) -> SafeString | str:
+        return papers_link(obj.pk) if obj.pk else "–"
 
     @admin.display(description="copie")
     def own_copy(self, obj: Household) -> SafeString | str:

@@ -16,6 +16,7 @@ from families.models import (
     Guardian,
     Household,
     Letter,
+    Paper,
 )
 from families.privacy.telling import Subject
 from portal.database.history import KNOWN_BEFORE
@@ -81,6 +82,47 @@ def _asked(row: ChangeRequest) -> str:
     if row.first_name:
         return f"{row.first_name} {row.last_name}"
     return " ".join(part for part in (row.street, row.street_more, row.postcode, row.city) if part)
+
+
+# Papers -----------------------------------------------------------------------------------------------
+
+
+def _papers(subject: Subject, child: int | None) -> Rows | None:
+    """What either home of a child gave, but for what is private to the other."""
+    rows = Paper.objects.of_home(subject.household, [one.pk for one in subject.children])
+    return rows.filter(sent_at__isnull=False, **({"child": child} if child else {}))
+
+
+def _paper_answers(subject: Subject, child: int | None) -> Rows | None:
+    """To this household: what the other home was answered is its own."""
+    rows = Paper.objects.filter(household=subject.household, decided_at__isnull=False)
+    return rows.filter(child=child) if child else rows
+
+
+def _say_papers(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    path = reverse("families:papers")
+    rows = Paper.objects.filter(pk__in=keys).select_related("kind", "child", "sent_by")
+    return {
+        row.pk: Entry(f"Papier envoyé : {_paper(row)}", by(row.sent_by, subject), path=path) for row in rows
+    }
+
+
+def _say_paper_answers(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    path = reverse("families:papers")
+    rows = Paper.objects.filter(pk__in=keys).select_related("kind", "child", "decided_by")
+    return {
+        row.pk: Entry(
+            f"{_paper(row)} : {'refusé' if row.state == Paper.State.REFUSED else 'accepté'}",
+            by_town(row.decided_by, subject),
+            row.refusal_reason or (f"jusqu'au {short_day(row.ends_on, year=True)}" if row.ends_on else ""),
+            path,
+        )
+        for row in rows
+    }
+
+
+def _paper(row: Paper) -> str:
+    return f"{row.kind}, {row.child.first_name}" if row.child else str(row.kind)
 
 
 # Facts of the file ------------------------------------------------------------------------------------
@@ -230,6 +272,8 @@ def register_all() -> None:
     version = "history_date"
     register(Source("requests", Group.FILE, _requests, _say_requests, "requested_at"))
     register(Source("answers", Group.FILE, _answers, _say_answers, "decided_at"))
+    register(Source("papers", Group.FILE, _papers, _say_papers, "sent_at"))
+    register(Source("paper_answers", Group.FILE, _paper_answers, _say_paper_answers, "decided_at"))
     register(Source("quotients", Group.FILE, _quotients, _say_quotients, version))
     register(Source("addresses", Group.FILE, _addresses, _say_addresses, version))
     register(Source("guardian", Group.FILE, _guardian, _say_guardian, version))

@@ -3,6 +3,21 @@
 from families.models.accounts import (
     User as User,
 )
+from families.models.asked_papers import (
+    Paper as Paper,
+)
+from families.models.asked_papers import (
+    PaperKind as PaperKind,
+)
+from families.models.asked_papers import (
+    PaperQuerySet as PaperQuerySet,
+)
+from families.models.asked_papers import (
+    openable as openable,
+)
+from families.models.asked_papers import (
+    paper_kinds as paper_kinds,
+)
 from families.models.calendar import (
     CalendarLink as CalendarLink,
 )

@@ -14,6 +14,8 @@ class Reading(models.Model):
         HEALTH = "health", "Fiche sanitaire"
         PROOF = "proof", "Justificatif"
         CERTIFICATE = "certificate", "Certificat médical"
+        HEALTH_PAPER = "health_paper", "Papier de santé"
+        JUSTICE_PAPER = "justice_paper", "Papier de justice"
         EXPORT = "export", "Export de personnes"
         FAMILY_DATA = "family_data", "Données d'une famille"
         KEPT_DOCUMENT = "kept_document", "Document conservé après effacement"

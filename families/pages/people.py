@@ -39,6 +39,8 @@ from families.models import (
     Reading,
     User,
 )
+from families.models.asked_papers import HEALTH_RIGHT, JUSTICE_RIGHT, ORDINARY_RIGHT
+from families.papers import asking
 from families.traces import changes, reading
 from families.visibility import holds
 from portal import town
@@ -50,8 +52,12 @@ from portal.web.interrupted import keeps_interrupted_form, posted
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
-# A tax notice or a bill; a doctor's certificate asks for another right.
-PROOF_RIGHT = Document._meta.get_field("right").default
+# What the register says was read, by the right that opened it; else a doctor's certificate.
+READ_AS = {
+    ORDINARY_RIGHT: Reading.Kind.PROOF,
+    HEALTH_RIGHT: Reading.Kind.HEALTH_PAPER,
+    JUSTICE_RIGHT: Reading.Kind.JUSTICE_PAPER,
+}
 WAITING = "Votre demande est envoyée à la mairie. Vous recevrez un message dès qu'elle sera traitée."
 SENT_AGAIN = "Votre demande est renvoyée. La mairie la vérifie et vous répond par e-mail."
 ALREADY_WAITING = "Une demande de ce type est déjà en attente de traitement. La mairie va y répondre."
@@ -86,6 +92,7 @@ def household(request: SignedInRequest) -> HttpResponse:
         "answered_changes": own.change_requests.exclude(state=ChangeRequest.State.REQUESTED)[:5],
         "documents": own.documents.all()[:20],
         "invitations": [],
+        "papers": asking.of_home(own, timezone.localdate()),
         "now": timezone.now(),
     }
     if any(one.user_id is None for one in context["guardians"]):
@@ -198,7 +205,7 @@ def document(request: SignedInRequest, document_id: int) -> FileResponse:
     found = get_object_or_404(visible.distinct(), pk=document_id)
     if request.user.is_staff and not Document.objects.visible_to(request.user).filter(pk=found.pk).exists():
         # A paper of one's own household is opened as its parent.
-        kind = Reading.Kind.PROOF if found.right == PROOF_RIGHT else Reading.Kind.CERTIFICATE
+        kind = READ_AS.get(found.right, Reading.Kind.CERTIFICATE)
         what = f"{kind.label} n° {found.pk}"
         reading.note(request, kind, household=found.household, what=what)
     return uploads.response(found.file.open("rb"), name=found.name, content_type=found.content_type)
@@ -234,6 +241,7 @@ def child(request: SignedInRequest, child_id: int) -> HttpResponse:
         "child": own,
         "age": own.age_on(today),
         "facts": child_facts.of(own),
+        "papers": [one for one in asking.of_home(which_home.household(request), today) if one.child == own],
         "diet": DietChoice.objects.select_related("diet").filter(child=own).first(),
         "health": ChildHealth.objects.filter(child=own).first(),
         "people": [(one, found.people.get(one.pk, [])) for one in own.authorised_people.all()],

@@ -21,12 +21,14 @@ def reminders(request: SignedInRequest) -> HttpResponse:
     if guardian is None:  # the first page says why
         return redirect("home")
     if request.method == "POST":
-        known = {kind.code for kind in kinds.all_kinds()}
-        choices.choose(guardian, known & set(request.POST.getlist("kind")), at=timezone.now())
+        offered = kinds.used_kinds()
+        known = {kind.code for kind in offered}
+        chosen = known & set(request.POST.getlist("kind"))
+        choices.choose(guardian, chosen, at=timezone.now(), among=offered)
         messages.success(request, "Vos rappels sont enregistrés.")
         return redirect("families:reminders")
     wanted = choices.wanted([guardian])
-    rows = [(kind, (guardian.pk, kind.code) in wanted) for kind in kinds.all_kinds()]
+    rows = [(kind, (guardian.pk, kind.code) in wanted) for kind in kinds.used_kinds()]
     return render(request, "families/reminders.html", {"rows": rows, "email": request.user.email})
 
 

@@ -19,6 +19,7 @@ PEOPLE = {
     "families.ChangeRequest": Fate.GONE,
     "families.ErasureRequest": Fate.GONE,
     "families.Document": Fate.GONE,
+    "families.Paper": Fate.GONE,
     "families.DataExport": Fate.GONE,
     "families.AccessOpening": Fate.GONE,
     "families.CalendarLink": Fate.GONE,

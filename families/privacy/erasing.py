@@ -44,6 +44,7 @@ from families.models import (
     Household,
     Letter,
     OwnDecision,
+    Paper,
     Reading,
     Residence,
     User,
@@ -221,6 +222,7 @@ def _foresee_people(leaving: Leaving, found: Foreseen) -> None:
         Line(ChildHealth.objects.filter(child__in=children).count(), "fiches sanitaires"),
         Line(DietChoice.objects.filter(child__in=children).count(), "régimes alimentaires"),
         Line(AuthorisedPerson.objects.filter(child__in=children).count(), "personnes autorisées"),
+        Line(Paper.objects.filter(leaving.concerned).count(), "papiers demandés"),
     ]
     if home is None:
         return
@@ -270,6 +272,8 @@ def _erase_household(home: Household, at: datetime) -> None:
         exporting.discard(export)
     for model in (ChangeRequest, ErasureRequest, FamilyQuotient, Residence, AccessOpening, OwnDecision):
         _delete(model, list(model._default_manager.filter(household=home).values_list("pk", flat=True)))
+    # What it gave of a child that also lives elsewhere goes with its file: the other home gives its own.
+    _delete(Paper, list(Paper.objects.filter(household=home).values_list("pk", flat=True)))
     files.remove(Document.objects.filter(household=home))
     Letter.objects.filter(household=home).delete()
     for lines in (Reading, Concerned):
@@ -306,6 +310,9 @@ def _erase_child(child: Child, at: datetime) -> None:
         AccessOpening,
         ChangeRequest,
     )
+    papers = list(Paper.objects.filter(child=child))
+    _delete(Paper, [paper.pk for paper in papers])
+    files.remove(Document.objects.filter(pk__in=[paper.document_id for paper in papers if paper.document_id]))
     for model in of_child:
         _delete(model, list(model._default_manager.filter(child=child).values_list("pk", flat=True)))
     for lines in (Reading, Concerned):

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from families import unconfirmed
 from families.models import (
@@ -15,6 +17,8 @@ from families.models import (
     Document,
     ErasureRequest,
     Letter,
+    Paper,
+    PaperKind,
     Reading,
     Reminder,
     ReminderRound,
@@ -99,6 +103,34 @@ def _remove_requests(rows: Sequence[Rows], at: datetime) -> int:
     return removed
 
 
+def _papers(before: datetime, *, secret: bool) -> list[Rows]:
+    """Refused ones and those that are over; of a child that no longer comes, all."""
+    ordinary = Q(kind__secrecy=PaperKind.Secrecy.ORDINARY)
+    rows = Paper.objects.exclude(ordinary) if secret else Paper.objects.filter(ordinary)
+    over = Q(state=Paper.State.EXPIRED, ends_on__lt=timezone.localdate(before))
+    refused = Q(state=Paper.State.REFUSED, decided_at__lt=before)
+    left = Q(child__in=last_days.gone(before).values("pk")) & (
+        Q(sent_at__lt=before) | Q(sent_at=None, decided_at__lt=before)
+    )
+    return [rows.filter(over | refused | left).order_by("pk")]
+
+
+def _remove_papers(rows: Sequence[Rows], at: datetime) -> int:
+    """With their files and their versions."""
+    removed = 0
+    for papers in rows:
+        found = list(papers.select_related("document"))
+        for first in range(0, len(found), IN_BITES):
+            bite = found[first : first + IN_BITES]
+            keys = [paper.pk for paper in bite]
+            with transaction.atomic():
+                Paper.objects.filter(pk__in=keys).delete()
+                histories.forget(Paper, keys)
+                files.remove(paper.document for paper in bite if paper.document is not None)
+            removed += len(bite)
+    return removed
+
+
 # Health -----------------------------------------------------------------------------------------------
 
 
@@ -157,6 +189,32 @@ def register_all() -> None:
             f"{CHOSEN} Le temps d'une année scolaire et de la contestation de ses factures.",
             due=_proofs,
             remove=_remove_proofs,
+        )
+    )
+    retention.register(
+        Kind(
+            "papers",
+            "papiers",
+            "Papiers demandés aux familles, avec leurs fichiers",
+            "après leur fin, leur refus, ou le dernier jour connu de l'enfant",
+            12,
+            Unit.MONTH,
+            f"{CHOSEN} Le temps d'une année scolaire.",
+            due=partial(_papers, secret=False),
+            remove=_remove_papers,
+        )
+    )
+    retention.register(
+        Kind(
+            "secret_papers",
+            "papiers_de_santé_et_de_justice",
+            "Papiers de santé et de justice, avec leurs fichiers",
+            "après leur fin, leur refus, ou le dernier jour connu de l'enfant",
+            3,
+            Unit.MONTH,
+            f"{CHOSEN} Comme la fiche sanitaire.",
+            due=partial(_papers, secret=True),
+            remove=_remove_papers,
         )
     )
     retention.register(

@@ -23,6 +23,7 @@ from families.models import (
     Guardian,
     HomeDiet,
     Letter,
+    Paper,
     Reading,
     ReminderChoice,
     SecurityEvent,
@@ -130,6 +131,23 @@ def _household(subject: Subject) -> Iterator[Table]:
         (
             (row.requested_at, row.words, row.get_state_display(), row.decided_at, row.refusal_reason)
             for row in ErasureRequest.objects.filter(household=home).order_by("requested_at")
+        ),
+    )
+    yield Table(
+        "Papiers demandés",
+        ("Papier", "Enfant", "Envoyé le", "Vu au guichet le", "État", "Du", "Au", "Motif du refus"),
+        (
+            (
+                str(row.kind),
+                str(row.child or ""),
+                row.sent_at,
+                row.seen_on,
+                row.get_state_display(),
+                row.starts_on,
+                row.ends_on,
+                row.refusal_reason,
+            )
+            for row in Paper.objects.filter(household=home).select_related("kind", "child").order_by("pk")
         ),
     )
     yield Table(

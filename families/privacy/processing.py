@@ -75,7 +75,8 @@ def register_people() -> None:
             "Ouvrir et tenir le compte d'une famille, répondre à ses demandes, calculer son tarif.",
             TASK,
             "Responsables, enfants, personnes autorisées à venir les chercher",
-            "Identité, adresse, téléphones, adresse e-mail, quotient, justificatifs, garde des enfants, "
+            "Identité, adresse, téléphones, adresse e-mail, quotient, justificatifs et papiers demandés, garde "
+            "des enfants, "
             "messages et rappels",
             "Service enfance, régie",
             (
@@ -84,6 +85,8 @@ def register_people() -> None:
                 "family_file",
                 "unused_logins",
                 "proofs",
+                "papers",
+                "secret_papers",
                 "requests",
                 "exports",
                 "letters",

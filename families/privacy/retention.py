@@ -9,7 +9,6 @@ kind, made with the usual value after each migration; without one the usual valu
     register_fixed(label, kept)      what no town changes, for the pages that tell it
 """
 
-import calendar
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from families.models import RetentionRule
+from families.papers.lasting import months_after
 from portal.french.plurals import agreed
 
 Unit = RetentionRule.Unit
@@ -153,10 +153,8 @@ def shifted(moment: datetime, count: int, unit: str) -> datetime:
     local = timezone.localtime(moment)
     if unit == Unit.DAY:
         return local + timedelta(days=count)
-    months = local.year * 12 + local.month - 1 + count * (12 if unit == Unit.YEAR else 1)
-    year, month = divmod(months, 12)
-    day = min(local.day, calendar.monthrange(year, month + 1)[1])
-    return local.replace(year=year, month=month + 1, day=day)
+    day = months_after(local.date(), count * (12 if unit == Unit.YEAR else 1))
+    return local.replace(year=day.year, month=day.month, day=day.day)
 
 
 def start_of(code: str, at: datetime) -> datetime:

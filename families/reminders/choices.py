@@ -12,6 +12,7 @@ from django.db import transaction
 
 from families.models import Guardian, ReminderChoice
 from families.reminders import kinds
+from families.reminders.kinds import Kind
 
 SALT = "families.reminders.stop"
 # The keys of those of these households that have usual days.
@@ -37,10 +38,12 @@ def wanted(guardians: Sequence[Guardian]) -> set[tuple[int, str]]:
     }
 
 
-def choose(guardian: Guardian, codes: Collection[str], *, at: datetime) -> None:
-    """These kinds and no other one."""
+def choose(
+    guardian: Guardian, codes: Collection[str], *, at: datetime, among: Sequence[Kind] | None = None
+) -> None:
+    """These kinds and no other one of those that were offered: all, unless `among` says which."""
     with transaction.atomic():
-        for kind in kinds.all_kinds():
+        for kind in kinds.all_kinds() if among is None else among:
             ReminderChoice.objects.update_or_create(
                 guardian=guardian,
                 kind=kind.code,

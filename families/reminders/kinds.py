@@ -50,6 +50,8 @@ class Kind:
     begin: Callable[[Evening], Find]
     say: Callable[[Sequence[News]], list[Line]]
     hint: str = ""
+    # Whether this town has what it is about; what a town does not use is not offered.
+    used: Callable[[], bool] = lambda: True
     # Looked at each hour, also while no mail may leave.
     watch: Callable[[datetime], None] | None = None
 
@@ -64,3 +66,8 @@ def register(kind: Kind) -> None:
 
 def all_kinds() -> list[Kind]:
     return list(_kinds.values())
+
+
+def used_kinds() -> list[Kind]:
+    """Those that this town uses."""
+    return [kind for kind in all_kinds() if kind.used()]

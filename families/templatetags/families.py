@@ -12,6 +12,7 @@ from django.utils import timezone
 from families import at_home
 from families.custody import homes
 from families.models import ChangeRequest, Child, Household
+from families.papers import asking
 from portal.french import moments
 from portal.french.dates import short_day
 
@@ -20,10 +21,12 @@ register = template.Library()
 
 @register.inclusion_tag("families/_informations.html", takes_context=True)
 def household_information(context: Context, household: Household, today: date) -> dict[str, Any]:
-    """« Mes Informations »: number, guardians, address, quotient, what waits. Two queries."""
+    """« Mes Informations »: number, guardians, address, quotient, what waits. Two queries,
+    and three where the town asks for papers."""
     return {
         "household": household,
         "facts": at_home.facts(household, today),
+        "papers": asking.of_home(household, today),
         "user": context["user"],
     }
 

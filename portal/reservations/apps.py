@@ -13,6 +13,7 @@ class ReservationsConfig(AppConfig):
         from families import approval, at_home, child_facts
         from families.custody import ending, whose_days
         from families.models import User
+        from families.papers import asking as asking_of_papers
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
         from families.reminders import choices as reminder_choices
@@ -20,6 +21,7 @@ class ReservationsConfig(AppConfig):
         from portal.desk import rights
         from portal.reservations.acts import booking, enrolling, erasing, reservation_drafts, tasks
         from portal.reservations.acts.leaving import DaysAndEnrolments
+        from portal.reservations.days.asked_papers import PapersOfActivities
         from portal.reservations.days.whole_holidays import whole_holidays
         from portal.reservations.pages import blocks, chronicle, own_data, waiting
         from portal.reservations.pages.child_facts import school
@@ -40,6 +42,7 @@ class ReservationsConfig(AppConfig):
         reminder_kinds.register(FREED)
         ending.register("réservations", DaysAndEnrolments())
         whose_days.lend(whole_holidays)
+        asking_of_papers.lend(PapersOfActivities())
         rights.lend(StaffRights(), giving)
         m2m_changed.connect(
             giving.follow_groups, sender=User.groups.through, dispatch_uid="reservations.staff"

@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import apps
 from ruamel.yaml.nodes import Node
 
-from families.models import ProcessingTexts, RetentionRule
+from families.models import PaperKind, ProcessingTexts, RetentionRule
 from families.privacy import retention
 from portal.french.grades import Grade
 from portal.french.weekdays import MONDAY_TO_FRIDAY
@@ -14,6 +14,7 @@ from portal.models import Town
 from portal.reservations.models import (
     Activity,
     ActivityDeadline,
+    ActivityPaper,
     Audience,
     Campaign,
     Capacity,
@@ -129,6 +130,30 @@ SURCHARGE = Words(
         "ajout": ActivityDeadline.Surcharge.ADD,
         "multiplication": ActivityDeadline.Surcharge.MULTIPLY,
         "prix": ActivityDeadline.Surcharge.PRICE,
+    }
+)
+
+PAPER_ABOUT = Words({"enfant": PaperKind.About.CHILD, "foyer": PaperKind.About.HOUSEHOLD})
+PAPER_LASTS = Words(
+    {
+        "année_scolaire": PaperKind.Lasts.SCHOOL_YEAR,
+        "mois": PaperKind.Lasts.NUMBER_OF_MONTHS,
+        "date_inscrite": PaperKind.Lasts.OWN_DATE,
+        "toujours": PaperKind.Lasts.FOR_EVER,
+    }
+)
+PAPER_WAY = Words(
+    {
+        "en_ligne_ou_guichet": PaperKind.Way.EITHER,
+        "fichier": PaperKind.Way.FILE,
+        "guichet": PaperKind.Way.DESK,
+    }
+)
+PAPER_SECRECY = Words(
+    {
+        "ordinaire": PaperKind.Secrecy.ORDINARY,
+        "santé": PaperKind.Secrecy.HEALTH,
+        "justice": PaperKind.Secrecy.JUSTICE,
     }
 )
 
@@ -267,6 +292,27 @@ register(
 )
 register(
     Rows(
+        key="papiers_demandés",
+        model=PaperKind,
+        match=("code",),
+        comment="Les papiers que la commune peut demander ; ceux d'une activité sont dits avec elle.",
+        fields=(
+            Field("code", "code"),
+            Field("nom", "name"),
+            Field("à_quoi_il_sert", "purpose", default=""),
+            Field("pour", "about", PAPER_ABOUT, default=PaperKind.About.CHILD),
+            Field("valable", "lasts", PAPER_LASTS, default=PaperKind.Lasts.SCHOOL_YEAR),
+            Field("nombre_de_mois", "months", Number(), default=None),
+            Field("donné", "way", PAPER_WAY, default=PaperKind.Way.EITHER),
+            Field("confidentialité", "secrecy", PAPER_SECRECY, default=PaperKind.Secrecy.ORDINARY),
+            Field("redemandé_jours_avant", "remind_days", Number(), default=30),
+            Field("demandé", "active", Flag(), default=True),
+            Field("ordre", "order", Number(), default=0),
+        ),
+    )
+)
+register(
+    Rows(
         key="activités",
         model=Activity,
         match=("code",),
@@ -297,6 +343,15 @@ register(
             Field("ordre", "order", Number(), default=0),
         ),
         children=(
+            Rows(
+                key="papiers",
+                model=ActivityPaper,
+                match=("kind",),
+                parent="activity",
+                compact=True,
+                order_by=("kind__order", "kind__name"),
+                fields=(Field("papier", "kind", Reference(PaperKind)),),
+            ),
             Rows(
                 key="formules",
                 model=Formula,

@@ -15,7 +15,7 @@ from families.models import AccessOpening, AuthorisedPerson, ChangeRequest, Data
 from portal.reservations.acts import reservation_drafts
 from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import AbsenceCertificate, Move
-from tests.factories import BookingFactory, GuardianFactory, InvoiceFactory, LetterFactory
+from tests.factories import BookingFactory, GuardianFactory, InvoiceFactory, LetterFactory, PaperFactory
 
 # Open to everybody: nothing of a family is on them.
 PUBLIC = {
@@ -141,6 +141,7 @@ def ids(books, canteen, now) -> dict[str, Any]:
             guardian=GuardianFactory(household=books.household, user=None),
             asked_at=now,
         ).pk,
+        "kind_id": PaperFactory(kind__about="household", household=books.household).kind_id,
         "letter_id": LetterFactory(guardian=books.guardian).pk,
         "invoice_id": InvoiceFactory(household=books.household).pk,
         "person_id": person.pk,

@@ -6,6 +6,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from families.models import paper_kinds
 from portal import town
 from portal.reservations.pages import late_offers
 from tests.billing.care import tax_pages
@@ -22,8 +23,9 @@ def client_of_roux(books) -> Client:
 
 
 def queries(client: Client, address: str) -> int:
-    town.current()  # kept by every process for half a minute, as is what is offered
-    late_offers.let_go(at=timezone.now())
+    town.current()  # kept by every process for half a minute,
+    paper_kinds()  # and so is what the town asks for
+    late_offers.let_go(at=timezone.now())  # and what is offered
     with CaptureQueriesContext(connection) as counted:
         client.get(address.partition("#")[0])
     return len(counted)

@@ -23,7 +23,15 @@ from portal.reservations.days.rule_preview import overlapping_periods
 from portal.reservations.desk.deadlines import ActivityDeadlineForm
 from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.reservations.desk.town_file import ExportsTown
-from portal.reservations.models import Activity, ActivityDeadline, Capacity, Formula, Part, Period
+from portal.reservations.models import (
+    Activity,
+    ActivityDeadline,
+    ActivityPaper,
+    Capacity,
+    Formula,
+    Part,
+    Period,
+)
 from portal.web.signed_in import SignedInRequest
 
 
@@ -113,6 +121,14 @@ class DeadlineInline(OfActivity[ActivityDeadline]):
     show_change_link = True
 
 
+class PaperInline(OfActivity[ActivityPaper]):
+    """What it asks of who is enrolled: a paper is given once for all activities that ask for it."""
+
+    model = ActivityPaper
+    named_by = ("kind",)
+    fields = ("kind",)
+
+
 def _activity_shown(request: HttpRequest) -> Any:
     """The key of the activity whose page is shown, or None on the page that adds one."""
     match = request.resolver_match
@@ -128,7 +144,7 @@ class ActivityAdmin(
     list_filter = ("service", "active", "during")
     search_fields = ("name", "code")
     form = ActivityForm
-    inlines = (FormulaInline, CapacityInline, PeriodInline, DeadlineInline)
+    inlines = (FormulaInline, CapacityInline, PeriodInline, DeadlineInline, PaperInline)
     prepopulated_fields = {"code": ("name",)}
     autocomplete_fields = ("establishments",)
     fieldsets = (

@@ -36,6 +36,7 @@ from portal.reservations.models.calendar import (
 from portal.reservations.models.campaigns import Audience, Campaign
 from portal.reservations.models.changes import CalendarChange, CancelledDay
 from portal.reservations.models.moves import LeftDay, Move
+from portal.reservations.models.papers import ActivityPaper
 from portal.reservations.models.presence import (
     AbsenceCertificate,
     AbsenceCertificateQuerySet,
@@ -56,6 +57,7 @@ __all__ = [
     "AbsenceReason",
     "Activity",
     "ActivityDeadline",
+    "ActivityPaper",
     "Attendance",
     "AttendanceQuerySet",
     "AttendanceState",

@@ -27,6 +27,8 @@ from families.models import (
     Guardian,
     HomeDiet,
     Household,
+    Paper,
+    PaperKind,
     Residence,
 )
 from families.visibility import holds
@@ -35,6 +37,7 @@ from portal.reservations.models import (
     AbsenceNotice,
     Activity,
     ActivityDeadline,
+    ActivityPaper,
     Attendance,
     Audience,
     Booking,
@@ -163,11 +166,17 @@ def _periods(asked: Asked) -> Q:
 
 
 def _documents(asked: Asked) -> Q:
-    """Of their households, but for certificates of children of other places."""
-    others = AbsenceCertificate.objects.filter(document__isnull=False).exclude(
-        child__in=children(asked).values("pk")
-    )
-    return Q(household__in=homes(asked)) & ~Q(pk__in=others.values("document"))
+    """Of their households, but for certificates and papers of children of other places."""
+    own = children(asked).values("pk")
+    certificates = AbsenceCertificate.objects.filter(document__isnull=False).exclude(child__in=own)
+    papers = Paper.objects.filter(document__isnull=False, child__isnull=False).exclude(child__in=own)
+    others = Q(pk__in=certificates.values("document")) | Q(pk__in=papers.values("document"))
+    return Q(household__in=homes(asked)) & ~others
+
+
+def _papers(asked: Asked) -> Q:
+    """Of their children, and of those children's households."""
+    return Q(child__in=children(asked).values("pk")) | Q(child=None, household__in=homes(asked))
 
 
 TOWN = Scope()
@@ -208,9 +217,11 @@ _scopes: dict[type[Model], Scope] = {
     Residence: of_household("household"),
     ChangeRequest: of_household("household"),
     Document: Scope(_documents),
+    Paper: Scope(_papers),
     # What the town decides for all: read at every place, written by who has the whole town
     Activity: TOWN,
     ActivityDeadline: TOWN,
+    ActivityPaper: TOWN,
     Audience: TOWN,
     Campaign: TOWN,
     DeadlineRule: TOWN,
@@ -220,6 +231,7 @@ _scopes: dict[type[Model], Scope] = {
     PublicHoliday: TOWN,
     SchoolHoliday: TOWN,
     Diet: TOWN,
+    PaperKind: TOWN,
 }
 
 

@@ -80,6 +80,9 @@ OWN_PAGES = {
     "families_household_join": "families.change_household",
     # For who lives there: refused to everybody else, whatever the rights.
     "families_owndecision_declare": "families.view_owndecision",
+    "families_paper_find": "families.add_paper",
+    "families_paper_missing": "families.view_paper",
+    "families_paper_note": "families.add_paper",
     "families_processingtexts_register": "families.view_processingtexts",
     "families_shared_names": "families.view_securityevent",
     # As of every establishment: its slots and what families booked would go with it.

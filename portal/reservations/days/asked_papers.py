@@ -1,0 +1,42 @@
+"""Which papers activities ask of whom, and when a school year ends for them: lent to `families.papers`."""
+
+from collections.abc import Collection, Iterable
+from datetime import date, timedelta
+
+from django.db.models import Q
+
+from families.papers.asking import Need
+from portal.reservations.models import Enrolment, SchoolYear
+
+# Where the next year is not written yet: the last day of a summer.
+AUGUST = (8, 31)
+
+
+class PapersOfActivities:
+    """What the engine says."""
+
+    def needs(self, homes: Collection[int], today: date) -> Iterable[Need]:
+        """One for each enrolment that is live and not over, and each paper of its activity."""
+        rows = (
+            Enrolment.objects.live()
+            .filter(
+                Q(ends_on=None) | Q(ends_on__gte=today),
+                household__in=homes,
+                school_year__in=SchoolYear.objects.serving(today),
+                activity__papers__kind__active=True,
+            )
+            .order_by("activity__order", "activity__name", "pk")
+            .values_list("household", "child", "activity__papers__kind", "activity__name")
+        )
+        return [Need(*row) for row in rows]
+
+    def year_end(self, day: date) -> date | None:
+        """The eve of the next year's first day. Once classes are over, what is given is the next year's."""
+        years = list(SchoolYear.objects.order_by("starts_on").values_list("starts_on", "ends_on"))
+        at = next((place for place, (_, ends) in enumerate(years) if ends >= day), None)
+        if at is None:
+            return None
+        if at + 1 < len(years):
+            return years[at + 1][0] - timedelta(days=1)
+        ends = years[at][1]
+        return max(ends, date(ends.year, *AUGUST))
