@@ -11,6 +11,7 @@ from families.models import (
     Erasure,
     ErasureRequest,
     Guardian,
+    HomeChange,
     Household,
     User,
 )
@@ -58,6 +59,11 @@ def access_opened(guardian: Guardian, user: User) -> None:
 
 def child_file_changed(child: Child, news: Sequence[str], to: mailing.Addressees, *, author: str) -> None:
     mailing.post("families/child_file_changed", to, {"child": child, "news": news, "author": author})
+
+
+def households_joined(change: HomeChange) -> None:
+    """To all adults of the household that stays, those who came with the other one among them."""
+    mailing.post("families/households_joined", addresses(change.household), {"change": change})
 
 
 def diets_differ(child: Child, homes: Iterable[Household]) -> None:

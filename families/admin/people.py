@@ -498,7 +498,7 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
         return shown_to(request.user, super().get_list_display(request), NEEDS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Child]:
-        return super().get_queryset(request).filter(erased_at=None).prefetch_related("custodies")
+        return super().get_queryset(request).filter(erased_at=None, joined_to=None).prefetch_related("custodies")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What the town hall changes in a child's file is told in its homes."""

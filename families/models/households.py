@@ -26,18 +26,20 @@ def household_number(household_id: int) -> str:
 class HouseholdQuerySet(VisibleQuerySet["Household"]):
     of_household = ""
 
-    def lock(self, keys: "Iterable[int] | models.QuerySet[Any, Any]") -> None:
+    def lock(self, keys: "Iterable[int] | models.QuerySet[Any, Any]") -> dict[int, int]:
         """Holds these households (keys, or a query of keys) until the transaction ends.
 
         What belongs to a household as a whole, its money first, is written by one transaction at a time.
         Always in the order of keys, so that two that want the same households never wait for each other.
-        Where one was joined to another while somebody waited for it, that one is held too. Raises
+        Where one was joined to another, that one is held too: returns which, by key. Raises
         TransactionManagementError outside a transaction, where the database locks rows.
         """
         rows = self.select_for_update(of=("self",))
-        joined = rows.filter(pk__in=keys).order_by("pk").values_list("joined_to", flat=True)
-        if followed := [key for key in joined if key is not None]:
-            list(rows.filter(pk__in=followed).order_by("pk").values_list("pk"))
+        held = rows.filter(pk__in=keys).order_by("pk").values_list("pk", "joined_to")
+        joined = {key: to for key, to in held if to is not None}
+        if joined:
+            list(rows.filter(pk__in=joined.values()).order_by("pk").values_list("pk"))
+        return joined
 
 
 class Household(WithFolded, Decided):
