@@ -68,7 +68,7 @@ _FIRST = "NEW.first_household_id = COALESCE(OLD.first_household_id, OLD.househol
 
 
 def _moves(differs: str) -> str:
-    """That an invoice is found under another household, and says the same; `differs`: how two values are not."""
+    """That an invoice is found elsewhere, and says the same; `differs`: how two values are not."""
     same = " AND ".join(f"NOT (OLD.{name} {differs} NEW.{name})" for name in SAID)
     return f"{JOINED} AND {_FIRST} AND {same}"
 
@@ -168,7 +168,9 @@ END $$""",
     *(_keep(table) for table in MAY_GO),
     _unless("billing_move_invoice", _moves("IS DISTINCT FROM"), REFUSAL, "NEW"),
     _unless("billing_move_payment", f"NEW.household_id = OLD.household_id OR {JOINED}", PAYMENT_STAYS, "NEW"),
-    calls("final", INVOICE, f"BEFORE UPDATE ON {INVOICE}", "billing_move_invoice", columns=(*SAID, *FOUND_UNDER)),
+    calls(
+        "final", INVOICE, f"BEFORE UPDATE ON {INVOICE}", "billing_move_invoice", columns=(*SAID, *FOUND_UNDER)
+    ),
     calls("follows", PAYMENT, PAYMENT_MOVES, "billing_move_payment", columns=["household_id"]),
     *(
         calls("final", table, f"BEFORE UPDATE ON {table}", "billing_refuse")

@@ -1,9 +1,8 @@
-"""Two households become one: their invoices, payments, mandates and what is still to be billed. Billing's part
-of `families.joining`.
+"""Two households become one: their invoices, payments, mandates and what is still to be billed.
 
-No document changes a character: an invoice keeps its number, payer, address, lines, PDF and checksum, a payment
-its number and amount; both are only found under the kept household (`JoinedAccount`, see `immutable.py`). What
-both have left to pay is the same sum before and after.
+Billing's part of `families.joining`. No document changes a character: an invoice keeps its number, payer,
+address, lines, PDF and checksum, a payment its number and amount; both are only found under the household
+that is kept (`JoinedAccount`, see `immutable.py`). What both have left to pay is the same sum as before.
 """
 
 from datetime import datetime
@@ -104,7 +103,9 @@ def _foresee(joining: Joining, at: datetime, found: Foreseen) -> None:
         household=emptied, state=RecalculatedHousehold.State.CONFIRMED
     )
     for row in confirmed.select_related("recalculation"):
-        found.obstacles.append(f"« {row.recalculation} » attend la prochaine facture : facturez d'abord ce foyer.")
+        found.obstacles.append(
+            f"« {row.recalculation} » attend la prochaine facture : facturez d'abord ce foyer."
+        )
 
 
 def _live_mandates(joining: Joining) -> dict[int, Mandate]:

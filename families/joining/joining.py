@@ -6,8 +6,8 @@
     join(joining, shown, reason=…, by=…, at=…)       does it, all or nothing
 
 Apps above lend a `Part` each: it knows what it holds. Joining computes all of it again under lock, and does
-nothing where that is no longer what was shown. The emptied household and a child typed twice stay as rows that
-lead to the other: documents name them for ever. Nothing undoes it.
+nothing where that is no longer what was shown. The emptied household and a child typed twice stay as rows
+that lead to the other: documents name them for ever. Nothing undoes it.
 
 The locks: what parts hold first (the counter of invoices, drafts), then custodies with their children, then
 both households, then slots and reservations.
@@ -23,14 +23,17 @@ from typing import NamedTuple, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import Case, Value, When
+from django.utils import timezone
 
 from families import emails
 from families.approval import identity
 from families.custody import own
+from families.custody.ending import HISTORY_NOTE
 from families.joining import fates
 from families.models import Child, Custody, Guardian, HomeChange, Household, SecurityEvent, User
 from families.signing_in import sessions
 from families.traces import security
+from portal.french.dates import short_day
 from portal.french.plurals import counted
 from portal.french.spelling import folded
 
@@ -38,7 +41,9 @@ RIGHT = "families.add_homechange"
 NOBODY = "aucun"
 KEPT, EMPTIED = "garde", "reuni"
 REASON_LENGTH = 300
-MOVED_MEANWHILE = "Ces foyers viennent d'être modifiés : rien n'est fait. Vérifiez l'aperçu, puis réunissez-les."
+MOVED_MEANWHILE = (
+    "Ces foyers viennent d'être modifiés : rien n'est fait. Vérifiez l'aperçu, puis réunissez-les."
+)
 NO_WAY_BACK = "Une réunion ne s'annule pas : deux foyers ne se séparent ensuite qu'adulte par adulte."
 
 
@@ -201,7 +206,7 @@ def _login_of(adult: Guardian) -> str:
 def _children(known: Known, answers: Mapping[str, str], choices: list[Choice]) -> dict[int, int]:
     pairs: dict[int, int] = {}
     here = {child.pk for child in known.kept_children}
-    free = [one for one in known.kept_children]
+    free = list(known.kept_children)
     for double in known.emptied_children:
         if double.pk in here:
             continue
@@ -244,7 +249,9 @@ def _obstacles(joining: Joining, found: Foreseen) -> None:
                 f"Le foyer n° {home.number} est déjà réuni avec le foyer n° {home.joined_to.number}."
             )
         if home.is_refused:
-            found.obstacles.append(f"Le foyer n° {home.number} est refusé : sa famille doit d'abord redemander.")
+            found.obstacles.append(
+                f"Le foyer n° {home.number} est refusé : sa famille doit d'abord redemander."
+            )
     if kept.state == Household.State.REQUESTED:
         found.obstacles.append(
             f"Le foyer n° {kept.number} attend d'être validé : gardez l'autre, ou validez-le d'abord."
@@ -287,6 +294,8 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
     fates.move(Guardian, joining.adults)
     fates.move(Child, joining.children)
     _leave(joining, by)
+    _note(kept, f"Réunion : le foyer n° {emptied.number} a rejoint celui-ci. {reason}", by)
+    _note(emptied, f"Réunion : ce foyer a rejoint le foyer n° {kept.number}. {reason}", by)
     change = HomeChange.objects.create(
         kind=HomeChange.Kind.JOINED,
         household=kept,
@@ -299,6 +308,14 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
     )
     emails.households_joined(change)
     return change
+
+
+def _note(home: Household, what: str, by: User) -> None:
+    """A version of the household that says why, in its history."""
+    home.refresh_from_db()
+    home._change_reason = what[:HISTORY_NOTE]  # type: ignore[attr-defined]  # read by simple_history
+    home._history_user = by  # type: ignore[attr-defined]  # read by simple_history
+    home.save()
 
 
 def _hold_children(homes: Sequence[int]) -> None:
@@ -342,6 +359,15 @@ def changes_of(household: Household) -> list[HomeChange]:
     """What was joined to this household, or left it, newest first; one query."""
     rows = HomeChange.objects.filter(household=household) | HomeChange.objects.filter(other=household)
     return list(rows.select_related("household", "other").order_by("-at", "-pk"))
+
+
+def sentence_of(household: Household) -> str:
+    """« Réuni avec le foyer n° 000123 le 9 novembre 2026 par Nadia Fournier », of one that was emptied."""
+    last = HomeChange.objects.filter(other=household, kind=HomeChange.Kind.JOINED).first()
+    if household.joined_to is None or last is None:
+        return ""
+    when = short_day(timezone.localdate(last.at), year=True)
+    return f"Réuni avec le foyer n° {household.joined_to.number} le {when}, par {last.by_name}."
 
 
 def in_words(number: int, one: str, many: str) -> str:

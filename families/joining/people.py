@@ -1,16 +1,18 @@
 """What this app holds of two households, when they become one: adults, children, address, quotient, papers.
 
-The people's `Part` of `joining`. What of two rows may stand decides a rule said here; whatever is not named here
-moves as it is (`fates`).
+The people's `Part` of `joining`. What of two rows may stand decides a rule said here; whatever is not named
+here moves as it is (`fates`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from families import diets, residences
+from families.approval import ADDRESS
 from families.joining import fates
 from families.joining.fates import Joins
 from families.joining.joining import EMPTIED, KEPT, Choice, Foreseen, Joining, Part, in_words
@@ -34,13 +36,11 @@ from families.models import (
     Reminder,
     ReminderChoice,
     User,
-    allergies_in_words,
 )
 from families.models.privacy import DataExport as Export
 from portal.database.encrypted import Unreadable
 from portal.french.amounts import number
 from portal.french.dates import short_day
-from portal.french.moments import listing
 
 KEYS = {
     "families.Household.joined_to": Joins.RULED,
@@ -158,8 +158,8 @@ def _say_children(joining: Joining, found: Foreseen) -> None:
             found.say(CHILDREN, f"{child} était saisi deux fois : un seul dossier reste.")
             if child.pk in elsewhere:
                 found.obstacles.append(
-                    f"Le double de {child} vit, ou a vécu, dans un troisième foyer : répondez « deux enfants »,"
-                    " ou rattachez d'abord cet enfant à son dossier."
+                    f"Le double de {child} vit, ou a vécu, dans un troisième foyer : répondez « Deux "
+                    "enfants », ou rattachez d'abord cet enfant à son dossier."
                 )
         else:
             found.say(CHILDREN, f"{child} vit désormais dans le foyer n° {joining.kept.number}.")
@@ -188,7 +188,7 @@ def _say_health(joining: Joining, found: Foreseen) -> None:
         else:
             found.say(
                 CHILDREN,
-                f"{names[child]} avait deux fiches sanitaires : tout ce que disent l'une et l'autre est gardé, "
+                f"{names[child]} avait deux fiches sanitaires : ce que disent l'une et l'autre est gardé, "
                 "à relire avec la famille.",
             )
 
@@ -217,8 +217,8 @@ def _say_home(joining: Joining, today: date, found: Foreseen) -> None:
     elif kept.resident != emptied.resident:
         found.say(
             HOME,
-            f"Les jours du foyer n° {emptied.number} qui ne sont pas encore facturés le seront au tarif du foyer "
-            f"n° {kept.number}.",
+            f"Les jours du foyer n° {emptied.number} qui ne sont pas encore facturés le seront au tarif "
+            f"du foyer n° {kept.number}.",
         )
     choice, theirs, ours = _quotients(joining, today)
     if choice is not None:
@@ -263,9 +263,7 @@ def _quotients(
 
 def _say_papers(joining: Joining, found: Foreseen) -> None:
     emptied = joining.emptied
-    requests = ChangeRequest.objects.filter(
-        household__in=joining.homes, state=ChangeRequest.State.REQUESTED
-    )
+    requests = ChangeRequest.objects.filter(household__in=joining.homes, state=ChangeRequest.State.REQUESTED)
     waiting: dict[str, set[int]] = {}
     followed = 0
     for request in requests:
@@ -273,7 +271,8 @@ def _say_papers(joining: Joining, found: Foreseen) -> None:
         followed += request.household_id == emptied.pk
         if request.child_id in joining.children:
             found.obstacles.append(
-                f"L'ajout d'un enfant attend une réponse dans le foyer n° {emptied.number} : répondez-y d'abord."
+                f"L'ajout d'un enfant attend une réponse dans le foyer n° {emptied.number} : "
+                "répondez-y d'abord."
             )
     for kind, homes in sorted(waiting.items()):
         if len(homes) == 2 and kind != ChangeRequest.Kind.CHILD:
@@ -291,7 +290,8 @@ def _say_papers(joining: Joining, found: Foreseen) -> None:
         .exists()
     ):
         found.obstacles.append(
-            f"Un accès attend d'être confirmé dans le foyer n° {emptied.number} : qu'il le soit, ou soit refusé."
+            f"Un accès attend d'être confirmé dans le foyer n° {emptied.number} : "
+            "qu'il le soit, ou soit refusé."
         )
     if DataExport.objects.filter(guardian__in=joining.adults, state=Export.State.WAITING).exists():
         found.obstacles.append("Une copie de données est en préparation pour un adulte de ces foyers.")
@@ -332,7 +332,7 @@ def _join_adults(joining: Joining, by: User) -> None:
             _save(adult, by)
             continue
         choice = _login_choice(same, adult)
-        if choice is not None and joining.answer(choice) == EMPTIED or same.user is None and adult.user:
+        if (choice is not None and joining.answer(choice) == EMPTIED) or (same.user is None and adult.user):
             same.user = adult.user
         same.phone = same.phone or adult.phone
         same.phone_work = same.phone_work or adult.phone_work
@@ -344,7 +344,7 @@ def _join_adults(joining: Joining, by: User) -> None:
     _keep_first(CalendarLink.objects.all(), pairs, ())
 
 
-def _keep_first(rows: QuerySet, pairs: dict[int, int], unique: Sequence[str]) -> None:  # type: ignore[type-arg]
+def _keep_first(rows: QuerySet[Any], pairs: Mapping[int, int], unique: Sequence[str]) -> None:
     """Rows of an adult twice there go to the row that stays, but for what that one has already."""
     if not pairs:
         return
@@ -370,11 +370,14 @@ def _join_home(joining: Joining, today: date, at: datetime) -> None:
     kept, emptied = joining.kept, joining.emptied
     address = _address_choice(kept, emptied)
     if address is not None and joining.answer(address) == EMPTIED:
-        for name in ("street", "street_more", "postcode", "city"):
+        for name in ADDRESS:
             setattr(kept, name, getattr(emptied, name))
         kept.save()
         if kept.resident != emptied.resident:
             residences.settle(kept, resident=emptied.resident, since=today, at=at)
+    if emptied.notes:
+        kept.notes = _both(kept.notes, emptied.notes)
+        Household.objects.filter(pk=kept.pk).update(notes=kept.notes)
     choice, theirs, ours = _quotients(joining, today)
     if ours is None:
         FamilyQuotient.objects.filter(household=emptied).update(household=kept)
@@ -484,8 +487,8 @@ def _join_custodies(joining: Joining, by: User) -> None:
             row.child_id, row.household = child, joining.kept
             _save(row, by)
             continue
-        same.since = None if None in (same.since, row.since) else min(same.since, row.since)  # type: ignore[type-var]
-        same.until = None if None in (same.until, row.until) else max(same.until, row.until)  # type: ignore[type-var]
+        same.since = min(same.since, row.since) if same.since and row.since else None
+        same.until = max(same.until, row.until) if same.until and row.until else None
         row._history_user = by  # type: ignore[attr-defined]  # read by simple_history
         row.delete()
         _save(same, by)

@@ -64,7 +64,7 @@ class Child(WithFolded):
     )
     # Set, it has no name any more: it only holds presences, for statistics and for what the law keeps.
     erased_at = models.DateTimeField("effacé le", null=True, blank=True, editable=False)
-    # Set, it was the same child typed twice: only documents still name this row. Written by `families.joining`.
+    # Set, it was the same child typed twice: only documents name this row. Written by `families.joining`.
     joined_to = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,

@@ -11,7 +11,9 @@ Unit = RetentionRule.Unit
 
 
 def _refused(before: datetime) -> list[Rows]:
-    rows = Household.objects.filter(state=Household.State.REFUSED, decided_at__lt=before, erased_at=None, joined_to=None)
+    rows = Household.objects.filter(
+        state=Household.State.REFUSED, decided_at__lt=before, erased_at=None, joined_to=None
+    )
     return [rows.order_by("pk")]
 
 

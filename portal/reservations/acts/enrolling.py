@@ -245,9 +245,10 @@ def hand_over(
 def join(
     children: Mapping[int, int], kept: Household, emptied: int, *, by: User, at: datetime
 ) -> dict[int, int]:
-    """The enrolments of a household are another's from now on, and of children typed twice (`children`: by the
-    key of the double, the child) the one child's. Returns the kept enrolment (key) by that which it replaces:
-    of two for the same activity and year one stays, accepted where either was. Called with both held."""
+    """The enrolments of a household are another's from now on, and of children typed twice (`children`: by
+    the key of the double, the child) the one child's. Returns the kept enrolment (key) by that which it
+    replaces: of two for the same activity and year one stays, accepted where either was. Called with both
+    held."""
     rows = Enrolment.objects.select_for_update(of=("self",)).order_by("pk")
     theirs = list(rows.filter(Q(household=emptied) | Q(child__in=children)))
     named = {children.get(one.child_id, one.child_id) for one in theirs}
@@ -266,13 +267,22 @@ def join(
         if one.is_accepted and not same.is_accepted:
             same.state, same.decided_by, same.decided_at = EnrolmentState.ACCEPTED, by, at
         same.starts_on = min(same.starts_on, one.starts_on)
-        same.ends_on = None if None in (same.ends_on, one.ends_on) else max(same.ends_on, one.ends_on)
+        same.ends_on = max(same.ends_on, one.ends_on) if same.ends_on and one.ends_on else None
         same.limits_waived = same.limits_waived or one.limits_waived
         one.state, one.decided_by, one.decided_at = EnrolmentState.ENDED, by, at
         one.ends_on = min(one.ends_on or timezone.localdate(at), timezone.localdate(at))
         replaced[one.pk] = same.pk
     changed = [*theirs, *(one for one in ours.values() if one.pk in set(replaced.values()))]
-    fields = ["household", "child", "state", "starts_on", "ends_on", "limits_waived", "decided_by", "decided_at"]
+    fields = [
+        "household",
+        "child",
+        "state",
+        "starts_on",
+        "ends_on",
+        "limits_waived",
+        "decided_by",
+        "decided_at",
+    ]
     bulk_update_with_history(changed, Enrolment, fields, default_user=by)
     return replaced
 

@@ -79,7 +79,7 @@ class Day:
 
 
 def twice(joining: Joining) -> dict[int, tuple[int, date]]:
-    """Of the days that are booked twice: by the key of the booking that ends, that which stays, and its day."""
+    """Of days that are booked twice: by the key of the booking that ends, that which stays, and its day."""
     if not joining.children:
         return {}
     keys = {*joining.children, *joining.children.values()}
@@ -117,7 +117,7 @@ def _live(children: set[int]) -> list[Day]:
     ):
         slots[key].add(slot)
     fields = ("pk", "child_id", "formula_id", "day", "state", "waiting_since", "entered")
-    return [Day(*row, slots=frozenset(slots[row[0]])) for row in rows.values_list(*fields)]
+    return [Day(*row, frozenset(slots[row[0]])) for row in rows.values_list(*fields)]
 
 
 def billed_among(bookings: list[int]) -> set[int]:
@@ -154,7 +154,9 @@ def _foresee(joining: Joining, at: datetime, found: Foreseen) -> None:
         ),
         in_words(moves, "changement d'école ou de lieu demandé suit", "changements demandés suivent"),
         in_words(notices, "absence annoncée suit", "absences annoncées suivent"),
-        in_words(certificates, "justificatif d'absence à traiter suit", "justificatifs d'absence à traiter suivent"),
+        in_words(
+            certificates, "justificatif d'absence à traiter suit", "justificatifs d'absence à traiter suivent"
+        ),
         in_words(
             drafts,
             "réservation que la famille n'avait pas enregistrée est abandonnée",
@@ -174,7 +176,9 @@ def _say_twice(joining: Joining, today: date, found: Foreseen) -> None:
     named = [short_day(day, year=True) for day in days[:DAYS_NAMED]]
     if more := len(days) - DAYS_NAMED:
         named += [in_words(more, "autre jour", "autres jours")] if more > 0 else []
-    said = in_words(len(days), "jour réservé deux fois n'est gardé", "jours réservés deux fois ne sont gardés")
+    said = in_words(
+        len(days), "jour réservé deux fois n'est gardé", "jours réservés deux fois ne sont gardés"
+    )
     free = any(day >= today for day in days)
     found.say(SECTION, f"{said} qu'une fois{', la place est libérée' if free else ''} : {listing(named)}.")
     if billed := billed_among(list(ends)):
@@ -201,7 +205,7 @@ def _say_enrolments(joining: Joining, found: Foreseen) -> None:
         if len(homes) == 2:
             found.say(
                 SECTION,
-                f"{words[key]} : inscrit des deux côtés, une seule inscription reste, avec les jours de l'autre.",
+                f"{words[key]} : deux inscriptions, une seule reste, avec les jours de l'autre.",
             )
 
 

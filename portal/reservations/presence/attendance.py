@@ -683,10 +683,10 @@ def certify(certificate: AbsenceCertificate, *, until: date, by: User | None, at
 
 @transaction.atomic
 def join(children: Mapping[int, int], instead: Mapping[int, int], household: int, kept: int) -> None:
-    """What was entered of a household, and of children typed twice (`children`: by the key of the double, the
-    child), is that of the kept household and of the one child. `instead`: by the key of a booking that ended
-    as the day was booked twice, that which stays. What was entered twice is kept once; where an invoice billed
-    it, it stays as entered by mistake, and the next one gives it back. Called with the children held.
+    """What was entered of a household, and of children typed twice (`children`: by the key of the double,
+    the child), is that of the kept household and of the one child. `instead`: by the key of a booking that
+    ended as the day was booked twice, that which stays. What was entered twice is kept once; where an invoice
+    billed it, it stays as entered by mistake, and the next one gives it back. Called with the children held.
     """
     doubled = Attendance.objects.filter(booking__in={*instead, *instead.values()})
     entered = {row.booking_id: row for row in doubled}
@@ -701,11 +701,12 @@ def join(children: Mapping[int, int], instead: Mapping[int, int], household: int
             row.save()
     ours = Attendance.objects.standing().filter(child__in=children.values())
     known = set(ours.values_list("child_id", "formula_id", "day"))
-    theirs = Attendance.objects.standing().with_stays().filter(child__in=children, booking=None)
+    theirs = Attendance.objects.standing().filter(child__in=children, booking=None)
+    stay = set(theirs.with_stays().filter(stays=True).values_list("pk", flat=True))
     for row in theirs.order_by("pk"):
         if (children[row.child_id], row.formula_id, row.day) not in known:
             continue
-        if row.stays:
+        if row.pk in stay:
             row.state = AttendanceState.MISTAKEN
             row.save()
         else:

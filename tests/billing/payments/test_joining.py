@@ -35,7 +35,12 @@ def rows_of(model):
 
 def test_what_is_left_to_pay_is_the_same_sum_and_no_document_changes(twice, books, agent):
     paying.record(
-        twice.household, Decimal("20.00"), Payment.Means.CASH, paid_on=date(2026, 11, 9), by=agent, at=FIRST_OF_DECEMBER
+        twice.household,
+        Decimal("20.00"),
+        Payment.Means.CASH,
+        paid_on=date(2026, 11, 9),
+        by=agent,
+        at=FIRST_OF_DECEMBER,
     )
     before = [rows_of(model) for model in (Invoice, InvoiceLine, BilledItem, CreditNote, Payment)]
     left = joining.left_of(books.household), joining.left_of(twice.household)
@@ -81,7 +86,12 @@ def test_the_database_lets_a_document_follow_its_household_and_nothing_else(twic
     """By hand, past all code: nothing of it changes, it goes nowhere else, nor back."""
     invoice = Invoice.objects.get(household=twice.household)
     payment = paying.record(
-        twice.household, Decimal("5.00"), Payment.Means.CASH, paid_on=date(2026, 11, 9), by=None, at=FIRST_OF_DECEMBER
+        twice.household,
+        Decimal("5.00"),
+        Payment.Means.CASH,
+        paid_on=date(2026, 11, 9),
+        by=None,
+        at=FIRST_OF_DECEMBER,
     )
     kept, emptied, other = books.household.pk, twice.household.pk, waits.household.pk
     move = "UPDATE billing_invoice SET household_id = %s, first_household_id = %s WHERE id = %s"
@@ -105,7 +115,11 @@ def test_of_two_mandates_the_one_that_was_chosen_stays(books, agent, now):
     double = double_of(books)
     ours, theirs = (
         Mandate.objects.create(
-            household=home, rum=rum, debtor="Camille Garcia", iban="FR1420041010050500013M02606", signed_on=date(2026, 1, 5)
+            household=home,
+            rum=rum,
+            debtor="Camille Garcia",
+            iban="FR1420041010050500013M02606",
+            signed_on=date(2026, 1, 5),
         )
         for home, rum in ((books.household, "RUM-1"), (double.household, "RUM-2"))
     )
