@@ -21,7 +21,7 @@ class BillingConfig(AppConfig):
         from billing.prices.missed_days import WhatIsBilled
         from families import at_home
         from families.custody import ending
-        from families.joining import fates
+        from families.joining import fates, parting
         from families.joining import joining as joining_of_homes
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
@@ -37,6 +37,7 @@ class BillingConfig(AppConfig):
         erasing_of_people.register("facturation", erasing.PART)
         fates.declare(joining.KEYS)
         joining_of_homes.register("facturation", joining.PART)
+        parting.register("facturation", joining.PARTING)
         kinds.register_all()
         processing.register_all()
         chronicle.register_all()

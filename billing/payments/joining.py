@@ -27,10 +27,13 @@ from billing.models import (
     RecalculatedHousehold,
     ReminderLetter,
 )
+from families.joining import parting
 from families.joining.fates import Joins
 from families.joining.joining import EMPTIED, KEPT, Choice, Foreseen, Joining, Part, in_words
+from families.joining.parting import Parting
 from families.models import Household, User
 from portal.french.amounts import euros
+from portal.french.spelling import folded
 
 KEYS = {
     # Found elsewhere by `JoinedAccount` only; whom the run billed stays said.
@@ -176,3 +179,55 @@ def _join_mandates(joining: Joining, at: datetime) -> None:
 
 
 PART = Part(_foresee, _hold, _join)
+
+
+# An adult leaves ------------------------------------------------------------------------------------------
+
+
+def _parting_choice(parted: Parting) -> tuple[Choice, Mandate] | None:
+    """Whose account it is that a mandate debits is for somebody to say; proposed by its holder's name."""
+    live = Mandate.objects.filter(household=parted.household, revoked_on=None).first()
+    if live is None:
+        return None
+    holder = set(folded(live.debtor).split())
+    leaves = any(set(folded(f"{one.first_name} {one.last_name}").split()) <= holder for one in parted.adults)
+    choice = Choice(
+        "mandat",
+        f"Le mandat {live.rum} débite le compte de {live.debtor} ({live.account}).",
+        ((KEPT, "Il reste à ce foyer"), (EMPTIED, "Il suit qui part")),
+        EMPTIED if leaves else KEPT,
+        "Proposé d'après le titulaire du compte.",
+    )
+    return choice, live
+
+
+def _foresee_parting(parted: Parting, at: datetime, found: Foreseen) -> None:
+    left = left_of(parted.household)
+    if left:
+        found.say(parting.MONEY, f"{euros(left)} à payer, au foyer n° {parted.household.number}.")
+    if over := unused_of(parted.household):
+        found.say(parting.MONEY, f"{euros(over)} payés d'avance, au foyer n° {parted.household.number}.")
+    asked = _parting_choice(parted)
+    if asked is None:
+        return
+    choice, mandate = asked
+    found.choices.append(choice)
+    if parted.answer(choice) == KEPT:
+        found.say(parting.MONEY, f"Le mandat {mandate.rum}.")
+        return
+    found.say(parting.HOME, f"Le mandat {mandate.rum} suit, pour les factures à venir du nouveau foyer.")
+    if Mandate.objects.filter(household=parted.other, revoked_on=None).exists():
+        found.obstacles.append(
+            "L'autre foyer a déjà un mandat en cours : gardez celui-ci, ou révoquez-le d'abord."
+        )
+
+
+def _part(parted: Parting, home: Household, at: datetime) -> None:
+    asked = _parting_choice(parted)
+    if asked is not None and parted.answer(asked[0]) == EMPTIED:
+        mandate = asked[1]
+        mandate.household = home
+        mandate.save()
+
+
+PARTING = parting.Part(_foresee_parting, _part)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from families.admin.parting import PartsHomes
 from families.desk_links import household_link, household_page
 from families.joining import alike, joining
 from families.joining.joining import RIGHT, Foreseen, Joining
@@ -19,7 +20,7 @@ from families.models import HomeChange, Household
 from families.signing_in.asking_again import ask_again
 from portal.desk import rights
 from portal.desk.lists import NumberSearch
-from portal.desk.pages import OwnPages, ShownOnly, log_all
+from portal.desk.pages import ShownOnly, log_all
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
@@ -59,7 +60,7 @@ class JoinForm(forms.Form):
 
 
 @admin.register(HomeChange)
-class HomeChangeAdmin(NumberSearch[HomeChange], OwnPages[HomeChange], ShownOnly[HomeChange]):
+class HomeChangeAdmin(PartsHomes, NumberSearch[HomeChange], ShownOnly[HomeChange]):
     """What was joined and parted; the pages that do it are opened from a household's."""
 
     desk_order = 83

@@ -457,12 +457,15 @@ class HouseholdAdmin(
             return obj.number if obj.pk else "–"
         return format_html("{}, réuni avec le n° {}", obj.number, household_number(obj.joined_to_id))
 
-    @admin.display(description="deux foyers d'une famille")
+    @admin.display(description="réunir, séparer")
     def joins(self, obj: Household) -> SafeString | str:
         if not obj.pk or obj.joined_to_id is not None:
             return "–"
-        url = reverse("admin:families_homechange_join", args=[obj.pk])
-        return format_html('<a href="{}">Réunir avec un autre foyer…</a>', url)
+        join, part = (
+            reverse(f"admin:families_homechange_{verb}", args=[obj.pk]) for verb in ("join", "part")
+        )
+        words = '<a href="{}">Réunir avec un autre foyer…</a> · <a href="{}">Séparer ce foyer…</a>'
+        return format_html(words, join, part)
 
     @admin.display(description="réunions et séparations")
     def home_changes(self, obj: Household) -> SafeString | str:

@@ -278,7 +278,7 @@ def join(joining: Joining, shown: str, *, reason: str, by: User, at: datetime) -
 def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> HomeChange:
     for part in _parts.values():
         part.hold(given, at)
-    _hold_children(given.homes)
+    hold_children(given.homes)
     Household.objects.lock(given.homes)
     homes = Household.objects.select_related("joined_to").in_bulk(given.homes)
     joining = read(homes[given.kept.pk], homes[given.emptied.pk], given.answers)
@@ -294,8 +294,8 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
     fates.move(Guardian, joining.adults)
     fates.move(Child, joining.children)
     _leave(joining, by)
-    _note(kept, f"Réunion : le foyer n° {emptied.number} a rejoint celui-ci. {reason}", by)
-    _note(emptied, f"Réunion : ce foyer a rejoint le foyer n° {kept.number}. {reason}", by)
+    note(kept, f"Réunion : le foyer n° {emptied.number} a rejoint celui-ci. {reason}", by)
+    note(emptied, f"Réunion : ce foyer a rejoint le foyer n° {kept.number}. {reason}", by)
     change = HomeChange.objects.create(
         kind=HomeChange.Kind.JOINED,
         household=kept,
@@ -310,7 +310,7 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
     return change
 
 
-def _note(home: Household, what: str, by: User) -> None:
+def note(home: Household, what: str, by: User) -> None:
     """A version of the household that says why, in its history."""
     home.refresh_from_db()
     home._change_reason = what[:HISTORY_NOTE]  # type: ignore[attr-defined]  # read by simple_history
@@ -318,7 +318,7 @@ def _note(home: Household, what: str, by: User) -> None:
     home.save()
 
 
-def _hold_children(homes: Sequence[int]) -> None:
+def hold_children(homes: Sequence[int]) -> None:
     """Who books, ends or confirms for one of these children waits, and then finds what is so."""
     held = Custody.objects.select_for_update(of=("self", "child"), no_key=True).select_related("child")
     list(held.filter(household__in=homes).order_by("child_id", "household_id").values_list("pk"))

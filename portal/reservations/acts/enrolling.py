@@ -205,8 +205,9 @@ def end(enrolments: QuerySet[Enrolment], *, by: User | None, at: datetime) -> in
 def hand_over(
     child_id: int, giver: int, taker: Household, *, starts_on: date, by: User, at: datetime
 ) -> dict[int, Enrolment]:
-    """The live enrolments of a child go from one of its households to another, which keeps its own; returns
-    the taker's by the giver's key. Called with the custody held."""
+    """The live enrolments of a child go from one of its households to another, which keeps its own, from the
+    day `starts_on` (today or to come) on; returns the taker's by the giver's key. Called with the custody
+    held."""
     found: dict[int, Enrolment] = {}
     theirs = {
         (one.activity_id, one.school_year_id): one
@@ -236,7 +237,14 @@ def hand_over(
         if given.is_accepted and not kept.is_accepted:
             kept.state, kept.decided_by, kept.decided_at = EnrolmentState.ACCEPTED, by, at
         kept.save()
-        _end(given, by, at)
+        if starts_on > timezone.localdate(at):
+            # The giver has it until the eve; the night after ends it.
+            eve = starts_on - timedelta(days=1)
+            given.ends_on = min(given.ends_on or eve, eve)
+            given.ended_by, given.ended_at = by, at
+            given.save()
+        else:
+            _end(given, by, at)
         found[given.pk] = kept
     return found
 
