@@ -288,12 +288,13 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
     if found.obstacles:
         raise JoiningRefused(" ".join(found.obstacles))
     kept, emptied = joining.kept, joining.emptied
+    logins = _logins_of_twins(joining)
     for part in _parts.values():
         part.join(joining, by, at)
     fates.move(Household, {emptied.pk: kept.pk})
     fates.move(Guardian, joining.adults)
     fates.move(Child, joining.children)
-    _leave(joining, by)
+    _leave(joining, logins, by)
     note(kept, f"Réunion : le foyer n° {emptied.number} a rejoint celui-ci. {reason}", by)
     note(emptied, f"Réunion : ce foyer a rejoint le foyer n° {kept.number}. {reason}", by)
     change = HomeChange.objects.create(
@@ -324,11 +325,14 @@ def hold_children(homes: Sequence[int]) -> None:
     list(held.filter(household__in=homes).order_by("child_id", "household_id").values_list("pk"))
 
 
-def _leave(joining: Joining, by: User) -> None:
+def _logins_of_twins(joining: Joining) -> set[User]:
+    """Of adults who were there twice: one of two is used no more."""
+    known, twice = joining.known, {*joining.adults, *joining.adults.values()}
+    return {one.user for one in (*known.kept_adults, *known.emptied_adults) if one.pk in twice and one.user}
+
+
+def _leave(joining: Joining, logins: set[User], by: User) -> None:
     """The rows of who was there twice, and the household, lead to those that stay."""
-    known = joining.known
-    twice = {*joining.adults, *joining.adults.values()}
-    logins = {one.user for one in (*known.kept_adults, *known.emptied_adults) if one.pk in twice and one.user}
     for adult in Guardian.objects.filter(pk__in=joining.adults):
         adult._history_user = by  # type: ignore[attr-defined]  # read by simple_history
         adult.delete()

@@ -111,13 +111,13 @@ def foresee(parting: Parting, *, at: datetime) -> Foreseen:
     if any(one.user_id for one in parting.adults):
         found.say(
             ADULTS,
-            f"Qui part ne voit plus le foyer n° {parting.household.number}, ni ses factures, une fois confirmé.",
+            f"Qui part ne voit plus le foyer n° {parting.household.number}, ni ses factures.",
         )
     _say_children(parting, today, found)
     found.say(
         MONEY,
-        "Les factures, règlements et reçus d'avant restent au foyer qui les a eus : une facture ne change pas "
-        "de débiteur, et une dette ne se partage pas au guichet.",
+        "Les factures, règlements et reçus d'avant restent au foyer qui les a eus : une facture ne "
+        "change pas de débiteur, et une dette ne se partage pas au guichet.",
         "Le quotient familial n'est pas copié : le nouveau foyer donne le sien.",
     )
     for part_ in _parts.values():
@@ -189,8 +189,8 @@ def _say_children(parting: Parting, today: date, found: Foreseen) -> None:
         if goes == Goes.BOTH:
             found.say(
                 CHILDREN,
-                f"{child} vit dans les deux foyers à partir du {when}. Ses inscriptions et ses jours restent où "
-                "ils sont ; le nouveau foyer peut l'inscrire aussi.",
+                f"{child} vit dans les deux foyers à partir du {when}. Ses inscriptions et ses jours "
+                "restent où ils sont ; le nouveau foyer peut l'inscrire aussi.",
             )
             continue
         first = ending.first_free(parting.since, today)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from families import diets, residences
@@ -417,7 +417,8 @@ def _join_calendars(joining: Joining, at: datetime) -> None:
     keys = list(others.values_list("pk", flat=True))
 
     def moved(name: str) -> Case:
-        return Case(When(**{name: there}, then=Value(joining.kept.pk)), default=F(name))
+        moves = When(**{name: there}, then=Value(joining.kept.pk))
+        return Case(moves, default=F(name), output_field=BigIntegerField())
 
     if keys:
         CustodyCalendar.objects.filter(pk__in=keys).update(
