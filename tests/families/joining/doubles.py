@@ -61,6 +61,8 @@ def make_one(
 ) -> list[str]:
     """Looks, then joins; returns what was said."""
     at = at or timezone.now()
+    kept.refresh_from_db()
+    emptied.refresh_from_db()
     asked = joining.read(kept, emptied, answers)
     shown = joining.foresee(asked, at=at)
     said: list[str] = joining.join(asked, shown.fingerprint, reason=WHY, by=by, at=at).said
