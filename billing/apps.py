@@ -16,12 +16,14 @@ class BillingConfig(AppConfig):
         from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
         from billing.pages import asked
-        from billing.payments import erasing, kinds, processing
+        from billing.payments import erasing, joining, kinds, processing
         from billing.prices.books import quotient_counts_when_told
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
         from families import at_home, quotients
         from families.custody import ending
+        from families.joining import fates, parting
+        from families.joining import joining as joining_of_homes
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
         from portal.reservations.acts import ending as ending_of_enrolments
@@ -35,6 +37,9 @@ class BillingConfig(AppConfig):
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
         holdings.declare(erasing.HOLDINGS)
         erasing_of_people.register("facturation", erasing.PART)
+        fates.declare(joining.KEYS)
+        joining_of_homes.register("facturation", joining.PART)
+        parting.register("facturation", joining.PARTING)
         kinds.register_all()
         processing.register_all()
         chronicle.register_all()

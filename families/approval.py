@@ -180,14 +180,14 @@ def known_twins(household: Household) -> list[Twins]:
     be meant: somebody at the town hall says which."""
     mine = list(Child.objects.living_in(household, timezone.localdate()))
     others = (
-        Child.objects.filter(birth_date__in={child.birth_date for child in mine})
+        Child.objects.filter(birth_date__in={child.birth_date for child in mine}, joined_to=None)
         .exclude(pk__in=[child.pk for child in mine])
         .order_by("pk")
     )
     found = defaultdict(list)
     for child in others:
-        found[_identity(child)].append(child)
-    return [Twins(child, found[_identity(child)]) for child in mine if _identity(child) in found]
+        found[identity(child)].append(child)
+    return [Twins(child, found[identity(child)]) for child in mine if identity(child) in found]
 
 
 def is_used(child: Child) -> bool:
@@ -211,7 +211,8 @@ def carry_prepared(copy: Child, known: Child, household: int, *, at: datetime) -
         one.carry(copy, known, household)
 
 
-def _identity(child: Child) -> tuple[str, str, str]:
+def identity(child: Child) -> tuple[str, str, str]:
+    """By what a child typed twice is recognised: names however they are written, and the day of birth."""
     return _plain(child.first_name), _plain(child.last_name), child.birth_date.isoformat()
 
 

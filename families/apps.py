@@ -18,6 +18,8 @@ class FamiliesConfig(AppConfig):
         from families.chronicle import own as chronicle
         from families.correspondence import Correspondence
         from families.custody import letters as custody_letters
+        from families.joining import fates, joining
+        from families.joining import people as joining_people
         from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
         from families.reminders import kinds as reminder_kinds
         from families.reminders.papers import PAPERS
@@ -36,6 +38,8 @@ class FamiliesConfig(AppConfig):
         post_migrate.connect(groups.give_rights, dispatch_uid="families.groups")
         post_migrate.connect(retention.make_rules, sender=self, dispatch_uid="families.retention")
         declared.declare_all()
+        fates.declare(joining_people.KEYS)
+        joining.register("familles", joining_people.PART)
         kinds.register_all()
         departures.register_all()
         processing.register_people()

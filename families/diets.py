@@ -14,16 +14,19 @@ has decided; both homes are told, and a line waits in the desk's queue. Of two d
 - where there is none, the one that leaves out more, or else comes later in the town's list.
 """
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from families import child_files, emails
 from families.custody import own
+from families.joining import fates
 from families.models import Child, Custody, Diet, DietChoice, HomeDiet, Household, User
 
 RIGHT = "families.change_dietchoice"
@@ -130,6 +133,63 @@ def carry(copy: Child, known: Child, household: int, *, at: datetime) -> None:
         say(known, said_of_copy.diet, by=home, at=at)
         DietChoice.objects.filter(child=copy).delete()
         HomeDiet.objects.filter(child=copy).delete()
+
+
+def foresee_joined(
+    children: Mapping[int, int], kept: Household, emptied: Household
+) -> list[tuple[int, Diet]]:
+    """Of children whose homes become one, by the key of the row that stays: those of whom different diets
+    were said, and the stricter, which stays. Three queries at most. `children`: those typed twice."""
+    concerned = Q(child__in=children) | Q(household=emptied)
+    theirs = set(HomeDiet.objects.filter(concerned).values_list("child_id", flat=True)) | set(children)
+    keys = {children.get(child, child) for child in theirs} | theirs
+    if not keys:
+        return []
+    said: dict[int, dict[int, Diet]] = defaultdict(dict)
+    here = HomeDiet.objects.filter(child__in=keys, household__in=(kept, emptied))
+    rows: list[HomeDiet | DietChoice] = [
+        *here.select_related("diet").order_by("pk"),
+        *DietChoice.objects.filter(child__in=keys).select_related("diet").order_by("pk"),
+    ]
+    for row in rows:
+        said[children.get(row.child_id, row.child_id)][row.diet_id] = row.diet
+    differing = {child: list(diets.values()) for child, diets in sorted(said.items()) if len(diets) > 1}
+    offered = list(Diet.objects.filter(active=True)) if differing else []
+    return [
+        (child, reduce(lambda one, other: stricter(one, other, offered), diets))
+        for child, diets in differing.items()
+    ]
+
+
+@transaction.atomic
+def join(children: Mapping[int, int], kept: Household, emptied: Household, *, at: datetime) -> None:
+    """Two homes are one, and children typed twice are one: what was said in both is said once; where it
+    differs, the stricter. Called with both held."""
+    stays = dict(foresee_joined(children, kept, emptied))
+    known = set(DietChoice.objects.filter(child__in=children.values()).values_list("child_id", flat=True))
+    fates.rename(
+        DietChoice.objects.all(),
+        "child",
+        {double: child for double, child in children.items() if child not in known},
+    )
+    DietChoice.objects.filter(child__in=children).delete()
+    words = HomeDiet.objects.filter(Q(household__in=(kept, emptied)) | Q(child__in=children))
+    found: dict[int, HomeDiet] = {}
+    for row in words.order_by("said_at", "pk"):
+        row.child_id = children.get(row.child_id, row.child_id)
+        found[row.child_id] = HomeDiet(
+            child_id=row.child_id, household=kept, diet_id=row.diet_id, said_at=row.said_at
+        )
+    for child, diet in stays.items():
+        if child in found:
+            found[child].diet = diet
+    words.delete()
+    HomeDiet.objects.bulk_create(found.values())
+    for choice in DietChoice.objects.filter(child__in=stays).select_related("child"):
+        choice.diet = stays[choice.child_id]
+        choice.save()
+        if choice.differs_since is not None:
+            _settle(choice.child, at, by=None)
 
 
 def _homes(child: Child, at: datetime) -> Iterable[Household]:

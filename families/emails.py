@@ -12,6 +12,7 @@ from families.models import (
     Erasure,
     ErasureRequest,
     Guardian,
+    HomeChange,
     Household,
     Paper,
     User,
@@ -64,6 +65,20 @@ def access_opened(guardian: Guardian, user: User) -> None:
 
 def child_file_changed(child: Child, news: Sequence[str], to: mailing.Addressees, *, author: str) -> None:
     mailing.post("families/child_file_changed", to, {"child": child, "news": news, "author": author})
+
+
+def households_joined(change: HomeChange) -> None:
+    """To all adults of the household that stays, those who came with the other one among them."""
+    there = Guardian.objects.filter(household=change.household, user__is_active=True)
+    context = {"change": change, "adults": ", ".join(map(str, there))}
+    mailing.post("families/households_joined", addresses(change.household), context)
+
+
+def household_parted(change: HomeChange) -> None:
+    """To the adults of either home: none reads where the other one lives."""
+    for home in (change.household, change.other):
+        context = {"change": change, "left": home == change.household}
+        mailing.post("families/household_parted", addresses(home), context)
 
 
 def diets_differ(child: Child, homes: Iterable[Household]) -> None:

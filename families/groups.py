@@ -40,6 +40,8 @@ RIGHTS: dict[str, Rights] = {
             "document": VIEW,
             "dataexport": "view add",
             "erasurerequest": VIEW,
+            # Joins and parts households: a right of its own, that a town may leave to fewer.
+            "homechange": "view add",
             "letter": OUTBOX,
             "diet": EVERYTHING,
             "dietchoice": EVERYTHING,

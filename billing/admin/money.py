@@ -76,10 +76,11 @@ class HouseholdForm(forms.Form):
         if invoice is not None:
             return invoice.household
         number = posted_number(said)
-        household = None if number is None else Household.objects.filter(pk=number).first()
+        homes = Household.objects.select_related("joined_to")
+        household = None if number is None else homes.filter(pk=number).first()
         if household is None:
             raise forms.ValidationError("Aucun foyer ni aucune facture ne porte ce numéro.")
-        return household
+        return household.joined_to or household
 
 
 class DeskRefundForm(OnceForm):

@@ -58,7 +58,7 @@ class RecalculationForm(forms.Form):
         number: int | None = self.cleaned_data["household"]
         if number is None:
             return None
-        found = Household.objects.filter(pk=number, erased_at=None).first()
+        found = Household.objects.filter(pk=number, erased_at=None, joined_to=None).first()
         if found is None:
             raise forms.ValidationError("Aucun foyer ne porte ce numéro.")
         return found

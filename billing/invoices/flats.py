@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from billing.invoices.draft import Kind
@@ -113,8 +113,11 @@ class FlatPrices:
         """The last billing of each, taken back or not."""
         items = BilledItem.objects.filter(flat__gt="", line__invoice__household_id__in=self._households)
         found: dict[Flat, Standing] = {}
-        for item in items.select_related("line__invoice").order_by("turn", "pk"):
+        # A child that was typed twice: its documents name the row of then.
+        same = F("line__child__joined_to")
+        for item in items.select_related("line__invoice").annotate(child_now=same).order_by("turn", "pk"):
             flat = Flat.read(item.flat, item.line.invoice.household_id)
+            flat = flat._replace(child=item.child_now or flat.child)
             found[flat] = Standing(item, flat)
         return found
 

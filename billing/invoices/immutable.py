@@ -3,6 +3,9 @@
 They are a part of the schema (`portal.database.schema`), put in place after every `migrate`. A migration that
 changes rows of these tables, or columns that the triggers name, says `Lifted("billing.final", [operations])`.
 
+Under which household a document is found is no part of it: it prints its payer's name and address itself. It
+moves by one way only, where its households were joined (`JoinedAccount`), and with nothing else of it.
+
 A document is deleted by one way only: its former one stands (`FormerDocument`: same number, year and amount),
 which the database takes only ten years after the document's year, and which is final itself.
 """
@@ -10,15 +13,40 @@ which the database takes only ten years after the document's year, and which is 
 from portal.database.final import aborts, calls, refuses
 from portal.database.schema import PieceKind, SchemaPart, SchemaPiece
 
+PAYMENT_STAYS = "Un règlement reste à son foyer."
 REFUSAL = "Un document émis ne change plus : seul un avoir y répond."
 FORMER = "billing_formerdocument"
 FINAL = ("billing_invoice", "billing_invoiceline", "billing_billeditem", "billing_creditnote")
 LINE = "billing_invoiceline"
 # A payment's state may change; its amount, its payer and its number never do.
 PAYMENT = "billing_payment"
-PAYMENT_COLUMNS = ("amount", "household_id", "number", "series", "year", "sequence", "means")
+PAYMENT_COLUMNS = ("amount", "number", "series", "year", "sequence", "means")
 PAYMENT_CHANGES = f"BEFORE UPDATE OF {', '.join(PAYMENT_COLUMNS)} ON {PAYMENT}"
+PAYMENT_MOVES = f"BEFORE UPDATE OF household_id ON {PAYMENT}"
 YEAR_COLUMNS = ("removed_on", "removed_year")
+INVOICE = "billing_invoice"
+# What an invoice says, column by column: all but where it is found.
+SAID = (
+    "id",
+    "number",
+    "series",
+    "year",
+    "sequence",
+    "run_id",
+    "month",
+    "issued_at",
+    "due_on",
+    "payer",
+    "address",
+    "quotient",
+    "issuer",
+    "total",
+    "line_count",
+)
+FOUND_UNDER = ("household_id", "first_household_id")
+# Its households are one from now on.
+JOINED = """EXISTS (SELECT 1 FROM billing_joinedaccount j
+    WHERE j.emptied_id = OLD.household_id AND j.kept_id = NEW.household_id)"""
 TOO_MANY = """(SELECT count(*) FROM billing_invoiceline WHERE invoice_id = NEW.invoice_id)
     >= (SELECT line_count FROM billing_invoice WHERE id = NEW.invoice_id)"""
 
@@ -36,6 +64,15 @@ _INVOICE = _stands("invoice", "total", "i")
 _INVOICE_OF_LINE = f"SELECT 1 FROM billing_invoice i WHERE i.id = OLD.invoice_id AND {_INVOICE}"  # noqa: S608
 _INVOICE_OF_ITEM = f"""SELECT 1 FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
     WHERE l.id = OLD.line_id AND {_INVOICE}"""  # noqa: S608
+_FIRST = "NEW.first_household_id = COALESCE(OLD.first_household_id, OLD.household_id)"
+
+
+def _moves(differs: str) -> str:
+    """That an invoice is found elsewhere, and says the same; `differs`: how two values are not."""
+    same = " AND ".join(f"NOT (OLD.{name} {differs} NEW.{name})" for name in SAID)
+    return f"{JOINED} AND {_FIRST} AND {same}"
+
+
 # Of each table, when a row of it may go.
 MAY_GO = {
     "billing_invoice": _stands("invoice", "total"),
@@ -47,7 +84,25 @@ MAY_GO = {
 
 
 SQLITE = [
-    *(aborts("final_UPDATE", table, f"BEFORE UPDATE ON {table}", REFUSAL) for table in (*FINAL, FORMER)),
+    aborts(
+        "final_UPDATE",
+        INVOICE,
+        f"BEFORE UPDATE ON {INVOICE} WHEN NOT ({_moves('IS NOT')})",
+        REFUSAL,
+        (*SAID, *FOUND_UNDER),
+    ),
+    *(
+        aborts("final_UPDATE", table, f"BEFORE UPDATE ON {table}", REFUSAL)
+        for table in (*FINAL, FORMER)
+        if table != INVOICE
+    ),
+    aborts(
+        "follows",
+        PAYMENT,
+        f"{PAYMENT_MOVES} WHEN NEW.household_id <> OLD.household_id AND NOT {JOINED}",
+        PAYMENT_STAYS,
+        ["household_id"],
+    ),
     *(
         aborts("final_DELETE", table, f"BEFORE DELETE ON {table} WHEN NOT {MAY_GO[table]}", REFUSAL)
         for table in FINAL
@@ -77,19 +132,24 @@ SQLITE = [
 ]
 
 
-def _keep(table: str) -> SchemaPiece:
-    """PostgreSQL's function for the deletion of a row of this table."""
+def _unless(name: str, condition: str, sentence: str, row: str) -> SchemaPiece:
+    """PostgreSQL's function that refuses unless a condition holds; `row`: what goes on then, OLD or NEW."""
     return SchemaPiece(
         PieceKind.FUNCTION,
-        f"billing_keep_{table.removeprefix('billing_')}",
+        name,
         f"""RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT {MAY_GO[table]} THEN
-        RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation';
+    IF NOT ({condition}) THEN
+        RAISE EXCEPTION '{sentence}' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    RETURN OLD;
+    RETURN {row};
 END $$""",
     )
+
+
+def _keep(table: str) -> SchemaPiece:
+    """For the deletion of a row of this table."""
+    return _unless(f"billing_keep_{table.removeprefix('billing_')}", MAY_GO[table], REFUSAL, "OLD")
 
 
 POSTGRESQL = [
@@ -106,7 +166,17 @@ BEGIN
 END $$""",
     ),
     *(_keep(table) for table in MAY_GO),
-    *(calls("final", table, f"BEFORE UPDATE ON {table}", "billing_refuse") for table in FINAL),
+    _unless("billing_move_invoice", _moves("IS DISTINCT FROM"), REFUSAL, "NEW"),
+    _unless("billing_move_payment", f"NEW.household_id = OLD.household_id OR {JOINED}", PAYMENT_STAYS, "NEW"),
+    calls(
+        "final", INVOICE, f"BEFORE UPDATE ON {INVOICE}", "billing_move_invoice", columns=(*SAID, *FOUND_UNDER)
+    ),
+    calls("follows", PAYMENT, PAYMENT_MOVES, "billing_move_payment", columns=["household_id"]),
+    *(
+        calls("final", table, f"BEFORE UPDATE ON {table}", "billing_refuse")
+        for table in FINAL
+        if table != INVOICE
+    ),
     calls("final", FORMER, f"BEFORE UPDATE OR DELETE ON {FORMER}", "billing_refuse"),
     calls(
         "says_its_year",

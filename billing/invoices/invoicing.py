@@ -17,6 +17,7 @@ from decimal import Decimal
 
 from django.conf import settings as django_settings
 from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.invoices import drafting
@@ -159,7 +160,7 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     if run.state == BillingRun.State.DONE:
         return run
     scope, settings = scope_of(run), BillingSettings.current()
-    billed = set(run.invoices.values_list("household_id", flat=True))
+    billed = _billed_by(run)
     waiting = [pk for pk in Billable(scope, settings).households_concerned() if pk not in billed]
     BillingRun.objects.filter(pk=run.pk).update(
         state=BillingRun.State.RUNNING, households=len(billed) + len(waiting), done=len(billed), trouble=""
@@ -184,6 +185,12 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     return run
 
 
+def _billed_by(run: BillingRun) -> set[int]:
+    """The households (keys) that have their invoice of the run, wherever it is found since."""
+    whose = run.invoices.values_list(Coalesce("first_household", "household"), flat=True)
+    return set(whose.order_by())
+
+
 @uncollected()
 def _issue_chunk(
     run: BillingRun, households: Sequence[int], scope: Scope, settings: BillingSettings, at: datetime
@@ -191,7 +198,7 @@ def _issue_chunk(
     """Issues the invoices of some households, in the caller's transaction. Returns what stands in the way."""
     numbering = Numbering(settings.series, timezone.localtime(at).year)
     # Read again under the lock: another issuer may have been faster.
-    billed = set(run.invoices.filter(household_id__in=households).values_list("household_id", flat=True))
+    billed = _billed_by(run)
     made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
     drafts = [draft for draft in made if not draft.trouble and not settings.carries(draft.total)]
     _write(drafts, numbering, run=run, month=scope.month, due_on=run.due_on, settings=settings, at=at)

@@ -32,7 +32,7 @@ from billing.models.online import (
     OnlineState,
     PaymentEvent,
 )
-from billing.models.payments import Payment, PaymentQuerySet, PaymentState
+from billing.models.payments import JoinedAccount, Payment, PaymentQuerySet, PaymentState
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
 from billing.models.settings import BillingSettings
@@ -74,6 +74,7 @@ __all__ = [
     "InvoiceQuerySet",
     "InvoiceState",
     "InvoiceWithBalance",
+    "JoinedAccount",
     "LetterLot",
     "Mandate",
     "ManualCharge",

@@ -151,6 +151,16 @@ class Invoice(models.Model):
     household = models.ForeignKey(
         Household, on_delete=models.PROTECT, related_name="invoices", verbose_name="foyer"
     )
+    # Where it was found before households were joined: whom the run billed.
+    first_household = models.ForeignKey(
+        Household,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name="établie pour le foyer",
+    )
     run = models.ForeignKey(
         BillingRun,
         on_delete=models.PROTECT,
@@ -180,7 +190,8 @@ class Invoice(models.Model):
                 fields=["series", "year", "sequence"], name="one_invoice_a_number_in_series"
             ),
             models.UniqueConstraint(
-                fields=["household", "run"],
+                Coalesce("first_household", "household"),
+                "run",
                 condition=Q(run__isnull=False),
                 name="one_invoice_a_household_and_run",
                 violation_error_message="Ce foyer a déjà sa facture dans cette facturation.",

@@ -77,3 +77,31 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"Règlement n° {self.number}"
+
+
+class JoinedAccount(models.Model):
+    """That the money of a household is another's from now on: the only way by which an issued document, or a
+    payment, is found under another household. Written by `joining.py` only."""
+
+    emptied = models.OneToOneField(
+        Household, on_delete=models.PROTECT, related_name="+", verbose_name="foyer d'avant"
+    )
+    kept = models.ForeignKey(
+        Household, on_delete=models.PROTECT, related_name="+", verbose_name="foyer qui reprend"
+    )
+    at = models.DateTimeField("le")
+
+    class Meta:
+        verbose_name = "comptes réunis"
+        verbose_name_plural = "comptes réunis"
+        ordering = ["-at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(emptied=models.F("kept")),
+                name="joined_accounts_are_two",
+                violation_error_message="Choisissez deux foyers différents.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.emptied} → {self.kept}"

@@ -44,6 +44,7 @@ HOLDINGS = {
     "billing.CreditNote": Fate.LAW,
     "billing.Payment": Fate.LAW,
     "billing.PaymentAllocation": Fate.LAW,
+    "billing.JoinedAccount": Fate.LAW,
     "billing.OnlinePayment": Fate.LAW,
     "billing.OnlinePaymentInvoice": Fate.LAW,
     "billing.OnlineRefund": Fate.LAW,

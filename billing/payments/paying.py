@@ -23,7 +23,7 @@ from django.utils import timezone
 from billing.invoices.numbering import Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
 from families.custody import own
-from families.models import Household, User
+from families.models import Household, User, household_number
 from portal.french.amounts import euros
 
 SERIES = "R"
@@ -32,6 +32,13 @@ ZERO = Decimal("0.00")
 
 class PaymentRefused(Exception):
     """Nothing was written; the message says why in French."""
+
+
+def joined_sentence(kept: int) -> str:
+    """What is said of money for a household that was joined to another (by key) meanwhile."""
+    return (
+        f"Ce foyer vient d'être réuni avec le foyer n° {household_number(kept)} : recommencez pour celui-ci."
+    )
 
 
 def record(
@@ -59,7 +66,8 @@ def record(
     if chosen and any(invoice.household_id != household.pk for invoice in chosen):
         raise PaymentRefused("Une des factures est celle d'un autre foyer.")
     with transaction.atomic():
-        Household.objects.lock([household.pk])
+        if joined := Household.objects.lock([household.pk]):
+            raise PaymentRefused(joined_sentence(joined[household.pk]))
         (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
         payment = Payment.objects.create(
             **number.fields,

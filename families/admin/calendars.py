@@ -121,7 +121,9 @@ class CustodyCalendarAdmin(
     def write(self, request: SignedInRequest, child: int) -> HttpResponse:
         """The calendar of a child in two homes, as the town hall writes it: counts at once; or its end."""
         self.demand(request, calendars.RIGHT)
-        known = rights.seen_by(request.user, Child.objects.filter(erased_at=None), calendars.RIGHT)
+        known = rights.seen_by(
+            request.user, Child.objects.filter(erased_at=None, joined_to=None), calendars.RIGHT
+        )
         whose = get_object_or_404(known, pk=child)
         back = reverse("admin:families_child_change", args=[whose.pk])
         at = timezone.now()

@@ -86,7 +86,7 @@ class ErasureAdmin(OwnPages[Erasure], ShownOnly[Erasure]):
         return [*own, *super().get_urls()]
 
     def household(self, request: SignedInRequest, household: int) -> HttpResponse:
-        home = get_object_or_404(Household.objects.filter(erased_at=None), pk=household)
+        home = get_object_or_404(Household.objects.filter(erased_at=None, joined_to=None), pk=household)
         asked = ErasureRequest.objects.filter(household=home, state=ErasureRequest.State.REQUESTED).first()
 
         def erase() -> Erasure:
@@ -109,7 +109,7 @@ class ErasureAdmin(OwnPages[Erasure], ShownOnly[Erasure]):
 
     def child(self, request: SignedInRequest, child: int) -> HttpResponse:
         """A child that left, whose family stays."""
-        row = get_object_or_404(Child.objects.filter(erased_at=None), pk=child)
+        row = get_object_or_404(Child.objects.filter(erased_at=None, joined_to=None), pk=child)
         leaving = erasing.child_leaving(row)
 
         def erase() -> Erasure:

@@ -10,8 +10,9 @@ from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, Permission
 from django.db import models
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -37,6 +38,7 @@ from families.desk_links import (
     shown_to,
 )
 from families.forms import AddressField
+from families.joining import alike, joining
 from families.models import (
     AuthorisedPerson,
     ChangeRequest,
@@ -48,10 +50,12 @@ from families.models import (
     Document,
     FamilyQuotient,
     Guardian,
+    HomeChange,
     HomeDiet,
     Household,
     SecurityEvent,
     User,
+    household_number,
 )
 from families.signing_in.asking_again import AsksAgain, ask_again
 from families.traces import security
@@ -61,8 +65,10 @@ from portal.desk.histories import HistoryPart
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
 from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
 from portal.desk.site import DeskAdmin, M, Queue
+from portal.french.dates import short_day
 from portal.french.day_fields import NearDateField
 from portal.french.plurals import counted
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, signed_in, user_of
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
@@ -207,7 +213,21 @@ NEEDS = {
     "own_erasure": ("families.view_household", "families.view_erasurerequest"),
     "own_data": ("families.view_household", "families.view_erasurerequest"),
     "calendar": ("families.change_custodycalendar",),
+    "joins": ("families.change_household", joining.RIGHT),
 }
+
+
+class Alike(admin.SimpleListFilter):
+    """Families that may have registered twice."""
+
+    title = "ressemblance"
+    parameter_name = "ressemblance"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("oui", "Ressemble à un autre foyer")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Household]) -> QuerySet[Household]:
+        return queryset.filter(pk__in=alike.households().values("pk")) if self.value() else queryset
 
 
 class ChildrenHere(TypedDict):
@@ -236,6 +256,13 @@ class HouseholdAdmin(
             query="state__exact=requested",
             order=10,
         ),
+        Queue(
+            "Foyers qui se ressemblent",
+            lambda request: alike.households(),
+            query="ressemblance=oui",
+            order=26,
+            hint="Le même enfant, et un même adulte ou la même adresse : une famille inscrite deux fois ?",
+        ),
     )
     list_display = (
         "number",
@@ -247,7 +274,7 @@ class HouseholdAdmin(
         "state_badge",
         "received",
     )
-    list_filter = ("state", "resident", "city")
+    list_filter = ("state", "resident", "city", Alike)
     phone_fields = ("guardians__phone", "guardians__phone_work")
     search_fields = ("guardians__folded", "children__folded", "folded")
     search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue, téléphone"
@@ -283,7 +310,7 @@ class HouseholdAdmin(
         ),
     )
     fieldsets = (
-        (None, {"fields": ("number", "state_badge", "twins")}),
+        (None, {"fields": ("number", "state_badge", "twins", "joins", "home_changes")}),
         (
             "Adresse",
             {
@@ -308,6 +335,8 @@ class HouseholdAdmin(
         "number",
         "state_badge",
         "twins",
+        "joins",
+        "home_changes",
         "moves",
         "papers",
         "created_at",
@@ -331,9 +360,26 @@ class HouseholdAdmin(
         there = super().get_queryset(request).filter(erased_at=None)
         return there.annotate(children_here=counted_children).prefetch_related(guardians)
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Household], search_term: str
+    ) -> tuple[QuerySet[Household], bool]:
+        """Without households that were joined to another, which the list finds by their number alone."""
+        found, several = super().get_search_results(request, queryset, search_term)
+        number = posted_number(search_term.strip())
+        match = request.resolver_match
+        listed = match is not None and match.url_name == "families_household_changelist"
+        return found.filter(Q(joined_to=None) | Q(pk=number if listed else None)), several
+
+    def has_change_permission(self, request: HttpRequest, obj: Household | None = None) -> bool:
+        """Of one that was joined to another nothing is typed any more."""
+        joined = obj is not None and obj.joined_to_id is not None
+        return not joined and super().has_change_permission(request, obj)
+
     def get_inlines(
         self, request: HttpRequest, obj: Household | None
     ) -> list[type[InlineModelAdmin[Any, Household]]]:
+        if obj is not None and obj.joined_to_id is not None:
+            return []
         # What was asked for and booked is of a household that exists.
         return [inline for inline in self.inlines if obj or not issubclass(inline, ShownOnlyInline)]
 
@@ -412,8 +458,26 @@ class HouseholdAdmin(
         return approval.refuse_household(row, reason=reason, by=request.user, at=timezone.now())
 
     @admin.display(description="numéro", ordering="pk")
-    def number(self, obj: Household) -> str:
-        return obj.number if obj.pk else "–"
+    def number(self, obj: Household) -> SafeString | str:
+        if not obj.pk or obj.joined_to_id is None:
+            return obj.number if obj.pk else "–"
+        return format_html("{}, réuni avec le n° {}", obj.number, household_number(obj.joined_to_id))
+
+    @admin.display(description="réunir, séparer")
+    def joins(self, obj: Household) -> SafeString | str:
+        if not obj.pk or obj.joined_to_id is not None:
+            return "–"
+        join, part = (
+            reverse(f"admin:families_homechange_{verb}", args=[obj.pk]) for verb in ("join", "part")
+        )
+        words = '<a href="{}">Réunir avec un autre foyer…</a> · <a href="{}">Séparer ce foyer…</a>'
+        return format_html(words, join, part)
+
+    @admin.display(description="réunions et séparations")
+    def home_changes(self, obj: Household) -> SafeString | str:
+        rows = joining.changes_of(obj) if obj.pk else []
+        said = format_html_join("", "<li>{}</li>", ((_home_change(row, obj),) for row in rows))
+        return format_html('<ul class="desk-rows">{}</ul>', said) if rows else "aucune"
 
     @admin.display(description="résidence")
     def moves(self, obj: Household) -> str:
@@ -446,6 +510,20 @@ class HouseholdAdmin(
     @admin.display(description="enfants", ordering="children_here")
     def child_count(self, obj: HouseholdInList) -> int:
         return obj.children_here
+
+
+def _home_change(row: HomeChange, home: Household) -> SafeString:
+    """« Réuni avec le foyer n° 000123 le 9 novembre 2026, par Nadia Fournier : inscrits deux fois »."""
+    kept, joined = row.household_id == home.pk, row.kind == HomeChange.Kind.JOINED
+    words = {
+        (True, True): "Réuni : le foyer n° {} a rejoint celui-ci",
+        (True, False): "Réuni avec le foyer n° {}",
+        (False, True): "Séparation : départ vers le foyer n° {}",
+        (False, False): "Séparation : arrivée depuis le foyer n° {}",
+    }[joined, kept]
+    link = household_link(row.other_id if kept else row.household_id)
+    when = short_day(timezone.localdate(row.at), year=True)
+    return format_html(words + " le {}, par {} : {}", link, when, row.by_name, row.reason)
 
 
 # Children -------------------------------------------------------------------------------------------
@@ -507,8 +585,24 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
     def get_list_display(self, request: HttpRequest) -> Any:
         return shown_to(request.user, super().get_list_display(request), NEEDS)
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """A child that was typed twice leads to the one that stays."""
+        key = posted_number(object_id)
+        double = None if key is None else Child.objects.filter(pk=key, joined_to__isnull=False).first()
+        if double is not None:
+            return redirect("admin:families_child_change", double.joined_to_id)
+        return super().change_view(request, object_id, form_url, extra_context)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Child]:
-        return super().get_queryset(request).filter(erased_at=None).prefetch_related("custodies")
+        return (
+            super().get_queryset(request).filter(erased_at=None, joined_to=None).prefetch_related("custodies")
+        )
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What the town hall changes in a child's file is told in its homes."""

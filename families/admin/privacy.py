@@ -89,7 +89,7 @@ class DataExportAdmin(HouseholdLink, StateBadge, OwnPages[DataExport], ShownOnly
     def of_household(self, request: SignedInRequest, household: int) -> HttpResponse:
         """« Remettre à une famille ses données »: choose the person, prepare, hand over."""
         self.demand(request, "families.view_household", "families.add_dataexport")
-        home = get_object_or_404(Household.objects.filter(erased_at=None), pk=household)
+        home = get_object_or_404(Household.objects.filter(erased_at=None, joined_to=None), pk=household)
         form = CopyForm(request.POST or None, household=home)
         now = timezone.now()
         if form.is_valid():

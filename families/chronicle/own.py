@@ -14,6 +14,7 @@ from families.models import (
     ChildHealth,
     FamilyQuotient,
     Guardian,
+    HomeChange,
     Household,
     Letter,
     Paper,
@@ -245,6 +246,28 @@ def _say_children(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
     }
 
 
+def _home_changes(subject: Subject, child: int | None) -> Rows | None:
+    """What was joined to the household, or left it; also what was done to one joined to it since."""
+    if child:
+        return None
+    home = subject.household
+    mine = Q(household=home) | Q(other=home) | Q(household__joined_to=home)
+    return HomeChange.objects.filter(mine)
+
+
+def _say_home_changes(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    rows = HomeChange.objects.filter(pk__in=keys).select_related("household", "other", "by")
+    return {row.pk: Entry(_changed(row, subject.household), by_town(row.by, subject)) for row in rows}
+
+
+def _changed(row: HomeChange, home: Household) -> str:
+    if row.kind == HomeChange.Kind.JOINED:
+        return f"Foyers n° {row.household.number} et n° {row.other.number} réunis"
+    if row.household_id == home.pk:
+        return f"Départ d'une partie du foyer vers le foyer n° {row.other.number}"
+    return f"Arrivée depuis le foyer n° {row.household.number}"
+
+
 # Letters ----------------------------------------------------------------------------------------------
 
 
@@ -280,4 +303,5 @@ def register_all() -> None:
     register(Source("people", Group.FILE, _of_children(AuthorisedPerson, "child_id"), _say_people, version))
     register(Source("health", Group.FILE, _of_children(ChildHealth, "child_id"), _say_health, version))
     register(Source("children", Group.FILE, _of_children(Child, "id"), _say_children, version))
+    register(Source("home_changes", Group.FILE, _home_changes, _say_home_changes, "at"))
     register(Source("letters", Group.LETTERS, _letters, _say_letters, "posted_at"))

@@ -80,9 +80,9 @@ def counts(custody: Custody, first: date) -> list[str]:
     return [words for stake in _stakes.values() for words in stake.counts(custody, first)]
 
 
-def takers(custody: Custody, today: date) -> list[Household]:
-    """The other households in which the child lives today."""
-    there = Household.objects.filter(custodies__in=Custody.objects.on(today).filter(child=custody.child_id))
+def takers(custody: Custody, day: date) -> list[Household]:
+    """The other households in which the child lives that day."""
+    there = Household.objects.filter(custodies__in=Custody.objects.on(day).filter(child=custody.child_id))
     return list(there.exclude(pk=custody.household_id).order_by("pk"))
 
 
@@ -98,7 +98,7 @@ def end(custody: Custody, ending: Ending, *, by: User, at: datetime, told: bool 
     held = homes.held(custody.child_id, custody.household_id)
     if held is None or (held.until is not None and held.until <= today):
         raise AlreadyAnswered(f"{custody.child} ne vit déjà plus dans ce foyer.")
-    if ending.taker and ending.taker.pk not in {home.pk for home in takers(held, today)}:
+    if ending.taker and ending.taker.pk not in {home.pk for home in takers(held, ending.until)}:
         raise EndingRefused("L'enfant ne vit pas, ou ne vit plus, dans cet autre foyer.")
     held.until = max(ending.until, held.since) if held.since else ending.until
     _save(held, ending.note or ending.future.label, by)
@@ -122,7 +122,7 @@ def _check(ending: Ending, known: Iterable[Household], today: date) -> None:
     if ending.future == Future.KEEP:
         if ending.until <= today:
             raise EndingRefused("Indiquez un jour à venir : jusque-là, le foyer garde ses jours.")
-    elif ending.until != today:
+    elif ending.until < today or (ending.until > today and ending.future == Future.CANCEL):
         raise EndingRefused(f"La garde finit aujourd'hui, le {short_day(today, year=True)}.")
     if ending.future == Future.HAND_OVER and ending.taker is None:
         raise EndingRefused(

@@ -69,6 +69,9 @@ from families.models.decisions import (
 from families.models.decisions import (
     Decided as Decided,
 )
+from families.models.home_changes import (
+    HomeChange as HomeChange,
+)
 from families.models.households import (
     QUOTIENT_ENDS_SOON as QUOTIENT_ENDS_SOON,
 )

@@ -64,9 +64,19 @@ class Child(WithFolded):
     )
     # Set, it has no name any more: it only holds presences, for statistics and for what the law keeps.
     erased_at = models.DateTimeField("effacé le", null=True, blank=True, editable=False)
+    # Set, it was the same child typed twice: only documents name this row. Written by `families.joining`.
+    joined_to = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="doubles",
+        verbose_name="même enfant que",
+    )
 
     objects = ChildQuerySet.as_manager()
-    history = HistoricalRecords(excluded_fields=["folded", "erased_at", "custody_calendar"])
+    history = HistoricalRecords(excluded_fields=["folded", "erased_at", "custody_calendar", "joined_to"])
 
     class Meta:
         verbose_name = "enfant"

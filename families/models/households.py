@@ -26,14 +26,20 @@ def household_number(household_id: int) -> str:
 class HouseholdQuerySet(VisibleQuerySet["Household"]):
     of_household = ""
 
-    def lock(self, keys: "Iterable[int] | models.QuerySet[Any, Any]") -> None:
+    def lock(self, keys: "Iterable[int] | models.QuerySet[Any, Any]") -> dict[int, int]:
         """Holds these households (keys, or a query of keys) until the transaction ends.
 
         What belongs to a household as a whole, its money first, is written by one transaction at a time.
         Always in the order of keys, so that two that want the same households never wait for each other.
-        Raises TransactionManagementError outside a transaction, where the database locks rows.
+        Where one was joined to another, that one is held too: returns which, by key. Raises
+        TransactionManagementError outside a transaction, where the database locks rows.
         """
-        list(self.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
+        rows = self.select_for_update(of=("self",))
+        held = rows.filter(pk__in=keys).order_by("pk").values_list("pk", "joined_to")
+        joined = {key: to for key, to in held if to is not None}
+        if joined:
+            list(rows.filter(pk__in=joined.values()).order_by("pk").values_list("pk"))
+        return joined
 
 
 class Household(WithFolded, Decided):
@@ -55,9 +61,19 @@ class Household(WithFolded, Decided):
     notes = models.TextField("notes du service", blank=True, help_text="Jamais montrées à la famille.")
     # Set, nothing of it is known any more but what the law keeps: it is no family's and on no list.
     erased_at = models.DateTimeField("effacé le", null=True, blank=True, editable=False)
+    # Set, all of it is that household's: it is no family's and on no list. Written by `families.joining`.
+    joined_to = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="joined_homes",
+        verbose_name="réuni avec le foyer",
+    )
 
     objects = HouseholdQuerySet.as_manager()
-    history = HistoricalRecords(excluded_fields=["notes", "folded", "erased_at"])
+    history = HistoricalRecords(excluded_fields=["notes", "folded", "erased_at", "joined_to"])
 
     class Meta:
         verbose_name = "foyer"

@@ -16,6 +16,7 @@ PEOPLE = {
     "families.AuthorisedPerson": Fate.GONE,
     "families.FamilyQuotient": Fate.GONE,
     "families.Residence": Fate.GONE,
+    "families.HomeChange": Fate.BLANK,
     "families.ChangeRequest": Fate.GONE,
     "families.ErasureRequest": Fate.GONE,
     "families.Document": Fate.GONE,

@@ -11,7 +11,9 @@ Unit = RetentionRule.Unit
 
 
 def _refused(before: datetime) -> list[Rows]:
-    rows = Household.objects.filter(state=Household.State.REFUSED, decided_at__lt=before, erased_at=None)
+    rows = Household.objects.filter(
+        state=Household.State.REFUSED, decided_at__lt=before, erased_at=None, joined_to=None
+    )
     return [rows.order_by("pk")]
 
 
@@ -20,7 +22,7 @@ def _left(before: datetime) -> list[Rows]:
     gone = last_days.gone(before).values("pk")
     still = Child.objects.exclude(pk__in=gone).filter(custodies__isnull=False)
     rows = Household.objects.filter(
-        state=Household.State.ACCEPTED, created_at__lt=before, erased_at=None
+        state=Household.State.ACCEPTED, created_at__lt=before, erased_at=None, joined_to=None
     ).exclude(custodies__child__in=still)
     return [rows.order_by("pk")]
 

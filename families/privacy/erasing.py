@@ -40,6 +40,7 @@ from families.models import (
     ErasureRequest,
     FamilyQuotient,
     Guardian,
+    HomeChange,
     HomeDiet,
     Household,
     Letter,
@@ -249,12 +250,16 @@ def _foresee_people(leaving: Leaving, found: Foreseen) -> None:
 
 def _erase_people(leaving: Leaving, at: datetime) -> None:
     home = leaving.household
-    if home is not None:
-        _erase_household(home, at)
-    for child in leaving.children:
+    # Households, and rows of a child, that were joined to these go with them.
+    gone = [] if home is None else [home, *home.joined_homes.all()]
+    for one in gone:
+        _erase_household(one, at)
+    for child in (*Child.objects.filter(joined_to__in=leaving.children), *leaving.children):
         _erase_child(child, at)
-    if home is not None and not _removed(Household, home.pk):
-        Household.objects.filter(pk=home.pk).update(
+    for one in reversed(gone):
+        if _removed(Household, one.pk):
+            continue
+        Household.objects.filter(pk=one.pk).update(
             street="",
             street_more="",
             postcode="",
@@ -278,6 +283,7 @@ def _erase_household(home: Household, at: datetime) -> None:
     Letter.objects.filter(household=home).delete()
     for lines in (Reading, Concerned):
         lines.objects.filter(household=home).update(household=None)
+    HomeChange.objects.filter(Q(household=home) | Q(other=home)).update(reason="", said=[])
     # Who belongs to another household too keeps the login for it.
     elsewhere = Guardian.objects.exclude(household=home).filter(user__isnull=False).values("user_id")
     logins = list(

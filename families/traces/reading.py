@@ -109,9 +109,13 @@ def add(
 
 
 def concerned(households: Iterable[int], children: QuerySet[Child]) -> QuerySet[Concerned]:
-    """Where these households (keys) stand in the register, and these children wherever they live."""
+    """Where these households (keys) stand in the register, and these children wherever they live; those too
+    that were joined to them."""
+    keys, own = list(households), children.order_by().values("pk")
+    homes = Household.objects.filter(Q(pk__in=keys) | Q(joined_to__in=keys))
+    people = Child.objects.filter(Q(pk__in=own) | Q(joined_to__in=own))
     return Concerned.objects.filter(
-        Q(household__in=households) | Q(child__in=children.order_by().values("pk"))
+        Q(household__in=homes.order_by().values("pk")) | Q(child__in=people.order_by().values("pk"))
     )
 
 

@@ -12,6 +12,8 @@ class ReservationsConfig(AppConfig):
         # Models must be loaded first.
         from families import approval, at_home, child_facts
         from families.custody import ending, whose_days
+        from families.joining import fates
+        from families.joining import joining as joining_of_homes
         from families.models import User
         from families.papers import asking as asking_of_papers
         from families.privacy import erasing as erasing_of_people
@@ -19,7 +21,7 @@ class ReservationsConfig(AppConfig):
         from families.reminders import choices as reminder_choices
         from families.reminders import kinds as reminder_kinds
         from portal.desk import rights
-        from portal.reservations.acts import booking, enrolling, erasing, reservation_drafts, tasks
+        from portal.reservations.acts import booking, enrolling, erasing, joining, reservation_drafts, tasks
         from portal.reservations.acts.leaving import DaysAndEnrolments
         from portal.reservations.days.asked_papers import PapersOfActivities
         from portal.reservations.days.whole_holidays import whole_holidays
@@ -49,6 +51,8 @@ class ReservationsConfig(AppConfig):
         )
         holdings.declare(erasing.HOLDINGS)
         erasing_of_people.register("réservations", erasing.PART)
+        fates.declare(joining.KEYS)
+        joining_of_homes.register("réservations", joining.PART)
         chronicle.register_all()
         telling.register("réservations", tables=own_data.tables)
         processing.register_all()

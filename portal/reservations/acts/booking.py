@@ -20,6 +20,7 @@ from django.utils import timezone
 from django_tasks.base import Task
 
 from families.custody import homes, own
+from families.joining import fates
 from families.models import Child, Custody, Household, User
 from portal.reservations.acts import enrolling, following, tasks
 from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
@@ -70,6 +71,7 @@ NO_LONGER_OFFERED = "Cette place n'est plus proposée : l'heure de la réponse e
 NOT_ANSWERED = "La place proposée est restée sans réponse."
 NO_LONGER_WAITING = "Ce jour n'est plus sur la liste d'attente."
 LIVES_ELSEWHERE = "Ce jour-là, l'enfant ne vivra plus dans votre foyer."
+BOOKED_TWICE = "Ce jour était réservé deux fois pour cet enfant : une seule réservation reste."
 HANDED_OVER = "L'enfant vit dans son autre foyer : ses jours lui sont confiés."
 OUTCOMES = {
     BookingState.ACCEPTED: Outcome.ACCEPTED,
@@ -908,6 +910,19 @@ class _Groups:
         for reservation in self.reservations.values():
             reservation.state = state_of(self.lines[reservation.pk])
             reservation.save(update_fields=["state"])
+
+
+# Two files of one child -----------------------------------------------------------------------------------
+
+
+def join(instead: Mapping[int, int], replaced: Mapping[int, int], *, by: User, at: datetime) -> None:
+    """Of a child typed twice, days that were booked twice are booked once: those of `instead` (by the key of
+    the booking that ends, that which stays) end, their places are free. What stood on an enrolment stands on
+    the one that replaces it. Called with the children held."""
+    twice = Booking.objects.filter(pk__in=instead)
+    withdraw(twice, by=by, at=at, reason=BOOKED_TWICE, tell=False)
+    for model in (Booking, Reservation):
+        fates.rename(model._default_manager.all(), "enrolment", replaced)
 
 
 # A child changes place ------------------------------------------------------------------------------------

@@ -1,14 +1,17 @@
 """The only writer of enrolments: ask, change, accept, refuse."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, Max, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
+from simple_history.utils import bulk_update_with_history
 
 from families.approval import awaited
 from families.custody import homes, own
+from families.joining import fates
 from families.models import Child, Household, User
 from portal.french import moments
 from portal.french.elision import of
@@ -202,8 +205,9 @@ def end(enrolments: QuerySet[Enrolment], *, by: User | None, at: datetime) -> in
 def hand_over(
     child_id: int, giver: int, taker: Household, *, starts_on: date, by: User, at: datetime
 ) -> dict[int, Enrolment]:
-    """The live enrolments of a child go from one of its households to another, which keeps its own; returns
-    the taker's by the giver's key. Called with the custody held."""
+    """The live enrolments of a child go from one of its households to another, which keeps its own, from the
+    day `starts_on` (today or to come) on; returns the taker's by the giver's key. Called with the custody
+    held."""
     found: dict[int, Enrolment] = {}
     theirs = {
         (one.activity_id, one.school_year_id): one
@@ -233,9 +237,76 @@ def hand_over(
         if given.is_accepted and not kept.is_accepted:
             kept.state, kept.decided_by, kept.decided_at = EnrolmentState.ACCEPTED, by, at
         kept.save()
-        _end(given, by, at)
+        if starts_on > timezone.localdate(at):
+            # The giver has it until the eve; the night after ends it.
+            eve = starts_on - timedelta(days=1)
+            given.ends_on = min(given.ends_on or eve, eve)
+            given.ended_by, given.ended_at = by, at
+            given.save()
+        else:
+            _end(given, by, at)
         found[given.pk] = kept
     return found
+
+
+@transaction.atomic
+def join(
+    children: Mapping[int, int], kept: Household, emptied: int, *, by: User, at: datetime
+) -> dict[int, int]:
+    """The enrolments of a household are another's from now on, and of children typed twice (`children`: by
+    the key of the double, the child) the one child's. Returns the kept enrolment (key) by that which it
+    replaces: of two for the same activity and year one stays, accepted where either was. Called with both
+    held."""
+    rows = Enrolment.objects.select_for_update(of=("self",)).order_by("pk")
+    theirs = list(rows.filter(Q(household=emptied) | Q(child__in=children)))
+    named = {children.get(one.child_id, one.child_id) for one in theirs}
+    ours = {
+        (one.child_id, one.activity_id, one.school_year_id): one
+        for one in rows.filter(household=kept, child__in=named).live()
+    }
+    replaced: dict[int, int] = {}
+    for one in theirs:
+        one.child_id, one.household = children.get(one.child_id, one.child_id), kept
+        same = ours.get((one.child_id, one.activity_id, one.school_year_id))
+        if one.is_over or same is None:
+            if not one.is_over:
+                ours[one.child_id, one.activity_id, one.school_year_id] = one
+            continue
+        if one.is_accepted and not same.is_accepted:
+            same.state, same.decided_by, same.decided_at = EnrolmentState.ACCEPTED, by, at
+        same.starts_on = min(same.starts_on, one.starts_on)
+        same.ends_on = max(same.ends_on, one.ends_on) if same.ends_on and one.ends_on else None
+        same.limits_waived = same.limits_waived or one.limits_waived
+        one.state, one.decided_by, one.decided_at = EnrolmentState.ENDED, by, at
+        one.ends_on = min(one.ends_on or timezone.localdate(at), timezone.localdate(at))
+        replaced[one.pk] = same.pk
+    changed = [*theirs, *(one for one in ours.values() if one.pk in set(replaced.values()))]
+    fields = [
+        "household",
+        "child",
+        "state",
+        "starts_on",
+        "ends_on",
+        "limits_waived",
+        "decided_by",
+        "decided_at",
+    ]
+    bulk_update_with_history(changed, Enrolment, fields, default_user=by)
+    return replaced
+
+
+def join_schoolings(children: Mapping[int, int]) -> None:
+    """The classes of a child typed twice are the child's, but of years in which it has one already."""
+    attended = Schooling.objects.filter(child__in=children.values()).values_list("child_id", "school_year_id")
+    known = set(attended)
+    theirs = Schooling.objects.filter(child__in=children)
+    free = [
+        pk
+        for pk, double, year in theirs.values_list("pk", "child_id", "school_year_id")
+        if (children[double], year) not in known
+    ]
+    fates.rename(Schooling.objects.filter(pk__in=free), "child", children)
+    Schooling.objects.filter(child__in=children).delete()
 
 
 def _end(enrolment: Enrolment, by: User | None, at: datetime) -> None:

@@ -28,7 +28,9 @@ class DaysAndEnrolments:
 
     def hand_over(self, custody: Custody, taker: Household, first: date, *, by: User, at: datetime) -> None:
         child, giver = custody.child_id, custody.household_id
-        enrolments = enrolling.hand_over(child, giver, taker, starts_on=timezone.localdate(at), by=by, at=at)
+        today = timezone.localdate(at)
+        since = max(custody.until or today, today)
+        enrolments = enrolling.hand_over(child, giver, taker, starts_on=since, by=by, at=at)
         booking.hand_over(_days(custody, first), taker, enrolments, by=by, at=at)
 
     def cancel(self, custody: Custody, first: date, *, by: User, at: datetime) -> None:

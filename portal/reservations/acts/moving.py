@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from families.custody import own
+from families.joining import fates
 from families.models import Child, User
 from families.visibility import lives_at
 from portal.french import moments
@@ -149,6 +150,15 @@ def withdraw(move: Move, *, at: datetime) -> bool:
     """A family thinks better of what the town hall has not answered; returns whether it was in time."""
     waiting = Move.objects.waiting().filter(pk=move.pk)
     return bool(waiting.update(state=MoveState.WITHDRAWN, decided_at=at))
+
+
+def join(replaced: Mapping[int, int], *, at: datetime) -> None:
+    """What was asked for an enrolment is for the one that replaces it (by key), which keeps its own."""
+    waiting = Move.objects.filter(state=MoveState.REQUESTED)
+    asked = set(waiting.filter(enrolment__in=replaced.values()).values_list("enrolment_id", flat=True))
+    over = [one for one, stays in replaced.items() if stays in asked]
+    waiting.filter(enrolment__in=over).update(state=MoveState.WITHDRAWN, decided_at=at)
+    fates.rename(Move.objects.all(), "enrolment", replaced)
 
 
 def is_asked() -> Exists:

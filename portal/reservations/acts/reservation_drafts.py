@@ -124,3 +124,14 @@ def purge_drafts(*, before: datetime) -> int:
     count = deleted.count()
     deleted.delete()
     return count
+
+
+def hold_all(household: int) -> list[int]:
+    """The keys of a household's drafts, held until the transaction ends: none is recorded meanwhile."""
+    drafts = Reservation.objects.drafts().filter(household=household).select_for_update(of=("self",))
+    return list(drafts.order_by("pk").values_list("pk", flat=True))
+
+
+def drop_all(household: int) -> None:
+    """A household is another's from now on: what it has not recorded is chosen again there."""
+    Reservation.objects.drafts().filter(household=household).delete()

@@ -97,7 +97,7 @@ class EnrolsAtTheDesk(OwnPages[Enrolment]):
     def enrol(self, request: SignedInRequest) -> HttpResponse:
         """Which child, by its name; then what it is enrolled for, accepted at once."""
         self.demand(request, RIGHT)
-        children = rights.seen_by(request.user, Child.objects.filter(erased_at=None), RIGHT)
+        children = rights.seen_by(request.user, Child.objects.filter(erased_at=None, joined_to=None), RIGHT)
         asked = posted_number(request.GET.get("enfant", ""))
         if asked is None:
             words = request.GET.get("q", "").strip()

@@ -5,13 +5,15 @@ Nothing of the booking changes: the place stays its own and what is billed is sa
 the list of the day reads it there.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from families.custody import homes
+from families.joining import fates
 from families.models import Child, Household, User
 from portal.french import moments
 from portal.reservations.models import AbsenceNotice, Booking
@@ -83,3 +85,14 @@ def take_back(household: Household, child: Child, day: date, *, at: datetime) ->
         raise AbsenceRefused("Ce jour est déjà noté sur place : appelez la mairie si c'est une erreur.")
     found = AbsenceNotice.objects.standing().filter(household=household, child=child, day=day)
     return bool(found.update(withdrawn_at=at))
+
+
+def join(children: Mapping[int, int], household: int, kept: int, *, at: datetime) -> None:
+    """What a household announced, also of children typed twice, is said by the kept one, once a day."""
+    fates.rename(AbsenceNotice.objects.filter(household=household), "child", children)
+    said = AbsenceNotice.objects.standing().filter(
+        household=kept, child=OuterRef("child"), day=OuterRef("day")
+    )
+    theirs = AbsenceNotice.objects.filter(household=household)
+    theirs.standing().filter(Exists(said)).update(withdrawn_at=at)
+    theirs.update(household=kept)

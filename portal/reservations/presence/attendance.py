@@ -16,6 +16,7 @@ from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
+from families.joining import fates
 from families.models import Child, Custody, Guardian, User
 from families.visibility import holds
 from portal.french import moments, spelling
@@ -675,3 +676,40 @@ def certify(certificate: AbsenceCertificate, *, until: date, by: User | None, at
         changed += writing.changed
     _write(new, changed)
     return sorted(seen)
+
+
+# Two files of one child ---------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def join(children: Mapping[int, int], instead: Mapping[int, int], household: int, kept: int) -> None:
+    """What was entered of a household, and of children typed twice (`children`: by the key of the double,
+    the child), is that of the kept household and of the one child. `instead`: by the key of a booking that
+    ended as the day was booked twice, that which stays. What was entered twice is kept once; where an invoice
+    billed it, it stays as entered by mistake, and the next one gives it back. Called with the children held.
+    """
+    doubled = Attendance.objects.filter(booking__in={*instead, *instead.values()})
+    entered = {row.booking_id: row for row in doubled}
+    for booking, stays in instead.items():
+        row = entered.get(booking)
+        if row is None:
+            continue
+        if stays in entered:
+            row.delete()
+        else:
+            row.booking_id = stays
+            row.save()
+    ours = Attendance.objects.standing().filter(child__in=children.values())
+    known = set(ours.values_list("child_id", "formula_id", "day"))
+    theirs = Attendance.objects.standing().filter(child__in=children, booking=None)
+    stay = set(theirs.with_stays().filter(stays=True).values_list("pk", flat=True))
+    for row in theirs.order_by("pk"):
+        if (children[row.child_id], row.formula_id, row.day) not in known:
+            continue
+        if row.pk in stay:
+            row.state = AttendanceState.MISTAKEN
+            row.save()
+        else:
+            row.delete()
+    fates.rename(Attendance.objects.all(), "child", children)
+    Attendance.objects.filter(household=household).update(household=kept)

@@ -1,0 +1,233 @@
+"""Two households become one: their invoices, payments, mandates and what is still to be billed.
+
+Billing's part of `families.joining`. No document changes a character: an invoice keeps its number, payer,
+address, lines, PDF and checksum, a payment its number and amount; both are only found under the household
+that is kept (`JoinedAccount`, see `immutable.py`). What both have left to pay is the same sum as before.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from billing.invoices.numbering import Numbering
+from billing.models import (
+    ONLINE_OPEN,
+    BillingSettings,
+    Invoice,
+    JoinedAccount,
+    Mandate,
+    ManualCharge,
+    OnlinePayment,
+    Payment,
+    PaymentAllocation,
+    PaymentState,
+    RecalculatedHousehold,
+    ReminderLetter,
+)
+from families.joining import parting
+from families.joining.fates import Joins
+from families.joining.joining import EMPTIED, KEPT, Choice, Foreseen, Joining, Part, in_words
+from families.joining.parting import Parting
+from families.models import Household, User
+from portal.french.amounts import euros
+from portal.french.spelling import folded
+
+KEYS = {
+    # Found elsewhere by `JoinedAccount` only; whom the run billed stays said.
+    "billing.Invoice.household": Joins.RULED,
+    "billing.Invoice.first_household": Joins.STAYS,
+    # A line says of which row it was made; a child typed twice leads to the other.
+    "billing.InvoiceLine.child": Joins.STAYS,
+    "billing.Payment.household": Joins.MOVES,
+    "billing.JoinedAccount.emptied": Joins.STAYS,
+    "billing.JoinedAccount.kept": Joins.STAYS,
+    "billing.ManualCharge.household": Joins.MOVES,
+    "billing.ManualCharge.child": Joins.MOVES,
+    "billing.OnlinePayment.household": Joins.MOVES,
+    "billing.Mandate.household": Joins.RULED,
+    "billing.ReminderLetter.household": Joins.RULED,
+    "billing.Recalculation.household": Joins.MOVES,
+    "billing.RecalculatedHousehold.household": Joins.RULED,
+}
+SECTION = "Factures et règlements"
+ZERO = Decimal(0)
+
+
+def left_of(household: Household) -> Decimal:
+    """What a household has left to pay on its invoices, in euros."""
+    rows = Invoice.objects.filter(household=household).with_balance()
+    return sum((row.left for row in rows), ZERO)
+
+
+def unused_of(household: Household) -> Decimal:
+    """What it paid that pays no invoice yet, in euros."""
+    paid = Payment.objects.filter(household=household).validated().aggregate(sum=Sum("amount"))["sum"]
+    used = PaymentAllocation.objects.filter(
+        payment__household=household, payment__state=PaymentState.VALIDATED
+    ).aggregate(sum=Sum("amount"))["sum"]
+    return (paid or ZERO) - (used or ZERO)
+
+
+def _foresee(joining: Joining, at: datetime, found: Foreseen) -> None:
+    kept, emptied = joining.kept, joining.emptied
+    ours, theirs = left_of(kept), left_of(emptied)
+    if ours or theirs:
+        found.say(
+            SECTION,
+            f"Reste à payer : {euros(ours)} au foyer n° {kept.number}, {euros(theirs)} au foyer n° "
+            f"{emptied.number} ; ensemble {euros(ours + theirs)}, comme avant.",
+        )
+    if over := unused_of(emptied):
+        found.say(SECTION, f"{euros(over)} payés d'avance suivent.")
+    invoices = Invoice.objects.filter(household=emptied).count()
+    payments = Payment.objects.filter(household=emptied).count()
+    online = OnlinePayment.objects.filter(household=emptied, state__in=ONLINE_OPEN).count()
+    charges = ManualCharge.objects.filter(household=emptied, line=None).count()
+    found.say(
+        SECTION,
+        in_words(
+            invoices,
+            "facture suit, sans changer d'un signe : numéro, destinataire, montants, PDF",
+            "factures suivent, sans changer d'un signe : numéro, destinataire, montants, PDF",
+        ),
+        in_words(payments, "règlement suit", "règlements suivent"),
+        in_words(
+            online,
+            "paiement en ligne attend la banque : sa réponse sera pour le foyer gardé",
+            "paiements en ligne attendent la banque : sa réponse sera pour le foyer gardé",
+        ),
+        in_words(charges, "ligne à facturer suit", "lignes à facturer suivent"),
+    )
+    _say_mandates(joining, found)
+    confirmed = RecalculatedHousehold.objects.filter(
+        household=emptied, state=RecalculatedHousehold.State.CONFIRMED
+    )
+    for row in confirmed.select_related("recalculation"):
+        found.obstacles.append(
+            f"« {row.recalculation} » attend la prochaine facture : facturez d'abord ce foyer."
+        )
+
+
+def _live_mandates(joining: Joining) -> dict[int, Mandate]:
+    rows = Mandate.objects.filter(household__in=joining.homes, revoked_on=None)
+    return {row.household_id: row for row in rows}
+
+
+def _mandate_choice(joining: Joining) -> Choice | None:
+    live = _live_mandates(joining)
+    if len(live) < 2:
+        return None
+    options = tuple(
+        (name, f"{live[home.pk].rum}, compte de {live[home.pk].debtor} ({live[home.pk].account})")
+        for name, home in ((KEPT, joining.kept), (EMPTIED, joining.emptied))
+    )
+    return Choice(
+        "mandat",
+        "Deux mandats de prélèvement sont en cours : lequel reste ?",
+        options,
+        KEPT,
+        "L'autre est révoqué aujourd'hui ; ce qui est déjà prélevé n'est pas touché.",
+    )
+
+
+def _say_mandates(joining: Joining, found: Foreseen) -> None:
+    choice = _mandate_choice(joining)
+    live = _live_mandates(joining)
+    if choice is not None:
+        found.choices.append(choice)
+        goes = joining.emptied if joining.answer(choice) == KEPT else joining.kept
+        found.say(SECTION, f"Le mandat {live[goes.pk].rum} est révoqué.")
+    elif joining.emptied.pk in live:
+        found.say(SECTION, f"Le mandat {live[joining.emptied.pk].rum} suit.")
+
+
+def _hold(joining: Joining, at: datetime) -> None:
+    """Who issues invoices waits, and then finds one household: the counter comes before any household."""
+    Numbering(BillingSettings.current().series, timezone.localtime(at).year)
+
+
+def _join(joining: Joining, by: User, at: datetime) -> None:
+    kept, emptied = joining.kept, joining.emptied
+    JoinedAccount.objects.create(emptied=emptied, kept=kept, at=at)
+    Invoice.objects.filter(household=emptied).update(
+        first_household=Coalesce("first_household", "household"), household=kept
+    )
+    _join_mandates(joining, at)
+    # Of one reminding both may have a letter, printed once and for all under its household.
+    printed = ReminderLetter.objects.filter(household=kept).values("sent_at")
+    ReminderLetter.objects.filter(household=emptied).exclude(sent_at__in=printed).update(household=kept)
+    recalculated = RecalculatedHousehold.objects.filter(household=emptied)
+    open_states = (RecalculatedHousehold.State.PROPOSED, RecalculatedHousehold.State.CHANGED)
+    recalculated.filter(state__in=open_states).update(state=RecalculatedHousehold.State.REPLACED)
+    known = RecalculatedHousehold.objects.filter(household=kept).values("recalculation")
+    recalculated.exclude(recalculation__in=known).update(household=kept)
+
+
+def _join_mandates(joining: Joining, at: datetime) -> None:
+    choice = _mandate_choice(joining)
+    if choice is not None:
+        goes = joining.emptied if joining.answer(choice) == KEPT else joining.kept
+        over = _live_mandates(joining)[goes.pk]
+        over.revoked_on = max(timezone.localdate(at), over.signed_on)
+        over.save()
+    for mandate in Mandate.objects.filter(household=joining.emptied):
+        mandate.household = joining.kept
+        mandate.save()
+
+
+PART = Part(_foresee, _hold, _join)
+
+
+# An adult leaves ------------------------------------------------------------------------------------------
+
+
+def _parting_choice(parted: Parting) -> tuple[Choice, Mandate] | None:
+    """Whose account it is that a mandate debits is for somebody to say; proposed by its holder's name."""
+    live = Mandate.objects.filter(household=parted.household, revoked_on=None).first()
+    if live is None:
+        return None
+    holder = set(folded(live.debtor).split())
+    leaves = any(set(folded(f"{one.first_name} {one.last_name}").split()) <= holder for one in parted.adults)
+    choice = Choice(
+        "mandat",
+        f"Le mandat {live.rum} débite le compte de {live.debtor} ({live.account}).",
+        ((KEPT, "Il reste à ce foyer"), (EMPTIED, "Il suit qui part")),
+        EMPTIED if leaves else KEPT,
+        "Proposé d'après le titulaire du compte.",
+    )
+    return choice, live
+
+
+def _foresee_parting(parted: Parting, at: datetime, found: Foreseen) -> None:
+    left = left_of(parted.household)
+    if left:
+        found.say(parting.MONEY, f"{euros(left)} à payer, au foyer n° {parted.household.number}.")
+    if over := unused_of(parted.household):
+        found.say(parting.MONEY, f"{euros(over)} payés d'avance, au foyer n° {parted.household.number}.")
+    asked = _parting_choice(parted)
+    if asked is None:
+        return
+    choice, mandate = asked
+    found.choices.append(choice)
+    if parted.answer(choice) == KEPT:
+        found.say(parting.MONEY, f"Le mandat {mandate.rum}.")
+        return
+    found.say(parting.HOME, f"Le mandat {mandate.rum} suit, pour les factures à venir du nouveau foyer.")
+    if Mandate.objects.filter(household=parted.other, revoked_on=None).exists():
+        found.obstacles.append(
+            "L'autre foyer a déjà un mandat en cours : gardez celui-ci, ou révoquez-le d'abord."
+        )
+
+
+def _part(parted: Parting, home: Household, at: datetime) -> None:
+    asked = _parting_choice(parted)
+    if asked is not None and parted.answer(asked[0]) == EMPTIED:
+        mandate = asked[1]
+        mandate.household = home
+        mandate.save()
+
+
+PARTING = parting.Part(_foresee_parting, _part)

@@ -1,0 +1,141 @@
+"""Two households that are one family: their money is found together, and no document changes a character."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from billing.invoices import invoicing
+from billing.models import BilledItem, CreditNote, Invoice, InvoiceLine, JoinedAccount, Mandate, Payment
+from billing.payments import joining, paying
+from tests.billing.conftest import END_OF_NOVEMBER, FIRST_OF_DECEMBER, NOVEMBER, eats
+from tests.families.joining.doubles import double_of, look, make_one
+from tests.portal.reservations.audit import audit
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def twice(meals, books, agent):
+    """Lina was typed twice, and billed 12.80 for November in both households: the same four days."""
+    double = double_of(books)
+    eats(books)
+    eats(double)
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    return double
+
+
+def rows_of(model):
+    """All that a table says, but where its rows are found."""
+    moved = {"household_id", "first_household_id"}
+    names = [one.attname for one in model._meta.concrete_fields if one.attname not in moved]
+    return list(model.objects.order_by("pk").values_list(*names))
+
+
+def test_what_is_left_to_pay_is_the_same_sum_and_no_document_changes(twice, books, agent):
+    paying.record(
+        twice.household,
+        Decimal("20.00"),
+        Payment.Means.CASH,
+        paid_on=date(2026, 11, 9),
+        by=agent,
+        at=FIRST_OF_DECEMBER,
+    )
+    before = [rows_of(model) for model in (Invoice, InvoiceLine, BilledItem, CreditNote, Payment)]
+    left = joining.left_of(books.household), joining.left_of(twice.household)
+    over = joining.unused_of(books.household) + joining.unused_of(twice.household)
+    assert left == (Decimal("12.80"), Decimal("0.00")) and over == Decimal("7.20")
+    make_one(books.household, twice.household, by=agent, at=FIRST_OF_DECEMBER)
+    assert joining.left_of(books.household) == sum(left)
+    assert joining.unused_of(books.household) == over
+    assert not Invoice.objects.filter(household=twice.household).exists()
+    assert [rows_of(model) for model in (Invoice, InvoiceLine, BilledItem, CreditNote, Payment)] == before
+    assert Invoice.objects.filter(first_household=twice.household, household=books.household).count() == 1
+
+
+def test_days_that_were_billed_twice_are_given_back_by_the_next_invoice(twice, books, agent):
+    said = make_one(books.household, twice.household, by=agent, at=FIRST_OF_DECEMBER)
+    assert any("4 de ces jours ont été facturés deux fois" in line for line in said)
+    drafts, _ = invoicing.drafting.drafts([books.household.pk], NOVEMBER, invoicing.BillingSettings.current())
+    assert [draft.total for draft in drafts] == [Decimal("-12.80")]
+    audit()
+
+
+def test_days_of_one_home_only_are_neither_billed_again_nor_given_back(meals, books, agent):
+    double = double_of(books)
+    eats(books)
+    eats(double, days=[date(2026, 11, 12), date(2026, 11, 13)])
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    make_one(books.household, double.household, by=agent, at=FIRST_OF_DECEMBER)
+    drafts, _ = invoicing.drafting.drafts([books.household.pk], NOVEMBER, invoicing.BillingSettings.current())
+    assert [draft.total for draft in drafts if draft.total] == []
+
+
+def refused(sql: str, *given: object) -> bool:
+    with transaction.atomic():
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(sql, given)
+        except DatabaseError:
+            return True
+    return False
+
+
+def test_the_database_lets_a_document_follow_its_household_and_nothing_else(twice, books, waits):
+    """By hand, past all code: nothing of it changes, it goes nowhere else, nor back."""
+    invoice = Invoice.objects.get(household=twice.household)
+    payment = paying.record(
+        twice.household,
+        Decimal("5.00"),
+        Payment.Means.CASH,
+        paid_on=date(2026, 11, 9),
+        by=None,
+        at=FIRST_OF_DECEMBER,
+    )
+    kept, emptied, other = books.household.pk, twice.household.pk, waits.household.pk
+    move = "UPDATE billing_invoice SET household_id = %s, first_household_id = %s WHERE id = %s"
+    pay = "UPDATE billing_payment SET household_id = %s WHERE id = %s"
+    assert refused(move, kept, emptied, invoice.pk) and refused(pay, kept, payment.pk)
+    JoinedAccount.objects.create(emptied=twice.household, kept=books.household, at=FIRST_OF_DECEMBER)
+    assert refused(move, other, emptied, invoice.pk) and refused(pay, other, payment.pk)
+    assert refused(move, kept, kept, invoice.pk)  # whom the run billed stays said
+    assert refused(
+        "UPDATE billing_invoice SET household_id = %s, first_household_id = %s, payer = 'Alix' WHERE id = %s",
+        kept,
+        emptied,
+        invoice.pk,
+    )
+    assert refused("UPDATE billing_payment SET household_id = %s, amount = 6 WHERE id = %s", kept, payment.pk)
+    assert not refused(move, kept, emptied, invoice.pk) and not refused(pay, kept, payment.pk)
+    assert refused(move, emptied, None, invoice.pk) and refused(pay, emptied, payment.pk)
+
+
+def test_of_two_mandates_the_one_that_was_chosen_stays(books, agent, now):
+    double = double_of(books)
+    ours, theirs = (
+        Mandate.objects.create(
+            household=home,
+            rum=rum,
+            debtor="Camille Garcia",
+            iban="FR1420041010050500013M02606",
+            signed_on=date(2026, 1, 5),
+        )
+        for home, rum in ((books.household, "RUM-1"), (double.household, "RUM-2"))
+    )
+    choices = {one.name: one for one in look(books.household, double.household).choices}
+    assert "RUM-1" in choices["mandat"].options[0][1] and "RUM-2" in choices["mandat"].options[1][1]
+    make_one(books.household, double.household, by=agent, mandat="reuni")
+    for one in (ours, theirs):
+        one.refresh_from_db()
+    assert (ours.revoked_on, theirs.revoked_on) == (date(2026, 11, 9), None)
+    assert theirs.household == books.household
+
+
+def test_money_for_a_household_that_was_joined_meanwhile_is_refused_with_a_sentence(books, agent, now):
+    double = double_of(books)
+    make_one(books.household, double.household, by=agent)
+    with pytest.raises(paying.PaymentRefused, match="vient d'être réuni avec le foyer n°"):
+        paying.record(
+            double.household, Decimal("5.00"), Payment.Means.CASH, paid_on=date(2026, 11, 9), by=agent, at=now
+        )
