@@ -5,8 +5,9 @@
     issue(run, at=…)                              in chunks; run again after a kill, it goes on
     credit(invoice, amount, reason=…, by=…, at=…) -> CreditNote
 
-Every chunk is one transaction that first takes the counter's lock: issuers follow one another, numbers
-have no gap, and what a killed chunk began is rolled back with its numbers. Nothing is billed twice because
+Every chunk is one transaction that first takes its households' rows, then the counter's: whoever moves their
+money waits, issuers follow one another, numbers have no gap, and what a killed chunk began is rolled back
+with its numbers. Nothing is billed twice because
 every booking bears its billing (BilledItem, unique), read again under that lock.
 """
 
@@ -34,7 +35,7 @@ from billing.models import (
     RecalculatedHousehold,
 )
 from families.custody import own
-from families.models import User
+from families.models import Household, User
 from portal import town
 from portal.database.garbage_collection import uncollected
 from portal.database.plain_rows import insert
@@ -189,6 +190,7 @@ def _issue_chunk(
     run: BillingRun, households: Sequence[int], scope: Scope, settings: BillingSettings, at: datetime
 ) -> tuple[list[str], Warnings]:
     """Issues the invoices of some households, in the caller's transaction. Returns what stands in the way."""
+    Household.objects.lock(households, rows_may_come=True)
     numbering = Numbering(settings.series, timezone.localtime(at).year)
     # Read again under the lock: another issuer may have been faster.
     billed = set(run.invoices.filter(household_id__in=households).values_list("household_id", flat=True))
@@ -300,8 +302,8 @@ def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, a
     if not reason.strip():
         raise BillingRefused("Indiquez le motif de l'avoir.")
     with transaction.atomic():
+        Household.objects.lock([invoice.household_id])
         numbering = Numbering(CREDIT_SERIES, timezone.localtime(at).year)
-        Invoice.objects.select_for_update().get(pk=invoice.pk)
         left = Invoice.objects.with_balance().get(pk=invoice.pk).left
         if amount > left:
             raise BillingRefused(

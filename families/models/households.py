@@ -26,14 +26,18 @@ def household_number(household_id: int) -> str:
 class HouseholdQuerySet(VisibleQuerySet["Household"]):
     of_household = ""
 
-    def lock(self, keys: "Iterable[int] | models.QuerySet[Any, Any]") -> None:
-        """Holds these households (keys, or a query of keys) until the transaction ends.
+    def lock(
+        self, keys: "Iterable[int] | models.QuerySet[Any, Any]", *, rows_may_come: bool = False
+    ) -> list[int]:
+        """Holds these households (keys, or a query of keys) until the transaction ends; those that exist.
 
         What belongs to a household as a whole, its money first, is written by one transaction at a time.
         Always in the order of keys, so that two that want the same households never wait for each other.
+        `rows_may_come`: rows that only point at them, reservations say, do not wait meanwhile.
         Raises TransactionManagementError outside a transaction, where the database locks rows.
         """
-        list(self.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
+        rows = self.select_for_update(no_key=rows_may_come).filter(pk__in=keys).order_by("pk")
+        return [pk for (pk,) in rows.values_list("pk")]
 
 
 class Household(WithFolded, Decided):
