@@ -17,10 +17,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from billing.invoices import ledger
+from billing.models import AccountEntry
 from families.models.households import HouseholdQuerySet
 from tests import ROOT
 
 TABLES = (
+    "billing_accountentry",
     "billing_invoice",
     "billing_invoiceline",
     "billing_billeditem",
@@ -98,6 +101,16 @@ def guarded() -> Iterator[Held]:
                 raise UnlockedMoney(f"{writer} writes {found[1]} and holds no household: lock it first.")
         return execute(query, params, many, context)
 
+    write = ledger._write
+
+    def accounted(entries: Iterable[AccountEntry]) -> None:
+        rows = list(entries)
+        others = {one.household_id for one in rows} - set(held.now())
+        if others and not _writer().startswith(BEFORE_ANYBODY):
+            raise UnlockedMoney(f"{_writer()} writes the accounts of {others}, which it does not hold.")
+        write(rows)
+
     with pytest.MonkeyPatch.context() as patch, connection.execute_wrapper(look):
         patch.setattr(HouseholdQuerySet, "lock", noted)
+        patch.setattr(ledger, "_write", accounted)
         yield held

@@ -20,7 +20,7 @@ from django.conf import settings as django_settings
 from django.db import transaction
 from django.utils import timezone
 
-from billing.invoices import drafting
+from billing.invoices import drafting, ledger
 from billing.invoices.billable import Billable, Scope
 from billing.invoices.draft import ITEM_COLUMNS, Draft, Warnings
 from billing.invoices.numbering import Numbering
@@ -267,6 +267,7 @@ def _write(
     for (line, _), row in zip(pairs, rows, strict=True):
         if line.manual is not None:
             ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)
+    ledger.billed(invoices)
     return invoices
 
 
@@ -311,9 +312,11 @@ def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, a
                 " remboursez d'abord ce qui est déjà réglé."
             )
         (number,) = numbering.take()
-        return CreditNote.objects.create(
+        note = CreditNote.objects.create(
             **number.fields, invoice=invoice, amount=amount, reason=reason.strip(), issued_at=at, issued_by=by
         )
+        ledger.credited(note)
+    return note
 
 
 # Words and small things ----------------------------------------------------------------------------------

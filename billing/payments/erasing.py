@@ -43,6 +43,7 @@ HOLDINGS = {
     "billing.BilledItem": Fate.LAW,
     "billing.CreditNote": Fate.LAW,
     "billing.Payment": Fate.LAW,
+    "billing.AccountEntry": Fate.LAW,
     "billing.PaymentAllocation": Fate.LAW,
     "billing.OnlinePayment": Fate.LAW,
     "billing.OnlinePaymentInvoice": Fate.LAW,
