@@ -46,6 +46,11 @@ from portal.french.plurals import counted
 
 CHUNK = 500
 CREDIT_SERIES = "A"
+# Longer than a town's own may be.
+CARRIED_SERIES = "REPORT"
+
+
+Kind = Invoice.Kind
 
 
 class BillingRefused(Exception):
@@ -160,7 +165,7 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     if run.state == BillingRun.State.DONE:
         return run
     scope, settings = scope_of(run), BillingSettings.current()
-    billed = set(run.invoices.values_list("household_id", flat=True))
+    billed = set(Invoice.every.filter(run=run).values_list("household_id", flat=True))
     waiting = [pk for pk in Billable(scope, settings).households_concerned() if pk not in billed]
     BillingRun.objects.filter(pk=run.pk).update(
         state=BillingRun.State.RUNNING, households=len(billed) + len(waiting), done=len(billed), trouble=""
@@ -193,10 +198,16 @@ def _issue_chunk(
     Household.objects.lock(households, rows_may_come=True)
     numbering = Numbering(settings.series, timezone.localtime(at).year)
     # Read again under the lock: another issuer may have been faster.
-    billed = set(run.invoices.filter(household_id__in=households).values_list("household_id", flat=True))
+    theirs = Invoice.every.filter(run=run, household__in=households)
+    billed = set(theirs.values_list("household_id", flat=True))
     made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
-    drafts = [draft for draft in made if not draft.trouble and not settings.carries(draft.total)]
-    _write(drafts, numbering, run=run, month=scope.month, due_on=run.due_on, settings=settings, at=at)
+    sound = [draft for draft in made if not draft.trouble]
+    drafts = [draft for draft in sound if not settings.carries(draft.total)]
+    carried = [draft.of_the_month() for draft in sound if settings.carries(draft.total)]
+    said = {"run": run, "month": scope.month, "due_on": run.due_on, "settings": settings, "at": at}
+    _write(drafts, numbering, **said)
+    if carried := [draft for draft in carried if draft.lines]:
+        _write(carried, Numbering(CARRIED_SERIES, timezone.localtime(at).year), **said, kind=Kind.CARRIED)
     return [draft.trouble for draft in made if draft.trouble], warnings
 
 
@@ -209,11 +220,13 @@ def _write(
     due_on: date,
     settings: BillingSettings,
     at: datetime,
+    kind: str = Kind.INVOICE,
 ) -> list[Invoice]:
     issuer = issuer_of(settings)
     invoices = Invoice.objects.bulk_create(
         Invoice(
             **number.fields,
+            kind=kind,
             household=draft.household,
             run=run,
             month=month,
@@ -247,6 +260,7 @@ def _write(
                 explanation=line.explanation,
                 vat_percent=line.vat_percent,
                 care_percent=line.care_percent,
+                carried=line.carried,
             ),
         )
         for invoice, draft in zip(invoices, drafts, strict=True)
@@ -268,6 +282,11 @@ def _write(
         if line.manual is not None:
             ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)
     ledger.billed(invoices)
+    ledger.taken_over(
+        (statement, invoice)
+        for invoice, draft in zip(invoices, drafts, strict=True)
+        for statement in draft.carried.values()
+    )
     return invoices
 
 

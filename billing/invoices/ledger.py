@@ -1,19 +1,21 @@
 """The only writer of households' accounts: a row for each document, in the transaction that writes it.
 
-    billed(invoices)          what a family owes by them
+    billed(invoices)          what a family owes by them; of a statement, what is carried over
+    taken_over(pairs)         statements that an invoice takes over: their amount is in it from now on
     credited(note)            what a credit note takes off
     paid(payments)            validated money that came, or, negative, went back
 
-The caller holds the households' rows. A balance is the sum of the rows up to a day; over all days it is what is
-left to pay of the invoices, less what payments still hold: `standing` says it from the documents.
+The caller holds the households' rows. A balance is the sum of the rows up to a day; over all days it is what
+is left to pay of the invoices, less what payments still hold: `standing` says it from the documents.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from billing.models import AccountEntry, CreditNote, EntryKind, Invoice, Payment, PaymentAllocation
@@ -30,7 +32,23 @@ ZERO = Decimal("0.00")
 
 
 def billed(invoices: Iterable[Invoice]) -> None:
-    _write(_entry(EntryKind.INVOICE, one.household_id, one.total, _day(one), one.number) for one in invoices)
+    _write(
+        _entry(_kind(one), one.household_id, one.total, _day(one), one.number)
+        for one in invoices
+        if one.total
+    )
+
+
+def taken_over(pairs: Iterable[tuple[Invoice, Invoice]]) -> None:
+    """Of each statement and the invoice that has its lines now."""
+    _write(
+        _entry(EntryKind.CARRIED, one.household_id, -one.total, _day(invoice), one.number)
+        for one, invoice in pairs
+    )
+
+
+def _kind(document: Invoice) -> EntryKind:
+    return EntryKind.CARRIED if document.kind == Invoice.Kind.CARRIED else EntryKind.INVOICE
 
 
 def credited(note: CreditNote) -> None:
@@ -75,7 +93,7 @@ def _day(document: Invoice | CreditNote) -> date:
 def standing(households: Collection[int]) -> dict[int, Decimal]:
     """What the documents of these households come to, in euros, signed as a balance; in four queries.
 
-    What is left to pay of their invoices, less what their payments still hold and what was not given back.
+    What is left to pay of their invoices, and what waits for the next one, less what their payments hold.
     """
     found: dict[int, Decimal] = defaultdict(lambda: ZERO)
     invoices = Invoice.objects.filter(household__in=households)
@@ -83,6 +101,9 @@ def standing(households: Collection[int]) -> dict[int, Decimal]:
     used = PaymentAllocation.objects.filter(payment__household__in=households, payment__state=State.VALIDATED)
     for home, left in invoices.with_balance().values_list("household_id", "left"):
         found[home] += left
+    waiting = Invoice.every.waiting().filter(household__in=households)
+    for home, total in waiting.values_list("household_id", "total"):
+        found[home] += total
     for home, amount in _sums(payments, "household_id"):
         found[home] -= amount
     for home, amount in _sums(used, "payment__household_id"):
@@ -96,5 +117,8 @@ def balances(households: Collection[int]) -> dict[int, Decimal]:
     return {home: amount.quantize(ZERO) for home, amount in _sums(entries, "household_id")}
 
 
-def _sums(rows: "QuerySet[AccountEntry] | QuerySet[Payment] | QuerySet[PaymentAllocation]", home: str):
-    return rows.order_by().values_list(F(home)).annotate(sum=Sum("amount"))
+def _sums(rows: QuerySet[Any], home: str) -> Iterable[tuple[int, Decimal]]:
+    sums: Iterable[tuple[int, Decimal]] = (
+        rows.order_by().values(home).annotate(sum=Sum("amount")).values_list(home, "sum")
+    )
+    return sums
