@@ -13,6 +13,7 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         # Models must be loaded first.
         from billing.documents import chronicle, own_data
+        from billing.invoices import ledger
         from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
         from billing.pages import asked
@@ -48,3 +49,4 @@ class BillingConfig(AppConfig):
         ending.register("paniers repas", PackedMeals())
         register(payment_provider)
         schema.register(FINAL_DOCUMENTS)
+        schema.register(ledger.LEDGER)

@@ -58,7 +58,7 @@ from portal.reservations.models import (
 )
 from portal.reservations.pages import late_offers
 from portal.reservations.states import Action
-from tests import ROOT, processes
+from tests import ROOT, money_lock, processes
 from tests.emptying import empty
 from tests.factories import (
     ActivityDeadlineFactory,
@@ -251,6 +251,13 @@ def fresh_start() -> None:
     paper_kinds.forget()
     cache.clear()
     factory.random.reseed_random("portail")
+
+
+@pytest.fixture(autouse=True)
+def money_is_locked() -> Iterator[None]:
+    """Whoever of our code writes money holds the household's row."""
+    with money_lock.guarded():
+        yield
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypedDict
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -56,6 +56,10 @@ class AmountField(TypedDecimalField):
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"size": 10, "inputmode": "decimal"})
         super().__init__(min_value=Decimal("0.01"), decimal_places=2, max_digits=10, widget=widget, **kwargs)
+
+
+# Of the documents of a run, those that are no statements.
+TO_PAY = Q(invoices__kind=Invoice.Kind.INVOICE)
 
 
 def last_month(today: date) -> date:
@@ -140,7 +144,10 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
             .get_queryset(request)
             .prefetch_related("activities", "establishments")
             .select_related("asked_by")
-            .annotate(issued=Count("invoices", distinct=True), billed=Sum("invoices__total"))
+            .annotate(
+                issued=Count("invoices", filter=TO_PAY, distinct=True),
+                billed=Sum("invoices__total", filter=TO_PAY),
+            )
         )
 
     @admin.display(description="mois facturé")
@@ -285,6 +292,7 @@ class MonthFilter(admin.SimpleListFilter):
 
 class InvoiceLineInline(ShownOnlyInline[InvoiceLine, Invoice]):
     model = InvoiceLine
+    fk_name = "invoice"
     fields = readonly_fields = (
         "child_name",
         "activity_name",

@@ -60,7 +60,9 @@ def tables(subject: Subject) -> Iterator[Table]:
             for row in invoices.iterator(chunk_size=A_BITE)
         ),
     )
-    lines = InvoiceLine.objects.filter(invoice__household=home).select_related("invoice")
+    lines = InvoiceLine.objects.filter(
+        invoice__household=home, invoice__kind=Invoice.Kind.INVOICE
+    ).select_related("invoice")
     yield Table(
         "Lignes des factures",
         (

@@ -13,6 +13,7 @@ from billing.models import (
     BillingSettings,
     Counted,
     FormulaTariff,
+    Invoice,
     InvoiceLine,
     ManualCharge,
     RecalculatedHousehold,
@@ -62,6 +63,7 @@ class Rare(StrEnum):
     MANUAL = "manual"
     EMPTIED = "emptied"
     RECALCULATED = "recalculated_before"
+    CARRIED = "carried_over"
 
 
 class Billable:
@@ -82,9 +84,8 @@ class Billable:
         self.scope = scope
         self._households = households
         self._rare = rare
-        # The first day looked at.
-        earliest = scope.month - LOOK_BACK
-        self.since = max(settings.starts_on, earliest) if settings.starts_on else earliest
+        # The first day that is billed here: nothing that is due is ever too old.
+        self.since = settings.starts_on or date.min
 
     def _of_households(self, rows: QuerySet[M], home: str) -> QuerySet[M]:
         return rows if self._households is None else rows.filter(**{f"{home}__in": self._households})
@@ -143,11 +144,16 @@ class Billable:
         """What the town hall adds by hand, whatever the scope."""
         return self._if_any(Rare.MANUAL, ManualCharge.objects.filter(line=None), "household")
 
+    def statements(self) -> QuerySet[Invoice]:
+        """What earlier months carried over, and no invoice took yet, whatever the scope and the age."""
+        return self._if_any(Rare.CARRIED, Invoice.every.waiting(), "household")
+
     # No longer as it was billed
 
-    def attendance(self) -> QuerySet[Attendance]:
-        """What was entered of bookings, billed or not."""
-        days = (self.since, self.scope.ends_on)
+    def attendance(self, first: date) -> QuerySet[Attendance]:
+        """What was entered of bookings, billed or not, that a day from `first` on may depend on: an absence
+        is billed by when it began, a year before at most."""
+        days = (max(self.since, first - LOOK_BACK), self.scope.ends_on)
         rows = Attendance.objects.filter(booking__isnull=False, day__range=days)
         return self._of_households(rows, "household")
 
@@ -260,6 +266,8 @@ class Billable:
             (self.billed_by_mistake(), "attendance__household_id"),
             (self.flats_losing_days(), "line__invoice__household_id"),
             (self.recalculated(), "household_id"),
+            # What the town hall owes waits for something to take it off.
+            (self.statements().filter(total__gt=0), "household_id"),
         ]
         erased = set(Household.objects.filter(erased_at__isnull=False).values_list("pk", flat=True))
         return sorted({pk for found, home in rows for pk in _distinct(found, home)} - erased)
@@ -275,6 +283,7 @@ class Billable:
             Rare.RECONSIDERED: self.billed_then_entered().filter(booking__household=home),
             Rare.MANUAL: self.charges().filter(household=home),
             Rare.RECALCULATED: self.recalculated().filter(household=home),
+            Rare.CARRIED: self.statements().filter(household=home),
             Rare.EMPTIED: self.flats_losing_days().filter(line__invoice__household=home),
         }
         return {kind.value: Exists(rows) for kind, rows in found.items()}

@@ -1,12 +1,12 @@
 """What an invoice to be says: its lines, their days, what each of these bills. Values; nothing is read."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from billing.models import InvoiceLine, ManualCharge
+from billing.models import Invoice, InvoiceLine, ManualCharge
 from billing.rules import pricing
 from families.models import Household
 
@@ -50,6 +50,7 @@ class DraftedLine:
     days: list[date] = field(default_factory=list)
     items: list[DraftedItem] = field(default_factory=list)
     manual: ManualCharge | None = None
+    carried: Invoice | None = None  # the statement that it takes over
 
     @property
     def amount(self) -> Decimal:
@@ -117,7 +118,7 @@ class Change:
         return cls(**found | {"day": date.fromisoformat(kept["day"]) if kept.get("day") else None})
 
 
-_AFTER_THE_REST: dict[str, int] = {Kind.CREDIT: 1, Kind.DEBIT: 2, Kind.MANUAL: 3}
+_AFTER_THE_REST: dict[str, int] = {Kind.CREDIT: 1, Kind.DEBIT: 2, Kind.CARRIED: 3, Kind.MANUAL: 4}
 
 
 @dataclass(kw_only=True)
@@ -136,6 +137,15 @@ class Draft:
     @property
     def total(self) -> Decimal:
         return sum((line.amount for line in self.lines), Decimal(0))
+
+    @property
+    def carried(self) -> dict[int, Invoice]:
+        """The statements that it takes over, by key."""
+        return {line.carried.pk: line.carried for line in self.lines if line.carried is not None}
+
+    def of_the_month(self) -> "Draft":
+        """Without what earlier statements say already."""
+        return replace(self, lines=[line for line in self.lines if line.carried is None])
 
 
 @dataclass

@@ -120,6 +120,8 @@ def _lines(billable: Billable, found: Reading, prices: PresencePrices, flats: Fl
         touched=touched,
         counting=lambda asked: counting(asked, found, prices, flats),
     )
+    for statement in billable.statements().prefetch_related("lines").order_by("pk"):
+        lines.take_over(statement)
     for charge in billable.charges().select_related("child"):
         lines.charge(charge)
     missing = reading.not_entered(found, billable.scope.month)

@@ -5,8 +5,9 @@
     issue(run, at=…)                              in chunks; run again after a kill, it goes on
     credit(invoice, amount, reason=…, by=…, at=…) -> CreditNote
 
-Every chunk is one transaction that first takes the counter's lock: issuers follow one another, numbers
-have no gap, and what a killed chunk began is rolled back with its numbers. Nothing is billed twice because
+Every chunk is one transaction that first takes its households' rows, then the counter's: whoever moves their
+money waits, issuers follow one another, numbers have no gap, and what a killed chunk began is rolled back
+with its numbers. Nothing is billed twice because
 every booking bears its billing (BilledItem, unique), read again under that lock.
 """
 
@@ -20,7 +21,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing.invoices import drafting
+from billing.invoices import drafting, ledger
 from billing.invoices.billable import Billable, Scope
 from billing.invoices.draft import ITEM_COLUMNS, Draft, Warnings
 from billing.invoices.numbering import Numbering
@@ -35,7 +36,7 @@ from billing.models import (
     RecalculatedHousehold,
 )
 from families.custody import own
-from families.models import User
+from families.models import Household, User
 from portal import town
 from portal.database.garbage_collection import uncollected
 from portal.database.plain_rows import insert
@@ -46,6 +47,11 @@ from portal.french.plurals import counted
 
 CHUNK = 500
 CREDIT_SERIES = "A"
+# Longer than a town's own may be.
+CARRIED_SERIES = "REPORT"
+
+
+Kind = Invoice.Kind
 
 
 class BillingRefused(Exception):
@@ -187,7 +193,7 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
 
 def _billed_by(run: BillingRun) -> set[int]:
     """The households (keys) that have their invoice of the run, wherever it is found since."""
-    whose = run.invoices.values_list(Coalesce("first_household", "household"), flat=True)
+    whose = Invoice.every.filter(run=run).values_list(Coalesce("first_household", "household"), flat=True)
     return set(whose.order_by())
 
 
@@ -196,12 +202,18 @@ def _issue_chunk(
     run: BillingRun, households: Sequence[int], scope: Scope, settings: BillingSettings, at: datetime
 ) -> tuple[list[str], Warnings]:
     """Issues the invoices of some households, in the caller's transaction. Returns what stands in the way."""
+    Household.objects.lock(households, rows_may_come=True)
     numbering = Numbering(settings.series, timezone.localtime(at).year)
     # Read again under the lock: another issuer may have been faster.
     billed = _billed_by(run)
     made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
-    drafts = [draft for draft in made if not draft.trouble and not settings.carries(draft.total)]
-    _write(drafts, numbering, run=run, month=scope.month, due_on=run.due_on, settings=settings, at=at)
+    sound = [draft for draft in made if not draft.trouble]
+    drafts = [draft for draft in sound if not settings.carries(draft.total)]
+    carried = [draft.of_the_month() for draft in sound if settings.carries(draft.total)]
+    said = {"run": run, "month": scope.month, "due_on": run.due_on, "settings": settings, "at": at}
+    _write(drafts, numbering, **said)
+    if carried := [draft for draft in carried if draft.lines]:
+        _write(carried, Numbering(CARRIED_SERIES, timezone.localtime(at).year), **said, kind=Kind.CARRIED)
     return [draft.trouble for draft in made if draft.trouble], warnings
 
 
@@ -214,11 +226,13 @@ def _write(
     due_on: date,
     settings: BillingSettings,
     at: datetime,
+    kind: str = Kind.INVOICE,
 ) -> list[Invoice]:
     issuer = issuer_of(settings)
     invoices = Invoice.objects.bulk_create(
         Invoice(
             **number.fields,
+            kind=kind,
             household=draft.household,
             run=run,
             month=month,
@@ -252,6 +266,7 @@ def _write(
                 explanation=line.explanation,
                 vat_percent=line.vat_percent,
                 care_percent=line.care_percent,
+                carried=line.carried,
             ),
         )
         for invoice, draft in zip(invoices, drafts, strict=True)
@@ -272,6 +287,12 @@ def _write(
     for (line, _), row in zip(pairs, rows, strict=True):
         if line.manual is not None:
             ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)
+    ledger.billed(invoices)
+    ledger.taken_over(
+        (statement, invoice)
+        for invoice, draft in zip(invoices, drafts, strict=True)
+        for statement in draft.carried.values()
+    )
     return invoices
 
 
@@ -307,8 +328,8 @@ def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, a
     if not reason.strip():
         raise BillingRefused("Indiquez le motif de l'avoir.")
     with transaction.atomic():
+        Household.objects.lock([invoice.household_id])
         numbering = Numbering(CREDIT_SERIES, timezone.localtime(at).year)
-        Invoice.objects.select_for_update().get(pk=invoice.pk)
         left = Invoice.objects.with_balance().get(pk=invoice.pk).left
         if amount > left:
             raise BillingRefused(
@@ -316,9 +337,11 @@ def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, a
                 " remboursez d'abord ce qui est déjà réglé."
             )
         (number,) = numbering.take()
-        return CreditNote.objects.create(
+        note = CreditNote.objects.create(
             **number.fields, invoice=invoice, amount=amount, reason=reason.strip(), issued_at=at, issued_by=by
         )
+        ledger.credited(note)
+    return note
 
 
 # Words and small things ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from billing.invoices.draft import Change, DraftedItem, DraftedLine, Kind
 from billing.invoices.flats import Asked, FlatPrices
 from billing.invoices.presence_prices import NOTHING, Priced
 from billing.invoices.reading import Billed, Presence
-from billing.models import ManualCharge, RecalculatedHousehold
+from billing.models import Invoice, ManualCharge, RecalculatedHousehold
 from billing.rules import pricing
 
 LONGEST_LABEL, LONGEST_EXPLANATION = 200, 600
@@ -192,6 +192,26 @@ class Lines:
             manual=charge,
         )
         self._begin(charge.household_id, line)
+
+    def take_over(self, statement: Invoice) -> None:
+        """Adds what a statement carried over, line by line, so that the invoice says what it is made of."""
+        for row in statement.lines.all():
+            if row.amount:
+                line = DraftedLine(
+                    kind=Kind.CARRIED,
+                    label=f"{row.label} – report de {statement.month_name}"[:LONGEST_LABEL],
+                    unit_price=row.unit_price,
+                    quantity=row.quantity,
+                    child=row.child_id,
+                    child_name=row.child_name,
+                    formula=row.formula_id,
+                    activity_name=row.activity_name,
+                    explanation=row.explanation,
+                    vat_percent=row.vat_percent,
+                    care_percent=row.care_percent,
+                    carried=statement,
+                )
+                self._begin(statement.household_id, line)
 
 
 def _steps(price: pricing.Price) -> Sequence[str]:

@@ -86,11 +86,15 @@ class Reading:
 def read(billable: Billable, *, requests: bool = False) -> Reading:
     """In eleven queries at most, whatever the households and days. `requests`: reads what waits for the town
     hall's answer too."""
-    attendance = {one.booking_id: one for one in billable.attendance() if one.booking_id is not None}
-    booked, asked = _unbilled(billable, attendance, requests=requests)
-    presences = [*booked, *_held_again(billable, attendance), *_unreserved(billable)]
+    booked, asked = _unbilled(billable, requests=requests)
+    presences = [*booked, *_held_again(billable), *_unreserved(billable)]
     taken_back = [*_billed(billable.billed_bookings_ended()), *_billed(billable.billed_by_mistake())]
     entered = _billed(billable.billed_then_entered())
+    days = [one.day for one in (*presences, *asked, *taken_back, *entered)]
+    attendance = _attendance(billable, min([billable.scope.month, *days]))
+    for one in (*presences, *asked):
+        if one.booking is not None:
+            one.attendance = attendance.get(one.booking)
     following = _following(
         attendance,
         changed=_first_changes(presences, [*entered, *taken_back]),
@@ -111,7 +115,7 @@ def read_month(billable: Billable) -> Reading:
     """The days of the month that are billed and stand, each with its presence as it is known now. In five
     queries, one more where flat prices of periods reach into other months, and one where any came for
     longer."""
-    attendance = {one.booking_id: one for one in billable.attendance() if one.booking_id is not None}
+    attendance = _attendance(billable, billable.scope.month)
     booked = _billed(billable.standing())
     found = _reconsidered(booked, attendance)
     came = _billed(billable.standing_unreserved())
@@ -188,16 +192,19 @@ def _presence(row: _Row, attendance: Mapping[int, Attendance], turn: int) -> Pre
     )
 
 
-def _unbilled(
-    billable: Billable, attendance: Mapping[int, Attendance], *, requests: bool
-) -> tuple[list[Presence], list[Presence]]:
-    """Those never billed, and apart those that are only asked for."""
+def _attendance(billable: Billable, first: date) -> dict[int, Attendance]:
+    """By booking."""
+    return {one.booking_id: one for one in billable.attendance(first) if one.booking_id is not None}
+
+
+def _unbilled(billable: Billable, *, requests: bool) -> tuple[list[Presence], list[Presence]]:
+    """Those never billed, and apart those that are only asked for; without what was entered of them."""
     states = (*HOLDING, BookingState.REQUESTED) if requests else HOLDING
     booked: list[Presence] = []
     asked: list[Presence] = []
     for row in _rows(billable.unbilled_bookings(states)):
         where = asked if row.state == BookingState.REQUESTED else booked
-        where.append(_presence(row, attendance, 1))
+        where.append(_presence(row, {}, 1))
     return booked, asked
 
 
@@ -224,9 +231,9 @@ def _with_turns(turns: Mapping[int, int], attendance: Mapping[int, Attendance]) 
     return [_presence(row, attendance, turns[row.pk]) for row in rows]
 
 
-def _held_again(billable: Billable, attendance: Mapping[int, Attendance]) -> list[Presence]:
+def _held_again(billable: Billable) -> list[Presence]:
     again = billable.bookings_held_again().annotate(last=Max("billed__turn")).order_by()
-    return _with_turns({pk: last + 1 for pk, last in again.values_list("pk", "last")}, attendance)
+    return _with_turns({pk: last + 1 for pk, last in again.values_list("pk", "last")}, {})
 
 
 def _unreserved(billable: Billable) -> list[Presence]:

@@ -268,8 +268,10 @@ def carry_out(recalculation: Recalculation) -> int:
     done = recalculation.homes.count() - rows.count()
     while chunk := list(rows[:CHUNK]):
         with transaction.atomic():
+            homes = [row.household_id for row in chunk]
+            Household.objects.lock(homes, rows_may_come=True)
             Numbering(settings.series, timezone.localtime(at).year)  # nobody issues meanwhile
-            found = compare([row.household_id for row in chunk], recalculation.month, settings)
+            found = compare(homes, recalculation.month, settings)
             for row in chunk:
                 now = _kept(found.get(row.household_id, Compared()))
                 same = (row.billed, row.amount, row.changes) == (now["billed"], now["amount"], now["changes"])

@@ -1,6 +1,7 @@
 """Tariffs, invoices, payments, reminders: one module a subject, all of them met here."""
 
 from billing.models.absences import AbsencePolicy
+from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind
 from billing.models.debits import Debit, DebitFile, Mandate
 from billing.models.former import FormerDocument
 from billing.models.invoices import (
@@ -55,6 +56,8 @@ __all__ = [
     "ONLINE_OPEN",
     "ONLINE_PAID",
     "AbsencePolicy",
+    "AccountEntry",
+    "AccountEntryQuerySet",
     "Balance",
     "BilledItem",
     "BillingRun",
@@ -65,6 +68,7 @@ __all__ = [
     "Debit",
     "DebitFile",
     "DemoBankOrder",
+    "EntryKind",
     "FormerDocument",
     "FormulaTariff",
     "Invoice",

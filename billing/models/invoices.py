@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, TypedDict
 
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Round
 from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
@@ -113,6 +113,11 @@ class Owing(Protocol):
 
 
 class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
+    def waiting(self) -> "InvoiceQuerySet":
+        """Statements, of `Invoice.every`, whose amount no invoice has taken over yet."""
+        taken = InvoiceLine.objects.filter(carried=OuterRef("pk"))
+        return self.filter(~Q(total=0), ~Exists(taken), kind=Invoice.Kind.CARRIED)
+
     def with_balance(self: "models.QuerySet[Invoice]") -> "models.QuerySet[InvoiceWithBalance]":
         """The invoices with their `Balance`, in the same query.
 
@@ -141,9 +146,29 @@ class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
         )
 
 
-class Invoice(models.Model):
-    """An issued invoice: a document that copies all it says. The database refuses every later change."""
+class InvoiceManager(models.Manager.from_queryset(InvoiceQuerySet)):  # type: ignore[misc]  # made here
+    """Invoices that are to be paid; statements of what is carried over are no such."""
 
+    def get_queryset(self) -> InvoiceQuerySet:
+        found: InvoiceQuerySet = super().get_queryset()
+        return found.filter(kind=Invoice.Kind.INVOICE)
+
+
+class Invoice(models.Model):
+    """An issued invoice: a document that copies all it says. The database refuses every later change.
+
+    Where a month comes to nothing, to too little or to less than nothing, what it says is a statement instead
+    (`Kind.CARRIED`): the same document in a series of its own, that nobody pays. The next invoice takes its
+    lines over, each of which names it (`InvoiceLine.carried`).
+    """
+
+    class Kind(models.TextChoices):
+        INVOICE = "invoice", "Facture"
+        CARRIED = "carried", "Relevé reporté"
+
+    kind = models.CharField(
+        "nature", max_length=7, choices=Kind, default=Kind.INVOICE, db_default=Kind.INVOICE
+    )
     number = models.CharField("numéro", max_length=24, unique=True)
     series = models.CharField("série", max_length=8)
     year = models.PositiveSmallIntegerField("année")
@@ -179,7 +204,9 @@ class Invoice(models.Model):
     total = models.DecimalField("total", max_digits=10, decimal_places=2)
     line_count = models.PositiveSmallIntegerField("nombre de lignes")
 
-    objects = InvoiceQuerySet.as_manager()
+    objects = InvoiceManager()
+    # Statements too.
+    every = InvoiceQuerySet.as_manager()
 
     class Meta:
         verbose_name = "facture"
@@ -197,14 +224,14 @@ class Invoice(models.Model):
                 violation_error_message="Ce foyer a déjà sa facture dans cette facturation.",
             ),
             models.CheckConstraint(
-                condition=Q(total__gt=0),
+                condition=Q(total__gt=0) | Q(kind="carried"),
                 name="invoice_total_positive",
                 violation_error_message="Une facture est toujours d'un montant positif.",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"Facture n° {self.number}"
+        return f"{'Relevé' if self.kind == self.Kind.CARRIED else 'Facture'} n° {self.number}"
 
     @property
     def month_name(self) -> str:
@@ -249,6 +276,7 @@ class InvoiceLine(models.Model):
         CREDIT = "credit", "Régularisation en votre faveur"
         DEBIT = "debit", "Régularisation"
         MANUAL = "manual", "Ligne ajoutée"
+        CARRIED = "carried", "Report"
 
     invoice = models.ForeignKey(
         Invoice, on_delete=models.PROTECT, related_name="lines", verbose_name="facture"
@@ -272,6 +300,15 @@ class InvoiceLine(models.Model):
     vat_percent = models.DecimalField("TVA (%)", max_digits=4, decimal_places=2, default=Decimal(0))
     care_percent = models.DecimalField(
         "part de garde (%)", max_digits=5, decimal_places=2, default=Decimal(0)
+    )
+
+    carried = models.ForeignKey(
+        Invoice,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="taken_over",
+        verbose_name="reprise du relevé",
     )
 
     class Meta:

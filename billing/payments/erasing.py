@@ -43,6 +43,7 @@ HOLDINGS = {
     "billing.BilledItem": Fate.LAW,
     "billing.CreditNote": Fate.LAW,
     "billing.Payment": Fate.LAW,
+    "billing.AccountEntry": Fate.LAW,
     "billing.PaymentAllocation": Fate.LAW,
     "billing.JoinedAccount": Fate.LAW,
     "billing.OnlinePayment": Fate.LAW,
@@ -122,6 +123,9 @@ def _open_money(homes: list[int]) -> list[str]:
     due = Invoice.objects.filter(household__in=homes).with_balance().filter(left__gt=Decimal(0))
     if left := sum((invoice.left for invoice in due), Decimal(0)):
         said.append(f"Il reste {euros(left)} à payer : l'effacement attend que ce soit réglé.")
+    waiting = Invoice.every.waiting().filter(household__in=homes)
+    if (owed := sum((one.total for one in waiting), Decimal(0))) < 0:
+        said.append(f"La mairie doit {euros(-owed)} à la famille : remboursez-la d'abord.")
     if OnlinePayment.objects.filter(household__in=homes, state__in=ONLINE_OPEN).exists():
         said.append("Un paiement en ligne attend la réponse de la banque.")
     payments = Payment.objects.filter(household__in=homes)

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from billing.models import (
@@ -152,17 +152,25 @@ def _remove_of(home: int, chosen: set[int], at: datetime) -> int:
             for payment, paid in tied.items():
                 if payment not in payments:
                     invoices -= paid
-        _leave(invoices, payments, today)
+        documents = invoices | _taken_over_by(invoices, home, today.year - FormerDocument.YEARS)
+        _leave(documents, payments, today)
         _delete_payments(payments)
-        _delete_invoices(invoices)
+        _delete_invoices(documents)
     return len(invoices)
+
+
+def _taken_over_by(invoices: set[int], home: int, year: int) -> set[int]:
+    """Statements older than `year` that these invoices took over, or that carried nothing."""
+    rows = Invoice.every.filter(household=home, kind=Invoice.Kind.CARRIED, year__lt=year)
+    found = rows.filter(Q(total=ZERO) | Q(taken_over__invoice__in=invoices))
+    return set(found.values_list("pk", flat=True))
 
 
 def _leave(invoices: set[int], payments: set[int], today: date) -> None:
     """What stays of each, before the triggers let it go."""
     printed = dict(InvoicePdf.objects.filter(invoice__in=invoices).values_list("invoice_id", "sha256"))
     left: list[FormerDocument] = []
-    for invoice in Invoice.objects.filter(pk__in=invoices):
+    for invoice in Invoice.every.filter(pk__in=invoices):
         mark = printed.get(invoice.pk) or _hash(invoice, invoice.payer, invoice.address, invoice.total)
         left.append(_former(Kind.INVOICE, invoice, invoice.issued_at, invoice.total, mark, today))
     for note in CreditNote.objects.filter(invoice__in=invoices):
@@ -229,7 +237,7 @@ def _delete_invoices(invoices: set[int]) -> None:
     BilledItem.objects.filter(line__in=lines)._raw_delete("default")
     lines._raw_delete("default")
     CreditNote.objects.filter(invoice__in=invoices)._raw_delete("default")
-    Invoice.objects.filter(pk__in=invoices)._raw_delete("default")
+    Invoice.every.filter(pk__in=invoices)._raw_delete("default")
     histories.forget(Invoice, invoices)
 
 
@@ -258,9 +266,13 @@ def remove_letters(rows: Sequence[Rows], at: datetime) -> int:
 
 def gaps(kind: str, series: str, year: int) -> list[int]:
     """Sequences taken in a series and year for which neither a document nor a former one stands."""
-    model: Any = {Kind.INVOICE: Invoice, Kind.CREDIT: CreditNote, Kind.PAYMENT: Payment}[Kind(kind)]
+    rows: dict[str, QuerySet[Any]] = {
+        Kind.INVOICE: Invoice.every.all(),
+        Kind.CREDIT: CreditNote.objects.all(),
+        Kind.PAYMENT: Payment.objects.all(),
+    }
     counter = NumberCounter.objects.filter(series=series, year=year).first()
-    there = set(model.objects.filter(series=series, year=year).values_list("sequence", flat=True))
+    there = set(rows[kind].filter(series=series, year=year).values_list("sequence", flat=True))
     there |= set(
         FormerDocument.objects.filter(kind=kind, series=series, year=year).values_list("sequence", flat=True)
     )

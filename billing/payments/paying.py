@@ -4,7 +4,7 @@
     allocate(payment, invoice, amount) -> PaymentAllocation
     settle(payment, state, at=…)              an online payment's answer, once
     refund(payment, amount, …) -> Payment     a negative payment that frees what it had paid
-    credit(collected, left=…, at=…) -> [Payment]  what a bank said it collected, many at once, in six queries
+    credit(collected, left=…, at=…) -> [Payment]  what a bank said it collected, many in seven queries
     release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
 
 Amounts are euros. What is allocated never exceeds the payment nor what is left of the invoice: the
@@ -20,6 +20,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from billing.invoices import ledger
 from billing.invoices.numbering import Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
 from families.custody import own
@@ -80,12 +81,15 @@ def record(
             recorded_by=by,
             recorded_at=at,
         )
+        ledger.paid([payment])
         if state == PaymentState.VALIDATED:
             _spread(payment, chosen)
     return payment
 
 
-def settle(payment: Payment, state: str, *, invoices: Iterable[Invoice] | None = None) -> Payment:
+def settle(
+    payment: Payment, state: str, *, at: datetime, invoices: Iterable[Invoice] | None = None
+) -> Payment:
     """The bank's answer to a pending payment. The same answer twice changes nothing the second time.
 
     Raises PaymentRefused when the payment was answered otherwise before.
@@ -100,6 +104,7 @@ def settle(payment: Payment, state: str, *, invoices: Iterable[Invoice] | None =
             raise PaymentRefused(f"Ce règlement est déjà « {current.get_state_display().lower()} ».")
         current.state = state
         current.save(update_fields=["state"])
+        ledger.paid([current], at=at)
         if state == PaymentState.VALIDATED:
             _spread(current, chosen)
     return current
@@ -130,7 +135,7 @@ def refund(
                 "faites d'abord un avoir."
             )
         (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
-        return Payment.objects.create(
+        given_back = Payment.objects.create(
             **number.fields,
             household_id=payment.household_id,
             amount=-amount,
@@ -140,6 +145,8 @@ def refund(
             recorded_at=at,
             refunds=payment,
         )
+        ledger.paid([given_back])
+    return given_back
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,7 @@ def credit(collected: Sequence[Credit], *, left: dict[int, Decimal], at: datetim
         for number, one in zip(take(SERIES, day.year, len(collected)), collected, strict=True)
     )
     Payment.history.bulk_history_create(payments, default_date=at)
+    ledger.paid(payments)
     allocations = []
     for payment, one in zip(payments, collected, strict=True):
         free = payment.amount

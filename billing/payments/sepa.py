@@ -177,7 +177,7 @@ def collected(file: DebitFile, *, by: User | None, at: datetime) -> int:
         raise DebitRefused("La date de prélèvement n'est pas encore passée.")
     done = 0
     for debit in file.debits.filter(payment__state=PaymentState.PENDING).select_related("payment", "invoice"):
-        paying.settle(debit.payment, PaymentState.VALIDATED, invoices=[debit.invoice])
+        paying.settle(debit.payment, PaymentState.VALIDATED, at=at, invoices=[debit.invoice])
         done += 1
     return done
 
@@ -192,7 +192,7 @@ def returned(debit: Debit, *, on: date, reason: str, by: User | None, at: dateti
         if debit.returned_on is not None:
             return debit
         if debit.payment.state == PaymentState.PENDING:
-            paying.settle(debit.payment, PaymentState.REFUSED)
+            paying.settle(debit.payment, PaymentState.REFUSED, at=at)
         else:
             paying.release(debit.payment, Decimal(debit.payment.amount))
             paying.refund(

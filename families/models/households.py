@@ -26,15 +26,18 @@ def household_number(household_id: int) -> str:
 class HouseholdQuerySet(VisibleQuerySet["Household"]):
     of_household = ""
 
-    def lock(self, keys: "Iterable[int] | models.QuerySet[Any, Any]") -> dict[int, int]:
+    def lock(
+        self, keys: "Iterable[int] | models.QuerySet[Any, Any]", *, rows_may_come: bool = False
+    ) -> dict[int, int]:
         """Holds these households (keys, or a query of keys) until the transaction ends.
 
         What belongs to a household as a whole, its money first, is written by one transaction at a time.
         Always in the order of keys, so that two that want the same households never wait for each other.
+        `rows_may_come`: rows that only point at them, reservations say, do not wait meanwhile.
         Where one was joined to another, that one is held too: returns which, by key. Raises
         TransactionManagementError outside a transaction, where the database locks rows.
         """
-        rows = self.select_for_update(of=("self",))
+        rows = self.select_for_update(no_key=rows_may_come, of=("self",))
         held = rows.filter(pk__in=keys).order_by("pk").values_list("pk", "joined_to")
         joined = {key: to for key, to in held if to is not None}
         if joined:

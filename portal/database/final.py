@@ -4,7 +4,7 @@ aborts(…), calls(…), refuses(…)     one trigger of either, and the functio
 append_only(name, sentence, models) a part of the schema: their rows are added, and stay as they are
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db.models import SET_NULL, Model
 
@@ -44,16 +44,17 @@ BEGIN RAISE EXCEPTION '{quoted}' USING ERRCODE = 'integrity_constraint_violation
     )
 
 
-def append_only(name: str, sentence: str, *models: type[Model]) -> SchemaPart:
+def append_only(name: str, sentence: str, *models: type[Model], may_move: Collection[str] = ()) -> SchemaPart:
     """The part `name`: rows of these models are added and stay; `schema.lifted(name)` is the only way out.
 
-    But a row that they point at may go (its key is then emptied) where the model says SET_NULL.
+    But a row that they point at may go (its key is then emptied) where the model says SET_NULL, and what the
+    columns `may_move` point at may be another one.
     """
     function = f"{name.replace('.', '_')}_refuse"
     sqlite, postgresql = [], [refuses(function, sentence)]
     for model in models:
         table = model._meta.db_table
-        changed = {vendor: _changed(model, differs) for vendor, differs in DIFFERS.items()}
+        changed = {vendor: _changed(model, differs, may_move) for vendor, differs in DIFFERS.items()}
         columns = [field.column or "" for field in model._meta.concrete_fields]
         unless = f"BEFORE UPDATE ON {table} WHEN {changed['sqlite']}"
         sqlite += [
@@ -73,10 +74,12 @@ def append_only(name: str, sentence: str, *models: type[Model]) -> SchemaPart:
 DIFFERS = {"sqlite": "IS NOT", "postgresql": "IS DISTINCT FROM"}
 
 
-def _changed(model: type[Model], differs: str) -> str:
+def _changed(model: type[Model], differs: str, may_move: Collection[str]) -> str:
     """The condition under which an update changes what stays."""
     conditions = []
     for field in model._meta.concrete_fields:
+        if field.column in may_move:
+            continue
         changed = f"OLD.{field.column} {differs} NEW.{field.column}"
         emptied = field.remote_field is not None and field.remote_field.on_delete is SET_NULL
         conditions.append(f"(NEW.{field.column} IS NOT NULL AND {changed})" if emptied else changed)

@@ -1,0 +1,58 @@
+"""The accounts of what was issued, credited, paid and given back before there were accounts, in the order of days."""
+
+import heapq
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from django.db import migrations
+from django.utils import timezone
+
+A_BITE = 2000
+
+
+def write(apps: Any, schema_editor: Any) -> None:
+    alias = schema_editor.connection.alias
+    Entry = apps.get_model("billing", "AccountEntry")
+    Invoice, CreditNote, Payment = (
+        apps.get_model("billing", name) for name in ("Invoice", "CreditNote", "Payment")
+    )
+
+    def entry(kind: str, household: int, amount: Any, value_on: Any, at: Any, number: str) -> Any:
+        booked_on = timezone.localtime(at).date()
+        return Entry(
+            kind=kind,
+            household_id=household,
+            amount=amount,
+            value_on=value_on or booked_on,
+            booked_on=booked_on,
+            document=number,
+        )
+
+    def invoices() -> Iterator[Any]:
+        rows = Invoice.objects.using(alias).order_by("issued_at", "pk")
+        for one in rows.values_list("household_id", "total", "issued_at", "number").iterator(A_BITE):
+            home, total, at, number = one
+            yield entry("invoice", home, total, None, at, number)
+
+    def credit_notes() -> Iterator[Any]:
+        rows = CreditNote.objects.using(alias).order_by("issued_at", "pk")
+        fields = ("invoice__household_id", "amount", "issued_at", "number")
+        for home, amount, at, number in rows.values_list(*fields).iterator(A_BITE):
+            yield entry("credit", home, -amount, None, at, number)
+
+    def payments() -> Iterator[Any]:
+        rows = Payment.objects.using(alias).filter(state="validated").order_by("recorded_at", "pk")
+        fields = ("household_id", "amount", "paid_on", "recorded_at", "number")
+        for home, amount, paid_on, at, number in rows.values_list(*fields).iterator(A_BITE):
+            yield entry("payment" if amount > 0 else "refund", home, -amount, paid_on, at, number)
+
+    merged = heapq.merge(invoices(), credit_notes(), payments(), key=lambda one: one.booked_on)
+    while bite := list(islice(merged, A_BITE)):
+        Entry.objects.using(alias).bulk_create(bite)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("billing", "0008_accounts")]
+
+    operations = [migrations.RunPython(write, migrations.RunPython.noop)]
