@@ -121,9 +121,9 @@ class OnlinePaymentAdmin(
     work_queues = (
         Queue(
             "Paiements en ligne à vérifier",
-            lambda request: OnlinePayment.objects.open().exclude(trouble=""),
+            lambda request: OnlinePayment.objects.to_look_at(),
             "trouble__gt=",
-            hint="la banque a répondu autre chose que prévu",
+            hint="la banque a répondu autre chose que prévu, ou repris de l'argent",
         ),
     )
     desk_links = (
@@ -214,18 +214,24 @@ class OnlinePaymentAdmin(
             queryset,
             action="set_aside",
             title="Écarter des paiements vérifiés",
-            button="Écarter et libérer les factures",
-            ready=["Remboursé chez le prestataire", "Encaissé au guichet à la place"],
+            button="Écarter, et libérer les factures des paiements en cours",
+            ready=[
+                "Remboursé chez le prestataire",
+                "Encaissé au guichet à la place",
+                "Inconnu du prestataire",
+            ],
         )
         if isinstance(answer, HttpResponse):
             return answer
         for payment in queryset:
             try:
+                was_open = payment.is_open
                 asking.set_aside(payment, reason=answer, by=request.user, at=timezone.now())
             except events.OnlinePaymentRefused as refusal:
                 messages.error(request, f"{payment} : {refusal}")
             else:
-                messages.success(request, f"{payment} est écarté, ses factures sont à payer.")
+                words = "est écarté, ses factures sont à payer" if was_open else "est vérifié"
+                messages.success(request, f"{payment} {words}.")
         return None
 
     def refund(self, request: SignedInRequest, pk: int) -> HttpResponse:

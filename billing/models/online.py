@@ -35,6 +35,10 @@ class OnlinePaymentQuerySet(VisibleQuerySet["OnlinePayment"]):
     def open(self) -> "OnlinePaymentQuerySet":
         return self.filter(state__in=ONLINE_OPEN)
 
+    def to_look_at(self) -> "OnlinePaymentQuerySet":
+        """What the bank said otherwise than expected, until the régie has looked at it."""
+        return self.exclude(trouble="").filter(state__in=(*ONLINE_OPEN, *ONLINE_PAID))
+
 
 class OnlinePayment(models.Model):
     """An order to pay invoices at a provider's page. Its states change in `billing.payments` only.
@@ -189,7 +193,12 @@ class PaymentEvent(models.Model):
 
 
 class OnlineRefund(models.Model):
-    """Money given back through the provider. Asked first, done once the provider has said so."""
+    """Money given back through the provider, or taken back by it. Asked first, done once it has said so.
+
+    A payer's dispute is one too: open, lost (« done »), or won (« failed »).
+    """
+
+    DISPUTE = "dispute-"  # begins the key of a dispute, before the provider's number
 
     class State(models.TextChoices):
         ASKED = "asked", "Demandé"
@@ -237,6 +246,10 @@ class OnlineRefund(models.Model):
 
     def __str__(self) -> str:
         return f"Remboursement de {self.online_payment}"
+
+    @property
+    def is_dispute(self) -> bool:
+        return self.key.startswith(self.DISPUTE)
 
 
 class DemoBankOrder(models.Model):

@@ -218,7 +218,7 @@ def come_back(request: HttpRequest, returning: str) -> HttpResponse:
     Public, because some banks come back by a form, which brings no session.
     """
     found = get_object_or_404(OnlinePayment, reference=returning)
-    if found.is_open and cache.add(f"payment-asked-{found.pk}", 1, 2):
+    if (found.is_open or found.state == OnlineState.REFUSED) and cache.add(f"payment-asked-{found.pk}", 1, 2):
         try:
             asking.check(found, at=timezone.now())
         except (ProviderDown, ProviderRefused) as error:

@@ -4,9 +4,10 @@ expects(provider, at=…) -> bool                    whether its notifications m
 notify(provider, notice, at=…) -> OnlinePayment    a genuine notification, applied or asked about
 check(payment, at=…), abandon(payment, at=…)       asks the provider now; closes its page first
 reconcile(at=…) -> ReconciliationReport            asks about every payment that may have moved
-set_aside(payment, reason=…, by=…, at=…)           ends what the régie settled with the provider itself
+set_aside(payment, reason=…, by=…, at=…)           ends what is open, or marks as looked at what was paid
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 
-from billing.models import OnlinePayment, OnlineState
+from billing.models import ONLINE_PAID, OnlinePayment, OnlineState
 from billing.payments import strays
 from billing.payments.events import (
     RECONCILED_AT_ONCE,
@@ -33,15 +34,18 @@ from billing.payments.providers.interface import (
     ProviderDown,
     ProviderOutcome,
     ProviderRefused,
+    ProviderUnknown,
 )
 from billing.payments.refunding import finish_refunds
 from families.models import Household, User
 
-# A page abandoned may still have been paid in its last second: providers are asked that much longer.
+# A page abandoned may still have been paid in its last second, and after a card refused another one is tried
+# there: providers are asked that much longer.
 ASKED_AFTER_THE_END = timedelta(days=2)
 # Banks take money back for so long: a provider the town has left is heard until then.
 STILL_TOLD = timedelta(days=540)
 ASKED_ONCE_IN_SECONDS = 2
+RECONCILED_EVERY = timedelta(minutes=10)
 SILENT_AT_MOST = 3  # each silence takes as long as the provider is given to answer
 
 
@@ -65,48 +69,87 @@ def notify(provider: str, notice: Notice, *, at: datetime) -> OnlinePayment | No
     """
     if notice.answer is not None and notice.answer.reference:
         answer = notice.answer
+    elif notice.charge_reference:
+        found = _about_a_charge(provider, notice)
+        if found is None:
+            _keep_stray(provider, notice, at)
+            return None
+        answer = found
     else:
         payment = _named(provider, notice)
         if payment is None:
-            if strays.room(at):
-                write_down(
-                    None, Kind.NOTIFICATION, "D'aucun paiement d'ici.", at, provider=provider, raw=notice.raw
-                )
+            _keep_stray(provider, notice, at)
             return None
-        if notice.answer is None:
-            if not cache.add(f"payment-noticed-{payment.pk}", 1, ASKED_ONCE_IN_SECONDS):
-                if payment.is_open:
-                    raise ProviderDown("The same number was asked about just now.")
-                return payment
-            answer = _ask(payment)
-        else:
-            answer = replace(notice.answer, reference=payment.reference)
+        if not cache.add(f"payment-noticed-{payment.pk}", 1, ASKED_ONCE_IN_SECONDS):
+            if payment.is_open:
+                raise ProviderDown("The same number was asked about just now.")
+            return payment
+        answer = _ask(payment, at)
     raw = notice.raw | ({"answer": answer.raw} if notice.answer is None else {})
+    # Who signs his notifications gives them a number.
     said = Heard(
-        replace(answer, raw=raw), Kind.NOTIFICATION, notice.event_id, notice.what, notice.answer is not None
+        replace(answer, raw=raw), Kind.NOTIFICATION, notice.event_id, notice.what, notice.event_id is not None
     )
     heard = hear(provider, [said], at=at)
-    if heard and answer.refunded and heard[0].payment_id is None:
+    if heard and answer.taken_back and heard[0].payment_id is None:
         raise ProviderDown("A refund came before its payment: it must be sent again.")
     return heard[0] if heard else None
 
 
+def _keep_stray(provider: str, notice: Notice, at: datetime) -> None:
+    if strays.room(at):
+        write_down(None, Kind.NOTIFICATION, "D'aucun paiement d'ici.", at, provider=provider, raw=notice.raw)
+
+
 def _named(provider: str, notice: Notice) -> OnlinePayment | None:
-    """The payment that a notification names by a reference of the provider's."""
-    rows = OnlinePayment.objects.filter(provider=provider)
-    if notice.provider_reference:
-        return rows.filter(provider_reference=notice.provider_reference).first()
-    if notice.charge_reference:
-        return rows.filter(charge_reference=notice.charge_reference).first()
-    return None
+    """The payment that a notification names by the number of its page."""
+    if not notice.provider_reference:
+        return None
+    rows = OnlinePayment.objects.filter(provider=provider, provider_reference=notice.provider_reference)
+    return rows.first()
+
+
+def _about_a_charge(provider: str, notice: Notice) -> Answer | None:
+    """The answer about a collected payment, under our reference; None when it is none of ours.
+
+    The provider is asked where the notification does not say all, or speaks of a charge not heard of yet.
+    """
+    ours = OnlinePayment.objects.filter(provider=provider, charge_reference=notice.charge_reference)
+    payment = ours.first()
+    if payment is not None and notice.answer is not None:
+        return replace(notice.answer, reference=payment.reference)
+    try:
+        told = choosing.named(provider).taken_back(notice.charge_reference)
+    except ProviderUnknown:
+        return None
+    reference = payment.reference if payment is not None else told.reference
+    known = OnlinePayment.objects.filter(provider=provider, reference=reference)
+    return replace(notice.answer or told, reference=reference) if known.exists() else None
 
 
 # Asking --------------------------------------------------------------------------------------------------
 
 
-def _ask(payment: OnlinePayment) -> Answer:
-    """The provider's answer about a payment, under our reference. Raises ProviderDown."""
-    answer = choosing.named(payment.provider).ask(payment.provider_reference, payment.started_at)
+def _ask(payment: OnlinePayment, at: datetime) -> Answer:
+    """The provider's answer about a payment, under our reference.
+
+    Raises ProviderDown, and ProviderUnknown until its page's time is over: keys may be changed by mistake.
+    """
+    try:
+        answer = choosing.named(payment.provider).ask(payment.provider_reference, payment.started_at)
+    except ProviderUnknown as refusal:
+        if at < payment.expires_at:
+            raise
+        return _unknown(payment, refusal)
+    return _ours(payment, answer)
+
+
+def _unknown(payment: OnlinePayment, refusal: ProviderUnknown) -> Answer:
+    """What the provider does not know cannot be paid there: it is abandoned, and its steps say why."""
+    return Answer(payment.reference, ProviderOutcome.CANCELLED, note=str(refusal), raw={"said": str(refusal)})
+
+
+def _ours(payment: OnlinePayment, answer: Answer) -> Answer:
     if answer.reference and answer.reference != payment.reference:
         raise ProviderDown("The provider answered about another payment.")
     return replace(answer, reference=payment.reference)
@@ -115,7 +158,7 @@ def _ask(payment: OnlinePayment) -> Answer:
 def check(payment: OnlinePayment, *, at: datetime) -> OnlinePayment:
     """Asks the provider where the payment stands, and writes it down. Raises ProviderDown."""
     if payment.provider_reference:
-        hear(payment.provider, [Heard(_ask(payment), Kind.QUERY)], at=at)
+        hear(payment.provider, [Heard(_ask(payment, at), Kind.QUERY)], at=at)
     else:
         _never_opened(payment, at)
     payment.refresh_from_db()
@@ -130,10 +173,11 @@ def abandon(payment: OnlinePayment, *, at: datetime) -> OnlinePayment:
         _never_opened(payment, at)
     else:
         provider = choosing.named(payment.provider)
-        answer = provider.close(payment.provider_reference, payment.started_at)
-        if answer.reference and answer.reference != payment.reference:
-            raise ProviderDown("The provider answered about another payment.")
-        hear(payment.provider, [Heard(replace(answer, reference=payment.reference), Kind.QUERY)], at=at)
+        try:
+            answer = _ours(payment, provider.close(payment.provider_reference, payment.started_at))
+        except ProviderUnknown as refusal:
+            answer = _unknown(payment, refusal)
+        hear(payment.provider, [Heard(answer, Kind.QUERY)], at=at)
     payment.refresh_from_db()
     return payment
 
@@ -152,13 +196,14 @@ def _never_opened(payment: OnlinePayment, at: datetime) -> None:
 
 
 def reconcile(*, at: datetime) -> ReconciliationReport:
-    """Asks about every open payment, and those abandoned lately; repairs what a lost notification left.
+    """Asks about every open payment, and those that ended unpaid lately: a notification may be lost.
 
-    Running it twice, or twice at once, changes nothing more. A provider that stays silent is left alone.
+    Running it twice, or twice at once, changes nothing more. A provider that stays silent is left alone; each
+    time others are asked first, so that no payment of which it never speaks holds up the rest.
     """
     report = ReconciliationReport()
     late = OnlinePayment.objects.filter(
-        state=OnlineState.CANCELLED, settled_at__gte=at - ASKED_AFTER_THE_END
+        state__in=[OnlineState.CANCELLED, OnlineState.REFUSED], settled_at__gte=at - ASKED_AFTER_THE_END
     ).exclude(provider_reference="")
     waiting = (OnlinePayment.objects.open() | late).order_by("provider", "pk")
     by_provider: dict[str, list[OnlinePayment]] = {}
@@ -167,7 +212,7 @@ def reconcile(*, at: datetime) -> ReconciliationReport:
     for provider, payments in by_provider.items():
         said, before = [], {payment.pk: payment.state for payment in payments}
         silent_before = report.unanswered
-        for payment in payments:
+        for payment in _in_turn(payments, at):
             if report.unanswered - silent_before >= SILENT_AT_MOST:
                 report.unanswered += 1
                 continue
@@ -183,14 +228,24 @@ def reconcile(*, at: datetime) -> ReconciliationReport:
     return report
 
 
+def _in_turn(payments: Sequence[OnlinePayment], at: datetime) -> Sequence[OnlinePayment]:
+    """The same payments, begun with others every few minutes."""
+    first = int(at.timestamp() // RECONCILED_EVERY.total_seconds()) * SILENT_AT_MOST % len(payments)
+    return [*payments[first:], *payments[:first]]
+
+
 def _answer_or_none(payment: OnlinePayment, at: datetime, report: ReconciliationReport) -> Answer | None:
     if not payment.provider_reference:
         if payment.started_at > at - timedelta(minutes=5):
             return None  # its page is being opened right now
         return Answer(payment.reference, ProviderOutcome.CANCELLED, raw={"page": "never opened"})
     try:
-        return _ask(payment)
-    except (ProviderDown, ProviderRefused) as error:
+        return _ask(payment, at)
+    except ProviderRefused as refusal:
+        # It speaks, and says the same next time: it is not silent.
+        report.troubles.append(f"{payment} : {refusal}")
+        return None
+    except ProviderDown as error:
         logger.warning("Payment not reconciled: %s", error)
         report.unanswered += 1
         return None
@@ -200,16 +255,21 @@ def _answer_or_none(payment: OnlinePayment, at: datetime, report: Reconciliation
 
 
 def set_aside(payment: OnlinePayment, *, reason: str, by: User, at: datetime) -> OnlinePayment:
-    """Ends a payment that the régie has looked at and settled with the provider.
+    """Ends an open payment that the régie has looked at; of one that was paid, only the mark goes.
 
-    Raises OnlinePaymentRefused.
+    A « paid » that comes afterwards counts all the same. Raises OnlinePaymentRefused.
     """
     with transaction.atomic():
         Household.objects.lock([payment.household_id])
         payment.refresh_from_db()
-        if not payment.trouble or not payment.is_open:
-            raise OnlinePaymentRefused("Seul un paiement à vérifier peut être écarté.")
-        payment.state, payment.settled_at = OnlineState.CANCELLED, at
-        payment.save(update_fields=["state", "settled_at"])
-        write_down(payment, Kind.DESK, f"Écarté par {by} : {reason}", at)
+        if payment.is_open:
+            payment.state, payment.settled_at = OnlineState.CANCELLED, at
+            done = "Écarté"
+        elif payment.trouble and payment.state in ONLINE_PAID:
+            payment.trouble = ""
+            done = "Vérifié"
+        else:
+            raise OnlinePaymentRefused("Ce paiement est terminé : il n'y a rien à écarter.")
+        payment.save(update_fields=["state", "settled_at", "trouble"])
+        write_down(payment, Kind.DESK, f"{done} par {by} : {reason}", at)
     return payment

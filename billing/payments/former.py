@@ -20,6 +20,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.models import (
@@ -94,15 +95,18 @@ def _spent(home: int, year: int) -> set[int]:
         .annotate(sum=Sum("amount"))
         .order_by()
     )
+    # What came back of a refund is the first payment's again.
     back = dict(
-        Payment.objects.filter(refunds__in=rows)
-        .values_list("refunds_id")
+        Payment.objects.filter(household=home)
+        .annotate(first=Coalesce("refunds__refunds", "refunds"))
+        .filter(first__in=rows)
+        .values_list("first")
         .annotate(sum=Sum("amount"))
         .order_by()
     )
     left = {
         key
-        for key, amount in rows.validated().filter(amount__gt=ZERO).values_list("pk", "amount")
+        for key, amount in rows.validated().filter(refunds=None).values_list("pk", "amount")
         if amount + back.get(key, ZERO) > used.get(key, ZERO)
     }
     return set(rows.values_list("pk", flat=True)) - left - set(waiting.values_list("pk", flat=True))

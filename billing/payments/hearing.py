@@ -27,7 +27,7 @@ from billing.models import (
 from billing.payments import online_letters, paying, strays
 from billing.payments.events import Heard, Kind
 from billing.payments.providers.interface import CURRENCY, Answer, ProviderOutcome
-from billing.payments.refunding import refunded_elsewhere
+from billing.payments.refunding import learn
 from families.models import Household
 from portal.french.amounts import euros
 
@@ -86,8 +86,9 @@ def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePa
         if told:
             transaction.on_commit(partial(online_letters.tell.enqueue, told), robust=True)
     for change in changes:
-        if change.payment is not None and change.said.answer.refunded:
-            refunded_elsewhere(change.payment, change.said.answer.refunded, at)
+        if change.payment is not None:
+            for taken in change.said.answer.taken_back:
+                learn(change.payment, taken, at)
     return list(payments.values())
 
 
@@ -104,8 +105,7 @@ def _says_nothing_new(payment: OnlinePayment | None, answer: Answer) -> bool:
     """Whether it can change nothing, read without a lock: money that came stays, whatever is said of it."""
     return payment is None or (
         payment.state in ONLINE_PAID
-        and answer.disputed is None
-        and not answer.refunded
+        and not answer.taken_back
         and answer.charge_reference in ("", payment.charge_reference)
     )
 
@@ -162,14 +162,15 @@ class _Change:
         if answer.provider_reference and not payment.provider_reference:
             payment.provider_reference, self.touched = answer.provider_reference, True
         if after == before:
-            self.note = f"Rien de nouveau : {payment.get_state_display().lower()}."
+            if not answer.taken_back:
+                self.note = f"Rien de nouveau : {payment.get_state_display().lower()}."
             return
         payment.state, payment.trouble, self.touched = after, "", True
         if after not in ONLINE_OPEN:
             payment.settled_at = self.at
         self.credits = after == OnlineState.VALIDATED and payment.payment_id is None
         self.tells = self.credits or after == OnlineState.REFUSED
-        self.note = f"{OnlineState(before).label} → {OnlineState(after).label}."
+        self.note = f"{OnlineState(before).label} → {OnlineState(after).label}. {answer.note}".strip()
 
     def _trouble(self, payment: OnlinePayment, answer: Answer) -> str:
         """Why an answer cannot be about this payment, in words for the régie."""
@@ -201,24 +202,25 @@ class _Change:
         return self.said.kind != Kind.QUERY and (self.said.proven or strays.room(self.at))
 
     def event(self, provider: str) -> PaymentEvent:
-        what = f"{self.said.what} – " if self.said.what else ""
+        what = " – ".join(words for words in (self.said.what, self.note) if words)
         return PaymentEvent(
             online_payment=self.payment,
             provider=provider,
             kind=self.said.kind,
             event_id=self.said.event_id,
-            note=f"{what}{self.note}"[:300],
+            note=what[:300],
             raw=self.said.answer.raw,
             at=self.at,
         )
 
 
 def _next(state: str, answer: Answer) -> str:
-    """The state after an answer. Money that came stays; what comes late or twice changes nothing."""
+    """The state after an answer. Money that came stays; what comes late or twice changes nothing.
+
+    What is taken back of it is `refunding`'s to say.
+    """
     if state in ONLINE_PAID:
-        if answer.disputed is None or state == OnlineState.REFUNDED:
-            return state
-        return OnlineState.DISPUTED if answer.disputed else OnlineState.VALIDATED
+        return state
     states: dict[ProviderOutcome | None, OnlineState] = {
         ProviderOutcome.PAID: OnlineState.VALIDATED,
         ProviderOutcome.REFUSED: OnlineState.REFUSED,

@@ -23,13 +23,19 @@ def tell(payment_ids: list[int]) -> None:
 
 @task(queue_name="mail")
 def tell_refund(refund_id: int) -> None:
-    """The town hall has given money back."""
+    """The town hall has given money back, or it came back: the payer learns it."""
     refund = OnlineRefund.objects.select_related("online_payment__household").get(pk=refund_id)
     payment = refund.online_payment
     mailing.post(
         "billing/online_refund",
         _addresses(payment),
-        _context(payment) | {"reason": refund.reason, "amount": euros(refund.amount)},
+        _context(payment)
+        | {
+            "reason": refund.reason,
+            "amount": euros(refund.amount),
+            "failed": refund.state == OnlineRefund.State.FAILED,
+            "disputed": refund.is_dispute,
+        },
         home=payment.household_id,
     )
 

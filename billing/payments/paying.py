@@ -6,6 +6,8 @@
     refund(payment, amount, …) -> Payment     a negative payment that frees what it had paid
     credit(collected, left=…, at=…) -> [Payment]  what a bank said it collected, many in seven queries
     release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
+    take_back(payment, amount, …)             a bank has given or taken it back: booked, whatever is left
+    undo_refund(refund, …) -> Payment         a refund that came back: its own row, its money there again
 
 Amounts are euros. What is allocated never exceeds the payment nor what is left of the invoice: the
 household's row is locked first, so that two desks cannot pay the same invoice at once.
@@ -17,7 +19,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from billing.invoices import ledger
@@ -134,18 +136,24 @@ def refund(
                 f"Il reste {euros(free)} de ce règlement qui ne paie aucune facture : "
                 "faites d'abord un avoir."
             )
-        (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
-        given_back = Payment.objects.create(
-            **number.fields,
-            household_id=payment.household_id,
-            amount=-amount,
-            means=means,
-            paid_on=paid_on,
-            recorded_by=by,
-            recorded_at=at,
-            refunds=payment,
-        )
-        ledger.paid([given_back])
+        return _negative(payment, amount, means, paid_on, by, at)
+
+
+def _negative(
+    payment: Payment, amount: Decimal, means: str, paid_on: date, by: User | None, at: datetime
+) -> Payment:
+    (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
+    given_back = Payment.objects.create(
+        **number.fields,
+        household_id=payment.household_id,
+        amount=-amount,
+        means=means,
+        paid_on=paid_on,
+        recorded_by=by,
+        recorded_at=at,
+        refunds=payment,
+    )
+    ledger.paid([given_back])
     return given_back
 
 
@@ -202,6 +210,15 @@ def release(payment: Payment, amount: Decimal) -> list[tuple[Invoice, Decimal]]:
     Returns the invoices reopened and by how much. Raises PaymentRefused beyond what the payment still holds.
     """
     with transaction.atomic():
+        reopened, missing = _release(payment, amount)
+        if missing > 0:
+            raise PaymentRefused("Ce règlement ne contient plus autant d'argent.")
+    return reopened
+
+
+def _release(payment: Payment, amount: Decimal) -> tuple[list[tuple[Invoice, Decimal]], Decimal]:
+    """The invoices reopened and by how much, and what the payment did not hold."""
+    with transaction.atomic():
         Household.objects.lock([payment.household_id])
         missing = amount - unused(payment)
         reopened = []
@@ -216,17 +233,56 @@ def release(payment: Payment, amount: Decimal) -> list[tuple[Invoice, Decimal]]:
             else:
                 allocation.amount -= part
                 allocation.save(update_fields=["amount"])
-        if missing > 0:
-            raise PaymentRefused("Ce règlement ne contient plus autant d'argent.")
-    return reopened
+    return reopened, missing
+
+
+def take_back(
+    payment: Payment, amount: Decimal, *, paid_on: date, by: User | None, at: datetime
+) -> tuple[Payment, list[tuple[Invoice, Decimal]]]:
+    """The negative payment of what a bank has given or taken back already, and the invoices that it reopens.
+
+    It is booked whole, for the money is gone: beyond what the payment holds, `unused` of it goes below zero.
+    """
+    with transaction.atomic():
+        Household.objects.lock([payment.household_id])
+        reopened, _ = _release(payment, amount)
+        return _negative(payment, amount, Payment.Means.ONLINE, paid_on, by, at), reopened
+
+
+def undo_refund(
+    refund: Payment, *, reference: str, invoices: Iterable[Invoice], paid_on: date, at: datetime
+) -> Payment:
+    """A refund that did not reach the family: a payment of its own, and what was refunded is there again.
+
+    It pays `invoices` as far as they are due.
+    """
+    chosen = list(invoices)
+    with transaction.atomic():
+        Household.objects.lock([refund.household_id])
+        (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
+        back = Payment.objects.create(
+            **number.fields,
+            household_id=refund.household_id,
+            amount=-refund.amount,
+            means=refund.means,
+            paid_on=paid_on,
+            reference=reference,
+            recorded_at=at,
+            refunds=refund,
+        )
+        ledger.paid([back])
+        if refund.refunds is not None:
+            _spread(refund.refunds, chosen)
+    return back
 
 
 def unused(payment: Payment) -> Decimal:
-    """What of a payment pays no invoice and was not given back."""
-    if payment.state != PaymentState.VALIDATED or payment.amount < 0:
+    """What of a payment pays no invoice and was not given back; what came back of a refund is there again."""
+    if payment.state != PaymentState.VALIDATED or payment.refunds_id is not None:
         return ZERO
     used = payment.allocations.aggregate(sum=Sum("amount"))["sum"] or ZERO
-    given_back = payment.refunded_by.validated().aggregate(sum=Sum("amount"))["sum"] or ZERO
+    since = Payment.objects.validated().filter(Q(refunds=payment) | Q(refunds__refunds=payment))
+    given_back = since.aggregate(sum=Sum("amount"))["sum"] or ZERO
     return payment.amount - used + given_back
 
 
@@ -238,7 +294,7 @@ def use_what_is_left(household: Household) -> int:
     with transaction.atomic():
         Household.objects.lock([household.pk])
         used = 0
-        for payment in household.payments.validated().filter(amount__gt=0).order_by("paid_on", "pk"):
+        for payment in household.payments.validated().filter(refunds=None).order_by("paid_on", "pk"):
             if unused(payment) > 0 and _spread(payment, None):
                 used += 1
     return used

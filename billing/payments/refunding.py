@@ -1,8 +1,11 @@
 """Giving money back through the provider that took it, with a credit note.
 
 refund(payment, amount, …) -> OnlineRefund         asked once, ended when the provider says so
+learn(payment, said, at)                           what a provider says of one refund, or dispute
+finish_refunds(report, at)                         asks about those left without an end
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -12,7 +15,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from billing.invoices import invoicing
-from billing.models import OnlinePayment, OnlineRefund, OnlineState, Payment
+from billing.models import Invoice, OnlinePayment, OnlineRefund, OnlineState, Payment
 from billing.payments import online_letters, paying
 from billing.payments.events import (
     RECONCILED_AT_ONCE,
@@ -23,17 +26,30 @@ from billing.payments.events import (
     write_down,
 )
 from billing.payments.providers import choosing
-from billing.payments.providers.interface import ProviderDown, ProviderRefused, Refunded
+from billing.payments.providers.interface import (
+    ProviderDown,
+    ProviderRefused,
+    TakenBack,
+    TakenBackState,
+)
 from families.custody import own
 from families.models import Household, User
 from portal.french.amounts import euros
+
+State = OnlineRefund.State
+STATES = {
+    TakenBackState.PENDING: State.ASKED,
+    TakenBackState.DONE: State.DONE,
+    TakenBackState.FAILED: State.FAILED,
+}
+ELSEWHERE = "elsewhere-"  # begins our key of a refund made on the provider's own pages
 
 
 def refundable(payment: OnlinePayment) -> Decimal:
     """What was neither given back nor asked to be."""
     if payment.payment_id is None:
         return ZERO
-    taken = payment.refunds.exclude(state=OnlineRefund.State.FAILED).aggregate(sum=Sum("amount"))["sum"]
+    taken = payment.refunds.exclude(state=State.FAILED).aggregate(sum=Sum("amount"))["sum"]
     return payment.amount - (taken or ZERO)
 
 
@@ -66,6 +82,7 @@ def refund(
     with transaction.atomic():
         Household.objects.lock([payment.household_id])
         asked = OnlineRefund.objects.filter(key=key).first()
+        created = asked is None
         if asked is None:
             most = refundable(payment)
             if amount > most:
@@ -81,100 +98,185 @@ def refund(
             )
         elif asked.online_payment_id != payment.pk:
             raise OnlinePaymentRefused("Ce formulaire est celui d'un autre paiement.")
-    if asked.state == OnlineRefund.State.ASKED:
+    if asked.state == State.ASKED:
         try:
-            answer = provider.refund(payment.charge_reference, asked.amount, asked.key)
+            if created:
+                learn(payment, provider.refund(payment.charge_reference, asked.amount, asked.key), at)
+            else:
+                _catch_up(payment, [asked], at)
         except ProviderRefused as error:
-            _end_refund(asked.pk, Refunded(done=False, failed=True, raw={"error": str(error)}), at)
+            _refused(asked, error, at)
             raise OnlinePaymentRefused(f"Le remboursement est refusé : {error}") from error
         except ProviderDown as error:
             raise OnlinePaymentRefused(
                 "La banque ne répond pas. Le remboursement est noté et sera demandé à nouveau tout seul."
             ) from error
-        _end_refund(asked.pk, answer, at)
     asked.refresh_from_db()
     return asked
 
 
-def _end_refund(refund_id: int, answer: Refunded, at: datetime) -> None:
-    """Books a refund the provider has answered, once."""
-    household = OnlineRefund.objects.values_list("online_payment__household", flat=True).get(pk=refund_id)
-    with transaction.atomic():
-        Household.objects.lock([household])
-        asked = OnlineRefund.objects.select_related("online_payment__payment", "asked_by").get(pk=refund_id)
-        payment = asked.online_payment
-        if asked.state != OnlineRefund.State.ASKED or payment.payment is None:
-            return
-        asked.provider_reference = answer.provider_reference
-        if answer.failed:
-            asked.state = OnlineRefund.State.FAILED
-        elif answer.done:
-            _book_refund(asked, payment, payment.payment, at)
-        asked.save(update_fields=["provider_reference", "state", "payment"])
-        words = {"asked": "demandé à la banque", "done": "fait", "failed": "refusé par la banque"}[
-            asked.state
-        ]
-        write_down(
-            payment, Kind.REFUND, f"Remboursement de {euros(asked.amount)} {words}.", at, raw=answer.raw
-        )
-
-
-def _book_refund(asked: OnlineRefund, payment: OnlinePayment, money: Payment, at: datetime) -> None:
-    for invoice, part in paying.release(money, asked.amount):
-        if asked.with_credit:
-            invoicing.credit(invoice, part, reason=asked.reason, by=asked.asked_by, at=at)
-    asked.payment = paying.refund(
-        money,
-        asked.amount,
-        means=Payment.Means.ONLINE,
-        paid_on=timezone.localtime(at).date(),
-        by=asked.asked_by,
-        at=at,
-    )
-    asked.state = OnlineRefund.State.DONE
-    given_back = (
-        payment.refunds.filter(state=OnlineRefund.State.DONE).aggregate(sum=Sum("amount"))["sum"] or ZERO
-    )
-    if given_back + asked.amount >= payment.amount and payment.state == OnlineState.VALIDATED:
-        OnlinePayment.objects.filter(pk=payment.pk).update(state=OnlineState.REFUNDED)
-    transaction.on_commit(partial(online_letters.tell_refund.enqueue, asked.pk), robust=True)
-
-
-def refunded_elsewhere(payment: OnlinePayment, total: Decimal, at: datetime) -> None:
-    """More was given back than we asked: on the provider's pages, or by a dispute lost. Invoices reopen."""
+def _refused(asked: OnlineRefund, error: ProviderRefused, at: datetime) -> None:
+    """The provider made no refund: nothing was booked, and it can be asked for anew."""
+    payment = asked.online_payment
     with transaction.atomic():
         Household.objects.lock([payment.household_id])
-        payment.refresh_from_db()
-        extra = total - (payment.amount - refundable(payment))
-        if payment.payment_id is None or extra <= 0:
+        waiting = OnlineRefund.objects.filter(pk=asked.pk, state=State.ASKED, provider_reference="")
+        if waiting.update(state=State.FAILED):
+            write_down(
+                payment,
+                Kind.REFUND,
+                f"Remboursement de {euros(asked.amount)} refusé par la banque.",
+                at,
+                raw={"error": str(error)},
+            )
+
+
+# What a provider says of money that leaves a payment again --------------------------------------------------
+
+
+def learn(payment: OnlinePayment, said: TakenBack, at: datetime) -> None:
+    """Books what the provider says of one refund or dispute, by its number: once, whatever the order.
+
+    Done, its amount has left the payment, and the invoices that it paid are due again but for a credit note;
+    failed afterwards, the money is back and pays them again. Each adds to the others: what they take beyond
+    the payment is booked too, and told to the régie. A payment that has not come has nothing to give back.
+    """
+    with transaction.atomic():
+        Household.objects.lock([payment.household_id])
+        current = OnlinePayment.objects.select_related("payment").get(pk=payment.pk)
+        if current.payment is None:
             return
-        asked = OnlineRefund.objects.create(
-            online_payment=payment,
-            key=f"elsewhere-{payment.reference}-{total}",
-            amount=min(extra, refundable(payment)),
-            reason="Remboursé chez le prestataire",
-            with_credit=False,
-            asked_at=at,
-        )
-        _end_refund(asked.pk, Refunded(done=True, raw={"total": str(total)}), at)
+        row = _row(current, said, at)
+        before, after = row.state, _after(row, said)
+        if (before, said.reference) == (after, row.provider_reference):
+            return
+        row.state, row.provider_reference = after, said.reference
+        if after == State.DONE and before != State.DONE:
+            row.payment = _book(row, current, current.payment, at)
+        row.save(update_fields=["state", "provider_reference", "payment"])
+        if after == State.FAILED and before == State.DONE:
+            _put_back(row, current, at)
+        _tell(row, current)
+        _stand(current)
+        write_down(current, Kind.REFUND, _words(row), at, raw=said.raw)
+
+
+def _row(payment: OnlinePayment, said: TakenBack, at: datetime) -> OnlineRefund:
+    """The refund that the provider speaks of: known by its number, by our key, or new to us."""
+    rows = payment.refunds.select_related("payment", "asked_by")
+    found = rows.filter(provider_reference=said.reference).first()
+    if found is None and said.key:
+        found = rows.filter(key=said.key).first()
+    if found is None and not said.disputed:
+        # Learnt as a sum by an earlier version, which kept no number.
+        earlier = rows.filter(provider_reference="", state=State.DONE, amount=said.amount)
+        found = earlier.filter(key__startswith=ELSEWHERE).first()
+    if found is not None:
+        return found
+    key = f"{OnlineRefund.DISPUTE if said.disputed else ELSEWHERE}{said.reference}"
+    return OnlineRefund.objects.create(
+        online_payment=payment,
+        key=key[: OnlineRefund._meta.get_field("key").max_length],
+        amount=said.amount,
+        reason="Contesté auprès de la banque" if said.disputed else "Remboursé chez le prestataire",
+        with_credit=False,
+        asked_at=at,
+    )
+
+
+def _after(row: OnlineRefund, said: TakenBack) -> str:
+    """The state that follows: a provider never takes back « done », nor « failed » that it said itself."""
+    if row.state == State.FAILED and row.provider_reference:
+        return State.FAILED
+    if row.state == State.DONE and said.state is TakenBackState.PENDING:
+        return State.DONE
+    return STATES[said.state]
+
+
+def _book(row: OnlineRefund, payment: OnlinePayment, money: Payment, at: datetime) -> Payment:
+    day = timezone.localtime(at).date()
+    given, reopened = paying.take_back(money, row.amount, paid_on=day, by=row.asked_by, at=at)
+    if row.with_credit:
+        for invoice, part in reopened:
+            invoicing.credit(invoice, part, reason=row.reason, by=row.asked_by, at=at)
+    transaction.on_commit(partial(online_letters.tell_refund.enqueue, row.pk), robust=True)
+    return given
+
+
+def _put_back(row: OnlineRefund, payment: OnlinePayment, at: datetime) -> None:
+    """The money did not reach the payer: it is the payment's again, for the invoices that it had paid."""
+    if row.payment is None:
+        raise RuntimeError("A refund that was done has no payment.")
+    day = timezone.localtime(at).date()
+    invoices = Invoice.objects.filter(online_parts__online_payment=payment).order_by("online_parts__pk")
+    paying.undo_refund(row.payment, reference="Remboursement revenu", invoices=invoices, paid_on=day, at=at)
+    transaction.on_commit(partial(online_letters.tell_refund.enqueue, row.pk), robust=True)
+
+
+def _tell(row: OnlineRefund, payment: OnlinePayment) -> None:
+    """What the régie has to look at."""
+    held = paying.unused(payment.payment) if payment.payment else ZERO
+    if held < 0:
+        payment.trouble = f"La banque a repris {euros(-held)} de plus que ce paiement."
+    elif row.state == State.FAILED and not row.is_dispute:
+        payment.trouble = f"Le remboursement de {euros(row.amount)} a échoué : la famille ne l'a pas reçu."
+    elif row.state == State.DONE:
+        payment.trouble = ""
+
+
+def _stand(payment: OnlinePayment) -> None:
+    """Where the payment stands, of all that was taken back of it."""
+    rows = list(payment.refunds.all())
+    given = sum((one.amount for one in rows if one.state == State.DONE), ZERO)
+    if any(one.is_dispute and one.state != State.FAILED for one in rows):
+        payment.state = OnlineState.DISPUTED
+    elif given >= payment.amount:
+        payment.state = OnlineState.REFUNDED
+    elif payment.state != OnlineState.DISPUTED or any(one.is_dispute for one in rows):
+        # A dispute that an earlier version heard has no row until the bank speaks of it again.
+        payment.state = OnlineState.VALIDATED
+    payment.save(update_fields=["state", "trouble"])
+
+
+def _words(row: OnlineRefund) -> str:
+    if row.is_dispute:
+        said = {State.ASKED: "ouverte", State.DONE: "perdue", State.FAILED: "gagnée ou retirée"}
+        return f"Contestation de {euros(row.amount)} : {said[State(row.state)]}."
+    said = {State.ASKED: "demandé à la banque", State.DONE: "fait", State.FAILED: "échoué"}
+    return f"Remboursement de {euros(row.amount)} {said[State(row.state)]}."
+
+
+def _catch_up(payment: OnlinePayment, asked: Sequence[OnlineRefund], at: datetime) -> None:
+    """Asks for a payment's refunds by their numbers. Only one that the provider never heard of is made.
+
+    Its idempotency keys are forgotten after a day: the same request made again then would be a second refund.
+    Raises ProviderDown, and ProviderRefused when it will not make it.
+    """
+    provider = choosing.named(payment.provider)
+    for said in provider.taken_back(payment.charge_reference).taken_back:
+        learn(payment, said, at)
+    numbers = [one.pk for one in asked]
+    for one in OnlineRefund.objects.filter(pk__in=numbers, state=State.ASKED, provider_reference=""):
+        learn(payment, provider.refund(payment.charge_reference, one.amount, one.key), at)
 
 
 def finish_refunds(report: ReconciliationReport, at: datetime) -> None:
-    """Asks again for the refunds that were left without an answer; the key makes it one refund only."""
-    waiting = OnlineRefund.objects.filter(
-        state=OnlineRefund.State.ASKED, asked_at__lt=at - timedelta(minutes=5)
-    ).select_related("online_payment")
+    """Asks about the refunds that were left without an end."""
+    waiting = (
+        OnlineRefund.objects.filter(state=State.ASKED, asked_at__lt=at - timedelta(minutes=5))
+        .exclude(key__startswith=OnlineRefund.DISPUTE)
+        .select_related("online_payment")
+        .order_by("online_payment", "pk")
+    )
     for asked in waiting[:RECONCILED_AT_ONCE]:
         payment = asked.online_payment
         try:
-            answer = choosing.named(payment.provider).refund(
-                payment.charge_reference, asked.amount, asked.key
-            )
+            _catch_up(payment, [asked], at)
         except ProviderDown:
             report.unanswered += 1
             continue
         except ProviderRefused as error:
-            answer = Refunded(done=False, failed=True, raw={"error": str(error)})
+            _refused(asked, error, at)
             report.troubles.append(f"{payment} : le remboursement de {euros(asked.amount)} est refusé.")
-        _end_refund(asked.pk, answer, at)
-        report.changed += answer.done
+        asked.refresh_from_db()
+        report.changed += asked.state == State.DONE

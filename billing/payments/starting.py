@@ -244,7 +244,7 @@ def _look_at(payment_id: int, moment: datetime) -> None:
 def look_again(payment_id: int) -> None:
     """Asks about a payment whose page has expired, or whose bank takes its time, until it is answered."""
     payment = OnlinePayment.objects.get(pk=payment_id)
-    if not payment.is_open:
+    if not (payment.is_open or payment.state == OnlineState.REFUSED):
         return
     now = timezone.now()
     try:

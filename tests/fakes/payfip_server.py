@@ -19,6 +19,7 @@ FAULT = (
     '<ns1:FonctionnelleErreur xmlns:ns1="{}"><code xmlns="">{}</code><descriptif xmlns="">{}</descriptif>'
     "</ns1:FonctionnelleErreur></detail></soap:Fault>"
 )
+TECHNICAL = FAULT.replace("FonctionnelleErreur", "TechDysfonctionnementErreur")
 DETAIL = "dattrans exer heurtrans idOp mel montant numauto numcli objet refdet resultrans saisie".split()
 
 
@@ -43,9 +44,15 @@ class FakePayFip(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.operations: dict[str, dict[str, Any]] = {}
+        self.faults: dict[str, str] = {}  # codes, by number of operation; "": of what it should open
         self.namespace_of_fields = ""  # of an answer's fields; with one, « idOp » is written « idop »
 
     def answer(self, name: str, said: dict[str, str]) -> tuple[int, str]:
+        fault = self.faults.get(said.get("idOp", ""))
+        if fault is not None:
+            return 500, (TECHNICAL if fault == "999" else FAULT).format(
+                NAMESPACE, fault, "Le texte du service"
+            )
         if name == "creerPaiementSecurise":
             if not 6 <= len(said["refdet"]) <= 30 or not said["refdet"].isalnum():
                 return 500, FAULT.format(NAMESPACE, "R3", "Le format du paramètre REFDET n'est pas conforme")

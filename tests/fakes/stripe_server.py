@@ -62,7 +62,8 @@ class StripeHandler(Handler):
             return
         self.fake.asked.append(f"GET {path}")
         if not self.misbehaves():
-            status, answer = self.fake.get(path)
+            (intent,) = parse_qs(urlparse(self.path).query).get("payment_intent", [""])
+            status, answer = self.fake.get(path, intent)
             self.say(json.dumps(answer), status=status)
 
 
@@ -71,19 +72,29 @@ class FakeStripe(Fake):
 
     def __init__(self) -> None:
         super().__init__()
+        self.opened = 0
         self.sessions: dict[str, dict[str, Any]] = {}
         self.intents: dict[str, dict[str, Any]] = {}
         self.charges: list[dict[str, Any]] = []
         self.refunds: list[dict[str, Any]] = []
+        self.disputes: list[dict[str, Any]] = []
+        self.refunds_begin = "succeeded"  # or "pending": the account does not hold enough yet
         self.by_key: dict[str, Any] = {}
         self.webhook = ""  # where events are sent at once; "": kept in `events` only
         self.events: list[dict[str, Any]] = []
+
+    def forgets_all(self) -> None:
+        for books in (self.sessions, self.intents, self.by_key):
+            books.clear()
+        for rows in (self.charges, self.refunds, self.disputes, self.events):
+            rows.clear()
 
     def post(self, path: str, form: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if path == "/v1/checkout/sessions":
             if "payment_method_types" in form:
                 return 400, {"error": {"type": "invalid_request_error", "message": "No longer supported."}}
-            number = f"cs_test_{len(self.sessions) + 1}"
+            self.opened += 1
+            number = f"cs_test_{self.opened}"
             total = sum(
                 int(one["price_data"]["unit_amount"]) * int(one["quantity"])
                 for one in form["line_items"].values()
@@ -104,32 +115,32 @@ class FakeStripe(Fake):
             }
             return 200, self.sessions[number]
         if path.endswith("/expire"):
-            session = self.sessions[path.split("/")[4]]
+            known = self.sessions.get(path.split("/")[4])
+            if known is None:
+                return 404, {"error": {"type": "invalid_request_error", "message": "No such session."}}
+            session = known
             if session["status"] != "open":
                 return 400, {"error": {"type": "invalid_request_error", "message": "Not open."}}
             session["status"] = "expired"
             return 200, session
         if path == "/v1/refunds":
-            charge = next(one for one in self.charges if one["payment_intent"] == form["payment_intent"])
-            if int(form["amount"]) > charge["amount"] - charge["amount_refunded"]:
+            if int(form["amount"]) > self.held(form["payment_intent"]):
                 return 400, {
                     "error": {"type": "invalid_request_error", "message": "Greater than the charge."}
                 }
-            charge["amount_refunded"] += int(form["amount"])
-            refund = {
-                "id": f"re_{len(self.refunds) + 1}",
-                "object": "refund",
-                "status": "succeeded",
-                "amount": int(form["amount"]),
-                "metadata": form["metadata"],
-            }
-            self.refunds.append(refund)
-            return 200, refund
+            return 200, dict(self.refund(form["payment_intent"], int(form["amount"]), form["metadata"]))
         return 404, {"error": {"type": "invalid_request_error", "message": "No such address."}}
 
-    def get(self, path: str) -> tuple[int, dict[str, Any]]:
+    def get(self, path: str, intent: str = "") -> tuple[int, dict[str, Any]]:
         if path == "/v1/charges":
             return 200, {"object": "list", "url": path, "has_more": False, "data": self.charges}
+        if path == "/v1/refunds":
+            found = [one for one in self.refunds if one["payment_intent"] == intent]
+            return 200, {"object": "list", "url": path, "has_more": False, "data": found}
+        if path.startswith("/v1/payment_intents/"):
+            found_intent = self.intents.get(path.rsplit("/", 1)[1])
+            if found_intent is not None:
+                return 200, found_intent
         session = self.sessions.get(path.rsplit("/", 1)[1])
         if session is None:
             return 404, {"error": {"type": "invalid_request_error", "message": "No such session."}}
@@ -157,6 +168,7 @@ class FakeStripe(Fake):
             "id": intent,
             "object": "payment_intent",
             "status": "succeeded" if paid else "processing",
+            "metadata": session["metadata"],
         }
         if paid:
             self._charge(session)
@@ -176,6 +188,56 @@ class FakeStripe(Fake):
     def expire(self, number: str) -> dict[str, Any]:
         self.sessions[number]["status"] = "expired"
         return self.send("checkout.session.expired", self.sessions[number])
+
+    def charge_of(self, intent: str) -> dict[str, Any]:
+        return next(one for one in self.charges if one["payment_intent"] == intent)
+
+    def held(self, intent: str) -> int:
+        """Cents of a charge that neither a refund nor a dispute has taken, or is about to."""
+        taken = [one for one in self.refunds if one["status"] not in ("failed", "canceled")]
+        taken += [one for one in self.disputes if one["status"] != "won"]
+        return int(self.charge_of(intent)["amount"]) - sum(
+            one["amount"] for one in taken if one["payment_intent"] == intent
+        )
+
+    def refund(self, intent: str, cents: int, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A refund, asked for by the portal or, without our metadata, on Stripe's own pages."""
+        refund = {
+            "id": f"re_{len(self.refunds) + 1}",
+            "object": "refund",
+            "status": self.refunds_begin,
+            "amount": cents,
+            "payment_intent": intent,
+            "metadata": metadata or {},
+        }
+        self.refunds.append(refund)
+        self.charge_of(intent)["amount_refunded"] += cents
+        return refund
+
+    def refund_ends(
+        self, refund: dict[str, Any], status: str, kind: str = "refund.updated"
+    ) -> dict[str, Any]:
+        """A refund succeeds, or fails, even after it had succeeded."""
+        if status in ("failed", "canceled") and refund["status"] != status:
+            self.charge_of(refund["payment_intent"])["amount_refunded"] -= refund["amount"]
+        refund["status"] = status
+        return self.send(kind, refund)
+
+    def dispute(self, intent: str, cents: int) -> dict[str, Any]:
+        dispute = {
+            "id": f"dp_{len(self.disputes) + 1}",
+            "object": "dispute",
+            "status": "needs_response",
+            "amount": cents,
+            "payment_intent": intent,
+            "metadata": {},
+        }
+        self.disputes.append(dispute)
+        return dispute
+
+    def dispute_ends(self, dispute: dict[str, Any], status: str) -> dict[str, Any]:
+        dispute["status"] = status
+        return self.send("charge.dispute.closed", dispute)
 
     def _charge(self, session: dict[str, Any]) -> None:
         self.charges.append(

@@ -23,10 +23,11 @@ from billing.payments.providers.interface import (
     NotificationRefused,
     OpenedPage,
     PaymentOrder,
-    ProviderDown,
     ProviderOutcome,
     ProviderRefused,
-    Refunded,
+    ProviderUnknown,
+    TakenBack,
+    TakenBackState,
 )
 
 PAGE_LIVES = timedelta(minutes=15)
@@ -81,7 +82,7 @@ class DemoBank:
     def ask(self, provider_reference: str, started_at: datetime) -> Answer:
         order = DemoBankOrder.objects.filter(token=provider_reference).first()
         if order is None:
-            raise ProviderDown("The demonstration bank does not know this order.")
+            raise ProviderUnknown("La banque de démonstration ne connaît pas ce paiement.")
         return _answer(order)
 
     def close(self, provider_reference: str, started_at: datetime) -> Answer:
@@ -90,14 +91,20 @@ class DemoBank:
         )
         return self.ask(provider_reference, started_at)
 
-    def refund(self, charge_reference: str, amount: Decimal, key: str) -> Refunded:
+    def refund(self, charge_reference: str, amount: Decimal, key: str) -> TakenBack:
         with transaction.atomic():
             order = DemoBankOrder.objects.select_for_update().get(token=charge_reference)
             if amount > order.amount - order.refunded:
                 raise ProviderRefused("La banque ne rembourse pas plus que ce qu'elle a encaissé.")
             order.refunded += amount
             order.save(update_fields=["refunded"])
-        return Refunded(done=True, provider_reference=key, raw={"key": key, "amount": str(amount)})
+        raw = {"key": key, "amount": str(amount)}
+        return TakenBack(key, amount, TakenBackState.DONE, key, raw=raw)
+
+    def taken_back(self, charge_reference: str) -> Answer:
+        """It gives back at once or not at all, and keeps a sum: there is nothing to ask about later."""
+        order = DemoBankOrder.objects.filter(token=charge_reference).first()
+        return Answer(order.reference if order else "", outcome=None, charge_reference=charge_reference)
 
     def collected(self, first: datetime, last: datetime) -> list[Collected] | None:
         return [

@@ -24,6 +24,10 @@ class ProviderRefused(Exception):
     """It answers that it will not; the message says why in French."""
 
 
+class ProviderUnknown(ProviderRefused):
+    """It answers that it knows no such payment, and never will: other keys, another contract, a lost book."""
+
+
 class NotificationRefused(Exception):
     """A notification that the provider did not sign, or signed too long ago; the message says which."""
 
@@ -36,6 +40,26 @@ class ProviderOutcome(Enum):
     PAID = "paid"
     REFUSED = "refused"
     CANCELLED = "cancelled"  # abandoned or expired: it can no longer be paid
+
+
+class TakenBackState(Enum):
+    """What a provider says of money that leaves a payment again. It only goes forward, in this order."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"  # it never left, or came back: a refund that failed, a dispute won
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """A refund or a payer's dispute, by the provider's own number; `key` is ours where we asked for it."""
+
+    reference: str
+    amount: Decimal
+    state: TakenBackState
+    key: str = ""
+    disputed: bool = False
+    raw: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +105,8 @@ class OpenedPage:
 class Answer:
     """What a provider says of one payment. `reference` is ours, as the provider gives it back.
 
-    `refunded` and `disputed` are None when the answer does not speak of them.
+    `taken_back` are the refunds and disputes that it speaks of. `note` says in French why it is as it is,
+    where that is no word of the bank's.
     """
 
     reference: str
@@ -90,30 +115,22 @@ class Answer:
     currency: str = CURRENCY
     provider_reference: str = ""
     charge_reference: str = ""
-    refunded: Decimal | None = None
-    disputed: bool | None = None
+    taken_back: Sequence[TakenBack] = ()
+    note: str = ""
     raw: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Notice:
-    """A genuine notification. Without `answer` it only says which payment to ask about."""
+    """A genuine notification. Without `answer` it only says which payment to ask about, by its number, or
+    which collected one's refunds, by the number of the charge.
+    """
 
     event_id: str | None
     what: str
     answer: Answer | None = None
     provider_reference: str = ""
     charge_reference: str = ""
-    raw: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Refunded:
-    """The provider's word on a refund: done, not yet, or failed."""
-
-    done: bool
-    failed: bool = False
-    provider_reference: str = ""
     raw: dict[str, Any] = field(default_factory=dict)
 
 
@@ -141,13 +158,16 @@ class Provider(Protocol):
         """A notification, checked; None for one about nothing of ours. Raises NotificationRefused."""
 
     def ask(self, provider_reference: str, started_at: datetime) -> Answer:
-        """Where a payment stands now."""
+        """Where a payment stands now. Raises ProviderUnknown."""
 
     def close(self, provider_reference: str, started_at: datetime) -> Answer:
         """Closes the page when it can, then says where the payment stands: it may have been paid."""
 
-    def refund(self, charge_reference: str, amount: Decimal, key: str) -> Refunded:
-        """Gives money back; the same key twice gives it once. Raises ProviderRefused."""
+    def refund(self, charge_reference: str, amount: Decimal, key: str) -> TakenBack:
+        """Gives money back; the same key twice within a day gives it once. Raises ProviderRefused."""
+
+    def taken_back(self, charge_reference: str) -> Answer:
+        """Every refund of a collected payment, as its books have it now. Raises ProviderRefused."""
 
     def collected(self, first: datetime, last: datetime) -> list[Collected] | None:
         """What was collected for payments begun between two moments; None when it keeps no such list."""

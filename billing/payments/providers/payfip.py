@@ -36,7 +36,7 @@ from billing.payments.providers.interface import (
     ProviderDown,
     ProviderOutcome,
     ProviderRefused,
-    Refunded,
+    TakenBack,
 )
 from portal import town
 
@@ -54,12 +54,34 @@ OUTCOMES = {
     "A": ProviderOutcome.CANCELLED,
 }
 LONGEST_MAIL = 80
-UNKNOWN_YET, GONE = "P5", "P1"
+NO_REFUNDS = "PayFIP ne rembourse pas en ligne : remboursez par virement, puis notez-le au guichet."
+# What it answers of a payment whose end it does not know. Never received, or forgotten in the night; the
+# link was not followed in time: nobody can pay there. Otherwise the page may be paid until its time is over.
+UNKNOWN, TOO_LATE = "P1", "P4"
+# Its refusals to open a page, by code, in words for who wants to pay.
+_ILL_SET = "Le paiement en ligne est mal réglé : prévenez votre mairie"
+REFUSALS = {
+    "A1": "PayFIP demande un e-mail : indiquez le vôtre dans votre compte",
+    "A2": "PayFIP n'accepte pas votre e-mail : corrigez-le dans votre compte",
+    "D1": _ILL_SET,
+    "M1": "PayFIP n'accepte pas ce montant",
+    "M3": "PayFIP ne prend pas de paiement de moins de 1,00 €",
+    "M5": "PayFIP ne prend pas de paiement si élevé : payez en deux fois",
+    "N1": _ILL_SET,
+    "R3": _ILL_SET,
+    "S1": _ILL_SET,
+    "T1": _ILL_SET,
+    "T2": _ILL_SET,
+    "T4": _ILL_SET,
+}
 
 
 def _mail(email: str) -> str:
-    """PayFIP refuses an address of more than 80 signs: the town's own then takes its receipt."""
-    return email if len(email) <= LONGEST_MAIL else town.current().email
+    """PayFIP wants an address, of at most 80 signs: the town's own takes the receipt otherwise."""
+    found = email if 0 < len(email) <= LONGEST_MAIL else town.current().email
+    if not found:
+        raise _Refusal("A1", "")
+    return found
 
 
 class PayFip:
@@ -131,24 +153,25 @@ class PayFip:
             )
 
     def _without_result(self, refusal: "_Refusal", number: str, started_at: datetime) -> Answer:
-        gone = refusal.code == GONE or timezone.now() > started_at + PAGE_LIVES
-        if refusal.code not in (UNKNOWN_YET, GONE):
-            raise ProviderDown(f"PayFIP: {refusal.code}") from refusal
+        """Every refusal ends by itself: at once where nobody can pay any more, else when the page is over."""
+        over = refusal.code in (UNKNOWN, TOO_LATE) or timezone.now() > started_at + PAGE_LIVES
         return Answer(
             reference="",
-            outcome=ProviderOutcome.CANCELLED if gone else ProviderOutcome.OPEN,
+            outcome=ProviderOutcome.CANCELLED if over else ProviderOutcome.OPEN,
             provider_reference=number,
-            raw={"fault": refusal.code, "text": str(refusal)},
+            note=refusal.said,
+            raw={"fault": refusal.code, "text": refusal.said},
         )
 
     def close(self, provider_reference: str, started_at: datetime) -> Answer:
         """PayFIP closes no page: it only says where the payment stands."""
         return self.ask(provider_reference, started_at)
 
-    def refund(self, charge_reference: str, amount: Decimal, key: str) -> Refunded:
-        raise ProviderRefused(
-            "PayFIP ne rembourse pas en ligne : remboursez par virement, puis notez-le au guichet."
-        )
+    def refund(self, charge_reference: str, amount: Decimal, key: str) -> TakenBack:
+        raise ProviderRefused(NO_REFUNDS)
+
+    def taken_back(self, charge_reference: str) -> Answer:
+        raise ProviderRefused(NO_REFUNDS)
 
     def collected(self, first: datetime, last: datetime) -> list[Collected] | None:
         return None
@@ -170,10 +193,10 @@ class _Refusal(ProviderRefused):
     """A functional error of PayFIP, with its code."""
 
     def __init__(self, code: str, text: str) -> None:
-        super().__init__(
-            f"PayFIP refuse ce paiement ({code}) : {text}" if text else f"PayFIP refuse ({code})."
-        )
         self.code = code
+        self.said = f"PayFIP répond {code} : {text}" if text else f"PayFIP répond {code}."
+        words = REFUSALS.get(code)
+        super().__init__(f"{words} ({code})." if words else self.said)
 
 
 @contextmanager

@@ -25,7 +25,9 @@ from billing.payments.providers.interface import (
     ProviderDown,
     ProviderOutcome,
     ProviderRefused,
-    Refunded,
+    ProviderUnknown,
+    TakenBack,
+    TakenBackState,
 )
 
 # What the answers below are read as. A new version of the library does not change it.
@@ -33,6 +35,7 @@ API_VERSION = "2026-10-28.endive"
 # The shortest that Stripe allows is half an hour from when it receives the request.
 PAGE_LIVES = timedelta(minutes=32)
 SIGNED_FOR_SECONDS = 300
+NOT_FOUND = 404
 
 
 class StripeCheckout:
@@ -115,17 +118,26 @@ class StripeCheckout:
             pass  # it is no longer open: what it has become is asked next
         return self.ask(provider_reference, started_at)
 
-    def refund(self, charge_reference: str, amount: Decimal, key: str) -> Refunded:
+    def refund(self, charge_reference: str, amount: Decimal, key: str) -> TakenBack:
         with _speaking():
-            refund = self._client.v1.refunds.create(
-                {"payment_intent": charge_reference, "amount": _cents(amount), "metadata": {"key": key}},
-                {"idempotency_key": key},
-            ).to_dict()
-            return Refunded(
-                done=refund["status"] == "succeeded",
-                failed=refund["status"] in ("failed", "canceled"),
-                provider_reference=refund["id"],
-                raw=refund,
+            return _taken_back(
+                self._client.v1.refunds.create(
+                    {"payment_intent": charge_reference, "amount": _cents(amount), "metadata": {"key": key}},
+                    {"idempotency_key": key},
+                ).to_dict()
+            )
+
+    def taken_back(self, charge_reference: str) -> Answer:
+        with _speaking():
+            intent = self._client.v1.payment_intents.retrieve(charge_reference).to_dict()
+            page = self._client.v1.refunds.list({"payment_intent": charge_reference, "limit": 100})
+            refunds = [refund.to_dict() for refund in page.auto_paging_iter()]
+            return Answer(
+                reference=_text((intent.get("metadata") or {}).get("reference")),
+                outcome=None,
+                charge_reference=charge_reference,
+                taken_back=[_taken_back(refund) for refund in refunds],
+                raw={"refunds": refunds},
             )
 
     def collected(self, first: datetime, last: datetime) -> list[Collected] | None:
@@ -143,6 +155,8 @@ def _speaking() -> Iterator[None]:
     try:
         yield
     except (stripe.InvalidRequestError, stripe.CardError) as error:
+        if error.http_status == NOT_FOUND:
+            raise ProviderUnknown("Stripe ne connaît pas ce paiement.") from error
         raise ProviderRefused(error.user_message or "Stripe refuse cette demande.") from error
     except (stripe.StripeError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ProviderDown(f"Stripe: {type(error).__name__}") from error
@@ -197,27 +211,45 @@ def _collected(charge: dict[str, Any]) -> Collected:
     )
 
 
-def _charge(charge: dict[str, Any]) -> Answer:
-    return Answer(
-        reference=_text((charge.get("metadata") or {}).get("reference")),
-        outcome=None,
-        charge_reference=_text(charge.get("payment_intent")),
-        refunded=_euros(charge["amount_refunded"]),
-        raw=charge,
+REFUND_STATES = {
+    "succeeded": TakenBackState.DONE,
+    "failed": TakenBackState.FAILED,
+    "canceled": TakenBackState.FAILED,
+}
+DISPUTE_STATES = {
+    "lost": TakenBackState.DONE,
+    "won": TakenBackState.FAILED,
+    "warning_closed": TakenBackState.FAILED,
+    "prevented": TakenBackState.FAILED,
+}
+
+
+def _taken_back(refund: dict[str, Any]) -> TakenBack:
+    """A refund; what is neither done nor failed is on its way, or waits for the account to hold enough."""
+    return TakenBack(
+        refund["id"],
+        _euros(refund["amount"]),
+        REFUND_STATES.get(refund["status"], TakenBackState.PENDING),
+        key=_text((refund.get("metadata") or {}).get("key")),
+        raw=refund,
     )
+
+
+def _refund(refund: dict[str, Any]) -> Answer:
+    return _of_a_charge(refund, _taken_back(refund))
 
 
 def _dispute(dispute: dict[str, Any]) -> Answer:
-    """A dispute; lost, the money is gone and counts as refunded."""
-    lost = dispute["status"] == "lost"
-    return Answer(
-        reference="",
-        outcome=None,
-        charge_reference=_text(dispute.get("payment_intent")),
-        refunded=_euros(dispute["amount"]) if lost else None,
-        disputed=dispute["status"] not in ("won", "warning_closed"),
-        raw=dispute,
-    )
+    """A dispute; lost, its amount is gone as well as what was refunded."""
+    state = DISPUTE_STATES.get(dispute["status"], TakenBackState.PENDING)
+    taken = TakenBack(dispute["id"], _euros(dispute["amount"]), state, disputed=True, raw=dispute)
+    return _of_a_charge(dispute, taken)
+
+
+def _of_a_charge(said: dict[str, Any], taken: TakenBack) -> Answer:
+    """Neither carries our reference: the payment is known by its charge."""
+    charge = _text(said.get("payment_intent"))
+    return Answer("", outcome=None, charge_reference=charge, taken_back=[taken], raw=said)
 
 
 READERS: dict[str, Callable[[dict[str, Any]], Answer]] = {
@@ -225,15 +257,24 @@ READERS: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "checkout.session.async_payment_succeeded": lambda session: _session(session, ProviderOutcome.PAID),
     "checkout.session.async_payment_failed": lambda session: _session(session, ProviderOutcome.REFUSED),
     "checkout.session.expired": lambda session: _session(session, ProviderOutcome.CANCELLED),
-    "charge.refunded": _charge,
+    "refund.created": _refund,
+    "refund.updated": _refund,
+    "refund.failed": _refund,
+    "charge.refund.updated": _refund,
     "charge.dispute.created": _dispute,
+    "charge.dispute.updated": _dispute,
     "charge.dispute.closed": _dispute,
 }
+# It says a sum and not which refunds: they are asked for.
+REFUNDED = "charge.refunded"
 
 
 def _notice(event: dict[str, Any]) -> Notice | None:
     """A genuine event; None for a kind we did not ask for. Raises NotificationRefused when unreadable."""
     try:
+        if event["type"] == REFUNDED:
+            charge = _text(event["data"]["object"]["payment_intent"])
+            return Notice(event["id"], REFUNDED, charge_reference=charge, raw=event) if charge else None
         read = READERS.get(event["type"])
         if read is None:
             return None

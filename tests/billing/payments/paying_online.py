@@ -1,12 +1,17 @@
-"""What the tests of online payment share: invoices to pay, providers that run, what a family sees."""
+"""What the tests of online payment share: invoices to pay, what Stripe sends, what a family sees."""
 
+import json
 from decimal import Decimal
 
+from django.test import Client
+
 from billing.models import Invoice, OnlinePayment, Payment
-from billing.payments import starting
+from billing.payments import refunding, starting
 from tests.billing.conftest import FIRST_OF_DECEMBER as AT
+from tests.fakes.stripe_server import SECRET, signature
 
 D = Decimal
+HOOK = "/factures/notifications/stripe/"
 
 
 def left(household):
@@ -28,3 +33,17 @@ def start(family, *, at=AT):
 
 def state(payment):
     return OnlinePayment.objects.get(pk=payment.pk).state
+
+
+def deliver(event, *, secret=SECRET, at=None, header=None):
+    """Stripe's event comes in; the status of our answer."""
+    body = json.dumps(event).encode()
+    signed = signature(body, secret, at) if header is None else header
+    headers = {"Stripe-Signature": signed} if signed else {}
+    return Client(headers=headers).post(HOOK, body, content_type="application/json").status_code
+
+
+def give_back(payment, amount, key="k1", *, with_credit=True):
+    return refunding.refund(
+        payment, D(amount), reason="Enfant malade", key=key, with_credit=with_credit, by=None, at=AT
+    )

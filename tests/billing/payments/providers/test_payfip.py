@@ -4,6 +4,7 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -92,6 +93,64 @@ def test_refused_or_cancelled_leaves_the_invoice_to_pay(payfip, owes, payment, r
     assert notify(payment.provider_reference) == 200
     assert (state(payment), left(owes.household), received(owes.household)) == (told, [D("12.80")], [])
     assert start(owes).state == "started"
+
+
+@pytest.mark.parametrize(("first", "asked"), [("R", 10), ("Z", 30), ("R", 59)])
+def test_a_page_refused_once_may_still_be_paid_and_is_asked_about(payfip, owes, payment, first, asked):
+    payfip.ends(payment.provider_reference, first)
+    notify(payment.provider_reference)
+    assert state(payment) == "refused"
+    payfip.ends(payment.provider_reference, "P")
+    assert asking.reconcile(at=AT + timedelta(minutes=asked)).changed == 1
+    assert (state(payment), received(owes.household)) == ("validated", [D("12.80")])
+
+
+@pytest.mark.parametrize("code", ["P2", "P3", "P5", "T1", "T2", "T4", "S1", "X9"])
+def test_whatever_fault_it_answers_a_page_ends_when_its_time_is_over(payfip, owes, waits, code):
+    others = [start(owes)]
+    payfip.faults = {others[0].provider_reference: code}
+    theirs = start(waits)
+    payfip.ends(theirs.provider_reference, "P")
+    assert asking.reconcile(at=AT).changed == 1
+    assert (state(theirs), state(others[0])) == ("validated", "started")
+    with time_machine.travel(AT + timedelta(minutes=61), tick=False):
+        asking.reconcile(at=AT + timedelta(minutes=61))
+    assert state(others[0]) == "cancelled"
+    assert code in others[0].events.last().note
+
+
+@pytest.mark.parametrize("code", ["P1", "P4"])
+def test_a_page_that_nobody_can_open_any_more_ends_at_once(payfip, owes, payment, code):
+    payfip.faults = {payment.provider_reference: code}
+    assert asking.check(payment, at=AT).state == "cancelled"
+
+
+def test_a_technical_fault_is_asked_again(payfip, owes, payment):
+    payfip.ends(payment.provider_reference, "P")
+    payfip.faults = {payment.provider_reference: "999"}
+    assert asking.reconcile(at=AT).unanswered == 1
+    payfip.faults = {}
+    assert asking.reconcile(at=AT).changed == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("A2", "corrigez-le dans votre compte"), ("M5", "payez en deux fois"), ("T2", "prévenez votre mairie")],
+)
+def test_a_page_it_will_not_open_is_explained(payfip, owes, code, words):
+    payfip.faults = {"": code}
+    with pytest.raises(events.OnlinePaymentRefused, match=words):
+        start(owes)
+    assert OnlinePayment.objects.get().state == "cancelled"
+
+
+def test_without_any_address_for_the_receipt_the_parent_is_told(payfip, owes, town):
+    town.email = ""
+    town.save()
+    owes.user.email = ""
+    owes.user.save()
+    with pytest.raises(events.OnlinePaymentRefused, match="demande un e-mail"):
+        start(owes)
 
 
 def test_a_notification_invented_credits_nothing(payfip, owes, payment):

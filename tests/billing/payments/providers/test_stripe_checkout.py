@@ -1,6 +1,5 @@
 """Stripe by its real client over HTTP: the way of a payment, and every attack and fault on it."""
 
-import json
 from datetime import date, timedelta
 
 import pytest
@@ -19,35 +18,9 @@ from billing.models import (
     Payment,
     PaymentEvent,
 )
-from billing.payments import asking, events, paying, refunding, starting, statement
-from tests.billing.payments.paying_online import AT, D, left, received, start, state
-from tests.fakes.stripe_server import SECRET, FakeStripe, signature
-
-HOOK = "/factures/notifications/stripe/"
-
-
-@pytest.fixture
-def stripe(settings):
-    with FakeStripe().running() as fake:
-        settings.PAYMENT_PROVIDER = "stripe"
-        settings.STRIPE_API_BASE = fake.url
-        settings.STRIPE_SECRET_KEY = "rk_test_1"
-        settings.STRIPE_WEBHOOK_SECRETS = [SECRET]
-        yield fake
-
-
-@pytest.fixture
-def payment(stripe, owes):
-    """Lina's family is on Stripe's page."""
-    return start(owes)
-
-
-def deliver(event, *, secret=SECRET, at=None, header=None):
-    body = json.dumps(event).encode()
-    signed = signature(body, secret, at) if header is None else header
-    headers = {"Stripe-Signature": signed} if signed else {}
-    return Client(headers=headers).post(HOOK, body, content_type="application/json").status_code
-
+from billing.payments import asking, events, paying, starting, statement
+from tests.billing.payments.paying_online import AT, HOOK, D, deliver, give_back, left, received, start, state
+from tests.fakes.stripe_server import signature
 
 # The way of a payment --------------------------------------------------------------------------------
 
@@ -311,6 +284,79 @@ def test_a_silent_stripe_is_not_asked_a_thousand_times(stripe, owes):
     assert len(stripe.asked) == 3
 
 
+@pytest.mark.parametrize("unknown", [1, 3, 7])
+def test_pages_stripe_does_not_know_end_by_themselves_and_hold_up_nothing(stripe, owes, waits, unknown):
+    """Test keys became live ones: those pages are of another account."""
+    lost = [start(owes)]
+    lost += [
+        OnlinePayment.objects.create(
+            reference=f"P26INCONNU{place}",
+            household=owes.household,
+            provider="stripe",
+            provider_reference=f"cs_unknown_{place}",
+            amount=5,
+            started_at=AT,
+            expires_at=AT + timedelta(minutes=32),
+        )
+        for place in range(unknown - 1)
+    ]
+    (invoice,) = Invoice.objects.filter(household=owes.household)
+    for one in lost[1:]:
+        one.parts.create(invoice=invoice, amount=5)
+    del stripe.sessions[lost[0].provider_reference]
+    theirs = start(waits)
+    stripe.press(theirs.provider_reference, "paid")
+    report = asking.reconcile(at=AT)
+    assert (state(theirs), report.unanswered, len(report.troubles)) == ("validated", 0, unknown)
+    assert {state(one) for one in lost} == {"started"}, "their time is not over"
+    asking.reconcile(at=AT + timedelta(hours=1))
+    assert {state(one) for one in lost} == {"cancelled"}
+    assert "Stripe ne connaît pas ce paiement" in lost[0].events.last().note
+    assert start(owes).state == "started"
+
+
+def test_pages_of_which_stripe_never_speaks_hold_up_the_others_no_longer(stripe, owes, waits):
+    for place in range(3):
+        OnlinePayment.objects.create(
+            reference=f"P26MUET{place}",
+            household=owes.household,
+            provider="stripe",
+            provider_reference=f"cs_mute_{place}",
+            amount=5,
+            started_at=AT,
+            expires_at=AT,
+        )
+        stripe.sessions[f"cs_mute_{place}"] = {"id": f"cs_mute_{place}", "status": "no such word"}
+    theirs = start(waits)
+    stripe.press(theirs.provider_reference, "paid")
+    for minutes in range(0, 60, 10):
+        asking.reconcile(at=AT + timedelta(minutes=minutes))
+    assert state(theirs) == "validated"
+
+
+def test_abandoning_a_page_stripe_does_not_know_lets_the_invoice_go(stripe, owes, payment):
+    stripe.sessions.clear()
+    asking.abandon(payment, at=AT)
+    assert state(payment) == "cancelled"
+
+
+def test_a_page_without_trouble_is_set_aside_and_still_counts_when_paid(stripe, owes, payment, regie):
+    asking.set_aside(payment, reason="Inconnu du prestataire", by=regie, at=AT)
+    assert (state(payment), start(owes).state) == ("cancelled", "started")
+    with pytest.raises(events.OnlinePaymentRefused, match="terminé"):
+        asking.set_aside(payment, reason="Encore", by=regie, at=AT)
+    deliver(stripe.press(payment.provider_reference, "paid"))
+    assert (state(payment), received(owes.household)) == ("validated", [D("12.80")])
+
+
+def test_a_refund_that_failed_is_marked_as_looked_at(stripe, owes, paid, regie):
+    give_back(paid, "5")
+    deliver(stripe.refund_ends(stripe.refunds[0], "failed", "refund.failed"))
+    asking.set_aside(paid, reason="Rendu par virement", by=regie, at=AT)
+    paid.refresh_from_db()
+    assert (paid.state, paid.trouble) == ("validated", "")
+
+
 def test_killed_between_stripe_s_yes_and_our_commit_then_reconciled(stripe, owes, payment, monkeypatch):
     event = stripe.press(payment.provider_reference, "paid")
 
@@ -353,19 +399,6 @@ def test_a_page_paid_in_its_last_second_is_found_after_it_was_abandoned(stripe, 
 # Giving back -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def paid(stripe, owes, payment):
-    deliver(stripe.press(payment.provider_reference, "paid"))
-    payment.refresh_from_db()
-    return payment
-
-
-def give_back(payment, amount, key="k1", *, with_credit=True):
-    return refunding.refund(
-        payment, D(amount), reason="Enfant malade", key=key, with_credit=with_credit, by=None, at=AT
-    )
-
-
 def test_a_refund_with_its_credit_note_leaves_nothing_to_pay(stripe, owes, paid):
     assert give_back(paid, "4.80").state == "done"
     assert (left(owes.household), received(owes.household)) == ([0], [D("12.80"), D("-4.80")])
@@ -404,8 +437,8 @@ def test_a_refund_without_an_answer_is_asked_again_and_given_once(stripe, owes, 
 
 
 def test_a_refund_made_at_stripe_is_learnt_once(stripe, owes, paid):
-    charge = stripe.charges[0] | {"amount_refunded": 300}
-    event = stripe.send("charge.refunded", charge)
+    stripe.refund(paid.charge_reference, 300)
+    event = stripe.send("charge.refunded", stripe.charges[0])
     assert {deliver(event), deliver(event)} == {200}
     assert (received(owes.household), left(owes.household)) == ([D("12.80"), D(-3)], [D(3)])
 
@@ -418,7 +451,8 @@ def test_our_own_refund_announced_back_is_not_counted_twice(stripe, owes, paid):
 
 def test_a_refund_announced_before_its_payment_is_sent_again(stripe, owes, payment):
     done = stripe.press(payment.provider_reference, "paid")
-    refunded = stripe.send("charge.refunded", stripe.charges[0] | {"amount_refunded": 1280})
+    stripe.refund(stripe.charges[0]["payment_intent"], 1280)
+    refunded = stripe.send("charge.refunded", stripe.charges[0])
     assert deliver(refunded) == 503
     assert deliver(done) == 200
     assert deliver(refunded) == 200
@@ -426,13 +460,17 @@ def test_a_refund_announced_before_its_payment_is_sent_again(stripe, owes, payme
 
 
 def test_a_dispute_won_and_a_dispute_lost(stripe, owes, paid):
-    dispute = {"id": "dp_1", "object": "dispute", "payment_intent": paid.charge_reference, "amount": 1280}
-    deliver(stripe.send("charge.dispute.created", dispute | {"status": "needs_response"}))
+    dispute = stripe.dispute(paid.charge_reference, 1280)
+    opened = stripe.send("charge.dispute.created", dispute)
+    deliver(opened)
     assert (state(paid), left(owes.household)) == ("disputed", [0])
-    deliver(stripe.send("charge.dispute.closed", dispute | {"status": "won"}))
+    deliver(stripe.dispute_ends(dispute, "won"))
     assert state(paid) == "validated"
-    deliver(stripe.send("charge.dispute.created", dispute | {"status": "needs_response"}))
-    deliver(stripe.send("charge.dispute.closed", dispute | {"status": "lost"}))
+    deliver(opened | {"id": "evt_said_again"})
+    assert state(paid) == "validated", "what was won is not opened again by what comes late"
+    other = stripe.dispute(paid.charge_reference, 1280)
+    deliver(stripe.send("charge.dispute.created", other))
+    deliver(stripe.dispute_ends(other, "lost"))
     assert (state(paid), left(owes.household)) == ("disputed", [D("12.80")])
     assert sum(received(owes.household)) == 0
 
