@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PORT ?= 8000
 PYTHON_SOURCES = manage.py portal families catering leisure billing tests stubs
 PY = .venv/bin/python
+# Each of the suite's processes would compile all code anew, and take seconds to start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo reset test test-long check bench test-towns test-upgrade release-data format lock audit sbom setup setup-tests setup-long
 
