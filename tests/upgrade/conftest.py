@@ -142,4 +142,9 @@ def undone() -> Iterator[None]:
 def migrate_to(app: str, name: str) -> Any:
     """Migrates as far as a migration needs, itself included; the models as they are then (`get_model`)."""
     call_command("migrate", app, name, verbosity=0)
+    return models_at(app, name)
+
+
+def models_at(app: str, name: str) -> Any:
+    """The models as that migration leaves them, for a portal that is no further."""
     return MigrationLoader(connection).project_state((app, name)).apps

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
-from django.db.migrations.loader import MigrationLoader
 
 from billing.models import DebitFile, Mandate
 from families import login_names
@@ -21,7 +20,7 @@ from portal.database.encrypted import keys
 from portal.database.field_keys import is_encrypted
 from portal.french import phones
 from tests.factories import paris
-from tests.upgrade.conftest import migrate_to, walking
+from tests.upgrade.conftest import migrate_to, models_at, walking
 
 # What was kept in clear.
 COLUMNS = {
@@ -38,29 +37,25 @@ def walk(kind: str, tmp_path_factory: pytest.TempPathFactory, django_db_blocker:
     """What the walk met on its way, and `at_home`, its portal."""
     with walking("0.2.0", kind, tmp_path_factory.mktemp("walk")) as at_home:
         with django_db_blocker.unblock(), at_home():
-            twins = twin_accounts()
+            before = models_at("reservations", "0001_initial")
+            twins = twin_accounts(before.get_model("families", "User").objects)
             clear = in_clear()
-            before = migrate_to("reservations", "0001_initial")
             groups = before.get_model("families", "User").groups.through.objects
             held = set(groups.values_list("user__username", "group__name"))
 
+            migrate_to("families", "0004_custody")
+            lacking = schema.lacking(connection)
+
             before = migrate_to("reservations", "0002_staff_rights")
-            roles = set(
-                before.get_model("reservations", "StaffRight").objects.values_list(
-                    "user__username", "role__name", "everywhere", "places"
-                )
-            )
+            rights = before.get_model("reservations", "StaffRight").objects
+            roles = set(rights.values_list("user__username", "role__name", "everywhere", "places"))
             enrolments = before.get_model("reservations", "Enrolment").objects
-            ended, lasting = (
-                enrolments.filter(state="accepted").order_by("pk").values_list("pk", flat=True)[:2]
-            )
+            accepted = enrolments.filter(state="accepted").order_by("pk")
+            ended, lasting = accepted.values_list("pk", flat=True)[:2]
             enrolments.filter(pk=ended).update(state="ended", decided_at=ENDED_AT)
 
             after = migrate_to("reservations", "0003_dated_schooling_and_enrolment")
             ends = dict(after.get_model("reservations", "Enrolment").objects.values_list("pk", "ends_on"))
-
-            migrate_to("families", "0004_custody")
-            lacking = schema.lacking(connection)
             call_command("migrate", verbosity=0)
         yield SimpleNamespace(
             at_home=at_home,
@@ -80,10 +75,8 @@ def walked(walk: Any, django_db_blocker: Any) -> Iterator[Any]:
         yield walk
 
 
-def twin_accounts() -> Any:
+def twin_accounts(accounts: Any) -> Any:
     """Accounts that are found by the same form of a name or of an address, and some without an address."""
-    state = MigrationLoader(connection).project_state(("families", "0001_initial"))
-    accounts = state.apps.get_model("families", "User").objects
     return SimpleNamespace(
         first=accounts.create(username="fiona", email="camille@kermit.example"),
         twin=accounts.create(username="ﬁona", email="camille@ｋermit.example"),

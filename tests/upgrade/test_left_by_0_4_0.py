@@ -11,7 +11,7 @@ from django.db import connection
 from families.models import Diet, DietChoice, HomeDiet
 from portal.database import versions
 from portal.reservations.models import Booking
-from tests.upgrade.conftest import migrate_to, walking
+from tests.upgrade.conftest import migrate_to, models_at, walking
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +19,13 @@ def walk(kind: str, tmp_path_factory: pytest.TempPathFactory, django_db_blocker:
     """What the walk met on its way, and `at_home`, its portal."""
     with walking("0.4.0", kind, tmp_path_factory.mktemp("walk")) as at_home:
         with django_db_blocker.unblock(), at_home():
-            before = migrate_to("catering", "0002_initial").get_model("reservations", "Formula")
-            before.objects.filter(activity__service="catering").update(with_meal=False)
-            before = migrate_to("reservations", "0006_changes_and_announced_absences")
+            before = models_at("reservations", "0006_changes_and_announced_absences")
+            formulas = before.get_model("reservations", "Formula").objects
+            formulas.filter(activity__service="catering").update(with_meal=False)
             shared = enrolled_from_a_second_home(before)
-            before = migrate_to("families", "0011_calendar_link").get_model("families", "Diet")
             for name in ("Végétarien", "Menu VÉGÉTALIEN", "sans  porc ni gluten"):
-                before.objects.create(name=name)
+                before.get_model("families", "Diet").objects.create(name=name)
+
             before = migrate_to("reservations", "0011_enrolment_campaigns")
             before.get_model("reservations", "Audience").objects.create(
                 code="hors-commune", label="Extérieurs", belonging="non_resident", order=7
