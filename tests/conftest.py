@@ -148,8 +148,8 @@ DATABASES = {"db", "transactional_db", "installed"}
 ABOUT_DATABASES = ROOT / "tests" / "portal" / "database"
 # What is said on pages, in letters and on paper of rows that other tests read on both databases.
 SAYS_ROWS = tuple(
-    ROOT / "tests" / folder
-    for folder in (
+    ROOT / "tests" / place
+    for place in (
         "billing/admin",
         "billing/documents",
         "billing/pages",
@@ -162,6 +162,14 @@ SAYS_ROWS = tuple(
         "portal/desk",
         "portal/letters",
         "portal/reservations/desk",
+        # What is booked behind these pages is tried in `acts` and `days`.
+        "portal/reservations/pages/test_agenda.py",
+        "portal/reservations/pages/test_checking.py",
+        "portal/reservations/pages/test_first_steps.py",
+        "portal/reservations/pages/test_in_words.py",
+        "portal/reservations/pages/test_months.py",
+        "portal/reservations/pages/test_renewing.py",
+        "portal/reservations/pages/test_steps.py",
     )
 )
 
@@ -170,7 +178,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """What may ask no database says the same beside any, unless it is about databases; and so do pages."""
     asks = (
         item.get_closest_marker("django_db") or DATABASES & set(item.fixturenames) or opens_one(item)
-    ) and not any(item.path.is_relative_to(folder) for folder in SAYS_ROWS)
+    ) and not any(item.path.is_relative_to(place) for place in SAYS_ROWS)
     if not asks and not item.path.is_relative_to(ABOUT_DATABASES):
         item.add_marker("once")
 

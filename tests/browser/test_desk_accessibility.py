@@ -300,7 +300,7 @@ def look(page: Page) -> list[str]:
     return found
 
 
-# Two tests, which two workers share.
+# Two tests: in one walk a slow machine would pass for a browser that no longer answers.
 @pytest.mark.parametrize("half", [0, 1], ids=["one half", "the other half"])
 def test_no_page_of_the_desk_has_a_barrier_or_a_word_of_english(demo, open_page, monkeypatch, half):
     for model_admin in admin.site._registry.values():

@@ -1,8 +1,9 @@
 """Portals of released versions, on SQLite and, where DATABASE_URL names a server, on PostgreSQL."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,50 +45,90 @@ def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(scope="session", params=releases.releases(), ids=lambda release: release.version)
-def migrated(
+@pytest.fixture(scope="session")
+def brought(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
+) -> Iterator[Callable[[Release], tuple[str, Path]]]:
+    """`brought(release)`: the address and the folder where it was brought to today's schema, once for all."""
+    found: dict[Release, tuple[str, Path]] = {}
+    with ExitStack() as kept:
+
+        def bring(release: Release) -> tuple[str, Path]:
+            if release not in found:
+                folder = tmp_path_factory.mktemp(kind)
+                address = kept.enter_context(
+                    own_database(folder, server=SERVERS[kind], called=f"from_{release.version}")
+                )
+                release.restore(address, folder)
+                with django_db_blocker.unblock(), at_home(release, address, folder):
+                    call_command("migrate", verbosity=0)
+                found[release] = address, folder
+            return found[release]
+
+        yield bring
+
+
+@pytest.fixture(params=releases.releases(), ids=lambda release: release.version)
+def upgraded(
     request: pytest.FixtureRequest,
-    kind: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    brought: Callable[[Release], tuple[str, Path]],
     django_db_blocker: Any,
-) -> Iterator[tuple[Release, str, Path]]:
-    """Each released version, with the address and the folder where it was brought to today's schema."""
-    release, folder = request.param, tmp_path_factory.mktemp(kind)
-    with own_database(folder, server=SERVERS[kind], called=f"from_{release.version}") as address:
-        release.restore(address, folder)
-        with django_db_blocker.unblock(), at_home(release, address, folder):
-            call_command("migrate", verbosity=0)
-        yield release, address, folder
+) -> Iterator[Release]:
+    """Each released version's portal, which runs today's code. The tests share it, and leave it whole."""
+    release = request.param
+    with django_db_blocker.unblock(), at_home(release, *brought(release)):
+        yield release
 
 
 @pytest.fixture
-def upgraded(migrated: tuple[Release, str, Path], django_db_blocker: Any) -> Iterator[Release]:
-    """Each released version's portal, which runs today's code. The tests share it, and leave it whole."""
-    with django_db_blocker.unblock(), at_home(*migrated):
-        yield migrated[0]
+def last_upgraded(
+    kind: str, brought: Callable[[Release], tuple[str, Path]], tmp_path: Path, django_db_blocker: Any
+) -> Iterator[Release]:
+    """The portal of the last version, which runs today's code, a test's own: what the next version meets."""
+    release = releases.releases()[-1]
+    address, folder = brought(release)
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("own.sqlite3*"))
+    with (
+        own_database(tmp_path, copied_from=address, server=SERVERS[kind], called="last_upgraded") as own,
+        django_db_blocker.unblock(),
+        at_home(release, own, tmp_path),
+    ):
+        yield release
 
 
 @pytest.fixture
 def last_release(kind: str, tmp_path: Path, django_db_blocker: Any) -> Iterator[Release]:
     """The portal of the last version as it was left, a test's own: what a new migration meets first."""
-    with as_left(releases.releases()[-1], kind, tmp_path, django_db_blocker) as release:
+    last = releases.releases()[-1].version
+    with walking(last, kind, tmp_path) as at_home, django_db_blocker.unblock(), at_home() as release:
         yield release
 
 
 @pytest.fixture
 def left_by_0_2_0(kind: str, tmp_path: Path, django_db_blocker: Any) -> Iterator[Release]:
-    """That of version 0.2.0, whose rows the migrations of 0.3.0 change."""
-    (release,) = (one for one in releases.releases() if one.version == "0.2.0")
-    with as_left(release, kind, tmp_path, django_db_blocker) as found:
-        yield found
+    """The portal of version 0.2.0 as it was left, a test's own."""
+    with walking("0.2.0", kind, tmp_path) as at_home, django_db_blocker.unblock(), at_home() as release:
+        yield release
 
 
 @contextmanager
-def as_left(release: Release, kind: str, folder: Path, django_db_blocker: Any) -> Iterator[Release]:
-    with own_database(folder, server=SERVERS[kind], called="last_release") as address:
+def walking(version: str, kind: str, folder: Path) -> Iterator[Callable[[], AbstractContextManager[Release]]]:
+    """The portal of a version as it was left: `with at_home() as release:` stands in it, as often as one
+    likes.
+
+    A module's tests share one walk to today's schema: its fixture writes what each of them asks about,
+    stops where they look (`migrate_to`), and goes on.
+    """
+    (release,) = (one for one in releases.releases() if one.version == version)
+    with own_database(folder, server=SERVERS[kind], called=f"left_by_{version}") as address:
         release.restore(address, folder)
-        with django_db_blocker.unblock(), at_home(release, address, folder):
-            yield release
+
+        @contextmanager
+        def enter() -> Iterator[Release]:
+            with at_home(release, address, folder):
+                yield release
+
+        yield enter
 
 
 @contextmanager
@@ -101,4 +142,9 @@ def undone() -> Iterator[None]:
 def migrate_to(app: str, name: str) -> Any:
     """Migrates as far as a migration needs, itself included; the models as they are then (`get_model`)."""
     call_command("migrate", app, name, verbosity=0)
+    return models_at(app, name)
+
+
+def models_at(app: str, name: str) -> Any:
+    """The models as that migration leaves them, for a portal that is no further."""
     return MigrationLoader(connection).project_state((app, name)).apps

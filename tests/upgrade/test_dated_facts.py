@@ -8,19 +8,7 @@ from billing.models import Invoice, InvoiceLine
 from families.models import Residence
 from portal.reservations.models import Schooling
 from tests.factories import paris
-from tests.upgrade.conftest import migrate_to, undone
-
-BEFORE, AFTER = "0002_staff_rights", "0003_dated_schooling_and_enrolment"
-ENDED_AT = paris(2026, 11, 4, 0, 30)  # still the third in Greenwich
-
-
-def test_an_enrolment_that_was_ended_ends_on_the_day_of_its_decision(left_by_0_2_0):
-    before = migrate_to("reservations", BEFORE).get_model("reservations", "Enrolment")
-    ended, lasting = before.objects.filter(state="accepted").order_by("pk").values_list("pk", flat=True)[:2]
-    before.objects.filter(pk=ended).update(state="ended", decided_at=ENDED_AT)
-    after = migrate_to("reservations", AFTER).get_model("reservations", "Enrolment")
-    assert after.objects.get(pk=ended).ends_on == date(2026, 11, 4)
-    assert after.objects.get(pk=lasting).ends_on is None
+from tests.upgrade.conftest import undone
 
 
 def test_only_who_told_so_since_has_moved_or_changed_class(upgraded):

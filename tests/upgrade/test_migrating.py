@@ -65,7 +65,7 @@ def drop_a_trigger() -> None:
 # What a migration does ----------------------------------------------------------------------------------
 
 
-def test_a_data_migration_meets_the_rows_of_the_last_release(last_release, version_to_come):
+def test_a_data_migration_meets_the_rows_of_the_last_release(last_upgraded, version_to_come):
     before = migrate_to("billing", later.LAST).get_model("billing", "Invoice")
     payers = list(before.objects.order_by("pk").values_list("payer", flat=True))
     shouted = [payer.upper() for payer in payers]
@@ -89,14 +89,6 @@ def test_a_data_migration_meets_the_rows_of_the_last_release(last_release, versi
 # Stopping on the way ------------------------------------------------------------------------------------
 
 
-def test_migrate_stops_where_a_register_lacks_its_columns_and_goes_on(left_by_0_2_0):
-    """As an operator does who is told « migrate families 0004 »."""
-    migrate_to("families", "0004_custody")
-    assert schema.lacking(connection) == []
-    call_command("migrate", verbosity=0)
-    assert versions.hindrance(connection) == ""
-
-
 @pytest.mark.long
 def test_migrate_stops_at_each_migration_of_a_release_and_goes_on(left_by_0_2_0):
     """As a `migrate` that was killed."""
@@ -116,7 +108,7 @@ def test_migrate_stops_at_each_migration_of_a_release_and_goes_on(left_by_0_2_0)
 # Who may start ------------------------------------------------------------------------------------------
 
 
-def test_code_works_on_its_own_schema_only(last_release, version_to_come):
+def test_code_works_on_its_own_schema_only(last_upgraded, version_to_come):
     call_command("migrate", "billing", later.LAST, verbosity=0)
     for command in (["nightly"], ["bill_month", "2026-11"], ["load_town", "ville.yaml"], ["load_demo"]):
         with pytest.raises(CommandError, match="La base attend sa mise à jour pour le portail 99"):
@@ -180,7 +172,7 @@ def test_a_missing_trigger_behind_a_writer_is_given_up_with_a_sentence(upgraded,
     assert schema.lacking(connection) == []
 
 
-def test_a_table_in_use_is_tried_three_times_then_left_as_it_was(last_release, version_to_come, in_a_hurry):
+def test_a_table_in_use_is_tried_three_times_then_left_as_it_was(last_upgraded, version_to_come, in_a_hurry):
     tries = []
 
     def count(execute, sql, params, many, context):
