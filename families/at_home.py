@@ -3,7 +3,7 @@
 What is asked comes from each app that knows something of it: it registers a function once it is ready.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,19 +19,17 @@ from families.models import (
     ChangeRequest,
     FamilyQuotient,
     Household,
+    PaperKind,
     User,
     is_followed,
 )
 from families.papers import asking
 from portal.database.kept import once_a_page
 from portal.french.dates import short_day
-from portal.french.elision import of
 from portal.french.plurals import agreed, counted
 
 # How long a refused proof is asked again.
 REFUSED_SHOWN = timedelta(days=30)
-# That many papers are named; a phone's first screen has more to say.
-NAMED = 2
 
 
 # What is asked ------------------------------------------------------------------------------------------
@@ -189,24 +187,27 @@ def proofs(household: Household, user: User, at: datetime) -> list[Ask]:
 
 
 def papers(household: Household, user: User, at: datetime) -> list[Ask]:
-    """Papers to send, all in one: which are said here, the rest on their page."""
+    """Papers to send, all in one row."""
     lines = [one for one in asking.of_home(household, timezone.localdate(at)) if one.is_to_do]
     if not lines:
         return []
     title = counted(len(lines), "papier à donner", "papiers à donner")
-    text = f"{' ; '.join(_named(one) for one in lines[:NAMED])}{' ; …' if len(lines) > NAMED else '.'}"
-    return [Ask(title, text, reverse("families:papers"), "Voir mes papiers")]
+    text = " ; ".join(_named(one, lines) for one in dict.fromkeys(line.kind for line in lines))
+    return [Ask(title, f"{text}.", reverse("families:papers"), "Voir mes papiers")]
 
 
-def _named(line: asking.Line) -> str:
-    """« Attestation d'assurance de Lina, refusée », as short as it can be said."""
-    whose = f" {of(line.child.first_name)}" if line.child else ""
-    ends = ""
+def _named(kind: PaperKind, lines: Sequence[asking.Line]) -> str:
+    """« Attestation d'assurance : Louise (refusé), Gabriel », « Règlement signé »."""
+    said = [(one.child.first_name if one.child else "", _why(one)) for one in lines if one.kind == kind]
+    whose = ", ".join(" ".join(filter(None, one)) for one in said)
+    return f"{kind} : {whose}" if kind.is_childs else f"{kind} {whose}".strip()
+
+
+def _why(line: asking.Line) -> str:
     if line.status is asking.Status.REFUSED:
-        ends = " (refusé)"
-    elif line.good is not None and line.good.ends_on is not None:
-        ends = f" (finit le {short_day(line.good.ends_on)})"
-    return f"{line.kind}{whose}{ends}"
+        return "(refusé)"
+    ends = line.good.ends_on if line.good is not None else None
+    return f"(finit le {short_day(ends)})" if ends else ""
 
 
 def age_in_words(age: int) -> str:

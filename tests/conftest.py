@@ -76,6 +76,8 @@ from tests.factories import (
     HouseholdFactory,
     LetterFactory,
     MenuFactory,
+    PaperFactory,
+    PaperKindFactory,
     PeriodFactory,
     PublicHolidayFactory,
     ReservationFactory,
@@ -604,6 +606,13 @@ def pages(books, canteen, now) -> list[str]:
     Activity.objects.filter(pk=canteen.activity.pk).update(families_end=True)
     letter = LetterFactory(guardian=books.guardian, state="failed")
     calendar_links.make(books.guardian, replaces="", at=now)
+    insurance = PaperKindFactory(asked_by=[canteen.activity])
+    PaperFactory(
+        kind=PaperKindFactory(about="household", name="Règlement signé", asked_by=[canteen.activity]),
+        household=books.household,
+        state="refused",
+        refusal_reason="Il manque la signature.",
+    )
     return [
         "/",
         "/mon-agenda/",
@@ -617,6 +626,8 @@ def pages(books, canteen, now) -> list[str]:
         "/mes-messages/",
         f"/mes-messages/{letter.pk}/",
         "/mon-historique/",
+        "/mes-papiers/",
+        f"/mes-papiers/{insurance.pk}/enfants/{books.child.pk}/",
         "/mes-rappels/",
         f"/mes-rappels/arreter/{choices.token(books.guardian)}/",
         "/foyer/mes-donnees/",

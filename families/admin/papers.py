@@ -317,13 +317,13 @@ class PaperAdmin(
     def whose(self, obj: Paper) -> str:
         return str(obj.child) if obj.child else "le foyer"
 
-    @admin.display(description="reçu le", ordering="sent_at", empty_value="–")
-    def received(self, obj: Paper) -> str | None:
-        return moments.moment(obj.sent_at, year=True) if obj.sent_at else None
+    @admin.display(description="reçu le", ordering="sent_at")
+    def received(self, obj: Paper) -> str:
+        return moments.moment(obj.sent_at, year=True) if obj.sent_at else "–"
 
-    @admin.display(description="valable jusqu'au", ordering="ends_on", empty_value="–")
-    def until(self, obj: Paper) -> str | None:
-        return short_day(obj.ends_on, year=True) if obj.ends_on else None
+    @admin.display(description="valable jusqu'au", ordering="ends_on")
+    def until(self, obj: Paper) -> str:
+        return short_day(obj.ends_on, year=True) if obj.ends_on else "–"
 
     @admin.display(description="fichier")
     def proof_link(self, obj: Paper) -> SafeString | str:

@@ -3,8 +3,8 @@
 Which activities ask for which papers, and when a school year ends, the floor that knows them lends here. A
 town without any kind of paper is asked nothing more of its database.
 
-    of_home(household, today) -> [Line]       once a page, in three queries
-    read(homes, today) -> {key: [Line]}       of many households, in as many
+    of_home(household, today) -> [Line]       once a page, in two queries beside its children's
+    read(keys, today) -> {key: [Line]}        of many households, in three
 """
 
 from collections import defaultdict
@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from families.custody import homes
 from families.models import Child, Custody, Household, Paper, PaperKind, household_number, paper_kinds
 from portal.database.kept import once_a_page
 
@@ -188,43 +189,47 @@ def of(lines: Sequence[Line], kind: int, child: int | None) -> Line | None:
 @once_a_page
 def of_home(household: Household, today: date) -> list[Line]:
     """What is asked of a household and what it gave, in the order of its children, its own papers first."""
-    return read([household.pk], today)[household.pk]
+    if not paper_kinds():
+        return []
+    living = {child.pk: child for child in homes.children(household, today)}
+    return _read({household.pk: living}, today)[household.pk]
 
 
-def read(homes: Collection[int], today: date) -> dict[int, list[Line]]:
+def read(keys: Collection[int], today: date) -> dict[int, list[Line]]:
     """The same of many households (keys); nothing is asked where the town knows no paper."""
-    found: dict[int, list[Line]] = {home: [] for home in homes}
+    if not paper_kinds() or not keys:
+        return {home: [] for home in keys}
+    return _read(_children(keys, today), today)
+
+
+def _read(living: Mapping[int, dict[int, Child]], today: date) -> dict[int, list[Line]]:
+    """Of households with the children that live there."""
     kinds = paper_kinds()
-    if not kinds or not homes:
-        return found
-    living = _children(homes, today)
     asked: dict[int, dict[tuple[int, int | None], list[str]]] = defaultdict(lambda: defaultdict(list))
-    for need in _activities.needs(homes, today):
+    for need in _activities.needs(living.keys(), today):
         kind = kinds.get(need.kind)
         if kind is None or not kind.active or need.child not in living[need.household]:
             continue
         names = asked[need.household][need.kind, need.child if kind.is_childs else None]
         if need.activity not in names:
             names.append(need.activity)
-    rows = _papers(homes, living)
-    for home in homes:
-        found[home] = _lines(home, living[home], asked[home], rows, kinds, today)
-    return found
+    rows = _papers(living)
+    return {home: _lines(home, living[home], asked[home], rows, kinds, today) for home in living}
 
 
-def _children(homes: Collection[int], today: date) -> Mapping[int, dict[int, Child]]:
+def _children(keys: Collection[int], today: date) -> Mapping[int, dict[int, Child]]:
     """By household, the children that live there today, eldest first."""
-    found: dict[int, dict[int, Child]] = {home: {} for home in homes}
-    custodies = Custody.objects.on(today).filter(household__in=homes).select_related("child")
+    found: dict[int, dict[int, Child]] = {home: {} for home in keys}
+    custodies = Custody.objects.on(today).filter(household__in=keys).select_related("child")
     for custody in custodies.order_by("child__birth_date", "child_id"):
         found[custody.household_id][custody.child_id] = custody.child
     return found
 
 
-def _papers(homes: Collection[int], living: Mapping[int, dict[int, Child]]) -> list[Paper]:
+def _papers(living: Mapping[int, dict[int, Child]]) -> list[Paper]:
     """All that these households gave, and what was given of their children; the latest first."""
     children = {child for those in living.values() for child in those}
-    own = Paper.objects.filter(household__in=homes, child=None)
+    own = Paper.objects.filter(household__in=living.keys(), child=None)
     of_children = Paper.objects.filter(child__in=children)
     return list((own | of_children).order_by("-pk"))
 

@@ -25,7 +25,6 @@ from families.custody import homes, own
 from families.models import AlreadyAnswered as AlreadyAnswered
 from families.models import Child, Household, Paper, PaperKind, User
 from families.papers import asking, lasting
-from families.privacy import files
 from portal.french.dates import short_day
 
 State = Paper.State
@@ -74,7 +73,7 @@ def send(
     paper.ends_on = said.ends_on if kind.lasts == PaperKind.Lasts.OWN_DATE else None
     paper.sent_at, paper.sent_by = at, by
     paper.save()
-    files.remove(former)
+    documents.remove(former)
     return paper
 
 
@@ -194,7 +193,7 @@ def take(
     )
     paper.dated_on, paper.seen_on = dated, seen_on
     _accept(paper, ends_on, by, at)
-    files.remove(former)
+    documents.remove(former)
     return paper
 
 

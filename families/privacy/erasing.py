@@ -22,7 +22,7 @@ from django.db.models.deletion import ProtectedError
 from django.utils.crypto import salted_hmac
 from django.utils.text import capfirst
 
-from families import correspondence, emails
+from families import correspondence, documents, emails
 from families.custody import own
 from families.models import (
     AccessOpening,
@@ -50,7 +50,7 @@ from families.models import (
     Residence,
     User,
 )
-from families.privacy import exporting, files, histories
+from families.privacy import exporting, histories
 from portal.files.uploads import private_storage
 from portal.french.plurals import counted
 from portal.french.spelling import folded
@@ -279,7 +279,7 @@ def _erase_household(home: Household, at: datetime) -> None:
         _delete(model, list(model._default_manager.filter(household=home).values_list("pk", flat=True)))
     # What it gave of a child that also lives elsewhere goes with its file: the other home gives its own.
     _delete(Paper, list(Paper.objects.filter(household=home).values_list("pk", flat=True)))
-    files.remove(Document.objects.filter(household=home))
+    documents.remove(Document.objects.filter(household=home))
     Letter.objects.filter(household=home).delete()
     for lines in (Reading, Concerned):
         lines.objects.filter(household=home).update(household=None)
@@ -318,7 +318,9 @@ def _erase_child(child: Child, at: datetime) -> None:
     )
     papers = list(Paper.objects.filter(child=child))
     _delete(Paper, [paper.pk for paper in papers])
-    files.remove(Document.objects.filter(pk__in=[paper.document_id for paper in papers if paper.document_id]))
+    documents.remove(
+        Document.objects.filter(pk__in=[paper.document_id for paper in papers if paper.document_id])
+    )
     for model in of_child:
         _delete(model, list(model._default_manager.filter(child=child).values_list("pk", flat=True)))
     for lines in (Reading, Concerned):

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from families import unconfirmed
+from families import documents, unconfirmed
 from families.models import (
     ChangeRequest,
     ChildHealth,
@@ -26,7 +26,7 @@ from families.models import (
     SecurityEvent,
     User,
 )
-from families.privacy import exporting, files, histories, last_days, retention
+from families.privacy import exporting, histories, last_days, retention
 from families.privacy.retention import CHOSEN, Kind, Rows
 from families.traces import reading
 from portal import nightly
@@ -78,11 +78,11 @@ def _proofs(before: datetime) -> list[Rows]:
 
 def _remove_proofs(rows: Sequence[Rows], at: datetime) -> int:
     removed = 0
-    for documents in rows:
-        for document in documents.iterator(chunk_size=IN_BITES):
+    for proofs in rows:
+        for document in proofs.iterator(chunk_size=IN_BITES):
             with transaction.atomic():
                 ChangeRequest.objects.filter(proof=document).update(proof=None)
-                removed += files.remove([document])
+                removed += documents.remove([document])
     return removed
 
 
@@ -126,7 +126,7 @@ def _remove_papers(rows: Sequence[Rows], at: datetime) -> int:
             with transaction.atomic():
                 Paper.objects.filter(pk__in=keys).delete()
                 histories.forget(Paper, keys)
-                files.remove(paper.document for paper in bite if paper.document is not None)
+                documents.remove(paper.document for paper in bite if paper.document is not None)
             removed += len(bite)
     return removed
 

@@ -75,8 +75,8 @@ def register_people() -> None:
             "Ouvrir et tenir le compte d'une famille, répondre à ses demandes, calculer son tarif.",
             TASK,
             "Responsables, enfants, personnes autorisées à venir les chercher",
-            "Identité, adresse, téléphones, adresse e-mail, quotient, justificatifs et papiers demandés, "
-            "garde des enfants, messages et rappels",
+            "Identité, adresse, téléphones, adresse e-mail, quotient, justificatifs, papiers, garde des "
+            "enfants, messages et rappels",
             "Service enfance, régie",
             (
                 "unconfirmed",

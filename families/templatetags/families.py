@@ -22,7 +22,7 @@ register = template.Library()
 @register.inclusion_tag("families/_informations.html", takes_context=True)
 def household_information(context: Context, household: Household, today: date) -> dict[str, Any]:
     """« Mes Informations »: number, guardians, address, quotient, what waits. Two queries,
-    and three where the town asks for papers."""
+    and two more where the town asks for papers."""
     return {
         "household": household,
         "facts": at_home.facts(household, today),

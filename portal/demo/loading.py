@@ -17,7 +17,7 @@ from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from families.models import Household, User
-from portal.demo import access, two_homes
+from portal.demo import access, papers, two_homes
 from portal.demo.canteen import AHEAD, Canteen, Promised
 from portal.demo.factories import PASSWORD
 from portal.demo.last_year import bill_last_november
@@ -134,6 +134,7 @@ def load(
         canteen.fill(tick)
         canteen.close()
     Leisure(people=people, since=since, until=today + AHEAD, rng=Random(SEED), at=at).live()  # noqa: S311
+    papers.give(people, Random(SEED), at)  # noqa: S311
     close_just_now(activity, people.agent, at)
     cook(activity, today, rng)
     if households <= BIG_TOWN:

@@ -18,11 +18,14 @@ from families.models import (
     Document,
     Household,
     LoginCounter,
+    PaperKind,
     Reminder,
     ReminderRound,
     SecurityEvent,
     User,
 )
+from families.papers import sending
+from families.papers.sending import Said
 from families.privacy import asking
 from families.reminders import choices
 from families.traces import security
@@ -55,6 +58,7 @@ def live() -> None:
     quotient_changes(home, parent, agent)
     moves(home, agent)
     absences(home, parent, agent)
+    papers(home, parent, agent)
     documents_of_money(regie)
     accounts(parent, regie)
     letters(parent)
@@ -121,6 +125,15 @@ def absences(home: Household, parent: User, agent: User) -> None:
         household=home, child=coming.child, day=coming.day, announced_by=parent, announced_at=AT
     )
     PackedMeal.objects.create(enrolment=missed.enrolment, valid_from=AT.date() - timedelta(days=30))
+
+
+def papers(home: Household, parent: User, agent: User) -> None:
+    """The family gave a judgment that the town hall asked for, which is accepted."""
+    judgment, child = PaperKind.objects.get(code="jugement"), home.children.order_by("pk")[0]
+    sending.ask(home, judgment, child, at=AT)
+    said = Said(ContentFile(PAPER, name="jugement.pdf"), "application/pdf")
+    paper = sending.send(home, judgment, child, said, by=parent, at=AT)
+    sending.accept(paper, ends_on=None, by=agent, at=AT)
 
 
 def accounts(parent: User, regie: User) -> None:

@@ -11,8 +11,9 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from families import documents
 from families.models import Document, User
-from families.privacy import files, histories
+from families.privacy import histories
 from families.privacy.erasing import Foreseen, Leaving, Line, Part
 from families.privacy.holdings import Fate
 from portal.reservations.acts import booking
@@ -91,7 +92,7 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
     entered = list(attendances.values_list("pk", flat=True))
     attendances.update(reason="", certificate=None)
     histories.forget(Attendance, entered)
-    files.remove(Document.objects.filter(pk__in=papers))
+    documents.remove(Document.objects.filter(pk__in=papers))
 
     bookings = Booking.objects.filter(leaving.concerned)
     BookingEvent.objects.filter(booking__in=bookings).delete()

@@ -8,8 +8,9 @@ from django.db import models, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from families import documents
 from families.models import RetentionRule
-from families.privacy import files, histories, last_days, retention
+from families.privacy import histories, last_days, retention
 from families.privacy.retention import CHOSEN, Kind, Rows
 from portal.french.plurals import counted
 from portal.reservations.models import (
@@ -67,7 +68,7 @@ def remove_certificates(rows: Sequence[Rows], at: datetime) -> int:
                 # Another certificate, of the other home for example, may show the same file.
                 if document is not None and not AbsenceCertificate.objects.filter(document=document).exists():
                     Attendance.objects.filter(certificate=document).update(certificate=None)
-                    files.remove([document])
+                    documents.remove([document])
             removed += 1
     return removed
 

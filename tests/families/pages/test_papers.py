@@ -60,7 +60,7 @@ def test_the_answer_is_read_with_its_reason_and_until_when(books, insurance, rul
 
 def test_the_first_page_names_what_is_asked_in_one_line(books, insurance, rules):
     page = text_of(books.client().get("/"))
-    assert "2 papiers à donner" in page and "Règlement signé ; Attestation d'assurance de Lina." in page
+    assert "2 papiers à donner" in page and "Règlement signé ; Attestation d'assurance : Lina." in page
 
 
 def test_the_childs_page_and_the_households_lead_there(books, insurance):
