@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeAlias, TypedDict
 
-from django.db.models import Exists, Max, OuterRef, prefetch_related_objects
+from django.db.models import Exists, Max, OuterRef, QuerySet, prefetch_related_objects
 from django.urls import reverse
 from django_stubs_ext import WithAnnotations
 
@@ -40,10 +40,15 @@ class HoldsMeal(TypedDict):
 OfferedActivity: TypeAlias = "WithAnnotations[Activity, HoldsMeal]"
 
 
+def _meals(of: Activity | OuterRef) -> QuerySet[Formula]:
+    """The formulas of an activity in which a meal is eaten."""
+    return Formula.objects.filter(with_meal=True, active=True, activity=of)
+
+
 def offered_activities() -> list[OfferedActivity]:
     """Those of the service that are in use; one query."""
-    meals = Formula.objects.filter(with_meal=True, active=True, activity=OuterRef("pk"))
-    return list(Activity.objects.filter(service=SERVICE, active=True).annotate(holds_meal=Exists(meals)))
+    in_use = Activity.objects.filter(service=SERVICE, active=True)
+    return list(in_use.annotate(holds_meal=Exists(_meals(OuterRef("pk")))))
 
 
 def offers(
@@ -74,7 +79,7 @@ def offers(
 
 def holds_meal(activity: Activity) -> bool:
     """Whether a meal may be eaten in it; one query."""
-    return activity.formulas.filter(with_meal=True, active=True).exists()
+    return _meals(activity).exists()
 
 
 def _refusal(activity: Activity, child: Child, places: list[Establishment], known: set[int]) -> str:
