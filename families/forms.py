@@ -415,7 +415,7 @@ class SendAgainForm(NamesItsFields, AdultForm):
         # All are judged, so that every mistake shows at once.
         judged = [super().is_valid(), *(form.is_valid() for _, form in self.known), self.more.is_valid()]
         if all(judged) and not self._has_a_child():
-            self.add_error(None, self.more.error_messages["too_few_forms"])
+            self.add_error(None, RowsOfChildren.default_error_messages["too_few_forms"])
             return False
         return all(judged)
 

@@ -30,6 +30,8 @@ def promise() -> str:
 def counts_from(change: ChangeRequest) -> str:
     """From when the quotient that was taken over counts: « à partir du 20 novembre 2026, jour où vous l'avez
     communiqué… »."""
+    if change.valid_from is None:
+        raise ValueError("the database keeps no request for a quotient without its start")
     taken = change.household.quotients.get(valid_from=change.valid_from)
     start = moments.day(taken.valid_from, year=True)
     if taken.known_on is None or taken.known_on <= taken.valid_from:

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat, ExtractMonth, ExtractYear, LPad
 
 from billing.models import (
     BilledItem,
@@ -56,6 +57,7 @@ class Rare(StrEnum):
     """What few households have to bill: where it is known that there is none, nothing of it is read."""
 
     AGAIN = "again"
+    REFILLED = "refilled"
     UNRESERVED = "unreserved"
     ENDED = "ended"
     MISTAKEN = "mistaken"
@@ -125,6 +127,31 @@ class Billable:
             day__gte=self.since,
         )
         return self._if_any(Rare.AGAIN, rows, "household")
+
+    def days_of_flats_given_back(self) -> QuerySet[Booking]:
+        """Held bookings that a flat price paid for which was given back since, none of its days counting: now
+        that one stands again, it is due again."""
+        given_back = _last(BilledItem.objects.filter(flat__gt=""), "flat").filter(line__kind=Kind.CREDIT)
+        day = OuterRef("booking__day")
+        month = LPad(Cast(ExtractMonth(day), CharField()), 2, Value("0"))
+        of_day = Concat(Value(":"), Cast(ExtractYear(day), CharField()), Value("-"), month)
+        period = Cast(OuterRef("booking__reservation__period"), CharField())
+        its_own = given_back.filter(
+            Q(flat__endswith=of_day) | Q(flat__endswith=Concat(Value(":p"), period)),
+            line__formula=OuterRef("line__formula"),
+            line__child=OuterRef("line__child"),
+            line__invoice__household=OuterRef("line__invoice__household"),
+        )
+        paid = _last(BilledItem.objects.filter(booking=OuterRef("pk")), "booking")
+        rows = Booking.objects.filter(
+            self.scope.filter(),
+            Exists(given_back.filter(line__child=OuterRef("child"))),
+            Exists(paid.filter(Exists(its_own), line__kind=Kind.FLAT)),
+            homes.lived_there(),
+            state__in=HOLDING,
+            day__gte=self.since,
+        )
+        return self._if_any(Rare.REFILLED, rows, "household")
 
     def unbilled_attendance(self) -> QuerySet[Attendance]:
         """Presences without a booking, never billed; one booked since is billed as its booking."""
@@ -261,6 +288,7 @@ class Billable:
             (self.unbilled_attendance(), "household_id"),
             (self.charges(), "household_id"),
             (self.bookings_held_again(), "household_id"),
+            (self.days_of_flats_given_back(), "household_id"),
             (self.billed_bookings_ended(), "booking__household_id"),
             (self.billed_then_entered(), "booking__household_id"),
             (self.billed_by_mistake(), "attendance__household_id"),
@@ -277,6 +305,7 @@ class Billable:
         home = OuterRef("pk")
         found: dict[Rare, QuerySet[Any]] = {
             Rare.AGAIN: self.bookings_held_again().filter(household=home),
+            Rare.REFILLED: self.days_of_flats_given_back().filter(household=home),
             Rare.UNRESERVED: self.unbilled_attendance().filter(household=home),
             Rare.ENDED: self.billed_bookings_ended().filter(booking__household=home),
             Rare.MISTAKEN: self.billed_by_mistake().filter(attendance__household=home),

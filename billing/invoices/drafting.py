@@ -111,6 +111,7 @@ def _lines(billable: Billable, found: Reading, prices: PresencePrices, flats: Fl
     """Every line, by household."""
     lines = Lines(flats)
     _bill(found.presences, prices, lines)
+    _bill([one for one in found.refilled if not prices.excused(one.attendance)], prices, lines)
     touched = correct(found, prices, lines, flats, billable)
     lines.recalculated = list(billable.recalculated().order_by("pk"))
     changes.apply(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, QuerySet, Value
 
 from billing.invoices.billable import Billable, Kind
 from billing.models import BilledItem
@@ -68,11 +68,13 @@ class Reconsidered:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """`presences` to bill; `asked`: what waits for the town hall's answer; `taken_back`: billed, and not due
-    any more; `reconsidered`: billed, to be looked at again; `attendance`: what was entered, by booking."""
+    """`presences` to bill; `refilled`: those of flat prices that were given back, due again where any counts;
+    `asked`: what waits for the town hall's answer; `taken_back`: billed, and not due any more;
+    `reconsidered`: billed, to be looked at again; `attendance`: what was entered, by booking."""
 
     attendance: Mapping[int, Attendance]
     presences: list[Presence]
+    refilled: list[Presence]
     asked: list[Presence]
     taken_back: list[Billed]
     reconsidered: list[Reconsidered]
@@ -80,19 +82,20 @@ class Reading:
     @property
     def due(self) -> list[Presence]:
         """What may be on the invoice, for the first time or again."""
-        return [*self.presences, *(one.presence for one in self.reconsidered)]
+        return [*self.presences, *self.refilled, *(one.presence for one in self.reconsidered)]
 
 
 def read(billable: Billable, *, requests: bool = False) -> Reading:
     """In eleven queries at most, whatever the households and days. `requests`: reads what waits for the town
     hall's answer too."""
     booked, asked = _unbilled(billable, requests=requests)
-    presences = [*booked, *_held_again(billable), *_unreserved(billable)]
+    held_again, refilled = _held_again(billable)
+    presences = [*booked, *held_again, *_unreserved(billable)]
     taken_back = [*_billed(billable.billed_bookings_ended()), *_billed(billable.billed_by_mistake())]
     entered = _billed(billable.billed_then_entered())
-    days = [one.day for one in (*presences, *asked, *taken_back, *entered)]
+    days = [one.day for one in (*presences, *refilled, *asked, *taken_back, *entered)]
     attendance = _attendance(billable, min([billable.scope.month, *days]))
-    for one in (*presences, *asked):
+    for one in (*presences, *refilled, *asked):
         if one.booking is not None:
             one.attendance = attendance.get(one.booking)
     following = _following(
@@ -101,10 +104,11 @@ def read(billable: Billable, *, requests: bool = False) -> Reading:
         known={one.booking for one in presences} | {one.item.booking_id for one in entered},
     )
     reconsidered = _reconsidered([*entered, *_standing(billable, following)], attendance)
-    _as_seen([*presences, *(one.presence for one in reconsidered)])
+    _as_seen([*presences, *refilled, *(one.presence for one in reconsidered)])
     return Reading(
         attendance=attendance,
         presences=presences,
+        refilled=refilled,
         asked=asked,
         taken_back=taken_back,
         reconsidered=reconsidered,
@@ -131,7 +135,9 @@ def read_month(billable: Billable) -> Reading:
     ]
     _as_seen([one.presence for one in found])
     found.sort(key=lambda one: (one.presence.household, one.presence.child, one.presence.day))
-    return Reading(attendance=attendance, presences=[], asked=[], taken_back=[], reconsidered=found)
+    return Reading(
+        attendance=attendance, presences=[], refilled=[], asked=[], taken_back=[], reconsidered=found
+    )
 
 
 def not_entered(reading: Reading, first: date) -> list[Presence]:
@@ -231,9 +237,25 @@ def _with_turns(turns: Mapping[int, int], attendance: Mapping[int, Attendance]) 
     return [_presence(row, attendance, turns[row.pk]) for row in rows]
 
 
-def _held_again(billable: Billable) -> list[Presence]:
-    again = billable.bookings_held_again().annotate(last=Max("billed__turn")).order_by()
-    return _with_turns({pk: last + 1 for pk, last in again.values_list("pk", "last")}, {})
+def _held_again(billable: Billable) -> tuple[list[Presence], list[Presence]]:
+    """Those whose billing was taken back and, apart, those whose flat price was; at most two queries."""
+    turns: dict[bool, dict[int, int]] = {False: {}, True: {}}
+    rows = [
+        found.annotate(last=Max("billed__turn"), of_flat=Value(of_flat))
+        .order_by()
+        .values_list("of_flat", "pk", "last")
+        for of_flat, found in (
+            (False, billable.bookings_held_again()),
+            (True, billable.days_of_flats_given_back()),
+        )
+    ]
+    for of_flat, pk, last in rows[0].union(rows[1]):
+        turns[bool(of_flat)][pk] = last + 1
+    found = _with_turns(turns[False] | turns[True], {})
+    return (
+        [one for one in found if one.booking not in turns[True]],
+        [one for one in found if one.booking in turns[True]],
+    )
 
 
 def _unreserved(billable: Billable) -> list[Presence]:

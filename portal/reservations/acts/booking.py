@@ -1106,8 +1106,8 @@ def concerned_by(closure: Closure) -> QuerySet[Booking]:
 
 
 def of_pupils(closure: Closure) -> Q:
-    """The bookings of its days, place, activity, class or pupils, whether it closes or opens them."""
-    bookings = Booking.objects.filter(day__range=(closure.starts_on, closure.ends_on))
+    """The live bookings of its days, place, activity, class or pupils, whether it closes or opens them."""
+    bookings = Booking.objects.live().filter(day__range=(closure.starts_on, closure.ends_on))
     there = attended_on(F("day"), "child__schoolings")
     if closure.establishment_id:
         school = there & Q(child__schoolings__school_class__school_id=closure.establishment_id)

@@ -18,6 +18,7 @@ from portal.reservations.models import (
     Closure,
     Establishment,
     PublicHoliday,
+    SchoolClass,
     SchoolHoliday,
     Schooling,
     SchoolYear,
@@ -68,11 +69,24 @@ UNION ALL SELECT 'closure', starts_on, ends_on, label, {closure_fields} FROM {cl
     WHERE ends_on >= %(since)s AND starts_on <= %(last)s
     AND (activity_id IS NULL OR activity_id = %(activity)s)
     AND (establishment_id IS NULL OR establishment_id IN ({establishments}))
-    AND (school_class_id IS NULL OR school_class_id IN
-        (SELECT school_class_id FROM {schoolings} AS attended
-            WHERE child_id = %(child)s AND school_year_id = %(year)s
-            AND (attended.starts_on IS NULL OR attended.starts_on <= {closures}.ends_on)
-            AND (attended.ends_on IS NULL OR attended.ends_on >= {closures}.starts_on)))
+    AND school_class_id IS NULL
+UNION ALL SELECT 'closure',
+    CASE WHEN attended.starts_on > closed.starts_on THEN attended.starts_on ELSE closed.starts_on END,
+    CASE WHEN attended.ends_on < closed.ends_on THEN attended.ends_on ELSE closed.ends_on END,
+    closed.label, {pupil_fields}
+    FROM {closures} AS closed, {schoolings} AS attended
+    JOIN {classes} AS its_class ON its_class.id = attended.school_class_id
+    WHERE attended.child_id = %(child)s AND attended.school_year_id = %(year)s
+    AND closed.ends_on >= %(since)s AND closed.starts_on <= %(last)s
+    AND (attended.starts_on IS NULL OR attended.starts_on <= closed.ends_on)
+    AND (attended.ends_on IS NULL OR attended.ends_on >= closed.starts_on)
+    AND (closed.activity_id IS NULL OR closed.activity_id = %(activity)s)
+    AND (
+        (closed.school_class_id = its_class.id AND (
+            closed.establishment_id IS NULL OR closed.establishment_id = its_class.school_id
+            OR closed.establishment_id IN ({establishments})))
+        OR (closed.school_class_id IS NULL AND closed.establishment_id = its_class.school_id)
+    )
 """
 
 
@@ -137,6 +151,8 @@ def _calendar_rows(
         of_zone=f"{no_id}, zone, false, {no_id}, {no_id}, {no_id}",
         zones=", ".join(f"%({name})s" for name in zones),
         closure_fields=", ".join(CLOSURE_FIELDS),
+        pupil_fields=", ".join(f"closed.{name}" for name in CLOSURE_FIELDS),
+        classes=SchoolClass._meta.db_table,
         establishments=", ".join(map(str, establishments)) or "NULL",
         public_holidays=PublicHoliday._meta.db_table,
         school_holidays=SchoolHoliday._meta.db_table,
@@ -193,12 +209,14 @@ class OpenDays:
         self._weekdays = activity.weekdays if activity else EVERY_DAY
         self._establishment_weekdays = establishment.open_weekdays if establishment else MONDAY_TO_FRIDAY
         self._closures: dict[date, Closure] = {}
-        # Those of the whole establishment, which neither an activity nor a class limits.
+        # Those of the whole establishment, which neither an activity, a class nor a pupil's school limits.
         self._whole_closures: dict[date, Closure] = {}
+        own = establishment.pk if establishment else None
         for closure in closures:
+            here = closure.establishment_id in (None, own)
             for day in days_between(closure.starts_on, closure.ends_on):
                 self._closures[day] = closure
-                if closure.activity_id is None and closure.school_class_id is None:
+                if closure.activity_id is None and closure.school_class_id is None and here:
                     self._whole_closures[day] = closure
         self._reasons: dict[date, WhyClosed | None] = {}
         self._school_days: dict[date, bool] = {}
@@ -262,7 +280,9 @@ class OpenDays:
                 closures=[
                     closure
                     for closure in closures
-                    if closure.establishment_id is None
+                    # Of a pupil, what its school or its class has closed comes with the one place asked for.
+                    if pupil
+                    or closure.establishment_id is None
                     or (establishment and closure.establishment_id == establishment.pk)
                 ],
             )

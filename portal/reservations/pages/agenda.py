@@ -203,22 +203,26 @@ def _by_booking(bookings: Iterable[Booking]) -> Iterator[Attended]:
 
 
 def _by_enrolment(enrolments: QuerySet[Enrolment]) -> Iterator[Attended]:
-    """Where children go and in which class, one query: what changes on a day is each as long as it lasts."""
+    """Where children go, their schools and classes, one query: what changes on a day is each as long as it
+    lasts."""
     attends = FilteredRelation(
         "child__schoolings", condition=Q(child__schoolings__school_year=F("school_year"))
     )
     rows = enrolments.order_by().annotate(attends=attends)
-    for activity, place, there, moves_on, ends_on, school_class, since, until in rows.values_list(
+    for activity, place, there, moves_on, ends_on, school_class, school, since, until in rows.values_list(
         "activity",
         "establishment",
         "moves_to",
         "moves_on",
         "ends_on",
         "attends__school_class",
+        "attends__school_class__school",
         "attends__starts_on",
         "attends__ends_on",
     ):
         last = min((day for day in (until, ends_on) if day is not None), default=None)
+        if school is not None:
+            yield Attended(activity, school, school_class, since, last)
         if moves_on is None:
             yield Attended(activity, place, school_class, since, last)
             continue

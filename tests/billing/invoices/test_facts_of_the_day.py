@@ -81,6 +81,13 @@ def test_a_move_told_with_its_day_counts_from_that_day(doubled, books):
     assert billed(books) == 56
 
 
+def test_who_moves_out_on_the_4th_pays_twice_from_then_on(canteen, books):
+    tariff(canteen.formula, "3.20", {"when": "non_resident", "effect": "multiply", "amount": 2})
+    eats(books, [date(2026, 11, day) for day in (2, 3, 5, 6)])
+    leaves_town(books, date(2026, 11, 4), at=paris(2026, 11, 20, 9))
+    assert billed(books) == D("19.20")
+
+
 def test_who_comes_to_live_in_the_town_pays_less_from_then_on(doubled, books):
     books.household.resident = False
     books.household.save()

@@ -263,6 +263,41 @@ def test_what_was_given_back_is_due_again_once_its_own_days_stand_again(flat, bo
     assert total(books) == 1540
 
 
+def test_what_was_given_back_stays_so_and_is_said_once_as_long_as_no_day_counts(flat, books):
+    rules(flat, emptied="credited")
+    bookings = eats(books)
+    owe(books)
+    bill()
+    for booking in bookings:
+        lose(booking, "excused")
+    owe(books)
+    bill(DECEMBER, END_OF_DECEMBER)
+    owe(books)
+    bill(JANUARY, END_OF_JANUARY)
+    assert total(books) == 1500
+    lines = InvoiceLine.objects.filter(invoice__month=JANUARY.month)
+    assert [one.label for one in lines] == ["Sortie"]
+
+
+def test_only_the_month_that_was_given_back_is_due_again(flat, books):
+    """December stands: it was paid, and is not said to be paid already on each invoice."""
+    rules(flat, emptied="credited")
+    november, december = eats(books), eats(books, [date(2026, 12, 3), date(2026, 12, 4)])
+    owe(books)
+    bill(DECEMBER, END_OF_DECEMBER)
+    assert total(books) == 580
+    for booking in november:
+        lose(booking, "cancelled")
+    owe(books)
+    bill(JANUARY, END_OF_JANUARY)
+    assert total(books) == 1040
+    Booking.objects.filter(pk=november[0].pk).update(state="accepted")
+    bill(Scope(date(2027, 2, 1)), END_OF_JANUARY.replace(month=2, day=28))
+    assert total(books) == 1080
+    (line,) = InvoiceLine.objects.filter(invoice__month=date(2027, 2, 1))
+    assert (line.unit_price, line.quantity, len(december)) == (40, 1, 2)
+
+
 @pytest.mark.parametrize("how", ["cancelled", "excused"])
 def test_a_month_without_a_day_that_counts_is_never_asked_for(flat, books, how):
     for booking in eats(books):

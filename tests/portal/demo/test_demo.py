@@ -41,6 +41,7 @@ from portal.reservations.models import (
     Closure,
     Enrolment,
     Establishment,
+    Move,
     PublicHoliday,
     Reservation,
     SchoolHoliday,
@@ -406,6 +407,17 @@ def test_a_family_moved_before_its_invoice_and_told_it_after(demo: loading.Demo)
     (told,) = told_since(NOW + timedelta(minutes=1))
     (found,) = recalculating.compare([told.household], told.month, BillingSettings.current()).values()
     assert found.amount > found.billed
+
+
+def test_a_change_of_school_waits_for_agent_on_the_first_page_of_the_desk(demo: loading.Demo):
+    move = Move.objects.get(state="requested")
+    assert move.left_place and move.place and move.school_class
+    assert (move.left_place.code, move.place.code) == ("moulin", "verger")
+    assert move.school_class.school in move.place.schools.all()
+    agent = Client()
+    agent.force_login(User.objects.get(username="agent"))
+    queues = {one["title"]: one["count"] for one in agent.get("/mairie/").context["queues"]}
+    assert queues["Changements d'école ou de lieu à traiter"] == 1
 
 
 def test_some_families_are_debited(demo: loading.Demo):

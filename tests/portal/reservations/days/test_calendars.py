@@ -24,6 +24,7 @@ from tests.factories import (
 FIRST, LAST = date(2026, 11, 1), date(2027, 1, 31)
 THURSDAY = date(2026, 12, 3)
 WEDNESDAY = date(2026, 12, 2)
+TUESDAY, FRIDAY = date(2026, 12, 1), date(2026, 12, 4)
 SATURDAY = date(2026, 12, 5)
 
 
@@ -90,6 +91,37 @@ def test_a_closure_concerns_its_establishment_its_activity_its_class(
     assert reasons(calendar_of(establishment=other), THURSDAY) == ["Travaux"]
     pupil = SchoolingFactory(school_class=other_class, school_year=year)
     assert calendar_of(schooling=pupil).why_closed(THURSDAY) == WhyClosed("trip", trip.label)
+
+
+def test_a_strike_at_school_leaves_no_day_of_its_pupils_to_reserve(canteen, calendar_of, year, school):
+    own = SchoolingFactory(school_class=SchoolClassFactory(school=school, school_year=year))
+    elsewhere = SchoolClassFactory(school=EstablishmentFactory(kind="school"), school_year=year)
+    other = SchoolingFactory(school_class=elsewhere)
+    ClosureFactory(starts_on=THURSDAY, ends_on=THURSDAY, establishment=school, why="strike")
+    assert reasons(calendar_of(schooling=own), WEDNESDAY, THURSDAY) == ["ouvert", "Grève"]
+    assert reasons(calendar_of(schooling=other), THURSDAY) == ["ouvert"]
+    assert reasons(calendar_of(), THURSDAY) == ["ouvert"]
+    # The restaurant itself works: its deadlines count that day.
+    assert calendar_of(schooling=own).is_establishment_open(THURSDAY)
+
+
+@pytest.mark.parametrize("what", ["class", "school"])
+def test_who_changes_school_is_away_with_each_one_on_the_days_it_attends_it(
+    canteen, calendar_of, year, school, what
+):
+    old = SchoolClassFactory(school=school, school_year=year, name="CM2")
+    new = SchoolClassFactory(school=EstablishmentFactory(kind="school"), school_year=year, name="CM2")
+    child = SchoolingFactory(school_class=old, ends_on=WEDNESDAY).child
+    attends = SchoolingFactory(child=child, school_class=new, starts_on=THURSDAY)
+    for label, there in (("Ancienne", old), ("Nouvelle", new)):
+        closed = {"school_class": there} if what == "class" else {"establishment": there.school}
+        ClosureFactory(starts_on=TUESDAY, ends_on=FRIDAY, why="other", label=label, **closed)
+    assert reasons(calendar_of(schooling=attends), TUESDAY, WEDNESDAY, THURSDAY, FRIDAY) == [
+        "Ancienne",
+        "Ancienne",
+        "Nouvelle",
+        "Nouvelle",
+    ]
 
 
 def test_a_strike_without_a_text_says_its_reason(calendar_of, canteen) -> None:

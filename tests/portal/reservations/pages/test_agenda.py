@@ -171,7 +171,7 @@ def test_what_is_closed_where_the_child_goes(books, canteen, school, year, addre
     ]
 
 
-@pytest.mark.parametrize("what", ["place", "class"])
+@pytest.mark.parametrize("what", ["place", "class", "school"])
 def test_a_child_that_moves_is_told_of_each_place_and_class_for_its_own_days(
     books, canteen, mill, school, agent, address, what
 ):
@@ -180,7 +180,9 @@ def test_a_child_that_moves_is_told_of_each_place_and_class_for_its_own_days(
     of_place = ({"establishment": canteen.restaurant}, {"establishment": mill.restaurant})
     own_class = SchoolClass.objects.get(school=school)
     of_class = ({"school_class": own_class}, {"school_class": mill.school_class})
-    for label, where in zip(("avant", "après"), of_place if what == "place" else of_class, strict=True):
+    of_school = ({"establishment": school}, {"establishment": mill.school})
+    closes = {"place": of_place, "class": of_class, "school": of_school}[what]
+    for label, where in zip(("avant", "après"), closes, strict=True):
         Closure.objects.create(starts_on=since - A_DAY, ends_on=since, label=label, **where)
     assert [(said[-6:-1], first, last) for said, first, last in closed(address)] == [
         ("avant", since - A_DAY, since - A_DAY),
