@@ -122,7 +122,7 @@ class Life:
     classes: list[SchoolClass]  # of the first school: two; of the second one
     agent: Any
     at: datetime
-    bills: bool = True  # whether money is looked at
+    looks: bool = True  # after each act
     classes_told: dict[int, list[tuple[date, SchoolClass]]] = field(default_factory=lambda: defaultdict(list))
     quotients: dict[int, dict[date, tuple[Decimal, date]]] = field(default_factory=lambda: defaultdict(dict))
     charged: dict[int, Charged] = field(default_factory=dict)  # by booking
@@ -148,7 +148,8 @@ class Life:
         self.at += timedelta(minutes=1)
         with time_machine.travel(self.at, tick=False), suppress(*REFUSED):
             getattr(self, name)(*said)
-            self.look()
+            if self.looks:
+                self.look()
 
     # What families do -----------------------------------------------------------------------------------
 
