@@ -266,9 +266,13 @@ def carry_out(recalculation: Recalculation) -> int:
     settings, at = BillingSettings.current(), recalculation.confirmed_at or recalculation.asked_at
     rows = recalculation.homes.filter(state=Proposed.PROPOSED).order_by("household_id")
     done = recalculation.homes.count() - rows.count()
-    while chunk := list(rows[:CHUNK]):
+    while True:
         with transaction.atomic():
             Numbering(settings.series, timezone.localtime(at).year)  # nobody issues meanwhile
+            # Read under the lock: who carries it out besides has decided of those before.
+            chunk = list(rows[:CHUNK])
+            if not chunk:
+                break
             found = compare([row.household_id for row in chunk], recalculation.month, settings)
             for row in chunk:
                 now = _kept(found.get(row.household_id, Compared()))

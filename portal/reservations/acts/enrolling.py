@@ -134,7 +134,8 @@ def go_to(enrolment: Enrolment, place: Establishment | None, *, since: date, tod
         enrolment.establishment = place
     elif (place.pk if place else None) != enrolment.establishment_id:
         enrolment.moves_to, enrolment.moves_on = place, since
-    enrolment.save()
+    # What a family or a night writes of it meanwhile stays.
+    enrolment.save(update_fields=["establishment", "moves_to", "moves_on"])
 
 
 @transaction.atomic
