@@ -1,6 +1,6 @@
-"""A small town in which everything changes: three families, three restaurants, and the acts of families, of the
-town hall and of the night, each through the door that pages use. And what must hold after each of them, said
-once more in as few words as possible, by nothing that writes invoices or plannings.
+"""A small town in which everything changes: three families, three restaurants, and the acts of families, of
+the town hall and of the night, each through the door that pages use. And what must hold after each, said once
+more in as few words as possible, by nothing that writes invoices or plannings.
 """
 
 from collections import defaultdict
@@ -259,7 +259,7 @@ class Life:
         booking.cancel(self._live(who).filter(day=DAYS[day]), by=self.agent, at=self.at)
 
     def moves(self, who: int, where: int, days: int, both: bool) -> None:
-        """At the desk, to a class and a restaurant that takes its school; told late where its day has passed."""
+        """At the desk, to a class and a restaurant that takes its school; late where its day has passed."""
         place = self.places[2 if both else where // 2]
         change = Change(self.today + timedelta(days=days), self.classes[where], place)
         moving.carry_out(self.homes[who].child, change, by=self.agent, at=self.at)

@@ -279,8 +279,9 @@ def attend(
     child: Child, school_class: SchoolClass, *, since: date | None = None, known_on: date | None = None
 ) -> None:
     """Writes the class a child attends in the class's year: from `since` on, also where it was to attend it
-    later only, the days before keep theirs; without `since`, or not after the year's first day, the class is another one from the
-    start (the first one told, or a correction). `known_on`: when the town hall learnt it."""
+    later only, the days before keep theirs; without `since`, or not after the year's first day, the class is
+    another one from the start (the first one told, or a correction). `known_on`: when the town hall learnt
+    it."""
     year = school_class.school_year
     known = Schooling.objects.filter(child=child, school_year=year).select_for_update()
     now = known.current().first()

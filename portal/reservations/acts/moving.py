@@ -347,7 +347,7 @@ def gather(enrolments: Iterable[Enrolment], *, by: User, at: datetime) -> None:
 
 
 def _done(move: Move, found: booking.Followed, *, by: User | None, at: datetime) -> None:
-    """Writes a move that is carried out, with the days of its home that could not follow, and tells the home."""
+    """Writes a move that is carried out, with the days of its home that could not follow; tells the home."""
     followed = [one.pk for one in found.new if one.household_id == move.household_id]
     move.followed = len(followed)
     move.state, move.decided_at, move.decided_by = MoveState.ACCEPTED, at, by
