@@ -71,7 +71,7 @@ ACTS = st.one_of(
 )
 
 
-@settings(on_the_database, max_examples=on_the_database.max_examples // 2)
+@settings(on_the_database, max_examples=on_the_database.max_examples // 3)
 @given(
     acts=st.lists(ACTS, min_size=6, max_size=16),
     places=st.sampled_from([None, 2, 1]),
