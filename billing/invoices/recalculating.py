@@ -266,11 +266,12 @@ def carry_out(recalculation: Recalculation) -> int:
     settings, at = BillingSettings.current(), recalculation.confirmed_at or recalculation.asked_at
     rows = recalculation.homes.filter(state=Proposed.PROPOSED).order_by("household_id")
     done = recalculation.homes.count() - rows.count()
-    while chunk := list(rows[:CHUNK]):
+    while homes := list(rows.values_list("household_id", flat=True)[:CHUNK]):
         with transaction.atomic():
-            homes = [row.household_id for row in chunk]
             Household.objects.lock(homes, rows_may_come=True)
             Numbering(settings.series, timezone.localtime(at).year)  # nobody issues meanwhile
+            # Read under the lock: who carries it out besides has decided of some before.
+            chunk = list(rows.filter(household__in=homes))
             found = compare(homes, recalculation.month, settings)
             for row in chunk:
                 now = _kept(found.get(row.household_id, Compared()))

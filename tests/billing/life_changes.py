@@ -1,6 +1,6 @@
-"""A small town in which everything changes: three families, three restaurants, and the acts of families, of the
-town hall and of the night, each through the door that pages use. And what must hold after each of them, said
-once more in as few words as possible, by nothing that writes invoices or plannings.
+"""A small town in which everything changes: three families, three restaurants, and the acts of families, of
+the town hall and of the night, each through the door that pages use. And what must hold after each, said once
+more in as few words as possible, by nothing that writes invoices or plannings.
 """
 
 from collections import defaultdict
@@ -45,7 +45,6 @@ from portal.reservations.models import (
     ReservationLine,
     SchoolClass,
     SchoolHoliday,
-    Slot,
 )
 from portal.reservations.pages import agenda, steps
 from portal.reservations.pages.planning import Planning
@@ -61,7 +60,9 @@ from tests.portal.reservations.shutting import shut
 D = Decimal
 A_DAY = timedelta(days=1)
 # Thursdays and Fridays of November and December 2026, the first of them soon.
-DAYS = [date(2026, 11, day) for day in (12, 13, 19, 20, 26, 27)] + [date(2026, 12, day) for day in (3, 4, 10, 17)]
+DAYS = [date(2026, 11, day) for day in (12, 13, 19, 20, 26, 27)] + [
+    date(2026, 12, day) for day in (3, 4, 10, 17)
+]
 REFUSED = (
     AbsenceRefused,
     approval.AlreadyAnswered,
@@ -90,7 +91,9 @@ SHUT: dict[str, Callable[["Life"], Any]] = {
     "a place of the activity": lambda life: life.activity.establishments.remove(life.places[0]),
     "the activity": lambda life: Activity.objects.update(active=False),
     "a public holiday": lambda life: PublicHoliday.objects.get_or_create(day=DAYS[2], name="Pont"),
-    "school holidays": lambda life: SchoolHoliday.objects.filter(starts_on__lt=DAYS[2]).update(ends_on=DAYS[2]),
+    "school holidays": lambda life: SchoolHoliday.objects.filter(starts_on__lt=DAYS[2]).update(
+        ends_on=DAYS[2]
+    ),
     "the town": lambda life: Closure.objects.create(starts_on=DAYS[2], ends_on=DAYS[4]),
     "a restaurant": lambda life: Closure.objects.create(
         starts_on=DAYS[4], ends_on=DAYS[7], establishment=life.places[0]
@@ -122,13 +125,15 @@ class Life:
     classes: list[SchoolClass]  # of the first school: two; of the second one
     agent: Any
     at: datetime
-    bills: bool = True  # whether money is looked at
+    looks: bool = True  # after each act
     classes_told: dict[int, list[tuple[date, SchoolClass]]] = field(default_factory=lambda: defaultdict(list))
     quotients: dict[int, dict[date, tuple[Decimal, date]]] = field(default_factory=lambda: defaultdict(dict))
     charged: dict[int, Charged] = field(default_factory=dict)  # by booking
     waits: dict[tuple[int, date], dict[int, Decimal]] = field(default_factory=dict)  # by home and month
     stays: set[int] = field(default_factory=set)  # bookings said to stay after an end
-    months: Any = field(default_factory=lambda: iter([(2026, 11), (2026, 12), (2027, 1), (2027, 2), (2027, 3)]))
+    months: Any = field(
+        default_factory=lambda: iter([(2026, 11), (2026, 12), (2027, 1), (2027, 2), (2027, 3)])
+    )
 
     def __post_init__(self) -> None:
         self.activity: Activity = self.canteen.activity
@@ -148,7 +153,8 @@ class Life:
         self.at += timedelta(minutes=1)
         with time_machine.travel(self.at, tick=False), suppress(*REFUSED):
             getattr(self, name)(*said)
-            self.look()
+            if self.looks:
+                self.look()
 
     # What families do -----------------------------------------------------------------------------------
 
@@ -253,7 +259,7 @@ class Life:
         booking.cancel(self._live(who).filter(day=DAYS[day]), by=self.agent, at=self.at)
 
     def moves(self, who: int, where: int, days: int, both: bool) -> None:
-        """At the desk, to a class and a restaurant that takes its school; told late where its day has passed."""
+        """At the desk, to a class and a restaurant that takes its school; late where its day has passed."""
         place = self.places[2 if both else where // 2]
         change = Change(self.today + timedelta(days=days), self.classes[where], place)
         moving.carry_out(self.homes[who].child, change, by=self.agent, at=self.at)
@@ -308,12 +314,14 @@ class Life:
         """One period ends where another one begins."""
         if Period.objects.filter(code="relais").exists():
             return
+
         def change() -> None:
             self.periods.filter(starts_on__lt=date(2026, 11, 22)).update(ends_on=date(2026, 11, 22))
             PeriodFactory(
                 activity=self.activity, school_year=self.canteen.period.school_year, code="relais",
                 starts_on=date(2026, 11, 23), ends_on=date(2026, 12, 18),
             )  # fmt: skip
+
         shut(change, by=self.agent, at=self.at)
 
     def decides_otherwise(self, column: str, value: Any) -> None:
@@ -404,7 +412,8 @@ class Life:
         }
 
     def _was_billed(self, home: int, until: date) -> None:
-        waits = {pk: euros for key in list(self.waits) if key[0] == home for pk, euros in self.waits.pop(key).items()}
+        keys = [key for key in self.waits if key[0] == home]
+        waits = {pk: euros for key in keys for pk, euros in self.waits.pop(key).items()}
         found = Booking.objects.filter(household=home, day__lte=until)
         for one in [*found, *self._charged(home).filter(day__gt=until)]:
             was, counted = self.charged.get(one.pk), self.counted(one)
@@ -457,12 +466,15 @@ class Life:
         return custody.until is None or one.day <= custody.until
 
     def class_on(self, child: int, day: date) -> SchoolClass:
-        return [told for since, told in sorted(self.classes_told[child], key=lambda one: one[0]) if since <= day][-1]
+        told = sorted(self.classes_told[child], key=lambda one: one[0])
+        return [school_class for since, school_class in told if since <= day][-1]
 
     def _quotient(self, home: int, day: date) -> Decimal | None:
         """A quotient counts from its first day or, told later, from when it was told."""
         told = [
-            (start, value) for start, (value, known) in self.quotients[home].items() if max(start, known) <= day
+            (start, value)
+            for start, (value, known) in self.quotients[home].items()
+            if max(start, known) <= day
         ]
         return max(told)[1] if told else None
 
@@ -553,7 +565,9 @@ class Life:
 
     def in_the_agenda(self, home: int) -> set[str]:
         guardian = next(who.guardian for who in self.homes if who.household.pk == home)
-        link, _ = CalendarLink.objects.get_or_create(guardian=guardian, defaults={"token_hash": f"{home}", "made_at": self.at, "shows_closures": False})
+        link, _ = CalendarLink.objects.get_or_create(
+            guardian=guardian, defaults={"token_hash": f"{home}", "made_at": self.at, "shows_closures": False}
+        )
         first, last = self.today - agenda.PAST, self.today + agenda.COMING
         return {entry.uid for entry in agenda._entries(link, self.today, first, last)}
 
@@ -580,4 +594,3 @@ class Life:
 
     def _asked(self) -> list[ReservationLine]:
         return list(ReservationLine.objects.filter(outcome__in=ASKED).order_by("pk"))
-

@@ -1,12 +1,12 @@
-"""Whatever changes in a family's life or a town's calendar, in whatever order, and whoever says it: each day costs
-what was known at its last bill or recalculation, places are those of bookings, and no live day is lost."""
+"""Whatever changes in a family's life or a town's calendar, in whatever order, and whoever says it: each day
+costs what was known at its last bill or recalculation, places are those of bookings, no live day is lost."""
 
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.db import transaction
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.models import BillingSettings, FormulaTariff, TariffModifier
@@ -15,7 +15,7 @@ from portal import town as town_module
 from portal.reservations.models import Activity, Slot
 from tests.billing.life_changes import SHUT, Life
 from tests.conftest import NOW, Family, brother_of, on_the_database, other_home_of
-from tests.factories import ActivityDeadlineFactory, EstablishmentFactory, FormulaFactory, SchoolClassFactory, SchoolingFactory
+from tests.factories import EstablishmentFactory, FormulaFactory, SchoolClassFactory, SchoolingFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -71,9 +71,9 @@ ACTS = st.one_of(
 )
 
 
-@on_the_database
+@settings(on_the_database, max_examples=on_the_database.max_examples // 3)
 @given(
-    acts=st.lists(ACTS, min_size=4, max_size=20),
+    acts=st.lists(ACTS, min_size=6, max_size=16),
     places=st.sampled_from([None, 2, 1]),
     told=st.sets(st.sampled_from(["residence_late", "siblings_late"])),
 )
@@ -89,11 +89,9 @@ def test_whatever_changes_each_day_is_paid_once_placed_once_and_seen(lives, acts
 
 @pytest.fixture
 def lives(canteen, mill, year, school_class, books, waits, agent, meals):
-    """Lina in her two homes, her younger brother in the first, Noé in another; a young class in her school."""
+    """Lina in her two homes, her brother in the first, Noé in another; a young class in her school."""
     first = school_class.school
-    both = EstablishmentFactory(
-        code="la-halle", name="Restaurant de la Halle", serves=[first, mill.school]
-    )
+    both = EstablishmentFactory(code="la-halle", name="Restaurant de la Halle", serves=[first, mill.school])
     canteen.activity.establishments.add(both)
     Slot.objects.bulk_create(
         Slot(activity=canteen.activity, establishment=both, day=slot.day, part=slot.part)
@@ -110,7 +108,8 @@ def lives(canteen, mill, year, school_class, books, waits, agent, meals):
     ):
         TariffModifier.objects.create(tariff=meals, **modifier)
     for action in ("book", "cancel"):
-        canteen.activity.deadlines.filter(action=action).update(late="accept" if action == "book" else "request")
+        late = "accept" if action == "book" else "request"
+        canteen.activity.deadlines.filter(action=action).update(late=late)
     other = other_home_of(books)
     hugo = brother_of(books, "Hugo")
     SchoolingFactory(child=hugo.child, school_class=school_class)

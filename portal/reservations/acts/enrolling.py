@@ -137,7 +137,8 @@ def go_to(enrolment: Enrolment, place: Establishment | None, *, since: date, tod
         enrolment.establishment = place
     elif (place.pk if place else None) != enrolment.establishment_id:
         enrolment.moves_to, enrolment.moves_on = place, since
-    enrolment.save()
+    # What a family or a night writes of it meanwhile stays.
+    enrolment.save(update_fields=["establishment", "moves_to", "moves_on"])
 
 
 @transaction.atomic
@@ -349,8 +350,9 @@ def attend(
     child: Child, school_class: SchoolClass, *, since: date | None = None, known_on: date | None = None
 ) -> None:
     """Writes the class a child attends in the class's year: from `since` on, also where it was to attend it
-    later only, the days before keep theirs; without `since`, or not after the year's first day, the class is another one from the
-    start (the first one told, or a correction). `known_on`: when the town hall learnt it."""
+    later only, the days before keep theirs; without `since`, or not after the year's first day, the class is
+    another one from the start (the first one told, or a correction). `known_on`: when the town hall learnt
+    it."""
     year = school_class.school_year
     known = Schooling.objects.filter(child=child, school_year=year).select_for_update()
     now = known.current().first()

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 from portal.reservations.acts.places import Shelf, fits, slots_of
 from portal.reservations.days.calendars import OpenDays, Pupil
-from portal.reservations.models import Booking, Establishment, Formula, Period, Place, Slot
-from portal.reservations.states import BookingState
+from portal.reservations.models import Activity, Booking, Establishment, Formula, Period, Place, Slot
+from portal.reservations.states import LIVE, BookingState
 
 # Why a day cannot follow, as « complet le jeudi 26 novembre » goes on.
 FULL = "complet"
 NOWHERE = "sans lieu choisi"
 BUSY = "déjà pris par une autre réservation"
 NO_PERIOD = "hors des périodes du nouveau lieu"
+SHUT = "lieu fermé"
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,10 @@ class Rooms:
         formulas: Iterable[Formula],
         calendars: Mapping[tuple[int, int], OpenDays],
         busy: Collection[tuple[int, int]],
+        serving: Collection[tuple[int, int]],
     ) -> None:
         self.ways, self.slots, self.calendars = ways, slots, calendars
+        self.serving = serving  # (activity, place): what is offered where, now
         self.taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
         self.busy = set(busy)  # (child, slot)
         self.periods: dict[int, list[Period]] = defaultdict(list)
@@ -86,13 +89,16 @@ class Rooms:
     def load(
         cls, bookings: Sequence[Booking], ways: Mapping[int, Way], slots: Mapping[Shelf, Sequence[Slot]]
     ) -> "Rooms":
-        """In 4 queries and one for each child, activity and place. Bookings come with their enrolment and
+        """In 5 queries and one for each child, activity and place. Bookings come with their enrolment and
         activity; those that end now are not in anybody's way."""
         activities = {one.activity_id for one in bookings}
         years = {one.enrolment.school_year_id for one in bookings}
         periods = Period.objects.filter(activity__in=activities, school_year__in=years)
         there = {key for of_day in slots.values() for key in (slot.pk for slot in of_day)}
         busy = Place.objects.filter(slot__in=there, child__in={one.child_id for one in bookings})
+        places = Activity.establishments.through._default_manager.filter(
+            activity__in=activities, activity__active=True, establishment__active=True
+        )
         calendars: dict[tuple[int, int], OpenDays] = {}
         for one in bookings:
             place = ways[one.enrolment_id].of(one)
@@ -110,6 +116,7 @@ class Rooms:
             list(Formula.objects.filter(activity__in=activities)),
             calendars,
             busy.exclude(booking__in=bookings).values_list("child_id", "slot_id"),
+            set(places.values_list("activity_id", "establishment_id")),
         )
 
     def stays(self, booking: Booking) -> bool:
@@ -123,6 +130,8 @@ class Rooms:
         place = self.ways[booking.enrolment_id].of(booking)
         if place is None:
             return NOWHERE
+        if (booking.activity_id, place.pk) not in self.serving:
+            return SHUT
         if closed := self._closed(booking, place):
             return closed
         shelf = self.slots.get((booking.activity_id, place.pk, booking.day), ())
@@ -169,7 +178,8 @@ class Rooms:
         return min(held, key=lambda one: one.pk != own, default=None)
 
     def _alike(self, booking: Booking) -> list[Formula]:
-        """The formula itself, then those of its name, then those that do the same."""
+        """The formula itself as long as it is offered or booked, then those of its name, then those that do
+        the same."""
         known = self.formulas[booking.activity_id]
         own = next(one for one in known if one.pk == booking.formula_id)
         others = [one for one in known if one.active and one != own]
@@ -179,7 +189,8 @@ class Rooms:
             for one in others
             if set(one.parts) == set(own.parts) and one.with_meal == own.with_meal and one not in named
         ]
-        return [own, *named, *same]
+        kept = [own] if own.active or booking.state in LIVE else []
+        return [*kept, *named, *same]
 
     def _named(self, booking: Booking) -> str:
         return next(one.name for one in self.formulas[booking.activity_id] if one.pk == booking.formula_id)

@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from families.models import Custody, Household, User
 from portal.french.plurals import counted
-from portal.reservations.acts import booking, enrolling
+from portal.reservations.acts import booking, enrolling, moving
 from portal.reservations.models import Booking, Enrolment, SchoolYear
 from portal.reservations.models.bookings import BookingQuerySet
 
+ENDS_THERE = "Dans l'autre foyer, l'inscription se termine avant ce jour : annulé par la mairie, sans frais."
 LEFT = "L'enfant ne vit plus dans ce foyer : annulé par la mairie, sans frais."
 
 
@@ -31,7 +32,13 @@ class DaysAndEnrolments:
         today = timezone.localdate(at)
         since = max(custody.until or today, today)
         enrolments = enrolling.hand_over(child, giver, taker, starts_on=since, by=by, at=at)
-        booking.hand_over(_days(custody, first), taker, enrolments, by=by, at=at)
+        days = _days(custody, first)
+        for given, kept in enrolments.items():
+            if kept.ends_on is not None:
+                beyond = days.filter(enrolment=given, day__gt=kept.ends_on)
+                booking.withdraw(beyond, by=by, at=at, reason=ENDS_THERE)
+        booking.hand_over(days, taker, enrolments, by=by, at=at)
+        moving.gather(enrolments.values(), by=by, at=at)
 
     def cancel(self, custody: Custody, first: date, *, by: User, at: datetime) -> None:
         booking.withdraw(_days(custody, first), by=by, at=at, reason=LEFT)

@@ -324,17 +324,50 @@ def _carry_out(
     moves = _moves(child, replace(change, since=first), asked, enrolments, left_places, found, by=by, at=at)
     for move in moves.values():
         move.since = first
-        move.followed = sum(one.household_id == move.household_id for one in found.new)
-        move.state, move.decided_at = MoveState.ACCEPTED, at
-        move.decided_by = None if by_family else by
-        move.save()
-        LeftDay.objects.bulk_create(
-            LeftDay(move=move, booking=one.booking, place=one.place, why=one.why)
-            for one in found.left
-            if one.booking.household_id == move.household_id
-        )
-        _tell(move, [one.pk for one in found.new if one.household_id == move.household_id])
+        _done(move, found, by=None if by_family else by, at=at)
     return moves.get(asked.household_id) if asked is not None else None
+
+
+def gather(enrolments: Iterable[Enrolment], *, by: User, at: datetime) -> None:
+    """Days that enrolments took over from another home go where this home's child goes, as those of a move
+    done at the desk do; the home is told. Called with the child held."""
+    today = timezone.localdate(at)
+    for one in enrolments:
+        booked = Booking.objects.live().filter(enrolment=one, day__gte=today, attendance=None)
+        away: dict[Establishment, list[Booking]] = defaultdict(list)
+        for each in booked.select_related("establishment").order_by("day", "pk"):
+            place = one.place_on(each.day)
+            if place is not None and place != each.establishment:
+                away[place].append(each)
+        for place, days in away.items():
+            move = Move(
+                household_id=one.household_id,
+                child_id=one.child_id,
+                enrolment=one,
+                left_place=days[0].establishment,
+                place=place,
+                since=days[0].day,
+                requested_by=by,
+                requested_at=at,
+            )
+            reason = f"{one.child.first_name} va ailleurs dans cet autre foyer : {place}."
+            going = booked.filter(pk__in=[each.pk for each in days])
+            found = booking.follow(going, {one.pk: Way(place)}, by=by, at=at, reason=reason)
+            _done(move, found, by=by, at=at)
+
+
+def _done(move: Move, found: booking.Followed, *, by: User | None, at: datetime) -> None:
+    """Writes a move that is carried out, with the days of its home that could not follow; tells the home."""
+    followed = [one.pk for one in found.new if one.household_id == move.household_id]
+    move.followed = len(followed)
+    move.state, move.decided_at, move.decided_by = MoveState.ACCEPTED, at, by
+    move.save()
+    LeftDay.objects.bulk_create(
+        LeftDay(move=move, booking=one.booking, place=one.place, why=one.why)
+        for one in found.left
+        if one.booking.household_id == move.household_id
+    )
+    _tell(move, followed)
 
 
 def _moves(

@@ -6,9 +6,9 @@ Written by `moving.py` only.
 from datetime import date
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
-from families.models import Child, Decided, Household, User
+from families.models import Child, Custody, Decided, Household, User
 from families.visibility import OfChild
 from portal.french import moments
 from portal.reservations.models.bookings import Booking, Enrolment
@@ -99,13 +99,22 @@ class Move(Decided):
 
 class LeftDayQuerySet(models.QuerySet["LeftDay"]):
     def to_decide(self, today: date) -> "LeftDayQuerySet":
-        """Those still to come that nobody has decided about, nor the family booked anew meanwhile."""
+        """Those still to come that nobody has decided about, nor the family booked anew meanwhile; within the
+        enrolment, and of a home in which the child lives that day."""
         anew = Booking.objects.live().filter(
             child=OuterRef("booking__child"),
             activity=OuterRef("booking__activity"),
             day=OuterRef("booking__day"),
         )
+        there = Custody.objects.filter(
+            Q(until=None) | Q(until__gt=OuterRef("booking__day")),
+            child=OuterRef("booking__child"),
+            household=OuterRef("booking__household"),
+        )
+        last = "booking__enrolment__ends_on"
         return self.filter(
+            Q(**{last: None}) | Q(**{f"{last}__gte": F("booking__day")}),
+            Exists(there),
             ~Exists(anew),
             state=LeftState.OPEN,
             booking__day__gte=today,

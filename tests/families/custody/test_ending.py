@@ -9,7 +9,8 @@ from families.custody import ending
 from families.custody.ending import Ending, EndingRefused, Future
 from families.models import AlreadyAnswered, Custody, User
 from portal.nightly import do_all
-from portal.reservations.models import Activity, Attendance, Booking, Enrolment, Reservation, Slot
+from portal.reservations.acts import moving
+from portal.reservations.models import Activity, Attendance, Booking, Enrolment, LeftDay, Reservation, Slot
 from portal.reservations.states import BookingState, EnrolmentState, Outcome, ReservationState
 from tests.conftest import FRIDAY, NOW, THURSDAY, Family, family
 from tests.factories import BookingFactory
@@ -65,6 +66,31 @@ def test_handing_over_moves_days_and_enrolments_to_the_other_home(
     audit()
     page = books.client().get(reverse("reservations:detail", args=[taken_over.pk]))
     assert page.status_code == 200
+
+
+def test_days_handed_over_go_where_the_other_home_sends_the_child(
+    father: Family, books: Family, canteen, mill, reserved, agent
+):
+    """On Friday at the Grange, which is full that day: it is listed for the town hall."""
+    Enrolment.objects.filter(pk=books.enrolment.pk).update(moves_to=mill.restaurant, moves_on=FRIDAY)
+    Slot.objects.filter(pk=mill.slot(FRIDAY).pk).update(capacity=0)
+    end(father, Future.HAND_OVER, agent, taker=books.household)
+    assert live(books) == [(THURSDAY, BookingState.ACCEPTED)]
+    (left,) = LeftDay.objects.to_decide(TODAY)
+    assert (left.booking.day, left.place, left.why) == (FRIDAY, mill.restaurant, "complet")
+    assert left.move.household == books.household
+    Slot.objects.update(capacity=None)
+    moving.place_days(left.move, wait=False, by=agent, at=NOW)
+    assert live(books) == [(THURSDAY, BookingState.ACCEPTED), (FRIDAY, BookingState.ACCEPTED)]
+    assert [canteen.slot(FRIDAY).taken, mill.slot(FRIDAY).taken] == [0, 1]
+    audit()
+
+
+def test_days_after_the_end_in_the_other_home_are_cancelled(father: Family, books: Family, reserved, agent):
+    Enrolment.objects.filter(pk=books.enrolment.pk).update(ends_on=THURSDAY)
+    end(father, Future.HAND_OVER, agent, taker=books.household)
+    assert live(books) == [(THURSDAY, BookingState.ACCEPTED)] and live(father) == []
+    audit()
 
 
 def test_a_home_without_an_enrolment_takes_the_childs_over(father: Family, books: Family, reserved, agent):

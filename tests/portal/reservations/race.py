@@ -412,6 +412,64 @@ def moving_in() -> dict[str, object]:
     }
 
 
+def reopening() -> dict[str, object]:
+    """A day closed for all opens again while a quarter of its children are moved to another centre, another
+    quarter are ended on its eve, and those who never had it book it."""
+    where = service(FAMILIES, days=1)
+    (day,) = where.dates
+    whole = next(formula for formula in where.formulas if formula.code == "journee")
+    agent = UserFactory(username="opener", password="!", is_staff=True)
+    there = CentreFactory(open_weekdays=0b1111111)
+    where.activity.establishments.add(there)
+    Slot.objects.bulk_create(
+        Slot(activity=where.activity, establishment=there, day=day, part=part, capacity=FAMILIES)
+        for part in ("noon", "afternoon", "morning")
+    )
+    homes = families(where, FAMILIES // 2)
+    had, others = homes[: FAMILIES // 4], homes[FAMILIES // 4 :]
+    for who in had:
+        draft = choose(who, where, wait=[Choice(whole.pk, day)])
+        assert draft is not None
+        booking.submit(draft, by=who.user, at=timezone.now())
+    drafts = [choose(who, where, wait=[Choice(whole.pk, day)]) for who in others]
+    today = timezone.localdate()
+    with transaction.atomic():
+        before = Offer.read(today)
+        type(where.activity).objects.filter(pk=where.activity.pk).update(active=False)
+        Closing.between(before, Offer.read(today), today).close(by=agent, at=timezone.now())
+    change = CalendarChange.objects.latest("pk")
+
+    def open_again() -> None:
+        time.sleep(0.05)  # among them
+        reopen(change, by=agent, at=timezone.now())
+
+    def submit(who: Any, draft: Reservation | None) -> Callable[[], object]:
+        return lambda: booking.submit(draft, by=who.user, at=timezone.now())
+
+    def move(who: Any) -> Callable[[], object]:
+        to_there = Change(day, place=there)
+        return lambda: moving.carry_out(who.child, to_there, by=agent, at=timezone.now())
+
+    def end(who: Any) -> Callable[[], object]:
+        said = Ending(day - timedelta(days=1), "Fin.")
+        return lambda: ending.end(who.enrolment, said, by=agent, at=timezone.now())
+
+    acts = [(move, end)[number % 2](who) for number, who in enumerate(had[: FAMILIES // 8])]
+    acts += [submit(who, draft) for who, draft in zip(others, drafts, strict=True)]
+    random.Random(3).shuffle(acts)
+    errors, took = at_once([*acts, open_again])
+    audit()
+    live = where.bookings.live()
+    lost = [
+        one.pk
+        for one in live.select_related("enrolment")
+        if one.establishment_id != one.enrolment.place_id_on(day)
+        or (one.enrolment.ends_on is not None and one.enrolment.ends_on < day)
+    ]
+    stay = live.filter(child__in=[who.child for who in had[FAMILIES // 8 :]]).count()
+    return {"errors": errors, "lost": lost, "stay": stay, "seconds": round(took, 2)}
+
+
 # Crossing paths -------------------------------------------------------------------------------------------
 
 
@@ -527,6 +585,7 @@ def main() -> None:
         "offering": offering(),
         "closing": closing_a_day(),
         "moving_in": moving_in(),
+        "reopening": reopening(),
         "crossing": crossing(),
         "ending": ending_days(),
     }

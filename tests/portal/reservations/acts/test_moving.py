@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from catering import kitchen
 from families.custody.own import OwnHousehold
 from families.models import Custody
-from portal.reservations.acts import booking, enrolling, moving
+from portal.reservations.acts import booking, ending, enrolling, moving
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.acts.moving import Change
 from portal.reservations.models import (
@@ -140,6 +140,51 @@ def test_new_days_are_booked_at_the_old_place_before_and_at_the_new_one_after(
     enrolling.settle(at=paris(2026, 11, 27, 3))
     enrolment = Enrolment.objects.get(pk=books.enrolment.pk)
     assert (enrolment.establishment, enrolment.moves_to, enrolment.moves_on) == (mill.restaurant, None, None)
+
+
+def test_a_day_left_beyond_an_end_said_since_waits_for_nobody(books, canteen, mill, moves, now, agent):
+    Slot.objects.filter(establishment=mill.restaurant).update(capacity=0)
+    reserve(books, canteen, THURSDAY, FRIDAY, at=now)
+    (move,) = moves(THURSDAY)
+    ending.end(books.enrolment, ending.Ending(THURSDAY, "Déménagement."), by=agent, at=now)
+    Slot.objects.update(capacity=None)
+    moving.place_days(move, wait=False, by=agent, at=now)
+    assert stands(books) == {THURSDAY: ("la-grange", BookingState.ACCEPTED)}
+    assert not LeftDay.objects.to_decide(now.date()).exists()
+
+
+def test_a_day_left_of_a_home_that_the_child_leaves_waits_for_nobody(books, canteen, mill, moves, now):
+    Slot.objects.filter(establishment=mill.restaurant).update(capacity=0)
+    reserve(books, canteen, THURSDAY, FRIDAY, at=now)
+    moves(THURSDAY)
+    Custody.objects.filter(child=books.child).update(until=FRIDAY)
+    assert [one.booking.day for one in LeftDay.objects.to_decide(now.date())] == [THURSDAY]
+
+
+@pytest.mark.parametrize("what", ["formula", "place", "activity", "place of the activity"])
+def test_a_day_left_is_placed_nowhere_that_is_no_longer_offered(
+    books, canteen, mill, moves, now, agent, what
+):
+    Slot.objects.filter(establishment=mill.restaurant).update(capacity=0)
+    reserve(books, canteen, THURSDAY, at=now)
+    (move,) = moves(THURSDAY)
+    Slot.objects.update(capacity=None)
+    {
+        "formula": lambda: type(canteen.formula).objects.update(active=False),
+        "place": lambda: type(mill.restaurant).objects.filter(code="la-grange").update(active=False),
+        "activity": lambda: Activity.objects.update(active=False),
+        "place of the activity": lambda: canteen.activity.establishments.remove(mill.restaurant),
+    }[what]()
+    assert moving.place_days(move, wait=True, by=agent, at=now) == [] and stands(books) == {}
+
+
+def test_what_a_family_says_of_an_enrolment_while_it_moves_is_kept(books, mill, moves):
+    """The desk's page has read the enrolment; the family changes its weekdays; then the move is written."""
+    read = Enrolment.objects.get(pk=books.enrolment.pk)
+    Enrolment.objects.filter(pk=books.enrolment.pk).update(weekdays=0b11)
+    enrolling.go_to(read, mill.restaurant, since=FRIDAY, today=FRIDAY)
+    read.refresh_from_db()
+    assert (read.weekdays, read.establishment) == (0b11, mill.restaurant)
 
 
 @pytest.mark.parametrize("by_family", [False, True])

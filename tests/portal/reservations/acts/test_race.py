@@ -63,6 +63,12 @@ def test_days_that_move_and_families_that_book_share_the_last_places(race):
     assert found["followed"] + found["left"] == found["movers"]
 
 
+def test_a_day_that_opens_again_among_moves_and_ends_comes_back_to_nobody_elsewhere(race):
+    found = race["reopening"]
+    assert (found["errors"], found["lost"]) == ([], [])
+    assert found["stay"] == FAMILIES // 8
+
+
 def test_no_day_after_the_end_is_booked_whoever_comes_first(race):
     found = race["ending"]
     assert found["errors"] == []
