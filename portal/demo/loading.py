@@ -142,6 +142,7 @@ def load(
         somebody_moved(at, people)
     access.ask(people, at)
     two_homes.share(people, at)
+    two_homes.type_one_twice(people, at)
     access.join(people, at)
     if promised is None:
         raise ValueError("No coming day of the canteen is open to reservation.")
