@@ -122,7 +122,6 @@ def test_what_was_entered_of_the_other_file_alone_is_kept(books, double, agent):
         "formula": theirs.formula,
         "establishment": theirs.establishment,
         "day": MONDAY,
-        "entered_at": NOW,
     }
     Attendance.objects.create(
         booking=theirs, household=double.household, child=double.child, state="absent", entered_at=NOW, **came
