@@ -367,7 +367,7 @@ class HouseholdAdmin(
         found, several = super().get_search_results(request, queryset, search_term)
         number = posted_number(search_term.strip())
         match = request.resolver_match
-        listed = match is not None and match.url_name == "families_household_changelist"
+        listed = match is None or match.url_name != "autocomplete"
         return found.filter(Q(joined_to=None) | Q(pk=number if listed else None)), several
 
     def has_change_permission(self, request: HttpRequest, obj: Household | None = None) -> bool:

@@ -25,7 +25,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, Value, When
 from django.utils import timezone
 
-from families import emails
+from families import emails, login_names
 from families.approval import identity
 from families.custody import own
 from families.custody.ending import HISTORY_NOTE
@@ -195,7 +195,8 @@ def _adults(known: Known, answers: Mapping[str, str], choices: list[Choice]) -> 
 
 def _same_adult(one: Guardian, other: Guardian) -> bool:
     names = {(folded(adult.first_name), folded(adult.last_name)) for adult in (one, other)}
-    addresses = [adult.user.email_form for adult in (one, other) if adult.user and adult.user.email_form]
+    logins = [adult.user for adult in (one, other) if adult.user and adult.user.email]
+    addresses = [login_names.normal_form(login.email) for login in logins]
     return len(names) == 1 or (len(addresses) == 2 and len(set(addresses)) == 1)
 
 
@@ -322,7 +323,7 @@ def note(home: Household, what: str, by: User) -> None:
 def hold_children(homes: Sequence[int]) -> None:
     """Who books, ends or confirms for one of these children waits, and then finds what is so."""
     held = Custody.objects.select_for_update(of=("self", "child"), no_key=True).select_related("child")
-    list(held.filter(household__in=homes).order_by("child_id", "household_id").values_list("pk"))
+    list(held.filter(household__in=homes).order_by("child_id", "household_id"))
 
 
 def _logins_of_twins(joining: Joining) -> set[User]:

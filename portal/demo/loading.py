@@ -143,6 +143,7 @@ def load(
         somebody_moved(at, people)
     access.ask(people, at)
     two_homes.share(people, at)
+    two_homes.type_one_twice(people, at)
     access.join(people, at)
     moves.ask(people, at)
     if promised is None:

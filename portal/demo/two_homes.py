@@ -1,4 +1,4 @@
-"""A child in two homes: its weeks by turns, and a diet on which they differ."""
+"""A child in two homes: its weeks by turns, and a diet on which they differ; a family registered twice."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,8 @@ from django.utils import timezone
 from families import diets
 from families.custody import calendars
 from families.custody.calendars import Terms
-from families.models import CustodyCalendar, Diet, DietChoice
+from families.models import CustodyCalendar, Diet, DietChoice, Household
+from portal.demo.factories import ChildFactory, GuardianFactory, HealthFactory, HouseholdFactory
 from portal.demo.people import People
 from portal.french.weekdays import MONDAY
 
@@ -35,3 +36,29 @@ def share(people: People, at: datetime) -> None:
         return
     diets.decide(choice, plain, by=people.agent, at=at)
     diets.say(pupil.child, others[0], by=second.household, at=at)
+
+
+def type_one_twice(people: People, at: datetime) -> Household:
+    """The family of `voisin` has registered again, by its other adult, who did not know: the desk finds both
+    under « Foyers qui se ressemblent »."""
+    known = people.neighbour
+    first = known.pupils[0].child
+    again = HouseholdFactory(
+        street=known.household.street, postcode=known.household.postcode, city=known.household.city
+    )
+    for adult in known.household.guardians.order_by("pk"):
+        GuardianFactory(
+            household=again,
+            user=None,
+            first_name=adult.first_name,
+            last_name=adult.last_name,
+            phone=adult.phone,
+        )
+    double = ChildFactory(
+        first_name=first.first_name,
+        last_name=first.last_name.upper(),
+        birth_date=first.birth_date,
+        households=[again],
+    )
+    HealthFactory(child=double, allergens=["milk"], allergies="Lait, même en traces")
+    return again

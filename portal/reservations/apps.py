@@ -21,7 +21,8 @@ class ReservationsConfig(AppConfig):
         from families.reminders import choices as reminder_choices
         from families.reminders import kinds as reminder_kinds
         from portal.desk import rights
-        from portal.reservations.acts import booking, enrolling, erasing, joining, reservation_drafts, tasks
+        from portal.reservations import joining
+        from portal.reservations.acts import booking, enrolling, erasing, reservation_drafts, tasks
         from portal.reservations.acts.leaving import DaysAndEnrolments
         from portal.reservations.days.asked_papers import PapersOfActivities
         from portal.reservations.days.whole_holidays import whole_holidays
