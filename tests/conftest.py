@@ -635,5 +635,6 @@ def pages(books, canteen, now) -> list[str]:
         f"/reservations/{recorded.pk}/",
         "/reservations/catering/toutes/",
         "/factures/previsionnelle/",
+        "/factures/mon-compte/",
         "/nulle-part/",
     ]
