@@ -113,7 +113,7 @@ def _numbers() -> Iterator[str]:
         for series, year in sorted(pairs):
             for sequence in former.gaps(kind, series, year):
                 yield f"{series}{year}-{sequence:06d} : ce numéro manque."
-    over = Invoice.objects.with_balance().filter(left__lt=0)
+    over = Invoice.objects.with_balance().filter(left__lt=Decimal(0))
     for number, left in over.values_list("number", "left").iterator():
         yield f"{number} : {euros(-left)} de trop sont affectés à cette facture."
     uneven = Invoice.every.annotate(said=Sum("lines__amount")).filter(line_count__gt=0)

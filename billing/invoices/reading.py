@@ -90,11 +90,11 @@ def read(billable: Billable, *, requests: bool = False) -> Reading:
     presences = [*booked, *_held_again(billable), *_unreserved(billable)]
     taken_back = [*_billed(billable.billed_bookings_ended()), *_billed(billable.billed_by_mistake())]
     entered = _billed(billable.billed_then_entered())
-    days = [one.day for one in (*presences, *asked, *taken_back, *entered)]
+    days = [one.day for one in (*presences, *asked)] + [one.day for one in (*taken_back, *entered)]
     attendance = _attendance(billable, min([billable.scope.month, *days]))
-    for one in (*presences, *asked):
-        if one.booking is not None:
-            one.attendance = attendance.get(one.booking)
+    for presence in (*presences, *asked):
+        if presence.booking is not None:
+            presence.attendance = attendance.get(presence.booking)
     following = _following(
         attendance,
         changed=_first_changes(presences, [*entered, *taken_back]),
