@@ -1,11 +1,14 @@
 from django.urls import path
 
-from billing.pages import invoices, payment_urls, yearly
+from billing.pages import account, invoices, payment_urls, yearly
 
 app_name = "billing"
 
 urlpatterns = [
     path("", invoices.invoice_list, name="invoices"),
+    path("mon-compte/", account.account, name="account"),
+    path("mon-compte/releve.csv", account.statement_csv, name="account_csv"),
+    path("mon-compte/releve.pdf", account.statement_pdf, name="account_pdf"),
     path("previsionnelle/", invoices.provisional_invoice, name="provisional"),
     path("<int:invoice_id>/", invoices.invoice, name="invoice"),
     path("<int:invoice_id>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),

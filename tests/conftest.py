@@ -658,5 +658,6 @@ def pages(books, canteen, now) -> list[str]:
         f"/reservations/{recorded.pk}/",
         "/reservations/catering/toutes/",
         "/factures/previsionnelle/",
+        "/factures/mon-compte/",
         "/nulle-part/",
     ]

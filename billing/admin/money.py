@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from billing.admin import accounts as account_pages
 from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.documents import AmountField
@@ -98,6 +99,7 @@ class AllocationInline(ShownOnlyInline[PaymentAllocation, Payment]):
 class PaymentAdmin(
     yearly_pages.TaxCertificates,
     chart_pages.Charts,
+    account_pages.Accounts,
     StateBadge,
     FoundByNumber[Payment],
     ShownOnly[Payment],
@@ -115,6 +117,7 @@ class PaymentAdmin(
         DeskLink(
             "Journal de caisse", "billing_payment_cash_book", "billing.view_payment", "par jour et par moyen"
         ),
+        account_pages.LINK,
         chart_pages.LINK,
         yearly_pages.LINK,
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.conf import settings as django_settings
 from django.db import transaction
@@ -210,10 +211,10 @@ def _issue_chunk(
     sound = [draft for draft in made if not draft.trouble]
     drafts = [draft for draft in sound if not settings.carries(draft.total)]
     carried = [draft.of_the_month() for draft in sound if settings.carries(draft.total)]
-    said = {"run": run, "month": scope.month, "due_on": run.due_on, "settings": settings, "at": at}
-    _write(drafts, numbering, **said)
+    write = partial(_write, run=run, month=scope.month, due_on=run.due_on, settings=settings, at=at)
+    write(drafts, numbering)
     if carried := [draft for draft in carried if draft.lines]:
-        _write(carried, Numbering(CARRIED_SERIES, timezone.localtime(at).year), **said, kind=Kind.CARRIED)
+        write(carried, Numbering(CARRIED_SERIES, timezone.localtime(at).year), kind=Kind.CARRIED)
     return [draft.trouble for draft in made if draft.trouble], warnings
 
 

@@ -1,4 +1,4 @@
-"""The accounts of what was issued, credited, paid and given back before there were accounts, in the order of days."""
+"""The accounts of what was issued, credited, paid and given back before, in the order of days."""
 
 import heapq
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ A_BITE = 2000
 
 def write(apps: Any, schema_editor: Any) -> None:
     alias = schema_editor.connection.alias
-    Entry = apps.get_model("billing", "AccountEntry")
-    Invoice, CreditNote, Payment = (
-        apps.get_model("billing", name) for name in ("Invoice", "CreditNote", "Payment")
+    entries = apps.get_model("billing", "AccountEntry")
+    issued, answered, paid = (
+        apps.get_model("billing", name).objects.using(alias) for name in ("Invoice", "CreditNote", "Payment")
     )
 
     def entry(kind: str, household: int, amount: Any, value_on: Any, at: Any, number: str) -> Any:
         booked_on = timezone.localtime(at).date()
-        return Entry(
+        return entries(
             kind=kind,
             household_id=household,
             amount=amount,
@@ -30,26 +30,26 @@ def write(apps: Any, schema_editor: Any) -> None:
         )
 
     def invoices() -> Iterator[Any]:
-        rows = Invoice.objects.using(alias).order_by("issued_at", "pk")
+        rows = issued.order_by("issued_at", "pk")
         for one in rows.values_list("household_id", "total", "issued_at", "number").iterator(A_BITE):
             home, total, at, number = one
             yield entry("invoice", home, total, None, at, number)
 
     def credit_notes() -> Iterator[Any]:
-        rows = CreditNote.objects.using(alias).order_by("issued_at", "pk")
+        rows = answered.order_by("issued_at", "pk")
         fields = ("invoice__household_id", "amount", "issued_at", "number")
         for home, amount, at, number in rows.values_list(*fields).iterator(A_BITE):
             yield entry("credit", home, -amount, None, at, number)
 
     def payments() -> Iterator[Any]:
-        rows = Payment.objects.using(alias).filter(state="validated").order_by("recorded_at", "pk")
+        rows = paid.filter(state="validated").order_by("recorded_at", "pk")
         fields = ("household_id", "amount", "paid_on", "recorded_at", "number")
         for home, amount, paid_on, at, number in rows.values_list(*fields).iterator(A_BITE):
             yield entry("payment" if amount > 0 else "refund", home, -amount, paid_on, at, number)
 
     merged = heapq.merge(invoices(), credit_notes(), payments(), key=lambda one: one.booked_on)
     while bite := list(islice(merged, A_BITE)):
-        Entry.objects.using(alias).bulk_create(bite)
+        entries.objects.using(alias).bulk_create(bite)
 
 
 class Migration(migrations.Migration):

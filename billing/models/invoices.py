@@ -146,12 +146,14 @@ class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
         )
 
 
-class InvoiceManager(models.Manager.from_queryset(InvoiceQuerySet)):  # type: ignore[misc]  # made here
+EveryInvoice = models.Manager.from_queryset(InvoiceQuerySet)
+
+
+class InvoiceManager(EveryInvoice["Invoice"]):
     """Invoices that are to be paid; statements of what is carried over are no such."""
 
     def get_queryset(self) -> InvoiceQuerySet:
-        found: InvoiceQuerySet = super().get_queryset()
-        return found.filter(kind=Invoice.Kind.INVOICE)
+        return InvoiceQuerySet(self.model, using=self._db).filter(kind=Invoice.Kind.INVOICE)
 
 
 class Invoice(models.Model):

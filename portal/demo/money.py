@@ -3,22 +3,26 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from random import Random
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
-from billing.models import BillingRun, Invoice, Payment
+from billing.models import AccountEntry, BillingRun, Invoice, Payment
 from billing.payments import paying
 from families import residences
+from families.models import Household
 from portal.demo import banks
 from portal.demo.people import People
 from portal.reservations.models import Booking
 
 DAYS_TO_ISSUE = timedelta(days=5)
 MEANS = (Payment.Means.CHEQUE, Payment.Means.TRANSFER, Payment.Means.CASH, Payment.Means.CARD)
+TOO_MUCH = Decimal("9.60")
 PAID = (0.93, 0.6)  # of the older month, of the last one
 
 
@@ -57,6 +61,21 @@ def somebody_moved(at: datetime, people: People) -> None:
     home.street, home.postcode, home.city = "4 quai des Pêcheurs", "01998", "Port-Aubrelle"
     home.save()
     residences.settle(home, resident=False, since=since, at=at)
+
+
+def somebody_paid_too_much(at: datetime, people: People) -> None:
+    """A family that owed nothing hands in one more cheque today: it is kept for its next invoices."""
+    even = (
+        AccountEntry.objects.exclude(household__in=banks.told(people))
+        .order_by()
+        .values("household")
+        .annotate(balance=Sum("amount"))
+        .filter(balance=0)
+    )
+    home = Household.objects.filter(pk__in=even.values("household")).order_by("pk").first()
+    if home is not None:
+        today = timezone.localdate(at)
+        paying.record(home, TOO_MUCH, Payment.Means.CHEQUE, paid_on=today, by=None, at=at, invoices=[])
 
 
 def _pay(run: BillingRun, issued: date, at: datetime, people: People, *, last: bool, rng: Random) -> None:

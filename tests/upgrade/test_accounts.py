@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from billing.invoices import ledger
-from billing.models import AccountEntry, CreditNote, Invoice, Payment
+from billing.invoices.billable import Billable, Scope
+from billing.models import AccountEntry, BillingRun, BillingSettings, CreditNote, Invoice, Payment
 from families.models import Household
 from tests.upgrade import books
 
@@ -32,3 +33,15 @@ def test_every_document_has_its_movement_in_the_order_of_days(upgraded):
     }
     days = list(AccountEntry.objects.order_by("pk").values_list("booked_on", flat=True))
     assert days == sorted(days)
+
+
+def test_what_no_run_ever_looked_at_is_billed_by_none(upgraded):
+    first = BillingRun.objects.order_by("month").first()
+    starts_on = BillingSettings.current().starts_on
+    assert starts_on is not None
+    assert starts_on <= first.month
+    assert (
+        not Billable(Scope(first.month), BillingSettings.current())
+        .unbilled_bookings()
+        .filter(day__lt=starts_on)
+    )
