@@ -51,11 +51,12 @@ def record(
     """A payment, allocated to `invoices` in their order, or (None) to the unpaid ones, the oldest first.
 
     What exceeds them stays the household's, for its next invoices. A pending payment is not allocated yet.
-    Raises PaymentRefused for an amount that is not positive, a day to come, or another household's invoice.
+    Raises PaymentRefused for an amount that is not positive, a day to come, or another household's invoice. A
+    pending payment may be of a day to come: a debit's.
     """
     if amount <= 0 or amount != amount.quantize(ZERO):
         raise PaymentRefused("Indiquez un montant positif, au centime près.")
-    if paid_on > timezone.localtime(at).date():
+    if state != PaymentState.PENDING and paid_on > timezone.localtime(at).date():
         raise PaymentRefused("La date du règlement est à venir.")
     chosen = None if invoices is None else list(invoices)
     if chosen and any(invoice.household_id != household.pk for invoice in chosen):
@@ -79,8 +80,12 @@ def record(
     return payment
 
 
-def settle(payment: Payment, state: str, *, invoices: Iterable[Invoice] | None = None) -> Payment:
-    """The bank's answer to a pending payment. The same answer twice changes nothing the second time.
+def settle(
+    payment: Payment, state: str, *, invoices: Iterable[Invoice] | None = None, paid_on: date | None = None
+) -> Payment:
+    """The bank's answer to a pending payment, paid on `paid_on` where it says when.
+
+    The same answer twice changes nothing the second time.
 
     Raises PaymentRefused when the payment was answered otherwise before.
     """
@@ -92,8 +97,8 @@ def settle(payment: Payment, state: str, *, invoices: Iterable[Invoice] | None =
             return current
         if current.state != PaymentState.PENDING:
             raise PaymentRefused(f"Ce règlement est déjà « {current.get_state_display().lower()} ».")
-        current.state = state
-        current.save(update_fields=["state"])
+        current.state, current.paid_on = state, paid_on or current.paid_on
+        current.save(update_fields=["state", "paid_on"])
         if state == PaymentState.VALIDATED:
             _spread(current, chosen)
     return current
