@@ -32,7 +32,7 @@ from billing.models.online import (
     OnlineState,
     PaymentEvent,
 )
-from billing.models.payments import Payment, PaymentQuerySet, PaymentState
+from billing.models.payments import BookClosing, Payment, PaymentQuerySet, PaymentState
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
 from billing.models.settings import BillingSettings
@@ -59,6 +59,7 @@ __all__ = [
     "BilledItem",
     "BillingRun",
     "BillingSettings",
+    "BookClosing",
     "Counted",
     "CreditNote",
     "CreditNoteQuerySet",

@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from billing.invoices.numbering import Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
+from billing.payments import closing
 from families.custody import own
 from families.models import Household, User
 from portal.french.amounts import euros
@@ -71,6 +72,7 @@ def record(
             means=means,
             state=state,
             paid_on=paid_on,
+            booked_on=closing.book_day(paid_on) if state == PaymentState.VALIDATED else None,
             reference=reference,
             recorded_by=by,
             recorded_at=at,
@@ -98,7 +100,9 @@ def settle(
         if current.state != PaymentState.PENDING:
             raise PaymentRefused(f"Ce règlement est déjà « {current.get_state_display().lower()} ».")
         current.state, current.paid_on = state, paid_on or current.paid_on
-        current.save(update_fields=["state", "paid_on"])
+        if state == PaymentState.VALIDATED:
+            current.booked_on = closing.book_day(current.paid_on)
+        current.save(update_fields=["state", "paid_on", "booked_on"])
         if state == PaymentState.VALIDATED:
             _spread(current, chosen)
     return current
@@ -141,6 +145,7 @@ def _negative(
         amount=-amount,
         means=means,
         paid_on=paid_on,
+        booked_on=closing.book_day(paid_on),
         recorded_by=by,
         recorded_at=at,
         refunds=payment,

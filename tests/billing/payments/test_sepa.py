@@ -76,22 +76,22 @@ def test_both_schemas_that_banks_ask_for(creditor, mandate, owes, schema):
 
 
 @pytest.mark.parametrize(
-    ("made_at", "day", "year"),
+    ("made_at", "day", "of_year"),
     [
         (paris(2026, 12, 28, 10), date(2027, 1, 5), 2027),
         (paris(2026, 12, 10, 10), date(2026, 12, 31), 2026),
         (paris(2026, 12, 30, 23, 30), date(2027, 1, 1), 2027),
     ],
 )
-def test_a_debit_is_paid_on_the_day_the_bank_collects(creditor, mandate, owes, made_at, day, year):
+def test_a_debit_is_paid_on_the_day_the_bank_collects(creditor, mandate, owes, made_at, day, of_year):
     """File of 28 December, collected on 5 January: the tax certificate of the second year."""
     file = make(at=made_at, collected_on=day)
     assert not Payment.objects.validated().exists()
     sepa.collected(file, by=None, at=paris(2027, 1, 20, 9))
     payment = Payment.objects.validated().get()
-    assert (payment.paid_on, payment.paid_on.year) == (day, year)
+    assert (payment.paid_on, payment.paid_on.year) == (day, of_year)
     paid = [PaymentAllocation.objects.filter(payment__paid_on__year=one).count() for one in (2026, 2027)]
-    assert paid == [int(year == 2026), int(year == 2027)]
+    assert paid == [int(of_year == 2026), int(of_year == 2027)]
 
 
 def test_a_debit_asked_for_by_an_earlier_version_is_paid_then_too(creditor, mandate, owes):
