@@ -323,14 +323,15 @@ class PaymentAdmin(
             month = first_of_month(request.GET.get("mois", ""))
         except ValueError:
             month = today.replace(day=1)
+        after = (month + timedelta(days=31)).replace(day=1)
         rows = (
             Payment.objects.in_the_books()
-            .filter(book_day__year=month.year, book_day__month=month.month)
+            .filter(book_day__gte=month, book_day__lt=after)
             .values("book_day", "means")
             .annotate(sum=Sum("amount"), count=Count("pk"))
             .order_by("book_day", "means")
         )
-        late = Payment.objects.validated().filter(booked_on__year=month.year, booked_on__month=month.month)
+        late = Payment.objects.validated().filter(booked_on__gte=month, booked_on__lt=after)
         labels = dict(Payment.Means.choices)
         book = [
             {

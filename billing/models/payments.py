@@ -1,21 +1,16 @@
 """Payments of a household. Written by `paying.py` only."""
 
 from datetime import date
-from typing import TYPE_CHECKING, TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict
 
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
+from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from families.models import Household, User
 from families.visibility import VisibleQuerySet
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
-    from django_stubs_ext import WithAnnotations
-
-    PaymentInTheBooks: TypeAlias = WithAnnotations["Payment", "BookDay"]
 
 
 class BookDay(TypedDict):
@@ -35,9 +30,9 @@ class PaymentQuerySet(VisibleQuerySet["Payment"]):
     def validated(self) -> "PaymentQuerySet":
         return self.filter(state=PaymentState.VALIDATED)
 
-    def in_the_books(self) -> "QuerySet[PaymentInTheBooks]":
+    def in_the_books(self: "models.QuerySet[Payment]") -> "models.QuerySet[PaymentInTheBooks]":
         """Those that count, each with its `book_day`."""
-        return self.validated().annotate(book_day=Coalesce("booked_on", "paid_on"))
+        return self.filter(state=PaymentState.VALIDATED).annotate(book_day=Coalesce("booked_on", "paid_on"))
 
 
 class Payment(models.Model):
@@ -104,6 +99,9 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"Règlement n° {self.number}"
+
+
+PaymentInTheBooks: TypeAlias = "WithAnnotations[Payment, BookDay]"
 
 
 class BookClosing(models.Model):
