@@ -81,8 +81,8 @@ class TariffForm(forms.ModelForm[Tariff]):
     since = DayField(
         label="Ces prix valent à partir du",
         required=False,
-        help_text="Les jours d'avant gardent leurs prix, sous un tarif à leurs dates. Pour corriger une erreur"
-        " de saisie, indiquez un jour passé : ce qui n'est pas encore facturé depuis ce jour suivra.",
+        help_text="Les jours d'avant gardent leurs prix, sous un tarif à leurs dates. Pour corriger une"
+        " erreur de saisie, indiquez un jour passé : ce qui n'est pas encore facturé depuis ce jour suivra.",
     )
 
     class Meta:
@@ -610,6 +610,8 @@ class PackedMealAdmin(TolerantChoices[PackedMeal], DeskAdmin[PackedMeal]):
 @admin.register(BillingSettings)
 class BillingSettingsAdmin(AsksAgain[BillingSettings], WithHistory[BillingSettings]):
     desk_order = 90
+    # No document bears the code that a tobacconist scans: nobody is told to go there.
+    exclude = ("tobacconist",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not BillingSettings.objects.exists()

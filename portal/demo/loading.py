@@ -23,7 +23,7 @@ from portal.demo.factories import PASSWORD
 from portal.demo.last_year import bill_last_november
 from portal.demo.leisure import Leisure
 from portal.demo.menus import write_menus
-from portal.demo.money import bill_past_months, somebody_moved
+from portal.demo.money import bill_past_months, close_the_books, somebody_moved
 from portal.demo.people import LAST_LEVEL, People, settle
 from portal.models import Town
 from portal.reservations.acts.closing import Closing
@@ -140,6 +140,7 @@ def load(
         bill_past_months(since, at, people, rng)
         bill_last_november(at)
         somebody_moved(at, people)
+        close_the_books(at, people)
     access.ask(people, at)
     two_homes.share(people, at)
     access.join(people, at)
