@@ -415,17 +415,17 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
         form = DebitForm(request.POST or None, initial=initial)
         found = None
         if request.method == "POST" and form.is_valid():
-            said, seen = form.cleaned_data, request.POST.get("vu")
+            said = form.cleaned_data
             try:
                 sepa.check(said["collected_on"], at=timezone.now())
-                if seen:
+                if "confirmed" in request.POST:
                     made = sepa.make(
                         said["month"],
                         collected_on=said["collected_on"],
                         schema=said["schema"],
                         by=request.user,
                         at=timezone.now(),
-                        seen=seen,
+                        seen=request.POST.get("vu", ""),
                     )
                     return self._made(request, made)
             except sepa.DebitRefused as refusal:

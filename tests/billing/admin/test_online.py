@@ -131,10 +131,11 @@ def test_from_the_mandate_to_the_returned_debit(invoice, books, regie_client, no
     shown = regie_client.post(where, said).content.decode()
     assert "Camille Roux" in shown and "V-1 (…2606)" in shown
     assert not DebitFile.objects.exists(), "a preview writes nothing"
-    stale = regie_client.post(where, said | {"vu": "0000"}).content.decode()
+    stale = regie_client.post(where, said | {"vu": "0000", "confirmed": "Créer le fichier"}).content.decode()
     assert "a changé depuis" in stale
     (seen,) = re.findall(r'name="vu" value="(\w+)"', shown)
-    assert regie_client.post(where, said | {"vu": seen}).status_code == 302
+    confirmed = said | {"vu": seen, "confirmed": "Créer le fichier"}
+    assert regie_client.post(where, confirmed).status_code == 302
     file, debit = DebitFile.objects.get(), Debit.objects.get()
     download = regie_client.get(reverse("admin:billing_debit_download", args=[file.pk]))
     assert download["Content-Type"] == "application/xml"
