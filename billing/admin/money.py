@@ -1,5 +1,6 @@
 """Money at the desk: payments taken, the cash-book."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +21,7 @@ from billing.admin.kept import FoundByNumber
 from billing.admin.once import AlreadySent, OnceForm
 from billing.documents import files
 from billing.models import Invoice, InvoiceWithBalance, Payment, PaymentAllocation
-from billing.payments import paying
+from billing.payments import closing, paying
 from billing.rules.pricing import rounded
 from families.models import Household
 from families.signing_in.asking_again import ask_again, asks_again
@@ -29,6 +30,7 @@ from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
+from portal.french.dates import short_day
 from portal.french.day_fields import NearDateField, first_of_month
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
@@ -88,6 +90,14 @@ class DeskRefundForm(OnceForm):
     amount = AmountField(label="Montant à rembourser")
     means = forms.ChoiceField(label="Moyen", choices=AT_THE_DESK)
     paid_on = NearDateField(label="Le")
+
+
+class ClosingForm(forms.Form):
+    until = NearDateField(
+        label="Clore jusqu'au",
+        help_text="Ce jour et tous ceux d'avant. Un règlement de ces jours noté ensuite est comptabilisé au"
+        " premier jour ouvert, et garde sa date pour la famille.",
+    )
 
 
 class AllocationInline(ShownOnlyInline[PaymentAllocation, Payment]):
@@ -152,6 +162,7 @@ class PaymentAdmin(
         "means",
         "state_badge",
         "paid_on",
+        "booked_on",
         "reference",
         "refunds",
         "recorded_by",
@@ -174,6 +185,7 @@ class PaymentAdmin(
             path("encaisser/<int:household>/", wrap(self.take_from), name="billing_payment_take_from"),
             path("<int:pk>/rembourser/", wrap(self.refund), name="billing_payment_refund"),
             path("journal/", wrap(self.cash_book), name="billing_payment_cash_book"),
+            path("cloture/", wrap(self.close), name="billing_payment_close"),
             *super().get_urls(),
         ]
 
@@ -221,6 +233,7 @@ class PaymentAdmin(
                     request,
                     f"Le règlement de {euros(payment.amount)} est enregistré, reçu n° {payment.number}.",
                 )
+                self._say_closed(request, payment)
                 return redirect("admin:billing_payment_change", payment.pk)
         names = " et ".join(str(guardian) for guardian in home.guardians.all())
         context = {
@@ -261,6 +274,7 @@ class PaymentAdmin(
                 messages.success(
                     request, f"Le remboursement de {euros(-given.amount)} est enregistré, n° {given.number}."
                 )
+                self._say_closed(request, given)
                 return redirect("admin:billing_payment_change", payment.pk)
         context = {
             "form": form,
@@ -271,6 +285,40 @@ class PaymentAdmin(
         }
         return self.page(request, "admin/billing/form.html", "Rembourser", context)
 
+    def _say_closed(self, request: HttpRequest, payment: Payment) -> None:
+        """That a payment of a closed day stands on another day of the books."""
+        if payment.booked_on is not None:
+            messages.warning(
+                request,
+                f"Le {short_day(payment.paid_on, year=True)} est clos : ce mouvement est comptabilisé au"
+                f" {short_day(payment.booked_on, year=True)}.",
+            )
+
+    def close(self, request: SignedInRequest) -> HttpResponse:
+        """« Clore les comptes » up to a day: said once more, then for good."""
+        self.demand(request, "billing.add_bookclosing")
+        today = timezone.localdate()
+        form = ClosingForm(request.POST or None, initial={"until": today.replace(day=1) - timedelta(days=1)})
+        back = reverse("admin:billing_payment_cash_book")
+        if request.method == "POST" and form.is_valid():
+            try:
+                made = closing.close(form.cleaned_data["until"], by=request.user, at=timezone.now())
+            except closing.ClosingRefused as refusal:
+                form.add_error("until", str(refusal))
+            else:
+                messages.success(request, f"{made}.")
+                return redirect(back)
+        until = closing.closed_until()
+        context = {
+            "form": form,
+            "back": back,
+            "button": "Clore pour toujours",
+            "lead": f"Comptes clos jusqu'au {short_day(until, year=True)}."
+            if until
+            else "Aucun jour n'est clos.",
+        }
+        return self.page(request, "admin/billing/form.html", "Clore les comptes", context)
+
     def cash_book(self, request: HttpRequest) -> HttpResponse:
         """What the régie took, per day and means, of a month."""
         self.demand(request, "billing.view_payment")
@@ -279,17 +327,19 @@ class PaymentAdmin(
             month = first_of_month(request.GET.get("mois", ""))
         except ValueError:
             month = today.replace(day=1)
+        after = (month + timedelta(days=31)).replace(day=1)
         rows = (
-            Payment.objects.validated()
-            .filter(paid_on__year=month.year, paid_on__month=month.month)
-            .values("paid_on", "means")
+            Payment.objects.in_the_books()
+            .filter(book_day__gte=month, book_day__lt=after)
+            .values("book_day", "means")
             .annotate(sum=Sum("amount"), count=Count("pk"))
-            .order_by("paid_on", "means")
+            .order_by("book_day", "means")
         )
+        late = Payment.objects.validated().filter(booked_on__gte=month, booked_on__lt=after)
         labels = dict(Payment.Means.choices)
         book = [
             {
-                "day": row["paid_on"],
+                "day": row["book_day"],
                 "means": labels[row["means"]],
                 "count": row["count"],
                 "sum": euros(row["sum"]),
@@ -304,6 +354,8 @@ class PaymentAdmin(
             "book": book,
             "totals": [(name, euros(amount)) for name, amount in by_means.items()],
             "total": euros(sum(by_means.values(), Decimal(0))),
+            "late": late.order_by("booked_on", "pk"),
+            "closed_until": closing.closed_until(),
         }
         return self.page(request, "admin/billing/cash_book.html", "Journal de caisse", context)
 

@@ -26,7 +26,15 @@ from billing.models import (
     OnlineRefund,
     PaymentEvent,
 )
-from billing.payments import asking, events, refunding, sepa, statement
+from billing.payments import (
+    asking,
+    bank_returns,
+    debit_letters,
+    events,
+    refunding,
+    sepa,
+    statement,
+)
 from billing.payments.providers.interface import ProviderDown, ProviderRefused
 from families.signing_in.asking_again import AsksAgain, ask_again
 from portal.database.encrypted import Unreadable
@@ -40,6 +48,7 @@ from portal.french.amounts import euros
 from portal.french.day_fields import DayInput, MonthField, NearDateField
 from portal.french.official_numbers import grouped
 from portal.french.plurals import counted
+from portal.web.bodies import takes_files
 from portal.web.signed_in import SignedInRequest
 
 EMPTIED_FILE = "Ce fichier n'est plus conservé : le délai de contestation des prélèvements est passé."
@@ -74,15 +83,32 @@ class DayForm(forms.Form):
 
 
 class DebitForm(forms.Form):
-    """Which month, and when the bank collects."""
+    """Up to which month, when the bank collects, and how it wants to be written to."""
 
-    month = MonthField()
+    month = MonthField(help_text="Tout ce qui reste dû jusqu'à ce mois est prélevé.")
     collected_on = NearDateField(label="Prélever le")
+    schema = forms.ChoiceField(
+        label="Format demandé par la banque", choices=[(name, name) for name in sepa.SCHEMAS]
+    )
 
 
 class ReturnForm(forms.Form):
     on = NearDateField(label="Rejeté le")
-    reason = forms.CharField(label="Motif donné par la banque", max_length=140)
+    reason = forms.CharField(
+        label="Motif donné par la banque",
+        max_length=100,
+        help_text="Son code suffit (AM04, MD06…). La famille lira le motif.",
+    )
+
+    def clean_reason(self) -> str:
+        return bank_returns.in_words(self.cleaned_data["reason"])
+
+
+class BankFileForm(forms.Form):
+    file = forms.FileField(
+        label="Fichier de la banque",
+        help_text="Compte rendu de rejets (pain.002) ou relevé (camt.053, camt.054), en XML.",
+    )
 
 
 class PartInline(ShownOnlyInline[OnlinePaymentInvoice, OnlinePayment]):
@@ -349,7 +375,13 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
             "Préparer des prélèvements",
             "billing_debit_make",
             "billing.add_debitfile",
-            "fichier SEPA d'un mois",
+            "aperçu, puis fichier SEPA",
+        ),
+        DeskLink(
+            "Lire les rejets de la banque",
+            "billing_debit_read",
+            "billing.change_debit",
+            "prélèvements revenus impayés",
         ),
     )
     list_display = ("message", "collected_on", "made_by", "made_at")
@@ -366,36 +398,80 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
         wrap = self.admin_site.admin_view
         return [
             path("preparer/", wrap(self.make), name="billing_debit_make"),
+            path("rejets/", wrap(self.read), name="billing_debit_read"),
             path("<int:pk>/fichier/", wrap(self.download), name="billing_debit_download"),
             *super().get_urls(),
         ]
 
     def make(self, request: SignedInRequest) -> HttpResponse:
-        """The pain.008 file of a month."""
+        """The pain.008 file of what is due: shown first, made once that is confirmed."""
         self.demand(request, "billing.add_debitfile")
         today = timezone.localdate()
-        form = DebitForm(request.POST or None, initial={"month": f"{last_month(today):%Y-%m}"})
+        latest = DebitFile.objects.first()
+        initial = {
+            "month": f"{last_month(today):%Y-%m}",
+            "schema": sepa.schema_of(latest) if latest else sepa.SCHEMA,
+        }
+        form = DebitForm(request.POST or None, initial=initial)
+        found = None
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
-                made = sepa.make(
-                    said["month"], collected_on=said["collected_on"], by=request.user, at=timezone.now()
-                )
+                sepa.check(said["collected_on"], at=timezone.now())
+                if "confirmed" in request.POST:
+                    made = sepa.make(
+                        said["month"],
+                        collected_on=said["collected_on"],
+                        schema=said["schema"],
+                        by=request.user,
+                        at=timezone.now(),
+                        seen=request.POST.get("vu", ""),
+                    )
+                    return self._made(request, made)
             except sepa.DebitRefused as refusal:
                 form.add_error(None, str(refusal))
+            found = sepa.outlook(said["month"])
+        context = {"form": form, "found": found, "back": reverse("admin:billing_debitfile_changelist")}
+        return self.page(request, "admin/billing/debit_make.html", "Préparer des prélèvements", context)
+
+    def _made(self, request: HttpRequest, made: DebitFile) -> HttpResponse:
+        messages.success(
+            request,
+            f"Le fichier contient {counted(made.debits.count(), 'prélèvement', 'prélèvements')} :"
+            " téléchargez-le, puis remettez-le à la banque.",
+        )
+        return redirect("admin:billing_debitfile_change", made.pk)
+
+    @takes_files
+    def read(self, request: SignedInRequest) -> HttpResponse:
+        """What the bank's own file says was sent back."""
+        self.demand(request, "billing.change_debit")
+        form = BankFileForm(request.POST or None, request.FILES or None)
+        back = reverse("admin:billing_debitfile_changelist")
+        if request.method == "POST" and form.is_valid():
+            file = form.cleaned_data["file"]
+            try:
+                said = bank_returns.read(file.read(), file.name)
+            except bank_returns.UnknownFile as refusal:
+                form.add_error("file", str(refusal))
             else:
-                messages.success(
-                    request,
-                    f"Le fichier contient {counted(made.debits.count(), 'prélèvement', 'prélèvements')} :"
-                    " téléchargez-le, puis remettez-le à la banque.",
-                )
-                return redirect("admin:billing_debitfile_change", made.pk)
-        context = {
-            "form": form,
-            "back": reverse("admin:billing_debitfile_changelist"),
-            "button": "Créer le fichier",
-        }
-        return self.page(request, "admin/billing/form.html", "Préparer des prélèvements", context)
+                self._say_returns(request, bank_returns.apply(said, by=request.user, at=timezone.now()))
+                return redirect(back)
+        context = {"form": form, "back": back, "button": "Noter les rejets"}
+        return self.page(request, "admin/billing/form.html", "Lire les rejets de la banque", context)
+
+    def _say_returns(self, request: HttpRequest, noted: bank_returns.Noted) -> None:
+        for debit in noted.debits:
+            debit_letters.tell_returned(debit)
+        names = ", ".join(f"{one.invoice.number} ({one.return_reason})" for one in noted.debits)
+        done = counted(len(noted.debits), "rejet noté", "rejets notés")
+        messages.success(request, f"{done} : {names}. Les familles sont prévenues." if names else f"{done}.")
+        if noted.known:
+            messages.info(
+                request, f"Déjà connus : {counted(noted.known, 'rejet noté', 'rejets notés')} auparavant."
+            )
+        for strange in noted.strange:
+            messages.warning(request, strange)
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponse:
         self.demand(request, "billing.view_debitfile")
@@ -448,11 +524,15 @@ class DebitAdmin(ShownOnly[Debit], OwnPages[Debit]):
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
-                sepa.returned(debit, on=said["on"], reason=said["reason"], by=request.user, at=timezone.now())
+                done = sepa.returned(
+                    debit, on=said["on"], reason=said["reason"], by=request.user, at=timezone.now()
+                )
             except sepa.DebitRefused as refusal:
                 form.add_error(None, str(refusal))
             else:
-                messages.success(request, f"Le prélèvement est rejeté : {debit.invoice} est à payer.")
+                debit_letters.tell_returned(done)
+                words = f"Le prélèvement est rejeté : {debit.invoice} est à payer. La famille est prévenue."
+                messages.success(request, words)
                 return redirect(back)
         context = {"form": form, "back": back, "button": "Noter le rejet", "lead": str(debit)}
         return self.page(request, "admin/billing/form.html", "Prélèvement rejeté par la banque", context)

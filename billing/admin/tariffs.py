@@ -1,6 +1,7 @@
 """Tariffs at the desk: the grid as one table with its warnings, a simulator, a copy for next year."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,13 +26,14 @@ from billing.models import (
     check_columns,
     price_text,
 )
-from billing.prices.books import PriceBook, copy_tariff, next_dates
+from billing.prices.books import PriceBook, copy_tariff, keep_until, next_dates
 from billing.rules import pricing, tariff_checks
 from families.signing_in.asking_again import AsksAgain
 from portal.desk.choices import TolerantChoices
 from portal.desk.pages import OwnPages, WithHistory
 from portal.desk.site import DeskAdmin, DeskLink, M
 from portal.french.amounts import euros
+from portal.french.dates import short_day
 from portal.french.day_fields import DayField
 from portal.french.plurals import counted
 from portal.reservations.models import Formula, SchoolClass
@@ -76,6 +78,13 @@ class TariffForm(forms.ModelForm[Tariff]):
         " l'enfant. Vide : un seul prix par tranche. Enregistrez pour les voir dans la grille.",
     )
 
+    since = DayField(
+        label="Ces prix valent à partir du",
+        required=False,
+        help_text="Les jours d'avant gardent leurs prix, sous un tarif à leurs dates. Pour corriger une"
+        " erreur de saisie, indiquez un jour passé : ce qui n'est pas encore facturé depuis ce jour suivra.",
+    )
+
     class Meta:
         model = Tariff
         fields = (
@@ -97,6 +106,22 @@ class TariffForm(forms.ModelForm[Tariff]):
             "vat_percent",
             "care_percent",
         )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "since" in self.fields:
+            self.initial["since"] = timezone.localdate() + timedelta(days=1)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        since, end = cleaned.get("since"), cleaned.get("valid_to")
+        if since and end and since > end:
+            self.add_error("since", "Le tarif est fini ce jour-là.")
+        return cleaned
+
+    @property
+    def changes_prices(self) -> bool:
+        return bool(set(self.changed_data) - {"name", "code", "valid_from", "valid_to", "since"})
 
 
 class TrimmedForm(forms.ModelForm[M]):
@@ -275,6 +300,10 @@ class InForceFilter(admin.SimpleListFilter):
         return queryset
 
 
+def _has_begun(tariff: Tariff) -> bool:
+    return tariff.valid_from is None or tariff.valid_from <= timezone.localdate()
+
+
 class CopyForm(forms.Form):
     name = forms.CharField(label="Nom", max_length=120)
     code = forms.SlugField(label="Code", max_length=80)
@@ -451,7 +480,42 @@ class TariffAdmin(OwnPages[Tariff]):
     ) -> HttpResponse:
         return super().add_view(request, form_url, {"problems": []} | (extra_context or {}))
 
+    def get_fieldsets(self, request: HttpRequest, obj: Tariff | None = None) -> Any:
+        """A tariff that has begun asks from when other prices hold."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None or not _has_begun(obj) or not self.has_change_permission(request, obj):
+            return found
+        return [*found[:1], ("En vigueur depuis", {"fields": ("since",)}), *found[1:]]
+
+    def save_model(self, request: HttpRequest, obj: Tariff, form: Any, change: bool) -> None:
+        if change:
+            rows = Tariff.objects.with_rules().prefetch_related("formulas")
+            form.before = rows.get(pk=obj.pk)
+        super().save_model(request, obj, form, change)
+
+    def _keep_past(self, request: HttpRequest, form: Any, formsets: Any) -> None:
+        """What was eaten keeps its price: a tariff that has begun and is written anew stands as it was."""
+        before, tariff = form.before, form.instance
+        if not _has_begun(before) or not (form.changes_prices or any(one.has_changed() for one in formsets)):
+            return
+        since = form.cleaned_data.get("since") or timezone.localdate() + timedelta(days=1)
+        if before.valid_from is not None and since <= before.valid_from:
+            return
+        last = since - timedelta(days=1)
+        if before.valid_to is not None and last >= before.valid_to:
+            return
+        kept = keep_until(before, last)
+        tariff.valid_from = since
+        tariff.save(update_fields=["valid_from"])
+        messages.info(
+            request,
+            f"Ces prix valent à partir du {short_day(since, year=True)}. Les jours d'avant gardent les leurs,"
+            f" sous « {kept.code} ».",
+        )
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        if change:
+            self._keep_past(request, form, formsets)
         super().save_related(request, form, formsets, change)
         found = tariff_checks.to_check(form.instance.rule())
         if found:
@@ -546,6 +610,8 @@ class PackedMealAdmin(TolerantChoices[PackedMeal], DeskAdmin[PackedMeal]):
 @admin.register(BillingSettings)
 class BillingSettingsAdmin(AsksAgain[BillingSettings], WithHistory[BillingSettings]):
     desk_order = 90
+    # No document bears the code that a tobacconist scans: nobody is told to go there.
+    exclude = ("tobacconist",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not BillingSettings.objects.exists()

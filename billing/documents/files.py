@@ -88,6 +88,7 @@ LINE_COLUMNS = (
 )  # fmt: skip
 PAYMENT_COLUMNS = (
     "Reçu", "Payé le", "Foyer", "Moyen", "Référence", "Montant", "État", "Factures", "Encaissé par",
+    "Comptabilisé le",
 )  # fmt: skip
 
 
@@ -121,7 +122,7 @@ def payment_rows(payments: QuerySet[Payment]) -> Iterator[tuple[Cell, ...]]:
         yield (
             one.number, one.paid_on, one.household.number, one.get_means_display(), one.reference, one.amount,
             one.get_state_display(), ", ".join(part.invoice.number for part in one.allocations.all()),
-            str(one.recorded_by or ""),
+            str(one.recorded_by or ""), one.booked_on or one.paid_on,
         )  # fmt: skip
 
 

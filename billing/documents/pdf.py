@@ -18,7 +18,7 @@ import segno
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
+from django.db.models import Max, Sum
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -66,8 +66,13 @@ def code(url: str) -> Code:
 
 
 def pay_url(invoice: Invoice) -> str:
-    """The invoice's pay page, whole, under the address that the portal had when it was issued; else empty."""
+    """The invoice's pay page, whole, under the address that the portal had when it was issued; else empty.
+
+    A demonstration is served wherever it is started: its paper says where it is now.
+    """
     portal = invoice.issuer.get("portal", "")
+    if portal and settings.DEMO:
+        portal = settings.PORTAL_URL.rstrip("/")
     return f"{portal}{reverse('billing:pay')}?facture={invoice.pk}" if portal else ""
 
 
@@ -81,12 +86,12 @@ def draw(template: str, context: dict[str, Any], *styles: Path, identifier: str)
     return weasy.pdf_of(render_to_string(template, context), styles, identifier=identifier)
 
 
-def render(invoice: Invoice, paid: Decimal = Decimal(0)) -> bytes:
-    """The PDF of an issued invoice; the same invoice always gives the same bytes."""
-    return draw("billing/invoice.html", context(invoice, paid), STYLE, identifier=invoice.number)
+def render(invoice: Invoice, paid: Decimal = Decimal(0), paid_on: date | None = None) -> bytes:
+    """The PDF of an issued invoice; the same invoice, paid as much, always gives the same bytes."""
+    return draw("billing/invoice.html", context(invoice, paid, paid_on), STYLE, identifier=invoice.number)
 
 
-def context(invoice: Invoice, paid: Decimal) -> dict[str, Any]:
+def context(invoice: Invoice, paid: Decimal, paid_on: date | None = None) -> dict[str, Any]:
     """What the page shows, in words already: the template computes nothing."""
     lines = list(invoice.lines.all())
     left = invoice.total - paid
@@ -99,6 +104,7 @@ def context(invoice: Invoice, paid: Decimal) -> dict[str, Any]:
         "paid": euros(paid) if paid else "",
         "left": euros(left),
         "is_paid": paid > 0 and left <= 0,
+        "paid_on": short_day(paid_on, year=True) if paid_on else "",
         "due_on": short_day(invoice.due_on, year=True),
         "issued_on": short_day(_local_day(invoice.issued_at), year=True),
         "quotient": "" if invoice.quotient is None else number(invoice.quotient),
@@ -129,10 +135,9 @@ def stored(invoice: Invoice, *, at: datetime) -> InvoicePdf:
     found = InvoicePdf.objects.filter(invoice=invoice).first()
     if found is not None:
         return found
-    paid = invoice.allocations.filter(payment__state=PaymentState.VALIDATED).aggregate(sum=Sum("amount"))[
-        "sum"
-    ] or Decimal(0)
-    content = render(invoice, paid)
+    settled = invoice.allocations.filter(payment__state=PaymentState.VALIDATED)
+    paid = settled.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+    content = render(invoice, paid, _paid_on(invoice, at))
     kept = InvoicePdf(invoice=invoice, sha256=hashlib.sha256(content).hexdigest(), paid=paid, made_at=at)
     kept.file.save(f"{invoice.number}.pdf", ContentFile(content), save=False)
     try:
@@ -145,12 +150,19 @@ def stored(invoice: Invoice, *, at: datetime) -> InvoicePdf:
     return kept
 
 
+def _paid_on(invoice: Invoice, at: datetime) -> date | None:
+    """The day of the last payment of the invoice, of those known at that moment."""
+    known = invoice.allocations.filter(payment__state=PaymentState.VALIDATED, payment__recorded_at__lte=at)
+    found: date | None = known.aggregate(last=Max("payment__paid_on"))["last"]
+    return found
+
+
 def read(pdf: InvoicePdf) -> bytes:
     """The kept file. A lost one is printed again and accepted only when it is the same to the byte."""
     try:
         return content(pdf, f"Le fichier de la facture {pdf.invoice.number}")
     except PdfGone:
-        again = render(pdf.invoice, pdf.paid)
+        again = render(pdf.invoice, pdf.paid, _paid_on(pdf.invoice, pdf.made_at))
         if hashlib.sha256(again).hexdigest() != pdf.sha256:
             raise
         pdf.file.storage.save(pdf.file.name, ContentFile(again))

@@ -316,7 +316,6 @@ def issuer_of(settings: BillingSettings) -> dict[str, str]:
         "cheque_payable_to": settings.cheque_payable_to,
         "cheque_address": settings.cheque_address,
         "desk": settings.desk,
-        "tobacconist": "oui" if settings.tobacconist else "",
         "portal": django_settings.PORTAL_URL.rstrip("/") if django_settings.PAYMENT_PROVIDER else "",
     }
 

@@ -11,7 +11,7 @@ is left to pay of the invoices, less what payments still hold: `standing` says i
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -56,16 +56,15 @@ def credited(note: CreditNote) -> None:
     _write([_entry(EntryKind.CREDIT, home, -note.amount, _day(note), note.number)])
 
 
-def paid(payments: Iterable[Payment], *, at: datetime | None = None) -> None:
-    """Of each its row, once it is validated: what waits for the bank moves nothing. `at`: when the bank
-    answered, of one that waited."""
+def paid(payments: Iterable[Payment]) -> None:
+    """Of each its row, once it is validated: what waits for the bank moves nothing."""
     _write(
         AccountEntry(
             kind=EntryKind.PAYMENT if one.amount > 0 else EntryKind.REFUND,
             household_id=one.household_id,
             amount=-one.amount,
             value_on=one.paid_on,
-            booked_on=timezone.localtime(at or one.recorded_at).date(),
+            booked_on=one.booked_on or one.paid_on,
             document=one.number,
         )
         for one in payments

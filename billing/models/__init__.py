@@ -33,7 +33,7 @@ from billing.models.online import (
     OnlineState,
     PaymentEvent,
 )
-from billing.models.payments import JoinedAccount, Payment, PaymentQuerySet, PaymentState
+from billing.models.payments import BookClosing, JoinedAccount, Payment, PaymentQuerySet, PaymentState
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
 from billing.models.settings import BillingSettings
@@ -62,6 +62,7 @@ __all__ = [
     "BilledItem",
     "BillingRun",
     "BillingSettings",
+    "BookClosing",
     "Counted",
     "CreditNote",
     "CreditNoteQuerySet",

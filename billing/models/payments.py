@@ -1,11 +1,22 @@
 """Payments of a household. Written by `paying.py` only."""
 
+from datetime import date
+from typing import TypeAlias, TypedDict
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from families.models import Household, User
 from families.visibility import VisibleQuerySet
+
+
+class BookDay(TypedDict):
+    """The day of the cash book on which a payment stands."""
+
+    book_day: date
 
 
 class PaymentState(models.TextChoices):
@@ -18,6 +29,10 @@ class PaymentState(models.TextChoices):
 class PaymentQuerySet(VisibleQuerySet["Payment"]):
     def validated(self) -> "PaymentQuerySet":
         return self.filter(state=PaymentState.VALIDATED)
+
+    def in_the_books(self: "models.QuerySet[Payment]") -> "models.QuerySet[PaymentInTheBooks]":
+        """Those that count, each with its `book_day`."""
+        return self.filter(state=PaymentState.VALIDATED).annotate(book_day=Coalesce("booked_on", "paid_on"))
 
 
 class Payment(models.Model):
@@ -43,6 +58,8 @@ class Payment(models.Model):
     means = models.CharField("moyen de paiement", max_length=8, choices=Means)
     state = models.CharField("état", max_length=9, choices=PaymentState, default=PaymentState.VALIDATED)
     paid_on = models.DateField("payé le")
+    # Where it is another day: the one that it was paid on had been closed.
+    booked_on = models.DateField("comptabilisé le", null=True, blank=True)
     reference = models.CharField("référence (chèque, virement…)", max_length=100, blank=True)
     recorded_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="encaissé par"
@@ -73,10 +90,35 @@ class Payment(models.Model):
                 name="payment_positive_or_refund",
                 violation_error_message="Un règlement est d'un montant positif.",
             ),
+            models.CheckConstraint(
+                condition=Q(booked_on=None) | Q(booked_on__gt=F("paid_on")),
+                name="payment_booked_after_it_was_paid",
+                violation_error_message="Un règlement est comptabilisé après avoir été payé.",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"Règlement n° {self.number}"
+
+
+PaymentInTheBooks: TypeAlias = "WithAnnotations[Payment, BookDay]"
+
+
+class BookClosing(models.Model):
+    """All days up to one are closed. Written by `closing.py` only, and never taken back."""
+
+    until = models.DateField("clos jusqu'au", unique=True)
+    closed_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="clos par"
+    )
+    closed_at = models.DateTimeField("clos le")
+
+    class Meta:
+        verbose_name = "clôture"
+        ordering = ["-until"]
+
+    def __str__(self) -> str:
+        return f"Comptes clos jusqu'au {self.until:%d/%m/%Y}"
 
 
 class JoinedAccount(models.Model):

@@ -158,6 +158,7 @@ class Tariff(models.Model):
         decimal_places=2,
         default=Decimal("0.01"),
         validators=[MinValueValidator(Decimal("0.01"), "L'arrondi est d'au moins un centime.")],
+        help_text="De ce qui est calculé : un prix, un plancher ou un plafond écrits restent tels quels.",
     )
     vat_percent = models.DecimalField(
         "TVA (%)",

@@ -2,7 +2,7 @@
 
     record(household, amount, means, paid_on=…, by=…, at=…, invoices=None) -> Payment
     allocate(payment, invoice, amount) -> PaymentAllocation
-    settle(payment, state, at=…)              an online payment's answer, once
+    settle(payment, state, …)                 an online payment's answer, once
     refund(payment, amount, …) -> Payment     a negative payment that frees what it had paid
     credit(collected, left=…, at=…) -> [Payment]  what a bank said it collected, many in seven queries
     release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
@@ -25,6 +25,7 @@ from django.utils import timezone
 from billing.invoices import ledger
 from billing.invoices.numbering import Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
+from billing.payments import closing
 from families.custody import own
 from families.models import Household, User, household_number
 from portal.french.amounts import euros
@@ -59,11 +60,12 @@ def record(
     """A payment, allocated to `invoices` in their order, or (None) to the unpaid ones, the oldest first.
 
     What exceeds them stays the household's, for its next invoices. A pending payment is not allocated yet.
-    Raises PaymentRefused for an amount that is not positive, a day to come, or another household's invoice.
+    Raises PaymentRefused for an amount that is not positive, a day to come, or another household's invoice. A
+    pending payment may be of a day to come: a debit's.
     """
     if amount <= 0 or amount != amount.quantize(ZERO):
         raise PaymentRefused("Indiquez un montant positif, au centime près.")
-    if paid_on > timezone.localtime(at).date():
+    if state != PaymentState.PENDING and paid_on > timezone.localtime(at).date():
         raise PaymentRefused("La date du règlement est à venir.")
     chosen = None if invoices is None else list(invoices)
     if chosen and any(invoice.household_id != household.pk for invoice in chosen):
@@ -79,6 +81,7 @@ def record(
             means=means,
             state=state,
             paid_on=paid_on,
+            booked_on=closing.book_day(paid_on) if state == PaymentState.VALIDATED else None,
             reference=reference,
             recorded_by=by,
             recorded_at=at,
@@ -90,9 +93,11 @@ def record(
 
 
 def settle(
-    payment: Payment, state: str, *, at: datetime, invoices: Iterable[Invoice] | None = None
+    payment: Payment, state: str, *, invoices: Iterable[Invoice] | None = None, paid_on: date | None = None
 ) -> Payment:
-    """The bank's answer to a pending payment. The same answer twice changes nothing the second time.
+    """The bank's answer to a pending payment, paid on `paid_on` where it says when.
+
+    The same answer twice changes nothing the second time.
 
     Raises PaymentRefused when the payment was answered otherwise before.
     """
@@ -104,9 +109,11 @@ def settle(
             return current
         if current.state != PaymentState.PENDING:
             raise PaymentRefused(f"Ce règlement est déjà « {current.get_state_display().lower()} ».")
-        current.state = state
-        current.save(update_fields=["state"])
-        ledger.paid([current], at=at)
+        current.state, current.paid_on = state, paid_on or current.paid_on
+        if state == PaymentState.VALIDATED:
+            current.booked_on = closing.book_day(current.paid_on)
+        current.save(update_fields=["state", "paid_on", "booked_on"])
+        ledger.paid([current])
         if state == PaymentState.VALIDATED:
             _spread(current, chosen)
     return current
@@ -149,6 +156,7 @@ def _negative(
         amount=-amount,
         means=means,
         paid_on=paid_on,
+        booked_on=closing.book_day(paid_on),
         recorded_by=by,
         recorded_at=at,
         refunds=payment,

@@ -1,20 +1,26 @@
-"""Direct debit: a month's invoices of households that signed a mandate, as one pain.008 file for the bank.
+"""Direct debit: what households that signed a mandate owe, as one pain.008 file for the bank.
 
     due(month) -> [Invoice]                       what a file of that month would debit
+    outlook(month) -> Outlook                     that, what is left out and why; reads only
     make(month, collected_on=…, by=…, at=…)       the file; each invoice gets a payment that waits
+    schema_of(file) -> str                        which schema a file was written in
     collected(file, by=…, at=…) -> int            the bank has collected: what was not sent back is paid
     returned(debit, on=…, reason=…, by=…, at=…)   the bank sends one back: its invoice is to pay again
 
-The file is written by the library `sepaxml` and checked against the schema of ISO 20022 that it carries.
+A debit is paid on the day that the bank collects it, whenever its file was made or marked. The file is
+written by the library `sepaxml` and checked against the schema of ISO 20022 that it carries.
 """
 
+import hashlib
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 from sepaxml import SepaDD
@@ -27,7 +33,9 @@ from billing.models import (
     Debit,
     DebitFile,
     Invoice,
+    InvoiceWithBalance,
     Mandate,
+    OnlinePaymentInvoice,
     Payment,
     PaymentState,
 )
@@ -36,7 +44,9 @@ from families.models import Household, User
 from portal import town
 from portal.database.encrypted import Unreadable
 
-SCHEMA = "pain.008.001.02"
+# Banks ask for one or the other; the older one is understood everywhere still.
+SCHEMAS = ("pain.008.001.02", "pain.008.001.08")
+SCHEMA = SCHEMAS[0]
 # The bank wants the file ahead, and the household to have been told.
 NOTICE = timedelta(days=2)
 
@@ -54,41 +64,125 @@ class DebitRefused(Exception):
     """Nothing was written; the message says why in French."""
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """An unpaid invoice of a household with a mandate that the file does not debit; why in French."""
+
+    invoice: InvoiceWithBalance
+    why: str
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a file would debit. `elsewhere`: how many unpaid invoices are of households without a mandate."""
+
+    invoices: Sequence[InvoiceToDebit]
+    left_out: Sequence[LeftOut]
+    elsewhere: int
+    mandates: dict[int, Mandate]
+
+    @property
+    def total(self) -> Decimal:
+        return sum((invoice.left for invoice in self.invoices), Decimal(0))
+
+    @property
+    def debtors(self) -> list[tuple[InvoiceToDebit, Mandate]]:
+        return [(invoice, self.mandates[invoice.mandate_id]) for invoice in self.invoices]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with what would be debited, of whom and from which mandate."""
+        rows = [f"{one.pk}:{one.left:.2f}:{one.mandate_id}" for one in self.invoices]
+        return hashlib.sha256("|".join(rows).encode()).hexdigest()[:16]
+
+
+def _unpaid(month: date) -> QuerySet[InvoiceWithBalance]:
+    return Invoice.objects.with_balance().filter(month__lte=month, left__gt=Decimal(0))
+
+
 def due(month: date) -> list[InvoiceToDebit]:
-    """Unpaid invoices of a month whose household has a mandate, by number.
+    """Unpaid invoices of a month and of those before it whose household has a mandate, by number.
 
     Those being paid online or debited already are left out.
     """
     mandate = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None).values("pk")[:1]
     return list(
-        Invoice.objects.with_balance()
-        .filter(month=month, left__gt=Decimal(0))
+        _unpaid(month)
         .annotate(mandate_id=Subquery(mandate))
         .filter(mandate_id__isnull=False)
         .exclude(online_parts__online_payment__state__in=ONLINE_OPEN)
         .exclude(debits__payment__state=PaymentState.PENDING)
-        .order_by("sequence")
+        .order_by("year", "sequence")
     )
 
 
-def make(month: date, *, collected_on: date, by: User | None, at: datetime) -> DebitFile:
-    """The file of a month. Raises DebitRefused, naming what is missing, with nothing written."""
-    settings = BillingSettings.current()
-    _check_creditor(settings)
-    today = timezone.localtime(at).date()
-    if collected_on < today + NOTICE:
+def outlook(month: date) -> Outlook:
+    """What a file would debit, and what it leaves out, in a fixed number of queries."""
+    invoices = due(month)
+    debited = {invoice.pk for invoice in invoices}
+    waiting = Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
+    online = OnlinePaymentInvoice.objects.filter(
+        invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
+    )
+    others = (
+        _unpaid(month)
+        .annotate(
+            waits=Subquery(waiting.values("file__collected_on")[:1]),
+            online=Exists(online),
+            had=Exists(Mandate.objects.filter(household=OuterRef("household"))),
+        )
+        .order_by("year", "sequence")
+    )
+    left_out, elsewhere = [], 0
+    for invoice in others:
+        if invoice.pk in debited:
+            continue
+        if invoice.waits:
+            left_out.append(LeftOut(invoice, f"déjà confiée à la banque pour le {invoice.waits:%d/%m/%Y}"))
+        elif not invoice.had:
+            elsewhere += 1
+        else:
+            why = "en cours de paiement en ligne" if invoice.online else "mandat révoqué"
+            left_out.append(LeftOut(invoice, why))
+    mandates = Mandate.objects.in_bulk({invoice.mandate_id for invoice in invoices})
+    return Outlook(invoices, left_out, elsewhere, mandates)
+
+
+def check(collected_on: date, *, at: datetime) -> None:
+    """Raises DebitRefused where no file can be made for that day, whatever is due."""
+    _check_creditor(BillingSettings.current())
+    if collected_on < timezone.localtime(at).date() + NOTICE:
         raise DebitRefused(f"Le prélèvement se demande au moins {NOTICE.days} jours avant sa date.")
+
+
+def make(
+    month: date,
+    *,
+    collected_on: date,
+    by: User | None,
+    at: datetime,
+    schema: str = SCHEMA,
+    seen: str | None = None,
+) -> DebitFile:
+    """The file of what is due up to a month. `seen` is the fingerprint of the outlook that was confirmed.
+
+    Raises DebitRefused, naming what is missing or that it changed since it was seen, with nothing written.
+    """
+    check(collected_on, at=at)
+    settings = BillingSettings.current()
     with transaction.atomic():
         households = {invoice.household_id for invoice in due(month)}
         Household.objects.lock(households)
-        invoices = due(month)
+        found = outlook(month)
+        invoices, mandates = found.invoices, found.mandates
         if not invoices:
-            raise DebitRefused("Aucune facture à prélever pour ce mois.")
-        mandates = Mandate.objects.in_bulk([invoice.mandate_id for invoice in invoices])
-        seen = set(
+            raise DebitRefused("Aucune facture à prélever.")
+        if seen is not None and seen != found.fingerprint:
+            raise DebitRefused("Ce qui est à prélever a changé depuis l'aperçu : vérifiez-le de nouveau.")
+        debited = set(
             Debit.objects.filter(mandate__in=mandates, returned_on=None).values_list("mandate_id", flat=True)
         )
-        content = _write(settings, invoices, mandates, seen, collected_on)
+        content = _write(settings, invoices, mandates, debited, collected_on, schema)
         made = DebitFile.objects.create(
             message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-{month:%Y%m}",
             collected_on=collected_on,
@@ -102,7 +196,7 @@ def make(month: date, *, collected_on: date, by: User | None, at: datetime) -> D
                 invoice.household,
                 invoice.left,
                 Payment.Means.DEBIT,
-                paid_on=today,
+                paid_on=collected_on,
                 by=by,
                 at=at,
                 reference=mandate.rum,
@@ -129,6 +223,7 @@ def _write(
     mandates: dict[int, Mandate],
     seen: set[int],
     collected_on: date,
+    schema: str,
 ) -> str:
     """The XML, checked against its schema. `seen` are the mandates that were debited before."""
     writer = SepaDD(
@@ -140,7 +235,7 @@ def _write(
             "creditor_id": settings.creditor_identifier,
             "currency": "EUR",
         },
-        schema=SCHEMA,
+        schema=schema,
         clean=True,
     )
     for invoice in invoices:
@@ -171,13 +266,22 @@ def _write(
     return content.decode()
 
 
+def schema_of(file: DebitFile) -> str:
+    """The schema that a file was written in; the usual one of a file that is no longer kept or legible."""
+    content = "" if isinstance(file.content, Unreadable) else file.content[:1000]
+    found = re.search(r"pain\.008\.001\.\d\d", content)
+    return found[0] if found and found[0] in SCHEMAS else SCHEMA
+
+
 def collected(file: DebitFile, *, by: User | None, at: datetime) -> int:
-    """What the bank did not send back is paid. Returns how many; a second time, none."""
+    """What the bank did not send back is paid, on the day that it collected. Returns how many; then none."""
     if timezone.localtime(at).date() < file.collected_on:
         raise DebitRefused("La date de prélèvement n'est pas encore passée.")
     done = 0
     for debit in file.debits.filter(payment__state=PaymentState.PENDING).select_related("payment", "invoice"):
-        paying.settle(debit.payment, PaymentState.VALIDATED, at=at, invoices=[debit.invoice])
+        paying.settle(
+            debit.payment, PaymentState.VALIDATED, invoices=[debit.invoice], paid_on=file.collected_on
+        )
         done += 1
     return done
 
@@ -192,7 +296,7 @@ def returned(debit: Debit, *, on: date, reason: str, by: User | None, at: dateti
         if debit.returned_on is not None:
             return debit
         if debit.payment.state == PaymentState.PENDING:
-            paying.settle(debit.payment, PaymentState.REFUSED, at=at)
+            paying.settle(debit.payment, PaymentState.REFUSED)
         else:
             paying.release(debit.payment, Decimal(debit.payment.amount))
             paying.refund(

@@ -5,6 +5,7 @@ people = FactsBook.load([household.pk, …], first, last)
 book.price(formula.pk, people.facts(household.pk, child.pk, activity.pk, day), day) -> pricing.Price
 """
 
+import copy
 from bisect import bisect_right
 from calendar import isleap
 from collections import defaultdict
@@ -689,15 +690,10 @@ def copy_tariff(
     if tariff.valid_to is None or tariff.valid_to >= valid_from:
         tariff.valid_to = valid_from - timedelta(days=1)
         tariff.save()
-    copied = Tariff.objects.get(pk=tariff.pk)
-    copied.pk = None
-    copied.name, copied.code, copied.valid_from, copied.valid_to = name, code, valid_from, valid_to
+    copied = _cloned(Tariff.objects.get(pk=tariff.pk), name, code, valid_from, valid_to)
     copied.no_quotient_price = raised(copied.no_quotient_price)
     copied.save(force_insert=True)
     for row in (row for rows in parts for row in rows):
-        row.pk = None
-        row._state.adding = True
-        row.tariff = copied
         if isinstance(row, TariffBand):
             row.prices = {
                 column: price_text(raised(Decimal(price)) or Decimal(0))
@@ -707,5 +703,40 @@ def copy_tariff(
             row.floor, row.ceiling = raised(row.floor), raised(row.ceiling)
         elif isinstance(row, TariffModifier) and row.effect in ("price", "add"):
             row.amount = raised(row.amount) or Decimal(0)
-        row.save(force_insert=True)
+        _insert_into(copied, row)
     return copied
+
+
+def keep_until(before: Tariff, last: date) -> Tariff:
+    """A tariff as it was, for the days up to `last`: whoever writes other prices into it calls this first.
+
+    `before` is read `with_rules()` and with its formulas before anything is written. Call in a transaction.
+    """
+    code = taken = f"{before.code[:60]}-jusqu-au-{last:%Y-%m-%d}"
+    place = 2
+    while Tariff.objects.filter(code=code).exists():
+        code, place = f"{taken}-{place}", place + 1
+    parts = [*before.bands.all(), *before.rates.all(), *before.modifiers.all(), *before.formulas.all()]
+    kept = _cloned(before, before.name, code, before.valid_from, last)
+    kept.save(force_insert=True)
+    for row in parts:
+        _insert_into(kept, row)
+    return kept
+
+
+def _cloned(tariff: Tariff, name: str, code: str, valid_from: date | None, valid_to: date | None) -> Tariff:
+    """The same object as a new row, without its rules, not saved yet."""
+    clone = copy.copy(tariff)
+    clone._state = copy.copy(tariff._state)
+    clone._prefetched_objects_cache = {}  # type: ignore[attr-defined]  # those are of the other row
+    clone.pk = None
+    clone.name, clone.code, clone.valid_from, clone.valid_to = name, code, valid_from, valid_to
+    return clone
+
+
+def _insert_into(tariff: Tariff, row: Any) -> None:
+    """A row of another tariff, as a new one of this."""
+    row.pk = None
+    row._state.adding = True
+    row.tariff = tariff
+    row.save(force_insert=True)

@@ -89,7 +89,6 @@ def means(issuer: dict[str, str], reference: str) -> list[WaysToPay]:
             f"à l'ordre de {issuer.get('cheque_payable_to')}, à envoyer à : {where}",
         ),
         ("desk", "Sur place", issuer.get("desk", "")),
-        ("tobacconist", "Chez un buraliste", "agréé « paiement de proximité », avec votre facture"),
     ]
     return [WaysToPay(name, text) for key, name, text in found if issuer.get(key)]
 

@@ -431,7 +431,10 @@ def _in_band(
         raise NoPrice(f"La {bands[index].label} n'a pas de prix dans la colonne « {column} ».")
     price = prices[column] if column in prices else prices[""]
     label = "" if tariff.kind is Kind.FLAT else bands[index].label
-    return price, label, f"{why} : {euros(rounded(price, tariff.step))}"
+    return price, label, f"{why} : {euros(price)}"
+
+
+EFFORT = "taux d'effort"  # the label of a price that was worked out
 
 
 def _by_effort(tariff: Tariff, facts: Facts, column: str) -> tuple[Decimal, str, str]:
@@ -459,20 +462,22 @@ def _by_effort(tariff: Tariff, facts: Facts, column: str) -> tuple[Decimal, str,
         why = f"{_percent(rate.percent)} du quotient {number(quotient)}"
         if rate.base:
             why += f" et {euros(rate.base)}"
-    why += f" : {euros(rounded(price, tariff.step))}"
-    if rate.floor is not None and price < rate.floor:
+    # The step may lead beyond a limit that the exact amount keeps: 2.621 by 0.05 is under a floor of 2.62.
+    stepped = rounded(price, tariff.step)
+    why += f" : {euros(stepped)}"
+    if rate.floor is not None and min(price, stepped) < rate.floor:
         return (
             rate.floor,
             "plancher",
             f"{why}, porté au plancher de {euros(rate.floor)}",
         )
-    if rate.ceiling is not None and price > rate.ceiling:
+    if rate.ceiling is not None and max(price, stepped) > rate.ceiling:
         return (
             rate.ceiling,
             "plafond",
             f"{why}, ramené au plafond de {euros(rate.ceiling)}",
         )
-    return price, "taux d'effort", why
+    return price, EFFORT, why
 
 
 def _changed(price: Decimal, modifier: Modifier, facts: Facts, step: Decimal) -> tuple[Decimal, str]:
@@ -522,6 +527,8 @@ def price(tariff: Tariff, facts: Facts, day: date | None = None) -> Price:
         amount, band, sentence = _by_effort(tariff, facts, column)
     else:
         amount, band, sentence = _in_band(tariff, facts, modifiers, column)
+    # What the town wrote is paid as it is written; only what is worked out goes to the step.
+    written = band != EFFORT
     steps = [sentence]
     for modifier in modifiers:
         if modifier.effect in (Effect.COLUMN, Effect.SHIFT):
@@ -530,8 +537,9 @@ def price(tariff: Tariff, facts: Facts, day: date | None = None) -> Price:
             continue
         amount, sentence = _changed(amount, modifier, facts, tariff.step)
         steps.append(sentence)
+        written = modifier.effect is Effect.PRICE or (written and modifier.effect is Effect.ADD)
     # Rounded once, at the end: a rate and a factor do not each lose a fraction of a cent.
-    unit_price = rounded(amount, tariff.step)
+    unit_price = rounded(amount, CENT if written else tariff.step)
     total = rounded(unit_price * facts.units)
     if facts.units != 1:
         one, many = UNIT_WORDS[tariff.unit]

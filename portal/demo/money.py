@@ -13,7 +13,7 @@ from django.utils import timezone
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
 from billing.models import AccountEntry, BillingRun, Invoice, Payment
-from billing.payments import paying
+from billing.payments import closing, paying
 from families import residences
 from families.models import Household
 from portal.demo import banks
@@ -37,6 +37,11 @@ def bill_past_months(since: date, at: datetime, people: People, rng: Random) -> 
         run = invoicing.start(Scope(month), by=None, at=moment)
         invoicing.issue(run, at=moment)
         _pay(run, day, at, people, last=month == months[-1], rng=rng)
+
+
+def close_the_books(at: datetime, people: People) -> None:
+    """The régie has handed over all that came up to the end of last month."""
+    closing.close(timezone.localdate(at).replace(day=1) - timedelta(days=1), by=people.regie, at=at)
 
 
 def somebody_moved(at: datetime, people: People) -> None:

@@ -189,7 +189,7 @@ def usual_invoice() -> Invoice:
             "collection": "Régie de recettes", "vat_notice": "Hors du champ de la TVA.",
             "legal_notice": "À payer à la régie.", "recourse": "Dans les deux mois, devant le tribunal.",
             "iban": "FR76 3000 6000 0112 3456 7890 189", "bic": "AGRIFRPP", "desk": "Le matin",
-            "cheque_payable_to": "Régie", "cheque_address": "1 place de la Mairie", "tobacconist": "oui",
+            "cheque_payable_to": "Régie", "cheque_address": "1 place de la Mairie",
             "portal": "https://famille.example.org",
         },
     )  # fmt: skip

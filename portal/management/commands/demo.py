@@ -49,6 +49,11 @@ STOP_WITHIN_SECONDS = 15
 PR_SET_PDEATHSIG = 1  # see prctl(2)
 
 
+def _address(port: int) -> str:
+    """Where families find the demonstration: the address that is set, or this machine's at that port."""
+    return os.environ.get("PORTAL_URL", f"http://127.0.0.1:{port}")
+
+
 class Command(BaseCommand):
     help = "Sert le portail de démonstration : base, ville d'exemple, serveur et tâches."
     # The checks run once, in the first command called below.
@@ -63,6 +68,8 @@ class Command(BaseCommand):
         if not settings.DEMO:
             raise CommandError("Set PORTAL_DEMO=1: this command is not for production (see the README).")
         _refuse_taken_port(port)
+        # What is written while the town is loaded leads to where it will be served.
+        settings.PORTAL_URL = _address(port)
         with _one_at_a_time():
             self.prepare()
         connections.close_all()
@@ -95,7 +102,7 @@ class Command(BaseCommand):
 
     def serve(self, port: int, workers: int, threads: int) -> None:
         """Runs both processes until one of them ends or a signal asks to stop; leaves none behind."""
-        environment = os.environ | {"PORTAL_URL": os.environ.get("PORTAL_URL", f"http://127.0.0.1:{port}")}
+        environment = os.environ | {"PORTAL_URL": _address(port)}
         environment["DJANGO_SETTINGS_MODULE"] = settings.SETTINGS_MODULE
         server = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{port}"]
         server += ["--workers", str(workers), "--threads", str(threads), "--log-level", "warning"]

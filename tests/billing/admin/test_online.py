@@ -1,5 +1,6 @@
 """The régie looks at online payments, asks, gives back, compares, and debits."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -121,10 +122,20 @@ def test_from_the_mandate_to_the_returned_debit(invoice, books, regie_client, no
     regie_client.post("/mairie/billing/mandate/add/", said | {"iban": "FR14 2004 1010 0505 0001 3M02 606"})
     assert Mandate.objects.get().iban == "FR1420041010050500013M02606"
     where = reverse("admin:billing_debit_make")
-    near = regie_client.post(where, {"month": "2026-10", "collected_on": "2026-11-09"})
+    near = regie_client.post(
+        where, {"month": "2026-10", "collected_on": "2026-11-09", "schema": "pain.008.001.02"}
+    )
     assert "au moins 2 jours" in near.content.decode()
     on = timezone.localdate() + timedelta(days=5)
-    assert regie_client.post(where, {"month": "2026-10", "collected_on": on.isoformat()}).status_code == 302
+    said = {"month": "2026-10", "collected_on": on.isoformat(), "schema": "pain.008.001.08"}
+    shown = regie_client.post(where, said).content.decode()
+    assert "Camille Roux" in shown and "V-1 (…2606)" in shown
+    assert not DebitFile.objects.exists(), "a preview writes nothing"
+    stale = regie_client.post(where, said | {"vu": "0000", "confirmed": "Créer le fichier"}).content.decode()
+    assert "a changé depuis" in stale
+    (seen,) = re.findall(r'name="vu" value="(\w+)"', shown)
+    confirmed = said | {"vu": seen, "confirmed": "Créer le fichier"}
+    assert regie_client.post(where, confirmed).status_code == 302
     file, debit = DebitFile.objects.get(), Debit.objects.get()
     download = regie_client.get(reverse("admin:billing_debit_download", args=[file.pk]))
     assert download["Content-Type"] == "application/xml"
@@ -133,6 +144,6 @@ def test_from_the_mandate_to_the_returned_debit(invoice, books, regie_client, no
         reverse("admin:billing_debit_return", args=[debit.pk]), {"on": "2026-11-09", "reason": "AM04"}
     )
     debit.refresh_from_db()
-    assert (debit.return_reason, debit.payment.state) == ("AM04", "refused")
+    assert (debit.return_reason, debit.payment.state) == ("AM04 – provision insuffisante", "refused")
     for name, row in (("debit", debit), ("debitfile", file), ("mandate", debit.mandate)):
         assert regie_client.get(reverse(f"admin:billing_{name}_change", args=[row.pk])).status_code == 200

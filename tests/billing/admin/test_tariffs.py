@@ -75,6 +75,55 @@ def test_a_renamed_column_keeps_its_prices(accountant):
     assert band.prices == {"déjeuner": "2.00"}
 
 
+@pytest.mark.parametrize(
+    ("since", "eaten", "until", "later"),
+    [
+        ("", "3.20", date(2026, 11, 9), "4.00"),
+        ("2026-12-01", "3.20", date(2026, 11, 30), "4.00"),
+        ("2026-11-05", "4.00", date(2026, 11, 4), "4.00"),
+        ("2026-09-01", "4.00", None, "4.00"),
+    ],
+    ids=["tomorrow", "next month", "a slip corrected from a day on", "a slip corrected from the start"],
+)
+def test_a_grid_edited_in_place_keeps_the_price_of_what_was_eaten(
+    accountant, meals, canteen, now, since, eaten, until, later
+):
+    low, high = meals.bands.order_by("low")
+    change = grid(
+        [(low.pk, "0", "449,99", "1,75"), (high.pk, "451", "", "4,00")],
+        code=meals.code, valid_from="2026-09-01", valid_to="2027-08-31", since=since,
+        **{f"bands-{place}-tariff": meals.pk for place in (0, 1)},
+    )  # fmt: skip
+    answer = accountant.post(reverse("admin:billing_tariff_change", args=[meals.pk]), change)
+    assert answer.status_code == 302, answer.context["errors"]
+
+    def costs(day):
+        (tariff,) = Tariff.objects.in_force(day).filter(formulas__formula=canteen.formula).with_rules()
+        return pricing.price(tariff.rule(), pricing.Facts(D(900)), day).amount
+
+    assert costs(date(2026, 11, 6)) == D(eaten)
+    assert costs(date(2026, 12, 10)) == D(later)
+    kept = Tariff.objects.exclude(pk=meals.pk)
+    assert [one.valid_to for one in kept] == ([until] if until else [])
+    for one in kept:
+        assert [rule.when for rule in one.modifiers.all()] == ["late"]
+        assert one.bands.count() == 2
+
+
+def test_a_new_name_or_another_end_makes_no_version(accountant, meals, now):
+    low, high = meals.bands.order_by("low")
+    late = meals.modifiers.get()
+    change = grid(
+        [(low.pk, "0", "449,99", "1,75"), (high.pk, "451", "", "3,20")],
+        name="Repas du midi", code=meals.code, valid_from="2026-09-01", valid_to="2027-07-05", since="",
+        **{f"bands-{place}-tariff": meals.pk for place in (0, 1)},
+    )  # fmt: skip
+    answer = accountant.post(reverse("admin:billing_tariff_change", args=[meals.pk]), change)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert Tariff.objects.get().name == "Repas du midi"
+    assert late in meals.modifiers.all()
+
+
 def test_gaps_are_told_with_exact_amounts_after_saving_and_on_the_page(accountant, meals):
     page = accountant.get(reverse("admin:billing_tariff_change", args=[meals.pk]))
     assert "Les quotients de 450 à 450,99 ne sont dans aucune tranche" in page.content.decode()

@@ -1,15 +1,21 @@
 """The invoice on paper: its QR code, one page, and the same bytes for the same invoice."""
 
+import hashlib
 import io
+from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.template.loader import render_to_string
+from django.utils.html import conditional_escape
 from pypdf import PdfReader
 
 from billing.documents import pdf
 from billing.invoices import invoicing
-from billing.models import BillingSettings, Invoice
-from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
+from billing.models import BillingSettings, Invoice, InvoicePdf
+from billing.payments import paying
+from billing.reminders import reminder_letters
+from tests.billing.conftest import END_OF_NOVEMBER, LATE, NOVEMBER
 
 
 @pytest.fixture
@@ -22,10 +28,45 @@ def invoice(month, books, settings):
 
 def test_the_code_leads_to_the_invoice_s_pay_page(invoice, settings):
     page = f"https://famille.ville.example/factures/regler/?facture={invoice.pk}"
-    settings.PORTAL_URL = "https://moved.ville.example"
+    settings.PORTAL_URL, settings.DEMO = "https://moved.ville.example", False
     assert pdf.pay_url(invoice) == page
     text = PdfReader(io.BytesIO(pdf.render(invoice))).pages[0].extract_text()
     assert f"facture={invoice.pk}" in text.replace("\n", "")
+
+
+@pytest.mark.parametrize("port", [8000, 8113, 9001])
+def test_the_demonstrations_code_leads_to_where_it_is_served(invoice, settings, port):
+    settings.PORTAL_URL, settings.DEMO = f"http://127.0.0.1:{port}", True
+    assert pdf.pay_url(invoice) == f"http://127.0.0.1:{port}/factures/regler/?facture={invoice.pk}"
+
+
+def test_the_calculation_of_each_price_is_on_paper_as_on_screen(invoice):
+    paper = render_to_string("billing/invoice.html", pdf.context(invoice, invoice.total - invoice.total))
+    explained = [line.explanation for line in invoice.lines.all()]
+    assert explained and all(explained)
+    assert all(conditional_escape(words) in paper for words in explained)
+
+
+def test_once_paid_the_paper_says_on_which_day(invoice, private):
+    household = invoice.household
+    paying.record(household, Decimal(5), "cash", paid_on=date(2026, 12, 1), by=None, at=LATE)
+    paying.record(household, invoice.total - 5, "cheque", paid_on=date(2026, 12, 9), by=None, at=LATE)
+    kept = pdf.stored(invoice, at=LATE)
+    text = PdfReader(io.BytesIO(pdf.read(kept))).pages[0].extract_text()
+    assert "Payée le 9 décembre 2026" in text
+    assert "Talon" not in text and "Comment payer" not in text
+    kept.file.storage.delete(kept.file.name)
+    kept = InvoicePdf.objects.get()
+    assert hashlib.sha256(pdf.read(kept)).hexdigest() == kept.sha256, "lost, it is printed alike"
+
+
+def test_no_paper_sends_anybody_to_a_tobacconist_without_the_code_he_scans(invoice):
+    BillingSettings.objects.update(tobacconist=True)
+    issuer = invoicing.issuer_of(BillingSettings.current()) | {"tobacconist": "oui"}
+    invoice.issuer = issuer
+    paper = render_to_string("billing/invoice.html", pdf.context(invoice, invoice.total - invoice.total))
+    assert "buraliste" not in paper
+    assert "buraliste" not in str(reminder_letters.means(issuer, invoice.number))
 
 
 def test_a_code_has_white_around_it_and_every_dark_module_once():

@@ -44,7 +44,7 @@ def test_an_invoice_a_credit_note_a_payment_and_a_refund_each_leave_a_movement(o
     assert movements(owes.household) == [
         ("invoice", D("12.80"), issued, issued),
         ("credit", D("-3.20"), today, today),
-        ("payment", D("-20.00"), PAID_ON, today),
+        ("payment", D("-20.00"), PAID_ON, PAID_ON),
         ("refund", D("10.40"), today, today),
     ]
     account = AccountEntry.objects.filter(household=owes.household)
@@ -55,15 +55,14 @@ def test_an_invoice_a_credit_note_a_payment_and_a_refund_each_leave_a_movement(o
 def test_money_that_waits_for_the_bank_moves_nothing_until_it_came(owes):
     payment = pay(owes.household, "12.80", state="pending")
     assert len(movements(owes.household)) == 1
-    answered = END_OF_DECEMBER
     for _ in "twice":
-        paying.settle(payment, "validated", at=answered)
-    assert movements(owes.household)[1:] == [("payment", D("-12.80"), PAID_ON, answered.date())]
+        paying.settle(payment, "validated")
+    assert movements(owes.household)[1:] == [("payment", D("-12.80"), PAID_ON, PAID_ON)]
 
 
 def test_what_is_refused_moves_nothing(owes):
     payment = pay(owes.household, "12.80", state="pending")
-    paying.settle(payment, "refused", at=END_OF_DECEMBER)
+    paying.settle(payment, "refused")
     assert AccountEntry.objects.filter(household=owes.household).balance() == D("12.80")
 
 
@@ -114,7 +113,7 @@ def test_in_any_order_of_verbs_the_account_says_what_the_documents_do(owes, done
                     pay(home, amount, at=at, state="pending")
                 elif verb == "answer":
                     for one in payments.filter(state="pending"):
-                        paying.settle(one, "validated" if yes else "refused", at=at)
+                        paying.settle(one, "validated" if yes else "refused")
                 elif verb == "credit":
                     invoice = Invoice.objects.get(household=home)
                     invoicing.credit(invoice, amount, reason="Erreur", by=None, at=at)

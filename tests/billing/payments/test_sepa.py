@@ -6,10 +6,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from lxml import etree
 
-from billing.models import BillingSettings, Debit, DebitFile, Mandate
-from billing.payments import events, sepa, starting
+from billing.models import BillingSettings, Debit, DebitFile, Mandate, Payment, PaymentAllocation
+from billing.payments import events, paying, sepa, starting
 from portal.french.official_numbers import check_iban
 from tests.billing.payments.paying_online import AT, D, left, received
+from tests.factories import InvoiceFactory, paris
 
 NOVEMBER = date(2026, 11, 1)
 IBAN = "FR1420041010050500013M02606"  # the public example of the standard
@@ -65,6 +66,71 @@ def test_an_invoice_being_debited_says_so_and_is_not_asked_for_again(creditor, m
     make()
     page = books_client.get("/factures/").content.decode()
     assert "Sera prélevée le jeudi 10 décembre 2026" in page and "Payer en ligne" not in page
+
+
+@pytest.mark.parametrize("schema", sepa.SCHEMAS)
+def test_both_schemas_that_banks_ask_for(creditor, mandate, owes, schema):
+    file = make(schema=schema)
+    assert etree.QName(etree.fromstring(file.content.encode())).namespace.endswith(schema)
+    assert sepa.schema_of(file) == schema
+
+
+@pytest.mark.parametrize(
+    ("made_at", "day", "of_year"),
+    [
+        (paris(2026, 12, 28, 10), date(2027, 1, 5), 2027),
+        (paris(2026, 12, 10, 10), date(2026, 12, 31), 2026),
+        (paris(2026, 12, 30, 23, 30), date(2027, 1, 1), 2027),
+    ],
+)
+def test_a_debit_is_paid_on_the_day_the_bank_collects(creditor, mandate, owes, made_at, day, of_year):
+    """File of 28 December, collected on 5 January: the tax certificate of the second year."""
+    file = make(at=made_at, collected_on=day)
+    assert not Payment.objects.validated().exists()
+    sepa.collected(file, by=None, at=paris(2027, 1, 20, 9))
+    payment = Payment.objects.validated().get()
+    assert (payment.paid_on, payment.paid_on.year) == (day, of_year)
+    paid = [PaymentAllocation.objects.filter(payment__paid_on__year=one).count() for one in (2026, 2027)]
+    assert paid == [int(of_year == 2026), int(of_year == 2027)]
+
+
+def test_a_debit_asked_for_by_an_earlier_version_is_paid_then_too(creditor, mandate, owes):
+    file = make(collected_on=date(2027, 1, 5), at=paris(2026, 12, 28, 10))
+    Payment.objects.update(paid_on=date(2026, 12, 28))
+    sepa.collected(file, by=None, at=paris(2027, 1, 6, 9))
+    assert Payment.objects.get().paid_on == date(2027, 1, 5)
+
+
+def test_all_that_is_due_is_debited_older_months_too(creditor, mandate, owes):
+    InvoiceFactory(household=owes.household, month=date(2026, 9, 1), number="F-SEPT", sequence=900)
+    InvoiceFactory(household=owes.household, month=date(2026, 12, 1), number="F-DEC", sequence=901)
+    assert {invoice.month for invoice in sepa.due(NOVEMBER)} == {date(2026, 9, 1), NOVEMBER}
+
+
+def test_the_outlook_says_who_and_what_is_left_out_and_why(creditor, mandate, owes, waits, settings):
+    found = sepa.outlook(NOVEMBER)
+    assert (len(found.invoices), found.total, found.elsewhere) == (1, D("12.80"), 1)
+    assert [mandate.debtor for _, mandate in found.debtors] == ["Camille Roux"]
+    make()
+    (left_out,) = sepa.outlook(NOVEMBER).left_out
+    assert left_out.why == "déjà confiée à la banque pour le 10/12/2026"
+    Debit.objects.all().delete()
+    Mandate.objects.update(revoked_on=date(2026, 11, 30))
+    assert [one.why for one in sepa.outlook(NOVEMBER).left_out] == ["mandat révoqué"]
+    Mandate.objects.update(revoked_on=None)
+    settings.PAYMENT_PROVIDER = "demo"
+    (unpaid,) = starting.to_pay(owes.household)
+    starting.start(owes.household, {unpaid.pk: None}, by=owes.user, at=AT)
+    assert [one.why for one in sepa.outlook(NOVEMBER).left_out] == ["en cours de paiement en ligne"]
+
+
+def test_what_changed_since_it_was_seen_is_not_debited(creditor, mandate, owes):
+    seen = sepa.outlook(NOVEMBER).fingerprint
+    paying.record(owes.household, D(5), "cash", paid_on=AT.date(), by=None, at=AT)
+    with pytest.raises(sepa.DebitRefused, match="a changé depuis"):
+        make(seen=seen)
+    assert not DebitFile.objects.exists()
+    assert make(seen=sepa.outlook(NOVEMBER).fingerprint).debits.get().payment.amount == D("7.80")
 
 
 def test_the_file_says_who_how_much_and_since_when(creditor, mandate, owes, waits):

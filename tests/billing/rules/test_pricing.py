@@ -109,6 +109,26 @@ def test_effort_rate_stays_between_floor_and_ceiling():
     assert "ramené au plafond" in price(tariff, Facts(D(3000))).explanation
 
 
+@pytest.mark.parametrize(
+    ("quotient", "step", "expected"),
+    [("700", "0.05", "2.62"), ("728", "0.05", "2.62"), ("936.54", "0.05", "3.35"), ("9000", "0.05", "4.48")],
+    ids=["at the floor", "stepped under the floor", "worked out", "at the ceiling"],
+)
+def test_the_step_moves_what_is_worked_out_and_never_a_written_limit(quotient, step, expected):
+    tariff = Tariff(Kind.EFFORT, rates=(Rate(D("0.36"), D("2.62"), D("4.48")),), step=D(step))
+    got = price(tariff, Facts(D(quotient)))
+    assert got.amount == D(expected)
+    assert got.explanation.rstrip(".").endswith(euros(D(expected))), "the words say what is paid"
+
+
+def test_the_step_leaves_a_written_price_and_what_is_added_to_it():
+    late = Modifier(When.LATE, Effect.ADD, D("1.01"))
+    half = Modifier(When.LATE, Effect.MULTIPLY, D("0.5"))
+    assert cost(flat("3.22", step=D("0.05"))) == D("3.22")
+    assert cost(flat("3.22", late, step=D("0.05")), late=True) == D("4.23")
+    assert cost(flat("3.22", half, step=D("0.05")), late=True) == D("1.60")
+
+
 def test_effort_rate_by_number_of_children_and_in_a_straight_line():
     rates = (Rate(D("0.06")), Rate(D("0.05"), children=2))
     assert cost(Tariff(Kind.EFFORT, rates=rates), quotient="1000", children=4) == D("0.50")

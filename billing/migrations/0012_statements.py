@@ -9,7 +9,7 @@ from portal.database.operations import Lifted
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0009_accounts_of_before'),
+        ('billing', '0011_accounts_of_before'),
         ('families', '0017_households_of_an_adult'),
     ]
 

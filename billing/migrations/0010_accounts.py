@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0007_flat_prices_recalculations_and_late_facts'),
+        ('billing', '0009_joined_accounts'),
         ('families', '0017_households_of_an_adult'),
     ]
 

@@ -10,8 +10,8 @@ from portal.database.operations import Lifted
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0007_flat_prices_recalculations_and_late_facts'),
-        ('families', '0018_joined_households'),
+        ('billing', '0008_closed_books'),
+        ('families', '0019_joined_households'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('families', '0017_households_of_an_adult'),
+        ('families', '0018_papers'),
     ]
 
     operations = [

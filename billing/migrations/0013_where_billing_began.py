@@ -26,6 +26,6 @@ def write(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0010_statements")]
+    dependencies = [("billing", "0012_statements")]
 
     operations = [migrations.RunPython(write, migrations.RunPython.noop)]

@@ -18,34 +18,28 @@ def write(apps: Any, schema_editor: Any) -> None:
         apps.get_model("billing", name).objects.using(alias) for name in ("Invoice", "CreditNote", "Payment")
     )
 
-    def entry(kind: str, household: int, amount: Any, value_on: Any, at: Any, number: str) -> Any:
-        booked_on = timezone.localtime(at).date()
+    def entry(kind: str, household: int, amount: Any, day: Any, number: str) -> Any:
         return entries(
-            kind=kind,
-            household_id=household,
-            amount=amount,
-            value_on=value_on or booked_on,
-            booked_on=booked_on,
-            document=number,
+            kind=kind, household_id=household, amount=amount, value_on=day, booked_on=day, document=number
         )
 
     def invoices() -> Iterator[Any]:
         rows = issued.order_by("issued_at", "pk")
         for one in rows.values_list("household_id", "total", "issued_at", "number").iterator(A_BITE):
             home, total, at, number = one
-            yield entry("invoice", home, total, None, at, number)
+            yield entry("invoice", home, total, timezone.localtime(at).date(), number)
 
     def credit_notes() -> Iterator[Any]:
         rows = answered.order_by("issued_at", "pk")
         fields = ("invoice__household_id", "amount", "issued_at", "number")
         for home, amount, at, number in rows.values_list(*fields).iterator(A_BITE):
-            yield entry("credit", home, -amount, None, at, number)
+            yield entry("credit", home, -amount, timezone.localtime(at).date(), number)
 
     def payments() -> Iterator[Any]:
-        rows = paid.filter(state="validated").order_by("recorded_at", "pk")
-        fields = ("household_id", "amount", "paid_on", "recorded_at", "number")
-        for home, amount, paid_on, at, number in rows.values_list(*fields).iterator(A_BITE):
-            yield entry("payment" if amount > 0 else "refund", home, -amount, paid_on, at, number)
+        rows = paid.filter(state="validated").order_by("paid_on", "pk")
+        fields = ("household_id", "amount", "paid_on", "number")
+        for home, amount, paid_on, number in rows.values_list(*fields).iterator(A_BITE):
+            yield entry("payment" if amount > 0 else "refund", home, -amount, paid_on, number)
 
     merged = heapq.merge(invoices(), credit_notes(), payments(), key=lambda one: one.booked_on)
     while bite := list(islice(merged, A_BITE)):
@@ -53,6 +47,6 @@ def write(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0008_accounts")]
+    dependencies = [("billing", "0010_accounts")]
 
     operations = [migrations.RunPython(write, migrations.RunPython.noop)]
