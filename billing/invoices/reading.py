@@ -93,7 +93,8 @@ def read(billable: Billable, *, requests: bool = False) -> Reading:
     presences = [*booked, *held_again, *_unreserved(billable)]
     taken_back = [*_billed(billable.billed_bookings_ended()), *_billed(billable.billed_by_mistake())]
     entered = _billed(billable.billed_then_entered())
-    days = [one.day for one in (*presences, *refilled, *asked, *taken_back, *entered)]
+    days = [one.day for one in (*presences, *refilled, *asked)]
+    days += [one.day for one in (*taken_back, *entered)]
     attendance = _attendance(billable, min([billable.scope.month, *days]))
     for one in (*presences, *refilled, *asked):
         if one.booking is not None:
