@@ -3,7 +3,7 @@
 What is asked comes from each app that knows something of it: it registers a function once it is ready.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,6 @@ from families.models import (
     ChangeRequest,
     FamilyQuotient,
     Household,
-    PaperKind,
     User,
     is_followed,
 )
@@ -192,22 +191,9 @@ def papers(household: Household, user: User, at: datetime) -> list[Ask]:
     if not lines:
         return []
     title = counted(len(lines), "papier à donner", "papiers à donner")
-    text = " ; ".join(_named(one, lines) for one in dict.fromkeys(line.kind for line in lines))
-    return [Ask(title, f"{text}.", reverse("families:papers"), "Voir mes papiers")]
-
-
-def _named(kind: PaperKind, lines: Sequence[asking.Line]) -> str:
-    """« Attestation d'assurance : Louise (refusé), Gabriel », « Règlement signé »."""
-    said = [(one.child.first_name if one.child else "", _why(one)) for one in lines if one.kind == kind]
-    whose = ", ".join(" ".join(filter(None, one)) for one in said)
-    return f"{kind} : {whose}" if kind.is_childs else f"{kind} {whose}".strip()
-
-
-def _why(line: asking.Line) -> str:
-    if line.status is asking.Status.REFUSED:
-        return "(refusé)"
-    ends = line.good.ends_on if line.good is not None else None
-    return f"(finit le {short_day(ends)})" if ends else ""
+    # Named one by one on their page: a phone's first screens have more to say.
+    text = f"{lines[0].kind}." if len(lines) == 1 else ""
+    return [Ask(title, text, reverse("families:papers"), "Mes papiers")]
 
 
 def age_in_words(age: int) -> str:

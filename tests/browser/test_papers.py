@@ -23,7 +23,7 @@ def test_a_paper_is_sent_accepted_and_asked_again_once_it_is_over(
     UserFactory(username="agent", is_staff=True).groups.add(Group.objects.get(name="Agent"))
     parent: Page = open_page("roux", size=PHONE, javascript=javascript)
     expect(parent.get_by_text("1 papier à donner")).to_be_visible()
-    parent.get_by_role("link", name="Voir mes papiers").click()
+    parent.get_by_role("link", name="Mes papiers").first.click()
     parent.get_by_role("link", name="Envoyer le papier : Attestation d'assurance, Lina").click()
     wrong = {"name": "assurance.pdf", "mimeType": "application/pdf", "buffer": b"no pdf at all"}
     parent.get_by_label("Fichier").set_input_files(wrong)
