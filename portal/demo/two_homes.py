@@ -54,4 +54,4 @@ def type_one_twice(people: People, at: datetime) -> None:
         first_name=first.first_name, last_name=first.last_name.upper(), birth_date=first.birth_date
     )
     openings.ask_home(double, again, by=people.agent, at=at)
-    ChildHealth.objects.create(child=double, allergens=["milk"], allergies="Lait, même en traces")
+    ChildHealth.objects.create(child=double, allergies="Lait, même en traces")

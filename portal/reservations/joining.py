@@ -124,7 +124,7 @@ def _live(children: set[int]) -> list[Day]:
             one.day,
             one.state,
             one.waiting_since,
-            one.entered,
+            getattr(one, "entered", False),
             frozenset(slots[one.pk]),
         )
         for one in rows
