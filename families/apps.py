@@ -39,7 +39,7 @@ class FamiliesConfig(AppConfig):
         post_migrate.connect(retention.make_rules, sender=self, dispatch_uid="families.retention")
         declared.declare_all()
         fates.declare(joining_people.KEYS)
-        joining.register("familles", joining_people.PART)
+        joining.register("familles", joining_people.PART, first=True)
         kinds.register_all()
         departures.register_all()
         processing.register_people()

@@ -157,7 +157,7 @@ class PartsHomes(OwnPages[HomeChange]):
         form = PartForm(posted, home=home, children=children, known=known, user=request.user)
         foreseen: Foreseen | None = None
         if posted is not None and form.says_all:
-            asked = form.parting(posted.dict())  # type: ignore[arg-type]  # texts alone are posted here
+            asked = form.parting(posted.dict())
             foreseen = parting.foresee(asked, at=at)
             form.ask(foreseen, asked)
             if "_part" in posted and form.is_valid() and not foreseen.obstacles:

@@ -70,7 +70,7 @@ class Foreseen:
     sections: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def say(self, section: str, *lines: str) -> None:
-        self.sections[section] += [line for line in lines if line]
+        self.sections[section] += [line if line.endswith(".") else f"{line}." for line in lines if line]
 
     @property
     def lines(self) -> list[str]:
@@ -128,9 +128,11 @@ class Part(NamedTuple):
 _parts: dict[str, Part] = {}
 
 
-def register(name: str, part: Part) -> None:
-    """Adds an app's part; the same name again replaces it."""
-    _parts[name] = part
+def register(name: str, part: Part, *, first: bool = False) -> None:
+    """Adds an app's part; the same name again replaces it. People come `first`."""
+    others = {other: its for other, its in _parts.items() if other != name}
+    _parts.clear()
+    _parts.update({name: part, **others} if first else {**others, name: part})
 
 
 Person = TypeVar("Person", Guardian, Child)

@@ -23,6 +23,7 @@ from families.custody.ending import HISTORY_NOTE, Ending, Future
 from families.joining.joining import MOVED_MEANWHILE, RIGHT, Choice, Foreseen, hold_children, note
 from families.models import (
     AccessOpening,
+    AlreadyAnswered,
     ChangeRequest,
     Child,
     Custody,
@@ -228,7 +229,7 @@ def part(parting: Parting, shown: str, *, reason: str, by: User, at: datetime) -
             return _part(parting, shown, reason.strip()[:300], by, at)
     except IntegrityError as clash:
         raise PartingRefused(MOVED_MEANWHILE) from clash
-    except (ending.EndingRefused, ending.AlreadyAnswered) as refusal:
+    except (ending.EndingRefused, AlreadyAnswered) as refusal:
         raise PartingRefused(str(refusal)) from refusal
 
 

@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from families import diets
-from families.custody import calendars
+from families.custody import calendars, openings
 from families.custody.calendars import Terms
-from families.models import CustodyCalendar, Diet, DietChoice, Household
-from portal.demo.factories import ChildFactory, GuardianFactory, HealthFactory, HouseholdFactory
+from families.models import Child, ChildHealth, CustodyCalendar, Diet, DietChoice, Guardian, Household
 from portal.demo.people import People
 from portal.french.weekdays import MONDAY
 
@@ -38,27 +37,21 @@ def share(people: People, at: datetime) -> None:
     diets.say(pupil.child, others[0], by=second.household, at=at)
 
 
-def type_one_twice(people: People, at: datetime) -> Household:
+def type_one_twice(people: People, at: datetime) -> None:
     """The family of `voisin` has registered again, by its other adult, who did not know: the desk finds both
     under « Foyers qui se ressemblent »."""
     known = people.neighbour
     first = known.pupils[0].child
-    again = HouseholdFactory(
-        street=known.household.street, postcode=known.household.postcode, city=known.household.city
+    here = known.household
+    again = Household.objects.create(
+        street=here.street, postcode=here.postcode, city=here.city, state=Household.State.ACCEPTED
     )
-    for adult in known.household.guardians.order_by("pk"):
-        GuardianFactory(
-            household=again,
-            user=None,
-            first_name=adult.first_name,
-            last_name=adult.last_name,
-            phone=adult.phone,
+    for adult in here.guardians.order_by("pk"):
+        Guardian.objects.create(
+            household=again, first_name=adult.first_name, last_name=adult.last_name, phone=adult.phone
         )
-    double = ChildFactory(
-        first_name=first.first_name,
-        last_name=first.last_name.upper(),
-        birth_date=first.birth_date,
-        households=[again],
+    double = Child.objects.create(
+        first_name=first.first_name, last_name=first.last_name.upper(), birth_date=first.birth_date
     )
-    HealthFactory(child=double, allergens=["milk"], allergies="Lait, même en traces")
-    return again
+    openings.ask_home(double, again, by=people.agent, at=at)
+    ChildHealth.objects.create(child=double, allergies="Lait, même en traces")

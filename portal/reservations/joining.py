@@ -116,8 +116,19 @@ def _live(children: set[int]) -> list[Day]:
         "booking_id", "slot_id"
     ):
         slots[key].add(slot)
-    fields = ("pk", "child_id", "formula_id", "day", "state", "waiting_since", "entered")
-    return [Day(*row, frozenset(slots[row[0]])) for row in rows.values_list(*fields)]
+    return [
+        Day(
+            one.pk,
+            one.child_id,
+            one.formula_id,
+            one.day,
+            one.state,
+            one.waiting_since,
+            getattr(one, "entered", False),
+            frozenset(slots[one.pk]),
+        )
+        for one in rows
+    ]
 
 
 def billed_among(bookings: list[int]) -> set[int]:

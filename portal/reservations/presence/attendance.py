@@ -702,7 +702,7 @@ def join(children: Mapping[int, int], instead: Mapping[int, int], household: int
     ours = Attendance.objects.standing().filter(child__in=children.values())
     known = set(ours.values_list("child_id", "formula_id", "day"))
     theirs = Attendance.objects.standing().filter(child__in=children, booking=None)
-    stay = set(theirs.with_stays().filter(stays=True).values_list("pk", flat=True))
+    stay = {row.pk for row in theirs.with_stays() if getattr(row, "stays", False)}
     for row in theirs.order_by("pk"):
         if (children[row.child_id], row.formula_id, row.day) not in known:
             continue
