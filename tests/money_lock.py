@@ -39,8 +39,8 @@ WRITES = re.compile(
     rf"""^\s*(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM|COPY)\s+"?({"|".join(TABLES)})"?[\s(]""",
     re.IGNORECASE,
 )
-# Who did it is forgotten where a login goes: no money moves.
-FORGETS_WHO = re.compile(r"""^UPDATE "\w+" SET "\w+_by_id" = NULL WHERE """)
+# Who did it is forgotten where a login goes, and whom the bank wrote to in time: no money moves.
+FORGETS = re.compile(r"""^UPDATE "\w+" SET (?:"(?:\w+_by_id|email|url)" = (?:NULL|%s)(?:, )?)+ WHERE """)
 # Folders of ours whose statements are not looked at, and what is passed through on the way to the database.
 BEFORE_ANYBODY = ("tests", "portal/demo", "portal/conformance", "billing/migrations", "families/migrations")
 ON_THE_WAY = ("portal/database", ".venv")
@@ -97,7 +97,7 @@ def guarded() -> Iterator[Held]:
 
     def look(execute: Callable[..., Any], query: Any, params: Any, many: bool, context: Any) -> Any:
         found = WRITES.match(str(query))
-        if found and not held.now() and not FORGETS_WHO.match(query):
+        if found and not held.now() and not FORGETS.match(str(query)):
             writer = _writer()
             if writer and not writer.startswith(BEFORE_ANYBODY):
                 raise UnlockedMoney(f"{writer} writes {found[1]} and holds no household: lock it first.")
