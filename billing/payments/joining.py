@@ -12,10 +12,8 @@ from django.db.models import Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing.invoices.numbering import Numbering
 from billing.models import (
     ONLINE_OPEN,
-    BillingSettings,
     Invoice,
     JoinedAccount,
     Mandate,
@@ -42,6 +40,7 @@ KEYS = {
     # A line says of which row it was made; a child typed twice leads to the other.
     "billing.InvoiceLine.child": Joins.STAYS,
     "billing.Payment.household": Joins.MOVES,
+    "billing.AccountEntry.household": Joins.MOVES,
     "billing.JoinedAccount.emptied": Joins.STAYS,
     "billing.JoinedAccount.kept": Joins.STAYS,
     "billing.ManualCharge.household": Joins.MOVES,
@@ -144,15 +143,10 @@ def _say_mandates(joining: Joining, found: Foreseen) -> None:
         found.say(SECTION, f"Le mandat {live[joining.emptied.pk].rum} suit.")
 
 
-def _hold(joining: Joining, at: datetime) -> None:
-    """Who issues invoices waits, and then finds one household: the counter comes before any household."""
-    Numbering(BillingSettings.current().series, timezone.localtime(at).year)
-
-
 def _join(joining: Joining, by: User, at: datetime) -> None:
     kept, emptied = joining.kept, joining.emptied
     JoinedAccount.objects.create(emptied=emptied, kept=kept, at=at)
-    Invoice.objects.filter(household=emptied).update(
+    Invoice.every.filter(household=emptied).update(
         first_household=Coalesce("first_household", "household"), household=kept
     )
     _join_mandates(joining, at)
@@ -178,7 +172,7 @@ def _join_mandates(joining: Joining, at: datetime) -> None:
         mandate.save()
 
 
-PART = Part(_foresee, _hold, _join)
+PART = Part(_foresee, _join)
 
 
 # An adult leaves ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ Apps above lend a `Part` each: it knows what it holds. Joining computes all of i
 nothing where that is no longer what was shown. The emptied household and a child typed twice stay as rows
 that lead to the other: documents name them for ever. Nothing undoes it.
 
-The locks: what parts hold first (the counter of invoices, drafts), then custodies with their children, then
+The locks: what parts hold first (drafts), then custodies with their children, then
 both households, then slots and reservations.
 """
 
@@ -117,12 +117,12 @@ class Known:
 
 
 class Part(NamedTuple):
-    """What an app does: `foresee` adds its lines; `hold` locks what comes before households; `join` acts
-    within the transaction, before all that moves without a rule."""
+    """What an app does: `foresee` adds its lines; `join` acts within the transaction, before all that moves
+    without a rule; `hold` locks what comes before households."""
 
     foresee: Callable[[Joining, datetime, Foreseen], None]
-    hold: Callable[[Joining, datetime], None]
     join: Callable[[Joining, User, datetime], None]
+    hold: Callable[[Joining, datetime], None] | None = None
 
 
 _parts: dict[str, Part] = {}
@@ -280,7 +280,8 @@ def join(joining: Joining, shown: str, *, reason: str, by: User, at: datetime) -
 
 def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> HomeChange:
     for part in _parts.values():
-        part.hold(given, at)
+        if part.hold is not None:
+            part.hold(given, at)
     hold_children(given.homes)
     Household.objects.lock(given.homes)
     homes = Household.objects.select_related("joined_to").in_bulk(given.homes)

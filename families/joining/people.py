@@ -495,4 +495,4 @@ def _join_custodies(joining: Joining, by: User) -> None:
         _save(same, by)
 
 
-PART = Part(_foresee, _hold, _join)
+PART = Part(_foresee, _join, _hold)

@@ -254,4 +254,4 @@ def _join(joining: Joining, by: User, at: datetime) -> None:
     enrolling.join_schoolings(children)
 
 
-PART = Part(_foresee, _hold, _join)
+PART = Part(_foresee, _join, _hold)

@@ -15,7 +15,7 @@ from billing.models import AccountEntry, Invoice, Payment
 from billing.payments import paying
 from billing.payments.paying import PaymentRefused
 from families.models import Household
-from tests.billing.conftest import END_OF_DECEMBER, FIRST_OF_DECEMBER
+from tests.billing.conftest import FIRST_OF_DECEMBER
 from tests.conftest import on_the_database
 from tests.factories import HouseholdFactory
 
