@@ -39,8 +39,10 @@ WRITES = re.compile(
     rf"""^\s*(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM|COPY)\s+"?({"|".join(TABLES)})"?[\s(]""",
     re.IGNORECASE,
 )
-# Who did it is forgotten where a login goes, and whom the bank wrote to in time: no money moves.
-FORGETS = re.compile(r"""^UPDATE "\w+" SET (?:"(?:\w+_by_id|email|url)" = (?:NULL|%s)(?:, )?)+ WHERE """)
+# Who did it, whose it was and whom the bank wrote to are forgotten in time: no money moves.
+FORGETS = re.compile(
+    r"""^UPDATE "\w+" SET (?:"(?:\w+_by_id|email|url)" = (?:NULL|%s)(?:, )?|"household_id" = NULL)+ WHERE """
+)
 # Folders of ours whose statements are not looked at, and what is passed through on the way to the database.
 BEFORE_ANYBODY = ("tests", "portal/demo", "portal/conformance", "billing/migrations", "families/migrations")
 ON_THE_WAY = ("portal/database", ".venv")

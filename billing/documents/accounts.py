@@ -129,7 +129,12 @@ class Account:
 def unsettled(which: str) -> "QuerySet[AccountEntry, tuple[int, Decimal]]":
     """Household and balance of each account that is not at zero; `which`: "owes", "owed" or "" for both.
     The greatest amounts first."""
-    found = AccountEntry.objects.order_by().values("household").annotate(balance=Sum("amount"))
+    found = (
+        AccountEntry.objects.filter(household__isnull=False)
+        .order_by()
+        .values("household")
+        .annotate(balance=Sum("amount"))
+    )
     if which == "owes":
         found = found.filter(balance__gt=0).order_by("-balance", "household")
     elif which == "owed":

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('value_on', models.DateField(help_text="Quand c'était payé, ou émis.", verbose_name='date de valeur')),
                 ('booked_on', models.DateField(verbose_name='date comptable')),
                 ('document', models.CharField(max_length=24, verbose_name='pièce')),
-                ('household', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='families.household', verbose_name='foyer')),
+                ('household', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='entries', to='families.household', verbose_name='foyer')),
             ],
             options={
                 'verbose_name': 'mouvement du compte',

@@ -40,8 +40,9 @@ class AccountEntry(models.Model):
     """One movement. The database keeps it as it was written; only the household it is found under may change,
     where two households become one."""
 
+    # An erased family's goes once its documents have gone, and the movement is nobody's.
     household = models.ForeignKey(
-        Household, on_delete=models.PROTECT, related_name="entries", verbose_name="foyer"
+        Household, on_delete=models.SET_NULL, null=True, related_name="entries", verbose_name="foyer"
     )
     kind = models.CharField("nature", max_length=9, choices=EntryKind)
     amount = models.DecimalField(
