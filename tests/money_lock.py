@@ -92,10 +92,10 @@ def guarded() -> Iterator[Held]:
     """Under it, unlocked money raises UnlockedMoney."""
     held, lock = Held(), HouseholdQuerySet.lock
 
-    def noted(rows: HouseholdQuerySet, *args: Any, **kwargs: Any) -> list[int]:
-        keys = lock(rows, *args, **kwargs)
-        held.note(keys)
-        return keys
+    def noted(rows: HouseholdQuerySet, *args: Any, **kwargs: Any) -> dict[int, int | None]:
+        found = lock(rows, *args, **kwargs)
+        held.note(found)
+        return found
 
     def look(execute: Callable[..., Any], query: Any, params: Any, many: bool, context: Any) -> Any:
         found = WRITES.match(str(query))

@@ -37,7 +37,7 @@ def test_who_holds_the_household_writes(invoice):
     ids=["credit note", "payment"],
 )
 def test_who_forgot_the_lock_is_refused(invoice, monkeypatch, verb):
-    monkeypatch.setattr(HouseholdQuerySet, "lock", lambda rows, keys, **kwargs: [])
+    monkeypatch.setattr(HouseholdQuerySet, "lock", lambda rows, keys, **kwargs: {})
     with pytest.raises(UnlockedMoney, match=r"billing/\S+\.py writes billing_\w+ and holds no household"):
         verb(invoice)
 
@@ -46,7 +46,7 @@ def test_a_lock_ends_with_its_transaction(invoice):
     with transaction.atomic():
         Household.objects.lock([invoice.household_id])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HouseholdQuerySet, "lock", lambda rows, keys, **kwargs: [])
+        patch.setattr(HouseholdQuerySet, "lock", lambda rows, keys, **kwargs: {})
         with pytest.raises(UnlockedMoney):
             credit(invoice)
     assert Invoice.objects.with_balance().get(pk=invoice.pk).left == invoice.total

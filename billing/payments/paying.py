@@ -71,8 +71,8 @@ def record(
     if chosen and any(invoice.household_id != household.pk for invoice in chosen):
         raise PaymentRefused("Une des factures est celle d'un autre foyer.")
     with transaction.atomic():
-        if joined := Household.objects.lock([household.pk]):
-            raise PaymentRefused(joined_sentence(joined[household.pk]))
+        if joined := Household.objects.lock([household.pk]).get(household.pk):
+            raise PaymentRefused(joined_sentence(joined))
         (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
         payment = Payment.objects.create(
             **number.fields,

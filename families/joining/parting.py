@@ -235,7 +235,7 @@ def part(parting: Parting, shown: str, *, reason: str, by: User, at: datetime) -
 
 def _part(parting: Parting, shown: str, reason: str, by: User, at: datetime) -> HomeChange:
     hold_children(parting.homes)
-    if Household.objects.lock(parting.homes):
+    if any(Household.objects.lock(parting.homes).values()):
         raise PartingRefused(MOVED_MEANWHILE)
     found = foresee(parting, at=at)
     if found.fingerprint != shown:

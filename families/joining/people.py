@@ -33,11 +33,13 @@ from families.models import (
     Guardian,
     Household,
     Letter,
+    Paper,
     Reminder,
     ReminderChoice,
     User,
 )
 from families.models.privacy import DataExport as Export
+from families.papers import sending
 from portal.database.encrypted import Unreadable
 from portal.french.amounts import number
 from portal.french.dates import short_day
@@ -63,6 +65,8 @@ KEYS = {
     "families.CustodyDates.household": Joins.RULED,
     "families.AuthorisedPerson.child": Joins.RULED,
     "families.Document.household": Joins.MOVES,
+    "families.Paper.household": Joins.RULED,
+    "families.Paper.child": Joins.RULED,
     "families.ChangeRequest.household": Joins.MOVES,
     "families.ChangeRequest.child": Joins.MOVES,
     "families.ErasureRequest.household": Joins.MOVES,
@@ -301,6 +305,11 @@ def _say_papers(joining: Joining, found: Foreseen) -> None:
         in_words(
             Document.objects.filter(household=emptied).count(), "justificatif suit", "justificatifs suivent"
         ),
+        in_words(
+            Paper.objects.filter(household=emptied).count(),
+            "papier demandé ou envoyé suit ; de deux du même genre, le plus durable reste",
+            "papiers demandés ou envoyés suivent ; de deux du même genre, le plus durable reste",
+        ),
         in_words(Letter.objects.filter(household=emptied).count(), "message suit", "messages suivent"),
     )
 
@@ -320,6 +329,7 @@ def _join(joining: Joining, by: User, at: datetime) -> None:
     _join_health(joining, by)
     _join_collectors(joining)
     diets.join(joining.children, joining.kept, joining.emptied, at=at)
+    sending.join(joining.children, joining.kept, joining.emptied, at=at)
     _join_custodies(joining, by)
 
 

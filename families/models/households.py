@@ -28,21 +28,21 @@ class HouseholdQuerySet(VisibleQuerySet["Household"]):
 
     def lock(
         self, keys: "Iterable[int] | models.QuerySet[Any, Any]", *, rows_may_come: bool = False
-    ) -> dict[int, int]:
+    ) -> dict[int, int | None]:
         """Holds these households (keys, or a query of keys) until the transaction ends.
 
         What belongs to a household as a whole, its money first, is written by one transaction at a time.
         Always in the order of keys, so that two that want the same households never wait for each other.
         `rows_may_come`: rows that only point at them, reservations say, do not wait meanwhile.
-        Where one was joined to another, that one is held too: returns which, by key. Raises
-        TransactionManagementError outside a transaction, where the database locks rows.
+        Where one was joined to another, that one is held too. Returns those held, by key, each with the one
+        it was joined to. Raises TransactionManagementError outside a transaction, where the database locks
+        rows.
         """
-        rows = self.select_for_update(no_key=rows_may_come, of=("self",))
-        held = rows.filter(pk__in=keys).order_by("pk").values_list("pk", "joined_to")
-        joined = {key: to for key, to in held if to is not None}
-        if joined:
-            list(rows.filter(pk__in=joined.values()).order_by("pk").values_list("pk"))
-        return joined
+        rows = self.select_for_update(no_key=rows_may_come, of=("self",)).order_by("pk")
+        held = dict(rows.filter(pk__in=keys).values_list("pk", "joined_to"))
+        if joined := {to for to in held.values() if to is not None}:
+            held |= dict(rows.filter(pk__in=joined).values_list("pk", "joined_to"))
+        return held
 
 
 class Household(WithFolded, Decided):

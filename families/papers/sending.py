@@ -5,19 +5,21 @@
     take(household, kind, child, said, by=agent, at=now)             seen at the desk, accepted at once
     ask(household, kind, child, at=now)   stop_asking(paper)
     expire(at=now)                                                   each night
+    join(children, kept, emptied, at=now)                            two households, or two children, are one
 
 Whoever writes about a child holds its custody first, about a household the household, then the paper: two
 homes of a child, two tabs and two agents go one after the other, and the database lets one paper of a kind
 wait, and one be accepted. Letters name neither a paper of health nor one of justice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from families import documents, emails
@@ -226,6 +228,55 @@ def stop_asking(paper: Paper) -> None:
 def expire(*, at: datetime) -> int:
     """Accepted papers whose last day has passed; how many. Nobody acted: no version is written."""
     return Paper.objects.over(timezone.localdate(at)).update(state=State.EXPIRED)
+
+
+def join(children: Mapping[int, int], kept: Household, emptied: Household, *, at: datetime) -> None:
+    """Papers of the emptied household, and of children typed twice (`children`: their keys), follow. Of two of
+    a kind, the one that is good for longer stays good, the one sent last waits. Called with both held."""
+    today = timezone.localdate(at)
+    rows = Paper.objects.filter(
+        Q(household__in=(kept, emptied)) | Q(child__in=[*children, *children.values()])
+    )
+    good: dict[tuple[Any, ...], Paper] = {}
+    waiting: dict[tuple[Any, ...], Paper] = {}
+    for paper in rows.select_for_update(of=("self",)).select_related("kind", "document").order_by("pk"):
+        if paper.household_id == emptied.pk:
+            paper.household = kept
+        paper.child_id = children.get(paper.child_id or 0, paper.child_id)
+        alone = paper.child_id is None or paper.private
+        same = (paper.kind_id, paper.child_id, paper.household_id if alone else None)
+        if paper.state == State.ACCEPTED:
+            _keep(good, same, paper, lambda one: one.ends_on or date.max, lambda one: _replace(one, today))
+        elif paper.state in Paper.OPEN:
+            _keep(waiting, same, paper, lambda one: (one.state == State.SENT, one.sent_at or at), _withdraw)
+        else:
+            paper.save()
+    for paper in (*good.values(), *waiting.values()):
+        paper.save()
+
+
+def _keep(
+    stay: dict[tuple[Any, ...], Paper],
+    same: tuple[Any, ...],
+    paper: Paper,
+    worth: Callable[[Paper], Any],
+    gives_way: Callable[[Paper], None],
+) -> None:
+    """Of what is the same, the one that is worth more stays; the other gives way before that one is saved."""
+    other = stay.get(same)
+    if other is not None:
+        paper, other = sorted((other, paper), key=worth, reverse=True)
+        gives_way(other)
+    stay[same] = paper
+
+
+def _withdraw(paper: Paper) -> None:
+    """What was only asked for is asked for once; what was sent too is over."""
+    if paper.state == State.AWAITED:
+        paper.delete()
+        return
+    paper.state = State.EXPIRED
+    paper.save()
 
 
 # Rows ---------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from families.models import (
     HomeDiet,
     Household,
     Letter,
+    Paper,
     Reading,
     Reminder,
     ReminderChoice,
@@ -35,6 +36,8 @@ from tests.factories import (
     HealthFactory,
     HouseholdFactory,
     LetterFactory,
+    PaperFactory,
+    PaperKindFactory,
     QuotientFactory,
     UserFactory,
 )
@@ -173,6 +176,31 @@ def test_of_two_diets_the_stricter_stays(books, double, agent):
     assert [(one.child, one.household, one.diet) for one in HomeDiet.objects.all()] == [
         (books.child, books.household, vegetarian)
     ]
+
+
+def test_of_two_papers_of_a_kind_the_one_that_is_good_for_longer_stays_and_the_last_one_sent_waits(
+    books, double, agent
+):
+    insurance, rules = (
+        PaperKindFactory(code="assurance"),
+        PaperKindFactory(code="reglement", about="household"),
+    )
+    short, long = (
+        PaperFactory(
+            kind=insurance, household=one.household, child=one.child, state="accepted", ends_on=until
+        )
+        for one, until in ((books, date(2027, 1, 31)), (double, date(2027, 8, 31)))
+    )
+    sent = PaperFactory(kind=rules, household=double.household)
+    PaperFactory(kind=rules, household=books.household, state="awaited", sent_at=None, asked_on=NOW.date())
+    assert "2 papiers demandés ou envoyés suivent" in text_of(look(books.household, double.household))
+    make_one(books.household, double.household, by=agent)
+    found = {one.pk: (one.household, one.child, one.state) for one in Paper.objects.all()}
+    assert found == {
+        short.pk: (books.household, books.child, "expired"),
+        long.pk: (books.household, books.child, "accepted"),
+        sent.pk: (books.household, None, "sent"),
+    }
 
 
 def test_people_who_fetch_a_child_are_named_once(books, double, agent):
