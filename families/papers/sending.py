@@ -231,8 +231,11 @@ def expire(*, at: datetime) -> int:
 
 
 def join(children: Mapping[int, int], kept: Household, emptied: Household, *, at: datetime) -> None:
-    """Papers of the emptied household, and of children typed twice (`children`: their keys), follow. Of two of
-    a kind, the one that is good for longer stays good, the one sent last waits. Called with both held."""
+    """Papers of the emptied household, and of children typed twice (`children`: their keys), follow.
+
+    Of two of a kind, the one that is good for longer stays good, the one sent last waits. Called with both
+    held.
+    """
     today = timezone.localdate(at)
     rows = Paper.objects.filter(
         Q(household__in=(kept, emptied)) | Q(child__in=[*children, *children.values()])

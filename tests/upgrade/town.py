@@ -13,6 +13,7 @@ from billing.invoices import invoicing, recalculating
 from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHousehold
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, residences
+from families.joining import alike, joining
 from families.models import (
     ChangeRequest,
     Document,
@@ -62,6 +63,7 @@ def live() -> None:
     documents_of_money(regie)
     accounts(parent, regie)
     letters(parent)
+    one_of_two(agent)
 
 
 def _paper(home: Household, name: str, by: User, **given: str) -> Document:
@@ -146,6 +148,14 @@ def accounts(parent: User, regie: User) -> None:
     LoginCounter.objects.create(who=str(parent.pk), failures=1, last_at=AT, forgotten_at=AT + PAST)
     asking.ask(parent.guardian, by=parent, at=AT)
     calendar_links.make(parent.guardian, replaces="", at=AT)
+
+
+def one_of_two(agent: User) -> None:
+    """The family that the demo has typed twice is one household again."""
+    (pair,) = alike.pairs()
+    asked = joining.read(pair.older, pair.newer, {})
+    shown = joining.foresee(asked, at=AT)
+    joining.join(asked, shown.fingerprint, reason="Inscrits deux fois.", by=agent, at=AT)
 
 
 def letters(parent: User) -> None:
