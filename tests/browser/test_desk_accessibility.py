@@ -31,6 +31,7 @@ from families.models import (
     Document,
     Erasure,
     ErasureRequest,
+    HomeChange,
     OwnDecision,
     ProcessingTexts,
     SecurityEvent,
@@ -52,7 +53,7 @@ from tests.billing.conftest import private
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.looking import AXE, by_night, overflow, resize, violations
 from tests.conftest import NOW
-from tests.factories import InvoiceFactory, LetterFactory, UserFactory
+from tests.factories import HouseholdFactory, InvoiceFactory, LetterFactory, UserFactory
 
 __all__ = ["private"]
 
@@ -167,6 +168,16 @@ def furnished(chief: User) -> Booking:
     )
     OwnDecision.objects.create(
         user=chief, user_name="chief", household=booking.household, reason="Seul cette semaine", at=NOW
+    )
+    HomeChange.objects.create(
+        kind="joined",
+        household=booking.household,
+        other=HouseholdFactory(joined_to=booking.household),
+        at=NOW,
+        by=chief,
+        by_name="chief",
+        reason="Inscrits deux fois",
+        said=["Un enfant suit."],
     )
     Release.objects.create(version="0.2.0", since=NOW)
     for kind in SecurityEvent.Kind:
