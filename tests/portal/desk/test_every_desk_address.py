@@ -57,6 +57,8 @@ OWN_PAGES = {
     "billing_payment_chart": "billing.view_payment",
     "billing_payment_close": "billing.add_bookclosing",
     "billing_payment_refund": "billing.add_payment",
+    "billing_payment_account": "billing.view_payment",
+    "billing_payment_accounts": "billing.view_payment",
     "billing_payment_take": "billing.add_payment",
     "billing_payment_take_from": "billing.add_payment",
     "billing_payment_tax_certificate": "billing.view_payment",
@@ -79,6 +81,8 @@ OWN_PAGES = {
     "families_erasure_child": ("families.view_household families.view_erasurerequest | families.add_erasure"),
     # Of a household that asked for it itself; any other one is for who may see it.
     "families_erasure_household": "families.view_erasurerequest | families.add_erasure",
+    "families_homechange_join": "families.change_household families.add_homechange",
+    "families_homechange_part": ("families.change_household families.add_homechange families.change_custody"),
     "families_household_join": "families.change_household",
     # For who lives there: refused to everybody else, whatever the rights.
     "families_owndecision_declare": "families.view_owndecision",
@@ -104,6 +108,9 @@ OWN_PAGES = {
     "reservations_enrolment_enrol": "reservations.change_enrolment",
     "reservations_town_export": "reservations.view_activity",
 }
+# Their row is a household.
+JOINING = {"families_homechange_join", "families_homechange_part"}
+OF_A_HOUSEHOLD = {"billing_payment_tax_certificate", *JOINING}
 # The small roles are added to others, and walk together.
 ROLES = [[groups.AGENT], [groups.REGIE], [groups.HEALTH, groups.MANAGER]]
 # Of Django's own pages, the rights to look and to post.
@@ -167,7 +174,7 @@ def addresses(booking: Booking) -> Iterator[Address]:
                 continue  # an address of before Django 1.9, which leads to the row's page
             wanted = pattern.pattern.converters
             found = ids | dict.fromkeys(("object_id", "pk", "id"), row.pk)
-            if pattern.name == "billing_payment_tax_certificate":
+            if pattern.name in OF_A_HOUSEHOLD:
                 found |= {"pk": booking.household_id}
             verb = pattern.name.rpartition("_")[2]
             if pattern.name in OWN_PAGES:
@@ -180,6 +187,7 @@ def addresses(booking: Booking) -> Iterator[Address]:
             url = reverse(f"admin:{pattern.name}", kwargs={name: found[name] for name in wanted})
             of = booking.child.custodies.first() if "custody" in wanted else row
             of = booking.child if pattern.name == "families_custodycalendar_write" else of
+            of = booking.household if pattern.name in JOINING else of
             yield Address(pattern.name, url, of if wanted else None, looking, posting)
 
 
