@@ -240,6 +240,13 @@ def _came_with_the_file(guardian: Guardian, address: str) -> bool:
     return login_names.normal_form(address) in expected([guardian.pk]).get(guardian.pk, set())
 
 
+def forget_expected(homes: Collection[int], *, at: datetime) -> None:
+    """The addresses that came with files of these households (keys) are free no more: they were given for
+    other people and children than those who are there now."""
+    rows = AccessOpening.objects.filter(household__in=homes, state=State.EXPECTED)
+    rows.update(state=State.CANCELLED, answered_at=at)
+
+
 def expected(guardians: Collection[int]) -> dict[int, set[str]]:
     """Of guardians (keys) for whom no access was ever asked: the addresses that came with their files."""
     found: dict[int, set[str]] = {}

@@ -46,7 +46,7 @@ def login_choice(same: Guardian, adult: Guardian) -> Choice | None:
 
 
 def of(joining: Joining, today: date) -> list[Access]:
-    """Every login that stays, adults of the kept household first; in four queries."""
+    """Every login that stays, adults of the kept household first; in a fixed number of queries."""
     known = joining.known
     twins = {joining.adults[one.pk]: one for one in known.emptied_adults if one.pk in joining.adults}
     rows = [(one, twins.get(one.pk)) for one in known.kept_adults]
@@ -65,16 +65,22 @@ def _login(joining: Joining, adult: Guardian, twin: Guardian | None) -> User | N
     return adult.user
 
 
+def holds_somebody(joining: Joining) -> dict[int, bool]:
+    """By key of either household: whether an adult or a child is there, or was."""
+    known = joining.known
+    return {
+        joining.kept.pk: bool(known.kept_adults or known.kept_children),
+        joining.emptied.pk: bool(known.emptied_adults or known.emptied_children),
+    }
+
+
 class _Gains:
     """What logins see before and after, read once for all of them."""
 
     def __init__(self, joining: Joining, users: set[int], today: date) -> None:
         known = joining.known
         adults = [*known.kept_adults, *known.emptied_adults]
-        self.holds_somebody = {
-            joining.kept.pk: bool(known.kept_adults or known.kept_children),
-            joining.emptied.pk: bool(known.emptied_adults or known.emptied_children),
-        }
+        self.holds_somebody = holds_somebody(joining)
         self.logins: dict[int, set[int]] = defaultdict(set)
         for one in adults:
             if one.user_id is not None:

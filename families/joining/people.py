@@ -335,6 +335,8 @@ def _join_adults(joining: Joining, today: date, by: User, at: datetime) -> None:
     # Who holds the secret address of a calendar is who had the login, and no other.
     gone = [row.pk for one in logins for row in (one.adult, one.twin) if row and row.user_id != one.user.pk]
     CalendarLink.objects.filter(guardian__in=gone).delete()
+    if all(accesses.holds_somebody(joining).values()):
+        openings.forget_expected(joining.homes, at=at)
     tied = {one.adult.pk: one.user for one in logins if not one.waits}
     for adult in joining.known.emptied_adults:
         same = here.get(joining.adults.get(adult.pk, 0))

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from families.custody import openings
 from families.custody.openings import OpeningRefused
-from families.joining import accesses
+from families.joining import accesses, joining
 from families.models import AccessOpening, CalendarLink, Child, Custody, Guardian, User
 from families.privacy import erasing
 from tests.conftest import NOW, Family, family, logged_in
@@ -49,8 +49,7 @@ def test_a_joining_shows_an_intruder_nothing(books, intruder, agent, kept, login
 
 def test_a_household_without_a_login_is_no_more_open(books, intruder, agent):
     Guardian.objects.filter(pk=books.guardian.pk).update(user=None)
-    for kept, emptied in ((books, intruder),):
-        make_one(kept.household, emptied.household, by=agent)
+    make_one(books.household, intruder.household, by=agent)
     assert sees(intruder.user) == set()
 
 
@@ -102,8 +101,7 @@ def test_a_custody_that_ended_does_not_begin_again_by_a_child_typed_once_more(bo
         birth_date=books.child.birth_date,
         households=[again],
     )
-    for kept, emptied in ((books.household, again),):
-        make_one(kept, emptied, by=agent)
+    make_one(books.household, again, by=agent)
     assert books.child.pk not in sees(books.user)
 
 
@@ -116,9 +114,22 @@ def test_a_household_in_which_nobody_is_adds_nothing_to_wait_for(books, agent):
 def test_the_proven_address_that_came_with_the_file_waits_for_nobody(books, intruder, agent, proven):
     Guardian.objects.filter(pk=books.guardian.pk).update(user=None)
     openings.expect(books.guardian, intruder.user.email, at=NOW)
-    EmailAddress.objects.create(user=intruder.user, email=intruder.user.email, verified=proven)
+    EmailAddress.objects.filter(user=intruder.user).update(verified=proven)
     make_one(books.household, intruder.household, by=agent)
     assert (sees(intruder.user) == {books.child.pk}) is proven
+
+
+@pytest.mark.parametrize("kept", ["theirs", "own"])
+def test_an_address_that_came_with_one_file_is_not_free_for_the_other_ones_children(
+    books, intruder, agent, kept
+):
+    partner = GuardianFactory(household=intruder.household, user=None, first_name="Complice")
+    openings.expect(partner, "complice@example.org", at=NOW)
+    one, other = (books, intruder) if kept == "theirs" else (intruder, books)
+    make_one(one.household, other.household, by=agent)
+    partner.refresh_from_db()
+    opening = openings.ask_guardian(partner, "complice@example.org", by=agent, at=NOW)
+    assert opening.waits and sees(opening.user) == set()
 
 
 def test_refused_the_login_stays_its_owners_and_sees_nothing(books, agent):
@@ -175,14 +186,12 @@ def test_an_erased_household_takes_the_logins_that_wait_along(books, intruder, a
     assert not User.objects.filter(pk=waiting.pk).exists()
 
 
-def test_what_logins_see_is_read_in_a_fixed_number_of_queries(books, agent, django_assert_num_queries):
+def test_what_logins_see_is_read_in_a_fixed_number_of_queries(books, agent, django_assert_max_num_queries):
     other = family("leroy", "Leroy", "Basile")
     for number in range(4):
         GuardianFactory(household=other.household, user=UserFactory(), first_name=f"Adulte {number}")
     asked = look(books.household, other.household)
     assert sum("ne voit plus rien" in line for line in asked.lines) == 6
-    from families.joining import joining
-
     found = joining.read(books.household, other.household, {})
-    with django_assert_num_queries(5):
+    with django_assert_max_num_queries(5):
         accesses.of(found, timezone.localdate())
