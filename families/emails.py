@@ -1,11 +1,12 @@
 """Letters to households about their account, their requests and their children's files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.utils import timezone
 
 from families import quotients
 from families.models import (
+    AccessOpening,
     ChangeRequest,
     Child,
     DataExport,
@@ -59,19 +60,28 @@ def change_refused(change: ChangeRequest) -> None:
     mailing.post("families/change_refused", addresses(change.household), {"change": change})
 
 
-def access_opened(guardian: Guardian, user: User) -> None:
-    mailing.post("families/access_opened", [user.email], {"name": guardian.first_name, "user": user})
+def access_opened(guardian: Guardian, user: User, *, known: bool = False) -> None:
+    """`known`: the login was in use before, with its password."""
+    context = {"name": guardian.first_name, "user": user, "known": known, "number": guardian.household.number}
+    mailing.post("families/access_opened", [user.email], context)
 
 
 def child_file_changed(child: Child, news: Sequence[str], to: mailing.Addressees, *, author: str) -> None:
     mailing.post("families/child_file_changed", to, {"child": child, "news": news, "author": author})
 
 
-def households_joined(change: HomeChange) -> None:
-    """To all adults of the household that stays, those who came with the other one among them."""
+def households_joined(change: HomeChange, to: Mapping[str, str]) -> None:
+    """To all who had access to one of both, by address the first name: whose login is closed, or waits, reads
+    who sees what was theirs."""
     there = Guardian.objects.filter(household=change.household, user__is_active=True)
-    context = {"change": change, "adults": ", ".join(map(str, there))}
-    mailing.post("families/households_joined", addresses(change.household), context)
+    waiting = AccessOpening.objects.waiting().filter(household=change.household, asked_at=change.at)
+    waiting = waiting.filter(kind=AccessOpening.Kind.GUARDIAN).select_related("guardian").order_by("pk")
+    context = {
+        "change": change,
+        "adults": ", ".join(map(str, there)),
+        "waiting": ", ".join(str(one.guardian) for one in waiting),
+    }
+    mailing.post("families/households_joined", to, context, home=change.household_id)
 
 
 def household_parted(change: HomeChange) -> None:

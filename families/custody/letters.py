@@ -101,15 +101,15 @@ def opened(opening: AccessOpening) -> None:
         to = emails.addresses(opening.household_id)
         mailing.post("families/joined", to, {"opening": opening, "number": opening.household.number})
     elif opening.kind == AccessOpening.Kind.GUARDIAN and opening.guardian and opening.user:
-        emails.access_opened(opening.guardian, opening.user)
+        emails.access_opened(opening.guardian, opening.user, known=opening.is_of_joining)
     else:
         context = {"name": "", "opening": opening}
         mailing.post("families/home_opened", emails.addresses(opening.household_id), context)
 
 
-def address_changed(opening: AccessOpening) -> None:
+def address_changed(opening: AccessOpening, former: str) -> None:
     """To the address that an account had until the town hall changed it."""
-    mailing.post("families/address_changed", [opening.former_address], {"name": "", "opening": opening})
+    mailing.post("families/address_changed", [former], {"name": "", "opening": opening})
 
 
 def removed(guardian: Guardian, by: User) -> None:

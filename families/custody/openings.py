@@ -8,6 +8,7 @@
     confirm(opening, by=somebody, at=now)                a guardian already there, or a second agent
     refuse(opening, by=guardian, at=now)                 cancel(opening, by=who asked, at=now)
     pass_time(at=now)                                    72 hours later, where there is neither
+    ask_joined(guardian, login, by=agent, at=now)        a login of two households that became one
 
 What is asked for is told to every guardian already there, and opens nothing until it is confirmed: the login
 is tied to no guardian, the child lives in no other home. At once open are the first login of a guardian at
@@ -17,6 +18,7 @@ learns whether the address has a login already.
 Two that confirm at once: the second is told that it was answered.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -107,6 +109,19 @@ def ask_account(guardian: Guardian, address: str, *, by: User, at: datetime) -> 
 
 
 @transaction.atomic
+def ask_joined(guardian: Guardian, user: User, *, by: User, at: datetime) -> AccessOpening:
+    """The login of an adult of two households that became one, who would see more than before: it is tied
+    again once confirmed. The household is held, and the guardian has no login any more."""
+    opening = _new(Kind.GUARDIAN, guardian.household_id, by, at)
+    opening.guardian, opening.user, opening.address = guardian, user, user.email
+    opening.agreed_at = at
+    opening.save()
+    _tell_asked(opening)
+    letters.waits(opening)
+    return opening
+
+
+@transaction.atomic
 def invite(guardian: Guardian, address: str, *, by: User, at: datetime) -> AccessOpening:
     """What an adult of the household asked and the town hall accepted: the person has but to agree. Raises
     OpeningRefused."""
@@ -159,27 +174,35 @@ def _invitation(guardian: Guardian, address: str, by: User, at: datetime) -> Acc
 def address_changed(user: User, former: str, *, by: User, at: datetime) -> AccessOpening | None:
     """The desk gave a guardian's login another address: the wait starts anew in each of their households,
     until then it sees nothing. The first of these; None for a login that is no guardian's."""
-    guardians = list(Guardian.objects.filter(user=user).order_by("pk"))
+    tied = list(Guardian.objects.filter(user=user).order_by("pk"))
+    begun: list[tuple[Guardian, datetime | None]] = [(guardian, None) for guardian in tied]
+    unconfirmed: set[int] = set()
     for waiting in AccessOpening.objects.waiting().filter(user=user).select_related("guardian"):
         waiting.state, waiting.answered_at = State.CANCELLED, at
         waiting.save()
-        if waiting.guardian is not None:
-            guardians.append(waiting.guardian)
-            former = waiting.former_address or former
+        if waiting.guardian is None:
+            continue
+        begun.append((waiting.guardian, waiting.agreed_at))
+        if waiting.former_address:
+            former = waiting.former_address
+        else:
+            unconfirmed.add(waiting.guardian.pk)
     asked = []
-    for guardian in guardians:
+    for guardian, agreed_at in begun:
         own.check(by, [guardian.household_id], right="families.change_user", at=at)
         guardian.user = None
         guardian.save()
         opening = _new(Kind.GUARDIAN, guardian.household_id, by, at)
         opening.guardian, opening.user = guardian, user
-        opening.address, opening.former_address = user.email, former
+        opening.address, opening.agreed_at = user.email, agreed_at
+        # Refused, an access is given back only where it was open before.
+        opening.former_address = "" if guardian.pk in unconfirmed else former
         opening.save()
         _tell_asked(opening)
         asked.append(opening)
     if not asked:
         return None
-    letters.address_changed(asked[0])
+    letters.address_changed(asked[0], former)
     return asked[0]
 
 
@@ -214,10 +237,25 @@ def _new(kind: AccessOpening.Kind, household: int, by: User, at: datetime) -> Ac
 
 def _came_with_the_file(guardian: Guardian, address: str) -> bool:
     """Whether this is the guardian's first login, at the address that came with the file."""
-    before = guardian.access_openings.all()
-    if before.exclude(state=State.EXPECTED).exists():
-        return False
-    return before.filter(state=State.EXPECTED, address=address).exists()
+    return login_names.normal_form(address) in expected([guardian.pk]).get(guardian.pk, set())
+
+
+def forget_expected(homes: Collection[int], *, at: datetime) -> None:
+    """The addresses that came with files of these households (keys) are free no more: they were given for
+    other people and children than those who are there now."""
+    rows = AccessOpening.objects.filter(household__in=homes, state=State.EXPECTED)
+    rows.update(state=State.CANCELLED, answered_at=at)
+
+
+def expected(guardians: Collection[int]) -> dict[int, set[str]]:
+    """Of guardians (keys) for whom no access was ever asked: the addresses that came with their files."""
+    found: dict[int, set[str]] = {}
+    rows = AccessOpening.objects.filter(guardian__in=guardians)
+    asked = set(rows.exclude(state=State.EXPECTED).values_list("guardian", flat=True))
+    for guardian, address in rows.filter(state=State.EXPECTED).values_list("guardian", "address"):
+        if guardian is not None and guardian not in asked:
+            found.setdefault(guardian, set()).add(address)
+    return found
 
 
 def _tell_asked(opening: AccessOpening) -> None:
@@ -498,7 +536,7 @@ def _close(opening: AccessOpening, state: AccessOpening.State) -> None:
     """Nothing of it stays: a login made for it goes, one that had another address has it again."""
     user, guardian = opening.user, opening.guardian
     opening.state = state
-    if opening.is_invitation:  # the login, where there is one, is somebody's own
+    if opening.is_invitation or opening.is_of_joining:  # the login, where there is one, is somebody's own
         opening.save()
         return
     if user is not None and not opening.former_address:

@@ -30,7 +30,16 @@ from families.approval import identity
 from families.custody import own
 from families.custody.ending import HISTORY_NOTE
 from families.joining import fates
-from families.models import Child, Custody, Guardian, HomeChange, Household, SecurityEvent, User
+from families.models import (
+    AccessOpening,
+    Child,
+    Custody,
+    Guardian,
+    HomeChange,
+    Household,
+    SecurityEvent,
+    User,
+)
 from families.signing_in import sessions
 from families.traces import security
 from portal.french.dates import short_day
@@ -293,6 +302,7 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
         raise JoiningRefused(" ".join(found.obstacles))
     kept, emptied = joining.kept, joining.emptied
     logins = _logins_of_twins(joining)
+    told = emails.addresses(kept) | emails.addresses(emptied)
     for part in _parts.values():
         part.join(joining, by, at)
     fates.move(Household, {emptied.pk: kept.pk})
@@ -311,7 +321,7 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
         reason=reason,
         said=found.lines,
     )
-    emails.households_joined(change)
+    emails.households_joined(change, told)
     return change
 
 
@@ -354,7 +364,8 @@ def _leave(joining: Joining, logins: set[User], by: User) -> None:
 def _close_idle(logins: set[User], by: User) -> None:
     """Logins that no adult has any more; who works at the town hall keeps theirs."""
     for user in sorted(logins, key=lambda one: one.pk):
-        if user.is_staff or Guardian.objects.filter(user=user).exists():
+        waits = AccessOpening.objects.waiting().filter(user=user)
+        if user.is_staff or waits.exists() or Guardian.objects.filter(user=user).exists():
             continue
         User.objects.filter(pk=user.pk).update(is_active=False)
         sessions.end_all(user)

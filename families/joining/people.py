@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from families import diets, residences
 from families.approval import ADDRESS
-from families.joining import fates
+from families.custody import openings
+from families.joining import accesses, fates
 from families.joining.fates import Joins
 from families.joining.joining import EMPTIED, KEPT, Choice, Foreseen, Joining, Part, in_words
 from families.models import (
@@ -101,7 +102,8 @@ A_DAY = timedelta(days=1)
 
 def _foresee(joining: Joining, at: datetime, found: Foreseen) -> None:
     _say_adults(joining, found)
-    _say_children(joining, found)
+    accesses.say(joining, timezone.localdate(at), found)
+    _say_children(joining, timezone.localdate(at), found)
     _say_home(joining, timezone.localdate(at), found)
     _say_papers(joining, found)
 
@@ -111,10 +113,9 @@ def _say_adults(joining: Joining, found: Foreseen) -> None:
     for adult in joining.known.emptied_adults:
         same = here.get(joining.adults.get(adult.pk, 0))
         if same is None:
-            access = f", avec l'identifiant « {adult.user.username} »" if adult.user else ""
-            found.say(ADULTS, f"{adult} rejoint le foyer n° {joining.kept.number}{access}.")
+            found.say(ADULTS, f"{adult} rejoint le foyer n° {joining.kept.number}.")
             continue
-        choice = _login_choice(same, adult)
+        choice = accesses.login_choice(same, adult)
         if choice is not None:
             found.choices.append(choice)
             stays, goes = (same, adult) if joining.answer(choice) == KEPT else (adult, same)
@@ -125,33 +126,24 @@ def _say_adults(joining: Joining, found: Foreseen) -> None:
                     f"« {goes.user.username} » est fermé, sauf s'il sert à un autre foyer ou à la mairie.",
                 )
         elif adult.user and not same.user:
-            found.say(ADULTS, f"{same} est une seule personne et garde l'accès « {adult.user.username} ».")
+            found.say(ADULTS, f"{same} est une seule personne, avec l'identifiant « {adult.user.username} ».")
         else:
             found.say(ADULTS, f"{same} est une seule personne.")
     if not joining.known.emptied_adults:
         found.say(ADULTS, f"Le foyer n° {joining.emptied.number} n'a aucun responsable.")
 
 
-def _login_choice(same: Guardian, adult: Guardian) -> Choice | None:
-    """Two logins of one person: which of them stays is for somebody to say."""
-    if not same.user or not adult.user or same.user_id == adult.user_id:
-        return None
-    options = ((KEPT, same.user.username), (EMPTIED, adult.user.username))
-    last = [one.user.last_login or one.user.date_joined for one in (same, adult) if one.user]
-    return Choice(
-        f"identifiant-{adult.pk}",
-        f"{same} a deux identifiants : lequel reste ?",
-        options,
-        KEPT if last[0] >= last[1] else EMPTIED,
-        "Proposé : celui qui a servi en dernier. L'autre ne permettra plus d'entrer.",
-    )
-
-
-def _say_children(joining: Joining, found: Foreseen) -> None:
+def _say_children(joining: Joining, today: date, found: Foreseen) -> None:
     here = {child.pk: child for child in joining.known.kept_children}
     doubles = joining.children
     elsewhere = set(
         Custody.objects.filter(child__in=doubles)
+        .exclude(household__in=joining.homes)
+        .values_list("child_id", flat=True)
+    )
+    # Its other home would see what the double's said, on the word of one agent.
+    shared = set(
+        Custody.objects.filter(Q(until=None) | Q(until__gt=today), child__in=doubles.values())
         .exclude(household__in=joining.homes)
         .values_list("child_id", flat=True)
     )
@@ -164,6 +156,11 @@ def _say_children(joining: Joining, found: Foreseen) -> None:
                 found.obstacles.append(
                     f"Le double de {child} vit, ou a vécu, dans un troisième foyer : répondez « Deux "
                     "enfants », ou rattachez d'abord cet enfant à son dossier."
+                )
+            if doubles[child.pk] in shared:
+                found.obstacles.append(
+                    f"{child} vit aussi dans un troisième foyer, qui verrait ce que dit le double : répondez "
+                    "« Deux enfants », ou rattachez d'abord cet enfant à son dossier."
                 )
         else:
             found.say(CHILDREN, f"{child} vit désormais dans le foyer n° {joining.kept.number}.")
@@ -290,12 +287,11 @@ def _say_papers(joining: Joining, found: Foreseen) -> None:
         found.obstacles.append("Une demande d'effacement attend sa réponse.")
     if (
         AccessOpening.objects.waiting()
-        .filter(Q(household=emptied) | Q(child__in=joining.children) | Q(copy__in=joining.children))
+        .filter(Q(household__in=joining.homes) | Q(child__in=joining.children) | Q(copy__in=joining.children))
         .exists()
     ):
         found.obstacles.append(
-            f"Un accès attend d'être confirmé dans le foyer n° {emptied.number} : "
-            "qu'il le soit, ou soit refusé."
+            "Un accès attend d'être confirmé dans l'un de ces foyers : qu'il le soit, ou soit refusé."
         )
     if DataExport.objects.filter(guardian__in=joining.adults, state=Export.State.WAITING).exists():
         found.obstacles.append("Une copie de données est en préparation pour un adulte de ces foyers.")
@@ -323,7 +319,7 @@ def _hold(joining: Joining, at: datetime) -> None:
 
 def _join(joining: Joining, by: User, at: datetime) -> None:
     today = timezone.localdate(at)
-    _join_adults(joining, by)
+    _join_adults(joining, today, by, at)
     _join_home(joining, today, at)
     _join_calendars(joining, at)
     _join_health(joining, by)
@@ -333,21 +329,32 @@ def _join(joining: Joining, by: User, at: datetime) -> None:
     _join_custodies(joining, by)
 
 
-def _join_adults(joining: Joining, by: User) -> None:
+def _join_adults(joining: Joining, today: date, by: User, at: datetime) -> None:
     here = {one.pk: one for one in joining.known.kept_adults}
+    logins = accesses.of(joining, today)
+    # Who holds the secret address of a calendar is who had the login, and no other.
+    gone = [row.pk for one in logins for row in (one.adult, one.twin) if row and row.user_id != one.user.pk]
+    CalendarLink.objects.filter(guardian__in=gone).delete()
+    if all(accesses.holds_somebody(joining).values()):
+        openings.forget_expected(joining.homes, at=at)
+    tied = {one.adult.pk: one.user for one in logins if not one.waits}
     for adult in joining.known.emptied_adults:
         same = here.get(joining.adults.get(adult.pk, 0))
         if same is None:
-            adult.household = joining.kept
+            adult.household, adult.user = joining.kept, tied.get(adult.pk)
             _save(adult, by)
             continue
-        choice = _login_choice(same, adult)
-        if (choice is not None and joining.answer(choice) == EMPTIED) or (same.user is None and adult.user):
-            same.user = adult.user
         same.phone = same.phone or adult.phone
         same.phone_work = same.phone_work or adult.phone_work
         same.is_payer = same.is_payer or adult.is_payer
-        _save(same, by)
+    twice = set(joining.adults.values())
+    for same in here.values():
+        before, same.user = same.user, tied.get(same.pk)
+        if same.pk in twice or same.user != before:
+            _save(same, by)
+    for one in logins:
+        if one.waits:
+            openings.ask_joined(one.adult, one.user, by=by, at=at)
     pairs = joining.adults
     _keep_first(ReminderChoice.objects.all(), pairs, ("kind",))
     _keep_first(Reminder.objects.all(), pairs, ("kind", "mark"))

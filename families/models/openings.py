@@ -132,6 +132,11 @@ class AccessOpening(models.Model):
         return self.expires_at is not None
 
     @property
+    def is_of_joining(self) -> bool:
+        """Whether it is a login of two households that became one: nobody was invited."""
+        return self.agreed_at is not None and self.expires_at is None
+
+    @property
     def is_of_family(self) -> bool:
         """Whether an adult of the household invited, whom the town hall answered: nobody else confirms."""
         return (

@@ -275,6 +275,9 @@ def _erase_people(leaving: Leaving, at: datetime) -> None:
 def _erase_household(home: Household, at: datetime) -> None:
     for export in DataExport.objects.filter(household=home):
         exporting.discard(export)
+    # Logins that wait to be confirmed are tied to no guardian.
+    waiting = AccessOpening.objects.waiting().filter(household=home, user__isnull=False)
+    waited = list(waiting.values_list("user", flat=True))
     for model in (ChangeRequest, ErasureRequest, FamilyQuotient, Residence, AccessOpening, OwnDecision):
         _delete(model, list(model._default_manager.filter(household=home).values_list("pk", flat=True)))
     # What it gave of a child that also lives elsewhere goes with its file: the other home gives its own.
@@ -287,9 +290,11 @@ def _erase_household(home: Household, at: datetime) -> None:
     # Who belongs to another household too keeps the login for it.
     elsewhere = Guardian.objects.exclude(household=home).filter(user__isnull=False).values("user_id")
     logins = list(
-        User.objects.filter(guardians__household=home, is_staff=False, is_superuser=False).exclude(
-            pk__in=elsewhere
+        User.objects.filter(
+            Q(guardians__household=home) | Q(pk__in=waited), is_staff=False, is_superuser=False
         )
+        .exclude(pk__in=elsewhere)
+        .distinct()
     )
     SentMail.objects.filter(to__in=[login.email for login in logins if login.email]).delete()
     _delete(Guardian, list(Guardian.objects.filter(household=home).values_list("pk", flat=True)))

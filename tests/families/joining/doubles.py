@@ -3,10 +3,12 @@
 from datetime import date, datetime
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
+from families.custody import openings
 from families.joining import joining
-from families.models import Household, User
+from families.models import AccessOpening, Household, User
 from portal.reservations.models import Enrolment
 from tests.conftest import Family
 from tests.factories import (
@@ -69,3 +71,12 @@ def make_one(
     kept.refresh_from_db()
     emptied.refresh_from_db()
     return said
+
+
+def confirmed(*, at: datetime | None = None) -> User:
+    """A second agent confirms every access that waits."""
+    colleague, _ = User.objects.get_or_create(username="collegue", defaults={"is_staff": True})
+    colleague.groups.add(Group.objects.get_or_create(name="Agent")[0])
+    for opening in AccessOpening.objects.waiting().order_by("pk"):
+        openings.confirm(opening, by=colleague, at=at or timezone.now())
+    return colleague

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from families.models import HomeChange, Household
-from tests.families.joining.doubles import WHY, double_of
+from tests.families.joining.doubles import WHY, confirmed, double_of
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +64,7 @@ def test_confirmed_it_is_done_and_said_in_both_histories(books, double, agent_cl
     for home in (books, double):
         past = reverse("admin:families_household_history", args=[home.household.pk])
         assert "Réunion" in agent_client.get(past).content.decode()
+    confirmed()
     own = books.client().get(reverse("families:chronicle")).content.decode()
     assert f"n° {books.household.number} et n° {double.household.number} réunis" in own
     assert any("n'en font plus qu'un" in letter.subject for letter in letters)

@@ -41,11 +41,11 @@ from tests.factories import (
     QuotientFactory,
     UserFactory,
 )
-from tests.families.joining.doubles import WHY, double_of, look, make_one
+from tests.families.joining.doubles import WHY, confirmed, double_of, look, make_one
 
 pytestmark = pytest.mark.django_db
 
-TOLD = "families/households_joined"
+TOLD = ("families/households_joined", "families/opening_waits")
 
 
 @pytest.fixture
@@ -62,6 +62,7 @@ def test_an_adult_of_both_is_one_and_only_one_login_stays(books, double, agent):
         books.household, double.household, by=agent, **{f"identifiant-{double.guardian.pk}": "reuni"}
     )
     assert any("« double » reste" in line for line in said)
+    confirmed()
     assert Guardian.objects.get().user == double.user
     books.user.refresh_from_db()
     assert not books.user.is_active
@@ -78,6 +79,7 @@ def test_a_login_that_only_the_second_household_had_is_kept(books, agent):
     Guardian.objects.filter(pk=books.guardian.pk).update(user=None)
     double = double_of(books)
     make_one(books.household, double.household, by=agent)
+    confirmed()
     assert [(one.pk, one.user) for one in Guardian.objects.all()] == [(books.guardian.pk, double.user)]
 
 
@@ -110,7 +112,7 @@ def test_what_is_an_adults_own_follows_and_what_both_had_is_kept_once(books, dou
         (books.guardian.pk, "m"),
         (books.guardian.pk, "n"),
     ]
-    assert [(one.guardian, one.household) for one in Letter.objects.exclude(kind=TOLD)] == [
+    assert [(one.guardian, one.household) for one in Letter.objects.exclude(kind__in=TOLD)] == [
         (books.guardian, books.household)
     ]
 
@@ -253,8 +255,18 @@ def access_waits(books, double):
     )
 
 
+def access_waits_in_the_kept_one(books, double):
+    AccessOpening.objects.create(
+        kind="guardian", household=books.household, guardian=books.guardian, asked_at=NOW, state="waiting"
+    )
+
+
 def third_home(books, double):
     Custody.objects.create(child=double.child, household=HouseholdFactory())
+
+
+def third_home_of_the_kept_child(books, double):
+    Custody.objects.create(child=books.child, household=HouseholdFactory())
 
 
 def requested(books, double):
@@ -270,7 +282,9 @@ def refused(books, double):
     [
         (asked_twice, "Deux demandes « Changement d'adresse » attendent"),
         (access_waits, "Un accès attend d'être confirmé"),
+        (access_waits_in_the_kept_one, "Un accès attend d'être confirmé"),
         (third_home, "dans un troisième foyer"),
+        (third_home_of_the_kept_child, "verrait ce que dit le double"),
         (requested, "attend d'être validé"),
         (refused, "est refusé"),
     ],
@@ -313,6 +327,7 @@ def test_what_no_rule_foresaw_is_a_sentence_and_leaves_all_as_it_was(books, doub
 def test_joined_again_all_lead_to_the_last_one(books, double, agent):
     third = double_of(books, login="encore")
     make_one(double.household, third.household, by=agent)
+    confirmed()
     make_one(books.household, double.household, by=agent)
     third.household.refresh_from_db()
     third.child.refresh_from_db()
