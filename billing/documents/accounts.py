@@ -9,11 +9,12 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db.models import QuerySet, Sum
+from django.db.models.functions import Round
 from django.urls import reverse
 
 from billing.documents import pdf
 from billing.invoices import invoicing
-from billing.models import AccountEntry, BillingSettings, EntryKind, Invoice
+from billing.models import AccountEntry, BillingSettings, EntryKind, Invoice, Payment
 from families.models import Household
 from portal.files.handing_over import Cell
 from portal.french.amounts import euros
@@ -57,17 +58,17 @@ def movements(entries: "QuerySet[AccountEntry]") -> list[Movement]:
 
 
 def with_documents(shown: Sequence[Movement]) -> list[Movement]:
-    """The same, each leading to its document; one query, for the invoices. What went after its ten years has
-    none."""
-    numbers = [one.entry.document for one in shown if one.entry.kind == EntryKind.INVOICE]
+    """The same, each leading to its document; two queries. What went after its ten years has none."""
+    numbers = [one.entry.document for one in shown]
     keys = dict(Invoice.objects.filter(number__in=numbers).values_list("number", "pk"))
-    return [Movement(entry=one.entry, after=one.after, url=_url(one.entry, keys)) for one in shown]
+    receipts = set(Payment.objects.filter(number__in=numbers).values_list("number", flat=True))
+    return [Movement(entry=one.entry, after=one.after, url=_url(one.entry, keys, receipts)) for one in shown]
 
 
-def _url(entry: AccountEntry, invoices: dict[str, int]) -> str:
+def _url(entry: AccountEntry, invoices: dict[str, int], receipts: Collection[str]) -> str:
     if entry.kind == EntryKind.INVOICE and entry.document in invoices:
         return reverse("billing:invoice", args=[invoices[entry.document]])
-    if entry.kind in (EntryKind.PAYMENT, EntryKind.REFUND):
+    if entry.kind in (EntryKind.PAYMENT, EntryKind.REFUND) and entry.document in receipts:
         return reverse("billing:receipt", args=[entry.document])
     return ""
 
@@ -128,12 +129,12 @@ class Account:
 
 def unsettled(which: str) -> "QuerySet[AccountEntry, tuple[int, Decimal]]":
     """Household and balance of each account that is not at zero; `which`: "owes", "owed" or "" for both.
-    The greatest amounts first."""
+    The greatest amounts first. Rounded: SQLite adds in binary, and what is settled must leave zero."""
     found = (
         AccountEntry.objects.filter(household__isnull=False)
         .order_by()
         .values("household")
-        .annotate(balance=Sum("amount"))
+        .annotate(balance=Round(Sum("amount"), 2))
     )
     if which == "owes":
         found = found.filter(balance__gt=0).order_by("-balance", "household")

@@ -28,6 +28,7 @@ INVOICE = "billing_invoice"
 # What an invoice says, column by column: all but where it is found.
 SAID = (
     "id",
+    "kind",
     "number",
     "series",
     "year",

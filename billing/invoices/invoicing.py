@@ -323,6 +323,11 @@ def issuer_of(settings: BillingSettings) -> dict[str, str]:
 def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> CreditNote:
     """A credit note answering an issued invoice. Raises BillingRefused when it exceeds what is left of it."""
     own.check(by, [invoice.household_id], right="billing.add_creditnote", at=at)
+    return answer(invoice, amount, reason=reason, by=by, at=at)
+
+
+def answer(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> CreditNote:
+    """The same where it was decided before, with a refund: the bank's answer comes when it comes."""
     if amount <= 0:
         raise BillingRefused("Un avoir est toujours d'un montant positif.")
     if not reason.strip():
@@ -330,15 +335,16 @@ def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, a
     with transaction.atomic():
         Household.objects.lock([invoice.household_id])
         numbering = Numbering(CREDIT_SERIES, timezone.localtime(at).year)
-        left = Invoice.objects.with_balance().get(pk=invoice.pk).left
-        if amount > left:
+        # Its household may have been joined to another meanwhile.
+        now = Invoice.objects.with_balance().get(pk=invoice.pk)
+        if amount > now.left:
             raise BillingRefused(
-                f"Il ne reste que {euros(left)} à payer sur la facture {invoice.number} :"
+                f"Il ne reste que {euros(now.left)} à payer sur la facture {now.number} :"
                 " remboursez d'abord ce qui est déjà réglé."
             )
         (number,) = numbering.take()
         note = CreditNote.objects.create(
-            **number.fields, invoice=invoice, amount=amount, reason=reason.strip(), issued_at=at, issued_by=by
+            **number.fields, invoice=now, amount=amount, reason=reason.strip(), issued_at=at, issued_by=by
         )
         ledger.credited(note)
     return note

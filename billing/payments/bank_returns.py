@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
+from django.utils import timezone
 from lxml import etree
 
 from billing.models import Debit, PaymentState
 from billing.payments import sepa
+from families.custody.own import OwnHousehold
 from families.models import User
 from portal.french.amounts import euros
 
@@ -49,6 +51,7 @@ CODES = {
 }
 REASON_UNKNOWN = "MS03"
 KINDS = ("pain.002", "camt.053", "camt.054")
+ZERO, MOST = Decimal(0), Decimal(10**9)
 STANDING = (PaymentState.PENDING, PaymentState.VALIDATED)
 
 
@@ -98,11 +101,19 @@ def read(content: bytes, name: str) -> list[Returned]:
     if not kind.startswith(KINDS):
         found = f"est un {kind}" if kind else "n'est d'aucun type connu"
         raise UnknownFile(f"« {name} » {found} : il faut un pain.002, un camt.053 ou un camt.054.")
-    return _rejected(root) if kind.startswith("pain.002") else _entries(root)
+    return _rejected(root, name) if kind.startswith("pain.002") else _entries(root)
 
 
-def _rejected(root: etree._Element) -> list[Returned]:
-    """pain.002: each transaction that the bank has not taken."""
+def _rejected(root: etree._Element, name: str) -> list[Returned]:
+    """pain.002: each transaction that the bank has not taken. Raises UnknownFile where it takes none of a
+    file, or of a part of it, and names no transaction: that would read as if all were collected."""
+    for tag, status in (("OrgnlPmtInfAndSts", "PmtInfSts"), ("CstmrPmtStsRpt", "GrpSts")):
+        for whole in root.iter(f"{{*}}{tag}"):
+            said = whole.find(f".//{{*}}{status}")
+            if said is not None and said.text == "RJCT" and whole.find(".//{*}TxInfAndSts") is None:
+                raise UnknownFile(
+                    f"« {name} » rejette des prélèvements en bloc, sans les nommer : notez chacun à la main."
+                )
     on = _day(_text(root, "CstmrPmtStsRpt", "GrpHdr", "CreDtTm"))
     return [
         Returned(
@@ -143,10 +154,12 @@ def _day(text: str) -> date | None:
 
 
 def _amount(text: str) -> Decimal | None:
+    """What cannot be an amount is zero, which fits no debit."""
     try:
-        return Decimal(text) if text else None
+        found = Decimal(text) if text else None
     except InvalidOperation:
-        return None
+        return ZERO
+    return found if found is None or (found.is_finite() and abs(found) < MOST) else ZERO
 
 
 def apply(said: Sequence[Returned], *, by: User | None, at: datetime) -> Noted:
@@ -159,10 +172,14 @@ def apply(said: Sequence[Returned], *, by: User | None, at: datetime) -> Noted:
         ours.setdefault(debit.invoice.number, []).append(debit)
     for one in said:
         debits = ours.get(one.reference, [])
-        waiting = [each for each in debits if each.returned_on is None and each.payment.state in STANDING]
+        waiting = [each for each in debits if _may_be(each, one)]
         if not waiting:
-            if debits:
+            if any(each.returned_on is not None for each in debits):
                 noted.known += 1
+            elif debits:
+                noted.strange.append(
+                    f"{one.reference} : ce rejet est d'avant le prélèvement. Notez-le à la main."
+                )
             else:
                 noted.strange.append(
                     f"« {one.reference or 'sans référence'} » n'est aucun de nos prélèvements."
@@ -176,7 +193,19 @@ def apply(said: Sequence[Returned], *, by: User | None, at: datetime) -> Noted:
             )
             continue
         on = one.on or debit.file.collected_on
-        done = sepa.returned(debit, on=on, reason=in_words(one.code), by=by, at=at)
+        try:
+            done = sepa.returned(debit, on=on, reason=in_words(one.code), by=by, at=at)
+        except OwnHousehold as refusal:
+            noted.strange.append(f"{debit.invoice.number} : {refusal}")
+            continue
         debit.returned_on = done.returned_on
         noted.debits.append(done)
     return noted
+
+
+def _may_be(debit: Debit, said: Returned) -> bool:
+    """Whether that is the debit sent back: it stands, and was asked for by then. An invoice sent back is
+    debited again under the same reference, and the bank's next statement tells the first return once more."""
+    if debit.returned_on is not None or debit.payment.state not in STANDING:
+        return False
+    return said.on is None or said.on >= timezone.localtime(debit.file.made_at).date()

@@ -17,6 +17,7 @@ from billing.models import (
     BillingSettings,
     CreditNote,
     Invoice,
+    JoinedAccount,
     Mandate,
     ManualCharge,
     OnlinePayment,
@@ -163,7 +164,10 @@ def _erase(leaving: Leaving, by: User | None, at: datetime) -> None:
 
 
 def _tidy() -> None:
-    """Mandates of the erased that no debit names any more."""
+    """Mandates of the erased that no debit names any more, and that accounts were joined where no document
+    says which of them it was issued to."""
+    issued = Invoice.every.filter(first_household__isnull=False).values("first_household")
+    JoinedAccount.objects.filter(emptied__erased_at__isnull=False).exclude(emptied__in=issued).delete()
     unused = Mandate.objects.filter(household__erased_at__isnull=False, debits=None)
     keys = list(unused.values_list("pk", flat=True))
     Mandate.objects.filter(pk__in=keys).delete()

@@ -79,8 +79,10 @@ def _foresee(joining: Joining, at: datetime, found: Foreseen) -> None:
             f"Reste à payer : {euros(ours)} au foyer n° {kept.number}, {euros(theirs)} au foyer n° "
             f"{emptied.number} ; ensemble {euros(ours + theirs)}, comme avant.",
         )
-    if over := unused_of(emptied):
+    if (over := unused_of(emptied)) > 0:
         found.say(SECTION, f"{euros(over)} payés d'avance suivent.")
+    elif over < 0:
+        found.say(SECTION, f"{euros(-over)} repris en trop par la banque suivent.")
     invoices = Invoice.objects.filter(household=emptied).count()
     payments = Payment.objects.filter(household=emptied).count()
     online = OnlinePayment.objects.filter(household=emptied, state__in=ONLINE_OPEN).count()
@@ -199,7 +201,7 @@ def _foresee_parting(parted: Parting, at: datetime, found: Foreseen) -> None:
     left = left_of(parted.household)
     if left:
         found.say(parting.MONEY, f"{euros(left)} à payer, au foyer n° {parted.household.number}.")
-    if over := unused_of(parted.household):
+    if (over := unused_of(parted.household)) > 0:
         found.say(parting.MONEY, f"{euros(over)} payés d'avance, au foyer n° {parted.household.number}.")
     asked = _parting_choice(parted)
     if asked is None:

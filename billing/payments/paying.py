@@ -93,7 +93,12 @@ def record(
 
 
 def settle(
-    payment: Payment, state: str, *, invoices: Iterable[Invoice] | None = None, paid_on: date | None = None
+    payment: Payment,
+    state: str,
+    *,
+    at: datetime,
+    invoices: Iterable[Invoice] | None = None,
+    paid_on: date | None = None,
 ) -> Payment:
     """The bank's answer to a pending payment, paid on `paid_on` where it says when.
 
@@ -111,6 +116,8 @@ def settle(
             raise PaymentRefused(f"Ce règlement est déjà « {current.get_state_display().lower()} ».")
         current.state, current.paid_on = state, paid_on or current.paid_on
         if state == PaymentState.VALIDATED:
+            # Its number was taken long ago: the counter is held for who closes the books meanwhile.
+            Numbering(SERIES, timezone.localtime(at).year)
             current.booked_on = closing.book_day(current.paid_on)
         current.save(update_fields=["state", "paid_on", "booked_on"])
         ledger.paid([current])
@@ -136,7 +143,8 @@ def refund(
     if paid_on > timezone.localtime(at).date():
         raise PaymentRefused("La date du remboursement est à venir.")
     with transaction.atomic():
-        Household.objects.lock([payment.household_id])
+        if joined := Household.objects.lock([payment.household_id]).get(payment.household_id):
+            raise PaymentRefused(joined_sentence(joined))
         free = unused(payment)
         if amount > free:
             raise PaymentRefused(
@@ -254,7 +262,7 @@ def take_back(
     with transaction.atomic():
         Household.objects.lock([payment.household_id])
         reopened, _ = _release(payment, amount)
-        return _negative(payment, amount, Payment.Means.ONLINE, paid_on, by, at), reopened
+        return _negative(payment, amount, payment.means, paid_on, by, at), reopened
 
 
 def undo_refund(

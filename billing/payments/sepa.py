@@ -40,6 +40,7 @@ from billing.models import (
     PaymentState,
 )
 from billing.payments import paying
+from families.custody import own
 from families.models import Household, User
 from portal import town
 from portal.database.encrypted import Unreadable
@@ -280,7 +281,7 @@ def collected(file: DebitFile, *, by: User | None, at: datetime) -> int:
     done = 0
     for debit in file.debits.filter(payment__state=PaymentState.PENDING).select_related("payment", "invoice"):
         paying.settle(
-            debit.payment, PaymentState.VALIDATED, invoices=[debit.invoice], paid_on=file.collected_on
+            debit.payment, PaymentState.VALIDATED, at=at, invoices=[debit.invoice], paid_on=file.collected_on
         )
         done += 1
     return done
@@ -296,17 +297,11 @@ def returned(debit: Debit, *, on: date, reason: str, by: User | None, at: dateti
         if debit.returned_on is not None:
             return debit
         if debit.payment.state == PaymentState.PENDING:
-            paying.settle(debit.payment, PaymentState.REFUSED)
+            paying.settle(debit.payment, PaymentState.REFUSED, at=at)
         else:
-            paying.release(debit.payment, Decimal(debit.payment.amount))
-            paying.refund(
-                debit.payment,
-                debit.payment.amount,
-                means=Payment.Means.DEBIT,
-                paid_on=min(on, timezone.localtime(at).date()),
-                by=by,
-                at=at,
-            )
+            own.check(by, [debit.payment.household_id], right="billing.add_payment", at=at)
+            day = min(on, timezone.localtime(at).date())
+            paying.take_back(debit.payment, debit.payment.amount, paid_on=day, by=by, at=at)
         debit.returned_on, debit.return_reason = on, reason.strip()[:140]
         debit.save(update_fields=["returned_on", "return_reason"])
     return debit

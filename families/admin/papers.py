@@ -46,6 +46,11 @@ MOST_FOUND = 20
 A_PAGE = 50
 
 
+def _homes() -> QuerySet[Household]:
+    """Of whom a paper may be asked: what was joined to another is that one's."""
+    return Household.objects.filter(erased_at=None, joined_to=None)
+
+
 @admin.register(PaperKind)
 class PaperKindAdmin(WithHistory[PaperKind]):
     """What the town may ask for; which activities ask for it stands on their own pages."""
@@ -357,7 +362,7 @@ class PaperAdmin(
         found: list[Household] = []
         if words:
             search = self.admin_site.get_model_admin(Household)
-            homes = rights.seen_by(request.user, Household.objects.filter(erased_at=None), sending.MAY_TAKE)
+            homes = rights.seen_by(request.user, _homes(), sending.MAY_TAKE)
             rows, _ = search.get_search_results(request, homes, words)
             found = list(
                 rows.distinct().prefetch_related("guardians", "children").order_by("pk")[:MOST_FOUND]
@@ -371,7 +376,7 @@ class PaperAdmin(
         self.demand(request, sending.MAY_TAKE)
         at = timezone.now()
         today = timezone.localdate(at)
-        homes = rights.seen_by(request.user, Household.objects.filter(erased_at=None), sending.MAY_TAKE)
+        homes = rights.seen_by(request.user, _homes(), sending.MAY_TAKE)
         home = get_object_or_404(homes, pk=household)
         living = Child.objects.living_in(home, today).order_by("birth_date", "pk")
         children = {child.pk: child for child in rights.seen_by(request.user, living, sending.MAY_TAKE)}
@@ -430,7 +435,7 @@ class PaperAdmin(
         kinds = [kind for kind in PaperKind.objects.filter(active=True) if request.user.has_perm(kind.right)]
         wanted = posted_number(request.GET.get("papier", ""))
         chosen = {kind.pk for kind in kinds if wanted in (None, kind.pk)}
-        homes = rights.seen_by(request.user, Household.objects.filter(erased_at=None), right)
+        homes = rights.seen_by(request.user, _homes(), right)
         seen = rights.seen_by(request.user, Child.objects.all(), right)
         lines = missing.lines(homes, seen, chosen, timezone.localdate())
         page = Paginator(lines, A_PAGE).get_page(request.GET.get("page"))

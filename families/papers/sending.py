@@ -25,7 +25,7 @@ from django.utils import timezone
 from families import documents, emails
 from families.custody import homes, own
 from families.models import AlreadyAnswered as AlreadyAnswered
-from families.models import Child, Household, Paper, PaperKind, User
+from families.models import Child, Household, Paper, PaperKind, User, household_number
 from families.papers import asking, lasting
 from portal.french.dates import short_day
 
@@ -251,7 +251,13 @@ def join(children: Mapping[int, int], kept: Household, emptied: Household, *, at
         if paper.state == State.ACCEPTED:
             _keep(good, same, paper, lambda one: one.ends_on or date.max, lambda one: _replace(one, today))
         elif paper.state in Paper.OPEN:
-            _keep(waiting, same, paper, lambda one: (one.state == State.SENT, one.sent_at or at), _withdraw)
+            _keep(
+                waiting,
+                same,
+                paper,
+                lambda one: (one.state == State.SENT, one.sent_at or at),
+                lambda one: _withdraw(one, today),
+            )
         else:
             paper.save()
     for paper in (*good.values(), *waiting.values()):
@@ -273,12 +279,12 @@ def _keep(
     stay[same] = paper
 
 
-def _withdraw(paper: Paper) -> None:
-    """What was only asked for is asked for once; what was sent too is over."""
+def _withdraw(paper: Paper, today: date) -> None:
+    """What was only asked for is asked for once; what was sent too is over, and its file goes in its time."""
     if paper.state == State.AWAITED:
         paper.delete()
         return
-    paper.state = State.EXPIRED
+    paper.state, paper.ends_on = State.EXPIRED, today - timedelta(days=1)
     paper.save()
 
 
@@ -287,9 +293,11 @@ def _withdraw(paper: Paper) -> None:
 
 def _hold(household: Household, child: Child | None, today: date) -> None:
     """Nobody else writes papers of this child, or of this household, until the transaction ends. Raises
-    PaperRefused where the child does not live there."""
+    PaperRefused where the child does not live there, or the household was joined to another."""
     if child is None:
-        Household.objects.lock([household.pk])
+        if joined := Household.objects.lock([household.pk]).get(household.pk):
+            number = household_number(joined)
+            raise PaperRefused(f"Ce foyer vient d'être réuni avec le foyer n° {number} : recommencez là.")
         return
     custody = homes.held(child.pk, household.pk)
     if custody is None or not custody.holds_on(today):

@@ -311,6 +311,7 @@ def _erase_child(child: Child, at: datetime) -> None:
     written = Letter.objects.filter(household__custodies__child=child)
     naming = correspondence.naming(written.iterator(chunk_size=200), child.first_name)
     Letter.objects.filter(pk__in=naming).delete()
+    _forget_in_home_changes(child)
     of_child = (
         ChildHealth,
         DietChoice,
@@ -345,6 +346,15 @@ def _erase_child(child: Child, at: datetime) -> None:
     histories.forget(Child, [child.pk])
 
 
+def _forget_in_home_changes(child: Child) -> None:
+    """What was said when homes were joined or parted names children: what names this one goes."""
+    homes = Custody.objects.filter(child=child).values("household")
+    for change in HomeChange.objects.filter(Q(household__in=homes) | Q(other__in=homes)):
+        said = [line for line in change.said if folded(child.first_name) not in folded(line)]
+        if said != change.said:
+            HomeChange.objects.filter(pk=change.pk).update(said=said)
+
+
 def _delete(model: type, keys: Sequence[int]) -> None:
     """Rows, with their versions: the one that their deletion itself writes among them."""
     model._default_manager.filter(pk__in=keys).delete()  # type: ignore[attr-defined]  # any model of ours
@@ -377,6 +387,8 @@ def sweep(at: datetime) -> int:
     """Removes erased children and households on which nothing hangs any more; how many."""
     for part in reversed(_parts.values()):
         part.tidy()
+    # That erased homes were joined or parted is nobody's matter any more, and would keep their rows.
+    HomeChange.objects.filter(household__erased_at__isnull=False, other__erased_at__isnull=False).delete()
     removed = 0
     emptied: tuple[type[Child] | type[Household], ...] = (Child, Household)
     for model in emptied:

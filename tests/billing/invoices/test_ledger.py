@@ -56,13 +56,13 @@ def test_money_that_waits_for_the_bank_moves_nothing_until_it_came(owes):
     payment = pay(owes.household, "12.80", state="pending")
     assert len(movements(owes.household)) == 1
     for _ in "twice":
-        paying.settle(payment, "validated")
+        paying.settle(payment, "validated", at=FIRST_OF_DECEMBER)
     assert movements(owes.household)[:1] == [("payment", D("-12.80"), PAID_ON, PAID_ON)]
 
 
 def test_what_is_refused_moves_nothing(owes):
     payment = pay(owes.household, "12.80", state="pending")
-    paying.settle(payment, "refused")
+    paying.settle(payment, "refused", at=FIRST_OF_DECEMBER)
     assert AccountEntry.objects.filter(household=owes.household).balance() == D("12.80")
 
 
@@ -113,7 +113,7 @@ def test_in_any_order_of_verbs_the_account_says_what_the_documents_do(owes, done
                     pay(home, amount, at=at, state="pending")
                 elif verb == "answer":
                     for one in payments.filter(state="pending"):
-                        paying.settle(one, "validated" if yes else "refused")
+                        paying.settle(one, "validated" if yes else "refused", at=at)
                 elif verb == "credit":
                     invoice = Invoice.objects.get(household=home)
                     invoicing.credit(invoice, amount, reason="Erreur", by=None, at=at)

@@ -9,9 +9,10 @@ from django.urls import reverse
 
 from billing.documents import accounts
 from billing.models import AccountEntry, Invoice
-from billing.payments import paying
+from billing.payments import closing, paying
 from tests.billing.conftest import FIRST_OF_DECEMBER
 from tests.conftest import logged_in
+from tests.factories import HouseholdFactory
 
 D = Decimal
 ACCOUNT = "/factures/mon-compte/"
@@ -23,7 +24,8 @@ def text(answer):
 
 @pytest.fixture
 def too_much(owes):
-    """22.40 paid for 12.80, on 28 November."""
+    """22.40 paid for 12.80, on 28 November, and noted once November was closed."""
+    closing.close(date(2026, 11, 30), by=None, at=FIRST_OF_DECEMBER)
     paying.record(
         owes.household, D("22.40"), "cheque", paid_on=date(2026, 11, 28), by=None, at=FIRST_OF_DECEMBER
     )
@@ -95,3 +97,31 @@ def test_since_when_forgets_what_was_settled_in_between(too_much):
     paying.record(too_much.household, D(5), "cash", paid_on=date(2026, 12, 1), by=None, at=FIRST_OF_DECEMBER)
     (one,) = accounts.since([(too_much.household.pk, D("-14.60"))])
     assert one.since == date(2026, 12, 1)
+
+
+def test_cents_that_even_out_leave_an_account_that_is_settled(db):
+    """0.10 and 0.20, less 0.30: no database's way of adding leaves a family that owes « 0,00 € »."""
+    home = HouseholdFactory()
+    for number, amount in enumerate(("0.10", "0.20", "-0.30")):
+        AccountEntry.objects.create(
+            household=home,
+            kind="transfer",
+            amount=D(amount),
+            value_on=date(2026, 11, 28),
+            booked_on=date(2026, 11, 28),
+            document=f"T{number}",
+        )
+    assert [list(accounts.unsettled(which)) for which in ("", "owes", "owed")] == [[], [], []]
+
+
+def test_a_payment_that_went_after_its_ten_years_leads_nowhere(owes):
+    entry = AccountEntry(
+        household=owes.household,
+        kind="payment",
+        amount=D("-5"),
+        value_on=date(2016, 1, 4),
+        booked_on=date(2016, 1, 4),
+        document="R2016-000001",
+    )
+    (shown,) = accounts.with_documents([accounts.Movement(entry=entry, after=D(0))])
+    assert shown.url == ""

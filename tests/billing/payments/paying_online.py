@@ -43,7 +43,7 @@ def deliver(event, *, secret=SECRET, at=None, header=None):
     return Client(headers=headers).post(HOOK, body, content_type="application/json").status_code
 
 
-def give_back(payment, amount, key="k1", *, with_credit=True):
+def give_back(payment, amount, key="k1", *, with_credit=True, by=None):
     return refunding.refund(
-        payment, D(amount), reason="Enfant malade", key=key, with_credit=with_credit, by=None, at=AT
+        payment, D(amount), reason="Enfant malade", key=key, with_credit=with_credit, by=by, at=AT
     )

@@ -6,10 +6,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from billing.models import BillingSettings, Debit, Invoice, Mandate
-from billing.payments import bank_returns, sepa
+from billing.documents import verifying
+from billing.models import AccountEntry, BillingSettings, Debit, Invoice, Mandate, Payment
+from billing.payments import bank_returns, paying, sepa
 from tests.billing.payments.paying_online import AT, D, left
-from tests.factories import paris
+from tests.factories import GuardianFactory, UserFactory, paris
 
 SPACE = "urn:iso:std:iso:20022:tech:xsd:"
 LATER = paris(2026, 12, 14, 9)
@@ -95,6 +96,74 @@ def test_what_fits_none_of_ours_changes_nothing_and_is_said(debit, number, amoun
     assert noted.debits == []
     assert words in noted.strange[0]
     assert Debit.objects.get().returned_on is None
+
+
+@pytest.mark.parametrize("file", [pain_002, camt], ids=["pain.002", "camt.053"])
+@pytest.mark.parametrize("amount", ["sNaN", "NaN", "Infinity", "1E+999999", "-1", "1280", "douze"])
+def test_an_amount_that_is_none_of_a_debit_changes_nothing_and_is_said(debit, file, amount):
+    said = bank_returns.read(file(debit.invoice.number, amount=amount), "r.xml")
+    noted = bank_returns.apply(said, by=None, at=LATER)
+    assert noted.debits == [] and "Notez-le à la main" in noted.strange[0]
+    assert Debit.objects.get().returned_on is None
+
+
+def test_an_invoice_debited_again_is_not_sent_back_by_what_was_told_of_the_first_time(owes, debit):
+    """The bank's statement of December tells in January what its own file told the day it came."""
+    said = bank_returns.read(camt(debit.invoice.number), "decembre.xml")
+    bank_returns.apply(said, by=None, at=LATER)
+    again = sepa.make(
+        date(2026, 12, 1), collected_on=date(2027, 1, 10), by=None, at=paris(2027, 1, 5, 9)
+    ).debits.get()
+    noted = bank_returns.apply(said, by=None, at=paris(2027, 1, 6, 9))
+    assert (noted.debits, noted.known, noted.strange) == ([], 1, [])
+    assert sepa.collected(again.file, by=None, at=paris(2027, 1, 11, 9)) == 1
+    assert left(owes.household) == [0]
+
+
+def test_a_return_told_before_the_debit_was_asked_for_is_left_to_a_hand(debit):
+    said = [bank_returns.Returned(debit.invoice.number, "AM04", date(2026, 11, 2), D("12.80"))]
+    noted = bank_returns.apply(said, by=None, at=LATER)
+    assert noted.debits == [] and "avant le prélèvement" in noted.strange[0]
+
+
+def test_a_debit_of_which_some_was_given_back_is_booked_whole_when_the_bank_takes_it_back(owes, debit):
+    """The money is gone from the town's account, whatever the desk gave back of it before."""
+    sepa.collected(debit.file, by=None, at=LATER)
+    payment = Payment.objects.get(pk=debit.payment_id)
+    paying.release(payment, D("2.80"))
+    paying.refund(payment, D("2.80"), means="cash", paid_on=LATER.date(), by=None, at=LATER)
+    said = bank_returns.read(camt(debit.invoice.number), "releve.xml")
+    noted = bank_returns.apply(said, by=None, at=LATER)
+    assert [one.pk for one in noted.debits] == [debit.pk]
+    assert (paying.unused(payment), left(owes.household)) == (D("-2.80"), [D("12.80")])
+    assert AccountEntry.objects.filter(household=owes.household).balance() == D("15.60")
+    assert verifying.verify().faults == []
+
+
+def test_the_own_debit_of_who_reads_the_file_waits_for_a_colleague_and_the_others_are_noted(
+    owes, waits, regie, debit
+):
+    sepa.collected(debit.file, by=None, at=LATER)
+    UserFactory(is_staff=True, is_superuser=True)
+    GuardianFactory(household=owes.household, user=regie)
+    said = bank_returns.read(camt(debit.invoice.number), "releve.xml")
+    noted = bank_returns.apply(said, by=regie, at=LATER)
+    assert noted.debits == [] and "un collègue décide à votre place" in noted.strange[0]
+    assert Debit.objects.get().returned_on is None
+
+
+def test_a_file_that_the_bank_refuses_as_a_whole_is_not_read_as_one_that_was_collected(debit):
+    one = pain_002(debit.invoice.number).decode()
+    start, end = one.index("<TxInfAndSts>"), one.index("</TxInfAndSts>") + len("</TxInfAndSts>")
+    part = one[:start] + "<PmtInfSts>RJCT</PmtInfSts>" + one[end:]
+    whole = (
+        one[:start].replace("<OrgnlPmtInfAndSts>", "<OrgnlGrpInfAndSts>")
+        + "<GrpSts>RJCT</GrpSts>"
+        + one[end:].replace("</OrgnlPmtInfAndSts>", "</OrgnlGrpInfAndSts>")
+    )
+    for file in (part, whole):
+        with pytest.raises(bank_returns.UnknownFile, match=r"« rejets.xml » rejette .* en bloc"):
+            bank_returns.read(file.encode(), "rejets.xml")
 
 
 BOMB = b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]>' + pain_002("&d;").split(b"?>", 1)[1]

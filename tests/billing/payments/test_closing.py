@@ -3,7 +3,8 @@
 from datetime import date
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from billing.models import BookClosing, Payment
 from billing.payments import closing, paying
@@ -50,10 +51,25 @@ def test_a_refund_and_a_debit_of_a_closed_day_too(owes):
     close(date(2026, 12, 31))
     payment.allocations.all().delete()
     given = paying.refund(payment, D(2), means="cash", paid_on=FIFTH, by=None, at=MARCH)
-    settled = paying.settle(asked, "validated", invoices=[], paid_on=FIFTH)
+    settled = paying.settle(asked, "validated", at=MARCH, invoices=[], paid_on=FIFTH)
     assert {given.booked_on, settled.booked_on} == {date(2027, 1, 1)}
     payment.refresh_from_db()
     assert payment.booked_on is None, "what was entered before stays where it is"
+
+
+def test_a_debit_settled_while_the_books_close_waits_for_who_closes(owes):
+    """Of both the counter is held first: its day is open, or it is seen that it is closed."""
+    asked = paying.record(
+        owes.household, D(1), "debit", paid_on=FIFTH, by=None, at=MARCH, state="pending", invoices=[]
+    )
+    with CaptureQueriesContext(connection) as seen:
+        paying.settle(asked, "validated", at=MARCH, invoices=[])
+    named = [
+        "counter" if "numbercounter" in one["sql"] else "closed"
+        for one in seen
+        if "numbercounter" in one["sql"] or "bookclosing" in one["sql"]
+    ]
+    assert named[0] == "counter" and named[-1] == "closed"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,18 @@ from decimal import Decimal
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from billing.invoices import invoicing
-from billing.models import BilledItem, CreditNote, Invoice, InvoiceLine, JoinedAccount, Mandate, Payment
+from billing.documents import verifying
+from billing.invoices import immutable, invoicing
+from billing.models import (
+    AccountEntry,
+    BilledItem,
+    CreditNote,
+    Invoice,
+    InvoiceLine,
+    JoinedAccount,
+    Mandate,
+    Payment,
+)
 from billing.payments import joining, paying
 from tests.billing.conftest import END_OF_NOVEMBER, FIRST_OF_DECEMBER, NOVEMBER, eats
 from tests.families.joining.doubles import double_of, look, make_one
@@ -106,6 +116,13 @@ def test_the_database_lets_a_document_follow_its_household_and_nothing_else(twic
         emptied,
         invoice.pk,
     )
+    statement = move.replace(" WHERE", ", kind = 'carried' WHERE")
+    assert refused(
+        statement,
+        kept,
+        emptied,
+        invoice.pk,
+    )
     assert refused("UPDATE billing_payment SET household_id = %s, amount = 6 WHERE id = %s", kept, payment.pk)
     assert not refused(move, kept, emptied, invoice.pk) and not refused(pay, kept, payment.pk)
     assert refused(move, emptied, None, invoice.pk) and refused(pay, emptied, payment.pk)
@@ -139,3 +156,55 @@ def test_money_for_a_household_that_was_joined_meanwhile_is_refused_with_a_sente
         paying.record(
             double.household, Decimal("5.00"), Payment.Means.CASH, paid_on=date(2026, 11, 9), by=agent, at=now
         )
+
+
+def test_every_column_of_an_invoice_is_said_or_is_where_it_is_found():
+    """A column of a later day is kept as it was written too."""
+    named = {one.column for one in Invoice._meta.concrete_fields}
+    assert named == {*immutable.SAID, *immutable.FOUND_UNDER}
+
+
+def test_who_gives_back_or_credits_by_a_page_opened_before_writes_for_the_household_that_stays(
+    twice, books, agent
+):
+    """The rows were read before the households were joined; the balance and the documents agree after."""
+    payment = paying.record(
+        twice.household,
+        Decimal("20.00"),
+        Payment.Means.CASH,
+        paid_on=date(2026, 11, 9),
+        by=agent,
+        at=FIRST_OF_DECEMBER,
+    )
+    invoice = Invoice.objects.get(household=books.household)
+    theirs = Invoice.objects.get(household=twice.household)
+    make_one(books.household, twice.household, by=agent, at=FIRST_OF_DECEMBER)
+    assert verifying.verify().faults == []
+    with pytest.raises(paying.PaymentRefused, match="vient d'être réuni"):
+        paying.refund(
+            payment,
+            Decimal("7.20"),
+            means="cash",
+            paid_on=date(2026, 11, 9),
+            by=agent,
+            at=FIRST_OF_DECEMBER,
+        )
+    paying.release(payment, Decimal("12.80"))
+    for one in (invoice, theirs):
+        invoicing.credit(one, Decimal("3.20"), reason="Repas non servi", by=agent, at=FIRST_OF_DECEMBER)
+    assert not AccountEntry.objects.filter(household=twice.household).exists()
+    assert verifying.verify().faults == []
+
+
+def test_what_the_bank_took_beyond_a_payment_is_no_money_paid_ahead(twice, books, agent):
+    payment = paying.record(
+        twice.household,
+        Decimal("5.00"),
+        Payment.Means.ONLINE,
+        paid_on=date(2026, 11, 9),
+        by=agent,
+        at=FIRST_OF_DECEMBER,
+    )
+    paying.take_back(payment, Decimal("8.00"), paid_on=date(2026, 11, 9), by=None, at=FIRST_OF_DECEMBER)
+    lines = " ".join(look(books.household, twice.household).lines)
+    assert "3,00\xa0€ repris en trop par la banque" in lines and "payés d'avance" not in lines

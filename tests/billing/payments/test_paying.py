@@ -88,10 +88,10 @@ def test_the_bank_s_answer_counts_once(billed):
     payment = pay(billed, "12.80", state="pending")
     assert left(billed) == [D("12.80"), D("6.40")]
     for _ in range(2):
-        paying.settle(payment, "validated")
+        paying.settle(payment, "validated", at=END_OF_DECEMBER)
     assert left(billed) == [D(0), D("6.40")]
     with pytest.raises(PaymentRefused, match="déjà « validé »"):
-        paying.settle(payment, "refused")
+        paying.settle(payment, "refused", at=END_OF_DECEMBER)
 
 
 def test_only_money_that_pays_nothing_is_given_back(billed):

@@ -11,6 +11,7 @@ from billing.models import Invoice, OnlinePayment, OnlineRefund, Payment
 from billing.payments import asking, events, paying
 from tests.billing.payments.paying_online import AT, D, deliver, give_back, left, received, start, state
 from tests.conftest import on_the_database
+from tests.factories import GuardianFactory
 
 TWO_DAYS_LATER = AT + timedelta(days=2)
 
@@ -69,6 +70,17 @@ def test_a_pending_refund_that_fails_leaves_all_as_it_was(stripe, owes, paid):
     assert (received(owes.household), left(owes.household), state(paid)) == ([D("12.80")], [0], "validated")
     stripe.refunds_begin = "succeeded"
     assert give_back(paid, "12.80", "k2").state == "done"
+
+
+def test_the_bank_s_answer_is_booked_though_who_asked_has_become_a_parent_there(stripe, owes, paid, agent):
+    """It was decided when it was asked for: the bank's word is refused to nobody, days later."""
+    stripe.refunds_begin = "pending"
+    give_back(paid, "5", by=agent)
+    GuardianFactory(household=owes.household, user=agent)
+    assert deliver(stripe.refund_ends(stripe.refunds[0], "succeeded")) == 200
+    assert received(owes.household) == [D("12.80"), D(-5)]
+    (invoice,) = Invoice.objects.filter(household=owes.household)
+    assert [note.amount for note in invoice.credit_notes.all()] == [D(5)]
 
 
 # Failed afterwards -------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from portal.reservations.staff import giving
 from tests.conftest import NOW, brother_of, let_go, logged_in
 from tests.factories import PaperFactory, PaperKindFactory
 from tests.families.conftest import PDF, private_files, sent_file, text_of
+from tests.families.joining.doubles import make_one
 from tests.families.papers.conftest import insurance, rules, send
 
 __all__ = ["insurance", "private_files", "rules", "send"]
@@ -266,3 +267,15 @@ def test_the_list_costs_the_same_for_one_and_for_ten(agent_client, books, insura
             kind=insurance, household=books.household, child=brother_of(books, f"Frère {number}").child
         )
     assert cost() == before
+
+
+def test_nothing_is_noted_for_or_asked_of_a_household_that_was_joined_to_another(
+    agent_client, books, stranger, rules, agent
+):
+    make_one(books.household, stranger.household, by=agent)
+    assert note(agent_client, stranger, f"{rules.pk}:", what="ask").status_code == 404
+    with pytest.raises(sending.PaperRefused, match="réuni avec le foyer n°"):
+        sending.ask(stranger.household, rules, None, at=NOW)
+    assert not Paper.objects.exists()
+    found = agent_client.get(FIND, {"q": stranger.household.number}).content.decode()
+    assert reverse("admin:families_paper_note", args=[stranger.household.pk]) not in found

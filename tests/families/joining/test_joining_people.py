@@ -1,6 +1,6 @@
 """Who is whom when two households are joined: adults, logins, children, health, diets, papers."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -25,6 +25,7 @@ from families.models import (
     Reminder,
     ReminderChoice,
 )
+from families.privacy import retention
 from families.traces import reading
 from tests.conftest import NOW, family, other_home_of
 from tests.factories import (
@@ -203,6 +204,17 @@ def test_of_two_papers_of_a_kind_the_one_that_is_good_for_longer_stays_and_the_l
         long.pk: (books.household, books.child, "accepted"),
         sent.pk: (books.household, None, "sent"),
     }
+
+
+def test_the_file_of_a_paper_that_another_one_replaced_goes_in_its_time(books, double, agent):
+    """Both homes had sent theirs: the one that waits no more is over, and is not kept for ever."""
+    address = PaperKindFactory(code="domicile", about="household")
+    early = PaperFactory(kind=address, household=books.household, sent_at=NOW - timedelta(days=2))
+    late = PaperFactory(kind=address, household=double.household, sent_at=NOW - timedelta(days=1))
+    make_one(books.household, double.household, by=agent)
+    assert {one.pk: one.state for one in Paper.objects.all()} == {early.pk: "expired", late.pk: "sent"}
+    papers = next(kind for kind in retention.kinds() if kind.code == "papers")
+    assert [list(rows) for rows in papers.due(NOW + timedelta(days=1))] == [[early]]
 
 
 def test_people_who_fetch_a_child_are_named_once(books, double, agent):

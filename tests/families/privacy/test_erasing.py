@@ -14,7 +14,15 @@ from django.urls import reverse
 
 from billing.invoices import invoicing
 from billing.invoices.billable import Billable, Scope
-from billing.models import BillingSettings, Invoice, InvoiceLine, Mandate, ManualCharge, Payment
+from billing.models import (
+    BillingSettings,
+    Invoice,
+    InvoiceLine,
+    JoinedAccount,
+    Mandate,
+    ManualCharge,
+    Payment,
+)
 from billing.payments import paying
 from families import calendar_links
 from families.models import (
@@ -25,6 +33,7 @@ from families.models import (
     Document,
     Erasure,
     Guardian,
+    HomeChange,
     Household,
     Letter,
     Reading,
@@ -48,6 +57,7 @@ from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import THURSDAY
 from tests.factories import GuardianFactory, HouseholdFactory, LetterFactory, UserFactory
 from tests.families.conftest import PDF
+from tests.families.joining.doubles import make_one
 from tests.families.privacy.conftest import files_of, made
 
 Why = Erasure.Why
@@ -359,3 +369,22 @@ def test_letters_that_name_an_erased_child_go_and_the_others_stay(stranger, now)
         LetterFactory(guardian=stranger.guardian, **given)
     erasing.erase(erasing.child_leaving(zoe), why=Why.DESK, by=None, at=now)
     assert list(Letter.objects.all()) == [kept]
+
+
+def test_what_was_said_when_homes_were_joined_names_an_erased_child_no_more(stranger, waits, agent, now):
+    make_one(waits.household, stranger.household, by=agent, at=now)
+    assert any("Zoé" in line for line in HomeChange.objects.get().said)
+    erasing.erase(erasing.child_leaving(stranger.child), why=Why.DESK, by=None, at=now)
+    said = HomeChange.objects.get().said
+    assert said and not any("Zoé" in line for line in said)
+
+
+def test_households_that_were_joined_and_erased_are_swept_with_what_joined_them(stranger, agent, now):
+    """None keeps the other's row for ever: the night takes them, the one after what leads to it."""
+    other = HouseholdFactory()
+    make_one(stranger.household, other, by=agent, at=now)
+    erase(stranger.household, now)
+    for _ in range(2):
+        erasing.sweep(now)
+    assert not Household.objects.exists() and not HomeChange.objects.exists()
+    assert not JoinedAccount.objects.exists()
