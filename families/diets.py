@@ -151,9 +151,19 @@ def foresee_joined(
         *here.select_related("diet").order_by("pk"),
         *DietChoice.objects.filter(child__in=keys).select_related("diet").order_by("pk"),
     ]
+    homes: dict[int, set[int]] = defaultdict(set)
     for row in rows:
-        said[children.get(row.child_id, row.child_id)][row.diet_id] = row.diet
-    differing = {child: list(diets.values()) for child, diets in sorted(said.items()) if len(diets) > 1}
+        child = children.get(row.child_id, row.child_id)
+        said[child][row.diet_id] = row.diet
+        if isinstance(row, HomeDiet):
+            homes[child].add(row.household_id)
+    # Who lives in one of the two and in a third home keeps its own word: those two have not become one.
+    ones = {*children.values(), *(child for child, spoken in homes.items() if len(spoken) > 1)}
+    differing = {
+        child: list(diets.values())
+        for child, diets in sorted(said.items())
+        if child in ones and len(diets) > 1
+    }
     offered = list(Diet.objects.filter(active=True)) if differing else []
     return [
         (child, reduce(lambda one, other: stricter(one, other, offered), diets))

@@ -3,12 +3,15 @@
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 
 from billing.admin.exporting import note_households
 from billing.documents import accounts, files
 from billing.models import AccountEntry, Payment
+from families import home_facts
 from families.desk_links import household_link
 from families.models import Household
 from portal.desk.pages import OwnPages
@@ -22,6 +25,17 @@ LINK = DeskLink(
 )
 WHICH = (("", "tous les soldes"), ("owes", "qui doit"), ("owed", "à qui la mairie doit"))
 A_PAGE = 100
+
+
+def of_household(household: Household) -> SafeString:
+    """« La famille doit 12,80 € à la mairie. Voir son compte », on the household's page."""
+    balance = AccountEntry.objects.filter(household=household).balance()
+    url = reverse("admin:billing_payment_account", args=[household.pk])
+    said = accounts.standing(balance, desk=True)
+    return format_html('{} <a href="{}">Voir son compte</a>', said, url)
+
+
+home_facts.register("compte", (PERMISSION,), of_household)
 
 
 class Accounts(OwnPages[Payment]):

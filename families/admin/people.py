@@ -1,6 +1,7 @@
 """The town hall's desk for people: households, children, requests, logins."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, ClassVar, TypeAlias, TypedDict, TypeVar
 
 from django import forms
@@ -21,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, child_files, diets, login_names, residences
+from families import approval, child_files, diets, home_facts, login_names, residences
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
@@ -352,7 +353,12 @@ class HouseholdAdmin(
             (title, options | {"fields": shown_to(request.user, options["fields"], NEEDS)})
             for title, options in super().get_fieldsets(request, obj)
         ]
+        lent = _lent(request.user) if obj else []
+        shown[1:1] = [("Argent", {"fields": lent})]
         return [(title, options) for title, options in shown if options["fields"]]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Household | None = None) -> Any:
+        return (*super().get_readonly_fields(request, obj), *_lent(request.user))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HouseholdInList]:
         guardians = Prefetch("guardians", Guardian.objects.order_by("pk"))
@@ -510,6 +516,22 @@ class HouseholdAdmin(
     @admin.display(description="enfants", ordering="children_here")
     def child_count(self, obj: HouseholdInList) -> int:
         return obj.children_here
+
+
+def _lent(user: Any) -> list[Callable[[Household], SafeString | str]]:
+    """Lines of a household's page that the apps above lend, as Django shows a read-only field."""
+    return [_line(one) for one in home_facts.shown_to(user)]
+
+
+@cache
+def _line(fact: home_facts.Fact) -> Callable[[Household], SafeString | str]:
+    """The same line each time: the page's fields and its read-only ones are compared."""
+
+    @admin.display(description=fact.label)
+    def line(obj: Household) -> SafeString | str:
+        return fact.says(obj) if obj.pk else "–"
+
+    return line
 
 
 def _home_change(row: HomeChange, home: Household) -> SafeString:

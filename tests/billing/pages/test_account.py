@@ -13,6 +13,7 @@ from billing.payments import closing, paying
 from tests.billing.conftest import FIRST_OF_DECEMBER
 from tests.conftest import logged_in
 from tests.factories import HouseholdFactory
+from tests.families.test_admin import guardian_fields
 
 D = Decimal
 ACCOUNT = "/factures/mon-compte/"
@@ -24,7 +25,7 @@ def text(answer):
 
 @pytest.fixture
 def too_much(owes):
-    """22.40 paid for 12.80, on 28 November, and noted once November was closed."""
+    """22.40 paid for 12.80, on 28 November, and noted once the books of November were closed."""
     closing.close(date(2026, 11, 30), by=None, at=FIRST_OF_DECEMBER)
     paying.record(
         owes.household, D("22.40"), "cheque", paid_on=date(2026, 11, 28), by=None, at=FIRST_OF_DECEMBER
@@ -125,3 +126,36 @@ def test_a_payment_that_went_after_its_ten_years_leads_nowhere(owes):
     )
     (shown,) = accounts.with_documents([accounts.Movement(entry=entry, after=D(0))])
     assert shown.url == ""
+
+
+def household_page(household):
+    return f"/mairie/families/household/{household.pk}/change/"
+
+
+def test_the_household_s_page_at_the_desk_says_its_balance_and_leads_to_its_account(
+    too_much, waits, stranger, regie_client
+):
+    said = [text(regie_client.get(household_page(one.household))) for one in (too_much, waits, stranger)]
+    assert "La mairie doit 9,60 € à la famille." in said[0]
+    assert f'href="/mairie/billing/payment/comptes/{too_much.household.pk}/"' in said[0]
+    assert "La famille doit 12,80 € à la mairie." in said[1]
+    assert "Le compte est à jour." in said[2]
+    assert "Voir son compte" not in text(regie_client.get("/mairie/families/household/add/"))
+
+
+def test_the_household_s_page_says_nothing_of_money_without_the_right_to_see_payments(agent, owes):
+    agent.groups.clear()
+    agent.user_permissions.add(Permission.objects.get(codename="view_household"))
+    page = logged_in(agent).get(household_page(owes.household))
+    assert page.status_code == 200
+    assert "12,80" not in text(page) and "Voir son compte" not in text(page)
+
+
+def test_the_household_s_page_is_saved_with_its_line_of_money(agent, owes):
+    agent.user_permissions.add(Permission.objects.get(codename="view_payment"))
+    client = logged_in(agent)
+    fields = guardian_fields(owes.household, street="9 rue Neuve")
+    answer = client.post(household_page(owes.household), fields)
+    assert answer.status_code == 302, text(answer)
+    owes.household.refresh_from_db()
+    assert owes.household.street == "9 rue Neuve"

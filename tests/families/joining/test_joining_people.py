@@ -32,6 +32,7 @@ from tests.factories import (
     AuthorisedPersonFactory,
     ChangeRequestFactory,
     ChildFactory,
+    DietChoiceFactory,
     DietFactory,
     GuardianFactory,
     HealthFactory,
@@ -179,6 +180,23 @@ def test_of_two_diets_the_stricter_stays(books, double, agent):
     assert [(one.child, one.household, one.diet) for one in HomeDiet.objects.all()] == [
         (books.child, books.household, vegetarian)
     ]
+
+
+def test_a_child_of_a_third_home_keeps_the_word_of_each(books, double, agent):
+    plain, vegetarian = DietFactory(name="Ordinaire"), DietFactory(name="Végétarien", without_meat=True)
+    third = HouseholdFactory()
+    shared = ChildFactory(households=[double.household, third])
+    DietChoiceFactory(child=shared, diet=vegetarian)
+    HomeDiet.objects.create(child=shared, household=double.household, diet=plain)
+    HomeDiet.objects.create(child=shared, household=third, diet=vegetarian)
+    for kept, emptied in ((double, books), (books, double)):
+        assert "deux régimes" not in text_of(look(kept.household, emptied.household))
+    make_one(books.household, double.household, by=agent)
+    assert {(one.household, one.diet) for one in HomeDiet.objects.filter(child=shared)} == {
+        (books.household, plain),
+        (third, vegetarian),
+    }
+    assert DietChoice.objects.get(child=shared).diet == vegetarian
 
 
 def test_of_two_papers_of_a_kind_the_one_that_is_good_for_longer_stays_and_the_last_one_sent_waits(
