@@ -146,8 +146,9 @@ def accounts(parent: User, regie: User) -> None:
     for kind in (SecurityEvent.Kind.FAILED, SecurityEvent.Kind.LOGIN):
         security.note(kind, user=parent, login=parent.username)
     LoginCounter.objects.create(who=str(parent.pk), failures=1, last_at=AT, forgotten_at=AT + PAST)
-    asking.ask(parent.guardian, by=parent, at=AT)
-    calendar_links.make(parent.guardian, replaces="", at=AT)
+    guardian = parent.guardians.get()
+    asking.ask(guardian, by=parent, at=AT)
+    calendar_links.make(guardian, replaces="", at=AT)
 
 
 def one_of_two(agent: User) -> None:
@@ -161,8 +162,9 @@ def one_of_two(agent: User) -> None:
 def letters(parent: User) -> None:
     """The family was written, chose its reminders and got one; a day to come was full once."""
     mailing.post("account/password_changed", [parent.email], {"name": ""})
-    choices.choose(parent.guardian, ["usual", "quotient"], at=AT)
-    Reminder.objects.create(guardian=parent.guardian, kind="usual", mark="0" * 64, evening=AT.date(), at=AT)
+    guardian = parent.guardians.get()
+    choices.choose(guardian, ["usual", "quotient"], at=AT)
+    Reminder.objects.create(guardian=guardian, kind="usual", mark="0" * 64, evening=AT.date(), at=AT)
     ReminderRound.objects.create(evening=AT.date(), done_at=AT)
     FullSlot.objects.create(slot=Slot.objects.filter(day__gt=AT.date()).order_by("pk")[0], seen_at=AT)
 
