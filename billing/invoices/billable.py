@@ -145,7 +145,12 @@ class Billable:
         paid = _last(BilledItem.objects.filter(booking=OuterRef("pk")), "booking")
         rows = Booking.objects.filter(
             self.scope.filter(),
-            Exists(given_back.filter(line__child=OuterRef("child"))),
+            # A child that was typed twice: its documents name the row of then.
+            Exists(
+                given_back.filter(
+                    Q(line__child=OuterRef("child")) | Q(line__child__joined_to=OuterRef("child"))
+                )
+            ),
             Exists(paid.filter(Exists(its_own), line__kind=Kind.FLAT)),
             homes.lived_there(),
             state__in=HOLDING,

@@ -5,6 +5,7 @@ address, lines, PDF and checksum, a payment its number and amount; both are only
 that is kept (`JoinedAccount`, see `immutable.py`). What both have left to pay is the same sum as before.
 """
 
+from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,9 +13,12 @@ from django.db.models import Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from billing.invoices.flats import Flat
 from billing.models import (
     ONLINE_OPEN,
+    BilledItem,
     Invoice,
+    InvoiceLine,
     JoinedAccount,
     Mandate,
     ManualCharge,
@@ -103,12 +107,57 @@ def _foresee(joining: Joining, at: datetime, found: Foreseen) -> None:
         in_words(charges, "ligne à facturer suit", "lignes à facturer suivent"),
     )
     _say_mandates(joining, found)
+    for item in _flats_billed_twice(joining):
+        found.say(
+            SECTION,
+            f"{item.line.label}, {item.line.child_name}, {item.line.invoice.month_name} : ce forfait a été "
+            f"facturé deux fois, la prochaine facture rend {euros(item.amount)}.",
+        )
     confirmed = RecalculatedHousehold.objects.filter(
         household=emptied, state=RecalculatedHousehold.State.CONFIRMED
     )
     for row in confirmed.select_related("recalculation"):
         found.obstacles.append(
             f"« {row.recalculation} » attend la prochaine facture : facturez d'abord ce foyer."
+        )
+
+
+def _flats_billed_twice(joining: Joining) -> list[BilledItem]:
+    """Of children typed twice, the flat prices of the double that the child's own file paid for too. Their
+    days end with the double's bookings, which gives nothing back: a flat price stays due. One query."""
+    children = joining.children
+    if not children:
+        return []
+    items = BilledItem.objects.filter(
+        flat__gt="",
+        line__child__in={*children, *children.values()},
+        line__invoice__household__in=joining.homes,
+    ).select_related("line__invoice")
+    last = {item.flat: item for item in items.order_by("turn", "pk")}
+    paid: dict[Flat, list[BilledItem]] = defaultdict(list)
+    for item in last.values():
+        if item.line.kind != InvoiceLine.Kind.CREDIT and item.amount > 0:
+            flat = Flat.read(item.flat, joining.kept.pk)
+            paid[flat._replace(child=children.get(flat.child, flat.child))].append(item)
+    return [
+        item
+        for same in paid.values()
+        if any(one.line.child_id not in children for one in same)
+        for item in same
+        if item.line.child_id in children
+    ]
+
+
+def _give_flats_back(joining: Joining, by: User) -> None:
+    for item in _flats_billed_twice(joining):
+        label = f"{item.line.label} : facturé deux fois, facture {item.line.invoice.number}"
+        ManualCharge.objects.create(
+            household=joining.kept,
+            child_id=joining.children[item.line.child_id or 0],
+            label=label[: ManualCharge._meta.get_field("label").max_length],
+            unit_price=-item.amount,
+            reason=f"Réunion avec le foyer n° {joining.emptied.number}",
+            created_by=by,
         )
 
 
@@ -147,6 +196,7 @@ def _say_mandates(joining: Joining, found: Foreseen) -> None:
 
 def _join(joining: Joining, by: User, at: datetime) -> None:
     kept, emptied = joining.kept, joining.emptied
+    _give_flats_back(joining, by)
     JoinedAccount.objects.create(emptied=emptied, kept=kept, at=at)
     Invoice.every.filter(household=emptied).update(
         first_household=Coalesce("first_household", "household"), household=kept

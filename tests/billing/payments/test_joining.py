@@ -12,14 +12,24 @@ from billing.models import (
     AccountEntry,
     BilledItem,
     CreditNote,
+    FormulaTariff,
     Invoice,
     InvoiceLine,
     JoinedAccount,
     Mandate,
     Payment,
+    Tariff,
+    TariffBand,
 )
 from billing.payments import joining, paying
-from tests.billing.conftest import END_OF_NOVEMBER, FIRST_OF_DECEMBER, NOVEMBER, eats
+from tests.billing.conftest import (
+    DECEMBER,
+    END_OF_DECEMBER,
+    END_OF_NOVEMBER,
+    FIRST_OF_DECEMBER,
+    NOVEMBER,
+    eats,
+)
 from tests.families.joining.doubles import double_of, look, make_one
 from tests.portal.reservations.audit import audit
 
@@ -208,3 +218,41 @@ def test_what_the_bank_took_beyond_a_payment_is_no_money_paid_ahead(twice, books
     paying.take_back(payment, Decimal("8.00"), paid_on=date(2026, 11, 9), by=None, at=FIRST_OF_DECEMBER)
     lines = " ".join(look(books.household, twice.household).lines)
     assert "3,00\xa0€ repris en trop par la banque" in lines and "payés d'avance" not in lines
+
+
+def drafted(household):
+    settings = invoicing.BillingSettings.current()
+    drafts, _ = invoicing.drafting.drafts([household.pk], DECEMBER, settings)
+    return [draft.total for draft in drafts if draft.total]
+
+
+@pytest.fixture
+def flat(canteen):
+    """A month at 40 euros."""
+    tariff = Tariff.objects.create(code="mois", name="Mois", kind="flat", unit="month")
+    TariffBand.objects.create(tariff=tariff, low=None, high=None, prices={"": "40.00"})
+    FormulaTariff.objects.create(formula=canteen.formula, tariff=tariff)
+    return tariff
+
+
+def test_a_flat_price_that_both_homes_paid_for_the_same_child_is_given_back_once(flat, books, agent):
+    double = double_of(books)
+    eats(books)
+    eats(double)
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    assert sorted(Invoice.objects.values_list("total", flat=True)) == [40, 40]
+    said = make_one(books.household, double.household, by=agent, at=FIRST_OF_DECEMBER)
+    assert any("forfait a été facturé deux fois, la prochaine facture rend 40,00" in line for line in said)
+    assert drafted(books.household) == [Decimal("-40.00")]
+    invoicing.issue(invoicing.start(DECEMBER, by=None, at=END_OF_DECEMBER), at=END_OF_DECEMBER)
+    assert AccountEntry.objects.filter(household=books.household).balance() == Decimal("40.00")
+    assert drafted(books.household) == [Decimal("-40.00")], "what was carried over, once"
+    assert verifying.verify(files=False).faults == []
+
+
+def test_a_flat_price_that_one_home_paid_is_not_given_back(flat, books, agent):
+    double = double_of(books)
+    eats(double)
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    make_one(books.household, double.household, by=agent, at=FIRST_OF_DECEMBER)
+    assert drafted(books.household) == []
