@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from families.models import Document, household_number
+from families.models import Document, Guardian, household_number
 
 
 def shown_to(user: Any, fields: Iterable[Any], needs: Mapping[str, Collection[str]]) -> list[Any]:
@@ -24,6 +24,14 @@ def household_link(household_id: int) -> SafeString:
     """The household's number, leading to its page."""
     url = household_page(household_id)
     return format_html('<a href="{}">{}</a>', url, household_number(household_id))
+
+
+def guardian_names(household_ids: Iterable[int]) -> dict[int, str]:
+    """« Camille Roux, Alix Roux » of each of these households, in one query; "" of one without adults."""
+    found: dict[int, list[str]] = {key: [] for key in household_ids}
+    for adult in Guardian.objects.filter(household__in=found).order_by("pk"):
+        found[adult.household_id].append(str(adult))
+    return {key: ", ".join(names) for key, names in found.items()}
 
 
 def document_link(document: Document) -> SafeString:

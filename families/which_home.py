@@ -167,7 +167,7 @@ class ChosenHouseholdMiddleware:
         match = request.resolver_match
         if now.pk != before and match is not None and match.url_name != "choose_household":
             messages.info(
-                request, f"Cette page était celle du foyer n° {now.number} : c'est lui qui est affiché."
+                request, f"Cette page était celle du foyer n°\xa0{now.number} : c'est lui qui est affiché."
             )
         return None
 

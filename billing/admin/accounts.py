@@ -12,7 +12,7 @@ from billing.admin.exporting import note_households
 from billing.documents import accounts, files
 from billing.models import AccountEntry, Payment
 from families import home_facts
-from families.desk_links import household_link
+from families.desk_links import guardian_names, household_link
 from families.models import Household
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
@@ -62,12 +62,13 @@ class Accounts(OwnPages[Payment]):
             write = files.csv_stream if kind == "csv" else files.xlsx_stream
             return hand_over(write(accounts.ALL_COLUMNS, accounts.all_rows(found)), f"comptes.{kind}")
         page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
+        adults = guardian_names(household for household, _ in page)
         context = {
             "which": WHICH,
             "chosen": which,
             "page": page,
             "rows": [
-                (household_link(one.household), one, euros(abs(one.balance)))
+                (household_link(one.household), adults[one.household], one, euros(abs(one.balance)))
                 for one in accounts.since(list(page))
             ],
             "files": [(name, urlencode({"soldes": which, "format": name})) for name in ("csv", "xlsx")],
@@ -83,7 +84,10 @@ class Accounts(OwnPages[Payment]):
         context = {
             "household": home,
             "link": household_link(home.pk),
+            "adults": guardian_names([home.pk])[home.pk],
+            "may_take": request.user.has_perm("billing.add_payment"),
             "standing": accounts.standing(found[-1].after if found else accounts.ZERO, desk=True),
             "movements": found,
         }
-        return self.page(request, "admin/billing/account.html", f"Compte du foyer n° {home.number}", context)
+        title = f"Compte du foyer n°\xa0{home.number}"
+        return self.page(request, "admin/billing/account.html", title, context)

@@ -467,14 +467,14 @@ class InvoiceAdmin(
                     reminder_letters.credit(note),
                     home=invoice.household_id,
                 )
-                messages.success(request, f"L'avoir n° {note.number} de {euros(note.amount)} est émis.")
+                messages.success(request, f"L'avoir n°\xa0{note.number} de {euros(note.amount)} est émis.")
                 return redirect("admin:billing_invoice_change", pk)
         context = {
             "form": form,
             "back": reverse("admin:billing_invoice_change", args=[pk]),
             "button": "Émettre l'avoir",
-            "lead": f"Facture n° {invoice.number} de {invoice.payer} : {euros(invoice.total)}, reste à payer"
-            f" {euros(invoice.left)}. Un avoir émis ne change plus.",
+            "lead": f"Facture n°\xa0{invoice.number} de {invoice.payer} : {euros(invoice.total)}, reste à"
+            f" payer {euros(invoice.left)}. Un avoir émis ne change plus.",
         }
         return self.page(
             request, "admin/billing/form.html", f"Avoir sur la facture {invoice.number}", context

@@ -127,6 +127,12 @@ class PaymentAdmin(
         DeskLink(
             "Journal de caisse", "billing_payment_cash_book", "billing.view_payment", "par jour et par moyen"
         ),
+        DeskLink(
+            "Clore les comptes",
+            "billing_payment_close",
+            "billing.add_bookclosing",
+            "un jour, un mois ou une année, pour de bon",
+        ),
         account_pages.LINK,
         chart_pages.LINK,
         yearly_pages.LINK,
@@ -231,7 +237,7 @@ class PaymentAdmin(
             else:
                 messages.success(
                     request,
-                    f"Le règlement de {euros(payment.amount)} est enregistré, reçu n° {payment.number}.",
+                    f"Le règlement de {euros(payment.amount)} est enregistré, reçu n°\xa0{payment.number}.",
                 )
                 self._say_closed(request, payment)
                 return redirect("admin:billing_payment_change", payment.pk)
@@ -272,7 +278,8 @@ class PaymentAdmin(
                 form.add_error(None, str(refusal))
             else:
                 messages.success(
-                    request, f"Le remboursement de {euros(-given.amount)} est enregistré, n° {given.number}."
+                    request,
+                    f"Le remboursement de {euros(-given.amount)} est enregistré, n°\xa0{given.number}.",
                 )
                 self._say_closed(request, given)
                 return redirect("admin:billing_payment_change", payment.pk)
@@ -280,7 +287,7 @@ class PaymentAdmin(
             "form": form,
             "back": reverse("admin:billing_payment_change", args=[pk]),
             "button": "Rembourser",
-            "lead": f"Règlement n° {payment.number} de {euros(payment.amount)} :"
+            "lead": f"Règlement n°\xa0{payment.number} de {euros(payment.amount)} :"
             f" {euros(free)} ne paient aucune facture.",
         }
         return self.page(request, "admin/billing/form.html", "Rembourser", context)

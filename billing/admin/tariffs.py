@@ -485,7 +485,7 @@ class TariffAdmin(OwnPages[Tariff]):
         found = super().get_fieldsets(request, obj)
         if obj is None or not _has_begun(obj) or not self.has_change_permission(request, obj):
             return found
-        return [*found[:1], ("En vigueur depuis", {"fields": ("since",)}), *found[1:]]
+        return [*found[:1], ("Nouveaux prix", {"fields": ("since",)}), *found[1:]]
 
     def save_model(self, request: HttpRequest, obj: Tariff, form: Any, change: bool) -> None:
         if change:

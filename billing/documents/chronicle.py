@@ -30,7 +30,7 @@ def _say_invoices(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
         row.pk: Entry(
             f"Facture {of(row.month_name)} : {euros(row.total)}",
             TOWN,
-            f"n° {row.number}",
+            f"n°\xa0{row.number}",
             reverse("billing:invoice", args=[row.pk]),
         )
         for row in Invoice.objects.filter(pk__in=keys)
@@ -42,7 +42,7 @@ def _say_notes(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
         row.pk: Entry(
             f"Avoir de {euros(row.amount)}",
             TOWN,
-            f"n° {row.number}, {row.reason}",
+            f"n°\xa0{row.number}, {row.reason}",
             reverse("billing:invoice", args=[row.invoice_id]),
         )
         for row in CreditNote.objects.filter(pk__in=keys)
@@ -56,7 +56,7 @@ def _say_payments(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
         row.pk: Entry(
             f"{'Règlement' if row.amount > 0 else 'Remboursement'} de {euros(abs(row.amount))}",
             by(row.recorded_by, subject),
-            f"{row.get_means_display()}, reçu n° {row.number}, {row.get_state_display().lower()}",
+            f"{row.get_means_display()}, reçu n°\xa0{row.number}, {row.get_state_display().lower()}",
             reverse("billing:invoices"),
         )
         for row in rows

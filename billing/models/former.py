@@ -43,4 +43,4 @@ class FormerDocument(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} n° {self.number}"
+        return f"{self.get_kind_display()} n°\xa0{self.number}"

@@ -233,7 +233,7 @@ class Invoice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{'Relevé' if self.kind == self.Kind.CARRIED else 'Facture'} n° {self.number}"
+        return f"{'Relevé' if self.kind == self.Kind.CARRIED else 'Facture'} n°\xa0{self.number}"
 
     @property
     def month_name(self) -> str:
@@ -462,7 +462,7 @@ class CreditNote(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Avoir n° {self.number}"
+        return f"Avoir n°\xa0{self.number}"
 
 
 class PaymentAllocation(models.Model):

@@ -98,7 +98,7 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Règlement n° {self.number}"
+        return f"Règlement n°\xa0{self.number}"
 
 
 PaymentInTheBooks: TypeAlias = "WithAnnotations[Payment, BookDay]"

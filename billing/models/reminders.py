@@ -79,7 +79,7 @@ class LetterLot(KeptLetters):
         indexes = [models.Index(fields=["sent_at"], name="lot_by_reminding")]
 
     def __str__(self) -> str:
-        return f"Lot de lettres n° {self.pk}"
+        return f"Lot de lettres n°\xa0{self.pk}"
 
 
 class ReminderLetter(KeptLetters):

@@ -1,5 +1,6 @@
 """« Mon compte »: what a family owes or is owed, and every movement that made it so."""
 
+from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -7,7 +8,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing.documents import accounts, files
+from billing.documents import accounts, files, wording
 from billing.models import AccountEntry
 from families import which_home
 from portal.files.handing_over import hand_over
@@ -26,11 +27,13 @@ def account(request: SignedInRequest) -> HttpResponse:
     """The newest first, with what each left to pay."""
     found = _movements(request)
     page = Paginator(found[::-1], A_PAGE).get_page(request.GET.get("page"))
+    due = wording.at_home(which_home.household(request), timezone.localdate()).due
     context = {
         "page": page,
         "movements": accounts.with_documents(list(page)),
         "standing": accounts.standing(found[-1].after if found else accounts.ZERO),
         "waits": bool(found) and found[-1].after < 0,
+        "payable": bool(settings.PAYMENT_PROVIDER) and bool(due),
     }
     return render(request, "billing/account.html", context)
 

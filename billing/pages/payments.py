@@ -57,7 +57,7 @@ def _asked(request: SignedInRequest, unpaid: Sequence[InvoiceToPay]) -> tuple[di
             if amount is not None and (not amount.is_finite() or abs(amount) > 10**7):
                 raise InvalidOperation
         except InvalidOperation:
-            return {}, f"Le montant de la facture n° {left[key].number} n'est pas un nombre."
+            return {}, f"Le montant de la facture n°\xa0{left[key].number} n'est pas un nombre."
         wanted[int(key)] = None if amount == left[key].left else amount
     return wanted, "" if wanted else "Choisissez au moins une facture."
 

@@ -80,7 +80,7 @@ def _foresee(joining: Joining, at: datetime, found: Foreseen) -> None:
     if ours or theirs:
         found.say(
             SECTION,
-            f"Reste à payer : {euros(ours)} au foyer n° {kept.number}, {euros(theirs)} au foyer n° "
+            f"Reste à payer : {euros(ours)} au foyer n°\xa0{kept.number}, {euros(theirs)} au foyer n°\xa0"
             f"{emptied.number} ; ensemble {euros(ours + theirs)}, comme avant.",
         )
     if (over := unused_of(emptied)) > 0:
@@ -250,9 +250,9 @@ def _parting_choice(parted: Parting) -> tuple[Choice, Mandate] | None:
 def _foresee_parting(parted: Parting, at: datetime, found: Foreseen) -> None:
     left = left_of(parted.household)
     if left:
-        found.say(parting.MONEY, f"{euros(left)} à payer, au foyer n° {parted.household.number}.")
+        found.say(parting.MONEY, f"{euros(left)} à payer, au foyer n°\xa0{parted.household.number}.")
     if (over := unused_of(parted.household)) > 0:
-        found.say(parting.MONEY, f"{euros(over)} payés d'avance, au foyer n° {parted.household.number}.")
+        found.say(parting.MONEY, f"{euros(over)} payés d'avance, au foyer n°\xa0{parted.household.number}.")
     asked = _parting_choice(parted)
     if asked is None:
         return

@@ -41,7 +41,8 @@ class PaymentRefused(Exception):
 def joined_sentence(kept: int) -> str:
     """What is said of money for a household that was joined to another (by key) meanwhile."""
     return (
-        f"Ce foyer vient d'être réuni avec le foyer n° {household_number(kept)} : recommencez pour celui-ci."
+        f"Ce foyer vient d'être réuni avec le foyer n°\xa0{household_number(kept)} : recommencez pour "
+        "celui-ci."
     )
 
 

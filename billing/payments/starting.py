@@ -183,17 +183,17 @@ def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[t
     for pk, asked in wanted.items():
         invoice = found[pk]
         if invoice.left <= 0:
-            raise OnlinePaymentRefused(f"La facture n° {invoice.number} n'est plus à payer.")
+            raise OnlinePaymentRefused(f"La facture n°\xa0{invoice.number} n'est plus à payer.")
         if pk in debited:
             raise OnlinePaymentRefused(
-                f"La facture n° {invoice.number} est déjà confiée à la banque pour prélèvement."
+                f"La facture n°\xa0{invoice.number} est déjà confiée à la banque pour prélèvement."
             )
         share = invoice.left if asked is None else asked
         if share != invoice.left and not in_parts:
             raise OnlinePaymentRefused("Votre mairie demande de payer chaque facture en entier.")
         if share <= 0 or share != share.quantize(ZERO) or share > invoice.left:
             raise OnlinePaymentRefused(
-                f"Sur la facture n° {invoice.number}, payez entre {euros(CENT)} et {euros(invoice.left)}."
+                f"Sur la facture n°\xa0{invoice.number}, payez entre {euros(CENT)} et {euros(invoice.left)}."
             )
         parts.append((invoice, share))
     return parts

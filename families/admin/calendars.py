@@ -143,7 +143,7 @@ class CustodyCalendarAdmin(
             return redirect(request.path)
         page = CalendarPage(
             None if posted is not None and "stop" in posted else posted,
-            names={home.pk: f"dans le foyer n° {home.number}" for home in homes},
+            names={home.pk: f"dans le foyer n°\xa0{home.number}" for home in homes},
             terms=calendars.terms_of(counting) if counting else None,
         )
         if posted is not None and ("stop" in posted or page.is_valid()):

@@ -110,7 +110,7 @@ class EndingForm(forms.Form):
         handed = [
             (
                 key,
-                f"Confier au foyer n° {home.number} ({_adults(home)}), qui reprend jours et inscriptions",
+                f"Confier au foyer n°\xa0{home.number} ({_adults(home)}), qui reprend jours et inscriptions",
             )
             for key, home in self.takers.items()
         ]

@@ -97,7 +97,7 @@ class ErasureAdmin(OwnPages[Erasure], ShownOnly[Erasure]):
             leaving = erasing.household_leaving(home)
             return erasing.erase(leaving, why=why, by=request.user, at=timezone.now())
 
-        title = f"Effacer le foyer n° {home.number}"
+        title = f"Effacer le foyer n°\xa0{home.number}"
         known = request.user.has_perm("families.view_household")
         context = {
             "back": household_link(home.pk) if known else home.number,

@@ -181,7 +181,7 @@ class HomeChangeAdmin(PartsHomes, NumberSearch[HomeChange], ShownOnly[HomeChange
         log_all(request, [done.household, done.other], f"{done}. Motif : {done.reason}")
         messages.success(
             request,
-            f"Le foyer n° {done.other.number} est réuni avec celui-ci. Ses adultes sont prévenus, son numéro "
-            "mène ici.",
+            f"Le foyer n°\xa0{done.other.number} est réuni avec celui-ci. Ses adultes sont prévenus, son "
+            "numéro mène ici.",
         )
         return redirect(household_page(done.household_id))

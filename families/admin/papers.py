@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from families.desk_cells import HouseholdLink, person
-from families.desk_links import document_link, papers_page
+from families.desk_links import document_link, guardian_names, papers_page
 from families.models import Child, Household, Paper, PaperKind, openable
 from families.papers import missing, sending
 from portal.desk import rights
@@ -439,5 +439,7 @@ class PaperAdmin(
         seen = rights.seen_by(request.user, Child.objects.all(), right)
         lines = missing.lines(homes, seen, chosen, timezone.localdate())
         page = Paginator(lines, A_PAGE).get_page(request.GET.get("page"))
-        context = {"kinds": kinds, "wanted": wanted, "page": page, "total": len(lines)}
+        adults = guardian_names(line.household for line in page)
+        rows = [(line, adults[line.household]) for line in page]
+        context = {"kinds": kinds, "wanted": wanted, "page": page, "rows": rows, "total": len(lines)}
         return self.page(request, "admin/families/paper_missing.html", "Papiers manquants", context)

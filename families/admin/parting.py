@@ -193,6 +193,6 @@ class PartsHomes(OwnPages[HomeChange]):
     def _parted(self, request: SignedInRequest, done: HomeChange) -> HttpResponse:
         log_all(request, [done.household, done.other], f"{done}. Motif : {done.reason}")
         messages.success(
-            request, f"C'est fait : voici le foyer n° {done.other.number}. Les adultes sont prévenus."
+            request, f"C'est fait : voici le foyer n°\xa0{done.other.number}. Les adultes sont prévenus."
         )
         return redirect(household_page(done.other_id))

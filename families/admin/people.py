@@ -180,6 +180,12 @@ class GuardianInline(admin.StackedInline[Guardian, Household]):
     fields = ("first_name", "last_name", "phone", "phone_work", "is_payer", "login", "invite", "join")
     readonly_fields = ("login",)
 
+    def get_fields(self, request: HttpRequest, obj: Household | None = None) -> Any:
+        """Without the two addresses to type, for who only reads."""
+        if self.has_add_permission(request, obj) or self.has_change_permission(request, obj):
+            return self.fields
+        return [name for name in self.fields if name not in ("invite", "join")]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Guardian]:
         return super().get_queryset(request).select_related("user")
 
@@ -353,6 +359,12 @@ class HouseholdAdmin(
             (title, options | {"fields": shown_to(request.user, options["fields"], NEEDS)})
             for title, options in super().get_fieldsets(request, obj)
         ]
+        if not self.has_change_permission(request, obj):
+            # From which day a change would hold: nothing is asked of who only reads.
+            shown = [
+                (title, options | {"fields": [one for one in options["fields"] if one != "resident_since"]})
+                for title, options in shown
+            ]
         lent = _lent(request.user) if obj else []
         shown[1:1] = [("Argent", {"fields": lent})]
         return [(title, options) for title, options in shown if options["fields"]]
@@ -467,7 +479,7 @@ class HouseholdAdmin(
     def number(self, obj: Household) -> SafeString | str:
         if not obj.pk or obj.joined_to_id is None:
             return obj.number if obj.pk else "–"
-        return format_html("{}, réuni avec le n° {}", obj.number, household_number(obj.joined_to_id))
+        return format_html("{}, réuni avec le n°\xa0{}", obj.number, household_number(obj.joined_to_id))
 
     @admin.display(description="réunir, séparer")
     def joins(self, obj: Household) -> SafeString | str:
@@ -538,10 +550,10 @@ def _home_change(row: HomeChange, home: Household) -> SafeString:
     """« Réuni avec le foyer n° 000123 le 9 novembre 2026, par Nadia Fournier : inscrits deux fois »."""
     kept, joined = row.household_id == home.pk, row.kind == HomeChange.Kind.JOINED
     words = {
-        (True, True): "Réuni : le foyer n° {} a rejoint celui-ci",
-        (True, False): "Réuni avec le foyer n° {}",
-        (False, True): "Séparation : départ vers le foyer n° {}",
-        (False, False): "Séparation : arrivée depuis le foyer n° {}",
+        (True, True): "Réuni : le foyer n°\xa0{} a rejoint celui-ci",
+        (True, False): "Réuni avec le foyer n°\xa0{}",
+        (False, True): "Séparation : départ vers le foyer n°\xa0{}",
+        (False, False): "Séparation : arrivée depuis le foyer n°\xa0{}",
     }[joined, kept]
     link = household_link(row.other_id if kept else row.household_id)
     when = short_day(timezone.localdate(row.at), year=True)

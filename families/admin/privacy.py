@@ -109,7 +109,7 @@ class DataExportAdmin(HouseholdLink, StateBadge, OwnPages[DataExport], ShownOnly
         return self.page(
             request,
             "admin/families/data_copy.html",
-            f"Données du foyer n° {home.number}",
+            f"Données du foyer n°\xa0{home.number}",
             {
                 "form": form,
                 "household": home,

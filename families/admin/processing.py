@@ -143,7 +143,7 @@ class DisposalListAdmin(StateBadge, OwnPages[DisposalList], ShownOnly[DisposalLi
 
     @admin.display(description="bordereau", ordering="pk")
     def number(self, obj: DisposalList) -> str:
-        return f"n° {obj.pk}"
+        return f"n°\xa0{obj.pk}"
 
     @admin.display(description="suite")
     def open_link(self, obj: DisposalList) -> SafeString:

@@ -262,10 +262,10 @@ def _say_home_changes(subject: Subject, keys: Collection[int]) -> Mapping[int, E
 
 def _changed(row: HomeChange, home: Household) -> str:
     if row.kind == HomeChange.Kind.JOINED:
-        return f"Foyers n° {row.household.number} et n° {row.other.number} réunis"
+        return f"Foyers n°\xa0{row.household.number} et n°\xa0{row.other.number} réunis"
     if row.household_id == home.pk:
-        return f"Départ d'une partie du foyer vers le foyer n° {row.other.number}"
-    return f"Arrivée depuis le foyer n° {row.household.number}"
+        return f"Départ d'une partie du foyer vers le foyer n°\xa0{row.other.number}"
+    return f"Arrivée depuis le foyer n°\xa0{row.household.number}"
 
 
 # Letters ----------------------------------------------------------------------------------------------

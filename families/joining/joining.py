@@ -255,18 +255,18 @@ def _obstacles(joining: Joining, found: Foreseen) -> None:
     kept, emptied = joining.kept, joining.emptied
     for home in (kept, emptied):
         if home.erased_at is not None:
-            found.obstacles.append(f"Le foyer n° {home.number} est effacé.")
+            found.obstacles.append(f"Le foyer n°\xa0{home.number} est effacé.")
         if home.joined_to is not None:
             found.obstacles.append(
-                f"Le foyer n° {home.number} est déjà réuni avec le foyer n° {home.joined_to.number}."
+                f"Le foyer n°\xa0{home.number} est déjà réuni avec le foyer n°\xa0{home.joined_to.number}."
             )
         if home.is_refused:
             found.obstacles.append(
-                f"Le foyer n° {home.number} est refusé : sa famille doit d'abord redemander."
+                f"Le foyer n°\xa0{home.number} est refusé : sa famille doit d'abord redemander."
             )
     if kept.state == Household.State.REQUESTED:
         found.obstacles.append(
-            f"Le foyer n° {kept.number} attend d'être validé : gardez l'autre, ou validez-le d'abord."
+            f"Le foyer n°\xa0{kept.number} attend d'être validé : gardez l'autre, ou validez-le d'abord."
         )
 
 
@@ -309,8 +309,8 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
     fates.move(Guardian, joining.adults)
     fates.move(Child, joining.children)
     _leave(joining, logins, by)
-    note(kept, f"Réunion : le foyer n° {emptied.number} a rejoint celui-ci. {reason}", by)
-    note(emptied, f"Réunion : ce foyer a rejoint le foyer n° {kept.number}. {reason}", by)
+    note(kept, f"Réunion : le foyer n°\xa0{emptied.number} a rejoint celui-ci. {reason}", by)
+    note(emptied, f"Réunion : ce foyer a rejoint le foyer n°\xa0{kept.number}. {reason}", by)
     change = HomeChange.objects.create(
         kind=HomeChange.Kind.JOINED,
         household=kept,
@@ -386,7 +386,7 @@ def sentence_of(household: Household) -> str:
     if household.joined_to is None or last is None:
         return ""
     when = short_day(timezone.localdate(last.at), year=True)
-    return f"Réuni avec le foyer n° {household.joined_to.number} le {when}, par {last.by_name}."
+    return f"Réuni avec le foyer n°\xa0{household.joined_to.number} le {when}, par {last.by_name}."
 
 
 def in_words(number: int, one: str, many: str) -> str:

@@ -108,11 +108,11 @@ def foresee(parting: Parting, *, at: datetime) -> Foreseen:
     if not today <= parting.since <= today + A_YEAR:
         found.obstacles.append("Le départ est aujourd'hui ou un jour à venir, dans l'année.")
     found.say(HOME, _where(parting))
-    found.say(ADULTS, *(f"{one} quitte le foyer n° {parting.household.number}." for one in parting.adults))
+    found.say(ADULTS, *(f"{one} quitte le foyer n°\xa0{parting.household.number}." for one in parting.adults))
     if any(one.user_id for one in parting.adults):
         found.say(
             ADULTS,
-            f"Qui part ne voit plus le foyer n° {parting.household.number}, ni ses factures.",
+            f"Qui part ne voit plus le foyer n°\xa0{parting.household.number}, ni ses factures.",
         )
     _say_children(parting, today, found)
     found.say(
@@ -131,7 +131,7 @@ def _check_homes(parting: Parting, found: Foreseen) -> None:
         if home is None:
             continue
         if home.joined_to_id is not None or home.erased_at is not None or not home.is_accepted:
-            found.obstacles.append(f"Le foyer n° {home.number} n'est pas un foyer en cours.")
+            found.obstacles.append(f"Le foyer n°\xa0{home.number} n'est pas un foyer en cours.")
     if ErasureRequest.objects.filter(
         household=parting.household, state=ErasureRequest.State.REQUESTED
     ).exists():
@@ -158,14 +158,14 @@ def _check_adults(parting: Parting, found: Foreseen) -> None:
     logins = [one.user_id for one in parting.adults if one.user_id]
     for there in Guardian.objects.filter(household=parting.other, user__in=logins):
         found.obstacles.append(
-            f"{there} a déjà accès au foyer n° {parting.other.number} : retirez simplement cette personne de "
-            "celui-ci."
+            f"{there} a déjà accès au foyer n°\xa0{parting.other.number} : retirez simplement cette personne "
+            "de celui-ci."
         )
 
 
 def _where(parting: Parting) -> str:
     if parting.other is not None:
-        return f"Le foyer n° {parting.other.number}, qui existe déjà."
+        return f"Le foyer n°\xa0{parting.other.number}, qui existe déjà."
     street = ", ".join(part for part in parting.address[:2] if part)
     lives = approval.seems_resident(parting.address.postcode, parting.address.city)
     where = "dans la commune" if lives else "hors de la commune"
@@ -184,8 +184,8 @@ def _say_children(parting: Parting, today: date, found: Foreseen) -> None:
         child = custody.child
         if strangers and key not in there:
             found.obstacles.append(
-                f"{child} ne vit pas encore dans le foyer n° {parting.other and parting.other.number}, qui a "
-                "d'autres adultes : ajoutez-lui d'abord ce foyer, et que l'accès soit confirmé."
+                f"{child} ne vit pas encore dans le foyer n°\xa0{parting.other and parting.other.number}, "
+                "qui a d'autres adultes : ajoutez-lui d'abord ce foyer, et que l'accès soit confirmé."
             )
         if goes == Goes.BOTH:
             found.say(
@@ -252,8 +252,8 @@ def _part(parting: Parting, shown: str, reason: str, by: User, at: datetime) -> 
     for part_ in _parts.values():
         part_.part(parting, home, at)
     _part_children(parting, home, reason, by, at)
-    note(parting.household, f"Séparation : départ vers le foyer n° {home.number}. {reason}", by)
-    note(home, f"Séparation : arrivée depuis le foyer n° {parting.household.number}. {reason}", by)
+    note(parting.household, f"Séparation : départ vers le foyer n°\xa0{home.number}. {reason}", by)
+    note(home, f"Séparation : arrivée depuis le foyer n°\xa0{parting.household.number}. {reason}", by)
     change = HomeChange.objects.create(
         kind=HomeChange.Kind.PARTED,
         household=parting.household,

@@ -113,7 +113,7 @@ def _say_adults(joining: Joining, found: Foreseen) -> None:
     for adult in joining.known.emptied_adults:
         same = here.get(joining.adults.get(adult.pk, 0))
         if same is None:
-            found.say(ADULTS, f"{adult} rejoint le foyer n° {joining.kept.number}.")
+            found.say(ADULTS, f"{adult} rejoint le foyer n°\xa0{joining.kept.number}.")
             continue
         choice = accesses.login_choice(same, adult)
         if choice is not None:
@@ -130,7 +130,7 @@ def _say_adults(joining: Joining, found: Foreseen) -> None:
         else:
             found.say(ADULTS, f"{same} est une seule personne.")
     if not joining.known.emptied_adults:
-        found.say(ADULTS, f"Le foyer n° {joining.emptied.number} n'a aucun responsable.")
+        found.say(ADULTS, f"Le foyer n°\xa0{joining.emptied.number} n'a aucun responsable.")
 
 
 def _say_children(joining: Joining, today: date, found: Foreseen) -> None:
@@ -163,7 +163,7 @@ def _say_children(joining: Joining, today: date, found: Foreseen) -> None:
                     "« Deux enfants », ou rattachez d'abord cet enfant à son dossier."
                 )
         else:
-            found.say(CHILDREN, f"{child} vit désormais dans le foyer n° {joining.kept.number}.")
+            found.say(CHILDREN, f"{child} vit désormais dans le foyer n°\xa0{joining.kept.number}.")
     _say_health(joining, found)
     _say_diets(joining, found)
     between = CustodyCalendar.objects.filter(_between(joining))
@@ -218,8 +218,8 @@ def _say_home(joining: Joining, today: date, found: Foreseen) -> None:
     elif kept.resident != emptied.resident:
         found.say(
             HOME,
-            f"Les jours du foyer n° {emptied.number} qui ne sont pas encore facturés le seront au tarif "
-            f"du foyer n° {kept.number}.",
+            f"Les jours du foyer n°\xa0{emptied.number} qui ne sont pas encore facturés le seront au tarif "
+            f"du foyer n°\xa0{kept.number}.",
         )
     choice, theirs, ours = _quotients(joining, today)
     if choice is not None:
@@ -272,7 +272,7 @@ def _say_papers(joining: Joining, found: Foreseen) -> None:
         followed += request.household_id == emptied.pk
         if request.child_id in joining.children:
             found.obstacles.append(
-                f"L'ajout d'un enfant attend une réponse dans le foyer n° {emptied.number} : "
+                f"L'ajout d'un enfant attend une réponse dans le foyer n°\xa0{emptied.number} : "
                 "répondez-y d'abord."
             )
     for kind, homes in sorted(waiting.items()):

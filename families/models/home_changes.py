@@ -44,4 +44,4 @@ class HomeChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} : n° {self.household.number} et n° {self.other.number}"
+        return f"{self.get_kind_display()} : n°\xa0{self.household.number} et n°\xa0{self.other.number}"

@@ -83,7 +83,7 @@ class Household(WithFolded, Decided):
         ordering = ["pk"]
 
     def __str__(self) -> str:
-        return f"Foyer n° {self.number}"
+        return f"Foyer n°\xa0{self.number}"
 
     @property
     def number(self) -> str:

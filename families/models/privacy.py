@@ -179,7 +179,7 @@ class Erasure(models.Model):
         ordering = ["-at", "-pk"]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} n° {household_number(self.subject)}"
+        return f"{self.get_kind_display()} n°\xa0{household_number(self.subject)}"
 
 
 class DisposalList(models.Model):
@@ -227,7 +227,7 @@ class DisposalList(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Bordereau n° {self.pk}"
+        return f"Bordereau n°\xa0{self.pk}"
 
 
 class ProcessingTexts(models.Model):

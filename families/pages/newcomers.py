@@ -142,7 +142,7 @@ def _agreed(request: HttpRequest, opening: AccessOpening, user: User) -> HttpRes
     if done.waits:
         messages.success(request, "Votre accord est noté. Le foyer s'ouvrira une fois votre accès confirmé.")
     elif request.user.is_authenticated:
-        messages.success(request, f"Vous voyez maintenant aussi le foyer n° {done.household.number}.")
+        messages.success(request, f"Vous voyez maintenant aussi le foyer n°\xa0{done.household.number}.")
     else:
         messages.success(request, "Votre compte est prêt : connectez-vous.")
     return redirect("home")

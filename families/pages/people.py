@@ -206,7 +206,7 @@ def document(request: SignedInRequest, document_id: int) -> FileResponse:
     if request.user.is_staff and not Document.objects.visible_to(request.user).filter(pk=found.pk).exists():
         # A paper of one's own household is opened as its parent.
         kind = READ_AS.get(found.right, Reading.Kind.CERTIFICATE)
-        what = f"{kind.label} n° {found.pk}"
+        what = f"{kind.label} n°\xa0{found.pk}"
         reading.note(request, kind, household=found.household, what=what)
     return uploads.response(found.file.open("rb"), name=found.name, content_type=found.content_type)
 

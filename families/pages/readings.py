@@ -23,6 +23,8 @@ A_PAGE = 30
 WORDS = {
     Reading.Kind.HEALTH: "Fiche sanitaire",
     Reading.Kind.PROOF: "Justificatif que vous avez envoyé",
+    Reading.Kind.HEALTH_PAPER: "Papier de santé",
+    Reading.Kind.JUSTICE_PAPER: "Papier de justice",
     Reading.Kind.CERTIFICATE: "Certificat médical que vous avez envoyé",
     Reading.Kind.EXPORT: "Liste de plusieurs dossiers, dont le vôtre, enregistrée dans un fichier",
     Reading.Kind.FAMILY_DATA: "Toutes les données de votre foyer",

@@ -402,4 +402,4 @@ def said(leaving: Leaving) -> str:
     if leaving.household is None:
         return str(leaving.children[0])
     children = counted(len(leaving.children), "enfant", "enfants")
-    return f"foyer n° {leaving.household.number}, {children}"
+    return f"foyer n°\xa0{leaving.household.number}, {children}"

@@ -135,8 +135,8 @@ def test_the_page_of_a_household_shows_what_it_reserved(agent_client, books: Fam
     submitted = ReservationFactory(enrolment=books.enrolment, period=canteen.period, state="accepted")
     draft = ReservationFactory(enrolment=books.enrolment, period=canteen.period)
     page = text_of(agent_client.get(f"{HOUSEHOLDS}{books.household.pk}/change/"))
-    assert f"Réservation n° {submitted.number}" in page
-    assert f"Réservation n° {draft.number}" not in page
+    assert f"Réservation n°\xa0{submitted.number}" in page
+    assert f"Réservation n°\xa0{draft.number}" not in page
     assert "Restaurant du Verger" in page
 
 
@@ -147,7 +147,7 @@ def test_the_desk_warns_of_a_child_already_known(agent_client, roux: Family, new
     page = text_of(agent_client.get(f"{HOUSEHOLDS}{newcomers.pk}/change/"))
     assert "Parents séparés, homonymes, ou second compte ?" in page
     asked = text_of(act(agent_client, HOUSEHOLDS, "join_known_children", newcomers))
-    assert f"Lina Roux : {roux.household} (Camille Roux," in asked
+    assert f"Lina Roux : Foyer n° {roux.household.number} (Camille Roux," in asked
 
 
 def guardian_fields(household: Household, **changed: str) -> dict[str, str]:

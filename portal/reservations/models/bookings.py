@@ -239,7 +239,7 @@ class Reservation(Decided):
         ]
 
     def __str__(self) -> str:
-        return f"Réservation n° {self.number}"
+        return f"Réservation n°\xa0{self.number}"
 
     @property
     def number(self) -> str:

@@ -160,7 +160,7 @@ def of_reservation(request: SignedInRequest, reservation_id: int) -> HttpRespons
     if not found:
         messages.info(request, "Aucun jour de cette réservation n'est à ajouter à votre agenda.")
         return redirect("reservations:detail", reservation.pk)
-    name = f"Réservation n° {reservation.number}"
+    name = f"Réservation n°\xa0{reservation.number}"
     content = _written(f"reservation-{reservation.pk}", name, found, found[0].first)
     return hand_over(content, f"reservation-{reservation.number}.ics")
 

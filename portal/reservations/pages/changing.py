@@ -149,7 +149,7 @@ def _difference(amount: Decimal) -> str:
 
 def _thanks(recorded: Reservation, booking: Booking, wanted: str) -> str:
     what = f"{booking.formula.name} → {wanted}"
-    who = f"réservation n° {recorded.number} pour {booking.child.first_name}, {moments.day(booking.day)}"
+    who = f"réservation n°\xa0{recorded.number} pour {booking.child.first_name}, {moments.day(booking.day)}"
     waits = recorded.lines.filter(outcome=Outcome.REQUESTED).exists()
     if not waits:
         return f"C'est changé : {what} ({who})."

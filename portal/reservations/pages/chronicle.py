@@ -54,7 +54,7 @@ def _say_reservations(subject: Subject, keys: Collection[int]) -> Mapping[int, E
         found[row.pk] = Entry(
             f"{row.child.first_name}, {row.enrolment.activity.name} : {moments.listing(asked)}",
             by(row.created_by, subject),
-            f"Réservation n° {row.number}",
+            f"Réservation n°\xa0{row.number}",
             reverse("reservations:detail", args=[row.pk]),
         )
     return found
@@ -67,7 +67,7 @@ def _say_answers(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]
             f"Réponse à la réservation {of(row.child.first_name)}, {row.enrolment.activity.name} : "
             f"{row.get_state_display().lower()}",
             by_town(row.decided_by, subject),
-            row.refusal_reason or f"Réservation n° {row.number}",
+            row.refusal_reason or f"Réservation n°\xa0{row.number}",
             reverse("reservations:detail", args=[row.pk]),
         )
         for row in rows.select_related("child", "enrolment__activity", "decided_by")

@@ -779,7 +779,7 @@ def _already_recorded(request: SignedInRequest, reservation: Reservation) -> Htt
     """A second click, or a page come back to: nothing happens twice."""
     if request.method == "GET":
         return redirect("reservations:detail", reservation.pk)
-    messages.info(request, f"La réservation n° {reservation.number} est déjà enregistrée.")
+    messages.info(request, f"La réservation n°\xa0{reservation.number} est déjà enregistrée.")
     return redirect("home")
 
 

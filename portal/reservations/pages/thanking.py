@@ -44,7 +44,7 @@ def thanks(recorded: Sequence[Reservation], lines: Mapping[int, Iterable[Reserva
     said = f"{opening} : {_who_and_what(recorded, outcomes)}."
     links = format_html_join(
         " · ",
-        '<a href="{}">Voir la réservation {}n° {}</a>',
+        '<a href="{}">Voir la réservation {}n°\xa0{}</a>',
         (
             (
                 reverse("reservations:detail", args=[one.pk]),

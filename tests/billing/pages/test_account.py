@@ -37,7 +37,7 @@ def test_a_family_reads_what_the_town_hall_owes_it_and_why(too_much):
     page = too_much.client().get(ACCOUNT)
     said = text(page)
     assert "La mairie vous doit 9,60 €." in said
-    assert "Règlement n° R2026-000001" in said and "−22,40 €" in said and "(valeur : " in said
+    assert "Règlement n°&nbsp;R2026-000001" in said and "−22,40 €" in said and "(valeur : " in said
     invoice = Invoice.objects.get(household=too_much.household)
     assert f'href="{reverse("billing:invoice", args=[invoice.pk])}"' in said
 
@@ -46,6 +46,12 @@ def test_a_family_that_owes_and_one_that_is_even(owes, stranger):
     assert "Vous devez 12,80 € à la mairie." in text(owes.client().get(ACCOUNT))
     even = text(stranger.client().get(ACCOUNT))
     assert "Votre compte est à jour." in even and "F2026" not in even
+
+
+def test_what_is_due_can_be_paid_from_there_and_the_first_page_leads_to_it(owes, stranger):
+    assert 'href="/factures/regler/"' in text(owes.client().get(ACCOUNT))
+    assert 'href="/factures/regler/"' not in text(stranger.client().get(ACCOUNT))
+    assert f'href="{ACCOUNT}"' in text(owes.client().get("/"))
 
 
 def test_the_statement_as_a_file(too_much):

@@ -51,7 +51,7 @@ def test_a_payment_and_its_state_are_shown(invoice, books, books_client):
     said = books_client.get("/").content.decode()
     assert 'class="said said--paid"' in said and 'class="said said--validated"' in said
     detail = books_client.get(reverse("billing:invoice", args=[invoice.pk])).content.decode()
-    assert "Chèque du mardi 1er décembre 2026, reçu n° R2026-000001" in detail
+    assert "Chèque du mardi 1er décembre 2026, reçu n°&nbsp;R2026-000001" in detail
 
 
 def test_an_unpaid_invoice_after_its_date_is_late(invoice):

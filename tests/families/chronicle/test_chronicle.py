@@ -44,7 +44,7 @@ def test_what_a_family_did_is_told_with_who_and_when(books: Family, canteen):
     reservation = recorded(books, canteen, THURSDAY, FRIDAY)
     page = told(books.client())
     assert "Lina, Restauration scolaire : 2 jours demandés" in page
-    assert f"Réservation n° {reservation.number}" in page and f"/reservations/{reservation.pk}/" in page
+    assert f"Réservation n°\xa0{reservation.number}" in page and f"/reservations/{reservation.pk}/" in page
     assert "Lundi 9 novembre 2026 à 10\N{NO-BREAK SPACE}h, par vous" in page
     assert "Lina : demande d&#x27;inscription, Restauration scolaire" in page
 
@@ -81,7 +81,7 @@ def test_the_family_file_money_and_letters_are_told(books: Family):
         "Demande à la mairie : changement d&#x27;adresse",
         "Quotient familial enregistré : 612",
         "Jeanne Roux peut venir chercher Lina",
-        f"n° {invoice.number}",
+        f"n°\xa0{invoice.number}",
         "Règlement de 12,00",
         "Message : Bonne nouvelle",
     ):

@@ -60,13 +60,13 @@ def test_confirmed_it_is_done_and_said_in_both_histories(books, double, agent_cl
     change = HomeChange.objects.get()
     assert (change.household, change.other, change.reason) == (books.household, double.household, WHY)
     emptied = reverse("admin:families_household_change", args=[double.household.pk])
-    assert "Réuni avec le foyer n° <a" in agent_client.get(emptied).content.decode()
+    assert "Réuni avec le foyer n°\xa0<a" in agent_client.get(emptied).content.decode()
     for home in (books, double):
         past = reverse("admin:families_household_history", args=[home.household.pk])
         assert "Réunion" in agent_client.get(past).content.decode()
     confirmed()
     own = books.client().get(reverse("families:chronicle")).content.decode()
-    assert f"n° {books.household.number} et n° {double.household.number} réunis" in own
+    assert f"n°\xa0{books.household.number} et n°\xa0{double.household.number} réunis" in own
     assert any("n'en font plus qu'un" in letter.subject for letter in letters)
 
 
@@ -97,7 +97,7 @@ def test_the_emptied_household_is_on_no_list_and_its_number_leads_to_the_other(
     url = reverse("admin:families_household_changelist")
     assert [row.pk for row in agent_client.get(url).context["cl"].result_list] == [books.household.pk]
     found = agent_client.get(url, {"q": double.household.number}).content.decode()
-    assert f"réuni avec le n° {books.household.number}" in found
+    assert f"réuni avec le n°\xa0{books.household.number}" in found
     again = agent_client.get(page_of(double, books), follow=True)
     assert again.redirect_chain[-1][0] == reverse(
         "admin:families_household_change", args=[books.household.pk]

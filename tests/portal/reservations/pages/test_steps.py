@@ -43,7 +43,7 @@ def test_a_parent_books_two_days_from_planning_to_detail(books_client, canteen, 
     assert "<span><b>jeu.</b> 12</span> <span><b>ven.</b> 13</span>" in page.content.decode()
 
     page = books_client.post(page.redirect_chain[-1][0], follow=True)
-    assert f"n° {draft().number}" in page.content.decode()
+    assert f"n°&nbsp;{draft().number}" in page.content.decode()
 
     reservation = draft()
     page = books_client.post(page.redirect_chain[-1][0], follow=True)
