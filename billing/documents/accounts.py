@@ -15,7 +15,7 @@ from django.urls import reverse
 from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import AccountEntry, BillingSettings, EntryKind, Invoice, Payment
-from families.models import Household
+from families.models import Household, household_number
 from portal.files.handing_over import Cell
 from portal.french.amounts import euros
 from portal.french.dates import short_day
@@ -165,4 +165,4 @@ def all_rows(found: "QuerySet[AccountEntry, tuple[int, Decimal]]") -> Iterator[t
     """Bite by bite, for a file."""
     for first in range(0, found.count(), A_BITE):
         for one in since(list(found[first : first + A_BITE])):
-            yield f"{one.household:06d}", one.balance, one.since
+            yield household_number(one.household), one.balance, one.since

@@ -12,6 +12,7 @@ from django.db.models import Sum
 
 from billing.documents import pdf
 from billing.invoices import ledger
+from billing.invoices.numbering import DocumentNumber
 from billing.models import AccountEntry, CreditNote, EntryKind, FormerDocument, Invoice, InvoicePdf, Payment
 from billing.models.accounts import ONE_ROW_EACH
 from billing.payments import former
@@ -112,7 +113,7 @@ def _numbers() -> Iterator[str]:
         )
         for series, year in sorted(pairs):
             for sequence in former.gaps(kind, series, year):
-                yield f"{series}{year}-{sequence:06d} : ce numéro manque."
+                yield f"{DocumentNumber(series, year, sequence)} : ce numéro manque."
     over = Invoice.objects.with_balance().filter(left__lt=Decimal(0))
     for number, left in over.values_list("number", "left").iterator():
         yield f"{number} : {euros(-left)} de trop sont affectés à cette facture."
