@@ -75,9 +75,8 @@ def test_a_letter_says_what_is_owed_and_how_to_pay_as_it_stood_that_day(late, bo
         assert words in said, words
     assert "Comptable." not in said and "Petit" not in said
     reader = PdfReader(BytesIO(found[name_for(books)]))
-    assert (
-        reader.metadata.title == f"Première relance – foyer n°\xa0{books.household.number} – Valmirelle-les-Prés"
-    )
+    home = f"foyer n°\xa0{books.household.number}"
+    assert reader.metadata.title == f"Première relance – {home} – Valmirelle-les-Prés"
     assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
     assert reader.trailer["/Root"]["/Lang"] == "fr"
 
