@@ -90,7 +90,7 @@ def test_each_household_reads_what_it_owes_until_when_and_how_to_pay(month, book
     html, _ = mail.alternatives[0]
     for said in (plain(mail.body), plain(html.replace("<strong>", "").replace("</strong>", ""))):
         for words in (
-            "n°&nbsp;F2026-000001", "12,80 €", "au plus tard le mercredi 30 décembre 2026", "En ligne",
+            "F2026-000001", "12,80 €", "au plus tard le mercredi 30 décembre 2026", "En ligne",
             "IBAN FR76 1234, BIC AGRIFRPP, référence F2026-000001", "Par chèque", "Sur place : Mairie",
             f"/factures/{invoice.pk}/",
         ):  # fmt: skip

@@ -76,7 +76,7 @@ def test_it_says_who_what_whom_when_and_from_where(manager, read, books, waits, 
     for words in ("Dominique Agent", "Fiche sanitaire", "Lina Roux", "Factures (CSV)", "Claude Régie"):
         assert words in page
     own = text_of(manager.get(reverse("admin:families_reading_change", args=[read[2].pk])))
-    concerned = ", ".join(str(who.household) for who in (books, waits, stranger))
+    concerned = ", ".join(f"Foyer n° {who.household.number}" for who in (books, waits, stranger))
     assert "192.0.2.7" in own and concerned in own
 
 
