@@ -2,11 +2,19 @@
 
 from decimal import Decimal
 
+import pytest
+
 from billing.invoices import ledger
 from billing.invoices.billable import Billable, Scope
 from billing.models import AccountEntry, BillingRun, BillingSettings, CreditNote, Invoice, Payment
 from families.models import Household
-from tests.upgrade import books
+from tests.upgrade import books, releases
+
+# Those whose accounts the migration opens; later ones have lived theirs.
+BEFORE_ACCOUNTS = [one for one in releases.releases() if one.version in ("0.2.0", "0.3.0", "0.4.0")]
+without_accounts = pytest.mark.parametrize(
+    "upgraded", BEFORE_ACCOUNTS, indirect=True, ids=lambda release: release.version
+)
 
 
 def test_each_balance_is_what_was_left_to_pay(upgraded):
@@ -22,6 +30,7 @@ def test_each_balance_is_what_was_left_to_pay(upgraded):
     assert sum(left.values()) >= sum(accounts.values())
 
 
+@without_accounts
 def test_every_document_has_its_movement_in_the_order_of_days(upgraded):
     said = set(AccountEntry.objects.values_list("kind", "document"))
     assert said >= {("invoice", number) for number in Invoice.objects.values_list("number", flat=True)}
@@ -35,6 +44,7 @@ def test_every_document_has_its_movement_in_the_order_of_days(upgraded):
     assert days == sorted(days)
 
 
+@without_accounts
 def test_what_no_run_ever_looked_at_is_billed_by_none(upgraded):
     first = BillingRun.objects.order_by("month").first()
     starts_on = BillingSettings.current().starts_on

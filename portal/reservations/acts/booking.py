@@ -117,7 +117,7 @@ def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = Tru
     since it was chosen and the family has not accepted to wait for it, BookingRefused when nothing can
     be recorded at all; both leave everything as it was.
     """
-    reservation = (
+    found = (
         Reservation.objects.select_for_update(of=("self",))
         .select_related(
             "enrolment__activity",
@@ -126,8 +126,13 @@ def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = Tru
             "period",
             "establishment",
         )
-        .get(pk=reservation.pk)
+        .filter(pk=reservation.pk)
+        .first()
     )
+    if found is None:
+        # The household was joined to another meanwhile, or the draft was too old to be kept.
+        raise BookingRefused("Ces choix ne sont plus là, rien n'a été enregistré : choisissez à nouveau.")
+    reservation = found
     if not reservation.is_draft:
         return reservation
     lines = list(reservation.lines.all())

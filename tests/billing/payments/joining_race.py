@@ -120,8 +120,8 @@ def against_the_bank() -> dict[str, object]:
         "errors": Counter(error.partition(":")[0] for error in errors),
         "joined": Household.objects.filter(pk__in=emptied, joined_to__isnull=False).count(),
         "payments": Payment.objects.count(),
-        "left": str(sum((row.left for row in Invoice.objects.with_balance()), Decimal(0))),
-        "allocated": str(allocated),
+        "left": f"{sum((row.left for row in Invoice.objects.with_balance()), Decimal(0)):.2f}",
+        "allocated": f"{allocated:.2f}",
         "at the emptied": Payment.objects.filter(household__in=emptied).count()
         + Invoice.objects.filter(household__in=emptied).count(),
         "at the kept": Payment.objects.filter(household__in=kept).count(),
