@@ -90,9 +90,12 @@ class _Gains:
         for home, child in going_on.filter(household__in=joining.homes).values_list("household", "child"):
             self.living[home].add(child)
         self.seen: dict[int, set[int]] = defaultdict(set)
-        theirs = going_on.filter(household__guardians__user__in=users)
-        for user, child in theirs.values_list("household__guardians__user", "child"):
-            self.seen[user].add(child)
+        homes: dict[int, set[int]] = defaultdict(set)
+        for home, user in Guardian.objects.filter(user__in=users).values_list("household", "user"):
+            homes[home].add(user)
+        for home, child in going_on.filter(household__in=homes).values_list("household", "child"):
+            for user in homes[home]:
+                self.seen[user].add(child)
         self.shown = _shown(joining, set().union(*self.living.values()))
         self.expected = openings.expected([one.pk for one in adults if one.user_id is None])
         proven = EmailAddress.objects.filter(user__in=users, verified=True).values_list("user", "email")
