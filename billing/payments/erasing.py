@@ -62,6 +62,7 @@ HOLDINGS = {
     "billing.RecalculatedHousehold": Fate.GONE,
     # A number, a date, an amount, a hash.
     "billing.FormerDocument": Fate.LAW,
+    "billing.BookClosing": Fate.STAFF,
     "billing.BillingRun": Fate.STAFF,
     "billing.BillingRun_activities": Fate.STAFF,
     "billing.BillingRun_establishments": Fate.STAFF,
