@@ -68,9 +68,9 @@ class HomeChangeAdmin(PartsHomes, NumberSearch[HomeChange], ShownOnly[HomeChange
     list_display_links = ("at",)
     list_filter = ("kind",)
     list_select_related = ("household", "other")
-    number_fields = ("household_id", "other_id")
     search_fields = ("household__guardians__folded",)
     search_help_text = "Numéro d'un des deux foyers, nom d'un responsable"
+    number_fields = ("household_id", "other_id")
     fields = readonly_fields = (
         "kind",
         "household_link",
