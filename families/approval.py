@@ -19,7 +19,7 @@ from families.custody import own
 from families.models import AlreadyAnswered as AlreadyAnswered
 from families.models import ChangeRequest, Child, FamilyQuotient, Household, User
 from portal import town
-from portal.french.spelling import bare
+from portal.french.spelling import folded
 
 Asked = TypeVar("Asked", Household, ChangeRequest)
 ADDRESS = ("street", "street_more", "postcode", "city")
@@ -72,7 +72,7 @@ def seems_resident(postcode: str, city: str) -> bool:
     postcode of its town hall, where one is written, is an address elsewhere."""
     here = town.current()
     postcodes = re.findall(r"\b\d{5}\b", here.address)
-    return not postcodes or postcode in postcodes or _plain(city) == _plain(here.name)
+    return not postcodes or postcode in postcodes or folded(city) == folded(here.name)
 
 
 def residence_after(change: ChangeRequest) -> bool | None:
@@ -213,12 +213,7 @@ def carry_prepared(copy: Child, known: Child, household: int, *, at: datetime) -
 
 def identity(child: Child) -> tuple[str, str, str]:
     """By what a child typed twice is recognised: names however they are written, and the day of birth."""
-    return _plain(child.first_name), _plain(child.last_name), child.birth_date.isoformat()
-
-
-def _plain(name: str) -> str:
-    """A name without what people and their phones write differently: case, accents, hyphens, apostrophes."""
-    return " ".join(re.split(r"\W+", bare(name))).strip()
+    return folded(child.first_name), folded(child.last_name), child.birth_date.isoformat()
 
 
 def _waiting(model: type[Asked], pk: int) -> Asked:

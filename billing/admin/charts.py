@@ -13,6 +13,7 @@ from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
+from portal.french.dates import months_after
 
 PERMISSION = "billing.view_payment"
 LINK = DeskLink(
@@ -37,7 +38,7 @@ class Charts(OwnPages[Payment]):
         if service not in dict(services):
             service = ""
         length = next((each for each in LENGTHS if str(each) == request.GET.get("mois")), LENGTHS[0])
-        first = charts.following(timezone.localdate().replace(day=1), 1 - length)
+        first = months_after(timezone.localdate().replace(day=1), 1 - length)
         months = charts.months_of(first, length, service)
         if request.GET.get("format") == "csv":
             rows = ((month.name, month.billed, month.paid, month.left) for month in months)

@@ -30,7 +30,7 @@ from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
-from portal.french.dates import short_day
+from portal.french.dates import months_after, short_day
 from portal.french.day_fields import NearDateField, first_of_month
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
@@ -334,7 +334,7 @@ class PaymentAdmin(
             month = first_of_month(request.GET.get("mois", ""))
         except ValueError:
             month = today.replace(day=1)
-        after = (month + timedelta(days=31)).replace(day=1)
+        after = months_after(month, 1)
         rows = (
             Payment.objects.in_the_books()
             .filter(book_day__gte=month, book_day__lt=after)

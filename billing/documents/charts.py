@@ -20,7 +20,7 @@ from billing.models import Invoice, InvoiceLine
 from billing.rules.pricing import rounded
 from portal.french import moments
 from portal.french.amounts import euros
-from portal.french.dates import month_name, short_month
+from portal.french.dates import month_name, months_after, short_month
 from portal.reservations.models import Activity
 
 ZERO = Decimal("0.00")
@@ -94,12 +94,6 @@ class Chart:
 # Reading ------------------------------------------------------------------------------------------------
 
 
-def following(month: date, number: int) -> date:
-    """The first day of the month `number` months later (before, when negative)."""
-    rank = month.year * 12 + month.month - 1 + number
-    return date(rank // 12, rank % 12 + 1, 1)
-
-
 def services() -> list[tuple[str, str]]:
     """The services that bill, each with the names of its activities; one query."""
     names: dict[str, list[str]] = {}
@@ -114,7 +108,7 @@ def months_of(first: date, number: int, service: str = "") -> list[MonthFigures]
     With `service`, the lines of its activities alone: what is paid and credited of an invoice counts for
     them in proportion. Lines by hand belong to no service.
     """
-    invoices = Invoice.objects.with_balance().filter(month__gte=first, month__lt=following(first, number))
+    invoices = Invoice.objects.with_balance().filter(month__gte=first, month__lt=months_after(first, number))
     parts: dict[str, Combinable]
     if service:
         lines = (
@@ -142,7 +136,7 @@ def months_of(first: date, number: int, service: str = "") -> list[MonthFigures]
         .values("month")
         .annotate(sum_total=Sum(total), sum_paid=Sum(parts["paid"]), sum_credited=Sum(parts["credited"]))
     }
-    months = [following(first, rank) for rank in range(number)]
+    months = [months_after(first, rank) for rank in range(number)]
     return [found.get(month) or MonthFigures(month, ZERO, ZERO) for month in months]
 
 

@@ -27,7 +27,7 @@ from billing.prices.estimates import TownRules, town_rules
 from families.models import Household
 from portal.french import moments
 from portal.french.amounts import euros, number
-from portal.french.dates import month_name
+from portal.french.dates import month_name, months_after
 from portal.french.plurals import agreed, counted
 from portal.reservations.models import AbsenceCertificate, Attendance, AttendanceState, Booking
 from portal.reservations.states import HOLDING, BookingState
@@ -46,7 +46,7 @@ class Months:
     @classmethod
     def around(cls, today: date) -> "Months":
         running = today.replace(day=1)
-        return cls((running - timedelta(days=1)).replace(day=1), running, _next(running))
+        return cls((running - timedelta(days=1)).replace(day=1), running, months_after(running, 1))
 
     def read(self, value: str) -> date:
         """« 2026-12 »; the running month where it is none of the three."""
@@ -272,7 +272,7 @@ def _when(home: HomeToBill, rules: TownRules, scope: Scope, today: date) -> str:
     time = f"Vous aurez ensuite {counted(days, 'jour', 'jours')} pour la payer."
     if scope.ends_on < today:
         return f"Le mois est terminé : la mairie va établir la facture. {time}"
-    first = moments.day(_next(scope.month))
+    first = moments.day(months_after(scope.month, 1))
     return f"La mairie établit la facture une fois le mois terminé, à partir du {first}. {time}"
 
 
@@ -352,7 +352,3 @@ def _link(month: date, months: Months) -> str:
     """« Mois suivant : décembre 2026 »."""
     which = {months.before: "Mois précédent", months.running: "Mois en cours"}.get(month, "Mois suivant")
     return f"{which} : {month_name(month)}"
-
-
-def _next(month: date) -> date:
-    return (month + timedelta(days=31)).replace(day=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from billing.models import (
 from billing.rules.pricing import FLAT_UNITS
 from families.custody import homes
 from families.models import Household
+from portal.french.dates import end_of_month
 from portal.reservations.models import Attendance, AttendanceState, Booking
 from portal.reservations.presence.attendance import LOOK_BACK
 from portal.reservations.states import HOLDING
@@ -41,7 +42,7 @@ class Scope:
 
     @property
     def ends_on(self) -> date:
-        return (self.month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        return end_of_month(self.month)
 
     def filter(self) -> Q:
         """For rows with `day`, `establishment` and `formula__activity`."""

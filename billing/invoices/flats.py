@@ -7,7 +7,7 @@ meet the rows: which days are open, since when the child is enrolled, which days
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from billing.models import BilledItem, FormulaTariff, Tariff
 from billing.rules import flats as rules
 from billing.rules.pricing import FLAT_UNITS
 from families.models import Child, Custody
+from portal.french.dates import end_of_month
 from portal.french.day_fields import first_of_month
 from portal.french.plurals import counted
 from portal.reservations.days.calendars import OpenDays
@@ -165,7 +166,7 @@ class FlatPrices:
     def extent(self, flat: Flat) -> tuple[date, date]:
         """Its first and last days."""
         if flat.month is not None:
-            return flat.month, (flat.month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+            return flat.month, end_of_month(flat.month)
         return self._periods[flat.period or 0]
 
     @cached_property

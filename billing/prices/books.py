@@ -42,6 +42,7 @@ from billing.models import (
 )
 from billing.rules import pricing
 from families.models import Child, FamilyQuotient, Household, Residence, age_on
+from portal.french.dates import end_of_month
 from portal.reservations.days.deadline_book import LateBook, LateTerms
 from portal.reservations.days.late_days import LateDays
 from portal.reservations.models import ActivityDeadline, Booking, Enrolment, Formula, Schooling, SchoolYear
@@ -608,10 +609,7 @@ def _rows(
             )
         )  # fmt: skip
     if late:
-        months = (
-            first.replace(day=1),
-            (last.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1),
-        )
+        months = (first.replace(day=1), end_of_month(last))
         parts.append(
             Booking.objects.filter(household=household, late=True, state__in=LIVE, day__range=months)
             .order_by()

@@ -1,9 +1,9 @@
 """Pure: until when a paper is good."""
 
-import calendar
 from datetime import date
 
 from families.models import PaperKind
+from portal.french.dates import months_after
 
 Lasts = PaperKind.Lasts
 
@@ -25,13 +25,6 @@ def end(
     if lasts == Lasts.NUMBER_OF_MONTHS and dated_on is not None and months is not None:
         return months_after(dated_on, months)
     return None
-
-
-def months_after(day: date, months: int) -> date:
-    """The same day so many months later (earlier where negative); the 31st becomes the last day of a shorter
-    month."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def needs_an_end(lasts: str) -> bool:

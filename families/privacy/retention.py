@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from families.models import RetentionRule
-from families.papers.lasting import months_after
+from portal.french.dates import months_after
 from portal.french.plurals import agreed
 
 Unit = RetentionRule.Unit

@@ -18,6 +18,7 @@ from families import residences
 from families.models import Household
 from portal.demo import banks
 from portal.demo.people import People
+from portal.french.dates import months_after
 from portal.reservations.models import Booking
 
 DAYS_TO_ISSUE = timedelta(days=5)
@@ -112,6 +113,6 @@ def _moment(day: date, hour: time, at: datetime) -> datetime:
 
 def _over(since: date, today: date) -> Iterator[date]:
     month = since.replace(day=1)
-    while (following := (month + timedelta(days=31)).replace(day=1)) <= today:
+    while (following := months_after(month, 1)) <= today:
         yield month
         month = following

@@ -1,6 +1,7 @@
-"""Days and months by their French names: « 1er décembre 2026 », « novembre 2026 ». Pure."""
+"""Days and months by their French names, « 1er décembre 2026 », « novembre 2026 »; months counted. Pure."""
 
-from datetime import date
+import calendar
+from datetime import date, timedelta
 
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 MONTHS = (
@@ -24,6 +25,18 @@ SHORT_MONTHS = ("jan", "fév", "mar", "avr", "mai", "juin", "juil", "août", "se
 def month_name(day: date, *, year: bool = True) -> str:
     """« novembre 2026 », the month that `day` is of; « novembre » without `year`."""
     return f"{MONTHS[day.month - 1]} {day.year}" if year else MONTHS[day.month - 1]
+
+
+def months_after(day: date, months: int) -> date:
+    """The same day so many months later (earlier where negative); the 31st becomes the last day of a shorter
+    month."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def end_of_month(day: date) -> date:
+    """The last day of the month that `day` is of."""
+    return months_after(day.replace(day=1), 1) - timedelta(days=1)
 
 
 def short_month(day: date) -> str:

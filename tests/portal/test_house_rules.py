@@ -23,6 +23,7 @@ from portal.demo import factories
 from portal.files import handing_over
 from portal.french import amounts, dates, day_fields, moments, plurals
 from portal.management.commands import demo
+from portal.reservations.deadlines import cutoffs
 from portal.reservations.models import bookings, queries
 from portal.reservations.staff import giving
 from portal.web import headers, posted
@@ -48,6 +49,7 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
     "plurals": (r"[\"']s[\"'] if |\w < 2 else", [plurals]),
     "years that can be meant": (r"FIRST_YEAR|LAST_YEAR", [day_fields]),
     "inputs of days and moments": (r"forms\.Date(?:Time)?Input|[\"']type[\"']: [\"']date", [day_fields]),
+    "months that are counted": (r"timedelta\(days=31\)\)\.replace|monthrange", [dates, cutoffs]),
     "months as they are typed": (r"fromisoformat\(f\"", [day_fields]),
     "posted numbers": (r"\.isdecimal\(", [posted, published_tariffs]),
     "headers of files": (r"Content-Disposition", [handing_over]),

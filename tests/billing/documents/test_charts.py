@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.documents import charts
-from billing.documents.charts import BOTTOM, HEIGHT, TOP, MonthFigures, chart, following, months_of
+from billing.documents.charts import BOTTOM, HEIGHT, TOP, MonthFigures, chart, months_of
 from billing.invoices import invoicing
 from billing.models import Invoice, InvoiceLine
 from billing.payments import paying
+from portal.french.dates import months_after
 from tests.billing.conftest import END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER
 from tests.factories import ActivityFactory, FormulaFactory, HouseholdFactory, InvoiceFactory
 
@@ -30,7 +31,7 @@ FLOOR = D(HEIGHT - BOTTOM)
 
 def of(*amounts, first=date(2026, 1, 1)):
     return [
-        MonthFigures(following(first, rank), D(billed), D(paid))
+        MonthFigures(months_after(first, rank), D(billed), D(paid))
         for rank, (billed, paid) in enumerate(amounts)
     ]
 
@@ -109,20 +110,6 @@ def test_the_axis_counts_in_round_euros(lowest, highest):
     each = charts.step(D(lowest), D(highest))
     assert each * charts.LINES >= highest - lowest
     assert str(each.normalize().as_tuple().digits) in map(str, [(1,), (2,), (2, 5), (5,)])
-
-
-@pytest.mark.parametrize(
-    ("month", "number", "expected"),
-    [
-        (date(2026, 11, 1), 1, date(2026, 12, 1)),
-        (date(2026, 11, 1), 2, date(2027, 1, 1)),
-        (date(2026, 11, 1), -11, date(2025, 12, 1)),
-        (date(2026, 1, 1), -1, date(2025, 12, 1)),
-        (date(2026, 12, 1), 0, date(2026, 12, 1)),
-    ],
-)
-def test_months_follow_each_other_over_the_years(month, number, expected):
-    assert following(month, number) == expected
 
 
 # The figures ----------------------------------------------------------------------------------------------

@@ -3,10 +3,8 @@
 from datetime import date
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from families.papers.lasting import end, months_after, needs_an_end
+from families.papers.lasting import end, needs_an_end
 
 
 @pytest.mark.parametrize(
@@ -32,9 +30,3 @@ def test_what_is_not_known_proposes_no_day_and_asks_for_one(lasts):
 
 def test_a_paper_for_ever_asks_for_no_day():
     assert not needs_an_end("for_ever")
-
-
-@given(st.dates(date(2000, 1, 1), date(2100, 12, 31)), st.integers(1, 120), st.integers(1, 120))
-def test_more_months_never_end_earlier(day, months, more):
-    assert months_after(day, months) < months_after(day, months + more)
-    assert months_after(day, months).day <= day.day
