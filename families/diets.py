@@ -176,12 +176,7 @@ def join(children: Mapping[int, int], kept: Household, emptied: Household, *, at
     """Two homes are one, and children typed twice are one: what was said in both is said once; where it
     differs, the stricter. Called with both held."""
     stays = dict(foresee_joined(children, kept, emptied))
-    known = set(DietChoice.objects.filter(child__in=children.values()).values_list("child_id", flat=True))
-    fates.rename(
-        DietChoice.objects.all(),
-        "child",
-        {double: child for double, child in children.items() if child not in known},
-    )
+    fates.rename_new(DietChoice.objects.all(), "child", children)
     DietChoice.objects.filter(child__in=children).delete()
     words = HomeDiet.objects.filter(Q(household__in=(kept, emptied)) | Q(child__in=children))
     found: dict[int, HomeDiet] = {}

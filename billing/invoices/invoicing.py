@@ -192,10 +192,12 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     return run
 
 
-def _billed_by(run: BillingRun) -> set[int]:
-    """The households (keys) that have their invoice of the run, wherever it is found since."""
-    whose = Invoice.every.filter(run=run).values_list(Coalesce("first_household", "household"), flat=True)
-    return set(whose.order_by())
+def _billed_by(run: BillingRun, among: Sequence[int] | None = None) -> set[int]:
+    """The households (keys; `among` these) that have their invoice of the run, wherever it is found since."""
+    invoices = Invoice.every.filter(run=run).annotate(whose=Coalesce("first_household", "household"))
+    if among is not None:
+        invoices = invoices.filter(whose__in=among)
+    return set(invoices.order_by().values_list("whose", flat=True))
 
 
 @uncollected()
@@ -206,7 +208,7 @@ def _issue_chunk(
     Household.objects.lock(households, rows_may_come=True)
     numbering = Numbering(settings.series, timezone.localtime(at).year)
     # Read again under the lock: another issuer may have been faster.
-    billed = _billed_by(run)
+    billed = _billed_by(run, households)
     made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
     sound = [draft for draft in made if not draft.trouble]
     drafts = [draft for draft in sound if not settings.carries(draft.total)]

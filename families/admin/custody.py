@@ -17,6 +17,7 @@ from families.custody.ending import Future
 from families.desk_cells import HouseholdLink
 from families.desk_links import shown_to
 from families.models import AlreadyAnswered, Custody, Household
+from portal.database import history
 from portal.desk import rights
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import Decidable, Decision
@@ -100,7 +101,7 @@ class EndingForm(forms.Form):
     note = forms.CharField(
         label="Motif, pour la mairie",
         widget=forms.TextInput(attrs={"class": "vTextField"}),
-        max_length=ending.HISTORY_NOTE,
+        max_length=history.REASON_LENGTH,
         help_text="Gardé dans l'historique, jamais envoyé aux familles. Ainsi : jugement du 3 novembre.",
     )
 

@@ -17,10 +17,10 @@ from django.utils import timezone
 from families import diets
 from families.custody import calendars, homes, letters, own
 from families.models import AlreadyAnswered, Custody, Household, User
+from portal.database.history import written_by
 from portal.french.dates import short_day
 
 RIGHT = "families.change_custody"
-HISTORY_NOTE = 100
 A_DAY = timedelta(days=1)
 
 
@@ -101,7 +101,7 @@ def end(custody: Custody, ending: Ending, *, by: User, at: datetime, told: bool 
     if ending.taker and ending.taker.pk not in {home.pk for home in takers(held, ending.until)}:
         raise EndingRefused("L'enfant ne vit pas, ou ne vit plus, dans cet autre foyer.")
     held.until = max(ending.until, held.since) if held.since else ending.until
-    _save(held, ending.note or ending.future.label, by)
+    written_by(held, by, ending.note or ending.future.label).save()
     first = first_free(held.until, today)
     for stake in _stakes.values():
         if ending.future == Future.HAND_OVER and ending.taker:
@@ -130,9 +130,3 @@ def _check(ending: Ending, known: Iterable[Household], today: date) -> None:
             if list(known)
             else "Cet enfant n'a pas d'autre foyer à qui confier ses jours."
         )
-
-
-def _save(custody: Custody, note: str, by: User | None) -> None:
-    custody._change_reason = note[:HISTORY_NOTE]  # type: ignore[attr-defined]  # read by simple_history
-    custody._history_user = by  # type: ignore[attr-defined]  # read by simple_history
-    custody.save()

@@ -43,6 +43,7 @@ from families.models import (
     User,
 )
 from families.visibility import holds
+from portal.database.history import written_by
 from portal.letters import mailing
 
 Kind, State, Confirmed = AccessOpening.Kind, AccessOpening.State, AccessOpening.Confirmed
@@ -528,8 +529,7 @@ def _take_in(opening: AccessOpening, at: datetime) -> None:
         custody = Custody(child=child, household_id=opening.household_id)
     if custody.pk is None or not custody.holds_on(today):
         custody.since, custody.until = today, None
-    custody._history_user = opening.answered_by or opening.asked_by  # type: ignore[attr-defined]  # simple_history
-    custody.save()
+    written_by(custody, opening.answered_by or opening.asked_by).save()
 
 
 def _close(opening: AccessOpening, state: AccessOpening.State) -> None:

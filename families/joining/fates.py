@@ -5,7 +5,7 @@
 A test walks every such key of the schema, and fails on one that nobody declared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -56,3 +56,15 @@ def rename(rows: Any, name: str, pairs: Mapping[int, int]) -> int:
     named = [When(**{name: one}, then=Value(other)) for one, other in pairs.items()]
     changed: int = rows.filter(**{f"{name}__in": list(pairs)}).update(**{name: Case(*named)})
     return changed
+
+
+def rename_new(rows: Any, name: str, pairs: Mapping[int, int], unique: Sequence[str] = ()) -> None:
+    """As `rename`, but of rows that the one which stays has its own of (the same in the columns `unique`):
+    they are left as they are. In two queries."""
+    if not pairs:
+        return
+    columns = (name, *unique)
+    held = set(rows.filter(**{f"{name}__in": pairs.values()}).values_list(*columns))
+    theirs = rows.filter(**{f"{name}__in": list(pairs)}).values_list("pk", *columns)
+    new = [pk for pk, one, *same in theirs if (pairs[one], *same) not in held]
+    rename(rows.filter(pk__in=new), name, pairs)

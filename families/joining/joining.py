@@ -28,7 +28,6 @@ from django.utils import timezone
 from families import emails, login_names
 from families.approval import identity
 from families.custody import own
-from families.custody.ending import HISTORY_NOTE
 from families.joining import fates
 from families.models import (
     AccessOpening,
@@ -42,6 +41,7 @@ from families.models import (
 )
 from families.signing_in import sessions
 from families.traces import security
+from portal.database.history import written_by
 from portal.french.dates import short_day
 from portal.french.plurals import counted
 from portal.french.spelling import folded
@@ -69,6 +69,11 @@ class Choice(NamedTuple):
     initial: str
     hint: str = ""
 
+    def answered(self, answers: Mapping[str, str]) -> str:
+        """What was answered, or what is proposed where nothing that may be was."""
+        given = answers.get(self.name, "")
+        return given if given in dict(self.options) else self.initial
+
 
 @dataclass
 class Foreseen:
@@ -91,6 +96,10 @@ class Foreseen:
         said = json.dumps([self.obstacles, self.choices, self.lines])
         return hashlib.sha256(said.encode()).hexdigest()[:32]
 
+    def why_not(self, shown: str) -> str:
+        """What keeps it from being done as the preview with the fingerprint `shown` said; "" when nothing."""
+        return MOVED_MEANWHILE if self.fingerprint != shown else " ".join(self.obstacles)
+
 
 @dataclass(frozen=True)
 class Joining:
@@ -110,9 +119,7 @@ class Joining:
         return sorted((self.kept.pk, self.emptied.pk))
 
     def answer(self, choice: Choice) -> str:
-        """What was answered, or what is proposed where nothing that may be was."""
-        given = self.answers.get(choice.name, "")
-        return given if given in dict(choice.options) else choice.initial
+        return choice.answered(self.answers)
 
 
 @dataclass(frozen=True)
@@ -195,8 +202,7 @@ def _adults(known: Known, answers: Mapping[str, str], choices: list[Choice]) -> 
             str(alike.pk) if alike else NOBODY,
         )
         choices.append(choice)
-        given = answers.get(choice.name, "")
-        chosen = given if given in dict(options) else choice.initial
+        chosen = choice.answered(answers)
         if chosen != NOBODY:
             same = next(one for one in free if str(one.pk) == chosen)
             pairs[adult.pk] = same.pk
@@ -296,10 +302,8 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
     homes = Household.objects.select_related("joined_to").in_bulk(given.homes)
     joining = read(homes[given.kept.pk], homes[given.emptied.pk], given.answers)
     found = foresee(joining, at=at)
-    if found.fingerprint != shown:
-        raise JoiningRefused(MOVED_MEANWHILE)
-    if found.obstacles:
-        raise JoiningRefused(" ".join(found.obstacles))
+    if refusal := found.why_not(shown):
+        raise JoiningRefused(refusal)
     kept, emptied = joining.kept, joining.emptied
     logins = _logins_of_twins(joining)
     told = emails.addresses(kept) | emails.addresses(emptied)
@@ -311,26 +315,38 @@ def _join(given: Joining, shown: str, reason: str, by: User, at: datetime) -> Ho
     _leave(joining, logins, by)
     note(kept, f"Réunion : le foyer n°\xa0{emptied.number} a rejoint celui-ci. {reason}", by)
     note(emptied, f"Réunion : ce foyer a rejoint le foyer n°\xa0{kept.number}. {reason}", by)
-    change = HomeChange.objects.create(
-        kind=HomeChange.Kind.JOINED,
-        household=kept,
-        other=emptied,
+    change = written_down(HomeChange.Kind.JOINED, kept, emptied, found, reason=reason, by=by, at=at)
+    emails.households_joined(change, told)
+    return change
+
+
+def written_down(
+    kind: HomeChange.Kind,
+    household: Household,
+    other: Household,
+    found: Foreseen,
+    *,
+    reason: str,
+    by: User,
+    at: datetime,
+) -> HomeChange:
+    """What was done, by whom and why, as the preview said it; for both histories."""
+    return HomeChange.objects.create(
+        kind=kind,
+        household=household,
+        other=other,
         at=at,
         by=by,
         by_name=by.get_full_name() or by.username,
         reason=reason,
         said=found.lines,
     )
-    emails.households_joined(change, told)
-    return change
 
 
 def note(home: Household, what: str, by: User) -> None:
     """A version of the household that says why, in its history."""
     home.refresh_from_db()
-    home._change_reason = what[:HISTORY_NOTE]  # type: ignore[attr-defined]  # read by simple_history
-    home._history_user = by  # type: ignore[attr-defined]  # read by simple_history
-    home.save()
+    written_by(home, by, what).save()
 
 
 def hold_children(homes: Sequence[int]) -> None:
@@ -348,8 +364,7 @@ def _logins_of_twins(joining: Joining) -> set[User]:
 def _leave(joining: Joining, logins: set[User], by: User) -> None:
     """The rows of who was there twice, and the household, lead to those that stay."""
     for adult in Guardian.objects.filter(pk__in=joining.adults):
-        adult._history_user = by  # type: ignore[attr-defined]  # read by simple_history
-        adult.delete()
+        written_by(adult, by).delete()
     _close_idle(logins, by)
     if joining.children:
         # Those joined to one of them before are joined to the same child now.

@@ -19,8 +19,17 @@ from django.utils import timezone
 
 from families import approval, emails
 from families.custody import ending, own
-from families.custody.ending import HISTORY_NOTE, Ending, Future
-from families.joining.joining import MOVED_MEANWHILE, RIGHT, Choice, Foreseen, hold_children, note
+from families.custody.ending import Ending, Future
+from families.joining.joining import (
+    MOVED_MEANWHILE,
+    REASON_LENGTH,
+    RIGHT,
+    Choice,
+    Foreseen,
+    hold_children,
+    note,
+    written_down,
+)
 from families.models import (
     AccessOpening,
     AlreadyAnswered,
@@ -35,6 +44,7 @@ from families.models import (
     Letter,
     User,
 )
+from portal.database.history import written_by
 from portal.french.dates import short_day
 from portal.french.moments import listing
 
@@ -79,9 +89,7 @@ class Parting:
         return sorted({self.household.pk, *([self.other.pk] if self.other else [])})
 
     def answer(self, choice: Choice) -> str:
-        """What was answered, or what is proposed where nothing that may be was."""
-        given = self.answers.get(choice.name, "")
-        return given if given in dict(choice.options) else choice.initial
+        return choice.answered(self.answers)
 
 
 class Part(NamedTuple):
@@ -226,7 +234,7 @@ def part(parting: Parting, shown: str, *, reason: str, by: User, at: datetime) -
         raise PartingRefused("Indiquez pourquoi ce foyer est séparé : l'historique le garde.")
     try:
         with transaction.atomic():
-            return _part(parting, shown, reason.strip()[:300], by, at)
+            return _part(parting, shown, reason.strip()[:REASON_LENGTH], by, at)
     except IntegrityError as clash:
         raise PartingRefused(MOVED_MEANWHILE) from clash
     except (ending.EndingRefused, AlreadyAnswered) as refusal:
@@ -238,15 +246,12 @@ def _part(parting: Parting, shown: str, reason: str, by: User, at: datetime) -> 
     if any(Household.objects.lock(parting.homes).values()):
         raise PartingRefused(MOVED_MEANWHILE)
     found = foresee(parting, at=at)
-    if found.fingerprint != shown:
-        raise PartingRefused(MOVED_MEANWHILE)
-    if found.obstacles:
-        raise PartingRefused(" ".join(found.obstacles))
+    if refusal := found.why_not(shown):
+        raise PartingRefused(refusal)
     home = parting.other or _new_home(parting, by, at)
     for adult in parting.adults:
         adult.household = home
-        adult._history_user = by  # type: ignore[attr-defined]  # read by simple_history
-        adult.save()
+        written_by(adult, by).save()
     for model in (Letter, DataExport, AccessOpening):
         model._default_manager.filter(guardian__in=parting.adults).update(household=home)
     for part_ in _parts.values():
@@ -254,16 +259,7 @@ def _part(parting: Parting, shown: str, reason: str, by: User, at: datetime) -> 
     _part_children(parting, home, reason, by, at)
     note(parting.household, f"Séparation : départ vers le foyer n°\xa0{home.number}. {reason}", by)
     note(home, f"Séparation : arrivée depuis le foyer n°\xa0{parting.household.number}. {reason}", by)
-    change = HomeChange.objects.create(
-        kind=HomeChange.Kind.PARTED,
-        household=parting.household,
-        other=home,
-        at=at,
-        by=by,
-        by_name=by.get_full_name() or by.username,
-        reason=reason,
-        said=found.lines,
-    )
+    change = written_down(HomeChange.Kind.PARTED, parting.household, home, found, reason=reason, by=by, at=at)
     emails.household_parted(change)
     return change
 
@@ -291,8 +287,7 @@ def _part_children(parting: Parting, home: Household, reason: str, by: User, at:
         if key not in there:
             _settle_in(custody.child, home, parting.since, reason, by)
         if goes == Goes.LEAVES:
-            note_ = reason[:HISTORY_NOTE]
-            end = Ending(parting.since, Future.HAND_OVER, home, note_)
+            end = Ending(parting.since, Future.HAND_OVER, home, reason)
             ending.end(custody, end, by=by, at=at, told=False)
 
 
@@ -302,6 +297,4 @@ def _settle_in(child: Child, home: Household, since: date, reason: str, by: User
     if custody is None:
         custody = Custody(child=child, household=home)
     custody.since, custody.until = since, None
-    custody._history_user = by  # type: ignore[attr-defined]  # read by simple_history
-    custody._change_reason = reason[:HISTORY_NOTE]  # type: ignore[attr-defined]  # read by simple_history
-    custody.save()
+    written_by(custody, by, reason).save()

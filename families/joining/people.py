@@ -4,11 +4,9 @@ The people's `Part` of `joining`. What of two rows may stand decides a rule said
 here moves as it is (`fates`).
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 
-from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
+from django.db.models import BigIntegerField, Case, F, Q, Value, When
 from django.utils import timezone
 
 from families import diets, residences
@@ -31,7 +29,6 @@ from families.models import (
     Document,
     ErasureRequest,
     FamilyQuotient,
-    Guardian,
     Household,
     Letter,
     Paper,
@@ -39,9 +36,9 @@ from families.models import (
     ReminderChoice,
     User,
 )
-from families.models.privacy import DataExport as Export
 from families.papers import sending
 from portal.database.encrypted import Unreadable
+from portal.database.history import written_by
 from portal.french.amounts import number
 from portal.french.dates import short_day
 
@@ -293,7 +290,7 @@ def _say_papers(joining: Joining, found: Foreseen) -> None:
         found.obstacles.append(
             "Un accès attend d'être confirmé dans l'un de ces foyers : qu'il le soit, ou soit refusé."
         )
-    if DataExport.objects.filter(guardian__in=joining.adults, state=Export.State.WAITING).exists():
+    if DataExport.objects.filter(guardian__in=joining.adults, state=DataExport.State.WAITING).exists():
         found.obstacles.append("Une copie de données est en préparation pour un adulte de ces foyers.")
     found.say(
         PAPERS,
@@ -311,10 +308,6 @@ def _say_papers(joining: Joining, found: Foreseen) -> None:
 
 
 # The act --------------------------------------------------------------------------------------------------
-
-
-def _hold(joining: Joining, at: datetime) -> None:
-    """Children and households are held by `joining` itself."""
 
 
 def _join(joining: Joining, by: User, at: datetime) -> None:
@@ -342,7 +335,7 @@ def _join_adults(joining: Joining, today: date, by: User, at: datetime) -> None:
         same = here.get(joining.adults.get(adult.pk, 0))
         if same is None:
             adult.household, adult.user = joining.kept, tied.get(adult.pk)
-            _save(adult, by)
+            written_by(adult, by).save()
             continue
         same.phone = same.phone or adult.phone
         same.phone_work = same.phone_work or adult.phone_work
@@ -351,36 +344,14 @@ def _join_adults(joining: Joining, today: date, by: User, at: datetime) -> None:
     for same in here.values():
         before, same.user = same.user, tied.get(same.pk)
         if same.pk in twice or same.user != before:
-            _save(same, by)
+            written_by(same, by).save()
     for one in logins:
         if one.waits:
             openings.ask_joined(one.adult, one.user, by=by, at=at)
     pairs = joining.adults
-    _keep_first(ReminderChoice.objects.all(), pairs, ("kind",))
-    _keep_first(Reminder.objects.all(), pairs, ("kind", "mark"))
-    _keep_first(CalendarLink.objects.all(), pairs, ())
-
-
-def _keep_first(rows: QuerySet[Any], pairs: Mapping[int, int], unique: Sequence[str]) -> None:
-    """Rows of an adult twice there go to the row that stays, but for what that one has already."""
-    if not pairs:
-        return
-    taken = {
-        (row["guardian_id"], *(row[name] for name in unique))
-        for row in rows.filter(guardian__in=pairs.values()).values("guardian_id", *unique)
-    }
-    theirs = rows.filter(guardian__in=pairs).values("pk", "guardian_id", *unique)
-    free = [
-        row["pk"]
-        for row in theirs
-        if (pairs[row["guardian_id"]], *(row[name] for name in unique)) not in taken
-    ]
-    fates.rename(rows.filter(pk__in=free), "guardian", pairs)
-
-
-def _save(row: Guardian | Custody | ChildHealth, by: User) -> None:
-    row._history_user = by  # type: ignore[union-attr]  # read by simple_history
-    row.save()
+    fates.rename_new(ReminderChoice.objects.all(), "guardian", pairs, ("kind",))
+    fates.rename_new(Reminder.objects.all(), "guardian", pairs, ("kind", "mark"))
+    fates.rename_new(CalendarLink.objects.all(), "guardian", pairs)
 
 
 def _join_home(joining: Joining, today: date, at: datetime) -> None:
@@ -453,7 +424,7 @@ def _join_health(joining: Joining, by: User) -> None:
             continue
         if ours is None:
             theirs.child_id = child
-            _save(theirs, by)
+            written_by(theirs, by).save()
             continue
         ours.has_pai = ours.has_pai or theirs.has_pai
         ours.allergens = list(dict.fromkeys([*ours.allergens, *theirs.allergens]))
@@ -461,7 +432,7 @@ def _join_health(joining: Joining, by: User) -> None:
         ours.treatment = _both(ours.treatment, theirs.treatment)
         ours.doctor_phone = ours.doctor_phone if ours.doctor else theirs.doctor_phone
         ours.doctor = ours.doctor or theirs.doctor
-        _save(ours, by)
+        written_by(ours, by).save()
         theirs.delete()
 
 
@@ -503,13 +474,12 @@ def _join_custodies(joining: Joining, by: User) -> None:
         same = ours.get(child)
         if same is None:
             row.child_id, row.household = child, joining.kept
-            _save(row, by)
+            written_by(row, by).save()
             continue
         same.since = min(same.since, row.since) if same.since and row.since else None
         same.until = max(same.until, row.until) if same.until and row.until else None
-        row._history_user = by  # type: ignore[attr-defined]  # read by simple_history
-        row.delete()
-        _save(same, by)
+        written_by(row, by).delete()
+        written_by(same, by).save()
 
 
-PART = Part(_foresee, _join, _hold)
+PART = Part(_foresee, _join)

@@ -10,17 +10,29 @@ kept, keeps what it was before that change as well.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, pre_save
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
+Row = TypeVar("Row", bound=Model)
+# How long the reason of a version may be.
+REASON_LENGTH = 100
 # Why there is a version that nobody wrote.
 KNOWN_BEFORE = "tel qu'avant le premier changement suivi"
 # On a row, between its save and what follows it: whether the save changes something that is kept.
 CHANGES = "_history_changes"
+
+
+def written_by(row: Row, by: Model | None, why: str = "") -> Row:
+    """The same row, whose next version names who wrote it and, where there is one, the reason."""
+    written: Any = row  # the library reads both from the row
+    written._history_user = by
+    if why:
+        written._change_reason = why[:REASON_LENGTH]
+    return row
 
 
 class Versions:

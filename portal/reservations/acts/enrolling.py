@@ -298,15 +298,7 @@ def join(
 
 def join_schoolings(children: Mapping[int, int]) -> None:
     """The classes of a child typed twice are the child's, but of years in which it has one already."""
-    attended = Schooling.objects.filter(child__in=children.values()).values_list("child_id", "school_year_id")
-    known = set(attended)
-    theirs = Schooling.objects.filter(child__in=children)
-    free = [
-        pk
-        for pk, double, year in theirs.values_list("pk", "child_id", "school_year_id")
-        if (children[double], year) not in known
-    ]
-    fates.rename(Schooling.objects.filter(pk__in=free), "child", children)
+    fates.rename_new(Schooling.objects.all(), "child", children, ("school_year",))
     Schooling.objects.filter(child__in=children).delete()
 
 
