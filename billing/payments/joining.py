@@ -156,7 +156,7 @@ def _give_flats_back(joining: Joining, by: User) -> None:
             child_id=joining.children[item.line.child_id or 0],
             label=label[: ManualCharge._meta.get_field("label").max_length],
             unit_price=-item.amount,
-            reason=f"Réunion avec le foyer n° {joining.emptied.number}",
+            reason=f"Réunion avec le foyer n°\xa0{joining.emptied.number}",
             created_by=by,
         )
 

@@ -12,7 +12,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from families.admin.foreseen import CHANGED, Asks, called, reason_field
 from families.admin.parting import PartsHomes
+from families.desk_cells import HouseholdLink
 from families.desk_links import household_link, household_page
 from families.joining import alike, joining
 from families.joining.joining import RIGHT, Foreseen, Joining
@@ -26,41 +28,21 @@ from portal.web.signed_in import SignedInRequest
 
 NEEDED = (RIGHT, "families.change_household")
 MOST_FOUND = 20
-CHANGED = "L'aperçu a changé : relisez-le, puis confirmez."
 
 
-class JoinForm(forms.Form):
+class JoinForm(Asks):
     """What has to be decided, as the preview asks it, and why the households are joined."""
 
-    reason = forms.CharField(
-        label="Motif, pour la mairie",
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
-        max_length=joining.REASON_LENGTH,
-        help_text="Gardé dans l'historique des deux foyers, jamais envoyé aux familles.",
-        error_messages={"required": "Indiquez pourquoi ces foyers sont réunis."},
-    )
+    reason = reason_field("Indiquez pourquoi ces foyers sont réunis.")
     shown = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data: Any, *, asked: Joining, foreseen: Foreseen) -> None:
         super().__init__(data)
-        for choice in foreseen.choices:
-            self.fields[choice.name] = forms.ChoiceField(
-                label=choice.label,
-                choices=choice.options,
-                widget=forms.RadioSelect,
-                initial=asked.answer(choice),
-                help_text=choice.hint,
-                error_messages={"required": "Choisissez une réponse."},
-            )
-        self.choices = [choice.name for choice in foreseen.choices]
-
-    @property
-    def questions(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.choices]
+        self.ask(foreseen.choices, asked.answers, required=True)
 
 
 @admin.register(HomeChange)
-class HomeChangeAdmin(PartsHomes, NumberSearch[HomeChange], ShownOnly[HomeChange]):
+class HomeChangeAdmin(PartsHomes, HouseholdLink, NumberSearch[HomeChange], ShownOnly[HomeChange]):
     """What was joined and parted; the pages that do it are opened from a household's."""
 
     desk_order = 83
@@ -84,10 +66,6 @@ class HomeChangeAdmin(PartsHomes, NumberSearch[HomeChange], ShownOnly[HomeChange
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.join_page)
         return [path("reunir/<int:pk>/", view, name="families_homechange_join"), *super().get_urls()]
-
-    @admin.display(description="foyer", ordering="household_id")
-    def household_link(self, obj: HomeChange) -> SafeString:
-        return household_link(obj.household_id)
 
     @admin.display(description="autre foyer", ordering="other_id")
     def other_link(self, obj: HomeChange) -> SafeString:
@@ -123,9 +101,7 @@ class HomeChangeAdmin(PartsHomes, NumberSearch[HomeChange], ShownOnly[HomeChange
         homes = self._homes(request).filter(joined_to=None).exclude(pk=kept.pk).prefetch_related("guardians")
         found: list[Household] = []
         if typed:
-            lists = self.admin_site.get_model_admin(Household)
-            rows, _ = lists.get_search_results(request, homes, typed)
-            found = list(rows.distinct().order_by("-pk")[:MOST_FOUND])
+            found = list(called(self.admin_site, request, homes, typed).order_by("-pk")[:MOST_FOUND])
         proposed = {one.pk for one in alike.of_household(kept)}
         context = {
             "kept": kept,

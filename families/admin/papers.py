@@ -13,6 +13,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from families.admin.foreseen import called
 from families.desk_cells import HouseholdLink, person
 from families.desk_links import document_link, guardian_names, papers_page
 from families.models import Child, Household, Paper, PaperKind, openable
@@ -361,12 +362,9 @@ class PaperAdmin(
         words = request.GET.get("q", "").strip()
         found: list[Household] = []
         if words:
-            search = self.admin_site.get_model_admin(Household)
             homes = rights.seen_by(request.user, _homes(), sending.MAY_TAKE)
-            rows, _ = search.get_search_results(request, homes, words)
-            found = list(
-                rows.distinct().prefetch_related("guardians", "children").order_by("pk")[:MOST_FOUND]
-            )
+            rows = called(self.admin_site, request, homes, words).prefetch_related("guardians", "children")
+            found = list(rows.order_by("pk")[:MOST_FOUND])
         context = {"words": words, "homes": found, "most": MOST_FOUND}
         return self.page(request, "admin/families/paper_find.html", "Noter ou demander un papier", context)
 

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from families.admin.foreseen import CHANGED, Asks, reason_field
 from families.custody import homes
 from families.desk_links import household_page
 from families.joining import joining, parting
@@ -25,11 +26,10 @@ from portal.web.signed_in import SignedInRequest
 
 NEEDED = (joining.RIGHT, "families.change_household", "families.change_custody")
 NEW, KNOWN = "nouveau", "connu"
-CHANGED = "L'aperçu a changé : relisez-le, puis confirmez."
 NO_WAY_BACK = "Une séparation ne s'annule pas d'un clic : il faudrait réunir les deux foyers."
 
 
-class PartForm(forms.Form):
+class PartForm(Asks):
     """Who leaves, with whom, where to and when; what is still to be decided; and why."""
 
     adults = forms.ModelMultipleChoiceField(
@@ -57,13 +57,7 @@ class PartForm(forms.Form):
     since = NearDateField(
         label="Les enfants y vivent à partir du", help_text="Aujourd'hui, ou un jour à venir."
     )
-    reason = forms.CharField(
-        label="Motif, pour la mairie",
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
-        max_length=joining.REASON_LENGTH,
-        help_text="Gardé dans l'historique des deux foyers, jamais envoyé aux familles.",
-        error_messages={"required": "Indiquez pourquoi ce foyer est séparé."},
-    )
+    reason = reason_field("Indiquez pourquoi ce foyer est séparé.")
 
     def __init__(self, data: Any, *, home: Household, children: list[Child], known: Any, user: Any) -> None:
         super().__init__(data)
@@ -77,28 +71,10 @@ class PartForm(forms.Form):
                 label=f"{child}", choices=Goes.choices, widget=forms.RadioSelect, initial=Goes.STAYS
             )
         self.other: Household | None = None
-        self.asked: list[str] = []
-
-    def ask(self, foreseen: Foreseen, asked: Parting) -> None:
-        """Adds what the preview asks."""
-        for choice in foreseen.choices:
-            self.fields[choice.name] = forms.ChoiceField(
-                label=choice.label,
-                choices=choice.options,
-                widget=forms.RadioSelect,
-                initial=asked.answer(choice),
-                required=False,
-                help_text=choice.hint,
-            )
-            self.asked.append(choice.name)
 
     @property
     def children_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.children]
-
-    @property
-    def questions(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.asked]
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
@@ -159,7 +135,7 @@ class PartsHomes(OwnPages[HomeChange]):
         if posted is not None and form.says_all:
             asked = form.parting(posted.dict())
             foreseen = parting.foresee(asked, at=at)
-            form.ask(foreseen, asked)
+            form.ask(foreseen.choices, asked.answers, required=False)
             if "_part" in posted and form.is_valid() and not foreseen.obstacles:
                 if posted.get("shown") == foreseen.fingerprint:
                     ask_again(request)

@@ -135,7 +135,7 @@ def say(joining: Joining, today: date, found: Foreseen) -> None:
     at_once = [one for one in accesses if not one.waits]
     home = joining.kept.number
     for one in at_once:
-        found.say(ACCESS, f"« {one.user.username} » ({one.adult}) voit le foyer n° {home} sans attendre.")
+        found.say(ACCESS, f"« {one.user.username} » ({one.adult}) voit le foyer n°\xa0{home} sans attendre.")
     if not waiting:
         return
     pairs = joining.children
@@ -148,7 +148,7 @@ def say(joining: Joining, today: date, found: Foreseen) -> None:
         found.say(
             ACCESS,
             f"« {one.user.username} » ({one.adult}) ne voit plus rien avant d'être confirmé, "
-            f"puis tout le foyer n° {home} : {what}.",
+            f"puis tout le foyer n°\xa0{home} : {what}.",
         )
     if at_once:
         names = listing([str(one.adult) for one in at_once])

@@ -297,7 +297,9 @@ def _hold(household: Household, child: Child | None, today: date) -> None:
     if child is None:
         if joined := Household.objects.lock([household.pk]).get(household.pk):
             number = household_number(joined)
-            raise PaperRefused(f"Ce foyer vient d'être réuni avec le foyer n° {number} : recommencez là.")
+            raise PaperRefused(
+                f"Ce foyer vient d'être réuni avec le foyer n°\xa0{number}\xa0: recommencez là."
+            )
         return
     custody = homes.held(child.pk, household.pk)
     if custody is None or not custody.holds_on(today):

@@ -569,7 +569,7 @@ class Life:
             guardian=guardian, defaults={"token_hash": f"{home}", "made_at": self.at, "shows_closures": False}
         )
         first, last = self.today - agenda.PAST, self.today + agenda.COMING
-        return {entry.uid for entry in agenda._entries(link, self.today, first, last)}
+        return {entry.uid for entry in agenda._entries(link, self.at, first, last)}
 
     def look_at_money(self) -> None:
         """What each day cost, over all invoices."""
