@@ -8,12 +8,22 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import BigIntegerField, F, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce
 
 from billing.documents import pdf
-from billing.invoices import ledger
+from billing.invoices import ledger, regies
 from billing.invoices.numbering import DocumentNumber
-from billing.models import AccountEntry, CreditNote, EntryKind, FormerDocument, Invoice, InvoicePdf, Payment
+from billing.models import (
+    AccountEntry,
+    CreditNote,
+    EntryKind,
+    FormerDocument,
+    Invoice,
+    InvoicePdf,
+    Payment,
+    PaymentAllocation,
+)
 from billing.models.accounts import ONE_ROW_EACH
 from billing.payments import former
 from families.models import Household, household_number
@@ -21,6 +31,7 @@ from portal.french.amounts import euros
 from portal.french.plurals import counted
 
 A_BITE = 500
+ZERO = Decimal(0)
 FORMER = {
     FormerDocument.Kind.INVOICE: Invoice,
     FormerDocument.Kind.CREDIT: CreditNote,
@@ -63,14 +74,14 @@ def verify(*, files: bool = True) -> Verified:
 def _accounts(homes: list[int], found: Verified) -> Iterator[str]:
     """Each document's movement, and each balance: of so many households, in eight queries."""
     said = {
-        (kind, number): (home, amount)
-        for home, kind, number, amount in AccountEntry.objects.filter(household__in=homes)
+        (kind, number): (home, regie, amount)
+        for home, regie, kind, number, amount in AccountEntry.objects.filter(household__in=homes)
         .exclude(kind=EntryKind.CARRIED)
-        .values_list("household_id", "kind", "document", "amount")
+        .values_list("household_id", "regie_id", "kind", "document", "amount")
     }
-    for kind, home, number, amount in _documents(homes):
+    for kind, home, regie, number, amount in _documents(homes):
         found.documents += 1
-        if said.pop((kind, number), None) != (home, amount):
+        if said.pop((kind, number), None) != (home, regie, amount):
             yield f"{number} (foyer {household_number(home)}) : le compte ne dit pas {euros(amount)}."
     gone = set(
         FormerDocument.objects.filter(number__in=[number for _, number in said]).values_list(
@@ -80,27 +91,31 @@ def _accounts(homes: list[int], found: Verified) -> Iterator[str]:
     for kind, number in said:
         if number not in gone and kind in ONE_ROW_EACH:
             yield f"{number} : le compte nomme une pièce qui n'existe pas."
-    documents, accounts = ledger.standing(homes), ledger.balances(homes)
-    for home in homes:
-        left, balance = documents.get(home, Decimal(0)), accounts.get(home, Decimal(0))
+    documents, accounts = ledger.standing_by_regie(homes), ledger.balances_by_regie(homes)
+    for home, regie in sorted({*documents, *accounts}, key=lambda account: (account[0], account[1] or 0)):
+        left, balance = documents.get((home, regie), ZERO), accounts.get((home, regie), ZERO)
         if left != balance:
+            where = "" if regie is None else f", {regies.named([regie])[regie]}"
             yield (
-                f"Foyer {household_number(home)} : le compte dit {euros(balance)}, les pièces {euros(left)}."
+                f"Foyer {household_number(home)}{where} : le compte dit {euros(balance)}, les pièces"
+                f" {euros(left)}."
             )
 
 
-def _documents(homes: list[int]) -> Iterator[tuple[str, int, str, Decimal]]:
-    """Kind, household, number and what it moves."""
-    for home, number, total in Invoice.objects.filter(household__in=homes).values_list(
-        "household_id", "number", "total"
+def _documents(homes: list[int]) -> Iterator[tuple[str, int, int | None, str, Decimal]]:
+    """Kind, household, régie, number and what it moves."""
+    for home, regie, number, total in Invoice.objects.filter(household__in=homes).values_list(
+        "household_id", "regie_id", "number", "total"
     ):
-        yield EntryKind.INVOICE, home, number, total
+        yield EntryKind.INVOICE, home, regie, number, total
     notes = CreditNote.objects.filter(invoice__household__in=homes)
-    for home, number, amount in notes.values_list("invoice__household_id", "number", "amount"):
-        yield EntryKind.CREDIT, home, number, -amount
+    for home, regie, number, amount in notes.values_list(
+        "invoice__household_id", "invoice__regie_id", "number", "amount"
+    ):
+        yield EntryKind.CREDIT, home, regie, number, -amount
     payments = Payment.objects.validated().filter(household__in=homes)
-    for home, number, amount in payments.values_list("household_id", "number", "amount"):
-        yield EntryKind.PAYMENT if amount > 0 else EntryKind.REFUND, home, number, -amount
+    for home, regie, number, amount in payments.values_list("household_id", "regie_id", "number", "amount"):
+        yield EntryKind.PAYMENT if amount > 0 else EntryKind.REFUND, home, regie, number, -amount
 
 
 def _numbers() -> Iterator[str]:
@@ -117,10 +132,21 @@ def _numbers() -> Iterator[str]:
     over = Invoice.objects.with_balance().filter(left__lt=Decimal(0))
     for number, left in over.values_list("number", "left").iterator():
         yield f"{number} : {euros(-left)} de trop sont affectés à cette facture."
+    for number, receipt in _crossed().values_list("invoice__number", "payment__number"):
+        yield f"{receipt} : ce règlement paie {number}, d'une autre régie."
     uneven = Invoice.every.annotate(said=Sum("lines__amount")).filter(line_count__gt=0)
     for number, total, said in uneven.values_list("number", "total", "said").iterator():
         if said is None or Decimal(said).quantize(total) != total:
             yield f"{number} : ses lignes ne font pas son total de {euros(total)}."
+
+
+def _crossed() -> QuerySet[PaymentAllocation]:
+    """What of a régie's payment pays an invoice of another one."""
+    own, key = Value(0), BigIntegerField()
+    return PaymentAllocation.objects.annotate(
+        paid_to=Coalesce("payment__regie", own, output_field=key),
+        billed_by=Coalesce("invoice__regie", own, output_field=key),
+    ).exclude(paid_to=F("billed_by"))
 
 
 def _printed() -> Iterator[str]:

@@ -35,6 +35,7 @@ from billing.models.online import (
 )
 from billing.models.payments import BookClosing, JoinedAccount, Payment, PaymentQuerySet, PaymentState
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
+from billing.models.regies import ActivityRegie, Issuer, Regie
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
@@ -58,6 +59,7 @@ __all__ = [
     "AbsencePolicy",
     "AccountEntry",
     "AccountEntryQuerySet",
+    "ActivityRegie",
     "Balance",
     "BilledItem",
     "BillingRun",
@@ -79,6 +81,7 @@ __all__ = [
     "InvoiceQuerySet",
     "InvoiceState",
     "InvoiceWithBalance",
+    "Issuer",
     "JoinedAccount",
     "LetterLot",
     "Mandate",
@@ -97,6 +100,7 @@ __all__ = [
     "PaymentState",
     "RecalculatedHousehold",
     "Recalculation",
+    "Regie",
     "ReminderLetter",
     "Tariff",
     "TariffBand",

@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import Q, Sum
 
+from billing.models.regies import Regie
 from families.models import Household
 from families.visibility import VisibleQuerySet
 
@@ -43,6 +44,10 @@ class AccountEntry(models.Model):
     # An erased family's goes once its documents have gone, and the movement is nobody's.
     household = models.ForeignKey(
         Household, on_delete=models.SET_NULL, null=True, related_name="entries", verbose_name="foyer"
+    )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
     kind = models.CharField("nature", max_length=9, choices=EntryKind)
     amount = models.DecimalField(

@@ -71,7 +71,12 @@ def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePa
         money = paying.credit(
             [
                 paying.Credit(
-                    one.household_id, one.amount, Payment.Means.ONLINE, one.reference, shares[one.reference]
+                    one.household_id,
+                    one.regie_id,
+                    one.amount,
+                    Payment.Means.ONLINE,
+                    one.reference,
+                    shares[one.reference],
                 )
                 for one in credited
             ],
