@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from billing.invoices import drafting, ledger, regies
 from billing.invoices.billable import Billable, Scope
+from billing.invoices.contracts import Contract
 from billing.invoices.draft import ITEM_COLUMNS, Draft, Warnings
 from billing.invoices.numbering import Numbering
 from billing.models import (
@@ -310,6 +311,7 @@ def _write(
 def issuer_of(facts: Issuer) -> dict[str, str]:
     """What an invoice copies of the town hall, or of a further régie."""
     here = town.current()
+    contract = Contract(facts.code if isinstance(facts, Regie) else "")
     return {
         "name": facts.issuer_name or here.name,
         "service": facts.name if isinstance(facts, Regie) else here.service,
@@ -327,7 +329,7 @@ def issuer_of(facts: Issuer) -> dict[str, str]:
         "cheque_address": facts.cheque_address,
         "desk": facts.desk,
         "signatory": facts.signatory,
-        "portal": django_settings.PORTAL_URL.rstrip("/") if django_settings.PAYMENT_PROVIDER else "",
+        "portal": django_settings.PORTAL_URL.rstrip("/") if contract.provider else "",
     }
 
 

@@ -56,10 +56,15 @@ def invoices(regie: int | None, settings: BillingSettings) -> str:
     return settings.series if regie is None else series(INVOICES, regie)
 
 
+def code_of(regie: int | None) -> str:
+    """By which its contract with a provider is found; empty: the town's own."""
+    return "" if regie is None else Regie.objects.values_list("code", flat=True).get(pk=regie)
+
+
 def named(keys: Iterable[int | None]) -> dict[int | None, str]:
     """Their names, where they are of several régies or of a further one; otherwise nothing, unasked."""
     wanted = set(keys)
     if wanted <= {None}:
         return {}
     found: dict[int | None, str] = {one.pk: one.name for one in Regie.objects.filter(pk__in=wanted - {None})}
-    return found | ({None: OWN} if None in wanted else {})
+    return ({None: OWN} if None in wanted else {}) | found

@@ -1,6 +1,5 @@
 """« Mon compte »: what a family owes or is owed, and every movement that made it so."""
 
-from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -10,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from billing.documents import accounts, files, wording
 from billing.models import AccountEntry
+from billing.payments.providers import choosing
 from families import which_home
 from portal.files.handing_over import hand_over
 from portal.web.signed_in import SignedInRequest
@@ -33,7 +33,7 @@ def account(request: SignedInRequest) -> HttpResponse:
         "movements": accounts.with_documents(list(page)),
         "standing": accounts.standing(found[-1].after if found else accounts.ZERO),
         "waits": bool(found) and found[-1].after < 0,
-        "payable": bool(settings.PAYMENT_PROVIDER) and bool(due),
+        "payable": choosing.offered() and bool(due),
     }
     return render(request, "billing/account.html", context)
 
