@@ -16,7 +16,7 @@ from billing.payments.events import OnlinePaymentRefused
 from billing.payments.providers import choosing
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER, eats
 from tests.billing.payments.paying_online import AT, HOOK, D
-from tests.fakes.stripe_server import signature
+from tests.fakes.stripe_server import SECRET, signature
 
 ITS_HOOK = f"{HOOK}loisirs/"
 ITS_SECRET = "whsec_of_the_centre"
