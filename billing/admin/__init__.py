@@ -8,6 +8,7 @@ from billing.admin import (
     money,
     online,
     recalculations,
+    regies,
     tariffs,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "money",
     "online",
     "recalculations",
+    "regies",
     "tariffs",
 ]

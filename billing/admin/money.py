@@ -14,11 +14,13 @@ from django.utils import timezone
 
 from billing.admin import accounts as account_pages
 from billing.admin import charts as chart_pages
+from billing.admin import regies
 from billing.admin import yearly as yearly_pages
 from billing.admin.documents import AmountField
 from billing.admin.exporting import note_households
 from billing.admin.kept import FoundByNumber
 from billing.admin.once import AlreadySent, OnceForm
+from billing.admin.regies import OfARegie, SaysRegie
 from billing.documents import files
 from billing.models import Invoice, InvoiceWithBalance, Payment, PaymentAllocation
 from billing.payments import closing, paying
@@ -38,6 +40,18 @@ from portal.web.signed_in import SignedInRequest
 AT_THE_DESK = [(value, label) for value, label in Payment.Means.choices if value != Payment.Means.ONLINE]
 
 
+def _closed() -> str:
+    """Until when the books are closed: each régie's, where there are several."""
+    several = regies.choices()
+    until = [(name, closing.closed_until(regies.chosen(key))) for key, name in several or [("", "")]]
+    said = [
+        f"{name} : {short_day(day, year=True)}" if name else short_day(day, year=True)
+        for name, day in until
+        if day
+    ]
+    return f"Comptes clos jusqu'au {', '.join(said)}." if said else "Aucun jour n'est clos."
+
+
 class UnpaidInvoices(forms.ModelMultipleChoiceField[InvoiceWithBalance]):
     """Invoices to tick, each with what is left of it."""
 
@@ -47,8 +61,10 @@ class UnpaidInvoices(forms.ModelMultipleChoiceField[InvoiceWithBalance]):
         return f"{obj.number} ({obj.month_name}) : reste {euros(obj.left)}"
 
 
-class PaymentForm(OnceForm):
+class PaymentForm(OfARegie, OnceForm):
     """Money taken at the desk, for all unpaid invoices of a household or for those chosen."""
+
+    regie_help = "Celle des factures cochées, s'il y en a."
 
     amount = AmountField(label="Montant")
     means = forms.ChoiceField(label="Moyen de paiement", choices=AT_THE_DESK)
@@ -92,7 +108,7 @@ class DeskRefundForm(OnceForm):
     paid_on = NearDateField(label="Le")
 
 
-class ClosingForm(forms.Form):
+class ClosingForm(OfARegie):
     until = NearDateField(
         label="Clore jusqu'au",
         help_text="Ce jour et tous ceux d'avant. Un règlement de ces jours noté ensuite est comptabilisé au"
@@ -107,6 +123,7 @@ class AllocationInline(ShownOnlyInline[PaymentAllocation, Payment]):
 
 @admin.register(Payment)
 class PaymentAdmin(
+    SaysRegie[Payment],
     yearly_pages.TaxCertificates,
     chart_pages.Charts,
     account_pages.Accounts,
@@ -228,6 +245,7 @@ class PaymentAdmin(
                         at=timezone.now(),
                         reference=said["reference"],
                         invoices=list(said["invoices"]) or None,
+                        regie=form.regie,
                     )
             except AlreadySent as twice:
                 messages.warning(request, str(twice))
@@ -309,21 +327,15 @@ class PaymentAdmin(
         back = reverse("admin:billing_payment_cash_book")
         if request.method == "POST" and form.is_valid():
             try:
-                made = closing.close(form.cleaned_data["until"], by=request.user, at=timezone.now())
+                made = closing.close(
+                    form.cleaned_data["until"], by=request.user, at=timezone.now(), regie=form.regie
+                )
             except closing.ClosingRefused as refusal:
                 form.add_error("until", str(refusal))
             else:
                 messages.success(request, f"{made}.")
                 return redirect(back)
-        until = closing.closed_until()
-        context = {
-            "form": form,
-            "back": back,
-            "button": "Clore pour toujours",
-            "lead": f"Comptes clos jusqu'au {short_day(until, year=True)}."
-            if until
-            else "Aucun jour n'est clos.",
-        }
+        context = {"form": form, "back": back, "button": "Clore pour toujours", "lead": _closed()}
         return self.page(request, "admin/billing/form.html", "Clore les comptes", context)
 
     def cash_book(self, request: HttpRequest) -> HttpResponse:
@@ -335,14 +347,17 @@ class PaymentAdmin(
         except ValueError:
             month = today.replace(day=1)
         after = months_after(month, 1)
+        several = regies.choices()
+        asked = request.GET.get("regie", "")
+        regie = regies.chosen(asked) if asked in dict(several) else None
         rows = (
             Payment.objects.in_the_books()
-            .filter(book_day__gte=month, book_day__lt=after)
+            .filter(book_day__gte=month, book_day__lt=after, regie=regie)
             .values("book_day", "means")
             .annotate(sum=Sum("amount"), count=Count("pk"))
             .order_by("book_day", "means")
         )
-        late = Payment.objects.validated().filter(booked_on__gte=month, booked_on__lt=after)
+        late = Payment.objects.validated().filter(booked_on__gte=month, booked_on__lt=after, regie=regie)
         labels = dict(Payment.Means.choices)
         book = [
             {
@@ -362,7 +377,9 @@ class PaymentAdmin(
             "totals": [(name, euros(amount)) for name, amount in by_means.items()],
             "total": euros(sum(by_means.values(), Decimal(0))),
             "late": late.order_by("booked_on", "pk"),
-            "closed_until": closing.closed_until(),
+            "closed_until": closing.closed_until(regie),
+            "regies": several,
+            "regie": asked,
         }
         return self.page(request, "admin/billing/cash_book.html", "Journal de caisse", context)
 

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from billing.documents import pdf
-from billing.invoices import invoicing
-from billing.models import BillingSettings, Payment
+from billing.invoices import invoicing, regies
+from billing.models import Payment
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 
@@ -25,7 +25,7 @@ def render(payment: Payment) -> bytes:
         {
             "payment": payment,
             "title": "Reçu" if payment.amount > 0 else "Reçu de remboursement",
-            "issuer": invoicing.issuer_of(BillingSettings.current()),
+            "issuer": invoicing.issuer_of(regies.facts(payment.regie_id)),
             "household": household,
             "payer": names,
             "amount": euros(abs(payment.amount)),

@@ -31,8 +31,8 @@ def account(request: SignedInRequest) -> HttpResponse:
     context = {
         "page": page,
         "movements": accounts.with_documents(list(page)),
-        "standing": accounts.standing(found[-1].after if found else accounts.ZERO),
-        "waits": bool(found) and found[-1].after < 0,
+        "standings": accounts.standings(balances := accounts.balances(found)),
+        "waits": any(balance < 0 for balance in balances.values()),
         "payable": choosing.offered() and bool(due),
     }
     return render(request, "billing/account.html", context)
@@ -40,7 +40,8 @@ def account(request: SignedInRequest) -> HttpResponse:
 
 @require_safe
 def statement_csv(request: SignedInRequest) -> HttpResponseBase:
-    rows = files.csv_stream(accounts.COLUMNS, accounts.rows(_movements(request)))
+    found = _movements(request)
+    rows = files.csv_stream(accounts.columns(found), accounts.rows(found))
     return hand_over(rows, "mon-compte.csv")
 
 
