@@ -8,8 +8,10 @@ from ruamel.yaml.nodes import MappingNode, Node
 
 from billing.models import (
     AbsencePolicy,
+    ActivityRegie,
     BillingSettings,
     FormulaTariff,
+    Regie,
     Tariff,
     TariffBand,
     TariffModifier,
@@ -102,6 +104,24 @@ AUDIENCE = Words(
 LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
 COLLECTION = Words({"régie": "regie", "titre": "titre"})
 DEFAULTS = BillingSettings()
+# What the town's own régie and a further one both say.
+ISSUER = (
+    Field("mention_des_relances", "reminder_notice", default=""),
+    Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
+    Field("émetteur", "issuer_name", default=""),
+    Field("adresse", "issuer_address", default=""),
+    Field("signataire", "signatory", default=""),
+    Field("siret", "siret", default=""),
+    Field("mention_de_tva", "vat_notice", default=""),
+    Field("mentions_légales", "legal_notice", default=""),
+    Field("voies_de_recours", "recourse", default=""),
+    Field("iban", "iban", default=""),
+    Field("bic", "bic", default=""),
+    Field("identifiant_créancier", "creditor_identifier", default=""),
+    Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
+    Field("envoi_du_chèque", "cheque_address", default=""),
+    Field("guichet", "desk", default=""),
+)
 LATE = Words({"dès_sa_date": BillingSettings.Late.DATE, "dès_qu'on_le_sait": BillingSettings.Late.TOLD})
 SIBLINGS = Words(
     {"toutes_activités": BillingSettings.Siblings.ALL, "même_activité": BillingSettings.Siblings.ACTIVITY}
@@ -303,22 +323,34 @@ register(
             Field("série", "series", default=DEFAULTS.series),
             Field("jours_pour_payer", "payment_days", Number(), default=DEFAULTS.payment_days),
             Field("jours_entre_relances", "reminder_days", Number(), default=DEFAULTS.reminder_days),
-            Field("mention_des_relances", "reminder_notice", default=""),
             Field("montant_minimum", "minimum_amount", Amount(), default=Decimal(0)),
-            Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
-            Field("émetteur", "issuer_name", default=""),
-            Field("adresse", "issuer_address", default=""),
-            Field("siret", "siret", default=""),
-            Field("mention_de_tva", "vat_notice", default=""),
-            Field("mentions_légales", "legal_notice", default=""),
-            Field("voies_de_recours", "recourse", default=""),
-            Field("iban", "iban", default=""),
-            Field("bic", "bic", default=""),
-            Field("identifiant_créancier", "creditor_identifier", default=""),
-            Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
-            Field("envoi_du_chèque", "cheque_address", default=""),
-            Field("guichet", "desk", default=""),
+            *ISSUER,
             Field("buraliste", "tobacconist", Flag(), default=False),
+        ),
+    )
+)
+register(
+    Rows(
+        key="régies",
+        model=Regie,
+        match=("code",),
+        comment="Les régies qui encaissent à part ; sans elles, tout est à celle de la commune.",
+        fields=(
+            Field("nom", "name"),
+            Field("code", "code"),
+            Field("lettres", "letters"),
+            *ISSUER,
+        ),
+        children=(
+            Rows(
+                key="activités",
+                model=ActivityRegie,
+                match=("activity",),
+                parent="regie",
+                exact=True,
+                compact=True,
+                fields=(Field("activité", "activity", Reference(Activity)),),
+            ),
         ),
     )
 )

@@ -42,14 +42,12 @@ AT_THE_DESK = [(value, label) for value, label in Payment.Means.choices if value
 
 def _closed() -> str:
     """Until when the books are closed: each régie's, where there are several."""
-    several = regies.choices()
-    until = [(name, closing.closed_until(regies.chosen(key))) for key, name in several or [("", "")]]
-    said = [
-        f"{name} : {short_day(day, year=True)}" if name else short_day(day, year=True)
-        for name, day in until
-        if day
-    ]
-    return f"Comptes clos jusqu'au {', '.join(said)}." if said else "Aucun jour n'est clos."
+    several = regies.choices() or [("", "")]
+    until = [(name, closing.closed_until(regies.chosen(key))) for key, name in several]
+    said = [f"{name} jusqu'au {short_day(day, year=True)}".strip() for name, day in until if day]
+    if not said:
+        return "Aucun jour n'est clos."
+    return f"Comptes clos {': ' if len(several) > 1 else ''}{', '.join(said)}."
 
 
 class UnpaidInvoices(forms.ModelMultipleChoiceField[InvoiceWithBalance]):
