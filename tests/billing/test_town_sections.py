@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.models import FormulaTariff, Tariff
+from billing.models import ActivityRegie, FormulaTariff, Tariff
 from billing.rules import pricing
 from portal.conformance import published_tariffs, published_towns, replay
 from portal.management.commands.replay_towns import Command
@@ -278,3 +278,26 @@ tarifs:
     assert [problem.line for problem in refusal.value.problems] == [6, 7, 9]
     assert "restauration-scolaire/repas" in str(refusal.value)
     assert not Tariff.objects.exists()
+
+
+REGIES = """régies:
+  - nom: Centre de loisirs
+    code: LOISIRS
+    lettres: CL
+    iban: FR14 2004 1010 0505 0001 3M02 606
+    activités:
+      - {activité: restauration-scolaire}
+"""
+
+
+def test_further_regies_and_what_they_bill(canteen):
+    """Where there are none, the file has no word of them."""
+    assert "régies:" not in town_file.export().replace("# ", "")
+    town_file.load(REGIES)
+    assert ActivityRegie.objects.get().activity == canteen.activity
+    text = town_file.export()
+    assert "- {activité: restauration-scolaire}" in text
+    assert not town_file.load(text).changed
+    with pytest.raises(fields.TownFileError) as refused:
+        town_file.load(REGIES.replace("LOISIRS", "PISCINE").replace("Centre de loisirs", "Piscine"))
+    assert "deux régies n'ont jamais les mêmes numéros" in str(refused.value.problems)
