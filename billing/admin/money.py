@@ -230,6 +230,9 @@ class PaymentAdmin(
             {"amount": left} if left else {}
         )
         form = PaymentForm(request.POST or None, initial=initial, household=home)
+        if "regie" in form.fields:
+            # The sum of what is due to several is nobody's.
+            form.initial.pop("amount", None)
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
