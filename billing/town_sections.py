@@ -1,5 +1,7 @@
 """What a town's file says of money: its tariffs, their bands and special rules, which formula pays which."""
 
+from collections.abc import Callable
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +18,10 @@ from billing.models import (
     TariffRate,
     price_text,
 )
+from billing.prices import books
 from billing.rules import tariff_checks
+from portal.french.dates import short_day
+from portal.french.plurals import counted
 from portal.reservations.models import Activity, Formula, SchoolClass
 from portal.reservations.towns.fields import (
     Amount,
@@ -166,6 +171,38 @@ def to_check(row: Tariff) -> list[str]:
     ]
 
 
+def keep_past(row: Tariff, values: dict[str, Any], loading: Loading) -> Callable[[], None]:
+    """Other prices written into a tariff that has priced meals hold from tomorrow on, or from the later day
+    that the file gives it: the days before keep theirs, as where a grid is edited at the desk."""
+    before = Tariff.objects.with_rules().prefetch_related("formulas").get(pk=row.pk)
+    first = values["valid_from"]
+    if kept := books.kept_before(before).first():
+        # What was kept ends where it begins: « du » is still that of the first of them.
+        begins = (kept.valid_to or date.min) + timedelta(days=1)
+        values["valid_from"] = first = begins if first is None else max(first, begins)
+    had, priced = books.terms(before), books.presences_priced(before, loading.today)
+
+    def written_over() -> None:
+        after = Tariff.objects.with_rules().prefetch_related("formulas").get(pk=row.pk)
+        if not priced or books.terms(after) == had:
+            return
+        later = first is not None and (before.valid_from is None or first > before.valid_from)
+        since = first if later and first else loading.today + timedelta(days=1)
+        if after.valid_to is not None and since > after.valid_to:
+            raise Mistake(
+                "Ce tarif est fini : ses prix ne changent plus. Écrivez les nouveaux sous un autre code."
+            )
+        kept = books.keep_past(before, after, since)
+        if kept is not None:
+            eaten = counted(priced, "présence garde son prix", "présences gardent leur prix")
+            loading.report.asked.append(
+                f"Tarif « {after.name} » : les nouveaux prix valent à partir du"
+                f" {short_day(since, year=True)}. Jusqu'à aujourd'hui, {eaten}, sous « {kept.code} »."
+            )
+
+    return written_over
+
+
 register(
     Rows(
         key="tarifs",
@@ -193,6 +230,7 @@ register(
             Field("part_de_garde", "care_percent", Amount(), default=Decimal(0)),
         ),
         to_check=to_check,
+        rewrites=keep_past,
         children=(
             Rows(
                 key="tranches",

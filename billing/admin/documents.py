@@ -436,7 +436,7 @@ class InvoiceAdmin(
         invoice = get_object_or_404(Invoice.objects.select_related("household"), pk=pk)
         note_if_erased(request, invoice.household, invoice.number)
         try:
-            content = pdf.read(pdf.stored(invoice, at=timezone.now()))
+            content = pdf.as_it_stands(invoice, at=timezone.now())
         except pdf.PdfLost as lost:
             messages.error(request, str(lost))
             return redirect("admin:billing_invoice_change", pk)
