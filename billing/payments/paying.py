@@ -26,6 +26,8 @@ from billing.invoices import ledger
 from billing.invoices.numbering import Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
 from billing.payments import closing
+from billing.payments import means as ways
+from billing.rules.means import Means
 from families.custody import own
 from families.models import Household, User, household_number
 from portal.french.amounts import euros
@@ -57,12 +59,14 @@ def record(
     reference: str = "",
     invoices: Iterable[Invoice] | None = None,
     state: str = PaymentState.VALIDATED,
+    keep_surplus: bool = False,
 ) -> Payment:
     """A payment, allocated to `invoices` in their order, or (None) to the unpaid ones, the oldest first.
 
-    What exceeds them stays the household's, for its next invoices. A pending payment is not allocated yet.
-    Raises PaymentRefused for an amount that is not positive, a day to come, or another household's invoice. A
-    pending payment may be of a day to come: a debit's.
+    What exceeds them stays the household's, for its next invoices: of a means that gives no change, or that
+    pays not everything, only with `keep_surplus`. A pending payment is not allocated yet.
+    Raises PaymentRefused for an amount that is not positive, a day to come, another household's invoice, or
+    what the means may not pay. A pending payment may be of a day to come: a debit's.
     """
     if amount <= 0 or amount != amount.quantize(ZERO):
         raise PaymentRefused("Indiquez un montant positif, au centime près.")
@@ -74,6 +78,9 @@ def record(
     with transaction.atomic():
         if joined := Household.objects.lock([household.pk]).get(household.pk):
             raise PaymentRefused(joined_sentence(joined))
+        way = ways.of(means)
+        if why := ways.why_not(way, household.pk, amount, chosen, keep_surplus=keep_surplus):
+            raise PaymentRefused(why)
         (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
         payment = Payment.objects.create(
             **number.fields,
@@ -89,7 +96,7 @@ def record(
         )
         ledger.paid([payment])
         if state == PaymentState.VALIDATED:
-            _spread(payment, chosen)
+            _spread(payment, chosen, way)
     return payment
 
 
@@ -317,25 +324,34 @@ def use_what_is_left(household: Household) -> int:
     return used
 
 
-def _spread(payment: Payment, invoices: list[Invoice] | None) -> int:
-    """Allocates a payment to the invoices in order, as far as it goes. Returns how many it reached."""
+def _spread(payment: Payment, invoices: list[Invoice] | None, way: Means | None = None) -> int:
+    """Allocates a payment to the invoices in order, as far as it goes and as its means may pay them. Returns
+    how many it reached."""
     unpaid = Invoice.objects.with_balance().filter(household_id=payment.household_id, left__gt=ZERO)
     if invoices is None:
         waiting = list(unpaid.order_by("due_on", "issued_at", "sequence"))
     else:
         places = {invoice.pk: place for place, invoice in enumerate(invoices)}
         waiting = sorted(unpaid.filter(pk__in=places), key=lambda invoice: places[invoice.pk])
+    if not waiting:
+        return 0
+    way = way or ways.of(payment.means)
+    able = ways.rooms(way, [one.pk for one in waiting]) if way.limited else {}
     reached = 0
     for invoice in waiting:
-        part = min(unused(payment), invoice.left)
-        if part <= 0:
+        free = unused(payment)
+        if free <= 0:
             break
-        _allocate(payment, invoice, part)
-        reached += 1
+        part = min(free, invoice.left, able.get(invoice.pk, invoice.left))
+        if part > 0:
+            _allocate(payment, invoice, part, way)
+            reached += 1
     return reached
 
 
-def _allocate(payment: Payment, invoice: Invoice, amount: Decimal) -> PaymentAllocation:
+def _allocate(
+    payment: Payment, invoice: Invoice, amount: Decimal, way: Means | None = None
+) -> PaymentAllocation:
     if invoice.household_id != payment.household_id:
         raise PaymentRefused("Cette facture est celle d'un autre foyer.")
     left = Invoice.objects.with_balance().get(pk=invoice.pk).left
@@ -344,6 +360,11 @@ def _allocate(payment: Payment, invoice: Invoice, amount: Decimal) -> PaymentAll
         raise PaymentRefused(f"Il reste {euros(free)} de ce règlement.")
     if amount > left:
         raise PaymentRefused(f"Il reste {euros(left)} à payer sur la facture {invoice.number}.")
+    way = way or ways.of(payment.means)
+    if way.limited and amount > (most := ways.rooms(way, [invoice.pk])[invoice.pk]):
+        raise PaymentRefused(
+            f"{way.label} : jusqu'à {euros(most)} de la facture {invoice.number}, qui a d'autres lignes."
+        )
     allocation, created = PaymentAllocation.objects.get_or_create(
         payment=payment, invoice=invoice, defaults={"amount": amount}
     )
