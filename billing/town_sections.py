@@ -12,6 +12,8 @@ from billing.models import (
     AbsencePolicy,
     BillingSettings,
     FormulaTariff,
+    PaymentMeans,
+    PaymentMeansUse,
     Tariff,
     TariffBand,
     TariffModifier,
@@ -105,6 +107,13 @@ AUDIENCE = Words(
     {"commune": FormulaTariff.Audience.RESIDENT, "hors_commune": FormulaTariff.Audience.NON_RESIDENT}
 )
 LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
+DEPOSIT = Words(
+    {
+        "aucune": PaymentMeans.Deposit.NONE,
+        "bordereau": PaymentMeans.Deposit.SLIP,
+        "versement": PaymentMeans.Deposit.CASH,
+    }
+)
 COLLECTION = Words({"régie": "regie", "titre": "titre"})
 DEFAULTS = BillingSettings()
 LATE = Words({"dès_sa_date": BillingSettings.Late.DATE, "dès_qu'on_le_sait": BillingSettings.Late.TOLD})
@@ -357,6 +366,45 @@ register(
             Field("envoi_du_chèque", "cheque_address", default=""),
             Field("guichet", "desk", default=""),
             Field("buraliste", "tobacconist", Flag(), default=False),
+            Field("fonds_de_caisse", "cash_float", Amount(), default=Decimal(0)),
+            Field("encaisse_maximale", "cash_maximum", Amount(), default=None),
+            Field("bordereaux_à_partir_du", "deposits_from", Day(), default=None),
+        ),
+    )
+)
+register(
+    Rows(
+        key="moyens_de_paiement",
+        model=PaymentMeans,
+        match=("code",),
+        order_by=("order", "code"),
+        comment="Seulement ceux que la commune change ou ajoute.",
+        fields=(
+            Field("code", "code"),
+            Field("libellé", "label"),
+            Field("ordre", "order", Number(), default=50),
+            Field("utilisé", "active", Flag(), default=True),
+            Field("au_guichet", "at_desk", Flag(), default=True),
+            Field("limité", "limited", Flag(), default=False),
+            Field("référence", "reference", default=""),
+            Field("sans_rendu_de_monnaie", "no_change", Flag(), default=False),
+            Field("remise", "deposit", DEPOSIT, default=PaymentMeans.Deposit.NONE),
+            Field("compte", "account", default=""),
+        ),
+        children=(
+            Rows(
+                key="paie",
+                model=PaymentMeansUse,
+                match=("activity", "formula"),
+                parent="means",
+                exact=True,
+                compact=True,
+                fields=(
+                    Field("activité", "activity", Reference(Activity)),
+                    Field("formule", "formula", FormulaReference(), default=None),
+                    Field("moins_de", "under_age", Number(), default=None),
+                ),
+            ),
         ),
     )
 )

@@ -3,6 +3,7 @@
 from billing.models.absences import AbsencePolicy
 from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind
 from billing.models.debits import Debit, DebitFile, Mandate
+from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
 from billing.models.former import FormerDocument
 from billing.models.invoices import (
     Balance,
@@ -22,6 +23,7 @@ from billing.models.invoices import (
     PaymentAllocation,
     state_of,
 )
+from billing.models.means import PaymentMeans, PaymentMeansUse
 from billing.models.online import (
     ONLINE_OPEN,
     ONLINE_PAID,
@@ -65,12 +67,16 @@ __all__ = [
     "BillingRun",
     "BillingSettings",
     "BookClosing",
+    "CashCount",
     "Counted",
     "CreditNote",
     "CreditNoteQuerySet",
     "Debit",
     "DebitFile",
     "DemoBankOrder",
+    "DepositCancellation",
+    "DepositLine",
+    "DepositSlip",
     "EntryKind",
     "FormerDocument",
     "FormulaTariff",
@@ -96,6 +102,8 @@ __all__ = [
     "Payment",
     "PaymentAllocation",
     "PaymentEvent",
+    "PaymentMeans",
+    "PaymentMeansUse",
     "PaymentQuerySet",
     "PaymentState",
     "RecalculatedHousehold",

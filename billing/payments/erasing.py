@@ -63,6 +63,11 @@ HOLDINGS = {
     # A number, a date, an amount, a hash.
     "billing.FormerDocument": Fate.LAW,
     "billing.BookClosing": Fate.STAFF,
+    # Who paid and by which cheque, as long as the payment stays (`former.py`).
+    "billing.DepositLine": Fate.LAW,
+    "billing.DepositSlip": Fate.STAFF,
+    "billing.DepositCancellation": Fate.STAFF,
+    "billing.CashCount": Fate.STAFF,
     "billing.BillingRun": Fate.STAFF,
     "billing.BillingRun_activities": Fate.STAFF,
     "billing.BillingRun_establishments": Fate.STAFF,

@@ -27,6 +27,7 @@ from billing.models import (
     BilledItem,
     CreditNote,
     Debit,
+    DepositLine,
     FormerDocument,
     Invoice,
     InvoiceLine,
@@ -216,6 +217,8 @@ def _delete_payments(payments: set[int]) -> None:
     PaymentEvent.objects.filter(online_payment__in=parts).delete()
     OnlinePaymentInvoice.objects.filter(online_payment__in=parts).delete()
     OnlinePayment.objects.filter(pk__in=parts).delete()
+    # A slip keeps number and amount.
+    DepositLine.objects.filter(payment__in=payments).update(payment=None, drawer="", reference="")
     # A refund goes before what it refunded.
     Payment.objects.filter(pk__in=payments, refunds__isnull=False).delete()
     Payment.objects.filter(pk__in=payments).delete()

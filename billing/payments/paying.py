@@ -26,6 +26,8 @@ from billing.invoices import ledger, regies
 from billing.invoices.numbering import DocumentNumber, Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
 from billing.payments import closing
+from billing.payments import means as ways
+from billing.rules.means import Means
 from families.custody import own
 from families.models import Household, User, household_number
 from portal.french.amounts import euros
@@ -73,14 +75,16 @@ def record(
     invoices: Iterable[Invoice] | None = None,
     state: str = PaymentState.VALIDATED,
     regie: int | None = None,
+    keep_surplus: bool = False,
 ) -> Payment:
     """A payment, allocated to `invoices` in their order, or (None) to the unpaid ones, the oldest first.
 
     It is the régie's of these invoices, or else `regie`'s (None: the town's own), and pays no other's.
 
-    What exceeds them stays the household's, for its next invoices. A pending payment is not allocated yet.
-    Raises PaymentRefused for an amount that is not positive, a day to come, or another household's invoice. A
-    pending payment may be of a day to come: a debit's.
+    What exceeds them stays the household's, for its next invoices: of a means that gives no change, or that
+    pays not everything, only with `keep_surplus`. A pending payment is not allocated yet.
+    Raises PaymentRefused for an amount that is not positive, a day to come, another household's invoice, or
+    what the means may not pay. A pending payment may be of a day to come: a debit's.
     """
     if amount <= 0 or amount != amount.quantize(ZERO):
         raise PaymentRefused("Indiquez un montant positif, au centime près.")
@@ -96,6 +100,9 @@ def record(
     with transaction.atomic():
         if joined := Household.objects.lock([household.pk]).get(household.pk):
             raise PaymentRefused(joined_sentence(joined))
+        way = ways.of(means)
+        if why := ways.why_not(way, household.pk, amount, chosen, regie=regie, keep_surplus=keep_surplus):
+            raise PaymentRefused(why)
         (number,) = _numbering(regie, at).take()
         payment = Payment.objects.create(
             **number.fields,
@@ -112,7 +119,7 @@ def record(
         )
         ledger.paid([payment])
         if state == PaymentState.VALIDATED:
-            _spread(payment, chosen)
+            _spread(payment, chosen, way)
     return payment
 
 
@@ -346,8 +353,9 @@ def use_what_is_left(household: Household) -> int:
     return used
 
 
-def _spread(payment: Payment, invoices: list[Invoice] | None) -> int:
-    """Allocates a payment to the invoices in order, as far as it goes. Returns how many it reached."""
+def _spread(payment: Payment, invoices: list[Invoice] | None, way: Means | None = None) -> int:
+    """Allocates a payment to the invoices in order, as far as it goes and as its means may pay them. Returns
+    how many it reached."""
     unpaid = Invoice.objects.with_balance().filter(
         household_id=payment.household_id, regie=payment.regie_id, left__gt=ZERO
     )
@@ -356,17 +364,25 @@ def _spread(payment: Payment, invoices: list[Invoice] | None) -> int:
     else:
         places = {invoice.pk: place for place, invoice in enumerate(invoices)}
         waiting = sorted(unpaid.filter(pk__in=places), key=lambda invoice: places[invoice.pk])
+    if not waiting:
+        return 0
+    way = way or ways.of(payment.means)
+    able = ways.rooms(way, [one.pk for one in waiting]) if way.limited else {}
     reached = 0
     for invoice in waiting:
-        part = min(unused(payment), invoice.left)
-        if part <= 0:
+        free = unused(payment)
+        if free <= 0:
             break
-        _allocate(payment, invoice, part)
-        reached += 1
+        part = min(free, invoice.left, able.get(invoice.pk, invoice.left))
+        if part > 0:
+            _allocate(payment, invoice, part, way)
+            reached += 1
     return reached
 
 
-def _allocate(payment: Payment, invoice: Invoice, amount: Decimal) -> PaymentAllocation:
+def _allocate(
+    payment: Payment, invoice: Invoice, amount: Decimal, way: Means | None = None
+) -> PaymentAllocation:
     if invoice.household_id != payment.household_id:
         raise PaymentRefused("Cette facture est celle d'un autre foyer.")
     if invoice.regie_id != payment.regie_id:
@@ -377,6 +393,11 @@ def _allocate(payment: Payment, invoice: Invoice, amount: Decimal) -> PaymentAll
         raise PaymentRefused(f"Il reste {euros(free)} de ce règlement.")
     if amount > left:
         raise PaymentRefused(f"Il reste {euros(left)} à payer sur la facture {invoice.number}.")
+    way = way or ways.of(payment.means)
+    if way.limited and amount > (most := ways.rooms(way, [invoice.pk])[invoice.pk]):
+        raise PaymentRefused(
+            f"{way.label} : jusqu'à {euros(most)} de la facture {invoice.number}, qui a d'autres lignes."
+        )
     allocation, created = PaymentAllocation.objects.get_or_create(
         payment=payment, invoice=invoice, defaults={"amount": amount}
     )

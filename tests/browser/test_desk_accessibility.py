@@ -22,7 +22,8 @@ from playwright.sync_api import Page
 from billing import tasks
 from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
-from billing.models import ManualCharge, PackedMeal, RecalculatedHousehold, Recalculation
+from billing.models import ManualCharge, PackedMeal, PaymentMeans, RecalculatedHousehold, Recalculation
+from billing.payments import counting, deposits, paying
 from billing.reminders import reminding
 from families.models import (
     Child,
@@ -193,6 +194,7 @@ def furnished(chief: User) -> Booking:
     RecalculatedHousehold.objects.create(
         recalculation=again, household=booking.household, billed=5, amount=4, changes=[]
     )
+    money_handed_over(booking, chief)
     DBTaskResult.objects.create(
         args_kwargs={},
         task_path="billing.tasks.issue_month",
@@ -200,6 +202,16 @@ def furnished(chief: User) -> Booking:
         run_after=get_date_max(),
     )
     return booking
+
+
+def money_handed_over(booking: Booking, chief: User) -> None:
+    """A means of the town's own, a cheque on a slip, the till counted."""
+    own = PaymentMeans.objects.create(code="cesu", label="CESU", limited=True, deposit="slip", no_change=True)
+    own.uses.create(activity=Activity.objects.order_by("pk")[0], under_age=6)
+    today = NOW.date()
+    cheque = paying.record(booking.household, Decimal(5), "cheque", paid_on=today, by=chief, at=NOW)
+    deposits.make("cheque", [cheque.pk], deposited_on=today, by=chief, at=NOW)
+    counting.count(Decimal(20), pieces={"20": 1}, by=chief, at=NOW)
 
 
 def first_row(model: type[Model]) -> Any:
@@ -218,6 +230,7 @@ def addresses(booking: Booking) -> Iterator[str]:
         "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
+        "means": "cheque",
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
         "year": NOW.year,
     }
