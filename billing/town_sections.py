@@ -10,10 +10,12 @@ from ruamel.yaml.nodes import MappingNode, Node
 
 from billing.models import (
     AbsencePolicy,
+    ActivityRegie,
     BillingSettings,
     FormulaTariff,
     PaymentMeans,
     PaymentMeansUse,
+    Regie,
     Tariff,
     TariffBand,
     TariffModifier,
@@ -116,6 +118,24 @@ DEPOSIT = Words(
 )
 COLLECTION = Words({"régie": "regie", "titre": "titre"})
 DEFAULTS = BillingSettings()
+# What the town's own régie and a further one both say.
+ISSUER = (
+    Field("mention_des_relances", "reminder_notice", default=""),
+    Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
+    Field("émetteur", "issuer_name", default=""),
+    Field("adresse", "issuer_address", default=""),
+    Field("signataire", "signatory", default=""),
+    Field("siret", "siret", default=""),
+    Field("mention_de_tva", "vat_notice", default=""),
+    Field("mentions_légales", "legal_notice", default=""),
+    Field("voies_de_recours", "recourse", default=""),
+    Field("iban", "iban", default=""),
+    Field("bic", "bic", default=""),
+    Field("identifiant_créancier", "creditor_identifier", default=""),
+    Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
+    Field("envoi_du_chèque", "cheque_address", default=""),
+    Field("guichet", "desk", default=""),
+)
 LATE = Words({"dès_sa_date": BillingSettings.Late.DATE, "dès_qu'on_le_sait": BillingSettings.Late.TOLD})
 SIBLINGS = Words(
     {"toutes_activités": BillingSettings.Siblings.ALL, "même_activité": BillingSettings.Siblings.ACTIVITY}
@@ -350,21 +370,8 @@ register(
             Field("série", "series", default=DEFAULTS.series),
             Field("jours_pour_payer", "payment_days", Number(), default=DEFAULTS.payment_days),
             Field("jours_entre_relances", "reminder_days", Number(), default=DEFAULTS.reminder_days),
-            Field("mention_des_relances", "reminder_notice", default=""),
             Field("montant_minimum", "minimum_amount", Amount(), default=Decimal(0)),
-            Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
-            Field("émetteur", "issuer_name", default=""),
-            Field("adresse", "issuer_address", default=""),
-            Field("siret", "siret", default=""),
-            Field("mention_de_tva", "vat_notice", default=""),
-            Field("mentions_légales", "legal_notice", default=""),
-            Field("voies_de_recours", "recourse", default=""),
-            Field("iban", "iban", default=""),
-            Field("bic", "bic", default=""),
-            Field("identifiant_créancier", "creditor_identifier", default=""),
-            Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
-            Field("envoi_du_chèque", "cheque_address", default=""),
-            Field("guichet", "desk", default=""),
+            *ISSUER,
             Field("buraliste", "tobacconist", Flag(), default=False),
             Field("fonds_de_caisse", "cash_float", Amount(), default=Decimal(0)),
             Field("encaisse_maximale", "cash_maximum", Amount(), default=None),
@@ -404,6 +411,31 @@ register(
                     Field("formule", "formula", FormulaReference(), default=None),
                     Field("moins_de", "under_age", Number(), default=None),
                 ),
+            ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="régies",
+        model=Regie,
+        match=("code",),
+        comment="Les régies qui encaissent à part ; sans elles, tout est à celle de la commune.",
+        fields=(
+            Field("nom", "name"),
+            Field("code", "code"),
+            Field("lettres", "letters"),
+            *ISSUER,
+        ),
+        children=(
+            Rows(
+                key="activités",
+                model=ActivityRegie,
+                match=("activity",),
+                parent="regie",
+                exact=True,
+                compact=True,
+                fields=(Field("activité", "activity", Reference(Activity)),),
             ),
         ),
     )

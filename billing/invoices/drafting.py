@@ -13,7 +13,7 @@ corrections.py     what is taken back and billed anew
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
@@ -37,12 +37,13 @@ from portal.reservations.models import Attendance
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """What a page knows before it drafts the invoice of one household, and need not be read again: `people`
-    reads what prices ask of it between two days, `rare` is what it may have."""
+    reads what prices ask of it between two days, `rare` is what it may have, `regies` who bills a formula."""
 
     prices: PriceBook
     people: Callable[[date, date], FactsBook]
     policies: AbsenceRules
     rare: frozenset[Rare]
+    regies: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def foresee_month(household: int, scope: Scope, settings: BillingSettings, known
         late_forgiven=late_forgiven(found, known.prices, scope.ends_on),
     )
     flats = FlatPrices([household])
-    lines = Lines(flats)
+    lines = Lines(flats, known.regies)
     _fill(lines, billable, found, presence_prices)
     # What it has asked for deserves no look yet.
     if_granted = Lines(flats)

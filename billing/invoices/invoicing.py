@@ -294,8 +294,8 @@ def _write(
     )
     for invoice, draft in zip(invoices, drafts, strict=True):
         if draft.recalculated:
-            rows = RecalculatedHousehold.objects.filter(pk__in=draft.recalculated, invoice=None)
-            rows.update(state=RecalculatedHousehold.State.BILLED, invoice=invoice)
+            taken = RecalculatedHousehold.objects.filter(pk__in=draft.recalculated, invoice=None)
+            taken.update(state=RecalculatedHousehold.State.BILLED, invoice=invoice)
     for (line, _), row in zip(pairs, rows, strict=True):
         if line.manual is not None:
             ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)

@@ -2,7 +2,7 @@
 
     of_formulas() -> {formula: régie}        by key; what is not in it is the town's own
     of_activities(keys) -> {régie}           those that bill these activities now
-    facts(regie) -> Issuer                   whose bank account, words and signature: the only author
+    facts(regie), facts_of(keys) -> Issuer   whose bank account, words and signature: the only author
     series(base, regie) -> str               « R » of the town's own, « R-CL » of a further one
     named(keys) -> {key: name}               how pages call them
 
@@ -40,6 +40,13 @@ def facts(regie: int | None, settings: BillingSettings | None = None) -> Issuer:
     return Regie.objects.get(pk=regie)
 
 
+def facts_of(keys: Iterable[int | None], settings: BillingSettings) -> dict[int | None, Issuer]:
+    """Those of several régies, by key, in one query; none where they are all the town's own."""
+    further = set(keys) - {None}
+    found: dict[int | None, Issuer] = {None: settings}
+    return found | dict(Regie.objects.in_bulk(further)) if further else found
+
+
 def series(base: str, regie: int | None) -> str:
     """The series of a kind of documents, by its letters at the town's own: « A », « R », « REPORT ».
 
@@ -59,6 +66,12 @@ def invoices(regie: int | None, settings: BillingSettings) -> str:
 def code_of(regie: int | None) -> str:
     """By which its contract with a provider is found; empty: the town's own."""
     return "" if regie is None else Regie.objects.values_list("code", flat=True).get(pk=regie)
+
+
+def all_named() -> dict[int | None, str]:
+    """Every régie's name; nothing where the town's own is alone."""
+    further = dict(Regie.objects.values_list("pk", "name"))
+    return {None: OWN, **further} if further else {}
 
 
 def named(keys: Iterable[int | None]) -> dict[int | None, str]:

@@ -2,7 +2,8 @@
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Value
+from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
 from billing.models.invoices import Invoice
@@ -20,6 +21,13 @@ from portal.french.official_numbers import BicField
 
 
 class MandateQuerySet(models.QuerySet["Mandate"]):
+    def of_invoice(self) -> "MandateQuerySet":
+        """Within a query of invoices: the mandate by which each may be debited."""
+        own = Value(0, output_field=models.BigIntegerField())
+        whose = Coalesce("regie", own, output_field=models.BigIntegerField())
+        of = Coalesce(OuterRef("regie"), own, output_field=models.BigIntegerField())
+        return self.alias(whose=whose).filter(household=OuterRef("household"), whose=of, revoked_on=None)
+
     def of_account(self, iban: str) -> "MandateQuerySet":
         """The mandates on an account, whosever they are; `iban` as it is kept, see IbanField."""
         return self.filter(iban_fingerprint__in=fingerprints(iban))

@@ -44,8 +44,8 @@ def account(request: SignedInRequest) -> HttpResponse:
         "form": days,
         "query": days.query,
         "years": accounts.whole_years(whole.movements[0].entry.booked_on, today) if whole.movements else [],
-        "standing": accounts.standing(whole.closing),
-        "waits": whole.closing < 0,
+        "standings": accounts.standings(whole.closed),
+        "waits": any(balance < 0 for balance in whole.closed.values()),
         "payable": choosing.offered() and bool(due),
     }
     return render(request, "billing/account.html", context)
@@ -54,7 +54,7 @@ def account(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def statement_csv(request: SignedInRequest) -> HttpResponseBase:
     found = _statement(request)
-    rows = files.csv_stream(accounts.COLUMNS, accounts.rows(found))
+    rows = files.csv_stream(accounts.columns(found), accounts.rows(found))
     return hand_over(rows, f"{accounts.name_of(which_home.household(request), found)}.csv")
 
 

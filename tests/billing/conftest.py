@@ -91,6 +91,15 @@ def centre(meals, books):
 
 
 @pytest.fixture
+def two(books, centre):
+    """For November, 12.80 to the town hall (the first invoice) and 15.00 to the centre."""
+    eats(books)
+    eats(centre, [date(2026, 11, 4)])
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    return list(Invoice.objects.order_by("pk"))
+
+
+@pytest.fixture
 def month(meals, books, waits):
     """Lina and Noé eat four times in November 2026; nobody gave a quotient."""
     return eats(books) + eats(waits)

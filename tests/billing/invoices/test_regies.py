@@ -159,28 +159,19 @@ def test_an_invoice_says_whose_account_is_to_be_paid(books, centre):
     assert said == [("Mairie", "Mairie"), ("Espace jeunesse", "12 rue du Parc")]
 
 
-@pytest.fixture
-def two(books, centre):
-    """12.80 to the town hall, 15.00 to the centre."""
-    eats(books)
-    goes(centre, [date(2026, 11, 4)])
-    bill(NOVEMBER, END_OF_NOVEMBER)
-    return Invoice.objects.order_by("pk")
-
-
 def test_a_payment_pays_its_regie_alone_and_what_exceeds_it_stays_there(two, books, centre):
     pay(books.household, "30.00", regie=centre.regie.pk)
     assert accounts(books.household) == {None: D("12.80"), centre.regie.pk: D("-15.00")}
     assert Payment.objects.get().number == "R-CL2026-000001"
     paying.use_what_is_left(books.household)
-    assert [one.left for one in two.with_balance()] == [D("12.80"), D("0.00")]
+    assert [one.left for one in Invoice.objects.with_balance().order_by("pk")] == [D("12.80"), D("0.00")]
 
 
 def test_the_invoices_chosen_say_which_regie_is_paid(two, books, centre):
     assert pay(books.household, "15.00", invoices=[two[1]]).regie == centre.regie
     assert pay(books.household, "12.80", invoices=[two[0]]).regie is None
     with pytest.raises(PaymentRefused, match="que les factures d'une même régie"):
-        pay(books.household, "27.80", invoices=list(two))
+        pay(books.household, "27.80", invoices=two)
 
 
 def test_nothing_is_moved_from_one_to_the_other_by_hand(two, books, centre):

@@ -1,35 +1,23 @@
 """Two régies, two contracts: what each is told by its own provider, and nothing of the other's."""
 
 import json
-from datetime import date
 from html import unescape
 
 import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from billing.invoices import invoicing
 from billing.invoices.contracts import Contract
-from billing.models import Invoice, OnlinePayment, Payment
+from billing.models import OnlinePayment, Payment
 from billing.payments import asking, checks, starting
 from billing.payments.events import OnlinePaymentRefused
 from billing.payments.providers import choosing
-from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER, eats
 from tests.billing.payments.paying_online import AT, HOOK, D
 from tests.fakes.stripe_server import SECRET, signature
 
 ITS_HOOK = f"{HOOK}loisirs/"
 ITS_SECRET = "whsec_of_the_centre"
 CHOICE, SUMMARY = "/factures/regler/", "/factures/regler/recapitulatif/"
-
-
-@pytest.fixture
-def two(centre, books):
-    """12.80 to the town hall, 15.00 to the centre."""
-    eats(books)
-    eats(centre, [date(2026, 11, 4)])
-    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
-    return list(Invoice.objects.order_by("pk"))
 
 
 @pytest.fixture
