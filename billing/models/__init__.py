@@ -1,7 +1,8 @@
 """Tariffs, invoices, payments, reminders: one module a subject, all of them met here."""
 
 from billing.models.absences import AbsencePolicy
-from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind
+from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
+from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
 from billing.models.former import FormerDocument
 from billing.models.invoices import (
@@ -36,6 +37,7 @@ from billing.models.online import (
 from billing.models.payments import BookClosing, JoinedAccount, Payment, PaymentQuerySet, PaymentState
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
+from billing.models.seals import Seal
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
     NEVER_NEGATIVE,
@@ -63,6 +65,7 @@ __all__ = [
     "BillingRun",
     "BillingSettings",
     "BookClosing",
+    "BudgetCode",
     "Counted",
     "CreditNote",
     "CreditNoteQuerySet",
@@ -80,6 +83,7 @@ __all__ = [
     "InvoiceState",
     "InvoiceWithBalance",
     "JoinedAccount",
+    "JournalAccounts",
     "LetterLot",
     "Mandate",
     "ManualCharge",
@@ -89,6 +93,7 @@ __all__ = [
     "OnlinePaymentQuerySet",
     "OnlineRefund",
     "OnlineState",
+    "OpeningBalance",
     "PackedMeal",
     "Payment",
     "PaymentAllocation",
@@ -98,6 +103,7 @@ __all__ = [
     "RecalculatedHousehold",
     "Recalculation",
     "ReminderLetter",
+    "Seal",
     "Tariff",
     "TariffBand",
     "TariffModifier",
