@@ -6,7 +6,7 @@ It goes through households and documents in bites, whatever their number, and se
 """
 
 import heapq
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -239,15 +239,14 @@ class Chains:
         def of(rows: Any) -> Any:
             return rows.filter(series=series, year=year, sequence__gt=after, sequence__lte=upto)
 
-        found = Bite({one.sequence: one for one in of(Seal.objects.all())})
-        versions = {one.sequence: one.version for one in found.seals.values()}
+        found = Bite(series, year, {one.sequence: one for one in of(Seal.objects.all())})
         for model, forms in sealing.FORMS.items():
-            for version in sorted({*versions.values(), len(forms)}):
-                if not 0 < version <= len(forms):
-                    continue
+            there = list(of(sealing.every(model)).order_by().values_list("sequence", flat=True))
+            found.documents.update(there)
+            versions = {one: found.seals[one].version for one in there if one in found.seals}
+            for version in {*versions.values()}.intersection(range(1, len(forms) + 1)):
                 for one, _ in sealing.written(model, version, of(sealing.every(model))):
-                    if versions.get(one.sequence, len(forms)) == version:
-                        found.documents[one.sequence] += 1
+                    if versions.get(one.sequence) == version:
                         found.texts[one.sequence] = one
         for sequence, kept in of(FormerDocument.objects.all()).values_list("sequence", "sha256"):
             found.documents[sequence] += 1
@@ -256,22 +255,24 @@ class Chains:
 
     def _verify(self, found: "Bite", previous: str) -> str:
         """Of the seals of a bite; the hash of its last one."""
-        for sequence in sorted({*found.seals, *found.texts}):
+        for sequence in sorted({*found.seals, *found.documents}):
             one, text = found.seals.get(sequence), found.texts.get(sequence)
             if one is None:
-                if text is not None:
-                    self.of_seals.append(f"{text.number} : cette pièce n'a pas d'empreinte.")
+                number = DocumentNumber(found.series, found.year, sequence)
+                self.of_seals.append(f"{number} : cette pièce n'a pas d'empreinte.")
                 continue
             if one.previous != previous:
                 self.of_seals.append(f"{one.number} : son empreinte ne suit pas la précédente.")
             previous = one.hash
             if text is not None:
-                of_it = text.number == one.number and one.hash == sealing.hashed(
-                    one.version, one.previous, text.text
-                )
+                mark = sealing.hashed(one.version, one.previous, text.text)
+                of_it = (text.number, mark) == (one.number, one.hash)
+            elif sequence in found.former:
+                # Of what went since it was sealed, the chain alone is left.
+                of_it = one.version != Seal.OF_A_FORMER_ONE or found.former[sequence] == one.hash
             else:
-                # What went since is known by the chain alone.
-                of_it = one.version > 0 or found.former.get(sequence) == one.hash
+                # In no form that is known; or gone, and then its number is missing.
+                of_it = sequence not in found.documents
             if not of_it:
                 self.of_seals.append(f"{one.number} : la pièce n'est plus celle qui a été émise.")
         return previous
@@ -281,10 +282,12 @@ class Chains:
 class Bite:
     """What is found of some numbers of a series and year, by their rank."""
 
+    series: str
+    year: int
     seals: dict[int, Seal]
     documents: Counter[int] = field(default_factory=Counter)
     texts: dict[int, sealing.Written] = field(default_factory=dict)
-    former: dict[int, str] = field(default_factory=lambda: defaultdict(str))
+    former: dict[int, str] = field(default_factory=dict)
 
 
 def _missing(series: str, year: int, first: int, last: int) -> str:
