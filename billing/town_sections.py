@@ -9,7 +9,9 @@ from ruamel.yaml.nodes import MappingNode, Node
 from billing.models import (
     AbsencePolicy,
     BillingSettings,
+    BudgetCode,
     FormulaTariff,
+    JournalAccounts,
     Tariff,
     TariffBand,
     TariffModifier,
@@ -101,7 +103,7 @@ AUDIENCE = Words(
 )
 LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
 COLLECTION = Words({"régie": "regie", "titre": "titre"})
-DEFAULTS = BillingSettings()
+DEFAULTS, ACCOUNTS = BillingSettings(), JournalAccounts()
 LATE = Words({"dès_sa_date": BillingSettings.Late.DATE, "dès_qu'on_le_sait": BillingSettings.Late.TOLD})
 SIBLINGS = Words(
     {"toutes_activités": BillingSettings.Siblings.ALL, "même_activité": BillingSettings.Siblings.ACTIVITY}
@@ -319,6 +321,42 @@ register(
             Field("envoi_du_chèque", "cheque_address", default=""),
             Field("guichet", "desk", default=""),
             Field("buraliste", "tobacconist", Flag(), default=False),
+        ),
+    )
+)
+register(
+    Rows(
+        key="codes_budgétaires",
+        model=BudgetCode,
+        match=("activity", "formula"),
+        order_by=("activity__code", "formula__activity__code", "formula__code"),
+        comment="Les codes d'une activité, ou d'une formule, dont le code l'emporte.",
+        fields=(
+            Field("activité", "activity", Reference(Activity), default=None),
+            Field("formule", "formula", FormulaReference(), default=None),
+            Field("analytique", "analytic", default=""),
+            Field("compte", "account", default=""),
+        ),
+    )
+)
+register(
+    Rows(
+        key="comptes_du_journal",
+        model=JournalAccounts,
+        match=(),
+        single=True,
+        comment="Les comptes du journal général.",
+        fields=(
+            Field("redevables", "debtors", default=ACCOUNTS.debtors),
+            Field("recettes", "revenue", default=ACCOUNTS.revenue),
+            Field("avoirs_d'une_année_passée", "earlier_years", default=ACCOUNTS.earlier_years),
+            Field("abandons_de_créances", "written_off", default=ACCOUNTS.written_off),
+            Field("à_classer", "waiting", default=ACCOUNTS.waiting),
+            Field("espèces", "cash", default=ACCOUNTS.cash),
+            Field("chèques", "cheques", default=ACCOUNTS.cheques),
+            Field("cartes", "cards", default=ACCOUNTS.cards),
+            Field("titres", "vouchers", default=ACCOUNTS.vouchers),
+            Field("banque", "bank", default=ACCOUNTS.bank),
         ),
     )
 )

@@ -10,7 +10,8 @@ from django.utils.safestring import SafeString
 
 from billing.admin.exporting import note_households
 from billing.documents import accounts, files
-from billing.models import AccountEntry, Payment
+from billing.invoices import ledger
+from billing.models import AccountEntry, OpeningBalance, Payment
 from families import home_facts
 from families.desk_links import guardian_names, household_link
 from families.models import Household
@@ -45,6 +46,11 @@ class Accounts(OwnPages[Payment]):
         wrap = self.admin_site.admin_view
         return [
             path("comptes/", wrap(self.accounts), name="billing_payment_accounts"),
+            path(
+                "comptes/repris/",
+                wrap(self.opening_balances),
+                name="billing_payment_opening_balances",
+            ),
             path("comptes/<int:household>/", wrap(self.account), name="billing_payment_account"),
             *super().get_urls(),
         ]
@@ -64,6 +70,7 @@ class Accounts(OwnPages[Payment]):
         page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
         adults = guardian_names(household for household, _ in page)
         context = {
+            "opened": OpeningBalance.objects.filter(household__isnull=False).exists(),
             "which": WHICH,
             "chosen": which,
             "page": page,
@@ -75,6 +82,30 @@ class Accounts(OwnPages[Payment]):
             "query": urlencode({"soldes": which}),
         }
         return self.page(request, "admin/billing/accounts.html", LINK.title, context)
+
+    def opening_balances(self, request: HttpRequest) -> HttpResponseBase:
+        """« Soldes repris »: who was not at zero when accounts were opened, and where they stand now."""
+        self.demand(request, PERMISSION)
+        found = OpeningBalance.objects.filter(household__isnull=False)
+        page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
+        shown = [(one, one.household_id) for one in page if one.household_id is not None]
+        homes = [home for _, home in shown]
+        adults, now = guardian_names(homes), ledger.balances(homes)
+        context = {
+            "page": page,
+            "opened_on": shown[0][0].opened_on if shown else None,
+            "rows": [
+                (
+                    household_link(home),
+                    adults[home],
+                    one,
+                    euros(abs(one.amount)),
+                    euros(now.get(home, accounts.ZERO)),
+                )
+                for one, home in shown
+            ],
+        }
+        return self.page(request, "admin/billing/opening_balances.html", "Soldes repris", context)
 
     def account(self, request: HttpRequest, household: int) -> HttpResponseBase:
         """One household's movements, the oldest first."""

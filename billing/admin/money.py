@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from billing.admin import accounts as account_pages
+from billing.admin import bookkeeping
 from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.documents import AmountField
@@ -110,6 +111,7 @@ class PaymentAdmin(
     yearly_pages.TaxCertificates,
     chart_pages.Charts,
     account_pages.Accounts,
+    bookkeeping.Bookkeeping,
     StateBadge,
     FoundByNumber[Payment],
     ShownOnly[Payment],
@@ -136,6 +138,7 @@ class PaymentAdmin(
         account_pages.LINK,
         chart_pages.LINK,
         yearly_pages.LINK,
+        bookkeeping.LINK,
     )
     list_display = (
         "number",

@@ -22,7 +22,15 @@ from playwright.sync_api import Page
 from billing import tasks
 from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
-from billing.models import ManualCharge, PackedMeal, RecalculatedHousehold, Recalculation
+from billing.models import (
+    BudgetCode,
+    JournalAccounts,
+    ManualCharge,
+    OpeningBalance,
+    PackedMeal,
+    RecalculatedHousehold,
+    Recalculation,
+)
 from billing.reminders import reminding
 from families.models import (
     Child,
@@ -166,6 +174,9 @@ def furnished(chief: User) -> Booking:
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
+    BudgetCode.objects.create(activity=booking.activity, analytic="CANTINE", account="7067")
+    JournalAccounts.objects.create()
+    OpeningBalance.objects.create(household=booking.household, amount=5, opened_on=NOW.date())
     OwnDecision.objects.create(
         user=chief, user_name="chief", household=booking.household, reason="Seul cette semaine", at=NOW
     )
