@@ -14,12 +14,24 @@ from billing.models import FormerDocument, Invoice, Payment, Seal
 from billing.payments import paying
 from families.models import Household
 from portal.database import schema
+from tests import ROOT
 from tests.billing.conftest import FIRST_OF_DECEMBER
 
 
 def pay(home, amount, **more):
-    said = {"paid_on": FIRST_OF_DECEMBER.date(), "by": None, "at": FIRST_OF_DECEMBER}
-    return paying.record(home, Decimal(amount), "cash", **said | more)
+    said = {"paid_on": FIRST_OF_DECEMBER.date(), "by": None, "at": FIRST_OF_DECEMBER, "means": "cash"}
+    return paying.record(home, Decimal(amount), **said | more)
+
+
+def test_the_worked_case_of_the_documentation_is_computed_from_the_page_alone(owes):
+    """By a program that is not ours: the block and the hash below it."""
+    section = (ROOT / "docs/money.md").read_text().partition("## Empreintes")[2]
+    worked = section.partition("*Worked case.*")[2]
+    block = [line[4:] for line in worked.splitlines() if line.startswith("    ")]
+    says = hashlib.sha256("".join(f"{line}\n" for line in block).encode()).hexdigest()
+    assert f"`{says}`" in worked
+    payment = pay(owes.household, "5", means="cheque", reference="12")
+    assert Seal.objects.get(number=payment.number).hash == says
 
 
 def test_the_form_that_is_written_down_byte_for_byte(owes):
