@@ -12,7 +12,9 @@ from billing.models import (
     AbsencePolicy,
     ActivityRegie,
     BillingSettings,
+    BudgetCode,
     FormulaTariff,
+    JournalAccounts,
     PaymentMeans,
     PaymentMeansUse,
     Regie,
@@ -117,7 +119,7 @@ DEPOSIT = Words(
     }
 )
 COLLECTION = Words({"régie": "regie", "titre": "titre"})
-DEFAULTS = BillingSettings()
+DEFAULTS, ACCOUNTS = BillingSettings(), JournalAccounts()
 # What the town's own régie and a further one both say.
 ISSUER = (
     Field("mention_des_relances", "reminder_notice", default=""),
@@ -437,6 +439,42 @@ register(
                 compact=True,
                 fields=(Field("activité", "activity", Reference(Activity)),),
             ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="codes_budgétaires",
+        model=BudgetCode,
+        match=("activity", "formula"),
+        order_by=("activity__code", "formula__activity__code", "formula__code"),
+        comment="Les codes d'une activité, ou d'une formule, dont le code l'emporte.",
+        fields=(
+            Field("activité", "activity", Reference(Activity), default=None),
+            Field("formule", "formula", FormulaReference(), default=None),
+            Field("analytique", "analytic", default=""),
+            Field("compte", "account", default=""),
+        ),
+    )
+)
+register(
+    Rows(
+        key="comptes_du_journal",
+        model=JournalAccounts,
+        match=(),
+        single=True,
+        comment="Les comptes du journal général.",
+        fields=(
+            Field("redevables", "debtors", default=ACCOUNTS.debtors),
+            Field("recettes", "revenue", default=ACCOUNTS.revenue),
+            Field("avoirs_d'une_année_passée", "earlier_years", default=ACCOUNTS.earlier_years),
+            Field("abandons_de_créances", "written_off", default=ACCOUNTS.written_off),
+            Field("à_classer", "waiting", default=ACCOUNTS.waiting),
+            Field("espèces", "cash", default=ACCOUNTS.cash),
+            Field("chèques", "cheques", default=ACCOUNTS.cheques),
+            Field("cartes", "cards", default=ACCOUNTS.cards),
+            Field("titres", "vouchers", default=ACCOUNTS.vouchers),
+            Field("banque", "bank", default=ACCOUNTS.bank),
         ),
     )
 )

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from billing.admin.exporting import note_households
 from billing.documents import accounts, files
 from billing.invoices import ledger, regies
-from billing.models import AccountEntry, Invoice, Payment
+from billing.models import AccountEntry, Invoice, OpeningBalance, Payment
 from families import home_facts
 from families.desk_links import guardian_names, household_link
 from families.models import Household
@@ -49,6 +49,11 @@ class Accounts(OwnPages[Payment]):
         wrap = self.admin_site.admin_view
         return [
             path("comptes/", wrap(self.accounts), name="billing_payment_accounts"),
+            path(
+                "comptes/repris/",
+                wrap(self.opening_balances),
+                name="billing_payment_opening_balances",
+            ),
             path("comptes/<int:household>/", wrap(self.account), name="billing_payment_account"),
             path("comptes/report/<int:statement>/", wrap(self.carried), name="billing_payment_carried"),
             *super().get_urls(),
@@ -72,6 +77,7 @@ class Accounts(OwnPages[Payment]):
         adults = guardian_names(household for household, _, _ in page)
         names = regies.named(regie for _, regie, _ in page)
         context = {
+            "opened": OpeningBalance.objects.filter(household__isnull=False).exists(),
             "which": WHICH,
             "chosen": which,
             "page": page,
@@ -89,6 +95,30 @@ class Accounts(OwnPages[Payment]):
             "query": urlencode({"soldes": which}),
         }
         return self.page(request, "admin/billing/accounts.html", LINK.title, context)
+
+    def opening_balances(self, request: HttpRequest) -> HttpResponseBase:
+        """« Soldes repris »: who was not at zero when accounts were opened, and where they stand now."""
+        self.demand(request, PERMISSION)
+        found = OpeningBalance.objects.filter(household__isnull=False)
+        page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
+        shown = [(one, one.household_id) for one in page if one.household_id is not None]
+        homes = [home for _, home in shown]
+        adults, now = guardian_names(homes), ledger.balances(homes)
+        context = {
+            "page": page,
+            "opened_on": shown[0][0].opened_on if shown else None,
+            "rows": [
+                (
+                    household_link(home),
+                    adults[home],
+                    one,
+                    euros(abs(one.amount)),
+                    euros(now.get(home, accounts.ZERO)),
+                )
+                for one, home in shown
+            ],
+        }
+        return self.page(request, "admin/billing/opening_balances.html", "Soldes repris", context)
 
     def account(self, request: HttpRequest, household: int) -> HttpResponseBase:
         """One household's movements, the oldest first; `?format=csv` or `pdf` gives them as a file."""

@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from billing.admin import accounts as account_pages
-from billing.admin import cash_book, cash_desk, regies
+from billing.admin import bookkeeping, cash_book, cash_desk, regies
 from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.cash_desk import say_closed
@@ -84,6 +84,7 @@ class PaymentAdmin(
     yearly_pages.TaxCertificates,
     chart_pages.Charts,
     account_pages.Accounts,
+    bookkeeping.Bookkeeping,
     StateBadge,
     FoundByNumber[Payment],
     ShownOnly[Payment],
@@ -103,6 +104,7 @@ class PaymentAdmin(
         account_pages.LINK,
         chart_pages.LINK,
         yearly_pages.LINK,
+        bookkeeping.LINK,
     )
     list_display = (
         "number",

@@ -22,7 +22,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing.invoices import drafting, ledger, regies
+from billing.invoices import budget, drafting, ledger, regies, sealing
 from billing.invoices.billable import Billable, Scope
 from billing.invoices.contracts import Contract
 from billing.invoices.draft import ITEM_COLUMNS, Draft, Warnings
@@ -240,7 +240,7 @@ def _write(
     at: datetime,
     kind: str = Kind.INVOICE,
 ) -> list[Invoice]:
-    issuer = issuer_of(facts)
+    issuer, codes = issuer_of(facts), budget.Codes.today()
     invoices = Invoice.objects.bulk_create(
         Invoice(
             **number.fields,
@@ -280,6 +280,8 @@ def _write(
                 vat_percent=line.vat_percent,
                 care_percent=line.care_percent,
                 carried=line.carried,
+                analytic_code=codes.of(line.formula).analytic,
+                account_code=codes.of(line.formula).account,
             ),
         )
         for invoice, draft in zip(invoices, drafts, strict=True)
@@ -299,6 +301,7 @@ def _write(
     for (line, _), row in zip(pairs, rows, strict=True):
         if line.manual is not None:
             ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)
+    sealing.seal(invoices)
     ledger.billed(invoices)
     ledger.taken_over(
         (statement, invoice)
@@ -359,6 +362,7 @@ def answer(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, a
         note = CreditNote.objects.create(
             **number.fields, invoice=now, amount=amount, reason=reason.strip(), issued_at=at, issued_by=by
         )
+        sealing.seal([note])
         ledger.credited(note)
     return note
 

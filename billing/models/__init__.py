@@ -1,7 +1,8 @@
 """Tariffs, invoices, payments, reminders: one module a subject, all of them met here."""
 
 from billing.models.absences import AbsencePolicy
-from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind
+from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
+from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
 from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
 from billing.models.former import FormerDocument
@@ -39,6 +40,7 @@ from billing.models.payments import BookClosing, JoinedAccount, Payment, Payment
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
 from billing.models.regies import ActivityRegie, Issuer, Regie
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
+from billing.models.seals import Seal
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
     NEVER_NEGATIVE,
@@ -67,6 +69,7 @@ __all__ = [
     "BillingRun",
     "BillingSettings",
     "BookClosing",
+    "BudgetCode",
     "CashCount",
     "Counted",
     "CreditNote",
@@ -89,6 +92,7 @@ __all__ = [
     "InvoiceWithBalance",
     "Issuer",
     "JoinedAccount",
+    "JournalAccounts",
     "LetterLot",
     "Mandate",
     "ManualCharge",
@@ -98,6 +102,7 @@ __all__ = [
     "OnlinePaymentQuerySet",
     "OnlineRefund",
     "OnlineState",
+    "OpeningBalance",
     "PackedMeal",
     "Payment",
     "PaymentAllocation",
@@ -110,6 +115,7 @@ __all__ = [
     "Recalculation",
     "Regie",
     "ReminderLetter",
+    "Seal",
     "Tariff",
     "TariffBand",
     "TariffModifier",

@@ -79,3 +79,23 @@ class AccountEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.document}"
+
+
+class OpeningBalance(models.Model):
+    """Where a household stood when accounts were opened, if not at zero: listed for a look, and final."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="foyer"
+    )
+    amount = models.DecimalField(
+        "solde repris", max_digits=10, decimal_places=2, help_text="Positif : la famille le devait."
+    )
+    opened_on = models.DateField("repris le")
+
+    class Meta:
+        verbose_name = "solde repris"
+        verbose_name_plural = "soldes repris"
+        ordering = ["-amount", "pk"]
+
+    def __str__(self) -> str:
+        return f"Solde repris du foyer {self.household}"

@@ -316,7 +316,9 @@ class InvoiceLine(models.Model):
     care_percent = models.DecimalField(
         "part de garde (%)", max_digits=5, decimal_places=2, default=Decimal(0)
     )
-
+    # Those of the day it was issued; of lines of before, and where the town has none, nothing.
+    analytic_code = models.CharField("code analytique", max_length=20, blank=True, default="", db_default="")
+    account_code = models.CharField("compte", max_length=20, blank=True, default="", db_default="")
     carried = models.ForeignKey(
         Invoice,
         on_delete=models.PROTECT,

@@ -45,6 +45,7 @@ KEYS = {
     "billing.InvoiceLine.child": Joins.STAYS,
     "billing.Payment.household": Joins.MOVES,
     "billing.AccountEntry.household": Joins.MOVES,
+    "billing.OpeningBalance.household": Joins.MOVES,
     "billing.JoinedAccount.emptied": Joins.STAYS,
     "billing.JoinedAccount.kept": Joins.STAYS,
     "billing.ManualCharge.household": Joins.MOVES,

@@ -22,7 +22,7 @@ from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from billing.invoices import ledger, regies
+from billing.invoices import ledger, regies, sealing
 from billing.invoices.numbering import DocumentNumber, Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
 from billing.payments import closing
@@ -117,6 +117,7 @@ def record(
             recorded_by=by,
             recorded_at=at,
         )
+        sealing.seal([payment])
         ledger.paid([payment])
         if state == PaymentState.VALIDATED:
             _spread(payment, chosen, way)
@@ -201,6 +202,7 @@ def _negative(
         recorded_at=at,
         refunds=payment,
     )
+    sealing.seal([given_back])
     ledger.paid([given_back])
     return given_back
 
@@ -242,6 +244,7 @@ def credit(collected: Sequence[Credit], *, left: dict[int, Decimal], at: datetim
         for number, one in zip(numbers, collected, strict=True)
     )
     Payment.history.bulk_history_create(payments, default_date=at)
+    sealing.seal(payments)
     ledger.paid(payments)
     allocations = []
     for payment, one in zip(payments, collected, strict=True):
@@ -323,6 +326,7 @@ def undo_refund(
             recorded_at=at,
             refunds=refund,
         )
+        sealing.seal([back])
         ledger.paid([back])
         if refund.refunds is not None:
             _spread(refund.refunds, chosen)
