@@ -13,7 +13,16 @@ from django.db.models import Sum
 from billing.documents import pdf
 from billing.invoices import ledger
 from billing.invoices.numbering import DocumentNumber
-from billing.models import AccountEntry, CreditNote, EntryKind, FormerDocument, Invoice, InvoicePdf, Payment
+from billing.models import (
+    AccountEntry,
+    CreditNote,
+    EntryKind,
+    FormerDocument,
+    Invoice,
+    InvoicePdf,
+    Payment,
+    WriteOff,
+)
 from billing.models.accounts import ONE_ROW_EACH
 from billing.payments import former
 from families.models import Household, household_number
@@ -25,6 +34,7 @@ FORMER = {
     FormerDocument.Kind.INVOICE: Invoice,
     FormerDocument.Kind.CREDIT: CreditNote,
     FormerDocument.Kind.PAYMENT: Payment,
+    FormerDocument.Kind.WRITE_OFF: WriteOff,
 }
 
 
@@ -61,7 +71,7 @@ def verify(*, files: bool = True) -> Verified:
 
 
 def _accounts(homes: list[int], found: Verified) -> Iterator[str]:
-    """Each document's movement, and each balance: of so many households, in eight queries."""
+    """Each document's movement, and each balance: of so many households, in nine queries."""
     said = {
         (kind, number): (home, amount)
         for home, kind, number, amount in AccountEntry.objects.filter(household__in=homes)
@@ -98,6 +108,9 @@ def _documents(homes: list[int]) -> Iterator[tuple[str, int, str, Decimal]]:
     notes = CreditNote.objects.filter(invoice__household__in=homes)
     for home, number, amount in notes.values_list("invoice__household_id", "number", "amount"):
         yield EntryKind.CREDIT, home, number, -amount
+    given_up = WriteOff.objects.filter(invoice__household__in=homes)
+    for home, number, amount in given_up.values_list("invoice__household_id", "number", "amount"):
+        yield EntryKind.WRITE_OFF, home, number, -amount
     payments = Payment.objects.validated().filter(household__in=homes)
     for home, number, amount in payments.values_list("household_id", "number", "amount"):
         yield EntryKind.PAYMENT if amount > 0 else EntryKind.REFUND, home, number, -amount
@@ -121,6 +134,10 @@ def _numbers() -> Iterator[str]:
     for number, total, said in uneven.values_list("number", "total", "said").iterator():
         if said is None or Decimal(said).quantize(total) != total:
             yield f"{number} : ses lignes ne font pas son total de {euros(total)}."
+    noted = CreditNote.objects.annotate(said=Sum("lines__amount")).filter(line_count__gt=0)
+    for number, amount, said in noted.values_list("number", "amount", "said").iterator():
+        if said is None or Decimal(said).quantize(amount) != amount:
+            yield f"{number} : ses lignes ne font pas son montant de {euros(amount)}."
 
 
 def _printed() -> Iterator[str]:

@@ -3,6 +3,7 @@
     billed(invoices)          what a family owes by them; of a statement, what is carried over
     taken_over(pairs)         statements that an invoice takes over: their amount is in it from now on
     credited(note)            what a credit note takes off
+    written_off(row)          what the town hall no longer asks for
     paid(payments)            validated money that came, or, negative, went back
 
 The caller holds the households' rows. A balance is the sum of the rows up to a day; over all days it is what
@@ -18,7 +19,15 @@ from typing import Any
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from billing.models import AccountEntry, CreditNote, EntryKind, Invoice, Payment, PaymentAllocation
+from billing.models import (
+    AccountEntry,
+    CreditNote,
+    EntryKind,
+    Invoice,
+    Payment,
+    PaymentAllocation,
+    WriteOff,
+)
 from billing.models import PaymentState as State
 from portal.database.final import append_only
 
@@ -56,6 +65,11 @@ def credited(note: CreditNote) -> None:
     _write([_entry(EntryKind.CREDIT, home, -note.amount, _day(note), note.number)])
 
 
+def written_off(row: WriteOff) -> None:
+    home = row.invoice.household_id
+    _write([_entry(EntryKind.WRITE_OFF, home, -row.amount, _day(row), row.number)])
+
+
 def paid(payments: Iterable[Payment]) -> None:
     """Of each its row, once it is validated: what waits for the bank moves nothing."""
     _write(
@@ -82,7 +96,7 @@ def _entry(kind: EntryKind, household: int, amount: Decimal, day: date, document
     )
 
 
-def _day(document: Invoice | CreditNote) -> date:
+def _day(document: Invoice | CreditNote | WriteOff) -> date:
     return timezone.localtime(document.issued_at).date()
 
 

@@ -90,7 +90,7 @@ def acts(books: Family, asks, canteen, now, parent):
         ),
         "asking for an access": lambda: openings.ask_guardian(guardian, "x@example.org", **by),
         "asking for a second home": lambda: openings.ask_home(child, other_home, **by),
-        "a credit note": lambda: invoicing.credit(invoice, 1, **reasons),
+        "a credit note": lambda: crediting.credit(invoice, Wanted(whole=True), **reasons),
         "a refund online": lambda: refunding.refund(online, 5, key="une-fois", with_credit=False, **reasons),
         "a refund at the desk": lambda: paying.refund(paid, 5, means="cash", paid_on=now.date(), **by),
     }
