@@ -31,6 +31,7 @@ from billing.models import (
     Payment,
     PaymentAllocation,
     Seal,
+    WriteOff,
 )
 from billing.models.accounts import ONE_ROW_EACH
 from families.models import Household, household_number
@@ -150,6 +151,11 @@ def _documents(homes: list[int]) -> Iterator[tuple[str, str, Said]]:
         "invoice__household_id", "invoice__regie_id", "number", "amount"
     ):
         yield EntryKind.CREDIT, number, (home, regie, -amount)
+    given_up = WriteOff.objects.filter(invoice__household__in=homes)
+    for home, regie, number, amount in given_up.values_list(
+        "invoice__household_id", "invoice__regie_id", "number", "amount"
+    ):
+        yield EntryKind.WRITE_OFF, number, (home, regie, -amount)
     payments = Payment.objects.validated().filter(household__in=homes)
     for home, regie, number, amount, paid_on, booked_on in payments.values_list(
         "household_id", "regie_id", "number", "amount", "paid_on", "booked_on"
@@ -178,6 +184,9 @@ def _sums() -> Iterator[str]:
     bare = Invoice.every.filter(~Exists(InvoiceLine.objects.filter(invoice=OuterRef("pk"))), line_count__gt=0)
     for number in bare.values_list("number", flat=True).iterator():
         yield f"{number} : ses lignes manquent."
+    noted = CreditNote.objects.filter(line_count__gt=0).annotate(said=Round(Sum("lines__amount"), 2))
+    for number, amount in noted.exclude(said=F("amount")).values_list("number", "amount").iterator():
+        yield f"{number} : ses lignes ne font pas son montant de {euros(amount)}."
 
 
 def _crossed() -> QuerySet[PaymentAllocation]:

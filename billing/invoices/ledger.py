@@ -3,6 +3,7 @@
     billed(invoices)          what a family owes by them; of a statement, what is carried over
     taken_over(pairs)         statements that an invoice takes over: their amount is in it from now on
     credited(note)            what a credit note takes off
+    written_off(row)          what the town hall no longer asks for
     paid(payments)            validated money that came, or, negative, went back
 
 The caller holds the households' rows. A balance is the sum of the rows up to a day; over all days it is what
@@ -18,7 +19,15 @@ from typing import Any, TypeAlias
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from billing.models import AccountEntry, CreditNote, EntryKind, Invoice, Payment, PaymentAllocation
+from billing.models import (
+    AccountEntry,
+    CreditNote,
+    EntryKind,
+    Invoice,
+    Payment,
+    PaymentAllocation,
+    WriteOff,
+)
 from billing.models import PaymentState as State
 from portal.database.final import append_only
 
@@ -48,6 +57,10 @@ def _kind(document: Invoice) -> EntryKind:
 
 def credited(note: CreditNote) -> None:
     _write([_entry(EntryKind.CREDIT, note.invoice, -note.amount, _day(note), note.number)])
+
+
+def written_off(row: WriteOff) -> None:
+    _write([_entry(EntryKind.WRITE_OFF, row.invoice, -row.amount, _day(row), row.number)])
 
 
 def paid(payments: Iterable[Payment]) -> None:
@@ -84,7 +97,7 @@ def _entry(kind: EntryKind, of: Invoice, amount: Decimal, day: date, document: s
     )
 
 
-def _day(document: Invoice | CreditNote) -> date:
+def _day(document: Invoice | CreditNote | WriteOff) -> date:
     return timezone.localtime(document.issued_at).date()
 
 

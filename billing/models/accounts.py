@@ -24,7 +24,13 @@ class EntryKind(models.TextChoices):
 
 
 # A document of these kinds has one row.
-ONE_ROW_EACH = (EntryKind.INVOICE, EntryKind.CREDIT, EntryKind.PAYMENT, EntryKind.REFUND)
+ONE_ROW_EACH = (
+    EntryKind.INVOICE,
+    EntryKind.CREDIT,
+    EntryKind.PAYMENT,
+    EntryKind.REFUND,
+    EntryKind.WRITE_OFF,
+)
 
 
 class AccountEntryQuerySet(VisibleQuerySet["AccountEntry"]):
@@ -73,6 +79,12 @@ class AccountEntry(models.Model):
                 fields=["kind", "document"],
                 condition=Q(kind__in=["invoice", "credit", "payment", "refund"]),
                 name="one_entry_a_document",
+                violation_error_message="Cette pièce est déjà dans le compte.",
+            ),
+            models.UniqueConstraint(
+                fields=["document"],
+                condition=Q(kind="write_off"),
+                name="one_entry_a_write_off",
                 violation_error_message="Cette pièce est déjà dans le compte.",
             ),
         ]

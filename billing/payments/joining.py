@@ -13,6 +13,7 @@ from django.db.models import Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from billing.invoices.billable import UNCREDITED
 from billing.invoices.flats import Flat
 from billing.models import (
     ONLINE_OPEN,
@@ -46,6 +47,8 @@ KEYS = {
     "billing.Payment.household": Joins.MOVES,
     "billing.AccountEntry.household": Joins.MOVES,
     "billing.OpeningBalance.household": Joins.MOVES,
+    # Whom a run was asked to leave out.
+    "billing.BillingRun_left_out.household": Joins.STAYS,
     "billing.JoinedAccount.emptied": Joins.STAYS,
     "billing.JoinedAccount.kept": Joins.STAYS,
     "billing.ManualCharge.household": Joins.MOVES,
@@ -130,6 +133,7 @@ def _flats_billed_twice(joining: Joining) -> list[BilledItem]:
     if not children:
         return []
     items = BilledItem.objects.filter(
+        UNCREDITED,
         flat__gt="",
         line__child__in={*children, *children.values()},
         line__invoice__household__in=joining.homes,

@@ -6,6 +6,7 @@
     refund(payment, amount, …) -> Payment     a negative payment that frees what it had paid
     credit(collected, left=…, at=…) -> [Payment]  what a bank said it collected, many in seven queries
     release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
+    free(invoice, amount)                     takes an invoice's payments back from it, for a credit note
     take_back(payment, amount, …)             a bank has given or taken it back: booked, whatever is left
     undo_refund(refund, …) -> Payment         a refund that came back: its own row, its money there again
 
@@ -289,6 +290,36 @@ def _release(payment: Payment, amount: Decimal) -> tuple[list[tuple[Invoice, Dec
                 allocation.amount -= part
                 allocation.save(update_fields=["amount"])
     return reopened, missing
+
+
+def paid_by(invoice: Invoice, amount: Decimal) -> list[tuple[PaymentAllocation, Decimal]]:
+    """Of what pays an invoice, the parts that make `amount`: what was used last first."""
+    found = []
+    rows = invoice.allocations.filter(payment__state=PaymentState.VALIDATED).select_related("payment")
+    for allocation in rows.order_by("-pk"):
+        if part := min(amount, allocation.amount):
+            found.append((allocation, part))
+            amount -= part
+    return found
+
+
+def free(invoice: Invoice, amount: Decimal) -> list[tuple[Payment, Decimal]]:
+    """Takes `amount` back from an invoice: it is the household's again. Returns how much of which payment.
+
+    Raises PaymentRefused beyond what was paid of it.
+    """
+    with transaction.atomic():
+        Household.objects.lock([invoice.household_id])
+        parts = paid_by(invoice, amount)
+        if sum((part for _, part in parts), ZERO) != amount:
+            raise PaymentRefused(f"Moins de {euros(amount)} ont été payés sur la facture {invoice.number}.")
+        for allocation, part in parts:
+            if part == allocation.amount:
+                allocation.delete()
+            else:
+                allocation.amount -= part
+                allocation.save(update_fields=["amount"])
+    return [(allocation.payment, part) for allocation, part in parts]
 
 
 def take_back(
