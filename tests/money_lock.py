@@ -34,6 +34,9 @@ TABLES = (
     "billing_onlinepaymentinvoice",
     "billing_onlinerefund",
     "billing_debit",
+    "billing_newduedate",
+    "billing_reallocation",
+    "billing_transferrefund",
 )
 WRITES = re.compile(
     rf"""^\s*(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM|COPY)\s+"?({"|".join(TABLES)})"?[\s(]""",

@@ -9,6 +9,7 @@ from billing.admin import (
     online,
     recalculations,
     tariffs,
+    transfers,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "online",
     "recalculations",
     "tariffs",
+    "transfers",
 ]

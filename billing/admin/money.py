@@ -14,11 +14,13 @@ from django.utils import timezone
 
 from billing.admin import accounts as account_pages
 from billing.admin import charts as chart_pages
+from billing.admin import undoing as undoing_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.documents import AmountField
 from billing.admin.exporting import note_households
 from billing.admin.kept import FoundByNumber
 from billing.admin.once import AlreadySent, OnceForm
+from billing.admin.whose import HouseholdForm
 from billing.documents import files
 from billing.models import Invoice, InvoiceWithBalance, Payment, PaymentAllocation
 from billing.payments import closing, paying
@@ -32,7 +34,6 @@ from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
 from portal.french.dates import months_after, short_day
 from portal.french.day_fields import NearDateField, first_of_month
-from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
 AT_THE_DESK = [(value, label) for value, label in Payment.Means.choices if value != Payment.Means.ONLINE]
@@ -61,29 +62,11 @@ class PaymentForm(OnceForm):
         super().__init__(*args, **kwargs)
         unpaid = Invoice.objects.with_balance().filter(household=household, left__gt=Decimal(0))
         self.fields["invoices"] = UnpaidInvoices(
-            unpaid.order_by("due_on", "sequence"),
+            unpaid.order_by("pay_by", "sequence"),
             label="Pour les factures",
             required=False,
             help_text="Aucune cochée : la plus ancienne d'abord.",
         )
-
-
-class HouseholdForm(forms.Form):
-    number = forms.CharField(
-        label="Foyer ou facture", help_text="Le numéro du foyer (000123) ou d'une facture (F2026-000042)."
-    )
-
-    def clean_number(self) -> Household:
-        said = self.cleaned_data["number"].strip()
-        invoice = Invoice.objects.filter(number__iexact=said).select_related("household").first()
-        if invoice is not None:
-            return invoice.household
-        number = posted_number(said)
-        homes = Household.objects.select_related("joined_to")
-        household = None if number is None else homes.filter(pk=number).first()
-        if household is None:
-            raise forms.ValidationError("Aucun foyer ni aucune facture ne porte ce numéro.")
-        return household.joined_to or household
 
 
 class DeskRefundForm(OnceForm):
@@ -110,6 +93,7 @@ class PaymentAdmin(
     yearly_pages.TaxCertificates,
     chart_pages.Charts,
     account_pages.Accounts,
+    undoing_pages.Undoing,
     StateBadge,
     FoundByNumber[Payment],
     ShownOnly[Payment],
@@ -147,7 +131,7 @@ class PaymentAdmin(
         "state_badge",
         "recorded_by",
     )
-    list_filter = ("means", "state", "paid_on")
+    list_filter = ("kind", "means", "state", "paid_on")
     list_select_related = ("household", "recorded_by")
     search_fields = ("number", "reference")
     search_help_text = "Numéro de reçu, référence ou numéro de foyer"
@@ -162,6 +146,7 @@ class PaymentAdmin(
     inlines = (AllocationInline,)
     fields = readonly_fields = (
         "number",
+        "kind",
         "household",
         "amount_shown",
         "unused",
@@ -171,6 +156,8 @@ class PaymentAdmin(
         "booked_on",
         "reference",
         "refunds",
+        "because",
+        "reason",
         "recorded_by",
         "recorded_at",
     )

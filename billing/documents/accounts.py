@@ -68,7 +68,7 @@ def with_documents(shown: Sequence[Movement]) -> list[Movement]:
 def _url(entry: AccountEntry, invoices: dict[str, int], receipts: Collection[str]) -> str:
     if entry.kind == EntryKind.INVOICE and entry.document in invoices:
         return reverse("billing:invoice", args=[invoices[entry.document]])
-    if entry.kind in (EntryKind.PAYMENT, EntryKind.REFUND) and entry.document in receipts:
+    if entry.document in receipts:
         return reverse("billing:receipt", args=[entry.document])
     return ""
 

@@ -13,7 +13,16 @@ from django.db.models import Sum
 from billing.documents import pdf
 from billing.invoices import ledger
 from billing.invoices.numbering import DocumentNumber
-from billing.models import AccountEntry, CreditNote, EntryKind, FormerDocument, Invoice, InvoicePdf, Payment
+from billing.models import (
+    AccountEntry,
+    CreditNote,
+    EntryKind,
+    FormerDocument,
+    Invoice,
+    InvoicePdf,
+    Payment,
+    PaymentKind,
+)
 from billing.models.accounts import ONE_ROW_EACH
 from billing.payments import former
 from families.models import Household, household_number
@@ -99,8 +108,8 @@ def _documents(homes: list[int]) -> Iterator[tuple[str, int, str, Decimal]]:
     for home, number, amount in notes.values_list("invoice__household_id", "number", "amount"):
         yield EntryKind.CREDIT, home, number, -amount
     payments = Payment.objects.validated().filter(household__in=homes)
-    for home, number, amount in payments.values_list("household_id", "number", "amount"):
-        yield EntryKind.PAYMENT if amount > 0 else EntryKind.REFUND, home, number, -amount
+    for home, number, kind, amount in payments.values_list("household_id", "number", "kind", "amount"):
+        yield ledger.OF_PAYMENT[PaymentKind(kind)], home, number, -amount
 
 
 def _numbers() -> Iterator[str]:

@@ -3,7 +3,7 @@
     billed(invoices)          what a family owes by them; of a statement, what is carried over
     taken_over(pairs)         statements that an invoice takes over: their amount is in it from now on
     credited(note)            what a credit note takes off
-    paid(payments)            validated money that came, or, negative, went back
+    paid(payments)            validated money that came, went back, moved, or was undone
 
 The caller holds the households' rows. A balance is the sum of the rows up to a day; over all days it is what
 is left to pay of the invoices, less what payments still hold: `standing` says it from the documents.
@@ -18,7 +18,15 @@ from typing import Any
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from billing.models import AccountEntry, CreditNote, EntryKind, Invoice, Payment, PaymentAllocation
+from billing.models import (
+    AccountEntry,
+    CreditNote,
+    EntryKind,
+    Invoice,
+    Payment,
+    PaymentAllocation,
+    PaymentKind,
+)
 from billing.models import PaymentState as State
 from portal.database.final import append_only
 
@@ -29,6 +37,14 @@ LEDGER = append_only(
     may_move={"household_id"},
 )
 ZERO = Decimal("0.00")
+# What each kind of payment is in the account. What came back of a refund is money that came.
+OF_PAYMENT = {
+    PaymentKind.PAYMENT: EntryKind.PAYMENT,
+    PaymentKind.BACK: EntryKind.PAYMENT,
+    PaymentKind.REFUND: EntryKind.REFUND,
+    PaymentKind.REVERSAL: EntryKind.REVERSAL,
+    PaymentKind.TRANSFER: EntryKind.TRANSFER,
+}
 
 
 def billed(invoices: Iterable[Invoice]) -> None:
@@ -60,7 +76,7 @@ def paid(payments: Iterable[Payment]) -> None:
     """Of each its row, once it is validated: what waits for the bank moves nothing."""
     _write(
         AccountEntry(
-            kind=EntryKind.PAYMENT if one.amount > 0 else EntryKind.REFUND,
+            kind=OF_PAYMENT[PaymentKind(one.kind)],
             household_id=one.household_id,
             amount=-one.amount,
             value_on=one.paid_on,

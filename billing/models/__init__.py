@@ -18,8 +18,10 @@ from billing.models.invoices import (
     InvoiceState,
     InvoiceWithBalance,
     ManualCharge,
+    NewDueDate,
     NumberCounter,
     PaymentAllocation,
+    pay_by,
     state_of,
 )
 from billing.models.online import (
@@ -33,7 +35,17 @@ from billing.models.online import (
     OnlineState,
     PaymentEvent,
 )
-from billing.models.payments import BookClosing, JoinedAccount, Payment, PaymentQuerySet, PaymentState
+from billing.models.payments import (
+    BookClosing,
+    JoinedAccount,
+    Payment,
+    PaymentKind,
+    PaymentQuerySet,
+    PaymentState,
+    Reallocation,
+    UndoneBecause,
+    is_reversed,
+)
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
 from billing.models.settings import BillingSettings
@@ -50,6 +62,7 @@ from billing.models.tariffs import (
     check_prices,
     price_text,
 )
+from billing.models.transfers import TransferFile, TransferRefund
 
 __all__ = [
     "NEVER_NEGATIVE",
@@ -83,6 +96,7 @@ __all__ = [
     "LetterLot",
     "Mandate",
     "ManualCharge",
+    "NewDueDate",
     "NumberCounter",
     "OnlinePayment",
     "OnlinePaymentInvoice",
@@ -93,8 +107,10 @@ __all__ = [
     "Payment",
     "PaymentAllocation",
     "PaymentEvent",
+    "PaymentKind",
     "PaymentQuerySet",
     "PaymentState",
+    "Reallocation",
     "RecalculatedHousehold",
     "Recalculation",
     "ReminderLetter",
@@ -103,8 +119,13 @@ __all__ = [
     "TariffModifier",
     "TariffQuerySet",
     "TariffRate",
+    "TransferFile",
+    "TransferRefund",
+    "UndoneBecause",
     "check_columns",
     "check_prices",
+    "is_reversed",
+    "pay_by",
     "price_text",
     "state_of",
 ]

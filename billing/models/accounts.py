@@ -17,13 +17,21 @@ class EntryKind(models.TextChoices):
     CREDIT = "credit", "Avoir"
     PAYMENT = "payment", "Règlement"
     REFUND = "refund", "Remboursement"
+    REVERSAL = "reversal", "Annulation"
     TRANSFER = "transfer", "Transfert"
     WRITE_OFF = "write_off", "Abandon de créance"
     CARRIED = "carried", "Report"
 
 
 # A document of these kinds has one row.
-ONE_ROW_EACH = (EntryKind.INVOICE, EntryKind.CREDIT, EntryKind.PAYMENT, EntryKind.REFUND)
+ONE_ROW_EACH = (
+    EntryKind.INVOICE,
+    EntryKind.CREDIT,
+    EntryKind.PAYMENT,
+    EntryKind.REFUND,
+    EntryKind.REVERSAL,
+    EntryKind.TRANSFER,
+)
 
 
 class AccountEntryQuerySet(VisibleQuerySet["AccountEntry"]):
@@ -66,7 +74,7 @@ class AccountEntry(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "document"],
-                condition=Q(kind__in=["invoice", "credit", "payment", "refund"]),
+                condition=Q(kind__in=["invoice", "credit", "payment", "refund", "reversal", "transfer"]),
                 name="one_entry_a_document",
                 violation_error_message="Cette pièce est déjà dans le compte.",
             ),

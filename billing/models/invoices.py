@@ -84,21 +84,29 @@ class InvoiceState(models.TextChoices):
     PAID = "paid", "Payée"
 
 
-def state_of(total: Decimal, left: Decimal, due_on: date, today: date) -> InvoiceState:
-    """Where an invoice of `total` stands today, with `left` to pay by `due_on`."""
+def state_of(total: Decimal, left: Decimal, pay_by: date, today: date) -> InvoiceState:
+    """Where an invoice of `total` stands today, with `left` to pay by that day."""
     if left <= 0:
         return InvoiceState.PAID
-    if due_on < today:
+    if pay_by < today:
         return InvoiceState.OVERDUE
     return InvoiceState.DUE if left == total else InvoiceState.PARTLY
 
 
 class Balance(TypedDict):
-    """What `with_balance()` adds to an invoice, in euros; `left` is to pay."""
+    """What `with_balance()` adds to an invoice, in euros; `left` is to pay, on `pay_by` at the latest."""
 
     paid: Decimal
     credited: Decimal
     left: Decimal
+    pay_by: date
+
+
+def pay_by(invoice: str = "") -> Coalesce:
+    """Until when an invoice is to be paid, for an annotation: what it says (`due_on`), or the day that was
+    given since (`NewDueDate`). `invoice`: the way to it, as « invoice__ »."""
+    given = NewDueDate.objects.filter(invoice=OuterRef(f"{invoice}pk")).order_by("-pk").values("due_on")
+    return Coalesce(Subquery(given[:1]), F(f"{invoice}due_on"))
 
 
 class Owing(Protocol):
@@ -109,7 +117,7 @@ class Owing(Protocol):
     @property
     def left(self) -> Decimal: ...
     @property
-    def due_on(self) -> date: ...
+    def pay_by(self) -> date: ...
 
 
 class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
@@ -143,6 +151,7 @@ class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
             paid=Coalesce(Subquery(paid, output_field=money), zero),
             credited=Coalesce(Subquery(credited, output_field=money), zero),
             left=Round(ExpressionWrapper(F("total") - F("paid") - F("credited"), output_field=money), 2),
+            pay_by=pay_by(),
         )
 
 
@@ -241,10 +250,31 @@ class Invoice(models.Model):
 
     def state_on(self: Owing, today: date) -> InvoiceState:
         """Where it stands, of an invoice with its balance."""
-        return state_of(self.total, self.left, self.due_on, today)
+        return state_of(self.total, self.left, self.pay_by, today)
 
 
 InvoiceWithBalance: TypeAlias = "WithAnnotations[Invoice, Balance]"
+
+
+class NewDueDate(models.Model):
+    """Until when an invoice is to be paid that was settled and is due again; it itself does not change. The
+    last row counts (`pay_by`). Written by `undoing.py` only, and as final as the invoice."""
+
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="new_due_dates", verbose_name="facture"
+    )
+    due_on = models.DateField("à payer au plus tard le")
+    reason = models.CharField("motif", max_length=300)
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="par")
+    at = models.DateTimeField("le")
+
+    class Meta:
+        verbose_name = "nouvelle échéance"
+        verbose_name_plural = "nouvelles échéances"
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.invoice} : {self.due_on:%d/%m/%Y}"
 
 
 class InvoicePdf(models.Model):

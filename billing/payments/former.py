@@ -33,6 +33,7 @@ from billing.models import (
     InvoiceNotice,
     InvoicePdf,
     ManualCharge,
+    NewDueDate,
     NumberCounter,
     OnlinePayment,
     OnlinePaymentInvoice,
@@ -41,7 +42,9 @@ from billing.models import (
     PaymentAllocation,
     PaymentEvent,
     PaymentState,
+    Reallocation,
     ReminderLetter,
+    TransferRefund,
 )
 from billing.models.online import ONLINE_OPEN
 from families.models import Household
@@ -211,6 +214,9 @@ def _delete_payments(payments: set[int]) -> None:
     online = OnlinePayment.objects.filter(payment__in=payments)
     parts = list(online.values_list("pk", flat=True))
     PaymentAllocation.objects.filter(payment__in=payments).delete()
+    # By its own statement, as the triggers look at every row.
+    Reallocation.objects.filter(payment__in=payments)._raw_delete("default")
+    TransferRefund.objects.filter(payment__in=payments).delete()
     Debit.objects.filter(payment__in=payments).delete()
     OnlineRefund.objects.filter(online_payment__in=parts).delete()
     PaymentEvent.objects.filter(online_payment__in=parts).delete()
@@ -241,6 +247,7 @@ def _delete_invoices(invoices: set[int]) -> None:
     BilledItem.objects.filter(line__in=lines)._raw_delete("default")
     lines._raw_delete("default")
     CreditNote.objects.filter(invoice__in=invoices)._raw_delete("default")
+    NewDueDate.objects.filter(invoice__in=invoices)._raw_delete("default")
     Invoice.every.filter(pk__in=invoices)._raw_delete("default")
     histories.forget(Invoice, invoices)
 

@@ -6,14 +6,17 @@
     refund(payment, amount, …) -> Payment     a negative payment that frees what it had paid
     credit(collected, left=…, at=…) -> [Payment]  what a bank said it collected, many in seven queries
     release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
-    take_back(payment, amount, …)             a bank has given or taken it back: booked, whatever is left
+    take_back(payment, amount, …)             given or taken back, or undone: booked, whatever is left
     undo_refund(refund, …) -> Payment         a refund that came back: its own row, its money there again
+    unused_of(households) -> Decimal          what their payments hold that pays no invoice
+    move(payment, household, amount, …)       money that was another household's: two rows
+    reallocate(payment, parts)                what a payment pays from now on
 
 Amounts are euros. What is allocated never exceeds the payment nor what is left of the invoice: the
 household's row is locked first, so that two desks cannot pay the same invoice at once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,7 +27,7 @@ from django.utils import timezone
 
 from billing.invoices import ledger
 from billing.invoices.numbering import Numbering, take
-from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
+from billing.models import Invoice, Payment, PaymentAllocation, PaymentKind, PaymentState
 from billing.payments import closing
 from families.custody import own
 from families.models import Household, User, household_number
@@ -60,7 +63,8 @@ def record(
 ) -> Payment:
     """A payment, allocated to `invoices` in their order, or (None) to the unpaid ones, the oldest first.
 
-    What exceeds them stays the household's, for its next invoices. A pending payment is not allocated yet.
+    What exceeds the chosen invoices pays those that are overdue; the rest stays the household's, for its next
+    ones. Of [] nothing is paid. A pending payment is not allocated yet.
     Raises PaymentRefused for an amount that is not positive, a day to come, or another household's invoice. A
     pending payment may be of a day to come: a debit's.
     """
@@ -90,6 +94,8 @@ def record(
         ledger.paid([payment])
         if state == PaymentState.VALIDATED:
             _spread(payment, chosen)
+            if chosen:
+                _spread(payment, None, due_before=timezone.localtime(at).date())
     return payment
 
 
@@ -156,19 +162,32 @@ def refund(
 
 
 def _negative(
-    payment: Payment, amount: Decimal, means: str, paid_on: date, by: User | None, at: datetime
+    payment: Payment,
+    amount: Decimal,
+    means: str,
+    paid_on: date,
+    by: User | None,
+    at: datetime,
+    *,
+    kind: PaymentKind = PaymentKind.REFUND,
+    because: str = "",
+    reason: str = "",
+    booked_on: date | None = None,
 ) -> Payment:
     (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
     given_back = Payment.objects.create(
         **number.fields,
         household_id=payment.household_id,
+        kind=kind,
         amount=-amount,
         means=means,
         paid_on=paid_on,
-        booked_on=closing.book_day(paid_on),
+        booked_on=booked_on or closing.book_day(paid_on),
         recorded_by=by,
         recorded_at=at,
         refunds=payment,
+        because=because,
+        reason=reason,
     )
     ledger.paid([given_back])
     return given_back
@@ -254,20 +273,90 @@ def _release(payment: Payment, amount: Decimal) -> tuple[list[tuple[Invoice, Dec
 
 
 def take_back(
-    payment: Payment, amount: Decimal, *, paid_on: date, by: User | None, at: datetime
+    payment: Payment,
+    amount: Decimal,
+    *,
+    paid_on: date,
+    by: User | None,
+    at: datetime,
+    kind: PaymentKind = PaymentKind.REFUND,
+    because: str = "",
+    reason: str = "",
 ) -> tuple[Payment, list[tuple[Invoice, Decimal]]]:
-    """The negative payment of what a bank has given or taken back already, and the invoices that it reopens.
+    """The negative payment of what a bank has given or taken back already, or of what is undone, and the
+    invoices that it reopens.
 
     It is booked whole, for the money is gone: beyond what the payment holds, `unused` of it goes below zero.
     """
     with transaction.atomic():
         Household.objects.lock([payment.household_id])
         reopened, _ = _release(payment, amount)
-        return _negative(payment, amount, payment.means, paid_on, by, at), reopened
+        given = _negative(
+            payment, amount, payment.means, paid_on, by, at, kind=kind, because=because, reason=reason
+        )
+        return given, reopened
+
+
+def move(
+    payment: Payment, household: Household, amount: Decimal, *, reason: str, by: User | None, at: datetime
+) -> tuple[Payment, Payment, list[tuple[Invoice, Decimal]]]:
+    """What took the money out of a payment, what brings it to the other household, and the invoices reopened.
+
+    Both rows are of the day on which it was paid, and in the books today: no day of them changes by it.
+    """
+    today = timezone.localtime(at).date()
+    booked_on = today if payment.paid_on < today else None
+    with transaction.atomic():
+        Household.objects.lock([payment.household_id, household.pk])
+        reopened = release(payment, amount)
+        gone = _negative(
+            payment,
+            amount,
+            payment.means,
+            payment.paid_on,
+            by,
+            at,
+            kind=PaymentKind.TRANSFER,
+            reason=reason,
+            booked_on=booked_on,
+        )
+        (number,) = Numbering(SERIES, today.year).take()
+        come = Payment.objects.create(
+            **number.fields,
+            kind=PaymentKind.TRANSFER,
+            household=household,
+            amount=amount,
+            means=payment.means,
+            paid_on=payment.paid_on,
+            booked_on=booked_on,
+            reference=payment.reference,
+            recorded_by=by,
+            recorded_at=at,
+            moved_from=gone,
+        )
+        ledger.paid([come])
+        _spread(come, None)
+    return gone, come, reopened
+
+
+def reallocate(payment: Payment, parts: Sequence[tuple[Invoice, Decimal]]) -> None:
+    """The payment pays these parts of these invoices, and nothing else. Raises PaymentRefused beyond what it
+    holds or what is left of an invoice."""
+    with transaction.atomic():
+        Household.objects.lock([payment.household_id])
+        payment.allocations.all().delete()
+        for invoice, amount in parts:
+            _allocate(payment, invoice, amount)
 
 
 def undo_refund(
-    refund: Payment, *, reference: str, invoices: Iterable[Invoice], paid_on: date, at: datetime
+    refund: Payment,
+    *,
+    reference: str,
+    invoices: Iterable[Invoice],
+    paid_on: date,
+    at: datetime,
+    by: User | None = None,
 ) -> Payment:
     """A refund that did not reach the family: a payment of its own, and what was refunded is there again.
 
@@ -279,11 +368,14 @@ def undo_refund(
         (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
         back = Payment.objects.create(
             **number.fields,
+            kind=PaymentKind.BACK,
             household_id=refund.household_id,
             amount=-refund.amount,
             means=refund.means,
             paid_on=paid_on,
+            booked_on=closing.book_day(paid_on),
             reference=reference,
+            recorded_by=by,
             recorded_at=at,
             refunds=refund,
         )
@@ -303,6 +395,15 @@ def unused(payment: Payment) -> Decimal:
     return payment.amount - used + given_back
 
 
+def unused_of(households: Collection[int]) -> Decimal:
+    """What the payments of these households (keys) hold that pays no invoice; below zero, what banks have
+    taken back beyond. Two queries."""
+    rows = Payment.objects.validated().filter(household__in=households)
+    paid = rows.aggregate(sum=Sum("amount"))["sum"] or ZERO
+    used = rows.aggregate(sum=Sum("allocations__amount"))["sum"] or ZERO
+    return (Decimal(paid) - Decimal(used)).quantize(ZERO)
+
+
 def use_what_is_left(household: Household) -> int:
     """Pays the household's unpaid invoices, oldest first, with what its payments still hold.
 
@@ -317,11 +418,13 @@ def use_what_is_left(household: Household) -> int:
     return used
 
 
-def _spread(payment: Payment, invoices: list[Invoice] | None) -> int:
+def _spread(payment: Payment, invoices: list[Invoice] | None, *, due_before: date | None = None) -> int:
     """Allocates a payment to the invoices in order, as far as it goes. Returns how many it reached."""
     unpaid = Invoice.objects.with_balance().filter(household_id=payment.household_id, left__gt=ZERO)
+    if due_before is not None:
+        unpaid = unpaid.filter(pay_by__lt=due_before)
     if invoices is None:
-        waiting = list(unpaid.order_by("due_on", "issued_at", "sequence"))
+        waiting = list(unpaid.order_by("pay_by", "issued_at", "sequence"))
     else:
         places = {invoice.pk: place for place, invoice in enumerate(invoices)}
         waiting = sorted(unpaid.filter(pk__in=places), key=lambda invoice: places[invoice.pk])
