@@ -21,7 +21,6 @@ from billing.models import (
     Invoice,
     Payment,
     PaymentKind,
-    PaymentState,
     UndoneBecause,
 )
 from billing.payments import paying, transfers, undoing
@@ -37,6 +36,14 @@ from portal.web.signed_in import SignedInRequest
 
 PERMISSION = "billing.add_payment"
 USE = "Utiliser pour les factures dues"
+# What is possible, its page, and its words. What may be given back by transfer may be in cash.
+ACTS = (
+    ("transfer", "refund", "Rembourser"),
+    ("transfer", "transfer", "Rembourser par virement"),
+    ("reverse", "reverse", "Annuler ce règlement"),
+    ("move", "move", "Transférer à un autre foyer"),
+    ("reallocate", "reallocate", "Réaffecter"),
+)
 # The return of a debit has a page of its own, where the bank's code is typed.
 BECAUSE = [choice for choice in UndoneBecause.choices if choice[0] != UndoneBecause.RETURNED]
 
@@ -413,24 +420,15 @@ def became(payment: Payment) -> list[str]:
 
 def acts(payment: Payment) -> list[tuple[str, str]]:
     """What can be done about a payment: words and address."""
-    if payment.kind not in undoing.MONEY_CAME or payment.amount <= 0:
-        return []
-    if payment.state != PaymentState.VALIDATED:
-        return []
-    found = []
-    if paying.unused(payment) > 0:
-        found += [("Rembourser", "refund"), ("Rembourser par virement", "transfer")]
-    use = reverse("admin:billing_payment_use", args=[payment.household_id])
-    used = [(USE, use)] if paying.unused(payment) > 0 and usable(payment.household_id) else []
-    debited = Debit.objects.filter(payment=payment, returned_on=None).exists()
-    if debited or not undoing.hindrance(payment, UndoneBecause.BOUNCED):
-        found.append(("Annuler ce règlement", "reverse"))
-    if not undoing.movable(payment):
-        found.append(("Transférer à un autre foyer", "move"))
-    if undoing.held(payment) > 0:
-        found.append(("Réaffecter", "reallocate"))
-    links = [(words, reverse(f"admin:billing_payment_{name}", args=[payment.pk])) for words, name in found]
-    return used + links
+    can = undoing.possible(payment)
+    found = [
+        (words, reverse(f"admin:billing_payment_{page}", args=[payment.pk]))
+        for name, page, words in ACTS
+        if name in can
+    ]
+    if "use" in can and usable(payment.household_id):
+        found.insert(0, (USE, reverse("admin:billing_payment_use", args=[payment.household_id])))
+    return found
 
 
 def usable(household: int) -> str:

@@ -111,14 +111,34 @@ def hindrance(payment: Payment, because: str = "") -> str:
 
 def movable(payment: Payment) -> str:
     """Why a payment cannot go to another household, in French; empty when it can."""
-    if (
-        OnlinePayment.objects.filter(payment=payment).exists()
-        or Debit.objects.filter(payment=payment).exists()
-    ):
+    if by_a_bank(payment):
         return "La banque rend l'argent à qui l'a payé : ce règlement reste à son foyer."
     if why := hindrance(payment, UndoneBecause.BOUNCED):
         return why
     return "" if held(payment) > 0 else "Ce règlement a déjà été rendu à la famille."
+
+
+def by_a_bank(payment: Payment) -> bool:
+    """Whether a bank told of it: online, or by a debit of ours."""
+    online, debits = (rows.filter(payment=payment) for rows in (OnlinePayment.objects, Debit.objects))
+    return online.exists() or debits.exists()
+
+
+def possible(payment: Payment) -> list[str]:
+    """What can be done about a payment: « use », « transfer », « reverse », « move », « reallocate »."""
+    if payment.kind not in MONEY_CAME or payment.amount <= 0 or payment.state != PaymentState.VALIDATED:
+        return []
+    free, there, banks = paying.unused(payment), held(payment), by_a_bank(payment)
+    stands = not hindrance(payment, UndoneBecause.BOUNCED)
+    debited = banks and Debit.objects.filter(payment=payment, returned_on=None).exists()
+    said = {
+        "use": free > 0,
+        "transfer": free > 0,
+        "reverse": stands or debited,
+        "move": stands and not banks and there > 0,
+        "reallocate": there > 0,
+    }
+    return [name for name, can in said.items() if can]
 
 
 def reverse(
