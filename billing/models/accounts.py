@@ -18,13 +18,22 @@ class EntryKind(models.TextChoices):
     CREDIT = "credit", "Avoir"
     PAYMENT = "payment", "Règlement"
     REFUND = "refund", "Remboursement"
+    REVERSAL = "reversal", "Annulation"
     TRANSFER = "transfer", "Transfert"
     WRITE_OFF = "write_off", "Abandon de créance"
     CARRIED = "carried", "Report"
 
 
 # A document of these kinds has one row.
-ONE_ROW_EACH = (EntryKind.INVOICE, EntryKind.CREDIT, EntryKind.PAYMENT, EntryKind.REFUND)
+ONE_ROW_EACH = (
+    EntryKind.INVOICE,
+    EntryKind.CREDIT,
+    EntryKind.PAYMENT,
+    EntryKind.REFUND,
+    EntryKind.WRITE_OFF,
+    EntryKind.REVERSAL,
+    EntryKind.TRANSFER,
+)
 
 
 class AccountEntryQuerySet(VisibleQuerySet["AccountEntry"]):
@@ -71,11 +80,37 @@ class AccountEntry(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "document"],
-                condition=Q(kind__in=["invoice", "credit", "payment", "refund"]),
+                condition=Q(kind__in=["invoice", "credit", "payment", "refund", "reversal", "transfer"]),
                 name="one_entry_a_document",
+                violation_error_message="Cette pièce est déjà dans le compte.",
+            ),
+            models.UniqueConstraint(
+                fields=["document"],
+                condition=Q(kind="write_off"),
+                name="one_entry_a_write_off",
                 violation_error_message="Cette pièce est déjà dans le compte.",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.document}"
+
+
+class OpeningBalance(models.Model):
+    """Where a household stood when accounts were opened, if not at zero: listed for a look, and final."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="foyer"
+    )
+    amount = models.DecimalField(
+        "solde repris", max_digits=10, decimal_places=2, help_text="Positif : la famille le devait."
+    )
+    opened_on = models.DateField("repris le")
+
+    class Meta:
+        verbose_name = "solde repris"
+        verbose_name_plural = "soldes repris"
+        ordering = ["-amount", "pk"]
+
+    def __str__(self) -> str:
+        return f"Solde repris du foyer {self.household}"

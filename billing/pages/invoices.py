@@ -31,7 +31,7 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
     shown = wording.invoices(Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), today)
     payments, years = Payment.objects.none(), list[int]()
     if page.number == 1:
-        payments = which_home.rows(request, Payment.objects.visible_to(request.user))[:A_PAGE]
+        payments = which_home.rows(request, Payment.objects.visible_to(request.user).with_end())[:A_PAGE]
         years = yearly.years_of(which_home.rows(request, Household.objects.visible_to(request.user)))
     context = {
         "page": page,
@@ -80,10 +80,10 @@ def provisional_invoice(request: SignedInRequest) -> HttpResponse:
 
 @require_safe
 def invoice_pdf(request: SignedInRequest, invoice_id: int) -> HttpResponse:
-    """The printed invoice, made on the first call and the same ever after."""
+    """The printed invoice, made on the first call; what was paid since is on it."""
     found = which_home.row(request, Invoice.objects.visible_to(request.user), pk=invoice_id)
     try:
-        content = pdf.read(pdf.stored(found, at=timezone.now()))
+        content = pdf.as_it_stands(found, at=timezone.now())
     except pdf.PdfLost as lost:
         messages.error(request, str(lost))
         return redirect("billing:invoice", found.pk)

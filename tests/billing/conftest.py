@@ -22,6 +22,9 @@ from billing.models import (
     TariffBand,
     TariffModifier,
 )
+from billing.payments import paying
+from portal.reservations.models import Booking
+from portal.reservations.states import BookingState
 from tests.factories import ActivityFactory, BookingFactory, EnrolmentFactory, FormulaFactory, paris
 
 NOVEMBER = Scope(date(2026, 11, 1))
@@ -108,6 +111,26 @@ def owes(month, books, waits):
     invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
     with time_machine.travel(FIRST_OF_DECEMBER, tick=False):
         yield books
+
+
+def bill(scope, at):
+    run = invoicing.start(scope, by=None, at=at)
+    return invoicing.issue(run, at=at)
+
+
+@pytest.fixture
+def reported(meals, books):
+    """Four meals of November were paid, then cancelled; one of December: the town hall owes the family 9.60,
+    by its statement of 31 December 2026."""
+    eats(books)
+    bill(NOVEMBER, END_OF_NOVEMBER)
+    paying.record(
+        books.household, Decimal("12.80"), "cash", paid_on=END_OF_NOVEMBER.date(), by=None, at=END_OF_NOVEMBER
+    )
+    Booking.objects.filter(enrolment=books.enrolment).update(state=BookingState.CANCELLED)
+    eats(books, [date(2026, 12, 3)])
+    bill(DECEMBER, END_OF_DECEMBER)
+    return books
 
 
 @pytest.fixture
