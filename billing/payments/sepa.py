@@ -41,7 +41,6 @@ from billing.models import (
     OnlinePaymentInvoice,
     Payment,
     PaymentState,
-    Regie,
     UndoneBecause,
 )
 from billing.payments import own_account, paying, undoing
@@ -190,7 +189,7 @@ def make(
         )
         content = _write(facts, invoices, mandates, debited, collected_on, schema)
         made = DebitFile.objects.create(
-            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-{month:%Y%m}{_of(facts)}",
+            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-{month:%Y%m}{own_account.mark(facts)}",
             regie_id=regie,
             collected_on=collected_on,
             content=content,
@@ -212,11 +211,6 @@ def make(
             )
             Debit.objects.create(file=made, mandate=mandate, invoice=invoice, payment=payment)
     return made
-
-
-def _of(facts: Issuer) -> str:
-    """What tells a further régie's file from another of the same second."""
-    return f"-{facts.letters}" if isinstance(facts, Regie) else ""
 
 
 def _check_creditor(facts: Issuer) -> None:
