@@ -74,20 +74,24 @@ def of_days(first: date, last: date) -> "QuerySet[PaymentInTheBooks]":
 def takings(first: date, last: date) -> Takings:
     """Both sums in three queries, whatever the number of payments."""
     rows = of_days(first, last)
-    summed: dict[str, Any] = {"sum": Round(Sum("amount"), 2), "count": Count("pk")}
-    by_day = rows.values("book_day", "means").annotate(**summed).order_by("book_day", "means")
-    by_agent = rows.values("recorded_by", "means").annotate(**summed).order_by("recorded_by", "means")
-    agents = list(by_agent)
+    days = _summed(rows, "book_day")
+    agents = _summed(rows, "recorded_by")
     names = {one.pk: str(one) for one in User.objects.filter(pk__in={row["recorded_by"] for row in agents})}
     return Takings(
         first,
         last,
-        [Sums(row["book_day"], label(row["means"]), row["count"], row["sum"]) for row in by_day],
+        [Sums(row["book_day"], label(row["means"]), row["count"], row["sum"]) for row in days],
         [
             Sums(names.get(row["recorded_by"], NOBODY), label(row["means"]), row["count"], row["sum"])
             for row in agents
         ],
     )
+
+
+def _summed(rows: "QuerySet[PaymentInTheBooks]", by: str) -> list[dict[str, Any]]:
+    """`by`, means, count and sum."""
+    found: Any = rows.values(by, "means").annotate(sum=Round(Sum("amount"), 2), count=Count("pk"))
+    return list(found.order_by(by, "means"))
 
 
 def rows(first: date, last: date) -> Iterator[tuple[Cell, ...]]:
