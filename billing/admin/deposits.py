@@ -17,6 +17,7 @@ from billing.documents import files, slips
 from billing.models import BillingSettings, CashCount, DepositSlip, Payment
 from billing.payments import counting, deposits, means
 from billing.rules.means import CASH, SLIP, Means
+from families.desk_cells import person
 from families.signing_in.asking_again import ask_again, asks_again
 from families.traces import reading
 from portal.desk.lists import badge
@@ -121,7 +122,8 @@ class DepositSlipAdmin(ShownOnly[DepositSlip], OwnPages[DepositSlip]):
             if slip is None
             else {
                 "lines": slips.lines_of(slip),
-                "cancellation": slips.cancellation_of(slip),
+                "cancellation": (cancelled := slips.cancellation_of(slip)),
+                "cancelled_by": person(cancelled.cancelled_by) if cancelled else "",
             }
         )
         return super().change_view(request, object_id, form_url, (extra_context or {}) | known)
@@ -358,7 +360,7 @@ class CashCountAdmin(ShownOnly[CashCount], OwnPages[CashCount]):
     def count(self, request: SignedInRequest) -> HttpResponse:
         """What should be there, and what is."""
         self.demand(request, "billing.add_cashcount")
-        form = CountForm(request.POST or None)
+        form = CountForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from billing.documents import pdf
 from billing.invoices import invoicing
 from billing.models import BillingSettings, Invoice, Payment, PaymentState
+from families.desk_cells import person
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 
@@ -41,7 +42,9 @@ def context(payment: Payment, *, duplicate: bool | None = None) -> dict[str, Any
         "amount": euros(abs(payment.amount)),
         "paid_on": short_day(payment.paid_on, year=True),
         "made_on": short_day(timezone.localtime(payment.recorded_at).date(), year=True),
-        "taken_by": str(payment.recorded_by or "") if duplicate is not None else "",
+        "taken_by": person(payment.recorded_by)
+        if duplicate is not None and payment.recorded_by is not None
+        else "",
         "invoices": [
             (one.invoice.number, one.invoice.month_name, _what(one.invoice), euros(one.amount))
             for one in used

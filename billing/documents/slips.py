@@ -12,6 +12,7 @@ from billing.invoices import invoicing
 from billing.models import BillingSettings, DepositCancellation, DepositLine, DepositSlip
 from billing.payments import deposits
 from billing.payments import means as ways
+from families.desk_cells import person
 from portal.files.handing_over import Cell
 from portal.french.amounts import euros
 from portal.french.dates import short_day
@@ -51,6 +52,7 @@ def render(slip: DepositSlip) -> bytes:
         {
             "issuer": invoicing.issuer_of(BillingSettings.current()),
             "slip": slip,
+            "made_by": person(slip.made_by),
             "title": deposits.title(way),
             "account": way.account,
             "lines": lines_of(slip),

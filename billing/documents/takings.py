@@ -20,6 +20,7 @@ from billing.models import BillingSettings, DepositLine, Payment
 from billing.models.means import label
 from billing.models.payments import PaymentInTheBooks
 from billing.payments import means as ways
+from families.desk_cells import person
 from families.models import User
 from portal.files.handing_over import Cell
 from portal.french.amounts import euros
@@ -76,7 +77,9 @@ def takings(first: date, last: date) -> Takings:
     rows = of_days(first, last)
     days = _summed(rows, "book_day")
     agents = _summed(rows, "recorded_by")
-    names = {one.pk: str(one) for one in User.objects.filter(pk__in={row["recorded_by"] for row in agents})}
+    names = {
+        one.pk: person(one) for one in User.objects.filter(pk__in={row["recorded_by"] for row in agents})
+    }
     return Takings(
         first,
         last,
@@ -102,7 +105,7 @@ def rows(first: date, last: date) -> Iterator[tuple[Cell, ...]]:
     for one in found.order_by("book_day", "pk").iterator(chunk_size=A_BITE):
         yield (
             one.book_day, one.number, one.paid_on, one.household.number, one.get_means_display(),
-            accounts.get(one.means, ""), one.reference, one.amount, str(one.recorded_by or ""),
+            accounts.get(one.means, ""), one.reference, one.amount, person(one.recorded_by),
             one.slip or "",
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Two agents put the same cheque on a slip at once, each in an own process, on a database of their own.
 
-`python -m tests.billing.payments.deposit_race ROUNDS` writes, of each round, how many slips there are, how many
-lines that count, and how many numbers were taken. Not a test by itself: test_deposits.py starts it.
+`python -m tests.billing.payments.deposit_race ROUNDS` writes, of each round, how many slips there are, how
+many lines that count, and how many numbers were taken. Not a test by itself: test_deposits.py starts it.
 """
 
 import json

@@ -1,7 +1,7 @@
 """What a means may pay of an invoice's lines."""
 
 from collections import defaultdict, deque
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from billing.rules.means import BUILT_IN, Line, Means, Use, part, payable, room
 
+D = Decimal
 MEALS, LEISURE, CAMPS = 1, 2, 3
 CASH = BUILT_IN["cash"]
 
@@ -66,7 +67,7 @@ def test_a_small_town_has_three_means_at_its_desk():
 
 
 def fits(lines, spent):
-    """Whether what each limited means pays can be laid on lines that it may pay: augmenting paths, in cents."""
+    """Whether what each means pays (cents) can be laid on lines that it may pay: by augmenting paths."""
     free = defaultdict(int)
     for means, cents in spent.items():
         free["from", means] = cents
