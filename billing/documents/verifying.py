@@ -3,19 +3,30 @@
 It goes through the households in bites, whatever their number.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
 from billing.documents import pdf
 from billing.invoices import ledger
 from billing.invoices.numbering import DocumentNumber
-from billing.models import AccountEntry, CreditNote, EntryKind, FormerDocument, Invoice, InvoicePdf, Payment
+from billing.models import (
+    AccountEntry,
+    CreditNote,
+    DepositSlip,
+    EntryKind,
+    FormerDocument,
+    Invoice,
+    InvoicePdf,
+    NumberCounter,
+    Payment,
+)
 from billing.models.accounts import ONE_ROW_EACH
-from billing.payments import former
+from billing.payments import deposits, former
 from families.models import Household, household_number
 from portal.french.amounts import euros
 from portal.french.plurals import counted
@@ -55,6 +66,7 @@ def verify(*, files: bool = True) -> Verified:
         found.households += len(bite)
         found.faults += _accounts(bite, found)
     found.faults += _numbers()
+    found.faults += _slips()
     if files:
         found.faults += _printed()
     return found
@@ -121,6 +133,19 @@ def _numbers() -> Iterator[str]:
     for number, total, said in uneven.values_list("number", "total", "said").iterator():
         if said is None or Decimal(said).quantize(total) != total:
             yield f"{number} : ses lignes ne font pas son total de {euros(total)}."
+
+
+def _slips() -> Iterator[str]:
+    """Every slip's number, and what its lines come to."""
+    said = DepositSlip.objects.annotate(sum=Sum("lines__amount"), lines_there=Count("lines"))
+    stands: dict[tuple[str, int], set[int]] = defaultdict(set)
+    for slip in said.order_by("pk").iterator(chunk_size=A_BITE):
+        stands[slip.series, slip.year].add(slip.sequence)
+        if slip.lines_there != slip.line_count or Decimal(slip.sum or 0).quantize(slip.total) != slip.total:
+            yield f"{slip.number} : ses lignes ne font pas son total de {euros(slip.total)}."
+    for counter in NumberCounter.objects.filter(series=deposits.SERIES).order_by("year"):
+        for sequence in sorted(set(range(1, counter.last + 1)) - stands[counter.series, counter.year]):
+            yield f"{DocumentNumber(counter.series, counter.year, sequence)} : ce numéro manque."
 
 
 def _printed() -> Iterator[str]:
