@@ -13,7 +13,7 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         # Models must be loaded first.
         from billing.documents import chronicle, own_data
-        from billing.invoices import ledger
+        from billing.invoices import ledger, sealing
         from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
         from billing.pages import asked
@@ -52,3 +52,4 @@ class BillingConfig(AppConfig):
         schema.register(ledger.LEDGER)
         schema.register(deposits.DEPOSITS)
         schema.register(counting.COUNTS)
+        schema.register(sealing.SEALS)

@@ -24,6 +24,7 @@ from django.db import close_old_connections, connection
 from django.test import Client, TransactionTestCase
 from hypothesis import HealthCheck, settings
 
+from billing.documents import provisional
 from billing.models import means
 from billing.prices import estimates
 from catering.models import Menu
@@ -259,6 +260,7 @@ def fresh_start() -> None:
     town_module.forget()
     estimates.forget()
     means.forget()
+    provisional.which_bills.forget()
     late_offers.forget()
     paper_kinds.forget()
     cache.clear()

@@ -24,6 +24,7 @@ from tests import ROOT
 
 TABLES = (
     "billing_accountentry",
+    "billing_seal",
     "billing_invoice",
     "billing_invoiceline",
     "billing_billeditem",

@@ -10,6 +10,7 @@ from billing.admin import (
     money,
     online,
     recalculations,
+    regies,
     tariffs,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "money",
     "online",
     "recalculations",
+    "regies",
     "tariffs",
 ]

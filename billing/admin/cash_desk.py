@@ -19,6 +19,7 @@ from django.utils import timezone
 from billing.admin.documents import AmountField
 from billing.admin.kept import note_if_erased
 from billing.admin.once import AlreadySent, OnceForm
+from billing.admin.regies import OfARegie
 from billing.documents import receipts
 from billing.models import Invoice, InvoiceWithBalance, Payment
 from billing.payments import deposits, means, paying
@@ -57,8 +58,10 @@ class UnpaidInvoices(forms.ModelMultipleChoiceField[InvoiceWithBalance]):
         return f"{obj.number} ({obj.month_name}) : reste {euros(obj.left)}"
 
 
-class PaymentForm(OnceForm):
+class PaymentForm(OfARegie, OnceForm):
     """Money taken at the desk, for all unpaid invoices of a household or for those chosen."""
+
+    regie_help = "Celle des factures cochées, s'il y en a."
 
     amount = AmountField(label="Montant")
     means = forms.ChoiceField(label="Moyen de paiement")
@@ -174,6 +177,7 @@ class CashDesk(OwnPages[Payment]):
                     at=at,
                     reference=said["reference"],
                     invoices=list(said["invoices"]) or None,
+                    regie=form.regie,
                     keep_surplus=said.get("keep_surplus", False),
                 )
         except AlreadySent as twice:

@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from billing.admin import accounts as account_pages
-from billing.admin import cash_book, cash_desk
+from billing.admin import bookkeeping, cash_book, cash_desk, regies
 from billing.admin import charts as chart_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.cash_desk import say_closed
@@ -20,6 +20,7 @@ from billing.admin.documents import AmountField
 from billing.admin.exporting import note_households
 from billing.admin.kept import FoundByNumber
 from billing.admin.once import AlreadySent, OnceForm
+from billing.admin.regies import OfARegie, SaysRegie
 from billing.documents import files
 from billing.models import Payment, PaymentAllocation
 from billing.models.means import labels
@@ -35,13 +36,23 @@ from portal.french.day_fields import NearDateField
 from portal.web.signed_in import SignedInRequest
 
 
+def _closed() -> str:
+    """Until when the books are closed: each régie's, where there are several."""
+    several = regies.choices() or [("", "")]
+    until = [(name, closing.closed_until(regies.chosen(key))) for key, name in several]
+    said = [f"{name} jusqu'au {short_day(day, year=True)}".strip() for name, day in until if day]
+    if not said:
+        return "Aucun jour n'est clos."
+    return f"Comptes clos {': ' if len(several) > 1 else ''}{', '.join(said)}."
+
+
 class DeskRefundForm(OnceForm):
     amount = AmountField(label="Montant à rembourser")
     means = forms.ChoiceField(label="Moyen", choices=means.given_back)
     paid_on = NearDateField(label="Le")
 
 
-class ClosingForm(forms.Form):
+class ClosingForm(OfARegie):
     until = NearDateField(
         label="Clore jusqu'au",
         help_text="Ce jour et tous ceux d'avant. Un règlement de ces jours noté ensuite est comptabilisé au"
@@ -69,9 +80,11 @@ class AllocationInline(ShownOnlyInline[PaymentAllocation, Payment]):
 class PaymentAdmin(
     cash_desk.CashDesk,
     cash_book.CashBook,
+    SaysRegie[Payment],
     yearly_pages.TaxCertificates,
     chart_pages.Charts,
     account_pages.Accounts,
+    bookkeeping.Bookkeeping,
     StateBadge,
     FoundByNumber[Payment],
     ShownOnly[Payment],
@@ -91,6 +104,7 @@ class PaymentAdmin(
         account_pages.LINK,
         chart_pages.LINK,
         yearly_pages.LINK,
+        bookkeeping.LINK,
     )
     list_display = (
         "number",
@@ -201,21 +215,15 @@ class PaymentAdmin(
         back = reverse("admin:billing_payment_cash_book")
         if request.method == "POST" and form.is_valid():
             try:
-                made = closing.close(form.cleaned_data["until"], by=request.user, at=timezone.now())
+                made = closing.close(
+                    form.cleaned_data["until"], by=request.user, at=timezone.now(), regie=form.regie
+                )
             except closing.ClosingRefused as refusal:
                 form.add_error("until", str(refusal))
             else:
                 messages.success(request, f"{made}.")
                 return redirect(back)
-        until = closing.closed_until()
-        context = {
-            "form": form,
-            "back": back,
-            "button": "Clore pour toujours",
-            "lead": f"Comptes clos jusqu'au {short_day(until, year=True)}."
-            if until
-            else "Aucun jour n'est clos.",
-        }
+        context = {"form": form, "back": back, "button": "Clore pour toujours", "lead": _closed()}
         return self.page(request, "admin/billing/form.html", "Clore les comptes", context)
 
     @admin.action(description="Télécharger les règlements (CSV)")

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from billing.documents import pdf
-from billing.invoices import invoicing
-from billing.models import BillingSettings, Invoice, Payment, PaymentState
+from billing.invoices import invoicing, regies
+from billing.models import Invoice, Payment, PaymentState
 from families.desk_cells import person
 from portal.french.amounts import euros
 from portal.french.dates import short_day
@@ -36,7 +36,7 @@ def context(payment: Payment, *, duplicate: bool | None = None) -> dict[str, Any
         "payment": payment,
         "title": name if payment.amount > 0 else f"{name} de remboursement",
         "duplicate": bool(duplicate),
-        "issuer": invoicing.issuer_of(BillingSettings.current()),
+        "issuer": invoicing.issuer_of(regies.facts(payment.regie_id)),
         "household": household,
         "payer": " et ".join(str(guardian) for guardian in household.guardians.all()),
         "amount": euros(abs(payment.amount)),

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from billing.documents import pdf
-from billing.invoices import invoicing
-from billing.models import BillingSettings, DepositCancellation, DepositLine, DepositSlip
+from billing.invoices import invoicing, regies
+from billing.models import DepositCancellation, DepositLine, DepositSlip
 from billing.payments import deposits
 from billing.payments import means as ways
 from families.desk_cells import person
@@ -50,7 +50,7 @@ def render(slip: DepositSlip) -> bytes:
     return pdf.draw(
         "billing/slip.html",
         {
-            "issuer": invoicing.issuer_of(BillingSettings.current()),
+            "issuer": invoicing.issuer_of(regies.facts(slip.regie_id)),
             "slip": slip,
             "made_by": person(slip.made_by),
             "title": deposits.title(way),

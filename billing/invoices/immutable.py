@@ -20,7 +20,7 @@ FINAL = ("billing_invoice", "billing_invoiceline", "billing_billeditem", "billin
 LINE = "billing_invoiceline"
 # A payment's state may change; its amount, its payer and its number never do.
 PAYMENT = "billing_payment"
-PAYMENT_COLUMNS = ("amount", "number", "series", "year", "sequence", "means")
+PAYMENT_COLUMNS = ("amount", "number", "series", "year", "sequence", "means", "regie_id")
 PAYMENT_CHANGES = f"BEFORE UPDATE OF {', '.join(PAYMENT_COLUMNS)} ON {PAYMENT}"
 PAYMENT_MOVES = f"BEFORE UPDATE OF household_id ON {PAYMENT}"
 YEAR_COLUMNS = ("removed_on", "removed_year")
@@ -34,6 +34,7 @@ SAID = (
     "year",
     "sequence",
     "run_id",
+    "regie_id",
     "month",
     "issued_at",
     "due_on",

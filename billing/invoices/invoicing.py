@@ -22,8 +22,9 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing.invoices import drafting, ledger
+from billing.invoices import budget, drafting, ledger, regies, sealing
 from billing.invoices.billable import Billable, Scope
+from billing.invoices.contracts import Contract
 from billing.invoices.draft import ITEM_COLUMNS, Draft, Warnings
 from billing.invoices.numbering import Numbering
 from billing.models import (
@@ -33,8 +34,10 @@ from billing.models import (
     CreditNote,
     Invoice,
     InvoiceLine,
+    Issuer,
     ManualCharge,
     RecalculatedHousehold,
+    Regie,
 )
 from families.custody import own
 from families.models import Household, User
@@ -206,17 +209,22 @@ def _issue_chunk(
 ) -> tuple[list[str], Warnings]:
     """Issues the invoices of some households, in the caller's transaction. Returns what stands in the way."""
     Household.objects.lock(households, rows_may_come=True)
-    numbering = Numbering(settings.series, timezone.localtime(at).year)
+    year = timezone.localtime(at).year
+    Numbering(settings.series, year)  # one at a time, whatever the régies
     # Read again under the lock: another issuer may have been faster.
     billed = _billed_by(run, households)
     made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
     sound = [draft for draft in made if not draft.trouble]
-    drafts = [draft for draft in sound if not settings.carries(draft.total)]
-    carried = [draft.of_the_month() for draft in sound if settings.carries(draft.total)]
-    write = partial(_write, run=run, month=scope.month, due_on=run.due_on, settings=settings, at=at)
-    write(drafts, numbering)
-    if carried := [draft for draft in carried if draft.lines]:
-        write(carried, Numbering(CARRIED_SERIES, timezone.localtime(at).year), kind=Kind.CARRIED)
+    write = partial(_write, run=run, month=scope.month, due_on=run.due_on, at=at)
+    for regie in sorted({draft.regie for draft in sound}, key=lambda one: one or 0):
+        facts = regies.facts(regie, settings)
+        of_regie = [draft for draft in sound if draft.regie == regie]
+        drafts = [draft for draft in of_regie if not settings.carries(draft.total)]
+        carried = [draft.of_the_month() for draft in of_regie if settings.carries(draft.total)]
+        write(drafts, Numbering(regies.invoices(regie, settings), year), facts=facts, regie=regie)
+        if carried := [draft for draft in carried if draft.lines]:
+            numbering = Numbering(regies.series(CARRIED_SERIES, regie), year)
+            write(carried, numbering, facts=facts, regie=regie, kind=Kind.CARRIED)
     return [draft.trouble for draft in made if draft.trouble], warnings
 
 
@@ -227,16 +235,18 @@ def _write(
     run: BillingRun | None,
     month: date,
     due_on: date,
-    settings: BillingSettings,
+    facts: Issuer,
+    regie: int | None,
     at: datetime,
     kind: str = Kind.INVOICE,
 ) -> list[Invoice]:
-    issuer = issuer_of(settings)
+    issuer, codes = issuer_of(facts), budget.Codes.today()
     invoices = Invoice.objects.bulk_create(
         Invoice(
             **number.fields,
             kind=kind,
             household=draft.household,
+            regie_id=regie,
             run=run,
             month=month,
             issued_at=at,
@@ -270,6 +280,8 @@ def _write(
                 vat_percent=line.vat_percent,
                 care_percent=line.care_percent,
                 carried=line.carried,
+                analytic_code=codes.of(line.formula).analytic,
+                account_code=codes.of(line.formula).account,
             ),
         )
         for invoice, draft in zip(invoices, drafts, strict=True)
@@ -284,12 +296,12 @@ def _write(
     )
     for invoice, draft in zip(invoices, drafts, strict=True):
         if draft.recalculated:
-            RecalculatedHousehold.objects.filter(pk__in=draft.recalculated).update(
-                state=RecalculatedHousehold.State.BILLED, invoice=invoice
-            )
+            taken = RecalculatedHousehold.objects.filter(pk__in=draft.recalculated, invoice=None)
+            taken.update(state=RecalculatedHousehold.State.BILLED, invoice=invoice)
     for (line, _), row in zip(pairs, rows, strict=True):
         if line.manual is not None:
             ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)
+    sealing.seal(invoices)
     ledger.billed(invoices)
     ledger.taken_over(
         (statement, invoice)
@@ -299,26 +311,28 @@ def _write(
     return invoices
 
 
-def issuer_of(settings: BillingSettings) -> dict[str, str]:
-    """What an invoice copies of the town hall."""
+def issuer_of(facts: Issuer) -> dict[str, str]:
+    """What an invoice copies of the town hall, or of a further régie."""
     here = town.current()
+    contract = Contract(facts.code if isinstance(facts, Regie) else "")
     return {
-        "name": settings.issuer_name or here.name,
-        "service": here.service,
-        "address": settings.issuer_address or here.address,
+        "name": facts.issuer_name or here.name,
+        "service": facts.name if isinstance(facts, Regie) else here.service,
+        "address": facts.issuer_address or here.address,
         "phone": here.phone,
         "email": here.email,
-        "siret": settings.siret,
-        "collection": settings.get_collection_display(),
-        "vat_notice": settings.vat_notice,
-        "legal_notice": settings.legal_notice,
-        "recourse": settings.recourse,
-        "iban": grouped(settings.iban),
-        "bic": settings.bic,
-        "cheque_payable_to": settings.cheque_payable_to,
-        "cheque_address": settings.cheque_address,
-        "desk": settings.desk,
-        "portal": django_settings.PORTAL_URL.rstrip("/") if django_settings.PAYMENT_PROVIDER else "",
+        "siret": facts.siret,
+        "collection": facts.get_collection_display(),
+        "vat_notice": facts.vat_notice,
+        "legal_notice": facts.legal_notice,
+        "recourse": facts.recourse,
+        "iban": grouped(facts.iban),
+        "bic": facts.bic,
+        "cheque_payable_to": facts.cheque_payable_to,
+        "cheque_address": facts.cheque_address,
+        "desk": facts.desk,
+        "signatory": facts.signatory,
+        "portal": django_settings.PORTAL_URL.rstrip("/") if contract.provider else "",
     }
 
 
@@ -336,7 +350,7 @@ def answer(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, a
         raise BillingRefused("Indiquez le motif de l'avoir.")
     with transaction.atomic():
         Household.objects.lock([invoice.household_id])
-        numbering = Numbering(CREDIT_SERIES, timezone.localtime(at).year)
+        numbering = Numbering(regies.series(CREDIT_SERIES, invoice.regie_id), timezone.localtime(at).year)
         # Its household may have been joined to another meanwhile.
         now = Invoice.objects.with_balance().get(pk=invoice.pk)
         if amount > now.left:
@@ -348,6 +362,7 @@ def answer(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, a
         note = CreditNote.objects.create(
             **number.fields, invoice=now, amount=amount, reason=reason.strip(), issued_at=at, issued_by=by
         )
+        sealing.seal([note])
         ledger.credited(note)
     return note
 

@@ -1,7 +1,8 @@
 """Tariffs, invoices, payments, reminders: one module a subject, all of them met here."""
 
 from billing.models.absences import AbsencePolicy
-from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind
+from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
+from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
 from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
 from billing.models.former import FormerDocument
@@ -37,7 +38,9 @@ from billing.models.online import (
 )
 from billing.models.payments import BookClosing, JoinedAccount, Payment, PaymentQuerySet, PaymentState
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
+from billing.models.regies import ActivityRegie, Issuer, Regie
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
+from billing.models.seals import Seal
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
     NEVER_NEGATIVE,
@@ -60,11 +63,13 @@ __all__ = [
     "AbsencePolicy",
     "AccountEntry",
     "AccountEntryQuerySet",
+    "ActivityRegie",
     "Balance",
     "BilledItem",
     "BillingRun",
     "BillingSettings",
     "BookClosing",
+    "BudgetCode",
     "CashCount",
     "Counted",
     "CreditNote",
@@ -85,7 +90,9 @@ __all__ = [
     "InvoiceQuerySet",
     "InvoiceState",
     "InvoiceWithBalance",
+    "Issuer",
     "JoinedAccount",
+    "JournalAccounts",
     "LetterLot",
     "Mandate",
     "ManualCharge",
@@ -95,6 +102,7 @@ __all__ = [
     "OnlinePaymentQuerySet",
     "OnlineRefund",
     "OnlineState",
+    "OpeningBalance",
     "PackedMeal",
     "Payment",
     "PaymentAllocation",
@@ -105,7 +113,9 @@ __all__ = [
     "PaymentState",
     "RecalculatedHousehold",
     "Recalculation",
+    "Regie",
     "ReminderLetter",
+    "Seal",
     "Tariff",
     "TariffBand",
     "TariffModifier",

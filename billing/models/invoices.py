@@ -14,6 +14,7 @@ from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from billing.models.payments import Payment, PaymentState
+from billing.models.regies import Regie
 from families.models import Child, Household, User
 from families.visibility import VisibleQuerySet
 from portal.files.uploads import private_storage
@@ -188,6 +189,10 @@ class Invoice(models.Model):
         related_name="+",
         verbose_name="établie pour le foyer",
     )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
     run = models.ForeignKey(
         BillingRun,
         on_delete=models.PROTECT,
@@ -221,9 +226,17 @@ class Invoice(models.Model):
             models.UniqueConstraint(
                 Coalesce("first_household", "household"),
                 "run",
-                condition=Q(run__isnull=False),
+                condition=Q(run__isnull=False, regie__isnull=True),
                 name="one_invoice_a_household_and_run",
                 violation_error_message="Ce foyer a déjà sa facture dans cette facturation.",
+            ),
+            models.UniqueConstraint(
+                Coalesce("first_household", "household"),
+                "run",
+                "regie",
+                condition=Q(run__isnull=False, regie__isnull=False),
+                name="one_invoice_a_household_run_and_regie",
+                violation_error_message="Ce foyer a déjà sa facture de cette régie dans cette facturation.",
             ),
             models.CheckConstraint(
                 condition=Q(total__gt=0) | Q(kind="carried"),
@@ -303,7 +316,9 @@ class InvoiceLine(models.Model):
     care_percent = models.DecimalField(
         "part de garde (%)", max_digits=5, decimal_places=2, default=Decimal(0)
     )
-
+    # Those of the day it was issued; of lines of before, and where the town has none, nothing.
+    analytic_code = models.CharField("code analytique", max_length=20, blank=True, default="", db_default="")
+    account_code = models.CharField("compte", max_length=20, blank=True, default="", db_default="")
     carried = models.ForeignKey(
         Invoice,
         on_delete=models.PROTECT,
@@ -386,6 +401,10 @@ class ManualCharge(models.Model):
     )
     child = models.ForeignKey(
         Child, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="enfant"
+    )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
     label = models.CharField("désignation", max_length=200)
     quantity = models.DecimalField(

@@ -10,6 +10,7 @@ from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from billing.models.means import label
+from billing.models.regies import Regie
 from billing.rules.means import BUILT_IN
 from families.models import Household, User
 from families.visibility import VisibleQuerySet
@@ -57,6 +58,10 @@ class Payment(models.Model):
     sequence = models.PositiveIntegerField("rang dans la série")
     household = models.ForeignKey(
         Household, on_delete=models.PROTECT, related_name="payments", verbose_name="foyer"
+    )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
     amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
     means = models.CharField("moyen de paiement", max_length=8)
@@ -115,7 +120,11 @@ PaymentInTheBooks: TypeAlias = "WithAnnotations[Payment, BookDay]"
 class BookClosing(models.Model):
     """All days up to one are closed. Written by `closing.py` only, and never taken back."""
 
-    until = models.DateField("clos jusqu'au", unique=True)
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
+    until = models.DateField("clos jusqu'au")
     closed_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="clos par"
     )
@@ -124,6 +133,20 @@ class BookClosing(models.Model):
     class Meta:
         verbose_name = "clôture"
         ordering = ["-until"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["until"],
+                condition=Q(regie__isnull=True),
+                name="one_closing_a_day",
+                violation_error_message="Les comptes sont déjà clos jusqu'à ce jour.",
+            ),
+            models.UniqueConstraint(
+                fields=["until", "regie"],
+                condition=Q(regie__isnull=False),
+                name="one_closing_a_day_and_regie",
+                violation_error_message="Les comptes de cette régie sont déjà clos jusqu'à ce jour.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Comptes clos jusqu'au {self.until:%d/%m/%Y}"

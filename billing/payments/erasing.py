@@ -45,6 +45,7 @@ HOLDINGS = {
     "billing.CreditNote": Fate.LAW,
     "billing.Payment": Fate.LAW,
     "billing.AccountEntry": Fate.LAW,
+    "billing.OpeningBalance": Fate.LAW,
     "billing.PaymentAllocation": Fate.LAW,
     "billing.JoinedAccount": Fate.LAW,
     "billing.OnlinePayment": Fate.LAW,

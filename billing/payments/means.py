@@ -134,13 +134,14 @@ def why_not(
     amount: Decimal,
     invoices: Iterable[Invoice] | None,
     *,
+    regie: int | None,
     keep_surplus: bool,
 ) -> str:
     """Why an amount of a means that gives no change, or that pays not everything, is refused for these
-    invoices, or (None) for whatever is unpaid; under the household's lock."""
+    invoices, or (None) for whatever is unpaid of the régie; under the household's lock."""
     if not (means.limited or means.no_change):
         return ""
-    unpaid = Invoice.objects.with_balance().filter(household_id=household, left__gt=ZERO)
+    unpaid = Invoice.objects.with_balance().filter(household_id=household, regie=regie, left__gt=ZERO)
     if invoices is not None:
         unpaid = unpaid.filter(pk__in=[one.pk for one in invoices])
     due = list(unpaid)

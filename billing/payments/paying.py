@@ -22,8 +22,8 @@ from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from billing.invoices import ledger
-from billing.invoices.numbering import Numbering, take
+from billing.invoices import ledger, regies, sealing
+from billing.invoices.numbering import DocumentNumber, Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
 from billing.payments import closing
 from billing.payments import means as ways
@@ -33,11 +33,26 @@ from families.models import Household, User, household_number
 from portal.french.amounts import euros
 
 SERIES = "R"
+ONE_REGIE = "Un règlement ne paie que les factures d'une même régie : encaissez chacune à part."
 ZERO = Decimal("0.00")
 
 
 class PaymentRefused(Exception):
     """Nothing was written; the message says why in French."""
+
+
+def _numbering(regie: int | None, at: datetime) -> Numbering:
+    """The counter of a régie's receipts, held."""
+    return Numbering(regies.series(SERIES, regie), timezone.localtime(at).year)
+
+
+def _numbers(of: Sequence[int | None], year: int) -> list[DocumentNumber]:
+    """The next receipt's number for each of these régies, in their order."""
+    taken = {
+        regie: iter(take(regies.series(SERIES, regie), year, of.count(regie)))
+        for regie in sorted(set(of), key=lambda one: one or 0)
+    }
+    return [next(taken[regie]) for regie in of]
 
 
 def joined_sentence(kept: int) -> str:
@@ -59,9 +74,12 @@ def record(
     reference: str = "",
     invoices: Iterable[Invoice] | None = None,
     state: str = PaymentState.VALIDATED,
+    regie: int | None = None,
     keep_surplus: bool = False,
 ) -> Payment:
     """A payment, allocated to `invoices` in their order, or (None) to the unpaid ones, the oldest first.
+
+    It is the régie's of these invoices, or else `regie`'s (None: the town's own), and pays no other's.
 
     What exceeds them stays the household's, for its next invoices: of a means that gives no change, or that
     pays not everything, only with `keep_surplus`. A pending payment is not allocated yet.
@@ -75,25 +93,31 @@ def record(
     chosen = None if invoices is None else list(invoices)
     if chosen and any(invoice.household_id != household.pk for invoice in chosen):
         raise PaymentRefused("Une des factures est celle d'un autre foyer.")
+    if chosen:
+        regie = chosen[0].regie_id
+        if any(invoice.regie_id != regie for invoice in chosen):
+            raise PaymentRefused(ONE_REGIE)
     with transaction.atomic():
         if joined := Household.objects.lock([household.pk]).get(household.pk):
             raise PaymentRefused(joined_sentence(joined))
         way = ways.of(means)
-        if why := ways.why_not(way, household.pk, amount, chosen, keep_surplus=keep_surplus):
+        if why := ways.why_not(way, household.pk, amount, chosen, regie=regie, keep_surplus=keep_surplus):
             raise PaymentRefused(why)
-        (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
+        (number,) = _numbering(regie, at).take()
         payment = Payment.objects.create(
             **number.fields,
             household=household,
+            regie_id=regie,
             amount=amount,
             means=means,
             state=state,
             paid_on=paid_on,
-            booked_on=closing.book_day(paid_on) if state == PaymentState.VALIDATED else None,
+            booked_on=closing.book_day(paid_on, regie) if state == PaymentState.VALIDATED else None,
             reference=reference,
             recorded_by=by,
             recorded_at=at,
         )
+        sealing.seal([payment])
         ledger.paid([payment])
         if state == PaymentState.VALIDATED:
             _spread(payment, chosen, way)
@@ -125,8 +149,8 @@ def settle(
         current.state, current.paid_on = state, paid_on or current.paid_on
         if state == PaymentState.VALIDATED:
             # Its number was taken long ago: the counter is held for who closes the books meanwhile.
-            Numbering(SERIES, timezone.localtime(at).year)
-            current.booked_on = closing.book_day(current.paid_on)
+            _numbering(current.regie_id, at)
+            current.booked_on = closing.book_day(current.paid_on, current.regie_id)
         current.save(update_fields=["state", "paid_on", "booked_on"])
         ledger.paid([current])
         if state == PaymentState.VALIDATED:
@@ -165,27 +189,31 @@ def refund(
 def _negative(
     payment: Payment, amount: Decimal, means: str, paid_on: date, by: User | None, at: datetime
 ) -> Payment:
-    (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
+    (number,) = _numbering(payment.regie_id, at).take()
     given_back = Payment.objects.create(
         **number.fields,
         household_id=payment.household_id,
+        regie_id=payment.regie_id,
         amount=-amount,
         means=means,
         paid_on=paid_on,
-        booked_on=closing.book_day(paid_on),
+        booked_on=closing.book_day(paid_on, payment.regie_id),
         recorded_by=by,
         recorded_at=at,
         refunds=payment,
     )
+    sealing.seal([given_back])
     ledger.paid([given_back])
     return given_back
 
 
 @dataclass(frozen=True)
 class Credit:
-    """Money a bank collected for a household; `shares` says how much is meant for which invoice (its pk)."""
+    """Money a bank collected for a household; `shares` says how much is meant for which invoice (its pk), all
+    of the régie (its key; None: the town's own)."""
 
     household_id: int
+    regie_id: int | None
     amount: Decimal
     means: str
     reference: str
@@ -201,19 +229,22 @@ def credit(collected: Sequence[Credit], *, left: dict[int, Decimal], at: datetim
     if not collected:
         return []
     day = timezone.localtime(at).date()
+    numbers = _numbers([one.regie_id for one in collected], day.year)
     payments = Payment.objects.bulk_create(
         Payment(
             **number.fields,
             household_id=one.household_id,
+            regie_id=one.regie_id,
             amount=one.amount,
             means=one.means,
             paid_on=day,
             reference=one.reference,
             recorded_at=at,
         )
-        for number, one in zip(take(SERIES, day.year, len(collected)), collected, strict=True)
+        for number, one in zip(numbers, collected, strict=True)
     )
     Payment.history.bulk_history_create(payments, default_date=at)
+    sealing.seal(payments)
     ledger.paid(payments)
     allocations = []
     for payment, one in zip(payments, collected, strict=True):
@@ -283,10 +314,11 @@ def undo_refund(
     chosen = list(invoices)
     with transaction.atomic():
         Household.objects.lock([refund.household_id])
-        (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
+        (number,) = _numbering(refund.regie_id, at).take()
         back = Payment.objects.create(
             **number.fields,
             household_id=refund.household_id,
+            regie_id=refund.regie_id,
             amount=-refund.amount,
             means=refund.means,
             paid_on=paid_on,
@@ -294,6 +326,7 @@ def undo_refund(
             recorded_at=at,
             refunds=refund,
         )
+        sealing.seal([back])
         ledger.paid([back])
         if refund.refunds is not None:
             _spread(refund.refunds, chosen)
@@ -327,7 +360,9 @@ def use_what_is_left(household: Household) -> int:
 def _spread(payment: Payment, invoices: list[Invoice] | None, way: Means | None = None) -> int:
     """Allocates a payment to the invoices in order, as far as it goes and as its means may pay them. Returns
     how many it reached."""
-    unpaid = Invoice.objects.with_balance().filter(household_id=payment.household_id, left__gt=ZERO)
+    unpaid = Invoice.objects.with_balance().filter(
+        household_id=payment.household_id, regie=payment.regie_id, left__gt=ZERO
+    )
     if invoices is None:
         waiting = list(unpaid.order_by("due_on", "issued_at", "sequence"))
     else:
@@ -354,6 +389,8 @@ def _allocate(
 ) -> PaymentAllocation:
     if invoice.household_id != payment.household_id:
         raise PaymentRefused("Cette facture est celle d'un autre foyer.")
+    if invoice.regie_id != payment.regie_id:
+        raise PaymentRefused(ONE_REGIE)
     left = Invoice.objects.with_balance().get(pk=invoice.pk).left
     free = unused(payment)
     if amount <= 0 or amount > free:

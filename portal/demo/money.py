@@ -46,13 +46,13 @@ def close_the_books(at: datetime, people: People) -> None:
 
 
 def hand_over_takings(at: datetime, people: People) -> None:
-    """Cheques and cash of the months that are over have been handed over; a slip was typed wrong; the till was
-    counted this morning."""
+    """Cheques and cash of the months that are over have been handed over; a slip was typed wrong; the till
+    was counted this morning."""
     before = timezone.localdate(at).replace(day=1)
     day = before - timedelta(days=1)
     moment = _moment(day, time(16), at)
     for code in (Payment.Means.CHEQUE, Payment.Means.CASH):
-        rows = deposits.waiting([means.of(code)]).filter(book_day__lt=before)
+        rows = deposits.waiting([means.of(code)], None).filter(book_day__lt=before)
         keys = list(rows.values_list("pk", flat=True))
         if not keys:
             continue
@@ -99,7 +99,9 @@ def somebody_paid_too_much(at: datetime, people: People) -> None:
     home = Household.objects.filter(pk__in=even.values("household")).order_by("pk").first()
     if home is not None:
         today = timezone.localdate(at)
-        paying.record(home, TOO_MUCH, Payment.Means.CHEQUE, paid_on=today, by=people.regie, at=at, invoices=[])
+        paying.record(
+            home, TOO_MUCH, Payment.Means.CHEQUE, paid_on=today, by=people.regie, at=at, invoices=[]
+        )
 
 
 def _pay(run: BillingRun, issued: date, at: datetime, people: People, *, last: bool, rng: Random) -> None:

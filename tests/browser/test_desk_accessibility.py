@@ -22,7 +22,18 @@ from playwright.sync_api import Page
 from billing import tasks
 from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
-from billing.models import ManualCharge, PackedMeal, PaymentMeans, RecalculatedHousehold, Recalculation
+from billing.models import (
+    ActivityRegie,
+    BudgetCode,
+    JournalAccounts,
+    ManualCharge,
+    OpeningBalance,
+    PackedMeal,
+    PaymentMeans,
+    RecalculatedHousehold,
+    Recalculation,
+    Regie,
+)
 from billing.payments import counting, deposits, paying
 from billing.reminders import reminding
 from families.models import (
@@ -54,7 +65,7 @@ from tests.billing.conftest import private
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.looking import AXE, by_night, overflow, resize, violations
 from tests.conftest import NOW
-from tests.factories import HouseholdFactory, InvoiceFactory, LetterFactory, UserFactory
+from tests.factories import ActivityFactory, HouseholdFactory, InvoiceFactory, LetterFactory, UserFactory
 
 __all__ = ["private"]
 
@@ -163,10 +174,17 @@ def furnished(chief: User) -> Booking:
         requested_at=NOW,
     )
     LeftDay.objects.create(move=move, booking=booking, place=booking.establishment, why="complet")
+    ActivityRegie.objects.create(
+        activity=ActivityFactory(name="Séjours"),
+        regie=Regie.objects.create(name="Centre de loisirs", code="LOISIRS", letters="CL"),
+    )
     PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
+    BudgetCode.objects.create(activity=booking.activity, analytic="CANTINE", account="7067")
+    JournalAccounts.objects.create()
+    OpeningBalance.objects.create(household=booking.household, amount=5, opened_on=NOW.date())
     OwnDecision.objects.create(
         user=chief, user_name="chief", household=booking.household, reason="Seul cette semaine", at=NOW
     )

@@ -35,7 +35,7 @@ def hand_over(regie, now):
 
 
 def waiting(code="cheque"):
-    return [one.number for one in deposits.waiting([means.of(code)])]
+    return [one.number for one in deposits.waiting([means.of(code)], None)]
 
 
 def test_a_slip_lists_who_paid_by_which_cheque_and_takes_each_once(books, waits, take, hand_over):

@@ -46,7 +46,7 @@ def write(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0013_where_billing_began'),
+        ('billing', '0014_regies'),
         ('reservations', '0016_papers_of_activities'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
