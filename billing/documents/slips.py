@@ -16,6 +16,7 @@ from families.desk_cells import person
 from portal.files.handing_over import Cell
 from portal.french.amounts import euros
 from portal.french.dates import short_day
+from portal.french.plurals import counted
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
 COLUMNS = (
@@ -56,6 +57,7 @@ def render(slip: DepositSlip) -> bytes:
             "title": deposits.title(way),
             "account": way.account,
             "lines": lines_of(slip),
+            "count": counted(slip.line_count, "règlement", "règlements"),
             "total": euros(slip.total),
             "deposited_on": short_day(slip.deposited_on, year=True),
             "cancellation": cancellation_of(slip),

@@ -81,7 +81,6 @@ def verify(*, files: bool = True, say: Callable[[str], None] = _nothing) -> Veri
         faults = list(_accounts(found))
         part("Comptes", counted(found.households, "foyer", "foyers"), faults)
         part("Factures", "lignes, totaux et affectations", _sums())
-        part("Bordereaux", counted(DepositSlip.objects.count(), "remise", "remises"), _slips())
         chains = Chains()
         faults = list(chains.faults())
         part("Séries", f"{chains.series}, {counted(chains.numbers, 'numéro', 'numéros')}", faults)
@@ -180,9 +179,6 @@ def _sums() -> Iterator[str]:
     bare = Invoice.every.filter(~Exists(InvoiceLine.objects.filter(invoice=OuterRef("pk"))), line_count__gt=0)
     for number in bare.values_list("number", flat=True).iterator():
         yield f"{number} : ses lignes manquent."
-
-
-def _slips() -> Iterator[str]:
     there = DepositSlip.objects.order_by().annotate(sum=Round(Sum("lines__amount"), 2), count=Count("lines"))
     uneven = there.exclude(sum=F("total"), count=F("line_count")).values_list("number", "total")
     for number, total in uneven.iterator():
