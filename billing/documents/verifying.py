@@ -31,7 +31,9 @@ from billing.models import (
     NumberCounter,
     Payment,
     PaymentAllocation,
+    PaymentKind,
     Seal,
+    WriteOff,
 )
 from billing.models.accounts import ONE_ROW_EACH
 from families.models import Household, household_number
@@ -151,12 +153,20 @@ def _documents(homes: list[int]) -> Iterator[tuple[str, str, Said]]:
         "invoice__household_id", "invoice__regie_id", "number", "amount"
     ):
         yield EntryKind.CREDIT, number, (home, regie, -amount)
-    payments = Payment.objects.validated().filter(household__in=homes)
-    for home, regie, number, amount, paid_on, booked_on in payments.values_list(
-        "household_id", "regie_id", "number", "amount", "paid_on", "booked_on"
+    given_up = WriteOff.objects.filter(invoice__household__in=homes)
+    for home, regie, number, amount in given_up.values_list(
+        "invoice__household_id", "invoice__regie_id", "number", "amount"
     ):
-        kind = EntryKind.PAYMENT if amount > 0 else EntryKind.REFUND
-        yield kind, number, (home, regie, -amount, paid_on, booked_on or paid_on)
+        yield EntryKind.WRITE_OFF, number, (home, regie, -amount)
+    payments = Payment.objects.validated().filter(household__in=homes)
+    for home, regie, number, kind, amount, paid_on, booked_on in payments.values_list(
+        "household_id", "regie_id", "number", "kind", "amount", "paid_on", "booked_on"
+    ):
+        yield (
+            ledger.OF_PAYMENT[PaymentKind(kind)],
+            number,
+            (home, regie, -amount, paid_on, booked_on or paid_on),
+        )
 
 
 def _sums() -> Iterator[str]:
@@ -179,6 +189,9 @@ def _sums() -> Iterator[str]:
     bare = Invoice.every.filter(~Exists(InvoiceLine.objects.filter(invoice=OuterRef("pk"))), line_count__gt=0)
     for number in bare.values_list("number", flat=True).iterator():
         yield f"{number} : ses lignes manquent."
+    noted = CreditNote.objects.filter(line_count__gt=0).annotate(said=Round(Sum("lines__amount"), 2))
+    for number, amount in noted.exclude(said=F("amount")).values_list("number", "amount").iterator():
+        yield f"{number} : ses lignes ne font pas son montant de {euros(amount)}."
     there = DepositSlip.objects.order_by().annotate(sum=Round(Sum("lines__amount"), 2), count=Count("lines"))
     uneven = there.exclude(sum=F("total"), count=F("line_count")).values_list("number", "total")
     for number, total in uneven.iterator():

@@ -15,6 +15,7 @@ from billing.models import (
     BilledItem,
     BillingSettings,
     Counted,
+    CreditedItem,
     FormulaTariff,
     Invoice,
     InvoiceLine,
@@ -31,6 +32,12 @@ from portal.reservations.presence.attendance import LOOK_BACK
 from portal.reservations.states import HOLDING
 
 Kind = InvoiceLine.Kind
+# Of what was billed, what no credit note took back: that costs nothing any more, whatever becomes of it.
+UNCREDITED = ~Exists(CreditedItem.objects.filter(item=OuterRef("pk")))
+# Nor days that a flat price paid for which a credit note took back.
+_OF_NO_CREDITED_FLAT = ~Exists(
+    CreditedItem.objects.filter(item__line=OuterRef("line"), item__flat__gt="", item__line__kind=Kind.FLAT)
+)
 M = TypeVar("M", bound=Model)
 
 
@@ -214,7 +221,7 @@ class Billable:
 
     def billed_bookings_ended(self) -> QuerySet[BilledItem]:
         """Billings of bookings cancelled since; what cost nothing is not taken back."""
-        rows = self.last_billings().exclude(booking__state__in=HOLDING).exclude(amount=0)
+        rows = self.last_billings().filter(UNCREDITED).exclude(booking__state__in=HOLDING).exclude(amount=0)
         return self._if_any(Rare.ENDED, rows, "booking__household")
 
     def flats_losing_days(self) -> QuerySet[BilledItem]:
@@ -235,12 +242,14 @@ class Billable:
             tariff__emptied=Tariff.Emptied.CREDITED,
         )
         items = _last(BilledItem.objects.filter(flat__gt="", line__invoice__month__gte=self.since), "flat")
-        rows = self._of_regies(items.filter(Exists(given_back), Exists(days))).exclude(line__kind=Kind.CREDIT)
+        rows = self._of_regies(items.filter(UNCREDITED, Exists(given_back), Exists(days)))
+        rows = rows.exclude(line__kind=Kind.CREDIT)
         return self._if_any(Rare.EMPTIED, rows.exclude(amount=0), "line__invoice__household")
 
     def billed_by_mistake(self) -> QuerySet[BilledItem]:
         """Billings of presences without a booking that were found to be entered by mistake since."""
         items = BilledItem.objects.filter(
+            UNCREDITED,
             attendance__state=AttendanceState.MISTAKEN,
             attendance__day__range=(self.since, self.scope.ends_on),
         )
@@ -259,6 +268,7 @@ class Billable:
         )
         as_presence = Q(counted=Counted.PRESENT)
         rows = self.last_billings().filter(
+            UNCREDITED,
             (as_presence & Exists(entered.filter(told))) | (~as_presence & Exists(entered)),
             booking__state__in=HOLDING,
         )
@@ -269,7 +279,9 @@ class Billable:
     def standing(self) -> QuerySet[BilledItem]:
         """The last billings of the month's days, where they are held and were not taken back."""
         days = (self.scope.month, self.scope.ends_on)
-        booked = BilledItem.objects.filter(booking__day__range=days, booking__state__in=HOLDING)
+        booked = BilledItem.objects.filter(
+            UNCREDITED, _OF_NO_CREDITED_FLAT, booking__day__range=days, booking__state__in=HOLDING
+        )
         return self._of_households(
             _last(booked, "booking").exclude(line__kind=Kind.CREDIT), "booking__household"
         )
@@ -278,6 +290,8 @@ class Billable:
         """The same of presences without a booking."""
         days = (self.scope.month, self.scope.ends_on)
         came = BilledItem.objects.filter(
+            UNCREDITED,
+            _OF_NO_CREDITED_FLAT,
             attendance__day__range=days,
             attendance__booking=None,
             attendance__state=AttendanceState.PRESENT,
@@ -289,6 +303,7 @@ class Billable:
     def standing_in_periods(self, periods: Collection[int]) -> QuerySet[BilledItem]:
         """The days of these periods, in other months, that a flat price pays for."""
         booked = BilledItem.objects.filter(
+            _OF_NO_CREDITED_FLAT,
             line__kind=Kind.FLAT,
             booking__reservation__period__in=periods,
             booking__state__in=HOLDING,

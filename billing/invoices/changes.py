@@ -9,6 +9,7 @@ from datetime import date
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from billing.invoices.billable import UNCREDITED
 from billing.invoices.draft import Change
 from billing.invoices.flats import Flat, FlatPrices
 from billing.invoices.lines import Lines
@@ -58,10 +59,11 @@ def apply(
 
 
 def _standing(items: Collection[int]) -> QuerySet[BilledItem]:
-    """Those of these billings that nothing followed, of days that are still held."""
+    """Those of these billings that nothing followed and no credit note took back, of days still held."""
     later = BilledItem.objects.filter(turn__gt=OuterRef("turn"))
     return (
         BilledItem.objects.filter(
+            UNCREDITED,
             ~Exists(later.filter(booking=OuterRef("booking"))),
             ~Exists(later.filter(attendance=OuterRef("attendance"))),
             ~Exists(later.filter(flat=OuterRef("flat")).exclude(flat="")),

@@ -3,7 +3,7 @@
     preview(scope, at=…) -> MonthPreview          computed, nothing written
     start(scope, due_on=…, by=…, at=…) -> BillingRun
     issue(run, at=…)                              in chunks; run again after a kill, it goes on
-    credit(invoice, amount, reason=…, by=…, at=…) -> CreditNote
+    credit(invoice, wanted, reason=…, by=…, at=…) -> CreditNote    of what is left to pay of it
 
 Every chunk is one transaction that first takes its households' rows, then the counter's: whoever moves their
 money waits, issuers follow one another, numbers have no gap, and what a killed chunk began is rolled back
@@ -22,16 +22,20 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing.invoices import budget, drafting, ledger, regies, sealing
+from billing.invoices import budget, creditable, drafting, ledger, regies, sealing
 from billing.invoices.billable import Billable, Scope
 from billing.invoices.contracts import Contract
+from billing.invoices.creditable import Wanted
 from billing.invoices.draft import ITEM_COLUMNS, Draft, Warnings
 from billing.invoices.numbering import Numbering
+from billing.invoices.refusals import BillingRefused as BillingRefused
 from billing.models import (
     BilledItem,
     BillingRun,
     BillingSettings,
+    CreditedItem,
     CreditNote,
+    CreditNoteLine,
     Invoice,
     InvoiceLine,
     Issuer,
@@ -39,7 +43,6 @@ from billing.models import (
     RecalculatedHousehold,
     Regie,
 )
-from families.custody import own
 from families.models import Household, User
 from portal import town
 from portal.database.garbage_collection import uncollected
@@ -56,10 +59,6 @@ CARRIED_SERIES = "REPORT"
 
 
 Kind = Invoice.Kind
-
-
-class BillingRefused(Exception):
-    """Nothing was written; the message says why in French."""
 
 
 @dataclass
@@ -336,35 +335,71 @@ def issuer_of(facts: Issuer) -> dict[str, str]:
     }
 
 
-def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> CreditNote:
-    """A credit note answering an issued invoice. Raises BillingRefused when it exceeds what is left of it."""
-    own.check(by, [invoice.household_id], right="billing.add_creditnote", at=at)
-    return answer(invoice, amount, reason=reason, by=by, at=at)
-
-
-def answer(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> CreditNote:
-    """The same where it was decided before, with a refund: the bank's answer comes when it comes."""
-    if amount <= 0:
-        raise BillingRefused("Un avoir est toujours d'un montant positif.")
+def credit(
+    invoice: Invoice,
+    wanted: Wanted | Decimal,
+    *,
+    reason: str,
+    by: User | None,
+    at: datetime,
+    freed: Decimal = Decimal(0),
+    becomes: str = "",
+) -> CreditNote:
+    """A credit note answering an issued invoice; `freed` of what had paid it is the family's again already
+    (`billing.payments.crediting`). Raises BillingRefused when it exceeds what is left of it."""
     if not reason.strip():
         raise BillingRefused("Indiquez le motif de l'avoir.")
+    asked = Wanted(amount=wanted) if isinstance(wanted, Decimal) else wanted
     with transaction.atomic():
         Household.objects.lock([invoice.household_id])
         numbering = Numbering(regies.series(CREDIT_SERIES, invoice.regie_id), timezone.localtime(at).year)
         # Its household may have been joined to another meanwhile.
-        now = Invoice.objects.with_balance().get(pk=invoice.pk)
-        if amount > now.left:
+        found = creditable.of(invoice)
+        plan, now = creditable.plan(found, asked), found.invoice
+        if plan.amount > now.left:
             raise BillingRefused(
                 f"Il ne reste que {euros(now.left)} à payer sur la facture {now.number} :"
                 " remboursez d'abord ce qui est déjà réglé."
             )
         (number,) = numbering.take()
         note = CreditNote.objects.create(
-            **number.fields, invoice=now, amount=amount, reason=reason.strip(), issued_at=at, issued_by=by
+            **number.fields,
+            invoice=now,
+            amount=plan.amount,
+            reason=reason.strip(),
+            freed=freed,
+            becomes=becomes,
+            line_count=len(plan.lines),
+            issued_at=at,
+            issued_by=by,
         )
+        _write_lines(note, plan)
         sealing.seal([note])
         ledger.credited(note)
     return note
+
+
+def _write_lines(note: CreditNote, plan: creditable.Plan) -> None:
+    for position, one in enumerate(plan.lines, start=1):
+        line = CreditNoteLine.objects.create(
+            note=note,
+            position=position,
+            line=one.line,
+            label=one.label,
+            days=list(one.days),
+            quantity=one.quantity,
+            unit_price=one.unit_price,
+            amount=one.amount,
+        )
+        CreditedItem.objects.bulk_create(CreditedItem(line=line, item_id=pk) for pk in one.items)
+    if plan.given_back:
+        ManualCharge.objects.create(
+            household=note.invoice.household,
+            label=f"Régularisation de la facture {note.invoice.number}, annulée par un avoir",
+            unit_price=-plan.given_back,
+            reason=f"Avoir {note.number}",
+            created_by=note.issued_by,
+        )
 
 
 # Words and small things ----------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
     billed(invoices)          what a family owes by them; of a statement, what is carried over
     taken_over(pairs)         statements that an invoice takes over: their amount is in it from now on
     credited(note)            what a credit note takes off
-    paid(payments)            validated money that came, or, negative, went back
+    written_off(row)          what the town hall no longer asks for
+    paid(payments)            validated money that came, went back, moved, or was undone
 
 The caller holds the households' rows. A balance is the sum of the rows up to a day; over all days it is what
 is left to pay of the invoices, less what payments still hold: `standing` says it from the documents.
@@ -18,7 +19,16 @@ from typing import Any, TypeAlias
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from billing.models import AccountEntry, CreditNote, EntryKind, Invoice, Payment, PaymentAllocation
+from billing.models import (
+    AccountEntry,
+    CreditNote,
+    EntryKind,
+    Invoice,
+    Payment,
+    PaymentAllocation,
+    PaymentKind,
+    WriteOff,
+)
 from billing.models import PaymentState as State
 from portal.database.final import append_only
 
@@ -31,6 +41,14 @@ LEDGER = append_only(
 ZERO = Decimal("0.00")
 # A household and a régie, by key; None: the town's own.
 Account: TypeAlias = tuple[int, int | None]
+# What each kind of payment is in the account. What came back of a refund is money that came.
+OF_PAYMENT = {
+    PaymentKind.PAYMENT: EntryKind.PAYMENT,
+    PaymentKind.BACK: EntryKind.PAYMENT,
+    PaymentKind.REFUND: EntryKind.REFUND,
+    PaymentKind.REVERSAL: EntryKind.REVERSAL,
+    PaymentKind.TRANSFER: EntryKind.TRANSFER,
+}
 
 
 def billed(invoices: Iterable[Invoice]) -> None:
@@ -50,11 +68,15 @@ def credited(note: CreditNote) -> None:
     _write([_entry(EntryKind.CREDIT, note.invoice, -note.amount, _day(note), note.number)])
 
 
+def written_off(row: WriteOff) -> None:
+    _write([_entry(EntryKind.WRITE_OFF, row.invoice, -row.amount, _day(row), row.number)])
+
+
 def paid(payments: Iterable[Payment]) -> None:
     """Of each its row, once it is validated: what waits for the bank moves nothing."""
     _write(
         AccountEntry(
-            kind=EntryKind.PAYMENT if one.amount > 0 else EntryKind.REFUND,
+            kind=OF_PAYMENT[PaymentKind(one.kind)],
             household_id=one.household_id,
             regie_id=one.regie_id,
             amount=-one.amount,
@@ -84,7 +106,7 @@ def _entry(kind: EntryKind, of: Invoice, amount: Decimal, day: date, document: s
     )
 
 
-def _day(document: Invoice | CreditNote) -> date:
+def _day(document: Invoice | CreditNote | WriteOff) -> date:
     return timezone.localtime(document.issued_at).date()
 
 

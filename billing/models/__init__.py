@@ -11,7 +11,9 @@ from billing.models.invoices import (
     BilledItem,
     BillingRun,
     Counted,
+    CreditedItem,
     CreditNote,
+    CreditNoteLine,
     CreditNoteQuerySet,
     Invoice,
     InvoiceLine,
@@ -20,8 +22,12 @@ from billing.models.invoices import (
     InvoiceState,
     InvoiceWithBalance,
     ManualCharge,
+    NewDueDate,
     NumberCounter,
     PaymentAllocation,
+    WriteOff,
+    WriteOffQuerySet,
+    pay_by,
     state_of,
 )
 from billing.models.means import PaymentMeans, PaymentMeansUse
@@ -36,7 +42,17 @@ from billing.models.online import (
     OnlineState,
     PaymentEvent,
 )
-from billing.models.payments import BookClosing, JoinedAccount, Payment, PaymentQuerySet, PaymentState
+from billing.models.payments import (
+    BookClosing,
+    JoinedAccount,
+    Payment,
+    PaymentKind,
+    PaymentQuerySet,
+    PaymentState,
+    Reallocation,
+    UndoneBecause,
+    is_reversed,
+)
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
 from billing.models.regies import ActivityRegie, Issuer, Regie
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
@@ -55,6 +71,7 @@ from billing.models.tariffs import (
     check_prices,
     price_text,
 )
+from billing.models.transfers import TransferFile, TransferRefund
 
 __all__ = [
     "NEVER_NEGATIVE",
@@ -73,7 +90,9 @@ __all__ = [
     "CashCount",
     "Counted",
     "CreditNote",
+    "CreditNoteLine",
     "CreditNoteQuerySet",
+    "CreditedItem",
     "Debit",
     "DebitFile",
     "DemoBankOrder",
@@ -96,6 +115,7 @@ __all__ = [
     "LetterLot",
     "Mandate",
     "ManualCharge",
+    "NewDueDate",
     "NumberCounter",
     "OnlinePayment",
     "OnlinePaymentInvoice",
@@ -107,10 +127,12 @@ __all__ = [
     "Payment",
     "PaymentAllocation",
     "PaymentEvent",
+    "PaymentKind",
     "PaymentMeans",
     "PaymentMeansUse",
     "PaymentQuerySet",
     "PaymentState",
+    "Reallocation",
     "RecalculatedHousehold",
     "Recalculation",
     "Regie",
@@ -121,8 +143,15 @@ __all__ = [
     "TariffModifier",
     "TariffQuerySet",
     "TariffRate",
+    "TransferFile",
+    "TransferRefund",
+    "UndoneBecause",
+    "WriteOff",
+    "WriteOffQuerySet",
     "check_columns",
     "check_prices",
+    "is_reversed",
+    "pay_by",
     "price_text",
     "state_of",
 ]

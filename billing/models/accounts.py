@@ -18,13 +18,22 @@ class EntryKind(models.TextChoices):
     CREDIT = "credit", "Avoir"
     PAYMENT = "payment", "Règlement"
     REFUND = "refund", "Remboursement"
+    REVERSAL = "reversal", "Annulation"
     TRANSFER = "transfer", "Transfert"
     WRITE_OFF = "write_off", "Abandon de créance"
     CARRIED = "carried", "Report"
 
 
 # A document of these kinds has one row.
-ONE_ROW_EACH = (EntryKind.INVOICE, EntryKind.CREDIT, EntryKind.PAYMENT, EntryKind.REFUND)
+ONE_ROW_EACH = (
+    EntryKind.INVOICE,
+    EntryKind.CREDIT,
+    EntryKind.PAYMENT,
+    EntryKind.REFUND,
+    EntryKind.WRITE_OFF,
+    EntryKind.REVERSAL,
+    EntryKind.TRANSFER,
+)
 
 
 class AccountEntryQuerySet(VisibleQuerySet["AccountEntry"]):
@@ -71,8 +80,14 @@ class AccountEntry(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "document"],
-                condition=Q(kind__in=["invoice", "credit", "payment", "refund"]),
+                condition=Q(kind__in=["invoice", "credit", "payment", "refund", "reversal", "transfer"]),
                 name="one_entry_a_document",
+                violation_error_message="Cette pièce est déjà dans le compte.",
+            ),
+            models.UniqueConstraint(
+                fields=["document"],
+                condition=Q(kind="write_off"),
+                name="one_entry_a_write_off",
                 violation_error_message="Cette pièce est déjà dans le compte.",
             ),
         ]

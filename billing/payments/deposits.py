@@ -13,7 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import DecimalField, Exists, F, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -25,7 +25,7 @@ from billing.models import (
     DepositLine,
     DepositSlip,
     Payment,
-    PaymentState,
+    PaymentKind,
 )
 from billing.models.payments import PaymentInTheBooks
 from billing.payments import means as ways
@@ -38,6 +38,7 @@ from portal.french.dates import short_day
 from portal.french.plurals import counted
 
 SERIES = "B"
+WENT_BACK = (PaymentKind.REFUND, PaymentKind.REVERSAL)
 DEPOSITS = append_only(
     "billing.deposits",
     "Un bordereau établi ne change plus : il s'annule, et un autre le remplace.",
@@ -63,16 +64,20 @@ def waiting(means: Iterable[Means], regie: int | None) -> "QuerySet[PaymentInThe
     if since is not None:
         rows = rows.filter(book_day__gte=since)
     if any(one.deposit == SLIP for one in chosen):
-        rows = rows.filter(amount__gt=0).annotate(back=_given_back()).filter(amount__gt=-F("back"))
+        # A cheque stays the same paper where its money is moved to another household.
+        rows = rows.filter(kind=PaymentKind.PAYMENT).annotate(back=_given_back())
+        rows = rows.filter(amount__gt=-F("back"))
     return rows.order_by("book_day", "pk")
 
 
 def _given_back() -> Coalesce:
-    """What of a payment went back as it came: a cheque that bounced, or was handed back."""
+    """What of a payment went back as it came, also after it was moved: it bounced, or was handed back."""
+    of_it = Q(refunds=OuterRef("pk")) | Q(refunds__moved_from__refunds=OuterRef("pk"))
     back = (
-        Payment.objects.filter(refunds=OuterRef("pk"), state=PaymentState.VALIDATED, means=OuterRef("means"))
+        Payment.objects.filter(of_it, kind__in=WENT_BACK, means=OuterRef("means"))
+        .validated()
         .order_by()
-        .values("refunds")
+        .values("means")
         .annotate(sum=Sum("amount"))
         .values("sum")
     )

@@ -198,7 +198,7 @@ def _book(row: OnlineRefund, payment: OnlinePayment, money: Payment, at: datetim
     given, reopened = paying.take_back(money, row.amount, paid_on=day, by=row.asked_by, at=at)
     if row.with_credit:
         for invoice, part in reopened:
-            invoicing.answer(invoice, part, reason=row.reason, by=row.asked_by, at=at)
+            invoicing.credit(invoice, part, reason=row.reason, by=row.asked_by, at=at)
     transaction.on_commit(partial(online_letters.tell_refund.enqueue, row.pk), robust=True)
     return given
 

@@ -164,3 +164,37 @@ def test_slips_cost_the_same_queries_whatever_their_length(take, hand_over):
 def test_two_agents_never_put_a_cheque_on_two_slips(installed, tmp_path):
     found = result_of("tests.billing.payments.deposit_race", "12", installed=installed, folder=tmp_path)
     assert found == [[1, 1, 1]] * 12
+
+
+def test_a_cheque_moved_to_another_household_is_the_same_paper(books, waits, take, hand_over, now):
+    kept, moved = take("9.60"), take("12.80")
+    slip = hand_over(kept)
+    for one in (kept, moved):
+        paying.move(one, waits.household, one.amount, reason="Mauvais foyer", by=None, at=now)
+    assert waiting() == [moved.number]
+    assert deposits.sent_back([kept.pk]) == set()
+    come = kept.refunded_by.get().moved_to
+    undoing.reverse(come, because="bounced", reason="", paid_on=TODAY, by=None, at=now)
+    assert deposits.sent_back([kept.pk]) == {kept.pk} and slip.lines.count() == 1
+
+
+def test_each_regie_hands_over_its_own_in_its_own_series(books, centre, take, hand_over, regie, now):
+    ours, theirs = take("12.80"), take("9.00", regie=centre.regie.pk)
+    with pytest.raises(DepositRefused, match="n'est plus à remettre"):
+        hand_over(ours, theirs)
+    slip = deposits.make(
+        "cheque", [theirs.pk], deposited_on=TODAY, by=regie, at=now, regie=centre.regie.pk
+    )
+    assert slip.number == "B-CL2026-000001" and hand_over(ours).number == "B2026-000001"
+    centre.regie.cash_maximum = D(10)
+    centre.regie.save()
+    take("10.10", "cash", regie=centre.regie.pk)
+    assert "Centre de loisirs : il y a 10,10" in deposits.too_much_cash()
+    assert (counting.till().taken, counting.till(regie=centre.regie.pk).taken) == (D(0), D("10.10"))
+
+
+def test_the_books_are_verified_with_their_slips(take, hand_over, regie, now):
+    cheque = take("12.80")
+    deposits.cancel(hand_over(cheque), reason="Oubli", by=regie, at=now)
+    hand_over(cheque)
+    assert verifying.verify(files=False).faults == []
