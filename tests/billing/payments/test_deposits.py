@@ -7,8 +7,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from billing.documents import verifying
 from billing.models import BillingSettings, DepositLine, DepositSlip
-from billing.payments import counting, deposits, means, paying
+from billing.payments import counting, deposits, means, paying, undoing
 from billing.payments.deposits import DepositRefused
 from tests.factories import HouseholdFactory
 from tests.processes import result_of
@@ -174,7 +175,16 @@ def test_a_cheque_moved_to_another_household_is_the_same_paper(books, waits, tak
     assert waiting() == [moved.number]
     assert deposits.sent_back([kept.pk]) == set()
     come = kept.refunded_by.get().moved_to
-    undoing.reverse(come, because="bounced", reason="", paid_on=TODAY, by=None, at=now)
+    undoing.reverse(
+        come,
+        because="bounced",
+        reason="Sans provision",
+        on=TODAY,
+        due_on=date(2026, 12, 31),
+        by=None,
+        at=now,
+        tells=False,
+    )
     assert deposits.sent_back([kept.pk]) == {kept.pk} and slip.lines.count() == 1
 
 
@@ -182,9 +192,7 @@ def test_each_regie_hands_over_its_own_in_its_own_series(books, centre, take, ha
     ours, theirs = take("12.80"), take("9.00", regie=centre.regie.pk)
     with pytest.raises(DepositRefused, match="n'est plus à remettre"):
         hand_over(ours, theirs)
-    slip = deposits.make(
-        "cheque", [theirs.pk], deposited_on=TODAY, by=regie, at=now, regie=centre.regie.pk
-    )
+    slip = deposits.make("cheque", [theirs.pk], deposited_on=TODAY, by=regie, at=now, regie=centre.regie.pk)
     assert slip.number == "B-CL2026-000001" and hand_over(ours).number == "B2026-000001"
     centre.regie.cash_maximum = D(10)
     centre.regie.save()
