@@ -17,7 +17,7 @@ class BillingConfig(AppConfig):
         from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
         from billing.pages import asked
-        from billing.payments import erasing, joining, kinds, processing
+        from billing.payments import counting, deposits, erasing, joining, kinds, processing
         from billing.prices.books import quotient_counts_when_told
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
@@ -50,4 +50,6 @@ class BillingConfig(AppConfig):
         register(payment_provider)
         schema.register(FINAL_DOCUMENTS)
         schema.register(ledger.LEDGER)
+        schema.register(deposits.DEPOSITS)
+        schema.register(counting.COUNTS)
         schema.register(sealing.SEALS)

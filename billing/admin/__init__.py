@@ -4,20 +4,28 @@ from billing.admin import (
     absences,
     attendance,
     certificates,
+    deposits,
     documents,
+    means,
     money,
     online,
     recalculations,
+    regies,
     tariffs,
+    transfers,
 )
 
 __all__ = [
     "absences",
     "attendance",
     "certificates",
+    "deposits",
     "documents",
+    "means",
     "money",
     "online",
     "recalculations",
+    "regies",
     "tariffs",
+    "transfers",
 ]

@@ -13,11 +13,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Exists, F, OuterRef, Sum
-from django.db.models.functions import Round
+from django.db.models import BigIntegerField, Count, Exists, F, OuterRef, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, Round
 
 from billing.documents import pdf
-from billing.invoices import ledger, sealing
+from billing.invoices import ledger, regies, sealing
 from billing.invoices.numbering import DocumentNumber
 from billing.models import (
     AccountEntry,
@@ -29,7 +29,10 @@ from billing.models import (
     InvoicePdf,
     NumberCounter,
     Payment,
+    PaymentAllocation,
+    PaymentKind,
     Seal,
+    WriteOff,
 )
 from billing.models.accounts import ONE_ROW_EACH
 from families.models import Household, household_number
@@ -40,7 +43,7 @@ from portal.french.plurals import counted
 
 HOMES, DOCUMENTS, FILES = 500, 2000, 500  # so many at a time
 ZERO = Decimal(0)
-# What an account says of a document: its household, its amount and, of money, its two days.
+# What an account says of a document: its household, its régie, its amount and, of money, its two days.
 Said = tuple[Any, ...]
 
 
@@ -107,17 +110,17 @@ def _accounts(found: Verified) -> Iterator[str]:
 def _accounts_of(homes: list[int], found: Verified) -> Iterator[str]:
     """Each document's movement, and each balance: of so many households, in nine queries."""
     said = {
-        (kind, number): (home, amount, *days)
-        for home, kind, number, amount, *days in AccountEntry.objects.filter(household__in=homes)
+        (kind, number): (home, regie, amount, *days)
+        for home, regie, kind, number, amount, *days in AccountEntry.objects.filter(household__in=homes)
         .exclude(kind=EntryKind.CARRIED)
-        .values_list("household_id", "kind", "document", "amount", "value_on", "booked_on")
+        .values_list("household_id", "regie_id", "kind", "document", "amount", "value_on", "booked_on")
     }
-    for kind, number, (home, amount, *days) in _documents(homes):
+    for kind, number, (home, regie, amount, *days) in _documents(homes):
         found.documents += 1
         movement = said.pop((kind, number), ())
-        if movement[:2] != (home, amount):
+        if movement[:3] != (home, regie, amount):
             yield f"{number} (foyer {household_number(home)}) : le compte ne dit pas {euros(amount)}."
-        elif days and list(movement[2:]) != days:
+        elif days and list(movement[3:]) != days:
             yield f"{number} (foyer {household_number(home)}) : le compte en dit d'autres jours."
     gone = set(
         FormerDocument.objects.filter(number__in=[number for _, number in said]).values_list(
@@ -127,36 +130,50 @@ def _accounts_of(homes: list[int], found: Verified) -> Iterator[str]:
     for kind, number in said:
         if number not in gone and kind in ONE_ROW_EACH:
             yield f"{number} : le compte nomme une pièce qui n'existe pas."
-    documents, accounts = ledger.standing(homes), ledger.balances(homes)
-    for home in homes:
-        left, balance = documents.get(home, ZERO), accounts.get(home, ZERO)
+    documents, accounts = ledger.standing_by_regie(homes), ledger.balances_by_regie(homes)
+    for home, regie in sorted({*documents, *accounts}, key=lambda account: (account[0], account[1] or 0)):
+        left, balance = documents.get((home, regie), ZERO), accounts.get((home, regie), ZERO)
         if left != balance:
+            where = "" if regie is None else f", {regies.named([regie])[regie]}"
             yield (
-                f"Foyer {household_number(home)} : le compte dit {euros(balance)}, les pièces {euros(left)}."
+                f"Foyer {household_number(home)}{where} : le compte dit {euros(balance)}, les pièces"
+                f" {euros(left)}."
             )
 
 
 def _documents(homes: list[int]) -> Iterator[tuple[str, str, Said]]:
     """Kind, number and what the account says of it."""
-    for home, number, total in Invoice.objects.filter(household__in=homes).values_list(
-        "household_id", "number", "total"
+    for home, regie, number, total in Invoice.objects.filter(household__in=homes).values_list(
+        "household_id", "regie_id", "number", "total"
     ):
-        yield EntryKind.INVOICE, number, (home, total)
+        yield EntryKind.INVOICE, number, (home, regie, total)
     notes = CreditNote.objects.filter(invoice__household__in=homes)
-    for home, number, amount in notes.values_list("invoice__household_id", "number", "amount"):
-        yield EntryKind.CREDIT, number, (home, -amount)
-    payments = Payment.objects.validated().filter(household__in=homes)
-    for home, number, amount, paid_on, booked_on in payments.values_list(
-        "household_id", "number", "amount", "paid_on", "booked_on"
+    for home, regie, number, amount in notes.values_list(
+        "invoice__household_id", "invoice__regie_id", "number", "amount"
     ):
-        kind = EntryKind.PAYMENT if amount > 0 else EntryKind.REFUND
-        yield kind, number, (home, -amount, paid_on, booked_on or paid_on)
+        yield EntryKind.CREDIT, number, (home, regie, -amount)
+    given_up = WriteOff.objects.filter(invoice__household__in=homes)
+    for home, regie, number, amount in given_up.values_list(
+        "invoice__household_id", "invoice__regie_id", "number", "amount"
+    ):
+        yield EntryKind.WRITE_OFF, number, (home, regie, -amount)
+    payments = Payment.objects.validated().filter(household__in=homes)
+    for home, regie, number, kind, amount, paid_on, booked_on in payments.values_list(
+        "household_id", "regie_id", "number", "kind", "amount", "paid_on", "booked_on"
+    ):
+        yield (
+            ledger.OF_PAYMENT[PaymentKind(kind)],
+            number,
+            (home, regie, -amount, paid_on, booked_on or paid_on),
+        )
 
 
 def _sums() -> Iterator[str]:
     over = Invoice.objects.with_balance().filter(left__lt=ZERO)
     for number, left in over.values_list("number", "left").iterator():
         yield f"{number} : {euros(-left)} de trop sont affectés à cette facture."
+    for number, receipt in _crossed().values_list("invoice__number", "payment__number"):
+        yield f"{receipt} : ce règlement paie {number}, d'une autre régie."
     used = Payment.objects.order_by().annotate(used=Round(Sum("allocations__amount"), 2))
     for number, amount in used.filter(used__gt=F("amount")).values_list("number", "amount").iterator():
         yield f"{number} : plus de {euros(amount)} de ce règlement sont affectés."
@@ -171,6 +188,18 @@ def _sums() -> Iterator[str]:
     bare = Invoice.every.filter(~Exists(InvoiceLine.objects.filter(invoice=OuterRef("pk"))), line_count__gt=0)
     for number in bare.values_list("number", flat=True).iterator():
         yield f"{number} : ses lignes manquent."
+    noted = CreditNote.objects.filter(line_count__gt=0).annotate(said=Round(Sum("lines__amount"), 2))
+    for number, amount in noted.exclude(said=F("amount")).values_list("number", "amount").iterator():
+        yield f"{number} : ses lignes ne font pas son montant de {euros(amount)}."
+
+
+def _crossed() -> QuerySet[PaymentAllocation]:
+    """What of a régie's payment pays an invoice of another one."""
+    own, key = Value(0), BigIntegerField()
+    return PaymentAllocation.objects.annotate(
+        paid_to=Coalesce("payment__regie", own, output_field=key),
+        billed_by=Coalesce("invoice__regie", own, output_field=key),
+    ).exclude(paid_to=F("billed_by"))
 
 
 # Numbers, counters, seals -------------------------------------------------------------------------------

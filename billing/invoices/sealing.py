@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 
-from billing.models import CreditNote, Invoice, InvoiceLine, Payment, Seal
+from billing.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine, Payment, Seal, WriteOff
 from portal.database.final import append_only
 
 SEALS = append_only("billing.seals", "Une empreinte ne change plus, et ne s'efface pas.", Seal)
@@ -92,8 +92,60 @@ FORMS: dict[type[Model], Sequence[Form]] = {
             Parts("line", InvoiceLine, "invoice", LINE_FACTS),
         ),
     ),
-    CreditNote: (Form("credit", ("number", "invoice__number", "amount", "reason", "issued_at")),),
-    Payment: (Form("payment", ("number", "amount", "means", "reference", "recorded_at", "refunds__number")),),
+    CreditNote: (
+        Form("credit", ("number", "invoice__number", "amount", "reason", "issued_at")),
+        Form(
+            "credit",
+            (
+                "number",
+                "invoice__number",
+                "amount",
+                "reason",
+                "freed",
+                "becomes",
+                "line_count",
+                "issued_at",
+            ),
+            Parts(
+                "line",
+                CreditNoteLine,
+                "note",
+                ("position", "line__position", "label", "days", "quantity", "unit_price", "amount"),
+            ),
+        ),
+    ),
+    WriteOff: (
+        Form(
+            "writeoff",
+            (
+                "number",
+                "invoice__number",
+                "kind",
+                "amount",
+                "reason",
+                "decision",
+                "decided_on",
+                "issued_at",
+            ),
+        ),
+    ),
+    Payment: (
+        Form("payment", ("number", "amount", "means", "reference", "recorded_at", "refunds__number")),
+        Form(
+            "payment",
+            (
+                "number",
+                "kind",
+                "amount",
+                "means",
+                "reference",
+                "recorded_at",
+                "refunds__number",
+                "because",
+                "reason",
+            ),
+        ),
+    ),
 }
 
 

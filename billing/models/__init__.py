@@ -4,13 +4,16 @@ from billing.models.absences import AbsencePolicy
 from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
 from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
+from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
 from billing.models.former import FormerDocument
 from billing.models.invoices import (
     Balance,
     BilledItem,
     BillingRun,
     Counted,
+    CreditedItem,
     CreditNote,
+    CreditNoteLine,
     CreditNoteQuerySet,
     Invoice,
     InvoiceLine,
@@ -19,10 +22,15 @@ from billing.models.invoices import (
     InvoiceState,
     InvoiceWithBalance,
     ManualCharge,
+    NewDueDate,
     NumberCounter,
     PaymentAllocation,
+    WriteOff,
+    WriteOffQuerySet,
+    pay_by,
     state_of,
 )
+from billing.models.means import PaymentMeans, PaymentMeansUse
 from billing.models.online import (
     ONLINE_OPEN,
     ONLINE_PAID,
@@ -34,8 +42,19 @@ from billing.models.online import (
     OnlineState,
     PaymentEvent,
 )
-from billing.models.payments import BookClosing, JoinedAccount, Payment, PaymentQuerySet, PaymentState
+from billing.models.payments import (
+    BookClosing,
+    JoinedAccount,
+    Payment,
+    PaymentKind,
+    PaymentQuerySet,
+    PaymentState,
+    Reallocation,
+    UndoneBecause,
+    is_reversed,
+)
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
+from billing.models.regies import ActivityRegie, Issuer, Regie
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
 from billing.models.seals import Seal
 from billing.models.settings import BillingSettings
@@ -52,6 +71,7 @@ from billing.models.tariffs import (
     check_prices,
     price_text,
 )
+from billing.models.transfers import TransferFile, TransferRefund
 
 __all__ = [
     "NEVER_NEGATIVE",
@@ -60,18 +80,25 @@ __all__ = [
     "AbsencePolicy",
     "AccountEntry",
     "AccountEntryQuerySet",
+    "ActivityRegie",
     "Balance",
     "BilledItem",
     "BillingRun",
     "BillingSettings",
     "BookClosing",
     "BudgetCode",
+    "CashCount",
     "Counted",
     "CreditNote",
+    "CreditNoteLine",
     "CreditNoteQuerySet",
+    "CreditedItem",
     "Debit",
     "DebitFile",
     "DemoBankOrder",
+    "DepositCancellation",
+    "DepositLine",
+    "DepositSlip",
     "EntryKind",
     "FormerDocument",
     "FormulaTariff",
@@ -82,11 +109,13 @@ __all__ = [
     "InvoiceQuerySet",
     "InvoiceState",
     "InvoiceWithBalance",
+    "Issuer",
     "JoinedAccount",
     "JournalAccounts",
     "LetterLot",
     "Mandate",
     "ManualCharge",
+    "NewDueDate",
     "NumberCounter",
     "OnlinePayment",
     "OnlinePaymentInvoice",
@@ -98,10 +127,15 @@ __all__ = [
     "Payment",
     "PaymentAllocation",
     "PaymentEvent",
+    "PaymentKind",
+    "PaymentMeans",
+    "PaymentMeansUse",
     "PaymentQuerySet",
     "PaymentState",
+    "Reallocation",
     "RecalculatedHousehold",
     "Recalculation",
+    "Regie",
     "ReminderLetter",
     "Seal",
     "Tariff",
@@ -109,8 +143,15 @@ __all__ = [
     "TariffModifier",
     "TariffQuerySet",
     "TariffRate",
+    "TransferFile",
+    "TransferRefund",
+    "UndoneBecause",
+    "WriteOff",
+    "WriteOffQuerySet",
     "check_columns",
     "check_prices",
+    "is_reversed",
+    "pay_by",
     "price_text",
     "state_of",
 ]

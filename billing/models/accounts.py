@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import Q, Sum
 
+from billing.models.regies import Regie
 from families.models import Household
 from families.visibility import VisibleQuerySet
 
@@ -17,13 +18,22 @@ class EntryKind(models.TextChoices):
     CREDIT = "credit", "Avoir"
     PAYMENT = "payment", "Règlement"
     REFUND = "refund", "Remboursement"
+    REVERSAL = "reversal", "Annulation"
     TRANSFER = "transfer", "Transfert"
     WRITE_OFF = "write_off", "Abandon de créance"
     CARRIED = "carried", "Report"
 
 
 # A document of these kinds has one row.
-ONE_ROW_EACH = (EntryKind.INVOICE, EntryKind.CREDIT, EntryKind.PAYMENT, EntryKind.REFUND)
+ONE_ROW_EACH = (
+    EntryKind.INVOICE,
+    EntryKind.CREDIT,
+    EntryKind.PAYMENT,
+    EntryKind.REFUND,
+    EntryKind.WRITE_OFF,
+    EntryKind.REVERSAL,
+    EntryKind.TRANSFER,
+)
 
 
 class AccountEntryQuerySet(VisibleQuerySet["AccountEntry"]):
@@ -43,6 +53,10 @@ class AccountEntry(models.Model):
     # An erased family's goes once its documents have gone, and the movement is nobody's.
     household = models.ForeignKey(
         Household, on_delete=models.SET_NULL, null=True, related_name="entries", verbose_name="foyer"
+    )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
     kind = models.CharField("nature", max_length=9, choices=EntryKind)
     amount = models.DecimalField(
@@ -66,8 +80,14 @@ class AccountEntry(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "document"],
-                condition=Q(kind__in=["invoice", "credit", "payment", "refund"]),
+                condition=Q(kind__in=["invoice", "credit", "payment", "refund", "reversal", "transfer"]),
                 name="one_entry_a_document",
+                violation_error_message="Cette pièce est déjà dans le compte.",
+            ),
+            models.UniqueConstraint(
+                fields=["document"],
+                condition=Q(kind="write_off"),
+                name="one_entry_a_write_off",
                 violation_error_message="Cette pièce est déjà dans le compte.",
             ),
         ]
