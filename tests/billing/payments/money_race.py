@@ -1,13 +1,14 @@
 """Everything that moves money, at once and in any order, each process with an own connection.
 
 `python -m tests.billing.payments.money_race SEED PROCESSES ACTS` lets so many processes do so many acts each
-on the database of DATABASE_URL, migrated and empty: issue, credit, take cash, give it back, pay online, hear
-the bank, refund there and here, dispute, debit, send a debit back, cancel a meal. Which act, on whom and of
-how much follows from the seed; in which order they meet is the machine's. What came of it is written as JSON.
-Not a test by itself: test_money_race.py starts it and judges.
+on the database of DATABASE_URL, migrated and empty, step by step the same household's: issue, credit, take
+cash, give it back, pay online, hear the bank, refund there and here, dispute, debit, send a debit back,
+cancel a meal. Which act, on whom and of how much follows from the seed; in which order those of a step meet
+is the machine's. What came of it is written as JSON. Not a test by itself: test_money_race.py starts it.
 """
 
 import json
+import multiprocessing
 import os
 import random
 import sys
@@ -97,7 +98,12 @@ class Bank(FakeStripe):
         """Something that happens there; None when nothing could. An event is kept, and not sent yet."""
         sessions = list(self.sessions.values())
         if what == "event":
-            return chance.choice(self.events) if self.events else None
+            # Rather what happened just now: it meets what the desk does meanwhile.
+            return (
+                chance.choice(self.events[-8:] if chance.random() < 0.8 else self.events)
+                if self.events
+                else None
+            )
         if what in ("pay", "expire"):
             opened = [one["id"] for one in sessions if one["status"] == "open"]
             if not opened:
@@ -145,18 +151,20 @@ class Bank(FakeStripe):
 
 
 class Act:
-    """One process: its chance, its clock, and what it has done, in cents by verb."""
+    """One process: its chance, whose money it moves now, and what it has done, in cents by verb."""
 
     def __init__(self, seed: str) -> None:
         self.chance = random.Random(seed)
+        self.home = 0
         self.done: Counter[str] = Counter()
         self.moved: Counter[str] = Counter()
 
-    def anybody(self) -> Household:
-        return self.chance.choice(list(Household.objects.order_by("pk")))
+    def household(self) -> Household:
+        return Household.objects.get(pk=self.home)
 
-    def any_of(self, rows: Any) -> Any:
-        found = list(rows.order_by("pk"))
+    def any_of(self, rows: Any, path: str = "household") -> Any:
+        """One of the household's rows."""
+        found = list(rows.filter(**{path: self.home} if path else {}).order_by("pk"))
         return self.chance.choice(found) if found else None
 
     def cents(self, most: int) -> Decimal:
@@ -180,7 +188,7 @@ class Act:
 
     def cash(self) -> bool:
         amount, now = self.cents(500), timezone.now()
-        paying.record(self.anybody(), amount, "cash", paid_on=timezone.localdate(now), by=None, at=now)
+        paying.record(self.household(), amount, "cash", paid_on=timezone.localdate(now), by=None, at=now)
         return self.moves("cash", amount)
 
     def give_back(self) -> bool:
@@ -200,16 +208,18 @@ class Act:
         return self.moves("credit", amount)
 
     def use(self) -> bool:
-        return paying.use_what_is_left(self.anybody()) > 0
+        return paying.use_what_is_left(self.household()) > 0
 
     def cancel(self) -> bool:
         meal = self.any_of(Booking.objects.accepted())
-        return bool(Booking.objects.filter(pk=meal.pk).update(state=BookingState.CANCELLED))
+        return meal is not None and bool(
+            Booking.objects.filter(pk=meal.pk).update(state=BookingState.CANCELLED)
+        )
 
     # The family and its provider
 
     def start(self) -> bool:
-        home = self.anybody()
+        home = self.household()
         unpaid = list(starting.to_pay(home))
         chosen = {one.pk: None for one in self.chance.sample(unpaid, min(len(unpaid), 2))}
         return bool(chosen) and bool(starting.start(home, chosen, by=None, at=timezone.now()))
@@ -267,12 +277,12 @@ class Act:
         return True
 
     def collect(self) -> bool:
-        file = self.any_of(DebitFile.objects.all())
+        file = self.any_of(DebitFile.objects.all(), "")
         at = timezone.now() + sepa.NOTICE
         return file is not None and sepa.collected(file, by=None, at=at) > 0
 
     def send_back(self) -> bool:
-        debit = self.any_of(Debit.objects.filter(returned_on=None))
+        debit = self.any_of(Debit.objects.filter(returned_on=None), "payment__household")
         if debit is None:
             return False
         at = timezone.now() + sepa.NOTICE
@@ -311,13 +321,16 @@ def delivered(event: dict[str, Any]) -> int:
     return answer.status_code
 
 
-def process(seed: str, acts: int, told: Path) -> Callable[[], None]:
-    """So many acts, one after the other. What is refused with a sentence has changed nothing."""
+def process(seed: str, number: int, homes: list[int], gate: Any, told: Path) -> Callable[[], None]:
+    """An act for each of `homes`, begun as all others begin theirs. What is refused has changed nothing."""
 
     def run() -> None:
-        act = Act(seed)
+        act = Act(f"{seed}-{number}")
         names, weights = list(VERBS), [weight for _, weight in VERBS.values()]
-        for name in act.chance.choices(names, weights, k=acts):
+        verbs = act.chance.choices(names, weights, k=len(homes))
+        for home, name in zip(homes, verbs, strict=True):
+            act.home = home
+            gate.wait(60)
             try:
                 act.done[name] += VERBS[name][0](act)
             except REFUSED:
@@ -413,14 +426,16 @@ def main(seed: str, processes: int, acts: int) -> None:
     issuing.seed(HOMES, DAYS)
     for home in Household.objects.order_by("pk")[3:]:
         Mandate.objects.create(household=home, rum=f"V-{home.pk}", debtor="N", iban=IBAN, signed_on=MONTHS[0])
-    folder = Path(os.environ["PORTAL_VAR"])
+    folder, chance = Path(os.environ["PORTAL_VAR"]), random.Random(seed)
+    homes = chance.choices(list(Household.objects.order_by("pk").values_list("pk", flat=True)), k=acts)
+    gate = multiprocessing.get_context("fork").Barrier(processes)
     told = [folder / f"{number}.json" for number in range(processes)]
     with Bank().running() as bank:
         assert isinstance(bank, Bank)
         configure(bank)
         for month in MONTHS[:2]:
             Act(seed).issue(month)
-        errors, _ = at_once([process(f"{seed}-{number}", acts, file) for number, file in enumerate(told)])
+        errors, _ = at_once([process(seed, number, homes, gate, file) for number, file in enumerate(told)])
         done: Counter[str] = Counter()
         moved: Counter[str] = Counter()
         for file in told:
@@ -428,7 +443,7 @@ def main(seed: str, processes: int, acts: int) -> None:
             done.update(verbs)
             moved.update(cents)
         if not errors:
-            afterwards(bank, random.Random(seed))
+            afterwards(bank, chance)
         found = differences(bank, moved)
     json.dump(
         {
