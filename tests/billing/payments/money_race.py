@@ -368,8 +368,7 @@ def differences(bank: Bank, moved: Counter[str]) -> list[str]:
         if payment is None or payment.payment is None:
             found.append(f"{charge['payment_intent']}: the money is nowhere")
             continue
-        chain = Q(pk=payment.payment_id) | Q(refunds=payment.payment_id)
-        ours = total(Payment.objects.filter(chain | Q(refunds__refunds=payment.payment_id)))
+        ours = with_us(payment)
         online += ours
         if ours != bank.net(charge["payment_intent"]):
             found.append(f"{payment}: {ours} with us, {bank.net(charge['payment_intent'])} there")
@@ -399,6 +398,12 @@ def differences(bank: Bank, moved: Counter[str]) -> list[str]:
     # Only a bank takes back more than a payment holds.
     found += [f"{one}: less than nothing is left" for one in over if one.means == "cash"]
     return found
+
+
+def with_us(payment: OnlinePayment) -> Decimal:
+    """What came of a payment, less what left it again."""
+    chain = Q(pk=payment.payment_id) | Q(refunds=payment.payment_id)
+    return total(Payment.objects.filter(chain | Q(refunds__refunds=payment.payment_id)))
 
 
 def billed_of(meal: Booking) -> Decimal:
