@@ -186,10 +186,11 @@ def _settled(invoice: Invoice, at: datetime) -> Settled:
 def as_it_stands(invoice: Invoice, *, at: datetime) -> bytes:
     """The kept file; where money moved since it was printed, the same document as it stands now, so that a
     paid invoice says so. Raises PdfLost."""
-    kept, now = stored(invoice, at=at), _settled(invoice, at)
-    if now.paid == kept.paid and now.credited == _settled(invoice, kept.made_at).credited:
+    kept, now = stored(invoice, at=at), Invoice.objects.with_balance().get(pk=invoice.pk)
+    printed = now.credited and _settled(invoice, kept.made_at).credited
+    if (now.paid, now.credited) == (kept.paid, printed):
         return read(kept)
-    return render(invoice, now, _local_day(at))
+    return render(invoice, _settled(invoice, at), _local_day(at))
 
 
 def read(pdf: InvoicePdf) -> bytes:
