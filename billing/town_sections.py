@@ -10,8 +10,14 @@ from ruamel.yaml.nodes import MappingNode, Node
 
 from billing.models import (
     AbsencePolicy,
+    ActivityRegie,
     BillingSettings,
+    BudgetCode,
     FormulaTariff,
+    JournalAccounts,
+    PaymentMeans,
+    PaymentMeansUse,
+    Regie,
     Tariff,
     TariffBand,
     TariffModifier,
@@ -105,8 +111,33 @@ AUDIENCE = Words(
     {"commune": FormulaTariff.Audience.RESIDENT, "hors_commune": FormulaTariff.Audience.NON_RESIDENT}
 )
 LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
+DEPOSIT = Words(
+    {
+        "aucune": PaymentMeans.Deposit.NONE,
+        "bordereau": PaymentMeans.Deposit.SLIP,
+        "versement": PaymentMeans.Deposit.CASH,
+    }
+)
 COLLECTION = Words({"régie": "regie", "titre": "titre"})
-DEFAULTS = BillingSettings()
+DEFAULTS, ACCOUNTS = BillingSettings(), JournalAccounts()
+# What the town's own régie and a further one both say.
+ISSUER = (
+    Field("mention_des_relances", "reminder_notice", default=""),
+    Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
+    Field("émetteur", "issuer_name", default=""),
+    Field("adresse", "issuer_address", default=""),
+    Field("signataire", "signatory", default=""),
+    Field("siret", "siret", default=""),
+    Field("mention_de_tva", "vat_notice", default=""),
+    Field("mentions_légales", "legal_notice", default=""),
+    Field("voies_de_recours", "recourse", default=""),
+    Field("iban", "iban", default=""),
+    Field("bic", "bic", default=""),
+    Field("identifiant_créancier", "creditor_identifier", default=""),
+    Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
+    Field("envoi_du_chèque", "cheque_address", default=""),
+    Field("guichet", "desk", default=""),
+)
 LATE = Words({"dès_sa_date": BillingSettings.Late.DATE, "dès_qu'on_le_sait": BillingSettings.Late.TOLD})
 SIBLINGS = Words(
     {"toutes_activités": BillingSettings.Siblings.ALL, "même_activité": BillingSettings.Siblings.ACTIVITY}
@@ -341,22 +372,109 @@ register(
             Field("série", "series", default=DEFAULTS.series),
             Field("jours_pour_payer", "payment_days", Number(), default=DEFAULTS.payment_days),
             Field("jours_entre_relances", "reminder_days", Number(), default=DEFAULTS.reminder_days),
-            Field("mention_des_relances", "reminder_notice", default=""),
             Field("montant_minimum", "minimum_amount", Amount(), default=Decimal(0)),
-            Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
-            Field("émetteur", "issuer_name", default=""),
-            Field("adresse", "issuer_address", default=""),
-            Field("siret", "siret", default=""),
-            Field("mention_de_tva", "vat_notice", default=""),
-            Field("mentions_légales", "legal_notice", default=""),
-            Field("voies_de_recours", "recourse", default=""),
-            Field("iban", "iban", default=""),
-            Field("bic", "bic", default=""),
-            Field("identifiant_créancier", "creditor_identifier", default=""),
-            Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
-            Field("envoi_du_chèque", "cheque_address", default=""),
-            Field("guichet", "desk", default=""),
+            *ISSUER,
             Field("buraliste", "tobacconist", Flag(), default=False),
+            Field("fonds_de_caisse", "cash_float", Amount(), default=Decimal(0)),
+            Field("encaisse_maximale", "cash_maximum", Amount(), default=None),
+            Field("bordereaux_à_partir_du", "deposits_from", Day(), default=None),
+        ),
+    )
+)
+register(
+    Rows(
+        key="moyens_de_paiement",
+        model=PaymentMeans,
+        match=("code",),
+        order_by=("order", "code"),
+        comment="Seulement ceux que la commune change ou ajoute.",
+        fields=(
+            Field("code", "code"),
+            Field("libellé", "label"),
+            Field("ordre", "order", Number(), default=50),
+            Field("utilisé", "active", Flag(), default=True),
+            Field("au_guichet", "at_desk", Flag(), default=True),
+            Field("limité", "limited", Flag(), default=False),
+            Field("référence", "reference", default=""),
+            Field("sans_rendu_de_monnaie", "no_change", Flag(), default=False),
+            Field("remise", "deposit", DEPOSIT, default=PaymentMeans.Deposit.NONE),
+            Field("compte", "account", default=""),
+        ),
+        children=(
+            Rows(
+                key="paie",
+                model=PaymentMeansUse,
+                match=("activity", "formula"),
+                parent="means",
+                exact=True,
+                compact=True,
+                fields=(
+                    Field("activité", "activity", Reference(Activity)),
+                    Field("formule", "formula", FormulaReference(), default=None),
+                    Field("moins_de", "under_age", Number(), default=None),
+                ),
+            ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="régies",
+        model=Regie,
+        match=("code",),
+        comment="Les régies qui encaissent à part ; sans elles, tout est à celle de la commune.",
+        fields=(
+            Field("nom", "name"),
+            Field("code", "code"),
+            Field("lettres", "letters"),
+            *ISSUER,
+        ),
+        children=(
+            Rows(
+                key="activités",
+                model=ActivityRegie,
+                match=("activity",),
+                parent="regie",
+                exact=True,
+                compact=True,
+                fields=(Field("activité", "activity", Reference(Activity)),),
+            ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="codes_budgétaires",
+        model=BudgetCode,
+        match=("activity", "formula"),
+        order_by=("activity__code", "formula__activity__code", "formula__code"),
+        comment="Les codes d'une activité, ou d'une formule, dont le code l'emporte.",
+        fields=(
+            Field("activité", "activity", Reference(Activity), default=None),
+            Field("formule", "formula", FormulaReference(), default=None),
+            Field("analytique", "analytic", default=""),
+            Field("compte", "account", default=""),
+        ),
+    )
+)
+register(
+    Rows(
+        key="comptes_du_journal",
+        model=JournalAccounts,
+        match=(),
+        single=True,
+        comment="Les comptes du journal général.",
+        fields=(
+            Field("redevables", "debtors", default=ACCOUNTS.debtors),
+            Field("recettes", "revenue", default=ACCOUNTS.revenue),
+            Field("avoirs_d'une_année_passée", "earlier_years", default=ACCOUNTS.earlier_years),
+            Field("abandons_de_créances", "written_off", default=ACCOUNTS.written_off),
+            Field("à_classer", "waiting", default=ACCOUNTS.waiting),
+            Field("espèces", "cash", default=ACCOUNTS.cash),
+            Field("chèques", "cheques", default=ACCOUNTS.cheques),
+            Field("cartes", "cards", default=ACCOUNTS.cards),
+            Field("titres", "vouchers", default=ACCOUNTS.vouchers),
+            Field("banque", "bank", default=ACCOUNTS.bank),
         ),
     )
 )

@@ -24,16 +24,23 @@ from tests import ROOT
 
 TABLES = (
     "billing_accountentry",
+    "billing_seal",
     "billing_invoice",
     "billing_invoiceline",
     "billing_billeditem",
     "billing_creditnote",
+    "billing_creditnoteline",
+    "billing_crediteditem",
+    "billing_writeoff",
     "billing_payment",
     "billing_paymentallocation",
     "billing_onlinepayment",
     "billing_onlinepaymentinvoice",
     "billing_onlinerefund",
     "billing_debit",
+    "billing_depositslip",
+    "billing_depositline",
+    "billing_depositcancellation",
 )
 WRITES = re.compile(
     rf"""^\s*(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM|COPY)\s+"?({"|".join(TABLES)})"?[\s(]""",

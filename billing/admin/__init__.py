@@ -4,10 +4,13 @@ from billing.admin import (
     absences,
     attendance,
     certificates,
+    deposits,
     documents,
+    means,
     money,
     online,
     recalculations,
+    regies,
     tariffs,
 )
 
@@ -15,9 +18,12 @@ __all__ = [
     "absences",
     "attendance",
     "certificates",
+    "deposits",
     "documents",
+    "means",
     "money",
     "online",
     "recalculations",
+    "regies",
     "tariffs",
 ]

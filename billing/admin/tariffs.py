@@ -607,6 +607,7 @@ class BillingSettingsAdmin(AsksAgain[BillingSettings], WithHistory[BillingSettin
     desk_order = 90
     # No document bears the code that a tobacconist scans: nobody is told to go there.
     exclude = ("tobacconist",)
+    change_form_template = "admin/billing/settings.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not BillingSettings.objects.exists()

@@ -3,8 +3,8 @@ some days, from an opening balance to a closing one.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from billing.documents import pdf, wording
-from billing.invoices import invoicing
+from billing.invoices import invoicing, ledger, regies
 from billing.models import AccountEntry, BillingSettings, CreditNote, EntryKind, Invoice, Payment
 from families.models import Household, household_number
 from portal.files.handing_over import Cell
@@ -36,10 +36,14 @@ ZERO = Decimal("0.00")
 
 @dataclass(frozen=True, kw_only=True)
 class Movement:
-    """A row of the account and the balance after it, in euros; `url`: its document, where it has a page."""
+    """A row of the account and the balance after it, in euros; `url`: its document, where it has a page.
+
+    Where a household has to do with several régies, `regie` is the name of this one, and the balance its own.
+    """
 
     entry: AccountEntry
     after: Decimal
+    regie: str = ""
     url: str = ""
 
     @property
@@ -57,27 +61,29 @@ class Movement:
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """The movements of the days asked for, the oldest first; `opening`: what stood before them, in euros.
+    """The movements of the days asked for, the oldest first; `opened`: what stood before them, in euros, by
+    the name of each régie, of « » alone where there is one.
 
     `first` and `last` are None where the account's own beginning, or today, is meant. Days are of the books.
     """
 
     movements: list[Movement]
-    opening: Decimal = ZERO
+    opened: Mapping[str, Decimal] = field(default_factory=dict)
     first: date | None = None
     last: date | None = None
 
     @property
-    def closing(self) -> Decimal:
-        return self.movements[-1].after if self.movements else self.opening
+    def closed(self) -> dict[str, Decimal]:
+        """What stands after them, likewise."""
+        return {**self.opened, **{one.regie: one.after for one in self.movements}} or {"": ZERO}
 
     @property
-    def balance(self) -> str:
-        return euros(self.closing)
+    def openings(self) -> list[tuple[str, str]]:
+        return [(name, euros(amount)) for name, amount in (self.opened or {"": ZERO}).items()]
 
     @property
-    def opened_with(self) -> str:
-        return euros(self.opening)
+    def closings(self) -> list[tuple[str, str]]:
+        return [(name, euros(amount)) for name, amount in self.closed.items()]
 
     @property
     def of_some_days(self) -> bool:
@@ -87,11 +93,14 @@ class Statement:
 def statement(
     entries: "QuerySet[AccountEntry]", first: date | None = None, last: date | None = None
 ) -> Statement:
-    """Of one household, in one query."""
-    after, found = ZERO, []
-    for entry in entries.order_by("booked_on", "pk"):
-        after = (after + entry.amount).quantize(ZERO)
-        found.append(Movement(entry=entry, after=after))
+    """Of one household, in one query; one more where there are several régies."""
+    after: dict[int | None, Decimal] = defaultdict(lambda: ZERO)
+    found = []
+    kept = list(entries.order_by("booked_on", "pk"))
+    names = regies.named(entry.regie_id for entry in kept)
+    for entry in kept:
+        after[entry.regie_id] = (after[entry.regie_id] + entry.amount).quantize(ZERO)
+        found.append(Movement(entry=entry, after=after[entry.regie_id], regie=names.get(entry.regie_id, "")))
     return within(Statement(movements=found), first, last)
 
 
@@ -101,7 +110,7 @@ def within(whole: Statement, first: date | None, last: date | None) -> Statement
     shown = whole.movements[len(before) :]
     return Statement(
         movements=[one for one in shown if last is None or one.entry.booked_on <= last],
-        opening=before[-1].after if before else whole.opening,
+        opened={**whole.opened, **{one.regie: one.after for one in before}},
         first=first,
         last=last,
     )
@@ -202,10 +211,32 @@ def standing(balance: Decimal, *, desk: bool = False) -> str:
     return "Le compte est à jour." if desk else "Votre compte est à jour."
 
 
+def standings(by_regie: Mapping[str, Decimal], *, desk: bool = False) -> list[str]:
+    """A sentence a régie: « Centre de loisirs : vous devez 15,00 €. »"""
+    return [
+        _standing_at(name, balance, desk=desk) if name else standing(balance, desk=desk)
+        for name, balance in sorted(by_regie.items(), key=lambda one: (one[0] != regies.OWN, one[0]))
+    ]
+
+
+def _standing_at(name: str, balance: Decimal, *, desk: bool) -> str:
+    if balance > 0:
+        return f"{name} : {'la famille doit' if desk else 'vous devez'} {euros(balance)}."
+    if balance < 0:
+        return f"{name} : {euros(-balance)} {'dus à la famille' if desk else 'vous sont dus'}."
+    return f"{name} : à jour."
+
+
+def columns(found: Statement) -> tuple[str, ...]:
+    """Of the statement as a file."""
+    return (*COLUMNS, "Régie") if any(found.closed) else COLUMNS
+
+
 def rows(found: Statement) -> Iterator[tuple[Cell, ...]]:
     """For a file: between the two balances where it is of some days."""
     if found.first:
-        yield found.first, None, "Solde au début", "", None, found.opening
+        for regie, amount in (found.opened or {"": ZERO}).items():
+            yield (found.first, None, "Solde au début", "", None, amount, *([regie] if regie else []))
     for one in found.movements:
         entry = one.entry
         yield (
@@ -215,9 +246,11 @@ def rows(found: Statement) -> Iterator[tuple[Cell, ...]]:
             entry.document,
             entry.amount,
             one.after,
+            *([one.regie] if one.regie else []),
         )
     if found.last:
-        yield found.last, None, "Solde à la fin", "", None, found.closing
+        for regie, amount in found.closed.items():
+            yield (found.last, None, "Solde à la fin", "", None, amount, *([regie] if regie else []))
 
 
 def name_of(household: Household, found: Statement) -> str:
@@ -237,7 +270,7 @@ def render(household: Household, found: Statement, today: date) -> bytes:
         "made_on": short_day(today, year=True),
         "first": short_day(found.first, year=True) if found.first else "",
         "last": short_day(found.last, year=True) if found.last else "",
-        "standing": "" if over else standing(found.closing),
+        "standings": [] if over else standings(found.closed),
         "statement": found,
     }
     return pdf.draw(
@@ -310,46 +343,57 @@ class Account:
     """Where a household stands, and since when it has owed, or been owed, without a break."""
 
     household: int
+    regie: int | None
     balance: Decimal
     since: date
 
 
-def unsettled(which: str) -> "QuerySet[AccountEntry, tuple[int, Decimal]]":
-    """Household and balance of each account that is not at zero; `which`: "owes", "owed" or "" for both.
-    The greatest amounts first. Rounded: SQLite adds in binary, and what is settled must leave zero."""
+def unsettled(which: str) -> "QuerySet[AccountEntry, tuple[int, int | None, Decimal]]":
+    """Household, régie and balance of each account that is not at zero; `which`: "owes", "owed" or "" for
+    both. The greatest amounts first. Rounded: SQLite adds in binary, and what is settled must leave zero."""
     found = (
         AccountEntry.objects.filter(household__isnull=False)
         .order_by()
-        .values("household")
+        .values("household", "regie")
         .annotate(balance=Round(Sum("amount"), 2))
     )
     if which == "owes":
-        found = found.filter(balance__gt=0).order_by("-balance", "household")
+        found = found.filter(balance__gt=0).order_by("-balance", "household", "regie")
     elif which == "owed":
-        found = found.filter(balance__lt=0).order_by("balance", "household")
+        found = found.filter(balance__lt=0).order_by("balance", "household", "regie")
     else:
-        found = found.exclude(balance=0).order_by("household")
-    return found.values_list("household", "balance")
+        found = found.exclude(balance=0).order_by("household", "regie")
+    return found.values_list("household", "regie", "balance")
 
 
-def since(shown: Collection[tuple[int, Decimal]]) -> list[Account]:
+def since(shown: Collection[tuple[int, int | None, Decimal]]) -> list[Account]:
     """The same accounts, in one query, with the day on which each began to be as it is."""
-    days: dict[int, date] = {}
-    sums: dict[int, Decimal] = defaultdict(lambda: ZERO)
-    owing = {household: balance > 0 for household, balance in shown}
-    entries = AccountEntry.objects.filter(household__in=owing).order_by("booked_on", "pk")
-    for household, amount, day in entries.values_list("household_id", "amount", "booked_on"):
-        before, sums[household] = sums[household], sums[household] + amount
-        if before == 0 or (before > 0) != owing[household]:
-            days[household] = day
+    days: dict[ledger.Account, date] = {}
+    sums: dict[ledger.Account, Decimal] = defaultdict(lambda: ZERO)
+    owing = {(household, regie): balance > 0 for household, regie, balance in shown}
+    homes = {household for household, _ in owing}
+    entries = AccountEntry.objects.filter(household__in=homes).order_by("booked_on", "pk")
+    for *whose, amount, day in entries.values_list("household_id", "regie_id", "amount", "booked_on"):
+        account = (whose[0], whose[1])
+        before, sums[account] = sums[account], sums[account] + amount
+        if account in owing and (before == 0 or (before > 0) != owing[account]):
+            days[account] = day
     return [
-        Account(household=household, balance=Decimal(balance).quantize(ZERO), since=days[household])
-        for household, balance in shown
+        Account(
+            household=household,
+            regie=regie,
+            balance=Decimal(balance).quantize(ZERO),
+            since=days[household, regie],
+        )
+        for household, regie, balance in shown
     ]
 
 
-def all_rows(found: "QuerySet[AccountEntry, tuple[int, Decimal]]") -> Iterator[tuple[Cell, ...]]:
-    """Bite by bite, for a file."""
+def all_rows(
+    found: "QuerySet[AccountEntry, tuple[int, int | None, Decimal]]", names: Mapping[int | None, str]
+) -> Iterator[tuple[Cell, ...]]:
+    """Bite by bite, for a file; `names`: of the régies, where there are several."""
     for first in range(0, found.count(), A_BITE):
         for one in since(list(found[first : first + A_BITE])):
-            yield household_number(one.household), one.balance, one.since
+            said = [names[one.regie]] if names else []
+            yield household_number(one.household), one.balance, one.since, *said

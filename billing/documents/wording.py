@@ -22,6 +22,7 @@ from billing.models import (
     PaymentState,
     state_of,
 )
+from billing.models.means import label
 from billing.payments import starting
 from billing.payments.starting import InvoiceToPay
 from families.models import Household
@@ -110,7 +111,7 @@ class AccountRow(NamedTuple):
 
     @property
     def means_label(self) -> str:
-        return str(Payment.Means(self.means).label)
+        return label(self.means)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,19 @@
 """Tariffs, invoices, payments, reminders: one module a subject, all of them met here."""
 
 from billing.models.absences import AbsencePolicy
-from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind
+from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
+from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
+from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
 from billing.models.former import FormerDocument
 from billing.models.invoices import (
     Balance,
     BilledItem,
     BillingRun,
     Counted,
+    CreditedItem,
     CreditNote,
+    CreditNoteLine,
     CreditNoteQuerySet,
     Invoice,
     InvoiceLine,
@@ -20,8 +24,11 @@ from billing.models.invoices import (
     ManualCharge,
     NumberCounter,
     PaymentAllocation,
+    WriteOff,
+    WriteOffQuerySet,
     state_of,
 )
+from billing.models.means import PaymentMeans, PaymentMeansUse
 from billing.models.online import (
     ONLINE_OPEN,
     ONLINE_PAID,
@@ -35,7 +42,9 @@ from billing.models.online import (
 )
 from billing.models.payments import BookClosing, JoinedAccount, Payment, PaymentQuerySet, PaymentState
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
+from billing.models.regies import ActivityRegie, Issuer, Regie
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
+from billing.models.seals import Seal
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
     NEVER_NEGATIVE,
@@ -58,17 +67,25 @@ __all__ = [
     "AbsencePolicy",
     "AccountEntry",
     "AccountEntryQuerySet",
+    "ActivityRegie",
     "Balance",
     "BilledItem",
     "BillingRun",
     "BillingSettings",
     "BookClosing",
+    "BudgetCode",
+    "CashCount",
     "Counted",
     "CreditNote",
+    "CreditNoteLine",
     "CreditNoteQuerySet",
+    "CreditedItem",
     "Debit",
     "DebitFile",
     "DemoBankOrder",
+    "DepositCancellation",
+    "DepositLine",
+    "DepositSlip",
     "EntryKind",
     "FormerDocument",
     "FormulaTariff",
@@ -79,7 +96,9 @@ __all__ = [
     "InvoiceQuerySet",
     "InvoiceState",
     "InvoiceWithBalance",
+    "Issuer",
     "JoinedAccount",
+    "JournalAccounts",
     "LetterLot",
     "Mandate",
     "ManualCharge",
@@ -89,20 +108,27 @@ __all__ = [
     "OnlinePaymentQuerySet",
     "OnlineRefund",
     "OnlineState",
+    "OpeningBalance",
     "PackedMeal",
     "Payment",
     "PaymentAllocation",
     "PaymentEvent",
+    "PaymentMeans",
+    "PaymentMeansUse",
     "PaymentQuerySet",
     "PaymentState",
     "RecalculatedHousehold",
     "Recalculation",
+    "Regie",
     "ReminderLetter",
+    "Seal",
     "Tariff",
     "TariffBand",
     "TariffModifier",
     "TariffQuerySet",
     "TariffRate",
+    "WriteOff",
+    "WriteOffQuerySet",
     "check_columns",
     "check_prices",
     "price_text",

@@ -1,6 +1,5 @@
 """« Mon compte »: what a family owes or is owed, and every movement that made it so."""
 
-from django.conf import settings
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -11,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from billing.documents import accounts, files, wording
 from billing.models import AccountEntry, Invoice
+from billing.payments.providers import choosing
 from families import which_home
 from portal.files.handing_over import hand_over
 from portal.web.signed_in import SignedInRequest
@@ -44,9 +44,9 @@ def account(request: SignedInRequest) -> HttpResponse:
         "form": days,
         "query": days.query,
         "years": accounts.whole_years(whole.movements[0].entry.booked_on, today) if whole.movements else [],
-        "standing": accounts.standing(whole.closing),
-        "waits": whole.closing < 0,
-        "payable": bool(settings.PAYMENT_PROVIDER) and bool(due),
+        "standings": accounts.standings(whole.closed),
+        "waits": any(balance < 0 for balance in whole.closed.values()),
+        "payable": choosing.offered() and bool(due),
     }
     return render(request, "billing/account.html", context)
 
@@ -54,7 +54,7 @@ def account(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def statement_csv(request: SignedInRequest) -> HttpResponseBase:
     found = _statement(request)
-    rows = files.csv_stream(accounts.COLUMNS, accounts.rows(found))
+    rows = files.csv_stream(accounts.columns(found), accounts.rows(found))
     return hand_over(rows, f"{accounts.name_of(which_home.household(request), found)}.csv")
 
 

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing.models import FormulaTariff, Tariff
+from billing.models import ActivityRegie, FormulaTariff, Tariff
 from billing.rules import pricing
 from portal.conformance import published_tariffs, published_towns, replay
 from portal.management.commands.replay_towns import Command
@@ -363,3 +363,26 @@ def test_the_command_says_what_it_would_do_and_waits_for_a_word(eaten, tmp_path,
     out = StringIO()
     call_command("load_town", str(file), "--confirmer", stdout=out)
     assert "gardent leur prix, sous « repas-2026-jusqu-au-2026-11-09 »" in out.getvalue()
+
+
+REGIES = """régies:
+  - nom: Centre de loisirs
+    code: LOISIRS
+    lettres: CL
+    iban: FR14 2004 1010 0505 0001 3M02 606
+    activités:
+      - {activité: restauration-scolaire}
+"""
+
+
+def test_further_regies_and_what_they_bill(canteen):
+    """Where there are none, the file has no word of them."""
+    assert "régies:" not in town_file.export().replace("# ", "")
+    town_file.load(REGIES)
+    assert ActivityRegie.objects.get().activity == canteen.activity
+    text = town_file.export()
+    assert "- {activité: restauration-scolaire}" in text
+    assert not town_file.load(text).changed
+    with pytest.raises(fields.TownFileError) as refused:
+        town_file.load(REGIES.replace("LOISIRS", "PISCINE").replace("Centre de loisirs", "Piscine"))
+    assert "deux régies n'ont jamais les mêmes numéros" in str(refused.value.problems)

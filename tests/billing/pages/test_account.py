@@ -105,7 +105,7 @@ def test_nobody_reads_the_desk_s_accounts_without_the_right_to_see_payments(agen
 
 def test_since_when_forgets_what_was_settled_in_between(too_much):
     paying.record(too_much.household, D(5), "cash", paid_on=date(2026, 12, 1), by=None, at=FIRST_OF_DECEMBER)
-    (one,) = accounts.since([(too_much.household.pk, D("-14.60"))])
+    (one,) = accounts.since([(too_much.household.pk, None, D("-14.60"))])
     assert one.since == date(2026, 12, 1)
 
 
