@@ -41,6 +41,9 @@ TABLES = (
     "billing_depositslip",
     "billing_depositline",
     "billing_depositcancellation",
+    "billing_newduedate",
+    "billing_reallocation",
+    "billing_transferrefund",
 )
 WRITES = re.compile(
     rf"""^\s*(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM|COPY)\s+"?({"|".join(TABLES)})"?[\s(]""",

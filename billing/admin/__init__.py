@@ -12,6 +12,7 @@ from billing.admin import (
     recalculations,
     regies,
     tariffs,
+    transfers,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "recalculations",
     "regies",
     "tariffs",
+    "transfers",
 ]

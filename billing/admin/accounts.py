@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from billing.admin import undoing
 from billing.admin.exporting import note_households
 from billing.documents import accounts, files
 from billing.invoices import ledger, regies
@@ -137,6 +138,7 @@ class Accounts(OwnPages[Payment]):
             "link": household_link(home.pk),
             "adults": guardian_names([home.pk])[home.pk],
             "may_take": request.user.has_perm("billing.add_payment"),
+            "usable": undoing.usable(home.pk),
             "standings": accounts.standings(whole.closed, desk=True),
             "statement": found,
             "movements": accounts.with_documents(found.movements, desk=True),

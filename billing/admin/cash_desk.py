@@ -108,12 +108,12 @@ class CashDesk(OwnPages[Payment]):
         # A page of before posts a number.
         said = (request.GET.get("q") or request.POST.get("number", "")).strip()
         if not said:
-            return self._page(request, {"q": ""})
+            return self._till(request, {"q": ""})
         found = self._found(request, said)
         if len(found) == 1:
             return redirect("admin:billing_payment_take_from", found[0].pk)
         names = guardian_names(home.pk for home in found)
-        return self._page(
+        return self._till(
             request,
             {
                 "q": said,
@@ -151,7 +151,7 @@ class CashDesk(OwnPages[Payment]):
             answer = self._record(request, home, form)
             if answer is not None:
                 return answer
-        return self._page(
+        return self._till(
             request,
             {
                 "q": "",
@@ -194,7 +194,7 @@ class CashDesk(OwnPages[Payment]):
         page = reverse("admin:billing_payment_receipt", args=[payment.pk])
         return redirect(f"{page}?{urlencode({'original': _signer.sign(payment.number)})}")
 
-    def _page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    def _till(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         known = {
             "back": reverse("admin:billing_payment_changelist"),
             "too_much_cash": deposits.too_much_cash(),

@@ -268,7 +268,7 @@ class BalanceFilter(admin.SimpleListFilter):
             case "impayee":
                 return queryset.filter(left__gt=0)
             case "retard":
-                return queryset.filter(left__gt=0, due_on__lt=timezone.localdate())
+                return queryset.filter(left__gt=0, pay_by__lt=timezone.localdate())
             case "partie":
                 return queryset.filter(left__gt=0, left__lt=F("total"))
             case "payee":
@@ -353,7 +353,7 @@ class InvoiceAdmin(
         "number",
         "month_shown",
         "issued_at",
-        "due_on",
+        "pay_by_shown",
         "household",
         "payer",
         "address",
@@ -373,6 +373,11 @@ class InvoiceAdmin(
     @admin.display(description="mois", ordering="month")
     def month_shown(self, obj: Invoice) -> str:
         return obj.month_name
+
+    @admin.display(description="à payer au plus tard le", ordering="pay_by")
+    def pay_by_shown(self, obj: InvoiceWithBalance) -> date:
+        """The day that was given since, where the invoice was settled and is due again."""
+        return obj.pay_by
 
     @admin.display(description="total", ordering="total")
     def total_shown(self, obj: Invoice) -> str:

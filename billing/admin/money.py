@@ -14,6 +14,7 @@ from django.utils import timezone
 from billing.admin import accounts as account_pages
 from billing.admin import bookkeeping, cash_book, cash_desk, regies
 from billing.admin import charts as chart_pages
+from billing.admin import undoing as undoing_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.cash_desk import say_closed
 from billing.admin.documents import AmountField
@@ -85,6 +86,7 @@ class PaymentAdmin(
     chart_pages.Charts,
     account_pages.Accounts,
     bookkeeping.Bookkeeping,
+    undoing_pages.Undoing,
     StateBadge,
     FoundByNumber[Payment],
     ShownOnly[Payment],
@@ -116,7 +118,7 @@ class PaymentAdmin(
         "state_badge",
         "recorded_by",
     )
-    list_filter = (MeansFilter, "state", "paid_on")
+    list_filter = ("kind", MeansFilter, "state", "paid_on")
     list_select_related = ("household", "recorded_by")
     search_fields = ("number", "reference")
     search_help_text = "Numéro de reçu, référence ou numéro de foyer"
@@ -131,6 +133,7 @@ class PaymentAdmin(
     inlines = (AllocationInline,)
     fields = readonly_fields = (
         "number",
+        "kind",
         "household",
         "amount_shown",
         "unused",
@@ -140,6 +143,8 @@ class PaymentAdmin(
         "booked_on",
         "reference",
         "refunds",
+        "because",
+        "reason",
         "recorded_by",
         "recorded_at",
     )

@@ -199,6 +199,8 @@ PAGES = {
     ),
     EntryKind.PAYMENT: RECEIPTS,
     EntryKind.REFUND: RECEIPTS,
+    EntryKind.REVERSAL: RECEIPTS,
+    EntryKind.TRANSFER: RECEIPTS,
 }
 
 

@@ -73,7 +73,7 @@ def _say_payments(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
     rows = Payment.objects.filter(pk__in=keys).select_related("recorded_by")
     return {
         row.pk: Entry(
-            f"{'Règlement' if row.amount > 0 else 'Remboursement'} de {euros(abs(row.amount))}",
+            f"{row.get_kind_display()} de {euros(abs(row.amount))}",
             by(row.recorded_by, subject),
             f"{row.get_means_display()}, reçu n°\xa0{row.number}, {row.get_state_display().lower()}",
             reverse("billing:invoices"),

@@ -96,7 +96,7 @@ LINE_COLUMNS = (
 )  # fmt: skip
 PAYMENT_COLUMNS = (
     "Reçu", "Payé le", "Foyer", "Moyen", "Référence", "Montant", "État", "Factures", "Encaissé par",
-    "Comptabilisé le",
+    "Comptabilisé le", "Nature", "Concerne le reçu", "Cause",
 )  # fmt: skip
 CREDIT_COLUMNS = ("Avoir", "Émis le", "Facture", "Foyer", "Montant", "Motif", "Émis par")
 ALLOCATION_COLUMNS = (
@@ -112,7 +112,7 @@ def invoice_rows(invoices: QuerySet[InvoiceWithBalance]) -> Iterator[tuple[Cell,
     rows = invoices.select_related("household").order_by("pk")
     for one in rows.iterator(chunk_size=A_BITE):
         yield (
-            one.number, one.month_name, timezone.localtime(one.issued_at).date(), one.due_on,
+            one.number, one.month_name, timezone.localtime(one.issued_at).date(), one.pay_by,
             one.household.number, one.payer, one.quotient, one.total, one.paid, one.credited, one.left,
         )  # fmt: skip
 
@@ -133,12 +133,15 @@ def _days(line: InvoiceLine) -> str:
 
 
 def payment_rows(payments: QuerySet[Payment]) -> Iterator[tuple[Cell, ...]]:
-    rows = payments.select_related("household", "recorded_by").prefetch_related("allocations__invoice")
+    rows = payments.select_related("household", "recorded_by", "refunds").prefetch_related(
+        "allocations__invoice"
+    )
     for one in rows.order_by("paid_on", "pk").iterator(chunk_size=A_BITE):
         yield (
             one.number, one.paid_on, one.household.number, one.get_means_display(), one.reference, one.amount,
             one.get_state_display(), ", ".join(part.invoice.number for part in one.allocations.all()),
-            str(one.recorded_by or ""), one.booked_on or one.paid_on,
+            str(one.recorded_by or ""), one.booked_on or one.paid_on, one.get_kind_display(),
+            one.refunds.number if one.refunds else "", one.get_because_display(),
         )  # fmt: skip
 
 

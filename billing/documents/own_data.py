@@ -52,7 +52,7 @@ def tables(subject: Subject) -> Iterator[Table]:
                 row.number,
                 row.month_name,
                 row.issued_at,
-                row.due_on,
+                row.pay_by,
                 row.payer,
                 row.quotient,
                 row.total,
@@ -163,10 +163,11 @@ def _payments(subject: Subject) -> Iterator[Table]:
     payments = Payment.objects.filter(household=home).prefetch_related("allocations__invoice")
     yield Table(
         "Règlements",
-        ("Reçu", "Payé le", "Moyen", "Référence", "Montant", "État", "Factures"),
+        ("Reçu", "Nature", "Payé le", "Moyen", "Référence", "Montant", "État", "Factures"),
         (
             (
                 row.number,
+                row.get_kind_display(),
                 row.paid_on,
                 row.get_means_display(),
                 row.reference,

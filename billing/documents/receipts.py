@@ -10,11 +10,22 @@ from django.utils import timezone
 
 from billing.documents import pdf
 from billing.invoices import invoicing, regies
-from billing.models import Invoice, Payment, PaymentState
+from billing.models import Invoice, Payment, PaymentKind, PaymentState
+from billing.payments import paying
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 
+TITLES = {
+    PaymentKind.REFUND: "Reçu de remboursement",
+    PaymentKind.REVERSAL: "Annulation",
+    PaymentKind.TRANSFER: "Transfert",
+}
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
+
+
+def _undone(reversal: Payment) -> str:
+    on = short_day(timezone.localtime(reversal.recorded_at).date(), year=True)
+    return f"Ce reçu est annulé depuis le {on} (n°\xa0{reversal.number}) : {reversal.get_because_display()}."
 
 
 def render(payment: Payment, *, duplicate: bool | None = None) -> bytes:
@@ -28,12 +39,16 @@ def context(payment: Payment, *, duplicate: bool | None = None) -> dict[str, Any
     """What it says, on paper and on the desk's page, in words already."""
     household = payment.household
     used = list(payment.allocations.select_related("invoice").prefetch_related("invoice__lines"))
-    free = payment.amount - sum(allocation.amount for allocation in used)
-    back = payment.refunded_by.filter(state=PaymentState.VALIDATED).order_by("pk")
+    free = paying.unused(payment)
+    since = payment.refunded_by.filter(state=PaymentState.VALIDATED).order_by("pk")
+    undone = next((one for one in since if one.kind == PaymentKind.REVERSAL), None)
+    back = [one for one in since if one.kind == PaymentKind.REFUND]
     name = "Reçu" if duplicate is None else "Quittance"
     return {
         "payment": payment,
-        "title": name if payment.amount > 0 else f"{name} de remboursement",
+        "title": name if payment.amount > 0 else TITLES[PaymentKind(payment.kind)],
+        "of": payment.refunds.number if payment.refunds else "",
+        "undone": _undone(undone) if undone else "",
         "duplicate": bool(duplicate),
         "issuer": invoicing.issuer_of(regies.facts(payment.regie_id)),
         "household": household,
@@ -46,7 +61,7 @@ def context(payment: Payment, *, duplicate: bool | None = None) -> dict[str, Any
             (one.invoice.number, one.invoice.month_name, _what(one.invoice), euros(one.amount))
             for one in used
         ],
-        "free": euros(free) if free > 0 and not back else "",
+        "free": euros(free) if free > 0 else "",
         "given_back": [(one.number, short_day(one.paid_on, year=True), euros(-one.amount)) for one in back],
     }
 

@@ -30,6 +30,7 @@ from billing.models import (
     NumberCounter,
     Payment,
     PaymentAllocation,
+    PaymentKind,
     Seal,
     WriteOff,
 )
@@ -157,11 +158,14 @@ def _documents(homes: list[int]) -> Iterator[tuple[str, str, Said]]:
     ):
         yield EntryKind.WRITE_OFF, number, (home, regie, -amount)
     payments = Payment.objects.validated().filter(household__in=homes)
-    for home, regie, number, amount, paid_on, booked_on in payments.values_list(
-        "household_id", "regie_id", "number", "amount", "paid_on", "booked_on"
+    for home, regie, number, kind, amount, paid_on, booked_on in payments.values_list(
+        "household_id", "regie_id", "number", "kind", "amount", "paid_on", "booked_on"
     ):
-        kind = EntryKind.PAYMENT if amount > 0 else EntryKind.REFUND
-        yield kind, number, (home, regie, -amount, paid_on, booked_on or paid_on)
+        yield (
+            ledger.OF_PAYMENT[PaymentKind(kind)],
+            number,
+            (home, regie, -amount, paid_on, booked_on or paid_on),
+        )
 
 
 def _sums() -> Iterator[str]:

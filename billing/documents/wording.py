@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from django.db.models import CharField, Exists, F, Q, QuerySet, Value
+from django.db.models import Case, CharField, Exists, F, Q, QuerySet, Value, When
 
 from billing.models import (
     ONLINE_OPEN,
@@ -20,6 +20,7 @@ from billing.models import (
     Payment,
     PaymentAllocation,
     PaymentState,
+    is_reversed,
     state_of,
 )
 from billing.models.means import label
@@ -91,6 +92,7 @@ class AccountRow(NamedTuple):
     left: Decimal
     state: str
     means: str
+    kind: str  # of a payment
     at_bank: bool  # an invoice that is being paid at a bank's page
     by_debit: bool  # or by a debit asked for
     owing: bool  # whether any invoice of the household is left to pay
@@ -112,6 +114,10 @@ class AccountRow(NamedTuple):
     @property
     def means_label(self) -> str:
         return label(self.means)
+
+    @property
+    def kind_label(self) -> str:
+        return str(Payment.Kind(self.kind).label)
 
 
 @dataclass(frozen=True)
@@ -176,6 +182,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         "rest",
         "status",
         "how",
+        "nature",
         "at_bank",
         "by_debit",
         "owing",
@@ -184,11 +191,12 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         what=Value("invoice", output_field=CharField()),
         row=F("pk"),
         day=F("month"),
-        due=F("due_on"),
+        due=F("pay_by"),
         sum=F("total"),
         rest=F("left"),
         status=nothing,
         how=nothing,
+        nature=nothing,
         at_bank=starting.is_paid_online(),
         by_debit=starting.is_debited(),
         owing=owing,
@@ -200,8 +208,9 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         due=F("paid_on"),
         sum=F("amount"),
         rest=F("amount"),
-        status=F("state"),
+        status=Case(When(is_reversed(), then=Value(PaymentState.CANCELLED)), default=F("state")),
         how=F("means"),
+        nature=F("kind"),
         at_bank=Value(False),
         by_debit=Value(False),
         owing=owing,

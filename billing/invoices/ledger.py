@@ -4,7 +4,7 @@
     taken_over(pairs)         statements that an invoice takes over: their amount is in it from now on
     credited(note)            what a credit note takes off
     written_off(row)          what the town hall no longer asks for
-    paid(payments)            validated money that came, or, negative, went back
+    paid(payments)            validated money that came, went back, moved, or was undone
 
 The caller holds the households' rows. A balance is the sum of the rows up to a day; over all days it is what
 is left to pay of the invoices, less what payments still hold: `standing` says it from the documents.
@@ -26,6 +26,7 @@ from billing.models import (
     Invoice,
     Payment,
     PaymentAllocation,
+    PaymentKind,
     WriteOff,
 )
 from billing.models import PaymentState as State
@@ -40,6 +41,14 @@ LEDGER = append_only(
 ZERO = Decimal("0.00")
 # A household and a régie, by key; None: the town's own.
 Account: TypeAlias = tuple[int, int | None]
+# What each kind of payment is in the account. What came back of a refund is money that came.
+OF_PAYMENT = {
+    PaymentKind.PAYMENT: EntryKind.PAYMENT,
+    PaymentKind.BACK: EntryKind.PAYMENT,
+    PaymentKind.REFUND: EntryKind.REFUND,
+    PaymentKind.REVERSAL: EntryKind.REVERSAL,
+    PaymentKind.TRANSFER: EntryKind.TRANSFER,
+}
 
 
 def billed(invoices: Iterable[Invoice]) -> None:
@@ -67,7 +76,7 @@ def paid(payments: Iterable[Payment]) -> None:
     """Of each its row, once it is validated: what waits for the bank moves nothing."""
     _write(
         AccountEntry(
-            kind=EntryKind.PAYMENT if one.amount > 0 else EntryKind.REFUND,
+            kind=OF_PAYMENT[PaymentKind(one.kind)],
             household_id=one.household_id,
             regie_id=one.regie_id,
             amount=-one.amount,

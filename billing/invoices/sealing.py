@@ -129,7 +129,23 @@ FORMS: dict[type[Model], Sequence[Form]] = {
             ),
         ),
     ),
-    Payment: (Form("payment", ("number", "amount", "means", "reference", "recorded_at", "refunds__number")),),
+    Payment: (
+        Form("payment", ("number", "amount", "means", "reference", "recorded_at", "refunds__number")),
+        Form(
+            "payment",
+            (
+                "number",
+                "kind",
+                "amount",
+                "means",
+                "reference",
+                "recorded_at",
+                "refunds__number",
+                "because",
+                "reason",
+            ),
+        ),
+    ),
 }
 
 

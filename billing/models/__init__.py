@@ -22,10 +22,12 @@ from billing.models.invoices import (
     InvoiceState,
     InvoiceWithBalance,
     ManualCharge,
+    NewDueDate,
     NumberCounter,
     PaymentAllocation,
     WriteOff,
     WriteOffQuerySet,
+    pay_by,
     state_of,
 )
 from billing.models.means import PaymentMeans, PaymentMeansUse
@@ -40,7 +42,17 @@ from billing.models.online import (
     OnlineState,
     PaymentEvent,
 )
-from billing.models.payments import BookClosing, JoinedAccount, Payment, PaymentQuerySet, PaymentState
+from billing.models.payments import (
+    BookClosing,
+    JoinedAccount,
+    Payment,
+    PaymentKind,
+    PaymentQuerySet,
+    PaymentState,
+    Reallocation,
+    UndoneBecause,
+    is_reversed,
+)
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
 from billing.models.regies import ActivityRegie, Issuer, Regie
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
@@ -59,6 +71,7 @@ from billing.models.tariffs import (
     check_prices,
     price_text,
 )
+from billing.models.transfers import TransferFile, TransferRefund
 
 __all__ = [
     "NEVER_NEGATIVE",
@@ -102,6 +115,7 @@ __all__ = [
     "LetterLot",
     "Mandate",
     "ManualCharge",
+    "NewDueDate",
     "NumberCounter",
     "OnlinePayment",
     "OnlinePaymentInvoice",
@@ -113,10 +127,12 @@ __all__ = [
     "Payment",
     "PaymentAllocation",
     "PaymentEvent",
+    "PaymentKind",
     "PaymentMeans",
     "PaymentMeansUse",
     "PaymentQuerySet",
     "PaymentState",
+    "Reallocation",
     "RecalculatedHousehold",
     "Recalculation",
     "Regie",
@@ -127,10 +143,15 @@ __all__ = [
     "TariffModifier",
     "TariffQuerySet",
     "TariffRate",
+    "TransferFile",
+    "TransferRefund",
+    "UndoneBecause",
     "WriteOff",
     "WriteOffQuerySet",
     "check_columns",
     "check_prices",
+    "is_reversed",
+    "pay_by",
     "price_text",
     "state_of",
 ]

@@ -18,6 +18,7 @@ class EntryKind(models.TextChoices):
     CREDIT = "credit", "Avoir"
     PAYMENT = "payment", "Règlement"
     REFUND = "refund", "Remboursement"
+    REVERSAL = "reversal", "Annulation"
     TRANSFER = "transfer", "Transfert"
     WRITE_OFF = "write_off", "Abandon de créance"
     CARRIED = "carried", "Report"
@@ -30,6 +31,8 @@ ONE_ROW_EACH = (
     EntryKind.PAYMENT,
     EntryKind.REFUND,
     EntryKind.WRITE_OFF,
+    EntryKind.REVERSAL,
+    EntryKind.TRANSFER,
 )
 
 
@@ -77,7 +80,7 @@ class AccountEntry(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "document"],
-                condition=Q(kind__in=["invoice", "credit", "payment", "refund"]),
+                condition=Q(kind__in=["invoice", "credit", "payment", "refund", "reversal", "transfer"]),
                 name="one_entry_a_document",
                 violation_error_message="Cette pièce est déjà dans le compte.",
             ),

@@ -91,23 +91,31 @@ class InvoiceState(models.TextChoices):
 
 
 def state_of(
-    total: Decimal, left: Decimal, due_on: date, today: date, written_off: Decimal = Decimal(0)
+    total: Decimal, left: Decimal, pay_by: date, today: date, written_off: Decimal = Decimal(0)
 ) -> InvoiceState:
-    """Where an invoice of `total` stands today, with `left` to pay by `due_on`."""
+    """Where an invoice of `total` stands today, with `left` to pay by that day."""
     if left <= 0:
         return InvoiceState.CLOSED if written_off else InvoiceState.PAID
-    if due_on < today:
+    if pay_by < today:
         return InvoiceState.OVERDUE
     return InvoiceState.DUE if left == total else InvoiceState.PARTLY
 
 
 class Balance(TypedDict):
-    """What `with_balance()` adds to an invoice, in euros; `left` is to pay."""
+    """What `with_balance()` adds to an invoice, in euros; `left` is to pay, on `pay_by` at the latest."""
 
     paid: Decimal
     credited: Decimal
     written_off: Decimal
     left: Decimal
+    pay_by: date
+
+
+def pay_by(invoice: str = "") -> Coalesce:
+    """Until when an invoice is to be paid, for an annotation: what it says (`due_on`), or the day that was
+    given since (`NewDueDate`). `invoice`: the way to it, as « invoice__ »."""
+    given = NewDueDate.objects.filter(invoice=OuterRef(f"{invoice}pk")).order_by("-pk").values("due_on")
+    return Coalesce(Subquery(given[:1]), F(f"{invoice}due_on"))
 
 
 class Owing(Protocol):
@@ -120,7 +128,7 @@ class Owing(Protocol):
     @property
     def written_off(self) -> Decimal: ...
     @property
-    def due_on(self) -> date: ...
+    def pay_by(self) -> date: ...
 
 
 class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
@@ -143,6 +151,7 @@ class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
             credited=_sum_of(credited),
             written_off=_sum_of(written_off),
             left=Round(ExpressionWrapper(F("total") - taken_off, output_field=MONEY), 2),
+            pay_by=pay_by(),
         )
 
 
@@ -262,10 +271,31 @@ class Invoice(models.Model):
 
     def state_on(self: Owing, today: date) -> InvoiceState:
         """Where it stands, of an invoice with its balance."""
-        return state_of(self.total, self.left, self.due_on, today, self.written_off)
+        return state_of(self.total, self.left, self.pay_by, today, self.written_off)
 
 
 InvoiceWithBalance: TypeAlias = "WithAnnotations[Invoice, Balance]"
+
+
+class NewDueDate(models.Model):
+    """Until when an invoice is to be paid that was settled and is due again; it itself does not change. The
+    last row counts (`pay_by`). Written by `undoing.py` only, and as final as the invoice."""
+
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="new_due_dates", verbose_name="facture"
+    )
+    due_on = models.DateField("à payer au plus tard le")
+    reason = models.CharField("motif", max_length=300)
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="par")
+    at = models.DateTimeField("le")
+
+    class Meta:
+        verbose_name = "nouvelle échéance"
+        verbose_name_plural = "nouvelles échéances"
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.invoice} : {self.due_on:%d/%m/%Y}"
 
 
 class InvoicePdf(models.Model):

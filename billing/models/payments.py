@@ -1,10 +1,10 @@
-"""Payments of a household. Written by `paying.py` only."""
+"""Payments of a household. Written by `paying.py` only, and undone through it by `undoing.py`."""
 
 from datetime import date
 from typing import TypeAlias, TypedDict
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
@@ -29,9 +29,40 @@ class PaymentState(models.TextChoices):
     CANCELLED = "cancelled", "Annulé"
 
 
+class PaymentKind(models.TextChoices):
+    """What a row is of. All but the first two name in `refunds` the payment that they are about, and so does
+    what a transfer takes out of one; what it brings to the other household is a payment by itself."""
+
+    PAYMENT = "payment", "Règlement"
+    TRANSFER = "transfer", "Transfert"
+    REFUND = "refund", "Remboursement"
+    BACK = "back", "Remboursement revenu"
+    REVERSAL = "reversal", "Annulation"
+
+
+class UndoneBecause(models.TextChoices):
+    """Why a payment is no payment, as the desk says it."""
+
+    BOUNCED = "bounced", "Chèque ou virement rejeté par la banque"
+    AMOUNT = "amount", "Montant mal saisi"
+    HOUSEHOLD = "household", "Mauvais foyer"
+    TWICE = "twice", "Noté deux fois"
+    RETURNED = "returned", "Prélèvement rejeté par la banque"
+    OTHER = "other", "Autre raison"
+
+
+def is_reversed() -> Exists:
+    """Whether a payment was reversed, for an annotation."""
+    return Exists(Payment.objects.filter(refunds=OuterRef("pk"), kind=PaymentKind.REVERSAL))
+
+
 class PaymentQuerySet(VisibleQuerySet["Payment"]):
     def validated(self) -> "PaymentQuerySet":
         return self.filter(state=PaymentState.VALIDATED)
+
+    def with_end(self) -> "PaymentQuerySet":
+        """Each with whether it was reversed, `undone`, in the same query."""
+        return self.annotate(undone=is_reversed())
 
     def in_the_books(self: "models.QuerySet[Payment]") -> "models.QuerySet[PaymentInTheBooks]":
         """Those that count, each with its `book_day`."""
@@ -39,7 +70,10 @@ class PaymentQuerySet(VisibleQuerySet["Payment"]):
 
 
 class Payment(models.Model):
-    """Money of a household. Its states change by `paying.py` only. A refund is a negative payment."""
+    """Money of a household. Its states change by `paying.py` only. What undoes one is a row of its own: a
+    refund and a reversal are negative, a transfer is one negative and one positive."""
+
+    Kind = PaymentKind
 
     class Means(models.TextChoices):
         """Codes that our own code writes; a town may call them otherwise and add others (`PaymentMeans`)."""
@@ -63,6 +97,9 @@ class Payment(models.Model):
     regie = models.ForeignKey(
         Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
+    kind = models.CharField(
+        "nature", max_length=8, choices=PaymentKind, default=PaymentKind.PAYMENT, db_default="payment"
+    )
     amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
     means = models.CharField("moyen de paiement", max_length=8)
     state = models.CharField("état", max_length=9, choices=PaymentState, default=PaymentState.VALIDATED)
@@ -80,8 +117,20 @@ class Payment(models.Model):
         null=True,
         blank=True,
         related_name="refunded_by",
-        verbose_name="rembourse",
+        verbose_name="concerne le règlement",
     )
+    # Of what a transfer brings: the row that took it out of the other household's.
+    moved_from = models.OneToOneField(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="moved_to",
+        verbose_name="vient du règlement",
+    )
+    because = models.CharField("cause", max_length=9, choices=UndoneBecause, blank=True, db_default="")
+    reason = models.CharField("motif", max_length=300, blank=True, db_default="")
 
     objects = PaymentQuerySet.as_manager()
     history = HistoricalRecords()
@@ -100,6 +149,20 @@ class Payment(models.Model):
                 violation_error_message="Un règlement est d'un montant positif.",
             ),
             models.CheckConstraint(
+                condition=Q(kind="payment", amount__gt=0, refunds=None)
+                | Q(kind="transfer", amount__gt=0, refunds=None)
+                | Q(kind="back", amount__gt=0, refunds__isnull=False)
+                | Q(kind__in=["refund", "reversal", "transfer"], amount__lt=0, refunds__isnull=False),
+                name="payment_of_a_kind",
+                violation_error_message="Ce mouvement n'est d'aucune nature connue.",
+            ),
+            models.UniqueConstraint(
+                fields=["refunds"],
+                condition=Q(kind="reversal"),
+                name="payment_reversed_once",
+                violation_error_message="Ce règlement est déjà annulé.",
+            ),
+            models.CheckConstraint(
                 condition=Q(booked_on=None) | Q(booked_on__gt=F("paid_on")),
                 name="payment_booked_after_it_was_paid",
                 violation_error_message="Un règlement est comptabilisé après avoir été payé.",
@@ -115,6 +178,26 @@ class Payment(models.Model):
 
 
 PaymentInTheBooks: TypeAlias = "WithAnnotations[Payment, BookDay]"
+
+
+class Reallocation(models.Model):
+    """That a payment pays other invoices from now on than before: who said so, and why. As final as it is."""
+
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, related_name="reallocations", verbose_name="règlement"
+    )
+    paid_before = models.JSONField("payait", help_text="Numéro de facture et montant, en euros.")
+    pays_now = models.JSONField("paie", help_text="Numéro de facture et montant, en euros.")
+    reason = models.CharField("motif", max_length=300)
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="par")
+    at = models.DateTimeField("le")
+
+    class Meta:
+        verbose_name = "réaffectation"
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"Réaffectation du {self.payment}"
 
 
 class BookClosing(models.Model):

@@ -31,7 +31,7 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
     shown = wording.invoices(Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), today)
     payments, years = Payment.objects.none(), list[int]()
     if page.number == 1:
-        payments = which_home.rows(request, Payment.objects.visible_to(request.user))[:A_PAGE]
+        payments = which_home.rows(request, Payment.objects.visible_to(request.user).with_end())[:A_PAGE]
         years = yearly.years_of(which_home.rows(request, Household.objects.visible_to(request.user)))
     context = {
         "page": page,

@@ -36,6 +36,7 @@ from billing.models import (
     InvoiceNotice,
     InvoicePdf,
     ManualCharge,
+    NewDueDate,
     NumberCounter,
     OnlinePayment,
     OnlinePaymentInvoice,
@@ -44,7 +45,9 @@ from billing.models import (
     PaymentAllocation,
     PaymentEvent,
     PaymentState,
+    Reallocation,
     ReminderLetter,
+    TransferRefund,
     WriteOff,
 )
 from billing.models.online import ONLINE_OPEN
@@ -220,6 +223,9 @@ def _delete_payments(payments: set[int]) -> None:
     online = OnlinePayment.objects.filter(payment__in=payments)
     parts = list(online.values_list("pk", flat=True))
     PaymentAllocation.objects.filter(payment__in=payments).delete()
+    # By its own statement, as the triggers look at every row.
+    Reallocation.objects.filter(payment__in=payments)._raw_delete("default")
+    TransferRefund.objects.filter(payment__in=payments).delete()
     Debit.objects.filter(payment__in=payments).delete()
     OnlineRefund.objects.filter(online_payment__in=parts).delete()
     PaymentEvent.objects.filter(online_payment__in=parts).delete()
@@ -256,6 +262,7 @@ def _delete_invoices(invoices: set[int]) -> None:
     WriteOff.objects.filter(invoice__in=invoices)._raw_delete("default")
     BilledItem.objects.filter(line__in=lines)._raw_delete("default")
     lines._raw_delete("default")
+    NewDueDate.objects.filter(invoice__in=invoices)._raw_delete("default")
     Invoice.every.filter(pk__in=invoices)._raw_delete("default")
     histories.forget(Invoice, invoices)
 

@@ -9,7 +9,6 @@ from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -25,11 +24,10 @@ from billing.models import (
     ManualCharge,
     OnlinePayment,
     Payment,
-    PaymentAllocation,
-    PaymentState,
     RecalculatedHousehold,
     ReminderLetter,
 )
+from billing.payments import paying
 from families.joining import parting
 from families.joining.fates import Joins
 from families.joining.joining import EMPTIED, KEPT, Choice, Foreseen, Joining, Part, in_words
@@ -69,15 +67,6 @@ def left_of(household: Household) -> Decimal:
     return sum((row.left for row in rows), ZERO)
 
 
-def unused_of(household: Household) -> Decimal:
-    """What it paid that pays no invoice yet, in euros."""
-    paid = Payment.objects.filter(household=household).validated().aggregate(sum=Sum("amount"))["sum"]
-    used = PaymentAllocation.objects.filter(
-        payment__household=household, payment__state=PaymentState.VALIDATED
-    ).aggregate(sum=Sum("amount"))["sum"]
-    return (paid or ZERO) - (used or ZERO)
-
-
 def _foresee(joining: Joining, at: datetime, found: Foreseen) -> None:
     kept, emptied = joining.kept, joining.emptied
     ours, theirs = left_of(kept), left_of(emptied)
@@ -87,7 +76,7 @@ def _foresee(joining: Joining, at: datetime, found: Foreseen) -> None:
             f"Reste à payer : {euros(ours)} au foyer n°\xa0{kept.number}, {euros(theirs)} au foyer n°\xa0"
             f"{emptied.number} ; ensemble {euros(ours + theirs)}, comme avant.",
         )
-    if (over := unused_of(emptied)) > 0:
+    if (over := paying.unused_of([emptied.pk])) > 0:
         found.say(SECTION, f"{euros(over)} payés d'avance suivent.")
     elif over < 0:
         found.say(SECTION, f"{euros(-over)} repris en trop par la banque suivent.")
@@ -264,7 +253,7 @@ def _foresee_parting(parted: Parting, at: datetime, found: Foreseen) -> None:
     left = left_of(parted.household)
     if left:
         found.say(parting.MONEY, f"{euros(left)} à payer, au foyer n°\xa0{parted.household.number}.")
-    if (over := unused_of(parted.household)) > 0:
+    if (over := paying.unused_of([parted.household.pk])) > 0:
         found.say(parting.MONEY, f"{euros(over)} payés d'avance, au foyer n°\xa0{parted.household.number}.")
     for choice, mandate in _parting_choices(parted):
         found.choices.append(choice)

@@ -7,14 +7,17 @@
     credit(collected, left=…, at=…) -> [Payment]  what a bank said it collected, many in seven queries
     release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
     free(invoice, amount)                     takes an invoice's payments back from it, for a credit note
-    take_back(payment, amount, …)             a bank has given or taken it back: booked, whatever is left
+    take_back(payment, amount, …)             given or taken back, or undone: booked, whatever is left
     undo_refund(refund, …) -> Payment         a refund that came back: its own row, its money there again
+    unused_of(households) -> Decimal          what their payments hold that pays no invoice
+    move(payment, household, amount, …)       money that was another household's: two rows
+    reallocate(payment, parts)                what a payment pays from now on
 
 Amounts are euros. What is allocated never exceeds the payment nor what is left of the invoice: the
 household's row is locked first, so that two desks cannot pay the same invoice at once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,7 +28,7 @@ from django.utils import timezone
 
 from billing.invoices import ledger, regies, sealing
 from billing.invoices.numbering import DocumentNumber, Numbering, take
-from billing.models import Invoice, Payment, PaymentAllocation, PaymentState
+from billing.models import Invoice, Payment, PaymentAllocation, PaymentKind, PaymentState
 from billing.payments import closing
 from billing.payments import means as ways
 from billing.rules.means import Means
@@ -82,8 +85,9 @@ def record(
 
     It is the régie's of these invoices, or else `regie`'s (None: the town's own), and pays no other's.
 
-    What exceeds them stays the household's, for its next invoices: of a means that gives no change, or that
-    pays not everything, only with `keep_surplus`. A pending payment is not allocated yet.
+    What exceeds the chosen invoices pays those that are overdue; the rest stays the household's, for its next
+    ones: of a means that gives no change, or that pays not everything, only with `keep_surplus`. Of []
+    nothing is paid. A pending payment is not allocated yet.
     Raises PaymentRefused for an amount that is not positive, a day to come, another household's invoice, or
     what the means may not pay. A pending payment may be of a day to come: a debit's.
     """
@@ -122,6 +126,8 @@ def record(
         ledger.paid([payment])
         if state == PaymentState.VALIDATED:
             _spread(payment, chosen, way)
+            if chosen:
+                _spread(payment, None, way, due_before=timezone.localtime(at).date())
     return payment
 
 
@@ -188,20 +194,33 @@ def refund(
 
 
 def _negative(
-    payment: Payment, amount: Decimal, means: str, paid_on: date, by: User | None, at: datetime
+    payment: Payment,
+    amount: Decimal,
+    means: str,
+    paid_on: date,
+    by: User | None,
+    at: datetime,
+    *,
+    kind: PaymentKind = PaymentKind.REFUND,
+    because: str = "",
+    reason: str = "",
+    booked_on: date | None = None,
 ) -> Payment:
     (number,) = _numbering(payment.regie_id, at).take()
     given_back = Payment.objects.create(
         **number.fields,
         household_id=payment.household_id,
         regie_id=payment.regie_id,
+        kind=kind,
         amount=-amount,
         means=means,
         paid_on=paid_on,
-        booked_on=closing.book_day(paid_on, payment.regie_id),
+        booked_on=booked_on or closing.book_day(paid_on, payment.regie_id),
         recorded_by=by,
         recorded_at=at,
         refunds=payment,
+        because=because,
+        reason=reason,
     )
     sealing.seal([given_back])
     ledger.paid([given_back])
@@ -284,12 +303,16 @@ def _release(payment: Payment, amount: Decimal) -> tuple[list[tuple[Invoice, Dec
             part = min(missing, allocation.amount)
             missing -= part
             reopened.append((allocation.invoice, part))
-            if part == allocation.amount:
-                allocation.delete()
-            else:
-                allocation.amount -= part
-                allocation.save(update_fields=["amount"])
+            _lower(allocation, part)
     return reopened, missing
+
+
+def _lower(allocation: PaymentAllocation, part: Decimal) -> None:
+    if part == allocation.amount:
+        allocation.delete()
+    else:
+        allocation.amount -= part
+        allocation.save(update_fields=["amount"])
 
 
 def paid_by(invoice: Invoice, amount: Decimal) -> list[tuple[PaymentAllocation, Decimal]]:
@@ -314,29 +337,97 @@ def free(invoice: Invoice, amount: Decimal) -> list[tuple[Payment, Decimal]]:
         if sum((part for _, part in parts), ZERO) != amount:
             raise PaymentRefused(f"Moins de {euros(amount)} ont été payés sur la facture {invoice.number}.")
         for allocation, part in parts:
-            if part == allocation.amount:
-                allocation.delete()
-            else:
-                allocation.amount -= part
-                allocation.save(update_fields=["amount"])
+            _lower(allocation, part)
     return [(allocation.payment, part) for allocation, part in parts]
 
 
 def take_back(
-    payment: Payment, amount: Decimal, *, paid_on: date, by: User | None, at: datetime
+    payment: Payment,
+    amount: Decimal,
+    *,
+    paid_on: date,
+    by: User | None,
+    at: datetime,
+    kind: PaymentKind = PaymentKind.REFUND,
+    because: str = "",
+    reason: str = "",
 ) -> tuple[Payment, list[tuple[Invoice, Decimal]]]:
-    """The negative payment of what a bank has given or taken back already, and the invoices that it reopens.
+    """The negative payment of what a bank has given or taken back already, or of what is undone, and the
+    invoices that it reopens.
 
     It is booked whole, for the money is gone: beyond what the payment holds, `unused` of it goes below zero.
     """
     with transaction.atomic():
         Household.objects.lock([payment.household_id])
         reopened, _ = _release(payment, amount)
-        return _negative(payment, amount, payment.means, paid_on, by, at), reopened
+        given = _negative(
+            payment, amount, payment.means, paid_on, by, at, kind=kind, because=because, reason=reason
+        )
+        return given, reopened
+
+
+def move(
+    payment: Payment, household: Household, amount: Decimal, *, reason: str, by: User | None, at: datetime
+) -> tuple[Payment, Payment, list[tuple[Invoice, Decimal]]]:
+    """What took the money out of a payment, what brings it to the other household, and the invoices reopened.
+
+    Both rows are of the day on which it was paid, and in the books today: no day of them changes by it.
+    """
+    today = timezone.localtime(at).date()
+    booked_on = today if payment.paid_on < today else None
+    with transaction.atomic():
+        Household.objects.lock([payment.household_id, household.pk])
+        reopened = release(payment, amount)
+        gone = _negative(
+            payment,
+            amount,
+            payment.means,
+            payment.paid_on,
+            by,
+            at,
+            kind=PaymentKind.TRANSFER,
+            reason=reason,
+            booked_on=booked_on,
+        )
+        (number,) = _numbering(payment.regie_id, at).take()
+        come = Payment.objects.create(
+            **number.fields,
+            kind=PaymentKind.TRANSFER,
+            household=household,
+            regie_id=payment.regie_id,
+            amount=amount,
+            means=payment.means,
+            paid_on=payment.paid_on,
+            booked_on=booked_on,
+            reference=payment.reference,
+            recorded_by=by,
+            recorded_at=at,
+            moved_from=gone,
+        )
+        sealing.seal([come])
+        ledger.paid([come])
+        _spread(come, None)
+    return gone, come, reopened
+
+
+def reallocate(payment: Payment, parts: Sequence[tuple[Invoice, Decimal]]) -> None:
+    """The payment pays these parts of these invoices, and nothing else. Raises PaymentRefused beyond what it
+    holds or what is left of an invoice."""
+    with transaction.atomic():
+        Household.objects.lock([payment.household_id])
+        payment.allocations.all().delete()
+        for invoice, amount in parts:
+            _allocate(payment, invoice, amount)
 
 
 def undo_refund(
-    refund: Payment, *, reference: str, invoices: Iterable[Invoice], paid_on: date, at: datetime
+    refund: Payment,
+    *,
+    reference: str,
+    invoices: Iterable[Invoice],
+    paid_on: date,
+    at: datetime,
+    by: User | None = None,
 ) -> Payment:
     """A refund that did not reach the family: a payment of its own, and what was refunded is there again.
 
@@ -348,12 +439,15 @@ def undo_refund(
         (number,) = _numbering(refund.regie_id, at).take()
         back = Payment.objects.create(
             **number.fields,
+            kind=PaymentKind.BACK,
             household_id=refund.household_id,
             regie_id=refund.regie_id,
             amount=-refund.amount,
             means=refund.means,
             paid_on=paid_on,
+            booked_on=closing.book_day(paid_on, refund.regie_id),
             reference=reference,
+            recorded_by=by,
             recorded_at=at,
             refunds=refund,
         )
@@ -374,6 +468,15 @@ def unused(payment: Payment) -> Decimal:
     return payment.amount - used + given_back
 
 
+def unused_of(households: Collection[int]) -> Decimal:
+    """What the payments of these households (keys) hold that pays no invoice; below zero, what banks have
+    taken back beyond. Two queries."""
+    rows = Payment.objects.validated().filter(household__in=households)
+    paid = rows.aggregate(sum=Sum("amount"))["sum"] or ZERO
+    used = rows.aggregate(sum=Sum("allocations__amount"))["sum"] or ZERO
+    return (Decimal(paid) - Decimal(used)).quantize(ZERO)
+
+
 def use_what_is_left(household: Household) -> int:
     """Pays the household's unpaid invoices, oldest first, with what its payments still hold.
 
@@ -388,14 +491,22 @@ def use_what_is_left(household: Household) -> int:
     return used
 
 
-def _spread(payment: Payment, invoices: list[Invoice] | None, way: Means | None = None) -> int:
+def _spread(
+    payment: Payment,
+    invoices: list[Invoice] | None,
+    way: Means | None = None,
+    *,
+    due_before: date | None = None,
+) -> int:
     """Allocates a payment to the invoices in order, as far as it goes and as its means may pay them. Returns
     how many it reached."""
     unpaid = Invoice.objects.with_balance().filter(
         household_id=payment.household_id, regie=payment.regie_id, left__gt=ZERO
     )
+    if due_before is not None:
+        unpaid = unpaid.filter(pay_by__lt=due_before)
     if invoices is None:
-        waiting = list(unpaid.order_by("due_on", "issued_at", "sequence"))
+        waiting = list(unpaid.order_by("pay_by", "issued_at", "sequence"))
     else:
         places = {invoice.pk: place for place, invoice in enumerate(invoices)}
         waiting = sorted(unpaid.filter(pk__in=places), key=lambda invoice: places[invoice.pk])

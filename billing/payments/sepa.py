@@ -43,11 +43,10 @@ from billing.models import (
     Payment,
     PaymentState,
     Regie,
+    UndoneBecause,
 )
-from billing.payments import paying
-from families.custody import own
+from billing.payments import own_account, paying, undoing
 from families.models import Household, User
-from portal import town
 from portal.database.encrypted import Unreadable
 
 # Banks ask for one or the other; the older one is understood everywhere still.
@@ -222,15 +221,8 @@ def _of(facts: Issuer) -> str:
 
 
 def _check_creditor(facts: Issuer) -> None:
-    wanted = {
-        "l'identifiant créancier SEPA": facts.creditor_identifier,
-        "l'IBAN": facts.iban,
-        "le BIC": facts.bic,
-    }
-    missing = [name for name, value in wanted.items() if not value]
-    if missing:
-        where = f"la régie « {facts} »" if isinstance(facts, Regie) else "les réglages de la facturation"
-        raise DebitRefused(f"Indiquez d'abord {', '.join(missing)} dans {where}.")
+    if missing := own_account.missing(facts, creditor=True):
+        raise DebitRefused(missing)
 
 
 def _write(
@@ -243,14 +235,7 @@ def _write(
 ) -> str:
     """The XML, checked against its schema. `seen` are the mandates that were debited before."""
     writer = SepaDD(
-        {
-            "name": (facts.issuer_name or town.current().name)[:70],
-            "IBAN": facts.iban,
-            "BIC": facts.bic,
-            "batch": True,
-            "creditor_id": facts.creditor_identifier,
-            "currency": "EUR",
-        },
+        own_account.facts(facts) | {"creditor_id": facts.creditor_identifier},
         schema=schema,
         clean=True,
     )
@@ -307,10 +292,17 @@ def collected(file: DebitFile, *, by: User | None, at: datetime) -> int:
     return done
 
 
-def returned(debit: Debit, *, on: date, reason: str, by: User | None, at: datetime) -> Debit:
-    """The bank sent it back, before or after it counted: the invoice is to pay again. Once."""
+def returned(
+    debit: Debit, *, on: date, reason: str, by: User | None, at: datetime, due_on: date | None = None
+) -> Debit:
+    """The bank sent it back, before or after it counted: the invoice is to pay again, until `due_on` (None:
+    within the town's days for it). Once.
+
+    What counted is reversed as any other payment is, on the day of the return.
+    """
     if not reason.strip():
         raise DebitRefused("Indiquez le motif donné par la banque.")
+    until = due_on or undoing.next_due(at)
     with transaction.atomic():
         Household.objects.lock([debit.payment.household_id])
         debit = Debit.objects.select_related("payment", "invoice").get(pk=debit.pk)
@@ -318,10 +310,19 @@ def returned(debit: Debit, *, on: date, reason: str, by: User | None, at: dateti
             return debit
         if debit.payment.state == PaymentState.PENDING:
             paying.settle(debit.payment, PaymentState.REFUSED, at=at)
+            undoing.due_again([debit.invoice], until, reason, by, at)
         else:
-            own.check(by, [debit.payment.household_id], right="billing.add_payment", at=at)
-            day = min(on, timezone.localtime(at).date())
-            paying.take_back(debit.payment, debit.payment.amount, paid_on=day, by=by, at=at)
+            day = max(min(on, timezone.localtime(at).date()), debit.payment.paid_on)
+            undoing.reverse(
+                debit.payment,
+                because=UndoneBecause.RETURNED,
+                reason=reason,
+                on=day,
+                due_on=until,
+                by=by,
+                at=at,
+                tells=False,
+            )
         debit.returned_on, debit.return_reason = on, reason.strip()[:140]
         debit.save(update_fields=["returned_on", "return_reason"])
     return debit

@@ -77,7 +77,7 @@ InvoiceToPay: TypeAlias = "WithAnnotations[Invoice, OnItsWay]"
 def to_pay(household: Household) -> list[InvoiceToPay]:
     """The household's unpaid invoices, oldest first, with what `on_their_way` says."""
     rows = Invoice.objects.with_balance().filter(household=household, left__gt=ZERO)
-    return list(on_their_way(rows).order_by("due_on", "issued_at", "sequence"))
+    return list(on_their_way(rows).order_by("pay_by", "issued_at", "sequence"))
 
 
 def _shares() -> QuerySet[OnlinePaymentInvoice]:

@@ -8,7 +8,7 @@ draw(letters, at) -> bytes                          their PDF, a page or more ea
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -23,7 +23,7 @@ from django_stubs_ext import WithAnnotations
 
 from billing.documents import pdf
 from billing.invoices import invoicing, regies
-from billing.models import Balance, BillingSettings, CreditNote, Invoice, InvoiceNotice, Issuer
+from billing.models import Balance, BillingSettings, CreditNote, Invoice, InvoiceNotice, Issuer, pay_by
 from families.models import Guardian, Household, household_number
 from portal.french import moments
 from portal.french.amounts import euros
@@ -108,7 +108,7 @@ def issue(invoice: InvoiceToTell) -> dict[str, object]:
         "total": euros(invoice.total),
         "settled": euros(invoice.total - left) if left < invoice.total else "",
         "left": euros(left) if left else "",
-        "due_on": moments.day(invoice.due_on, year=True),
+        "due_on": moments.day(invoice.pay_by, year=True),
         "rum": invoice.rum if left else "",
         "online": bool(invoice.issuer.get("portal")),
         "means": means(invoice.issuer, invoice.number),
@@ -141,7 +141,7 @@ class Owed:
     due_on: str
 
 
-def _owed(invoice: Invoice, left: Decimal) -> Owed:
+def _owed(invoice: Invoice, left: Decimal, until: date) -> Owed:
     return Owed(
         invoice.number,
         invoice.month_name,
@@ -149,7 +149,7 @@ def _owed(invoice: Invoice, left: Decimal) -> Owed:
         euros(invoice.total),
         euros(invoice.total - left),
         euros(left),
-        short_day(invoice.due_on, year=True),
+        short_day(until, year=True),
     )
 
 
@@ -171,7 +171,7 @@ def reminder(invoices: Sequence[RemindedInvoice], facts: Issuer) -> dict[str, ob
     issuer = invoicing.issuer_of(facts)
     last = any(invoice.reminders + 1 == InvoiceNotice.LAST_REMINDER for invoice in invoices)
     return {
-        "invoices": [_owed(invoice, invoice.left) for invoice in invoices],
+        "invoices": [_owed(invoice, invoice.left, invoice.pay_by) for invoice in invoices],
         "left": euros(sum((invoice.left for invoice in invoices), Decimal(0))),
         "again": any(invoice.reminders for invoice in invoices),
         "last": last,
@@ -218,8 +218,8 @@ def letters(households: Sequence[int], at: datetime, settings: BillingSettings) 
     rows = InvoiceNotice.objects.filter(
         sent_at=at, level__gt=InvoiceNotice.ISSUE, invoice__household__in=households
     ).select_related("invoice__household")
-    order = ("invoice__household", "invoice__regie", "invoice__due_on", "invoice__sequence")
-    kept = list(rows.order_by(*order))
+    order = ("invoice__household", "invoice__regie", "pay_by", "invoice__sequence")
+    kept = list(rows.annotate(pay_by=pay_by("invoice__")).order_by(*order))
     facts = regies.facts_of((notice.invoice.regie_id for notice in kept), settings)
     issuers = {regie: invoicing.issuer_of(one) for regie, one in facts.items()}
     found = []
@@ -232,7 +232,7 @@ def letters(households: Sequence[int], at: datetime, settings: BillingSettings) 
                 household=home,
                 title=LEVELS[level],
                 payer=" et ".join(payers[home.pk]) or invoices[-1].payer,
-                owed=[_owed(notice.invoice, notice.left) for notice in notices],
+                owed=[_owed(notice.invoice, notice.left, notice.pay_by) for notice in notices],
                 total=euros(sum((notice.left for notice in notices), Decimal(0))),
                 first=level == 1,
                 last=level == InvoiceNotice.LAST_REMINDER,

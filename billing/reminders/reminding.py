@@ -140,7 +140,7 @@ def with_reminders(invoices: QuerySet[InvoiceWithBalance]) -> QuerySet[RemindedI
 
 def overdue(today: date) -> QuerySet[InvoiceWithBalance]:
     """Invoices past their date with something left to pay."""
-    return Invoice.objects.with_balance().filter(due_on__lt=today, left__gt=Decimal(0))
+    return Invoice.objects.with_balance().filter(pay_by__lt=today, left__gt=Decimal(0))
 
 
 def last_reminder(invoice: Invoice) -> InvoiceNotice | None:
@@ -211,7 +211,7 @@ def preview(invoices: QuerySet[Invoice], *, at: datetime) -> RemindersPreview:
     days = BillingSettings.current().reminder_days
     asked = Invoice.objects.filter(pk__in=invoices.order_by().values("pk"))
     found = RemindersPreview()
-    for invoice in _read(asked).select_related("household").order_by("household", "due_on", "sequence"):
+    for invoice in _read(asked).select_related("household").order_by("household", "pay_by", "sequence"):
         if why := hindrance(invoice, days, at):
             found.held.append((invoice, why))
         else:
@@ -232,8 +232,8 @@ def hindrance(invoice: InvoiceToRemind, days: int, at: datetime) -> str:
     today = timezone.localtime(at).date()
     if invoice.left <= 0:
         return "plus rien à payer"
-    if invoice.due_on >= today:
-        return f"à payer au plus tard le {short_day(invoice.due_on, year=True)}"
+    if invoice.pay_by >= today:
+        return f"à payer au plus tard le {short_day(invoice.pay_by, year=True)}"
     if invoice.paying:
         return "un paiement en ligne est en cours"
     if invoice.debiting:
@@ -268,7 +268,7 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
         _use_what_was_paid(chunk)
         # A household that has its letter of this reminding gets no second one when it is run again.
         asked = Invoice.objects.filter(pk__in=chunk).exclude(household__reminder_letters__sent_at=at)
-        rows = _read(asked).order_by("household", "regie", "due_on", "sequence")
+        rows = _read(asked).order_by("household", "regie", "pay_by", "sequence")
         wanted = [invoice for invoice in rows if not hindrance(invoice, settings.reminder_days, at)]
         InvoiceNotice.objects.bulk_create(
             InvoiceNotice(

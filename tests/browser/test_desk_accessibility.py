@@ -33,8 +33,9 @@ from billing.models import (
     RecalculatedHousehold,
     Recalculation,
     Regie,
+    TransferFile,
 )
-from billing.payments import counting, deposits, paying
+from billing.payments import counting, deposits, paying, transfers
 from billing.reminders import reminding
 from families.models import (
     Child,
@@ -208,6 +209,12 @@ def furnished(chief: User) -> Booking:
     # Until its letters are printed, the page that follows them loads itself anew.
     tasks.print_letters(NOW)
     invoicing.credit(late, Decimal(1), reason="Repas non servi", by=chief, at=NOW)
+    spare = paying.record(
+        booking.household, Decimal(9), "cash", paid_on=NOW.date(), by=None, at=NOW, invoices=[]
+    )
+    account = "FR1420041010050500013M02606"  # the public example of the standard
+    transfers.ask(spare, Decimal(4), holder="Camille Roux", iban=account, by=None, at=NOW)
+    TransferFile.objects.create(message="20261130100000-virements", paid_on=NOW.date(), made_at=NOW)
     again = Recalculation.objects.create(month=late.month, reason="Vérifié", state="ready", asked_at=NOW)
     RecalculatedHousehold.objects.create(
         recalculation=again, household=booking.household, billed=5, amount=4, changes=[]

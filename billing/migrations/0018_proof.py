@@ -12,7 +12,7 @@ from portal.database.operations import Lifted
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0016_credit_lines_and_write_offs'),
+        ('billing', '0017_payments_put_right'),
         ('families', '0019_joined_households'),
         ('reservations', '0016_papers_of_activities'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

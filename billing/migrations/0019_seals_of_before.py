@@ -169,7 +169,7 @@ def open_accounts(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0017_proof")]
+    dependencies = [("billing", "0018_proof")]
 
     operations = [
         migrations.RunPython(seal, migrations.RunPython.noop),
