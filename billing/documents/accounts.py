@@ -288,12 +288,19 @@ def render(household: Household, found: Statement, today: date) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """« Relevé reporté » in words: its lines, its total in euros, the invoice that has taken it over."""
+    """« Relevé reporté » in words: its lines, its total in euros, the invoice that has taken it over or the
+    numbers of credit notes that have."""
 
     document: Invoice
     total: str
     groups: list[tuple[str, list[wording.ShownLine]]]
     taken_by: Invoice | None
+    notes: list[str]
+
+    @property
+    def owed(self) -> bool:
+        """Whether it still owes the family."""
+        return self.document.total < 0 and not self.taken_by and not self.notes
 
     @property
     def said(self) -> str:
@@ -310,6 +317,8 @@ class Carried:
             return "Ce mois s'équilibre : rien n'est dû."
         if self.taken_by:
             return f"Repris sur la facture n°\xa0{self.taken_by.number}."
+        if self.notes:
+            return f"Rendu par avoir n°\xa0{' et '.join(self.notes)}."
         if total < 0:
             owed = f"La mairie {you}doit {euros(-total)}{them}"
             return f"{owed} : cette somme viendra en déduction de la prochaine facture."
@@ -319,8 +328,13 @@ class Carried:
 def carried(document: Invoice) -> Carried:
     lines = list(document.lines.all())
     taken = Invoice.objects.filter(lines__carried=document).first()
+    notes = document.credited_by.order_by("pk").values_list("note__number", flat=True)
     return Carried(
-        document=document, total=euros(document.total), groups=wording.grouped(lines), taken_by=taken
+        document=document,
+        total=euros(document.total),
+        groups=wording.grouped(lines),
+        taken_by=taken,
+        notes=list(notes),
     )
 
 

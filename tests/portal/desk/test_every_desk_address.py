@@ -68,6 +68,7 @@ OWN_PAGES = {
     "billing_payment_account": "billing.view_payment",
     "billing_payment_accounts": "billing.view_payment",
     "billing_payment_carried": "billing.view_payment",
+    "billing_payment_give_back": "billing.add_creditnote",
     "billing_payment_opening_balances": "billing.view_payment",
     "billing_payment_move": "billing.add_payment",
     "billing_payment_move_to": "billing.add_payment",
