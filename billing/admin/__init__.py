@@ -2,6 +2,7 @@
 
 from billing.admin import (
     absences,
+    answers,
     attendance,
     certificates,
     documents,
@@ -13,6 +14,7 @@ from billing.admin import (
 
 __all__ = [
     "absences",
+    "answers",
     "attendance",
     "certificates",
     "documents",

@@ -80,7 +80,7 @@ class Accounts(OwnPages[Payment]):
         """One household's movements, the oldest first."""
         self.demand(request, PERMISSION)
         home = get_object_or_404(Household, pk=household)
-        found = accounts.movements(AccountEntry.objects.filter(household=home))
+        found = accounts.movements(AccountEntry.objects.filter(household=home), desk=True)
         context = {
             "household": home,
             "link": household_link(home.pk),

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, TypedDict
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, F, Q, QuerySet, Sum
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -15,9 +15,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
+from billing.admin.answers import AnswersInvoices
 from billing.admin.exporting import note_households
+from billing.admin.fields import AmountField as AmountField
 from billing.admin.kept import FoundByNumber, note_if_erased
-from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
 from billing.documents import files, pdf, wording
 from billing.invoices import invoicing
@@ -25,14 +26,13 @@ from billing.invoices.billable import Scope
 from billing.models import (
     BillingRun,
     BillingSettings,
-    CreditNote,
     Invoice,
     InvoiceLine,
     InvoiceQuerySet,
     InvoiceWithBalance,
     ManualCharge,
 )
-from billing.reminders import reminder_letters, reminding
+from billing.reminders import reminding
 from billing.reminders.reminder_letters import RemindedInvoice
 from billing.tasks import issue_month
 from families.signing_in.asking_again import asks_again
@@ -44,19 +44,8 @@ from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
 from portal.french.dates import month_name
 from portal.french.day_fields import MonthField, NearDateField, first_of_month
-from portal.french.numbers import TypedDecimalField
-from portal.letters import mailing
 from portal.reservations.models import Activity, Establishment
 from portal.web.signed_in import SignedInRequest, user_of
-
-
-class AmountField(TypedDecimalField):
-    """A positive amount in euros."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.TextInput(attrs={"size": 10, "inputmode": "decimal"})
-        super().__init__(min_value=Decimal("0.01"), decimal_places=2, max_digits=10, widget=widget, **kwargs)
-
 
 # Of the documents of a run, those that are no statements.
 TO_PAY = Q(invoices__kind=Invoice.Kind.INVOICE)
@@ -260,6 +249,7 @@ class BalanceFilter(admin.SimpleListFilter):
             ("retard", "En retard"),
             ("partie", "Payée en partie"),
             ("payee", "Payée"),
+            ("close", "Close, abandonnée"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -271,7 +261,9 @@ class BalanceFilter(admin.SimpleListFilter):
             case "partie":
                 return queryset.filter(left__gt=0, left__lt=F("total"))
             case "payee":
-                return queryset.filter(left__lte=0)
+                return queryset.filter(left__lte=0, written_off=0)
+            case "close":
+                return queryset.filter(left__lte=0, written_off__gt=0)
         return queryset
 
 
@@ -309,13 +301,9 @@ class InvoiceLineInline(ShownOnlyInline[InvoiceLine, Invoice]):
         return wording.days_in_words([date.fromisoformat(day) for day in obj.days])
 
 
-class CreditForm(OnceForm):
-    amount = AmountField(label="Montant de l'avoir")
-    reason = forms.CharField(label="Motif", max_length=300, widget=forms.TextInput(attrs={"size": 60}))
-
-
 @admin.register(Invoice)
 class InvoiceAdmin(
+    AnswersInvoices,
     RemindsInvoices,
     FoundByNumber[Invoice],
     ShownOnly[Invoice],
@@ -359,6 +347,7 @@ class InvoiceAdmin(
         "total_shown",
         "paid_shown",
         "credited_shown",
+        "written_off_shown",
         "left_shown",
         "state_badge",
     )
@@ -384,6 +373,10 @@ class InvoiceAdmin(
     def credited_shown(self, obj: InvoiceWithBalance) -> str:
         return euros(obj.credited)
 
+    @admin.display(description="abandons de créances", ordering="written_off")
+    def written_off_shown(self, obj: InvoiceWithBalance) -> str:
+        return euros(obj.written_off)
+
     @admin.display(description="reste à payer", ordering="left")
     def left_shown(self, obj: InvoiceWithBalance) -> str:
         return euros(obj.left)
@@ -391,7 +384,7 @@ class InvoiceAdmin(
     @admin.display(description="état")
     def state_badge(self, obj: InvoiceWithBalance) -> SafeString:
         state = obj.state_on(timezone.localdate())
-        tint = {"paid": "accepted", "overdue": "refused"}.get(state, "requested")
+        tint = {"paid": "accepted", "overdue": "refused", "closed": "cancelled"}.get(state, "requested")
         return badge(tint, state.label)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -406,6 +399,7 @@ class InvoiceAdmin(
                     sum_total=Sum("total"),
                     sum_paid=Sum("paid"),
                     sum_credited=Sum("credited"),
+                    sum_written_off=Sum("written_off"),
                     sum_left=Sum("left"),
                 )
             )
@@ -417,6 +411,7 @@ class InvoiceAdmin(
                         ("sum_total", "facturés"),
                         ("sum_paid", "payés"),
                         ("sum_credited", "en avoirs"),
+                        ("sum_written_off", "abandonnés"),
                         ("sum_left", "restent à payer"),
                     )
                 ),
@@ -427,7 +422,6 @@ class InvoiceAdmin(
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/pdf/", wrap(self.one_pdf), name="billing_invoice_pdf"),
-            path("<int:pk>/avoir/", wrap(self.credit), name="billing_invoice_credit"),
             *super().get_urls(),
         ]
 
@@ -441,44 +435,6 @@ class InvoiceAdmin(
             messages.error(request, str(lost))
             return redirect("admin:billing_invoice_change", pk)
         return hand_over(content, f"Facture-{invoice.number}.pdf", inline=True)
-
-    def credit(self, request: SignedInRequest, pk: int) -> HttpResponse:
-        self.demand(request, "billing.add_creditnote")
-        invoice = Invoice.objects.with_balance().filter(pk=pk).first()
-        if invoice is None:
-            raise Http404
-        form = CreditForm(request.POST or None, initial={"amount": invoice.left})
-        if request.method == "POST" and form.is_valid():
-            said = form.cleaned_data
-            try:
-                with form.once():
-                    note = invoicing.credit(
-                        invoice, said["amount"], reason=said["reason"], by=request.user, at=timezone.now()
-                    )
-            except AlreadySent as twice:
-                messages.warning(request, str(twice))
-                return redirect("admin:billing_invoice_change", pk)
-            except invoicing.BillingRefused as refusal:
-                form.add_error(None, str(refusal))
-            else:
-                mailing.post(
-                    "billing/credit_note",
-                    reminder_letters.addresses([invoice.household_id]).get(invoice.household_id, []),
-                    reminder_letters.credit(note),
-                    home=invoice.household_id,
-                )
-                messages.success(request, f"L'avoir n°\xa0{note.number} de {euros(note.amount)} est émis.")
-                return redirect("admin:billing_invoice_change", pk)
-        context = {
-            "form": form,
-            "back": reverse("admin:billing_invoice_change", args=[pk]),
-            "button": "Émettre l'avoir",
-            "lead": f"Facture n°\xa0{invoice.number} de {invoice.payer} : {euros(invoice.total)}, reste à"
-            f" payer {euros(invoice.left)}. Un avoir émis ne change plus.",
-        }
-        return self.page(
-            request, "admin/billing/form.html", f"Avoir sur la facture {invoice.number}", context
-        )
 
     @admin.action(description="Télécharger les PDF (ZIP)")
     @asks_again
@@ -515,15 +471,6 @@ class InvoiceAdmin(
         note_households(request, "Factures (XLSX)", queryset)
         rows = files.xlsx_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset))
         return hand_over(rows, "factures.xlsx")
-
-
-@admin.register(CreditNote)
-class CreditNoteAdmin(FoundByNumber[CreditNote], ShownOnly[CreditNote]):
-    kept_of = "invoice__household"
-    desk_order = 20
-    list_display = ("number", "invoice", "amount", "reason", "issued_at", "issued_by")
-    list_select_related = ("invoice", "issued_by")
-    search_fields = ("number", "invoice__number", "reason")
 
 
 @admin.register(ManualCharge)

@@ -21,7 +21,7 @@ from billing.admin.kept import FoundByNumber
 from billing.admin.once import AlreadySent, OnceForm
 from billing.documents import files
 from billing.models import Invoice, InvoiceWithBalance, Payment, PaymentAllocation
-from billing.payments import closing, paying
+from billing.payments import closing, paying, under_way
 from billing.rules.pricing import rounded
 from families.models import Household
 from families.signing_in.asking_again import ask_again, asks_again
@@ -246,7 +246,7 @@ class PaymentAdmin(
             "form": form,
             "back": reverse("admin:billing_payment_take"),
             "button": "Encaisser",
-            "lead": f"{home}, {names} : reste à payer {euros(left)}.",
+            "lead": f"{home}, {names} : reste à payer {euros(left)}. {under_way.warning(unpaid)}",
         }
         return self.page(request, "admin/billing/form.html", "Encaisser un règlement", context)
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +14,15 @@ from django.urls import reverse
 
 from billing.documents import pdf
 from billing.invoices import invoicing
-from billing.models import AccountEntry, BillingSettings, EntryKind, Invoice, Payment
+from billing.models import (
+    AccountEntry,
+    BillingSettings,
+    CreditNote,
+    EntryKind,
+    Invoice,
+    Payment,
+    WriteOff,
+)
 from families.models import Household, household_number
 from portal.files.handing_over import Cell
 from portal.french.amounts import euros
@@ -29,11 +37,17 @@ ZERO = Decimal("0.00")
 
 @dataclass(frozen=True, kw_only=True)
 class Movement:
-    """A row of the account and the balance after it, in euros; `url`: its document, where it has a page."""
+    """A row of the account and the balance after it, in euros; `url`: its document, where it has a page;
+    `kind`: of a debt that is no longer asked for, which one."""
 
     entry: AccountEntry
     after: Decimal
     url: str = ""
+    kind: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.kind or self.entry.get_kind_display()
 
     @property
     def amount(self) -> str:
@@ -48,28 +62,44 @@ class Movement:
         return self.entry.value_on != self.entry.booked_on
 
 
-def movements(entries: "QuerySet[AccountEntry]") -> list[Movement]:
-    """Of one household, the oldest first, in one query."""
+def movements(entries: "QuerySet[AccountEntry]", *, desk: bool = False) -> list[Movement]:
+    """Of one household, the oldest first, in one query; one more where a debt is no longer asked for. To the
+    family, what cannot be collected is only no longer to pay here: it is still owed."""
     after, found = ZERO, []
-    for entry in entries.order_by("booked_on", "pk"):
+    rows = list(entries.order_by("booked_on", "pk"))
+    given_up = [row.document for row in rows if row.kind == EntryKind.WRITE_OFF]
+    kinds = _kinds(given_up, desk=desk) if given_up else {}
+    for entry in rows:
         after += entry.amount
-        found.append(Movement(entry=entry, after=after.quantize(ZERO)))
+        kind = kinds.get(entry.document, "")
+        found.append(Movement(entry=entry, after=after.quantize(ZERO), kind=kind))
     return found
 
 
+def _kinds(numbers: Sequence[str], *, desk: bool) -> dict[str, str]:
+    rows = WriteOff.objects.filter(number__in=numbers)
+    return {
+        row.number: row.get_kind_display() if desk or row.told else "N'est plus à payer en ligne"
+        for row in rows
+    }
+
+
 def with_documents(shown: Sequence[Movement]) -> list[Movement]:
-    """The same, each leading to its document; two queries. What went after its ten years has none."""
+    """The same, each leading to its document; three queries. What went after its ten years has none."""
     numbers = [one.entry.document for one in shown]
     keys = dict(Invoice.objects.filter(number__in=numbers).values_list("number", "pk"))
     receipts = set(Payment.objects.filter(number__in=numbers).values_list("number", flat=True))
-    return [Movement(entry=one.entry, after=one.after, url=_url(one.entry, keys, receipts)) for one in shown]
+    notes = set(CreditNote.objects.filter(number__in=numbers).values_list("number", flat=True))
+    return [replace(one, url=_url(one.entry, keys, receipts | notes)) for one in shown]
 
 
-def _url(entry: AccountEntry, invoices: dict[str, int], receipts: Collection[str]) -> str:
+def _url(entry: AccountEntry, invoices: dict[str, int], others: Collection[str]) -> str:
     if entry.kind == EntryKind.INVOICE and entry.document in invoices:
         return reverse("billing:invoice", args=[invoices[entry.document]])
-    if entry.kind in (EntryKind.PAYMENT, EntryKind.REFUND) and entry.document in receipts:
+    if entry.kind in (EntryKind.PAYMENT, EntryKind.REFUND) and entry.document in others:
         return reverse("billing:receipt", args=[entry.document])
+    if entry.kind == EntryKind.CREDIT and entry.document in others:
+        return reverse("billing:credit_note", args=[entry.document])
     return ""
 
 
@@ -88,7 +118,7 @@ def rows(found: Sequence[Movement]) -> Iterator[tuple[Cell, ...]]:
         yield (
             entry.booked_on,
             entry.value_on,
-            entry.get_kind_display(),
+            one.name,
             entry.document,
             entry.amount,
             one.after,

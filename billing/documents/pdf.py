@@ -18,7 +18,7 @@ import segno
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Sum
+from django.db.models import Max
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -29,6 +29,7 @@ from portal.french.amounts import euros, number
 from portal.french.dates import short_day
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
+ZERO = Decimal("0.00")
 QR_MARGIN = 4  # modules of white around a code, as readers ask for
 
 
@@ -86,15 +87,25 @@ def draw(template: str, context: dict[str, Any], *styles: Path, identifier: str)
     return weasy.pdf_of(render_to_string(template, context), styles, identifier=identifier)
 
 
-def render(invoice: Invoice, paid: Decimal = Decimal(0), paid_on: date | None = None) -> bytes:
-    """The PDF of an issued invoice; the same invoice, paid as much, always gives the same bytes."""
-    return draw("billing/invoice.html", context(invoice, paid, paid_on), STYLE, identifier=invoice.number)
+class Settled(NamedTuple):
+    """What was settled of an invoice when it was printed, in euros, and when the last payment was."""
+
+    paid: Decimal = ZERO
+    credited: Decimal = ZERO
+    written_off: Decimal = ZERO
+    paid_on: date | None = None
 
 
-def context(invoice: Invoice, paid: Decimal, paid_on: date | None = None) -> dict[str, Any]:
+def render(invoice: Invoice, settled: Settled = Settled()) -> bytes:  # noqa: B008 (it never changes)
+    """The PDF of an issued invoice; the same invoice, settled alike, always gives the same bytes."""
+    return draw("billing/invoice.html", context(invoice, settled), STYLE, identifier=invoice.number)
+
+
+def context(invoice: Invoice, settled: Settled) -> dict[str, Any]:
     """What the page shows, in words already: the template computes nothing."""
     lines = list(invoice.lines.all())
-    left = invoice.total - paid
+    paid, credited, written_off, _ = settled
+    left = invoice.total - paid - credited - written_off
     page = pay_url(invoice) if left > 0 else ""
     return {
         "invoice": invoice,
@@ -102,9 +113,11 @@ def context(invoice: Invoice, paid: Decimal, paid_on: date | None = None) -> dic
         "groups": wording.grouped(lines),
         "total": euros(invoice.total),
         "paid": euros(paid) if paid else "",
+        "credited": euros(credited) if credited else "",
+        "written_off": euros(written_off) if written_off else "",
         "left": euros(left),
-        "is_paid": paid > 0 and left <= 0,
-        "paid_on": short_day(paid_on, year=True) if paid_on else "",
+        "is_paid": left <= 0,
+        "settled": _settled(settled) if left <= 0 else "",
         "due_on": short_day(invoice.due_on, year=True),
         "issued_on": short_day(_local_day(invoice.issued_at), year=True),
         "quotient": "" if invoice.quotient is None else number(invoice.quotient),
@@ -112,6 +125,15 @@ def context(invoice: Invoice, paid: Decimal, paid_on: date | None = None) -> dic
         "pay_url": page,
         "code": code(page) if page else None,
     }
+
+
+def _settled(settled: Settled) -> str:
+    """« Payée le 1er décembre 2026 », of an invoice of which nothing is left."""
+    if settled.written_off:
+        return "Facture close"
+    if settled.paid_on:
+        return f"Payée le {short_day(settled.paid_on, year=True)}"
+    return "Facture payée" if settled.paid else "Facture annulée par un avoir"
 
 
 def _local_day(moment: datetime) -> date:
@@ -135,10 +157,19 @@ def stored(invoice: Invoice, *, at: datetime) -> InvoicePdf:
     found = InvoicePdf.objects.filter(invoice=invoice).first()
     if found is not None:
         return found
-    settled = invoice.allocations.filter(payment__state=PaymentState.VALIDATED)
-    paid = settled.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
-    content = render(invoice, paid, _paid_on(invoice, at))
-    kept = InvoicePdf(invoice=invoice, sha256=hashlib.sha256(content).hexdigest(), paid=paid, made_at=at)
+    now = Invoice.objects.with_balance().get(pk=invoice.pk)
+    paid, credited, written_off = (
+        Decimal(amount).quantize(ZERO) for amount in (now.paid, now.credited, now.written_off)
+    )
+    content = render(invoice, Settled(paid, credited, written_off, _paid_on(invoice, at)))
+    kept = InvoicePdf(
+        invoice=invoice,
+        sha256=hashlib.sha256(content).hexdigest(),
+        paid=paid,
+        credited=credited,
+        written_off=written_off,
+        made_at=at,
+    )
     kept.file.save(f"{invoice.number}.pdf", ContentFile(content), save=False)
     try:
         with transaction.atomic():
@@ -162,7 +193,8 @@ def read(pdf: InvoicePdf) -> bytes:
     try:
         return content(pdf, f"Le fichier de la facture {pdf.invoice.number}")
     except PdfGone:
-        again = render(pdf.invoice, pdf.paid, _paid_on(pdf.invoice, pdf.made_at))
+        settled = Settled(pdf.paid, pdf.credited, pdf.written_off, _paid_on(pdf.invoice, pdf.made_at))
+        again = render(pdf.invoice, settled)
         if hashlib.sha256(again).hexdigest() != pdf.sha256:
             raise
         pdf.file.storage.save(pdf.file.name, ContentFile(again))

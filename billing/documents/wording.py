@@ -22,6 +22,7 @@ from billing.models import (
     PaymentState,
     state_of,
 )
+from billing.models.invoices import MONEY
 from billing.payments import starting
 from billing.payments.starting import InvoiceToPay
 from families.models import Household
@@ -60,11 +61,12 @@ class ShownInvoice:
     left: str
     paid: str
     credited: str
+    written_off: str
     groups: list[tuple[str, list[ShownLine]]]
 
     @property
     def to_pay(self) -> bool:
-        return self.state != InvoiceState.PAID
+        return self.state not in (InvoiceState.PAID, InvoiceState.CLOSED)
 
     @property
     def payable(self) -> bool:
@@ -88,6 +90,7 @@ class AccountRow(NamedTuple):
     due_on: date
     amount: Decimal
     left: Decimal
+    written_off: Decimal
     state: str
     means: str
     at_bank: bool  # an invoice that is being paid at a bank's page
@@ -138,7 +141,7 @@ def at_home(household: Household, today: date) -> HomeMoney:
     """Read once a page, in one query, whatever the number of blocks that need it."""
     rows = [AccountRow(*row) for row in _last_rows(household=household.pk)]
     invoices = [
-        row._replace(state=state_of(row.amount, row.left, row.due_on, today).value)
+        row._replace(state=state_of(row.amount, row.left, row.due_on, today, row.written_off).value)
         for row in rows
         if row.what == "invoice"
     ]
@@ -173,6 +176,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         "due",
         "sum",
         "rest",
+        "gone",
         "status",
         "how",
         "at_bank",
@@ -186,6 +190,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         due=F("due_on"),
         sum=F("total"),
         rest=F("left"),
+        gone=F("written_off"),
         status=nothing,
         how=nothing,
         at_bank=starting.is_paid_online(),
@@ -199,6 +204,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         due=F("paid_on"),
         sum=F("amount"),
         rest=F("amount"),
+        gone=Value(Decimal(0), output_field=MONEY),
         status=F("state"),
         how=F("means"),
         at_bank=Value(False),
@@ -223,6 +229,7 @@ def _shown(invoice: InvoiceToPay, today: date) -> ShownInvoice:
         euros(max(invoice.left, Decimal(0))),
         euros(invoice.paid) if invoice.paid else "",
         euros(invoice.credited) if invoice.credited else "",
+        euros(invoice.written_off) if invoice.written_off else "",
         grouped(invoice.lines.all()),
     )
 
@@ -239,12 +246,17 @@ def _line(line: InvoiceLine) -> ShownLine:
     return ShownLine(
         line.label,
         line.activity_name,
-        days_in_words([date.fromisoformat(day) for day in line.days]),
+        days_of(line.days),
         number(line.quantity),
         euros(line.unit_price),
         euros(line.amount),
         line.explanation,
     )
+
+
+def days_of(days: Iterable[str]) -> str:
+    """Of days as a line keeps them."""
+    return days_in_words([date.fromisoformat(day) for day in days])
 
 
 def days_in_words(days: list[date]) -> str:

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing.documents import pdf, provisional, wording, yearly
-from billing.models import Invoice, InvoiceState, Payment
+from billing.documents import credit_notes, pdf, provisional, wording, yearly
+from billing.models import CreditNote, Invoice, InvoiceState, Payment
 from billing.reminders import reminding
 from families import which_home
 from families.models import Household
@@ -29,13 +29,18 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
     today = timezone.localdate()
     shown = wording.invoices(Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), today)
     payments, years = Payment.objects.none(), list[int]()
+    notes = CreditNote.objects.none()
     if page.number == 1:
+        notes = which_home.rows(
+            request, CreditNote.objects.visible_to(request.user).select_related("invoice")
+        )[:A_PAGE]
         payments = which_home.rows(request, Payment.objects.visible_to(request.user))[:A_PAGE]
         years = yearly.years_of(which_home.rows(request, Household.objects.visible_to(request.user)))
     context = {
         "page": page,
         "invoices": shown,
         "payments": payments,
+        "credit_notes": notes,
         "payable": bool(settings.PAYMENT_PROVIDER) and any(each.payable for each in shown),
         "tax_years": [(year, yearly.is_over(year, today)) for year in years],
     }
@@ -52,10 +57,29 @@ def invoice(request: SignedInRequest, invoice_id: int) -> HttpResponse:
         "shown": shown,
         "allocations": wording.payments_of(found),
         "credit_notes": found.credit_notes.all(),
+        "given_up": [row for row in found.write_offs.all() if row.told],
         "reminded_on": timezone.localdate(reminder.sent_at) if reminder else None,
         "payable": bool(settings.PAYMENT_PROVIDER) and shown.payable,
     }
     return render(request, "billing/invoice_page.html", context)
+
+
+@require_safe
+def credit_note(request: SignedInRequest, number: str) -> HttpResponse:
+    """What a credit note takes back, why, and what becomes of the money."""
+    found = which_home.row(request, CreditNote.objects.visible_to(request.user), number=number)
+    context = {
+        "note": found,
+        "groups": credit_notes.grouped(credit_notes.lines_of(found)),
+        "becomes": credit_notes.becomes(found),
+    }
+    return render(request, "billing/credit_note_page.html", context)
+
+
+@require_safe
+def credit_note_pdf(request: SignedInRequest, number: str) -> HttpResponse:
+    found = which_home.row(request, CreditNote.objects.visible_to(request.user), number=number)
+    return hand_over(credit_notes.render(found), f"Avoir-{found.number}.pdf", inline=True)
 
 
 @require_safe

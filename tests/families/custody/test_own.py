@@ -7,9 +7,9 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import OnlinePayment, Payment
-from billing.payments import paying, refunding
+from billing.payments import crediting, paying, refunding
 from families import approval
 from families.custody import ending, openings, own
 from families.custody.ending import Ending, Future
