@@ -11,10 +11,11 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
+from billing import tasks
 from billing.admin.answers import AnswersInvoices
 from billing.admin.exporting import note_households
 from billing.admin.fields import AmountField as AmountField
@@ -35,16 +36,21 @@ from billing.models import (
 from billing.reminders import reminding
 from billing.reminders.reminder_letters import RemindedInvoice
 from billing.tasks import issue_month
+from families import home_facts
+from families.desk_links import household_link
+from families.models import Household
 from families.signing_in.asking_again import asks_again
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import NumberSearch, StateBadge, badge
-from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
+from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline, log_all
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
+from portal.french import spelling
 from portal.french.amounts import euros
 from portal.french.dates import month_name
 from portal.french.day_fields import MonthField, NearDateField, first_of_month
 from portal.reservations.models import Activity, Establishment
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, user_of
 
 # Of the documents of a run, those that are no statements.
@@ -73,7 +79,17 @@ class MonthForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="Aucun coché : tous.",
     )
+    left_out = forms.CharField(
+        label="Sauf ces foyers",
+        required=False,
+        help_text="Numéros de foyers ou noms, séparés par des virgules. Aucun : tous.",
+        widget=forms.TextInput(attrs={"size": 60}),
+    )
     due_on = NearDateField(label="À payer au plus tard le")
+
+    def clean_left_out(self) -> list[Household]:
+        said = [word.strip() for word in self.cleaned_data["left_out"].split(",")]
+        return [_household(word) for word in said if word]
 
     def clean_due_on(self) -> date:
         due_on: date = self.cleaned_data["due_on"]
@@ -88,7 +104,33 @@ class MonthForm(forms.Form):
             said["month"],
             tuple(sorted(one.pk for one in said["activities"])),
             tuple(sorted(one.pk for one in said["establishments"])),
+            tuple(sorted({one.pk for one in said["left_out"]})),
         )
+
+
+def _household(said: str) -> Household:
+    """The one of that number or name. Raises ValidationError where there is none, or several."""
+    homes = Household.objects.filter(erased_at=None, joined_to=None)
+    number = posted_number(said)
+    if number is not None:
+        found = list(homes.filter(pk=number))
+    else:
+        found = list(homes.filter(spelling.holds(said, "guardians__folded")).distinct()[:6])
+    if not found:
+        raise forms.ValidationError(f"Aucun foyer ne répond à « {said} ».")
+    if len(found) > 1:
+        numbers = ", ".join(one.number for one in found)
+        raise forms.ValidationError(f"« {said} » : plusieurs foyers ({numbers}), écrivez le numéro.")
+    return found[0]
+
+
+class OneMonthForm(forms.Form):
+    """Which month of one household."""
+
+    month = MonthField()
+    due_on = NearDateField(label="À payer au plus tard le")
+
+    clean_due_on = MonthForm.clean_due_on
 
 
 class Issued(TypedDict):
@@ -115,6 +157,7 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
     fields = readonly_fields = (
         "month_shown",
         "what",
+        "all_but",
         "state_badge",
         "progress",
         "invoices_count",
@@ -148,6 +191,16 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
         names = [*map(str, obj.activities.all()), *map(str, obj.establishments.all())]
         return ", ".join(names) or "toutes les activités"
 
+    @admin.display(description="sauf ces foyers")
+    def all_but(self, obj: BillingRun) -> SafeString | str:
+        rows = [
+            (household_link(home.pk), reverse("admin:billing_billingrun_bill_one", args=[home.pk]))
+            for home in obj.left_out.order_by("pk")
+        ]
+        if not rows:
+            return "–"
+        return format_html_join("", '<p>{}, <a href="{}">facturer ce foyer</a></p>', rows)
+
     @admin.display(description="foyers")
     def progress(self, obj: BillingRun) -> SafeString:
         said = f"{obj.done} sur {obj.households}"
@@ -174,6 +227,7 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
         wrap = self.admin_site.admin_view
         return [
             path("facturer/", wrap(self.bill), name="billing_billingrun_bill"),
+            path("facturer/<int:household>/", wrap(self.bill_one), name="billing_billingrun_bill_one"),
             path("<int:pk>/reprendre/", wrap(self.go_on), name="billing_billingrun_go_on"),
             *super().get_urls(),
         ]
@@ -226,8 +280,51 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
                 "total": euros(preview.total),
                 "carried_total": euros(preview.carried_total),
                 "month_name": month_name(form.scope.month),
+                "left_out": ", ".join(map(str, form.cleaned_data["left_out"])),
             }
         return self.page(request, "admin/billing/bill_month.html", "Facturer un mois", context)
+
+    def bill_one(self, request: SignedInRequest, household: int) -> HttpResponse:
+        """« Facturer ce foyer »: the form, then the preview, then the invoice."""
+        self.demand(request, "billing.add_billingrun")
+        home = get_object_or_404(Household, pk=household, erased_at=None, joined_to=None)
+        now = timezone.now()
+        today = timezone.localdate(now)
+        due_on = today + timedelta(days=BillingSettings.current().payment_days)
+        form = OneMonthForm(request.POST or None, initial={"month": f"{today:%Y-%m}", "due_on": due_on})
+        preview = None
+        if request.method == "POST" and form.is_valid():
+            scope = Scope(form.cleaned_data["month"])
+            try:
+                if "confirmed" in request.POST:
+                    made = tasks.issue_one(
+                        home, scope, by=request.user, at=now, due_on=form.cleaned_data["due_on"]
+                    )
+                    return self._issued(request, made)
+                preview = invoicing.preview(scope, at=now, only=home)
+            except invoicing.BillingRefused as refusal:
+                form.add_error(None, str(refusal))
+        names = " et ".join(str(guardian) for guardian in home.guardians.all())
+        context: dict[str, Any] = {
+            "form": form,
+            "preview": preview,
+            "lead": f"{home}, {names} : tout ce qui n'est pas encore facturé, jusqu'à la fin du mois choisi.",
+        }
+        if preview:
+            context |= {
+                "total": euros(preview.total),
+                "carried_total": euros(preview.carried_total),
+                "month_name": month_name(form.cleaned_data["month"]),
+            }
+        return self.page(request, "admin/billing/bill_month.html", "Facturer ce foyer", context)
+
+    def _issued(self, request: SignedInRequest, made: Invoice) -> HttpResponse:
+        log_all(request, [made], "Facturé à part.")
+        if made.kind == Invoice.Kind.CARRIED:
+            messages.success(request, f"{made} : {euros(made.total)} sont reportés sur la prochaine facture.")
+            return redirect("admin:billing_payment_account", made.household_id)
+        messages.success(request, f"{made} de {euros(made.total)} est émise.")
+        return redirect("admin:billing_invoice_change", made.pk)
 
     def go_on(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Hands an interrupted run over to the worker again."""
@@ -237,6 +334,15 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
             issue_month.enqueue(run.pk)
             messages.success(request, "La facturation reprend là où elle s'était arrêtée.")
         return redirect("admin:billing_billingrun_change", pk)
+
+
+def _to_bill(household: Household) -> SafeString:
+    """« Facturer ce foyer », on the household's page."""
+    url = reverse("admin:billing_billingrun_bill_one", args=[household.pk])
+    return format_html('<a href="{}">Facturer ce foyer maintenant</a>', url)
+
+
+home_facts.register("facturation", ("billing.add_billingrun",), _to_bill)
 
 
 class BalanceFilter(admin.SimpleListFilter):

@@ -135,7 +135,12 @@ def months_of(first: date, number: int, service: str = "") -> list[MonthFigures]
         )
         for row in invoices.order_by()
         .values("month")
-        .annotate(sum_total=Sum(total), **{f"sum_{name}": Sum(part) for name, part in parts.items()})
+        .annotate(
+            sum_total=Sum(total),
+            sum_paid=Sum(parts["paid"]),
+            sum_credited=Sum(parts["credited"]),
+            sum_written_off=Sum(parts["written_off"]),
+        )
     }
     months = [months_after(first, rank) for rank in range(number)]
     return [found.get(month) or MonthFigures(month, ZERO, ZERO) for month in months]

@@ -1,5 +1,7 @@
 """What a family sees of its invoices."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -29,22 +31,24 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
     today = timezone.localdate()
     shown = wording.invoices(Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), today)
     payments, years = Payment.objects.none(), list[int]()
-    notes = CreditNote.objects.none()
     if page.number == 1:
-        notes = which_home.rows(
-            request, CreditNote.objects.visible_to(request.user).select_related("invoice")
-        )[:A_PAGE]
         payments = which_home.rows(request, Payment.objects.visible_to(request.user))[:A_PAGE]
         years = yearly.years_of(which_home.rows(request, Household.objects.visible_to(request.user)))
     context = {
         "page": page,
         "invoices": shown,
         "payments": payments,
-        "credit_notes": notes,
+        "credit_notes": _notes(shown),
         "payable": bool(settings.PAYMENT_PROVIDER) and any(each.payable for each in shown),
         "tax_years": [(year, yearly.is_over(year, today)) for year in years],
     }
     return render(request, "billing/invoices.html", context)
+
+
+def _notes(shown: Sequence[wording.ShownInvoice]) -> Sequence[CreditNote]:
+    """Of the invoices shown, newest first; no query where there is none."""
+    credited = [each.invoice.pk for each in shown if each.credited]
+    return CreditNote.objects.filter(invoice__in=credited).select_related("invoice") if credited else []
 
 
 @require_safe

@@ -23,6 +23,7 @@ from billing import tasks
 from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
 from billing.models import ManualCharge, PackedMeal, RecalculatedHousehold, Recalculation
+from billing.payments import writing_off
 from billing.reminders import reminding
 from families.models import (
     Child,
@@ -189,6 +190,16 @@ def furnished(chief: User) -> Booking:
     # Until its letters are printed, the page that follows them loads itself anew.
     tasks.print_letters(NOW)
     invoicing.credit(late, Decimal(1), reason="Repas non servi", by=chief, at=NOW)
+    writing_off.write_off(
+        late,
+        Decimal(1),
+        kind="remission",
+        reason="Difficultés passagères",
+        decision="DEL-2026-41",
+        decided_on=NOW.date(),
+        by=chief,
+        at=NOW,
+    )
     again = Recalculation.objects.create(month=late.month, reason="Vérifié", state="ready", asked_at=NOW)
     RecalculatedHousehold.objects.create(
         recalculation=again, household=booking.household, billed=5, amount=4, changes=[]
