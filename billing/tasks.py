@@ -55,14 +55,14 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
 
 def issue_one(
     household: Household, scope: Scope, *, by: User | None, at: datetime, due_on: date | None = None
-) -> Invoice:
+) -> list[Invoice]:
     """Bills one household now (see `invoicing.issue_one`), uses what it has too much, tells it and prints."""
-    invoice = invoicing.issue_one(household, scope, by=by, at=at, due_on=due_on)
-    if invoice.kind == Invoice.Kind.INVOICE:
+    made = invoicing.issue_one(household, scope, by=by, at=at, due_on=due_on)
+    if invoices := [one.pk for one in made if one.kind == Invoice.Kind.INVOICE]:
         paying.use_what_is_left(household)
-        tell_households.enqueue([invoice.pk])
-        print_invoices.enqueue([invoice.pk])
-    return invoice
+        tell_households.enqueue(invoices)
+        print_invoices.enqueue(invoices)
+    return made
 
 
 @task()

@@ -24,6 +24,7 @@ from tests import ROOT
 
 TABLES = (
     "billing_accountentry",
+    "billing_seal",
     "billing_invoice",
     "billing_invoiceline",
     "billing_billeditem",
@@ -37,6 +38,12 @@ TABLES = (
     "billing_onlinepaymentinvoice",
     "billing_onlinerefund",
     "billing_debit",
+    "billing_depositslip",
+    "billing_depositline",
+    "billing_depositcancellation",
+    "billing_newduedate",
+    "billing_reallocation",
+    "billing_transferrefund",
 )
 WRITES = re.compile(
     rf"""^\s*(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM|COPY)\s+"?({"|".join(TABLES)})"?[\s(]""",

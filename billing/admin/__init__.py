@@ -5,11 +5,15 @@ from billing.admin import (
     answers,
     attendance,
     certificates,
+    deposits,
     documents,
+    means,
     money,
     online,
     recalculations,
+    regies,
     tariffs,
+    transfers,
 )
 
 __all__ = [
@@ -17,9 +21,13 @@ __all__ = [
     "answers",
     "attendance",
     "certificates",
+    "deposits",
     "documents",
+    "means",
     "money",
     "online",
     "recalculations",
+    "regies",
     "tariffs",
+    "transfers",
 ]

@@ -352,14 +352,14 @@ class CreditNoteAdmin(FoundByNumber[CreditNote], ShownOnly[CreditNote], OwnPages
     @asks_again
     def download_csv(self, request: HttpRequest, queryset: QuerySet[CreditNote]) -> StreamingHttpResponse:
         note_households(request, "Avoirs (CSV)", queryset, "invoice__household")
-        rows = files.csv_stream(files.CREDIT_COLUMNS, files.credit_rows(queryset))
+        rows = files.csv_stream(files.CREDIT_LINE_COLUMNS, files.credit_line_rows(queryset))
         return hand_over(rows, "avoirs.csv")
 
     @admin.action(description="Télécharger les avoirs (XLSX)")
     @asks_again
     def download_xlsx(self, request: HttpRequest, queryset: QuerySet[CreditNote]) -> StreamingHttpResponse:
         note_households(request, "Avoirs (XLSX)", queryset, "invoice__household")
-        rows = files.xlsx_stream(files.CREDIT_COLUMNS, files.credit_rows(queryset))
+        rows = files.xlsx_stream(files.CREDIT_LINE_COLUMNS, files.credit_line_rows(queryset))
         return hand_over(rows, "avoirs.xlsx")
 
 

@@ -1,5 +1,6 @@
 """Invoices at the desk: billing a month, the list with its totals, files, credit notes."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias, TypedDict
@@ -20,6 +21,7 @@ from billing.admin.answers import AnswersInvoices
 from billing.admin.exporting import note_households
 from billing.admin.fields import AmountField as AmountField
 from billing.admin.kept import FoundByNumber, note_if_erased
+from billing.admin.regies import SaysRegie
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
 from billing.documents import files, pdf, wording
 from billing.invoices import invoicing
@@ -318,13 +320,15 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
             }
         return self.page(request, "admin/billing/bill_month.html", "Facturer ce foyer", context)
 
-    def _issued(self, request: SignedInRequest, made: Invoice) -> HttpResponse:
-        log_all(request, [made], "Facturé à part.")
-        if made.kind == Invoice.Kind.CARRIED:
-            messages.success(request, f"{made} : {euros(made.total)} sont reportés sur la prochaine facture.")
-            return redirect("admin:billing_payment_account", made.household_id)
-        messages.success(request, f"{made} de {euros(made.total)} est émise.")
-        return redirect("admin:billing_invoice_change", made.pk)
+    def _issued(self, request: SignedInRequest, made: Sequence[Invoice]) -> HttpResponse:
+        log_all(request, made, "Facturé à part.")
+        for one in made:
+            carried = one.kind == Invoice.Kind.CARRIED
+            done = "est reporté sur la prochaine facture" if carried else "est émise"
+            messages.success(request, f"{one} de {euros(one.total)} {done}.")
+        if len(made) == 1 and made[0].kind == Invoice.Kind.INVOICE:
+            return redirect("admin:billing_invoice_change", made[0].pk)
+        return redirect("admin:billing_payment_account", made[0].household_id)
 
     def go_on(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Hands an interrupted run over to the worker again."""
@@ -363,7 +367,7 @@ class BalanceFilter(admin.SimpleListFilter):
             case "impayee":
                 return queryset.filter(left__gt=0)
             case "retard":
-                return queryset.filter(left__gt=0, due_on__lt=timezone.localdate())
+                return queryset.filter(left__gt=0, pay_by__lt=timezone.localdate())
             case "partie":
                 return queryset.filter(left__gt=0, left__lt=F("total"))
             case "payee":
@@ -410,6 +414,7 @@ class InvoiceLineInline(ShownOnlyInline[InvoiceLine, Invoice]):
 @admin.register(Invoice)
 class InvoiceAdmin(
     AnswersInvoices,
+    SaysRegie[Invoice],
     RemindsInvoices,
     FoundByNumber[Invoice],
     ShownOnly[Invoice],
@@ -445,7 +450,7 @@ class InvoiceAdmin(
         "number",
         "month_shown",
         "issued_at",
-        "due_on",
+        "pay_by_shown",
         "household",
         "payer",
         "address",
@@ -466,6 +471,11 @@ class InvoiceAdmin(
     @admin.display(description="mois", ordering="month")
     def month_shown(self, obj: Invoice) -> str:
         return obj.month_name
+
+    @admin.display(description="à payer au plus tard le", ordering="pay_by")
+    def pay_by_shown(self, obj: InvoiceWithBalance) -> date:
+        """The day that was given since, where the invoice was settled and is due again."""
+        return obj.pay_by
 
     @admin.display(description="total", ordering="total")
     def total_shown(self, obj: Invoice) -> str:
@@ -536,7 +546,7 @@ class InvoiceAdmin(
         invoice = get_object_or_404(Invoice.objects.select_related("household"), pk=pk)
         note_if_erased(request, invoice.household, invoice.number)
         try:
-            content = pdf.read(pdf.stored(invoice, at=timezone.now()))
+            content = pdf.as_it_stands(invoice, at=timezone.now())
         except pdf.PdfLost as lost:
             messages.error(request, str(lost))
             return redirect("admin:billing_invoice_change", pk)
@@ -580,7 +590,8 @@ class InvoiceAdmin(
 
 
 @admin.register(ManualCharge)
-class ManualChargeAdmin(TolerantChoices[ManualCharge], NumberSearch[ManualCharge]):
+class ManualChargeAdmin(SaysRegie[ManualCharge], TolerantChoices[ManualCharge], NumberSearch[ManualCharge]):
+    regie_field = "regie"
     desk_order = 15
     list_display = ("label", "household", "quantity", "unit_price", "reason", "billed_by")
     list_select_related = ("household", "line__invoice")

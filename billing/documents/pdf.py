@@ -2,6 +2,7 @@
 
 draw(template, context, *styles, identifier=…) -> bytes  any document of the town hall
 stored(invoice, at=…) -> InvoicePdf      printed once, then always the same file (checksum kept)
+as_it_stands(invoice, at=…) -> bytes     that file, or what was paid since is on it
 read(pdf) -> bytes                       raises PdfLost when the file is gone and cannot be made again alike
 content(kept, name) -> bytes             any kept document, its checksum verified
 """
@@ -18,7 +19,7 @@ import segno
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, Sum
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -29,7 +30,6 @@ from portal.french.amounts import euros, number
 from portal.french.dates import short_day
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
-ZERO = Decimal("0.00")
 QR_MARGIN = 4  # modules of white around a code, as readers ask for
 
 
@@ -88,23 +88,31 @@ def draw(template: str, context: dict[str, Any], *styles: Path, identifier: str)
 
 
 class Settled(NamedTuple):
-    """What was settled of an invoice when it was printed, in euros, and when the last payment was."""
+    """What was paid of an invoice, the day of the last payment, what credit notes took off and what is no
+    longer asked for, in euros."""
 
-    paid: Decimal = ZERO
-    credited: Decimal = ZERO
-    written_off: Decimal = ZERO
+    paid: Decimal = Decimal(0)
     paid_on: date | None = None
+    credited: Decimal = Decimal(0)
+    written_off: Decimal = Decimal(0)
 
 
-def render(invoice: Invoice, settled: Settled = Settled()) -> bytes:  # noqa: B008 (it never changes)
-    """The PDF of an issued invoice; the same invoice, settled alike, always gives the same bytes."""
-    return draw("billing/invoice.html", context(invoice, settled), STYLE, identifier=invoice.number)
+NOTHING = Settled()
 
 
-def context(invoice: Invoice, settled: Settled) -> dict[str, Any]:
+def render(invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None = None) -> bytes:
+    """The PDF of an issued invoice; the same invoice, settled alike, always gives the same bytes.
+
+    `stands_on`: the day of a copy that says more than the paper of then.
+    """
+    said = context(invoice, settled, stands_on)
+    return draw("billing/invoice.html", said, STYLE, identifier=invoice.number)
+
+
+def context(invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None = None) -> dict[str, Any]:
     """What the page shows, in words already: the template computes nothing."""
     lines = list(invoice.lines.all())
-    paid, credited, written_off, _ = settled
+    paid, paid_on, credited, written_off = settled
     left = invoice.total - paid - credited - written_off
     page = pay_url(invoice) if left > 0 else ""
     return {
@@ -116,24 +124,17 @@ def context(invoice: Invoice, settled: Settled) -> dict[str, Any]:
         "credited": euros(credited) if credited else "",
         "written_off": euros(written_off) if written_off else "",
         "left": euros(left),
-        "is_paid": left <= 0,
-        "settled": _settled(settled) if left <= 0 else "",
+        "is_settled": left <= 0,
+        "is_paid": paid > 0 and left <= 0 and not written_off,
+        "paid_on": short_day(paid_on, year=True) if paid_on else "",
         "due_on": short_day(invoice.due_on, year=True),
         "issued_on": short_day(_local_day(invoice.issued_at), year=True),
         "quotient": "" if invoice.quotient is None else number(invoice.quotient),
+        "stands_on": short_day(stands_on, year=True) if stands_on else "",
         "vat": _vat(lines),
         "pay_url": page,
         "code": code(page) if page else None,
     }
-
-
-def _settled(settled: Settled) -> str:
-    """« Payée le 1er décembre 2026 », of an invoice of which nothing is left."""
-    if settled.written_off:
-        return "Facture close"
-    if settled.paid_on:
-        return f"Payée le {short_day(settled.paid_on, year=True)}"
-    return "Facture payée" if settled.paid else "Facture annulée par un avoir"
 
 
 def _local_day(moment: datetime) -> date:
@@ -157,17 +158,14 @@ def stored(invoice: Invoice, *, at: datetime) -> InvoicePdf:
     found = InvoicePdf.objects.filter(invoice=invoice).first()
     if found is not None:
         return found
-    now = Invoice.objects.with_balance().get(pk=invoice.pk)
-    paid, credited, written_off = (
-        Decimal(amount).quantize(ZERO) for amount in (now.paid, now.credited, now.written_off)
-    )
-    content = render(invoice, Settled(paid, credited, written_off, _paid_on(invoice, at)))
+    settled = _settled(invoice, at)
+    content = render(invoice, settled)
     kept = InvoicePdf(
         invoice=invoice,
         sha256=hashlib.sha256(content).hexdigest(),
-        paid=paid,
-        credited=credited,
-        written_off=written_off,
+        paid=settled.paid,
+        credited=settled.credited,
+        written_off=settled.written_off,
         made_at=at,
     )
     kept.file.save(f"{invoice.number}.pdf", ContentFile(content), save=False)
@@ -181,11 +179,27 @@ def stored(invoice: Invoice, *, at: datetime) -> InvoicePdf:
     return kept
 
 
-def _paid_on(invoice: Invoice, at: datetime) -> date | None:
-    """The day of the last payment of the invoice, of those known at that moment."""
-    known = invoice.allocations.filter(payment__state=PaymentState.VALIDATED, payment__recorded_at__lte=at)
-    found: date | None = known.aggregate(last=Max("payment__paid_on"))["last"]
-    return found
+def _settled(invoice: Invoice, at: datetime) -> Settled:
+    """What has been paid of it and taken off; of days and credit notes, those known at that moment."""
+    paid = invoice.allocations.filter(payment__state=PaymentState.VALIDATED)
+    known = paid.filter(payment__recorded_at__lte=at)
+    credited = invoice.credit_notes.filter(issued_at__lte=at).aggregate(sum=Sum("amount"))["sum"]
+    written_off = invoice.write_offs.filter(issued_at__lte=at).aggregate(sum=Sum("amount"))["sum"]
+    return Settled(
+        paid.aggregate(sum=Sum("amount"))["sum"] or Decimal(0),
+        known.aggregate(last=Max("payment__paid_on"))["last"],
+        credited or Decimal(0),
+        written_off or Decimal(0),
+    )
+
+
+def as_it_stands(invoice: Invoice, *, at: datetime) -> bytes:
+    """The kept file; where money moved since it was printed, the same document as it stands now, so that a
+    paid invoice says so. Raises PdfLost."""
+    kept, now = stored(invoice, at=at), _settled(invoice, at)
+    if now[::2] == (kept.paid, kept.credited) and now.written_off == kept.written_off:
+        return read(kept)
+    return render(invoice, now, _local_day(at))
 
 
 def read(pdf: InvoicePdf) -> bytes:
@@ -193,8 +207,10 @@ def read(pdf: InvoicePdf) -> bytes:
     try:
         return content(pdf, f"Le fichier de la facture {pdf.invoice.number}")
     except PdfGone:
-        settled = Settled(pdf.paid, pdf.credited, pdf.written_off, _paid_on(pdf.invoice, pdf.made_at))
-        again = render(pdf.invoice, settled)
+        then = _settled(pdf.invoice, pdf.made_at)._replace(
+            paid=pdf.paid, credited=pdf.credited, written_off=pdf.written_off
+        )
+        again = render(pdf.invoice, then)
         if hashlib.sha256(again).hexdigest() != pdf.sha256:
             raise
         pdf.file.storage.save(pdf.file.name, ContentFile(again))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from django.db.models import CharField, Exists, F, Q, QuerySet, Value
+from django.db.models import Case, CharField, Exists, F, Q, QuerySet, Value, When
 
 from billing.models import (
     ONLINE_OPEN,
@@ -20,9 +20,11 @@ from billing.models import (
     Payment,
     PaymentAllocation,
     PaymentState,
+    is_reversed,
     state_of,
 )
 from billing.models.invoices import MONEY
+from billing.models.means import label
 from billing.payments import starting
 from billing.payments.starting import InvoiceToPay
 from families.models import Household
@@ -93,6 +95,7 @@ class AccountRow(NamedTuple):
     written_off: Decimal
     state: str
     means: str
+    kind: str  # of a payment
     at_bank: bool  # an invoice that is being paid at a bank's page
     by_debit: bool  # or by a debit asked for
     owing: bool  # whether any invoice of the household is left to pay
@@ -113,7 +116,11 @@ class AccountRow(NamedTuple):
 
     @property
     def means_label(self) -> str:
-        return str(Payment.Means(self.means).label)
+        return label(self.means)
+
+    @property
+    def kind_label(self) -> str:
+        return str(Payment.Kind(self.kind).label)
 
 
 @dataclass(frozen=True)
@@ -179,6 +186,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         "gone",
         "status",
         "how",
+        "nature",
         "at_bank",
         "by_debit",
         "owing",
@@ -187,12 +195,13 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         what=Value("invoice", output_field=CharField()),
         row=F("pk"),
         day=F("month"),
-        due=F("due_on"),
+        due=F("pay_by"),
         sum=F("total"),
         rest=F("left"),
         gone=F("written_off"),
         status=nothing,
         how=nothing,
+        nature=nothing,
         at_bank=starting.is_paid_online(),
         by_debit=starting.is_debited(),
         owing=owing,
@@ -205,8 +214,9 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         sum=F("amount"),
         rest=F("amount"),
         gone=Value(Decimal(0), output_field=MONEY),
-        status=F("state"),
+        status=Case(When(is_reversed(), then=Value(PaymentState.CANCELLED)), default=F("state")),
         how=F("means"),
+        nature=F("kind"),
         at_bank=Value(False),
         by_debit=Value(False),
         owing=owing,

@@ -4,11 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, TypeVar
 
 from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat, ExtractMonth, ExtractYear, LPad
 
+from billing.invoices import regies
 from billing.models import (
     BilledItem,
     BillingSettings,
@@ -99,6 +101,11 @@ class Billable:
         # The first day that is billed here: nothing that is due is ever too old.
         self.since = settings.starts_on or date.min
 
+    @cached_property
+    def _regies(self) -> set[int | None] | None:
+        """Those of the activities that are billed; None: all there are."""
+        return regies.of_activities(self.scope.activities) if self.scope.activities else None
+
     def _of_households(self, rows: QuerySet[M], home: str) -> QuerySet[M]:
         return rows if self._households is None else rows.filter(**{f"{home}__in": self._households})
 
@@ -106,6 +113,13 @@ class Billable:
         if self._rare is not None and kind not in self._rare:
             return rows.none()
         return self._of_households(rows, home)
+
+    def _of_regies(self, rows: QuerySet[M], regie: str = "line__invoice__regie") -> QuerySet[M]:
+        """Of the régies that are billed: what another one billed, or has to bill, waits for it."""
+        if self._regies is None:
+            return rows
+        theirs = Q(**{f"{regie}__in": self._regies - {None}})
+        return rows.filter(theirs | Q(**{f"{regie}__isnull": True}) if None in self._regies else theirs)
 
     # Not billed yet
 
@@ -183,12 +197,13 @@ class Billable:
         return self._if_any(Rare.UNRESERVED, rows, "household")
 
     def charges(self) -> QuerySet[ManualCharge]:
-        """What the town hall adds by hand, whatever the scope."""
-        return self._if_any(Rare.MANUAL, ManualCharge.objects.filter(line=None), "household")
+        """What the town hall adds by hand, whatever else the scope is."""
+        rows = self._of_regies(ManualCharge.objects.filter(line=None), "regie")
+        return self._if_any(Rare.MANUAL, rows, "household")
 
     def statements(self) -> QuerySet[Invoice]:
-        """What earlier months carried over, and no invoice took yet, whatever the scope and the age."""
-        return self._if_any(Rare.CARRIED, Invoice.every.waiting(), "household")
+        """What earlier months carried over, and no invoice took yet, whatever the month and places."""
+        return self._if_any(Rare.CARRIED, self._of_regies(Invoice.every.waiting(), "regie"), "household")
 
     # No longer as it was billed
 
@@ -203,7 +218,7 @@ class Billable:
         """The last billing of each booking, where it was not taken back. A flat price stays due. Of any
         household: the two homes of a child may share what was billed."""
         days = (self.since, self.scope.ends_on)
-        items = _last(BilledItem.objects.filter(booking__day__range=days), "booking")
+        items = self._of_regies(_last(BilledItem.objects.filter(booking__day__range=days), "booking"))
         return items.exclude(line__kind__in=(Kind.FLAT, Kind.CREDIT))
 
     def billed_bookings_ended(self) -> QuerySet[BilledItem]:
@@ -229,7 +244,8 @@ class Billable:
             tariff__emptied=Tariff.Emptied.CREDITED,
         )
         items = _last(BilledItem.objects.filter(flat__gt="", line__invoice__month__gte=self.since), "flat")
-        rows = items.filter(UNCREDITED, Exists(given_back), Exists(days)).exclude(line__kind=Kind.CREDIT)
+        rows = self._of_regies(items.filter(UNCREDITED, Exists(given_back), Exists(days)))
+        rows = rows.exclude(line__kind=Kind.CREDIT)
         return self._if_any(Rare.EMPTIED, rows.exclude(amount=0), "line__invoice__household")
 
     def billed_by_mistake(self) -> QuerySet[BilledItem]:
@@ -239,7 +255,7 @@ class Billable:
             attendance__state=AttendanceState.MISTAKEN,
             attendance__day__range=(self.since, self.scope.ends_on),
         )
-        rows = _last(items, "attendance").exclude(line__kind=Kind.CREDIT).exclude(amount=0)
+        rows = self._of_regies(_last(items, "attendance")).exclude(line__kind=Kind.CREDIT).exclude(amount=0)
         return self._if_any(Rare.MISTAKEN, rows, "attendance__household")
 
     def billed_then_entered(self) -> QuerySet[BilledItem]:

@@ -47,6 +47,7 @@ def apply(
             flats.pay(flat)
         elif item is not None:
             turn = item.turn + 1
+        regie = lines.billing(change, item)
         if item is not None and (item.amount or item.flat):
             day = change.day or date.min
             lines.take_back(
@@ -54,7 +55,7 @@ def apply(
             )
             turn += 1
         if change.kind:
-            lines.bill_again(change, name, turn)
+            lines.bill_again(change, name, turn, regie)
 
 
 def _standing(items: Collection[int]) -> QuerySet[BilledItem]:

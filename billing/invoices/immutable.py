@@ -29,7 +29,19 @@ LINE = "billing_invoiceline"
 CREDIT_LINE = "billing_creditnoteline"
 # A payment's state may change; its amount, its payer and its number never do.
 PAYMENT = "billing_payment"
-PAYMENT_COLUMNS = ("amount", "number", "series", "year", "sequence", "means")
+PAYMENT_COLUMNS = (
+    "amount",
+    "number",
+    "series",
+    "year",
+    "sequence",
+    "means",
+    "regie_id",
+    "kind",
+    "refunds_id",
+    "because",
+    "reason",
+)
 PAYMENT_CHANGES = f"BEFORE UPDATE OF {', '.join(PAYMENT_COLUMNS)} ON {PAYMENT}"
 PAYMENT_MOVES = f"BEFORE UPDATE OF household_id ON {PAYMENT}"
 YEAR_COLUMNS = ("removed_on", "removed_year")
@@ -43,6 +55,7 @@ SAID = (
     "year",
     "sequence",
     "run_id",
+    "regie_id",
     "month",
     "issued_at",
     "due_on",
@@ -54,6 +67,11 @@ SAID = (
     "line_count",
 )
 FOUND_UNDER = ("household_id", "first_household_id")
+# What is noted of them beside, and by which columns; it goes with them.
+NOTED = {
+    "billing_newduedate": ("invoice_id", "due_on", "reason", "at"),
+    "billing_reallocation": ("payment_id", "paid_before", "pays_now", "reason", "at"),
+}
 # Its households are one from now on.
 JOINED = """EXISTS (SELECT 1 FROM billing_joinedaccount j
     WHERE j.emptied_id = OLD.household_id AND j.kept_id = NEW.household_id)"""
@@ -80,6 +98,8 @@ _NOTE = _stands("credit", "amount", "n")
 _NOTE_OF_LINE = f"SELECT 1 FROM billing_creditnote n WHERE n.id = OLD.note_id AND {_NOTE}"  # noqa: S608
 _NOTE_OF_ITEM = f"""SELECT 1 FROM billing_creditnoteline l JOIN billing_creditnote n ON n.id = l.note_id
     WHERE l.id = OLD.line_id AND {_NOTE}"""  # noqa: S608
+_PAYMENT_OF_IT = f"""SELECT 1 FROM billing_payment p WHERE p.id = OLD.payment_id
+    AND {_stands("payment", "amount", "p")}"""  # noqa: S608
 _FIRST = "NEW.first_household_id = COALESCE(OLD.first_household_id, OLD.household_id)"
 
 
@@ -99,7 +119,13 @@ MAY_GO = {
     "billing_crediteditem": f"EXISTS ({_NOTE_OF_ITEM})",
     "billing_writeoff": _stands("writeoff", "amount"),
     PAYMENT: _stands("payment", "amount"),
+    "billing_newduedate": f"EXISTS ({_INVOICE_OF_LINE})",
+    "billing_reallocation": f"EXISTS ({_PAYMENT_OF_IT})",
 }
+
+
+def _noted_changes(table: str) -> str:
+    return f"BEFORE UPDATE OF {', '.join(NOTED[table])} ON {table}"
 
 
 SQLITE = [
@@ -124,8 +150,9 @@ SQLITE = [
     ),
     *(
         aborts("final_DELETE", table, f"BEFORE DELETE ON {table} WHEN NOT {MAY_GO[table]}", REFUSAL)
-        for table in FINAL
+        for table in (*FINAL, *NOTED)
     ),
+    *(aborts("final_UPDATE", table, _noted_changes(table), REFUSAL, NOTED[table]) for table in NOTED),
     aborts("final_DELETE", FORMER, f"BEFORE DELETE ON {FORMER}", REFUSAL),
     aborts(
         "says_its_year",
@@ -205,7 +232,11 @@ POSTGRESQL = [
     ),
     *(
         calls("final_delete", table, f"BEFORE DELETE ON {table}", _keep(table).name)
-        for table in (*FINAL, PAYMENT)
+        for table in (*FINAL, PAYMENT, *NOTED)
+    ),
+    *(
+        calls("final", table, _noted_changes(table), "billing_refuse", columns=NOTED[table])
+        for table in NOTED
     ),
     calls("complete", LINE, f"BEFORE INSERT ON {LINE}", "billing_refuse_line"),
     calls("complete", CREDIT_LINE, f"BEFORE INSERT ON {CREDIT_LINE}", "billing_refuse_credit_line"),

@@ -3,7 +3,7 @@
     preview(scope, at=…) -> MonthPreview          computed, nothing written
     start(scope, due_on=…, by=…, at=…) -> BillingRun
     issue(run, at=…)                              in chunks; run again after a kill, it goes on
-    issue_one(household, scope, by=…, at=…) -> Invoice   one household now, beside the month's runs
+    issue_one(household, scope, by=…, at=…) -> [Invoice]   one household now, beside the month's runs
     credit(invoice, wanted, reason=…, by=…, at=…) -> CreditNote    of what is left to pay of it
 
 Every chunk is one transaction that first takes its households' rows, then the counter's: whoever moves their
@@ -23,8 +23,9 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing.invoices import creditable, drafting, ledger
+from billing.invoices import budget, creditable, drafting, ledger, regies, sealing
 from billing.invoices.billable import Billable, Scope
+from billing.invoices.contracts import Contract
 from billing.invoices.creditable import Wanted
 from billing.invoices.draft import ITEM_COLUMNS, Draft, Warnings
 from billing.invoices.numbering import Numbering
@@ -38,8 +39,10 @@ from billing.models import (
     CreditNoteLine,
     Invoice,
     InvoiceLine,
+    Issuer,
     ManualCharge,
     RecalculatedHousehold,
+    Regie,
 )
 from families.custody import own
 from families.models import Household, User
@@ -212,9 +215,10 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
 
 def issue_one(
     household: Household, scope: Scope, *, by: User | None, at: datetime, due_on: date | None = None
-) -> Invoice:
-    """Bills one household now, beside the month's runs: all that is due up to the month's end. What it bills
-    is billed for them, and what comes to be due later is theirs. Too little for an invoice is a statement.
+) -> list[Invoice]:
+    """Bills one household now, beside the month's runs: all that is due up to the month's end, a document a
+    régie. What it bills is billed for them, and what comes to be due later is theirs. Too little for an
+    invoice is a statement.
 
     Raises BillingRefused where there is nothing to bill, or nobody to bill it to.
     """
@@ -229,7 +233,7 @@ def issue_one(
     if not made.documents:
         why = " ".join(said.reasons.values())
         raise BillingRefused(f"Il n'y a rien à facturer à ce foyer. {why}".strip())
-    return made.documents[0]
+    return made.documents
 
 
 def _billed_by(run: BillingRun, among: Sequence[int] | None = None) -> set[int]:
@@ -259,17 +263,24 @@ def _issue_chunk(
 ) -> tuple[Issued, Warnings]:
     """Issues the invoices of some households, in the caller's transaction."""
     Household.objects.lock(households, rows_may_come=True)
-    numbering = Numbering(settings.series, timezone.localtime(at).year)
+    year = timezone.localtime(at).year
+    Numbering(settings.series, year)  # one at a time, whatever the régies
     # Read again under the lock: another issuer may have been faster.
     billed = _billed_by(run, households) if run else set()
     made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
     sound = [draft for draft in made if not draft.trouble]
-    drafts = [draft for draft in sound if not settings.carries(draft.total)]
-    carried = [draft.of_the_month() for draft in sound if settings.carries(draft.total)]
-    write = partial(_write, run=run, month=scope.month, due_on=due_on, settings=settings, at=at)
-    documents = write(drafts, numbering)
-    if carried := [draft for draft in carried if draft.lines]:
-        documents += write(carried, Numbering(CARRIED_SERIES, timezone.localtime(at).year), kind=Kind.CARRIED)
+    documents: list[Invoice] = []
+    write = partial(_write, run=run, month=scope.month, due_on=due_on, at=at)
+    for regie in sorted({draft.regie for draft in sound}, key=lambda one: one or 0):
+        facts = regies.facts(regie, settings)
+        of_regie = [draft for draft in sound if draft.regie == regie]
+        drafts = [draft for draft in of_regie if not settings.carries(draft.total)]
+        carried = [draft.of_the_month() for draft in of_regie if settings.carries(draft.total)]
+        numbering = Numbering(regies.invoices(regie, settings), year)
+        documents += write(drafts, numbering, facts=facts, regie=regie)
+        if carried := [draft for draft in carried if draft.lines]:
+            numbering = Numbering(regies.series(CARRIED_SERIES, regie), year)
+            documents += write(carried, numbering, facts=facts, regie=regie, kind=Kind.CARRIED)
     return Issued(documents, [draft.trouble for draft in made if draft.trouble]), warnings
 
 
@@ -280,16 +291,18 @@ def _write(
     run: BillingRun | None,
     month: date,
     due_on: date,
-    settings: BillingSettings,
+    facts: Issuer,
+    regie: int | None,
     at: datetime,
     kind: str = Kind.INVOICE,
 ) -> list[Invoice]:
-    issuer = issuer_of(settings)
+    issuer, codes = issuer_of(facts), budget.Codes.today()
     invoices = Invoice.objects.bulk_create(
         Invoice(
             **number.fields,
             kind=kind,
             household=draft.household,
+            regie_id=regie,
             run=run,
             month=month,
             issued_at=at,
@@ -323,6 +336,8 @@ def _write(
                 vat_percent=line.vat_percent,
                 care_percent=line.care_percent,
                 carried=line.carried,
+                analytic_code=codes.of(line.formula).analytic,
+                account_code=codes.of(line.formula).account,
             ),
         )
         for invoice, draft in zip(invoices, drafts, strict=True)
@@ -337,12 +352,12 @@ def _write(
     )
     for invoice, draft in zip(invoices, drafts, strict=True):
         if draft.recalculated:
-            RecalculatedHousehold.objects.filter(pk__in=draft.recalculated).update(
-                state=RecalculatedHousehold.State.BILLED, invoice=invoice
-            )
+            taken = RecalculatedHousehold.objects.filter(pk__in=draft.recalculated, invoice=None)
+            taken.update(state=RecalculatedHousehold.State.BILLED, invoice=invoice)
     for (line, _), row in zip(pairs, rows, strict=True):
         if line.manual is not None:
             ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)
+    sealing.seal(invoices)
     ledger.billed(invoices)
     ledger.taken_over(
         (statement, invoice)
@@ -352,26 +367,28 @@ def _write(
     return invoices
 
 
-def issuer_of(settings: BillingSettings) -> dict[str, str]:
-    """What an invoice copies of the town hall."""
+def issuer_of(facts: Issuer) -> dict[str, str]:
+    """What an invoice copies of the town hall, or of a further régie."""
     here = town.current()
+    contract = Contract(facts.code if isinstance(facts, Regie) else "")
     return {
-        "name": settings.issuer_name or here.name,
-        "service": here.service,
-        "address": settings.issuer_address or here.address,
+        "name": facts.issuer_name or here.name,
+        "service": facts.name if isinstance(facts, Regie) else here.service,
+        "address": facts.issuer_address or here.address,
         "phone": here.phone,
         "email": here.email,
-        "siret": settings.siret,
-        "collection": settings.get_collection_display(),
-        "vat_notice": settings.vat_notice,
-        "legal_notice": settings.legal_notice,
-        "recourse": settings.recourse,
-        "iban": grouped(settings.iban),
-        "bic": settings.bic,
-        "cheque_payable_to": settings.cheque_payable_to,
-        "cheque_address": settings.cheque_address,
-        "desk": settings.desk,
-        "portal": django_settings.PORTAL_URL.rstrip("/") if django_settings.PAYMENT_PROVIDER else "",
+        "siret": facts.siret,
+        "collection": facts.get_collection_display(),
+        "vat_notice": facts.vat_notice,
+        "legal_notice": facts.legal_notice,
+        "recourse": facts.recourse,
+        "iban": grouped(facts.iban),
+        "bic": facts.bic,
+        "cheque_payable_to": facts.cheque_payable_to,
+        "cheque_address": facts.cheque_address,
+        "desk": facts.desk,
+        "signatory": facts.signatory,
+        "portal": django_settings.PORTAL_URL.rstrip("/") if contract.provider else "",
     }
 
 
@@ -392,7 +409,7 @@ def credit(
     asked = Wanted(amount=wanted) if isinstance(wanted, Decimal) else wanted
     with transaction.atomic():
         Household.objects.lock([invoice.household_id])
-        numbering = Numbering(CREDIT_SERIES, timezone.localtime(at).year)
+        numbering = Numbering(regies.series(CREDIT_SERIES, invoice.regie_id), timezone.localtime(at).year)
         # Its household may have been joined to another meanwhile.
         found = creditable.of(invoice)
         plan, now = creditable.plan(found, asked), found.invoice
@@ -414,6 +431,7 @@ def credit(
             issued_by=by,
         )
         _write_lines(note, plan)
+        sealing.seal([note])
         ledger.credited(note)
     return note
 
@@ -434,6 +452,7 @@ def _write_lines(note: CreditNote, plan: creditable.Plan) -> None:
     if plan.given_back:
         ManualCharge.objects.create(
             household=note.invoice.household,
+            regie_id=note.invoice.regie_id,
             label=f"Régularisation de la facture {note.invoice.number}, annulée par un avoir",
             unit_price=-plan.given_back,
             reason=f"Avoir {note.number}",

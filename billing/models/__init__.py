@@ -1,8 +1,10 @@
 """Tariffs, invoices, payments, reminders: one module a subject, all of them met here."""
 
 from billing.models.absences import AbsencePolicy
-from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind
+from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
+from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
+from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
 from billing.models.former import FormerDocument
 from billing.models.invoices import (
     Balance,
@@ -20,12 +22,15 @@ from billing.models.invoices import (
     InvoiceState,
     InvoiceWithBalance,
     ManualCharge,
+    NewDueDate,
     NumberCounter,
     PaymentAllocation,
     WriteOff,
     WriteOffQuerySet,
+    pay_by,
     state_of,
 )
+from billing.models.means import PaymentMeans, PaymentMeansUse
 from billing.models.online import (
     ONLINE_OPEN,
     ONLINE_PAID,
@@ -37,9 +42,21 @@ from billing.models.online import (
     OnlineState,
     PaymentEvent,
 )
-from billing.models.payments import BookClosing, JoinedAccount, Payment, PaymentQuerySet, PaymentState
+from billing.models.payments import (
+    BookClosing,
+    JoinedAccount,
+    Payment,
+    PaymentKind,
+    PaymentQuerySet,
+    PaymentState,
+    Reallocation,
+    UndoneBecause,
+    is_reversed,
+)
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
+from billing.models.regies import ActivityRegie, Issuer, Regie
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
+from billing.models.seals import Seal
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
     NEVER_NEGATIVE,
@@ -54,6 +71,7 @@ from billing.models.tariffs import (
     check_prices,
     price_text,
 )
+from billing.models.transfers import TransferFile, TransferRefund
 
 __all__ = [
     "NEVER_NEGATIVE",
@@ -62,11 +80,14 @@ __all__ = [
     "AbsencePolicy",
     "AccountEntry",
     "AccountEntryQuerySet",
+    "ActivityRegie",
     "Balance",
     "BilledItem",
     "BillingRun",
     "BillingSettings",
     "BookClosing",
+    "BudgetCode",
+    "CashCount",
     "Counted",
     "CreditNote",
     "CreditNoteLine",
@@ -75,6 +96,9 @@ __all__ = [
     "Debit",
     "DebitFile",
     "DemoBankOrder",
+    "DepositCancellation",
+    "DepositLine",
+    "DepositSlip",
     "EntryKind",
     "FormerDocument",
     "FormulaTariff",
@@ -85,34 +109,49 @@ __all__ = [
     "InvoiceQuerySet",
     "InvoiceState",
     "InvoiceWithBalance",
+    "Issuer",
     "JoinedAccount",
+    "JournalAccounts",
     "LetterLot",
     "Mandate",
     "ManualCharge",
+    "NewDueDate",
     "NumberCounter",
     "OnlinePayment",
     "OnlinePaymentInvoice",
     "OnlinePaymentQuerySet",
     "OnlineRefund",
     "OnlineState",
+    "OpeningBalance",
     "PackedMeal",
     "Payment",
     "PaymentAllocation",
     "PaymentEvent",
+    "PaymentKind",
+    "PaymentMeans",
+    "PaymentMeansUse",
     "PaymentQuerySet",
     "PaymentState",
+    "Reallocation",
     "RecalculatedHousehold",
     "Recalculation",
+    "Regie",
     "ReminderLetter",
+    "Seal",
     "Tariff",
     "TariffBand",
     "TariffModifier",
     "TariffQuerySet",
     "TariffRate",
+    "TransferFile",
+    "TransferRefund",
+    "UndoneBecause",
     "WriteOff",
     "WriteOffQuerySet",
     "check_columns",
     "check_prices",
+    "is_reversed",
+    "pay_by",
     "price_text",
     "state_of",
 ]

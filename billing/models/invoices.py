@@ -14,6 +14,7 @@ from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from billing.models.payments import Payment, PaymentState
+from billing.models.regies import Regie
 from families.models import Child, Household, User
 from families.visibility import VisibleQuerySet
 from portal.files.uploads import private_storage
@@ -90,23 +91,31 @@ class InvoiceState(models.TextChoices):
 
 
 def state_of(
-    total: Decimal, left: Decimal, due_on: date, today: date, written_off: Decimal = Decimal(0)
+    total: Decimal, left: Decimal, pay_by: date, today: date, written_off: Decimal = Decimal(0)
 ) -> InvoiceState:
-    """Where an invoice of `total` stands today, with `left` to pay by `due_on`."""
+    """Where an invoice of `total` stands today, with `left` to pay by that day."""
     if left <= 0:
         return InvoiceState.CLOSED if written_off else InvoiceState.PAID
-    if due_on < today:
+    if pay_by < today:
         return InvoiceState.OVERDUE
     return InvoiceState.DUE if left == total else InvoiceState.PARTLY
 
 
 class Balance(TypedDict):
-    """What `with_balance()` adds to an invoice, in euros; `left` is to pay."""
+    """What `with_balance()` adds to an invoice, in euros; `left` is to pay, on `pay_by` at the latest."""
 
     paid: Decimal
     credited: Decimal
     written_off: Decimal
     left: Decimal
+    pay_by: date
+
+
+def pay_by(invoice: str = "") -> Coalesce:
+    """Until when an invoice is to be paid, for an annotation: what it says (`due_on`), or the day that was
+    given since (`NewDueDate`). `invoice`: the way to it, as « invoice__ »."""
+    given = NewDueDate.objects.filter(invoice=OuterRef(f"{invoice}pk")).order_by("-pk").values("due_on")
+    return Coalesce(Subquery(given[:1]), F(f"{invoice}due_on"))
 
 
 class Owing(Protocol):
@@ -119,7 +128,7 @@ class Owing(Protocol):
     @property
     def written_off(self) -> Decimal: ...
     @property
-    def due_on(self) -> date: ...
+    def pay_by(self) -> date: ...
 
 
 class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
@@ -142,6 +151,7 @@ class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
             credited=_sum_of(credited),
             written_off=_sum_of(written_off),
             left=Round(ExpressionWrapper(F("total") - taken_off, output_field=MONEY), 2),
+            pay_by=pay_by(),
         )
 
 
@@ -196,6 +206,10 @@ class Invoice(models.Model):
         related_name="+",
         verbose_name="établie pour le foyer",
     )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
     run = models.ForeignKey(
         BillingRun,
         on_delete=models.PROTECT,
@@ -229,9 +243,17 @@ class Invoice(models.Model):
             models.UniqueConstraint(
                 Coalesce("first_household", "household"),
                 "run",
-                condition=Q(run__isnull=False),
+                condition=Q(run__isnull=False, regie__isnull=True),
                 name="one_invoice_a_household_and_run",
                 violation_error_message="Ce foyer a déjà sa facture dans cette facturation.",
+            ),
+            models.UniqueConstraint(
+                Coalesce("first_household", "household"),
+                "run",
+                "regie",
+                condition=Q(run__isnull=False, regie__isnull=False),
+                name="one_invoice_a_household_run_and_regie",
+                violation_error_message="Ce foyer a déjà sa facture de cette régie dans cette facturation.",
             ),
             models.CheckConstraint(
                 condition=Q(total__gt=0) | Q(kind="carried"),
@@ -249,10 +271,31 @@ class Invoice(models.Model):
 
     def state_on(self: Owing, today: date) -> InvoiceState:
         """Where it stands, of an invoice with its balance."""
-        return state_of(self.total, self.left, self.due_on, today, self.written_off)
+        return state_of(self.total, self.left, self.pay_by, today, self.written_off)
 
 
 InvoiceWithBalance: TypeAlias = "WithAnnotations[Invoice, Balance]"
+
+
+class NewDueDate(models.Model):
+    """Until when an invoice is to be paid that was settled and is due again; it itself does not change. The
+    last row counts (`pay_by`). Written by `undoing.py` only, and as final as the invoice."""
+
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="new_due_dates", verbose_name="facture"
+    )
+    due_on = models.DateField("à payer au plus tard le")
+    reason = models.CharField("motif", max_length=300)
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="par")
+    at = models.DateTimeField("le")
+
+    class Meta:
+        verbose_name = "nouvelle échéance"
+        verbose_name_plural = "nouvelles échéances"
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.invoice} : {self.due_on:%d/%m/%Y}"
 
 
 class InvoicePdf(models.Model):
@@ -317,7 +360,9 @@ class InvoiceLine(models.Model):
     care_percent = models.DecimalField(
         "part de garde (%)", max_digits=5, decimal_places=2, default=Decimal(0)
     )
-
+    # Those of the day it was issued; of lines of before, and where the town has none, nothing.
+    analytic_code = models.CharField("code analytique", max_length=20, blank=True, default="", db_default="")
+    account_code = models.CharField("compte", max_length=20, blank=True, default="", db_default="")
     carried = models.ForeignKey(
         Invoice,
         on_delete=models.PROTECT,
@@ -400,6 +445,10 @@ class ManualCharge(models.Model):
     )
     child = models.ForeignKey(
         Child, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="enfant"
+    )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
     label = models.CharField("désignation", max_length=200)
     quantity = models.DecimalField(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
@@ -12,7 +11,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing.documents import credit_notes, pdf, provisional, wording, yearly
+from billing.invoices import regies
 from billing.models import CreditNote, Invoice, InvoiceState, Payment
+from billing.payments.providers import choosing
 from billing.reminders import reminding
 from families import which_home
 from families.models import Household
@@ -32,14 +33,14 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
     shown = wording.invoices(Invoice.objects.filter(pk__in=[invoice.pk for invoice in page]), today)
     payments, years = Payment.objects.none(), list[int]()
     if page.number == 1:
-        payments = which_home.rows(request, Payment.objects.visible_to(request.user))[:A_PAGE]
+        payments = which_home.rows(request, Payment.objects.visible_to(request.user).with_end())[:A_PAGE]
         years = yearly.years_of(which_home.rows(request, Household.objects.visible_to(request.user)))
     context = {
         "page": page,
         "invoices": shown,
         "payments": payments,
         "credit_notes": _notes(shown),
-        "payable": bool(settings.PAYMENT_PROVIDER) and any(each.payable for each in shown),
+        "payable": choosing.offered() and any(each.payable for each in shown),
         "tax_years": [(year, yearly.is_over(year, today)) for year in years],
     }
     return render(request, "billing/invoices.html", context)
@@ -63,7 +64,7 @@ def invoice(request: SignedInRequest, invoice_id: int) -> HttpResponse:
         "credit_notes": found.credit_notes.all(),
         "given_up": [row for row in found.write_offs.all() if row.told],
         "reminded_on": timezone.localdate(reminder.sent_at) if reminder else None,
-        "payable": bool(settings.PAYMENT_PROVIDER) and shown.payable,
+        "payable": shown.payable and choosing.current(regies.code_of(found.regie_id)) is not None,
     }
     return render(request, "billing/invoice_page.html", context)
 
@@ -107,10 +108,10 @@ def provisional_invoice(request: SignedInRequest) -> HttpResponse:
 
 @require_safe
 def invoice_pdf(request: SignedInRequest, invoice_id: int) -> HttpResponse:
-    """The printed invoice, made on the first call and the same ever after."""
+    """The printed invoice, made on the first call; what was paid since is on it."""
     found = which_home.row(request, Invoice.objects.visible_to(request.user), pk=invoice_id)
     try:
-        content = pdf.read(pdf.stored(found, at=timezone.now()))
+        content = pdf.as_it_stands(found, at=timezone.now())
     except pdf.PdfLost as lost:
         messages.error(request, str(lost))
         return redirect("billing:invoice", found.pk)

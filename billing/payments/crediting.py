@@ -111,7 +111,7 @@ def credit(
 def to_give_back(note: CreditNote) -> list[tuple[Payment, Decimal]]:
     """The household's payments that hold what the note freed, the last one first, and how much each."""
     missing, found = note.freed, []
-    payments = note.invoice.household.payments.validated().filter(refunds=None)
+    payments = note.invoice.household.payments.validated().filter(refunds=None, regie=note.invoice.regie_id)
     for payment in payments.order_by("-paid_on", "-pk"):
         if missing > 0 and (part := min(missing, paying.unused(payment))) > 0:
             found.append((payment, part))

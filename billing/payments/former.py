@@ -29,12 +29,14 @@ from billing.models import (
     CreditNote,
     CreditNoteLine,
     Debit,
+    DepositLine,
     FormerDocument,
     Invoice,
     InvoiceLine,
     InvoiceNotice,
     InvoicePdf,
     ManualCharge,
+    NewDueDate,
     NumberCounter,
     OnlinePayment,
     OnlinePaymentInvoice,
@@ -43,7 +45,9 @@ from billing.models import (
     PaymentAllocation,
     PaymentEvent,
     PaymentState,
+    Reallocation,
     ReminderLetter,
+    TransferRefund,
     WriteOff,
 )
 from billing.models.online import ONLINE_OPEN
@@ -219,11 +223,16 @@ def _delete_payments(payments: set[int]) -> None:
     online = OnlinePayment.objects.filter(payment__in=payments)
     parts = list(online.values_list("pk", flat=True))
     PaymentAllocation.objects.filter(payment__in=payments).delete()
+    # By its own statement, as the triggers look at every row.
+    Reallocation.objects.filter(payment__in=payments)._raw_delete("default")
+    TransferRefund.objects.filter(payment__in=payments).delete()
     Debit.objects.filter(payment__in=payments).delete()
     OnlineRefund.objects.filter(online_payment__in=parts).delete()
     PaymentEvent.objects.filter(online_payment__in=parts).delete()
     OnlinePaymentInvoice.objects.filter(online_payment__in=parts).delete()
     OnlinePayment.objects.filter(pk__in=parts).delete()
+    # A slip keeps number and amount.
+    DepositLine.objects.filter(payment__in=payments).update(payment=None, drawer="", reference="")
     # A refund goes before what it refunded.
     Payment.objects.filter(pk__in=payments, refunds__isnull=False).delete()
     Payment.objects.filter(pk__in=payments).delete()
@@ -253,6 +262,7 @@ def _delete_invoices(invoices: set[int]) -> None:
     WriteOff.objects.filter(invoice__in=invoices)._raw_delete("default")
     BilledItem.objects.filter(line__in=lines)._raw_delete("default")
     lines._raw_delete("default")
+    NewDueDate.objects.filter(invoice__in=invoices)._raw_delete("default")
     Invoice.every.filter(pk__in=invoices)._raw_delete("default")
     histories.forget(Invoice, invoices)
 

@@ -8,9 +8,9 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from billing.models import DebitFile, Mandate, OnlinePayment, PaymentEvent
+from billing.models import DebitFile, Mandate, OnlinePayment, PaymentEvent, TransferFile, TransferRefund
 from billing.payments import former
-from families.models import RetentionRule
+from families.models import Household, RetentionRule
 from families.privacy import histories, retention
 from families.privacy.kinds import delete
 from families.privacy.retention import Kind, Rows
@@ -62,6 +62,25 @@ def _empty_files(rows: Sequence[Rows], at: datetime) -> int:
     )
 
 
+def _refunded_accounts(before: datetime) -> list[Rows]:
+    """Families' accounts, and the files that named them, some days after these went to the bank."""
+    accounts = TransferRefund.objects.filter(file__made_at__lt=before).exclude(iban_end="")
+    files = TransferFile.objects.annotate(kept=Cast("content", TextField())).exclude(kept="")
+    return [accounts.order_by("pk"), files.filter(made_at__lt=before).defer("content").order_by("pk")]
+
+
+def _forget_refunded(rows: Sequence[Rows], at: datetime) -> int:
+    accounts, files = rows
+    forgotten = 0
+    for home in set(accounts.values_list("payment__household_id", flat=True)):
+        with transaction.atomic():
+            Household.objects.lock([home])
+            keys = list(accounts.filter(payment__household_id=home).values_list("pk", flat=True))
+            forgotten += TransferRefund.objects.filter(pk__in=keys).update(iban="", iban_end="", bic="")
+    keys = list(files.values_list("pk", flat=True))
+    return forgotten + TransferFile.objects.filter(pk__in=keys).update(content="")
+
+
 def register_all() -> None:
     """Once the app is ready."""
     histories.keep_as_vouchers("billing")
@@ -102,6 +121,19 @@ def register_all() -> None:
             REFUNDS,
             due=_debit_files,
             remove=_empty_files,
+        )
+    )
+    retention.register(
+        Kind(
+            "refunded_accounts",
+            "comptes_remboursés",
+            "Coordonnées bancaires des remboursements par virement, et leurs fichiers",
+            "après le fichier",
+            60,
+            Unit.DAY,
+            retention.CHOSEN,
+            due=_refunded_accounts,
+            remove=_forget_refunded,
         )
     )
     retention.register(

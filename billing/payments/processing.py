@@ -11,7 +11,7 @@ def register_all() -> None:
             "Établir les factures, encaisser, prélever, relancer, rendre compte au comptable public.",
             f"{DUTY} : comptabilité publique",
             "Responsables qui reçoivent les factures",
-            "Destinataire, adresse, quotient, lignes facturées, règlements, IBAN des mandats",
+            "Destinataire, adresse, quotient, lignes facturées, règlements, IBAN",
             "Régie, comptable public, banque de la commune, prestataire de paiement en ligne",
             (
                 "invoices",
@@ -19,6 +19,7 @@ def register_all() -> None:
                 "payment_answers",
                 "mandates",
                 "debit_files",
+                "refunded_accounts",
                 "voucher_histories",
             ),
         )

@@ -7,6 +7,8 @@
     collected(file, by=…, at=…) -> int            the bank has collected: what was not sent back is paid
     returned(debit, on=…, reason=…, by=…, at=…)   the bank sends one back: its invoice is to pay again
 
+A file is one régie's (`regie`: its key, None the town's own): its creditor, its mandates, its invoices.
+
 A debit is paid on the day that the bank collects it, whenever its file was made or marked. The file is
 written by the library `sepaxml` and checked against the schema of ISO 20022 that it carries.
 """
@@ -26,23 +28,24 @@ from django_stubs_ext import WithAnnotations
 from sepaxml import SepaDD
 from sepaxml.validation import ValidationError as SchemaError
 
+from billing.invoices import regies
 from billing.models import (
     ONLINE_OPEN,
     Balance,
-    BillingSettings,
     Debit,
     DebitFile,
     Invoice,
     InvoiceWithBalance,
+    Issuer,
     Mandate,
     OnlinePaymentInvoice,
     Payment,
     PaymentState,
+    Regie,
+    UndoneBecause,
 )
-from billing.payments import paying
-from families.custody import own
+from billing.payments import own_account, paying, undoing
 from families.models import Household, User
-from portal import town
 from portal.database.encrypted import Unreadable
 
 # Banks ask for one or the other; the older one is understood everywhere still.
@@ -97,18 +100,19 @@ class Outlook:
         return hashlib.sha256("|".join(rows).encode()).hexdigest()[:16]
 
 
-def _unpaid(month: date) -> QuerySet[InvoiceWithBalance]:
-    return Invoice.objects.with_balance().filter(month__lte=month, left__gt=Decimal(0))
+def _unpaid(month: date, regie: int | None) -> QuerySet[InvoiceWithBalance]:
+    return Invoice.objects.with_balance().filter(month__lte=month, regie=regie, left__gt=Decimal(0))
 
 
-def due(month: date) -> list[InvoiceToDebit]:
+def due(month: date, regie: int | None = None) -> list[InvoiceToDebit]:
     """Unpaid invoices of a month and of those before it whose household has a mandate, by number.
 
     Those being paid online or debited already are left out.
     """
-    mandate = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None).values("pk")[:1]
+    live = Mandate.objects.filter(household=OuterRef("household"), regie=regie, revoked_on=None)
+    mandate = live.values("pk")[:1]
     return list(
-        _unpaid(month)
+        _unpaid(month, regie)
         .annotate(mandate_id=Subquery(mandate))
         .filter(mandate_id__isnull=False)
         .exclude(online_parts__online_payment__state__in=ONLINE_OPEN)
@@ -117,20 +121,20 @@ def due(month: date) -> list[InvoiceToDebit]:
     )
 
 
-def outlook(month: date) -> Outlook:
+def outlook(month: date, regie: int | None = None) -> Outlook:
     """What a file would debit, and what it leaves out, in a fixed number of queries."""
-    invoices = due(month)
+    invoices = due(month, regie)
     debited = {invoice.pk for invoice in invoices}
     waiting = Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
     online = OnlinePaymentInvoice.objects.filter(
         invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
     )
     others = (
-        _unpaid(month)
+        _unpaid(month, regie)
         .annotate(
             waits=Subquery(waiting.values("file__collected_on")[:1]),
             online=Exists(online),
-            had=Exists(Mandate.objects.filter(household=OuterRef("household"))),
+            had=Exists(Mandate.objects.filter(household=OuterRef("household"), regie=regie)),
         )
         .order_by("year", "sequence")
     )
@@ -149,9 +153,9 @@ def outlook(month: date) -> Outlook:
     return Outlook(invoices, left_out, elsewhere, mandates)
 
 
-def check(collected_on: date, *, at: datetime) -> None:
+def check(collected_on: date, *, at: datetime, regie: int | None = None) -> None:
     """Raises DebitRefused where no file can be made for that day, whatever is due."""
-    _check_creditor(BillingSettings.current())
+    _check_creditor(regies.facts(regie))
     if collected_on < timezone.localtime(at).date() + NOTICE:
         raise DebitRefused(f"Le prélèvement se demande au moins {NOTICE.days} jours avant sa date.")
 
@@ -164,17 +168,18 @@ def make(
     at: datetime,
     schema: str = SCHEMA,
     seen: str | None = None,
+    regie: int | None = None,
 ) -> DebitFile:
     """The file of what is due up to a month. `seen` is the fingerprint of the outlook that was confirmed.
 
     Raises DebitRefused, naming what is missing or that it changed since it was seen, with nothing written.
     """
-    check(collected_on, at=at)
-    settings = BillingSettings.current()
+    check(collected_on, at=at, regie=regie)
+    facts = regies.facts(regie)
     with transaction.atomic():
-        households = {invoice.household_id for invoice in due(month)}
+        households = {invoice.household_id for invoice in due(month, regie)}
         Household.objects.lock(households)
-        found = outlook(month)
+        found = outlook(month, regie)
         invoices, mandates = found.invoices, found.mandates
         if not invoices:
             raise DebitRefused("Aucune facture à prélever.")
@@ -183,9 +188,10 @@ def make(
         debited = set(
             Debit.objects.filter(mandate__in=mandates, returned_on=None).values_list("mandate_id", flat=True)
         )
-        content = _write(settings, invoices, mandates, debited, collected_on, schema)
+        content = _write(facts, invoices, mandates, debited, collected_on, schema)
         made = DebitFile.objects.create(
-            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-{month:%Y%m}",
+            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-{month:%Y%m}{_of(facts)}",
+            regie_id=regie,
             collected_on=collected_on,
             content=content,
             made_by=by,
@@ -202,24 +208,24 @@ def make(
                 at=at,
                 reference=mandate.rum,
                 state=PaymentState.PENDING,
+                regie=regie,
             )
             Debit.objects.create(file=made, mandate=mandate, invoice=invoice, payment=payment)
     return made
 
 
-def _check_creditor(settings: BillingSettings) -> None:
-    wanted = {
-        "l'identifiant créancier SEPA": settings.creditor_identifier,
-        "l'IBAN": settings.iban,
-        "le BIC": settings.bic,
-    }
-    missing = [name for name, value in wanted.items() if not value]
-    if missing:
-        raise DebitRefused(f"Indiquez d'abord {', '.join(missing)} dans les réglages de la facturation.")
+def _of(facts: Issuer) -> str:
+    """What tells a further régie's file from another of the same second."""
+    return f"-{facts.letters}" if isinstance(facts, Regie) else ""
+
+
+def _check_creditor(facts: Issuer) -> None:
+    if missing := own_account.missing(facts, creditor=True):
+        raise DebitRefused(missing)
 
 
 def _write(
-    settings: BillingSettings,
+    facts: Issuer,
     invoices: Sequence[InvoiceToDebit],
     mandates: dict[int, Mandate],
     seen: set[int],
@@ -228,14 +234,7 @@ def _write(
 ) -> str:
     """The XML, checked against its schema. `seen` are the mandates that were debited before."""
     writer = SepaDD(
-        {
-            "name": (settings.issuer_name or town.current().name)[:70],
-            "IBAN": settings.iban,
-            "BIC": settings.bic,
-            "batch": True,
-            "creditor_id": settings.creditor_identifier,
-            "currency": "EUR",
-        },
+        own_account.facts(facts) | {"creditor_id": facts.creditor_identifier},
         schema=schema,
         clean=True,
     )
@@ -287,10 +286,17 @@ def collected(file: DebitFile, *, by: User | None, at: datetime) -> int:
     return done
 
 
-def returned(debit: Debit, *, on: date, reason: str, by: User | None, at: datetime) -> Debit:
-    """The bank sent it back, before or after it counted: the invoice is to pay again. Once."""
+def returned(
+    debit: Debit, *, on: date, reason: str, by: User | None, at: datetime, due_on: date | None = None
+) -> Debit:
+    """The bank sent it back, before or after it counted: the invoice is to pay again, until `due_on` (None:
+    within the town's days for it). Once.
+
+    What counted is reversed as any other payment is, on the day of the return.
+    """
     if not reason.strip():
         raise DebitRefused("Indiquez le motif donné par la banque.")
+    until = due_on or undoing.next_due(at)
     with transaction.atomic():
         Household.objects.lock([debit.payment.household_id])
         debit = Debit.objects.select_related("payment", "invoice").get(pk=debit.pk)
@@ -298,10 +304,19 @@ def returned(debit: Debit, *, on: date, reason: str, by: User | None, at: dateti
             return debit
         if debit.payment.state == PaymentState.PENDING:
             paying.settle(debit.payment, PaymentState.REFUSED, at=at)
+            undoing.due_again([debit.invoice], until, reason, by, at)
         else:
-            own.check(by, [debit.payment.household_id], right="billing.add_payment", at=at)
-            day = min(on, timezone.localtime(at).date())
-            paying.take_back(debit.payment, debit.payment.amount, paid_on=day, by=by, at=at)
+            day = max(min(on, timezone.localtime(at).date()), debit.payment.paid_on)
+            undoing.reverse(
+                debit.payment,
+                because=UndoneBecause.RETURNED,
+                reason=reason,
+                on=day,
+                due_on=until,
+                by=by,
+                at=at,
+                tells=False,
+            )
         debit.returned_on, debit.return_reason = on, reason.strip()[:140]
         debit.save(update_fields=["returned_on", "return_reason"])
     return debit

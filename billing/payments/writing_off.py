@@ -12,7 +12,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
-from billing.invoices import ledger
+from billing.invoices import ledger, regies, sealing
 from billing.invoices.numbering import Numbering
 from billing.invoices.refusals import BillingRefused
 from billing.models import Invoice, WriteOff
@@ -57,7 +57,7 @@ def write_off(
     with transaction.atomic():
         if joined := Household.objects.lock([invoice.household_id]).get(invoice.household_id):
             raise BillingRefused(paying.joined_sentence(joined))
-        numbering = Numbering(SERIES, timezone.localtime(at).year)
+        numbering = Numbering(regies.series(SERIES, invoice.regie_id), timezone.localtime(at).year)
         foresee(invoice, amount)
         (number,) = numbering.take()
         made = WriteOff.objects.create(
@@ -71,5 +71,6 @@ def write_off(
             issued_at=at,
             issued_by=by,
         )
+        sealing.seal([made])
         ledger.written_off(made)
     return made

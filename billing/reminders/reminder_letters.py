@@ -1,14 +1,14 @@
 """What notices say, in a mail or on paper; decides nothing and writes nothing.
 
 addresses(households) -> {household: [address]}     whom their mails go to
-issue(invoice), reminder(invoices, settings)        what the mails show
-letters(households, at, settings) -> [Letter]       what their letters of a reminding say
-draw(letters, at, settings) -> bytes                their PDF, a page or more each
+issue(invoice), reminder(invoices, facts)           what the mails show
+letters(households, at, settings) -> [Letter]       what their letters of a reminding say, a letter a régie
+draw(letters, at) -> bytes                          their PDF, a page or more each
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -22,8 +22,17 @@ from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
 from billing.documents import credit_notes, pdf
-from billing.invoices import invoicing
-from billing.models import Balance, BillingSettings, CreditNote, Invoice, InvoiceNotice, WriteOff
+from billing.invoices import invoicing, regies
+from billing.models import (
+    Balance,
+    BillingSettings,
+    CreditNote,
+    Invoice,
+    InvoiceNotice,
+    Issuer,
+    WriteOff,
+    pay_by,
+)
 from families.models import Guardian, Household, household_number
 from portal.french import moments
 from portal.french.amounts import euros
@@ -108,7 +117,7 @@ def issue(invoice: InvoiceToTell) -> dict[str, object]:
         "total": euros(invoice.total),
         "settled": euros(invoice.total - left) if left < invoice.total else "",
         "left": euros(left) if left else "",
-        "due_on": moments.day(invoice.due_on, year=True),
+        "due_on": moments.day(invoice.pay_by, year=True),
         "rum": invoice.rum if left else "",
         "online": bool(invoice.issuer.get("portal")),
         "means": means(invoice.issuer, invoice.number),
@@ -155,7 +164,7 @@ class Owed:
     due_on: str
 
 
-def _owed(invoice: Invoice, left: Decimal) -> Owed:
+def _owed(invoice: Invoice, left: Decimal, until: date) -> Owed:
     return Owed(
         invoice.number,
         invoice.month_name,
@@ -163,7 +172,7 @@ def _owed(invoice: Invoice, left: Decimal) -> Owed:
         euros(invoice.total),
         euros(invoice.total - left),
         euros(left),
-        short_day(invoice.due_on, year=True),
+        short_day(until, year=True),
     )
 
 
@@ -180,16 +189,16 @@ def _reference(invoices: Sequence[Invoice]) -> str:
     return f"foyer {household_number(invoices[0].household_id)}"
 
 
-def reminder(invoices: Sequence[RemindedInvoice], settings: BillingSettings) -> dict[str, object]:
-    """What a household's mail shows of its invoices, as they were before this reminder."""
-    issuer = invoicing.issuer_of(settings)
+def reminder(invoices: Sequence[RemindedInvoice], facts: Issuer) -> dict[str, object]:
+    """What a household's mail shows of its invoices of one régie, as they were before this reminder."""
+    issuer = invoicing.issuer_of(facts)
     last = any(invoice.reminders + 1 == InvoiceNotice.LAST_REMINDER for invoice in invoices)
     return {
-        "invoices": [_owed(invoice, invoice.left) for invoice in invoices],
+        "invoices": [_owed(invoice, invoice.left, invoice.pay_by) for invoice in invoices],
         "left": euros(sum((invoice.left for invoice in invoices), Decimal(0))),
         "again": any(invoice.reminders for invoice in invoices),
         "last": last,
-        "notice": settings.reminder_notice if last else "",
+        "notice": facts.reminder_notice if last else "",
         "online": bool(issuer["portal"]),
         "means": means(issuer, _reference(invoices)),
         "path": _pay_path(invoices) if issuer["portal"] else reverse("billing:invoices"),
@@ -202,7 +211,7 @@ def reminder(invoices: Sequence[RemindedInvoice], settings: BillingSettings) -> 
 
 @dataclass(frozen=True)
 class Letter:
-    """A household's letter, in words already."""
+    """A household's letter, in words already, from the `issuer`."""
 
     household: Household
     title: str
@@ -213,6 +222,8 @@ class Letter:
     last: bool
     means: list[WaysToPay]
     pay_url: str
+    issuer: dict[str, str]
+    notice: str
 
     @property
     def code(self) -> pdf.Code | None:
@@ -222,19 +233,21 @@ class Letter:
 def letters(households: Sequence[int], at: datetime, settings: BillingSettings) -> list[Letter]:
     """The letters to households (by pk, and in that order) of the reminding asked for at that moment.
 
-    They say what was left then. Two queries.
+    They say what was left then. Two queries, one more where there are further régies.
     """
-    issuer = invoicing.issuer_of(settings)
     payers: dict[int, list[str]] = {pk: [] for pk in households}
     for guardian in Guardian.objects.filter(household__in=households, is_payer=True):
         payers[guardian.household_id].append(str(guardian))
     rows = InvoiceNotice.objects.filter(
         sent_at=at, level__gt=InvoiceNotice.ISSUE, invoice__household__in=households
     ).select_related("invoice__household")
-    order = rows.order_by("invoice__household", "invoice__due_on", "invoice__sequence")
+    order = ("invoice__household", "invoice__regie", "pay_by", "invoice__sequence")
+    kept = list(rows.annotate(pay_by=pay_by("invoice__")).order_by(*order))
+    facts = regies.facts_of((notice.invoice.regie_id for notice in kept), settings)
+    issuers = {regie: invoicing.issuer_of(one) for regie, one in facts.items()}
     found = []
-    for _, group in groupby(order, key=lambda notice: notice.invoice.household_id):
-        notices = list(group)
+    for (_, regie), group in groupby(kept, key=_whose):
+        notices, issuer = list(group), issuers[regie]
         invoices = [notice.invoice for notice in notices]
         home, level = invoices[0].household, max(notice.level for notice in notices)
         found.append(
@@ -242,23 +255,24 @@ def letters(households: Sequence[int], at: datetime, settings: BillingSettings) 
                 household=home,
                 title=LEVELS[level],
                 payer=" et ".join(payers[home.pk]) or invoices[-1].payer,
-                owed=[_owed(notice.invoice, notice.left) for notice in notices],
+                owed=[_owed(notice.invoice, notice.left, notice.pay_by) for notice in notices],
                 total=euros(sum((notice.left for notice in notices), Decimal(0))),
                 first=level == 1,
                 last=level == InvoiceNotice.LAST_REMINDER,
                 means=means(issuer, _reference(invoices)),
                 pay_url=f"{issuer['portal']}{_pay_path(invoices)}" if issuer["portal"] else "",
+                issuer=issuer,
+                notice=facts[regie].reminder_notice,
             )
         )
     return found
 
 
-def draw(found: Sequence[Letter], at: datetime, settings: BillingSettings) -> bytes:
-    context = {
-        "letters": found,
-        "issuer": invoicing.issuer_of(settings),
-        "day": short_day(timezone.localtime(at).date(), year=True),
-        "notice": settings.reminder_notice,
-    }
+def _whose(notice: InvoiceNotice) -> tuple[int, int | None]:
+    return notice.invoice.household_id, notice.invoice.regie_id
+
+
+def draw(found: Sequence[Letter], at: datetime) -> bytes:
+    context = {"letters": found, "day": short_day(timezone.localtime(at).date(), year=True)}
     name = f"relances-{found[0].household.number}-{len(found)}-{at:%Y%m%d%H%M%S}"
     return pdf.draw("billing/reminder.html", context, STYLE, identifier=name)

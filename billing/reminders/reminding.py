@@ -27,6 +27,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
+from billing.invoices import regies
 from billing.models import (
     ONLINE_OPEN,
     BillingSettings,
@@ -139,7 +140,7 @@ def with_reminders(invoices: QuerySet[InvoiceWithBalance]) -> QuerySet[RemindedI
 
 def overdue(today: date) -> QuerySet[InvoiceWithBalance]:
     """Invoices past their date with something left to pay."""
-    return Invoice.objects.with_balance().filter(due_on__lt=today, left__gt=Decimal(0))
+    return Invoice.objects.with_balance().filter(pay_by__lt=today, left__gt=Decimal(0))
 
 
 def last_reminder(invoice: Invoice) -> InvoiceNotice | None:
@@ -164,7 +165,7 @@ def tell(invoices: Sequence[int], *, at: datetime) -> int:
 
 
 def _tell(chunk: Sequence[int], at: datetime) -> int:
-    mandate = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None)
+    mandate = Mandate.objects.of_invoice()
     with transaction.atomic():
         _lock(chunk)
         found = list(
@@ -210,7 +211,7 @@ def preview(invoices: QuerySet[Invoice], *, at: datetime) -> RemindersPreview:
     days = BillingSettings.current().reminder_days
     asked = Invoice.objects.filter(pk__in=invoices.order_by().values("pk"))
     found = RemindersPreview()
-    for invoice in _read(asked).select_related("household").order_by("household", "due_on", "sequence"):
+    for invoice in _read(asked).select_related("household").order_by("household", "pay_by", "sequence"):
         if why := hindrance(invoice, days, at):
             found.held.append((invoice, why))
         else:
@@ -231,8 +232,8 @@ def hindrance(invoice: InvoiceToRemind, days: int, at: datetime) -> str:
     today = timezone.localtime(at).date()
     if invoice.left <= 0:
         return "plus rien à payer"
-    if invoice.due_on >= today:
-        return f"à payer au plus tard le {short_day(invoice.due_on, year=True)}"
+    if invoice.pay_by >= today:
+        return f"à payer au plus tard le {short_day(invoice.pay_by, year=True)}"
     if invoice.paying:
         return "un paiement en ligne est en cours"
     if invoice.debiting:
@@ -267,7 +268,7 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
         _use_what_was_paid(chunk)
         # A household that has its letter of this reminding gets no second one when it is run again.
         asked = Invoice.objects.filter(pk__in=chunk).exclude(household__reminder_letters__sent_at=at)
-        rows = _read(asked).order_by("household", "due_on", "sequence")
+        rows = _read(asked).order_by("household", "regie", "pay_by", "sequence")
         wanted = [invoice for invoice in rows if not hindrance(invoice, settings.reminder_days, at)]
         InvoiceNotice.objects.bulk_create(
             InvoiceNotice(
@@ -281,9 +282,10 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
             for household in dict.fromkeys(invoice.household_id for invoice in wanted)
         )
         letters: list[mailing.Posted] = []
-        for household, owed in groupby(wanted, key=lambda invoice: invoice.household_id):
+        facts = regies.facts_of((invoice.regie_id for invoice in wanted), settings)
+        for (household, regie), owed in groupby(wanted, key=lambda one: (one.household_id, one.regie_id)):
             if to := addresses.get(household):
-                context = reminder_letters.reminder(list(owed), settings)
+                context = reminder_letters.reminder(list(owed), facts[regie])
                 letters += mailing.written("billing/reminder", to, context, home=household)
         mailing.queue(letters)
     return len(wanted)
@@ -332,7 +334,7 @@ def _read(invoices: InvoiceQuerySet) -> QuerySet[InvoiceToRemind]:
         invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
     )
     debits = Debit.objects.filter(invoice=OuterRef("pk"))
-    mandates = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None)
+    mandates = Mandate.objects.of_invoice()
     return with_reminders(invoices.with_balance()).annotate(
         paying=Exists(online),
         debiting=Exists(debits.filter(payment__state=PaymentState.PENDING)),

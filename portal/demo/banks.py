@@ -66,14 +66,14 @@ def sign_mandates(people: People, day: date) -> None:
                 household=home.household,
                 rum=f"VALMIRELLE-{home.household.number}",
                 debtor=home.user.get_full_name(),
-                iban=_iban(home.household.pk),
+                iban=iban_of(home.household.pk),
                 signed_on=day,
             )
             mandate.full_clean()
             mandate.save()
 
 
-def _iban(account: int) -> str:
+def iban_of(account: int) -> str:
     """A valid one, of a bank that does not exist, with the key of a RIB too."""
     bank, branch = 99999, 0
     key = 97 - (89 * bank + 15 * branch + 3 * account) % 97

@@ -23,7 +23,13 @@ from portal.demo.factories import PASSWORD
 from portal.demo.last_year import bill_last_november
 from portal.demo.leisure import Leisure
 from portal.demo.menus import write_menus
-from portal.demo.money import bill_past_months, close_the_books, somebody_moved, somebody_paid_too_much
+from portal.demo.money import (
+    bill_past_months,
+    close_the_books,
+    put_right,
+    somebody_moved,
+    somebody_paid_too_much,
+)
 from portal.demo.people import LAST_LEVEL, People, settle
 from portal.models import Town
 from portal.reservations.acts.closing import Closing
@@ -142,6 +148,7 @@ def load(
         bill_last_november(at)
         somebody_moved(at, people)
         somebody_paid_too_much(at, people)
+        put_right(at, people)
         close_the_books(at, people)
     access.ask(people, at)
     two_homes.share(people, at)

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
-from billing.models import AccountEntry, BillingRun, Invoice, Payment
-from billing.payments import closing, paying
+from billing.models import AccountEntry, BillingRun, Invoice, Payment, UndoneBecause
+from billing.payments import closing, paying, transfers, undoing
 from families import residences
 from families.models import Household
 from portal.demo import banks
@@ -82,6 +83,44 @@ def somebody_paid_too_much(at: datetime, people: People) -> None:
     if home is not None:
         today = timezone.localdate(at)
         paying.record(home, TOO_MUCH, Payment.Means.CHEQUE, paid_on=today, by=None, at=at, invoices=[])
+
+
+def put_right(at: datetime, people: People) -> None:
+    """Today: a cheque of some days ago has bounced, and what a family paid twice goes back to its account."""
+    payments = Payment.objects.validated().exclude(household__in=banks.told(people))
+    cheques = payments.filter(means=Payment.Means.CHEQUE, allocations__isnull=False)
+    bounced = cheques.order_by("-paid_on", "pk").first()
+    if bounced is None:
+        return
+    undoing.reverse(
+        bounced,
+        because=UndoneBecause.BOUNCED,
+        reason="Sans provision, avis de la banque reçu ce matin",
+        on=None,
+        due_on=undoing.next_due(at),
+        by=people.regie,
+        at=at,
+    )
+    settled = payments.exclude(household=bounced.household_id).filter(allocations__isnull=False)
+    twice = settled.exclude(household__in=_owing()).order_by("-pk").first()
+    if twice is not None:
+        today = timezone.localdate(at)
+        again = paying.record(
+            twice.household, twice.amount, twice.means, paid_on=today, by=people.regie, at=at, invoices=[]
+        )
+        transfers.ask(
+            again,
+            again.amount,
+            holder=str(twice.household.guardians.first()),
+            iban=banks.iban_of(twice.household_id),
+            by=people.regie,
+            at=at,
+        )
+
+
+def _owing() -> QuerySet[Any, Any]:
+    """The households that have something to pay."""
+    return Invoice.objects.with_balance().filter(left__gt=Decimal(0)).values("household")
 
 
 def _pay(run: BillingRun, issued: date, at: datetime, people: People, *, last: bool, rng: Random) -> None:

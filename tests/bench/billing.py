@@ -324,7 +324,7 @@ def _job_zip() -> dict[str, float]:
 
 def _job_xlsx() -> dict[str, float]:
     listed = Invoice.objects.with_balance().filter(sequence__gte=700_000, sequence__lt=700_000 + LISTED)
-    base, begun = _peak(), time.perf_counter()
+    base, begun = peak(), time.perf_counter()
     size = sum(map(len, files.xlsx_stream(files.INVOICE_COLUMNS, files.invoice_rows(listed))))
     return {"seconds": time.perf_counter() - begun, "base": base, "size": size}
 
@@ -332,7 +332,7 @@ def _job_xlsx() -> dict[str, float]:
 JOBS: dict[str, Callable[..., dict[str, float]]] = {"bill": _job_bill, "zip": _job_zip, "xlsx": _job_xlsx}
 
 
-def _peak() -> float:
+def peak() -> float:
     """The most memory this process has held so far, in MB."""
     status = Path("/proc/self/status").read_text()
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
@@ -342,7 +342,7 @@ def _peak() -> float:
 def _alone(job: str, *arguments: str) -> dict[str, float]:
     found = subprocess.run(
         [sys.executable, "-m", "tests.bench.billing", job, *arguments],
-        env=os.environ | {"DATABASE_URL": _address()},
+        env=os.environ | {"DATABASE_URL": address()},
         capture_output=True,
         text=True,
         check=True,
@@ -351,7 +351,7 @@ def _alone(job: str, *arguments: str) -> dict[str, float]:
     return answer
 
 
-def _address() -> str:
+def address() -> str:
     """The database of the run, which on a server is a test database beside DATABASE_URL's."""
     if connection.vendor == "sqlite":
         return f"sqlite:///{connection.settings_dict['NAME']}"
@@ -381,7 +381,7 @@ def run() -> list[Measure]:
 
 def main(job: str, *arguments: str) -> None:
     answer = JOBS[job](*arguments)
-    json.dump(answer | {"memory": _peak()}, sys.stdout)
+    json.dump(answer | {"memory": peak()}, sys.stdout)
 
 
 if __name__ == "__main__":

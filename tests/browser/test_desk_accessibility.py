@@ -22,8 +22,20 @@ from playwright.sync_api import Page
 from billing import tasks
 from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
-from billing.models import ManualCharge, PackedMeal, RecalculatedHousehold, Recalculation
-from billing.payments import writing_off
+from billing.models import (
+    ActivityRegie,
+    BudgetCode,
+    JournalAccounts,
+    ManualCharge,
+    OpeningBalance,
+    PackedMeal,
+    PaymentMeans,
+    RecalculatedHousehold,
+    Recalculation,
+    Regie,
+    TransferFile,
+)
+from billing.payments import counting, deposits, paying, transfers, writing_off
 from billing.reminders import reminding
 from families.models import (
     Child,
@@ -54,7 +66,7 @@ from tests.billing.conftest import private
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.looking import AXE, by_night, overflow, resize, violations
 from tests.conftest import NOW
-from tests.factories import HouseholdFactory, InvoiceFactory, LetterFactory, UserFactory
+from tests.factories import ActivityFactory, HouseholdFactory, InvoiceFactory, LetterFactory, UserFactory
 
 __all__ = ["private"]
 
@@ -163,10 +175,17 @@ def furnished(chief: User) -> Booking:
         requested_at=NOW,
     )
     LeftDay.objects.create(move=move, booking=booking, place=booking.establishment, why="complet")
+    ActivityRegie.objects.create(
+        activity=ActivityFactory(name="Séjours"),
+        regie=Regie.objects.create(name="Centre de loisirs", code="LOISIRS", letters="CL"),
+    )
     PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
+    BudgetCode.objects.create(activity=booking.activity, analytic="CANTINE", account="7067")
+    JournalAccounts.objects.create()
+    OpeningBalance.objects.create(household=booking.household, amount=5, opened_on=NOW.date())
     OwnDecision.objects.create(
         user=chief, user_name="chief", household=booking.household, reason="Seul cette semaine", at=NOW
     )
@@ -200,10 +219,17 @@ def furnished(chief: User) -> Booking:
         by=chief,
         at=NOW,
     )
+    spare = paying.record(
+        booking.household, Decimal(9), "cash", paid_on=NOW.date(), by=None, at=NOW, invoices=[]
+    )
+    account = "FR1420041010050500013M02606"  # the public example of the standard
+    transfers.ask(spare, Decimal(4), holder="Camille Roux", iban=account, by=None, at=NOW)
+    TransferFile.objects.create(message="20261130100000-virements", paid_on=NOW.date(), made_at=NOW)
     again = Recalculation.objects.create(month=late.month, reason="Vérifié", state="ready", asked_at=NOW)
     RecalculatedHousehold.objects.create(
         recalculation=again, household=booking.household, billed=5, amount=4, changes=[]
     )
+    money_handed_over(booking, chief)
     DBTaskResult.objects.create(
         args_kwargs={},
         task_path="billing.tasks.issue_month",
@@ -211,6 +237,16 @@ def furnished(chief: User) -> Booking:
         run_after=get_date_max(),
     )
     return booking
+
+
+def money_handed_over(booking: Booking, chief: User) -> None:
+    """A means of the town's own, a cheque on a slip, the till counted."""
+    own = PaymentMeans.objects.create(code="cesu", label="CESU", limited=True, deposit="slip", no_change=True)
+    own.uses.create(activity=Activity.objects.order_by("pk")[0], under_age=6)
+    today = NOW.date()
+    cheque = paying.record(booking.household, Decimal(5), "cheque", paid_on=today, by=chief, at=NOW)
+    deposits.make("cheque", [cheque.pk], deposited_on=today, by=chief, at=NOW)
+    counting.count(Decimal(20), pieces={"20": 1}, by=chief, at=NOW)
 
 
 def first_row(model: type[Model]) -> Any:
@@ -229,6 +265,7 @@ def addresses(booking: Booking) -> Iterator[str]:
         "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
+        "means": "cheque",
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
         "year": NOW.year,
     }

@@ -19,6 +19,7 @@ if __name__ == "__main__":
 from django.core.management import call_command
 from django.utils import timezone
 
+from billing.documents import verifying
 from billing.models import BilledItem, BillingRun, FormulaTariff, Invoice, Tariff, TariffBand
 from families.models import Child, Custody, Guardian, Household
 from portal.reservations.models import Activity, Booking, Enrolment, Establishment, Formula, SchoolYear
@@ -84,9 +85,15 @@ def kill_one() -> int:
     return Invoice.objects.count()
 
 
+def _verified() -> list[str]:
+    """What `verify_books` finds wrong."""
+    return verifying.verify().faults
+
+
 def main() -> None:
     seed()
     left = kill_one()
+    after_the_kill = _verified()
     errors, _ = at_once([lambda: call_command("bill_month", MONTH, chunk=4, stdout=io.StringIO())] * ISSUERS)
     found = {
         "left": left,
@@ -95,6 +102,7 @@ def main() -> None:
         "households": Invoice.objects.values("household").distinct().count(),
         "items": BilledItem.objects.count(),
         "state": BillingRun.objects.get().state,
+        "verified": [after_the_kill, _verified()],
     }
     sys.stdout.write(json.dumps(found))
 

@@ -64,11 +64,11 @@ def test_what_is_left_to_pay_is_the_same_sum_and_no_document_changes(twice, book
     )
     before = [rows_of(model) for model in (Invoice, InvoiceLine, BilledItem, CreditNote, Payment)]
     left = joining.left_of(books.household), joining.left_of(twice.household)
-    over = joining.unused_of(books.household) + joining.unused_of(twice.household)
+    over = paying.unused_of([books.household.pk, twice.household.pk])
     assert left == (Decimal("12.80"), Decimal("0.00")) and over == Decimal("7.20")
     make_one(books.household, twice.household, by=agent, at=FIRST_OF_DECEMBER)
     assert joining.left_of(books.household) == sum(left)
-    assert joining.unused_of(books.household) == over
+    assert paying.unused_of([books.household.pk]) == over
     assert not Invoice.objects.filter(household=twice.household).exists()
     assert [rows_of(model) for model in (Invoice, InvoiceLine, BilledItem, CreditNote, Payment)] == before
     assert Invoice.objects.filter(first_household=twice.household, household=books.household).count() == 1

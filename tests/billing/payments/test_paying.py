@@ -45,16 +45,23 @@ def test_a_payment_pays_the_oldest_invoice_first(billed):
     assert left(billed) == [D(0), D("4.20")]
 
 
-def test_or_the_invoices_the_payer_chose(billed):
+def test_or_the_invoices_the_payer_chose_then_those_that_are_overdue(billed):
     december = Invoice.objects.get(household=billed, month=DECEMBER.month)
-    payment = pay(billed, "10", invoices=[december])
-    assert left(billed) == [D("12.80"), D(0)]
-    assert paying.unused(payment) == D("3.60")
+    pay(billed, "4", invoices=[december])
+    assert left(billed) == [D("12.80"), D("2.40")]
+    pay(billed, "10", invoices=[december])
+    assert left(billed) == [D("5.20"), D(0)]
+
+
+def test_what_is_not_due_yet_waits_for_who_says_so(billed):
+    november = Invoice.objects.get(household=billed, month=NOVEMBER.month)
+    payment = pay(billed, "15", invoices=[november])
+    assert left(billed) == [D(0), D("6.40")] and paying.unused(payment) == D("2.20")
 
 
 def test_what_is_left_of_a_payment_pays_the_next_invoice(billed):
     december = Invoice.objects.get(household=billed, month=DECEMBER.month)
-    pay(billed, "10", invoices=[december])
+    paying.allocate(pay(billed, "10", invoices=[]), december, D("6.40"))
     assert paying.use_what_is_left(billed) == 1
     assert left(billed) == [D("9.20"), D(0)]
 

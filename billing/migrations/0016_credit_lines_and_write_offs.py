@@ -11,7 +11,7 @@ from portal.database.operations import Lifted
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0013_where_billing_began'),
+        ('billing', '0015_cash_desk'),
         ('families', '0019_joined_households'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
