@@ -49,7 +49,8 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
 def _notes(shown: Sequence[wording.ShownInvoice]) -> Sequence[CreditNote]:
     """Of the invoices shown, newest first; no query where there is none."""
     credited = [each.invoice.pk for each in shown if each.credited]
-    return CreditNote.objects.filter(invoice__in=credited).select_related("invoice") if credited else []
+    notes = CreditNote.objects.filter(invoice__in=credited).select_related("invoice")
+    return list(notes) if credited else []
 
 
 @require_safe
