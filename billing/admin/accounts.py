@@ -143,7 +143,7 @@ class Accounts(OwnPages[Payment]):
         self.demand(request, PERMISSION)
         home = get_object_or_404(Household, pk=household)
         days = accounts.Days(request.GET if {"du", "au"} & request.GET.keys() else None)
-        whole = accounts.statement(AccountEntry.objects.filter(household=home))
+        whole = accounts.statement(AccountEntry.objects.filter(household=home), desk=True)
         found = accounts.within(whole, *days.asked)
         name, kind, today = accounts.name_of(home, found), request.GET.get("format", ""), timezone.localdate()
         if kind == "csv":
