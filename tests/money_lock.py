@@ -31,6 +31,7 @@ TABLES = (
     "billing_creditnote",
     "billing_creditnoteline",
     "billing_crediteditem",
+    "billing_statementcredit",
     "billing_writeoff",
     "billing_payment",
     "billing_paymentallocation",
