@@ -81,6 +81,8 @@ class RegieAdmin(AsksAgain[Regie], WithHistory[Regie]):
                     "cheque_payable_to",
                     "cheque_address",
                     "desk",
+                    "cash_float",
+                    "cash_maximum",
                 )
             },
         ),

@@ -15,7 +15,15 @@ from typing import NamedTuple
 from django.db.models import Q, QuerySet
 
 from billing.documents.coded import ByCode, Weights, shared
-from billing.models import AccountEntry, CreditNote, EntryKind, Invoice, JournalAccounts, Payment
+from billing.models import (
+    AccountEntry,
+    CreditNote,
+    EntryKind,
+    Invoice,
+    JournalAccounts,
+    Payment,
+    PaymentMeans,
+)
 from families.models import household_number
 from portal.files.handing_over import Cell
 
@@ -72,10 +80,12 @@ class Documents:
     # Of a credit note, its invoice and whether that is of another year.
     notes: dict[str, tuple[int, bool]]
     means: dict[str, str]
+    # Accounts of means that the town gave one.
+    towns: dict[str, str]
 
     @classmethod
     def of(cls, bite: Sequence[AccountEntry]) -> "Documents":
-        """In three queries. What went after its ten years is in none."""
+        """In four queries. What went after its ten years is in none."""
         numbers = [one.document for one in bite]
         notes = CreditNote.objects.filter(number__in=numbers)
         of_notes = notes.values_list("number", "invoice_id", "year", "invoice__year")
@@ -83,6 +93,7 @@ class Documents:
             dict(Invoice.every.filter(number__in=numbers).values_list("number", "pk")),
             {number: (invoice, year != issued) for number, invoice, year, issued in of_notes},
             dict(Payment.objects.filter(number__in=numbers).values_list("number", "means")),
+            dict(PaymentMeans.objects.exclude(account="").values_list("code", "account")),
         )
 
     @property
@@ -113,7 +124,8 @@ def _other_side(
     """By account, parts that add up to the movement."""
     invoice, earlier = documents.notes.get(entry.document, (documents.invoices.get(entry.document), False))
     if entry.kind in (EntryKind.PAYMENT, EntryKind.REFUND):
-        return {_treasury(documents.means.get(entry.document, ""), accounts): entry.amount}
+        means = documents.means.get(entry.document, "")
+        return {documents.towns.get(means) or _treasury(means, accounts): entry.amount}
     if entry.kind == EntryKind.WRITE_OFF:
         return {accounts.written_off: entry.amount}
     if entry.kind not in BILLED:
