@@ -193,9 +193,8 @@ def _sums() -> Iterator[str]:
     for number, amount in noted.exclude(said=F("amount")).values_list("number", "amount").iterator():
         yield f"{number} : ses lignes ne font pas son montant de {euros(amount)}."
     there = DepositSlip.objects.order_by().annotate(sum=Round(Sum("lines__amount"), 2), count=Count("lines"))
-    uneven = there.exclude(sum=F("total"), count=F("line_count")).values_list("number", "total")
-    for number, total in uneven.iterator():
-        yield f"{number} : ses règlements ne font pas son total de {euros(total)}."
+    for slip in there.exclude(sum=F("total"), count=F("line_count")).iterator():
+        yield f"{slip.number} : ses règlements ne font pas son total de {euros(slip.total)}."
 
 
 def _crossed() -> QuerySet[PaymentAllocation]:
