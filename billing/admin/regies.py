@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model
 from django.http import HttpRequest
 
 from billing.invoices import regies
@@ -175,7 +174,7 @@ class SaysRegie(DeskAdmin[M]):
             return related
         return (*related, "regie")
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+    def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         shown = super().get_fields(request, obj)
         return (*shown, self.regie_field) if self._several(request) else shown
 

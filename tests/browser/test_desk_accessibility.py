@@ -24,7 +24,6 @@ from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
 from billing.models import (
     ActivityRegie,
-    BudgetCode,
     JournalAccounts,
     ManualCharge,
     OpeningBalance,
@@ -183,7 +182,6 @@ def furnished(chief: User) -> Booking:
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
-    BudgetCode.objects.create(activity=booking.activity, analytic="CANTINE", account="7067")
     JournalAccounts.objects.create()
     OpeningBalance.objects.create(household=booking.household, amount=5, opened_on=NOW.date())
     OwnDecision.objects.create(

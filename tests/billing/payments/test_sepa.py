@@ -166,6 +166,26 @@ def test_collected_pays_once(creditor, mandate, owes):
     assert left(owes.household) == [0]
 
 
+def test_one_that_is_sent_back_while_the_file_is_marked_holds_up_no_other(
+    creditor, mandate, owes, waits, monkeypatch
+):
+    Mandate.objects.create(household=waits.household, rum="B", debtor="X", iban=IBAN, signed_on=AT.date())
+    file = make()
+    first, other = Debit.objects.order_by("pk")
+    settle = paying.settle
+
+    def after_a_return(payment, *args, **said):
+        if payment == first.payment and first.returned_on is None:
+            monkeypatch.setattr(paying, "settle", settle)
+            sepa.returned(first, on=COLLECTED_ON, reason="AM04", by=None, at=later(12))
+        return settle(payment, *args, **said)
+
+    monkeypatch.setattr(paying, "settle", after_a_return)
+    assert sepa.collected(file, by=None, at=later(12)) == 1
+    states = {one.pk: one.payment.state for one in Debit.objects.select_related("payment")}
+    assert states == {first.pk: "refused", other.pk: "validated"}
+
+
 @pytest.mark.parametrize("counted", [False, True], ids=["before it counted", "after it counted"])
 def test_sent_back_the_invoice_is_to_pay_again_once(creditor, mandate, owes, counted):
     file = make()
