@@ -297,6 +297,7 @@ def returned(
     if not reason.strip():
         raise DebitRefused("Indiquez le motif donné par la banque.")
     until = due_on or undoing.next_due(at)
+    undoing.check_due(until, timezone.localtime(at).date())
     with transaction.atomic():
         Household.objects.lock([debit.payment.household_id])
         debit = Debit.objects.select_related("payment", "invoice").get(pk=debit.pk)
