@@ -34,7 +34,7 @@ from portal.french.day_fields import NearDateField
 from portal.french.official_numbers import BicField, IbanField
 from portal.web.signed_in import SignedInRequest
 
-PERMISSION = "billing.add_payment"
+PERMISSION = "billing.change_payment"
 USE = "Utiliser pour les factures dues"
 # What is possible, its page, and its words. What may be given back by transfer may be in cash.
 ACTS = (

@@ -38,7 +38,7 @@ from families.custody import own
 from families.models import Household, User
 from portal.french.amounts import euros
 
-RIGHT = "billing.add_payment"
+RIGHT = "billing.change_payment"
 ZERO = Decimal("0.00")
 # The money itself has gone, whatever was given back of it before; a slip of the desk never had any.
 BY_THE_BANK = (UndoneBecause.BOUNCED, UndoneBecause.RETURNED)
