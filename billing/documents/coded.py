@@ -89,7 +89,7 @@ class Weights:
                 left[notes[note]][code] = left[notes[note]].get(code, ZERO) - amount
         return {key: found if sum(found.values()) > 0 else whole[key] for key, found in left.items()}
 
-    def _summed(self, lines: "QuerySet[Any, dict[str, Any]]") -> dict[int, ByCode]:
+    def _summed(self, lines: "QuerySet[Any, Any]") -> dict[int, ByCode]:
         """`lines`: what they are of, analytic code, account and formula of each."""
         found: dict[int, ByCode] = defaultdict(lambda: defaultdict(lambda: ZERO))
         rows = lines.annotate(sum=Sum("amount")).order_by(*lines.query.values_select)

@@ -23,7 +23,17 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 
-from billing.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine, Payment, Seal, WriteOff
+from billing.models import (
+    CreditNote,
+    CreditNoteLine,
+    DepositLine,
+    DepositSlip,
+    Invoice,
+    InvoiceLine,
+    Payment,
+    Seal,
+    WriteOff,
+)
 from portal.database.final import append_only
 
 SEALS = append_only("billing.seals", "Une empreinte ne change plus, et ne s'efface pas.", Seal)
@@ -144,6 +154,14 @@ FORMS: dict[type[Model], Sequence[Form]] = {
                 "because",
                 "reason",
             ),
+        ),
+    ),
+    # Not who paid by which cheque, which is forgotten with the payment.
+    DepositSlip: (
+        Form(
+            "slip",
+            ("number", "means", "deposited_on", "total", "line_count", "made_at"),
+            Parts("line", DepositLine, "slip", ("position", "number", "amount")),
         ),
     ),
 }

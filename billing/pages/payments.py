@@ -95,7 +95,11 @@ def _choice(request: SignedInRequest, unpaid: Sequence[InvoiceToPay], error: str
     ]
     names = regies.named(one.regie_id for one in unpaid)
     groups = [
-        _of_regie(names.get(key, ""), key, [row for row in rows if row["invoice"].regie_id == key])
+        _of_regie(
+            names.get(key, ""),
+            key,
+            [row for one, row in zip(unpaid, rows, strict=True) if one.regie_id == key],
+        )
         for key in names or [None]
     ]
     context = {

@@ -233,11 +233,11 @@ class Credit:
     of the régie (its key; None: the town's own)."""
 
     household_id: int
-    regie_id: int | None
     amount: Decimal
     means: str
     reference: str
     shares: Sequence[tuple[int, Decimal]]
+    regie_id: int | None = None
 
 
 def credit(collected: Sequence[Credit], *, left: dict[int, Decimal], at: datetime) -> list[Payment]:

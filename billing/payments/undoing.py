@@ -160,7 +160,7 @@ def reverse(
     """
     today = timezone.localtime(at).date()
     _may(payment, [payment.household_id], reason, by, at)
-    _check_due(due_on, today)
+    check_due(due_on, today)
     if instead is not None and instead == payment.amount:
         raise PaymentRefused("Le montant juste est celui qui est noté : il n'y a rien à corriger.")
     if on is None:
@@ -195,6 +195,7 @@ def reverse(
                 at=at,
                 reference=payment.reference,
                 invoices=list(reversed(invoices)) or None,
+                regie=payment.regie_id,
             )
         paying.use_what_is_left(payment.household)
         due = due_again(invoices, due_on, reason, by, at)
@@ -208,7 +209,7 @@ def move(
 ) -> Moved:
     """What there is of a payment goes to another household, and pays what that one owes, the oldest first."""
     _may(payment, [payment.household_id, household.pk], reason, by, at)
-    _check_due(due_on, timezone.localtime(at).date())
+    check_due(due_on, timezone.localtime(at).date())
     if household.pk == payment.household_id:
         raise PaymentRefused("Ce règlement est déjà à ce foyer.")
     with transaction.atomic():
@@ -237,7 +238,7 @@ def reallocate(
     """A payment pays these amounts (by the invoice's key) from now on; what was typed is taken as a whole or
     not at all. An invoice that it pays less of is to be paid until `due_on`."""
     _may(payment, [payment.household_id], reason, by, at)
-    _check_due(due_on, timezone.localtime(at).date())
+    check_due(due_on, timezone.localtime(at).date())
     if any(amount < 0 or amount != amount.quantize(ZERO) for amount in amounts.values()):
         raise PaymentRefused("Indiquez des montants positifs, au centime près.")
     wanted = {key: amount for key, amount in amounts.items() if amount > 0}
@@ -295,7 +296,8 @@ def _may(payment: Payment, homes: list[int], reason: str, by: User | None, at: d
         raise PaymentRefused("Indiquez le motif.")
 
 
-def _check_due(due_on: date, today: date) -> None:
+def check_due(due_on: date, today: date) -> None:
+    """Raises PaymentRefused for a day that is over."""
     if due_on < today:
         raise PaymentRefused("La nouvelle échéance est déjà passée.")
 

@@ -232,7 +232,9 @@ def money_handed_over(booking: Booking, chief: User) -> None:
     own = PaymentMeans.objects.create(code="cesu", label="CESU", limited=True, deposit="slip", no_change=True)
     own.uses.create(activity=Activity.objects.order_by("pk")[0], under_age=6)
     today = NOW.date()
-    cheque = paying.record(booking.household, Decimal(5), "cheque", paid_on=today, by=chief, at=NOW)
+    cheque = paying.record(
+        booking.household, Decimal(5), "cheque", paid_on=today, by=chief, at=NOW, invoices=[]
+    )
     deposits.make("cheque", [cheque.pk], deposited_on=today, by=chief, at=NOW)
     counting.count(Decimal(20), pieces={"20": 1}, by=chief, at=NOW)
 

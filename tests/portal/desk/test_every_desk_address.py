@@ -32,7 +32,7 @@ from portal.reservations.staff import giving
 from tests.billing.conftest import keep_apart
 from tests.browser.test_desk_accessibility import first_row, furnished
 from tests.conftest import NOW, logged_in
-from tests.factories import UserFactory
+from tests.factories import InvoiceFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -67,6 +67,7 @@ OWN_PAGES = {
     "billing_payment_refund": "billing.add_payment",
     "billing_payment_account": "billing.view_payment",
     "billing_payment_accounts": "billing.view_payment",
+    "billing_payment_carried": "billing.view_payment",
     "billing_payment_opening_balances": "billing.view_payment",
     "billing_payment_move": "billing.add_payment",
     "billing_payment_move_to": "billing.add_payment",
@@ -184,6 +185,7 @@ def addresses(booking: Booking) -> Iterator[Address]:
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
         "means": "cheque",
+        "statement": InvoiceFactory(household=booking.household, kind="carried", total=0).pk,
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
         "year": NOW.year,
     }
