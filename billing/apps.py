@@ -13,11 +13,11 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         # Models must be loaded first.
         from billing.documents import chronicle, own_data
-        from billing.invoices import ledger
+        from billing.invoices import ledger, sealing
         from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
         from billing.pages import asked
-        from billing.payments import erasing, joining, kinds, processing
+        from billing.payments import counting, deposits, erasing, joining, kinds, processing
         from billing.prices.books import quotient_counts_when_told
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
@@ -50,3 +50,6 @@ class BillingConfig(AppConfig):
         register(payment_provider)
         schema.register(FINAL_DOCUMENTS)
         schema.register(ledger.LEDGER)
+        schema.register(deposits.DEPOSITS)
+        schema.register(counting.COUNTS)
+        schema.register(sealing.SEALS)

@@ -1,5 +1,7 @@
 """What a town's file says of money: its tariffs, their bands and special rules, which formula pays which."""
 
+from collections.abc import Callable
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,15 +10,24 @@ from ruamel.yaml.nodes import MappingNode, Node
 
 from billing.models import (
     AbsencePolicy,
+    ActivityRegie,
     BillingSettings,
+    BudgetCode,
     FormulaTariff,
+    JournalAccounts,
+    PaymentMeans,
+    PaymentMeansUse,
+    Regie,
     Tariff,
     TariffBand,
     TariffModifier,
     TariffRate,
     price_text,
 )
+from billing.prices import books
 from billing.rules import tariff_checks
+from portal.french.dates import short_day
+from portal.french.plurals import counted
 from portal.reservations.models import Activity, Formula, SchoolClass
 from portal.reservations.towns.fields import (
     Amount,
@@ -100,8 +111,35 @@ AUDIENCE = Words(
     {"commune": FormulaTariff.Audience.RESIDENT, "hors_commune": FormulaTariff.Audience.NON_RESIDENT}
 )
 LEVEL = Words({label.lower(): value for value, label in SchoolClass.Level.choices})
+DEPOSIT = Words(
+    {
+        "aucune": PaymentMeans.Deposit.NONE,
+        "bordereau": PaymentMeans.Deposit.SLIP,
+        "versement": PaymentMeans.Deposit.CASH,
+    }
+)
 COLLECTION = Words({"régie": "regie", "titre": "titre"})
-DEFAULTS = BillingSettings()
+DEFAULTS, ACCOUNTS = BillingSettings(), JournalAccounts()
+# What the town's own régie and a further one both say.
+ISSUER = (
+    Field("mention_des_relances", "reminder_notice", default=""),
+    Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
+    Field("émetteur", "issuer_name", default=""),
+    Field("adresse", "issuer_address", default=""),
+    Field("signataire", "signatory", default=""),
+    Field("siret", "siret", default=""),
+    Field("mention_de_tva", "vat_notice", default=""),
+    Field("mentions_légales", "legal_notice", default=""),
+    Field("voies_de_recours", "recourse", default=""),
+    Field("iban", "iban", default=""),
+    Field("bic", "bic", default=""),
+    Field("identifiant_créancier", "creditor_identifier", default=""),
+    Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
+    Field("envoi_du_chèque", "cheque_address", default=""),
+    Field("guichet", "desk", default=""),
+    Field("fonds_de_caisse", "cash_float", Amount(), default=Decimal(0)),
+    Field("encaisse_maximale", "cash_maximum", Amount(), default=None),
+)
 LATE = Words({"dès_sa_date": BillingSettings.Late.DATE, "dès_qu'on_le_sait": BillingSettings.Late.TOLD})
 SIBLINGS = Words(
     {"toutes_activités": BillingSettings.Siblings.ALL, "même_activité": BillingSettings.Siblings.ACTIVITY}
@@ -166,6 +204,38 @@ def to_check(row: Tariff) -> list[str]:
     ]
 
 
+def keep_past(row: Tariff, values: dict[str, Any], loading: Loading) -> Callable[[], None]:
+    """Other prices written into a tariff that has priced meals hold from tomorrow on, or from the later day
+    that the file gives it: the days before keep theirs, as where a grid is edited at the desk."""
+    before = Tariff.objects.with_rules().prefetch_related("formulas").get(pk=row.pk)
+    first = values["valid_from"]
+    if kept := books.kept_before(before).first():
+        # What was kept ends where it begins: « du » is still that of the first of them.
+        begins = (kept.valid_to or date.min) + timedelta(days=1)
+        values["valid_from"] = first = begins if first is None else max(first, begins)
+    had, priced = books.terms(before), books.presences_priced(before, loading.today)
+
+    def written_over() -> None:
+        after = Tariff.objects.with_rules().prefetch_related("formulas").get(pk=row.pk)
+        if not priced or books.terms(after) == had:
+            return
+        later = first is not None and (before.valid_from is None or first > before.valid_from)
+        since = first if later and first else loading.today + timedelta(days=1)
+        if after.valid_to is not None and since > after.valid_to:
+            raise Mistake(
+                "Ce tarif est fini : ses prix ne changent plus. Écrivez les nouveaux sous un autre code."
+            )
+        kept = books.keep_past(before, after, since)
+        if kept is not None:
+            eaten = counted(priced, "présence garde son prix", "présences gardent leur prix")
+            loading.report.asked.append(
+                f"Tarif « {after.name} » : les nouveaux prix valent à partir du"
+                f" {short_day(since, year=True)}. Jusqu'à aujourd'hui, {eaten}, sous « {kept.code} »."
+            )
+
+    return written_over
+
+
 register(
     Rows(
         key="tarifs",
@@ -193,6 +263,7 @@ register(
             Field("part_de_garde", "care_percent", Amount(), default=Decimal(0)),
         ),
         to_check=to_check,
+        rewrites=keep_past,
         children=(
             Rows(
                 key="tranches",
@@ -303,22 +374,107 @@ register(
             Field("série", "series", default=DEFAULTS.series),
             Field("jours_pour_payer", "payment_days", Number(), default=DEFAULTS.payment_days),
             Field("jours_entre_relances", "reminder_days", Number(), default=DEFAULTS.reminder_days),
-            Field("mention_des_relances", "reminder_notice", default=""),
             Field("montant_minimum", "minimum_amount", Amount(), default=Decimal(0)),
-            Field("recouvrement", "collection", COLLECTION, default=DEFAULTS.collection),
-            Field("émetteur", "issuer_name", default=""),
-            Field("adresse", "issuer_address", default=""),
-            Field("siret", "siret", default=""),
-            Field("mention_de_tva", "vat_notice", default=""),
-            Field("mentions_légales", "legal_notice", default=""),
-            Field("voies_de_recours", "recourse", default=""),
-            Field("iban", "iban", default=""),
-            Field("bic", "bic", default=""),
-            Field("identifiant_créancier", "creditor_identifier", default=""),
-            Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
-            Field("envoi_du_chèque", "cheque_address", default=""),
-            Field("guichet", "desk", default=""),
+            *ISSUER,
             Field("buraliste", "tobacconist", Flag(), default=False),
+            Field("bordereaux_à_partir_du", "deposits_from", Day(), default=None),
+        ),
+    )
+)
+register(
+    Rows(
+        key="moyens_de_paiement",
+        model=PaymentMeans,
+        match=("code",),
+        order_by=("order", "code"),
+        comment="Seulement ceux que la commune change ou ajoute.",
+        fields=(
+            Field("code", "code"),
+            Field("libellé", "label"),
+            Field("ordre", "order", Number(), default=50),
+            Field("utilisé", "active", Flag(), default=True),
+            Field("au_guichet", "at_desk", Flag(), default=True),
+            Field("limité", "limited", Flag(), default=False),
+            Field("référence", "reference", default=""),
+            Field("sans_rendu_de_monnaie", "no_change", Flag(), default=False),
+            Field("remise", "deposit", DEPOSIT, default=PaymentMeans.Deposit.NONE),
+            Field("compte", "account", default=""),
+        ),
+        children=(
+            Rows(
+                key="paie",
+                model=PaymentMeansUse,
+                match=("activity", "formula"),
+                parent="means",
+                exact=True,
+                compact=True,
+                fields=(
+                    Field("activité", "activity", Reference(Activity)),
+                    Field("formule", "formula", FormulaReference(), default=None),
+                    Field("moins_de", "under_age", Number(), default=None),
+                ),
+            ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="régies",
+        model=Regie,
+        match=("code",),
+        comment="Les régies qui encaissent à part ; sans elles, tout est à celle de la commune.",
+        fields=(
+            Field("nom", "name"),
+            Field("code", "code"),
+            Field("lettres", "letters"),
+            *ISSUER,
+        ),
+        children=(
+            Rows(
+                key="activités",
+                model=ActivityRegie,
+                match=("activity",),
+                parent="regie",
+                exact=True,
+                compact=True,
+                fields=(Field("activité", "activity", Reference(Activity)),),
+            ),
+        ),
+    )
+)
+register(
+    Rows(
+        key="codes_budgétaires",
+        model=BudgetCode,
+        match=("activity", "formula"),
+        order_by=("activity__code", "formula__activity__code", "formula__code"),
+        comment="Les codes d'une activité, ou d'une formule, dont le code l'emporte.",
+        fields=(
+            Field("activité", "activity", Reference(Activity), default=None),
+            Field("formule", "formula", FormulaReference(), default=None),
+            Field("analytique", "analytic", default=""),
+            Field("compte", "account", default=""),
+        ),
+    )
+)
+register(
+    Rows(
+        key="comptes_du_journal",
+        model=JournalAccounts,
+        match=(),
+        single=True,
+        comment="Les comptes du journal général.",
+        fields=(
+            Field("redevables", "debtors", default=ACCOUNTS.debtors),
+            Field("recettes", "revenue", default=ACCOUNTS.revenue),
+            Field("avoirs_d'une_année_passée", "earlier_years", default=ACCOUNTS.earlier_years),
+            Field("abandons_de_créances", "written_off", default=ACCOUNTS.written_off),
+            Field("à_classer", "waiting", default=ACCOUNTS.waiting),
+            Field("espèces", "cash", default=ACCOUNTS.cash),
+            Field("chèques", "cheques", default=ACCOUNTS.cheques),
+            Field("cartes", "cards", default=ACCOUNTS.cards),
+            Field("titres", "vouchers", default=ACCOUNTS.vouchers),
+            Field("banque", "bank", default=ACCOUNTS.bank),
         ),
     )
 )

@@ -13,6 +13,8 @@ from django.contrib.auth.management import create_permissions
 
 AGENT = "Agent"
 REGIE = "Régie"
+# Takes money at the desk and counts it, added to an agent; handing it over and closing are the régie's.
+TILL = "Guichet"
 # Health notes are for those who need them: a group to add to an agent, never part of one.
 HEALTH = "Fiches sanitaires"
 # What every page says of the town: a group to add to whoever heads the service.
@@ -118,7 +120,12 @@ RIGHTS: dict[str, Rights] = {
             "formulatariff": EVERYTHING,
             "manualcharge": EVERYTHING,
             "packedmeal": EVERYTHING,
+            "paymentmeansuse": EVERYTHING,
         },
+    },
+    TILL: {
+        "families": {"household": VIEW, "guardian": VIEW},
+        "billing": {"payment": "view add", "invoice": VIEW, "cashcount": "view add"},
     },
     HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},
     # Logins stay with superusers: whoever changes them can give itself any right.

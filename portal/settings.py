@@ -298,6 +298,18 @@ PAYFIP_SERVICE_URL = env.str("PAYFIP_SERVICE_URL", default="https://www.payfip.g
 PAYFIP_PAGE_URL = env.str("PAYFIP_PAGE_URL", default="https://www.payfip.gouv.fr/tpa/paiementws.web")
 PAYFIP_CLIENT = env.str("PAYFIP_CLIENT", default="")  # the six digits of the town's contract
 PAYFIP_MODE = env.str("PAYFIP_MODE", default="T")  # T: test, X: activation, W: real payments
+# Of each further régie by its code, where the town has several: STRIPE_SECRET_KEY__LOISIRS.
+REGIE_CONTRACTS: dict[str, dict[str, object]] = {}
+for _setting, _variable, _read in (
+    ("PAYMENT_PROVIDER", "PAYMENT_PROVIDER", env.str),
+    ("STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY", env.str),
+    ("STRIPE_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRET", env.list),
+    ("STRIPE_PAYMENT_METHODS", "STRIPE_PAYMENT_METHODS", env.list),
+    ("PAYFIP_CLIENT", "PAYFIP_CLIENT", env.str),
+    ("PAYFIP_MODE", "PAYFIP_MODE", env.str),
+):
+    for _key in [key for key in os.environ if key.startswith(f"{_variable}__")]:
+        REGIE_CONTRACTS.setdefault(_key.removeprefix(f"{_variable}__"), {})[_setting] = _read(_key)
 
 # Safety ---------------------------------------------------------------------------------------------
 

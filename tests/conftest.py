@@ -24,6 +24,8 @@ from django.db import close_old_connections, connection
 from django.test import Client, TransactionTestCase
 from hypothesis import HealthCheck, settings
 
+from billing.documents import provisional
+from billing.models import means
 from billing.prices import estimates
 from catering.models import Menu
 from families import calendar_links
@@ -257,6 +259,8 @@ def fresh_start() -> None:
     """No town, no rate limit and no random name left over from the test before."""
     town_module.forget()
     estimates.forget()
+    means.forget()
+    provisional.which_bills.forget()
     late_offers.forget()
     paper_kinds.forget()
     cache.clear()

@@ -4,6 +4,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -11,7 +12,8 @@ from django.utils.safestring import SafeString
 from billing.admin import undoing
 from billing.admin.exporting import note_households
 from billing.documents import accounts, files
-from billing.models import AccountEntry, Payment
+from billing.invoices import ledger, regies
+from billing.models import AccountEntry, Invoice, OpeningBalance, Payment
 from families import home_facts
 from families.desk_links import guardian_names, household_link
 from families.models import Household
@@ -30,9 +32,11 @@ A_PAGE = 100
 
 def of_household(household: Household) -> SafeString:
     """« La famille doit 12,80 € à la mairie. Voir son compte », on the household's page."""
-    balance = AccountEntry.objects.filter(household=household).balance()
+    found = {regie: balance for (_, regie), balance in ledger.balances_by_regie([household.pk]).items()}
+    names = regies.named(found)
+    balances = {names.get(regie, ""): balance for regie, balance in found.items()} or {"": accounts.ZERO}
     url = reverse("admin:billing_payment_account", args=[household.pk])
-    said = accounts.standing(balance, desk=True)
+    said = " ".join(accounts.standings(balances, desk=True))
     return format_html('{} <a href="{}">Voir son compte</a>', said, url)
 
 
@@ -46,7 +50,13 @@ class Accounts(OwnPages[Payment]):
         wrap = self.admin_site.admin_view
         return [
             path("comptes/", wrap(self.accounts), name="billing_payment_accounts"),
+            path(
+                "comptes/repris/",
+                wrap(self.opening_balances),
+                name="billing_payment_opening_balances",
+            ),
             path("comptes/<int:household>/", wrap(self.account), name="billing_payment_account"),
+            path("comptes/report/<int:statement>/", wrap(self.carried), name="billing_payment_carried"),
             *super().get_urls(),
         ]
 
@@ -61,15 +71,25 @@ class Accounts(OwnPages[Payment]):
             homes = AccountEntry.objects.filter(household__in=found.values("household"))
             note_households(request, f"Comptes des familles ({kind.upper()})", homes)
             write = files.csv_stream if kind == "csv" else files.xlsx_stream
-            return hand_over(write(accounts.ALL_COLUMNS, accounts.all_rows(found)), f"comptes.{kind}")
+            names = regies.all_named()
+            columns = (*accounts.ALL_COLUMNS, "Régie") if names else accounts.ALL_COLUMNS
+            return hand_over(write(columns, accounts.all_rows(found, names)), f"comptes.{kind}")
         page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
-        adults = guardian_names(household for household, _ in page)
+        adults = guardian_names(household for household, _, _ in page)
+        names = regies.named(regie for _, regie, _ in page)
         context = {
+            "opened": OpeningBalance.objects.filter(household__isnull=False).exists(),
             "which": WHICH,
             "chosen": which,
             "page": page,
             "rows": [
-                (household_link(one.household), adults[one.household], one, euros(abs(one.balance)))
+                (
+                    household_link(one.household),
+                    adults[one.household],
+                    one,
+                    euros(abs(one.balance)),
+                    names.get(one.regie, ""),
+                )
                 for one in accounts.since(list(page))
             ],
             "files": [(name, urlencode({"soldes": which, "format": name})) for name in ("csv", "xlsx")],
@@ -77,19 +97,69 @@ class Accounts(OwnPages[Payment]):
         }
         return self.page(request, "admin/billing/accounts.html", LINK.title, context)
 
+    def opening_balances(self, request: HttpRequest) -> HttpResponseBase:
+        """« Soldes repris »: who was not at zero when accounts were opened, and where they stand now."""
+        self.demand(request, PERMISSION)
+        found = OpeningBalance.objects.filter(household__isnull=False)
+        page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
+        shown = [(one, one.household_id) for one in page if one.household_id is not None]
+        homes = [home for _, home in shown]
+        adults, now = guardian_names(homes), ledger.balances(homes)
+        context = {
+            "page": page,
+            "opened_on": shown[0][0].opened_on if shown else None,
+            "rows": [
+                (
+                    household_link(home),
+                    adults[home],
+                    one,
+                    euros(abs(one.amount)),
+                    euros(now.get(home, accounts.ZERO)),
+                )
+                for one, home in shown
+            ],
+        }
+        return self.page(request, "admin/billing/opening_balances.html", "Soldes repris", context)
+
     def account(self, request: HttpRequest, household: int) -> HttpResponseBase:
-        """One household's movements, the oldest first."""
+        """One household's movements, the oldest first; `?format=csv` or `pdf` gives them as a file."""
         self.demand(request, PERMISSION)
         home = get_object_or_404(Household, pk=household)
-        found = accounts.movements(AccountEntry.objects.filter(household=home))
+        days = accounts.Days(request.GET if {"du", "au"} & request.GET.keys() else None)
+        whole = accounts.statement(AccountEntry.objects.filter(household=home))
+        found = accounts.within(whole, *days.asked)
+        name, kind, today = accounts.name_of(home, found), request.GET.get("format", ""), timezone.localdate()
+        if kind == "csv":
+            return hand_over(files.csv_stream(accounts.COLUMNS, accounts.rows(found)), f"{name}.csv")
+        if kind == "pdf":
+            return hand_over(accounts.render(home, found, today), f"{name}.pdf", inline=True)
         context = {
             "household": home,
             "link": household_link(home.pk),
             "adults": guardian_names([home.pk])[home.pk],
             "may_take": request.user.has_perm("billing.add_payment"),
             "usable": undoing.usable(home.pk),
-            "standing": accounts.standing(found[-1].after if found else accounts.ZERO, desk=True),
-            "movements": found,
+            "standings": accounts.standings(whole.closed, desk=True),
+            "statement": found,
+            "movements": accounts.with_documents(found.movements, desk=True),
+            "form": days,
+            "query": f"{days.query}&" if days.query else "",
+            "years": accounts.whole_years(whole.movements[0].entry.booked_on, today)
+            if whole.movements
+            else [],
         }
         title = f"Compte du foyer n°\xa0{home.number}"
         return self.page(request, "admin/billing/account.html", title, context)
+
+    def carried(self, request: HttpRequest, statement: int) -> HttpResponseBase:
+        """« Relevé reporté », as its family reads it; `?format=pdf` gives the document."""
+        self.demand(request, PERMISSION)
+        document = get_object_or_404(Invoice.every.filter(kind=Invoice.Kind.CARRIED), pk=statement)
+        found = accounts.carried(document)
+        if request.GET.get("format") == "pdf":
+            return hand_over(
+                accounts.draw_carried(found), f"Releve-reporte-{document.number}.pdf", inline=True
+            )
+        context = {"found": found, "link": household_link(document.household_id)}
+        title = f"Relevé reporté n°\xa0{document.number}"
+        return self.page(request, "admin/billing/carried.html", title, context)

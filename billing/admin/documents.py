@@ -18,6 +18,7 @@ from django_stubs_ext import WithAnnotations
 from billing.admin.exporting import note_households
 from billing.admin.kept import FoundByNumber, note_if_erased
 from billing.admin.once import AlreadySent, OnceForm
+from billing.admin.regies import SaysRegie
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
 from billing.documents import files, pdf, wording
 from billing.invoices import invoicing
@@ -316,6 +317,7 @@ class CreditForm(OnceForm):
 
 @admin.register(Invoice)
 class InvoiceAdmin(
+    SaysRegie[Invoice],
     RemindsInvoices,
     FoundByNumber[Invoice],
     ShownOnly[Invoice],
@@ -441,7 +443,7 @@ class InvoiceAdmin(
         invoice = get_object_or_404(Invoice.objects.select_related("household"), pk=pk)
         note_if_erased(request, invoice.household, invoice.number)
         try:
-            content = pdf.read(pdf.stored(invoice, at=timezone.now()))
+            content = pdf.as_it_stands(invoice, at=timezone.now())
         except pdf.PdfLost as lost:
             messages.error(request, str(lost))
             return redirect("admin:billing_invoice_change", pk)
@@ -532,7 +534,8 @@ class CreditNoteAdmin(FoundByNumber[CreditNote], ShownOnly[CreditNote]):
 
 
 @admin.register(ManualCharge)
-class ManualChargeAdmin(TolerantChoices[ManualCharge], NumberSearch[ManualCharge]):
+class ManualChargeAdmin(SaysRegie[ManualCharge], TolerantChoices[ManualCharge], NumberSearch[ManualCharge]):
+    regie_field = "regie"
     desk_order = 15
     list_display = ("label", "household", "quantity", "unit_price", "reason", "billed_by")
     list_select_related = ("household", "line__invoice")

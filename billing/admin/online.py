@@ -16,6 +16,7 @@ from django.utils import timezone
 from billing.admin.documents import AmountField, last_month
 from billing.admin.exporting import note_households
 from billing.admin.kept import FoundByNumber
+from billing.admin.regies import OfARegie, SaysRegie
 from billing.models import (
     Debit,
     DebitFile,
@@ -84,7 +85,7 @@ class DayForm(forms.Form):
         return day
 
 
-class DebitForm(forms.Form):
+class DebitForm(OfARegie):
     """Up to which month, when the bank collects, and how it wants to be written to."""
 
     month = MonthField(help_text="Tout ce qui reste dû jusqu'à ce mois est prélevé.")
@@ -143,6 +144,7 @@ class PaymentEventInline(ShownOnlyInline[PaymentEvent, OnlinePayment]):
 
 @admin.register(OnlinePayment)
 class OnlinePaymentAdmin(
+    SaysRegie[OnlinePayment],
     StateBadge,
     FoundByNumber[OnlinePayment],
     ShownOnly[OnlinePayment],
@@ -328,6 +330,7 @@ class PaymentEventAdmin(ShownOnly[PaymentEvent]):
 
 @admin.register(Mandate)
 class MandateAdmin(
+    SaysRegie[Mandate],
     AsksAgain[Mandate],
     TolerantChoices[Mandate],
     FoundByNumber[Mandate],
@@ -347,12 +350,14 @@ class MandateAdmin(
 
     def get_readonly_fields(self, request: HttpRequest, obj: Mandate | None = None) -> list[str]:
         """A mandate that was debited keeps whose it is; it is revoked, and another signed."""
-        return ["household", "rum", "account", "signed_on"] if obj and obj.debits.exists() else []
+        shown = ["household", "rum", "account", "signed_on"] if obj and obj.debits.exists() else []
+        return [*shown, "regie_shown"]
 
     def get_fields(self, request: HttpRequest, obj: Mandate | None = None) -> tuple[str, ...]:
         shown = obj is not None and (obj.debits.exists() or not self.has_change_permission(request, obj))
         account = "account" if shown else "iban"
-        return ("household", "rum", "debtor", account, "bic", "signed_on", "revoked_on")
+        regie = ("regie_shown" if shown else "regie",) if self._several(request) else ()
+        return ("household", *regie, "rum", "debtor", account, "bic", "signed_on", "revoked_on")
 
     def save_model(self, request: HttpRequest, obj: Mandate, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -375,7 +380,7 @@ class DebitInline(ShownOnlyInline[Debit, DebitFile]):
 
 
 @admin.register(DebitFile)
-class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
+class DebitFileAdmin(SaysRegie[DebitFile], ShownOnly[DebitFile], OwnPages[DebitFile]):
     desk_order = 21
     desk_links = (
         DeskLink(
@@ -424,7 +429,7 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
-                sepa.check(said["collected_on"], at=timezone.now())
+                sepa.check(said["collected_on"], at=timezone.now(), regie=form.regie)
                 if "confirmed" in request.POST:
                     made = sepa.make(
                         said["month"],
@@ -433,11 +438,12 @@ class DebitFileAdmin(ShownOnly[DebitFile], OwnPages[DebitFile]):
                         by=request.user,
                         at=timezone.now(),
                         seen=request.POST.get("vu", ""),
+                        regie=form.regie,
                     )
                     return self._made(request, made)
             except sepa.DebitRefused as refusal:
                 form.add_error(None, str(refusal))
-            found = sepa.outlook(said["month"])
+            found = sepa.outlook(said["month"], form.regie)
         context = {"form": form, "found": found, "back": reverse("admin:billing_debitfile_changelist")}
         return self.page(request, "admin/billing/debit_make.html", "Préparer des prélèvements", context)
 

@@ -26,7 +26,7 @@ from billing.models import (
     check_columns,
     price_text,
 )
-from billing.prices.books import PriceBook, copy_tariff, keep_until, next_dates
+from billing.prices.books import PriceBook, copy_tariff, keep_past, next_dates
 from billing.rules import pricing, tariff_checks
 from families.signing_in.asking_again import AsksAgain
 from portal.desk.choices import TolerantChoices
@@ -499,14 +499,9 @@ class TariffAdmin(OwnPages[Tariff]):
         if not _has_begun(before) or not (form.changes_prices or any(one.has_changed() for one in formsets)):
             return
         since = form.cleaned_data.get("since") or timezone.localdate() + timedelta(days=1)
-        if before.valid_from is not None and since <= before.valid_from:
+        kept = keep_past(before, tariff, since)
+        if kept is None:
             return
-        last = since - timedelta(days=1)
-        if before.valid_to is not None and last >= before.valid_to:
-            return
-        kept = keep_until(before, last)
-        tariff.valid_from = since
-        tariff.save(update_fields=["valid_from"])
         messages.info(
             request,
             f"Ces prix valent à partir du {short_day(since, year=True)}. Les jours d'avant gardent les leurs,"
@@ -612,6 +607,7 @@ class BillingSettingsAdmin(AsksAgain[BillingSettings], WithHistory[BillingSettin
     desk_order = 90
     # No document bears the code that a tobacconist scans: nobody is told to go there.
     exclude = ("tobacconist",)
+    change_form_template = "admin/billing/settings.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not BillingSettings.objects.exists()

@@ -1,4 +1,6 @@
-"""What billing tells of a household's past: invoices, credit notes, payments: the whole household's."""
+"""What billing tells of a household's past: invoices, statements, credit notes, payments: the whole
+household's.
+"""
 
 from collections.abc import Collection, Mapping
 
@@ -15,6 +17,11 @@ TOWN = "la mairie"
 
 def _invoices(subject: Subject, child: int | None) -> Rows | None:
     return None if child else Invoice.objects.filter(household=subject.household)
+
+
+def _carried(subject: Subject, child: int | None) -> Rows | None:
+    found = Invoice.every.filter(household=subject.household, kind=Invoice.Kind.CARRIED)
+    return None if child else found
 
 
 def _notes(subject: Subject, child: int | None) -> Rows | None:
@@ -34,6 +41,18 @@ def _say_invoices(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
             reverse("billing:invoice", args=[row.pk]),
         )
         for row in Invoice.objects.filter(pk__in=keys)
+    }
+
+
+def _say_carried(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    return {
+        row.pk: Entry(
+            f"Relevé {of(row.month_name)} : {euros(row.total)} reportés",
+            TOWN,
+            f"n°\xa0{row.number}",
+            reverse("billing:carried", args=[row.pk]),
+        )
+        for row in Invoice.every.filter(pk__in=keys)
     }
 
 
@@ -66,5 +85,6 @@ def _say_payments(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
 def register_all() -> None:
     """Once the app is ready."""
     register(Source("invoices", Group.MONEY, _invoices, _say_invoices, "issued_at"))
+    register(Source("carried", Group.MONEY, _carried, _say_carried, "issued_at"))
     register(Source("credit_notes", Group.MONEY, _notes, _say_notes, "issued_at"))
     register(Source("payments", Group.MONEY, _payments, _say_payments, "recorded_at"))

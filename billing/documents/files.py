@@ -16,7 +16,15 @@ from django.utils import timezone
 from xlsxwriter import Workbook
 
 from billing.documents import pdf
-from billing.models import Invoice, InvoiceLine, InvoiceWithBalance, Payment
+from billing.models import (
+    CreditNote,
+    Debit,
+    Invoice,
+    InvoiceLine,
+    InvoiceWithBalance,
+    Payment,
+    PaymentAllocation,
+)
 from portal.files.handing_over import Cell, csv_lines
 
 A_BITE = 200  # rows read at a time
@@ -90,6 +98,14 @@ PAYMENT_COLUMNS = (
     "Reçu", "Payé le", "Foyer", "Moyen", "Référence", "Montant", "État", "Factures", "Encaissé par",
     "Comptabilisé le", "Nature", "Concerne le reçu", "Cause",
 )  # fmt: skip
+CREDIT_COLUMNS = ("Avoir", "Émis le", "Facture", "Foyer", "Montant", "Motif", "Émis par")
+ALLOCATION_COLUMNS = (
+    "Reçu", "Payé le", "Comptabilisé le", "Moyen", "Foyer", "Facture", "Mois", "Montant affecté",
+)  # fmt: skip
+DEBIT_COLUMNS = (
+    "Fichier", "Date de prélèvement", "Facture", "Foyer", "Mandat", "Montant", "État", "Rejeté le",
+    "Motif du rejet",
+)  # fmt: skip
 
 
 def invoice_rows(invoices: QuerySet[InvoiceWithBalance]) -> Iterator[tuple[Cell, ...]]:
@@ -126,6 +142,36 @@ def payment_rows(payments: QuerySet[Payment]) -> Iterator[tuple[Cell, ...]]:
             one.get_state_display(), ", ".join(part.invoice.number for part in one.allocations.all()),
             str(one.recorded_by or ""), one.booked_on or one.paid_on, one.get_kind_display(),
             one.refunds.number if one.refunds else "", one.get_because_display(),
+        )  # fmt: skip
+
+
+def credit_rows(notes: QuerySet[CreditNote]) -> Iterator[tuple[Cell, ...]]:
+    rows = notes.select_related("invoice__household", "issued_by").order_by("issued_at", "pk")
+    for one in rows.iterator(chunk_size=A_BITE):
+        yield (
+            one.number, timezone.localtime(one.issued_at).date(), one.invoice.number,
+            one.invoice.household.number, one.amount, one.reason, str(one.issued_by or ""),
+        )  # fmt: skip
+
+
+def allocation_rows(allocations: QuerySet[PaymentAllocation]) -> Iterator[tuple[Cell, ...]]:
+    rows = allocations.select_related("payment__household", "invoice").order_by("payment", "pk")
+    for one in rows.iterator(chunk_size=A_BITE):
+        payment = one.payment
+        yield (
+            payment.number, payment.paid_on, payment.booked_on or payment.paid_on,
+            payment.get_means_display(), payment.household.number, one.invoice.number,
+            one.invoice.month_name, one.amount,
+        )  # fmt: skip
+
+
+def debit_rows(debits: QuerySet[Debit]) -> Iterator[tuple[Cell, ...]]:
+    rows = debits.select_related("file", "invoice", "mandate", "payment__household")
+    for one in rows.order_by("file__collected_on", "pk").iterator(chunk_size=A_BITE):
+        yield (
+            one.file.message, one.file.collected_on, one.invoice.number, one.payment.household.number,
+            one.mandate.rum, one.payment.amount, one.payment.get_state_display(), one.returned_on,
+            one.return_reason,
         )  # fmt: skip
 
 

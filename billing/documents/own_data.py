@@ -1,4 +1,5 @@
-"""What billing tells of a guardian in a copy of their data: invoices with their PDFs, payments, mandates.
+"""What billing tells of a guardian in a copy of their data: invoices and statements with their PDFs, the
+account's movements, payments, mandates.
 
 What was billed to a household stays its own to read. Of a mandate, whose debtor may be the other adult, the
 last four signs of the account are told.
@@ -9,8 +10,9 @@ from functools import partial
 
 from django.utils import timezone
 
-from billing.documents import pdf
+from billing.documents import accounts, pdf
 from billing.models import (
+    AccountEntry,
     CreditNote,
     Invoice,
     InvoiceLine,
@@ -101,6 +103,27 @@ def tables(subject: Subject) -> Iterator[Table]:
             for row in notes.order_by("issued_at").iterator(chunk_size=A_BITE)
         ),
     )
+    carried = Invoice.every.filter(household=home, kind=Invoice.Kind.CARRIED).order_by("issued_at", "pk")
+    yield Table(
+        "Relevés reportés",
+        ("Numéro", "Mois", "Établi le", "Total", "Enfant", "Désignation", "Jours", "Montant"),
+        (
+            (
+                row.number,
+                row.month_name,
+                row.issued_at,
+                row.total,
+                line.child_name,
+                line.label,
+                ", ".join(line.days),
+                line.amount,
+            )
+            for row in carried.prefetch_related("lines").iterator(chunk_size=A_BITE)
+            for line in row.lines.all()
+        ),
+    )
+    entries = AccountEntry.objects.filter(household=home)
+    yield Table("Mouvements du compte", accounts.COLUMNS, accounts.rows(accounts.statement(entries)))
     charges = ManualCharge.objects.filter(household=home, line=None).order_by("created_at")
     yield Table(
         "Lignes pour la prochaine facture",
@@ -196,6 +219,9 @@ def files(subject: Subject) -> Iterator[KeptFile]:
     invoices = Invoice.objects.filter(household=subject.household).order_by("pk")
     for key, number in invoices.values_list("pk", "number"):
         yield KeptFile(f"factures/{number}.pdf", partial(_invoice, key))
+    carried = Invoice.every.filter(household=subject.household, kind=Invoice.Kind.CARRIED).order_by("pk")
+    for key, number in carried.values_list("pk", "number"):
+        yield KeptFile(f"releves/{number}.pdf", partial(_statement, key))
     letters = ReminderLetter.objects.filter(household=subject.household).exclude(file="").order_by("pk")
     for letter in letters.iterator(chunk_size=A_BITE):
         day = timezone.localtime(letter.sent_at).date()
@@ -208,6 +234,10 @@ def _invoice(key: int) -> Iterator[bytes]:
         yield pdf.read(getattr(invoice, "pdf", None) or pdf.stored(invoice, at=timezone.now()))
     except pdf.PdfLost as loss:
         raise Lost(str(loss)) from loss
+
+
+def _statement(key: int) -> Iterator[bytes]:
+    yield accounts.draw_carried(accounts.carried(Invoice.every.get(pk=key)))
 
 
 def _letter(letter: ReminderLetter) -> Iterator[bytes]:

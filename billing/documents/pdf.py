@@ -2,6 +2,7 @@
 
 draw(template, context, *styles, identifier=…) -> bytes  any document of the town hall
 stored(invoice, at=…) -> InvoicePdf      printed once, then always the same file (checksum kept)
+as_it_stands(invoice, at=…) -> bytes     that file, or what was paid since is on it
 read(pdf) -> bytes                       raises PdfLost when the file is gone and cannot be made again alike
 content(kept, name) -> bytes             any kept document, its checksum verified
 """
@@ -18,7 +19,7 @@ import segno
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Sum
+from django.db.models import Max
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -86,15 +87,34 @@ def draw(template: str, context: dict[str, Any], *styles: Path, identifier: str)
     return weasy.pdf_of(render_to_string(template, context), styles, identifier=identifier)
 
 
-def render(invoice: Invoice, paid: Decimal = Decimal(0), paid_on: date | None = None) -> bytes:
-    """The PDF of an issued invoice; the same invoice, paid as much, always gives the same bytes."""
-    return draw("billing/invoice.html", context(invoice, paid, paid_on), STYLE, identifier=invoice.number)
+class Settled(NamedTuple):
+    """What was paid of an invoice, the day of the last payment, what credit notes and write-offs took off, in
+    euros; `pay_by`: until when it is to be paid, where that is no longer what it says."""
+
+    paid: Decimal = Decimal(0)
+    paid_on: date | None = None
+    credited: Decimal = Decimal(0)
+    written_off: Decimal = Decimal(0)
+    pay_by: date | None = None
 
 
-def context(invoice: Invoice, paid: Decimal, paid_on: date | None = None) -> dict[str, Any]:
+NOTHING = Settled()
+
+
+def render(invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None = None) -> bytes:
+    """The PDF of an issued invoice; the same invoice, paid as much, always gives the same bytes.
+
+    `stands_on`: the day of a copy that says more than the paper of then.
+    """
+    said = context(invoice, settled, stands_on)
+    return draw("billing/invoice.html", said, STYLE, identifier=invoice.number)
+
+
+def context(invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None = None) -> dict[str, Any]:
     """What the page shows, in words already: the template computes nothing."""
     lines = list(invoice.lines.all())
-    left = invoice.total - paid
+    paid, paid_on, credited, written_off, pay_by = settled
+    left = invoice.total - paid - credited - written_off
     page = pay_url(invoice) if left > 0 else ""
     return {
         "invoice": invoice,
@@ -102,12 +122,16 @@ def context(invoice: Invoice, paid: Decimal, paid_on: date | None = None) -> dic
         "groups": wording.grouped(lines),
         "total": euros(invoice.total),
         "paid": euros(paid) if paid else "",
+        "credited": euros(credited) if credited else "",
+        "written_off": euros(written_off) if written_off else "",
         "left": euros(left),
+        "is_settled": left <= 0,
         "is_paid": paid > 0 and left <= 0,
         "paid_on": short_day(paid_on, year=True) if paid_on else "",
-        "due_on": short_day(invoice.due_on, year=True),
+        "due_on": short_day(pay_by or invoice.due_on, year=True),
         "issued_on": short_day(_local_day(invoice.issued_at), year=True),
         "quotient": "" if invoice.quotient is None else number(invoice.quotient),
+        "stands_on": short_day(stands_on, year=True) if stands_on else "",
         "vat": _vat(lines),
         "pay_url": page,
         "code": code(page) if page else None,
@@ -135,10 +159,16 @@ def stored(invoice: Invoice, *, at: datetime) -> InvoicePdf:
     found = InvoicePdf.objects.filter(invoice=invoice).first()
     if found is not None:
         return found
-    settled = invoice.allocations.filter(payment__state=PaymentState.VALIDATED)
-    paid = settled.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
-    content = render(invoice, paid, _paid_on(invoice, at))
-    kept = InvoicePdf(invoice=invoice, sha256=hashlib.sha256(content).hexdigest(), paid=paid, made_at=at)
+    settled = _settled(invoice, at)
+    content = render(invoice, settled)
+    kept = InvoicePdf(
+        invoice=invoice,
+        sha256=hashlib.sha256(content).hexdigest(),
+        paid=settled.paid,
+        credited=settled.credited,
+        written_off=settled.written_off,
+        made_at=at,
+    )
     kept.file.save(f"{invoice.number}.pdf", ContentFile(content), save=False)
     try:
         with transaction.atomic():
@@ -150,6 +180,12 @@ def stored(invoice: Invoice, *, at: datetime) -> InvoicePdf:
     return kept
 
 
+def _settled(invoice: Invoice, at: datetime) -> Settled:
+    """What has been paid of it and taken off; of the days of payments, those known at that moment."""
+    now = Invoice.objects.with_balance().get(pk=invoice.pk)
+    return Settled(now.paid, _paid_on(invoice, at), now.credited, now.written_off)
+
+
 def _paid_on(invoice: Invoice, at: datetime) -> date | None:
     """The day of the last payment of the invoice, of those known at that moment."""
     known = invoice.allocations.filter(payment__state=PaymentState.VALIDATED, payment__recorded_at__lte=at)
@@ -157,12 +193,24 @@ def _paid_on(invoice: Invoice, at: datetime) -> date | None:
     return found
 
 
+def as_it_stands(invoice: Invoice, *, at: datetime) -> bytes:
+    """The kept file; where money moved since it was printed, the same document as it stands now, so that a
+    paid invoice says so. Raises PdfLost."""
+    kept, now = stored(invoice, at=at), Invoice.objects.with_balance().get(pk=invoice.pk)
+    moved = (now.paid, now.credited, now.written_off) != (kept.paid, kept.credited, kept.written_off)
+    if not moved and now.pay_by == invoice.due_on:
+        return read(kept)
+    settled = _settled(invoice, at)._replace(pay_by=now.pay_by)
+    return render(invoice, settled, _local_day(at))
+
+
 def read(pdf: InvoicePdf) -> bytes:
     """The kept file. A lost one is printed again and accepted only when it is the same to the byte."""
     try:
         return content(pdf, f"Le fichier de la facture {pdf.invoice.number}")
     except PdfGone:
-        again = render(pdf.invoice, pdf.paid, _paid_on(pdf.invoice, pdf.made_at))
+        then = Settled(pdf.paid, _paid_on(pdf.invoice, pdf.made_at), pdf.credited, pdf.written_off)
+        again = render(pdf.invoice, then)
         if hashlib.sha256(again).hexdigest() != pdf.sha256:
             raise
         pdf.file.storage.save(pdf.file.name, ContentFile(again))

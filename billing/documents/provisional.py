@@ -19,12 +19,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django_stubs_ext import WithAnnotations
 
 from billing.documents.wording import days_in_words
-from billing.invoices import drafting
+from billing.invoices import drafting, regies
 from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.draft import DraftedItem, DraftedLine
 from billing.models import BillingRun, InvoiceLine
 from billing.prices.estimates import TownRules, town_rules
 from families.models import Household
+from portal.database.kept import KeptAWhile
 from portal.french import moments
 from portal.french.amounts import euros, number
 from portal.french.dates import month_name, months_after
@@ -87,6 +88,19 @@ class MonthLink:
     current: bool
 
 
+# An activity changes its régie once in years; what is issued asks anew.
+which_bills = KeptAWhile(regies.of_formulas)
+
+
+@dataclass(frozen=True)
+class ForeseenTotal:
+    """What the invoice of a régie comes to; its name where there are several, what becomes of too little."""
+
+    regie: str
+    total: str
+    carried: str
+
+
 @dataclass(frozen=True)
 class Provisional:
     """The page: `changes` are sentences about what may still move, `asked` what waits for an answer."""
@@ -95,13 +109,12 @@ class Provisional:
     running: bool
     links: list[MonthLink]
     groups: list[ChildLines]
-    total: str
+    totals: list[ForeseenTotal]
     asked: list[ChildLines]
     asked_total: str
     quotient: str
     without_quotient: bool
     when: str
-    carried: str
     changes: list[str]
     billed: str
 
@@ -171,12 +184,12 @@ def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) 
         people=lambda first, last: rules.people(home, first, last),
         policies=rules.policies,
         rare=frozenset(kind for kind in Rare if getattr(home, kind.value)),
+        regies=which_bills(),
     )
     found = drafting.foresee_month(home.pk, scope, rules.settings, known)
     lines, asked = found.lines, found.asked
     if wanted != invoices[0]:
         lines, asked = _from(lines, wanted), _from(asked, wanted)
-    total = sum((line.amount for line in lines), Decimal(0))
     asked_total = sum((line.amount for line in asked), Decimal(0))
     priced = any(line.kind in (Kind.PRESENCE, Kind.FLAT) for line in [*lines, *asked])
     without_quotient = priced and home.pk in found.warnings.without_quotient
@@ -185,16 +198,25 @@ def foresee_months(home: HomeToBill, months: Months, wanted: date, today: date) 
         running=wanted == months.running,
         links=[MonthLink(f"{one:%Y-%m}", _link(one, months), one == wanted) for one in invoices],
         groups=list(_groups(lines, found.attendance, today)),
-        total=euros(total),
+        totals=_totals(lines, rules),
         asked=list(_groups(asked, {}, today)),
         asked_total=euros(asked_total) if asked_total else "",
         quotient="" if found.quotient is None else number(found.quotient),
         without_quotient=without_quotient,
         when=_when(home, rules, scope, today),
-        carried=_carried(lines, total, rules),
         changes=_changes(home, rules, scope, lines, found, today),
         billed=month_name(months.running) if wanted == months.following and home.running_billed else "",
     )
+
+
+def _totals(lines: Sequence[DraftedLine], rules: TownRules) -> list[ForeseenTotal]:
+    names = regies.named(line.regie for line in lines)
+    by_regie = {key: [line for line in lines if line.regie == key] for key in names or [None]}
+    sums = {key: sum((line.amount for line in of), Decimal(0)) for key, of in by_regie.items()}
+    return [
+        ForeseenTotal(names.get(key, ""), euros(total), _carried(by_regie[key], total, rules))
+        for key, total in sums.items()
+    ]
 
 
 # Lines ---------------------------------------------------------------------------------------------------

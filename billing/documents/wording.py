@@ -23,6 +23,7 @@ from billing.models import (
     is_reversed,
     state_of,
 )
+from billing.models.means import label
 from billing.payments import starting
 from billing.payments.starting import InvoiceToPay
 from families.models import Household
@@ -112,7 +113,7 @@ class AccountRow(NamedTuple):
 
     @property
     def means_label(self) -> str:
-        return str(Payment.Means(self.means).label)
+        return label(self.means)
 
     @property
     def kind_label(self) -> str:

@@ -30,8 +30,8 @@ from django.db.models.functions import ExtractYear
 from django.utils import timezone
 
 from billing.documents import pdf
-from billing.invoices import invoicing
-from billing.models import BillingSettings, InvoiceLine, PaymentAllocation, PaymentState
+from billing.invoices import invoicing, regies
+from billing.models import InvoiceLine, PaymentAllocation, PaymentState
 from billing.rules.pricing import rounded
 from families.models import Child, Guardian, Household
 from portal.french.amounts import euros
@@ -146,6 +146,12 @@ class Certificate:
     household: Household
     payer: str
     children: tuple[ChildCare, ...]
+    regies: frozenset[int | None] = frozenset()
+
+    @property
+    def issued_by(self) -> int | None:
+        """The régie that all of it was paid to; the town's own, where it was several."""
+        return next(iter(self.regies)) if len(self.regies) == 1 else None
 
     @property
     def total(self) -> Decimal:
@@ -229,18 +235,20 @@ def certificates(households: Collection[Household], year: int) -> list[Certifica
             invoice__household__in=keys, payment__state=PaymentState.VALIDATED, payment__paid_on__year=year
         )
         .order_by("payment__paid_on", "pk")
-        .values_list("invoice__household_id", "invoice_id", "amount")
+        .values_list("invoice__household_id", "invoice_id", "invoice__regie_id", "amount")
     )
     lines: dict[int, list[CertificateLine]] = defaultdict(list)
     for invoice, child, part, percent in (
-        InvoiceLine.objects.filter(invoice__in={invoice for _, invoice, _ in allocations})
+        InvoiceLine.objects.filter(invoice__in={invoice for _, invoice, _, _ in allocations})
         .order_by("invoice_id", "position")
         .values_list("invoice_id", "child_id", "amount", "care_percent")
     ):
         lines[invoice].append(CertificateLine(child, part, percent))
     paid: dict[int, list[Paid]] = defaultdict(list)
-    for home, invoice, amount in allocations:
+    billed_by: dict[int, set[int | None]] = defaultdict(set)
+    for home, invoice, regie, amount in allocations:
         paid[home].append(Paid(amount, tuple(lines[invoice])))
+        billed_by[home].add(regie)
     children = Child.objects.in_bulk(
         {line.child for of_invoice in lines.values() for line in of_invoice if line.child is not None}
     )
@@ -253,7 +261,15 @@ def certificates(households: Collection[Household], year: int) -> list[Certifica
         amounts = care(paid[household.pk], births, year)
         eldest_first = sorted(amounts, key=lambda pk: (births[pk], pk))
         rows = tuple(ChildCare(children[pk], amounts[pk]) for pk in eldest_first)
-        found.append(Certificate(year, household, " et ".join(payers[household.pk]), rows))
+        found.append(
+            Certificate(
+                year,
+                household,
+                " et ".join(payers[household.pk]),
+                rows,
+                frozenset(billed_by[household.pk]),
+            )
+        )
     return found
 
 
@@ -287,13 +303,16 @@ def all_printed(year: int, *, at: datetime) -> Iterator[tuple[str, bytes]]:
 
 
 def _printed(found: Iterable[Certificate], *, at: datetime) -> Iterator[tuple[str, bytes]]:
-    issuer = invoicing.issuer_of(BillingSettings.current())
+    issuers: dict[int | None, dict[str, str]] = {}
     made_on = timezone.localtime(at).date()
     for certificate in found:
         check_over(certificate.year, made_on)
+        regie = certificate.issued_by
+        if regie not in issuers:
+            issuers[regie] = invoicing.issuer_of(regies.facts(regie))
         context = {
             "certificate": certificate,
-            "issuer": issuer,
+            "issuer": issuers[regie],
             "household": certificate.household,
             "rows": certificate.rows,
             "total": euros(certificate.total),

@@ -4,15 +4,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, TypeVar
 
 from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat, ExtractMonth, ExtractYear, LPad
 
+from billing.invoices import regies
 from billing.models import (
     BilledItem,
     BillingSettings,
     Counted,
+    CreditedItem,
     FormulaTariff,
     Invoice,
     InvoiceLine,
@@ -29,6 +32,12 @@ from portal.reservations.presence.attendance import LOOK_BACK
 from portal.reservations.states import HOLDING
 
 Kind = InvoiceLine.Kind
+# Of what was billed, what no credit note took back: that costs nothing any more, whatever becomes of it.
+UNCREDITED = ~Exists(CreditedItem.objects.filter(item=OuterRef("pk")))
+# Nor days that a flat price paid for which a credit note took back.
+_OF_NO_CREDITED_FLAT = ~Exists(
+    CreditedItem.objects.filter(item__line=OuterRef("line"), item__flat__gt="", item__line__kind=Kind.FLAT)
+)
 M = TypeVar("M", bound=Model)
 
 
@@ -90,6 +99,11 @@ class Billable:
         # The first day that is billed here: nothing that is due is ever too old.
         self.since = settings.starts_on or date.min
 
+    @cached_property
+    def _regies(self) -> set[int | None] | None:
+        """Those of the activities that are billed; None: all there are."""
+        return regies.of_activities(self.scope.activities) if self.scope.activities else None
+
     def _of_households(self, rows: QuerySet[M], home: str) -> QuerySet[M]:
         return rows if self._households is None else rows.filter(**{f"{home}__in": self._households})
 
@@ -97,6 +111,13 @@ class Billable:
         if self._rare is not None and kind not in self._rare:
             return rows.none()
         return self._of_households(rows, home)
+
+    def _of_regies(self, rows: QuerySet[M], regie: str = "line__invoice__regie") -> QuerySet[M]:
+        """Of the régies that are billed: what another one billed, or has to bill, waits for it."""
+        if self._regies is None:
+            return rows
+        theirs = Q(**{f"{regie}__in": self._regies - {None}})
+        return rows.filter(theirs | Q(**{f"{regie}__isnull": True}) if None in self._regies else theirs)
 
     # Not billed yet
 
@@ -174,12 +195,13 @@ class Billable:
         return self._if_any(Rare.UNRESERVED, rows, "household")
 
     def charges(self) -> QuerySet[ManualCharge]:
-        """What the town hall adds by hand, whatever the scope."""
-        return self._if_any(Rare.MANUAL, ManualCharge.objects.filter(line=None), "household")
+        """What the town hall adds by hand, whatever else the scope is."""
+        rows = self._of_regies(ManualCharge.objects.filter(line=None), "regie")
+        return self._if_any(Rare.MANUAL, rows, "household")
 
     def statements(self) -> QuerySet[Invoice]:
-        """What earlier months carried over, and no invoice took yet, whatever the scope and the age."""
-        return self._if_any(Rare.CARRIED, Invoice.every.waiting(), "household")
+        """What earlier months carried over, and no invoice took yet, whatever the month and places."""
+        return self._if_any(Rare.CARRIED, self._of_regies(Invoice.every.waiting(), "regie"), "household")
 
     # No longer as it was billed
 
@@ -194,12 +216,12 @@ class Billable:
         """The last billing of each booking, where it was not taken back. A flat price stays due. Of any
         household: the two homes of a child may share what was billed."""
         days = (self.since, self.scope.ends_on)
-        items = _last(BilledItem.objects.filter(booking__day__range=days), "booking")
+        items = self._of_regies(_last(BilledItem.objects.filter(booking__day__range=days), "booking"))
         return items.exclude(line__kind__in=(Kind.FLAT, Kind.CREDIT))
 
     def billed_bookings_ended(self) -> QuerySet[BilledItem]:
         """Billings of bookings cancelled since; what cost nothing is not taken back."""
-        rows = self.last_billings().exclude(booking__state__in=HOLDING).exclude(amount=0)
+        rows = self.last_billings().filter(UNCREDITED).exclude(booking__state__in=HOLDING).exclude(amount=0)
         return self._if_any(Rare.ENDED, rows, "booking__household")
 
     def flats_losing_days(self) -> QuerySet[BilledItem]:
@@ -220,16 +242,18 @@ class Billable:
             tariff__emptied=Tariff.Emptied.CREDITED,
         )
         items = _last(BilledItem.objects.filter(flat__gt="", line__invoice__month__gte=self.since), "flat")
-        rows = items.filter(Exists(given_back), Exists(days)).exclude(line__kind=Kind.CREDIT)
+        rows = self._of_regies(items.filter(UNCREDITED, Exists(given_back), Exists(days)))
+        rows = rows.exclude(line__kind=Kind.CREDIT)
         return self._if_any(Rare.EMPTIED, rows.exclude(amount=0), "line__invoice__household")
 
     def billed_by_mistake(self) -> QuerySet[BilledItem]:
         """Billings of presences without a booking that were found to be entered by mistake since."""
         items = BilledItem.objects.filter(
+            UNCREDITED,
             attendance__state=AttendanceState.MISTAKEN,
             attendance__day__range=(self.since, self.scope.ends_on),
         )
-        rows = _last(items, "attendance").exclude(line__kind=Kind.CREDIT).exclude(amount=0)
+        rows = self._of_regies(_last(items, "attendance")).exclude(line__kind=Kind.CREDIT).exclude(amount=0)
         return self._if_any(Rare.MISTAKEN, rows, "attendance__household")
 
     def billed_then_entered(self) -> QuerySet[BilledItem]:
@@ -244,6 +268,7 @@ class Billable:
         )
         as_presence = Q(counted=Counted.PRESENT)
         rows = self.last_billings().filter(
+            UNCREDITED,
             (as_presence & Exists(entered.filter(told))) | (~as_presence & Exists(entered)),
             booking__state__in=HOLDING,
         )
@@ -254,7 +279,9 @@ class Billable:
     def standing(self) -> QuerySet[BilledItem]:
         """The last billings of the month's days, where they are held and were not taken back."""
         days = (self.scope.month, self.scope.ends_on)
-        booked = BilledItem.objects.filter(booking__day__range=days, booking__state__in=HOLDING)
+        booked = BilledItem.objects.filter(
+            UNCREDITED, _OF_NO_CREDITED_FLAT, booking__day__range=days, booking__state__in=HOLDING
+        )
         return self._of_households(
             _last(booked, "booking").exclude(line__kind=Kind.CREDIT), "booking__household"
         )
@@ -263,6 +290,8 @@ class Billable:
         """The same of presences without a booking."""
         days = (self.scope.month, self.scope.ends_on)
         came = BilledItem.objects.filter(
+            UNCREDITED,
+            _OF_NO_CREDITED_FLAT,
             attendance__day__range=days,
             attendance__booking=None,
             attendance__state=AttendanceState.PRESENT,
@@ -274,6 +303,7 @@ class Billable:
     def standing_in_periods(self, periods: Collection[int]) -> QuerySet[BilledItem]:
         """The days of these periods, in other months, that a flat price pays for."""
         booked = BilledItem.objects.filter(
+            _OF_NO_CREDITED_FLAT,
             line__kind=Kind.FLAT,
             booking__reservation__period__in=periods,
             booking__state__in=HOLDING,

@@ -9,6 +9,7 @@ from datetime import date
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from billing.invoices.billable import UNCREDITED
 from billing.invoices.draft import Change
 from billing.invoices.flats import Flat, FlatPrices
 from billing.invoices.lines import Lines
@@ -46,6 +47,7 @@ def apply(
             flats.pay(flat)
         elif item is not None:
             turn = item.turn + 1
+        regie = lines.billing(change, item)
         if item is not None and (item.amount or item.flat):
             day = change.day or date.min
             lines.take_back(
@@ -53,14 +55,15 @@ def apply(
             )
             turn += 1
         if change.kind:
-            lines.bill_again(change, name, turn)
+            lines.bill_again(change, name, turn, regie)
 
 
 def _standing(items: Collection[int]) -> QuerySet[BilledItem]:
-    """Those of these billings that nothing followed, of days that are still held."""
+    """Those of these billings that nothing followed and no credit note took back, of days still held."""
     later = BilledItem.objects.filter(turn__gt=OuterRef("turn"))
     return (
         BilledItem.objects.filter(
+            UNCREDITED,
             ~Exists(later.filter(booking=OuterRef("booking"))),
             ~Exists(later.filter(attendance=OuterRef("attendance"))),
             ~Exists(later.filter(flat=OuterRef("flat")).exclude(flat="")),

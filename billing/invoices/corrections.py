@@ -35,7 +35,7 @@ def correct(
         if item.amount:
             missed = item.counted == Counted.PRESENT and priced.counted != Counted.PRESENT
             lines.take_back(one.billed, "absence connue" if missed else "pointage corrigé")
-        lines.bill(presence, priced, corrects=item.line.invoice.number)
+        lines.bill(presence, priced, corrects=item.line.invoice)
     touched = [*reading.taken_back, *emptied, *(one.billed for one, _ in changed)]
     return {one.item.pk for one in touched}
 

@@ -51,6 +51,7 @@ class DraftedLine:
     items: list[DraftedItem] = field(default_factory=list)
     manual: ManualCharge | None = None
     carried: Invoice | None = None  # the statement that it takes over
+    regie: int | None = None  # whose it is, by key; None: the town's own
 
     @property
     def amount(self) -> Decimal:
@@ -123,14 +124,15 @@ _AFTER_THE_REST: dict[str, int] = {Kind.CREDIT: 1, Kind.DEBIT: 2, Kind.CARRIED: 
 
 @dataclass(kw_only=True)
 class Draft:
-    """A household's invoice to be. `trouble` says in French why it cannot be issued; `recalculated`: the
-    months priced again (keys) that it takes over."""
+    """A household's invoice to be, of one régie. `trouble` says in French why it cannot be issued;
+    `recalculated`: the months priced again (keys) that it takes over."""
 
     household: Household
     payer: str
     address: str
     quotient: Decimal | None
     lines: list[DraftedLine]
+    regie: int | None = None
     trouble: str = ""
     recalculated: list[int] = field(default_factory=list)
 

@@ -13,11 +13,11 @@ corrections.py     what is taken back and billed anew
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
-from billing.invoices import changes, reading
+from billing.invoices import changes, reading, regies
 from billing.invoices.billable import Billable, Rare, Scope
 from billing.invoices.corrections import correct, counting
 from billing.invoices.draft import Draft, DraftedLine, Warnings
@@ -37,12 +37,13 @@ from portal.reservations.models import Attendance
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """What a page knows before it drafts the invoice of one household, and need not be read again: `people`
-    reads what prices ask of it between two days, `rare` is what it may have."""
+    reads what prices ask of it between two days, `rare` is what it may have, `regies` who bills a formula."""
 
     prices: PriceBook
     people: Callable[[date, date], FactsBook]
     policies: AbsenceRules
     rare: frozenset[Rare]
+    regies: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,8 @@ class Foreseen:
 def drafts(
     households: Sequence[int], scope: Scope, settings: BillingSettings
 ) -> tuple[list[Draft], Warnings]:
-    """The invoices of these households, in their order; those with nothing to bill are left out."""
+    """The invoices of these households, in their order, each régie's apart; those with nothing to bill are
+    left out."""
     billable = Billable(scope, settings, households=households)
     found = reading.read(billable)
     days = [one.day for one in found.due] or [scope.month]
@@ -73,10 +75,13 @@ def drafts(
         absences_billed=absences_billed(found, AbsencePolicy.rules),
         late_forgiven=late_forgiven(found, prices, scope.ends_on),
     )
-    lines = _lines(billable, found, presence_prices, FlatPrices(households))
+    lines = Lines(FlatPrices(households), regies.of_formulas())
+    _fill(lines, billable, found, presence_prices)
     made = _addressed(lines.by_household, people, scope)
     for draft in made:
-        draft.recalculated = [row.pk for row in lines.recalculated if row.household_id == draft.household.pk]
+        home = draft.household.pk
+        if draft.regie in (lines.recalculated_by[home] or {draft.regie}):
+            draft.recalculated = [row.pk for row in lines.recalculated if row.household_id == home]
     return made, presence_prices.warnings
 
 
@@ -94,7 +99,8 @@ def foresee_month(household: int, scope: Scope, settings: BillingSettings, known
         late_forgiven=late_forgiven(found, known.prices, scope.ends_on),
     )
     flats = FlatPrices([household])
-    lines = _lines(billable, found, presence_prices, flats)
+    lines = Lines(flats, known.regies)
+    _fill(lines, billable, found, presence_prices)
     # What it has asked for deserves no look yet.
     if_granted = Lines(flats)
     _bill(found.asked, replace(presence_prices, warnings=Warnings()), if_granted)
@@ -107,9 +113,9 @@ def foresee_month(household: int, scope: Scope, settings: BillingSettings, known
     )
 
 
-def _lines(billable: Billable, found: Reading, prices: PresencePrices, flats: FlatPrices) -> Lines:
-    """Every line, by household."""
-    lines = Lines(flats)
+def _fill(lines: Lines, billable: Billable, found: Reading, prices: PresencePrices) -> None:
+    """Adds every line."""
+    flats = lines.flats
     _bill(found.presences, prices, lines)
     _bill([one for one in found.refilled if not prices.excused(one.attendance)], prices, lines)
     touched = correct(found, prices, lines, flats, billable)
@@ -127,7 +133,6 @@ def _lines(billable: Billable, found: Reading, prices: PresencePrices, flats: Fl
         lines.charge(charge)
     missing = reading.not_entered(found, billable.scope.month)
     prices.warnings.not_entered = Counter(one.name for one in missing)
-    return lines
 
 
 def _bill(presences: Collection[reading.Presence], prices: PresencePrices, lines: Lines) -> None:
@@ -142,7 +147,7 @@ def _in_order(lines: Collection[DraftedLine]) -> list[DraftedLine]:
 
 
 def _addressed(lines: Mapping[int, list[DraftedLine]], people: FactsBook, scope: Scope) -> list[Draft]:
-    """Drafts of these lines, with who pays and where it lives."""
+    """Drafts of these lines, one a household and régie, with who pays and where it lives."""
     homes = Household.objects.in_bulk(list(lines))
     payers: dict[int, list[str]] = defaultdict(list)
     for guardian in Guardian.objects.filter(household_id__in=list(lines), is_payer=True):
@@ -153,10 +158,12 @@ def _addressed(lines: Mapping[int, list[DraftedLine]], people: FactsBook, scope:
             payer=" et ".join(payers[pk]),
             address=_address(homes[pk]),
             quotient=people.quotient(pk, scope.ends_on),
-            lines=_in_order(lines[pk]),
+            lines=_in_order([line for line in lines[pk] if line.regie == regie]),
+            regie=regie,
             trouble=_trouble(homes[pk], payers[pk]),
         )
         for pk in sorted(lines)
+        for regie in sorted({line.regie for line in lines[pk]}, key=lambda one: one or 0)
     ]
 
 

@@ -116,11 +116,17 @@ class FlatPrices:
         found: dict[Flat, Standing] = {}
         # A child that was typed twice: its documents name the row of then.
         same = F("line__child__joined_to")
-        for item in items.select_related("line__invoice").annotate(child_now=same).order_by("turn", "pk"):
+        items = items.select_related("line__invoice", "credited").annotate(child_now=same)
+        for item in items.order_by("turn", "pk"):
             flat = Flat.read(item.flat, item.line.invoice.household_id)
             flat = flat._replace(child=item.child_now or flat.child)
             found[flat] = Standing(item, flat)
         return found
+
+    def credited(self, flat: Flat) -> bool:
+        """Whether a credit note took it back: it stays paid, and costs nothing any more."""
+        standing = self.billed.get(flat)
+        return standing is not None and hasattr(standing.item, "credited")
 
     def pay(self, flat: Flat) -> None:
         """It is paid otherwise: nothing more is asked for it."""

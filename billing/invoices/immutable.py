@@ -16,8 +16,17 @@ from portal.database.schema import PieceKind, SchemaPart, SchemaPiece
 PAYMENT_STAYS = "Un règlement reste à son foyer."
 REFUSAL = "Un document émis ne change plus : seul un avoir y répond."
 FORMER = "billing_formerdocument"
-FINAL = ("billing_invoice", "billing_invoiceline", "billing_billeditem", "billing_creditnote")
+FINAL = (
+    "billing_invoice",
+    "billing_invoiceline",
+    "billing_billeditem",
+    "billing_creditnote",
+    "billing_creditnoteline",
+    "billing_crediteditem",
+    "billing_writeoff",
+)
 LINE = "billing_invoiceline"
+CREDIT_LINE = "billing_creditnoteline"
 # A payment's state may change; its amount, its payer and its number never do.
 PAYMENT = "billing_payment"
 PAYMENT_COLUMNS = (
@@ -27,6 +36,7 @@ PAYMENT_COLUMNS = (
     "year",
     "sequence",
     "means",
+    "regie_id",
     "kind",
     "refunds_id",
     "because",
@@ -45,6 +55,7 @@ SAID = (
     "year",
     "sequence",
     "run_id",
+    "regie_id",
     "month",
     "issued_at",
     "due_on",
@@ -66,6 +77,8 @@ JOINED = """EXISTS (SELECT 1 FROM billing_joinedaccount j
     WHERE j.emptied_id = OLD.household_id AND j.kept_id = NEW.household_id)"""
 TOO_MANY = """(SELECT count(*) FROM billing_invoiceline WHERE invoice_id = NEW.invoice_id)
     >= (SELECT line_count FROM billing_invoice WHERE id = NEW.invoice_id)"""
+TOO_MANY_CREDITED = """(SELECT count(*) FROM billing_creditnoteline WHERE note_id = NEW.note_id)
+    >= (SELECT line_count FROM billing_creditnote WHERE id = NEW.note_id)"""
 
 
 def _stands(kind: str, amount: str, row: str = "OLD") -> str:
@@ -81,6 +94,10 @@ _INVOICE = _stands("invoice", "total", "i")
 _INVOICE_OF_LINE = f"SELECT 1 FROM billing_invoice i WHERE i.id = OLD.invoice_id AND {_INVOICE}"  # noqa: S608
 _INVOICE_OF_ITEM = f"""SELECT 1 FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
     WHERE l.id = OLD.line_id AND {_INVOICE}"""  # noqa: S608
+_NOTE = _stands("credit", "amount", "n")
+_NOTE_OF_LINE = f"SELECT 1 FROM billing_creditnote n WHERE n.id = OLD.note_id AND {_NOTE}"  # noqa: S608
+_NOTE_OF_ITEM = f"""SELECT 1 FROM billing_creditnoteline l JOIN billing_creditnote n ON n.id = l.note_id
+    WHERE l.id = OLD.line_id AND {_NOTE}"""  # noqa: S608
 _PAYMENT_OF_IT = f"""SELECT 1 FROM billing_payment p WHERE p.id = OLD.payment_id
     AND {_stands("payment", "amount", "p")}"""  # noqa: S608
 _FIRST = "NEW.first_household_id = COALESCE(OLD.first_household_id, OLD.household_id)"
@@ -98,6 +115,9 @@ MAY_GO = {
     "billing_invoiceline": f"EXISTS ({_INVOICE_OF_LINE})",
     "billing_billeditem": f"EXISTS ({_INVOICE_OF_ITEM})",
     "billing_creditnote": _stands("credit", "amount"),
+    "billing_creditnoteline": f"EXISTS ({_NOTE_OF_LINE})",
+    "billing_crediteditem": f"EXISTS ({_NOTE_OF_ITEM})",
+    "billing_writeoff": _stands("writeoff", "amount"),
     PAYMENT: _stands("payment", "amount"),
     "billing_newduedate": f"EXISTS ({_INVOICE_OF_LINE})",
     "billing_reallocation": f"EXISTS ({_PAYMENT_OF_IT})",
@@ -143,6 +163,13 @@ SQLITE = [
     ),
     aborts("complete", LINE, f"BEFORE INSERT ON {LINE} WHEN {TOO_MANY}", REFUSAL, ["invoice_id"]),
     aborts(
+        "complete",
+        CREDIT_LINE,
+        f"BEFORE INSERT ON {CREDIT_LINE} WHEN {TOO_MANY_CREDITED}",
+        REFUSAL,
+        ["note_id"],
+    ),
+    aborts(
         "final_DELETE",
         PAYMENT,
         f"BEFORE DELETE ON {PAYMENT} WHEN NOT {MAY_GO[PAYMENT]}",
@@ -180,17 +207,8 @@ def _keep(table: str) -> SchemaPiece:
 
 POSTGRESQL = [
     refuses("billing_refuse", REFUSAL),
-    SchemaPiece(
-        PieceKind.FUNCTION,
-        "billing_refuse_line",
-        f"""RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF {TOO_MANY} THEN
-        RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-    RETURN NEW;
-END $$""",
-    ),
+    _unless("billing_refuse_line", f"NOT ({TOO_MANY})", REFUSAL, "NEW"),
+    _unless("billing_refuse_credit_line", f"NOT ({TOO_MANY_CREDITED})", REFUSAL, "NEW"),
     *(_keep(table) for table in MAY_GO),
     _unless("billing_move_invoice", _moves("IS DISTINCT FROM"), REFUSAL, "NEW"),
     _unless("billing_move_payment", f"NEW.household_id = OLD.household_id OR {JOINED}", PAYMENT_STAYS, "NEW"),
@@ -221,6 +239,7 @@ END $$""",
         for table in NOTED
     ),
     calls("complete", LINE, f"BEFORE INSERT ON {LINE}", "billing_refuse_line"),
+    calls("complete", CREDIT_LINE, f"BEFORE INSERT ON {CREDIT_LINE}", "billing_refuse_credit_line"),
     calls("final_update", PAYMENT, PAYMENT_CHANGES, "billing_refuse", columns=PAYMENT_COLUMNS),
 ]
 FINAL_DOCUMENTS = SchemaPart("billing.final", {"sqlite": SQLITE, "postgresql": POSTGRESQL})

@@ -3,7 +3,7 @@
     preview(scope, at=…) -> MonthPreview          computed, nothing written
     start(scope, due_on=…, by=…, at=…) -> BillingRun
     issue(run, at=…)                              in chunks; run again after a kill, it goes on
-    credit(invoice, amount, reason=…, by=…, at=…) -> CreditNote
+    credit(invoice, wanted, reason=…, by=…, at=…) -> CreditNote    of what is left to pay of it
 
 Every chunk is one transaction that first takes its households' rows, then the counter's: whoever moves their
 money waits, issuers follow one another, numbers have no gap, and what a killed chunk began is rolled back
@@ -22,21 +22,27 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from billing.invoices import drafting, ledger
+from billing.invoices import budget, creditable, drafting, ledger, regies, sealing
 from billing.invoices.billable import Billable, Scope
+from billing.invoices.contracts import Contract
+from billing.invoices.creditable import Wanted
 from billing.invoices.draft import ITEM_COLUMNS, Draft, Warnings
 from billing.invoices.numbering import Numbering
+from billing.invoices.refusals import BillingRefused as BillingRefused
 from billing.models import (
     BilledItem,
     BillingRun,
     BillingSettings,
+    CreditedItem,
     CreditNote,
+    CreditNoteLine,
     Invoice,
     InvoiceLine,
+    Issuer,
     ManualCharge,
     RecalculatedHousehold,
+    Regie,
 )
-from families.custody import own
 from families.models import Household, User
 from portal import town
 from portal.database.garbage_collection import uncollected
@@ -53,10 +59,6 @@ CARRIED_SERIES = "REPORT"
 
 
 Kind = Invoice.Kind
-
-
-class BillingRefused(Exception):
-    """Nothing was written; the message says why in French."""
 
 
 @dataclass
@@ -206,17 +208,22 @@ def _issue_chunk(
 ) -> tuple[list[str], Warnings]:
     """Issues the invoices of some households, in the caller's transaction. Returns what stands in the way."""
     Household.objects.lock(households, rows_may_come=True)
-    numbering = Numbering(settings.series, timezone.localtime(at).year)
+    year = timezone.localtime(at).year
+    Numbering(settings.series, year)  # one at a time, whatever the régies
     # Read again under the lock: another issuer may have been faster.
     billed = _billed_by(run, households)
     made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
     sound = [draft for draft in made if not draft.trouble]
-    drafts = [draft for draft in sound if not settings.carries(draft.total)]
-    carried = [draft.of_the_month() for draft in sound if settings.carries(draft.total)]
-    write = partial(_write, run=run, month=scope.month, due_on=run.due_on, settings=settings, at=at)
-    write(drafts, numbering)
-    if carried := [draft for draft in carried if draft.lines]:
-        write(carried, Numbering(CARRIED_SERIES, timezone.localtime(at).year), kind=Kind.CARRIED)
+    write = partial(_write, run=run, month=scope.month, due_on=run.due_on, at=at)
+    for regie in sorted({draft.regie for draft in sound}, key=lambda one: one or 0):
+        facts = regies.facts(regie, settings)
+        of_regie = [draft for draft in sound if draft.regie == regie]
+        drafts = [draft for draft in of_regie if not settings.carries(draft.total)]
+        carried = [draft.of_the_month() for draft in of_regie if settings.carries(draft.total)]
+        write(drafts, Numbering(regies.invoices(regie, settings), year), facts=facts, regie=regie)
+        if carried := [draft for draft in carried if draft.lines]:
+            numbering = Numbering(regies.series(CARRIED_SERIES, regie), year)
+            write(carried, numbering, facts=facts, regie=regie, kind=Kind.CARRIED)
     return [draft.trouble for draft in made if draft.trouble], warnings
 
 
@@ -227,16 +234,18 @@ def _write(
     run: BillingRun | None,
     month: date,
     due_on: date,
-    settings: BillingSettings,
+    facts: Issuer,
+    regie: int | None,
     at: datetime,
     kind: str = Kind.INVOICE,
 ) -> list[Invoice]:
-    issuer = issuer_of(settings)
+    issuer, codes = issuer_of(facts), budget.Codes.today()
     invoices = Invoice.objects.bulk_create(
         Invoice(
             **number.fields,
             kind=kind,
             household=draft.household,
+            regie_id=regie,
             run=run,
             month=month,
             issued_at=at,
@@ -270,6 +279,8 @@ def _write(
                 vat_percent=line.vat_percent,
                 care_percent=line.care_percent,
                 carried=line.carried,
+                analytic_code=codes.of(line.formula).analytic,
+                account_code=codes.of(line.formula).account,
             ),
         )
         for invoice, draft in zip(invoices, drafts, strict=True)
@@ -284,12 +295,12 @@ def _write(
     )
     for invoice, draft in zip(invoices, drafts, strict=True):
         if draft.recalculated:
-            RecalculatedHousehold.objects.filter(pk__in=draft.recalculated).update(
-                state=RecalculatedHousehold.State.BILLED, invoice=invoice
-            )
+            taken = RecalculatedHousehold.objects.filter(pk__in=draft.recalculated, invoice=None)
+            taken.update(state=RecalculatedHousehold.State.BILLED, invoice=invoice)
     for (line, _), row in zip(pairs, rows, strict=True):
         if line.manual is not None:
             ManualCharge.objects.filter(pk=line.manual.pk).update(line=row)
+    sealing.seal(invoices)
     ledger.billed(invoices)
     ledger.taken_over(
         (statement, invoice)
@@ -299,57 +310,96 @@ def _write(
     return invoices
 
 
-def issuer_of(settings: BillingSettings) -> dict[str, str]:
-    """What an invoice copies of the town hall."""
+def issuer_of(facts: Issuer) -> dict[str, str]:
+    """What an invoice copies of the town hall, or of a further régie."""
     here = town.current()
+    contract = Contract(facts.code if isinstance(facts, Regie) else "")
     return {
-        "name": settings.issuer_name or here.name,
-        "service": here.service,
-        "address": settings.issuer_address or here.address,
+        "name": facts.issuer_name or here.name,
+        "service": facts.name if isinstance(facts, Regie) else here.service,
+        "address": facts.issuer_address or here.address,
         "phone": here.phone,
         "email": here.email,
-        "siret": settings.siret,
-        "collection": settings.get_collection_display(),
-        "vat_notice": settings.vat_notice,
-        "legal_notice": settings.legal_notice,
-        "recourse": settings.recourse,
-        "iban": grouped(settings.iban),
-        "bic": settings.bic,
-        "cheque_payable_to": settings.cheque_payable_to,
-        "cheque_address": settings.cheque_address,
-        "desk": settings.desk,
-        "portal": django_settings.PORTAL_URL.rstrip("/") if django_settings.PAYMENT_PROVIDER else "",
+        "siret": facts.siret,
+        "collection": facts.get_collection_display(),
+        "vat_notice": facts.vat_notice,
+        "legal_notice": facts.legal_notice,
+        "recourse": facts.recourse,
+        "iban": grouped(facts.iban),
+        "bic": facts.bic,
+        "cheque_payable_to": facts.cheque_payable_to,
+        "cheque_address": facts.cheque_address,
+        "desk": facts.desk,
+        "signatory": facts.signatory,
+        "portal": django_settings.PORTAL_URL.rstrip("/") if contract.provider else "",
     }
 
 
-def credit(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> CreditNote:
-    """A credit note answering an issued invoice. Raises BillingRefused when it exceeds what is left of it."""
-    own.check(by, [invoice.household_id], right="billing.add_creditnote", at=at)
-    return answer(invoice, amount, reason=reason, by=by, at=at)
-
-
-def answer(invoice: Invoice, amount: Decimal, *, reason: str, by: User | None, at: datetime) -> CreditNote:
-    """The same where it was decided before, with a refund: the bank's answer comes when it comes."""
-    if amount <= 0:
-        raise BillingRefused("Un avoir est toujours d'un montant positif.")
+def credit(
+    invoice: Invoice,
+    wanted: Wanted | Decimal,
+    *,
+    reason: str,
+    by: User | None,
+    at: datetime,
+    freed: Decimal = Decimal(0),
+    becomes: str = "",
+) -> CreditNote:
+    """A credit note answering an issued invoice; `freed` of what had paid it is the family's again already
+    (`billing.payments.crediting`). Raises BillingRefused when it exceeds what is left of it."""
     if not reason.strip():
         raise BillingRefused("Indiquez le motif de l'avoir.")
+    asked = Wanted(amount=wanted) if isinstance(wanted, Decimal) else wanted
     with transaction.atomic():
         Household.objects.lock([invoice.household_id])
-        numbering = Numbering(CREDIT_SERIES, timezone.localtime(at).year)
+        numbering = Numbering(regies.series(CREDIT_SERIES, invoice.regie_id), timezone.localtime(at).year)
         # Its household may have been joined to another meanwhile.
-        now = Invoice.objects.with_balance().get(pk=invoice.pk)
-        if amount > now.left:
+        found = creditable.of(invoice)
+        plan, now = creditable.plan(found, asked), found.invoice
+        if plan.amount > now.left:
             raise BillingRefused(
                 f"Il ne reste que {euros(now.left)} à payer sur la facture {now.number} :"
                 " remboursez d'abord ce qui est déjà réglé."
             )
         (number,) = numbering.take()
         note = CreditNote.objects.create(
-            **number.fields, invoice=now, amount=amount, reason=reason.strip(), issued_at=at, issued_by=by
+            **number.fields,
+            invoice=now,
+            amount=plan.amount,
+            reason=reason.strip(),
+            freed=freed,
+            becomes=becomes,
+            line_count=len(plan.lines),
+            issued_at=at,
+            issued_by=by,
         )
+        _write_lines(note, plan)
+        sealing.seal([note])
         ledger.credited(note)
     return note
+
+
+def _write_lines(note: CreditNote, plan: creditable.Plan) -> None:
+    for position, one in enumerate(plan.lines, start=1):
+        line = CreditNoteLine.objects.create(
+            note=note,
+            position=position,
+            line=one.line,
+            label=one.label,
+            days=list(one.days),
+            quantity=one.quantity,
+            unit_price=one.unit_price,
+            amount=one.amount,
+        )
+        CreditedItem.objects.bulk_create(CreditedItem(line=line, item_id=pk) for pk in one.items)
+    if plan.given_back:
+        ManualCharge.objects.create(
+            household=note.invoice.household,
+            label=f"Régularisation de la facture {note.invoice.number}, annulée par un avoir",
+            unit_price=-plan.given_back,
+            reason=f"Avoir {note.number}",
+            created_by=note.issued_by,
+        )
 
 
 # Words and small things ----------------------------------------------------------------------------------

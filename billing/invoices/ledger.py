@@ -3,6 +3,7 @@
     billed(invoices)          what a family owes by them; of a statement, what is carried over
     taken_over(pairs)         statements that an invoice takes over: their amount is in it from now on
     credited(note)            what a credit note takes off
+    written_off(row)          what the town hall no longer asks for
     paid(payments)            validated money that came, went back, moved, or was undone
 
 The caller holds the households' rows. A balance is the sum of the rows up to a day; over all days it is what
@@ -13,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
@@ -26,6 +27,7 @@ from billing.models import (
     Payment,
     PaymentAllocation,
     PaymentKind,
+    WriteOff,
 )
 from billing.models import PaymentState as State
 from portal.database.final import append_only
@@ -37,6 +39,8 @@ LEDGER = append_only(
     may_move={"household_id"},
 )
 ZERO = Decimal("0.00")
+# A household and a régie, by key; None: the town's own.
+Account: TypeAlias = tuple[int, int | None]
 # What each kind of payment is in the account. What came back of a refund is money that came.
 OF_PAYMENT = {
     PaymentKind.PAYMENT: EntryKind.PAYMENT,
@@ -48,19 +52,12 @@ OF_PAYMENT = {
 
 
 def billed(invoices: Iterable[Invoice]) -> None:
-    _write(
-        _entry(_kind(one), one.household_id, one.total, _day(one), one.number)
-        for one in invoices
-        if one.total
-    )
+    _write(_entry(_kind(one), one, one.total, _day(one), one.number) for one in invoices if one.total)
 
 
 def taken_over(pairs: Iterable[tuple[Invoice, Invoice]]) -> None:
     """Of each statement and the invoice that has its lines now."""
-    _write(
-        _entry(EntryKind.CARRIED, one.household_id, -one.total, _day(invoice), one.number)
-        for one, invoice in pairs
-    )
+    _write(_entry(EntryKind.CARRIED, one, -one.total, _day(invoice), one.number) for one, invoice in pairs)
 
 
 def _kind(document: Invoice) -> EntryKind:
@@ -68,8 +65,11 @@ def _kind(document: Invoice) -> EntryKind:
 
 
 def credited(note: CreditNote) -> None:
-    home = note.invoice.household_id
-    _write([_entry(EntryKind.CREDIT, home, -note.amount, _day(note), note.number)])
+    _write([_entry(EntryKind.CREDIT, note.invoice, -note.amount, _day(note), note.number)])
+
+
+def written_off(row: WriteOff) -> None:
+    _write([_entry(EntryKind.WRITE_OFF, row.invoice, -row.amount, _day(row), row.number)])
 
 
 def paid(payments: Iterable[Payment]) -> None:
@@ -78,6 +78,7 @@ def paid(payments: Iterable[Payment]) -> None:
         AccountEntry(
             kind=OF_PAYMENT[PaymentKind(one.kind)],
             household_id=one.household_id,
+            regie_id=one.regie_id,
             amount=-one.amount,
             value_on=one.paid_on,
             booked_on=one.booked_on or one.paid_on,
@@ -92,13 +93,20 @@ def _write(entries: Iterable[AccountEntry]) -> None:
     AccountEntry.objects.bulk_create(entries, batch_size=2000)
 
 
-def _entry(kind: EntryKind, household: int, amount: Decimal, day: date, document: str) -> AccountEntry:
+def _entry(kind: EntryKind, of: Invoice, amount: Decimal, day: date, document: str) -> AccountEntry:
+    """A movement of the household and the régie of that invoice."""
     return AccountEntry(
-        kind=kind, household_id=household, amount=amount, value_on=day, booked_on=day, document=document
+        kind=kind,
+        household_id=of.household_id,
+        regie_id=of.regie_id,
+        amount=amount,
+        value_on=day,
+        booked_on=day,
+        document=document,
     )
 
 
-def _day(document: Invoice | CreditNote) -> date:
+def _day(document: Invoice | CreditNote | WriteOff) -> date:
     return timezone.localtime(document.issued_at).date()
 
 
@@ -106,34 +114,49 @@ def _day(document: Invoice | CreditNote) -> date:
 
 
 def standing(households: Collection[int]) -> dict[int, Decimal]:
-    """What the documents of these households come to, in euros, signed as a balance; in four queries.
+    """What the documents of these households come to, in euros, signed as a balance; in four queries."""
+    return _of_households(standing_by_regie(households))
 
-    What is left to pay of their invoices, and what waits for the next one, less what their payments hold.
-    """
-    found: dict[int, Decimal] = defaultdict(lambda: ZERO)
+
+def standing_by_regie(households: Collection[int]) -> dict[Account, Decimal]:
+    """The same by household and régie: what is left to pay of their invoices, and what waits for the next
+    one, less what their payments hold."""
+    found: dict[Account, Decimal] = defaultdict(lambda: ZERO)
     invoices = Invoice.objects.filter(household__in=households)
     payments = Payment.objects.validated().filter(household__in=households)
     used = PaymentAllocation.objects.filter(payment__household__in=households, payment__state=State.VALIDATED)
-    for home, left in invoices.with_balance().values_list("household_id", "left"):
-        found[home] += left
+    for home, regie, left in invoices.with_balance().values_list("household_id", "regie_id", "left"):
+        found[home, regie] += left
     waiting = Invoice.every.waiting().filter(household__in=households)
-    for home, total in waiting.values_list("household_id", "total"):
-        found[home] += total
-    for home, amount in _sums(payments, "household_id"):
-        found[home] -= amount
-    for home, amount in _sums(used, "payment__household_id"):
-        found[home] += amount
-    return {home: amount.quantize(ZERO) for home, amount in found.items()}
+    for home, regie, total in waiting.values_list("household_id", "regie_id", "total"):
+        found[home, regie] += total
+    for account, amount in _sums(payments):
+        found[account] -= amount
+    for account, amount in _sums(used, "payment__"):
+        found[account] += amount
+    return {account: amount.quantize(ZERO) for account, amount in found.items()}
 
 
 def balances(households: Collection[int]) -> dict[int, Decimal]:
     """What their accounts say, in one query; a household without a row is not in it."""
+    return _of_households(balances_by_regie(households))
+
+
+def balances_by_regie(households: Collection[int]) -> dict[Account, Decimal]:
     entries = AccountEntry.objects.filter(household__in=households)
-    return {home: amount.quantize(ZERO) for home, amount in _sums(entries, "household_id")}
+    return {account: amount.quantize(ZERO) for account, amount in _sums(entries)}
 
 
-def _sums(rows: QuerySet[Any], home: str) -> Iterable[tuple[int, Decimal]]:
-    sums: Iterable[tuple[int, Decimal]] = (
-        rows.order_by().values(home).annotate(sum=Sum("amount")).values_list(home, "sum")
-    )
-    return sums
+def _of_households(found: dict[Account, Decimal]) -> dict[int, Decimal]:
+    sums: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    for (home, _), amount in found.items():
+        sums[home] += amount
+    return dict(sums)
+
+
+def _sums(rows: QuerySet[Any], of: str = "") -> Iterable[tuple[Account, Decimal]]:
+    """By household and régie; `of`: what leads there."""
+    home, regie = f"{of}household_id", f"{of}regie_id"
+    sums = rows.order_by().values(home, regie).annotate(sum=Sum("amount"))
+    for row in sums:
+        yield (row[home], row[regie]), row["sum"]

@@ -1,35 +1,37 @@
 """Lines of invoices to be: presences of a child that cost the same for the same reason share one."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 
 from billing.invoices.draft import Change, DraftedItem, DraftedLine, Kind
 from billing.invoices.flats import Asked, FlatPrices
 from billing.invoices.presence_prices import NOTHING, Priced
 from billing.invoices.reading import Billed, Presence
-from billing.models import Invoice, ManualCharge, RecalculatedHousehold
+from billing.models import BilledItem, Invoice, ManualCharge, RecalculatedHousehold
 from billing.rules import pricing
 
 LONGEST_LABEL, LONGEST_EXPLANATION = 200, 600
 
 
 class Lines:
-    """Lines by household, in the order in which they were begun."""
+    """Lines by household, in the order in which they were begun; `regies`: the régie that bills a formula for
+    the first time. What an invoice billed stays with the régie of that invoice."""
 
-    def __init__(self, flats: FlatPrices) -> None:
-        self._flats = flats
+    def __init__(self, flats: FlatPrices, regies: Mapping[int, int] | None = None) -> None:
+        self.flats = flats
+        self._regies = regies or {}
         self._lines: dict[Hashable, DraftedLine] = {}
         self.by_household: dict[int, list[DraftedLine]] = defaultdict(list)
         self.recalculated: list[RecalculatedHousehold] = []
+        self.recalculated_by: dict[int, set[int | None]] = defaultdict(set)
 
     def _begin(self, household: int, line: DraftedLine) -> DraftedLine:
         self.by_household[household].append(line)
         return line
 
-    def bill(self, presence: Presence, priced: Priced, *, corrects: str = "") -> None:
-        """Adds the presence to the line that it joins. `corrects`: the number of the invoice that billed it
-        otherwise."""
+    def bill(self, presence: Presence, priced: Priced, *, corrects: Invoice | None = None) -> None:
+        """Adds the presence to the line that it joins. `corrects`: the invoice that billed it otherwise."""
         price, tariff = priced.quote.price, priced.quote.tariff
         key = (
             presence.household,
@@ -42,7 +44,7 @@ class Lines:
             tariff.pk,
             price.band,
             priced.flat,
-            corrects,
+            corrects and corrects.number,
         )
         line = self._lines.get(key)
         if line is None:
@@ -62,14 +64,14 @@ class Lines:
             )
         )
 
-    def _line(self, presence: Presence, priced: Priced, corrects: str) -> DraftedLine:
+    def _line(self, presence: Presence, priced: Priced, corrects: Invoice | None) -> DraftedLine:
         """A line to be joined; that of a flat price counts one, once."""
         price, tariff = priced.quote.price, priced.quote.tariff
         kind, label = priced.kind, f"{presence.formula_name}{priced.suffix}"
         steps = [] if kind == Kind.FREE else [f"{step}." for step in _steps(price)]
         if corrects and kind == Kind.PRESENCE:
             kind, label = Kind.DEBIT, f"{label} – régularisation"
-            steps.insert(0, f"Pointage corrigé après la facture {corrects}.")
+            steps.insert(0, f"Pointage corrigé après la facture {corrects.number}.")
         line = DraftedLine(
             kind=kind,
             label=label,
@@ -81,10 +83,11 @@ class Lines:
             explanation=" ".join(steps)[:LONGEST_EXPLANATION],
             vat_percent=tariff.vat_percent,
             care_percent=tariff.care_percent,
+            regie=corrects.regie_id if corrects else self._regies.get(presence.formula),
         )
         if priced.flat:
             line.quantity = Decimal(1)
-            due = self._flats.due(
+            due = self.flats.due(
                 Asked(priced.flat, presence.activity, presence.establishment, priced.unit_price, tariff)
             )
             if due:
@@ -123,6 +126,7 @@ class Lines:
                 activity_name=line_billed.activity_name,
                 vat_percent=line_billed.vat_percent,
                 care_percent=line_billed.care_percent,
+                regie=invoice.regie_id,
             )
             self._lines[key] = self._begin(invoice.household_id, line)
         line.quantity += 1
@@ -138,10 +142,17 @@ class Lines:
             )
         )
 
-    def bill_again(self, change: Change, flat: str, turn: int) -> None:
+    def billing(self, change: Change, item: BilledItem | None) -> int | None:
+        """Whose a recalculated day is: the régie's that billed it."""
+        regie = self._regies.get(change.formula or 0) if item is None else item.line.invoice.regie_id
+        self.recalculated_by[change.household].add(regie)
+        return regie
+
+    def bill_again(self, change: Change, flat: str, turn: int, regie: int | None) -> None:
         """Adds what a recalculated day, or flat price (`flat`: its name), costs to the line that it joins."""
         key = (
             change.household,
+            regie,
             change.child,
             change.formula,
             change.kind,
@@ -163,6 +174,7 @@ class Lines:
                 explanation=change.explanation[:LONGEST_EXPLANATION],
                 vat_percent=change.vat_percent,
                 care_percent=change.care_percent,
+                regie=regie,
             )
             self._lines[key] = self._begin(change.household, line)
         line.quantity += change.quantity
@@ -190,6 +202,7 @@ class Lines:
             child=charge.child_id,
             child_name=str(charge.child or ""),
             manual=charge,
+            regie=charge.regie_id,
         )
         self._begin(charge.household_id, line)
 
@@ -210,6 +223,7 @@ class Lines:
                     vat_percent=row.vat_percent,
                     care_percent=row.care_percent,
                     carried=statement,
+                    regie=statement.regie_id,
                 )
                 self._begin(statement.household_id, line)
 

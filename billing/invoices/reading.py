@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from django.db.models import Max, QuerySet, Value
 
-from billing.invoices.billable import Billable, Kind
+from billing.invoices.billable import UNCREDITED, Billable, Kind
 from billing.models import BilledItem
 from portal.reservations.models import Attendance, Booking, Formula
 from portal.reservations.states import HOLDING, BookingState
@@ -328,7 +328,8 @@ def _standing(billable: Billable, bookings: Collection[int]) -> list[Billed]:
     """The billings of these bookings that stand."""
     if not bookings:
         return []
-    return _billed(billable.last_billings().filter(booking__state__in=HOLDING, booking__in=bookings))
+    standing = billable.last_billings().filter(UNCREDITED, booking__state__in=HOLDING, booking__in=bookings)
+    return _billed(standing)
 
 
 def _reconsidered(billed: Collection[Billed], attendance: Mapping[int, Attendance]) -> list[Reconsidered]:

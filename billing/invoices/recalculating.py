@@ -95,11 +95,16 @@ def compare(households: Sequence[int], month: date, settings: BillingSettings) -
             if priced is not None and amount != was:
                 compared[one.presence.household].changes.append(_day(one, priced))
     for flat, (presence, priced) in met.items():
+        if flats.credited(flat):
+            continue
         _add_flat(compared[flat.household], flats, flat, presence, priced)
     gone = [
         standing
         for flat, standing in flats.billed.items()
-        if standing.holds and flat not in met and flats.extent(flat)[0].replace(day=1) == month
+        if standing.holds
+        and flat not in met
+        and not flats.credited(flat)
+        and flats.extent(flat)[0].replace(day=1) == month
     ]
     held = counting([one.flat for one in gone if flats.gives_back(one.flat)], found, presence_prices, flats)
     for standing in gone:

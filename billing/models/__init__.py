@@ -1,15 +1,19 @@
 """Tariffs, invoices, payments, reminders: one module a subject, all of them met here."""
 
 from billing.models.absences import AbsencePolicy
-from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind
+from billing.models.accounts import AccountEntry, AccountEntryQuerySet, EntryKind, OpeningBalance
+from billing.models.budget import BudgetCode, JournalAccounts
 from billing.models.debits import Debit, DebitFile, Mandate
+from billing.models.deposits import CashCount, DepositCancellation, DepositLine, DepositSlip
 from billing.models.former import FormerDocument
 from billing.models.invoices import (
     Balance,
     BilledItem,
     BillingRun,
     Counted,
+    CreditedItem,
     CreditNote,
+    CreditNoteLine,
     CreditNoteQuerySet,
     Invoice,
     InvoiceLine,
@@ -21,9 +25,12 @@ from billing.models.invoices import (
     NewDueDate,
     NumberCounter,
     PaymentAllocation,
+    WriteOff,
+    WriteOffQuerySet,
     pay_by,
     state_of,
 )
+from billing.models.means import PaymentMeans, PaymentMeansUse
 from billing.models.online import (
     ONLINE_OPEN,
     ONLINE_PAID,
@@ -47,7 +54,9 @@ from billing.models.payments import (
     is_reversed,
 )
 from billing.models.recalculations import RecalculatedHousehold, Recalculation
+from billing.models.regies import ActivityRegie, Issuer, Regie
 from billing.models.reminders import InvoiceNotice, LetterLot, ReminderLetter
+from billing.models.seals import Seal
 from billing.models.settings import BillingSettings
 from billing.models.tariffs import (
     NEVER_NEGATIVE,
@@ -71,17 +80,25 @@ __all__ = [
     "AbsencePolicy",
     "AccountEntry",
     "AccountEntryQuerySet",
+    "ActivityRegie",
     "Balance",
     "BilledItem",
     "BillingRun",
     "BillingSettings",
     "BookClosing",
+    "BudgetCode",
+    "CashCount",
     "Counted",
     "CreditNote",
+    "CreditNoteLine",
     "CreditNoteQuerySet",
+    "CreditedItem",
     "Debit",
     "DebitFile",
     "DemoBankOrder",
+    "DepositCancellation",
+    "DepositLine",
+    "DepositSlip",
     "EntryKind",
     "FormerDocument",
     "FormulaTariff",
@@ -92,7 +109,9 @@ __all__ = [
     "InvoiceQuerySet",
     "InvoiceState",
     "InvoiceWithBalance",
+    "Issuer",
     "JoinedAccount",
+    "JournalAccounts",
     "LetterLot",
     "Mandate",
     "ManualCharge",
@@ -103,17 +122,22 @@ __all__ = [
     "OnlinePaymentQuerySet",
     "OnlineRefund",
     "OnlineState",
+    "OpeningBalance",
     "PackedMeal",
     "Payment",
     "PaymentAllocation",
     "PaymentEvent",
     "PaymentKind",
+    "PaymentMeans",
+    "PaymentMeansUse",
     "PaymentQuerySet",
     "PaymentState",
     "Reallocation",
     "RecalculatedHousehold",
     "Recalculation",
+    "Regie",
     "ReminderLetter",
+    "Seal",
     "Tariff",
     "TariffBand",
     "TariffModifier",
@@ -122,6 +146,8 @@ __all__ = [
     "TransferFile",
     "TransferRefund",
     "UndoneBecause",
+    "WriteOff",
+    "WriteOffQuerySet",
     "check_columns",
     "check_prices",
     "is_reversed",

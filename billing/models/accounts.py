@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import Q, Sum
 
+from billing.models.regies import Regie
 from families.models import Household
 from families.visibility import VisibleQuerySet
 
@@ -29,6 +30,7 @@ ONE_ROW_EACH = (
     EntryKind.CREDIT,
     EntryKind.PAYMENT,
     EntryKind.REFUND,
+    EntryKind.WRITE_OFF,
     EntryKind.REVERSAL,
     EntryKind.TRANSFER,
 )
@@ -51,6 +53,10 @@ class AccountEntry(models.Model):
     # An erased family's goes once its documents have gone, and the movement is nobody's.
     household = models.ForeignKey(
         Household, on_delete=models.SET_NULL, null=True, related_name="entries", verbose_name="foyer"
+    )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
     kind = models.CharField("nature", max_length=9, choices=EntryKind)
     amount = models.DecimalField(
@@ -78,7 +84,33 @@ class AccountEntry(models.Model):
                 name="one_entry_a_document",
                 violation_error_message="Cette pièce est déjà dans le compte.",
             ),
+            models.UniqueConstraint(
+                fields=["document"],
+                condition=Q(kind="write_off"),
+                name="one_entry_a_write_off",
+                violation_error_message="Cette pièce est déjà dans le compte.",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.document}"
+
+
+class OpeningBalance(models.Model):
+    """Where a household stood when accounts were opened, if not at zero: listed for a look, and final."""
+
+    household = models.ForeignKey(
+        Household, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="foyer"
+    )
+    amount = models.DecimalField(
+        "solde repris", max_digits=10, decimal_places=2, help_text="Positif : la famille le devait."
+    )
+    opened_on = models.DateField("repris le")
+
+    class Meta:
+        verbose_name = "solde repris"
+        verbose_name_plural = "soldes repris"
+        ordering = ["-amount", "pk"]
+
+    def __str__(self) -> str:
+        return f"Solde repris du foyer {self.household}"

@@ -2,11 +2,13 @@
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Value
+from django.db.models.functions import Coalesce
 from simple_history.models import HistoricalRecords
 
 from billing.models.invoices import Invoice
 from billing.models.payments import Payment
+from billing.models.regies import Regie
 from families.models import Household, User
 from portal.database.encrypted import (
     EncryptedIbanField,
@@ -19,6 +21,13 @@ from portal.french.official_numbers import BicField
 
 
 class MandateQuerySet(models.QuerySet["Mandate"]):
+    def of_invoice(self) -> "MandateQuerySet":
+        """Within a query of invoices: the mandate by which each may be debited."""
+        own = Value(0, output_field=models.BigIntegerField())
+        whose = Coalesce("regie", own, output_field=models.BigIntegerField())
+        of = Coalesce(OuterRef("regie"), own, output_field=models.BigIntegerField())
+        return self.alias(whose=whose).filter(household=OuterRef("household"), whose=of, revoked_on=None)
+
     def of_account(self, iban: str) -> "MandateQuerySet":
         """The mandates on an account, whosever they are; `iban` as it is kept, see IbanField."""
         return self.filter(iban_fingerprint__in=fingerprints(iban))
@@ -29,6 +38,10 @@ class Mandate(models.Model):
 
     household = models.ForeignKey(
         Household, on_delete=models.PROTECT, related_name="mandates", verbose_name="foyer"
+    )
+    # A mandate names its creditor. None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
     rum = models.CharField(
         "RUM",
@@ -57,9 +70,15 @@ class Mandate(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["household"],
-                condition=Q(revoked_on__isnull=True),
+                condition=Q(revoked_on__isnull=True, regie__isnull=True),
                 name="one_mandate_a_household",
                 violation_error_message="Ce foyer a déjà un mandat : révoquez-le d'abord.",
+            ),
+            models.UniqueConstraint(
+                fields=["household", "regie"],
+                condition=Q(revoked_on__isnull=True, regie__isnull=False),
+                name="one_mandate_a_household_and_regie",
+                violation_error_message="Ce foyer a déjà un mandat pour cette régie : révoquez-le d'abord.",
             ),
             models.CheckConstraint(
                 condition=Q(revoked_on=None) | Q(revoked_on__gte=F("signed_on")),
@@ -81,6 +100,10 @@ class DebitFile(models.Model):
     """A pain.008 file given to the bank, kept as it was given."""
 
     message = models.CharField("message", max_length=35, unique=True)
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
     collected_on = models.DateField("date de prélèvement")
     content = EncryptedTextField("fichier")  # with the IBANs of all who are debited
     made_by = models.ForeignKey(

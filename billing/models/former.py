@@ -15,6 +15,7 @@ class FormerDocument(models.Model):
         INVOICE = "invoice", "Facture"
         CREDIT = "credit", "Avoir"
         PAYMENT = "payment", "Règlement"
+        WRITE_OFF = "writeoff", "Abandon de créance"
 
     YEARS = 10
 

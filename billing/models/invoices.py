@@ -4,7 +4,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Protocol, TypeAlias, TypedDict
+from typing import Any, Protocol, TypeAlias, TypedDict
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -14,6 +14,7 @@ from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from billing.models.payments import Payment, PaymentState
+from billing.models.regies import Regie
 from families.models import Child, Household, User
 from families.visibility import VisibleQuerySet
 from portal.files.uploads import private_storage
@@ -55,6 +56,9 @@ class BillingRun(models.Model):
     establishments = models.ManyToManyField(
         Establishment, blank=True, related_name="+", verbose_name="établissements", help_text="Aucun : tous."
     )
+    left_out = models.ManyToManyField(
+        Household, blank=True, related_name="+", verbose_name="sauf ces foyers", help_text="Aucun : tous."
+    )
     due_on = models.DateField("à payer au plus tard le")
     state = models.CharField("état", max_length=8, choices=State, default=State.WAITING)
     households = models.PositiveIntegerField("foyers à facturer", default=0)
@@ -76,18 +80,22 @@ class BillingRun(models.Model):
 
 
 class InvoiceState(models.TextChoices):
-    """What a family reads of an invoice; computed from payments and credit notes, never stored."""
+    """What a family reads of an invoice; of payments, credit notes and write-offs, never stored."""
 
     DUE = "due", "À payer"
     PARTLY = "partly", "Payée en partie"
     OVERDUE = "overdue", "En retard"
     PAID = "paid", "Payée"
+    # Nothing is asked for any more, and not because it was paid.
+    CLOSED = "closed", "Close"
 
 
-def state_of(total: Decimal, left: Decimal, pay_by: date, today: date) -> InvoiceState:
+def state_of(
+    total: Decimal, left: Decimal, pay_by: date, today: date, written_off: Decimal = Decimal(0)
+) -> InvoiceState:
     """Where an invoice of `total` stands today, with `left` to pay by that day."""
     if left <= 0:
-        return InvoiceState.PAID
+        return InvoiceState.CLOSED if written_off else InvoiceState.PAID
     if pay_by < today:
         return InvoiceState.OVERDUE
     return InvoiceState.DUE if left == total else InvoiceState.PARTLY
@@ -98,6 +106,7 @@ class Balance(TypedDict):
 
     paid: Decimal
     credited: Decimal
+    written_off: Decimal
     left: Decimal
     pay_by: date
 
@@ -117,6 +126,8 @@ class Owing(Protocol):
     @property
     def left(self) -> Decimal: ...
     @property
+    def written_off(self) -> Decimal: ...
+    @property
     def pay_by(self) -> date: ...
 
 
@@ -131,28 +142,26 @@ class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
 
         `left` is rounded: SQLite subtracts in binary, and what is paid must leave zero.
         """
-        paid = (
-            PaymentAllocation.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.VALIDATED)
-            .order_by()
-            .values("invoice")
-            .annotate(sum=Sum("amount"))
-            .values("sum")
-        )
-        credited = (
-            CreditNote.objects.filter(invoice=OuterRef("pk"))
-            .order_by()
-            .values("invoice")
-            .annotate(sum=Sum("amount"))
-            .values("sum")
-        )
-        money = models.DecimalField(max_digits=12, decimal_places=2)
-        zero = Value(Decimal("0.00"), output_field=money)
+        paid = PaymentAllocation.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.VALIDATED)
+        credited = CreditNote.objects.filter(invoice=OuterRef("pk"))
+        written_off = WriteOff.objects.filter(invoice=OuterRef("pk"))
+        taken_off = F("paid") + F("credited") + F("written_off")
         return self.annotate(
-            paid=Coalesce(Subquery(paid, output_field=money), zero),
-            credited=Coalesce(Subquery(credited, output_field=money), zero),
-            left=Round(ExpressionWrapper(F("total") - F("paid") - F("credited"), output_field=money), 2),
+            paid=_sum_of(paid),
+            credited=_sum_of(credited),
+            written_off=_sum_of(written_off),
+            left=Round(ExpressionWrapper(F("total") - taken_off, output_field=MONEY), 2),
             pay_by=pay_by(),
         )
+
+
+MONEY = models.DecimalField(max_digits=12, decimal_places=2)
+
+
+def _sum_of(rows: "models.QuerySet[Any]") -> Coalesce:
+    """The amounts of an invoice's rows."""
+    sums = rows.order_by().values("invoice").annotate(sum=Sum("amount")).values("sum")
+    return Coalesce(Subquery(sums, output_field=MONEY), Value(Decimal("0.00"), output_field=MONEY))
 
 
 EveryInvoice = models.Manager.from_queryset(InvoiceQuerySet)
@@ -197,6 +206,10 @@ class Invoice(models.Model):
         related_name="+",
         verbose_name="établie pour le foyer",
     )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
     run = models.ForeignKey(
         BillingRun,
         on_delete=models.PROTECT,
@@ -230,9 +243,17 @@ class Invoice(models.Model):
             models.UniqueConstraint(
                 Coalesce("first_household", "household"),
                 "run",
-                condition=Q(run__isnull=False),
+                condition=Q(run__isnull=False, regie__isnull=True),
                 name="one_invoice_a_household_and_run",
                 violation_error_message="Ce foyer a déjà sa facture dans cette facturation.",
+            ),
+            models.UniqueConstraint(
+                Coalesce("first_household", "household"),
+                "run",
+                "regie",
+                condition=Q(run__isnull=False, regie__isnull=False),
+                name="one_invoice_a_household_run_and_regie",
+                violation_error_message="Ce foyer a déjà sa facture de cette régie dans cette facturation.",
             ),
             models.CheckConstraint(
                 condition=Q(total__gt=0) | Q(kind="carried"),
@@ -250,7 +271,7 @@ class Invoice(models.Model):
 
     def state_on(self: Owing, today: date) -> InvoiceState:
         """Where it stands, of an invoice with its balance."""
-        return state_of(self.total, self.left, self.pay_by, today)
+        return state_of(self.total, self.left, self.pay_by, today, self.written_off)
 
 
 InvoiceWithBalance: TypeAlias = "WithAnnotations[Invoice, Balance]"
@@ -287,6 +308,12 @@ class InvoicePdf(models.Model):
     sha256 = models.CharField("empreinte", max_length=64)
     paid = models.DecimalField(
         "déjà payé à l'impression", max_digits=10, decimal_places=2, default=Decimal(0)
+    )
+    credited = models.DecimalField(
+        "avoirs à l'impression", max_digits=10, decimal_places=2, default=Decimal(0), db_default=Decimal(0)
+    )
+    written_off = models.DecimalField(
+        "abandons à l'impression", max_digits=10, decimal_places=2, default=Decimal(0), db_default=Decimal(0)
     )
     made_at = models.DateTimeField("imprimée le")
 
@@ -333,7 +360,9 @@ class InvoiceLine(models.Model):
     care_percent = models.DecimalField(
         "part de garde (%)", max_digits=5, decimal_places=2, default=Decimal(0)
     )
-
+    # Those of the day it was issued; of lines of before, and where the town has none, nothing.
+    analytic_code = models.CharField("code analytique", max_length=20, blank=True, default="", db_default="")
+    account_code = models.CharField("compte", max_length=20, blank=True, default="", db_default="")
     carried = models.ForeignKey(
         Invoice,
         on_delete=models.PROTECT,
@@ -417,6 +446,10 @@ class ManualCharge(models.Model):
     child = models.ForeignKey(
         Child, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="enfant"
     )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
     label = models.CharField("désignation", max_length=200)
     quantity = models.DecimalField(
         "quantité",
@@ -459,7 +492,15 @@ class CreditNoteQuerySet(VisibleQuerySet["CreditNote"]):
 
 
 class CreditNote(models.Model):
-    """What takes back an issued invoice, in whole or in part. As final as the invoice."""
+    """What takes back an issued invoice, in whole or in part. As final as the invoice.
+
+    What was paid of it is `freed` then: the family's again, for its next invoices or to be given back
+    (`becomes`). Those of versions before 0.6.0 have no lines.
+    """
+
+    class Becomes(models.TextChoices):
+        KEPT = "kept", "gardé pour la suite"
+        REFUNDED = "refunded", "à rembourser"
 
     number = models.CharField("numéro", max_length=24, unique=True)
     series = models.CharField("série", max_length=8)
@@ -470,6 +511,17 @@ class CreditNote(models.Model):
     )
     amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
     reason = models.CharField("motif", max_length=300)
+    freed = models.DecimalField(
+        "déjà payé, rendu disponible",
+        max_digits=10,
+        decimal_places=2,
+        default=Decimal(0),
+        db_default=Decimal(0),
+    )
+    becomes = models.CharField(
+        "ce que devient l'argent", max_length=8, choices=Becomes, blank=True, default="", db_default=""
+    )
+    line_count = models.PositiveSmallIntegerField("nombre de lignes", default=0, db_default=0)
     issued_at = models.DateTimeField("émis le")
     issued_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="émis par"
@@ -493,6 +545,113 @@ class CreditNote(models.Model):
 
     def __str__(self) -> str:
         return f"Avoir n°\xa0{self.number}"
+
+
+class CreditNoteLine(models.Model):
+    """One line of a credit note: what it takes back of an invoice's line, or (`line` None) an amount that
+    is of no line. As final as the note."""
+
+    note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, related_name="lines", verbose_name="avoir")
+    position = models.PositiveSmallIntegerField("rang")
+    line = models.ForeignKey(
+        InvoiceLine,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="credit_lines",
+        verbose_name="ligne de facture",
+    )
+    label = models.CharField("désignation", max_length=200)
+    days = models.JSONField("jours", default=list, blank=True)
+    quantity = models.DecimalField("quantité", max_digits=8, decimal_places=2)
+    unit_price = models.DecimalField("prix unitaire", max_digits=9, decimal_places=2)
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+
+    class Meta:
+        verbose_name = "ligne d'avoir"
+        verbose_name_plural = "lignes d'avoirs"
+        ordering = ["note", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["note", "position"], name="one_credit_line_a_position")
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class CreditedItem(models.Model):
+    """A billed day, or flat price, that a credit note's line takes back: once, and for good. Whatever is
+    entered, cancelled or recalculated of it afterwards, it costs nothing any more."""
+
+    line = models.ForeignKey(
+        CreditNoteLine, on_delete=models.PROTECT, related_name="items", verbose_name="ligne d'avoir"
+    )
+    item = models.OneToOneField(
+        BilledItem, on_delete=models.PROTECT, related_name="credited", verbose_name="élément facturé"
+    )
+
+    class Meta:
+        verbose_name = "élément crédité"
+        verbose_name_plural = "éléments crédités"
+
+    def __str__(self) -> str:
+        return f"{self.line} : {self.item}"
+
+
+class WriteOffQuerySet(VisibleQuerySet["WriteOff"]):
+    of_household = "invoice__household"
+
+
+class WriteOff(models.Model):
+    """What the town hall no longer asks for of an issued invoice, though it was due: no receipt, and no
+    credit note. As final as the invoice. Written by `writing_off.py` only."""
+
+    class Kind(models.TextChoices):
+        UNCOLLECTABLE = "uncollectable", "Admission en non-valeur"
+        REMISSION = "remission", "Remise gracieuse"
+        EXTINGUISHED = "extinguished", "Créance éteinte"
+
+    number = models.CharField("numéro", max_length=24, unique=True)
+    series = models.CharField("série", max_length=8)
+    year = models.PositiveSmallIntegerField("année")
+    sequence = models.PositiveIntegerField("rang dans la série")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="write_offs", verbose_name="facture"
+    )
+    kind = models.CharField("nature", max_length=13, choices=Kind)
+    amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
+    reason = models.CharField("motif", max_length=300)
+    decision = models.CharField("décision", max_length=100, help_text="La référence de la délibération.")
+    decided_on = models.DateField("décidé le")
+    issued_at = models.DateTimeField("noté le")
+    issued_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="noté par"
+    )
+
+    objects = WriteOffQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "abandon de créance"
+        verbose_name_plural = "abandons de créances"
+        ordering = ["-issued_at", "-sequence"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["series", "year", "sequence"], name="one_write_off_a_number_in_series"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0),
+                name="write_off_positive",
+                violation_error_message="Un abandon de créance est d'un montant positif.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} n°\xa0{self.number}"
+
+    @property
+    def told(self) -> bool:
+        """Whether the family no longer owes it. What cannot be collected is still owed."""
+        return self.kind != self.Kind.UNCOLLECTABLE
 
 
 class PaymentAllocation(models.Model):

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from billing.models.invoices import Invoice
 from billing.models.payments import Payment
+from billing.models.regies import Regie
 from families.models import Household, User
 from families.visibility import VisibleQuerySet
 
@@ -54,6 +55,10 @@ class OnlinePayment(models.Model):
     reference = models.CharField("référence", max_length=30, unique=True)
     household = models.ForeignKey(
         Household, on_delete=models.PROTECT, related_name="online_payments", verbose_name="foyer"
+    )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
     provider = models.CharField("prestataire", max_length=8, choices=Provider)
     amount = models.DecimalField("montant", max_digits=10, decimal_places=2)

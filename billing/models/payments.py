@@ -9,6 +9,9 @@ from django.db.models.functions import Coalesce
 from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
+from billing.models.means import label
+from billing.models.regies import Regie
+from billing.rules.means import BUILT_IN
 from families.models import Household, User
 from families.visibility import VisibleQuerySet
 
@@ -73,13 +76,15 @@ class Payment(models.Model):
     Kind = PaymentKind
 
     class Means(models.TextChoices):
-        ONLINE = "online", "Paiement en ligne"
-        CASH = "cash", "Espèces"
-        CHEQUE = "cheque", "Chèque"
-        TRANSFER = "transfer", "Virement"
-        CESU = "cesu", "CESU"
-        CARD = "card", "Carte bancaire au guichet"
-        DEBIT = "debit", "Prélèvement"
+        """Codes that our own code writes; a town may call them otherwise and add others (`PaymentMeans`)."""
+
+        ONLINE = "online", BUILT_IN["online"].label
+        CASH = "cash", BUILT_IN["cash"].label
+        CHEQUE = "cheque", BUILT_IN["cheque"].label
+        TRANSFER = "transfer", BUILT_IN["transfer"].label
+        CESU = "cesu", BUILT_IN["cesu"].label
+        CARD = "card", BUILT_IN["card"].label
+        DEBIT = "debit", BUILT_IN["debit"].label
 
     number = models.CharField("reçu n°", max_length=24, unique=True)
     series = models.CharField("série", max_length=8)
@@ -88,11 +93,15 @@ class Payment(models.Model):
     household = models.ForeignKey(
         Household, on_delete=models.PROTECT, related_name="payments", verbose_name="foyer"
     )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
     kind = models.CharField(
         "nature", max_length=8, choices=PaymentKind, default=PaymentKind.PAYMENT, db_default="payment"
     )
     amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
-    means = models.CharField("moyen de paiement", max_length=8, choices=Means)
+    means = models.CharField("moyen de paiement", max_length=8)
     state = models.CharField("état", max_length=9, choices=PaymentState, default=PaymentState.VALIDATED)
     paid_on = models.DateField("payé le")
     # Where it is another day: the one that it was paid on had been closed.
@@ -163,6 +172,10 @@ class Payment(models.Model):
     def __str__(self) -> str:
         return f"Règlement n°\xa0{self.number}"
 
+    def get_means_display(self) -> str:
+        """Its means as the town calls it."""
+        return label(self.means)
+
 
 PaymentInTheBooks: TypeAlias = "WithAnnotations[Payment, BookDay]"
 
@@ -190,7 +203,11 @@ class Reallocation(models.Model):
 class BookClosing(models.Model):
     """All days up to one are closed. Written by `closing.py` only, and never taken back."""
 
-    until = models.DateField("clos jusqu'au", unique=True)
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
+    until = models.DateField("clos jusqu'au")
     closed_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="clos par"
     )
@@ -199,6 +216,20 @@ class BookClosing(models.Model):
     class Meta:
         verbose_name = "clôture"
         ordering = ["-until"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["until"],
+                condition=Q(regie__isnull=True),
+                name="one_closing_a_day",
+                violation_error_message="Les comptes sont déjà clos jusqu'à ce jour.",
+            ),
+            models.UniqueConstraint(
+                fields=["until", "regie"],
+                condition=Q(regie__isnull=False),
+                name="one_closing_a_day_and_regie",
+                violation_error_message="Les comptes de cette régie sont déjà clos jusqu'à ce jour.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Comptes clos jusqu'au {self.until:%d/%m/%Y}"

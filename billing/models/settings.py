@@ -7,13 +7,13 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from billing.models.regies import Issuer
 from billing.models.tariffs import NEVER_NEGATIVE
 from portal.database.history import History
-from portal.french.official_numbers import BicField, CreditorField, IbanField, SiretField
 
 
-class BillingSettings(models.Model):
-    """How the town bills: one row."""
+class BillingSettings(Issuer):
+    """How the town bills, and its own régie: one row."""
 
     class Siblings(models.TextChoices):
         ALL = "all", "tous les enfants inscrits du foyer, toutes activités"
@@ -83,41 +83,10 @@ class BillingSettings(models.Model):
         validators=[NEVER_NEGATIVE],
         help_text="En dessous, le montant est reporté sur la facture suivante.",
     )
-    collection = models.CharField(
-        "recouvrement",
-        max_length=8,
-        choices=[("regie", "Régie de recettes"), ("titre", "Titre de recettes")],
-        default="regie",
-    )
-    issuer_name = models.CharField(
-        "émetteur", max_length=160, blank=True, help_text="Vide : le nom de la commune."
-    )
-    issuer_address = models.TextField("adresse de l'émetteur", blank=True)
-    siret = SiretField("SIRET", max_length=14, blank=True)
-    vat_notice = models.CharField(
-        "mention de TVA",
-        max_length=200,
-        blank=True,
-        help_text="Par exemple : restauration scolaire hors du champ de la TVA.",
-    )
-    legal_notice = models.TextField("mentions légales de la facture", blank=True)
-    recourse = models.TextField("voies de recours", blank=True)
     reminder_days = models.PositiveSmallIntegerField(
         "jours entre deux relances",
         default=15,
         help_text="La première part au plus tôt le lendemain de la date limite de paiement.",
-    )
-    reminder_notice = models.TextField(
-        "mention des relances",
-        blank=True,
-        help_text="Ce qui arrive sans paiement, par exemple la transmission au comptable public.",
-    )
-    iban = IbanField("IBAN", max_length=34, blank=True)
-    bic = BicField("BIC", max_length=11, blank=True)
-    cheque_payable_to = models.CharField("chèque à l'ordre de", max_length=120, blank=True)
-    cheque_address = models.TextField("où envoyer ou déposer le chèque", blank=True)
-    desk = models.CharField(
-        "guichet", max_length=200, blank=True, help_text="Lieu et horaires pour payer sur place."
     )
     tobacconist = models.BooleanField("paiement de proximité chez un buraliste", default=False)
     part_payment = models.BooleanField(
@@ -125,7 +94,12 @@ class BillingSettings(models.Model):
         default=False,
         help_text="Une famille peut payer une partie d'une facture.",
     )
-    creditor_identifier = CreditorField("identifiant créancier SEPA (ICS)", max_length=35, blank=True)
+    deposits_from = models.DateField(
+        "bordereaux et versements à partir du",
+        null=True,
+        blank=True,
+        help_text="Ce qui a été encaissé avant est déjà remis. Vide : tout ce qui n'est sur aucun bordereau.",
+    )
 
     history = History()
 

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
 from billing.documents import wording
 from billing.models import InvoiceState, OnlinePayment, OnlineState
+from billing.payments.providers import choosing
 from families.at_home import Ask
 from families.models import Household, User
 from portal.french import moments
@@ -27,7 +27,7 @@ def to_pay(household: Household, user: User, at: datetime) -> list[Ask]:
         when = f"{'depuis' if late else 'au plus tard'} le {day}"
         several = counted(len(home.due), "facture", "factures")
         total = euros(home.total_due)
-        online = bool(settings.PAYMENT_PROVIDER)
+        online = choosing.offered()
         asks.append(
             Ask(
                 f"{total} à payer",

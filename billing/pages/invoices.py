@@ -1,6 +1,5 @@
 """What a family sees of its invoices."""
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
@@ -10,7 +9,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing.documents import pdf, provisional, wording, yearly
+from billing.invoices import regies
 from billing.models import Invoice, InvoiceState, Payment
+from billing.payments.providers import choosing
 from billing.reminders import reminding
 from families import which_home
 from families.models import Household
@@ -36,7 +37,7 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
         "page": page,
         "invoices": shown,
         "payments": payments,
-        "payable": bool(settings.PAYMENT_PROVIDER) and any(each.payable for each in shown),
+        "payable": choosing.offered() and any(each.payable for each in shown),
         "tax_years": [(year, yearly.is_over(year, today)) for year in years],
     }
     return render(request, "billing/invoices.html", context)
@@ -53,7 +54,7 @@ def invoice(request: SignedInRequest, invoice_id: int) -> HttpResponse:
         "allocations": wording.payments_of(found),
         "credit_notes": found.credit_notes.all(),
         "reminded_on": timezone.localdate(reminder.sent_at) if reminder else None,
-        "payable": bool(settings.PAYMENT_PROVIDER) and shown.payable,
+        "payable": shown.payable and choosing.current(regies.code_of(found.regie_id)) is not None,
     }
     return render(request, "billing/invoice_page.html", context)
 
@@ -79,10 +80,10 @@ def provisional_invoice(request: SignedInRequest) -> HttpResponse:
 
 @require_safe
 def invoice_pdf(request: SignedInRequest, invoice_id: int) -> HttpResponse:
-    """The printed invoice, made on the first call and the same ever after."""
+    """The printed invoice, made on the first call; what was paid since is on it."""
     found = which_home.row(request, Invoice.objects.visible_to(request.user), pk=invoice_id)
     try:
-        content = pdf.read(pdf.stored(found, at=timezone.now()))
+        content = pdf.as_it_stands(found, at=timezone.now())
     except pdf.PdfLost as lost:
         messages.error(request, str(lost))
         return redirect("billing:invoice", found.pk)

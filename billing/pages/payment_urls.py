@@ -13,5 +13,10 @@ urlpatterns = [
     path("recus/<slug:number>/", payments.receipt, name="receipt"),
     path("retour/<slug:returning>/", payments.come_back, name="payment_return"),
     path("notifications/<slug:provider>/", payments.notification, name="payment_notification"),
+    path(
+        "notifications/<slug:provider>/<slug:code>/",
+        payments.notification,
+        name="regie_payment_notification",
+    ),
     path("banque-de-demonstration/<str:token>/", payments.demo_bank, name="demo_bank"),
 ]

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -16,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from billing.documents import receipts
+from billing.invoices import regies
 from billing.models import (
     BillingSettings,
     DemoBankOrder,
@@ -24,6 +26,7 @@ from billing.models import (
     OnlineState,
     Payment,
     PaymentEvent,
+    Regie,
 )
 from billing.payments import asking, events, starting, strays
 from billing.payments.providers import choosing
@@ -90,16 +93,37 @@ def _choice(request: SignedInRequest, unpaid: Sequence[InvoiceToPay], error: str
         }
         for invoice in unpaid
     ]
-    provider = choosing.current()
+    names = regies.named(one.regie_id for one in unpaid)
+    groups = [
+        _of_regie(
+            names.get(key, ""),
+            key,
+            [row for one, row in zip(unpaid, rows, strict=True) if one.regie_id == key],
+        )
+        for key in names or [None]
+    ]
     context = {
         "rows": rows,
         "error": error,
         "in_parts": BillingSettings.current().part_payment,
-        "minimum": provider.minimum if provider else None,
-        "possible": bool(settings.PAYMENT_PROVIDER),
-        "any_free": any(row["free"] for row in rows),
+        "groups": groups,
+        "several": [(one["name"], one["total"]) for one in groups] if len(groups) > 1 else [],
+        "possible": any(one["possible"] for one in groups),
     }
     return render(request, "billing/payments/choose.html", context)
+
+
+def _of_regie(name: str, regie: int | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The invoices of a régie, which are paid together; its name where there are several."""
+    provider = choosing.current(regies.code_of(regie))
+    return {
+        "name": name,
+        "rows": rows,
+        "total": sum((row["invoice"].left for row in rows), Decimal(0)),
+        "minimum": provider.minimum if provider else None,
+        "possible": provider is not None,
+        "any_free": any(row["free"] for row in rows),
+    }
 
 
 @never_cache
@@ -143,6 +167,7 @@ def summary(request: SignedInRequest) -> HttpResponse:
                 for invoice, amount in amounts.items()
             ],
             "total": sum(amounts.values(), Decimal(0)),
+            "regie": ", ".join(regies.named(invoice.regie_id for invoice in amounts).values()),
             "query": request.GET.urlencode(),
         },
     )
@@ -229,25 +254,28 @@ def come_back(request: HttpRequest, returning: str) -> HttpResponse:
 @csrf_exempt
 @login_not_required
 @require_POST
-def notification(request: HttpRequest, provider: str) -> HttpResponse:
+def notification(request: HttpRequest, provider: str, code: str = "") -> HttpResponse:
     """What a provider sends: 200 once applied, 400 when it is not from it, 503 to have it sent again.
 
-    Only the town's providers have such a door.
+    Only the town's providers have such a door; `code` says by which further régie's contract, and only that
+    régie's secret proves it.
     """
-    if not asking.expects(provider, at=timezone.now()):
+    regie = get_object_or_404(Regie, code=code.upper()) if code else None
+    if not asking.expects(provider, at=timezone.now(), regie=regie):
         raise Http404
+    contract = regie.code if regie else ""
     body = request.read(LARGEST_NOTIFICATION + 1)
     try:
         if len(body) > LARGEST_NOTIFICATION:
             raise NotificationRefused("Notification trop longue.")
-        notice = choosing.named(provider).read_notification(request.headers, body)
+        notice = choosing.named(provider, contract).read_notification(request.headers, body)
     except NotificationRefused as refusal:
         _keep_forged(provider, str(refusal), body)
         return HttpResponse(status=400)
     if notice is None:
         return HttpResponse(status=200)
     try:
-        asking.notify(provider, notice, at=timezone.now())
+        asking.notify(provider, notice, at=timezone.now(), regie=regie)
     except (ProviderDown, ProviderRefused) as error:
         logger.warning("A notification waits: %s", error)
         return HttpResponse(status=503)
@@ -286,7 +314,8 @@ def demo_bank(request: HttpRequest, token: str) -> HttpResponse:
         headers, body = bank.notification(order)
         notice = choosing.named("demo").read_notification(headers, body)
         if notice is not None:
-            asking.notify("demo", notice, at=timezone.now())
+            paid = OnlinePayment.objects.filter(reference=order.reference).select_related("regie").first()
+            asking.notify("demo", notice, at=timezone.now(), regie=paid.regie if paid else None)
     else:
         messages.info(request, "La banque a déjà répondu, ou cette page a expiré.")
     return redirect("billing:payment_return", order.reference)

@@ -15,7 +15,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 
-from billing.models import ONLINE_PAID, OnlinePayment, OnlineState
+from billing.invoices.contracts import Contract
+from billing.models import ONLINE_PAID, OnlinePayment, OnlineState, Regie
 from billing.payments import strays
 from billing.payments.events import (
     RECONCILED_AT_ONCE,
@@ -49,18 +50,22 @@ RECONCILED_EVERY = timedelta(minutes=10)
 SILENT_AT_MOST = 3  # each silence takes as long as the provider is given to answer
 
 
-def expects(provider: str, *, at: datetime) -> bool:
-    """Whether `provider` is the town's, or was: a payment of its is open, or was settled not long ago."""
+def expects(provider: str, *, at: datetime, regie: Regie | None = None) -> bool:
+    """Whether `provider` is the régie's (None: the town's own), or was: a payment of its is open, or was
+    settled not long ago."""
     if provider not in choosing.PROVIDERS or (provider == "demo" and not settings.DEMO):
         return False
-    if provider == settings.PAYMENT_PROVIDER:
+    if provider == Contract(regie.code if regie else "").provider:
         return True
-    ours = OnlinePayment.objects.filter(provider=provider)
+    ours = OnlinePayment.objects.filter(provider=provider, regie=regie)
     return (ours.open() | ours.filter(settled_at__gte=at - STILL_TOLD)).exists()
 
 
-def notify(provider: str, notice: Notice, *, at: datetime) -> OnlinePayment | None:
-    """A genuine notification: applied, or answered by a question. None when it names none of our payments.
+def notify(
+    provider: str, notice: Notice, *, at: datetime, regie: Regie | None = None
+) -> OnlinePayment | None:
+    """A genuine notification by a régie's contract: applied, or answered by a question. None when it names
+    none of that régie's payments.
 
     One without an answer is signed by nobody: its number is asked about where it is known, not twice in a
     breath, and written down otherwise while there is room.
@@ -70,13 +75,13 @@ def notify(provider: str, notice: Notice, *, at: datetime) -> OnlinePayment | No
     if notice.answer is not None and notice.answer.reference:
         answer = notice.answer
     elif notice.charge_reference:
-        found = _about_a_charge(provider, notice)
+        found = _about_a_charge(provider, notice, regie)
         if found is None:
             _keep_stray(provider, notice, at)
             return None
         answer = found
     else:
-        payment = _named(provider, notice)
+        payment = _named(provider, notice, regie)
         if payment is None:
             _keep_stray(provider, notice, at)
             return None
@@ -90,7 +95,7 @@ def notify(provider: str, notice: Notice, *, at: datetime) -> OnlinePayment | No
     said = Heard(
         replace(answer, raw=raw), Kind.NOTIFICATION, notice.event_id, notice.what, notice.event_id is not None
     )
-    heard = hear(provider, [said], at=at)
+    heard = hear(provider, [said], at=at, regie=regie.pk if regie else None)
     if heard and answer.taken_back and heard[0].payment_id is None:
         raise ProviderDown("A refund came before its payment: it must be sent again.")
     return heard[0] if heard else None
@@ -101,30 +106,30 @@ def _keep_stray(provider: str, notice: Notice, at: datetime) -> None:
         write_down(None, Kind.NOTIFICATION, "D'aucun paiement d'ici.", at, provider=provider, raw=notice.raw)
 
 
-def _named(provider: str, notice: Notice) -> OnlinePayment | None:
+def _named(provider: str, notice: Notice, regie: Regie | None) -> OnlinePayment | None:
     """The payment that a notification names by the number of its page."""
     if not notice.provider_reference:
         return None
-    rows = OnlinePayment.objects.filter(provider=provider, provider_reference=notice.provider_reference)
-    return rows.first()
+    ours = OnlinePayment.objects.filter(provider=provider, regie=regie)
+    return ours.filter(provider_reference=notice.provider_reference).first()
 
 
-def _about_a_charge(provider: str, notice: Notice) -> Answer | None:
+def _about_a_charge(provider: str, notice: Notice, regie: Regie | None) -> Answer | None:
     """The answer about a collected payment, under our reference; None when it is none of ours.
 
     The provider is asked where the notification does not say all, or speaks of a charge not heard of yet.
     """
-    ours = OnlinePayment.objects.filter(provider=provider, charge_reference=notice.charge_reference)
-    payment = ours.first()
+    ours = OnlinePayment.objects.filter(provider=provider, regie=regie)
+    payment = ours.filter(charge_reference=notice.charge_reference).first()
     if payment is not None and notice.answer is not None:
         return replace(notice.answer, reference=payment.reference)
     try:
-        told = choosing.named(provider).taken_back(notice.charge_reference)
+        told = choosing.named(provider, regie.code if regie else "").taken_back(notice.charge_reference)
     except ProviderUnknown:
         return None
     reference = payment.reference if payment is not None else told.reference
-    known = OnlinePayment.objects.filter(provider=provider, reference=reference)
-    return replace(notice.answer or told, reference=reference) if known.exists() else None
+    known = ours.filter(reference=reference).exists()
+    return replace(notice.answer or told, reference=reference) if known else None
 
 
 # Asking --------------------------------------------------------------------------------------------------
@@ -136,7 +141,7 @@ def _ask(payment: OnlinePayment, at: datetime) -> Answer:
     Raises ProviderDown, and ProviderUnknown until its page's time is over: keys may be changed by mistake.
     """
     try:
-        answer = choosing.named(payment.provider).ask(payment.provider_reference, payment.started_at)
+        answer = choosing.of(payment).ask(payment.provider_reference, payment.started_at)
     except ProviderUnknown as refusal:
         if at < payment.expires_at:
             raise
@@ -158,7 +163,7 @@ def _ours(payment: OnlinePayment, answer: Answer) -> Answer:
 def check(payment: OnlinePayment, *, at: datetime) -> OnlinePayment:
     """Asks the provider where the payment stands, and writes it down. Raises ProviderDown."""
     if payment.provider_reference:
-        hear(payment.provider, [Heard(_ask(payment, at), Kind.QUERY)], at=at)
+        hear(payment.provider, [Heard(_ask(payment, at), Kind.QUERY)], at=at, regie=payment.regie_id)
     else:
         _never_opened(payment, at)
     payment.refresh_from_db()
@@ -172,12 +177,12 @@ def abandon(payment: OnlinePayment, *, at: datetime) -> OnlinePayment:
     if not payment.provider_reference:
         _never_opened(payment, at)
     else:
-        provider = choosing.named(payment.provider)
+        provider = choosing.of(payment)
         try:
             answer = _ours(payment, provider.close(payment.provider_reference, payment.started_at))
         except ProviderUnknown as refusal:
             answer = _unknown(payment, refusal)
-        hear(payment.provider, [Heard(answer, Kind.QUERY)], at=at)
+        hear(payment.provider, [Heard(answer, Kind.QUERY)], at=at, regie=payment.regie_id)
     payment.refresh_from_db()
     return payment
 
@@ -192,6 +197,7 @@ def _never_opened(payment: OnlinePayment, at: datetime) -> None:
             )
         ],
         at=at,
+        regie=payment.regie_id,
     )
 
 
@@ -205,11 +211,11 @@ def reconcile(*, at: datetime) -> ReconciliationReport:
     late = OnlinePayment.objects.filter(
         state__in=[OnlineState.CANCELLED, OnlineState.REFUSED], settled_at__gte=at - ASKED_AFTER_THE_END
     ).exclude(provider_reference="")
-    waiting = (OnlinePayment.objects.open() | late).order_by("provider", "pk")
-    by_provider: dict[str, list[OnlinePayment]] = {}
+    waiting = (OnlinePayment.objects.open() | late).select_related("regie").order_by("provider", "pk")
+    by_contract: dict[tuple[str, int | None], list[OnlinePayment]] = {}
     for payment in waiting[:RECONCILED_AT_ONCE]:
-        by_provider.setdefault(payment.provider, []).append(payment)
-    for provider, payments in by_provider.items():
+        by_contract.setdefault((payment.provider, payment.regie_id), []).append(payment)
+    for (provider, regie), payments in by_contract.items():
         said, before = [], {payment.pk: payment.state for payment in payments}
         silent_before = report.unanswered
         for payment in _in_turn(payments, at):
@@ -220,7 +226,7 @@ def reconcile(*, at: datetime) -> ReconciliationReport:
             if answer is not None:
                 said.append(Heard(answer, Kind.QUERY))
         report.asked += len(payments)
-        for payment in hear(provider, said, at=at) if said else []:
+        for payment in hear(provider, said, at=at, regie=regie) if said else []:
             report.changed += payment.state != before[payment.pk]
             if payment.trouble:
                 report.troubles.append(f"{payment} : {payment.trouble}")

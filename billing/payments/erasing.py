@@ -27,6 +27,7 @@ from billing.models import (
     Recalculation,
     ReminderLetter,
     TransferRefund,
+    WriteOff,
 )
 from billing.models.online import ONLINE_OPEN
 from billing.payments import paying
@@ -43,8 +44,12 @@ HOLDINGS = {
     "billing.InvoicePdf": Fate.LAW,
     "billing.BilledItem": Fate.LAW,
     "billing.CreditNote": Fate.LAW,
+    "billing.CreditNoteLine": Fate.LAW,
+    "billing.CreditedItem": Fate.LAW,
+    "billing.WriteOff": Fate.LAW,
     "billing.Payment": Fate.LAW,
     "billing.AccountEntry": Fate.LAW,
+    "billing.OpeningBalance": Fate.LAW,
     "billing.PaymentAllocation": Fate.LAW,
     "billing.JoinedAccount": Fate.LAW,
     "billing.OnlinePayment": Fate.LAW,
@@ -67,9 +72,15 @@ HOLDINGS = {
     # A number, a date, an amount, a hash.
     "billing.FormerDocument": Fate.LAW,
     "billing.BookClosing": Fate.STAFF,
+    # Who paid and by which cheque, as long as the payment stays (`former.py`).
+    "billing.DepositLine": Fate.LAW,
+    "billing.DepositSlip": Fate.STAFF,
+    "billing.DepositCancellation": Fate.STAFF,
+    "billing.CashCount": Fate.STAFF,
     "billing.BillingRun": Fate.STAFF,
     "billing.BillingRun_activities": Fate.STAFF,
     "billing.BillingRun_establishments": Fate.STAFF,
+    "billing.BillingRun_left_out": Fate.LAW,
 }
 AT_THE_BANK = (TransferRefund.State.WAITING, TransferRefund.State.IN_FILE)
 TEN_YEARS = "pièces comptables, dix ans après la fin de l'année"
@@ -86,6 +97,9 @@ def _foresee(leaving: Leaving, at: datetime, found: Foreseen) -> None:
     found.kept += [
         Line(invoices.count(), "factures et leurs PDF", TEN_YEARS),
         Line(CreditNote.objects.filter(invoice__household__in=homes).count(), "avoirs", TEN_YEARS),
+        Line(
+            WriteOff.objects.filter(invoice__household__in=homes).count(), "abandons de créances", TEN_YEARS
+        ),
         Line(Payment.objects.filter(household__in=homes).count(), "règlements", TEN_YEARS),
         Line(ReminderLetter.objects.filter(household__in=homes).count(), "lettres de relance", TEN_YEARS),
         Line(

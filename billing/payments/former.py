@@ -4,9 +4,9 @@
     remove(rows, at) -> int          leaves number, date, amount and hash, then deletes with the file
     gaps(kind, series, year)         sequences of a series that nothing stands for: none, ever
 
-An invoice goes with its credit notes, its payments and all other invoices that these paid, once the years of
-all of them are over: what is left of a payment could pay another invoice otherwise. The database lets a
-document go only where its former one stands (`billing.invoices.immutable`).
+An invoice goes with its credit notes and write-offs, its payments and all other invoices that these paid,
+once the years of all of them are over: what is left of a payment could pay another invoice otherwise. The
+database lets a document go only where its former one stands (`billing.invoices.immutable`).
 """
 
 import hashlib
@@ -25,8 +25,11 @@ from django.utils import timezone
 
 from billing.models import (
     BilledItem,
+    CreditedItem,
     CreditNote,
+    CreditNoteLine,
     Debit,
+    DepositLine,
     FormerDocument,
     Invoice,
     InvoiceLine,
@@ -45,6 +48,7 @@ from billing.models import (
     Reallocation,
     ReminderLetter,
     TransferRefund,
+    WriteOff,
 )
 from billing.models.online import ONLINE_OPEN
 from families.models import Household
@@ -73,6 +77,8 @@ def _whole(home: int, year: int) -> tuple[set[int], set[int]]:
     invoices = set(settled.filter(year__lt=year).values_list("pk", flat=True))
     later = CreditNote.objects.filter(invoice__in=invoices, year__gte=year)
     invoices -= set(later.values_list("invoice_id", flat=True))
+    later_off = WriteOff.objects.filter(invoice__in=invoices, year__gte=year)
+    invoices -= set(later_off.values_list("invoice_id", flat=True))
     payments = _spent(home, year)
     tied, returned = _ties(home)
     while True:
@@ -183,6 +189,9 @@ def _leave(invoices: set[int], payments: set[int], today: date) -> None:
     for note in CreditNote.objects.filter(invoice__in=invoices):
         mark = _hash(note, note.reason, note.amount)
         left.append(_former(Kind.CREDIT, note, note.issued_at, note.amount, mark, today))
+    for off in WriteOff.objects.filter(invoice__in=invoices):
+        mark = _hash(off, off.kind, off.reason, off.decision, off.amount)
+        left.append(_former(Kind.WRITE_OFF, off, off.issued_at, off.amount, mark, today))
     for payment in Payment.objects.filter(pk__in=payments):
         mark = _hash(payment, payment.paid_on, payment.means, payment.amount)
         left.append(_former(Kind.PAYMENT, payment, payment.paid_on, payment.amount, mark, today))
@@ -222,6 +231,8 @@ def _delete_payments(payments: set[int]) -> None:
     PaymentEvent.objects.filter(online_payment__in=parts).delete()
     OnlinePaymentInvoice.objects.filter(online_payment__in=parts).delete()
     OnlinePayment.objects.filter(pk__in=parts).delete()
+    # A slip keeps number and amount.
+    DepositLine.objects.filter(payment__in=payments).update(payment=None, drawer="", reference="")
     # A refund goes before what it refunded.
     Payment.objects.filter(pk__in=payments, refunds__isnull=False).delete()
     Payment.objects.filter(pk__in=payments).delete()
@@ -244,9 +255,13 @@ def _delete_invoices(invoices: set[int]) -> None:
     charges.delete()
     histories.forget(ManualCharge, keys)
     # Each by its own statement, as the triggers look at every row.
+    notes = CreditNote.objects.filter(invoice__in=invoices)
+    CreditedItem.objects.filter(line__note__in=notes)._raw_delete("default")
+    CreditNoteLine.objects.filter(note__in=notes)._raw_delete("default")
+    notes._raw_delete("default")
+    WriteOff.objects.filter(invoice__in=invoices)._raw_delete("default")
     BilledItem.objects.filter(line__in=lines)._raw_delete("default")
     lines._raw_delete("default")
-    CreditNote.objects.filter(invoice__in=invoices)._raw_delete("default")
     NewDueDate.objects.filter(invoice__in=invoices)._raw_delete("default")
     Invoice.every.filter(pk__in=invoices)._raw_delete("default")
     histories.forget(Invoice, invoices)
@@ -281,6 +296,7 @@ def gaps(kind: str, series: str, year: int) -> list[int]:
         Kind.INVOICE: Invoice.every.all(),
         Kind.CREDIT: CreditNote.objects.all(),
         Kind.PAYMENT: Payment.objects.all(),
+        Kind.WRITE_OFF: WriteOff.objects.all(),
     }
     counter = NumberCounter.objects.filter(series=series, year=year).first()
     there = set(rows[kind].filter(series=series, year=year).values_list("sequence", flat=True))

@@ -41,8 +41,11 @@ class StillToPay(TypedDict):
 PartWithLeft: TypeAlias = "WithAnnotations[OnlinePaymentInvoice, StillToPay]"
 
 
-def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePayment]:
-    """Applies verified answers of a provider, in one transaction and a fixed number of queries.
+def hear(
+    provider: str, said: Sequence[Heard], *, at: datetime, regie: int | None = None
+) -> list[OnlinePayment]:
+    """Applies verified answers of a provider, in one transaction and a fixed number of queries. By whose
+    contract they came (`regie`), of that régie's payments alone.
 
     Returns the payments named, changed or not. An answer that does not fit (another amount, another currency,
     another page's number) changes no money: the payment is marked to be looked at by the régie.
@@ -50,7 +53,7 @@ def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePa
     references = [one.answer.reference for one in said]
     known = {
         one.reference: one
-        for one in OnlinePayment.objects.filter(provider=provider, reference__in=references)
+        for one in OnlinePayment.objects.filter(provider=provider, regie=regie, reference__in=references)
     }
     if all(_says_nothing_new(known.get(one.answer.reference), one.answer) for one in said):
         _keep(provider, [_Change(one, known.get(one.answer.reference), at) for one in said])
@@ -71,7 +74,12 @@ def hear(provider: str, said: Sequence[Heard], *, at: datetime) -> list[OnlinePa
         money = paying.credit(
             [
                 paying.Credit(
-                    one.household_id, one.amount, Payment.Means.ONLINE, one.reference, shares[one.reference]
+                    one.household_id,
+                    one.amount,
+                    Payment.Means.ONLINE,
+                    one.reference,
+                    shares[one.reference],
+                    one.regie_id,
                 )
                 for one in credited
             ],

@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from billing.invoices.billable import UNCREDITED
 from billing.invoices.flats import Flat
 from billing.models import (
     ONLINE_OPEN,
@@ -43,6 +44,9 @@ KEYS = {
     "billing.InvoiceLine.child": Joins.STAYS,
     "billing.Payment.household": Joins.MOVES,
     "billing.AccountEntry.household": Joins.MOVES,
+    "billing.OpeningBalance.household": Joins.MOVES,
+    # Whom a run was asked to leave out.
+    "billing.BillingRun_left_out.household": Joins.STAYS,
     "billing.JoinedAccount.emptied": Joins.STAYS,
     "billing.JoinedAccount.kept": Joins.STAYS,
     "billing.ManualCharge.household": Joins.MOVES,
@@ -118,6 +122,7 @@ def _flats_billed_twice(joining: Joining) -> list[BilledItem]:
     if not children:
         return []
     items = BilledItem.objects.filter(
+        UNCREDITED,
         flat__gt="",
         line__child__in={*children, *children.values()},
         line__invoice__household__in=joining.homes,
@@ -142,6 +147,7 @@ def _give_flats_back(joining: Joining, by: User) -> None:
         label = f"{item.line.label} : facturé deux fois, facture {item.line.invoice.number}"
         ManualCharge.objects.create(
             household=joining.kept,
+            regie_id=item.line.invoice.regie_id,
             child_id=joining.children[item.line.child_id or 0],
             label=label[: ManualCharge._meta.get_field("label").max_length],
             unit_price=-item.amount,
@@ -150,22 +156,26 @@ def _give_flats_back(joining: Joining, by: User) -> None:
         )
 
 
-def _live_mandates(joining: Joining) -> dict[int, Mandate]:
+def _live_mandates(joining: Joining) -> list[tuple[str, dict[int, Mandate]]]:
+    """Of each régie (its code; empty: the town's own) those of either household: a creditor has its own."""
+    found: dict[str, dict[int, Mandate]] = defaultdict(dict)
     rows = Mandate.objects.filter(household__in=joining.homes, revoked_on=None)
-    return {row.household_id: row for row in rows}
+    for row in rows.select_related("regie"):
+        found[row.regie.code if row.regie else ""][row.household_id] = row
+    return sorted(found.items())
 
 
-def _mandate_choice(joining: Joining) -> Choice | None:
-    live = _live_mandates(joining)
+def _mandate_choice(joining: Joining, code: str, live: dict[int, Mandate]) -> Choice | None:
     if len(live) < 2:
         return None
     options = tuple(
         (name, f"{live[home.pk].rum}, compte de {live[home.pk].debtor} ({live[home.pk].account})")
         for name, home in ((KEPT, joining.kept), (EMPTIED, joining.emptied))
     )
+    regie = live[joining.kept.pk].regie
     return Choice(
-        "mandat",
-        "Deux mandats de prélèvement sont en cours : lequel reste ?",
+        f"mandat-{code.lower()}" if code else "mandat",
+        f"Deux mandats de prélèvement sont en cours{f' ({regie})' if regie else ''} : lequel reste ?",
         options,
         KEPT,
         "L'autre est révoqué aujourd'hui ; ce qui est déjà prélevé n'est pas touché.",
@@ -173,14 +183,14 @@ def _mandate_choice(joining: Joining) -> Choice | None:
 
 
 def _say_mandates(joining: Joining, found: Foreseen) -> None:
-    choice = _mandate_choice(joining)
-    live = _live_mandates(joining)
-    if choice is not None:
-        found.choices.append(choice)
-        goes = joining.emptied if joining.answer(choice) == KEPT else joining.kept
-        found.say(SECTION, f"Le mandat {live[goes.pk].rum} est révoqué.")
-    elif joining.emptied.pk in live:
-        found.say(SECTION, f"Le mandat {live[joining.emptied.pk].rum} suit.")
+    for code, live in _live_mandates(joining):
+        choice = _mandate_choice(joining, code, live)
+        if choice is not None:
+            found.choices.append(choice)
+            goes = joining.emptied if joining.answer(choice) == KEPT else joining.kept
+            found.say(SECTION, f"Le mandat {live[goes.pk].rum} est révoqué.")
+        elif joining.emptied.pk in live:
+            found.say(SECTION, f"Le mandat {live[joining.emptied.pk].rum} suit.")
 
 
 def _join(joining: Joining, by: User, at: datetime) -> None:
@@ -202,12 +212,13 @@ def _join(joining: Joining, by: User, at: datetime) -> None:
 
 
 def _join_mandates(joining: Joining, at: datetime) -> None:
-    choice = _mandate_choice(joining)
-    if choice is not None:
-        goes = joining.emptied if joining.answer(choice) == KEPT else joining.kept
-        over = _live_mandates(joining)[goes.pk]
-        over.revoked_on = max(timezone.localdate(at), over.signed_on)
-        over.save()
+    for code, live in _live_mandates(joining):
+        choice = _mandate_choice(joining, code, live)
+        if choice is not None:
+            goes = joining.emptied if joining.answer(choice) == KEPT else joining.kept
+            over = live[goes.pk]
+            over.revoked_on = max(timezone.localdate(at), over.signed_on)
+            over.save()
     for mandate in Mandate.objects.filter(household=joining.emptied):
         mandate.household = joining.kept
         mandate.save()
@@ -219,15 +230,17 @@ PART = Part(_foresee, _join)
 # An adult leaves ------------------------------------------------------------------------------------------
 
 
-def _parting_choice(parted: Parting) -> tuple[Choice, Mandate] | None:
+def _parting_choices(parted: Parting) -> list[tuple[Choice, Mandate]]:
     """Whose account it is that a mandate debits is for somebody to say; proposed by its holder's name."""
-    live = Mandate.objects.filter(household=parted.household, revoked_on=None).first()
-    if live is None:
-        return None
+    live = Mandate.objects.filter(household=parted.household, revoked_on=None)
+    return [_parting_choice(parted, one) for one in live.select_related("regie").order_by("pk")]
+
+
+def _parting_choice(parted: Parting, live: Mandate) -> tuple[Choice, Mandate]:
     holder = set(folded(live.debtor).split())
     leaves = any(set(folded(f"{one.first_name} {one.last_name}").split()) <= holder for one in parted.adults)
     choice = Choice(
-        "mandat",
+        f"mandat-{live.regie.code.lower()}" if live.regie else "mandat",
         f"Le mandat {live.rum} débite le compte de {live.debtor} ({live.account}).",
         ((KEPT, "Il reste à ce foyer"), (EMPTIED, "Il suit qui part")),
         EMPTIED if leaves else KEPT,
@@ -242,27 +255,24 @@ def _foresee_parting(parted: Parting, at: datetime, found: Foreseen) -> None:
         found.say(parting.MONEY, f"{euros(left)} à payer, au foyer n°\xa0{parted.household.number}.")
     if (over := paying.unused_of([parted.household.pk])) > 0:
         found.say(parting.MONEY, f"{euros(over)} payés d'avance, au foyer n°\xa0{parted.household.number}.")
-    asked = _parting_choice(parted)
-    if asked is None:
-        return
-    choice, mandate = asked
-    found.choices.append(choice)
-    if parted.answer(choice) == KEPT:
-        found.say(parting.MONEY, f"Le mandat {mandate.rum}.")
-        return
-    found.say(parting.HOME, f"Le mandat {mandate.rum} suit, pour les factures à venir du nouveau foyer.")
-    if Mandate.objects.filter(household=parted.other, revoked_on=None).exists():
-        found.obstacles.append(
-            "L'autre foyer a déjà un mandat en cours : gardez celui-ci, ou révoquez-le d'abord."
-        )
+    for choice, mandate in _parting_choices(parted):
+        found.choices.append(choice)
+        if parted.answer(choice) == KEPT:
+            found.say(parting.MONEY, f"Le mandat {mandate.rum}.")
+            continue
+        found.say(parting.HOME, f"Le mandat {mandate.rum} suit, pour les factures à venir du nouveau foyer.")
+        same = Mandate.objects.filter(household=parted.other, regie=mandate.regie_id, revoked_on=None)
+        if same.exists():
+            found.obstacles.append(
+                "L'autre foyer a déjà un mandat en cours : gardez celui-ci, ou révoquez-le d'abord."
+            )
 
 
 def _part(parted: Parting, home: Household, at: datetime) -> None:
-    asked = _parting_choice(parted)
-    if asked is not None and parted.answer(asked[0]) == EMPTIED:
-        mandate = asked[1]
-        mandate.household = home
-        mandate.save()
+    for choice, mandate in _parting_choices(parted):
+        if parted.answer(choice) == EMPTIED:
+            mandate.household = home
+            mandate.save()
 
 
 PARTING = parting.Part(_foresee_parting, _part)

@@ -6,6 +6,7 @@
     refund(payment, amount, …) -> Payment     a negative payment that frees what it had paid
     credit(collected, left=…, at=…) -> [Payment]  what a bank said it collected, many in seven queries
     release(payment, amount)                  takes a payment back from the invoices it paid, for a refund
+    free(invoice, amount)                     takes an invoice's payments back from it, for a credit note
     take_back(payment, amount, …)             given or taken back, or undone: booked, whatever is left
     undo_refund(refund, …) -> Payment         a refund that came back: its own row, its money there again
     unused_of(households) -> Decimal          what their payments hold that pays no invoice
@@ -25,20 +26,37 @@ from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from billing.invoices import ledger
-from billing.invoices.numbering import Numbering, take
+from billing.invoices import ledger, regies, sealing
+from billing.invoices.numbering import DocumentNumber, Numbering, take
 from billing.models import Invoice, Payment, PaymentAllocation, PaymentKind, PaymentState
 from billing.payments import closing
+from billing.payments import means as ways
+from billing.rules.means import Means
 from families.custody import own
 from families.models import Household, User, household_number
 from portal.french.amounts import euros
 
 SERIES = "R"
+ONE_REGIE = "Un règlement ne paie que les factures d'une même régie : encaissez chacune à part."
 ZERO = Decimal("0.00")
 
 
 class PaymentRefused(Exception):
     """Nothing was written; the message says why in French."""
+
+
+def _numbering(regie: int | None, at: datetime) -> Numbering:
+    """The counter of a régie's receipts, held."""
+    return Numbering(regies.series(SERIES, regie), timezone.localtime(at).year)
+
+
+def _numbers(of: Sequence[int | None], year: int) -> list[DocumentNumber]:
+    """The next receipt's number for each of these régies, in their order."""
+    taken = {
+        regie: iter(take(regies.series(SERIES, regie), year, of.count(regie)))
+        for regie in sorted(set(of), key=lambda one: one or 0)
+    }
+    return [next(taken[regie]) for regie in of]
 
 
 def joined_sentence(kept: int) -> str:
@@ -60,13 +78,18 @@ def record(
     reference: str = "",
     invoices: Iterable[Invoice] | None = None,
     state: str = PaymentState.VALIDATED,
+    regie: int | None = None,
+    keep_surplus: bool = False,
 ) -> Payment:
     """A payment, allocated to `invoices` in their order, or (None) to the unpaid ones, the oldest first.
 
+    It is the régie's of these invoices, or else `regie`'s (None: the town's own), and pays no other's.
+
     What exceeds the chosen invoices pays those that are overdue; the rest stays the household's, for its next
-    ones. Of [] nothing is paid. A pending payment is not allocated yet.
-    Raises PaymentRefused for an amount that is not positive, a day to come, or another household's invoice. A
-    pending payment may be of a day to come: a debit's.
+    ones: of a means that gives no change, or that pays not everything, only with `keep_surplus`. Of []
+    nothing is paid. A pending payment is not allocated yet.
+    Raises PaymentRefused for an amount that is not positive, a day to come, another household's invoice, or
+    what the means may not pay. A pending payment may be of a day to come: a debit's.
     """
     if amount <= 0 or amount != amount.quantize(ZERO):
         raise PaymentRefused("Indiquez un montant positif, au centime près.")
@@ -75,27 +98,36 @@ def record(
     chosen = None if invoices is None else list(invoices)
     if chosen and any(invoice.household_id != household.pk for invoice in chosen):
         raise PaymentRefused("Une des factures est celle d'un autre foyer.")
+    if chosen:
+        regie = chosen[0].regie_id
+        if any(invoice.regie_id != regie for invoice in chosen):
+            raise PaymentRefused(ONE_REGIE)
     with transaction.atomic():
         if joined := Household.objects.lock([household.pk]).get(household.pk):
             raise PaymentRefused(joined_sentence(joined))
-        (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
+        way = ways.of(means)
+        if why := ways.why_not(way, household.pk, amount, chosen, regie=regie, keep_surplus=keep_surplus):
+            raise PaymentRefused(why)
+        (number,) = _numbering(regie, at).take()
         payment = Payment.objects.create(
             **number.fields,
             household=household,
+            regie_id=regie,
             amount=amount,
             means=means,
             state=state,
             paid_on=paid_on,
-            booked_on=closing.book_day(paid_on) if state == PaymentState.VALIDATED else None,
+            booked_on=closing.book_day(paid_on, regie) if state == PaymentState.VALIDATED else None,
             reference=reference,
             recorded_by=by,
             recorded_at=at,
         )
+        sealing.seal([payment])
         ledger.paid([payment])
         if state == PaymentState.VALIDATED:
-            _spread(payment, chosen)
+            _spread(payment, chosen, way)
             if chosen:
-                _spread(payment, None, due_before=timezone.localtime(at).date())
+                _spread(payment, None, way, due_before=timezone.localtime(at).date())
     return payment
 
 
@@ -124,8 +156,8 @@ def settle(
         current.state, current.paid_on = state, paid_on or current.paid_on
         if state == PaymentState.VALIDATED:
             # Its number was taken long ago: the counter is held for who closes the books meanwhile.
-            Numbering(SERIES, timezone.localtime(at).year)
-            current.booked_on = closing.book_day(current.paid_on)
+            _numbering(current.regie_id, at)
+            current.booked_on = closing.book_day(current.paid_on, current.regie_id)
         current.save(update_fields=["state", "paid_on", "booked_on"])
         ledger.paid([current])
         if state == PaymentState.VALIDATED:
@@ -174,34 +206,38 @@ def _negative(
     reason: str = "",
     booked_on: date | None = None,
 ) -> Payment:
-    (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
+    (number,) = _numbering(payment.regie_id, at).take()
     given_back = Payment.objects.create(
         **number.fields,
         household_id=payment.household_id,
+        regie_id=payment.regie_id,
         kind=kind,
         amount=-amount,
         means=means,
         paid_on=paid_on,
-        booked_on=booked_on or closing.book_day(paid_on),
+        booked_on=booked_on or closing.book_day(paid_on, payment.regie_id),
         recorded_by=by,
         recorded_at=at,
         refunds=payment,
         because=because,
         reason=reason,
     )
+    sealing.seal([given_back])
     ledger.paid([given_back])
     return given_back
 
 
 @dataclass(frozen=True)
 class Credit:
-    """Money a bank collected for a household; `shares` says how much is meant for which invoice (its pk)."""
+    """Money a bank collected for a household; `shares` says how much is meant for which invoice (its pk), all
+    of the régie (its key; None: the town's own)."""
 
     household_id: int
     amount: Decimal
     means: str
     reference: str
     shares: Sequence[tuple[int, Decimal]]
+    regie_id: int | None = None
 
 
 def credit(collected: Sequence[Credit], *, left: dict[int, Decimal], at: datetime) -> list[Payment]:
@@ -213,19 +249,22 @@ def credit(collected: Sequence[Credit], *, left: dict[int, Decimal], at: datetim
     if not collected:
         return []
     day = timezone.localtime(at).date()
+    numbers = _numbers([one.regie_id for one in collected], day.year)
     payments = Payment.objects.bulk_create(
         Payment(
             **number.fields,
             household_id=one.household_id,
+            regie_id=one.regie_id,
             amount=one.amount,
             means=one.means,
             paid_on=day,
             reference=one.reference,
             recorded_at=at,
         )
-        for number, one in zip(take(SERIES, day.year, len(collected)), collected, strict=True)
+        for number, one in zip(numbers, collected, strict=True)
     )
     Payment.history.bulk_history_create(payments, default_date=at)
+    sealing.seal(payments)
     ledger.paid(payments)
     allocations = []
     for payment, one in zip(payments, collected, strict=True):
@@ -264,12 +303,42 @@ def _release(payment: Payment, amount: Decimal) -> tuple[list[tuple[Invoice, Dec
             part = min(missing, allocation.amount)
             missing -= part
             reopened.append((allocation.invoice, part))
-            if part == allocation.amount:
-                allocation.delete()
-            else:
-                allocation.amount -= part
-                allocation.save(update_fields=["amount"])
+            _lower(allocation, part)
     return reopened, missing
+
+
+def _lower(allocation: PaymentAllocation, part: Decimal) -> None:
+    if part == allocation.amount:
+        allocation.delete()
+    else:
+        allocation.amount -= part
+        allocation.save(update_fields=["amount"])
+
+
+def paid_by(invoice: Invoice, amount: Decimal) -> list[tuple[PaymentAllocation, Decimal]]:
+    """Of what pays an invoice, the parts that make `amount`: what was used last first."""
+    found = []
+    rows = invoice.allocations.filter(payment__state=PaymentState.VALIDATED).select_related("payment")
+    for allocation in rows.order_by("-pk"):
+        if part := min(amount, allocation.amount):
+            found.append((allocation, part))
+            amount -= part
+    return found
+
+
+def free(invoice: Invoice, amount: Decimal) -> list[tuple[Payment, Decimal]]:
+    """Takes `amount` back from an invoice: it is the household's again. Returns how much of which payment.
+
+    Raises PaymentRefused beyond what was paid of it.
+    """
+    with transaction.atomic():
+        Household.objects.lock([invoice.household_id])
+        parts = paid_by(invoice, amount)
+        if sum((part for _, part in parts), ZERO) != amount:
+            raise PaymentRefused(f"Moins de {euros(amount)} ont été payés sur la facture {invoice.number}.")
+        for allocation, part in parts:
+            _lower(allocation, part)
+    return [(allocation.payment, part) for allocation, part in parts]
 
 
 def take_back(
@@ -320,11 +389,12 @@ def move(
             reason=reason,
             booked_on=booked_on,
         )
-        (number,) = Numbering(SERIES, today.year).take()
+        (number,) = _numbering(payment.regie_id, at).take()
         come = Payment.objects.create(
             **number.fields,
             kind=PaymentKind.TRANSFER,
             household=household,
+            regie_id=payment.regie_id,
             amount=amount,
             means=payment.means,
             paid_on=payment.paid_on,
@@ -334,6 +404,7 @@ def move(
             recorded_at=at,
             moved_from=gone,
         )
+        sealing.seal([come])
         ledger.paid([come])
         _spread(come, None)
     return gone, come, reopened
@@ -365,20 +436,22 @@ def undo_refund(
     chosen = list(invoices)
     with transaction.atomic():
         Household.objects.lock([refund.household_id])
-        (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
+        (number,) = _numbering(refund.regie_id, at).take()
         back = Payment.objects.create(
             **number.fields,
             kind=PaymentKind.BACK,
             household_id=refund.household_id,
+            regie_id=refund.regie_id,
             amount=-refund.amount,
             means=refund.means,
             paid_on=paid_on,
-            booked_on=closing.book_day(paid_on),
+            booked_on=closing.book_day(paid_on, refund.regie_id),
             reference=reference,
             recorded_by=by,
             recorded_at=at,
             refunds=refund,
         )
+        sealing.seal([back])
         ledger.paid([back])
         if refund.refunds is not None:
             _spread(refund.refunds, chosen)
@@ -418,9 +491,18 @@ def use_what_is_left(household: Household) -> int:
     return used
 
 
-def _spread(payment: Payment, invoices: list[Invoice] | None, *, due_before: date | None = None) -> int:
-    """Allocates a payment to the invoices in order, as far as it goes. Returns how many it reached."""
-    unpaid = Invoice.objects.with_balance().filter(household_id=payment.household_id, left__gt=ZERO)
+def _spread(
+    payment: Payment,
+    invoices: list[Invoice] | None,
+    way: Means | None = None,
+    *,
+    due_before: date | None = None,
+) -> int:
+    """Allocates a payment to the invoices in order, as far as it goes and as its means may pay them. Returns
+    how many it reached."""
+    unpaid = Invoice.objects.with_balance().filter(
+        household_id=payment.household_id, regie=payment.regie_id, left__gt=ZERO
+    )
     if due_before is not None:
         unpaid = unpaid.filter(pay_by__lt=due_before)
     if invoices is None:
@@ -428,25 +510,40 @@ def _spread(payment: Payment, invoices: list[Invoice] | None, *, due_before: dat
     else:
         places = {invoice.pk: place for place, invoice in enumerate(invoices)}
         waiting = sorted(unpaid.filter(pk__in=places), key=lambda invoice: places[invoice.pk])
+    if not waiting:
+        return 0
+    way = way or ways.of(payment.means)
+    able = ways.rooms(way, [one.pk for one in waiting]) if way.limited else {}
     reached = 0
     for invoice in waiting:
-        part = min(unused(payment), invoice.left)
-        if part <= 0:
+        free = unused(payment)
+        if free <= 0:
             break
-        _allocate(payment, invoice, part)
-        reached += 1
+        part = min(free, invoice.left, able.get(invoice.pk, invoice.left))
+        if part > 0:
+            _allocate(payment, invoice, part, way)
+            reached += 1
     return reached
 
 
-def _allocate(payment: Payment, invoice: Invoice, amount: Decimal) -> PaymentAllocation:
+def _allocate(
+    payment: Payment, invoice: Invoice, amount: Decimal, way: Means | None = None
+) -> PaymentAllocation:
     if invoice.household_id != payment.household_id:
         raise PaymentRefused("Cette facture est celle d'un autre foyer.")
+    if invoice.regie_id != payment.regie_id:
+        raise PaymentRefused(ONE_REGIE)
     left = Invoice.objects.with_balance().get(pk=invoice.pk).left
     free = unused(payment)
     if amount <= 0 or amount > free:
         raise PaymentRefused(f"Il reste {euros(free)} de ce règlement.")
     if amount > left:
         raise PaymentRefused(f"Il reste {euros(left)} à payer sur la facture {invoice.number}.")
+    way = way or ways.of(payment.means)
+    if way.limited and amount > (most := ways.rooms(way, [invoice.pk])[invoice.pk]):
+        raise PaymentRefused(
+            f"{way.label} : jusqu'à {euros(most)} de la facture {invoice.number}, qui a d'autres lignes."
+        )
     allocation, created = PaymentAllocation.objects.get_or_create(
         payment=payment, invoice=invoice, defaults={"amount": amount}
     )

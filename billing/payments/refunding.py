@@ -69,7 +69,7 @@ def refund(
     OnlinePaymentRefused.
     """
     own.check(by, [payment.household_id], right="billing.change_onlinepayment", at=at)
-    provider = choosing.named(payment.provider)
+    provider = choosing.of(payment)
     if not provider.refunds_online:
         raise OnlinePaymentRefused(
             f"{payment.get_provider_display()} ne rembourse pas en ligne : remboursez par virement, puis"
@@ -198,7 +198,7 @@ def _book(row: OnlineRefund, payment: OnlinePayment, money: Payment, at: datetim
     given, reopened = paying.take_back(money, row.amount, paid_on=day, by=row.asked_by, at=at)
     if row.with_credit:
         for invoice, part in reopened:
-            invoicing.answer(invoice, part, reason=row.reason, by=row.asked_by, at=at)
+            invoicing.credit(invoice, part, reason=row.reason, by=row.asked_by, at=at)
     transaction.on_commit(partial(online_letters.tell_refund.enqueue, row.pk), robust=True)
     return given
 
@@ -252,7 +252,7 @@ def _catch_up(payment: OnlinePayment, asked: Sequence[OnlineRefund], at: datetim
     Its idempotency keys are forgotten after a day: the same request made again then would be a second refund.
     Raises ProviderDown, and ProviderRefused when it will not make it.
     """
-    provider = choosing.named(payment.provider)
+    provider = choosing.of(payment)
     for said in provider.taken_back(payment.charge_reference).taken_back:
         learn(payment, said, at)
     numbers = [one.pk for one in asked]
@@ -265,7 +265,7 @@ def finish_refunds(report: ReconciliationReport, at: datetime) -> None:
     waiting = (
         OnlineRefund.objects.filter(state=State.ASKED, asked_at__lt=at - timedelta(minutes=5))
         .exclude(key__startswith=OnlineRefund.DISPUTE)
-        .select_related("online_payment")
+        .select_related("online_payment__regie")
         .order_by("online_payment", "pk")
     )
     for asked in waiting[:RECONCILED_AT_ONCE]:

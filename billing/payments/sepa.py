@@ -7,6 +7,8 @@
     collected(file, by=…, at=…) -> int            the bank has collected: what was not sent back is paid
     returned(debit, on=…, reason=…, by=…, at=…)   the bank sends one back: its invoice is to pay again
 
+A file is one régie's (`regie`: its key, None the town's own): its creditor, its mandates, its invoices.
+
 A debit is paid on the day that the bank collects it, whenever its file was made or marked. The file is
 written by the library `sepaxml` and checked against the schema of ISO 20022 that it carries.
 """
@@ -14,6 +16,7 @@ written by the library `sepaxml` and checked against the schema of ISO 20022 tha
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -26,14 +29,15 @@ from django_stubs_ext import WithAnnotations
 from sepaxml import SepaDD
 from sepaxml.validation import ValidationError as SchemaError
 
+from billing.invoices import regies
 from billing.models import (
     ONLINE_OPEN,
     Balance,
-    BillingSettings,
     Debit,
     DebitFile,
     Invoice,
     InvoiceWithBalance,
+    Issuer,
     Mandate,
     OnlinePaymentInvoice,
     Payment,
@@ -96,18 +100,19 @@ class Outlook:
         return hashlib.sha256("|".join(rows).encode()).hexdigest()[:16]
 
 
-def _unpaid(month: date) -> QuerySet[InvoiceWithBalance]:
-    return Invoice.objects.with_balance().filter(month__lte=month, left__gt=Decimal(0))
+def _unpaid(month: date, regie: int | None) -> QuerySet[InvoiceWithBalance]:
+    return Invoice.objects.with_balance().filter(month__lte=month, regie=regie, left__gt=Decimal(0))
 
 
-def due(month: date) -> list[InvoiceToDebit]:
+def due(month: date, regie: int | None = None) -> list[InvoiceToDebit]:
     """Unpaid invoices of a month and of those before it whose household has a mandate, by number.
 
     Those being paid online or debited already are left out.
     """
-    mandate = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None).values("pk")[:1]
+    live = Mandate.objects.filter(household=OuterRef("household"), regie=regie, revoked_on=None)
+    mandate = live.values("pk")[:1]
     return list(
-        _unpaid(month)
+        _unpaid(month, regie)
         .annotate(mandate_id=Subquery(mandate))
         .filter(mandate_id__isnull=False)
         .exclude(online_parts__online_payment__state__in=ONLINE_OPEN)
@@ -116,20 +121,20 @@ def due(month: date) -> list[InvoiceToDebit]:
     )
 
 
-def outlook(month: date) -> Outlook:
+def outlook(month: date, regie: int | None = None) -> Outlook:
     """What a file would debit, and what it leaves out, in a fixed number of queries."""
-    invoices = due(month)
+    invoices = due(month, regie)
     debited = {invoice.pk for invoice in invoices}
     waiting = Debit.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.PENDING)
     online = OnlinePaymentInvoice.objects.filter(
         invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
     )
     others = (
-        _unpaid(month)
+        _unpaid(month, regie)
         .annotate(
             waits=Subquery(waiting.values("file__collected_on")[:1]),
             online=Exists(online),
-            had=Exists(Mandate.objects.filter(household=OuterRef("household"))),
+            had=Exists(Mandate.objects.filter(household=OuterRef("household"), regie=regie)),
         )
         .order_by("year", "sequence")
     )
@@ -148,9 +153,9 @@ def outlook(month: date) -> Outlook:
     return Outlook(invoices, left_out, elsewhere, mandates)
 
 
-def check(collected_on: date, *, at: datetime) -> None:
+def check(collected_on: date, *, at: datetime, regie: int | None = None) -> None:
     """Raises DebitRefused where no file can be made for that day, whatever is due."""
-    _check_creditor(BillingSettings.current())
+    _check_creditor(regies.facts(regie))
     if collected_on < timezone.localtime(at).date() + NOTICE:
         raise DebitRefused(f"Le prélèvement se demande au moins {NOTICE.days} jours avant sa date.")
 
@@ -163,17 +168,18 @@ def make(
     at: datetime,
     schema: str = SCHEMA,
     seen: str | None = None,
+    regie: int | None = None,
 ) -> DebitFile:
     """The file of what is due up to a month. `seen` is the fingerprint of the outlook that was confirmed.
 
     Raises DebitRefused, naming what is missing or that it changed since it was seen, with nothing written.
     """
-    check(collected_on, at=at)
-    settings = BillingSettings.current()
+    check(collected_on, at=at, regie=regie)
+    facts = regies.facts(regie)
     with transaction.atomic():
-        households = {invoice.household_id for invoice in due(month)}
+        households = {invoice.household_id for invoice in due(month, regie)}
         Household.objects.lock(households)
-        found = outlook(month)
+        found = outlook(month, regie)
         invoices, mandates = found.invoices, found.mandates
         if not invoices:
             raise DebitRefused("Aucune facture à prélever.")
@@ -182,9 +188,10 @@ def make(
         debited = set(
             Debit.objects.filter(mandate__in=mandates, returned_on=None).values_list("mandate_id", flat=True)
         )
-        content = _write(settings, invoices, mandates, debited, collected_on, schema)
+        content = _write(facts, invoices, mandates, debited, collected_on, schema)
         made = DebitFile.objects.create(
-            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-{month:%Y%m}",
+            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-{month:%Y%m}{own_account.mark(facts)}",
+            regie_id=regie,
             collected_on=collected_on,
             content=content,
             made_by=by,
@@ -201,18 +208,19 @@ def make(
                 at=at,
                 reference=mandate.rum,
                 state=PaymentState.PENDING,
+                regie=regie,
             )
             Debit.objects.create(file=made, mandate=mandate, invoice=invoice, payment=payment)
     return made
 
 
-def _check_creditor(settings: BillingSettings) -> None:
-    if missing := own_account.missing(settings, creditor=True):
+def _check_creditor(facts: Issuer) -> None:
+    if missing := own_account.missing(facts, creditor=True):
         raise DebitRefused(missing)
 
 
 def _write(
-    settings: BillingSettings,
+    facts: Issuer,
     invoices: Sequence[InvoiceToDebit],
     mandates: dict[int, Mandate],
     seen: set[int],
@@ -221,7 +229,7 @@ def _write(
 ) -> str:
     """The XML, checked against its schema. `seen` are the mandates that were debited before."""
     writer = SepaDD(
-        own_account.facts(settings) | {"creditor_id": settings.creditor_identifier},
+        own_account.facts(facts) | {"creditor_id": facts.creditor_identifier},
         schema=schema,
         clean=True,
     )
@@ -266,10 +274,15 @@ def collected(file: DebitFile, *, by: User | None, at: datetime) -> int:
         raise DebitRefused("La date de prélèvement n'est pas encore passée.")
     done = 0
     for debit in file.debits.filter(payment__state=PaymentState.PENDING).select_related("payment", "invoice"):
-        paying.settle(
-            debit.payment, PaymentState.VALIDATED, at=at, invoices=[debit.invoice], paid_on=file.collected_on
-        )
-        done += 1
+        with suppress(paying.PaymentRefused):  # it was sent back meanwhile
+            paying.settle(
+                debit.payment,
+                PaymentState.VALIDATED,
+                at=at,
+                invoices=[debit.invoice],
+                paid_on=file.collected_on,
+            )
+            done += 1
     return done
 
 

@@ -23,6 +23,7 @@ from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 from django_tasks import task
 
+from billing.invoices import regies
 from billing.models import (
     ONLINE_OPEN,
     Balance,
@@ -114,15 +115,13 @@ def start(
 
     Raises OnlinePaymentRefused, with nothing charged, and UnderWay when one of them is being paid elsewhere.
     """
-    provider = choosing.current()
-    if provider is None:
-        raise OnlinePaymentRefused("Le paiement en ligne n'est pas proposé par votre mairie.")
     with transaction.atomic():
         Household.objects.lock([household.pk])
-        parts, amount = _order_of(provider, household, wanted)
+        provider, parts, amount = _order_of(household, wanted)
         payment = OnlinePayment.objects.create(
             reference=_reference(at),
             household=household,
+            regie_id=parts[0][0].regie_id,
             provider=provider.name,
             amount=amount,
             email=by.email if by else "",
@@ -139,16 +138,17 @@ def start(
 
 def check_order(household: Household, wanted: Mapping[int, Decimal | None]) -> None:
     """Raises what `start` would, before anything is summed up: OnlinePaymentRefused, UnderWay."""
-    provider = choosing.current()
-    if provider is not None:
-        _order_of(provider, household, wanted)
+    _order_of(household, wanted)
 
 
 def _order_of(
-    provider: Provider, household: Household, wanted: Mapping[int, Decimal | None]
-) -> tuple[list[tuple[Invoice, Decimal]], Decimal]:
-    """What is paid of each invoice, and in all, within what the provider takes."""
+    household: Household, wanted: Mapping[int, Decimal | None]
+) -> tuple[Provider, list[tuple[Invoice, Decimal]], Decimal]:
+    """Who takes it, what is paid of each invoice, and in all, within what the provider takes."""
     parts = _parts(household, wanted)
+    provider = choosing.current(regies.code_of(parts[0][0].regie_id))
+    if provider is None:
+        raise OnlinePaymentRefused("Le paiement en ligne n'est pas proposé par votre mairie.")
     amount = sum((share for _, share in parts), ZERO)
     if amount < provider.minimum:
         raise OnlinePaymentRefused(f"Le paiement en ligne commence à {euros(provider.minimum)}.")
@@ -156,7 +156,7 @@ def _order_of(
         raise OnlinePaymentRefused(
             f"Le paiement en ligne s'arrête à {euros(provider.maximum)} : payez en deux fois."
         )
-    return parts, amount
+    return provider, parts, amount
 
 
 def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[tuple[Invoice, Decimal]]:
@@ -166,6 +166,8 @@ def _parts(household: Household, wanted: Mapping[int, Decimal | None]) -> list[t
         raise OnlinePaymentRefused("Choisissez au moins une facture.")
     if set(wanted) - set(found):
         raise OnlinePaymentRefused("Une de ces factures n'est pas la vôtre.")
+    if len({found[pk].regie_id for pk in wanted}) > 1:
+        raise OnlinePaymentRefused("Ces factures se paient séparément : elles ne sont pas de la même régie.")
     open_part = (
         OnlinePaymentInvoice.objects.filter(invoice__in=wanted, online_payment__state__in=ONLINE_OPEN)
         .select_related("online_payment")
@@ -266,8 +268,15 @@ def _order(payment: OnlinePayment) -> PaymentOrder:
         email=payment.email,
         started_at=payment.started_at,
         return_url=portal + reverse("billing:payment_return", args=[payment.reference]),
-        notify_url=portal + reverse("billing:payment_notification", args=[payment.provider]),
+        notify_url=portal + notified_at(payment.provider, payment.regie.code if payment.regie else ""),
     )
+
+
+def notified_at(provider: str, code: str) -> str:
+    """Where a provider sends what it says of a régie's payments: the address tells whose contract it is."""
+    if code:
+        return reverse("billing:regie_payment_notification", args=[provider, code.lower()])
+    return reverse("billing:payment_notification", args=[provider])
 
 
 def _reference(at: datetime) -> str:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from billing.models import ONLINE_PAID, OnlinePayment
+from billing.models import ONLINE_PAID, OnlinePayment, Regie
 from billing.payments.providers import choosing
 from billing.payments.providers.interface import Provider, ProviderOutcome, ProviderRefused
 from portal.french.amounts import euros
@@ -40,17 +40,20 @@ def of_day(day: date) -> Statement:
     first = timezone.make_aware(datetime.combine(day, time.min))
     last = timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
     found = Statement(day)
-    ours = list(OnlinePayment.objects.filter(started_at__gte=first, started_at__lt=last).order_by("pk"))
-    by_provider: dict[str, list[OnlinePayment]] = {}
-    if (current := choosing.current()) is not None:
-        by_provider[current.name] = []
+    begun = OnlinePayment.objects.filter(started_at__gte=first, started_at__lt=last)
+    ours = list(begun.select_related("regie").order_by("pk"))
+    by_contract: dict[tuple[str, str], list[OnlinePayment]] = {}
+    for code in ("", *Regie.objects.values_list("code", flat=True)):
+        if (current := choosing.current(code)) is not None:
+            by_contract[current.name, code] = []
     for payment in ours:
-        by_provider.setdefault(payment.provider, []).append(payment)
+        contract = payment.provider, payment.regie.code if payment.regie else ""
+        by_contract.setdefault(contract, []).append(payment)
         if payment.state in ONLINE_PAID:
             found.count += 1
             found.total += payment.amount
-    for name, payments in by_provider.items():
-        provider = choosing.named(name)
+    for (name, code), payments in by_contract.items():
+        provider = choosing.named(name, code)
         books = provider.collected(first, last + SPILLS_OVER)
         if books is None:
             found.differences += _asked_one_by_one(provider, payments)

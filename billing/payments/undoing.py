@@ -195,6 +195,7 @@ def reverse(
                 at=at,
                 reference=payment.reference,
                 invoices=list(reversed(invoices)) or None,
+                regie=payment.regie_id,
             )
         paying.use_what_is_left(payment.household)
         due = due_again(invoices, due_on, reason, by, at)

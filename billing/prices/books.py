@@ -45,7 +45,15 @@ from families.models import Child, FamilyQuotient, Household, Residence, age_on
 from portal.french.dates import end_of_month
 from portal.reservations.days.deadline_book import LateBook, LateTerms
 from portal.reservations.days.late_days import LateDays
-from portal.reservations.models import ActivityDeadline, Booking, Enrolment, Formula, Schooling, SchoolYear
+from portal.reservations.models import (
+    ActivityDeadline,
+    Attendance,
+    Booking,
+    Enrolment,
+    Formula,
+    Schooling,
+    SchoolYear,
+)
 from portal.reservations.states import LIVE, EnrolmentState
 
 SURCHARGES = {
@@ -705,12 +713,63 @@ def copy_tariff(
     return copied
 
 
-def keep_until(before: Tariff, last: date) -> Tariff:
-    """A tariff as it was, for the days up to `last`: whoever writes other prices into it calls this first.
+def keep_past(before: Tariff, tariff: Tariff, since: date) -> Tariff | None:
+    """`tariff` was written anew and holds from `since` on: the days before keep the prices of `before`, which
+    the answer has. None where it had no day before.
 
     `before` is read `with_rules()` and with its formulas before anything is written. Call in a transaction.
     """
-    code = taken = f"{before.code[:60]}-jusqu-au-{last:%Y-%m-%d}"
+    last = since - timedelta(days=1)
+    if before.valid_from is not None and since <= before.valid_from:
+        return None
+    if before.valid_to is not None and last >= before.valid_to:
+        return None
+    kept = _keep_until(before, last)
+    tariff.valid_from = since
+    tariff.save(update_fields=["valid_from"])
+    return kept
+
+
+KEPT = "-jusqu-au-"
+
+
+def kept_before(tariff: Tariff) -> QuerySet[Tariff]:
+    """What `keep_past` has kept of it, the latest first."""
+    return Tariff.objects.filter(code__startswith=f"{tariff.code[:60]}{KEPT}").order_by("-valid_to")
+
+
+def terms(tariff: Tariff) -> object:
+    """All that it says of prices, to be compared: neither its names nor its dates."""
+    rows = [*tariff.bands.all(), *tariff.rates.all(), *tariff.modifiers.all(), *tariff.formulas.all()]
+    said = sorted(f"{row._meta.model_name} {_said(row, {'id', 'tariff'})}" for row in rows)
+    return _said(tariff, {"id", "code", "name", "valid_from", "valid_to"}), said
+
+
+def _said(row: Any, but: set[str]) -> list[str]:
+    """Numbers without idle zeros: « 4.00 » and « 4.000 » say the same."""
+
+    def plain(value: Any) -> str:
+        if isinstance(value, dict):
+            return str(sorted((key, price_text(Decimal(price))) for key, price in value.items()))
+        return str(value.normalize() if isinstance(value, Decimal) else value)
+
+    fields = (field for field in row._meta.concrete_fields if field.name not in but)
+    return [plain(getattr(row, field.attname)) for field in fields]
+
+
+def presences_priced(tariff: Tariff, today: date) -> int:
+    """How many meals and other presences it has priced up to today, reserved or not; two queries."""
+    found = 0
+    formulas = [link.formula_id for link in tariff.formulas.all()]
+    for rows in (Booking.objects.holding(), Attendance.objects.filter(booking=None)):
+        had = rows.filter(formula__in=formulas, day__lte=today)
+        had = had if tariff.valid_from is None else had.filter(day__gte=tariff.valid_from)
+        found += (had if tariff.valid_to is None else had.filter(day__lte=tariff.valid_to)).count()
+    return found
+
+
+def _keep_until(before: Tariff, last: date) -> Tariff:
+    code = taken = f"{before.code[:60]}{KEPT}{last:%Y-%m-%d}"
     place = 2
     while Tariff.objects.filter(code=code).exists():
         code, place = f"{taken}-{place}", place + 1

@@ -72,9 +72,10 @@ def print_lot(lot_pk: int, *, at: datetime) -> None:
     letters = list(lot.letters.select_related("household").order_by("household"))
     settings = BillingSettings.current()
     said = reminder_letters.letters([letter.household_id for letter in letters], lot.sent_at, settings)
-    draw = partial(reminder_letters.draw, at=lot.sent_at, settings=settings)
-    # All are drawn before any is kept: what cannot be drawn leaves no file behind.
-    drawn = [draw([one]) for one in said]
+    draw = partial(reminder_letters.draw, at=lot.sent_at)
+    # All are drawn before any is kept: what cannot be drawn leaves no file behind. A household has one file,
+    # with a letter of each régie.
+    drawn = [draw(list(of_home)) for _, of_home in groupby(said, key=lambda one: one.household.pk)]
     _store(lot, f"lettres-{lot.pk}.pdf", draw(said))
     for letter, content in zip(letters, drawn, strict=True):
         _store(letter, name_of(letter), content)

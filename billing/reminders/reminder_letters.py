@@ -1,9 +1,9 @@
 """What notices say, in a mail or on paper; decides nothing and writes nothing.
 
 addresses(households) -> {household: [address]}     whom their mails go to
-issue(invoice), reminder(invoices, settings)        what the mails show
-letters(households, at, settings) -> [Letter]       what their letters of a reminding say
-draw(letters, at, settings) -> bytes                their PDF, a page or more each
+issue(invoice), reminder(invoices, facts)           what the mails show
+letters(households, at, settings) -> [Letter]       what their letters of a reminding say, a letter a régie
+draw(letters, at) -> bytes                          their PDF, a page or more each
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,14 +16,14 @@ from typing import TypeAlias
 from urllib.parse import urlencode
 
 from django.conf import settings as django_settings
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
 from billing.documents import pdf
-from billing.invoices import invoicing
-from billing.models import Balance, BillingSettings, CreditNote, Invoice, InvoiceNotice, pay_by
+from billing.invoices import invoicing, regies
+from billing.models import Balance, BillingSettings, CreditNote, Invoice, InvoiceNotice, Issuer, pay_by
 from families.models import Guardian, Household, household_number
 from portal.french import moments
 from portal.french.amounts import euros
@@ -166,16 +166,16 @@ def _reference(invoices: Sequence[Invoice]) -> str:
     return f"foyer {household_number(invoices[0].household_id)}"
 
 
-def reminder(invoices: Sequence[RemindedInvoice], settings: BillingSettings) -> dict[str, object]:
-    """What a household's mail shows of its invoices, as they were before this reminder."""
-    issuer = invoicing.issuer_of(settings)
+def reminder(invoices: Sequence[RemindedInvoice], facts: Issuer) -> dict[str, object]:
+    """What a household's mail shows of its invoices of one régie, as they were before this reminder."""
+    issuer = invoicing.issuer_of(facts)
     last = any(invoice.reminders + 1 == InvoiceNotice.LAST_REMINDER for invoice in invoices)
     return {
         "invoices": [_owed(invoice, invoice.left, invoice.pay_by) for invoice in invoices],
         "left": euros(sum((invoice.left for invoice in invoices), Decimal(0))),
         "again": any(invoice.reminders for invoice in invoices),
         "last": last,
-        "notice": settings.reminder_notice if last else "",
+        "notice": facts.reminder_notice if last else "",
         "online": bool(issuer["portal"]),
         "means": means(issuer, _reference(invoices)),
         "path": _pay_path(invoices) if issuer["portal"] else reverse("billing:invoices"),
@@ -188,7 +188,7 @@ def reminder(invoices: Sequence[RemindedInvoice], settings: BillingSettings) -> 
 
 @dataclass(frozen=True)
 class Letter:
-    """A household's letter, in words already."""
+    """A household's letter, in words already, from the `issuer`."""
 
     household: Household
     title: str
@@ -199,6 +199,8 @@ class Letter:
     last: bool
     means: list[WaysToPay]
     pay_url: str
+    issuer: dict[str, str]
+    notice: str
 
     @property
     def code(self) -> pdf.Code | None:
@@ -208,21 +210,22 @@ class Letter:
 def letters(households: Sequence[int], at: datetime, settings: BillingSettings) -> list[Letter]:
     """The letters to households (by pk, and in that order) of the reminding asked for at that moment.
 
-    They say what was left then. Two queries.
+    They say what was left then. Two queries, one more where there are further régies.
     """
-    issuer = invoicing.issuer_of(settings)
     payers: dict[int, list[str]] = {pk: [] for pk in households}
     for guardian in Guardian.objects.filter(household__in=households, is_payer=True):
         payers[guardian.household_id].append(str(guardian))
     rows = InvoiceNotice.objects.filter(
         sent_at=at, level__gt=InvoiceNotice.ISSUE, invoice__household__in=households
     ).select_related("invoice__household")
-    order = rows.annotate(pay_by=pay_by("invoice__")).order_by(
-        "invoice__household", "pay_by", "invoice__sequence"
-    )
+    own_first = F("invoice__regie_id").asc(nulls_first=True)
+    order = ("invoice__household", own_first, "pay_by", "invoice__sequence")
+    kept = list(rows.annotate(pay_by=pay_by("invoice__")).order_by(*order))
+    facts = regies.facts_of((notice.invoice.regie_id for notice in kept), settings)
+    issuers = {regie: invoicing.issuer_of(one) for regie, one in facts.items()}
     found = []
-    for _, group in groupby(order, key=lambda notice: notice.invoice.household_id):
-        notices = list(group)
+    for (_, regie), group in groupby(kept, key=_whose):
+        notices, issuer = list(group), issuers[regie]
         invoices = [notice.invoice for notice in notices]
         home, level = invoices[0].household, max(notice.level for notice in notices)
         found.append(
@@ -236,17 +239,18 @@ def letters(households: Sequence[int], at: datetime, settings: BillingSettings) 
                 last=level == InvoiceNotice.LAST_REMINDER,
                 means=means(issuer, _reference(invoices)),
                 pay_url=f"{issuer['portal']}{_pay_path(invoices)}" if issuer["portal"] else "",
+                issuer=issuer,
+                notice=facts[regie].reminder_notice,
             )
         )
     return found
 
 
-def draw(found: Sequence[Letter], at: datetime, settings: BillingSettings) -> bytes:
-    context = {
-        "letters": found,
-        "issuer": invoicing.issuer_of(settings),
-        "day": short_day(timezone.localtime(at).date(), year=True),
-        "notice": settings.reminder_notice,
-    }
+def _whose(notice: InvoiceNotice) -> tuple[int, int | None]:
+    return notice.invoice.household_id, notice.invoice.regie_id
+
+
+def draw(found: Sequence[Letter], at: datetime) -> bytes:
+    context = {"letters": found, "day": short_day(timezone.localtime(at).date(), year=True)}
     name = f"relances-{found[0].household.number}-{len(found)}-{at:%Y%m%d%H%M%S}"
     return pdf.draw("billing/reminder.html", context, STYLE, identifier=name)

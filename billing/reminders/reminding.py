@@ -22,11 +22,12 @@ from itertools import groupby
 from typing import TypeAlias, TypedDict
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
+from billing.invoices import regies
 from billing.models import (
     ONLINE_OPEN,
     BillingSettings,
@@ -164,7 +165,7 @@ def tell(invoices: Sequence[int], *, at: datetime) -> int:
 
 
 def _tell(chunk: Sequence[int], at: datetime) -> int:
-    mandate = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None)
+    mandate = Mandate.objects.of_invoice()
     with transaction.atomic():
         _lock(chunk)
         found = list(
@@ -267,7 +268,7 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
         _use_what_was_paid(chunk)
         # A household that has its letter of this reminding gets no second one when it is run again.
         asked = Invoice.objects.filter(pk__in=chunk).exclude(household__reminder_letters__sent_at=at)
-        rows = _read(asked).order_by("household", "pay_by", "sequence")
+        rows = _read(asked).order_by("household", F("regie_id").asc(nulls_first=True), "pay_by", "sequence")
         wanted = [invoice for invoice in rows if not hindrance(invoice, settings.reminder_days, at)]
         InvoiceNotice.objects.bulk_create(
             InvoiceNotice(
@@ -281,9 +282,10 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
             for household in dict.fromkeys(invoice.household_id for invoice in wanted)
         )
         letters: list[mailing.Posted] = []
-        for household, owed in groupby(wanted, key=lambda invoice: invoice.household_id):
+        facts = regies.facts_of((invoice.regie_id for invoice in wanted), settings)
+        for (household, regie), owed in groupby(wanted, key=lambda one: (one.household_id, one.regie_id)):
             if to := addresses.get(household):
-                context = reminder_letters.reminder(list(owed), settings)
+                context = reminder_letters.reminder(list(owed), facts[regie])
                 letters += mailing.written("billing/reminder", to, context, home=household)
         mailing.queue(letters)
     return len(wanted)
@@ -332,7 +334,7 @@ def _read(invoices: InvoiceQuerySet) -> QuerySet[InvoiceToRemind]:
         invoice=OuterRef("pk"), online_payment__state__in=ONLINE_OPEN
     )
     debits = Debit.objects.filter(invoice=OuterRef("pk"))
-    mandates = Mandate.objects.filter(household=OuterRef("household"), revoked_on=None)
+    mandates = Mandate.objects.of_invoice()
     return with_reminders(invoices.with_balance()).annotate(
         paying=Exists(online),
         debiting=Exists(debits.filter(payment__state=PaymentState.PENDING)),

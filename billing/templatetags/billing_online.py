@@ -3,10 +3,10 @@
 from typing import Any
 
 from django import template
-from django.conf import settings
 from django.utils import timezone
 
 from billing.documents import wording
+from billing.payments.providers import choosing
 from families.models import Household
 
 register = template.Library()
@@ -18,7 +18,7 @@ def online_payments(household: Household) -> dict[str, Any]:
     today = timezone.localdate()
     home = wording.at_home(household, today)
     return {
-        "unpaid": bool(settings.PAYMENT_PROVIDER) and home.owing,
+        "unpaid": choosing.offered() and home.owing,
         "any": bool(home.invoices or home.payments),
         "payments": wording.online_at_home(household, today),
     }

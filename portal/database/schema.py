@@ -25,7 +25,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 POSTGRESQL_HAS = """
     SELECT 'trigger', tgname, obj_description(t.oid, 'pg_trigger')
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-    WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace
+    WHERE NOT tgisinternal AND tgenabled <> 'D' AND relnamespace = current_schema()::regnamespace
     UNION ALL
     SELECT 'function', proname, obj_description(oid, 'pg_proc')
     FROM pg_proc WHERE pronamespace = current_schema()::regnamespace

@@ -34,14 +34,15 @@ def version() -> str:
     return str(tomllib.loads(text)["project"]["version"])
 
 
-def hindrance(connection: BaseDatabaseWrapper) -> str:
-    """Why the code must not work on this database, in one French sentence; empty when it may."""
+def hindrance(connection: BaseDatabaseWrapper, *, unprotected: bool = False) -> str:
+    """Why the code must not work on this database, in one French sentence; empty when it may. `unprotected`:
+    it may without its triggers too, for who only reads and says which are missing."""
     loader = MigrationLoader(connection)
     if found := _estrangement(loader, connection):
         return found
     if set(loader.graph.nodes) - set(loader.applied_migrations or ()):
         return f"La base attend sa mise à jour pour le portail {version()} : {MIGRATE}."
-    if lacking := schema.lacking(connection):
+    if not unprotected and (lacking := schema.lacking(connection)):
         return f"Il manque à la base des protections du portail ({lacking[0].name}) : {MIGRATE}."
     return ""
 

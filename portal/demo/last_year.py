@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from billing.invoices import invoicing, ledger
+from billing.invoices import invoicing, ledger, sealing
 from billing.invoices.numbering import take
 from billing.models import BillingSettings, Invoice, InvoiceLine, Payment
 from billing.payments import paying
@@ -68,6 +68,7 @@ def bill_last_november(at: datetime) -> None:
             line.invoice, line.position, line.days = invoice, position, []
             copied.append(line)
     InvoiceLine.objects.bulk_create(copied)
+    sealing.seal(invoices)
     ledger.billed(invoices)
     paying.credit(
         [

@@ -1,9 +1,6 @@
 // The amount of the invoices ticked, updated at once. Without this script the next page says it.
-const form = document.querySelector("[data-payment]");
-const total = document.querySelector("[data-payment-total]");
-
 function amountOf(box) {
-  const typed = form.elements[`montant-${box.value}`];
+  const typed = box.form.elements[`montant-${box.value}`];
   if (!typed) return Number(box.dataset.cents);
   const euros = Number(typed.value.replace(/[\s€]/g, "").replace(",", "."));
   return Number.isFinite(euros) ? Math.round(euros * 100) : 0;
@@ -21,15 +18,18 @@ function sayWhatIsLeft(box) {
   said.textContent = part ? `Il restera ${inEuros(rest)} à payer${said.dataset.due}.` : said.dataset.said;
 }
 
-function update() {
-  form.querySelectorAll("[name=facture]").forEach(sayWhatIsLeft);
-  const cents = [...form.querySelectorAll("[name=facture]:checked")].reduce((sum, box) => sum + amountOf(box), 0);
+function update(form) {
+  const total = form.querySelector("[data-payment-total]");
+  const boxes = [...form.querySelectorAll("[name=facture]")];
+  boxes.forEach(sayWhatIsLeft);
+  const cents = boxes.filter((box) => box.checked).reduce((sum, box) => sum + amountOf(box), 0);
   total.querySelector("strong").textContent = inEuros(cents);
   total.hidden = false;
 }
 
-if (form && total) {
-  form.addEventListener("input", update);
-  update();
-}
+// One a régie.
+document.querySelectorAll("[data-payment]").forEach((form) => {
+  form.addEventListener("input", () => update(form));
+  update(form);
+});
 document.querySelector("[data-focus]")?.focus();

@@ -29,7 +29,7 @@ def main(names: list[str]) -> int:
         from django.core.management import call_command
         from django.db import connection
 
-        from tests.bench import billing, deadlines, engine, leisure, login, pages, payments
+        from tests.bench import billing, books, deadlines, engine, leisure, login, pages, payments
 
         benches: dict[str, Callable[[], list[engine.Measure]]] = {
             "pages": pages.run,
@@ -43,6 +43,7 @@ def main(names: list[str]) -> int:
             "leisure": leisure.run,
             "payments": payments.run,
             "billing": billing.run,
+            "books": books.run,
         }
         settings.ALLOWED_HOSTS.append("testserver")
         on_server = connection.vendor != "sqlite"

@@ -31,10 +31,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.documents import files, pdf
+from billing.documents import files, pdf, verifying
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
 from billing.models import FormulaTariff, Invoice, InvoiceLine, InvoicePdf, Tariff, TariffBand
+from billing.payments import paying
 from families.models import Child, Custody, FamilyQuotient, Guardian, Household
 from portal.demo.rows import Table
 from portal.reservations.models import Booking, Enrolment
@@ -58,6 +59,7 @@ KEPT = 5_000
 LISTED = 10_000
 PRINTED, PROCESSES = 24, 2
 DOWNLOADS = 40
+MOVEMENTS = 100
 
 COLUMNS = (
     "household", "child", "enrolment", "activity", "establishment", "formula", "day", "state", "late",
@@ -163,6 +165,11 @@ def months(canteen: Canteen) -> list[Measure]:
             measure("bill_10000_memory", job["memory"], "MB", 300),
             measure("bill_10000_per_household", job["seconds"] / TOWN / (thousand / MANY), "times", 1.2),
         ]
+        job = _alone("verify")
+        found += [
+            measure("verify_10000_households", job["seconds"] * TOWN / job["households"], "s", 60),
+            measure("verify_10000_memory", job["memory"], "MB", 300),
+        ]
     return found
 
 
@@ -266,6 +273,30 @@ def downloading(invoice: Invoice) -> list[Measure]:
     ]
 
 
+def account(invoice: Invoice) -> list[Measure]:
+    """« Mon compte » of a family with a hundred movements."""
+    home, now = invoice.household, timezone.now()
+    user = UserFactory(password="!")
+    GuardianFactory(household=home, user=user)
+    for _ in range(MOVEMENTS):
+        paying.record(home, Decimal(1), "cash", paid_on=timezone.localdate(now), by=None, at=now)
+    client, address = Client(), reverse("billing:account")
+    client.force_login(user)
+
+    def ask() -> None:
+        assert client.get(address).status_code == 200
+
+    ask()
+    with CaptureQueriesContext(connection) as captured:
+        ask()
+    queries = len(captured)  # before the next queries push these out
+    times = [_timed(ask) for _ in range(DOWNLOADS)]
+    return [
+        measure("account_time", median(times) * 1000, "ms", 60),
+        measure("account_queries", queries, "queries", 12),
+    ]
+
+
 def archive(invoice: Invoice) -> list[Measure]:
     """The ZIP of many kept PDFs, read by a process of its own."""
     content = pdf.read(pdf.stored(invoice, at=timezone.now()))
@@ -314,6 +345,12 @@ def _job_bill(month: str) -> dict[str, float]:
     return {"seconds": _bill(date.fromisoformat(month))}
 
 
+def _job_verify() -> dict[str, float]:
+    begun = time.perf_counter()
+    found = verifying.verify(files=False)
+    return {"seconds": time.perf_counter() - begun, "households": found.households}
+
+
 def _job_zip() -> dict[str, float]:
     begun, size, first_byte = time.perf_counter(), 0, 0.0
     for piece in files.pdf_zip(Invoice.objects.filter(pdf__isnull=False)):
@@ -324,15 +361,20 @@ def _job_zip() -> dict[str, float]:
 
 def _job_xlsx() -> dict[str, float]:
     listed = Invoice.objects.with_balance().filter(sequence__gte=700_000, sequence__lt=700_000 + LISTED)
-    base, begun = _peak(), time.perf_counter()
+    base, begun = peak(), time.perf_counter()
     size = sum(map(len, files.xlsx_stream(files.INVOICE_COLUMNS, files.invoice_rows(listed))))
     return {"seconds": time.perf_counter() - begun, "base": base, "size": size}
 
 
-JOBS: dict[str, Callable[..., dict[str, float]]] = {"bill": _job_bill, "zip": _job_zip, "xlsx": _job_xlsx}
+JOBS: dict[str, Callable[..., dict[str, float]]] = {
+    "bill": _job_bill,
+    "verify": _job_verify,
+    "zip": _job_zip,
+    "xlsx": _job_xlsx,
+}
 
 
-def _peak() -> float:
+def peak() -> float:
     """The most memory this process has held so far, in MB."""
     status = Path("/proc/self/status").read_text()
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
@@ -342,7 +384,7 @@ def _peak() -> float:
 def _alone(job: str, *arguments: str) -> dict[str, float]:
     found = subprocess.run(
         [sys.executable, "-m", "tests.bench.billing", job, *arguments],
-        env=os.environ | {"DATABASE_URL": _address()},
+        env=os.environ | {"DATABASE_URL": address()},
         capture_output=True,
         text=True,
         check=True,
@@ -351,7 +393,7 @@ def _alone(job: str, *arguments: str) -> dict[str, float]:
     return answer
 
 
-def _address() -> str:
+def address() -> str:
     """The database of the run, which on a server is a test database beside DATABASE_URL's."""
     if connection.vendor == "sqlite":
         return f"sqlite:///{connection.settings_dict['NAME']}"
@@ -376,12 +418,13 @@ def run() -> list[Measure]:
         *archive(invoice),
         *spreadsheet(invoice),
         *downloading(invoice),
+        *account(invoice),
     ]
 
 
 def main(job: str, *arguments: str) -> None:
     answer = JOBS[job](*arguments)
-    json.dump(answer | {"memory": _peak()}, sys.stdout)
+    json.dump(answer | {"memory": peak()}, sys.stdout)
 
 
 if __name__ == "__main__":

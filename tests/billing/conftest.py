@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 import time_machine
@@ -10,16 +11,21 @@ from django.core.files.storage import FileSystemStorage
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
 from billing.models import (
+    ActivityRegie,
     FormulaTariff,
     Invoice,
     InvoicePdf,
     LetterLot,
+    Regie,
     ReminderLetter,
     Tariff,
     TariffBand,
     TariffModifier,
 )
-from tests.factories import BookingFactory, paris
+from billing.payments import paying
+from portal.reservations.models import Booking
+from portal.reservations.states import BookingState
+from tests.factories import ActivityFactory, BookingFactory, EnrolmentFactory, FormulaFactory, paris
 
 NOVEMBER = Scope(date(2026, 11, 1))
 DECEMBER = Scope(date(2026, 12, 1))
@@ -62,6 +68,38 @@ def eats(family, days=MEALS, **booking):
 
 
 @pytest.fixture
+def centre(meals, books):
+    """A day at the leisure centre costs 15.00; its régie, « Centre de loisirs », is a further one. Lina is
+    enrolled there too: `enrolment`, `activity`, `regie`."""
+    activity = ActivityFactory(
+        code="centre", name="Accueil de loisirs", establishments=[books.enrolment.establishment]
+    )
+    formula = FormulaFactory(activity=activity, code="journee", name="Journée", with_meal=False)
+    tariff = Tariff.objects.create(code="journee", name="Journée", valid_from=date(2026, 9, 1))
+    TariffBand.objects.create(tariff=tariff, low=0, high=None, prices={"": "15.00"})
+    FormulaTariff.objects.create(formula=formula, tariff=tariff)
+    regie = Regie.objects.create(name="Centre de loisirs", code="LOISIRS", letters="CL")
+    ActivityRegie.objects.create(activity=activity, regie=regie)
+    enrolment = EnrolmentFactory(
+        household=books.household,
+        child=books.child,
+        activity=activity,
+        establishment=books.enrolment.establishment,
+        school_year=books.enrolment.school_year,
+    )
+    return SimpleNamespace(activity=activity, formula=formula, regie=regie, enrolment=enrolment)
+
+
+@pytest.fixture
+def two(books, centre):
+    """For November, 12.80 to the town hall (the first invoice) and 15.00 to the centre."""
+    eats(books)
+    eats(centre, [date(2026, 11, 4)])
+    invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
+    return list(Invoice.objects.order_by("pk"))
+
+
+@pytest.fixture
 def month(meals, books, waits):
     """Lina and Noé eat four times in November 2026; nobody gave a quotient."""
     return eats(books) + eats(waits)
@@ -73,6 +111,26 @@ def owes(month, books, waits):
     invoicing.issue(invoicing.start(NOVEMBER, by=None, at=END_OF_NOVEMBER), at=END_OF_NOVEMBER)
     with time_machine.travel(FIRST_OF_DECEMBER, tick=False):
         yield books
+
+
+def bill(scope, at):
+    run = invoicing.start(scope, by=None, at=at)
+    return invoicing.issue(run, at=at)
+
+
+@pytest.fixture
+def reported(meals, books):
+    """Four meals of November were paid, then cancelled; one of December: the town hall owes the family 9.60,
+    by its statement of 31 December 2026."""
+    eats(books)
+    bill(NOVEMBER, END_OF_NOVEMBER)
+    paying.record(
+        books.household, Decimal("12.80"), "cash", paid_on=END_OF_NOVEMBER.date(), by=None, at=END_OF_NOVEMBER
+    )
+    Booking.objects.filter(enrolment=books.enrolment).update(state=BookingState.CANCELLED)
+    eats(books, [date(2026, 12, 3)])
+    bill(DECEMBER, END_OF_DECEMBER)
+    return books
 
 
 @pytest.fixture

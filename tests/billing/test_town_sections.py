@@ -1,15 +1,20 @@
 """Tariffs of real towns: replayed through rows, and carried by the town's file without a difference."""
 
+from datetime import date
 from decimal import Decimal
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 
-from billing.models import FormulaTariff, Tariff
+from billing.models import ActivityRegie, FormulaTariff, Tariff
 from billing.rules import pricing
 from portal.conformance import published_tariffs, published_towns, replay
 from portal.management.commands.replay_towns import Command
 from portal.reservations.towns import fields, town_file
 from tests import DATA
+from tests.billing.conftest import MEALS, eats
+from tests.factories import paris
 
 pytestmark = pytest.mark.once
 
@@ -278,3 +283,106 @@ tarifs:
     assert [problem.line for problem in refusal.value.problems] == [6, 7, 9]
     assert "restauration-scolaire/repas" in str(refusal.value)
     assert not Tariff.objects.exists()
+
+
+TODAY = paris(2026, 11, 9, 10)
+
+
+@pytest.fixture
+def eaten(meals, books):
+    """Lina has eaten four times at 3.20."""
+    eats(books)
+    return town_file.export()
+
+
+def costs(day):
+    (tariff,) = Tariff.objects.in_force(day).with_rules()
+    return str(pricing.price(tariff.rule(), pricing.Facts(Decimal(900)), day).amount)
+
+
+def test_other_prices_of_the_file_are_asked_about_and_leave_what_was_eaten(eaten):
+    """Four meals at 3.20, 4.00 in the file: 3.20 stays until today."""
+    text = eaten.replace("3.20", "4.00")
+    with pytest.raises(town_file.ChangesThePast, match="4 présences gardent leur prix"):
+        town_file.load(text, at=TODAY)
+    assert costs(date(2027, 1, 5)) == "3.20"
+    foreseen = town_file.load(text, at=TODAY, dry_run=True)
+    assert "à partir du 10 novembre 2026" in foreseen.asked[0]
+    assert Tariff.objects.count() == 1
+    assert town_file.load(text, at=TODAY, confirmed=True).asked == foreseen.asked
+    assert [costs(day) for day in (MEALS[0], TODAY.date(), date(2026, 11, 10))] == ["3.20", "3.20", "4.00"]
+    kept = Tariff.objects.get(code="repas-2026-jusqu-au-2026-11-09")
+    assert (kept.modifiers.count(), kept.formulas.count()) == (2, 1)
+
+
+def test_the_same_file_once_more_and_what_it_exports_change_nothing(eaten, books):
+    text = eaten.replace("3.20", "4.00")
+    town_file.load(text, at=TODAY, confirmed=True)
+    for again in (text, town_file.export()):
+        report = town_file.load(again, at=TODAY)
+        assert not report.changed and not report.asked
+    assert Tariff.objects.count() == 2
+    eats(books, [date(2026, 12, 1)])
+    town_file.load(text.replace("4.00", "5.00"), at=paris(2026, 12, 20), confirmed=True)
+    days = (MEALS[0], date(2026, 12, 1), date(2027, 1, 5))
+    assert [costs(day) for day in days] == ["3.20", "4.00", "5.00"]
+
+
+def test_a_later_first_day_in_the_file_says_from_when_the_new_prices_hold(eaten):
+    text = eaten.replace("3.20", "4.00").replace("du: 2026-09-01", "du: 2027-01-01")
+    town_file.load(text, at=TODAY, confirmed=True)
+    assert [costs(day) for day in (MEALS[0], date(2026, 12, 31), date(2027, 1, 1))] == [
+        "3.20",
+        "3.20",
+        "4.00",
+    ]
+
+
+def test_before_the_first_meal_a_slip_is_corrected_without_a_question(meals):
+    town_file.load(town_file.export().replace("3.20", "4.00"), at=TODAY)
+    assert costs(MEALS[0]) == "4.00"
+    assert Tariff.objects.count() == 1
+
+
+def test_names_and_dates_make_no_version(eaten):
+    report = town_file.load(eaten.replace("nom: Repas", "nom: Midi"), at=TODAY)
+    assert report.changed and not report.asked
+    assert Tariff.objects.count() == 1
+
+
+def test_prices_of_a_tariff_that_is_over_stay(eaten):
+    with pytest.raises(fields.TownFileError, match="Ce tarif est fini"):
+        town_file.load(eaten.replace("3.20", "4.00"), at=paris(2027, 9, 5), confirmed=True)
+
+
+def test_the_command_says_what_it_would_do_and_waits_for_a_word(eaten, tmp_path, now):
+    file = tmp_path / "town.yaml"
+    file.write_text(eaten.replace("3.20", "4.00"), encoding="utf-8")
+    with pytest.raises(CommandError, match=r"(?s)rien n'a été modifié.*10 novembre 2026.*--confirmer"):
+        call_command("load_town", str(file))
+    out = StringIO()
+    call_command("load_town", str(file), "--confirmer", stdout=out)
+    assert "gardent leur prix, sous « repas-2026-jusqu-au-2026-11-09 »" in out.getvalue()
+
+
+REGIES = """régies:
+  - nom: Centre de loisirs
+    code: LOISIRS
+    lettres: CL
+    iban: FR14 2004 1010 0505 0001 3M02 606
+    activités:
+      - {activité: restauration-scolaire}
+"""
+
+
+def test_further_regies_and_what_they_bill(canteen):
+    """Where there are none, the file has no word of them."""
+    assert "régies:" not in town_file.export().replace("# ", "")
+    town_file.load(REGIES)
+    assert ActivityRegie.objects.get().activity == canteen.activity
+    text = town_file.export()
+    assert "- {activité: restauration-scolaire}" in text
+    assert not town_file.load(text).changed
+    with pytest.raises(fields.TownFileError) as refused:
+        town_file.load(REGIES.replace("LOISIRS", "PISCINE").replace("Centre de loisirs", "Piscine"))
+    assert "deux régies n'ont jamais les mêmes numéros" in str(refused.value.problems)

@@ -22,8 +22,19 @@ from playwright.sync_api import Page
 from billing import tasks
 from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
-from billing.models import ManualCharge, PackedMeal, RecalculatedHousehold, Recalculation, TransferFile
-from billing.payments import paying, transfers
+from billing.models import (
+    ActivityRegie,
+    JournalAccounts,
+    ManualCharge,
+    OpeningBalance,
+    PackedMeal,
+    PaymentMeans,
+    RecalculatedHousehold,
+    Recalculation,
+    Regie,
+    TransferFile,
+)
+from billing.payments import counting, deposits, paying, transfers
 from billing.reminders import reminding
 from families.models import (
     Child,
@@ -54,7 +65,7 @@ from tests.billing.conftest import private
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.looking import AXE, by_night, overflow, resize, violations
 from tests.conftest import NOW
-from tests.factories import HouseholdFactory, InvoiceFactory, LetterFactory, UserFactory
+from tests.factories import ActivityFactory, HouseholdFactory, InvoiceFactory, LetterFactory, UserFactory
 
 __all__ = ["private"]
 
@@ -163,10 +174,16 @@ def furnished(chief: User) -> Booking:
         requested_at=NOW,
     )
     LeftDay.objects.create(move=move, booking=booking, place=booking.establishment, why="complet")
+    ActivityRegie.objects.create(
+        activity=ActivityFactory(name="Séjours"),
+        regie=Regie.objects.create(name="Centre de loisirs", code="LOISIRS", letters="CL"),
+    )
     PackedMeal.objects.create(enrolment=booking.enrolment, valid_from=NOW.date())
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
+    JournalAccounts.objects.create()
+    OpeningBalance.objects.create(household=booking.household, amount=5, opened_on=NOW.date())
     OwnDecision.objects.create(
         user=chief, user_name="chief", household=booking.household, reason="Seul cette semaine", at=NOW
     )
@@ -200,6 +217,7 @@ def furnished(chief: User) -> Booking:
     RecalculatedHousehold.objects.create(
         recalculation=again, household=booking.household, billed=5, amount=4, changes=[]
     )
+    money_handed_over(booking, chief)
     DBTaskResult.objects.create(
         args_kwargs={},
         task_path="billing.tasks.issue_month",
@@ -207,6 +225,18 @@ def furnished(chief: User) -> Booking:
         run_after=get_date_max(),
     )
     return booking
+
+
+def money_handed_over(booking: Booking, chief: User) -> None:
+    """A means of the town's own, a cheque on a slip, the till counted."""
+    own = PaymentMeans.objects.create(code="cesu", label="CESU", limited=True, deposit="slip", no_change=True)
+    own.uses.create(activity=Activity.objects.order_by("pk")[0], under_age=6)
+    today = NOW.date()
+    cheque = paying.record(
+        booking.household, Decimal(5), "cheque", paid_on=today, by=chief, at=NOW, invoices=[]
+    )
+    deposits.make("cheque", [cheque.pk], deposited_on=today, by=chief, at=NOW)
+    counting.count(Decimal(20), pieces={"20": 1}, by=chief, at=NOW)
 
 
 def first_row(model: type[Model]) -> Any:
@@ -225,6 +255,7 @@ def addresses(booking: Booking) -> Iterator[str]:
         "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
+        "means": "cheque",
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
         "year": NOW.year,
     }

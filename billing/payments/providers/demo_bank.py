@@ -15,6 +15,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from billing.invoices.contracts import Contract
 from billing.models import DemoBankOrder
 from billing.payments.providers.interface import (
     Answer,
@@ -41,6 +42,9 @@ class DemoBank:
     minimum = Decimal("0.01")
     maximum = Decimal(99999)
     refunds_online = True
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
 
     def open(self, order: PaymentOrder) -> OpenedPage:
         found, _ = DemoBankOrder.objects.get_or_create(

@@ -17,7 +17,6 @@ from urllib.parse import parse_qs
 
 import requests
 import zeep
-from django.conf import settings
 from django.utils import timezone
 from lxml import etree
 from zeep.exceptions import Error, Fault
@@ -25,6 +24,7 @@ from zeep.helpers import serialize_object
 from zeep.settings import Settings
 from zeep.transports import Transport
 
+from billing.invoices.contracts import Contract
 from billing.payments.providers.interface import (
     TIMEOUT_SECONDS,
     Answer,
@@ -90,6 +90,9 @@ class PayFip:
     maximum = Decimal("99999.99")
     refunds_online = False
 
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+
     @cached_property
     def _service(self) -> Any:
         """Made when the first question is asked: what is knocked at the door builds no client."""
@@ -99,7 +102,7 @@ class PayFip:
         client = zeep.Client(
             str(WSDL), transport=transport, settings=Settings(forbid_external=True), plugins=[_FieldsByName()]
         )
-        return client.create_service(BINDING, settings.PAYFIP_SERVICE_URL)
+        return client.create_service(BINDING, self._contract.said("PAYFIP_SERVICE_URL"))
 
     def open(self, order: PaymentOrder) -> OpenedPage:
         with _speaking():
@@ -108,10 +111,10 @@ class PayFip:
                     "exer": str(timezone.localtime(order.started_at).year),
                     "mel": _mail(order.email),
                     "montant": str(int(order.amount * 100)),
-                    "numcli": settings.PAYFIP_CLIENT,
+                    "numcli": self._contract.said("PAYFIP_CLIENT"),
                     "objet": _plain(order.label),
                     "refdet": order.reference,
-                    "saisie": settings.PAYFIP_MODE,
+                    "saisie": self._contract.said("PAYFIP_MODE"),
                     "urlnotif": order.notify_url,
                     "urlredirect": order.return_url,
                 }
@@ -121,7 +124,7 @@ class PayFip:
                 raise ProviderDown("PayFIP answered no number.")
         return OpenedPage(
             number,
-            f"{settings.PAYFIP_PAGE_URL}?idop={number}",
+            f"{self._contract.said('PAYFIP_PAGE_URL')}?idop={number}",
             order.started_at + LINK_LIVES,
             {"idOp": number},
         )
@@ -141,7 +144,7 @@ class PayFip:
             return self._without_result(refusal, provider_reference, started_at)
         with _speaking():
             detail: dict[str, Any] = serialize_object(found, dict)
-            if detail["numcli"] != settings.PAYFIP_CLIENT:
+            if detail["numcli"] != self._contract.said("PAYFIP_CLIENT"):
                 raise ProviderDown("PayFIP answered about another client.")
             return Answer(
                 reference=detail["refdet"],

@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 import stripe
-from django.conf import settings
 from stripe.params.checkout import SessionCreateParams
 
+from billing.invoices.contracts import Contract
 from billing.payments.providers.interface import (
     TIMEOUT_SECONDS,
     Answer,
@@ -44,11 +44,12 @@ class StripeCheckout:
     maximum = Decimal("999999.99")
     refunds_online = True
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
         self._client = stripe.StripeClient(
-            settings.STRIPE_SECRET_KEY,
+            contract.said("STRIPE_SECRET_KEY"),
             stripe_version=API_VERSION,
-            base_addresses={"api": settings.STRIPE_API_BASE},
+            base_addresses={"api": contract.said("STRIPE_API_BASE")},
             # No second try while a parent waits: the idempotency keys let us ask again later.
             max_network_retries=0,
             http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
@@ -71,7 +72,7 @@ class StripeCheckout:
                 }
                 for item in order.items
             ],
-            "allowed_payment_method_types": settings.STRIPE_PAYMENT_METHODS,
+            "allowed_payment_method_types": self._contract.said("STRIPE_PAYMENT_METHODS"),
             "metadata": {"reference": order.reference},
             "payment_intent_data": {
                 "description": order.label[:1000],
@@ -92,7 +93,7 @@ class StripeCheckout:
     def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         header = headers.get("Stripe-Signature", "")
         refusal = "Aucun secret de signature n'est réglé."
-        for secret in settings.STRIPE_WEBHOOK_SECRETS:
+        for secret in self._contract.said("STRIPE_WEBHOOK_SECRETS"):
             try:
                 event = self._client.construct_event(body, header, secret, SIGNED_FOR_SECONDS)
             except stripe.SignatureVerificationError as error:

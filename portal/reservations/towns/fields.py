@@ -72,6 +72,8 @@ class FileReport:
     unchanged: list[str] = field(default_factory=list)
     to_check: list[str] = field(default_factory=list)  # loaded, but an agent should look at it
     closes: str = ""  # whose booked days it closes, in words; nothing where it closes none
+    # What it changes of what has happened already, a sentence each: asked about before it is done.
+    asked: list[str] = field(default_factory=list)
 
 
 def plain(word: str) -> str:
@@ -93,9 +95,10 @@ def closest(word: str, known: Iterable[str]) -> str:
 
 
 class Loading:
-    """One run: the mistakes so far, what was done, and which rows were refused."""
+    """One run of a day (`today`): the mistakes so far, what was done, and which rows were refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, today: date = date.min) -> None:
+        self.today = today
         self.problems: list[FileProblem] = []
         self.report = FileReport()
         self.refused: set[tuple[type[models.Model], str]] = set()

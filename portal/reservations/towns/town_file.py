@@ -5,7 +5,8 @@ each row is a model's fields under French names: `Rows` and `Field` say which, f
 Apps above the engine add their own sections by calling `register` in a module `town_sections.py`.
 
     load(text) -> FileReport       all or nothing; TownFileError has every mistake, its line and field;
-                                   ClosesDays where booked days would close and nobody confirmed it
+                                   Unconfirmed where booked days would close (ClosesDays) or what was done
+                                   would change (ChangesThePast), and nobody confirmed it
     export() -> str                the same file, from the database
 
 Rows are matched by their code or name: what exists is brought up to date, never doubled; what the file does
@@ -49,6 +50,11 @@ from portal.reservations.towns.fields import (
 )
 
 
+def as_it_is(row: Any, values: dict[str, Any], loading: Loading) -> Callable[[], None]:
+    """Of most rows: the file's word counts."""
+    return lambda: None
+
+
 @dataclass
 class Loaded:
     """A row of the file that is in the database."""
@@ -76,6 +82,9 @@ class Rows:
     comment: str = ""
     order_by: tuple[str, ...] = ()
     to_check: Callable[[Any], Iterable[str]] = no_remark  # what an agent should look at in a loaded row
+    # Looks at a row that is there and at its values of the file, which it may set; what it answers is called
+    # once the row and its children are written. Both raise Mistake.
+    rewrites: Callable[[Any, dict[str, Any], Loading], Callable[[], None]] = as_it_is
 
     # Reading
 
@@ -128,6 +137,8 @@ class Rows:
             loading.complain(node, where, f"Déjà écrit à la ligne {seen[key]}.")
             return None
         seen[key] = node.start_mark.line + 1
+        there = self.find(values, parent)
+        written_over = self.rewrites(there, values, loading) if there is not None else None
         loaded = self.save(node, entries, values, loading, where, parent)
         if loaded is None:
             if name:
@@ -138,6 +149,11 @@ class Rows:
                 child.load(entries[plain(child.key)][1], loading, where, loaded.row)
             elif child.exact:
                 child.load(SequenceNode("", []), loading, where, loaded.row)
+        if written_over is not None and len(loading.problems) == before:
+            try:
+                written_over()
+            except Mistake as mistake:
+                loading.complain(mistake.node or node, where, mistake.text)
         loading.remark(node, where, self.to_check(loaded.row))
         return loaded
 
@@ -332,8 +348,16 @@ def sections() -> list[Rows]:
     return list(_sections.values())
 
 
-class ClosesDays(Exception):
-    """The file closes days that families have booked, and nobody confirmed it; the message says how many."""
+class Unconfirmed(Exception):
+    """The file does what is asked about first, and nobody confirmed it; the message says what."""
+
+
+class ClosesDays(Unconfirmed):
+    """It closes days that families have booked; the message says how many."""
+
+
+class ChangesThePast(Unconfirmed):
+    """It writes over what counted for days that are over."""
 
 
 def load(
@@ -341,13 +365,14 @@ def load(
 ) -> FileReport:
     """Loads a town's file, all or nothing; with `dry_run`, only says what it would do.
 
-    Raises TownFileError with every mistake found, and ClosesDays where booked days would close: once
-    `confirmed`, those from the day of `at` (aware) on are cancelled and their families told.
+    Raises TownFileError with every mistake found, and Unconfirmed where booked days would close: once
+    `confirmed`, those from the day of `at` (aware) on are cancelled and their families told; or where what
+    counted on days before would be written over. Without `at`, nothing has happened yet.
     """
     today = date.min if at is None else timezone.localdate(at)
     known = sections()
     root = _parse(text)
-    loading = Loading()
+    loading = Loading(today)
     by_key = {plain(section.key): section for section in known}
     present: dict[str, Node] = {}
     for key_node, value_node in root.value:
@@ -369,6 +394,8 @@ def load(
                     town_time.activate()  # moments of the next sections are of the town that was just written
             if not loading.problems:
                 _close(before, loading, today, at=at, confirmed=confirmed, dry_run=dry_run)
+                if loading.report.asked and not (dry_run or confirmed):
+                    raise ChangesThePast("\n".join(loading.report.asked))
             if dry_run or loading.problems:
                 transaction.set_rollback(True)
     finally:

@@ -74,7 +74,7 @@ def foreseen_total(family, month: date, today: date) -> Decimal:
     """The total that the page says, as a number."""
     months = provisional.Months.around(today)
     home = provisional.homes(Household.objects.filter(pk=family.household.pk), months, month).get()
-    words = provisional.foresee_months(home, months, month, today).total
+    words = provisional.foresee_months(home, months, month, today).totals[0].total
     return D(words.replace("\N{NO-BREAK SPACE}€", "").replace("\N{NO-BREAK SPACE}", "").replace(",", ".")
              .replace("−", "-"))  # fmt: skip
 

@@ -41,7 +41,7 @@ def test_the_demonstrations_code_leads_to_where_it_is_served(invoice, settings, 
 
 
 def test_the_calculation_of_each_price_is_on_paper_as_on_screen(invoice):
-    paper = render_to_string("billing/invoice.html", pdf.context(invoice, invoice.total - invoice.total))
+    paper = render_to_string("billing/invoice.html", pdf.context(invoice))
     explained = [line.explanation for line in invoice.lines.all()]
     assert explained and all(explained)
     assert all(conditional_escape(words) in paper for words in explained)
@@ -60,11 +60,40 @@ def test_once_paid_the_paper_says_on_which_day(invoice, private):
     assert hashlib.sha256(pdf.read(kept)).hexdigest() == kept.sha256, "lost, it is printed alike"
 
 
+def words(content):
+    return " ".join(PdfReader(io.BytesIO(content)).pages[0].extract_text().split())
+
+
+def test_a_paper_printed_before_it_was_paid_says_so_afterwards(invoice, private):
+    """Every invoice is printed as it is issued: the copy follows the money, the kept file stays."""
+    kept = pdf.stored(invoice, at=END_OF_NOVEMBER)
+    assert pdf.as_it_stands(invoice, at=END_OF_NOVEMBER) == pdf.read(kept)
+    paying.record(invoice.household, Decimal("5"), "cash", paid_on=date(2026, 12, 1), by=None, at=LATE)
+    part = words(pdf.as_it_stands(invoice, at=LATE))
+    assert "Déjà payé 5,00 €" in part and "Reste à payer 7,80 €" in part and "Talon" in part
+    assert "situation au 4 janvier 2027" in part
+    paying.record(invoice.household, Decimal("7.80"), "cash", paid_on=date(2026, 12, 9), by=None, at=LATE)
+    whole = words(pdf.as_it_stands(invoice, at=LATE))
+    assert "Payée le 9 décembre 2026" in whole
+    assert "Talon" not in whole and "Comment payer" not in whole
+    assert hashlib.sha256(pdf.read(kept)).hexdigest() == kept.sha256
+
+
+def test_a_credit_note_is_on_it_too_and_nothing_is_asked_that_is_not_due(invoice, private):
+    pdf.stored(invoice, at=END_OF_NOVEMBER)
+    invoicing.credit(invoice, Decimal("3.20"), reason="Repas non servi", by=None, at=LATE)
+    part = words(pdf.as_it_stands(invoice, at=LATE))
+    assert "Avoir 3,20 €" in part and "Reste à payer 9,60 €" in part
+    invoicing.credit(invoice, Decimal("9.60"), reason="Repas non servis", by=None, at=LATE)
+    whole = words(pdf.as_it_stands(invoice, at=LATE))
+    assert "Plus rien n’est dû" in whole and "Talon" not in whole and "Payée" not in whole
+
+
 def test_no_paper_sends_anybody_to_a_tobacconist_without_the_code_he_scans(invoice):
     BillingSettings.objects.update(tobacconist=True)
     issuer = invoicing.issuer_of(BillingSettings.current()) | {"tobacconist": "oui"}
     invoice.issuer = issuer
-    paper = render_to_string("billing/invoice.html", pdf.context(invoice, invoice.total - invoice.total))
+    paper = render_to_string("billing/invoice.html", pdf.context(invoice))
     assert "buraliste" not in paper
     assert "buraliste" not in str(reminder_letters.means(issuer, invoice.number))
 
@@ -85,14 +114,14 @@ def test_a_code_has_white_around_it_and_every_dark_module_once():
 
 
 def test_without_online_payment_or_once_paid_there_is_no_code(invoice):
-    assert pdf.context(invoice, invoice.total)["code"] is None
+    assert pdf.context(invoice, pdf.Settled(invoice.total))["code"] is None
     invoice.issuer["portal"] = ""
-    assert pdf.context(invoice, invoice.total - invoice.total)["code"] is None
+    assert pdf.context(invoice)["code"] is None
 
 
 def test_what_is_paid_is_not_asked_for_again(invoice):
     def printed(paid):
-        return render_to_string("billing/invoice.html", pdf.context(invoice, paid))
+        return render_to_string("billing/invoice.html", pdf.context(invoice, pdf.Settled(paid)))
 
     nothing = invoice.total - invoice.total
     for asked in ("Comment payer", "FR76 1234", "Talon à joindre au chèque"):

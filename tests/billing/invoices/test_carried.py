@@ -8,18 +8,12 @@ import pytest
 from billing.invoices import invoicing, ledger
 from billing.invoices.billable import Scope
 from billing.models import AccountEntry, BilledItem, BillingRun, BillingSettings, Invoice, InvoiceLine, Tariff
-from billing.payments import paying
 from portal.reservations.models import Booking
 from portal.reservations.states import BookingState
-from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, eats
+from tests.billing.conftest import DECEMBER, END_OF_DECEMBER, END_OF_NOVEMBER, MEALS, NOVEMBER, bill, eats
 from tests.factories import paris
 
 D = Decimal
-
-
-def bill(scope, at):
-    run = invoicing.start(scope, by=None, at=at)
-    return invoicing.issue(run, at=at)
 
 
 def end_of(year, month):
@@ -45,17 +39,8 @@ def lasting(meals):
 
 
 @pytest.fixture
-def owed(meals, books):
-    """Four meals of November were paid, then cancelled; one of December: the town hall owes 9.60."""
-    eats(books)
-    bill(NOVEMBER, END_OF_NOVEMBER)
-    paying.record(
-        books.household, D("12.80"), "cash", paid_on=END_OF_NOVEMBER.date(), by=None, at=END_OF_NOVEMBER
-    )
-    Booking.objects.filter(enrolment=books.enrolment).update(state=BookingState.CANCELLED)
-    eats(books, [date(2026, 12, 3)])
-    bill(DECEMBER, END_OF_DECEMBER)
-    return books.household
+def owed(reported):
+    return reported.household
 
 
 def test_what_the_town_hall_owes_is_written_in_its_month(owed):

@@ -1,18 +1,21 @@
 """« Mon compte »: a family reads what it owes and why, and takes it along; nobody reads another's."""
 
+import io
 from datetime import date
 from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
+from pypdf import PdfReader
 
 from billing.documents import accounts
-from billing.models import AccountEntry, Invoice
+from billing.invoices.billable import Scope
+from billing.models import AccountEntry, Invoice, Payment
 from billing.payments import closing, paying
-from tests.billing.conftest import FIRST_OF_DECEMBER
+from tests.billing.conftest import FIRST_OF_DECEMBER, bill, eats
 from tests.conftest import logged_in
-from tests.factories import HouseholdFactory
+from tests.factories import HouseholdFactory, paris
 from tests.families.test_admin import guardian_fields
 
 D = Decimal
@@ -102,7 +105,7 @@ def test_nobody_reads_the_desk_s_accounts_without_the_right_to_see_payments(agen
 
 def test_since_when_forgets_what_was_settled_in_between(too_much):
     paying.record(too_much.household, D(5), "cash", paid_on=date(2026, 12, 1), by=None, at=FIRST_OF_DECEMBER)
-    (one,) = accounts.since([(too_much.household.pk, D("-14.60"))])
+    (one,) = accounts.since([(too_much.household.pk, None, D("-14.60"))])
     assert one.since == date(2026, 12, 1)
 
 
@@ -165,3 +168,121 @@ def test_the_household_s_page_is_saved_with_its_line_of_money(agent, owes):
     assert answer.status_code == 302, text(answer)
     owes.household.refresh_from_db()
     assert owes.household.street == "9 rue Neuve"
+
+
+# Of some days ----------------------------------------------------------------------------------------------
+
+DECEMBER_ALONE = {"du": "2026-12-01", "au": "2026-12-31"}
+
+
+def csv_of(client, **days):
+    written = b"".join(client.get(f"{ACCOUNT}releve.csv", days)).decode("utf-8-sig").splitlines()
+    return [line.split(";") for line in written[1:]]
+
+
+@pytest.mark.parametrize(
+    ("days", "rows"),
+    [
+        (
+            DECEMBER_ALONE,
+            [
+                ("Solde au début", "", "12,80"),
+                ("Règlement", "-22,40", "-9,60"),
+                ("Solde à la fin", "", "-9,60"),
+            ],
+        ),
+        ({"au": "2026-11-30"}, [("Facture", "12,80", "12,80"), ("Solde à la fin", "", "12,80")]),
+        ({"du": "2027-01-01"}, [("Solde au début", "", "-9,60")]),
+        ({}, [("Facture", "12,80", "12,80"), ("Règlement", "-22,40", "-9,60")]),
+    ],
+    ids=["a month", "up to a day", "a year without movement", "all of it"],
+)
+def test_a_statement_of_some_days_goes_from_one_balance_to_the_other(too_much, days, rows):
+    """By the days of the books: the cheque of 28 November was entered once November was closed."""
+    assert [(one[2], one[4], one[5]) for one in csv_of(too_much.client(), **days)] == rows
+
+
+def test_the_page_shows_these_days_and_their_files(too_much):
+    client = too_much.client()
+    page = text(client.get(ACCOUNT, DECEMBER_ALONE))
+    assert "Solde avant le mardi 1er décembre</dt><dd>12,80 €" in page.replace("décembre 2026", "décembre")
+    assert "−9,60 €" in page and "F2026-000001" not in page
+    assert f'href="{ACCOUNT}releve.pdf?du=2026-12-01&amp;au=2026-12-31"' in page
+    assert f'href="{ACCOUNT}?du=2026-01-01&amp;au=2026-12-31"' in page, "a whole year is one click"
+    assert "La mairie vous doit 9,60 €." in page, "today's balance stays above"
+    paper = client.get(f"{ACCOUNT}releve.pdf", DECEMBER_ALONE).content
+    said = " ".join(PdfReader(io.BytesIO(paper)).pages[0].extract_text().split())
+    assert "du 1er décembre 2026 au 31 décembre 2026" in said
+    assert "Solde avant le 1er décembre 2026 12,80 €" in said and "−9,60 €" in said
+
+
+@pytest.mark.parametrize(
+    "days", [{"du": "2026-12-31", "au": "2026-12-01"}, {"du": "hier"}, {"au": "9999-01-01"}]
+)
+def test_days_that_make_no_sense_are_said_and_nothing_breaks(too_much, days):
+    page = too_much.client().get(ACCOUNT, days)
+    assert page.status_code == 200 and "à corriger" in text(page)
+    assert "F2026-000001" in text(page)
+    assert len(csv_of(too_much.client(), **days)) == 2
+
+
+def test_the_desk_has_the_same_files_and_leads_to_each_document(too_much, regie_client):
+    where = f"/mairie/billing/payment/comptes/{too_much.household.pk}/"
+    page = text(regie_client.get(where, DECEMBER_ALONE))
+    assert "Solde avant le 01/12/2026 : 12,80 €." in page
+    payment, invoice = Payment.objects.get(), Invoice.objects.get(household=too_much.household)
+    assert reverse("admin:billing_payment_change", args=[payment.pk]) in page
+    assert reverse("admin:billing_invoice_change", args=[invoice.pk]) in text(regie_client.get(where))
+    answer = regie_client.get(where, DECEMBER_ALONE | {"format": "csv"})
+    assert len(b"".join(answer).splitlines()) == 4
+    assert regie_client.get(where, DECEMBER_ALONE | {"format": "pdf"}).content.startswith(b"%PDF")
+    assert "finit avant son début" in text(regie_client.get(where, {"du": "2026-12-31", "au": "2026-12-01"}))
+
+
+# A month that makes no invoice -----------------------------------------------------------------------------
+
+
+def test_the_statement_of_a_month_without_an_invoice_has_its_page_and_paper(reported, stranger, settings):
+    document = Invoice.every.waiting().get()
+    client = reported.client()
+    where = reverse("billing:carried", args=[document.pk])
+    assert f'href="{where}"' in text(client.get(ACCOUNT))
+    page = text(client.get(where))
+    assert "La mairie vous doit 9,60 € : cette somme viendra en déduction de la prochaine facture." in page
+    assert "annulé après la facture F2026-000001" in page and "−12,80 €" in page
+    paper = client.get(f"{where}pdf/").content
+    said = " ".join(PdfReader(io.BytesIO(paper)).pages[0].extract_text().split())
+    assert "Relevé reporté n° REPORT2026-000001" in said.replace("\xa0", " ")
+    assert "Total reporté −9,60 €" in said.replace("\xa0", " ") and "Talon" not in said
+    for address in (where, f"{where}pdf/"):
+        assert stranger.client().get(address).status_code == 404
+    assert client.get(reverse("billing:carried", args=[Invoice.objects.get().pk])).status_code == 404
+
+
+def test_once_taken_over_it_leads_to_its_invoice(reported):
+    eats(reported, [date(2027, 1, day) for day in (5, 7, 8, 11)])
+    bill(Scope(date(2027, 1, 1)), paris(2027, 1, 31, 18))
+    document = Invoice.every.get(kind="carried")
+    page = text(reported.client().get(reverse("billing:carried", args=[document.pk])))
+    assert "Repris sur la facture n° F2027-000001." in page
+    assert reverse("billing:invoice", args=[Invoice.objects.get(number="F2027-000001").pk]) in page
+
+
+def test_the_desk_reads_it_too(reported, regie_client, agent_client):
+    document = Invoice.every.waiting().get()
+    where = f"/mairie/billing/payment/comptes/report/{document.pk}/"
+    assert where in text(regie_client.get(f"/mairie/billing/payment/comptes/{reported.household.pk}/"))
+    assert "La mairie doit 9,60 € à la famille" in text(regie_client.get(where))
+    assert regie_client.get(where, {"format": "pdf"}).content.startswith(b"%PDF")
+    assert agent_client.get(where).status_code == 403
+
+
+@pytest.mark.parametrize("rows", [1, 10])
+def test_the_desk_s_page_costs_the_same_with_one_movement_and_with_ten(
+    owes, rows, regie_client, django_assert_max_num_queries
+):
+    for _ in range(rows - 1):
+        paying.record(owes.household, D(1), "cash", paid_on=date(2026, 12, 1), by=None, at=FIRST_OF_DECEMBER)
+    where = f"/mairie/billing/payment/comptes/{owes.household.pk}/"
+    with django_assert_max_num_queries(12):
+        assert regie_client.get(where).status_code == 200

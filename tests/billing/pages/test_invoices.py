@@ -1,6 +1,7 @@
 """What a family sees of its money, and nobody else."""
 
 import hashlib
+import io
 from datetime import date
 from decimal import Decimal
 
@@ -117,8 +118,10 @@ def test_the_printed_invoice_stays_the_same_whatever_happens_later(invoice, book
     first = books_client.get(address).content
     books.guardian.last_name = "Autre"
     books.guardian.save()
-    paying.record(books.household, D(5), "cash", paid_on=date(2026, 12, 1), by=None, at=END_OF_DECEMBER)
     assert books_client.get(address).content == first
+    paying.record(books.household, D(5), "cash", paid_on=date(2026, 12, 1), by=None, at=END_OF_DECEMBER)
+    now = PdfReader(io.BytesIO(books_client.get(address).content)).pages[0].extract_text()
+    assert "Camille Roux" in now and "Déjà payé" in now
     assert InvoicePdf.objects.get().sha256 == hashlib.sha256(first).hexdigest()
 
 

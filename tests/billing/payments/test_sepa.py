@@ -6,7 +6,16 @@ import pytest
 from django.core.exceptions import ValidationError
 from lxml import etree
 
-from billing.models import BillingSettings, Debit, DebitFile, Invoice, Mandate, Payment, PaymentAllocation
+from billing.models import (
+    BillingSettings,
+    Debit,
+    DebitFile,
+    Invoice,
+    Mandate,
+    Payment,
+    PaymentAllocation,
+    Regie,
+)
 from billing.payments import events, paying, sepa, starting
 from portal.french.official_numbers import check_iban
 from tests.billing.payments.paying_online import AT, D, left, received
@@ -166,6 +175,26 @@ def test_collected_pays_once(creditor, mandate, owes):
     assert left(owes.household) == [0]
 
 
+def test_one_that_is_sent_back_while_the_file_is_marked_holds_up_no_other(
+    creditor, mandate, owes, waits, monkeypatch
+):
+    Mandate.objects.create(household=waits.household, rum="B", debtor="X", iban=IBAN, signed_on=AT.date())
+    file = make()
+    first, other = Debit.objects.order_by("pk")
+    settle = paying.settle
+
+    def after_a_return(payment, *args, **said):
+        if payment == first.payment and first.returned_on is None:
+            monkeypatch.setattr(paying, "settle", settle)
+            sepa.returned(first, on=COLLECTED_ON, reason="AM04", by=None, at=later(12))
+        return settle(payment, *args, **said)
+
+    monkeypatch.setattr(paying, "settle", after_a_return)
+    assert sepa.collected(file, by=None, at=later(12)) == 1
+    states = {one.pk: one.payment.state for one in Debit.objects.select_related("payment")}
+    assert states == {first.pk: "refused", other.pk: "validated"}
+
+
 @pytest.mark.parametrize("counted", [False, True], ids=["before it counted", "after it counted"])
 def test_sent_back_the_invoice_is_to_pay_again_once(creditor, mandate, owes, counted):
     file = make()
@@ -209,6 +238,42 @@ def test_what_is_missing_is_named_and_nothing_written(mandate, owes):
 def test_a_date_too_near_is_refused(creditor, mandate):
     with pytest.raises(sepa.DebitRefused, match="2 jours avant"):
         make(collected_on=date(2026, 12, 2))
+
+
+@pytest.fixture
+def its_mandate(two, books, centre):
+    """The town hall is no creditor; the centre is one, and the family has signed its mandate alone."""
+    Regie.objects.update(
+        iban="FR76 3000 6000 0112 3456 7890 189", bic="AGRIFRPP", creditor_identifier="FR34ZZZ654321"
+    )
+    return Mandate.objects.create(
+        household=books.household,
+        regie=centre.regie,
+        rum="CL-1",
+        debtor="Camille Roux",
+        iban=IBAN,
+        signed_on=date(2026, 9, 1),
+    )
+
+
+def test_a_file_is_one_regies_creditor_mandates_and_invoices(two, centre, its_mandate):
+    with pytest.raises(sepa.DebitRefused, match="dans les réglages de la facturation"):
+        sepa.make(NOVEMBER, collected_on=COLLECTED_ON, by=None, at=AT)
+    file = sepa.make(NOVEMBER, collected_on=COLLECTED_ON, by=None, at=AT, regie=centre.regie.pk)
+    assert "FR34ZZZ654321" in file.content and two[1].number in file.content
+    assert (file.regie, [one.invoice for one in file.debits.all()]) == (centre.regie, [two[1]])
+    assert Payment.objects.get().number == "R-CL2026-000001"
+    assert sepa.collected(file, by=None, at=paris(2026, 12, 10, 12)) == 1
+    assert left(two[0].household) == [D("12.80"), D("0.00")]
+
+
+def test_a_regie_that_is_no_creditor_says_what_it_lacks(two, centre):
+    with pytest.raises(sepa.DebitRefused, match="dans la régie « Centre de loisirs »"):
+        sepa.make(NOVEMBER, collected_on=COLLECTED_ON, by=None, at=AT, regie=centre.regie.pk)
+
+
+def test_a_mandate_of_one_regie_lets_no_other_debit(two, centre, its_mandate):
+    assert (sepa.due(NOVEMBER), [one.pk for one in sepa.due(NOVEMBER, centre.regie.pk)]) == ([], [two[1].pk])
 
 
 def test_a_debit_sent_back_is_reversed_as_any_other_payment(creditor, mandate, owes):

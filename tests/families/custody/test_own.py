@@ -7,9 +7,9 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import OnlinePayment, Payment
-from billing.payments import paying, refunding
+from billing.payments import crediting, paying, refunding
 from families import approval
 from families.custody import ending, openings, own
 from families.custody.ending import Ending, Future
@@ -90,7 +90,7 @@ def acts(books: Family, asks, canteen, now, parent):
         ),
         "asking for an access": lambda: openings.ask_guardian(guardian, "x@example.org", **by),
         "asking for a second home": lambda: openings.ask_home(child, other_home, **by),
-        "a credit note": lambda: invoicing.credit(invoice, 1, **reasons),
+        "a credit note": lambda: crediting.credit(invoice, Wanted(whole=True), **reasons),
         "a refund online": lambda: refunding.refund(online, 5, key="une-fois", with_credit=False, **reasons),
         "a refund at the desk": lambda: paying.refund(paid, 5, means="cash", paid_on=now.date(), **by),
     }

@@ -14,7 +14,7 @@ from django.core.files.storage import FileSystemStorage
 from billing.models import InvoicePdf, LetterLot, ReminderLetter
 from families.models import AuthorisedPerson, ChangeRequest, ChildHealth, DataExport, Document
 from families.privacy import asking, exporting
-from tests.billing.conftest import meals, month
+from tests.billing.conftest import meals, month, reported
 from tests.conftest import Family
 from tests.factories import (
     BookingFactory,
@@ -27,7 +27,7 @@ from tests.factories import (
 )
 from tests.families.conftest import PDF, commit, letters, private_files, shared_child
 
-__all__ = ["commit", "letters", "meals", "month", "private_files", "shared_child"]
+__all__ = ["commit", "letters", "meals", "month", "private_files", "reported", "shared_child"]
 
 
 @pytest.fixture

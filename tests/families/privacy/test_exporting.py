@@ -13,7 +13,7 @@ from families import calendar_links
 from families.models import DataExport, Document, Reading, SecurityEvent
 from families.privacy import asking, exporting, nights, retention, tasks, telling
 from families.privacy.telling import KeptFile, Table
-from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER
+from tests.billing.conftest import END_OF_DECEMBER, END_OF_NOVEMBER, NOVEMBER
 from tests.conftest import logged_in
 from tests.factories import GuardianFactory, LetterFactory
 from tests.families.conftest import text_of
@@ -67,6 +67,21 @@ def test_invoices_come_with_their_pdf_as_it_was_printed(lived, month, now):
     assert tables_of(export)["Factures"][0]["Total"] == str(invoice.total)
     others = Invoice.objects.exclude(household=lived.household).get()
     assert others.number not in str(inside(export))
+
+
+def test_what_was_carried_over_and_the_account_s_movements_are_in_it(reported, store):
+    export = made(reported, END_OF_DECEMBER)
+    tables = tables_of(export)
+    assert [(row["Numéro"], row["Total"], row["Montant"]) for row in tables["Relevés reportés"]] == [
+        ("REPORT2026-000001", "-9.60", "3.20"),
+        ("REPORT2026-000001", "-9.60", "-12.80"),
+    ]
+    assert [(row["Pièce"], row["Solde"]) for row in tables["Mouvements du compte"]] == [
+        ("F2026-000001", "12.80"),
+        ("R2026-000001", "0.00"),
+        ("REPORT2026-000001", "-9.60"),
+    ]
+    assert inside(export)["releves/REPORT2026-000001.pdf"].startswith(b"%PDF")
 
 
 def test_nothing_of_the_other_home_is_in_it(lived, elsewhere, now):

@@ -32,7 +32,7 @@ from portal.reservations.staff import giving
 from tests.billing.conftest import keep_apart
 from tests.browser.test_desk_accessibility import first_row, furnished
 from tests.conftest import NOW, logged_in
-from tests.factories import UserFactory
+from tests.factories import InvoiceFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -41,10 +41,15 @@ OWN_PAGES = {
     "auth_user_password_change": "families.change_user",
     "billing_billingrun_bill": "billing.add_billingrun",
     "billing_billingrun_go_on": "billing.add_billingrun",
+    "billing_cashcount_count": "billing.add_cashcount",
     "billing_debit_download": "billing.view_debitfile",
     "billing_debit_make": "billing.add_debitfile",
     "billing_debit_read": "billing.change_debit",
     "billing_debit_return": "billing.change_debit",
+    "billing_depositslip_cancel": "billing.change_depositslip",
+    "billing_depositslip_make": "billing.add_depositslip",
+    "billing_depositslip_pdf": "billing.view_depositslip",
+    "billing_depositslip_waiting": "billing.add_depositslip",
     "billing_invoice_credit": "billing.add_creditnote",
     "billing_invoice_letters": "billing.add_invoicenotice",
     "billing_invoice_pdf": "billing.view_invoice",
@@ -53,12 +58,17 @@ OWN_PAGES = {
     "billing_invoice_sending": "billing.add_invoicenotice",
     "billing_online_refund": "billing.change_onlinepayment billing.add_payment",
     "billing_online_statement": "billing.view_onlinepayment",
+    "billing_payment_bookkeeping": "billing.view_payment",
     "billing_payment_cash_book": "billing.view_payment",
     "billing_payment_chart": "billing.view_payment",
     "billing_payment_close": "billing.add_bookclosing",
+    "billing_payment_receipt": "billing.view_payment",
+    "billing_payment_receipt_pdf": "billing.view_payment",
     "billing_payment_refund": "billing.add_payment",
     "billing_payment_account": "billing.view_payment",
     "billing_payment_accounts": "billing.view_payment",
+    "billing_payment_carried": "billing.view_payment",
+    "billing_payment_opening_balances": "billing.view_payment",
     "billing_payment_move": "billing.add_payment",
     "billing_payment_move_to": "billing.add_payment",
     "billing_payment_reallocate": "billing.add_payment",
@@ -122,7 +132,7 @@ OWN_PAGES = {
 JOINING = {"families_homechange_join", "families_homechange_part"}
 OF_A_HOUSEHOLD = {"billing_payment_tax_certificate", *JOINING}
 # The small roles are added to others, and walk together.
-ROLES = [[groups.AGENT], [groups.REGIE], [groups.HEALTH, groups.MANAGER]]
+ROLES = [[groups.AGENT], [groups.REGIE], [groups.HEALTH, groups.MANAGER, groups.TILL]]
 # Of Django's own pages, the rights to look and to post.
 DJANGOS = {
     "changelist": ("view|change", "view|change"),
@@ -174,6 +184,8 @@ def addresses(booking: Booking) -> Iterator[Address]:
         "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
+        "means": "cheque",
+        "statement": InvoiceFactory(household=booking.household, kind="carried", total=0).pk,
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
         "year": NOW.year,
     }

@@ -22,7 +22,8 @@ class Command(DataCommand):
         parser.add_argument(
             "--confirmer",
             action="store_true",
-            help="annule sans frais les réservations des jours que le fichier ferme, et prévient",
+            help="annule sans frais les réservations des jours que le fichier ferme, et prévient ; change des"
+            " prix déjà appliqués, pour les jours à venir",
         )
 
     def handle(self, *args: Any, file: Path, essai: bool, confirmer: bool, **options: Any) -> None:
@@ -41,6 +42,11 @@ class Command(DataCommand):
                 f"Ce fichier ferme des jours réservés, rien n'a été modifié : {closes}.\n"
                 "Relancez la commande avec --confirmer pour le charger ainsi."
             ) from closes
+        except town_file.ChangesThePast as changes:
+            raise CommandError(
+                f"Ce fichier change ce qui s'appliquait, rien n'a été modifié :\n{changes}\n"
+                "Relancez la commande avec --confirmer pour le charger ainsi."
+            ) from changes
         for verb, labels in (
             ("Créé", report.created),
             ("Modifié", report.changed),
@@ -50,6 +56,8 @@ class Command(DataCommand):
                 self.stdout.write(f"{verb} : {label}")
         if report.closes:
             self.stdout.write(f"Jours fermés : {report.closes}.")
+        for sentence in report.asked:
+            self.stdout.write(sentence)
         for remark in report.to_check:
             self.stdout.write(f"À vérifier : {remark}")
         self.stdout.write(

@@ -23,7 +23,7 @@ def say_kinds(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0013_where_billing_began'),
+        ('billing', '0016_credit_lines_and_write_offs'),
         ('families', '0019_joined_households'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

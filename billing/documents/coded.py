@@ -1,0 +1,127 @@
+"""What documents come to by code of the budget: lines of invoices, and what was cashed over any dates.
+
+    Weights.of(invoices)          of each invoice, its lines summed by code and account
+    cashed(first, last)           receipts of the books between two days, by code
+
+A line says the codes of the day it was issued; one of before, without any, those its formula has today.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.db.models import QuerySet, Sum
+
+from billing.documents.yearly import spread
+from billing.invoices.budget import Code, Codes
+from billing.models import InvoiceLine, JournalAccounts, Payment, PaymentAllocation, PaymentState
+from billing.models.payments import PaymentInTheBooks
+from portal.files.handing_over import Cell
+
+A_BITE = 500
+ZERO = Decimal("0.00")
+COLUMNS = ("Code analytique", "Compte", "Encaissé")
+UNUSED = "Pas affecté à une facture, ou rendu"
+ByCode = dict[Code, Decimal]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How lines are summed by code. An account that nobody said is that of the journal's revenue."""
+
+    codes: Codes
+    accounts: JournalAccounts
+
+    @classmethod
+    def today(cls) -> "Weights":
+        """In two queries."""
+        return cls(Codes.today(), JournalAccounts.current())
+
+    def of(self, invoices: Collection[int]) -> dict[int, ByCode]:
+        """Of invoices, by their keys, in one query; one whose lines are gone is not in it."""
+        found: dict[int, ByCode] = defaultdict(lambda: defaultdict(lambda: ZERO))
+        lines = (
+            InvoiceLine.objects.filter(invoice__in=invoices)
+            .order_by("invoice", "analytic_code", "account_code", "formula")
+            .values_list("invoice_id", "analytic_code", "account_code", "formula_id")
+            .annotate(sum=Sum("amount"))
+        )
+        for invoice, analytic, account, formula, amount in lines:
+            code = Code(analytic, account) if analytic or account else self.codes.of(formula)
+            code = code._replace(account=code.account or self.accounts.revenue)
+            found[invoice][code] += Decimal(amount).quantize(ZERO)
+        return found
+
+
+def shared(amount: Decimal, weights: ByCode) -> ByCode:
+    """`amount` in proportion to weights whose sum is not nought, to the cent; the parts add up to it."""
+    sign = 1 if sum(weights.values()) > 0 else -1
+    parts = spread(sign * amount, [sign * weight for weight in weights.values()])
+    return dict(zip(weights, parts, strict=True))
+
+
+# What was cashed ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cashed:
+    """Receipts of the books by code, in euros; `unused` of them pays no invoice. `total` is their sum."""
+
+    by_code: Sequence[tuple[Code, Decimal]]
+    unused: Decimal
+    total: Decimal
+
+    def rows(self) -> Iterator[tuple[Cell, ...]]:
+        for code, amount in self.by_code:
+            yield code.analytic, code.account, amount
+        if self.unused:
+            yield UNUSED, "", self.unused
+        yield "Total", "", self.total
+
+
+def cashed(first: date, last: date) -> Cashed:
+    """What entered the books from one day to another, shared by the lines of the invoices it pays now.
+
+    Each payment of an invoice has what all up to it make, less what those before it made: so a paid invoice
+    gave each code exactly its lines, however many payments it took. Money given back, and what pays nothing,
+    is of no code. Bite by bite, whatever the number of payments.
+    """
+    weights = Weights.today()
+    found: ByCode = defaultdict(lambda: ZERO)
+    total, after = ZERO, 0
+    payments = in_the_books(first, last)
+    while bite := list(payments.filter(pk__gt=after).order_by("pk").values_list("pk", "amount")[:A_BITE]):
+        after = bite[-1][0]
+        total += sum((amount for _, amount in bite), ZERO)
+        for code, amount in _parts([key for key, _ in bite], weights):
+            found[code] += amount
+    by_code = sorted((code, amount.quantize(ZERO)) for code, amount in found.items() if amount)
+    return Cashed(by_code, total - sum((amount for _, amount in by_code), ZERO), total)
+
+
+def in_the_books(first: date, last: date) -> "QuerySet[PaymentInTheBooks]":
+    return Payment.objects.in_the_books().filter(book_day__gte=first, book_day__lte=last)
+
+
+def _parts(payments: Collection[int], weights: Weights) -> Iterator[tuple[Code, Decimal]]:
+    """Of each allocation of these payments, what it gives to each code; in two queries."""
+    concerned = PaymentAllocation.objects.filter(payment__in=payments).values("invoice")
+    allocations = (
+        PaymentAllocation.objects.filter(invoice__in=concerned, payment__state=PaymentState.VALIDATED)
+        .order_by("invoice", "payment__booked_on", "payment__paid_on", "payment")
+        .values_list("invoice_id", "payment_id", "amount", "payment__booked_on", "payment__paid_on")
+    )
+    of_invoice: dict[int, list[tuple[date, int, Decimal]]] = defaultdict(list)
+    for invoice, payment, amount, booked_on, paid_on in allocations:
+        of_invoice[invoice].append((booked_on or paid_on, payment, amount))
+    asked = set(payments)
+    for invoice, by_code in weights.of(of_invoice).items():
+        before, gave = ZERO, dict.fromkeys(by_code, ZERO)
+        for _, payment, amount in sorted(of_invoice[invoice]):
+            before += amount
+            makes = shared(before, by_code)
+            if payment in asked:
+                yield from ((code, part - gave[code]) for code, part in makes.items())
+            gave = makes

@@ -1,0 +1,69 @@
+"""The only writer of write-offs: what the town hall no longer asks for, by a decision of its council.
+
+    write_off(invoice, amount, kind=…, …) -> WriteOff
+
+No money came, so that it is no receipt; nothing was billed wrongly, so that it is no credit note.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.invoices import ledger, regies, sealing
+from billing.invoices.numbering import Numbering
+from billing.invoices.refusals import BillingRefused
+from billing.models import Invoice, WriteOff
+from billing.payments import paying
+from families.custody import own
+from families.models import Household, User
+from portal.french.amounts import euros
+
+SERIES = "N"
+RIGHT = "billing.add_writeoff"
+CENT = Decimal("0.01")
+
+
+def write_off(
+    invoice: Invoice,
+    amount: Decimal,
+    *,
+    kind: str,
+    reason: str,
+    decision: str,
+    decided_on: date,
+    by: User | None,
+    at: datetime,
+) -> WriteOff:
+    """Lowers what is left to pay of an invoice. Raises BillingRefused beyond that, without a reason or a
+    decision, and for a decision to come."""
+    own.check(by, [invoice.household_id], right=RIGHT, at=at)
+    if amount <= 0 or amount != amount.quantize(CENT):
+        raise BillingRefused("Indiquez un montant positif, au centime près.")
+    if not (reason.strip() and decision.strip()):
+        raise BillingRefused("Indiquez le motif et la référence de la décision.")
+    if decided_on > timezone.localtime(at).date():
+        raise BillingRefused("La date de la décision est à venir.")
+    with transaction.atomic():
+        if joined := Household.objects.lock([invoice.household_id]).get(invoice.household_id):
+            raise BillingRefused(paying.joined_sentence(joined))
+        numbering = Numbering(regies.series(SERIES, invoice.regie_id), timezone.localtime(at).year)
+        now = Invoice.objects.with_balance().get(pk=invoice.pk)
+        if amount > now.left:
+            raise BillingRefused(f"Il ne reste que {euros(now.left)} à payer sur la facture {now.number}.")
+        (number,) = numbering.take()
+        made = WriteOff.objects.create(
+            **number.fields,
+            invoice=now,
+            kind=kind,
+            amount=amount,
+            reason=reason.strip(),
+            decision=decision.strip(),
+            decided_on=decided_on,
+            issued_at=at,
+            issued_by=by,
+        )
+        sealing.seal([made])
+        ledger.written_off(made)
+    return made
