@@ -12,7 +12,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.db.models import QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Round
 from django.urls import reverse
 from django.utils import timezone
@@ -40,6 +40,7 @@ COLUMNS = ("Date", "Date de valeur", "Mouvement", "Pièce", "Montant", "Solde")
 ALL_COLUMNS = ("Foyer", "Solde", "Depuis le")
 A_BITE = 500
 ZERO = Decimal("0.00")
+OWN_FIRST = F("regie_id").asc(nulls_first=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,12 +331,19 @@ def render(household: Household, found: Statement, today: date) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """« Relevé reporté » in words: its lines, its total in euros, the invoice that has taken it over."""
+    """« Relevé reporté » in words: its lines, its total in euros, the invoice that has taken it over or the
+    numbers of credit notes that have."""
 
     document: Invoice
     total: str
     groups: list[tuple[str, list[wording.ShownLine]]]
     taken_by: Invoice | None
+    notes: list[str]
+
+    @property
+    def owed(self) -> bool:
+        """Whether it still owes the family."""
+        return self.document.total < 0 and not self.taken_by and not self.notes
 
     @property
     def said(self) -> str:
@@ -352,6 +360,8 @@ class Carried:
             return "Ce mois s'équilibre : rien n'est dû."
         if self.taken_by:
             return f"Repris sur la facture n°\xa0{self.taken_by.number}."
+        if self.notes:
+            return f"Rendu par avoir n°\xa0{' et '.join(self.notes)}."
         if total < 0:
             owed = f"La mairie {you}doit {euros(-total)}{them}"
             return f"{owed} : cette somme viendra en déduction de la prochaine facture."
@@ -361,8 +371,13 @@ class Carried:
 def carried(document: Invoice) -> Carried:
     lines = list(document.lines.all())
     taken = Invoice.objects.filter(lines__carried=document).first()
+    notes = document.credited_by.order_by("pk").values_list("note__number", flat=True)
     return Carried(
-        document=document, total=euros(document.total), groups=wording.grouped(lines), taken_by=taken
+        document=document,
+        total=euros(document.total),
+        groups=wording.grouped(lines),
+        taken_by=taken,
+        notes=list(notes),
     )
 
 
@@ -402,11 +417,11 @@ def unsettled(which: str) -> "QuerySet[AccountEntry, tuple[int, int | None, Deci
         .annotate(balance=Round(Sum("amount"), 2))
     )
     if which == "owes":
-        found = found.filter(balance__gt=0).order_by("-balance", "household", "regie")
+        found = found.filter(balance__gt=0).order_by("-balance", "household", OWN_FIRST)
     elif which == "owed":
-        found = found.filter(balance__lt=0).order_by("balance", "household", "regie")
+        found = found.filter(balance__lt=0).order_by("balance", "household", OWN_FIRST)
     else:
-        found = found.exclude(balance=0).order_by("household", "regie")
+        found = found.exclude(balance=0).order_by("household", OWN_FIRST)
     return found.values_list("household", "regie", "balance")
 
 

@@ -19,7 +19,7 @@ import segno
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Sum
+from django.db.models import Max
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -88,13 +88,14 @@ def draw(template: str, context: dict[str, Any], *styles: Path, identifier: str)
 
 
 class Settled(NamedTuple):
-    """What was paid of an invoice, the day of the last payment, what credit notes took off and what is no
-    longer asked for, in euros."""
+    """What was paid of an invoice, the day of the last payment, what credit notes and write-offs took off, in
+    euros; `pay_by`: until when it is to be paid, where that is no longer what it says."""
 
     paid: Decimal = Decimal(0)
     paid_on: date | None = None
     credited: Decimal = Decimal(0)
     written_off: Decimal = Decimal(0)
+    pay_by: date | None = None
 
 
 NOTHING = Settled()
@@ -112,7 +113,7 @@ def render(invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None 
 def context(invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None = None) -> dict[str, Any]:
     """What the page shows, in words already: the template computes nothing."""
     lines = list(invoice.lines.all())
-    paid, paid_on, credited, written_off = settled
+    paid, paid_on, credited, written_off, pay_by = settled
     left = invoice.total - paid - credited - written_off
     page = pay_url(invoice) if left > 0 else ""
     return {
@@ -127,7 +128,7 @@ def context(invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None
         "is_settled": left <= 0,
         "is_paid": paid > 0 and left <= 0 and not written_off,
         "paid_on": short_day(paid_on, year=True) if paid_on else "",
-        "due_on": short_day(invoice.due_on, year=True),
+        "due_on": short_day(pay_by or invoice.due_on, year=True),
         "issued_on": short_day(_local_day(invoice.issued_at), year=True),
         "quotient": "" if invoice.quotient is None else number(invoice.quotient),
         "stands_on": short_day(stands_on, year=True) if stands_on else "",
@@ -180,26 +181,27 @@ def stored(invoice: Invoice, *, at: datetime) -> InvoicePdf:
 
 
 def _settled(invoice: Invoice, at: datetime) -> Settled:
-    """What has been paid of it and taken off; of days and credit notes, those known at that moment."""
-    paid = invoice.allocations.filter(payment__state=PaymentState.VALIDATED)
-    known = paid.filter(payment__recorded_at__lte=at)
-    credited = invoice.credit_notes.filter(issued_at__lte=at).aggregate(sum=Sum("amount"))["sum"]
-    written_off = invoice.write_offs.filter(issued_at__lte=at).aggregate(sum=Sum("amount"))["sum"]
-    return Settled(
-        paid.aggregate(sum=Sum("amount"))["sum"] or Decimal(0),
-        known.aggregate(last=Max("payment__paid_on"))["last"],
-        credited or Decimal(0),
-        written_off or Decimal(0),
-    )
+    """What has been paid of it and taken off; of the days of payments, those known at that moment."""
+    now = Invoice.objects.with_balance().get(pk=invoice.pk)
+    return Settled(now.paid, _paid_on(invoice, at), now.credited, now.written_off)
+
+
+def _paid_on(invoice: Invoice, at: datetime) -> date | None:
+    """The day of the last payment of the invoice, of those known at that moment."""
+    known = invoice.allocations.filter(payment__state=PaymentState.VALIDATED, payment__recorded_at__lte=at)
+    found: date | None = known.aggregate(last=Max("payment__paid_on"))["last"]
+    return found
 
 
 def as_it_stands(invoice: Invoice, *, at: datetime) -> bytes:
     """The kept file; where money moved since it was printed, the same document as it stands now, so that a
     paid invoice says so. Raises PdfLost."""
-    kept, now = stored(invoice, at=at), _settled(invoice, at)
-    if now[::2] == (kept.paid, kept.credited) and now.written_off == kept.written_off:
+    kept, now = stored(invoice, at=at), Invoice.objects.with_balance().get(pk=invoice.pk)
+    moved = (now.paid, now.credited, now.written_off) != (kept.paid, kept.credited, kept.written_off)
+    if not moved and now.pay_by == invoice.due_on:
         return read(kept)
-    return render(invoice, now, _local_day(at))
+    settled = _settled(invoice, at)._replace(pay_by=now.pay_by)
+    return render(invoice, settled, _local_day(at))
 
 
 def read(pdf: InvoicePdf) -> bytes:
@@ -207,9 +209,7 @@ def read(pdf: InvoicePdf) -> bytes:
     try:
         return content(pdf, f"Le fichier de la facture {pdf.invoice.number}")
     except PdfGone:
-        then = _settled(pdf.invoice, pdf.made_at)._replace(
-            paid=pdf.paid, credited=pdf.credited, written_off=pdf.written_off
-        )
+        then = Settled(pdf.paid, _paid_on(pdf.invoice, pdf.made_at), pdf.credited, pdf.written_off)
         again = render(pdf.invoice, then)
         if hashlib.sha256(again).hexdigest() != pdf.sha256:
             raise

@@ -22,6 +22,7 @@ from billing.invoices.numbering import DocumentNumber
 from billing.models import (
     AccountEntry,
     CreditNote,
+    DepositSlip,
     EntryKind,
     FormerDocument,
     Invoice,
@@ -191,6 +192,9 @@ def _sums() -> Iterator[str]:
     noted = CreditNote.objects.filter(line_count__gt=0).annotate(said=Round(Sum("lines__amount"), 2))
     for number, amount in noted.exclude(said=F("amount")).values_list("number", "amount").iterator():
         yield f"{number} : ses lignes ne font pas son montant de {euros(amount)}."
+    there = DepositSlip.objects.order_by().annotate(sum=Round(Sum("lines__amount"), 2), count=Count("lines"))
+    for slip in there.exclude(sum=F("total"), count=F("line_count")).iterator():
+        yield f"{slip.number} : ses règlements ne font pas son total de {euros(slip.total)}."
 
 
 def _crossed() -> QuerySet[PaymentAllocation]:

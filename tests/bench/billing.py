@@ -31,10 +31,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.documents import files, pdf
+from billing.documents import files, pdf, verifying
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
 from billing.models import FormulaTariff, Invoice, InvoiceLine, InvoicePdf, Tariff, TariffBand
+from billing.payments import paying
 from families.models import Child, Custody, FamilyQuotient, Guardian, Household
 from portal.demo.rows import Table
 from portal.reservations.models import Booking, Enrolment
@@ -58,6 +59,7 @@ KEPT = 5_000
 LISTED = 10_000
 PRINTED, PROCESSES = 24, 2
 DOWNLOADS = 40
+MOVEMENTS = 100
 
 COLUMNS = (
     "household", "child", "enrolment", "activity", "establishment", "formula", "day", "state", "late",
@@ -163,6 +165,11 @@ def months(canteen: Canteen) -> list[Measure]:
             measure("bill_10000_memory", job["memory"], "MB", 300),
             measure("bill_10000_per_household", job["seconds"] / TOWN / (thousand / MANY), "times", 1.2),
         ]
+        job = _alone("verify")
+        found += [
+            measure("verify_10000_households", job["seconds"] * TOWN / job["households"], "s", 60),
+            measure("verify_10000_memory", job["memory"], "MB", 300),
+        ]
     return found
 
 
@@ -266,6 +273,30 @@ def downloading(invoice: Invoice) -> list[Measure]:
     ]
 
 
+def account(invoice: Invoice) -> list[Measure]:
+    """« Mon compte » of a family with a hundred movements."""
+    home, now = invoice.household, timezone.now()
+    user = UserFactory(password="!")
+    GuardianFactory(household=home, user=user)
+    for _ in range(MOVEMENTS):
+        paying.record(home, Decimal(1), "cash", paid_on=timezone.localdate(now), by=None, at=now)
+    client, address = Client(), reverse("billing:account")
+    client.force_login(user)
+
+    def ask() -> None:
+        assert client.get(address).status_code == 200
+
+    ask()
+    with CaptureQueriesContext(connection) as captured:
+        ask()
+    queries = len(captured)  # before the next queries push these out
+    times = [_timed(ask) for _ in range(DOWNLOADS)]
+    return [
+        measure("account_time", median(times) * 1000, "ms", 60),
+        measure("account_queries", queries, "queries", 12),
+    ]
+
+
 def archive(invoice: Invoice) -> list[Measure]:
     """The ZIP of many kept PDFs, read by a process of its own."""
     content = pdf.read(pdf.stored(invoice, at=timezone.now()))
@@ -314,6 +345,12 @@ def _job_bill(month: str) -> dict[str, float]:
     return {"seconds": _bill(date.fromisoformat(month))}
 
 
+def _job_verify() -> dict[str, float]:
+    begun = time.perf_counter()
+    found = verifying.verify(files=False)
+    return {"seconds": time.perf_counter() - begun, "households": found.households}
+
+
 def _job_zip() -> dict[str, float]:
     begun, size, first_byte = time.perf_counter(), 0, 0.0
     for piece in files.pdf_zip(Invoice.objects.filter(pdf__isnull=False)):
@@ -329,7 +366,12 @@ def _job_xlsx() -> dict[str, float]:
     return {"seconds": time.perf_counter() - begun, "base": base, "size": size}
 
 
-JOBS: dict[str, Callable[..., dict[str, float]]] = {"bill": _job_bill, "zip": _job_zip, "xlsx": _job_xlsx}
+JOBS: dict[str, Callable[..., dict[str, float]]] = {
+    "bill": _job_bill,
+    "verify": _job_verify,
+    "zip": _job_zip,
+    "xlsx": _job_xlsx,
+}
 
 
 def peak() -> float:
@@ -376,6 +418,7 @@ def run() -> list[Measure]:
         *archive(invoice),
         *spreadsheet(invoice),
         *downloading(invoice),
+        *account(invoice),
     ]
 
 

@@ -3,6 +3,7 @@ household's object does not exist for another household."""
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -144,6 +145,7 @@ def ids(books, canteen, now) -> dict[str, Any]:
         "kind_id": PaperFactory(kind__about="household", household=books.household).kind_id,
         "letter_id": LetterFactory(guardian=books.guardian).pk,
         "invoice_id": InvoiceFactory(household=books.household).pk,
+        "statement_id": InvoiceFactory(household=books.household, kind="carried", total=Decimal("-9.60")).pk,
         "person_id": person.pk,
         "number": Payment.objects.create(
             number="R2026-900001",

@@ -9,6 +9,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import date
 
 import django
@@ -32,8 +33,8 @@ DAYS = [date(2026, 3, day) for day in (2, 3, 5, 6)]
 HOUSEHOLDS, ISSUERS = 40, 8
 
 
-def seed() -> None:
-    """Forty families ate on four days of March."""
+def seed(households: int = HOUSEHOLDS, days: Sequence[date] = DAYS) -> None:
+    """So many families ate on these days, four of March, at 3.20."""
     year = SchoolYear.objects.create(name="2025-2026", starts_on=date(2025, 9, 1), ends_on=date(2026, 7, 3))
     place = Establishment.objects.create(code="verger", name="Le Verger", kind="restaurant")
     activity = Activity.objects.create(code="cantine", name="Restauration", service="catering")
@@ -41,7 +42,7 @@ def seed() -> None:
     tariff = Tariff.objects.create(code="repas", name="Repas", kind="flat")
     TariffBand.objects.create(tariff=tariff, prices={"": "3.20"})
     FormulaTariff.objects.create(formula=formula, tariff=tariff)
-    for number in range(HOUSEHOLDS):
+    for number in range(households):
         home = Household.objects.create(street="1 rue", postcode="01999", city="Ville", state="accepted")
         Guardian.objects.create(household=home, first_name="Camille", last_name=f"N{number}")
         child = Child.objects.create(first_name="Lina", last_name=f"N{number}", birth_date=date(2018, 1, 1))
@@ -55,7 +56,7 @@ def seed() -> None:
             starts_on=date(2025, 9, 1),
             state="accepted",
         )
-        for day in DAYS:
+        for day in days:
             Booking.objects.create(
                 household=home,
                 child=child,

@@ -32,7 +32,7 @@ from portal.reservations.staff import giving
 from tests.billing.conftest import keep_apart
 from tests.browser.test_desk_accessibility import first_row, furnished
 from tests.conftest import NOW, logged_in
-from tests.factories import UserFactory
+from tests.factories import InvoiceFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -67,21 +67,23 @@ OWN_PAGES = {
     "billing_payment_close": "billing.add_bookclosing",
     "billing_payment_receipt": "billing.view_payment",
     "billing_payment_receipt_pdf": "billing.view_payment",
-    "billing_payment_refund": "billing.add_payment",
+    "billing_payment_refund": "billing.change_payment",
     "billing_payment_account": "billing.view_payment",
     "billing_payment_accounts": "billing.view_payment",
+    "billing_payment_carried": "billing.view_payment",
+    "billing_payment_give_back": "billing.add_creditnote",
     "billing_payment_opening_balances": "billing.view_payment",
-    "billing_payment_move": "billing.add_payment",
-    "billing_payment_move_to": "billing.add_payment",
-    "billing_payment_reallocate": "billing.add_payment",
-    "billing_payment_reverse": "billing.add_payment",
+    "billing_payment_move": "billing.change_payment",
+    "billing_payment_move_to": "billing.change_payment",
+    "billing_payment_reallocate": "billing.change_payment",
+    "billing_payment_reverse": "billing.change_payment",
     "billing_payment_take": "billing.add_payment",
     "billing_payment_take_from": "billing.add_payment",
     "billing_payment_tax_certificate": "billing.view_payment",
     "billing_payment_tax_certificates": "billing.view_payment",
     "billing_payment_tax_zip": "billing.view_payment",
-    "billing_payment_transfer": "billing.add_payment",
-    "billing_payment_use": "billing.add_payment",
+    "billing_payment_transfer": "billing.change_payment",
+    "billing_payment_use": "billing.change_payment",
     "billing_recalculation_ask": "billing.add_recalculation",
     "billing_recalculation_confirm": "billing.add_recalculation",
     "billing_recalculation_go_on": "billing.add_recalculation",
@@ -187,6 +189,7 @@ def addresses(booking: Booking) -> Iterator[Address]:
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
         "means": "cheque",
+        "statement": InvoiceFactory(household=booking.household, kind="carried", total=0).pk,
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
         "year": NOW.year,
     }

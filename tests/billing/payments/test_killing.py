@@ -1,0 +1,12 @@
+"""Killed at any statement of any verb that moves money, and done again, the books agree."""
+
+import pytest
+
+from tests.processes import result_of
+
+
+@pytest.mark.parametrize("most", [2, pytest.param(0, marks=pytest.mark.long)], ids=["some", "every"])
+def test_whoever_is_killed_in_the_middle_leaves_books_that_agree(installed, tmp_path, most):
+    found = result_of("tests.billing.payments.killing", str(most), installed=installed, folder=tmp_path)
+    assert found["found"] == []
+    assert len(found["killed"]) == 9 and all(found["killed"].values()), found["killed"]
