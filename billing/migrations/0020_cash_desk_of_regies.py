@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0020_transfers_of_a_regie'),
+        ('billing', '0019_seals_of_before'),
     ]
 
     operations = [

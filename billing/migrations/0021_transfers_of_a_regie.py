@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0019_seals_of_before'),
+        ('billing', '0020_cash_desk_of_regies'),
     ]
 
     operations = [
