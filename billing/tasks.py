@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 
 from django.utils import timezone
 from django_tasks import task
 
 from billing.documents import pdf
 from billing.invoices import invoicing, recalculating
+from billing.invoices.billable import Scope
 from billing.models import BillingRun, Invoice, Recalculation
 from billing.payments import paying
 from billing.reminders import letter_printing, reminding
@@ -50,6 +51,18 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     for first in range(0, len(invoices), PRINTED_AT_ONCE):
         print_invoices.enqueue(invoices[first : first + PRINTED_AT_ONCE])
     return run
+
+
+def issue_one(
+    household: Household, scope: Scope, *, by: User | None, at: datetime, due_on: date | None = None
+) -> list[Invoice]:
+    """Bills one household now (see `invoicing.issue_one`), uses what it has too much, tells it and prints."""
+    made = invoicing.issue_one(household, scope, by=by, at=at, due_on=due_on)
+    if invoices := [one.pk for one in made if one.kind == Invoice.Kind.INVOICE]:
+        paying.use_what_is_left(household)
+        tell_households.enqueue(invoices)
+        print_invoices.enqueue(invoices)
+    return made
 
 
 @task()

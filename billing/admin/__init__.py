@@ -2,6 +2,7 @@
 
 from billing.admin import (
     absences,
+    answers,
     attendance,
     certificates,
     deposits,
@@ -17,6 +18,7 @@ from billing.admin import (
 
 __all__ = [
     "absences",
+    "answers",
     "attendance",
     "certificates",
     "deposits",

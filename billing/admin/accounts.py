@@ -1,8 +1,10 @@
 """« Comptes des familles » at the desk: who owes, who is owed, since when; one household's account."""
 
+from django import forms
+from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -11,16 +13,21 @@ from django.utils.safestring import SafeString
 
 from billing.admin import undoing
 from billing.admin.exporting import note_households
+from billing.admin.once import AlreadySent, OnceForm
 from billing.documents import accounts, files
 from billing.invoices import ledger, regies
+from billing.invoices.refusals import BillingRefused
 from billing.models import AccountEntry, Invoice, OpeningBalance, Payment
+from billing.payments import carried
 from families import home_facts
 from families.desk_links import guardian_names, household_link
 from families.models import Household
+from families.signing_in.asking_again import ask_again
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
+from portal.web.signed_in import SignedInRequest
 
 PERMISSION = "billing.view_payment"
 LINK = DeskLink(
@@ -43,6 +50,11 @@ def of_household(household: Household) -> SafeString:
 home_facts.register("compte", (PERMISSION,), of_household)
 
 
+class GiveBackForm(OnceForm):
+    reason = forms.CharField(label="Motif", max_length=200, help_text="La famille le lit sur l'avoir.")
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
 class Accounts(OwnPages[Payment]):
     """Adds these pages to a model's."""
 
@@ -57,6 +69,11 @@ class Accounts(OwnPages[Payment]):
             ),
             path("comptes/<int:household>/", wrap(self.account), name="billing_payment_account"),
             path("comptes/report/<int:statement>/", wrap(self.carried), name="billing_payment_carried"),
+            path(
+                "comptes/report/<int:statement>/rembourser/",
+                wrap(self.give_back),
+                name="billing_payment_give_back",
+            ),
             *super().get_urls(),
         ]
 
@@ -126,7 +143,7 @@ class Accounts(OwnPages[Payment]):
         self.demand(request, PERMISSION)
         home = get_object_or_404(Household, pk=household)
         days = accounts.Days(request.GET if {"du", "au"} & request.GET.keys() else None)
-        whole = accounts.statement(AccountEntry.objects.filter(household=home))
+        whole = accounts.statement(AccountEntry.objects.filter(household=home), desk=True)
         found = accounts.within(whole, *days.asked)
         name, kind, today = accounts.name_of(home, found), request.GET.get("format", ""), timezone.localdate()
         if kind == "csv":
@@ -160,6 +177,60 @@ class Accounts(OwnPages[Payment]):
             return hand_over(
                 accounts.draw_carried(found), f"Releve-reporte-{document.number}.pdf", inline=True
             )
-        context = {"found": found, "link": household_link(document.household_id)}
+        context = {
+            "found": found,
+            "link": household_link(document.household_id),
+            "may_give_back": found.owed and request.user.has_perm(carried.RIGHT),
+        }
         title = f"Relevé reporté n°\xa0{document.number}"
         return self.page(request, "admin/billing/carried.html", title, context)
+
+    def give_back(self, request: SignedInRequest, statement: int) -> HttpResponse:
+        """« Rembourser ce report »: what it does is said above the button, and computed again under lock."""
+        self.demand(request, carried.RIGHT)
+        ask_again(request)
+        document = get_object_or_404(Invoice.every.filter(kind=Invoice.Kind.CARRIED), pk=statement)
+        back = reverse("admin:billing_payment_carried", args=[document.pk])
+        form = GiveBackForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            said = form.cleaned_data
+            try:
+                with form.once():
+                    notes = carried.give_back(
+                        document, reason=said["reason"], seen=said["seen"], by=request.user, at=timezone.now()
+                    )
+            except AlreadySent as twice:
+                messages.warning(request, str(twice))
+                return redirect(back)
+            except BillingRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                numbers = " et ".join(note.number for note in notes)
+                freed = sum((note.freed for note in notes), accounts.ZERO)
+                messages.success(
+                    request,
+                    f"Avoir n°\xa0{numbers} : {euros(freed)} sont à rendre à la famille. Choisissez le"
+                    " règlement, puis « Rembourser » ou « Rembourser par virement »."
+                    if freed
+                    else f"Avoir n°\xa0{numbers} : ce qui était dû a baissé d'autant.",
+                )
+                return redirect("admin:billing_payment_account", document.household_id)
+        try:
+            found = carried.foresee(document)
+        except BillingRefused as refusal:
+            messages.error(request, str(refusal))
+            return redirect(back)
+        form.fields["seen"].initial = found.stamp
+        answers = " ; ".join(
+            f"un avoir de {euros(one.amount)} sur la facture {one.invoice.number}" for one in found.answers
+        )
+        given = f"{euros(found.to_give_back)} déjà payés seront à rendre à la famille."
+        owed = f"Relevé n°\xa0{document.number}, {euros(-document.total)} dus à la famille."
+        context = {
+            "form": form,
+            "back": back,
+            "button": "Faire l'avoir",
+            "lead": f"{owed} Au lieu d'attendre une facture : {answers}."
+            f" {given if found.to_give_back else ''}".strip(),
+        }
+        return self.page(request, "admin/billing/form.html", "Rembourser ce report", context)

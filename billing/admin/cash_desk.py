@@ -22,7 +22,7 @@ from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.regies import OfARegie
 from billing.documents import receipts
 from billing.models import Invoice, InvoiceWithBalance, Payment
-from billing.payments import deposits, means, paying
+from billing.payments import deposits, means, paying, under_way
 from billing.rules.means import Means
 from billing.rules.pricing import rounded
 from families.custody import own
@@ -159,6 +159,7 @@ class CashDesk(OwnPages[Payment]):
                 "home": home,
                 "adults": guardian_names([home.pk])[home.pk],
                 "left": euros(left),
+                "warning": under_way.warning(unpaid),
             },
         )
 

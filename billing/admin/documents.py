@@ -1,5 +1,6 @@
 """Invoices at the desk: billing a month, the list with its totals, files, credit notes."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias, TypedDict
@@ -7,17 +8,19 @@ from typing import Any, TypeAlias, TypedDict
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, F, Q, QuerySet, Sum
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
+from billing import tasks
+from billing.admin.answers import AnswersInvoices
 from billing.admin.exporting import note_households
+from billing.admin.fields import AmountField as AmountField
 from billing.admin.kept import FoundByNumber, note_if_erased
-from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.regies import SaysRegie
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
 from billing.documents import files, pdf, wording
@@ -26,38 +29,31 @@ from billing.invoices.billable import Scope
 from billing.models import (
     BillingRun,
     BillingSettings,
-    CreditNote,
     Invoice,
     InvoiceLine,
     InvoiceQuerySet,
     InvoiceWithBalance,
     ManualCharge,
 )
-from billing.reminders import reminder_letters, reminding
+from billing.reminders import reminding
 from billing.reminders.reminder_letters import RemindedInvoice
 from billing.tasks import issue_month
+from families import home_facts
+from families.desk_links import household_link
+from families.models import Household
 from families.signing_in.asking_again import asks_again
 from portal.desk.choices import TolerantChoices
 from portal.desk.lists import NumberSearch, StateBadge, badge
-from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
+from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline, log_all
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
+from portal.french import spelling
 from portal.french.amounts import euros
 from portal.french.dates import month_name
 from portal.french.day_fields import MonthField, NearDateField, first_of_month
-from portal.french.numbers import TypedDecimalField
-from portal.letters import mailing
 from portal.reservations.models import Activity, Establishment
+from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, user_of
-
-
-class AmountField(TypedDecimalField):
-    """A positive amount in euros."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.TextInput(attrs={"size": 10, "inputmode": "decimal"})
-        super().__init__(min_value=Decimal("0.01"), decimal_places=2, max_digits=10, widget=widget, **kwargs)
-
 
 # Of the documents of a run, those that are no statements.
 TO_PAY = Q(invoices__kind=Invoice.Kind.INVOICE)
@@ -85,7 +81,17 @@ class MonthForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="Aucun coché : tous.",
     )
+    left_out = forms.CharField(
+        label="Sauf ces foyers",
+        required=False,
+        help_text="Numéros de foyers ou noms, séparés par des virgules. Aucun : tous.",
+        widget=forms.TextInput(attrs={"size": 60}),
+    )
     due_on = NearDateField(label="À payer au plus tard le")
+
+    def clean_left_out(self) -> list[Household]:
+        said = [word.strip() for word in self.cleaned_data["left_out"].split(",")]
+        return [_household(word) for word in said if word]
 
     def clean_due_on(self) -> date:
         due_on: date = self.cleaned_data["due_on"]
@@ -100,7 +106,33 @@ class MonthForm(forms.Form):
             said["month"],
             tuple(sorted(one.pk for one in said["activities"])),
             tuple(sorted(one.pk for one in said["establishments"])),
+            tuple(sorted({one.pk for one in said["left_out"]})),
         )
+
+
+def _household(said: str) -> Household:
+    """The one of that number or name. Raises ValidationError where there is none, or several."""
+    homes = Household.objects.filter(erased_at=None, joined_to=None)
+    number = posted_number(said)
+    if number is not None:
+        found = list(homes.filter(pk=number))
+    else:
+        found = list(homes.filter(spelling.holds(said, "guardians__folded")).distinct()[:6])
+    if not found:
+        raise forms.ValidationError(f"Aucun foyer ne répond à « {said} ».")
+    if len(found) > 1:
+        numbers = ", ".join(one.number for one in found)
+        raise forms.ValidationError(f"« {said} » : plusieurs foyers ({numbers}), écrivez le numéro.")
+    return found[0]
+
+
+class OneMonthForm(forms.Form):
+    """Which month of one household."""
+
+    month = MonthField()
+    due_on = NearDateField(label="À payer au plus tard le")
+
+    clean_due_on = MonthForm.clean_due_on
 
 
 class Issued(TypedDict):
@@ -127,6 +159,7 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
     fields = readonly_fields = (
         "month_shown",
         "what",
+        "all_but",
         "state_badge",
         "progress",
         "invoices_count",
@@ -160,6 +193,16 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
         names = [*map(str, obj.activities.all()), *map(str, obj.establishments.all())]
         return ", ".join(names) or "toutes les activités"
 
+    @admin.display(description="sauf ces foyers")
+    def all_but(self, obj: BillingRun) -> SafeString | str:
+        rows = [
+            (household_link(home.pk), reverse("admin:billing_billingrun_bill_one", args=[home.pk]))
+            for home in obj.left_out.order_by("pk")
+        ]
+        if not rows:
+            return "–"
+        return format_html_join("", '<p>{}, <a href="{}">facturer ce foyer</a></p>', rows)
+
     @admin.display(description="foyers")
     def progress(self, obj: BillingRun) -> SafeString:
         said = f"{obj.done} sur {obj.households}"
@@ -186,6 +229,7 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
         wrap = self.admin_site.admin_view
         return [
             path("facturer/", wrap(self.bill), name="billing_billingrun_bill"),
+            path("facturer/<int:household>/", wrap(self.bill_one), name="billing_billingrun_bill_one"),
             path("<int:pk>/reprendre/", wrap(self.go_on), name="billing_billingrun_go_on"),
             *super().get_urls(),
         ]
@@ -238,8 +282,53 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
                 "total": euros(preview.total),
                 "carried_total": euros(preview.carried_total),
                 "month_name": month_name(form.scope.month),
+                "left_out": ", ".join(map(str, form.cleaned_data["left_out"])),
             }
         return self.page(request, "admin/billing/bill_month.html", "Facturer un mois", context)
+
+    def bill_one(self, request: SignedInRequest, household: int) -> HttpResponse:
+        """« Facturer ce foyer »: the form, then the preview, then the invoice."""
+        self.demand(request, "billing.add_billingrun")
+        home = get_object_or_404(Household, pk=household, erased_at=None, joined_to=None)
+        now = timezone.now()
+        today = timezone.localdate(now)
+        due_on = today + timedelta(days=BillingSettings.current().payment_days)
+        form = OneMonthForm(request.POST or None, initial={"month": f"{today:%Y-%m}", "due_on": due_on})
+        preview = None
+        if request.method == "POST" and form.is_valid():
+            scope = Scope(form.cleaned_data["month"])
+            try:
+                if "confirmed" in request.POST:
+                    made = tasks.issue_one(
+                        home, scope, by=request.user, at=now, due_on=form.cleaned_data["due_on"]
+                    )
+                    return self._issued(request, made)
+                preview = invoicing.preview(scope, at=now, only=home)
+            except invoicing.BillingRefused as refusal:
+                form.add_error(None, str(refusal))
+        names = " et ".join(str(guardian) for guardian in home.guardians.all())
+        context: dict[str, Any] = {
+            "form": form,
+            "preview": preview,
+            "lead": f"{home}, {names} : tout ce qui n'est pas encore facturé, jusqu'à la fin du mois choisi.",
+        }
+        if preview:
+            context |= {
+                "total": euros(preview.total),
+                "carried_total": euros(preview.carried_total),
+                "month_name": month_name(form.cleaned_data["month"]),
+            }
+        return self.page(request, "admin/billing/bill_month.html", "Facturer ce foyer", context)
+
+    def _issued(self, request: SignedInRequest, made: Sequence[Invoice]) -> HttpResponse:
+        log_all(request, made, "Facturé à part.")
+        for one in made:
+            carried = one.kind == Invoice.Kind.CARRIED
+            done = "est reporté sur la prochaine facture" if carried else "est émise"
+            messages.success(request, f"{one} de {euros(one.total)} {done}.")
+        if len(made) == 1 and made[0].kind == Invoice.Kind.INVOICE:
+            return redirect("admin:billing_invoice_change", made[0].pk)
+        return redirect("admin:billing_payment_account", made[0].household_id)
 
     def go_on(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Hands an interrupted run over to the worker again."""
@@ -249,6 +338,15 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
             issue_month.enqueue(run.pk)
             messages.success(request, "La facturation reprend là où elle s'était arrêtée.")
         return redirect("admin:billing_billingrun_change", pk)
+
+
+def _to_bill(household: Household) -> SafeString:
+    """« Facturer ce foyer », on the household's page."""
+    url = reverse("admin:billing_billingrun_bill_one", args=[household.pk])
+    return format_html('<a href="{}">Facturer ce foyer maintenant</a>', url)
+
+
+home_facts.register("facturation", ("billing.add_billingrun",), _to_bill)
 
 
 class BalanceFilter(admin.SimpleListFilter):
@@ -261,6 +359,7 @@ class BalanceFilter(admin.SimpleListFilter):
             ("retard", "En retard"),
             ("partie", "Payée en partie"),
             ("payee", "Payée"),
+            ("close", "Close, abandonnée"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -272,7 +371,9 @@ class BalanceFilter(admin.SimpleListFilter):
             case "partie":
                 return queryset.filter(left__gt=0, left__lt=F("total"))
             case "payee":
-                return queryset.filter(left__lte=0)
+                return queryset.filter(left__lte=0, written_off=0)
+            case "close":
+                return queryset.filter(left__lte=0, written_off__gt=0)
         return queryset
 
 
@@ -310,13 +411,9 @@ class InvoiceLineInline(ShownOnlyInline[InvoiceLine, Invoice]):
         return wording.days_in_words([date.fromisoformat(day) for day in obj.days])
 
 
-class CreditForm(OnceForm):
-    amount = AmountField(label="Montant de l'avoir")
-    reason = forms.CharField(label="Motif", max_length=300, widget=forms.TextInput(attrs={"size": 60}))
-
-
 @admin.register(Invoice)
 class InvoiceAdmin(
+    AnswersInvoices,
     SaysRegie[Invoice],
     RemindsInvoices,
     FoundByNumber[Invoice],
@@ -361,6 +458,7 @@ class InvoiceAdmin(
         "total_shown",
         "paid_shown",
         "credited_shown",
+        "written_off_shown",
         "left_shown",
         "state_badge",
     )
@@ -391,6 +489,10 @@ class InvoiceAdmin(
     def credited_shown(self, obj: InvoiceWithBalance) -> str:
         return euros(obj.credited)
 
+    @admin.display(description="abandons de créances", ordering="written_off")
+    def written_off_shown(self, obj: InvoiceWithBalance) -> str:
+        return euros(obj.written_off)
+
     @admin.display(description="reste à payer", ordering="left")
     def left_shown(self, obj: InvoiceWithBalance) -> str:
         return euros(obj.left)
@@ -398,7 +500,7 @@ class InvoiceAdmin(
     @admin.display(description="état")
     def state_badge(self, obj: InvoiceWithBalance) -> SafeString:
         state = obj.state_on(timezone.localdate())
-        tint = {"paid": "accepted", "overdue": "refused"}.get(state, "requested")
+        tint = {"paid": "accepted", "overdue": "refused", "closed": "cancelled"}.get(state, "requested")
         return badge(tint, state.label)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -413,6 +515,7 @@ class InvoiceAdmin(
                     sum_total=Sum("total"),
                     sum_paid=Sum("paid"),
                     sum_credited=Sum("credited"),
+                    sum_written_off=Sum("written_off"),
                     sum_left=Sum("left"),
                 )
             )
@@ -424,6 +527,7 @@ class InvoiceAdmin(
                         ("sum_total", "facturés"),
                         ("sum_paid", "payés"),
                         ("sum_credited", "en avoirs"),
+                        ("sum_written_off", "abandonnés"),
                         ("sum_left", "restent à payer"),
                     )
                 ),
@@ -434,7 +538,6 @@ class InvoiceAdmin(
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/pdf/", wrap(self.one_pdf), name="billing_invoice_pdf"),
-            path("<int:pk>/avoir/", wrap(self.credit), name="billing_invoice_credit"),
             *super().get_urls(),
         ]
 
@@ -448,44 +551,6 @@ class InvoiceAdmin(
             messages.error(request, str(lost))
             return redirect("admin:billing_invoice_change", pk)
         return hand_over(content, f"Facture-{invoice.number}.pdf", inline=True)
-
-    def credit(self, request: SignedInRequest, pk: int) -> HttpResponse:
-        self.demand(request, "billing.add_creditnote")
-        invoice = Invoice.objects.with_balance().filter(pk=pk).first()
-        if invoice is None:
-            raise Http404
-        form = CreditForm(request.POST or None, initial={"amount": invoice.left})
-        if request.method == "POST" and form.is_valid():
-            said = form.cleaned_data
-            try:
-                with form.once():
-                    note = invoicing.credit(
-                        invoice, said["amount"], reason=said["reason"], by=request.user, at=timezone.now()
-                    )
-            except AlreadySent as twice:
-                messages.warning(request, str(twice))
-                return redirect("admin:billing_invoice_change", pk)
-            except invoicing.BillingRefused as refusal:
-                form.add_error(None, str(refusal))
-            else:
-                mailing.post(
-                    "billing/credit_note",
-                    reminder_letters.addresses([invoice.household_id]).get(invoice.household_id, []),
-                    reminder_letters.credit(note),
-                    home=invoice.household_id,
-                )
-                messages.success(request, f"L'avoir n°\xa0{note.number} de {euros(note.amount)} est émis.")
-                return redirect("admin:billing_invoice_change", pk)
-        context = {
-            "form": form,
-            "back": reverse("admin:billing_invoice_change", args=[pk]),
-            "button": "Émettre l'avoir",
-            "lead": f"Facture n°\xa0{invoice.number} de {invoice.payer} : {euros(invoice.total)}, reste à"
-            f" payer {euros(invoice.left)}. Un avoir émis ne change plus.",
-        }
-        return self.page(
-            request, "admin/billing/form.html", f"Avoir sur la facture {invoice.number}", context
-        )
 
     @admin.action(description="Télécharger les PDF (ZIP)")
     @asks_again
@@ -522,15 +587,6 @@ class InvoiceAdmin(
         note_households(request, "Factures (XLSX)", queryset)
         rows = files.xlsx_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset))
         return hand_over(rows, "factures.xlsx")
-
-
-@admin.register(CreditNote)
-class CreditNoteAdmin(FoundByNumber[CreditNote], ShownOnly[CreditNote]):
-    kept_of = "invoice__household"
-    desk_order = 20
-    list_display = ("number", "invoice", "amount", "reason", "issued_at", "issued_by")
-    list_select_related = ("invoice", "issued_by")
-    search_fields = ("number", "invoice__number", "reason")
 
 
 @admin.register(ManualCharge)

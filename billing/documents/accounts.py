@@ -3,7 +3,7 @@ some days, from an opening balance to a closing one.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -20,7 +20,15 @@ from django.utils.http import urlencode
 
 from billing.documents import pdf, wording
 from billing.invoices import invoicing, ledger, regies
-from billing.models import AccountEntry, BillingSettings, CreditNote, EntryKind, Invoice, Payment
+from billing.models import (
+    AccountEntry,
+    BillingSettings,
+    CreditNote,
+    EntryKind,
+    Invoice,
+    Payment,
+    WriteOff,
+)
 from families.models import Household, household_number
 from portal.files.handing_over import Cell
 from portal.french.amounts import euros
@@ -37,7 +45,8 @@ OWN_FIRST = F("regie_id").asc(nulls_first=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Movement:
-    """A row of the account and the balance after it, in euros; `url`: its document, where it has a page.
+    """A row of the account and the balance after it, in euros; `url`: its document, where it has a page;
+    `kind`: of a debt that is no longer asked for, which one.
 
     Where a household has to do with several régies, `regie` is the name of this one, and the balance its own.
     """
@@ -46,6 +55,11 @@ class Movement:
     after: Decimal
     regie: str = ""
     url: str = ""
+    kind: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.kind or self.entry.get_kind_display()
 
     @property
     def amount(self) -> str:
@@ -92,17 +106,41 @@ class Statement:
 
 
 def statement(
-    entries: "QuerySet[AccountEntry]", first: date | None = None, last: date | None = None
+    entries: "QuerySet[AccountEntry]",
+    first: date | None = None,
+    last: date | None = None,
+    *,
+    desk: bool = False,
 ) -> Statement:
-    """Of one household, in one query; one more where there are several régies."""
+    """Of one household, in one query; one more where there are several régies, and where a debt is no longer
+    asked for."""
     after: dict[int | None, Decimal] = defaultdict(lambda: ZERO)
     found = []
     kept = list(entries.order_by("booked_on", "pk"))
     names = regies.named(entry.regie_id for entry in kept)
+    kinds = _given_up((one.document for one in kept if one.kind == EntryKind.WRITE_OFF), desk=desk)
     for entry in kept:
         after[entry.regie_id] = (after[entry.regie_id] + entry.amount).quantize(ZERO)
-        found.append(Movement(entry=entry, after=after[entry.regie_id], regie=names.get(entry.regie_id, "")))
+        found.append(
+            Movement(
+                entry=entry,
+                after=after[entry.regie_id],
+                regie=names.get(entry.regie_id, ""),
+                kind=kinds.get(entry.document, ""),
+            )
+        )
     return within(Statement(movements=found), first, last)
+
+
+def _given_up(numbers: Iterable[str], *, desk: bool) -> dict[str, str]:
+    """What each is called. To the family, what cannot be collected is only no longer to pay here: it is still
+    owed."""
+    asked = list(numbers)
+    rows = WriteOff.objects.filter(number__in=asked) if asked else ()
+    return {
+        row.number: row.get_kind_display() if desk or row.told else "N'est plus à payer en ligne"
+        for row in rows
+    }
 
 
 def within(whole: Statement, first: date | None, last: date | None) -> Statement:
@@ -192,10 +230,14 @@ PAGES = {
         lambda numbers: Invoice.every.filter(number__in=numbers),
         ("billing:carried", "admin:billing_payment_carried"),
     ),
-    # Until it has a page of its own: that of the invoice that it answers.
     EntryKind.CREDIT: Page(
         lambda numbers: CreditNote.objects.filter(number__in=numbers),
-        ("billing:invoice", "admin:billing_creditnote_change"),
+        ("billing:credit_note", "admin:billing_creditnote_change"),
+        ("number", "pk"),
+    ),
+    EntryKind.WRITE_OFF: Page(
+        lambda numbers: WriteOff.objects.filter(number__in=numbers),
+        ("billing:invoice", "admin:billing_writeoff_change"),
         ("invoice", "pk"),
     ),
     EntryKind.PAYMENT: RECEIPTS,
@@ -245,7 +287,7 @@ def rows(found: Statement) -> Iterator[tuple[Cell, ...]]:
         yield (
             entry.booked_on,
             entry.value_on,
-            entry.get_kind_display(),
+            one.name,
             entry.document,
             entry.amount,
             one.after,
@@ -289,12 +331,19 @@ def render(household: Household, found: Statement, today: date) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """« Relevé reporté » in words: its lines, its total in euros, the invoice that has taken it over."""
+    """« Relevé reporté » in words: its lines, its total in euros, the invoice that has taken it over or the
+    numbers of credit notes that have."""
 
     document: Invoice
     total: str
     groups: list[tuple[str, list[wording.ShownLine]]]
     taken_by: Invoice | None
+    notes: list[str]
+
+    @property
+    def owed(self) -> bool:
+        """Whether it still owes the family."""
+        return self.document.total < 0 and not self.taken_by and not self.notes
 
     @property
     def said(self) -> str:
@@ -311,6 +360,8 @@ class Carried:
             return "Ce mois s'équilibre : rien n'est dû."
         if self.taken_by:
             return f"Repris sur la facture n°\xa0{self.taken_by.number}."
+        if self.notes:
+            return f"Rendu par avoir n°\xa0{' et '.join(self.notes)}."
         if total < 0:
             owed = f"La mairie {you}doit {euros(-total)}{them}"
             return f"{owed} : cette somme viendra en déduction de la prochaine facture."
@@ -320,8 +371,13 @@ class Carried:
 def carried(document: Invoice) -> Carried:
     lines = list(document.lines.all())
     taken = Invoice.objects.filter(lines__carried=document).first()
+    notes = document.credited_by.order_by("pk").values_list("note__number", flat=True)
     return Carried(
-        document=document, total=euros(document.total), groups=wording.grouped(lines), taken_by=taken
+        document=document,
+        total=euros(document.total),
+        groups=wording.grouped(lines),
+        taken_by=taken,
+        notes=list(notes),
     )
 
 

@@ -32,6 +32,7 @@ MONEY = DecimalField(max_digits=14, decimal_places=2)
 WIDTH, HEIGHT = 960, 380
 LEFT, RIGHT, TOP, BOTTOM = 84, 8, 14, 52
 STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
+TAKEN_OFF = ("paid", "credited", "written_off")
 KINDS, WORDS = ("billed", "paid", "left"), ("facturé", "payé", "impayé")
 LINES = 5  # at most that many steps above zero
 FILLED = Decimal("0.78")  # the part of a month's width that its bars take
@@ -121,20 +122,25 @@ def months_of(first: date, number: int, service: str = "") -> list[MonthFigures]
         invoices = invoices.annotate(
             of_service=Coalesce(Subquery(lines, output_field=MONEY), Value(ZERO, output_field=MONEY))
         )
-        parts = {name: _share(name) for name in ("paid", "credited")}
+        parts = {name: _share(name) for name in TAKEN_OFF}
         total, scale = F("of_service"), MICRO
     else:
-        parts = {name: F(name) for name in ("paid", "credited")}
+        parts = {name: F(name) for name in TAKEN_OFF}
         total, scale = F("total"), 1
     found = {
         row["month"]: MonthFigures(
             row["month"],
-            rounded(row["sum_total"]) - rounded(row["sum_credited"] / scale),
+            rounded(row["sum_total"]) - rounded((row["sum_credited"] + row["sum_written_off"]) / scale),
             rounded(row["sum_paid"] / scale),
         )
         for row in invoices.order_by()
         .values("month")
-        .annotate(sum_total=Sum(total), sum_paid=Sum(parts["paid"]), sum_credited=Sum(parts["credited"]))
+        .annotate(
+            sum_total=Sum(total),
+            sum_paid=Sum(parts["paid"]),
+            sum_credited=Sum(parts["credited"]),
+            sum_written_off=Sum(parts["written_off"]),
+        )
     }
     months = [months_after(first, rank) for rank in range(number)]
     return [found.get(month) or MonthFigures(month, ZERO, ZERO) for month in months]

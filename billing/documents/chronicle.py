@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from django.urls import reverse
 
-from billing.models import CreditNote, Invoice, Payment
+from billing.models import CreditNote, Invoice, Payment, WriteOff
 from families.chronicle.entries import Entry, Group, Rows, Source, by, register
 from families.privacy.telling import Subject
 from portal.french.amounts import euros
@@ -26,6 +26,12 @@ def _carried(subject: Subject, child: int | None) -> Rows | None:
 
 def _notes(subject: Subject, child: int | None) -> Rows | None:
     return None if child else CreditNote.objects.filter(invoice__household=subject.household)
+
+
+def _given_up(subject: Subject, child: int | None) -> Rows | None:
+    """What the family no longer owes: what cannot be collected is still owed, and is not told."""
+    rows = WriteOff.objects.filter(invoice__household=subject.household)
+    return None if child else rows.exclude(kind=WriteOff.Kind.UNCOLLECTABLE)
 
 
 def _payments(subject: Subject, child: int | None) -> Rows | None:
@@ -62,9 +68,21 @@ def _say_notes(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
             f"Avoir de {euros(row.amount)}",
             TOWN,
             f"n°\xa0{row.number}, {row.reason}",
-            reverse("billing:invoice", args=[row.invoice_id]),
+            reverse("billing:credit_note", args=[row.number]),
         )
         for row in CreditNote.objects.filter(pk__in=keys)
+    }
+
+
+def _say_given_up(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
+    return {
+        row.pk: Entry(
+            f"{row.get_kind_display()} de {euros(row.amount)}",
+            TOWN,
+            f"n°\xa0{row.number}, {row.decision}",
+            reverse("billing:invoice", args=[row.invoice_id]),
+        )
+        for row in WriteOff.objects.filter(pk__in=keys)
     }
 
 
@@ -87,4 +105,5 @@ def register_all() -> None:
     register(Source("invoices", Group.MONEY, _invoices, _say_invoices, "issued_at"))
     register(Source("carried", Group.MONEY, _carried, _say_carried, "issued_at"))
     register(Source("credit_notes", Group.MONEY, _notes, _say_notes, "issued_at"))
+    register(Source("write_offs", Group.MONEY, _given_up, _say_given_up, "issued_at"))
     register(Source("payments", Group.MONEY, _payments, _say_payments, "recorded_at"))

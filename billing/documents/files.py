@@ -24,6 +24,7 @@ from billing.models import (
     InvoiceWithBalance,
     Payment,
     PaymentAllocation,
+    WriteOff,
 )
 from portal.files.handing_over import Cell, csv_lines
 
@@ -88,11 +89,19 @@ def _printed(invoice: Invoice) -> bytes:
 
 INVOICE_COLUMNS = (
     "Numéro", "Mois", "Émise le", "À payer au plus tard le", "Foyer", "Destinataire", "Quotient", "Total",
-    "Payé", "Avoirs", "Reste à payer",
+    "Payé", "Avoirs", "Reste à payer", "Abandons de créances",
 )  # fmt: skip
 LINE_COLUMNS = (
     "Facture", "Mois", "Foyer", "Enfant", "Activité", "Désignation", "Jours", "Quantité", "Prix unitaire",
     "Montant", "TVA (%)",
+)  # fmt: skip
+CREDIT_LINE_COLUMNS = (
+    "Avoir", "Émis le", "Facture", "Foyer", "Enfant", "Activité", "Désignation", "Jours", "Quantité",
+    "Prix unitaire", "Montant", "Motif", "Déjà payé, rendu disponible", "Ce que devient l'argent", "Émis par",
+)  # fmt: skip
+WRITE_OFF_COLUMNS = (
+    "Numéro", "Noté le", "Nature", "Facture", "Foyer", "Montant", "Motif", "Décision", "Décidé le",
+    "Noté par",
 )  # fmt: skip
 PAYMENT_COLUMNS = (
     "Reçu", "Payé le", "Foyer", "Moyen", "Référence", "Montant", "État", "Factures", "Encaissé par",
@@ -114,6 +123,7 @@ def invoice_rows(invoices: QuerySet[InvoiceWithBalance]) -> Iterator[tuple[Cell,
         yield (
             one.number, one.month_name, timezone.localtime(one.issued_at).date(), one.pay_by,
             one.household.number, one.payer, one.quotient, one.total, one.paid, one.credited, one.left,
+            one.written_off,
         )  # fmt: skip
 
 
@@ -125,6 +135,34 @@ def line_rows(invoices: QuerySet[Invoice]) -> Iterator[tuple[Cell, ...]]:
             line.invoice.number, line.invoice.month_name, line.invoice.household.number, line.child_name,
             line.activity_name, line.label, _days(line), line.quantity, line.unit_price, line.amount,
             line.vat_percent,
+        )  # fmt: skip
+
+
+def credit_line_rows(notes: QuerySet[CreditNote]) -> Iterator[tuple[Cell, ...]]:
+    """A row for each line; of a note of before, which has none, one for the note."""
+    rows = notes.select_related("invoice__household", "issued_by").prefetch_related("lines__line")
+    for note in rows.order_by("pk").iterator(chunk_size=A_BITE):
+        begins = (
+            note.number, timezone.localtime(note.issued_at).date(), note.invoice.number,
+            note.invoice.household.number,
+        )  # fmt: skip
+        ends = (note.reason, note.freed, note.get_becomes_display(), str(note.issued_by or ""))
+        for one in note.lines.all():
+            of = (one.line.child_name, one.line.activity_name) if one.line else ("", "")
+            yield (
+                *begins, *of, one.label, ", ".join(one.days), one.quantity, one.unit_price, one.amount, *ends,
+            )  # fmt: skip
+        if not note.line_count:
+            yield (*begins, "", "", note.reason, "", Decimal(1), note.amount, note.amount, *ends)
+
+
+def write_off_rows(rows: QuerySet[WriteOff]) -> Iterator[tuple[Cell, ...]]:
+    found = rows.select_related("invoice__household", "issued_by").order_by("pk")
+    for one in found.iterator(chunk_size=A_BITE):
+        yield (
+            one.number, timezone.localtime(one.issued_at).date(), one.get_kind_display(), one.invoice.number,
+            one.invoice.household.number, one.amount, one.reason, one.decision, one.decided_on,
+            str(one.issued_by or ""),
         )  # fmt: skip
 
 

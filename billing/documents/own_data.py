@@ -10,10 +10,11 @@ from functools import partial
 
 from django.utils import timezone
 
-from billing.documents import accounts, pdf
+from billing.documents import accounts, credit_notes, pdf
 from billing.models import (
     AccountEntry,
     CreditNote,
+    CreditNoteLine,
     Invoice,
     InvoiceLine,
     InvoiceNotice,
@@ -24,6 +25,7 @@ from billing.models import (
     RecalculatedHousehold,
     ReminderLetter,
     TransferRefund,
+    WriteOff,
 )
 from families.privacy.telling import KeptFile, Lost, Subject, Table
 from portal.french.dates import month_name
@@ -47,6 +49,7 @@ def tables(subject: Subject) -> Iterator[Table]:
             "Total",
             "Payé",
             "Avoirs",
+            "Abandons de créances",
         ),
         (
             (
@@ -59,6 +62,7 @@ def tables(subject: Subject) -> Iterator[Table]:
                 row.total,
                 row.paid,
                 row.credited,
+                row.written_off,
             )
             for row in invoices.iterator(chunk_size=A_BITE)
         ),
@@ -97,10 +101,37 @@ def tables(subject: Subject) -> Iterator[Table]:
     notes = CreditNote.objects.filter(invoice__household=home).select_related("invoice")
     yield Table(
         "Avoirs",
-        ("Numéro", "Facture", "Émis le", "Montant", "Motif"),
+        ("Numéro", "Facture", "Émis le", "Montant", "Motif", "Déjà payé, rendu disponible"),
         (
-            (row.number, row.invoice.number, row.issued_at, row.amount, row.reason)
+            (row.number, row.invoice.number, row.issued_at, row.amount, row.reason, row.freed)
             for row in notes.order_by("issued_at").iterator(chunk_size=A_BITE)
+        ),
+    )
+    credited = CreditNoteLine.objects.filter(note__invoice__household=home).select_related("note")
+    yield Table(
+        "Lignes des avoirs",
+        ("Avoir", "Désignation", "Jours", "Quantité", "Prix unitaire", "Montant"),
+        (
+            (row.note.number, row.label, ", ".join(row.days), row.quantity, row.unit_price, row.amount)
+            for row in credited.order_by("note_id", "position").iterator(chunk_size=A_BITE)
+        ),
+    )
+    given_up = WriteOff.objects.filter(invoice__household=home).select_related("invoice")
+    yield Table(
+        "Abandons de créances",
+        ("Numéro", "Facture", "Nature", "Noté le", "Montant", "Motif", "Décision", "Décidé le"),
+        (
+            (
+                row.number,
+                row.invoice.number,
+                row.get_kind_display(),
+                row.issued_at,
+                row.amount,
+                row.reason,
+                row.decision,
+                row.decided_on,
+            )
+            for row in given_up.order_by("issued_at").iterator(chunk_size=A_BITE)
         ),
     )
     carried = Invoice.every.filter(household=home, kind=Invoice.Kind.CARRIED).order_by("issued_at", "pk")
@@ -219,6 +250,9 @@ def files(subject: Subject) -> Iterator[KeptFile]:
     invoices = Invoice.objects.filter(household=subject.household).order_by("pk")
     for key, number in invoices.values_list("pk", "number"):
         yield KeptFile(f"factures/{number}.pdf", partial(_invoice, key))
+    notes = CreditNote.objects.filter(invoice__household=subject.household).order_by("pk")
+    for key, number in notes.values_list("pk", "number"):
+        yield KeptFile(f"avoirs/{number}.pdf", partial(_credit_note, key))
     carried = Invoice.every.filter(household=subject.household, kind=Invoice.Kind.CARRIED).order_by("pk")
     for key, number in carried.values_list("pk", "number"):
         yield KeptFile(f"releves/{number}.pdf", partial(_statement, key))
@@ -226,6 +260,10 @@ def files(subject: Subject) -> Iterator[KeptFile]:
     for letter in letters.iterator(chunk_size=A_BITE):
         day = timezone.localtime(letter.sent_at).date()
         yield KeptFile(f"relances/{day.isoformat()}-{letter.pk}.pdf", partial(_letter, letter))
+
+
+def _credit_note(key: int) -> Iterator[bytes]:
+    yield credit_notes.render(CreditNote.objects.select_related("invoice__household").get(pk=key))
 
 
 def _invoice(key: int) -> Iterator[bytes]:

@@ -102,7 +102,7 @@ NOTHING = Settled()
 
 
 def render(invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None = None) -> bytes:
-    """The PDF of an issued invoice; the same invoice, paid as much, always gives the same bytes.
+    """The PDF of an issued invoice; the same invoice, settled alike, always gives the same bytes.
 
     `stands_on`: the day of a copy that says more than the paper of then.
     """
@@ -126,7 +126,7 @@ def context(invoice: Invoice, settled: Settled = NOTHING, stands_on: date | None
         "written_off": euros(written_off) if written_off else "",
         "left": euros(left),
         "is_settled": left <= 0,
-        "is_paid": paid > 0 and left <= 0,
+        "is_paid": paid > 0 and left <= 0 and not written_off,
         "paid_on": short_day(paid_on, year=True) if paid_on else "",
         "due_on": short_day(pay_by or invoice.due_on, year=True),
         "issued_on": short_day(_local_day(invoice.issued_at), year=True),

@@ -23,6 +23,7 @@ from billing.models import (
     is_reversed,
     state_of,
 )
+from billing.models.invoices import MONEY
 from billing.models.means import label
 from billing.payments import starting
 from billing.payments.starting import InvoiceToPay
@@ -62,11 +63,12 @@ class ShownInvoice:
     left: str
     paid: str
     credited: str
+    written_off: str
     groups: list[tuple[str, list[ShownLine]]]
 
     @property
     def to_pay(self) -> bool:
-        return self.state != InvoiceState.PAID
+        return self.state not in (InvoiceState.PAID, InvoiceState.CLOSED)
 
     @property
     def payable(self) -> bool:
@@ -90,6 +92,7 @@ class AccountRow(NamedTuple):
     due_on: date
     amount: Decimal
     left: Decimal
+    written_off: Decimal
     state: str
     means: str
     kind: str  # of a payment
@@ -145,7 +148,7 @@ def at_home(household: Household, today: date) -> HomeMoney:
     """Read once a page, in one query, whatever the number of blocks that need it."""
     rows = [AccountRow(*row) for row in _last_rows(household=household.pk)]
     invoices = [
-        row._replace(state=state_of(row.amount, row.left, row.due_on, today).value)
+        row._replace(state=state_of(row.amount, row.left, row.due_on, today, row.written_off).value)
         for row in rows
         if row.what == "invoice"
     ]
@@ -180,6 +183,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         "due",
         "sum",
         "rest",
+        "gone",
         "status",
         "how",
         "nature",
@@ -194,6 +198,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         due=F("pay_by"),
         sum=F("total"),
         rest=F("left"),
+        gone=F("written_off"),
         status=nothing,
         how=nothing,
         nature=nothing,
@@ -208,6 +213,7 @@ def _last_rows() -> "QuerySet[Any, tuple[Any, ...]]":
         due=F("paid_on"),
         sum=F("amount"),
         rest=F("amount"),
+        gone=Value(Decimal(0), output_field=MONEY),
         status=Case(When(is_reversed(), then=Value(PaymentState.CANCELLED)), default=F("state")),
         how=F("means"),
         nature=F("kind"),
@@ -233,6 +239,7 @@ def _shown(invoice: InvoiceToPay, today: date) -> ShownInvoice:
         euros(max(invoice.left, Decimal(0))),
         euros(invoice.paid) if invoice.paid else "",
         euros(invoice.credited) if invoice.credited else "",
+        euros(invoice.written_off) if invoice.written_off else "",
         grouped(invoice.lines.all()),
     )
 
@@ -249,12 +256,17 @@ def _line(line: InvoiceLine) -> ShownLine:
     return ShownLine(
         line.label,
         line.activity_name,
-        days_in_words([date.fromisoformat(day) for day in line.days]),
+        days_of(line.days),
         number(line.quantity),
         euros(line.unit_price),
         euros(line.amount),
         line.explanation,
     )
+
+
+def days_of(days: Iterable[str]) -> str:
+    """Of days as a line keeps them."""
+    return days_in_words([date.fromisoformat(day) for day in days])
 
 
 def days_in_words(days: list[date]) -> str:

@@ -43,11 +43,13 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True)
 class Scope:
-    """What is billed: a month (its first day), and only these activities and establishments (empty: all)."""
+    """What is billed: a month (its first day), only these activities and establishments (empty: all), and
+    nothing of the households left out."""
 
     month: date
     activities: tuple[int, ...] = ()
     establishments: tuple[int, ...] = ()
+    left_out: tuple[int, ...] = ()
 
     @property
     def ends_on(self) -> date:
@@ -318,7 +320,7 @@ class Billable:
     # Who
 
     def households_concerned(self) -> list[int]:
-        """Every household with something to bill, in order."""
+        """Every household with something to bill, in order, but those that the scope leaves out."""
         rows: list[tuple[QuerySet[Any], str]] = [
             (self.unbilled_bookings(), "household_id"),
             (self.unbilled_attendance(), "household_id"),
@@ -334,7 +336,8 @@ class Billable:
             (self.statements().filter(total__gt=0), "household_id"),
         ]
         erased = set(Household.objects.filter(erased_at__isnull=False).values_list("pk", flat=True))
-        return sorted({pk for found, home in rows for pk in _distinct(found, home)} - erased)
+        concerned = {pk for found, home in rows for pk in _distinct(found, home)}
+        return sorted(concerned - erased - set(self.scope.left_out))
 
     def rarities(self) -> dict[str, Exists]:
         """Whether a household has each of the rare things: annotations for a query of households."""

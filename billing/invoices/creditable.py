@@ -229,6 +229,11 @@ def _whole(creditable: Creditable) -> Plan:
 
 
 def _chosen(creditable: Creditable, wanted: Wanted) -> Plan:
+    items = {day.item for one in creditable.lines for day in one.days}
+    if not (wanted.lines <= {one.line.pk for one in creditable.lines} and wanted.items <= items):
+        raise BillingRefused(
+            "Un jour coché vient d'être crédité ou repris par une facture : choisissez à nouveau."
+        )
     lines: list[PlannedLine] = []
     for one in creditable.lines:
         chosen = [day for day in one.days if day.item in wanted.items]
@@ -236,13 +241,6 @@ def _chosen(creditable: Creditable, wanted: Wanted) -> Plan:
             lines += _all_of(one)
         elif chosen:
             lines += _days_of(one, chosen)
-    known = {one.line.pk for one in creditable.lines} | {
-        day.item for one in creditable.lines for day in one.days
-    }
-    if not wanted.lines | wanted.items <= known:
-        raise BillingRefused(
-            "Un jour coché vient d'être crédité ou repris par une facture : choisissez à nouveau."
-        )
     if not lines:
         raise BillingRefused("Cochez les lignes ou les jours à créditer.")
     return Plan(lines)

@@ -23,6 +23,7 @@ FINAL = (
     "billing_creditnote",
     "billing_creditnoteline",
     "billing_crediteditem",
+    "billing_statementcredit",
     "billing_writeoff",
 )
 LINE = "billing_invoiceline"
@@ -117,6 +118,7 @@ MAY_GO = {
     "billing_creditnote": _stands("credit", "amount"),
     "billing_creditnoteline": f"EXISTS ({_NOTE_OF_LINE})",
     "billing_crediteditem": f"EXISTS ({_NOTE_OF_ITEM})",
+    "billing_statementcredit": f"EXISTS ({_NOTE_OF_LINE})",
     "billing_writeoff": _stands("writeoff", "amount"),
     PAYMENT: _stands("payment", "amount"),
     "billing_newduedate": f"EXISTS ({_INVOICE_OF_LINE})",

@@ -3,6 +3,7 @@
     preview(scope, at=…) -> MonthPreview          computed, nothing written
     start(scope, due_on=…, by=…, at=…) -> BillingRun
     issue(run, at=…)                              in chunks; run again after a kill, it goes on
+    issue_one(household, scope, by=…, at=…) -> [Invoice]   one household now, beside the month's runs
     credit(invoice, wanted, reason=…, by=…, at=…) -> CreditNote    of what is left to pay of it
 
 Every chunk is one transaction that first takes its households' rows, then the counter's: whoever moves their
@@ -43,6 +44,7 @@ from billing.models import (
     RecalculatedHousehold,
     Regie,
 )
+from families.custody import own
 from families.models import Household, User
 from portal import town
 from portal.database.garbage_collection import uncollected
@@ -78,18 +80,24 @@ def scope_of(run: BillingRun) -> Scope:
         run.month,
         tuple(run.activities.values_list("pk", flat=True)),
         tuple(run.establishments.values_list("pk", flat=True)),
+        tuple(run.left_out.order_by("pk").values_list("pk", flat=True)),
     )
 
 
-def preview(scope: Scope, *, at: datetime) -> MonthPreview:
-    """Households, lines and total that would be issued, with what deserves a look; writes nothing.
+def preview(scope: Scope, *, at: datetime, only: Household | None = None) -> MonthPreview:
+    """Households, lines and total that would be issued, with what deserves a look; writes nothing. `only`:
+    as `issue_one` would.
 
     Raises BillingRefused when the month cannot be billed.
     """
-    check_month(scope, at)
+    if only is None:
+        check_month(scope, at)
+    else:
+        _check_begun(scope, at)
     settings = BillingSettings.current()
+    billable = Billable(scope, settings, households=None if only is None else [only.pk])
     found, warnings, troubles = MonthPreview(), Warnings(), []
-    for chunk in _chunks(Billable(scope, settings).households_concerned()):
+    for chunk in _chunks(billable.households_concerned()):
         made, said = drafting.drafts(chunk, scope, settings)
         warnings.add(said)
         for draft in made:
@@ -104,7 +112,7 @@ def preview(scope: Scope, *, at: datetime) -> MonthPreview:
                 found.total += draft.total
     found.warnings = [
         *_sentences(troubles, warnings, scope),
-        *_of_no_home(Billable(scope, settings)),
+        *(_of_no_home(billable) if only is None else ()),
         *_unfinished(scope, at),
     ]
     return found
@@ -113,8 +121,7 @@ def preview(scope: Scope, *, at: datetime) -> MonthPreview:
 def check_month(scope: Scope, at: datetime) -> None:
     """Raises BillingRefused for a month to come, or billed already with these activities."""
     name = month_name(scope.month)
-    if scope.month > timezone.localtime(at).date():
-        raise BillingRefused(f"Le mois de {name} n'a pas commencé : il n'y a rien à facturer.")
+    _check_begun(scope, at)
     for run in _overlapping(scope):
         if run.state == BillingRun.State.DONE:
             day = timezone.localtime(run.finished_at) if run.finished_at else None
@@ -122,6 +129,12 @@ def check_month(scope: Scope, at: datetime) -> None:
             raise BillingRefused(
                 f"Le mois de {name} est déjà facturé{when}. Ce qui manque encore ira sur la facture suivante."
             )
+
+
+def _check_begun(scope: Scope, at: datetime) -> None:
+    if scope.month > timezone.localtime(at).date():
+        name = month_name(scope.month)
+        raise BillingRefused(f"Le mois de {name} n'a pas commencé : il n'y a rien à facturer.")
 
 
 def _overlapping(scope: Scope) -> Iterator[BillingRun]:
@@ -143,9 +156,7 @@ def start(scope: Scope, *, by: User | None, at: datetime, due_on: date | None = 
     check_month(scope, at)
     today = timezone.localtime(at).date()
     settings = BillingSettings.current()
-    due_on = due_on or today + timedelta(days=settings.payment_days)
-    if due_on < today:
-        raise BillingRefused("La date limite de paiement est déjà passée.")
+    due_on = _due_on(due_on, today, settings)
     with transaction.atomic():
         Numbering(settings.series, today.year)  # one at a time
         for run in _overlapping(scope):
@@ -158,7 +169,15 @@ def start(scope: Scope, *, by: User | None, at: datetime, due_on: date | None = 
         run = BillingRun.objects.create(month=scope.month, due_on=due_on, asked_by=by, asked_at=at)
         run.activities.set(scope.activities)
         run.establishments.set(scope.establishments)
+        run.left_out.set(scope.left_out)
     return run
+
+
+def _due_on(said: date | None, today: date, settings: BillingSettings) -> date:
+    due_on = said or today + timedelta(days=settings.payment_days)
+    if due_on < today:
+        raise BillingRefused("La date limite de paiement est déjà passée.")
+    return due_on
 
 
 def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | None = None) -> BillingRun:
@@ -179,10 +198,10 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     done = len(billed)
     for chunk in _chunks(waiting):
         with transaction.atomic():
-            made, said = _issue_chunk(run, chunk, scope, settings, at)
+            made, said = _issue_chunk(run, chunk, scope, settings, at, run.due_on)
             done += len(chunk)
             BillingRun.objects.filter(pk=run.pk).update(done=done)
-        troubles += made
+        troubles += made.troubles
         warnings.add(said)
         if progress:
             progress(done)
@@ -194,6 +213,29 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     return run
 
 
+def issue_one(
+    household: Household, scope: Scope, *, by: User | None, at: datetime, due_on: date | None = None
+) -> list[Invoice]:
+    """Bills one household now, beside the month's runs: all that is due up to the month's end, a document a
+    régie. What it bills is billed for them, and what comes to be due later is theirs. Too little for an
+    invoice is a statement.
+
+    Raises BillingRefused where there is nothing to bill, or nobody to bill it to.
+    """
+    own.check(by, [household.pk], right="billing.add_billingrun", at=at)
+    _check_begun(scope, at)
+    settings = BillingSettings.current()
+    due_on = _due_on(due_on, timezone.localtime(at).date(), settings)
+    with transaction.atomic():
+        made, said = _issue_chunk(None, [household.pk], scope, settings, at, due_on)
+    if made.troubles:
+        raise BillingRefused(" ".join(_sentences(made.troubles, Warnings(), scope)))
+    if not made.documents:
+        why = " ".join(said.reasons.values())
+        raise BillingRefused(f"Il n'y a rien à facturer à ce foyer. {why}".strip())
+    return made.documents
+
+
 def _billed_by(run: BillingRun, among: Sequence[int] | None = None) -> set[int]:
     """The households (keys; `among` these) that have their invoice of the run, wherever it is found since."""
     invoices = Invoice.every.filter(run=run).annotate(whose=Coalesce("first_household", "household"))
@@ -202,29 +244,44 @@ def _billed_by(run: BillingRun, among: Sequence[int] | None = None) -> set[int]:
     return set(invoices.order_by().values_list("whose", flat=True))
 
 
+@dataclass(frozen=True)
+class Issued:
+    """The documents of some households, and French sentences of what stood in the way of others."""
+
+    documents: list[Invoice]
+    troubles: list[str]
+
+
 @uncollected()
 def _issue_chunk(
-    run: BillingRun, households: Sequence[int], scope: Scope, settings: BillingSettings, at: datetime
-) -> tuple[list[str], Warnings]:
-    """Issues the invoices of some households, in the caller's transaction. Returns what stands in the way."""
+    run: BillingRun | None,
+    households: Sequence[int],
+    scope: Scope,
+    settings: BillingSettings,
+    at: datetime,
+    due_on: date,
+) -> tuple[Issued, Warnings]:
+    """Issues the invoices of some households, in the caller's transaction."""
     Household.objects.lock(households, rows_may_come=True)
     year = timezone.localtime(at).year
     Numbering(settings.series, year)  # one at a time, whatever the régies
     # Read again under the lock: another issuer may have been faster.
-    billed = _billed_by(run, households)
+    billed = _billed_by(run, households) if run else set()
     made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
     sound = [draft for draft in made if not draft.trouble]
-    write = partial(_write, run=run, month=scope.month, due_on=run.due_on, at=at)
+    documents: list[Invoice] = []
+    write = partial(_write, run=run, month=scope.month, due_on=due_on, at=at)
     for regie in sorted({draft.regie for draft in sound}, key=lambda one: one or 0):
         facts = regies.facts(regie, settings)
         of_regie = [draft for draft in sound if draft.regie == regie]
         drafts = [draft for draft in of_regie if not settings.carries(draft.total)]
         carried = [draft.of_the_month() for draft in of_regie if settings.carries(draft.total)]
-        write(drafts, Numbering(regies.invoices(regie, settings), year), facts=facts, regie=regie)
+        numbering = Numbering(regies.invoices(regie, settings), year)
+        documents += write(drafts, numbering, facts=facts, regie=regie)
         if carried := [draft for draft in carried if draft.lines]:
             numbering = Numbering(regies.series(CARRIED_SERIES, regie), year)
-            write(carried, numbering, facts=facts, regie=regie, kind=Kind.CARRIED)
-    return [draft.trouble for draft in made if draft.trouble], warnings
+            documents += write(carried, numbering, facts=facts, regie=regie, kind=Kind.CARRIED)
+    return Issued(documents, [draft.trouble for draft in made if draft.trouble]), warnings
 
 
 def _write(
@@ -395,6 +452,7 @@ def _write_lines(note: CreditNote, plan: creditable.Plan) -> None:
     if plan.given_back:
         ManualCharge.objects.create(
             household=note.invoice.household,
+            regie_id=note.invoice.regie_id,
             label=f"Régularisation de la facture {note.invoice.number}, annulée par un avoir",
             unit_price=-plan.given_back,
             reason=f"Avoir {note.number}",

@@ -55,8 +55,8 @@ def billed(invoices: Iterable[Invoice]) -> None:
     _write(_entry(_kind(one), one, one.total, _day(one), one.number) for one in invoices if one.total)
 
 
-def taken_over(pairs: Iterable[tuple[Invoice, Invoice]]) -> None:
-    """Of each statement and the invoice that has its lines now."""
+def taken_over(pairs: Iterable[tuple[Invoice, Invoice | CreditNote]]) -> None:
+    """Of each statement and what has its amount now: the invoice with its lines, or a credit note."""
     _write(_entry(EntryKind.CARRIED, one, -one.total, _day(invoice), one.number) for one, invoice in pairs)
 
 

@@ -133,9 +133,10 @@ class Owing(Protocol):
 
 class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
     def waiting(self) -> "InvoiceQuerySet":
-        """Statements, of `Invoice.every`, whose amount no invoice has taken over yet."""
+        """Statements, of `Invoice.every`, whose amount no invoice and no credit note has taken over yet."""
         taken = InvoiceLine.objects.filter(carried=OuterRef("pk"))
-        return self.filter(~Q(total=0), ~Exists(taken), kind=Invoice.Kind.CARRIED)
+        credited = StatementCredit.objects.filter(statement=OuterRef("pk"))
+        return self.filter(~Q(total=0), ~Exists(taken), ~Exists(credited), kind=Invoice.Kind.CARRIED)
 
     def with_balance(self: "models.QuerySet[Invoice]") -> "models.QuerySet[InvoiceWithBalance]":
         """The invoices with their `Balance`, in the same query.
@@ -652,6 +653,25 @@ class WriteOff(models.Model):
     def told(self) -> bool:
         """Whether the family no longer owes it. What cannot be collected is still owed."""
         return self.kind != self.Kind.UNCOLLECTABLE
+
+
+class StatementCredit(models.Model):
+    """That a credit note has what a statement owed the family, which no invoice takes over any more. As final
+    as the note. Written by `billing.payments.carried` only."""
+
+    statement = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="credited_by", verbose_name="relevé reporté"
+    )
+    note = models.OneToOneField(
+        CreditNote, on_delete=models.PROTECT, related_name="of_statement", verbose_name="avoir"
+    )
+
+    class Meta:
+        verbose_name = "report rendu par avoir"
+        verbose_name_plural = "reports rendus par avoir"
+
+    def __str__(self) -> str:
+        return f"{self.statement} : {self.note}"
 
 
 class PaymentAllocation(models.Model):

@@ -1,5 +1,7 @@
 """What a family sees of its invoices."""
 
+from collections.abc import Sequence
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
@@ -8,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing.documents import pdf, provisional, wording, yearly
+from billing.documents import credit_notes, pdf, provisional, wording, yearly
 from billing.invoices import regies
-from billing.models import Invoice, InvoiceState, Payment
+from billing.models import CreditNote, Invoice, InvoiceState, Payment
 from billing.payments.providers import choosing
 from billing.reminders import reminding
 from families import which_home
@@ -37,10 +39,18 @@ def invoice_list(request: SignedInRequest) -> HttpResponse:
         "page": page,
         "invoices": shown,
         "payments": payments,
+        "credit_notes": _notes(shown),
         "payable": choosing.offered() and any(each.payable for each in shown),
         "tax_years": [(year, yearly.is_over(year, today)) for year in years],
     }
     return render(request, "billing/invoices.html", context)
+
+
+def _notes(shown: Sequence[wording.ShownInvoice]) -> Sequence[CreditNote]:
+    """Of the invoices shown, newest first; no query where there is none."""
+    credited = [each.invoice.pk for each in shown if each.credited]
+    notes = CreditNote.objects.filter(invoice__in=credited).select_related("invoice")
+    return list(notes) if credited else []
 
 
 @require_safe
@@ -53,10 +63,29 @@ def invoice(request: SignedInRequest, invoice_id: int) -> HttpResponse:
         "shown": shown,
         "allocations": wording.payments_of(found),
         "credit_notes": found.credit_notes.all(),
+        "given_up": [row for row in found.write_offs.all() if row.told],
         "reminded_on": timezone.localdate(reminder.sent_at) if reminder else None,
         "payable": shown.payable and choosing.current(regies.code_of(found.regie_id)) is not None,
     }
     return render(request, "billing/invoice_page.html", context)
+
+
+@require_safe
+def credit_note(request: SignedInRequest, number: str) -> HttpResponse:
+    """What a credit note takes back, why, and what becomes of the money."""
+    found = which_home.row(request, CreditNote.objects.visible_to(request.user), number=number)
+    context = {
+        "note": found,
+        "groups": credit_notes.grouped(credit_notes.lines_of(found)),
+        "becomes": credit_notes.becomes(found),
+    }
+    return render(request, "billing/credit_note_page.html", context)
+
+
+@require_safe
+def credit_note_pdf(request: SignedInRequest, number: str) -> HttpResponse:
+    found = which_home.row(request, CreditNote.objects.visible_to(request.user), number=number)
+    return hand_over(credit_notes.render(found), f"Avoir-{found.number}.pdf", inline=True)
 
 
 @require_safe

@@ -102,13 +102,14 @@ def _choice(request: SignedInRequest, unpaid: Sequence[InvoiceToPay], error: str
         )
         for key in names or [None]
     ]
+    online = [(one["name"], one["total"]) for one in groups if one["possible"]]
     context = {
         "rows": rows,
         "error": error,
         "in_parts": BillingSettings.current().part_payment,
         "groups": groups,
-        "several": [(one["name"], one["total"]) for one in groups] if len(groups) > 1 else [],
-        "possible": any(one["possible"] for one in groups),
+        "several": online if len(online) > 1 else [],
+        "possible": bool(online),
     }
     return render(request, "billing/payments/choose.html", context)
 

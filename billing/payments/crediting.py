@@ -2,11 +2,13 @@
 
     foresee(invoice, wanted) -> Foreseen                what it would say and free; nothing is written
     credit(invoice, wanted, reason=…, …) -> CreditNote  frees what was paid beyond it, then writes the note
+    to_give_back(note) -> [(Payment, Decimal)]          where what it freed can be refunded still
 
 What was paid of the invoice and is credited now is the family's again: the payment used last first. Kept, it
 pays what the family owes besides at once, and its next invoices; else it waits to be given back.
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +26,10 @@ from families.models import Household, User
 RIGHT = "billing.add_creditnote"
 Becomes = CreditNote.Becomes
 ZERO = Decimal("0.00")
+
+
+class Changed(BillingRefused):
+    """It is no longer what was shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +57,9 @@ class Foreseen:
     @property
     def stamp(self) -> str:
         """What was shown, so that nothing else is done."""
-        return f"{self.amount:.2f}:{self.sum_freed:.2f}:{self.plan.given_back:.2f}"
+        lines = [(one.label, str(one.amount), sorted(one.items)) for one in self.plan.lines]
+        said = repr((lines, f"{self.sum_freed:.2f}", f"{self.plan.given_back:.2f}"))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def foresee(invoice: Invoice, wanted: Wanted) -> Foreseen:
@@ -74,14 +82,14 @@ def credit(
     seen: str = "",
 ) -> CreditNote:
     """The note; what it frees is kept for the family or (`becomes`) waits to be given back. Raises
-    BillingRefused, also where it is no longer what was shown (`seen`: the stamp of that)."""
+    BillingRefused, and Changed where it is no longer what was shown (`seen`: the stamp of that)."""
     own.check(by, [invoice.household_id], right=RIGHT, at=at)
     with transaction.atomic():
         if joined := Household.objects.lock([invoice.household_id]).get(invoice.household_id):
             raise BillingRefused(paying.joined_sentence(joined))
         found = foresee(invoice, wanted)
         if seen and seen != found.stamp:
-            raise BillingRefused(
+            raise Changed(
                 "Ce qui est payé ou crédité de cette facture a changé entre-temps : voici le nouvel aperçu."
             )
         freed = found.sum_freed
@@ -98,3 +106,14 @@ def credit(
         if freed and becomes == Becomes.KEPT:
             paying.use_what_is_left(found.invoice.household)
     return note
+
+
+def to_give_back(note: CreditNote) -> list[tuple[Payment, Decimal]]:
+    """The household's payments that hold what the note freed, the last one first, and how much each."""
+    missing, found = note.freed, []
+    payments = note.invoice.household.payments.validated().filter(refunds=None, regie=note.invoice.regie_id)
+    for payment in payments.order_by("-paid_on", "-pk"):
+        if missing > 0 and (part := min(missing, paying.unused(payment))) > 0:
+            found.append((payment, part))
+            missing -= part
+    return found

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Round
 from django.utils import timezone
 
 from billing.invoices import regies, sealing
@@ -78,7 +78,7 @@ def _given_back() -> Coalesce:
         .validated()
         .order_by()
         .values("means")
-        .annotate(sum=Sum("amount"))
+        .annotate(sum=Round(Sum("amount"), 2))
         .values("sum")
     )
     money = DecimalField(max_digits=10, decimal_places=2)

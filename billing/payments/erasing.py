@@ -46,6 +46,7 @@ HOLDINGS = {
     "billing.CreditNote": Fate.LAW,
     "billing.CreditNoteLine": Fate.LAW,
     "billing.CreditedItem": Fate.LAW,
+    "billing.StatementCredit": Fate.LAW,
     "billing.WriteOff": Fate.LAW,
     "billing.Payment": Fate.LAW,
     "billing.AccountEntry": Fate.LAW,

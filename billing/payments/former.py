@@ -47,6 +47,7 @@ from billing.models import (
     PaymentState,
     Reallocation,
     ReminderLetter,
+    StatementCredit,
     TransferRefund,
     WriteOff,
 )
@@ -173,9 +174,11 @@ def _remove_of(home: int, chosen: set[int], at: datetime) -> int:
 
 
 def _taken_over_by(invoices: set[int], home: int, year: int) -> set[int]:
-    """Statements older than `year` that these invoices took over, or that carried nothing."""
+    """Statements older than `year` that these invoices, or credit notes on them, took over, or that carried
+    nothing."""
     rows = Invoice.every.filter(household=home, kind=Invoice.Kind.CARRIED, year__lt=year)
-    found = rows.filter(Q(total=ZERO) | Q(taken_over__invoice__in=invoices))
+    taken = Q(taken_over__invoice__in=invoices) | Q(credited_by__note__invoice__in=invoices)
+    found = rows.filter(Q(total=ZERO) | taken)
     return set(found.values_list("pk", flat=True))
 
 
@@ -256,6 +259,7 @@ def _delete_invoices(invoices: set[int]) -> None:
     histories.forget(ManualCharge, keys)
     # Each by its own statement, as the triggers look at every row.
     notes = CreditNote.objects.filter(invoice__in=invoices)
+    StatementCredit.objects.filter(note__in=notes)._raw_delete("default")
     CreditedItem.objects.filter(line__note__in=notes)._raw_delete("default")
     CreditNoteLine.objects.filter(note__in=notes)._raw_delete("default")
     notes._raw_delete("default")

@@ -34,7 +34,7 @@ from portal.database.encrypted import Unreadable
 from portal.french.official_numbers import check_iban
 
 SCHEMA = "pain.001.001.03"
-RIGHT = "billing.add_payment"
+RIGHT = "billing.change_payment"
 State = TransferRefund.State
 
 

@@ -1,5 +1,6 @@
 """The only writer of write-offs: what the town hall no longer asks for, by a decision of its council.
 
+    foresee(invoice, amount) -> Decimal                what would be left to pay; nothing is written
     write_off(invoice, amount, kind=…, …) -> WriteOff
 
 No money came, so that it is no receipt; nothing was billed wrongly, so that it is no credit note.
@@ -25,6 +26,16 @@ RIGHT = "billing.add_writeoff"
 CENT = Decimal("0.01")
 
 
+def foresee(invoice: Invoice, amount: Decimal) -> Decimal:
+    """Raises BillingRefused beyond what is left to pay of the invoice."""
+    if amount <= 0 or amount != amount.quantize(CENT):
+        raise BillingRefused("Indiquez un montant positif, au centime près.")
+    now = Invoice.objects.with_balance().get(pk=invoice.pk)
+    if amount > now.left:
+        raise BillingRefused(f"Il ne reste que {euros(now.left)} à payer sur la facture {now.number}.")
+    return now.left - amount
+
+
 def write_off(
     invoice: Invoice,
     amount: Decimal,
@@ -39,8 +50,6 @@ def write_off(
     """Lowers what is left to pay of an invoice. Raises BillingRefused beyond that, without a reason or a
     decision, and for a decision to come."""
     own.check(by, [invoice.household_id], right=RIGHT, at=at)
-    if amount <= 0 or amount != amount.quantize(CENT):
-        raise BillingRefused("Indiquez un montant positif, au centime près.")
     if not (reason.strip() and decision.strip()):
         raise BillingRefused("Indiquez le motif et la référence de la décision.")
     if decided_on > timezone.localtime(at).date():
@@ -49,13 +58,11 @@ def write_off(
         if joined := Household.objects.lock([invoice.household_id]).get(invoice.household_id):
             raise BillingRefused(paying.joined_sentence(joined))
         numbering = Numbering(regies.series(SERIES, invoice.regie_id), timezone.localtime(at).year)
-        now = Invoice.objects.with_balance().get(pk=invoice.pk)
-        if amount > now.left:
-            raise BillingRefused(f"Il ne reste que {euros(now.left)} à payer sur la facture {now.number}.")
+        foresee(invoice, amount)
         (number,) = numbering.take()
         made = WriteOff.objects.create(
             **number.fields,
-            invoice=now,
+            invoice=invoice,
             kind=kind,
             amount=amount,
             reason=reason.strip(),

@@ -21,9 +21,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
 
-from billing.documents import pdf
+from billing.documents import credit_notes, pdf
 from billing.invoices import invoicing, regies
-from billing.models import Balance, BillingSettings, CreditNote, Invoice, InvoiceNotice, Issuer, pay_by
+from billing.models import (
+    Balance,
+    BillingSettings,
+    CreditNote,
+    Invoice,
+    InvoiceNotice,
+    Issuer,
+    WriteOff,
+    pay_by,
+)
 from families.models import Guardian, Household, household_number
 from portal.french import moments
 from portal.french.amounts import euros
@@ -123,7 +132,21 @@ def credit(note: CreditNote) -> dict[str, object]:
         "note": note,
         "amount": euros(note.amount),
         "of_month": _of_month(note.invoice),
-        "path": reverse("billing:invoice", args=[note.invoice_id]),
+        "becomes": credit_notes.becomes(note),
+        "path": reverse("billing:credit_note", args=[note.number]),
+        "name": "",
+    }
+
+
+def given_up(row: WriteOff) -> dict[str, object]:
+    """What the mail of a debt that is no longer asked for shows."""
+    return {
+        "row": row,
+        "amount": euros(row.amount),
+        "of_month": _of_month(row.invoice),
+        "remission": row.kind == WriteOff.Kind.REMISSION,
+        "decided_on": short_day(row.decided_on, year=True),
+        "path": reverse("billing:invoice", args=[row.invoice_id]),
         "name": "",
     }
 

@@ -17,13 +17,14 @@ register.filter("euros", euros)
 
 # Invoices on the home page, unless more are to be paid.
 SHOWN = 2
+OVER = (InvoiceState.PAID, InvoiceState.CLOSED)
 
 
 @register.inclusion_tag("billing/_block.html")
 def invoices(household: Household) -> dict[str, Any]:
     """The invoices to pay and the last ones, the last payments folded; in one query."""
     home = wording.at_home(household, timezone.localdate())
-    shown = sorted(home.invoices, key=lambda row: row.state == InvoiceState.PAID)
+    shown = sorted(home.invoices, key=lambda row: row.state in OVER)
     return {"invoices": shown[: max(SHOWN, len(home.due))][: wording.HOME_ROWS], "payments": home.payments}
 
 

@@ -17,9 +17,11 @@ from django.utils import timezone
 
 from billing.invoices import invoicing, recalculating
 from billing.invoices.billable import Scope
+from billing.invoices.creditable import Wanted
 from billing.invoices.invoicing import BillingRefused
 from billing.invoices.recalculating import RecalculationRefused
 from billing.models import BilledItem, BillingSettings, ManualCharge
+from billing.payments import crediting
 from catering import kitchen
 from families import approval, residences
 from families.custody import ending as leaving
@@ -129,6 +131,7 @@ class Life:
     classes_told: dict[int, list[tuple[date, SchoolClass]]] = field(default_factory=lambda: defaultdict(list))
     quotients: dict[int, dict[date, tuple[Decimal, date]]] = field(default_factory=lambda: defaultdict(dict))
     charged: dict[int, Charged] = field(default_factory=dict)  # by booking
+    credited: dict[int, Decimal] = field(default_factory=dict)  # by booking
     waits: dict[tuple[int, date], dict[int, Decimal]] = field(default_factory=dict)  # by home and month
     stays: set[int] = field(default_factory=set)  # bookings said to stay after an end
     months: Any = field(
@@ -411,11 +414,26 @@ class Life:
             if one.state in HOLDING and (one.day.year, one.day.month) == (2026, month)
         }
 
+    def credits(self, who: int, day: int) -> None:
+        """By hand, what a day was billed: it costs nothing any more, whatever becomes of it."""
+        home = self.homes[who]
+        billed = BilledItem.objects.filter(
+            booking__household=home.household, booking__child=home.child, booking__day=DAYS[day]
+        )
+        for item in billed.select_related("line__invoice"):
+            with suppress(BillingRefused):
+                wanted = Wanted(items=frozenset({item.pk}))
+                crediting.credit(item.line.invoice, wanted, reason="Geste", by=None, at=self.at)
+                self.credited[item.booking_id or 0] = item.amount
+                self.charged.pop(item.booking_id or 0, None)
+
     def _was_billed(self, home: int, until: date) -> None:
         keys = [key for key in self.waits if key[0] == home]
         waits = {pk: euros for key in keys for pk, euros in self.waits.pop(key).items()}
         found = Booking.objects.filter(household=home, day__lte=until)
         for one in [*found, *self._charged(home).filter(day__gt=until)]:
+            if one.pk in self.credited:
+                continue
             was, counted = self.charged.get(one.pk), self.counted(one)
             if one.day > until:
                 if was is not None and one.pk in waits:
@@ -576,6 +594,8 @@ class Life:
         cost: dict[int, Decimal] = defaultdict(D)
         for item in BilledItem.objects.filter(booking__isnull=False):
             cost[item.booking_id] += item.amount
+        for pk, euros in self.credited.items():
+            cost[pk] -= euros
         found = {pk: euros for pk, euros in cost.items() if euros}
         due = {pk: one.amount for pk, one in self.charged.items() if one.amount}
         said = {pk: (str(Booking.objects.get(pk=pk)), found.get(pk), due.get(pk)) for pk in {*found, *due}}

@@ -66,6 +66,7 @@ ACTS = st.one_of(
     act("time_passes", st.sampled_from([1, 20, 40, 24 * 8])),
     act("issues"),
     act("issues"),
+    act("credits", who, a_day),
     act("recalculates", who, st.sampled_from([11, 12])),
     act("recalculates", who, st.sampled_from([11, 12])),
 )

@@ -34,7 +34,7 @@ from billing.models import (
     Regie,
     TransferFile,
 )
-from billing.payments import counting, deposits, paying, transfers
+from billing.payments import counting, deposits, paying, transfers, writing_off
 from billing.reminders import reminding
 from families.models import (
     Child,
@@ -207,6 +207,16 @@ def furnished(chief: User) -> Booking:
     # Until its letters are printed, the page that follows them loads itself anew.
     tasks.print_letters(NOW)
     invoicing.credit(late, Decimal(1), reason="Repas non servi", by=chief, at=NOW)
+    writing_off.write_off(
+        late,
+        Decimal(1),
+        kind="remission",
+        reason="Difficultés passagères",
+        decision="DEL-2026-41",
+        decided_on=NOW.date(),
+        by=chief,
+        at=NOW,
+    )
     spare = paying.record(
         booking.household, Decimal(9), "cash", paid_on=NOW.date(), by=None, at=NOW, invoices=[]
     )

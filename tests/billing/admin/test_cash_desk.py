@@ -102,9 +102,12 @@ def test_cesu_is_refused_on_the_page_with_what_it_may_pay_and_nothing_is_lost(bo
     assert paying.unused(Payment.objects.get()) == D("12.80")
 
 
-def test_who_takes_money_does_not_hand_it_over_nor_close(till_client, regie_client, agent_client):
-    for page in ("depositslip_waiting", "payment_close", "paymentmeans_changelist"):
-        where = reverse(f"admin:billing_{page}")
+def test_who_takes_money_does_not_give_it_back_hand_it_over_nor_close(
+    books, till_client, regie_client, agent_client, now
+):
+    cheque = paying.record(books.household, D(5), "cheque", paid_on=NOW.date(), by=None, at=now)
+    for page in ("depositslip_waiting", "payment_close", "paymentmeans_changelist", "payment_refund"):
+        where = reverse(f"admin:billing_{page}", args=[cheque.pk] if page == "payment_refund" else [])
         assert till_client.get(where).status_code == 403, page
         assert regie_client.get(where).status_code == 200, page
     assert till_client.get(reverse("admin:billing_cashcount_count")).status_code == 200

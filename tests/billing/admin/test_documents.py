@@ -122,7 +122,7 @@ def test_csv_and_xlsx_say_what_the_list_says(billed, regie_client):
     heading, *shown = sheet_of(body(choose(regie_client, "download_xlsx", billed)))
     assert [cell.value for cell in heading] == list(files.INVOICE_COLUMNS)
     assert [[cell.value for cell in row if cell.number_format == "#,##0.00"] for row in shown] == [
-        [12.8, 0, 0, 12.8], [12.8, 0, 0, 12.8],
+        [12.8, 0, 0, 12.8, 0], [12.8, 0, 0, 12.8, 0],
     ]  # fmt: skip
     issued, due = shown[0][2:4]
     assert issued.is_date and due.value == datetime(2026, 12, 30)
@@ -228,7 +228,11 @@ def test_money_is_taken_and_given_back_once_however_often_the_page_is_sent(bille
 
 def test_a_credit_note_is_issued_once_however_often_the_page_is_sent(billed, regie_client):
     page = reverse("admin:billing_invoice_credit", args=[billed[0].pk])
-    assert "qu&#x27;une fois" in sent_twice(regie_client, page, {"amount": "2", "reason": "Erreur"})
+    said = {"what": "amount", "amount": "2", "reason": "Erreur"}
+    seen = regie_client.post(page, said).context["preview"]["stamp"]
+    assert not CreditNote.objects.exists()
+    said |= {"vu": seen, "confirmed": "1"}
+    assert "qu&#x27;une fois" in sent_twice(regie_client, page, said)
     assert CreditNote.objects.get().amount == D(2)
 
 
@@ -261,9 +265,14 @@ def test_nobody_s_number_is_refused(regie_client, month):
 
 def test_a_credit_note_is_issued_from_the_invoice(billed, regie_client):
     page = reverse("admin:billing_invoice_credit", args=[billed[0].pk])
-    refused = regie_client.post(page, {"amount": "50", "reason": "Trop"}).content.decode()
+    said = {"what": "amount", "reason": "Trop"}
+    refused = regie_client.post(page, said | {"amount": "50"}).content.decode()
     assert "Il ne reste que 12,80" in refused
-    regie_client.post(page, {"amount": "2,80", "reason": "Erreur"})
+    assert "Indiquez le montant" in regie_client.post(page, said).content.decode()
+    said |= {"amount": "2,80"}
+    preview = regie_client.post(page, said | {"confirmed": "1"})
+    assert not CreditNote.objects.exists() and "nouvel aperçu" in preview.content.decode()
+    regie_client.post(page, said | {"confirmed": "1", "vu": preview.context["preview"]["stamp"]})
     assert CreditNote.objects.get().amount == D("2.80")
 
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.invoices import invoicing, ledger
+from billing.invoices.creditable import Wanted
 from billing.invoices.invoicing import BillingRefused
 from billing.models import AccountEntry, Invoice, Payment
-from billing.payments import paying
+from billing.payments import crediting, paying, writing_off
 from billing.payments.paying import PaymentRefused
 from families.models import Household
 from tests.billing.conftest import FIRST_OF_DECEMBER
@@ -90,7 +91,9 @@ def test_a_document_is_in_the_account_once(owes):
 
 VERBS = st.lists(
     st.tuples(
-        st.sampled_from(["pay", "wait", "answer", "credit", "refund", "release", "use"]),
+        st.sampled_from(
+            ["pay", "wait", "answer", "credit", "credit paid", "write off", "refund", "release", "use"]
+        ),
         st.integers(1, 2500),
         st.booleans(),
     ),
@@ -117,6 +120,16 @@ def test_in_any_order_of_verbs_the_account_says_what_the_documents_do(owes, done
                 elif verb == "credit":
                     invoice = Invoice.objects.get(household=home)
                     invoicing.credit(invoice, amount, reason="Erreur", by=None, at=at)
+                elif verb == "credit paid":
+                    wanted = Wanted(whole=True) if yes else Wanted(amount=amount)
+                    crediting.credit(
+                        Invoice.objects.get(household=home), wanted, reason="Erreur", by=None, at=at
+                    )
+                elif verb == "write off":
+                    writing_off.write_off(
+                        Invoice.objects.get(household=home), amount, kind="remission", reason="Difficultés",
+                        decision="DEL-1", decided_on=PAID_ON, by=None, at=at,
+                    )  # fmt: skip
                 elif verb == "use":
                     paying.use_what_is_left(home)
                 elif one := payments.order_by("-pk").first():

@@ -1,10 +1,11 @@
 """Everything that moves money, at once and in any order, each process with an own connection.
 
 `python -m tests.billing.payments.money_race SEED PROCESSES ACTS` lets so many processes do so many acts each
-on the database of DATABASE_URL, migrated and empty, step by step the same household's: issue, credit, take
-cash, give it back, pay online, hear the bank, refund there and here, dispute, debit, send a debit back,
-cancel a meal. Which act, on whom and of how much follows from the seed; in which order those of a step meet
-is the machine's. What came of it is written as JSON. Not a test by itself: test_money_race.py starts it.
+on the database of DATABASE_URL, migrated and empty, step by step the same household's: issue, credit, write
+off, take cash, give it back, reverse it, move it, pay online, hear the bank, refund there and here, dispute,
+debit, send a debit back, cancel a meal. Which act, on whom and of how much follows from the seed; in which
+order those of a step meet is the machine's. What came of it is written as JSON. Not a test by itself:
+test_money_race.py starts it.
 """
 
 import json
@@ -36,7 +37,8 @@ from django.utils import timezone
 from billing.documents import verifying
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
-from billing.invoices.invoicing import BillingRefused
+from billing.invoices.creditable import Wanted
+from billing.invoices.refusals import BillingRefused
 from billing.models import (
     AccountEntry,
     BilledItem,
@@ -48,12 +50,27 @@ from billing.models import (
     Mandate,
     OnlinePayment,
     Payment,
+    TransferRefund,
+    UndoneBecause,
+    WriteOff,
 )
-from billing.payments import asking, paying, refunding, sepa, starting
+from billing.payments import (
+    asking,
+    carried,
+    crediting,
+    paying,
+    refunding,
+    sepa,
+    starting,
+    transfers,
+    undoing,
+    writing_off,
+)
 from billing.payments.events import OnlinePaymentRefused
 from billing.payments.paying import PaymentRefused
 from billing.payments.providers.interface import ProviderDown
 from billing.payments.sepa import DebitRefused
+from billing.payments.transfers import TransferRefused
 from families.models import Household
 from portal.reservations.models import Booking
 from portal.reservations.states import BookingState
@@ -69,7 +86,17 @@ MONTHS = [date(2026, month, 1) for month in (3, 4, 5, 6)]
 AFTERWARDS = Scope(date(2026, 7, 1))
 DAYS = [month.replace(day=day) for month in MONTHS for day in (9, 10, 11, 12)]
 IBAN = "FR1420041010050500013M02606"  # the public example of the standard
-REFUSED = (BillingRefused, PaymentRefused, OnlinePaymentRefused, DebitRefused, ProviderDown)
+REFUSED = (
+    BillingRefused,
+    PaymentRefused,
+    OnlinePaymentRefused,
+    DebitRefused,
+    TransferRefused,
+    ProviderDown,
+)
+DESK_MONEY = Payment.objects.validated().exclude(means__in=("online", "debit"))
+AT_THE_DESK = DESK_MONEY.filter(amount__gt=0, kind__in=("payment", "transfer"))
+CAME_BACK = (TransferRefund.State.CANCELLED, TransferRefund.State.REFUSED)
 REASON = "Repas non servi"
 
 
@@ -189,26 +216,117 @@ class Act:
     def cash(self) -> bool:
         amount, now = self.cents(500), timezone.now()
         paying.record(self.household(), amount, "cash", paid_on=timezone.localdate(now), by=None, at=now)
-        return self.moves("cash", amount)
+        return self.moves("desk", amount)
 
     def give_back(self) -> bool:
-        payment = self.any_of(Payment.objects.filter(means="cash", amount__gt=0))
-        if payment is None:
+        if (payment := self.any_of(AT_THE_DESK)) is None:
             return False
         amount, now = self.cents(500), timezone.now()
         paying.refund(payment, amount, means="cash", paid_on=timezone.localdate(now), by=None, at=now)
-        return self.moves("given back", amount)
+        return self.moves("desk", -amount)
 
     def credit(self) -> bool:
+        """Whatever was paid of it: an amount, or a day."""
         invoice = self.any_of(Invoice.objects.all())
         if invoice is None:
             return False
-        amount = self.cents(700)
-        invoicing.credit(invoice, amount, reason=REASON, by=None, at=timezone.now())
-        return self.moves("credit", amount)
+        items = list(BilledItem.objects.filter(line__invoice=invoice, amount__gt=0).order_by("pk"))
+        if items and self.chance.random() < 0.5:
+            wanted = Wanted(items=frozenset({self.chance.choice(items).pk}))
+        else:
+            wanted = Wanted(amount=self.cents(700))
+        becomes = self.chance.choice(CreditNote.Becomes.values)
+        note = crediting.credit(invoice, wanted, reason=REASON, by=None, at=timezone.now(), becomes=becomes)
+        return self.moves("credit", note.amount)
+
+    def credit_a_report(self) -> bool:
+        statement = self.any_of(Invoice.every.waiting().filter(total__lt=0))
+        if statement is None:
+            return False
+        notes = carried.give_back(statement, reason=REASON, by=None, at=timezone.now())
+        return self.moves("credit", sum((note.amount for note in notes), Decimal(0)))
+
+    def write_off(self) -> bool:
+        invoice = self.any_of(Invoice.objects.all())
+        if invoice is None:
+            return False
+        now, amount = timezone.now(), self.cents(700)
+        writing_off.write_off(
+            invoice,
+            amount,
+            kind=WriteOff.Kind.REMISSION,
+            reason="Remise",
+            decision="2026-12",
+            decided_on=timezone.localdate(now),
+            by=None,
+            at=now,
+        )
+        return self.moves("written off", amount)
+
+    # What was noted wrong
+
+    def reverse(self) -> bool:
+        if (payment := self.any_of(AT_THE_DESK)) is None:
+            return False
+        now = timezone.now()
+        instead = self.cents(500) if self.chance.random() < 0.5 else None
+        undoing.reverse(
+            payment,
+            because=UndoneBecause.AMOUNT,
+            reason="Saisie",
+            on=None,
+            due_on=timezone.localdate(now),
+            by=None,
+            at=now,
+            instead=instead,
+        )
+        return self.moves("desk", (instead or 0) - payment.amount)
+
+    def move(self) -> bool:
+        others = list(Household.objects.exclude(pk=self.home).order_by("pk"))
+        if (payment := self.any_of(AT_THE_DESK)) is None:
+            return False
+        now, other = timezone.now(), self.chance.choice(others)
+        day = timezone.localdate(now)
+        return bool(undoing.move(payment, other, reason="Foyer", due_on=day, by=None, at=now))
+
+    def reallocate(self) -> bool:
+        if (payment := self.any_of(AT_THE_DESK)) is None:
+            return False
+        now, invoice = timezone.now(), self.any_of(Invoice.objects.all())
+        if invoice is None:
+            return False
+        amounts, day = {invoice.pk: self.cents(300)}, timezone.localdate(now)
+        return bool(undoing.reallocate(payment, amounts, reason="Autre", due_on=day, by=None, at=now))
+
+    def ask_transfer(self) -> bool:
+        if (payment := self.any_of(AT_THE_DESK)) is None:
+            return False
+        amount, now = self.cents(500), timezone.now()
+        transfers.ask(payment, amount, holder="Camille", iban=IBAN, by=None, at=now)
+        return self.moves("desk", -amount)
+
+    def transfer_file(self) -> bool:
+        now = timezone.now()
+        return bool(transfers.make(paid_on=timezone.localdate(now), by=None, at=now))
+
+    def end_transfer(self) -> bool:
+        """Given up, done, or sent back by the bank."""
+        refund = self.any_of(TransferRefund.objects.all(), "payment__household")
+        if refund is None:
+            return False
+        now, before = timezone.now(), refund.state
+        if before == TransferRefund.State.WAITING:
+            after = transfers.cancel(refund, why="Autre", by=None, at=now)
+        elif self.chance.random() < 0.5:
+            after = transfers.done(refund, by=None, at=now)
+        else:
+            day = timezone.localdate(now)
+            after = transfers.refused(refund, on=day, why="AC04", by=None, at=now)
+        return after.state != before
 
     def use(self) -> bool:
-        return paying.use_what_is_left(self.household()) > 0
+        return undoing.use(self.household(), by=None, at=timezone.now()) > 0
 
     def cancel(self) -> bool:
         meal = self.any_of(Booking.objects.accepted())
@@ -291,10 +409,18 @@ class Act:
 
 VERBS: dict[str, tuple[Callable[[Act], bool], int]] = {
     "issue": (Act.issue, 3),
-    "cash": (Act.cash, 3),
+    "cash": (Act.cash, 8),
     "give back": (Act.give_back, 3),
-    "credit": (Act.credit, 4),
-    "use": (Act.use, 1),
+    "credit": (Act.credit, 5),
+    "credit a report": (Act.credit_a_report, 3),
+    "write off": (Act.write_off, 2),
+    "reverse": (Act.reverse, 4),
+    "move": (Act.move, 3),
+    "reallocate": (Act.reallocate, 3),
+    "ask transfer": (Act.ask_transfer, 3),
+    "transfer file": (Act.transfer_file, 2),
+    "end transfer": (Act.end_transfer, 3),
+    "use": (Act.use, 2),
     "cancel": (Act.cancel, 3),
     "start": (Act.start, 9),
     "pay": (Act.pay, 9),
@@ -375,23 +501,25 @@ def differences(bank: Bank, moved: Counter[str]) -> list[str]:
     heard = OnlinePayment.objects.exclude(payment=None).count()
     if heard != len(bank.charges):
         found.append(f"{heard} payments came, {len(bank.charges)} were charged")
-    for verb, rows in (
-        ("cash", Payment.objects.filter(means="cash", amount__gt=0)),
-        ("given back", Payment.objects.filter(means="cash", amount__lt=0)),
-        ("credit", CreditNote.objects.filter(reason=REASON)),
+    by_transfer = TransferRefund.objects.filter(state__in=CAME_BACK)
+    back = -total(Payment.objects.filter(transfer__in=by_transfer))
+    for verb, said, done in (
+        ("desk", total(DESK_MONEY), moved["desk"] + int(back * 100)),
+        ("credit", total(CreditNote.objects.filter(reason__startswith=REASON)), moved["credit"]),
+        ("written off", total(WriteOff.objects.all()), moved["written off"]),
     ):
-        said = abs(total(rows))
-        if said != Decimal(moved[verb]) / 100:
-            found.append(f"{verb}: {said} in the books, {moved[verb]} cents were done")
-    for meal in Booking.objects.filter(day__lt=AFTERWARDS.month):
+        if said != Decimal(done) / 100:
+            found.append(f"{verb}: {said} in the books, {done} cents were done")
+    for meal in Booking.objects.filter(day__lt=AFTERWARDS.month, billed__credited=None):
         due = MEAL if meal.state == BookingState.ACCEPTED else 0
         billed = billed_of(meal)
         if billed != due:
             found.append(f"{meal.day} of {meal.household_id}: {billed} billed for {due}")
     meals = MEAL * Booking.objects.accepted().count()
     debits = total(Payment.objects.validated().filter(means="debit"))
-    cash = Decimal(moved["cash"] - moved["given back"]) / 100
-    owed = meals - total(CreditNote.objects.all()) - cash - online - debits
+    desk = Decimal(moved["desk"]) / 100 + back
+    given_up = total(CreditNote.objects.all()) + total(WriteOff.objects.all())
+    owed = meals - given_up - desk - online - debits
     if (said := total(AccountEntry.objects.all())) != owed:
         found.append(f"the accounts say {said}, what happened {owed}")
     over = [one for one in Payment.objects.filter(amount__gt=0, refunds=None) if paying.unused(one) < 0]

@@ -409,3 +409,13 @@ def test_what_is_put_right_stays_with_the_regie_that_was_paid(two, books, waits,
         (waits.household.pk, centre.regie.pk): D("-20.00")
     }
     assert not verifying.verify(files=False).faults
+
+
+def test_what_could_be_used_is_counted_without_more_than_is_due(owes, november):
+    assert undoing.usable(owes.household.pk) == 0
+    pay(owes.household, "5", invoices=[])
+    assert undoing.usable(owes.household.pk) == D("5.00")
+    pay(owes.household, "16.80", invoices=[])
+    assert undoing.usable(owes.household.pk) == D("12.80")
+    assert undoing.use(owes.household, by=None, at=AT) == D("12.80")
+    assert undoing.usable(owes.household.pk) == 0
