@@ -137,6 +137,8 @@ ISSUER = (
     Field("chèque_à_l'ordre_de", "cheque_payable_to", default=""),
     Field("envoi_du_chèque", "cheque_address", default=""),
     Field("guichet", "desk", default=""),
+    Field("fonds_de_caisse", "cash_float", Amount(), default=Decimal(0)),
+    Field("encaisse_maximale", "cash_maximum", Amount(), default=None),
 )
 LATE = Words({"dès_sa_date": BillingSettings.Late.DATE, "dès_qu'on_le_sait": BillingSettings.Late.TOLD})
 SIBLINGS = Words(
@@ -375,8 +377,6 @@ register(
             Field("montant_minimum", "minimum_amount", Amount(), default=Decimal(0)),
             *ISSUER,
             Field("buraliste", "tobacconist", Flag(), default=False),
-            Field("fonds_de_caisse", "cash_float", Amount(), default=Decimal(0)),
-            Field("encaisse_maximale", "cash_maximum", Amount(), default=None),
             Field("bordereaux_à_partir_du", "deposits_from", Day(), default=None),
         ),
     )

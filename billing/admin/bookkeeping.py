@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -15,9 +13,11 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.http import urlencode
 
+from billing.admin.cash_book import DatesForm
 from billing.admin.exporting import note_households
 from billing.documents import coded, files, journal
-from billing.invoices import budget
+from billing.documents.coded import Span
+from billing.invoices import budget, regies
 from billing.models import (
     BudgetCode,
     CreditNote,
@@ -32,7 +32,6 @@ from portal.desk.pages import OwnPages, WithHistory
 from portal.desk.site import DeskLink
 from portal.files.handing_over import Cell, hand_over
 from portal.french.amounts import euros
-from portal.french.day_fields import DayField
 
 PERMISSION = "billing.view_payment"
 LINK = DeskLink(
@@ -43,44 +42,33 @@ LINK = DeskLink(
 )
 
 
-class DaysForm(forms.Form):
-    """Between two days, both included."""
-
-    du = DayField(label="Du")
-    au = DayField(label="Au")
-
-    def clean(self) -> dict[str, Any]:
-        said = super().clean() or {}
-        if said.get("du") and said.get("au") and said["au"] < said["du"]:
-            raise ValidationError("Le premier jour vient avant le dernier.")
-        return said
-
-
 @dataclass(frozen=True)
 class Export:
-    """A file between two days: `concerned` answers rows of which each has its household."""
+    """A file of a span: `concerned` answers rows of which each has its household."""
 
     title: str
     hint: str
     columns: Sequence[str]
-    rows: Callable[[date, date], Iterable[tuple[Cell, ...]]]
-    concerned: Callable[[date, date], QuerySet[Any]] | None = None
+    rows: Callable[[Span], Iterable[tuple[Cell, ...]]]
+    concerned: Callable[[Span], QuerySet[Any]] | None = None
 
 
-def _credit_notes(first: date, last: date) -> QuerySet[CreditNote]:
+def _credit_notes(span: Span) -> QuerySet[CreditNote]:
     since, until = (
-        timezone.make_aware(datetime.combine(day, time())) for day in (first, last + timedelta(days=1))
+        timezone.make_aware(datetime.combine(day, time()))
+        for day in (span.first, span.last + timedelta(days=1))
     )
-    return CreditNote.objects.filter(issued_at__gte=since, issued_at__lt=until)
+    rows = CreditNote.objects.filter(issued_at__gte=since, issued_at__lt=until)
+    return span.of(rows, "invoice__regie")
 
 
-def _allocations(first: date, last: date) -> QuerySet[PaymentAllocation]:
-    payments = coded.in_the_books(first, last).order_by().values("pk")
-    return PaymentAllocation.objects.filter(payment__in=payments)
+def _allocations(span: Span) -> QuerySet[PaymentAllocation]:
+    return PaymentAllocation.objects.filter(payment__in=coded.in_the_books(span).order_by().values("pk"))
 
 
-def _debits(first: date, last: date) -> QuerySet[Debit]:
-    return Debit.objects.filter(file__collected_on__gte=first, file__collected_on__lte=last)
+def _debits(span: Span) -> QuerySet[Debit]:
+    rows = Debit.objects.filter(file__collected_on__gte=span.first, file__collected_on__lte=span.last)
+    return span.of(rows, "payment__regie")
 
 
 EXPORTS = {
@@ -95,29 +83,29 @@ EXPORTS = {
         "Encaissements",
         "règlements et remboursements, par date comptable",
         files.PAYMENT_COLUMNS,
-        lambda first, last: files.payment_rows(coded.in_the_books(first, last)),
+        lambda span: files.payment_rows(coded.in_the_books(span)),
         coded.in_the_books,
     ),
     "affectations": Export(
         "Affectations",
         "quel règlement paie quelle facture",
         files.ALLOCATION_COLUMNS,
-        lambda first, last: files.allocation_rows(_allocations(first, last)),
-        lambda first, last: Payment.objects.filter(allocations__in=_allocations(first, last)),
+        lambda span: files.allocation_rows(_allocations(span)),
+        lambda span: Payment.objects.filter(allocations__in=_allocations(span)),
     ),
     "avoirs": Export(
         "Avoirs",
         "par date d'émission",
         files.CREDIT_COLUMNS,
-        lambda first, last: files.credit_rows(_credit_notes(first, last)),
-        lambda first, last: Invoice.objects.filter(credit_notes__in=_credit_notes(first, last)),
+        lambda span: files.credit_rows(_credit_notes(span)),
+        lambda span: Invoice.objects.filter(credit_notes__in=_credit_notes(span)),
     ),
     "prelevements": Export(
         "Prélèvements",
         "par date de prélèvement, avec les rejets",
         files.DEBIT_COLUMNS,
-        lambda first, last: files.debit_rows(_debits(first, last)),
-        lambda first, last: Payment.objects.filter(debit__in=_debits(first, last)),
+        lambda span: files.debit_rows(_debits(span)),
+        lambda span: Payment.objects.filter(debit__in=_debits(span)),
     ),
 }
 BY_CODE = "codes"
@@ -125,7 +113,7 @@ OF_CODES = Export(
     "Encaissements par code",
     "répartis sur les lignes des factures payées",
     coded.COLUMNS,
-    lambda first, last: coded.cashed(first, last).rows(),
+    lambda span: coded.cashed(span).rows(),
 )
 
 
@@ -140,35 +128,42 @@ class Bookkeeping(OwnPages[Payment]):
         """Between two days, the last month if nothing is said; `?quoi=journal&format=csv` gives a file."""
         self.demand(request, PERMISSION)
         last = timezone.localdate().replace(day=1) - timedelta(days=1)
-        initial = {"du": f"{last.replace(day=1)}", "au": f"{last}"}
+        initial = {"du": f"{last.replace(day=1)}", "au": f"{last}", "regie": ""}
         said = {name: request.GET.get(name, value) for name, value in initial.items()}
-        form, coded_town = DaysForm(said), budget.used()
+        names = {str(key or 0): (key, name) for key, name in regies.all_named().items()}
+        form, coded_town = DatesForm(said), budget.used()
         offered = EXPORTS | ({BY_CODE: OF_CODES} if coded_town else {})
-        context: dict[str, Any] = {"form": form, "coded": coded_town}
+        context: dict[str, Any] = {
+            "form": form,
+            "coded": coded_town,
+            "regies": [(value, name) for value, (_, name) in names.items()],
+            "regie": said["regie"],
+        }
         if form.is_valid():
-            first, last = form.cleaned_data["du"], form.cleaned_data["au"]
+            only = (names[said["regie"]][0],) if said["regie"] in names else ()
+            span = Span(form.cleaned_data["du"], form.cleaned_data["au"], only)
             what, kind = request.GET.get("quoi", ""), request.GET.get("format", "")
             if what in offered and kind in ("csv", "xlsx"):
-                return self._file(request, what, offered[what], kind, (first, last))
+                return self._file(request, what, offered[what], kind, span)
             context["exports"] = [
                 (one, [(kind, urlencode(said | {"quoi": what, "format": kind})) for kind in ("csv", "xlsx")])
                 for what, one in offered.items()
             ]
             if coded_town:
-                found = coded.cashed(first, last)
+                found = coded.cashed(span)
                 context["rows"] = list(_shown(found))
                 context["total"] = euros(found.total)
         return self.page(request, "admin/billing/bookkeeping.html", LINK.title, context)
 
     def _file(
-        self, request: HttpRequest, what: str, export: Export, kind: str, days: tuple[date, date]
+        self, request: HttpRequest, what: str, export: Export, kind: str, span: Span
     ) -> HttpResponseBase:
         ask_again(request)
         if export.concerned is not None:
-            note_households(request, f"{export.title} ({kind.upper()})", export.concerned(*days))
+            note_households(request, f"{export.title} ({kind.upper()})", export.concerned(span))
         write = files.csv_stream if kind == "csv" else files.xlsx_stream
-        name = f"{what}-{days[0]:%Y%m%d}-{days[1]:%Y%m%d}.{kind}"
-        return hand_over(write(export.columns, export.rows(*days)), name)
+        name = f"{what}-{span.first:%Y%m%d}-{span.last:%Y%m%d}.{kind}"
+        return hand_over(write(export.columns, export.rows(span)), name)
 
 
 def _shown(found: coded.Cashed) -> Iterator[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from billing.admin import regies
 from billing.admin.exporting import note_households
 from billing.documents import files, takings
 from billing.models import Payment
@@ -53,21 +54,28 @@ class CashBook(OwnPages[Payment]):
         form = DatesForm(request.GET if "du" in request.GET else None, initial={"du": first, "au": last})
         if form.is_valid():
             first, last = form.cleaned_data["du"], form.cleaned_data["au"]
+        several = regies.choices()
+        asked = request.GET.get("regie", "")
+        regie = regies.chosen(asked) if asked in dict(several) else None
         kind = request.GET.get("format", "")
         if kind in ("csv", "xlsx"):
-            note_households(request, f"Journal de caisse ({kind.upper()})", takings.of_days(first, last))
+            note_households(
+                request, f"Journal de caisse ({kind.upper()})", takings.of_days(first, last, regie)
+            )
             write = files.csv_stream if kind == "csv" else files.xlsx_stream
-            return hand_over(write(takings.COLUMNS, takings.rows(first, last)), f"journal.{kind}")
-        found = takings.takings(first, last)
+            return hand_over(write(takings.COLUMNS, takings.rows(first, last, regie)), f"journal.{kind}")
+        found = takings.takings(first, last, regie)
         if kind == "pdf":
-            content = takings.render(found, timezone.localdate())
+            content = takings.render(found, timezone.localdate(), regie)
             return hand_over(content, f"Journal-{first:%Y-%m-%d}-{last:%Y-%m-%d}.pdf", inline=True)
-        chosen = {"du": first.isoformat(), "au": last.isoformat()}
+        chosen = {"du": first.isoformat(), "au": last.isoformat()} | ({"regie": asked} if asked else {})
         context = {
             "form": form,
             "takings": found,
-            "late": takings.late(first, last),
-            "closed_until": closing.closed_until(),
+            "late": takings.late(first, last, regie),
+            "closed_until": closing.closed_until(regie),
+            "regies": several,
+            "regie": asked,
             "files": [(name, urlencode(chosen | {"format": name})) for name in ("pdf", "csv", "xlsx")],
         }
         return self.page(request, "admin/billing/cash_book.html", LINK.title, context)

@@ -12,11 +12,15 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from billing.admin import regies
 from billing.admin.once import AlreadySent, OnceForm
+from billing.admin.regies import OfARegie, SaysRegie
 from billing.documents import files, slips
-from billing.models import BillingSettings, CashCount, DepositSlip, Payment
+from billing.invoices import regies as facts_of_regies
+from billing.models import CashCount, DepositSlip, Payment
 from billing.payments import counting, deposits, means
 from billing.rules.means import CASH, SLIP, Means
+from families.desk_cells import person
 from families.signing_in.asking_again import ask_again, asks_again
 from families.traces import reading
 from portal.desk.lists import badge
@@ -45,9 +49,9 @@ class WaitingPayments(forms.ModelMultipleChoiceField[Payment]):
 class SlipForm(OnceForm):
     deposited_on = NearDateField(label="Remis le")
 
-    def __init__(self, *args: Any, way: Means, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, way: Means, regie: int | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        waiting = deposits.waiting([way]).select_related("household")
+        waiting = deposits.waiting([way], regie).select_related("household")
         self.fields["payments"] = WaitingPayments(waiting, label="Règlements")
         self.fields["payments"].initial = [one.pk for one in waiting]
 
@@ -57,7 +61,7 @@ class CancelForm(OnceForm):
 
 
 @admin.register(DepositSlip)
-class DepositSlipAdmin(ShownOnly[DepositSlip], OwnPages[DepositSlip]):
+class DepositSlipAdmin(SaysRegie[DepositSlip], ShownOnly[DepositSlip], OwnPages[DepositSlip]):
     desk_order = 7
     desk_links = (
         DeskLink(
@@ -121,7 +125,8 @@ class DepositSlipAdmin(ShownOnly[DepositSlip], OwnPages[DepositSlip]):
             if slip is None
             else {
                 "lines": slips.lines_of(slip),
-                "cancellation": slips.cancellation_of(slip),
+                "cancellation": (cancelled := slips.cancellation_of(slip)),
+                "cancelled_by": person(cancelled.cancelled_by) if cancelled else "",
             }
         )
         return super().change_view(request, object_id, form_url, (extra_context or {}) | known)
@@ -129,18 +134,21 @@ class DepositSlipAdmin(ShownOnly[DepositSlip], OwnPages[DepositSlip]):
     def waiting(self, request: HttpRequest) -> HttpResponse:
         """What is to be handed over, means by means."""
         self.demand(request, "billing.add_depositslip")
-        every = [*means.deposited(SLIP), *means.deposited(CASH)]
-        found: dict[str, list[Decimal]] = {one.code: [] for one in every}
-        for how in (SLIP, CASH):
-            ways = [one for one in every if one.deposit == how]
-            for code, amount in deposits.waiting(ways).values_list("means", "amount"):
-                found[code].append(amount)
+        several = regies.choices()
+        rows = []
+        for regie, name in several or [("", "")]:
+            for how in (SLIP, CASH):
+                ways = means.deposited(how)
+                found: dict[str, list[Decimal]] = {one.code: [] for one in ways}
+                waiting = deposits.waiting(ways, regies.chosen(regie))
+                for code, amount in waiting.values_list("means", "amount"):
+                    found[code].append(amount)
+                for one in ways:
+                    if amounts := found[one.code]:
+                        rows.append((regie, name, one, len(amounts), euros(sum(amounts, Decimal(0)))))
         context = {
-            "rows": [
-                (one, len(found[one.code]), euros(sum(found[one.code], Decimal(0))))
-                for one in every
-                if found[one.code]
-            ],
+            "rows": rows,
+            "several": bool(several),
             "too_much_cash": deposits.too_much_cash(),
         }
         return self.page(request, "admin/billing/to_deposit.html", "Remettre chèques et espèces", context)
@@ -149,7 +157,13 @@ class DepositSlipAdmin(ShownOnly[DepositSlip], OwnPages[DepositSlip]):
         """A slip of the payments chosen."""
         self.demand(request, "billing.add_depositslip")
         way = _way(means)
-        form = SlipForm(request.POST or None, initial={"deposited_on": timezone.localdate()}, way=way)
+        several = dict(regies.choices())
+        asked = request.GET.get("regie", "")
+        if asked and asked not in several:
+            raise Http404
+        regie = regies.chosen(asked)
+        initial = {"deposited_on": timezone.localdate()}
+        form = SlipForm(request.POST or None, initial=initial, way=way, regie=regie)
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
@@ -160,6 +174,7 @@ class DepositSlipAdmin(ShownOnly[DepositSlip], OwnPages[DepositSlip]):
                         deposited_on=said["deposited_on"],
                         by=request.user,
                         at=timezone.now(),
+                        regie=regie,
                     )
             except AlreadySent as twice:
                 messages.warning(request, str(twice))
@@ -173,6 +188,7 @@ class DepositSlipAdmin(ShownOnly[DepositSlip], OwnPages[DepositSlip]):
             "form": form,
             "back": reverse("admin:billing_depositslip_waiting"),
             "button": "Établir le bordereau",
+            "lead": several.get(asked, ""),
         }
         return self.page(request, "admin/billing/form.html", deposits.title(way), context)
 
@@ -239,7 +255,7 @@ def _way(code: str) -> Means:
     return way
 
 
-class CountForm(OnceForm):
+class CountForm(OfARegie, OnceForm):
     """The total, or notes and coins one kind after the other."""
 
     counted = TypedDecimalField(
@@ -290,7 +306,7 @@ def _field(value: Decimal) -> str:
 
 
 @admin.register(CashCount)
-class CashCountAdmin(ShownOnly[CashCount], OwnPages[CashCount]):
+class CashCountAdmin(SaysRegie[CashCount], ShownOnly[CashCount], OwnPages[CashCount]):
     desk_order = 8
     desk_links = (
         DeskLink(
@@ -358,7 +374,7 @@ class CashCountAdmin(ShownOnly[CashCount], OwnPages[CashCount]):
     def count(self, request: SignedInRequest) -> HttpResponse:
         """What should be there, and what is."""
         self.demand(request, "billing.add_cashcount")
-        form = CountForm(request.POST or None)
+        form = CountForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
@@ -368,6 +384,7 @@ class CashCountAdmin(ShownOnly[CashCount], OwnPages[CashCount]):
                         pieces=form.pieces,
                         remark=said["remark"],
                         agent=request.user if said["mine"] else None,
+                        regie=form.regie,
                         by=request.user,
                         at=timezone.now(),
                     )
@@ -383,9 +400,15 @@ class CashCountAdmin(ShownOnly[CashCount], OwnPages[CashCount]):
             return redirect("admin:billing_cashcount_changelist")
         context = {
             "form": form,
-            "till": counting.till(),
-            "mine": counting.till(request.user),
-            "most": BillingSettings.current().cash_maximum,
+            "tills": [
+                {
+                    "name": name,
+                    "till": counting.till(regie=(key := regies.chosen(value))),
+                    "mine": counting.till(request.user, key),
+                    "most": facts_of_regies.facts(key).cash_maximum,
+                }
+                for value, name in regies.choices() or [("", "")]
+            ],
             "too_much_cash": deposits.too_much_cash(),
         }
         return self.page(request, "admin/billing/cash_count.html", "Compter la caisse", context)

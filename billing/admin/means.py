@@ -11,6 +11,14 @@ from billing.payments import means
 from billing.rules.means import BUILT_IN
 from portal.desk.pages import WithHistory
 from portal.desk.site import DeskAdmin
+from portal.reservations.models import Formula
+
+
+class FormulaField(forms.ModelChoiceField[Formula]):
+    """Formulas of every activity, each with the activity's name."""
+
+    def label_from_instance(self, obj: Formula) -> str:
+        return f"{obj.activity}, {obj}"
 
 
 class UseInline(admin.TabularInline[PaymentMeansUse, PaymentMeans]):
@@ -23,10 +31,8 @@ class UseInline(admin.TabularInline[PaymentMeansUse, PaymentMeans]):
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if db_field.name == "formula":
-            kwargs["queryset"] = db_field.remote_field.model.objects.select_related("activity")
-            field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-            field.label_from_instance = lambda row: f"{row.activity}, {row}"
-            return field
+            kwargs["form_class"] = FormulaField
+            kwargs["queryset"] = Formula.objects.select_related("activity").order_by("activity", "order")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 

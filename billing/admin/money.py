@@ -171,7 +171,7 @@ class PaymentAdmin(
         ]
 
     def refund(self, request: SignedInRequest, pk: int) -> HttpResponse:
-        self.demand(request, "billing.add_payment")
+        self.demand(request, "billing.change_payment")
         ask_again(request)
         payment = get_object_or_404(Payment, pk=pk)
         free = paying.unused(payment)

@@ -35,7 +35,9 @@ from billing.payments import (
     refunding,
     sepa,
     statement,
+    undoing,
 )
+from billing.payments.paying import PaymentRefused
 from billing.payments.providers.interface import ProviderDown, ProviderRefused
 from families.signing_in.asking_again import AsksAgain, ask_again
 from portal.database.encrypted import Unreadable
@@ -99,6 +101,11 @@ class ReturnForm(forms.Form):
         label="Motif donné par la banque",
         max_length=100,
         help_text="Son code suffit (AM04, MD06…). La famille lira le motif.",
+    )
+    due_on = NearDateField(
+        label="Nouvelle échéance",
+        required=False,
+        help_text="La facture est de nouveau à payer d'ici là. Vide : dans le délai habituel.",
     )
 
     def clean_reason(self) -> str:
@@ -525,15 +532,21 @@ class DebitAdmin(ShownOnly[Debit], OwnPages[Debit]):
         """The bank has sent a debit back: its invoice is to pay again."""
         self.demand(request, "billing.change_debit")
         debit = get_object_or_404(Debit.objects.select_related("payment", "invoice"), pk=pk)
-        form = ReturnForm(request.POST or None, initial={"on": timezone.localdate()})
+        initial = {"on": timezone.localdate(), "due_on": undoing.next_due(timezone.now())}
+        form = ReturnForm(request.POST or None, initial=initial)
         back = reverse("admin:billing_debit_change", args=[pk])
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
             try:
                 done = sepa.returned(
-                    debit, on=said["on"], reason=said["reason"], by=request.user, at=timezone.now()
+                    debit,
+                    on=said["on"],
+                    reason=said["reason"],
+                    due_on=said["due_on"],
+                    by=request.user,
+                    at=timezone.now(),
                 )
-            except sepa.DebitRefused as refusal:
+            except (sepa.DebitRefused, PaymentRefused) as refusal:
                 form.add_error(None, str(refusal))
             else:
                 debit_letters.tell_returned(done)

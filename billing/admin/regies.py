@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model
 from django.http import HttpRequest
 
 from billing.invoices import regies
@@ -82,6 +81,8 @@ class RegieAdmin(AsksAgain[Regie], WithHistory[Regie]):
                     "cheque_payable_to",
                     "cheque_address",
                     "desk",
+                    "cash_float",
+                    "cash_maximum",
                 )
             },
         ),
@@ -173,7 +174,7 @@ class SaysRegie(DeskAdmin[M]):
             return related
         return (*related, "regie")
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+    def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         shown = super().get_fields(request, obj)
         return (*shown, self.regie_field) if self._several(request) else shown
 

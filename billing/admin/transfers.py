@@ -8,8 +8,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from billing.admin import regies
 from billing.admin.exporting import note_households
 from billing.admin.online import UNREADABLE_FILE
+from billing.admin.regies import SaysRegie
 from billing.models import Payment, TransferFile, TransferRefund
 from billing.payments import transfers
 from families.desk_links import household_link
@@ -111,6 +113,9 @@ class TransferRefundAdmin(StateBadge, ShownOnly[TransferRefund], OwnPages[Transf
         """What the file would hold is shown above its button."""
         self.demand(request, "billing.add_transferfile")
         ask_again(request)
+        several = regies.choices()
+        asked = request.GET.get("regie", "")
+        regie = regies.chosen(asked) if asked in dict(several) else None
         form = MakeForm(request.POST or None, initial={"paid_on": timezone.localdate()})
         if request.method == "POST" and form.is_valid():
             try:
@@ -119,6 +124,7 @@ class TransferRefundAdmin(StateBadge, ShownOnly[TransferRefund], OwnPages[Transf
                     by=request.user,
                     at=timezone.now(),
                     seen=request.POST.get("vu", ""),
+                    regie=regie,
                 )
             except transfers.TransferRefused as refusal:
                 form.add_error(None, str(refusal))
@@ -128,9 +134,10 @@ class TransferRefundAdmin(StateBadge, ShownOnly[TransferRefund], OwnPages[Transf
                     request, f"Le fichier contient {count} : téléchargez-le, puis remettez-le à la banque."
                 )
                 return redirect("admin:billing_transferfile_change", made.pk)
-        found = transfers.waiting()
+        found = transfers.waiting(regie)
         context = {
             "form": form,
+            "regies": [(key, name, regies.chosen(key) == regie) for key, name in several],
             "found": [
                 (one, household_link(one.payment.household_id), euros(-one.payment.amount)) for one in found
             ],
@@ -202,7 +209,7 @@ class TransferInline(ShownOnlyInline[TransferRefund, TransferFile]):
 
 
 @admin.register(TransferFile)
-class TransferFileAdmin(ShownOnly[TransferFile], OwnPages[TransferFile]):
+class TransferFileAdmin(SaysRegie[TransferFile], ShownOnly[TransferFile], OwnPages[TransferFile]):
     desk_order = 24
     list_display = ("message", "paid_on", "made_by", "made_at")
     list_select_related = ("made_by",)

@@ -34,7 +34,7 @@ from portal.french.day_fields import NearDateField
 from portal.french.official_numbers import BicField, IbanField
 from portal.web.signed_in import SignedInRequest
 
-PERMISSION = "billing.add_payment"
+PERMISSION = "billing.change_payment"
 USE = "Utiliser pour les factures dues"
 # What is possible, its page, and its words. What may be given back by transfer may be in cash.
 ACTS = (
@@ -80,7 +80,7 @@ class ReallocateForm(WhyForm):
     def __init__(self, *args: Any, payment: Payment, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.parts = {one.invoice_id: one.amount for one in payment.allocations.all()}
-        rows = Invoice.objects.with_balance().filter(household=payment.household_id)
+        rows = Invoice.objects.with_balance().filter(household=payment.household_id, regie=payment.regie_id)
         self.invoices = list(
             rows.filter(Q(left__gt=Decimal(0)) | Q(pk__in=self.parts)).order_by("pay_by", "sequence")
         )
@@ -231,7 +231,7 @@ class Undoing(OwnPages[Payment]):
             "to_adults": guardian_names([other.pk])[other.pk],
             "amount": euros(undoing.held(payment)),
             "pays": Invoice.objects.with_balance()
-            .filter(household=other, left__gt=Decimal(0))
+            .filter(household=other, regie=payment.regie_id, left__gt=Decimal(0))
             .order_by("pay_by", "sequence"),
         }
         return self._page(request, payment, form, "Transférer à un autre foyer", "Transférer", more)
@@ -433,9 +433,5 @@ def acts(payment: Payment) -> list[tuple[str, str]]:
 
 def usable(household: int) -> str:
     """What of a household's money could pay invoices that are due, in words; empty: nothing."""
-    held = paying.unused_of([household])
-    if held <= 0:
-        return ""
-    due = Invoice.objects.with_balance().filter(household=household, left__gt=Decimal(0))
-    owed = sum((invoice.left for invoice in due), Decimal(0))
-    return euros(min(held, owed)) if owed else ""
+    amount = undoing.usable(household)
+    return euros(amount) if amount else ""

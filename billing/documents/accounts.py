@@ -12,7 +12,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.db.models import CharField, QuerySet, Sum, Value
+from django.db.models import CharField, F, QuerySet, Sum, Value
 from django.db.models.functions import Cast, Round
 from django.urls import reverse
 from django.utils import timezone
@@ -40,6 +40,7 @@ COLUMNS = ("Date", "Date de valeur", "Mouvement", "Pièce", "Montant", "Solde")
 ALL_COLUMNS = ("Foyer", "Solde", "Depuis le")
 A_BITE = 500
 ZERO = Decimal("0.00")
+OWN_FIRST = F("regie_id").asc(nulls_first=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -423,11 +424,11 @@ def unsettled(which: str) -> "QuerySet[AccountEntry, tuple[int, int | None, Deci
         .annotate(balance=Round(Sum("amount"), 2))
     )
     if which == "owes":
-        found = found.filter(balance__gt=0).order_by("-balance", "household", "regie")
+        found = found.filter(balance__gt=0).order_by("-balance", "household", OWN_FIRST)
     elif which == "owed":
-        found = found.filter(balance__lt=0).order_by("balance", "household", "regie")
+        found = found.filter(balance__lt=0).order_by("balance", "household", OWN_FIRST)
     else:
-        found = found.exclude(balance=0).order_by("household", "regie")
+        found = found.exclude(balance=0).order_by("household", OWN_FIRST)
     return found.values_list("household", "regie", "balance")
 
 

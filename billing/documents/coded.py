@@ -1,7 +1,8 @@
 """What documents come to by code of the budget: lines of invoices, and what was cashed over any dates.
 
-    Weights.of(invoices)          of each invoice, its lines summed by code and account
-    cashed(first, last)           receipts of the books between two days, by code
+    Span(first, last)             two days, both included, of every régie or of one
+    Weights.of(invoices)          of each invoice, its lines summed by code, less what credit notes took back
+    cashed(span)                  receipts of the books, by code
 
 A line says the codes of the day it was issued; one of before, without any, those its formula has today.
 """
@@ -11,12 +12,21 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any, TypeAlias, TypeVar
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Model, QuerySet, Sum
 
 from billing.documents.yearly import spread
 from billing.invoices.budget import Code, Codes
-from billing.models import InvoiceLine, JournalAccounts, Payment, PaymentAllocation, PaymentState
+from billing.models import (
+    CreditNote,
+    CreditNoteLine,
+    InvoiceLine,
+    JournalAccounts,
+    Payment,
+    PaymentAllocation,
+    PaymentState,
+)
 from billing.models.payments import PaymentInTheBooks
 from portal.files.handing_over import Cell
 
@@ -24,7 +34,24 @@ A_BITE = 500
 ZERO = Decimal("0.00")
 COLUMNS = ("Code analytique", "Compte", "Encaissé")
 UNUSED = "Pas affecté à une facture, ou rendu"
-ByCode = dict[Code, Decimal]
+ByCode: TypeAlias = dict[Code, Decimal]
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Two days, both included; `only`: the one régie that is meant (None: the town's own), or nothing."""
+
+    first: date
+    last: date
+    only: tuple[int | None, ...] = ()
+
+    def of(self, rows: "QuerySet[M]", path: str = "regie") -> "QuerySet[M]":
+        """Those of its régie; `path` leads to it."""
+        if not self.only:
+            return rows
+        (regie,) = self.only
+        return rows.filter(**{f"{path}__isnull": True} if regie is None else {path: regie})
 
 
 @dataclass(frozen=True)
@@ -41,17 +68,36 @@ class Weights:
 
     def of(self, invoices: Collection[int]) -> dict[int, ByCode]:
         """Of invoices, by their keys, in one query; one whose lines are gone is not in it."""
-        found: dict[int, ByCode] = defaultdict(lambda: defaultdict(lambda: ZERO))
-        lines = (
-            InvoiceLine.objects.filter(invoice__in=invoices)
-            .order_by("invoice", "analytic_code", "account_code", "formula")
-            .values_list("invoice_id", "analytic_code", "account_code", "formula_id")
-            .annotate(sum=Sum("amount"))
+        lines = InvoiceLine.objects.filter(invoice__in=invoices)
+        return self._summed(lines.values("invoice", "analytic_code", "account_code", "formula"))
+
+    def of_notes(self, notes: Collection[int]) -> dict[int, ByCode]:
+        """The same of credit notes, in one query, as far as they say which lines they take back."""
+        lines = CreditNoteLine.objects.filter(note__in=notes, line__isnull=False)
+        return self._summed(
+            lines.values("note", "line__analytic_code", "line__account_code", "line__formula")
         )
-        for invoice, analytic, account, formula, amount in lines:
+
+    def left_of(self, invoices: Collection[int]) -> dict[int, ByCode]:
+        """Of invoices, what credit notes leave of their lines; in three queries. All of them, where nothing
+        is left to say in which proportion."""
+        whole = self.of(invoices)
+        notes = dict(CreditNote.objects.filter(invoice__in=invoices).values_list("pk", "invoice_id"))
+        left = {invoice: dict(by_code) for invoice, by_code in whole.items()}
+        for note, by_code in (self.of_notes(notes) if notes else {}).items():
+            for code, amount in by_code.items():
+                left[notes[note]][code] = left[notes[note]].get(code, ZERO) - amount
+        return {key: found if sum(found.values()) > 0 else whole[key] for key, found in left.items()}
+
+    def _summed(self, lines: "QuerySet[Any, Any]") -> dict[int, ByCode]:
+        """`lines`: what they are of, analytic code, account and formula of each."""
+        found: dict[int, ByCode] = defaultdict(lambda: defaultdict(lambda: ZERO))
+        rows = lines.annotate(sum=Sum("amount")).order_by(*lines.query.values_select)
+        for row in rows:
+            key, analytic, account, formula, amount = row.values()
             code = Code(analytic, account) if analytic or account else self.codes.of(formula)
             code = code._replace(account=code.account or self.accounts.revenue)
-            found[invoice][code] += Decimal(amount).quantize(ZERO)
+            found[key][code] += Decimal(amount).quantize(ZERO)
         return found
 
 
@@ -81,7 +127,7 @@ class Cashed:
         yield "Total", "", self.total
 
 
-def cashed(first: date, last: date) -> Cashed:
+def cashed(span: Span) -> Cashed:
     """What entered the books from one day to another, shared by the lines of the invoices it pays now.
 
     Each payment of an invoice has what all up to it make, less what those before it made: so a paid invoice
@@ -91,7 +137,7 @@ def cashed(first: date, last: date) -> Cashed:
     weights = Weights.today()
     found: ByCode = defaultdict(lambda: ZERO)
     total, after = ZERO, 0
-    payments = in_the_books(first, last)
+    payments = in_the_books(span)
     while bite := list(payments.filter(pk__gt=after).order_by("pk").values_list("pk", "amount")[:A_BITE]):
         after = bite[-1][0]
         total += sum((amount for _, amount in bite), ZERO)
@@ -101,12 +147,13 @@ def cashed(first: date, last: date) -> Cashed:
     return Cashed(by_code, total - sum((amount for _, amount in by_code), ZERO), total)
 
 
-def in_the_books(first: date, last: date) -> "QuerySet[PaymentInTheBooks]":
-    return Payment.objects.in_the_books().filter(book_day__gte=first, book_day__lte=last)
+def in_the_books(span: Span) -> "QuerySet[PaymentInTheBooks]":
+    rows = Payment.objects.in_the_books()
+    return span.of(rows.filter(book_day__gte=span.first, book_day__lte=span.last))
 
 
 def _parts(payments: Collection[int], weights: Weights) -> Iterator[tuple[Code, Decimal]]:
-    """Of each allocation of these payments, what it gives to each code; in two queries."""
+    """Of each allocation of these payments, what it gives to each code; in four queries."""
     concerned = PaymentAllocation.objects.filter(payment__in=payments).values("invoice")
     allocations = (
         PaymentAllocation.objects.filter(invoice__in=concerned, payment__state=PaymentState.VALIDATED)
@@ -117,7 +164,7 @@ def _parts(payments: Collection[int], weights: Weights) -> Iterator[tuple[Code, 
     for invoice, payment, amount, booked_on, paid_on in allocations:
         of_invoice[invoice].append((booked_on or paid_on, payment, amount))
     asked = set(payments)
-    for invoice, by_code in weights.of(of_invoice).items():
+    for invoice, by_code in weights.left_of(of_invoice).items():
         before, gave = ZERO, dict.fromkeys(by_code, ZERO)
         for _, payment, amount in sorted(of_invoice[invoice]):
             before += amount

@@ -24,6 +24,7 @@ from billing.models import (
     Payment,
     RecalculatedHousehold,
     ReminderLetter,
+    TransferRefund,
     WriteOff,
 )
 from families.privacy.telling import KeptFile, Lost, Subject, Table
@@ -224,6 +225,23 @@ def _payments(subject: Subject) -> Iterator[Table]:
         (
             (row.rum, f"se termine par {row.iban[-4:]}", row.signed_on, row.revoked_on)
             for row in Mandate.objects.filter(household=home).order_by("signed_on")
+        ),
+    )
+    refunds = TransferRefund.objects.filter(payment__household=home).select_related("payment")
+    yield Table(
+        "Remboursements par virement",
+        ("Remboursement", "Demandé le", "Montant", "Titulaire", "Compte", "État", "Terminé le"),
+        (
+            (
+                row.payment.number,
+                row.asked_at,
+                -row.payment.amount,
+                row.holder,
+                f"se termine par {row.iban_end}" if row.iban_end else "",
+                row.get_state_display(),
+                row.ended_on,
+            )
+            for row in refunds.order_by("asked_at")
         ),
     )
 

@@ -12,6 +12,7 @@ from billing.documents import pdf
 from billing.invoices import invoicing, regies
 from billing.models import Invoice, Payment, PaymentKind, PaymentState
 from billing.payments import paying
+from families.desk_cells import person
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 
@@ -56,7 +57,9 @@ def context(payment: Payment, *, duplicate: bool | None = None) -> dict[str, Any
         "amount": euros(abs(payment.amount)),
         "paid_on": short_day(payment.paid_on, year=True),
         "made_on": short_day(timezone.localtime(payment.recorded_at).date(), year=True),
-        "taken_by": str(payment.recorded_by or "") if duplicate is not None else "",
+        "taken_by": person(payment.recorded_by)
+        if duplicate is not None and payment.recorded_by is not None
+        else "",
         "invoices": [
             (one.invoice.number, one.invoice.month_name, _what(one.invoice), euros(one.amount))
             for one in used

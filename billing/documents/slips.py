@@ -8,13 +8,15 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from billing.documents import pdf
-from billing.invoices import invoicing
-from billing.models import BillingSettings, DepositCancellation, DepositLine, DepositSlip
+from billing.invoices import invoicing, regies
+from billing.models import DepositCancellation, DepositLine, DepositSlip
 from billing.payments import deposits
 from billing.payments import means as ways
+from families.desk_cells import person
 from portal.files.handing_over import Cell
 from portal.french.amounts import euros
 from portal.french.dates import short_day
+from portal.french.plurals import counted
 
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
 COLUMNS = (
@@ -49,11 +51,13 @@ def render(slip: DepositSlip) -> bytes:
     return pdf.draw(
         "billing/slip.html",
         {
-            "issuer": invoicing.issuer_of(BillingSettings.current()),
+            "issuer": invoicing.issuer_of(regies.facts(slip.regie_id)),
             "slip": slip,
+            "made_by": person(slip.made_by),
             "title": deposits.title(way),
             "account": way.account,
             "lines": lines_of(slip),
+            "count": counted(slip.line_count, "règlement", "règlements"),
             "total": euros(slip.total),
             "deposited_on": short_day(slip.deposited_on, year=True),
             "cancellation": cancellation_of(slip),

@@ -15,11 +15,12 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Round
 
 from billing.documents import pdf
-from billing.invoices import invoicing
-from billing.models import BillingSettings, DepositLine, Payment
+from billing.invoices import invoicing, regies
+from billing.models import DepositLine, Payment
 from billing.models.means import label
 from billing.models.payments import PaymentInTheBooks
 from billing.payments import means as ways
+from families.desk_cells import person
 from families.models import User
 from portal.files.handing_over import Cell
 from portal.french.amounts import euros
@@ -67,22 +68,22 @@ class Takings:
         return euros(sum((row.amount for row in self.days), Decimal(0)))
 
 
-def of_days(first: date, last: date) -> "QuerySet[PaymentInTheBooks]":
-    return Payment.objects.in_the_books().filter(book_day__gte=first, book_day__lte=last)
+def of_days(first: date, last: date, regie: int | None) -> "QuerySet[PaymentInTheBooks]":
+    return Payment.objects.in_the_books().filter(book_day__gte=first, book_day__lte=last, regie=regie)
 
 
-def takings(first: date, last: date) -> Takings:
+def takings(first: date, last: date, regie: int | None) -> Takings:
     """Both sums in three queries, whatever the number of payments."""
-    rows = of_days(first, last)
-    summed: dict[str, Any] = {"sum": Round(Sum("amount"), 2), "count": Count("pk")}
-    by_day = rows.values("book_day", "means").annotate(**summed).order_by("book_day", "means")
-    by_agent = rows.values("recorded_by", "means").annotate(**summed).order_by("recorded_by", "means")
-    agents = list(by_agent)
-    names = {one.pk: str(one) for one in User.objects.filter(pk__in={row["recorded_by"] for row in agents})}
+    rows = of_days(first, last, regie)
+    days = _summed(rows, "book_day")
+    agents = _summed(rows, "recorded_by")
+    names = {
+        one.pk: person(one) for one in User.objects.filter(pk__in={row["recorded_by"] for row in agents})
+    }
     return Takings(
         first,
         last,
-        [Sums(row["book_day"], label(row["means"]), row["count"], row["sum"]) for row in by_day],
+        [Sums(row["book_day"], label(row["means"]), row["count"], row["sum"]) for row in days],
         [
             Sums(names.get(row["recorded_by"], NOBODY), label(row["means"]), row["count"], row["sum"])
             for row in agents
@@ -90,34 +91,42 @@ def takings(first: date, last: date) -> Takings:
     )
 
 
-def rows(first: date, last: date) -> Iterator[tuple[Cell, ...]]:
+def _summed(rows: "QuerySet[PaymentInTheBooks]", by: str) -> list[dict[str, Any]]:
+    """`by`, means, count and sum."""
+    found: Any = rows.values(by, "means").annotate(sum=Round(Sum("amount"), 2), count=Count("pk"))
+    return list(found.order_by(by, "means"))
+
+
+def rows(first: date, last: date, regie: int | None) -> Iterator[tuple[Cell, ...]]:
     """A payment a row, the oldest of the books first."""
     accounts = {one.code: one.account for one in ways.every().values()}
     slip = DepositLine.objects.filter(payment=OuterRef("pk"), cancelled=False).values("slip__number")[:1]
-    found = of_days(first, last).annotate(slip=Subquery(slip)).select_related("household", "recorded_by")
+    found = (
+        of_days(first, last, regie).annotate(slip=Subquery(slip)).select_related("household", "recorded_by")
+    )
     for one in found.order_by("book_day", "pk").iterator(chunk_size=A_BITE):
         yield (
             one.book_day, one.number, one.paid_on, one.household.number, one.get_means_display(),
-            accounts.get(one.means, ""), one.reference, one.amount, str(one.recorded_by or ""),
+            accounts.get(one.means, ""), one.reference, one.amount, person(one.recorded_by),
             one.slip or "",
         )  # fmt: skip
 
 
-def late(first: date, last: date) -> "QuerySet[Payment]":
+def late(first: date, last: date, regie: int | None) -> "QuerySet[Payment]":
     """Paid on a closed day, in the books of these days."""
     return (
         Payment.objects.validated()
-        .filter(~Q(booked_on=None), booked_on__gte=first, booked_on__lte=last)
+        .filter(~Q(booked_on=None), booked_on__gte=first, booked_on__lte=last, regie=regie)
         .order_by("booked_on", "pk")
     )
 
 
-def render(found: Takings, today: date) -> bytes:
+def render(found: Takings, today: date, regie: int | None) -> bytes:
     """The PDF of the book."""
     return pdf.draw(
         "billing/cash_book.html",
         {
-            "issuer": invoicing.issuer_of(BillingSettings.current()),
+            "issuer": invoicing.issuer_of(regies.facts(regie)),
             "takings": found,
             "first": short_day(found.first, year=True),
             "last": short_day(found.last, year=True),

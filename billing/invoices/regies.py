@@ -7,7 +7,7 @@
     named(keys) -> {key: name}               how pages call them
 
 A régie is its key, and None the town's own, whose facts are `BillingSettings`. A town without further régies
-asks the database nothing more.
+asks the database one question more, where a run prices what it bills.
 """
 
 from collections.abc import Collection, Iterable
@@ -70,14 +70,17 @@ def code_of(regie: int | None) -> str:
 
 def all_named() -> dict[int | None, str]:
     """Every régie's name; nothing where the town's own is alone."""
-    further = dict(Regie.objects.values_list("pk", "name"))
-    return {None: OWN, **further} if further else {}
+    found: dict[int | None, str] = {None: OWN}
+    found.update(Regie.objects.values_list("pk", "name"))
+    return found if len(found) > 1 else {}
 
 
 def named(keys: Iterable[int | None]) -> dict[int | None, str]:
     """Their names, where they are of several régies or of a further one; otherwise nothing, unasked."""
     wanted = set(keys)
-    if wanted <= {None}:
+    further = {key for key in wanted if key is not None}
+    if not further:
         return {}
-    found: dict[int | None, str] = {one.pk: one.name for one in Regie.objects.filter(pk__in=wanted - {None})}
-    return ({None: OWN} if None in wanted else {}) | found
+    found: dict[int | None, str] = {None: OWN} if None in wanted else {}
+    found.update(Regie.objects.filter(pk__in=further).values_list("pk", "name"))
+    return found

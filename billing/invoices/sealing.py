@@ -23,7 +23,17 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 
-from billing.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine, Payment, Seal, WriteOff
+from billing.models import (
+    CreditNote,
+    CreditNoteLine,
+    DepositLine,
+    DepositSlip,
+    Invoice,
+    InvoiceLine,
+    Payment,
+    Seal,
+    WriteOff,
+)
 from portal.database.final import append_only
 
 SEALS = append_only("billing.seals", "Une empreinte ne change plus, et ne s'efface pas.", Seal)
@@ -146,6 +156,14 @@ FORMS: dict[type[Model], Sequence[Form]] = {
             ),
         ),
     ),
+    # Not who paid by which cheque, which is forgotten with the payment.
+    DepositSlip: (
+        Form(
+            "slip",
+            ("number", "means", "deposited_on", "total", "line_count", "made_at"),
+            Parts("line", DepositLine, "slip", ("position", "number", "amount")),
+        ),
+    ),
 }
 
 
@@ -211,6 +229,7 @@ def written(
     """Of each of these documents, in their order, what it says in that version, with what a query `beside`
     answers of it. One query, one more where the documents are made of parts."""
     form = FORMS[model][version - 1]
+    names = _names(form.facts)
     if beside is not None:
         rows = rows.annotate(beside=beside)
     found = list(
@@ -220,45 +239,53 @@ def written(
     )
     parts = _parts(form.parts, [row[0] for row in found]) if form.parts else {}
     for key, series, year, sequence, number, *rest in found:
-        said = "".join(_said(form.facts, rest[: len(form.facts)]))
+        said = _said(names, rest[: len(names)])
         text = f"document={form.document}\n{said}{parts.get(key, '')}"
         yield Written(series, year, sequence, number, text), rest[-1] if beside else None
 
 
 def _parts(parts: Parts, keys: Sequence[Any]) -> dict[Any, str]:
     """The text of each document's parts, in one query."""
-    names = [f"{parts.name}.{name}" for name in parts.facts]
+    names = _names(parts.facts, f"{parts.name}.")
     rows = parts.model._default_manager.filter(**{f"{parts.document}__in": keys})
     found: dict[Any, list[str]] = defaultdict(list)
     for key, *values in rows.order_by(parts.document, "position").values_list(
         f"{parts.document}_id", *parts.facts
     ):
-        found[key] += _said(names, values)
+        found[key].append(_said(names, values))
     return {key: "".join(said) for key, said in found.items()}
 
 
-def _said(names: Sequence[str], values: Iterable[Any]) -> Iterator[str]:
-    """« total=12.80 » and a line feed, a fact a line."""
-    for name, value in zip(names, values, strict=True):
-        name = name.removesuffix("__number")
-        if isinstance(value, dict):
-            keys = sorted(value)
-            yield from _said([f"{name}.{key}" for key in keys], [value[key] for key in keys])
-        else:
-            yield f"{name}={_text(value)}\n"
+def _names(facts: Sequence[str], prefix: str = "") -> list[str]:
+    return [f"{prefix}{name.removesuffix('__number')}" for name in facts]
+
+
+def _said(names: Sequence[str], values: Iterable[Any]) -> str:
+    """« total=12.80 » and a line feed, a fact a line; of what has keys, a line a key."""
+    return "".join(
+        [
+            f"{name}={_text(value)}\n"
+            if not isinstance(value, dict)
+            else _said([f"{name}.{key}" for key in sorted(value)], [value[key] for key in sorted(value)])
+            for name, value in zip(names, values, strict=True)
+        ]
+    )
 
 
 def _text(value: Any) -> str:
+    # The commonest first: a town's books have millions of them.
+    if isinstance(value, str):
+        if "\\" in value or "\n" in value or "\r" in value:
+            return value.translate(ESCAPED)
+        return value
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value.translate(ESCAPED)
     if isinstance(value, Decimal):
         return f"{value:.2f}"
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, list):
-        return ",".join(map(_text, value))
     return str(value)

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from billing.models.means import label
 from billing.models.payments import Payment
+from billing.models.regies import Regie
 from families.models import User
 
 
@@ -18,6 +19,10 @@ class CashCount(models.Model):
     counted_at = models.DateTimeField("compté le")
     counted_by = models.ForeignKey(
         User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name="compté par"
+    )
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
     )
     # Of one agent's own takings; empty: the whole till.
     agent = models.ForeignKey(
@@ -63,6 +68,10 @@ class DepositSlip(models.Model):
     series = models.CharField("série", max_length=8)
     year = models.PositiveSmallIntegerField("année")
     sequence = models.PositiveIntegerField("rang dans la série")
+    # None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
     means = models.CharField("moyen de paiement", max_length=8)
     deposited_on = models.DateField("remis le")
     total = models.DecimalField("total", max_digits=10, decimal_places=2)
@@ -101,6 +110,7 @@ class DepositLine(models.Model):
     slip = models.ForeignKey(
         DepositSlip, on_delete=models.PROTECT, related_name="lines", verbose_name="bordereau"
     )
+    position = models.PositiveSmallIntegerField("rang", db_default=0)
     # It may go after its ten years; its number stays.
     payment = models.ForeignKey(
         Payment, on_delete=models.SET_NULL, null=True, related_name="deposits", verbose_name="règlement"
@@ -114,7 +124,7 @@ class DepositLine(models.Model):
     class Meta:
         verbose_name = "règlement remis"
         verbose_name_plural = "règlements remis"
-        ordering = ["pk"]
+        ordering = ["position", "pk"]
         constraints = [
             models.UniqueConstraint(
                 fields=["payment"],

@@ -1,10 +1,13 @@
 """Who bills and cashes: what the town's own régie and any further one both say of themselves."""
 
+from decimal import Decimal
+
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from billing.models.tariffs import NEVER_NEGATIVE
 from portal.database.history import History
 from portal.french.official_numbers import BicField, CreditorField, IbanField, SiretField
 from portal.reservations.models import Activity
@@ -51,6 +54,26 @@ class Issuer(models.Model):
         "guichet", max_length=200, blank=True, help_text="Lieu et horaires pour payer sur place."
     )
     creditor_identifier = CreditorField("identifiant créancier SEPA (ICS)", max_length=35, blank=True)
+
+    cash_float = models.DecimalField(
+        "fonds de caisse",
+        max_digits=8,
+        decimal_places=2,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        validators=[NEVER_NEGATIVE],
+        help_text="Ce qui reste toujours en caisse pour rendre la monnaie.",
+    )
+    cash_maximum = models.DecimalField(
+        "encaisse maximale",
+        max_digits=8,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[NEVER_NEGATIVE],
+        help_text="Espèces à garder au plus, sans le fonds de caisse, avant un versement au comptable. Vide :"
+        " aucune limite.",
+    )
 
     class Meta:
         abstract = True

@@ -94,25 +94,6 @@ class BillingSettings(Issuer):
         default=False,
         help_text="Une famille peut payer une partie d'une facture.",
     )
-    cash_float = models.DecimalField(
-        "fonds de caisse",
-        max_digits=8,
-        decimal_places=2,
-        default=Decimal(0),
-        db_default=Decimal(0),
-        validators=[NEVER_NEGATIVE],
-        help_text="Ce qui reste toujours en caisse pour rendre la monnaie.",
-    )
-    cash_maximum = models.DecimalField(
-        "encaisse maximale",
-        max_digits=8,
-        decimal_places=2,
-        null=True,
-        blank=True,
-        validators=[NEVER_NEGATIVE],
-        help_text="Espèces à garder au plus, sans le fonds de caisse, avant un versement au comptable. Vide :"
-        " aucune limite.",
-    )
     deposits_from = models.DateField(
         "bordereaux et versements à partir du",
         null=True,

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models.payments import Payment
+from billing.models.regies import Regie
 from families.models import User
 from portal.database.encrypted import EncryptedIbanField, EncryptedTextField, EndOf
 from portal.french.official_numbers import BicField
@@ -13,6 +14,10 @@ class TransferFile(models.Model):
     """A pain.001 file given to the bank, kept as it was given."""
 
     message = models.CharField("message", max_length=35, unique=True)
+    # Whose account pays. None: the town's own.
+    regie = models.ForeignKey(
+        Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"
+    )
     paid_on = models.DateField("date des virements")
     content = EncryptedTextField("fichier")  # with the IBANs of all who are paid back
     made_by = models.ForeignKey(

@@ -95,16 +95,21 @@ def _choice(request: SignedInRequest, unpaid: Sequence[InvoiceToPay], error: str
     ]
     names = regies.named(one.regie_id for one in unpaid)
     groups = [
-        _of_regie(names.get(key, ""), key, [row for row in rows if row["invoice"].regie_id == key])
+        _of_regie(
+            names.get(key, ""),
+            key,
+            [row for one, row in zip(unpaid, rows, strict=True) if one.regie_id == key],
+        )
         for key in names or [None]
     ]
+    online = [(one["name"], one["total"]) for one in groups if one["possible"]]
     context = {
         "rows": rows,
         "error": error,
         "in_parts": BillingSettings.current().part_payment,
         "groups": groups,
-        "several": [(one["name"], one["total"]) for one in groups] if len(groups) > 1 else [],
-        "possible": any(one["possible"] for one in groups),
+        "several": online if len(online) > 1 else [],
+        "possible": bool(online),
     }
     return render(request, "billing/payments/choose.html", context)
 

@@ -17,6 +17,7 @@ from lxml import etree
 
 from billing.models import Debit, PaymentState
 from billing.payments import sepa
+from billing.payments.paying import PaymentRefused
 from families.custody.own import OwnHousehold
 from families.models import User
 from portal.french.amounts import euros
@@ -195,7 +196,7 @@ def apply(said: Sequence[Returned], *, by: User | None, at: datetime) -> Noted:
         on = one.on or debit.file.collected_on
         try:
             done = sepa.returned(debit, on=on, reason=in_words(one.code), by=by, at=at)
-        except OwnHousehold as refusal:
+        except (OwnHousehold, PaymentRefused) as refusal:
             noted.strange.append(f"{debit.invoice.number} : {refusal}")
             continue
         debit.returned_on = done.returned_on

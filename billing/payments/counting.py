@@ -1,6 +1,6 @@
 """The till counted, beside what the book says: the only writer of counts.
 
-till(agent=None) -> Till           what should be there now
+till(agent, regie) -> Till         what should be there now
 count(counted, …) -> CashCount     keeps what was there, with what should have been
 in_words(difference) -> str        « Il manque 2,00 €. »
 """
@@ -14,8 +14,9 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from billing.invoices import regies
 from billing.invoices.numbering import Numbering
-from billing.models import BillingSettings, CashCount
+from billing.models import CashCount
 from billing.payments import deposits, means
 from billing.rules.means import CASH, ZERO
 from families.models import User
@@ -45,13 +46,13 @@ class Till:
         return self.cash_float + self.taken
 
 
-def till(agent: User | None = None) -> Till:
+def till(agent: User | None = None, regie: int | None = None) -> Till:
     """What the book says is there: the float, and the cash taken since the last payment to the comptable."""
-    rows = deposits.waiting(means.deposited(CASH))
+    rows = deposits.waiting(means.deposited(CASH), regie)
     if agent is not None:
         rows = rows.filter(recorded_by=agent)
     taken = Decimal(rows.aggregate(sum=Sum("amount"))["sum"] or ZERO).quantize(ZERO)
-    return Till(ZERO if agent is not None else BillingSettings.current().cash_float, taken)
+    return Till(ZERO if agent is not None else regies.facts(regie).cash_float, taken)
 
 
 def total(pieces: Mapping[str, int]) -> Decimal:
@@ -65,17 +66,19 @@ def count(
     pieces: Mapping[str, int] | None = None,
     remark: str = "",
     agent: User | None = None,
+    regie: int | None = None,
     by: User | None,
     at: datetime,
 ) -> CashCount:
     """What was counted; what the book says is read again, at a moment when nobody takes money."""
     with transaction.atomic():
-        Numbering(RECEIPTS, timezone.localtime(at).year)
-        found = till(agent)
+        Numbering(regies.series(RECEIPTS, regie), timezone.localtime(at).year)
+        found = till(agent, regie)
         return CashCount.objects.create(
             counted_at=at,
             counted_by=by,
             agent=agent,
+            regie_id=regie,
             cash_float=found.cash_float,
             taken=found.taken,
             counted=counted,

@@ -1,6 +1,6 @@
 """Cheques, vouchers and cash handed over on numbered slips: the only writer of slips.
 
-    waiting(means) -> QuerySet            payments that stand on no slip that counts: said here alone
+    waiting(means, regie) -> QuerySet     payments that stand on no slip that counts: said here alone
     make(means, payments, …) -> slip      takes them, each once
     cancel(slip, reason=…) -> row         a slip typed wrong: its number stays, its payments wait again
 
@@ -13,10 +13,11 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import DecimalField, Exists, F, OuterRef, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Round
 from django.utils import timezone
 
+from billing.invoices import regies, sealing
 from billing.invoices.numbering import Numbering
 from billing.models import (
     BillingSettings,
@@ -24,7 +25,7 @@ from billing.models import (
     DepositLine,
     DepositSlip,
     Payment,
-    PaymentState,
+    PaymentKind,
 )
 from billing.models.payments import PaymentInTheBooks
 from billing.payments import means as ways
@@ -37,6 +38,7 @@ from portal.french.dates import short_day
 from portal.french.plurals import counted
 
 SERIES = "B"
+WENT_BACK = (PaymentKind.REFUND, PaymentKind.REVERSAL)
 DEPOSITS = append_only(
     "billing.deposits",
     "Un bordereau établi ne change plus : il s'annule, et un autre le remplace.",
@@ -52,26 +54,31 @@ class DepositRefused(Exception):
     """Nothing was written; the message says why in French."""
 
 
-def waiting(means: Iterable[Means]) -> "QuerySet[PaymentInTheBooks]":
-    """Payments by these means, of one way of handing over, that are still at the town hall."""
+def waiting(means: Iterable[Means], regie: int | None) -> "QuerySet[PaymentInTheBooks]":
+    """Payments of a régie by these means, of one way of handing over, that are still at the town hall."""
     chosen = list(means)
     on_a_slip = DepositLine.objects.filter(payment=OuterRef("pk"), cancelled=False)
-    rows = Payment.objects.in_the_books().filter(~Exists(on_a_slip), means__in=[one.code for one in chosen])
+    codes = [one.code for one in chosen]
+    rows = Payment.objects.in_the_books().filter(~Exists(on_a_slip), means__in=codes, regie=regie)
     since = BillingSettings.current().deposits_from
     if since is not None:
         rows = rows.filter(book_day__gte=since)
     if any(one.deposit == SLIP for one in chosen):
-        rows = rows.filter(amount__gt=0).annotate(back=_given_back()).filter(amount__gt=-F("back"))
+        # A cheque stays the same paper where its money is moved to another household.
+        rows = rows.filter(kind=PaymentKind.PAYMENT).annotate(back=_given_back())
+        rows = rows.filter(amount__gt=-F("back"))
     return rows.order_by("book_day", "pk")
 
 
 def _given_back() -> Coalesce:
-    """What of a payment went back as it came: a cheque that bounced, or was handed back."""
+    """What of a payment went back as it came, also after it was moved: it bounced, or was handed back."""
+    of_it = Q(refunds=OuterRef("pk")) | Q(refunds__moved_from__refunds=OuterRef("pk"))
     back = (
-        Payment.objects.filter(refunds=OuterRef("pk"), state=PaymentState.VALIDATED, means=OuterRef("means"))
+        Payment.objects.filter(of_it, kind__in=WENT_BACK, means=OuterRef("means"))
+        .validated()
         .order_by()
-        .values("refunds")
-        .annotate(sum=Sum("amount"))
+        .values("means")
+        .annotate(sum=Round(Sum("amount"), 2))
         .values("sum")
     )
     money = DecimalField(max_digits=10, decimal_places=2)
@@ -84,26 +91,35 @@ def sent_back(payments: Collection[int]) -> set[int]:
     return set(rows.filter(amount__lte=-F("back")).values_list("pk", flat=True))
 
 
-def cash_in_hand() -> Decimal:
-    """What was taken in cash and not handed over, in euros, without the float."""
-    found = waiting(ways.deposited(CASH)).aggregate(sum=Sum("amount"))["sum"]
+def cash_in_hand(regie: int | None = None) -> Decimal:
+    """What a régie took in cash and not handed over, in euros, without the float."""
+    found = waiting(ways.deposited(CASH), regie).aggregate(sum=Sum("amount"))["sum"]
     return Decimal(found or ZERO).quantize(ZERO)
 
 
 def too_much_cash() -> str:
-    """What to say where the cash at the town hall exceeds what is authorised; "" where it does not."""
-    most = BillingSettings.current().cash_maximum
-    if most is None or (held := cash_in_hand()) <= most:
-        return ""
-    return (
-        f"Il y a {euros(held)} d'espèces en caisse, pour {euros(most)} autorisés : versez-les au comptable."
-    )
+    """What to say where the cash of a régie exceeds what is authorised; "" where none does."""
+    names = regies.all_named()
+    facts = regies.facts_of(names, BillingSettings.current())
+    said = []
+    for key, one in facts.items():
+        most = one.cash_maximum
+        if most is not None and (held := cash_in_hand(key)) > most:
+            whose = f"{names[key]} : il" if names else "Il"
+            said.append(f"{whose} y a {euros(held)} d'espèces en caisse, pour {euros(most)} autorisés.")
+    return f"{' '.join(said)} Faites un versement au comptable." if said else ""
 
 
 def make(
-    means: str, payments: Collection[int], *, deposited_on: date, by: User | None, at: datetime
+    means: str,
+    payments: Collection[int],
+    *,
+    deposited_on: date,
+    by: User | None,
+    at: datetime,
+    regie: int | None = None,
 ) -> DepositSlip:
-    """A slip of these payments (keys), all of one means.
+    """A slip of these payments (keys), all of one means and régie.
 
     Raises DepositRefused where one of them waits no longer, and for a day to come.
     """
@@ -118,8 +134,8 @@ def make(
         rows = Payment.objects.filter(pk__in=payments)
         homes = set(rows.order_by().values_list("household_id", flat=True))
         Household.objects.lock(homes)
-        (number,) = Numbering(SERIES, timezone.localtime(at).year).take()
-        found = list(waiting([way]).filter(pk__in=payments))
+        (number,) = Numbering(regies.series(SERIES, regie), timezone.localtime(at).year).take()
+        found = list(waiting([way], regie).filter(pk__in=payments))
         if len(found) != len(set(payments)) or not {one.household_id for one in found} <= homes:
             raise DepositRefused(_gone(set(payments) - {one.pk for one in found}))
         total = sum((one.amount for one in found), ZERO)
@@ -127,6 +143,7 @@ def make(
             raise DepositRefused("Il n'y a rien à remettre : les sorties égalent ou dépassent les entrées.")
         slip = DepositSlip.objects.create(
             **number.fields,
+            regie_id=regie,
             means=means,
             deposited_on=deposited_on,
             total=total,
@@ -138,14 +155,16 @@ def make(
         DepositLine.objects.bulk_create(
             DepositLine(
                 slip=slip,
+                position=place,
                 payment=one,
                 number=one.number,
                 drawer=names.get(one.household_id, "")[:200],
                 reference=one.reference,
                 amount=one.amount,
             )
-            for one in found
+            for place, one in enumerate(found)
         )
+        sealing.seal([slip])
     return slip
 
 

@@ -26,6 +26,7 @@ from billing.models import (
     RecalculatedHousehold,
     Recalculation,
     ReminderLetter,
+    TransferRefund,
     WriteOff,
 )
 from billing.models.online import ONLINE_OPEN
@@ -82,6 +83,7 @@ HOLDINGS = {
     "billing.BillingRun_establishments": Fate.STAFF,
     "billing.BillingRun_left_out": Fate.LAW,
 }
+AT_THE_BANK = (TransferRefund.State.WAITING, TransferRefund.State.IN_FILE)
 TEN_YEARS = "pièces comptables, dix ans après la fin de l'année"
 
 
@@ -151,6 +153,8 @@ def _open_money(homes: list[int]) -> list[str]:
     payments = Payment.objects.filter(household__in=homes)
     if payments.filter(state=PaymentState.PENDING).exists():
         said.append("Un règlement attend la validation de la banque.")
+    if TransferRefund.objects.filter(payment__household__in=homes, state__in=AT_THE_BANK).exists():
+        said.append("Un remboursement par virement n'est pas terminé.")
     if (over := paying.unused_of(homes)) > 0:
         said.append(f"La famille a {euros(over)} d'avance : remboursez-la d'abord.")
     return said

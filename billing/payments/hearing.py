@@ -75,11 +75,11 @@ def hear(
             [
                 paying.Credit(
                     one.household_id,
-                    one.regie_id,
                     one.amount,
                     Payment.Means.ONLINE,
                     one.reference,
                     shares[one.reference],
+                    one.regie_id,
                 )
                 for one in credited
             ],

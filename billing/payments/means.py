@@ -11,7 +11,7 @@ What a means may not pay is held in `paying._allocate`, whoever allocates.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from django.db.models import Sum
 
 from billing.models import (
     CreditNote,
+    CreditNoteLine,
     Invoice,
     InvoiceLine,
     InvoiceWithBalance,
@@ -32,6 +33,7 @@ from portal.french.amounts import euros
 from portal.french.moments import listing
 
 # Money is given back by these, or by what the town adds without limits.
+YOUNG = (0,)  # of what days nobody says: it may be of any age's
 NEVER_GIVEN_BACK = ("online", "debit")
 
 
@@ -80,12 +82,20 @@ class _Known:
 
 
 def _known(means: Means, invoices: Collection[int]) -> dict[int, _Known]:
-    """What invoices (by key) come to, and what limited means and credit notes took of them; four queries."""
+    """What invoices (by key) come to, and what limited means and credit notes took of them; seven
+    queries."""
     limited = _all_limited() | {means.code: means}
     lines: dict[int, list[Line]] = defaultdict(list)
     rows = InvoiceLine.objects.filter(invoice__in=invoices).select_related("invoice", "formula", "child")
     for row in rows.order_by("position"):
-        lines[row.invoice_id].append(_line(row))
+        lines[row.invoice_id].append(_line(row, row.days))
+    by_line = CreditNoteLine.objects.filter(note__invoice__in=invoices)
+    for credit in by_line.exclude(line=None).select_related("line__invoice", "line__formula", "line__child"):
+        if credit.line is not None:
+            taken = _line(credit.line, credit.days)
+            lines[credit.line.invoice_id].append(
+                replace(taken, amount=-credit.amount, ages=taken.ages if credit.days else YOUNG)
+            )
     spent: dict[int, dict[Means, Decimal]] = defaultdict(dict)
     paid = PaymentAllocation.objects.filter(
         invoice__in=invoices, payment__state=PaymentState.VALIDATED, payment__means__in=limited
@@ -93,9 +103,15 @@ def _known(means: Means, invoices: Collection[int]) -> dict[int, _Known]:
     sums = paid.order_by().values_list("invoice_id", "payment__means").annotate(sum=Sum("amount"))
     for invoice, code, amount in sums:
         spent[invoice][limited[code]] = amount
-    notes = CreditNote.objects.filter(invoice__in=invoices).order_by().values_list("invoice_id")
-    credited = dict(notes.annotate(sum=Sum("amount")))
-    return {key: _Known(lines[key], spent[key], credited.get(key) or ZERO) for key in invoices}
+    credited: dict[int, Decimal] = defaultdict(Decimal)
+    notes = CreditNote.objects.filter(invoice__in=invoices, line_count=0)
+    for rows_of in (
+        notes.values_list("invoice_id", "amount"),
+        by_line.filter(line=None).values_list("note__invoice_id", "amount"),
+    ):
+        for invoice, amount in rows_of:
+            credited[invoice] += amount
+    return {key: _Known(lines[key], spent[key], credited[key]) for key in invoices}
 
 
 def _all_limited() -> dict[str, Means]:
@@ -108,8 +124,8 @@ def _all_limited() -> dict[str, Means]:
     return found
 
 
-def _line(row: InvoiceLine) -> Line:
-    days = [date.fromisoformat(day) for day in row.days] or [row.invoice.month]
+def _line(row: InvoiceLine, of_days: Sequence[str]) -> Line:
+    days = [date.fromisoformat(day) for day in of_days] or [row.invoice.month]
     born = row.child.birth_date if row.child is not None else None
     return Line(
         row.formula.activity_id if row.formula is not None else None,

@@ -2,6 +2,7 @@
 
 missing(of, creditor=…) -> str          what its settings lack, in French; empty: nothing
 facts(of) -> dict                       what `sepaxml` is told of it
+mark(of) -> str                         in the name of its files
 """
 
 from typing import Any
@@ -21,6 +22,11 @@ def missing(of: Issuer, *, creditor: bool = False) -> str:
     names = [name for name, value in wanted.items() if not value]
     where = f"la régie « {of} »" if isinstance(of, Regie) else "les réglages de la facturation"
     return f"Indiquez d'abord {listing(names)} dans {where}." if names else ""
+
+
+def mark(of: Issuer) -> str:
+    """What tells a further régie's file from another of the same second: « -CL »."""
+    return f"-{of.letters}" if isinstance(of, Regie) else ""
 
 
 def facts(of: Issuer) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def refund(
     payment: Payment, amount: Decimal, *, means: str, paid_on: date, by: User | None, at: datetime
 ) -> Payment:
     """Gives back money that no invoice uses. Raises PaymentRefused beyond that, and for a day to come."""
-    own.check(by, [payment.household_id], right="billing.add_payment", at=at)
+    own.check(by, [payment.household_id], right="billing.change_payment", at=at)
     if amount <= 0:
         raise PaymentRefused("Indiquez un montant positif.")
     if paid_on > timezone.localtime(at).date():
@@ -233,11 +233,11 @@ class Credit:
     of the régie (its key; None: the town's own)."""
 
     household_id: int
-    regie_id: int | None
     amount: Decimal
     means: str
     reference: str
     shares: Sequence[tuple[int, Decimal]]
+    regie_id: int | None = None
 
 
 def credit(collected: Sequence[Credit], *, left: dict[int, Decimal], at: datetime) -> list[Payment]:

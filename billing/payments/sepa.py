@@ -42,7 +42,6 @@ from billing.models import (
     OnlinePaymentInvoice,
     Payment,
     PaymentState,
-    Regie,
     UndoneBecause,
 )
 from billing.payments import own_account, paying, undoing
@@ -191,7 +190,7 @@ def make(
         )
         content = _write(facts, invoices, mandates, debited, collected_on, schema)
         made = DebitFile.objects.create(
-            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-{month:%Y%m}{_of(facts)}",
+            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-{month:%Y%m}{own_account.mark(facts)}",
             regie_id=regie,
             collected_on=collected_on,
             content=content,
@@ -213,11 +212,6 @@ def make(
             )
             Debit.objects.create(file=made, mandate=mandate, invoice=invoice, payment=payment)
     return made
-
-
-def _of(facts: Issuer) -> str:
-    """What tells a further régie's file from another of the same second."""
-    return f"-{facts.letters}" if isinstance(facts, Regie) else ""
 
 
 def _check_creditor(facts: Issuer) -> None:
@@ -303,6 +297,7 @@ def returned(
     if not reason.strip():
         raise DebitRefused("Indiquez le motif donné par la banque.")
     until = due_on or undoing.next_due(at)
+    undoing.check_due(until, timezone.localtime(at).date())
     with transaction.atomic():
         Household.objects.lock([debit.payment.household_id])
         debit = Debit.objects.select_related("payment", "invoice").get(pk=debit.pk)

@@ -2,11 +2,12 @@
 
     ask(payment, amount, holder=…, iban=…, …)     it leaves the payment at once, and waits for a file
     cancel(refund, why=…, …)                      before the file: the money is the payment's again
-    waiting() -> [TransferRefund]                 what a file would hold
+    waiting(regie) -> [TransferRefund]            what a file of a régie would hold
     make(paid_on=…, …) -> TransferFile            the pain.001 file of what waits
     done(refund, …)                               the bank has paid: the account is forgotten
     refused(refund, on=…, why=…, …)               the bank sends it back: the money is the payment's again
 
+A file is one régie's (`regie`: its key, None the town's own): its account gives back what was paid to it.
 The file is written by the library `sepaxml` and checked against the schema of ISO 20022 that it carries.
 Amounts are euros. The family's IBAN is encrypted and kept for this refund only.
 """
@@ -18,11 +19,13 @@ from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from sepaxml import SepaTransfer
 from sepaxml.validation import ValidationError as SchemaError
 
-from billing.models import BillingSettings, Payment, TransferFile, TransferRefund
+from billing.invoices import regies
+from billing.models import Issuer, Payment, TransferFile, TransferRefund
 from billing.payments import own_account, paying, undoing_letters
 from billing.payments.paying import PaymentRefused
 from families.custody import own
@@ -31,7 +34,7 @@ from portal.database.encrypted import Unreadable
 from portal.french.official_numbers import check_iban
 
 SCHEMA = "pain.001.001.03"
-RIGHT = "billing.add_payment"
+RIGHT = "billing.change_payment"
 State = TransferRefund.State
 
 
@@ -85,9 +88,13 @@ def cancel(refund: TransferRefund, *, why: str, by: User | None, at: datetime) -
         return _back(refund, State.CANCELLED, timezone.localtime(at).date(), why, by, at)
 
 
-def waiting() -> list[TransferRefund]:
-    rows = TransferRefund.objects.filter(state=State.WAITING).select_related("payment__household")
+def waiting(regie: int | None = None) -> list[TransferRefund]:
+    rows = _waiting(regie).select_related("payment__household")
     return list(rows.order_by("asked_at", "pk"))
+
+
+def _waiting(regie: int | None) -> QuerySet[TransferRefund]:
+    return TransferRefund.objects.filter(state=State.WAITING, payment__regie=regie)
 
 
 def total(refunds: Sequence[TransferRefund]) -> Decimal:
@@ -100,29 +107,32 @@ def fingerprint(refunds: Sequence[TransferRefund]) -> str:
     return hashlib.sha256(rows.encode()).hexdigest()[:16]
 
 
-def make(*, paid_on: date, by: User | None, at: datetime, seen: str | None = None) -> TransferFile:
+def make(
+    *, paid_on: date, by: User | None, at: datetime, seen: str | None = None, regie: int | None = None
+) -> TransferFile:
     """The file of all that waits, to be paid that day. `seen`: the fingerprint of what was shown.
 
     Raises TransferRefused, naming what is missing or that it changed since, with nothing written.
     """
-    settings = BillingSettings.current()
-    if missing := own_account.missing(settings):
+    account = regies.facts(regie)
+    if missing := own_account.missing(account):
         raise TransferRefused(missing)
     today = timezone.localtime(at).date()
     if paid_on < today:
         raise TransferRefused("La date des virements est déjà passée.")
     with transaction.atomic():
-        Household.objects.lock({one.payment.household_id for one in waiting()})
-        rows = TransferRefund.objects.select_for_update(of=("self",)).filter(state=State.WAITING)
+        Household.objects.lock({one.payment.household_id for one in waiting(regie)})
+        rows = _waiting(regie).select_for_update(of=("self",))
         refunds = list(rows.select_related("payment").order_by("asked_at", "pk"))
         if not refunds:
             raise TransferRefused("Aucun remboursement n'attend de virement.")
         if seen is not None and seen != fingerprint(refunds):
             raise TransferRefused("Ce qui est à virer a changé depuis l'aperçu : vérifiez-le de nouveau.")
         made = TransferFile.objects.create(
-            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-virements",
+            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-virements{own_account.mark(account)}",
+            regie_id=regie,
             paid_on=paid_on,
-            content=_write(settings, refunds, paid_on),
+            content=_write(account, refunds, paid_on),
             made_by=by,
             made_at=at,
         )
@@ -132,9 +142,9 @@ def make(*, paid_on: date, by: User | None, at: datetime, seen: str | None = Non
     return made
 
 
-def _write(settings: BillingSettings, refunds: Sequence[TransferRefund], paid_on: date) -> str:
+def _write(account: Issuer, refunds: Sequence[TransferRefund], paid_on: date) -> str:
     """The XML, checked against its schema."""
-    writer = SepaTransfer(own_account.facts(settings), schema=SCHEMA, clean=True)
+    writer = SepaTransfer(own_account.facts(account), schema=SCHEMA, clean=True)
     for refund in refunds:
         if isinstance(refund.iban, Unreadable):
             raise TransferRefused(f"L'IBAN du {refund} est illisible : aucune clé de chiffrement ne l'ouvre.")

@@ -10,6 +10,7 @@ The rows are written by `paying.py`; here stand who may, until when the invoices
 paid, and what the family is told. Amounts are euros. A refusal is a PaymentRefused with its French sentence.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -38,7 +39,7 @@ from families.custody import own
 from families.models import Household, User
 from portal.french.amounts import euros
 
-RIGHT = "billing.add_payment"
+RIGHT = "billing.change_payment"
 ZERO = Decimal("0.00")
 # The money itself has gone, whatever was given back of it before; a slip of the desk never had any.
 BY_THE_BANK = (UndoneBecause.BOUNCED, UndoneBecause.RETURNED)
@@ -160,7 +161,7 @@ def reverse(
     """
     today = timezone.localtime(at).date()
     _may(payment, [payment.household_id], reason, by, at)
-    _check_due(due_on, today)
+    check_due(due_on, today)
     if instead is not None and instead == payment.amount:
         raise PaymentRefused("Le montant juste est celui qui est noté : il n'y a rien à corriger.")
     if on is None:
@@ -195,6 +196,8 @@ def reverse(
                 at=at,
                 reference=payment.reference,
                 invoices=list(reversed(invoices)) or None,
+                keep_surplus=True,
+                regie=payment.regie_id,
             )
         paying.use_what_is_left(payment.household)
         due = due_again(invoices, due_on, reason, by, at)
@@ -208,7 +211,7 @@ def move(
 ) -> Moved:
     """What there is of a payment goes to another household, and pays what that one owes, the oldest first."""
     _may(payment, [payment.household_id, household.pk], reason, by, at)
-    _check_due(due_on, timezone.localtime(at).date())
+    check_due(due_on, timezone.localtime(at).date())
     if household.pk == payment.household_id:
         raise PaymentRefused("Ce règlement est déjà à ce foyer.")
     with transaction.atomic():
@@ -237,7 +240,7 @@ def reallocate(
     """A payment pays these amounts (by the invoice's key) from now on; what was typed is taken as a whole or
     not at all. An invoice that it pays less of is to be paid until `due_on`."""
     _may(payment, [payment.household_id], reason, by, at)
-    _check_due(due_on, timezone.localtime(at).date())
+    check_due(due_on, timezone.localtime(at).date())
     if any(amount < 0 or amount != amount.quantize(ZERO) for amount in amounts.values()):
         raise PaymentRefused("Indiquez des montants positifs, au centime près.")
     wanted = {key: amount for key, amount in amounts.items() if amount > 0}
@@ -286,6 +289,19 @@ def use(household: Household, *, by: User | None, at: datetime) -> Decimal:
     return used
 
 
+def usable(household: int) -> Decimal:
+    """What of a household's money (by key) could pay what is due, each régie by itself; three queries."""
+    rows = Payment.objects.validated().filter(household=household).order_by().values_list("regie")
+    held = dict(rows.annotate(sum=Sum("amount")))
+    used = dict(rows.annotate(sum=Sum("allocations__amount")))
+    owed: dict[int | None, Decimal] = defaultdict(lambda: ZERO)
+    due = Invoice.objects.with_balance().filter(household=household, left__gt=ZERO)
+    for regie, left in due.values_list("regie", "left"):
+        owed[regie] += left
+    free = ((regie, amount - (used[regie] or ZERO)) for regie, amount in held.items())
+    return sum((max(min(one, owed[regie]), ZERO) for regie, one in free), ZERO).quantize(ZERO)
+
+
 # What they share -------------------------------------------------------------------------------------------
 
 
@@ -295,7 +311,8 @@ def _may(payment: Payment, homes: list[int], reason: str, by: User | None, at: d
         raise PaymentRefused("Indiquez le motif.")
 
 
-def _check_due(due_on: date, today: date) -> None:
+def check_due(due_on: date, today: date) -> None:
+    """Raises PaymentRefused for a day that is over."""
     if due_on < today:
         raise PaymentRefused("La nouvelle échéance est déjà passée.")
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from urllib.parse import urlencode
 
 from django.conf import settings as django_settings
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
@@ -241,7 +241,8 @@ def letters(households: Sequence[int], at: datetime, settings: BillingSettings) 
     rows = InvoiceNotice.objects.filter(
         sent_at=at, level__gt=InvoiceNotice.ISSUE, invoice__household__in=households
     ).select_related("invoice__household")
-    order = ("invoice__household", "invoice__regie", "pay_by", "invoice__sequence")
+    own_first = F("invoice__regie_id").asc(nulls_first=True)
+    order = ("invoice__household", own_first, "pay_by", "invoice__sequence")
     kept = list(rows.annotate(pay_by=pay_by("invoice__")).order_by(*order))
     facts = regies.facts_of((notice.invoice.regie_id for notice in kept), settings)
     issuers = {regie: invoicing.issuer_of(one) for regie, one in facts.items()}

@@ -22,7 +22,7 @@ from itertools import groupby
 from typing import TypeAlias, TypedDict
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django_stubs_ext import WithAnnotations
@@ -268,7 +268,7 @@ def _remind(chunk: Sequence[int], settings: BillingSettings, at: datetime, by: U
         _use_what_was_paid(chunk)
         # A household that has its letter of this reminding gets no second one when it is run again.
         asked = Invoice.objects.filter(pk__in=chunk).exclude(household__reminder_letters__sent_at=at)
-        rows = _read(asked).order_by("household", "regie", "pay_by", "sequence")
+        rows = _read(asked).order_by("household", F("regie_id").asc(nulls_first=True), "pay_by", "sequence")
         wanted = [invoice for invoice in rows if not hindrance(invoice, settings.reminder_days, at)]
         InvoiceNotice.objects.bulk_create(
             InvoiceNotice(

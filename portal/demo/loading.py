@@ -26,6 +26,7 @@ from portal.demo.menus import write_menus
 from portal.demo.money import (
     bill_past_months,
     close_the_books,
+    hand_over_takings,
     put_right,
     somebody_moved,
     somebody_paid_too_much,
@@ -149,6 +150,7 @@ def load(
         somebody_moved(at, people)
         somebody_paid_too_much(at, people)
         put_right(at, people)
+        hand_over_takings(at, people)
         close_the_books(at, people)
     access.ask(people, at)
     two_homes.share(people, at)

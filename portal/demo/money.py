@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
 from billing.models import AccountEntry, BillingRun, Invoice, Payment, UndoneBecause
-from billing.payments import closing, paying, transfers, undoing
+from billing.payments import closing, counting, deposits, means, paying, transfers, undoing
 from families import residences
 from families.models import Household
 from portal.demo import banks
@@ -44,6 +44,24 @@ def bill_past_months(since: date, at: datetime, people: People, rng: Random) -> 
 def close_the_books(at: datetime, people: People) -> None:
     """The régie has handed over all that came up to the end of last month."""
     closing.close(timezone.localdate(at).replace(day=1) - timedelta(days=1), by=people.regie, at=at)
+
+
+def hand_over_takings(at: datetime, people: People) -> None:
+    """Cheques and cash of the months that are over have been handed over; a slip was typed wrong; the till
+    was counted this morning."""
+    before = timezone.localdate(at).replace(day=1)
+    day = before - timedelta(days=1)
+    moment = _moment(day, time(16), at)
+    for code in (Payment.Means.CHEQUE, Payment.Means.CASH):
+        rows = deposits.waiting([means.of(code)], None).filter(book_day__lt=before)
+        keys = list(rows.values_list("pk", flat=True))
+        if not keys:
+            continue
+        slip = deposits.make(code, keys, deposited_on=day, by=people.regie, at=moment)
+        if code == Payment.Means.CHEQUE:
+            deposits.cancel(slip, reason="Un chèque oublié dans le tiroir", by=people.regie, at=moment)
+            deposits.make(code, keys, deposited_on=day, by=people.regie, at=moment)
+    counting.count(counting.till().expected, by=people.regie, at=at)
 
 
 def somebody_moved(at: datetime, people: People) -> None:
@@ -82,7 +100,9 @@ def somebody_paid_too_much(at: datetime, people: People) -> None:
     home = Household.objects.filter(pk__in=even.values("household")).order_by("pk").first()
     if home is not None:
         today = timezone.localdate(at)
-        paying.record(home, TOO_MUCH, Payment.Means.CHEQUE, paid_on=today, by=None, at=at, invoices=[])
+        paying.record(
+            home, TOO_MUCH, Payment.Means.CHEQUE, paid_on=today, by=people.regie, at=at, invoices=[]
+        )
 
 
 def put_right(at: datetime, people: People) -> None:

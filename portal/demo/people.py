@@ -299,7 +299,7 @@ def settle(
     settlers.write()
     for login, names in (
         (agent, ("Agent",)),
-        (reception, ("Agent",)),
+        (reception, ("Agent", "Guichet")),
         (regie, ("Régie",)),
         (manager, ("Agent", "Fiches sanitaires", "Responsable")),
     ):

@@ -24,7 +24,6 @@ from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
 from billing.models import (
     ActivityRegie,
-    BudgetCode,
     JournalAccounts,
     ManualCharge,
     OpeningBalance,
@@ -183,7 +182,6 @@ def furnished(chief: User) -> Booking:
     ManualCharge.objects.create(
         household=booking.household, label="Carte perdue", unit_price=5, reason="Remplacement"
     )
-    BudgetCode.objects.create(activity=booking.activity, analytic="CANTINE", account="7067")
     JournalAccounts.objects.create()
     OpeningBalance.objects.create(household=booking.household, amount=5, opened_on=NOW.date())
     OwnDecision.objects.create(
@@ -244,7 +242,9 @@ def money_handed_over(booking: Booking, chief: User) -> None:
     own = PaymentMeans.objects.create(code="cesu", label="CESU", limited=True, deposit="slip", no_change=True)
     own.uses.create(activity=Activity.objects.order_by("pk")[0], under_age=6)
     today = NOW.date()
-    cheque = paying.record(booking.household, Decimal(5), "cheque", paid_on=today, by=chief, at=NOW)
+    cheque = paying.record(
+        booking.household, Decimal(5), "cheque", paid_on=today, by=chief, at=NOW, invoices=[]
+    )
     deposits.make("cheque", [cheque.pk], deposited_on=today, by=chief, at=NOW)
     counting.count(Decimal(20), pieces={"20": 1}, by=chief, at=NOW)
 

@@ -101,7 +101,7 @@ def test_receipts_by_code_on_the_page_and_as_a_file(lived, canteen, regie_client
 @pytest.mark.parametrize(
     ("days", "said"),
     [
-        ({"du": "2026-12-31", "au": "2026-12-01"}, "Le premier jour vient avant le dernier."),
+        ({"du": "2026-12-31", "au": "2026-12-01"}, "Ce jour vient avant le premier."),
         ({"du": "demain"}, "Saisissez une date valide."),
         ({"au": "9999-12-31"}, "Choisissez un jour entre 2000 et 2200."),
     ],
@@ -167,7 +167,7 @@ def test_where_accounts_stood_is_listed_where_there_is_any(lived, waits, regie_c
     accounts, page = (reverse(f"admin:billing_payment_{name}") for name in ("accounts", "opening_balances"))
     assert "Soldes repris" not in text_of(regie_client.get(accounts))
     editor = type("Editor", (), {"connection": connection})
-    importlib.import_module("billing.migrations.0015_seals_of_before").open_accounts(apps, editor)
+    importlib.import_module("billing.migrations.0019_seals_of_before").open_accounts(apps, editor)
     # The family that books is at zero: nothing of it was taken over.
     assert [(one.household, one.amount) for one in OpeningBalance.objects.all()] == [
         (waits.household, Decimal("9.60"))

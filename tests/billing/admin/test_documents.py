@@ -180,7 +180,7 @@ def test_a_payment_at_the_desk_pays_the_invoice(billed, books, regie_client):
         {"amount": "12,80", "means": "cheque", "paid_on": "2026-11-09", "reference": "0042"},
     )
     payment = Payment.objects.get()
-    assert answer["Location"] == reverse("admin:billing_payment_change", args=[payment.pk])
+    assert answer["Location"].startswith(reverse("admin:billing_payment_receipt", args=[payment.pk]))
     assert Invoice.objects.with_balance().get(pk=billed[0].pk).left == 0
     book = regie_client.get(reverse("admin:billing_payment_cash_book"), {"mois": "2026-11"}).content.decode()
     assert "Chèque" in book and f"12,80{NBSP}€" in book
@@ -188,7 +188,7 @@ def test_a_payment_at_the_desk_pays_the_invoice(billed, books, regie_client):
 
 def test_an_amount_is_taken_as_it_is_copied_from_a_statement(billed, books, regie_client):
     take = reverse("admin:billing_payment_take_from", args=[books.household.pk])
-    regie_client.post(take, {"amount": "1\u202f012,80 €", "means": "transfer", "paid_on": "2026-11-09"})
+    regie_client.post(take, {"amount": "1\u202f012,80 €", "means": "cheque", "paid_on": "2026-11-09"})
     assert Payment.objects.get().amount == D("1012.80")
 
 

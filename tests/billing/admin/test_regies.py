@@ -29,7 +29,13 @@ def desk(two, time_machine):
 
 
 def typed(**fields):
-    return {"name": "Piscine", "code": "PISCINE", "letters": "PI", "collection": "regie"} | fields
+    return {
+        "name": "Piscine",
+        "code": "PISCINE",
+        "letters": "PI",
+        "collection": "regie",
+        "cash_float": "0",
+    } | fields
 
 
 def test_a_town_with_one_regie_reads_nothing_of_it(owes, admin_client):

@@ -12,18 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.documents import coded, journal
+from billing.documents.coded import Span
 from billing.invoices import invoicing
 from billing.invoices.budget import Code
+from billing.invoices.creditable import Wanted
 from billing.invoices.invoicing import BillingRefused
-from billing.models import AccountEntry, BudgetCode, Invoice, InvoiceLine, JournalAccounts, ManualCharge
-from billing.payments import paying
+from billing.models import (
+    AccountEntry,
+    BudgetCode,
+    Invoice,
+    InvoiceLine,
+    JournalAccounts,
+    ManualCharge,
+    PaymentMeans,
+)
+from billing.payments import paying, undoing
 from billing.payments.paying import PaymentRefused
 from portal.database import schema
 from tests.billing.conftest import END_OF_NOVEMBER, FIRST_OF_DECEMBER, NOVEMBER
 from tests.conftest import on_the_database
 
 D = Decimal
-EVER = date(2020, 1, 1), date(2040, 12, 31)
+EVER = Span(date(2020, 1, 1), date(2040, 12, 31))
 TODAY = FIRST_OF_DECEMBER.date()
 
 
@@ -31,8 +41,8 @@ def pay(home, amount, *, means="cash", on=TODAY, at=FIRST_OF_DECEMBER):
     return paying.record(home, D(amount), means, paid_on=on, by=None, at=at)
 
 
-def said(first=EVER[0], last=EVER[1]):
-    return [(one.piece, one.account, one.debit, one.credit) for one in journal.lines(first, last)]
+def said():
+    return [(one.piece, one.account, one.debit, one.credit) for one in journal.lines(EVER)]
 
 
 @pytest.fixture
@@ -68,9 +78,9 @@ def test_a_formulas_code_wins_over_its_activitys_code_by_code(coded_canteen, can
 
 def test_a_line_of_before_has_todays_codes(owes, canteen):
     pay(owes.household, "12.80")
-    assert coded.cashed(*EVER).by_code == [(Code("", "7067"), D("12.80"))]
+    assert coded.cashed(EVER).by_code == [(Code("", "7067"), D("12.80"))]
     BudgetCode.objects.create(activity=canteen.activity, analytic="CANT", account="70671")
-    assert coded.cashed(*EVER).by_code == [(Code("CANT", "70671"), D("12.80"))]
+    assert coded.cashed(EVER).by_code == [(Code("CANT", "70671"), D("12.80"))]
 
 
 # What was cashed ----------------------------------------------------------------------------------------
@@ -80,32 +90,45 @@ def test_a_part_is_shared_in_proportion_and_the_whole_is_exact(two_codes):
     """20,00 = 12,80 + 7,20: 5,00 are 3,20 and 1,80; 0,01 more goes to the greatest remainder."""
     home = two_codes.household
     pay(home, "5")
-    assert coded.cashed(*EVER).by_code == [(Code("", "7067"), D("1.80")), (Code("CANT", "70671"), D("3.20"))]
+    assert coded.cashed(EVER).by_code == [(Code("", "7067"), D("1.80")), (Code("CANT", "70671"), D("3.20"))]
     later = FIRST_OF_DECEMBER + timedelta(days=1)
     pay(home, "0.01", on=later.date(), at=later)
-    assert coded.cashed(later.date(), later.date()).by_code == [(Code("CANT", "70671"), D("0.01"))]
+    assert coded.cashed(Span(later.date(), later.date())).by_code == [(Code("CANT", "70671"), D("0.01"))]
     pay(home, "14.99", on=later.date(), at=later)
-    assert coded.cashed(*EVER).by_code == [
+    assert coded.cashed(EVER).by_code == [
         (Code("", "7067"), D("7.20")),
         (Code("CANT", "70671"), D("12.80")),
     ]
-    assert coded.cashed(later.date(), later.date()).total == D("15.00")
+    assert coded.cashed(Span(later.date(), later.date())).total == D("15.00")
 
 
 def test_what_pays_nothing_and_what_was_given_back_is_of_no_code(two_codes):
     payment = pay(two_codes.household, "25")
-    found = coded.cashed(*EVER)
+    found = coded.cashed(EVER)
     assert (found.unused, found.total) == (D("5.00"), D("25.00"))
     paying.refund(payment, D(5), means="cash", paid_on=TODAY, by=None, at=FIRST_OF_DECEMBER)
-    found = coded.cashed(*EVER)
+    found = coded.cashed(EVER)
     assert (found.unused, found.total) == (D("0.00"), D("20.00"))
     assert list(found.rows())[-1] == ("Total", "", D("20.00"))
 
 
+def test_what_a_credit_note_takes_back_line_by_line_is_not_paid(two_codes):
+    """The card is taken back whole: the 12,80 that are paid then are the meals'."""
+    card = two_codes.lines.get(kind="manual")
+    wanted = Wanted(lines=frozenset([card.pk]))
+    invoicing.credit(two_codes, wanted, reason="Retrouvée", by=None, at=FIRST_OF_DECEMBER)
+    pay(two_codes.household, "12.80")
+    assert coded.cashed(EVER).by_code == [(Code("CANT", "70671"), D("12.80"))]
+    assert [one for one in said() if one[0].startswith("A")] == [
+        ("A2026-000001", "4111", D("0.00"), D("7.20")),
+        ("A2026-000001", "7067", D("7.20"), D("0.00")),
+    ]
+
+
 def test_receipts_stand_on_their_day_of_the_books(two_codes):
     pay(two_codes.household, "20", on=date(2026, 11, 30))
-    assert coded.cashed(date(2026, 12, 1), date(2026, 12, 31)).by_code == []
-    assert coded.cashed(date(2026, 11, 30), date(2026, 11, 30)).total == D("20.00")
+    assert coded.cashed(Span(date(2026, 12, 1), date(2026, 12, 31))).by_code == []
+    assert coded.cashed(Span(date(2026, 11, 30), date(2026, 11, 30))).total == D("20.00")
 
 
 # The journal --------------------------------------------------------------------------------------------
@@ -133,6 +156,30 @@ def test_each_piece_says_where_it_goes(two_codes, coded_canteen):
     ]
 
 
+def test_a_payment_that_was_reversed_or_moved_goes_back_where_it_came_from(two_codes, waits):
+    why = {"reason": "Chèque rejeté", "due_on": TODAY, "by": None, "at": FIRST_OF_DECEMBER}
+    bounced = pay(two_codes.household, "20", means="cheque")
+    undoing.reverse(bounced, because="bounced", on=TODAY, **why)
+    moved = pay(two_codes.household, "12.80", means="transfer")
+    undoing.move(moved, waits.household, **why)
+    by_account = defaultdict(D)
+    for piece, account, debit, credit in said():
+        if piece.startswith("R"):
+            by_account[account] += debit - credit
+    # The bank has 12,80, from whichever family.
+    assert {account: total for account, total in by_account.items() if total} == {
+        "4111": D("-12.80"),
+        "515": D("12.80"),
+    }
+    assert coded.cashed(EVER).total == D("12.80")
+
+
+def test_a_means_own_account_wins(two_codes):
+    PaymentMeans.objects.create(code="cheque", label="Chèque", account="51121")
+    receipt = pay(two_codes.household, "20", means="cheque")
+    assert [one[1] for one in said() if one[0] == receipt.number] == ["4111", "51121"]
+
+
 def test_a_credit_note_on_an_earlier_years_invoice_has_its_account_unless_the_town_says_none(two_codes):
     later = FIRST_OF_DECEMBER.replace(year=2027)
     note = invoicing.credit(two_codes, D(5), reason="Geste", by=None, at=later)
@@ -158,7 +205,7 @@ def test_what_went_after_ten_years_still_adds_up(two_codes):
 
 def test_the_file_ends_with_equal_sums(two_codes):
     pay(two_codes.household, "20")
-    *_, last = journal.rows(*EVER)
+    *_, last = journal.rows(EVER)
     assert last == (None, "", "", "Total", D("52.80"), D("52.80"))
 
 
@@ -169,11 +216,11 @@ def test_as_many_queries_for_ten_documents_as_for_one(two_codes):
         return len(found)
 
     pay(two_codes.household, "1")
-    readers = [lambda: journal.lines(*EVER), lambda: coded.cashed(*EVER).rows()]
+    readers = [lambda: journal.lines(EVER), lambda: coded.cashed(EVER).rows()]
     before = [asked(one) for one in readers]
     for _ in range(9):
         pay(two_codes.household, "1")
-    assert [asked(one) for one in readers] == before == [8, 6]
+    assert [asked(one) for one in readers] == before == [9, 7]
 
 
 VERBS = st.lists(
@@ -214,12 +261,12 @@ def test_whatever_is_done_debits_are_credits_and_families_owe_the_debtors_accoun
                     paying.refund(payment, amount, means=means, paid_on=TODAY, by=None, at=at)
         by_piece = defaultdict(D)
         debtors = D(0)
-        for line in journal.lines(*EVER):
+        for line in journal.lines(EVER):
             assert line.debit >= 0 <= line.credit
             by_piece[line.piece] += line.debit - line.credit
             debtors += (line.debit - line.credit) * (line.account == "4111")
         assert not any(by_piece.values())
         assert debtors == AccountEntry.objects.all().balance()
-        found = coded.cashed(*EVER)
+        found = coded.cashed(EVER)
         assert sum(amount for _, amount in found.by_code) + found.unused == found.total
         transaction.set_rollback(True)

@@ -9,8 +9,9 @@ from django.apps import apps
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from billing.documents import verifying
 from billing.invoices import invoicing, sealing
-from billing.models import FormerDocument, Invoice, Payment, Seal
+from billing.models import FormerDocument, Invoice, NumberCounter, Payment, Seal
 from billing.payments import paying
 from families.models import Household
 from portal.database import schema
@@ -38,15 +39,18 @@ def test_the_form_that_is_written_down_byte_for_byte(owes):
     """As docs/money.md spells it, for a program that is not ours."""
     payment = pay(owes.household, "5", reference="chèque\n\\12")
     written = (
-        "seal=1\n"
+        "seal=2\n"
         f"previous={'0' * 64}\n"
         "document=payment\n"
         "number=R2026-000001\n"
+        "kind=payment\n"
         "amount=5.00\n"
         "means=cash\n"
         "reference=chèque\\n\\\\12\n"
         "recorded_at=2026-12-01T09:00:00.000000Z\n"
         "refunds=\n"
+        "because=\n"
+        "reason=\n"
     )
     assert Seal.objects.get(number=payment.number).hash == hashlib.sha256(written.encode()).hexdigest()
 
@@ -84,7 +88,7 @@ def test_documents_of_a_series_and_year_hang_on_each_other(owes, waits):
     assert second.previous == first.hash
     # Another series, and another year, begin by themselves.
     receipt = pay(owes.household, "5")
-    following = invoicing.answer(
+    following = invoicing.credit(
         Invoice.objects.get(household=waits.household),
         Decimal(1),
         reason="Geste",
@@ -143,22 +147,37 @@ def test_what_a_bank_answers_later_and_a_joining_are_no_part_of_it(owes, waits):
 
 
 def test_documents_of_before_are_chained_in_the_order_of_their_numbers(owes, waits):
-    """What the migration writes is what the portal would have written; a former document keeps its place."""
+    """By the update, in the first form of each; a former document keeps its place by the hash kept of it."""
     for amount in ("5", "7.80"):
         pay(owes.household, amount)
-    invoicing.answer(
-        Invoice.objects.get(household=waits.household), Decimal(1), reason="x", by=None, at=FIRST_OF_DECEMBER
-    )
-    facts = ("series", "year", "sequence", "number", "version", "hash", "previous")
-    written = list(Seal.objects.values_list(*facts))
+    theirs = Invoice.objects.get(household=waits.household)
+    invoicing.credit(theirs, Decimal(1), reason="Geste", by=None, at=FIRST_OF_DECEMBER)
     former = {"kind": "invoice", "year": 2004, "day": "2004-12-01", "amount": 5, "removed_on": "2026-01-02"}
-    FormerDocument.objects.create(
-        **former, number="F2004-000001", series="F", sequence=1, sha256="a" * 64, removed_year=2026
-    )
+    for sequence in (1, 2):
+        FormerDocument.objects.create(
+            **former,
+            number=f"F2004-00000{sequence}",
+            series="F",
+            sequence=sequence,
+            sha256=f"{sequence}" * 64,
+            removed_year=2026,
+        )
+    NumberCounter.objects.create(series="F", year=2004, last=2)
+    written = set(Seal.objects.values_list("number", flat=True))
     with schema.lifted("billing.seals", connection):
         Seal.objects.all().delete()
     editor = type("Editor", (), {"connection": connection})
-    importlib.import_module("billing.migrations.0015_seals_of_before").seal(apps, editor)
-    again = list(Seal.objects.values_list(*facts))
-    gone = ("F", 2004, 1, "F2004-000001", Seal.OF_A_FORMER_ONE, "a" * 64, sealing.GENESIS)
-    assert sorted(again) == sorted([*written, gone])
+    importlib.import_module("billing.migrations.0019_seals_of_before").seal(apps, editor)
+    again = Seal.objects.values_list("number", "version", "hash", "previous")
+    gone = [one for one in again if one[0].startswith("F2004")]
+    assert gone == [
+        ("F2004-000001", Seal.OF_A_FORMER_ONE, "1" * 64, sealing.GENESIS),
+        ("F2004-000002", Seal.OF_A_FORMER_ONE, "2" * 64, "1" * 64),
+    ]
+    assert {number for number, *_ in again} == {*written, "F2004-000001", "F2004-000002"}
+    assert {version for _, version, *_ in again} == {Seal.OF_A_FORMER_ONE, 1}
+    # What comes next follows them, in the newest form, and all of it is verified.
+    assert Seal.objects.get(number=pay(owes.household, "1").number).previous == (
+        Seal.objects.get(number="R2026-000002").hash
+    )
+    assert verifying.verify(files=False).faults == []

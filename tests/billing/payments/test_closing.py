@@ -109,4 +109,4 @@ def test_the_desk_closes_says_so_and_shows_both_days(owes, regie_client, agent_c
     book = "/mairie/billing/payment/journal/"
     december = regie_client.get(book, {"mois": "2026-12"}).content.decode()
     assert "payé le 20/11/2026" in december and "5,00" in december
-    assert "Aucun règlement ce mois-ci" in regie_client.get(book, {"mois": "2026-11"}).content.decode()
+    assert "Aucun règlement ces jours-ci" in regie_client.get(book, {"mois": "2026-11"}).content.decode()

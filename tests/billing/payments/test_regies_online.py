@@ -125,6 +125,7 @@ def test_with_one_regie_nothing_is_said_of_it(owes, books_client):
 def test_a_regie_that_takes_none_online_says_so_beside_the_other(two, stripe, books_client):
     shown = text(books_client.get(CHOICE))
     assert "Ces 15,00 € ne se paient pas en ligne" in shown
+    assert "Deux paiements" not in shown
     assert shown.count("data-payment-total") == 1
 
 

@@ -6,7 +6,16 @@ import pytest
 from django.core.exceptions import ValidationError
 from lxml import etree
 
-from billing.models import BillingSettings, Debit, DebitFile, Mandate, Payment, PaymentAllocation, Regie
+from billing.models import (
+    BillingSettings,
+    Debit,
+    DebitFile,
+    Invoice,
+    Mandate,
+    Payment,
+    PaymentAllocation,
+    Regie,
+)
 from billing.payments import events, paying, sepa, starting
 from portal.french.official_numbers import check_iban
 from tests.billing.payments.paying_online import AT, D, left, received
@@ -265,3 +274,29 @@ def test_a_regie_that_is_no_creditor_says_what_it_lacks(two, centre):
 
 def test_a_mandate_of_one_regie_lets_no_other_debit(two, centre, its_mandate):
     assert (sepa.due(NOVEMBER), [one.pk for one in sepa.due(NOVEMBER, centre.regie.pk)]) == ([], [two[1].pk])
+
+
+def test_a_debit_sent_back_is_reversed_as_any_other_payment(creditor, mandate, owes):
+    file = make()
+    debit = Debit.objects.get()
+    sepa.collected(file, by=None, at=later(11))
+    sepa.returned(debit, on=date(2026, 12, 14), reason="AM04", by=None, at=later(15))
+    reversal = Payment.objects.get(kind="reversal")
+    assert (reversal.refunds, reversal.because, reversal.reason) == (debit.payment, "returned", "AM04")
+    assert (reversal.amount, reversal.paid_on) == (-debit.payment.amount, date(2026, 12, 14))
+    assert left(owes.household) == [debit.invoice.total]
+
+
+def test_its_invoice_is_due_again_within_the_usual_days_or_on_the_day_that_is_said(creditor, mandate, owes):
+    make()
+    debit = Debit.objects.get()
+    sepa.returned(debit, on=date(2026, 12, 14), reason="AM04", due_on=date(2027, 2, 1), by=None, at=later(15))
+    assert Invoice.objects.with_balance().get(pk=debit.invoice_id).pay_by == date(2027, 2, 1)
+    again = sepa.make(NOVEMBER, collected_on=date(2026, 12, 20), by=None, at=later(16)).debits.get()
+    sepa.returned(again, on=date(2026, 12, 20), reason="AM04", by=None, at=later(31))
+    assert Invoice.objects.with_balance().get(pk=debit.invoice_id).pay_by == date(2027, 2, 1)
+    with pytest.raises(paying.PaymentRefused, match="échéance"):
+        sepa.returned(
+            sepa.make(NOVEMBER, collected_on=date(2027, 1, 4), by=None, at=later(31)).debits.get(),
+            on=date(2026, 12, 31), reason="AM04", due_on=date(2026, 12, 30), by=None, at=later(31),
+        )  # fmt: skip

@@ -9,7 +9,7 @@ from django.db import connection
 from lxml import etree
 
 from billing.documents import verifying
-from billing.models import AccountEntry, BillingSettings, TransferFile, TransferRefund
+from billing.models import AccountEntry, BillingSettings, Regie, TransferFile, TransferRefund
 from billing.payments import kinds, paying, transfers
 from billing.payments.paying import PaymentRefused
 from billing.payments.transfers import TransferRefused
@@ -155,3 +155,21 @@ def test_sixty_days_after_the_file_nothing_keeps_the_account_whatever_the_bank_s
         assert kinds._forget_refunded(kinds._refunded_accounts(before), AT) == forgotten
     kept.refresh_from_db()
     assert (kept.iban, kept.account, TransferFile.objects.get().content) == ("", "–", "")
+
+
+def test_a_file_gives_back_from_the_account_of_the_regie_that_was_paid(two, books, centre):
+    """15.00 too much were paid to the centre: the town's file is empty, the centre's names its account."""
+    over = paying.record(
+        books.household, D("30.00"), "cheque", paid_on=TODAY, by=None, at=AT, regie=centre.regie.pk
+    )
+    BillingSettings(iban="FR76 3000 6000 0112 3456 7890 189", bic="AGRIFRPP").save()
+    refund = ask(over, "15.00")
+    with pytest.raises(TransferRefused, match="Aucun remboursement"):
+        make()
+    with pytest.raises(TransferRefused, match="dans la régie « Centre de loisirs »"):
+        make(regie=centre.regie.pk)
+    Regie.objects.update(iban="FR14 2004 1010 0505 0001 3M02 606", bic="PSSTFRPPPAR")
+    file = make(regie=centre.regie.pk)
+    assert (file.regie, [one.pk for one in file.refunds.all()]) == (centre.regie, [refund.pk])
+    assert "PSSTFRPPPAR" in file.content and "AGRIFRPP" not in file.content
+    assert file.message.endswith("-virements-CL")

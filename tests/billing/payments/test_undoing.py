@@ -389,3 +389,33 @@ def test_in_any_order_the_accounts_say_what_the_documents_do(owes, waits, done):
                 assert used <= one.amount and (paying.unused(one) >= 0 or not used)
             assert not Invoice.objects.with_balance().filter(left__lt=0).exists()
         transaction.set_rollback(True)
+
+
+def test_what_is_put_right_stays_with_the_regie_that_was_paid(two, books, waits, centre):
+    """30.00 typed for 20.00 at the centre, then moved: the town's own 12.80 stay to be paid throughout."""
+    home = books.household
+    payment = pay(home, "30.00", regie=centre.regie.pk)
+    undone = reverse(payment, because="amount", instead=D("20.00"))
+    assert {one.regie for one in (undone.reversal, undone.instead)} == {centre.regie}
+    assert ledger.balances_by_regie([home.pk]) == {
+        (home.pk, None): D("12.80"),
+        (home.pk, centre.regie.pk): D("-5.00"),
+    }
+    with pytest.raises(PaymentRefused, match="que les factures d'une même régie"):
+        reallocate(undone.instead, {two[0]: "12.80"})
+    moved = move(undone.instead, waits.household)
+    assert {moved.gone.regie, moved.come.regie} == {centre.regie}
+    assert ledger.balances_by_regie([waits.household.pk]) == {
+        (waits.household.pk, centre.regie.pk): D("-20.00")
+    }
+    assert not verifying.verify(files=False).faults
+
+
+def test_what_could_be_used_is_counted_without_more_than_is_due(owes, november):
+    assert undoing.usable(owes.household.pk) == 0
+    pay(owes.household, "5", invoices=[])
+    assert undoing.usable(owes.household.pk) == D("5.00")
+    pay(owes.household, "16.80", invoices=[])
+    assert undoing.usable(owes.household.pk) == D("12.80")
+    assert undoing.use(owes.household, by=None, at=AT) == D("12.80")
+    assert undoing.usable(owes.household.pk) == 0

@@ -288,7 +288,8 @@ def test_a_debit_is_the_town_s_move_until_the_bank_sends_it_back(late, books, wa
     file = sepa.make(NOVEMBER.month, collected_on=date(2027, 1, 10), by=None, at=LATE)
     assert held() == {"F2026-000001": "un prélèvement est en cours"}
     sepa.returned(file.debits.get(), on=date(2027, 1, 12), reason="Provision", by=None, at=LATE)
-    assert held() == {}
+    assert held() == {"F2026-000001": "à payer au plus tard le 3 février 2027"}
+    assert held(paris(2027, 2, 4)) == {}
 
 
 def test_what_is_paid_between_the_preview_and_the_sending_is_not_reminded_of(late, books, waits, mailoutbox):

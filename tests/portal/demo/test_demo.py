@@ -183,7 +183,7 @@ def test_one_hash_serves_all(demo: loading.Demo):
 def test_staff_are_in_their_groups(demo: loading.Demo):
     staff = User.objects.filter(is_staff=True).order_by("username")
     assert {user.username: [group.name for group in user.groups.order_by("name")] for user in staff} == {
-        "accueil": ["Agent"],
+        "accueil": ["Agent", "Guichet"],
         "agent": ["Agent"],
         "regie": ["Régie"],
         "responsable": ["Agent", "Fiches sanitaires", "Responsable"],

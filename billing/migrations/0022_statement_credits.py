@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0019_seals_of_before'),
+        ('billing', '0021_transfers_of_a_regie'),
     ]
 
     operations = [
