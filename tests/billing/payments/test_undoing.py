@@ -25,9 +25,10 @@ from billing.payments import closing, paying, undoing
 from billing.payments.paying import PaymentRefused
 from billing.reminders import reminding
 from families.custody.own import OwnHousehold
+from tests.billing.care import YOUNG, invoiced
 from tests.billing.conftest import FIRST_OF_DECEMBER
 from tests.conftest import on_the_database
-from tests.factories import InvoiceFactory
+from tests.factories import ChildFactory, InvoiceFactory
 
 D = Decimal
 AT = FIRST_OF_DECEMBER
@@ -327,13 +328,24 @@ def test_nobody_undoes_in_the_own_household(owes, waits, agent):
             act()
 
 
-def test_a_reversed_payment_is_none_of_the_tax_certificate(owes, november):
-    november.lines.filter(care_percent=0)  # whatever the share, no payment is left to count
-    payment = pay(owes.household, "12.80")
-    reverse(payment, on=date(2026, 11, 30))
-    assert not PaymentAllocation.objects.filter(invoice=november).exists()
-    (certificate,) = yearly.certificates([owes.household], 2026)
-    assert certificate.children == ()
+def test_a_reversed_payment_is_none_of_the_tax_certificate_and_a_moved_one_is_the_other_s(owes, waits):
+    homes = [owes.household, waits.household]
+    invoices = []
+    for home in homes:
+        mia = ChildFactory(birth_date=YOUNG, households=[home])
+        invoices.append(invoiced(home, (mia, "128.00", 100)))
+
+    def certified():
+        rows = yearly.certificates(homes, 2026)
+        return [sum((child.amount for child in one.children), D(0)) for one in rows]
+
+    payment = pay(owes.household, "128", paid_on=date(2026, 10, 5), invoices=invoices[:1])
+    assert certified() == [D(128), D(0)]
+    moved = move(payment, waits.household)
+    paying.reallocate(moved.come, [(invoices[1], D(128))])
+    assert certified() == [D(0), D(128)] and moved.come.paid_on == payment.paid_on
+    reverse(moved.come, because="amount", instead=D("12.80"))
+    assert certified()[1] <= D("12.80")
 
 
 VERBS = st.lists(
