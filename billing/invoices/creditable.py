@@ -193,17 +193,22 @@ def _line(line: InvoiceLine, items: list[tuple[CreditableDay, bool]], before: De
     return CreditableLine(line=line, days=days, left=max(left, ZERO), untouched=untouched)
 
 
+def settling(invoice: Invoice, amount: Decimal) -> Wanted:
+    """What a note of `amount` answers of an invoice: all of it, its days too, where it comes to that."""
+    return Wanted(whole=True) if of(invoice).whole == amount else Wanted(amount=amount)
+
+
 # The lines of a note ---------------------------------------------------------------------------------------
 
 
 def plan(creditable: Creditable, wanted: Wanted) -> Plan:
     """The note to be. Raises BillingRefused where that cannot be credited, or comes to more than is left."""
     number, most = creditable.invoice.number, creditable.most
-    if wanted.amount is not None and wanted.amount != creditable.whole:
+    if wanted.amount is not None:
         if wanted.amount <= 0 or wanted.amount != wanted.amount.quantize(ZERO):
             raise BillingRefused("Un avoir est toujours d'un montant positif, au centime près.")
         made = Plan([_of_no_line("Avoir d'un montant libre", wanted.amount)])
-    elif wanted.whole or wanted.amount is not None:
+    elif wanted.whole:
         made = _whole(creditable)
     else:
         made = _chosen(creditable, wanted)

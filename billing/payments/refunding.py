@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from billing.invoices import invoicing
+from billing.invoices import creditable, invoicing
 from billing.models import Invoice, OnlinePayment, OnlineRefund, OnlineState, Payment
 from billing.payments import online_letters, paying
 from billing.payments.events import (
@@ -198,7 +198,9 @@ def _book(row: OnlineRefund, payment: OnlinePayment, money: Payment, at: datetim
     given, reopened = paying.take_back(money, row.amount, paid_on=day, by=row.asked_by, at=at)
     if row.with_credit:
         for invoice, part in reopened:
-            invoicing.credit(invoice, part, reason=row.reason, by=row.asked_by, at=at)
+            invoicing.credit(
+                invoice, creditable.settling(invoice, part), reason=row.reason, by=row.asked_by, at=at
+            )
     transaction.on_commit(partial(online_letters.tell_refund.enqueue, row.pk), robust=True)
     return given
 

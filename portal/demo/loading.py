@@ -24,6 +24,7 @@ from portal.demo.last_year import bill_last_november
 from portal.demo.leisure import Leisure
 from portal.demo.menus import write_menus
 from portal.demo.money import (
+    answer_invoices,
     bill_past_months,
     close_the_books,
     hand_over_takings,
@@ -149,6 +150,7 @@ def load(
         bill_last_november(at)
         somebody_moved(at, people)
         somebody_paid_too_much(at, people)
+        answer_invoices(at, people)
         put_right(at, people)
         hand_over_takings(at, people)
         close_the_books(at, people)

@@ -11,10 +11,21 @@ from django.db import transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from billing.invoices import invoicing
+from billing.invoices import creditable, invoicing
 from billing.invoices.billable import Scope
-from billing.models import AccountEntry, BillingRun, Invoice, Payment, UndoneBecause
-from billing.payments import closing, counting, deposits, means, paying, transfers, undoing
+from billing.invoices.creditable import Wanted
+from billing.models import AccountEntry, BillingRun, Invoice, Payment, UndoneBecause, WriteOff
+from billing.payments import (
+    closing,
+    counting,
+    crediting,
+    deposits,
+    means,
+    paying,
+    transfers,
+    undoing,
+    writing_off,
+)
 from families import residences
 from families.models import Household
 from portal.demo import banks
@@ -25,6 +36,7 @@ from portal.reservations.models import Booking
 DAYS_TO_ISSUE = timedelta(days=5)
 MEANS = (Payment.Means.CHEQUE, Payment.Means.TRANSFER, Payment.Means.CASH, Payment.Means.CARD)
 TOO_MUCH = Decimal("9.60")
+LET_OFF = Decimal("5.00")
 PAID = (0.93, 0.6)  # of the older month, of the last one
 
 
@@ -102,6 +114,29 @@ def somebody_paid_too_much(at: datetime, people: People) -> None:
         today = timezone.localdate(at)
         paying.record(
             home, TOO_MUCH, Payment.Means.CHEQUE, paid_on=today, by=people.regie, at=at, invoices=[]
+        )
+
+
+def answer_invoices(at: datetime, people: People) -> None:
+    """Today: a meal that was not served comes off a paid invoice and is kept for the next one; a family in
+    trouble is let off a part of what it owes."""
+    invoices = Invoice.objects.with_balance().exclude(household__in=banks.told(people)).order_by("pk")
+    paid = invoices.filter(left=Decimal(0), paid__gt=Decimal(0)).first()
+    days = [day.item for line in creditable.of(paid).lines for day in line.days] if paid else []
+    if paid is not None and days:
+        one = Wanted(items=frozenset(days[:1]))
+        crediting.credit(paid, one, reason="Repas non servi, grève", by=people.regie, at=at)
+    owing = invoices.filter(left__gt=LET_OFF).first()
+    if owing is not None:
+        writing_off.write_off(
+            owing,
+            LET_OFF,
+            kind=WriteOff.Kind.REMISSION,
+            reason="Difficultés passagères",
+            decision="Délibération 2026-41",
+            decided_on=timezone.localdate(at),
+            by=people.regie,
+            at=at,
         )
 
 

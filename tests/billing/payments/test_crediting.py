@@ -130,19 +130,24 @@ def test_what_is_to_be_given_back_pays_nothing_else(owes):
     assert invoice_of(owes, month=DECEMBER.month).left == D("3.20")
 
 
-@pytest.mark.parametrize("wanted", ["whole", "lines", "items", "amount"])
+@pytest.mark.parametrize("wanted", ["whole", "lines", "items"])
 def test_whole_is_whole_however_it_is_said(owes, wanted):
     invoice = invoice_of(owes)
     said = {
         "whole": WHOLE,
         "lines": Wanted(lines=frozenset({invoice.lines.get().pk})),
         "items": days(invoice, *MEALS),
-        "amount": Wanted(amount=D("12.80")),
     }
     note = credit(invoice, said[wanted])
     (line,) = note.lines.all()
     assert (note.amount, line.quantity, line.days) == (D("12.80"), 4, invoice.lines.get().days)
     assert CreditedItem.objects.count() == 4
+
+
+def test_a_free_amount_is_of_no_day_even_where_the_days_come_to_as_much(owes):
+    note = credit(invoice_of(owes), Wanted(amount=D("12.80")))
+    assert (note.lines.get().line, CreditedItem.objects.count()) == (None, 0)
+    assert invoice_of(owes).left == 0
 
 
 def test_a_free_amount_is_of_no_day_and_never_more_than_the_invoice(owes):
