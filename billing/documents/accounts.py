@@ -12,8 +12,8 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.db.models import F, QuerySet, Sum
-from django.db.models.functions import Round
+from django.db.models import CharField, F, QuerySet, Sum, Value
+from django.db.models.functions import Cast, Round
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -193,16 +193,23 @@ def whole_years(first_entry: date | None, today: date) -> list[tuple[int, str]]:
 
 
 def with_documents(shown: Sequence[Movement], *, desk: bool = False) -> list[Movement]:
-    """The same, each leading to its document, the family's page of it or the desk's; in as many queries as
-    there are kinds of documents. What went after its ten years leads nowhere."""
+    """The same, each leading to its document, the family's page of it or the desk's; in one query whatever
+    their kinds. What went after its ten years leads nowhere."""
     numbers: dict[str, list[str]] = defaultdict(list)
     for one in shown:
         numbers[one.entry.kind].append(one.entry.document)
-    found: dict[tuple[str, str], str] = {}
-    for kind, named in numbers.items():
-        if page := PAGES.get(EntryKind(kind)):
-            for number, key in page.rows(named).values_list("number", page.keyed[desk]):
-                found[kind, number] = reverse(page.addresses[desk], args=[key])
+    parts = [
+        page.rows(named)
+        .order_by()
+        .annotate(sort=Value(kind, CharField()), named=Cast(page.keyed[desk], CharField()))
+        .values_list("sort", "number", "named")
+        for kind, named in numbers.items()
+        if (page := PAGES.get(EntryKind(kind)))
+    ]
+    found = {}
+    if parts:
+        for kind, number, key in parts[0].union(*parts[1:], all=True):
+            found[kind, number] = reverse(PAGES[EntryKind(kind)].addresses[desk], args=[key])
     return [replace(one, url=found.get((one.entry.kind, one.entry.document), "")) for one in shown]
 
 

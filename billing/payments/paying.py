@@ -465,7 +465,8 @@ def unused(payment: Payment) -> Decimal:
     used = payment.allocations.aggregate(sum=Sum("amount"))["sum"] or ZERO
     since = Payment.objects.validated().filter(Q(refunds=payment) | Q(refunds__refunds=payment))
     given_back = since.aggregate(sum=Sum("amount"))["sum"] or ZERO
-    return payment.amount - used + given_back
+    # SQLite adds in binary, and gives many decimals.
+    return Decimal(payment.amount - used + given_back).quantize(ZERO)
 
 
 def unused_of(households: Collection[int]) -> Decimal:

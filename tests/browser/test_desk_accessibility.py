@@ -237,7 +237,7 @@ def furnished(chief: User) -> Booking:
 
 
 def money_handed_over(booking: Booking, chief: User) -> None:
-    """A cheque on a slip, the till counted; means of the town's own are in the demo's file."""
+    """A cheque on a slip, the till counted."""
     today = NOW.date()
     cheque = paying.record(
         booking.household, Decimal(5), "cheque", paid_on=today, by=chief, at=NOW, invoices=[]

@@ -317,13 +317,14 @@ class Act:
             return False
         now, before = timezone.now(), refund.state
         if before == TransferRefund.State.WAITING:
-            after = transfers.cancel(refund, why="Autre", by=None, at=now)
+            transfers.cancel(refund, why="Autre", by=None, at=now)
         elif self.chance.random() < 0.5:
-            after = transfers.done(refund, by=None, at=now)
+            transfers.done(refund, by=None, at=now)
         else:
             day = timezone.localdate(now)
-            after = transfers.refused(refund, on=day, why="AC04", by=None, at=now)
-        return after.state != before
+            transfers.refused(refund, on=day, why="AC04", by=None, at=now)
+        refund.refresh_from_db()
+        return refund.state != before
 
     def use(self) -> bool:
         return undoing.use(self.household(), by=None, at=timezone.now()) > 0
@@ -571,6 +572,7 @@ def main(seed: str, processes: int, acts: int) -> None:
         errors, _ = at_once([process(seed, number, homes, gate, file) for number, file in enumerate(told)])
         done: Counter[str] = Counter()
         moved: Counter[str] = Counter()
+        errors += [f"{file.name} is not there yet" for file in told if not file.exists()]
         for file in told:
             verbs, cents = json.loads(file.read_text()) if file.exists() else ({}, {})
             done.update(verbs)
