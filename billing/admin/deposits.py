@@ -33,6 +33,7 @@ from portal.french.numbers import TypedDecimalField
 from portal.web.signed_in import SignedInRequest
 
 MOST_PIECES = 99_999
+SMALLEST_NOTE = Decimal(5)
 
 
 class WaitingPayments(forms.ModelMultipleChoiceField[Payment]):
@@ -278,7 +279,10 @@ class CountForm(OfARegie, OnceForm):
         super().__init__(*args, **kwargs)
         for value in counting.PIECES:
             self.fields[_field(value)] = forms.IntegerField(
-                label=f"Fois {euros(value)}", min_value=0, max_value=MOST_PIECES, required=False
+                label=f"{'Billets' if value >= SMALLEST_NOTE else 'Pièces'} de {euros(value)}",
+                min_value=0,
+                max_value=MOST_PIECES,
+                required=False,
             )
 
     @property

@@ -47,7 +47,7 @@ class RegieForm(forms.ModelForm[Regie]):
 
 @admin.register(Regie)
 class RegieAdmin(AsksAgain[Regie], WithHistory[Regie]):
-    """The first one is made by the way of the settings; the desk lists them once there is one."""
+    """Reached from the settings of billing: the desk's first page says nothing of it."""
 
     desk_order = 91
     list_display = ("name", "code", "letters", "what_it_bills")
@@ -88,8 +88,8 @@ class RegieAdmin(AsksAgain[Regie], WithHistory[Regie]):
         ),
     )
 
-    def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
-        return super().get_model_perms(request) if Regie.objects.exists() else {}
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False
 
     @admin.display(description="activités")
     def what_it_bills(self, obj: Regie) -> str:

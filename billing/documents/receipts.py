@@ -24,9 +24,14 @@ TITLES = {
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
 
 
-def _undone(reversal: Payment) -> str:
-    on = short_day(timezone.localtime(reversal.recorded_at).date(), year=True)
-    return f"Ce reçu est annulé depuis le {on} (n°\xa0{reversal.number}) : {reversal.get_because_display()}."
+ENDED_BY = (PaymentKind.REVERSAL, PaymentKind.TRANSFER)
+
+
+def _undone(row: Payment) -> str:
+    """That the receipt is none any more, since when and why."""
+    on = short_day(timezone.localtime(row.recorded_at).date(), year=True)
+    why = row.get_because_display() or "noté à ce compte par erreur"
+    return f"Ce reçu est annulé depuis le {on} (n°\xa0{row.number}) : {why}."
 
 
 def render(payment: Payment, *, duplicate: bool | None = None) -> bytes:
@@ -42,7 +47,7 @@ def context(payment: Payment, *, duplicate: bool | None = None) -> dict[str, Any
     used = list(payment.allocations.select_related("invoice").prefetch_related("invoice__lines"))
     free = paying.unused(payment)
     since = payment.refunded_by.filter(state=PaymentState.VALIDATED).order_by("pk")
-    undone = next((one for one in since if one.kind == PaymentKind.REVERSAL), None)
+    undone = next((one for one in since if one.kind in ENDED_BY), None)
     back = [one for one in since if one.kind == PaymentKind.REFUND]
     name = "Reçu" if duplicate is None else "Quittance"
     return {

@@ -18,7 +18,7 @@ from django.db import transaction
 from billing.invoices import ledger
 from billing.invoices.creditable import Wanted
 from billing.invoices.refusals import BillingRefused
-from billing.models import CreditNote, Invoice, StatementCredit
+from billing.models import CreditNote, Invoice, InvoiceWithBalance, StatementCredit
 from billing.payments import crediting, paying
 from billing.payments.crediting import Foreseen as Answer
 from families.custody import own
@@ -56,7 +56,8 @@ def foresee(statement: Invoice) -> Foreseen:
     rows = Invoice.objects.with_balance().filter(household=statement.household_id, regie=statement.regie_id)
     due = list(rows.filter(left__gt=ZERO).order_by("due_on", "issued_at", "sequence"))
     paid = list(rows.filter(left__lte=ZERO, paid__gt=ZERO).order_by("-issued_at", "-sequence"))
-    for invoice in [*due, *paid]:
+    answering: list[InvoiceWithBalance] = [*due, *paid]
+    for invoice in answering:
         part = min(missing, invoice.left + invoice.paid)
         if part > 0:
             answers.append(crediting.foresee(invoice, Wanted(amount=part)))

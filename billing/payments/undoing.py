@@ -17,7 +17,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import DecimalField, F, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.models import (
@@ -28,6 +29,7 @@ from billing.models import (
     NewDueDate,
     OnlinePayment,
     Payment,
+    PaymentAllocation,
     PaymentKind,
     PaymentState,
     Reallocation,
@@ -290,16 +292,22 @@ def use(household: Household, *, by: User | None, at: datetime) -> Decimal:
 
 
 def usable(household: int) -> Decimal:
-    """What of a household's money (by key) could pay what is due, each régie by itself; three queries."""
-    rows = Payment.objects.validated().filter(household=household).order_by().values_list("regie")
-    held = dict(rows.annotate(sum=Sum("amount")))
-    used = dict(rows.annotate(sum=Sum("allocations__amount")))
+    """What of a household's money (by key) could pay what is due, each régie by itself; two queries, one
+    where nothing is free."""
+    money = DecimalField(max_digits=12, decimal_places=2)
+    allocated = PaymentAllocation.objects.filter(payment=OuterRef("pk")).order_by().values("payment")
+    used = Subquery(allocated.annotate(sum=Sum("amount")).values("sum"), output_field=money)
+    rows = Payment.objects.validated().filter(household=household).order_by()
+    sums = rows.annotate(used=Coalesce(used, ZERO, output_field=money)).values_list("regie")
+    held = dict(sums.annotate(sum=Sum(F("amount") - F("used"), output_field=money)))
+    free = {regie: amount for regie, one in held.items() if (amount := Decimal(one).quantize(ZERO)) > 0}
+    if not free:
+        return ZERO
     owed: dict[int | None, Decimal] = defaultdict(lambda: ZERO)
     due = Invoice.objects.with_balance().filter(household=household, left__gt=ZERO)
     for regie, left in due.values_list("regie", "left"):
         owed[regie] += left
-    free = ((regie, amount - (used[regie] or ZERO)) for regie, amount in held.items())
-    return sum((max(min(one, owed[regie]), ZERO) for regie, one in free), ZERO).quantize(ZERO)
+    return sum((min(one, owed[regie]) for regie, one in free.items()), ZERO).quantize(ZERO)
 
 
 # What they share -------------------------------------------------------------------------------------------

@@ -28,7 +28,6 @@ from billing.models import (
     ManualCharge,
     OpeningBalance,
     PackedMeal,
-    PaymentMeans,
     RecalculatedHousehold,
     Recalculation,
     Regie,
@@ -238,9 +237,7 @@ def furnished(chief: User) -> Booking:
 
 
 def money_handed_over(booking: Booking, chief: User) -> None:
-    """A means of the town's own, a cheque on a slip, the till counted."""
-    own = PaymentMeans.objects.create(code="cesu", label="CESU", limited=True, deposit="slip", no_change=True)
-    own.uses.create(activity=Activity.objects.order_by("pk")[0], under_age=6)
+    """A cheque on a slip, the till counted."""
     today = NOW.date()
     cheque = paying.record(
         booking.household, Decimal(5), "cheque", paid_on=today, by=chief, at=NOW, invoices=[]

@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.admin.bookkeeping import EXPORTS
+from billing.documents.coded import Span
 from billing.invoices import invoicing
-from billing.models import BudgetCode, DebitFile, Invoice, JournalAccounts, OpeningBalance
+from billing.models import BudgetCode, DebitFile, Invoice, JournalAccounts, OpeningBalance, Regie
 from billing.payments import paying
 from portal.reservations.towns import town_file
 from tests.billing.conftest import FIRST_OF_DECEMBER
@@ -197,4 +198,33 @@ def test_their_list_asks_as_much_for_two_as_for_one(lived, waits, regie_client):
     asked()
     before = asked()
     one(lived.household, -5)
+    assert asked() == before
+
+
+# Régies, and how much is asked --------------------------------------------------------------------------
+
+
+def test_a_town_of_several_regies_takes_out_each_ones_own(lived, regie_client):
+    assert "Régie" not in regie_client.get(PAGE, DAYS).content.decode().partition("desk-choice")[2]
+    other = Regie.objects.create(name="Centre de loisirs", code="LOISIRS", letters="CL")
+    assert "Centre de loisirs" in text_of(regie_client.get(PAGE, DAYS))
+    for what in sorted(EXPORTS):
+        assert rows(regie_client, what, regie="0") == rows(regie_client, what)
+        assert all(row[-1] in ("", "0,00") for row in rows(regie_client, what, regie=str(other.pk)))
+
+
+@pytest.mark.parametrize("what", ["journal", "encaissements", "affectations"])
+def test_a_file_asks_as_much_for_ten_payments_as_for_one(lived, waits, what):
+    span = Span(date(2026, 11, 1), date(2026, 12, 31))
+
+    def asked():
+        with CaptureQueriesContext(connection) as found:
+            list(EXPORTS[what].rows(span))
+        return len(found)
+
+    asked()  # the means' names are kept a while
+    before = asked()
+    for day in range(1, 10):
+        at = FIRST_OF_DECEMBER + timedelta(days=day)
+        paying.record(waits.household, Decimal(1), "cash", paid_on=at.date(), by=None, at=at)
     assert asked() == before

@@ -251,7 +251,7 @@ DONE = st.lists(
         st.booleans(),
         st.integers(1, 30),
     ),
-    max_size=14,
+    max_size=10,
 )
 
 

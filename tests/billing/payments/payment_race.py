@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -35,6 +36,7 @@ from billing.models import (
     PaymentAllocation,
     PaymentEvent,
 )
+from families.models import Household
 from tests.factories import HouseholdFactory, InvoiceFactory, TownFactory
 from tests.fakes.stripe_server import SECRET, signature
 
@@ -50,12 +52,19 @@ def configure() -> None:
         settings.ALLOWED_HOSTS.append("testserver")
 
 
-def payments(number: int, *, invoices: int = 1) -> list[OnlinePayment]:
-    """So many payments on Stripe's page, a household each, as `starting.start` leaves them."""
+def unlined(household: Household) -> Invoice:
+    return InvoiceFactory(household=household, total=Decimal(10))
+
+
+def payments(
+    number: int, *, invoices: int = 1, make: Callable[[Household], Invoice] = unlined
+) -> list[OnlinePayment]:
+    """So many payments on Stripe's page, a household each, as `starting.start` leaves them; `make`: its
+    invoices, of ten euros each."""
     now, made, first = timezone.now(), [], OnlinePayment.objects.count()
     for place in range(first, first + number):
         household = HouseholdFactory()
-        due = [InvoiceFactory(household=household, total=Decimal(10)) for _ in range(invoices)]
+        due = [make(household) for _ in range(invoices)]
         payment = OnlinePayment.objects.create(
             reference=f"P26RACE{place:06d}",
             household=household,

@@ -10,7 +10,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.documents import verifying, yearly
+from billing.documents import files, receipts, verifying, yearly
 from billing.invoices import ledger
 from billing.models import (
     AccountEntry,
@@ -419,3 +419,40 @@ def test_what_could_be_used_is_counted_without_more_than_is_due(owes, november):
     assert undoing.usable(owes.household.pk) == D("12.80")
     assert undoing.use(owes.household, by=None, at=AT) == D("12.80")
     assert undoing.usable(owes.household.pk) == 0
+
+
+def test_the_receipt_says_that_it_is_none_any_more_and_so_does_the_family_s_list(owes, waits, books_client):
+    bounced, moved, good = (pay(owes.household, amount) for amount in ("12.80", "7.00", "3.00"))
+    pages = ("/factures/", "/")
+    before = [books_client.get(page).content.decode().count("Annulé") for page in pages]
+    reversal = reverse(bounced).reversal
+    gone = move(moved, waits.household).gone
+    for payment, row, why in (
+        (bounced, reversal, "rejeté par la banque"),
+        (moved, gone, "par erreur"),
+    ):
+        said = receipts.context(payment)["undone"]
+        assert row.number in said and why in said
+    assert receipts.context(good)["undone"] == ""
+    about = receipts.context(reversal)
+    assert (about["title"], about["of"]) == ("Annulation", bounced.number)
+    page, home = (books_client.get(page).content.decode() for page in pages)
+    for shown, said in zip((page, home), before, strict=True):
+        assert shown.count("Annulé") > said
+    assert "Annulation · " in page and "Transfert · " in page and "annulation, " in home
+
+
+def test_exports_say_of_each_row_what_it_is(owes):
+    payment = pay(owes.household, "12.80")
+    reversal = reverse(payment).reversal
+    rows = {
+        row[0]: dict(zip(files.PAYMENT_COLUMNS, row, strict=True))
+        for row in files.payment_rows(Payment.objects.all())
+    }
+    said = rows[reversal.number]
+    assert (said["Nature"], said["Concerne le reçu"], said["Montant"]) == (
+        "Annulation",
+        payment.number,
+        D("-12.80"),
+    )
+    assert said["Factures"] == rows[payment.number]["Factures"] == ""
