@@ -209,10 +209,6 @@ def _crossed() -> QuerySet[PaymentAllocation]:
 # Numbers, counters, seals -------------------------------------------------------------------------------
 
 
-# Numbered, and final by triggers; what they list is sealed itself.
-UNSEALED: tuple[type[DepositSlip], ...] = (DepositSlip,)
-
-
 class Chains:
     """Every series and year that a document, what is left of one, a counter or a seal bears."""
 
@@ -226,7 +222,6 @@ class Chains:
         }
         self._rows: list[Any] = [
             *(sealing.every(model) for model in sealing.FORMS),
-            *(model.objects.all() for model in UNSEALED),
             FormerDocument.objects.all(),
             Seal.objects.all(),
         ]
@@ -286,10 +281,6 @@ class Chains:
                 for one, _ in sealing.written(model, version, of(sealing.every(model))):
                     if versions.get(one.sequence) == version:
                         found.texts[one.sequence] = one
-        for model in UNSEALED:
-            numbered = of(model.objects.all()).order_by().values_list("sequence", flat=True)
-            found.documents.update(numbered)
-            found.unsealed.update(numbered)
         for sequence, kept in of(FormerDocument.objects.all()).values_list("sequence", "sha256"):
             found.documents[sequence] += 1
             found.former[sequence] = kept
@@ -299,8 +290,6 @@ class Chains:
         """Of the seals of a bite; the hash of its last one."""
         for sequence in sorted({*found.seals, *found.documents}):
             one, text = found.seals.get(sequence), found.texts.get(sequence)
-            if one is None and sequence in found.unsealed:
-                continue
             if one is None:
                 number = DocumentNumber(found.series, found.year, sequence)
                 self.of_seals.append(f"{number} : cette pièce n'a pas d'empreinte.")
@@ -332,7 +321,6 @@ class Bite:
     documents: Counter[int] = field(default_factory=Counter)
     texts: dict[int, sealing.Written] = field(default_factory=dict)
     former: dict[int, str] = field(default_factory=dict)
-    unsealed: set[int] = field(default_factory=set)
 
 
 def _missing(series: str, year: int, first: int, last: int) -> str:
