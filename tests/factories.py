@@ -471,6 +471,14 @@ class InvoiceFactory(DjangoModelFactory[Invoice]):
     due_on = date(2026, 11, 30)
     payer = "Camille Roux"
     address = "3 rue des Lilas\n01999 Valmirelle-les-Prés"
+    issuer = factory.LazyFunction(
+        lambda: {
+            "name": "Mairie de Valmirelle-les-Prés",
+            "service": "Enfance et restauration",
+            "address": "1 place de la Mairie\n01999 Valmirelle-les-Prés",
+            "collection": "Régie de recettes",
+        }
+    )
     total = Decimal("12.80")
     line_count = 0
 
