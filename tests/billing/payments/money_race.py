@@ -516,7 +516,9 @@ def differences(bank: Bank, moved: Counter[str]) -> list[str]:
         billed = billed_of(meal)
         if billed != due:
             found.append(f"{meal.day} of {meal.household_id}: {billed} billed for {due}")
-    meals = MEAL * Booking.objects.accepted().count()
+    # A day that was credited stays billed, whatever becomes of it.
+    credited = Booking.objects.filter(billed__credited__isnull=False).values("pk")
+    meals = MEAL * Booking.objects.filter(Q(state=BookingState.ACCEPTED) | Q(pk__in=credited)).count()
     debits = total(Payment.objects.validated().filter(means="debit"))
     desk = Decimal(moved["desk"]) / 100 + back
     given_up = total(CreditNote.objects.all()) + total(WriteOff.objects.all())
