@@ -2,10 +2,15 @@
 
 missing(of, creditor=…) -> str          what its settings lack, in French; empty: nothing
 facts(of) -> dict                       what `sepaxml` is told of it
-mark(of) -> str                         in the name of its files
+message(files, of, what, at) -> str     the name of a file to be: no other has it
 """
 
+from datetime import datetime
+from itertools import count
 from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.utils import timezone
 
 from billing.models import Issuer, Regie
 from portal import town
@@ -24,9 +29,12 @@ def missing(of: Issuer, *, creditor: bool = False) -> str:
     return f"Indiquez d'abord {listing(names)} dans {where}." if names else ""
 
 
-def mark(of: Issuer) -> str:
-    """What tells a further régie's file from another of the same second: « -CL »."""
-    return f"-{of.letters}" if isinstance(of, Regie) else ""
+def message(files: QuerySet[Model], of: Issuer, what: str, at: datetime) -> str:
+    """« 20261205093000-202611 », with a further régie's letters, and « -2 » for a second one at once."""
+    letters = f"-{of.letters}" if isinstance(of, Regie) else ""
+    first = f"{timezone.localtime(at):%Y%m%d%H%M%S}-{what}{letters}"
+    names = (first if number == 1 else f"{first}-{number}" for number in count(1))
+    return next(name for name in names if not files.filter(message=name).exists())
 
 
 def facts(of: Issuer) -> dict[str, Any]:

@@ -190,7 +190,7 @@ def make(
         )
         content = _write(facts, invoices, mandates, debited, collected_on, schema)
         made = DebitFile.objects.create(
-            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-{month:%Y%m}{own_account.mark(facts)}",
+            message=own_account.message(DebitFile.objects.all(), facts, f"{month:%Y%m}", at),
             regie_id=regie,
             collected_on=collected_on,
             content=content,

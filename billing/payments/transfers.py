@@ -129,7 +129,7 @@ def make(
         if seen is not None and seen != fingerprint(refunds):
             raise TransferRefused("Ce qui est à virer a changé depuis l'aperçu : vérifiez-le de nouveau.")
         made = TransferFile.objects.create(
-            message=f"{timezone.localtime(at):%Y%m%d%H%M%S}-virements{own_account.mark(account)}",
+            message=own_account.message(TransferFile.objects.all(), account, "virements", at),
             regie_id=regie,
             paid_on=paid_on,
             content=_write(account, refunds, paid_on),

@@ -45,6 +45,7 @@ PUBLIC = {
     # return only makes us ask, and the demonstration bank's page is found by a number nobody can guess.
     "billing:demo_bank",
     "billing:payment_notification",
+    "billing:regie_payment_notification",
     "billing:payment_return",
     # Calendar programs know no login: the address holds 256 random bits.
     "reservations:calendar_feed",
@@ -61,6 +62,7 @@ PUBLIC = {
 NO_ID = {
     "service": "catering",
     "provider": "stripe",
+    "code": "loisirs",
     "returning": "x",
     "token": "x" * 43,
     "name": "crest.svg",

@@ -224,7 +224,7 @@ def wrong(bank: Bank) -> list[str]:
 
 def kill(name: str, make: Callable[[], Act], most: int, bank: Bank, found: list[str]) -> int:
     """How often it was killed: always at the last commit and what comes before it, elsewhere by chance."""
-    for _ in "twice":  # the first of a year makes its counter
+    for _ in range(2):  # the first of a year makes its counter
         length = alone(make())
     places = list(range(1, length + 1))
     if most and length > most:

@@ -275,8 +275,9 @@ def test_a_list_of_three_hundred_children_is_read_at_once(db):
 
 
 def test_no_iban_of_a_family_and_no_note_stands_in_clear():
-    """The town's own IBAN is printed on each invoice, what a dish is made of on each menu."""
-    public = {("BillingSettings", "iban"), ("HistoricalBillingSettings", "iban"), ("Dish", "allergens")}
+    """The town's own IBANs are printed on each invoice, what a dish is made of on each menu."""
+    issuers = ("BillingSettings", "HistoricalBillingSettings", "Regie", "HistoricalRegie")
+    public = {*((name, "iban") for name in issuers), ("Dish", "allergens")}
     words = ("iban", "allerg", "treatment", "doctor")
     for model in apps.get_models(include_auto_created=True):
         for field in model._meta.local_concrete_fields:
