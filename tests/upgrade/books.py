@@ -9,6 +9,7 @@ from django.apps import apps
 from django.db import models
 from django.db.models import Count, Sum
 
+from billing.invoices import sealing
 from billing.models import CreditNote, Invoice, NumberCounter, Payment, PaymentAllocation
 from portal.reservations.models import Booking, Slot
 
@@ -54,10 +55,10 @@ def files() -> dict[str, str]:
 
 
 def audit_numbers() -> None:
-    """Numbers of documents and payments follow one another, and counters stand where they end."""
+    """Numbers of all kinds of documents follow one another, and counters stand where they end."""
     taken: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for rows in (Invoice.every.all(), CreditNote.objects.all(), Payment.objects.all()):
-        for one in rows:
+    for model in sealing.FORMS:
+        for one in sealing.every(model):
             taken[one.series, one.year].append(one.sequence)
             assert one.number == f"{one.series}{one.year}-{one.sequence:06d}"
     assert taken
