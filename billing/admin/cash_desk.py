@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from billing.admin.documents import AmountField
+from billing.admin.fields import AmountField
 from billing.admin.kept import note_if_erased
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.regies import OfARegie

@@ -19,7 +19,6 @@ from django_stubs_ext import WithAnnotations
 from billing import tasks
 from billing.admin.answers import AnswersInvoices
 from billing.admin.exporting import note_households
-from billing.admin.fields import AmountField as AmountField
 from billing.admin.kept import FoundByNumber, note_if_erased
 from billing.admin.regies import SaysRegie
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
@@ -34,6 +33,7 @@ from billing.models import (
     InvoiceQuerySet,
     InvoiceWithBalance,
     ManualCharge,
+    NewDueDate,
 )
 from billing.reminders import reminding
 from billing.reminders.reminder_letters import RemindedInvoice
@@ -411,6 +411,20 @@ class InvoiceLineInline(ShownOnlyInline[InvoiceLine, Invoice]):
         return wording.days_in_words([date.fromisoformat(day) for day in obj.days])
 
 
+class NewDueDateInline(ShownOnlyInline[NewDueDate, Invoice]):
+    """Until when it is due again, who said so and why; only of an invoice that is."""
+
+    model = NewDueDate
+    fields = readonly_fields = ("due_on", "reason", "by", "at")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever sees the invoice."""
+        return obj is None or obj.new_due_dates.exists()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[NewDueDate]:
+        return super().get_queryset(request).select_related("by")
+
+
 @admin.register(Invoice)
 class InvoiceAdmin(
     AnswersInvoices,
@@ -445,7 +459,7 @@ class InvoiceAdmin(
         "tell_selected",
         "remind_selected",
     )
-    inlines = (InvoiceLineInline, NoticeInline)
+    inlines = (InvoiceLineInline, NewDueDateInline, NoticeInline)
     fields = readonly_fields = (
         "number",
         "month_shown",

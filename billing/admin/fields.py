@@ -1,9 +1,10 @@
-"""Fields of the desk's forms of money."""
+"""Fields of the desk's forms of money, and what another page proposes for them."""
 
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
 
 from portal.french.numbers import TypedDecimalField
 
@@ -14,3 +15,12 @@ class AmountField(TypedDecimalField):
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"size": 10, "inputmode": "decimal"})
         super().__init__(min_value=Decimal("0.01"), decimal_places=2, max_digits=10, widget=widget, **kwargs)
+
+
+def proposed(request: HttpRequest, most: Decimal) -> Decimal | None:
+    """The amount that the way here proposes (`?montant=`), else all there is; None where there is nothing."""
+    try:
+        asked = AmountField().clean(request.GET.get("montant", ""))
+    except forms.ValidationError:
+        asked = most
+    return min(asked, most) if most > 0 else None

@@ -17,8 +17,8 @@ from billing.admin import charts as chart_pages
 from billing.admin import undoing as undoing_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.cash_desk import say_closed
-from billing.admin.documents import AmountField
 from billing.admin.exporting import note_households
+from billing.admin.fields import AmountField, proposed
 from billing.admin.kept import FoundByNumber
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.regies import OfARegie, SaysRegie
@@ -177,7 +177,11 @@ class PaymentAdmin(
         free = paying.unused(payment)
         form = DeskRefundForm(
             request.POST or None,
-            initial={"amount": free or None, "means": payment.means, "paid_on": timezone.localdate()},
+            initial={
+                "amount": proposed(request, free),
+                "means": payment.means,
+                "paid_on": timezone.localdate(),
+            },
         )
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
@@ -209,6 +213,8 @@ class PaymentAdmin(
             "button": "Rembourser",
             "lead": f"Règlement n°\xa0{payment.number} de {euros(payment.amount)} :"
             f" {euros(free)} ne paient aucune facture.",
+            "other": "Rembourser plutôt par un fichier de virements",
+            "other_page": f"{reverse('admin:billing_payment_transfer', args=[pk])}?{request.GET.urlencode()}",
         }
         return self.page(request, "admin/billing/form.html", "Rembourser", context)
 

@@ -13,8 +13,9 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from billing.admin.documents import AmountField, last_month
+from billing.admin.documents import last_month
 from billing.admin.exporting import note_households
+from billing.admin.fields import AmountField, proposed
 from billing.admin.kept import FoundByNumber
 from billing.admin.regies import OfARegie, SaysRegie
 from billing.models import (
@@ -276,7 +277,7 @@ class OnlinePaymentAdmin(
         payment = get_object_or_404(OnlinePayment, pk=pk)
         most = refunding.refundable(payment)
         form = OnlineRefundForm(
-            request.POST or None, initial={"amount": most or None, "key": secrets.token_hex(16)}
+            request.POST or None, initial={"amount": proposed(request, most), "key": secrets.token_hex(16)}
         )
         back = reverse("admin:billing_onlinepayment_change", args=[pk])
         if request.method == "POST" and form.is_valid():

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from billing.admin.documents import AmountField
+from billing.admin.fields import AmountField, proposed
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.whose import HouseholdForm
 from billing.models import (
@@ -23,7 +23,7 @@ from billing.models import (
     PaymentKind,
     UndoneBecause,
 )
-from billing.payments import paying, transfers, undoing
+from billing.payments import paying, transfers, under_way, undoing
 from families.desk_links import guardian_names, household_link
 from families.models import Household
 from families.signing_in.asking_again import ask_again
@@ -266,6 +266,7 @@ class Undoing(OwnPages[Payment]):
             "form": form,
             "back": reverse("admin:billing_payment_change", args=[pk]),
             "button": "Réaffecter",
+            "warning": under_way.warning(form.invoices),
             "lead": f"Règlement n°\xa0{payment.number} de {euros(payment.amount)} :"
             f" {euros(undoing.held(payment))} à répartir. Ce qui ne l'est pas reste au compte de la famille.",
         }
@@ -275,7 +276,7 @@ class Undoing(OwnPages[Payment]):
         """« Rembourser par virement »."""
         payment = self._asked(request, pk)
         free = paying.unused(payment)
-        form = TransferForm(request.POST or None, initial={"amount": free or None})
+        form = TransferForm(request.POST or None, initial={"amount": proposed(request, free)})
         if request.method == "POST" and form.is_valid():
             said = form.cleaned_data
 

@@ -284,5 +284,5 @@ def test_the_desk_s_page_costs_the_same_with_one_movement_and_with_ten(
     for _ in range(rows - 1):
         paying.record(owes.household, D(1), "cash", paid_on=date(2026, 12, 1), by=None, at=FIRST_OF_DECEMBER)
     where = f"/mairie/billing/payment/comptes/{owes.household.pk}/"
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(12):
         assert regie_client.get(where).status_code == 200
