@@ -81,6 +81,20 @@ def test_what_is_to_be_given_back_leads_to_the_refund_of_its_payment(owes, invoi
     assert "la mairie vous les rembourse" in told(owes)[0][1]
 
 
+@pytest.mark.parametrize(
+    ("asked", "proposed"),
+    [("4.50", "4,50"), ("99", "12,80"), ("", "12,80"), ("-3", "12,80"), ("douze", "12,80")],
+)
+def test_the_refund_proposes_what_was_credited_and_never_more_than_there_is(
+    owes, invoice, regie_client, asked, proposed
+):
+    payment = pays(owes, "12.80")
+    credit(regie_client, invoice, becomes="refunded")
+    for name in ("billing_payment_refund", "billing_payment_transfer"):
+        page = regie_client.get(reverse(f"admin:{name}", args=[payment.pk]), {"montant": asked})
+        assert f'value="{proposed}"' in page.content.decode()
+
+
 def test_of_several_payments_each_is_listed(owes, invoice, regie_client):
     first, second = pays(owes, "10"), pays(owes, "2.80")
     _, answer = credit(regie_client, invoice, becomes="refunded")
