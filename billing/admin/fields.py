@@ -16,6 +16,11 @@ class AmountField(TypedDecimalField):
         widget = forms.TextInput(attrs={"size": 10, "inputmode": "decimal"})
         super().__init__(min_value=Decimal("0.01"), decimal_places=2, max_digits=10, widget=widget, **kwargs)
 
+    def prepare_value(self, value: Any) -> Any:
+        """« 24,50 », also of what SQLite computed as 24.5."""
+        cents = value.quantize(Decimal("0.01")) if isinstance(value, Decimal) else value
+        return super().prepare_value(cents)
+
 
 def proposed(request: HttpRequest, most: Decimal) -> Decimal | None:
     """The amount that the way here proposes (`?montant=`), else all there is; None where there is nothing."""

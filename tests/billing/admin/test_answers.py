@@ -81,6 +81,12 @@ def test_what_is_to_be_given_back_leads_to_the_refund_of_its_payment(owes, invoi
     assert "la mairie vous les rembourse" in told(owes)[0][1]
 
 
+def test_what_is_left_to_write_off_is_proposed_in_euros_and_cents(owes, invoice, regie_client):
+    pays(owes, "3.30")
+    page = regie_client.get(reverse("admin:billing_invoice_write_off", args=[invoice.pk]))
+    assert 'value="9,50"' in page.content.decode()
+
+
 @pytest.mark.parametrize(
     ("asked", "proposed"),
     [("4.50", "4,50"), ("99", "12,80"), ("", "12,80"), ("-3", "12,80"), ("douze", "12,80")],
