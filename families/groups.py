@@ -125,7 +125,13 @@ RIGHTS: dict[str, Rights] = {
     },
     TILL: {
         "families": {"household": VIEW, "guardian": VIEW},
-        "billing": {"payment": "view add", "invoice": VIEW, "cashcount": "view add"},
+        "billing": {
+            "payment": "view add",
+            "invoice": VIEW,
+            "creditnote": VIEW,
+            "writeoff": VIEW,
+            "cashcount": "view add",
+        },
     },
     HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},
     # Logins stay with superusers: whoever changes them can give itself any right.

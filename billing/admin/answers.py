@@ -77,7 +77,8 @@ class CreditForm(OnceForm):
             (CHOSEN, "Les lignes et les jours cochés"),
             (AMOUNT, "Un autre montant"),
         ]
-        self.fields["chosen"].choices = [_choices(one) for one in found.lines]  # type: ignore[attr-defined]
+        rows = [_choices(one) for one in found.lines]
+        self.fields["chosen"].choices = rows  # type: ignore[attr-defined]  # a MultipleChoiceField
         if not found.invoice.paid:
             del self.fields["becomes"]
 

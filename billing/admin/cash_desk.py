@@ -70,7 +70,7 @@ class PaymentForm(OfARegie, OnceForm):
 
     def __init__(self, *args: Any, household: Household, ways: list[Means], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["means"].choices = [(one.code, one.label) for one in ways]  # type: ignore[attr-defined]
+        self.fields["means"].choices = [(one.code, one.label) for one in ways]  # type: ignore[attr-defined]  # a ChoiceField
         asked = [f"{one.label} : {one.reference}" for one in ways if one.reference]
         self.fields["reference"].help_text = ". ".join(asked)
         self.fields["amount"].widget.attrs["autofocus"] = True

@@ -30,7 +30,7 @@ class RegieForm(forms.ModelForm[Regie]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["owned"]
-        field.queryset = Activity.objects.order_by("name")  # type: ignore[attr-defined]
+        field.queryset = Activity.objects.order_by("name")  # type: ignore[attr-defined]  # of models
         if self.instance.pk:
             field.initial = list(self.instance.owned.values_list("activity", flat=True))
 
@@ -157,8 +157,8 @@ class SaysRegie(DeskAdmin[M]):
 
     def _several(self, request: HttpRequest) -> bool:
         if not hasattr(request, "_several_regies"):
-            request._several_regies = Regie.objects.exists()  # type: ignore[attr-defined]
-        return bool(request._several_regies)  # type: ignore[attr-defined]
+            request._several_regies = Regie.objects.exists()  # type: ignore[attr-defined]  # ours
+        return bool(request._several_regies)  # type: ignore[attr-defined]  # ours
 
     def get_list_display(self, request: HttpRequest) -> Any:
         shown = super().get_list_display(request)

@@ -24,6 +24,7 @@ from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
 from billing.models import (
     ActivityRegie,
+    Invoice,
     JournalAccounts,
     ManualCharge,
     OpeningBalance,
@@ -227,6 +228,7 @@ def furnished(chief: User) -> Booking:
         recalculation=again, household=booking.household, billed=5, amount=4, changes=[]
     )
     money_handed_over(booking, chief)
+    InvoiceFactory(household=booking.household, kind=Invoice.Kind.CARRIED, total=Decimal("-9.60"))
     DBTaskResult.objects.create(
         args_kwargs={},
         task_path="billing.tasks.issue_month",
@@ -264,6 +266,7 @@ def addresses(booking: Booking) -> Iterator[str]:
         "household": booking.household_id,
         "means": "cheque",
         "stamp": stamp_of(reminding.last_sendings(1)[0]),
+        "statement": Invoice.every.filter(kind=Invoice.Kind.CARRIED).first().pk,
         "year": NOW.year,
     }
     for model, model_admin in admin.site._registry.items():

@@ -265,8 +265,10 @@ def test_a_credit_note_is_told_by_mail(
     late, regie_client, books, mailoutbox, django_capture_on_commit_callbacks
 ):
     address = reverse("admin:billing_invoice_credit", args=[late.pk])
+    said = {"what": "amount", "amount": "2,80", "reason": "Erreur de pointage"}
+    stamp = regie_client.post(address, said).context["preview"]["stamp"]
     with django_capture_on_commit_callbacks(execute=True):
-        regie_client.post(address, {"amount": "2,80", "reason": "Erreur de pointage"})
+        regie_client.post(address, said | {"confirmed": "1", "vu": stamp})
     (mail,) = mailoutbox
     assert mail.to == [books.user.email]
     assert plain(mail.subject) == "Un avoir de 2,80 € sur votre facture de novembre 2026"
