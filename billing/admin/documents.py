@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
@@ -487,9 +488,9 @@ class InvoiceAdmin(
         return obj.month_name
 
     @admin.display(description="à payer au plus tard le", ordering="pay_by")
-    def pay_by_shown(self, obj: InvoiceWithBalance) -> date:
+    def pay_by_shown(self, obj: InvoiceWithBalance) -> str:
         """The day that was given since, where the invoice was settled and is due again."""
-        return obj.pay_by
+        return date_format(obj.pay_by)
 
     @admin.display(description="total", ordering="total")
     def total_shown(self, obj: Invoice) -> str:
