@@ -270,9 +270,11 @@ def _issue_chunk(
     made, warnings = drafting.drafts([pk for pk in households if pk not in billed], scope, settings)
     sound = [draft for draft in made if not draft.trouble]
     documents: list[Invoice] = []
-    write = partial(_write, run=run, month=scope.month, due_on=due_on, at=at)
+    codes = budget.Codes.today()
+    write = partial(_write, run=run, month=scope.month, due_on=due_on, at=at, codes=codes)
+    facts_of = regies.facts_of((draft.regie for draft in sound), settings)
     for regie in sorted({draft.regie for draft in sound}, key=lambda one: one or 0):
-        facts = regies.facts(regie, settings)
+        facts = facts_of[regie]
         of_regie = [draft for draft in sound if draft.regie == regie]
         drafts = [draft for draft in of_regie if not settings.carries(draft.total)]
         carried = [draft.of_the_month() for draft in of_regie if settings.carries(draft.total)]
@@ -293,10 +295,11 @@ def _write(
     due_on: date,
     facts: Issuer,
     regie: int | None,
+    codes: budget.Codes,
     at: datetime,
     kind: str = Kind.INVOICE,
 ) -> list[Invoice]:
-    issuer, codes = issuer_of(facts), budget.Codes.today()
+    issuer = issuer_of(facts)
     invoices = Invoice.objects.bulk_create(
         Invoice(
             **number.fields,
