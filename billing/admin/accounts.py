@@ -87,10 +87,10 @@ class Accounts(OwnPages[Payment]):
         if kind in ("csv", "xlsx"):
             homes = AccountEntry.objects.filter(household__in=found.values("household"))
             note_households(request, f"Comptes des familles ({kind.upper()})", homes)
-            write = files.csv_stream if kind == "csv" else files.xlsx_stream
             names = regies.all_named()
             columns = (*accounts.ALL_COLUMNS, "Régie") if names else accounts.ALL_COLUMNS
-            return hand_over(write(columns, accounts.all_rows(found, names)), f"comptes.{kind}")
+            rows = files.stream(kind, columns, accounts.all_rows(found, names))
+            return hand_over(rows, f"comptes.{kind}")
         page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
         adults = guardian_names(household for household, _, _ in page)
         names = regies.named(regie for _, regie, _ in page)
@@ -147,7 +147,8 @@ class Accounts(OwnPages[Payment]):
         found = accounts.within(whole, *days.asked)
         name, kind, today = accounts.name_of(home, found), request.GET.get("format", ""), timezone.localdate()
         if kind == "csv":
-            return hand_over(files.csv_stream(accounts.COLUMNS, accounts.rows(found)), f"{name}.csv")
+            rows = files.csv_stream(accounts.columns(found), accounts.rows(found))
+            return hand_over(rows, f"{name}.csv")
         if kind == "pdf":
             return hand_over(accounts.render(home, found, today), f"{name}.pdf", inline=True)
         context = {

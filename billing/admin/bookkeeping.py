@@ -161,9 +161,8 @@ class Bookkeeping(OwnPages[Payment]):
         ask_again(request)
         if export.concerned is not None:
             note_households(request, f"{export.title} ({kind.upper()})", export.concerned(span))
-        write = files.csv_stream if kind == "csv" else files.xlsx_stream
         name = f"{what}-{span.first:%Y%m%d}-{span.last:%Y%m%d}.{kind}"
-        return hand_over(write(export.columns, export.rows(span)), name)
+        return hand_over(files.stream(kind, export.columns, export.rows(span)), name)
 
 
 def _shown(found: coded.Cashed) -> Iterator[tuple[str, str, str]]:

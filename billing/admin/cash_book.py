@@ -62,8 +62,8 @@ class CashBook(OwnPages[Payment]):
             note_households(
                 request, f"Journal de caisse ({kind.upper()})", takings.of_days(first, last, regie)
             )
-            write = files.csv_stream if kind == "csv" else files.xlsx_stream
-            return hand_over(write(takings.COLUMNS, takings.rows(first, last, regie)), f"journal.{kind}")
+            rows = files.stream(kind, takings.COLUMNS, takings.rows(first, last, regie))
+            return hand_over(rows, f"journal.{kind}")
         found = takings.takings(first, last, regie)
         if kind == "pdf":
             content = takings.render(found, timezone.localdate(), regie)

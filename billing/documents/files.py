@@ -225,6 +225,13 @@ _TAKEN_FOR_XML = "<r>"
 _PIECE = 64 * 1024
 
 
+def stream(
+    kind: str, columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]
+) -> Iterator[str] | Iterator[bytes]:
+    """The rows as a file of that kind, « csv » or « xlsx »."""
+    return csv_stream(columns, rows) if kind == "csv" else xlsx_stream(columns, rows)
+
+
 def xlsx_stream(columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> Iterator[bytes]:
     """An XLSX workbook of one sheet, amounts and dates as such and never a formula, piece by piece.
 

@@ -124,6 +124,9 @@ def test_a_household_has_a_balance_with_each(two, books, centre, desk):
     answer = desk.get("/mairie/billing/payment/comptes/?format=csv")
     rows = b"".join(answer).decode("utf-8-sig").splitlines()
     assert [row.split(";")[-1].strip('"') for row in rows] == ["Régie", "Mairie", "Centre de loisirs"]
+    answer = desk.get(f"/mairie/billing/payment/comptes/{books.household.pk}/?format=csv")
+    rows = b"".join(answer).decode("utf-8-sig").splitlines()
+    assert [row.split(";")[-1].strip('"') for row in rows] == ["Régie", "Mairie", "Centre de loisirs"]
 
 
 def test_a_line_by_hand_is_given_its_regie(books, centre, admin_client):
