@@ -5,15 +5,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from billing.admin.exporting import note_households
+from billing.admin.exporting import downloads
 from billing.admin.fields import AmountField
 from billing.admin.kept import FoundByNumber, note_if_erased
 from billing.admin.once import AlreadySent, OnceForm
@@ -34,7 +33,7 @@ from billing.payments import crediting, under_way, writing_off
 from billing.payments.crediting import Foreseen
 from billing.payments.providers import choosing
 from billing.reminders import reminder_letters
-from families.signing_in.asking_again import ask_again, asks_again
+from families.signing_in.asking_again import ask_again
 from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
 from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
@@ -349,19 +348,9 @@ class CreditNoteAdmin(FoundByNumber[CreditNote], ShownOnly[CreditNote], OwnPages
         rows = format_html_join("", '<li><a href="{}">Rembourser le reçu {}</a> : {}</li>', found)
         return format_html("<ul>{}</ul>", rows)
 
-    @admin.action(description="Télécharger les avoirs (CSV)")
-    @asks_again
-    def download_csv(self, request: HttpRequest, queryset: QuerySet[CreditNote]) -> StreamingHttpResponse:
-        note_households(request, "Avoirs (CSV)", queryset, "invoice__household")
-        rows = files.csv_stream(files.CREDIT_LINE_COLUMNS, files.credit_line_rows(queryset))
-        return hand_over(rows, "avoirs.csv")
-
-    @admin.action(description="Télécharger les avoirs (XLSX)")
-    @asks_again
-    def download_xlsx(self, request: HttpRequest, queryset: QuerySet[CreditNote]) -> StreamingHttpResponse:
-        note_households(request, "Avoirs (XLSX)", queryset, "invoice__household")
-        rows = files.xlsx_stream(files.CREDIT_LINE_COLUMNS, files.credit_line_rows(queryset))
-        return hand_over(rows, "avoirs.xlsx")
+    download_csv, download_xlsx = downloads(
+        "Avoirs", "avoirs", files.CREDIT_LINE_COLUMNS, files.credit_line_rows, home="invoice__household"
+    )
 
 
 @admin.register(WriteOff)
@@ -374,16 +363,10 @@ class WriteOffAdmin(FoundByNumber[WriteOff], ShownOnly[WriteOff]):
     search_fields = ("number", "invoice__number", "reason", "decision")
     actions = ("download_csv", "download_xlsx")
 
-    @admin.action(description="Télécharger les abandons de créances (CSV)")
-    @asks_again
-    def download_csv(self, request: HttpRequest, queryset: QuerySet[WriteOff]) -> StreamingHttpResponse:
-        note_households(request, "Abandons de créances (CSV)", queryset, "invoice__household")
-        rows = files.csv_stream(files.WRITE_OFF_COLUMNS, files.write_off_rows(queryset))
-        return hand_over(rows, "abandons-de-creances.csv")
-
-    @admin.action(description="Télécharger les abandons de créances (XLSX)")
-    @asks_again
-    def download_xlsx(self, request: HttpRequest, queryset: QuerySet[WriteOff]) -> StreamingHttpResponse:
-        note_households(request, "Abandons de créances (XLSX)", queryset, "invoice__household")
-        rows = files.xlsx_stream(files.WRITE_OFF_COLUMNS, files.write_off_rows(queryset))
-        return hand_over(rows, "abandons-de-creances.xlsx")
+    download_csv, download_xlsx = downloads(
+        "Abandons de créances",
+        "abandons-de-creances",
+        files.WRITE_OFF_COLUMNS,
+        files.write_off_rows,
+        home="invoice__household",
+    )

@@ -6,23 +6,23 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from billing.admin import regies
+from billing.admin.exporting import downloads, note_households
 from billing.admin.once import AlreadySent, OnceForm
 from billing.admin.regies import OfARegie, SaysRegie
-from billing.documents import files, slips
+from billing.documents import slips
 from billing.invoices import regies as facts_of_regies
 from billing.models import CashCount, DepositSlip, Payment
 from billing.payments import counting, deposits, means
 from billing.rules.means import CASH, SLIP, Means
 from families.desk_cells import person
-from families.signing_in.asking_again import ask_again, asks_again
-from families.traces import reading
+from families.signing_in.asking_again import ask_again
 from portal.desk.lists import badge
 from portal.desk.pages import OwnPages, ShownOnly
 from portal.desk.site import DeskLink, DeskNotice
@@ -59,6 +59,10 @@ class SlipForm(OnceForm):
 
 class CancelForm(OnceForm):
     reason = forms.CharField(label="Motif", max_length=300, widget=forms.TextInput(attrs={"size": 60}))
+
+
+def _who_paid(chosen: QuerySet[DepositSlip]) -> QuerySet[Payment]:
+    return Payment.objects.filter(deposits__slip__in=chosen.order_by().values("pk"))
 
 
 @admin.register(DepositSlip)
@@ -196,7 +200,9 @@ class DepositSlipAdmin(SaysRegie[DepositSlip], ShownOnly[DepositSlip], OwnPages[
     def one_pdf(self, request: SignedInRequest, pk: int) -> HttpResponse:
         self.demand(request, "billing.view_depositslip")
         slip = get_object_or_404(DepositSlip.objects.select_related("made_by"), pk=pk)
-        _note(request, f"Bordereau {slip.number} (PDF)", DepositSlip.objects.filter(pk=pk))
+        note_households(
+            request, f"Bordereau {slip.number} (PDF)", _who_paid(DepositSlip.objects.filter(pk=pk))
+        )
         return hand_over(slips.render(slip), f"Bordereau-{slip.number}.pdf", inline=True)
 
     def cancel(self, request: SignedInRequest, pk: int) -> HttpResponse:
@@ -230,23 +236,9 @@ class DepositSlipAdmin(SaysRegie[DepositSlip], ShownOnly[DepositSlip], OwnPages[
         }
         return self.page(request, "admin/billing/form.html", "Annuler un bordereau", context)
 
-    @admin.action(description="Télécharger les bordereaux (CSV)")
-    @asks_again
-    def download_csv(self, request: HttpRequest, queryset: QuerySet[DepositSlip]) -> StreamingHttpResponse:
-        _note(request, "Bordereaux (CSV)", queryset)
-        return hand_over(files.csv_stream(slips.COLUMNS, slips.rows(queryset)), "bordereaux.csv")
-
-    @admin.action(description="Télécharger les bordereaux (XLSX)")
-    @asks_again
-    def download_xlsx(self, request: HttpRequest, queryset: QuerySet[DepositSlip]) -> StreamingHttpResponse:
-        _note(request, "Bordereaux (XLSX)", queryset)
-        return hand_over(files.xlsx_stream(slips.COLUMNS, slips.rows(queryset)), "bordereaux.xlsx")
-
-
-def _note(request: HttpRequest, what: str, rows: QuerySet[DepositSlip]) -> None:
-    """A line in the register of reading, of those who paid."""
-    payments = Payment.objects.filter(deposits__slip__in=rows.order_by().values("pk"))
-    reading.note_export(request, what, households=payments.order_by().values_list("household_id", flat=True))
+    download_csv, download_xlsx = downloads(
+        "Bordereaux", "bordereaux", slips.COLUMNS, slips.rows, of_homes=_who_paid
+    )
 
 
 def _way(code: str) -> Means:

@@ -19,7 +19,7 @@ from django_stubs_ext import WithAnnotations
 
 from billing import tasks
 from billing.admin.answers import AnswersInvoices
-from billing.admin.exporting import note_households
+from billing.admin.exporting import downloads, note_households
 from billing.admin.kept import FoundByNumber, note_if_erased
 from billing.admin.regies import SaysRegie
 from billing.admin.reminders import NoticeInline, ReminderFilter, RemindsInvoices
@@ -576,14 +576,7 @@ class InvoiceAdmin(
         note_households(request, "Factures (PDF)", queryset)
         return hand_over(files.pdf_zip(wanted), "factures.zip")
 
-    @admin.action(description="Télécharger les factures (CSV)")
-    @asks_again
-    def download_csv(
-        self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
-    ) -> StreamingHttpResponse:
-        note_households(request, "Factures (CSV)", queryset)
-        rows = files.csv_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset))
-        return hand_over(rows, "factures.csv")
+    download_csv, download_xlsx = downloads("Factures", "factures", files.INVOICE_COLUMNS, files.invoice_rows)
 
     @admin.action(description="Télécharger les lignes (CSV)")
     @asks_again
@@ -593,15 +586,6 @@ class InvoiceAdmin(
         note_households(request, "Lignes de factures (CSV)", queryset)
         rows = files.csv_stream(files.LINE_COLUMNS, files.line_rows(queryset))
         return hand_over(rows, "lignes.csv")
-
-    @admin.action(description="Télécharger les factures (XLSX)")
-    @asks_again
-    def download_xlsx(
-        self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
-    ) -> StreamingHttpResponse:
-        note_households(request, "Factures (XLSX)", queryset)
-        rows = files.xlsx_stream(files.INVOICE_COLUMNS, files.invoice_rows(queryset))
-        return hand_over(rows, "factures.xlsx")
 
 
 @admin.register(ManualCharge)

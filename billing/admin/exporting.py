@@ -1,13 +1,53 @@
-"""Files of many households that leave the desk are written down in the register of reading."""
+"""Files of many households that leave the desk, each written down in the register of reading."""
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 
+from billing.documents import files
+from families.signing_in.asking_again import asks_again
 from families.traces import reading
+from portal.files.handing_over import Cell, hand_over
+
+Rows = Callable[[Any], Iterable[tuple[Cell, ...]]]
+Action = Callable[[Any, HttpRequest, Any], StreamingHttpResponse]
 
 
 def note_households(request: HttpRequest, what: str, rows: QuerySet[Any], home: str = "household") -> None:
     """The list `what` takes out the households of these rows, of whatever belongs to one by `home`."""
     reading.note_export(request, what, households=rows.order_by().values_list(f"{home}_id", flat=True))
+
+
+def downloads(
+    what: str,
+    name: str,
+    columns: Sequence[str],
+    rows: Rows,
+    *,
+    home: str = "household",
+    of_homes: Callable[[Any], QuerySet[Any]] = lambda chosen: chosen,
+) -> Iterator[Action]:
+    """Two actions of a list, « Télécharger les règlements (CSV) » and its XLSX: of the chosen, `rows` under
+    `columns`, in a file of that name. Whose they are: `home` of what `of_homes` makes of the chosen."""
+    return (_download(what, name, kind, columns, rows, home, of_homes) for kind in ("csv", "xlsx"))
+
+
+def _download(
+    what: str,
+    name: str,
+    kind: str,
+    columns: Sequence[str],
+    rows: Rows,
+    home: str,
+    of_homes: Callable[[Any], QuerySet[Any]],
+) -> Action:
+    @admin.action(description=f"Télécharger les {what.lower()} ({kind.upper()})")
+    @asks_again
+    def download(page: Any, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+        note_households(request, f"{what} ({kind.upper()})", of_homes(queryset), home)
+        return hand_over(files.stream(kind, columns, rows(queryset)), f"{name}.{kind}")
+
+    return download

@@ -5,8 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -17,7 +16,7 @@ from billing.admin import charts as chart_pages
 from billing.admin import undoing as undoing_pages
 from billing.admin import yearly as yearly_pages
 from billing.admin.cash_desk import say_closed
-from billing.admin.exporting import note_households
+from billing.admin.exporting import downloads
 from billing.admin.fields import AmountField, proposed
 from billing.admin.kept import FoundByNumber
 from billing.admin.once import AlreadySent, OnceForm
@@ -26,11 +25,10 @@ from billing.documents import files
 from billing.models import Payment, PaymentAllocation
 from billing.models.means import labels
 from billing.payments import closing, means, paying
-from families.signing_in.asking_again import ask_again, asks_again
+from families.signing_in.asking_again import ask_again
 from portal.desk.lists import NumberSearch, StateBadge
 from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
 from portal.desk.site import DeskLink
-from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
 from portal.french.dates import short_day
 from portal.french.day_fields import NearDateField
@@ -237,16 +235,6 @@ class PaymentAdmin(
         context = {"form": form, "back": back, "button": "Clore pour toujours", "lead": _closed()}
         return self.page(request, "admin/billing/form.html", "Clore les comptes", context)
 
-    @admin.action(description="Télécharger les règlements (CSV)")
-    @asks_again
-    def download_csv(self, request: HttpRequest, queryset: QuerySet[Payment]) -> StreamingHttpResponse:
-        note_households(request, "Règlements (CSV)", queryset)
-        rows = files.csv_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
-        return hand_over(rows, "reglements.csv")
-
-    @admin.action(description="Télécharger les règlements (XLSX)")
-    @asks_again
-    def download_xlsx(self, request: HttpRequest, queryset: QuerySet[Payment]) -> StreamingHttpResponse:
-        note_households(request, "Règlements (XLSX)", queryset)
-        rows = files.xlsx_stream(files.PAYMENT_COLUMNS, files.payment_rows(queryset))
-        return hand_over(rows, "reglements.xlsx")
+    download_csv, download_xlsx = downloads(
+        "Règlements", "reglements", files.PAYMENT_COLUMNS, files.payment_rows
+    )
