@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models.means import label
+from billing.models.numbered import Numbered
 from billing.models.payments import Payment
 from billing.models.regies import Regie
 from families.models import User
@@ -60,14 +61,10 @@ class CashCount(models.Model):
         return self.counted - self.expected
 
 
-class DepositSlip(models.Model):
+class DepositSlip(Numbered):
     """Payments of one means handed over together: cheques to the bank, vouchers to who pays them back, cash
     to the comptable. Its number is never used again; typed wrong, it is cancelled (`DepositCancellation`)."""
 
-    number = models.CharField("numéro", max_length=24, unique=True)
-    series = models.CharField("série", max_length=8)
-    year = models.PositiveSmallIntegerField("année")
-    sequence = models.PositiveIntegerField("rang dans la série")
     # None: the town's own.
     regie = models.ForeignKey(
         Regie, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="régie"

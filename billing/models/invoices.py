@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce, Round
 from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
+from billing.models.numbered import Numbered
 from billing.models.payments import Payment, PaymentState
 from billing.models.regies import Regie
 from families.models import Child, Household, User
@@ -175,7 +176,7 @@ class InvoiceManager(EveryInvoice["Invoice"]):
         return InvoiceQuerySet(self.model, using=self._db).filter(kind=Invoice.Kind.INVOICE)
 
 
-class Invoice(models.Model):
+class Invoice(Numbered):
     """An issued invoice: a document that copies all it says. The database refuses every later change.
 
     Where a month comes to nothing, to too little or to less than nothing, what it says is a statement instead
@@ -190,10 +191,6 @@ class Invoice(models.Model):
     kind = models.CharField(
         "nature", max_length=7, choices=Kind, default=Kind.INVOICE, db_default=Kind.INVOICE
     )
-    number = models.CharField("numéro", max_length=24, unique=True)
-    series = models.CharField("série", max_length=8)
-    year = models.PositiveSmallIntegerField("année")
-    sequence = models.PositiveIntegerField("rang dans la série")
     household = models.ForeignKey(
         Household, on_delete=models.PROTECT, related_name="invoices", verbose_name="foyer"
     )
@@ -492,7 +489,7 @@ class CreditNoteQuerySet(VisibleQuerySet["CreditNote"]):
     of_household = "invoice__household"
 
 
-class CreditNote(models.Model):
+class CreditNote(Numbered):
     """What takes back an issued invoice, in whole or in part. As final as the invoice.
 
     What was paid of it is `freed` then: the family's again, for its next invoices or to be given back
@@ -503,10 +500,6 @@ class CreditNote(models.Model):
         KEPT = "kept", "gardé pour la suite"
         REFUNDED = "refunded", "à rembourser"
 
-    number = models.CharField("numéro", max_length=24, unique=True)
-    series = models.CharField("série", max_length=8)
-    year = models.PositiveSmallIntegerField("année")
-    sequence = models.PositiveIntegerField("rang dans la série")
     invoice = models.ForeignKey(
         Invoice, on_delete=models.PROTECT, related_name="credit_notes", verbose_name="facture"
     )
@@ -603,7 +596,7 @@ class WriteOffQuerySet(VisibleQuerySet["WriteOff"]):
     of_household = "invoice__household"
 
 
-class WriteOff(models.Model):
+class WriteOff(Numbered):
     """What the town hall no longer asks for of an issued invoice, though it was due: no receipt, and no
     credit note. As final as the invoice. Written by `writing_off.py` only."""
 
@@ -612,10 +605,6 @@ class WriteOff(models.Model):
         REMISSION = "remission", "Remise gracieuse"
         EXTINGUISHED = "extinguished", "Créance éteinte"
 
-    number = models.CharField("numéro", max_length=24, unique=True)
-    series = models.CharField("série", max_length=8)
-    year = models.PositiveSmallIntegerField("année")
-    sequence = models.PositiveIntegerField("rang dans la série")
     invoice = models.ForeignKey(
         Invoice, on_delete=models.PROTECT, related_name="write_offs", verbose_name="facture"
     )

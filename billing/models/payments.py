@@ -10,6 +10,7 @@ from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from billing.models.means import label
+from billing.models.numbered import Numbered
 from billing.models.regies import Regie
 from billing.rules.means import BUILT_IN
 from families.models import Household, User
@@ -69,7 +70,7 @@ class PaymentQuerySet(VisibleQuerySet["Payment"]):
         return self.filter(state=PaymentState.VALIDATED).annotate(book_day=Coalesce("booked_on", "paid_on"))
 
 
-class Payment(models.Model):
+class Payment(Numbered):
     """Money of a household. Its states change by `paying.py` only. What undoes one is a row of its own: a
     refund and a reversal are negative, a transfer is one negative and one positive."""
 
@@ -87,9 +88,6 @@ class Payment(models.Model):
         DEBIT = "debit", BUILT_IN["debit"].label
 
     number = models.CharField("reçu n°", max_length=24, unique=True)
-    series = models.CharField("série", max_length=8)
-    year = models.PositiveSmallIntegerField("année")
-    sequence = models.PositiveIntegerField("rang dans la série")
     household = models.ForeignKey(
         Household, on_delete=models.PROTECT, related_name="payments", verbose_name="foyer"
     )

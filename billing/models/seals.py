@@ -2,8 +2,10 @@
 
 from django.db import models
 
+from billing.models.numbered import Numbered
 
-class Seal(models.Model):
+
+class Seal(Numbered):
     """The hash of a document over its data and the hash of the one before it in its series and year.
 
     It says nothing else of the document, and stays when the document goes after its ten years: the chain is
@@ -13,10 +15,6 @@ class Seal(models.Model):
     # Of a document that was gone before there were seals: the hash that was kept of it stands for its own.
     OF_A_FORMER_ONE = 0
 
-    series = models.CharField("série", max_length=8)
-    year = models.PositiveSmallIntegerField("année")
-    sequence = models.PositiveIntegerField("rang dans la série")
-    number = models.CharField("numéro", max_length=24, unique=True)
     version = models.PositiveSmallIntegerField("forme")
     hash = models.CharField("empreinte", max_length=64)
     previous = models.CharField("empreinte précédente", max_length=64)
