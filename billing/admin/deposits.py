@@ -117,24 +117,14 @@ class DepositSlipAdmin(SaysRegie[DepositSlip], ShownOnly[DepositSlip], OwnPages[
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        slip: Any = self.get_object(request, object_id)
-        known = (
-            {}
-            if slip is None
-            else {
-                "lines": slips.lines_of(slip),
-                "cancellation": (cancelled := slips.cancellation_of(slip)),
-                "cancelled_by": person(cancelled.cancelled_by) if cancelled else "",
-            }
-        )
-        return super().change_view(request, object_id, form_url, (extra_context or {}) | known)
+    def beside(self, request: HttpRequest, row: DepositSlip) -> dict[str, Any]:
+        cancelled = slips.cancellation_of(row)
+        return {
+            **super().beside(request, row),
+            "lines": slips.lines_of(row),
+            "cancellation": cancelled,
+            "cancelled_by": person(cancelled.cancelled_by) if cancelled else "",
+        }
 
     def waiting(self, request: HttpRequest) -> HttpResponse:
         """What is to be handed over, means by means."""

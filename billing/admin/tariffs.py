@@ -458,22 +458,14 @@ class TariffAdmin(OwnPages[Tariff]):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        tariff = self.get_object(request, object_id)
-        context: dict[str, Any] = {"problems": [], "in_force": False}
-        if tariff is not None:
-            context = {
-                "problems": tariff_checks.to_check(tariff.rule()),
-                "in_force": tariff.rule().in_force(timezone.localdate()),
-                "may_copy": self.has_add_permission(request),
-            }
-        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+    def beside(self, request: HttpRequest, row: Tariff) -> dict[str, Any]:
+        rule = row.rule()
+        return {
+            **super().beside(request, row),
+            "problems": tariff_checks.to_check(rule),
+            "in_force": rule.in_force(timezone.localdate()),
+            "may_copy": self.has_add_permission(request),
+        }
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -126,21 +126,10 @@ class Undoing(OwnPages[Payment]):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The payment, with what became of it and what can be done."""
-        payment = self.get_object(request, object_id)
-        more: dict[str, Any] = {}
-        if payment is not None:
-            more = {"became": became(payment)}
-            if request.user.has_perm(PERMISSION):
-                more["acts"] = acts(payment)
-        return super().change_view(request, object_id, form_url, (extra_context or {}) | more)
+    def beside(self, request: HttpRequest, row: Payment) -> dict[str, Any]:
+        """What became of the payment, and what can be done."""
+        can = acts(row) if request.user.has_perm(PERMISSION) else []
+        return {**super().beside(request, row), "became": became(row), "acts": can}
 
     def reverse(self, request: SignedInRequest, pk: int) -> HttpResponseBase:
         """« Annuler ce règlement »."""

@@ -84,6 +84,22 @@ class DeskAdmin(ModelAdmin[M]):
         """How a page of confirmation names a row."""
         return str(row)
 
+    def beside(self, request: HttpRequest, row: M) -> dict[str, Any]:
+        """What the page of a row is told besides its form."""
+        return {}
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: M | None = None,
+    ) -> HttpResponse:
+        told = {} if obj is None else self.beside(request, obj)
+        return super().render_change_form(request, context | told, add, change, form_url, obj)
+
     # Which rows: every list, form, action and search of ours passes here -----------------------------------
 
     def right_for(self, verb: str) -> str:
