@@ -163,7 +163,7 @@ class PatientWorker(Worker):
         """What the task returned, and whether that is written already."""
         task, result = row.task, row.task_result
         task_started.send(sender=type(task.get_backend()), task_result=result)
-        given = (TaskContext(task_result=result),) if task.takes_context else ()
+        given: tuple[Any, ...] = (TaskContext(task_result=result),) if task.takes_context else ()
         call = partial(task.call, *given, *result.args, **result.kwargs)
         whole = attempts.rule(task.module_path).whole
         try:
