@@ -19,10 +19,15 @@ def find(since: datetime, until: datetime) -> Iterator[Moment]:
     for pk, activity, name, opens, later in periods.values_list(
         "pk", "activity__name", "name", "opens_at", "opens_at_non_residents"
     ):
-        first = min((at for at in (opens, later) if at is not None), default=None) if opens else None
-        for at in {opens, later} - {None}:
+        moments = [at for at in (opens, later) if at is not None]
+        # Without a first opening it always was open to families of the town.
+        first = min(moments) if opens else None
+        for at in set(moments):
             if since <= at <= until:
                 yield Moment(at, pk if at == first else None, f"{activity} – {name}")
-    for rows in (Campaign.objects, DeadlineWindow.objects):
-        for at in rows.filter(opens_at__range=span).values_list("opens_at", flat=True).distinct():
-            yield Moment(at)
+    campaigns = Campaign.objects.filter(opens_at__range=span)
+    windows = DeadlineWindow.objects.filter(opens_at__range=span)
+    for rows in (campaigns.values_list("opens_at", flat=True), windows.values_list("opens_at", flat=True)):
+        for opened in rows.distinct():
+            if opened is not None:
+                yield Moment(opened)
