@@ -30,6 +30,7 @@ from portal.french.amounts import euros
 from portal.web.signed_in import SignedInRequest
 
 PERMISSION = "billing.view_payment"
+OPENING = "billing.view_openingbalance"
 LINK = DeskLink(
     "Comptes des familles", "billing_payment_accounts", PERMISSION, "qui doit, à qui la mairie doit"
 )
@@ -95,7 +96,8 @@ class Accounts(OwnPages[Payment]):
         adults = guardian_names(household for household, _, _ in page)
         names = regies.named(regie for _, regie, _ in page)
         context = {
-            "opened": OpeningBalance.objects.filter(household__isnull=False).exists(),
+            "opened": request.user.has_perm(OPENING)
+            and OpeningBalance.objects.filter(household__isnull=False).exists(),
             "which": WHICH,
             "chosen": which,
             "page": page,
@@ -116,7 +118,7 @@ class Accounts(OwnPages[Payment]):
 
     def opening_balances(self, request: HttpRequest) -> HttpResponseBase:
         """« Soldes repris »: who was not at zero when accounts were opened, and where they stand now."""
-        self.demand(request, PERMISSION)
+        self.demand(request, OPENING)
         found = OpeningBalance.objects.filter(household__isnull=False)
         page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
         shown = [(one, one.household_id) for one in page if one.household_id is not None]

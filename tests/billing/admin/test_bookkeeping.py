@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -17,8 +18,11 @@ from billing.documents.coded import Span
 from billing.invoices import invoicing
 from billing.models import BudgetCode, DebitFile, Invoice, JournalAccounts, OpeningBalance, Regie
 from billing.payments import paying
+from families import groups
 from portal.reservations.towns import town_file
 from tests.billing.conftest import FIRST_OF_DECEMBER
+from tests.conftest import logged_in
+from tests.factories import UserFactory
 
 TAGS = re.compile(r"<[^>]*>")
 PAGE = "/mairie/billing/payment/comptabilite/"
@@ -199,6 +203,33 @@ def test_their_list_asks_as_much_for_two_as_for_one(lived, waits, regie_client):
     before = asked()
     one(lived.household, -5)
     assert asked() == before
+
+
+# Who may ------------------------------------------------------------------------------------------------
+
+OPENED = "/mairie/billing/payment/comptes/repris/"
+CHART = "/mairie/billing/payment/graphique/"
+
+
+def member(*names, rights=()):
+    user = UserFactory(is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=names))
+    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    return logged_in(user)
+
+
+def test_the_books_are_the_accountant_s_and_not_the_till_s(lived):
+    """« Guichet » takes money and sees payments and accounts; the town's books it neither reads nor finds."""
+    OpeningBalance.objects.create(household=lived.household, amount=5, opened_on=date(2026, 11, 30))
+    till = member(groups.TILL)
+    for page in (PAGE, CHART, OPENED):
+        assert till.get(page, DAYS).status_code == 403, page
+        assert till.get(page, DAYS | {"quoi": "journal", "format": "csv"}).status_code == 403, page
+        assert page not in till.get("/mairie/").content.decode()
+    accounts = till.get("/mairie/billing/payment/comptes/")
+    assert accounts.status_code == 200 and "Soldes repris" not in text_of(accounts)
+    for client in (member(groups.REGIE), member(rights=["view_journalaccounts", "view_openingbalance"])):
+        assert [client.get(page, DAYS).status_code for page in (PAGE, CHART, OPENED)] == [200] * 3
 
 
 # Régies, and how much is asked --------------------------------------------------------------------------
