@@ -218,15 +218,14 @@ def member(*names, rights=()):
     return logged_in(user)
 
 
-def test_the_books_are_the_accountant_s_and_not_the_till_s(lived):
+def test_the_books_are_the_accountant_s_and_not_the_till_s(lived, till_client):
     """« Guichet » takes money and sees payments and accounts; the town's books it neither reads nor finds."""
     OpeningBalance.objects.create(household=lived.household, amount=5, opened_on=date(2026, 11, 30))
-    till = member(groups.TILL)
     for page in (PAGE, CHART, OPENED):
-        assert till.get(page, DAYS).status_code == 403, page
-        assert till.get(page, DAYS | {"quoi": "journal", "format": "csv"}).status_code == 403, page
-        assert page not in till.get("/mairie/").content.decode()
-    accounts = till.get("/mairie/billing/payment/comptes/")
+        assert till_client.get(page, DAYS).status_code == 403, page
+        assert till_client.get(page, DAYS | {"quoi": "journal", "format": "csv"}).status_code == 403, page
+        assert page not in till_client.get("/mairie/").content.decode()
+    accounts = till_client.get("/mairie/billing/payment/comptes/")
     assert accounts.status_code == 200 and "Soldes repris" not in text_of(accounts)
     for client in (member(groups.REGIE), member(rights=["view_journalaccounts", "view_openingbalance"])):
         assert [client.get(page, DAYS).status_code for page in (PAGE, CHART, OPENED)] == [200] * 3
