@@ -16,6 +16,7 @@ from django.urls import reverse
 from billing.admin.bookkeeping import EXPORTS
 from billing.documents.coded import Span
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import BudgetCode, DebitFile, Invoice, JournalAccounts, OpeningBalance, Regie
 from billing.payments import paying
 from families import groups
@@ -40,7 +41,7 @@ def lived(owes, waits):
     at = FIRST_OF_DECEMBER
     paying.record(owes.household, Decimal("12.80"), "cheque", paid_on=at.date(), by=None, at=at)
     theirs = Invoice.objects.get(household=waits.household)
-    invoicing.credit(theirs, Decimal("3.20"), reason="Repas froid", by=None, at=at)
+    invoicing.credit(theirs, Wanted(amount=Decimal("3.20")), reason="Repas froid", by=None, at=at)
     file = DebitFile.objects.create(message="M1", collected_on=date(2026, 12, 9), content="<x/>", made_at=at)
     mandate = waits.household.mandates.create(
         rum="R1", debtor="Camille Petit", iban="FR7630006000011234567890189", signed_on=at.date()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from billing.documents import charts
 from billing.documents.charts import BOTTOM, HEIGHT, TOP, MonthFigures, chart, months_of
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import Invoice, InvoiceLine
 from billing.payments import paying
 from portal.french.dates import months_after
@@ -136,7 +137,7 @@ def test_a_month_says_what_was_billed_and_paid(billed, books, waits):
 
 
 def test_credit_notes_are_taken_off(billed):
-    invoicing.credit(billed[0], D("2.80"), reason="Erreur", by=None, at=END_OF_NOVEMBER)
+    invoicing.credit(billed[0], Wanted(amount=D("2.80")), reason="Erreur", by=None, at=END_OF_NOVEMBER)
     (november,) = months_of(NOVEMBER_1, 1)
     assert (november.billed, november.left) == (D("22.80"), D("22.80"))
 
@@ -149,7 +150,7 @@ def test_a_service_has_its_share_of_what_was_paid(billed, books, canteen):
             invoice=invoice, position=position, formula=formula, label="x", quantity=1, unit_price=amount,
             amount=amount,
         )  # fmt: skip
-    invoicing.credit(invoice, D("10.00"), reason="Erreur", by=None, at=END_OF_NOVEMBER)
+    invoicing.credit(invoice, Wanted(amount=D("10.00")), reason="Erreur", by=None, at=END_OF_NOVEMBER)
     payment = paying.record(
         books.household, D("20.00"), "cash", paid_on=date(2026, 12, 1), by=None, at=END_OF_DECEMBER,
         invoices=[invoice],

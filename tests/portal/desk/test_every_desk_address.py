@@ -84,6 +84,7 @@ OWN_PAGES = {
     "billing_payment_tax_certificates": "billing.view_payment",
     "billing_payment_tax_zip": "billing.view_payment",
     "billing_payment_transfer": "billing.change_payment",
+    "billing_payment_undo_refund": "billing.change_payment",
     "billing_payment_use": "billing.change_payment",
     "billing_payment_waiting": "billing.view_payment",
     "billing_recalculation_ask": "billing.add_recalculation",
