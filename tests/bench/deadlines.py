@@ -8,6 +8,8 @@ from portal.reservations.days.calendars import OpenDays, days_between
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.models import Activity, ActivityDeadline, DeadlineRule, Establishment, Period
 from portal.reservations.states import Action
+from tests.bench import yardsticks
+from tests.bench.engine import Measure, over
 from tests.factories import paris
 
 FIRST, LAST = date(2026, 9, 1), date(2027, 7, 2)
@@ -50,6 +52,12 @@ def _book() -> DeadlineBook:
         for formula, rule in enumerate(rules, start=1)
     ]
     return DeadlineBook(rows, Period(pk=1, starts_on=FIRST, ends_on=LAST))
+
+
+def run() -> list[Measure]:
+    """Beside as many moments that are only put together and compared."""
+    bare = min(yardsticks.timed(lambda: yardsticks.cutoffs(3 * DAYS)) for _ in range(RUNS))
+    return [over("cutoffs_year_over_bare", bench_cutoffs(), bare, 10)]
 
 
 def bench_cutoffs() -> float:
