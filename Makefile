@@ -40,10 +40,10 @@ check: setup-tests ## Lint, format, templates, import directions, types, migrati
 bench: setup-tests ## Measure speed and memory, into var/bench.json
 	$(PY) -m tests.bench
 
-rush: setup-tests ## Let 2 500 families reserve within 300 s on PostgreSQL: SMALL=1, FAMILIES=, SECONDS=, WORKERS="1 2 4", REDIS=1, FILES=1, KEEP=1
+rush: setup-tests ## Let 2 500 families reserve within 300 s on PostgreSQL: SMALL=1, FAMILIES=, SECONDS=, WORKERS="1 2 4", REDIS=1, SERVERS=2, FILES=1, KEEP=1
 	$(PY) -m tests.bench.rush $(if $(SMALL),--small) $(if $(FAMILIES),--families $(FAMILIES)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(THREADS),--threads $(THREADS)) \
-		$(if $(THINKING),--thinking $(THINKING)) $(if $(REDIS),--redis $(REDIS)) $(if $(FILES),--files) $(if $(KEEP),--keep)
+		$(if $(THINKING),--thinking $(THINKING)) $(if $(REDIS),--redis $(REDIS)) $(if $(SERVERS),--servers $(SERVERS)) $(if $(FILES),--files) $(if $(KEEP),--keep)
 
 test-towns: setup ## Replay the example towns' calendars and rules (TOWNS_FILE= changes the file)
 	PORTAL_DEMO=1 $(PY) manage.py replay_towns $(or $(TOWNS_FILE),tests/data/towns.yaml)

@@ -57,11 +57,11 @@ def _book() -> DeadlineBook:
 def run() -> list[Measure]:
     """Beside as many moments that are only put together and compared."""
     bare = min(yardsticks.processor(lambda: yardsticks.cutoffs(3 * DAYS)) for _ in range(RUNS))
-    return [over("cutoffs_year_over_bare", bench_cutoffs(), bare, 10)]
+    return [over("cutoffs_year_over_bare", bench_cutoffs(), bare, 13)]
 
 
 def bench_cutoffs() -> float:
-    """Seconds of processor for one planning's verdicts, the best of a few runs; nothing is kept between them."""
+    """Seconds of processor for one planning's verdicts, the best of a few runs; nothing is kept between."""
     days = [day for day in days_between(FIRST, FIRST + timedelta(days=300)) if day.weekday() < 5][:DAYS]
     at = paris(2026, 11, 23, 10)
     best = float("inf")

@@ -93,8 +93,8 @@ def reconciling() -> list[Measure]:
         return Answer(payment.reference, ProviderOutcome.PAID, payment.amount, provider_reference=number)
 
     known = {one.provider_reference: one for one in OnlinePayment.objects.open()}
+    before = _rows()
     with mock.patch.object(StripeCheckout, "ask", paid), CaptureQueriesContext(connection) as captured:
-        before = _rows()
         begun = time.perf_counter()
         report = asking.reconcile(at=timezone.now())
         seconds = time.perf_counter() - begun

@@ -31,6 +31,7 @@ def main(arguments: list[str]) -> int:
                     seconds=options.seconds,
                     workers=workers,
                     threads=options.threads,
+                    servers=options.servers,
                     thinking=options.thinking,
                     redis=options.redis,
                     with_files=options.files,
@@ -51,6 +52,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     read.add_argument("--small", action="store_true", help="300 families in 40 s")
     read.add_argument("--workers", type=int, nargs="+", default=[3], help="one rush for each number")
     read.add_argument("--threads", type=int, default=4)
+    read.add_argument("--servers", type=int, default=1, help="several stand behind nginx, and want --redis")
     read.add_argument("--thinking", type=float, default=1.0, help="seconds before each act, on average")
     read.add_argument(
         "--redis", default="", help="1 for a redis-server of its own, or an address for CACHE_URL"

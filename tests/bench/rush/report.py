@@ -45,7 +45,8 @@ def table(run: dict[str, Any]) -> str:
     lines = [
         "",
         f"{run['families']} families in {run['seconds']:.0f} s, thinking {run['thinking']:g} s a page; "
-        f"gunicorn {run['workers']} × {run['threads']}, {run['database']}{redis}; {run['cores']} cores",
+        f"gunicorn {_servers(run)}{run['workers']} × {run['threads']}, {run['database']}{redis}; "
+        f"{run['cores']} cores",
         "",
         f"  {'step':22}{'count':>8}{'p50':>9}{'p95':>9}{'max':>9}{'kB':>8}",
     ]
@@ -70,6 +71,7 @@ def table(run: dict[str, Any]) -> str:
         f"overtaken",
         f"  a family      web {cost['web_ms']:.0f} ms{_postgres(cost)} of processor; "
         f"{run['requests_a_family']} requests",
+        *(f"  beside it     {name} {spent:.1f} ms a family" for name, spent in cost["beside_ms"].items()),
         f"  the client    {run['client']['processor']} s of processor, "
         f"{cost['client_ms']:.1f} ms a family; {run['client']['memory']:.0f} MB",
         f"  memory        web {cost['memory_total']:.0f} MB (PSS), its heaviest process "
@@ -80,6 +82,10 @@ def table(run: dict[str, Any]) -> str:
         *(f"  ✗ {fault}" for fault in faults(run)),
     ]
     return "\n".join(lines)
+
+
+def _servers(run: dict[str, Any]) -> str:
+    return f"{run['servers']} × " if run["servers"] > 1 else ""
 
 
 def _postgres(cost: dict[str, Any]) -> str:
@@ -96,14 +102,15 @@ def growth(runs: list[dict[str, Any]]) -> str:
     """Several runs side by side."""
     lines = [
         "",
-        f"  {'workers':>8}{'Redis':>7}{'served/s':>10}{'inside p95':>12}{'web ms':>8}{'pg ms':>8}{'MB':>7}",
+        f"  {'servers':>8}{'workers':>9}{'Redis':>7}{'served/s':>10}{'inside p95':>12}{'web ms':>8}"
+        f"{'pg ms':>8}{'MB':>7}",
     ]
     for run in runs:
         cost = run["cost"]
         postgres = "" if cost["postgres_ms"] is None else f"{cost['postgres_ms']:.0f}"
         lines.append(
-            f"  {run['workers']:8}{'yes' if run['redis'] else 'no':>7}{run['served_a_second']:10.2f}"
-            f"{run['inside']['p95']:12.3f}{cost['web_ms']:8.0f}{postgres:>8}{cost['memory_total']:7.0f}"
+            f"  {run['servers']:8}{run['workers']:9}{'yes' if run['redis'] else 'no':>7}"
+            f"{run['served_a_second']:10.2f}{run['inside']['p95']:12.3f}{cost['web_ms']:8.0f}{postgres:>8}{cost['memory_total']:7.0f}"
         )
     return "\n".join(lines)
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,46 +98,74 @@ def _filled(
     return Town(address, folder, keys, errands)
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where families ask; the processes behind it: those that started the portal's, the proxy's and Redis's
+    by name; the database's address, and an environment of the portal's."""
+
+    port: int
+    web: list[int]
+    beside: dict[str, int]
+    address: str
+    env: dict[str, str]
+
+
+@contextmanager
+def _served(town: Town, *, workers: int, threads: int, servers: int, redis: str) -> Iterator[Served]:
+    """One server, or several behind nginx, on a copy of the town."""
+    if servers > 1 and redis in ("", "0"):
+        raise RuntimeError("Several servers share their line and their counters in Redis: REDIS=1.")
+    with ExitStack() as started:
+        database = os.environ.get("DATABASE_URL", "")
+        address = started.enter_context(
+            processes.own_database(town.folder, server=database, copied_from=town.address, called="rush")
+        )
+        cache, redis_pid = started.enter_context(server.redis(redis, town.folder))
+        beside = {"redis": redis_pid} if redis_pid else {}
+        web, ports = [], []
+        for _ in range(servers):
+            env = server.environment(address, _own_folder(town.folder), town.keys, cache)
+            pid, port = started.enter_context(server.gunicorn(env, workers=workers, threads=threads))
+            web.append(pid)
+            ports.append(port)
+        port = ports[0]
+        if servers > 1:
+            folder = Path(tempfile.mkdtemp(prefix="nginx-", dir=town.folder))
+            beside["nginx"], port = started.enter_context(server.nginx(ports, folder))
+        yield Served(port, web, beside, address, env)
+
+
 def rush(
     town: Town,
     *,
     seconds: float,
     workers: int,
     threads: int = 4,
+    servers: int = 1,
     thinking: float = 1.0,
     redis: str = "",
     with_files: bool = False,
     patience: float = PATIENCE_SECONDS,
 ) -> dict[str, Any]:
     """All its families within so many seconds, on a copy of the town; the figures."""
-    beside = os.environ.get("DATABASE_URL", "")
-    with (
-        processes.own_database(
-            town.folder, server=beside, copied_from=town.address, called="rush"
-        ) as address,
-        server.redis(redis, town.folder) as cache,
-    ):
-        env = server.environment(address, _own_folder(town.folder), town.keys, cache)
-        with server.gunicorn(env, workers=workers, threads=threads) as (pid, port):
-            plan = {
-                "server": ["127.0.0.1", port],
-                "thinking": thinking,
-                "patience": patience,
-                "with_files": with_files,
-                "seed": 2026,
-            }
-            spare, coming = town.errands[-towns.SPARE :], town.errands[: -towns.SPARE]
-            say(f"warming up {workers} × {threads}")
-            # Every process has served each page before the doors open, as on any other day.
-            warm = plan | {"errands": spare, "seconds": 0.5, "first": len(coming), "thinking": 0.05}
-            _crowd(town.folder, warm, env)
-            say(f"{len(coming)} families in {seconds:.0f} s")
-            since = datetime.now(UTC).isoformat()
-            found, cost = _measured(
-                town, plan | {"errands": coming, "seconds": seconds, "first": 0}, env, pid
-            )
+    with _served(town, workers=workers, threads=threads, servers=servers, redis=redis) as there:
+        plan = {
+            "server": ["127.0.0.1", there.port],
+            "thinking": thinking,
+            "patience": patience,
+            "with_files": with_files,
+            "seed": 2026,
+        }
+        spare, coming = town.errands[-towns.SPARE :], town.errands[: -towns.SPARE]
+        say(f"warming up {servers} × {workers} × {threads}")
+        # Every process has served each page before the doors open, as on any other day.
+        warm = plan | {"errands": spare, "seconds": 0.5, "first": len(coming), "thinking": 0.05}
+        _crowd(town.folder, warm, there.env)
+        say(f"{len(coming)} families in {seconds:.0f} s")
+        since = datetime.now(UTC).isoformat()
+        found, cost = _measured(town, plan | {"errands": coming, "seconds": seconds, "first": 0}, there)
         say("audit")
-        demo = env | {"PORTAL_DEMO": "1"}
+        demo = there.env | {"PORTAL_DEMO": "1"}
         audit = json.loads(_run(["-m", "tests.bench.rush.town", "audit", since], demo))
     read = figures.of_crowd(found)
     served = max(1, sum(read["results"].get(name, 0) for name in ("recorded", "partly", "full")))
@@ -145,11 +173,12 @@ def rush(
         {
             "seconds": seconds,
             "thinking": thinking,
+            "servers": servers,
             "workers": workers,
             "threads": threads,
             "redis": bool(redis and redis != "0"),
             "with_files": with_files,
-            "database": "PostgreSQL" if address.startswith("postgres") else "SQLite",
+            "database": "PostgreSQL" if there.address.startswith("postgres") else "SQLite",
             "cores": len(os.sched_getaffinity(0)),
             "served_a_second": round(served / max(0.1, read["all_served_after"]), 3),
         }
@@ -167,31 +196,35 @@ def _own_folder(folder: Path) -> Path:
     return own
 
 
-def _measured(
-    town: Town, plan: dict[str, Any], env: dict[str, str], pid: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _measured(town: Town, plan: dict[str, Any], there: Served) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the crowd wrote, and what it cost the server meanwhile: seconds of processor, MB."""
     memory: list[list[float]] = []
 
     def look() -> None:
-        memory.append(meters.proportional_memory(meters.tree(pid)))
+        memory.append(meters.proportional_memory([one for pid in there.web for one in meters.tree(pid)]))
 
-    web, machine, began = meters.processor_of_tree(pid), meters.machine(), time.monotonic()
-    with meters.watched(env["DATABASE_URL"]) as backends:
-        found = _crowd(town.folder, plan, env, meanwhile=look)
+    def used() -> dict[str, float]:
+        busy, every = meters.machine()
+        beside = {name: meters.processor_of_tree(pid) for name, pid in there.beside.items()}
+        return beside | {
+            "web": sum(meters.processor_of_tree(pid) for pid in there.web),
+            "machine_used": busy,
+            "machine_all": every,
+        }
+
+    before, began = used(), time.monotonic()
+    with meters.watched(there.address) as backends:
+        found = _crowd(town.folder, plan, there.env, meanwhile=look)
     look()
-    used = [after - before for before, after in zip(machine, meters.machine(), strict=True)]
-    web = meters.processor_of_tree(pid) - web
+    spent = {name: after - before[name] for name, after in used().items()}
     is_here = backends is not None and backends.is_here
-    return found, {
-        "web": web,
+    return found, spent | {
+        "beside": {name: spent[name] for name in there.beside},
         "postgres": backends.seconds if backends and is_here else None,
         "postgres_shared": backends.shared if backends and is_here else None,
         "statistics": backends.statistics if backends else {},
         "connections": backends.connections if backends else 0,
         "memory": max(memory, key=sum),
-        "machine_used": used[0],
-        "machine_all": used[1],
         "lasted": time.monotonic() - began,
     }
 
@@ -203,12 +236,13 @@ def _per_family(cost: dict[str, Any], served: int, client: float) -> dict[str, A
         return None if seconds is None else round(seconds * 1000 / served, 1)
 
     statistics = cost["statistics"]
-    ours = cost["web"] + client + (cost["postgres"] or 0.0) + (cost["postgres_shared"] or 0.0)
+    ours = cost["web"] + client + (cost["postgres"] or 0.0) + sum(cost["beside"].values())
     return {
         "web_ms": each(cost["web"]),
         "postgres_ms": each(cost["postgres"]),
         "postgres_shared_ms": each(cost["postgres_shared"]),
         "client_ms": each(client),
+        "beside_ms": {name: each(seconds) for name, seconds in cost["beside"].items()},
         "statement_ms": round(statistics["statement_ms"] / served, 1) if statistics else None,
         "transactions": round(statistics["transactions"] / served, 1) if statistics else None,
         "rows_written": round(statistics["rows_written"] / served, 1) if statistics else None,

@@ -82,6 +82,73 @@ def gunicorn(env: dict[str, str], *, workers: int, threads: int) -> Iterator[tup
         yield process.pid, port
 
 
+PROXY = """
+{user}
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log warn;
+worker_processes 1;
+worker_rlimit_nofile 8192;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    # The crowd stands where families' browsers do, and says whose address each request is from.
+    set_real_ip_from 127.0.0.1;
+    real_ip_header X-Forwarded-For;
+    upstream portail {{ least_conn; {servers} }}
+    server {{
+        listen 127.0.0.1:{port};
+        client_max_body_size 12m;
+        location / {{
+            proxy_pass http://portail;
+            proxy_set_header Host $host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto https;
+            proxy_read_timeout 120;
+        }}
+    }}
+}}
+"""
+
+
+@contextmanager
+def nginx(ports: list[int], folder: Path) -> Iterator[tuple[int, int]]:
+    """A proxy of its own in front of several servers, in `folder`: its process id and its port."""
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        raise RuntimeError("Several servers want nginx in front of them (apt install nginx-light).")
+    port = free_port()
+    said = PROXY.format(
+        user="user root;" if os.geteuid() == 0 else "",
+        folder=folder,
+        port=port,
+        servers=" ".join(f"server 127.0.0.1:{one};" for one in ports),
+    )
+    (folder / "nginx.conf").write_text(said)
+    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log")]
+    with running(command, dict(os.environ), folder / "nginx.out") as process:
+        _wait_for(port, process)
+        yield process.pid, port
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Until somebody listens there."""
+    deadline = time.monotonic() + START_WITHIN_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def _answers(port: int) -> bool:
     """Whether the login page comes; not yet while nobody listens. Raises RuntimeError for an error of it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -99,13 +166,14 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def redis(wanted: str, folder: Path) -> Iterator[str]:
-    """The address for CACHE_URL: none, that which is `wanted`, or for « 1 » a server of its own."""
+def redis(wanted: str, folder: Path) -> Iterator[tuple[str, int]]:
+    """The address for CACHE_URL: none, that which is `wanted`, or for « 1 » a server of its own, whose
+    process id comes with it (else 0)."""
     if wanted in ("", "0"):
-        yield ""
+        yield "", 0
         return
     if wanted != "1":
-        yield wanted
+        yield wanted, 0
         return
     program = shutil.which("redis-server")
     if program is None:
@@ -115,16 +183,8 @@ def redis(wanted: str, folder: Path) -> Iterator[str]:
     port = free_port()
     options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
     with running([program, "--port", str(port), *options], dict(os.environ), folder / "redis.log") as process:
-        deadline = time.monotonic() + START_WITHIN_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=5).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-        yield f"rediscache://127.0.0.1:{port}/0"
+        _wait_for(port, process)
+        yield f"rediscache://127.0.0.1:{port}/0", process.pid
 
 
 def _die_with_parent() -> None:
