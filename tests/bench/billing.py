@@ -327,7 +327,7 @@ def _beside_a_bare_page(
         assert client.get(floor.PAGE).status_code == 200
 
     with override_settings(ROOT_URLCONF="tests.bench.floor"):
-        return yardsticks.beside(ask, bare, runs=DOWNLOADS, by=yardsticks.processor)
+        return yardsticks.beside(ask, bare, runs=DOWNLOADS)
 
 
 def archive(invoice: Invoice) -> list[Measure]:

@@ -283,9 +283,8 @@ def queries_of(act: Callable[[], object]) -> int:
 
 
 def side_by_side(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:
-    """Median seconds of processor of each, run in turn: what others do on the machine counts for neither. The
-    database's part is held by the number of queries."""
-    return yardsticks.beside(one, other, runs=RUNS, by=yardsticks.processor)
+    """Median seconds of each, run in turn so that a busy machine slows both alike."""
+    return yardsticks.beside(one, other, runs=RUNS)
 
 
 def run() -> list[Measure]:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.bench.rush import scale
+
 # What « Opening day » promises on two cores.
 SERVED_BEYOND_ARRIVAL, INSIDE_P95 = 60.0, 1.0
 
@@ -77,6 +79,11 @@ def table(run: dict[str, Any]) -> str:
         f"  memory        web {cost['memory_total']:.0f} MB (PSS), its heaviest process "
         f"{cost['memory_heaviest']:.0f} MB; {cost['connections']} connections",
         f"  the machine   busy {cost['machine_busy']:.0%}, of which the rush {cost['machine_ours']:.0%}",
+        *(
+            f"  a town        of {one.inhabitants:,} inhabitants: {one.families:,} families in "
+            f"{scale.MINUTES} min, {one.web:g} cores for web and {one.postgres:g} for PostgreSQL"
+            for one in scale.needs(cost)
+        ),
         "",
         *(f"  {'✓' if held else '✗'} {promise}" for promise, held in goals(run)),
         *(f"  ✗ {fault}" for fault in faults(run)),
