@@ -263,7 +263,7 @@ def bench_home(where: SimpleNamespace) -> list[Measure]:
         measure("home_queries", max(counts), "queries", 14),
         measure("home_queries_growth", counts[1] - counts[0], "queries", 1)
         | {"ratio": float(counts[0] != counts[1])},
-        over("home_over_floor", page, bottom, 4),
+        over("home_over_floor", page, bottom, 2),
     ]
 
 
