@@ -109,7 +109,7 @@ def earned(board: Board, now: float) -> float:
     """How many more may come in since the board was last looked at."""
     if not board.open or not 0 < board.looked_at <= now:
         return 0.0
-    return min(now - board.looked_at, 1.0) * board.pace
+    return min(now - board.looked_at, 60.0) * board.pace
 
 
 def look(board: Board, totals: Totals, *, now: float, waiting: int, expected: bool) -> Board:

@@ -106,10 +106,8 @@ class Room:
     def arrive(self) -> ComesIn | Waits:
         """Somebody without a place, while the room is open."""
         with self.store.together():
-            waiting = self.store.waiting()
-            if not waiting and self.store.spend():
-                return ComesIn(secrets.token_hex(8))
-            return self._waits(self.store.take(), waiting + 1)
+            number, rank = self.store.arrive()
+            return ComesIn(secrets.token_hex(8)) if number == 0 else self._waits(number, rank)
 
     def queue(self) -> Waits:
         """At the end of the line, also where somebody could come in."""
@@ -121,12 +119,12 @@ class Room:
         with self.store.together():
             if generation != self.store.generation:
                 return self.arrive()
-            state = self.store.visit(number, now)
+            state, rank = self.store.visit(number, now)
             if state in (State.CALLED, State.ENTERED):
                 return ComesIn(self._name_seat(f"{generation}-{number}"))
             if state is State.GONE:
                 return self.arrive()
-            return self._waits(number, self.store.rank(number))
+            return self._waits(number, rank)
 
     def _waits(self, number: int | None, rank: int) -> Waits:
         return Waits(number, rank, line.wait(rank, self.store.board().pace))

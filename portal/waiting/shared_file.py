@@ -286,7 +286,19 @@ class SharedFile:
             self._write_head(head)
             return number
 
-    def visit(self, number: int, now: float) -> State:
+    def visit(self, number: int, now: float) -> tuple[State, int]:
+        with self._locked():
+            state = self._visit(number, now)
+            return state, self._count(self._head().low, number) + 1 if state is State.WAITING else 0
+
+    def arrive(self) -> tuple[int | None, int]:
+        with self._locked():
+            waiting = self.waiting()
+            if not waiting and self.spend():
+                return 0, 0
+            return self.take(), waiting + 1
+
+    def _visit(self, number: int, now: float) -> State:
         with self._locked():
             head = self._head()
             if not 0 < number < head.tail or head.tail - number >= PLACES - 8:
@@ -304,11 +316,6 @@ class SharedFile:
                 head.low = number
                 self._write_head(head)
             return State.WAITING
-
-    def rank(self, number: int) -> int:
-        with self._locked():
-            head = self._head()
-            return self._count(head.low, min(number, head.tail)) + 1
 
     def waiting(self) -> int:
         with self._locked():

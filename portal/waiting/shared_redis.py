@@ -1,4 +1,6 @@
-"""The line in Redis, for the processes of several machines: each step is one that Redis does at once."""
+"""The line in Redis, for the processes of several machines: each step is one that Redis does at once.
+
+Who waits costs one question to it, and half a one more now and then."""
 
 import json
 import os
@@ -26,6 +28,42 @@ SEAT_KEPT = 60 * (line.INSIDE_MINUTES + 2)
 # A process that said nothing for so long is at nothing.
 SILENT_AFTER = 60.0
 MOST = 1 << 20
+# What a request may read a little late: whether the room is open, its pace.
+FRESH = 0.25
+
+# KEYS: tail, called, entered, seen, waiting. ARGV: number, now, how long a seat serves, and keys are kept.
+VISIT = """
+local number, now = tonumber(ARGV[1]), tonumber(ARGV[2])
+if number < 1 or number > tonumber(redis.call('GET', KEYS[1]) or '0') then return {4, 0} end
+local entered = redis.call('HGET', KEYS[3], ARGV[1])
+if entered then
+  if now - tonumber(entered) <= tonumber(ARGV[3]) then return {3, 0} else return {4, 0} end
+end
+local called = redis.call('HGET', KEYS[2], ARGV[1])
+if called then
+  redis.call('HDEL', KEYS[2], ARGV[1])
+  if now - tonumber(called) <= tonumber(ARGV[3]) then
+    redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
+    redis.call('EXPIRE', KEYS[3], ARGV[4])
+    return {2, 0}
+  end
+end
+redis.call('HSET', KEYS[4], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[5], number, ARGV[1])
+redis.call('EXPIRE', KEYS[4], ARGV[4])
+redis.call('EXPIRE', KEYS[5], ARGV[4])
+return {1, redis.call('ZRANK', KEYS[5], ARGV[1]) + 1}
+"""
+# KEYS: waiting, tokens, tail. ARGV: how many may wait.
+ARRIVE = """
+local waiting = redis.call('ZCARD', KEYS[1])
+if waiting == 0 and tonumber(redis.call('GET', KEYS[2]) or '0') >= 1 then
+  redis.call('INCRBYFLOAT', KEYS[2], -1)
+  return {0, 0}
+end
+if waiting >= tonumber(ARGV[1]) then return {-1, waiting + 1} end
+return {redis.call('INCR', KEYS[3]), waiting + 1}
+"""
 
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found")
@@ -52,30 +90,32 @@ class SharedRedis:
             url, socket_timeout=ANSWERS_WITHIN, socket_connect_timeout=ANSWERS_WITHIN, decode_responses=True
         )
         self._prefix = prefix
+        self._visit = self._redis.register_script(VISIT)
+        self._arrive = self._redis.register_script(ARRIVE)
+        # What was read lately: the time it was read at, the board, the generation.
+        self._read: tuple[float, Board, str] | None = None
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}:{name}"
 
     @property
     def generation(self) -> str:
-        return self._generation()
+        return self._lately()[1]
 
-    @_or_trouble
-    def _generation(self) -> str:
-        key = self._key("generation")
-        found: str | None = self._redis.get(key)
-        if found is None:
-            self._redis.set(key, secrets.token_hex(8), nx=True)
-            found = self._redis.get(key)
-        return found or ""
-
-    @_or_trouble
     def board(self) -> Board:
-        packed = self._redis.get(self._key("board"))
-        if not packed:
-            return Board()
-        mode, *others = json.loads(packed)
-        return Board(Mode(mode), *others)
+        return self._lately()[0]
+
+    @_or_trouble
+    def _lately(self) -> tuple[Board, str]:
+        read = self._read
+        if read is None or time.monotonic() - read[0] > FRESH:
+            packed, generation = self._redis.mget(self._key("board"), self._key("generation"))
+            if generation is None:
+                self._redis.set(self._key("generation"), secrets.token_hex(8), nx=True)
+                generation = self._redis.get(self._key("generation"))
+            mode, *others = json.loads(packed) if packed else (0,)
+            read = self._read = (time.monotonic(), Board(Mode(mode), *others), generation)
+        return read[1:]
 
     def together(self) -> nullcontext[None]:
         return nullcontext()
@@ -85,6 +125,7 @@ class SharedRedis:
         mine, until = secrets.token_hex(8), time.monotonic() + patience
         while not (taken := self._take_turn(mine)) and time.monotonic() < until:
             time.sleep(TURN_PAUSE)
+        self._read = None
         try:
             yield taken
         finally:
@@ -103,6 +144,7 @@ class SharedRedis:
     @_or_trouble
     def write_board(self, board: Board) -> None:
         self._redis.set(self._key("board"), json.dumps(astuple(board)))
+        self._read = None
 
     @_or_trouble
     def report(self, totals: Totals, at: float) -> None:
@@ -156,37 +198,19 @@ class SharedRedis:
         return number if self.waiting() < MOST else None
 
     @_or_trouble
-    def visit(self, number: int, now: float) -> State:
-        name = str(number)
-        with self._redis.pipeline() as ask:
-            ask.get(self._key("tail"))
-            ask.hget(self._key("called"), name)
-            ask.hget(self._key("entered"), name)
-            tail, called, entered = ask.execute()
-        if not 0 < number <= int(tail or 0):
-            return State.GONE
-        if entered is not None:
-            return State.ENTERED if now - float(entered) <= 60 * line.INSIDE_MINUTES else State.GONE
-        with self._redis.pipeline() as write:
-            if called is not None and now - float(called) <= 60 * line.INSIDE_MINUTES:
-                # Of two at once, both come in with the same seat.
-                write.hset(self._key("entered"), name, now)
-                write.hdel(self._key("called"), name)
-                write.expire(self._key("entered"), KEPT)
-                write.execute()
-                return State.CALLED
-            if called is not None:
-                write.hdel(self._key("called"), name)
-            write.hset(self._key("seen"), name, now)
-            write.zadd(self._key("waiting"), {name: number})
-            write.expire(self._key("seen"), KEPT)
-            write.expire(self._key("waiting"), KEPT)
-            write.execute()
-        return State.WAITING
+    def visit(self, number: int, now: float) -> tuple[State, int]:
+        state, rank = self._visit(
+            keys=[self._key(name) for name in ("tail", "called", "entered", "seen", "waiting")],
+            args=[number, now, 60 * line.INSIDE_MINUTES, KEPT],
+        )
+        return State(state), rank
 
     @_or_trouble
-    def rank(self, number: int) -> int:
-        return int(self._redis.zcount(self._key("waiting"), "-inf", f"({number}")) + 1
+    def arrive(self) -> tuple[int | None, int]:
+        number, rank = self._arrive(
+            keys=[self._key(name) for name in ("waiting", "tokens", "tail")], args=[MOST]
+        )
+        return (None if number < 0 else number), rank
 
     @_or_trouble
     def waiting(self) -> int:

@@ -67,12 +67,14 @@ class Store(Protocol):
         """The next number; None when too many wait."""
         ...
 
-    def visit(self, number: int, now: float) -> State:
-        """Somebody asks with a place: from now on it waits, unless it was called."""
+    def visit(self, number: int, now: float) -> tuple[State, int]:
+        """Somebody asks with a place: from now on it waits, unless it was called. With its rank, 1 for the
+        first who waits (0: it does not wait)."""
         ...
 
-    def rank(self, number: int) -> int:
-        """1 for the first who waits; of a number that does not wait yet, what it would be."""
+    def arrive(self) -> tuple[int | None, int]:
+        """Somebody without a place: (0, 0) comes in at once, where nobody waits and one may; else the next
+        number (None: too many wait), with the rank it would have."""
         ...
 
     def waiting(self) -> int: ...

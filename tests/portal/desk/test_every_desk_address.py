@@ -123,6 +123,7 @@ OWN_PAGES = {
     "leisure_open_period": "reservations.add_period reservations.change_period reservations.add_slot",
     "leisure_register": "leisure.view_centre",
     "leisure_requests": "reservations.view_reservationline | reservations.change_reservationline",
+    "portal_town_line": "portal.open_line_town",
     "reservations_absencecertificate_take": "reservations.add_absencecertificate",
     "reservations_absencecertificate_take_from": "reservations.add_absencecertificate",
     "reservations_attendance_list": (

@@ -439,3 +439,70 @@ def test_an_error_of_the_portals_own_is_no_request_in_progress(scene: Scene) -> 
     with pytest.raises(ValueError):
         next(iter(scene.gate({"PATH_INFO": "/x/", "REQUEST_METHOD": "GET"}, lambda *said: None)))
     assert scene.room.meter.in_progress <= 1
+
+
+# A period that is about to open -------------------------------------------------------------------------
+
+
+PLANNING = "/cantine/planning/4/5/17/"
+
+
+def about_to_open(scene: Scene, seconds: float) -> Browser:
+    """Somebody inside, so long before the canteen's next period opens."""
+    family = scene.browser()
+    family.ask("/connexion/")
+    family.log_in("anna")
+    at = time.time() + seconds
+    scene.room.store.write_moments(
+        f'{{"rushes": [{at}], "periods": [[17, {at}, "Cantine – &lt;hiver&gt;", "8 h 30"]]}}'
+    )
+    scene.later(0.3)
+    return family
+
+
+def test_its_planning_says_in_how_long_and_nobody_is_let_in_before_the_very_second(scene: Scene) -> None:
+    family = about_to_open(scene, 200)
+    answer = family.ask(PLANNING)
+    assert (answer.status, answer["Retry-After"]) == (503, "60")
+    assert "« Cantine – &lt;hiver&gt; » ouvre dans 4\u00a0min" in answer.body
+    scene.later(150)
+    seconds = int(family.ask(PLANNING)["Refresh"])
+    assert seconds >= 50
+    scene.later(49.6)
+    assert family.ask(PLANNING).status == 503
+    scene.later(0.2)
+    assert family.ask(PLANNING).status == 200
+
+
+def test_who_reloads_when_told_comes_after_the_moment_and_not_all_at_once(scene: Scene) -> None:
+    family = about_to_open(scene, 30)
+    for other in range(2_000):
+        scene.room.store.sit(f"{other + 1:016x}", int(time.time() // 60))
+    others = [scene.browser() for _ in range(20)]
+    for name, other in enumerate(others):
+        other.ask("/connexion/")
+        other.log_in(f"family {name}")
+    told = {int(one.ask(PLANNING)["Retry-After"]) for one in (family, *others)}
+    assert min(told) >= 30
+    assert max(told) <= 52
+    assert len(told) > 4
+
+
+def test_long_before_and_for_other_periods_and_for_who_is_not_inside_the_portal_answers(scene: Scene) -> None:
+    family = about_to_open(scene, 400)
+    assert family.ask(PLANNING).status == 200
+    scene.later(200)
+    assert family.ask("/cantine/planning/4/5/18/").status == 200
+    assert family.ask(PLANNING, "POST").status == 200
+    assert scene.browser().ask(PLANNING).status == 200
+
+
+def test_the_room_opens_beforehand_and_closes_by_itself_afterwards(scene: Scene) -> None:
+    about_to_open(scene, 240)
+    scene.later(3)
+    scene.browser().ask("/sante/")
+    assert scene.room.store.board().open
+    for _ in range(240 + 600 + 90):
+        scene.later(1)
+        scene.browser().ask("/sante/")
+    assert not scene.room.store.board().open

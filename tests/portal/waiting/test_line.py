@@ -109,6 +109,10 @@ def test_a_process_that_ended_takes_its_sums_along_and_nothing_is_negative() -> 
     assert (board.busy >= 0, board.coming >= 0, board.lay >= 0) == (True, True, True)
 
 
+def test_a_pace_counts_whole_where_nobody_asks_for_some_seconds() -> None:
+    assert line.earned(Board(open=True, pace=0.1, looked_at=T0), T0 + 10) == pytest.approx(1.0)
+
+
 def test_a_clock_that_was_set_back_lets_nobody_in_and_looks_anew() -> None:
     board = Board(open=True, pace=5.0, looked_at=T0)
     assert line.earned(board, T0 - 3600) == 0.0

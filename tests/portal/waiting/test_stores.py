@@ -19,11 +19,20 @@ SEAT, OTHER = "00000000000000aa", "00000000000000bb"
 MINUTE = int(T0 // 60)
 
 
+def visit(store: Store, number: int, at: float) -> State:
+    return store.visit(number, at)[0]
+
+
+def rank(store: Store, number: int, at: float = T0) -> int:
+    """Of somebody who waits, who asks with it."""
+    return store.visit(number, at)[1]
+
+
 def line_of(store: Store, count: int, *, at: float = T0) -> list[int]:
     """So many who wait, in their order."""
     numbers = [store.take() or 0 for _ in range(count)]
     for number in numbers:
-        assert store.visit(number, at) is State.WAITING
+        assert visit(store, number, at) is State.WAITING
     return numbers
 
 
@@ -37,37 +46,37 @@ def test_a_board_comes_back_as_it_was_written(store: Store) -> None:
 
 def test_the_smallest_number_is_called_first_and_comes_in_once(store: Store) -> None:
     first, second, third = line_of(store, 3)
-    assert (store.rank(first), store.rank(third), store.waiting()) == (1, 3, 3)
+    assert (rank(store, first), rank(store, third), store.waiting()) == (1, 3, 3)
     assert store.call_next(T0, 150)
-    assert store.visit(second, T0) is State.WAITING
-    assert store.visit(first, T0) is State.CALLED
+    assert visit(store, second, T0) is State.WAITING
+    assert visit(store, first, T0) is State.CALLED
     # The answer was lost on its way: the same seat, for a while.
-    assert store.visit(first, T0 + 30) is State.ENTERED
-    assert store.visit(first, T0 + 3600) is State.GONE
-    assert (store.rank(third), store.waiting()) == (2, 2)
+    assert visit(store, first, T0 + 30) is State.ENTERED
+    assert visit(store, first, T0 + 3600) is State.GONE
+    assert (rank(store, third), store.waiting()) == (2, 2)
 
 
 def test_who_lost_the_network_is_passed_over_and_comes_first_once_back(store: Store) -> None:
     gone, here = line_of(store, 2)
-    store.visit(here, T0 + 200)
+    visit(store, here, T0 + 200)
     assert store.call_next(T0 + 200, 150)
-    assert store.visit(here, T0 + 200) is State.CALLED
+    assert visit(store, here, T0 + 200) is State.CALLED
     later = store.take() or 0
-    store.visit(later, T0 + 210)
-    assert store.visit(gone, T0 + 220) is State.WAITING
-    assert (store.rank(gone), store.rank(later)) == (1, 2)
+    visit(store, later, T0 + 210)
+    assert visit(store, gone, T0 + 220) is State.WAITING
+    assert (rank(store, gone), rank(store, later)) == (1, 2)
 
 
 def test_who_was_called_and_came_much_later_is_at_the_front_again(store: Store) -> None:
     first, second = line_of(store, 2)
     store.call_next(T0, 150)
-    assert store.visit(first, T0 + 3600) is State.WAITING
-    assert (store.rank(first), store.rank(second)) == (1, 2)
+    assert visit(store, first, T0 + 3600) is State.WAITING
+    assert (rank(store, first), rank(store, second)) == (1, 2)
 
 
 def test_a_number_that_was_never_given_is_no_place(store: Store) -> None:
     (last,) = line_of(store, 1)
-    assert [store.visit(number, T0) for number in (0, last + 1, 10**12)] == [State.GONE] * 3
+    assert [visit(store, number, T0) for number in (0, last + 1, 10**12)] == [State.GONE] * 3
 
 
 def test_nobody_is_called_where_nobody_waits(store: Store) -> None:
@@ -165,7 +174,7 @@ def test_a_process_killed_in_the_middle_leaves_a_line_that_goes_on(line_file: Pa
         assert number == before + 1
         while store.call_next(T0, 150):
             pass
-        assert (store.visit(number, T0), store.waiting()) == (State.CALLED, 0)
+        assert (visit(store, number, T0), store.waiting()) == (State.CALLED, 0)
 
 
 def test_what_a_killed_process_was_at_counts_no_more(line_file: Path) -> None:
