@@ -161,7 +161,7 @@ class Gate:
             visit.staff = visit.at_staffs_door = True
             return visit
         came = self.room.come_back(mine.name, mine.number, now) if mine and mine.kind == "w" else None
-        came = came or self.room.arrive()
+        came = came or self.room.arrive(now)
         if isinstance(came, ComesIn):
             visit.seat = came.seat
             return visit
@@ -290,7 +290,7 @@ class Gate:
         came: list[Answer] = []
 
         def take() -> None:
-            waits = self.room.queue()
+            waits = self.room.queue(time.time())
             came.append(self._waits(waits, None))
 
         self._try(take)

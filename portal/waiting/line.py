@@ -12,6 +12,8 @@ SOONEST, LATEST = 10, 60
 SHARE_OF_WAIT = 3
 # Who has not asked for so long is passed over, and comes first of all when they are back.
 PATIENCE = 150.0
+# A place that was never shown again is kept a turn for so long: who asks without cookies is soon passed over.
+PATIENCE_NEW = 15.0
 INSIDE_MINUTES = 10
 
 # The room opens so long before a period does, and stays at least so long afterwards.

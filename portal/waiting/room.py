@@ -87,8 +87,8 @@ class Room:
             if board.open and not before.open:
                 more = line.burst(board.pace)
             self.store.earn(more, line.burst(board.pace))
-            while waiting and self.store.spend():
-                if not self.store.call_next(now, line.PATIENCE):
+            while board.open and self.store.spend():
+                if not self.store.call_next(now):
                     self.store.earn(1.0, line.burst(board.pace))
                     break
 
@@ -103,27 +103,27 @@ class Room:
         if self.meter.in_progress > max(1, self._reported):
             self.report(now)
 
-    def arrive(self) -> ComesIn | Waits:
+    def arrive(self, now: float) -> ComesIn | Waits:
         """Somebody without a place, while the room is open."""
         with self.store.together():
-            number, rank = self.store.arrive()
+            number, rank = self.store.arrive(now)
             return ComesIn(secrets.token_hex(8)) if number == 0 else self._waits(number, rank)
 
-    def queue(self) -> Waits:
+    def queue(self, now: float) -> Waits:
         """At the end of the line, also where somebody could come in."""
         with self.store.together():
-            return self._waits(self.store.take(), self.store.waiting() + 1)
+            return self._waits(self.store.take(now), self.store.waiting() + 1)
 
     def come_back(self, generation: str, number: int, now: float) -> ComesIn | Waits:
         """Somebody with a place; one of another line, or that has served, is none."""
         with self.store.together():
             if generation != self.store.generation:
-                return self.arrive()
+                return self.arrive(now)
             state, rank = self.store.visit(number, now)
             if state in (State.CALLED, State.ENTERED):
                 return ComesIn(self._name_seat(f"{generation}-{number}"))
             if state is State.GONE:
-                return self.arrive()
+                return self.arrive(now)
             return self._waits(number, rank)
 
     def _waits(self, number: int | None, rank: int) -> Waits:

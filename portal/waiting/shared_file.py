@@ -23,7 +23,7 @@ from portal.waiting import line
 from portal.waiting.line import Board, Mode, Totals
 from portal.waiting.store import State, Trouble
 
-MAGIC = b"portail1"
+MAGIC = b"portail2"
 # How long the lock is waited for, and between two tries.
 LOCK_PATIENCE, LOCK_PAUSE = 0.2, 0.0005
 
@@ -34,15 +34,18 @@ PROBES = 16
 # A seat serves nobody after so many minutes.
 SEAT_KEPT = line.INSIDE_MINUTES + 2
 PROCESSES = 256
+# Clocks of two machines differ: the file is born a day before.
+AHEAD = 86400.0
 
 _BOARD = struct.Struct("<Bd?" + "d" * 11 + "i" + "ddqqdq")
-# Which write it is, the next number, the smallest one that may wait, how many may come in; then the board.
-_HEAD = struct.Struct("<QQQd")
+# Which write it is, the next number, the smallest one that may wait, the smallest that may be new, how many
+# may come in; then the board.
+_HEAD = struct.Struct("<QQQQd")
 _SUM = struct.Struct("<I")
 _REPORT = struct.Struct("<QidddqqdqiI")
 _MINUTES = struct.Struct("<II")
 _SEAT = struct.Struct("<QQII")
-# When it last asked, in seconds since the file was made; which turn of the ring; its state.
+# When it last asked, in tenths of a second since the file was made; which turn of the ring; its state.
 _PLACE = struct.Struct("<IHBB")
 
 _HEADS = (64, 576)
@@ -58,8 +61,9 @@ SIZE = _PLACES + PLACES * _PLACE.size
 class _Head:
     """The head of the file, as read under the lock."""
 
-    def __init__(self, turn: int, tail: int, low: int, tokens: float, board: Board) -> None:
-        self.turn, self.tail, self.low, self.tokens, self.board = turn, tail, low, tokens, board
+    def __init__(self, turn: int, tail: int, low: int, new: int, tokens: float, board: Board) -> None:
+        self.turn, self.tail, self.low, self.new = turn, tail, low, new
+        self.tokens, self.board = tokens, board
 
 
 class SharedFile:
@@ -143,8 +147,8 @@ class SharedFile:
     def _make(self) -> None:
         os.ftruncate(self._fd, 0)
         os.posix_fallocate(self._fd, 0, SIZE)
-        self._write_head(_Head(0, 1, 1, 0.0, Board()))
-        self._write(0, MAGIC + os.urandom(8) + struct.pack("<d", time.time()))
+        self._write_head(_Head(0, 1, 1, 1, 0.0, Board()))
+        self._write(0, MAGIC + os.urandom(8) + struct.pack("<d", time.time() - AHEAD))
 
     def _write(self, where: int, what: bytes) -> None:
         if os.pwrite(self._fd, what, where) != len(what):
@@ -168,8 +172,8 @@ class SharedFile:
         if zlib.crc32(packed[:size]) != _SUM.unpack(packed[size:])[0]:
             return None
         mode, *others = _BOARD.unpack(packed[_HEAD.size : size])
-        turn, tail, low, tokens = _HEAD.unpack(packed[: _HEAD.size])
-        return _Head(turn, tail, low, tokens, Board(Mode(mode), *others))
+        turn, tail, low, new, tokens = _HEAD.unpack(packed[: _HEAD.size])
+        return _Head(turn, tail, low, new, tokens, Board(Mode(mode), *others))
 
     def _head(self) -> _Head:
         if self._read_head is None:
@@ -180,7 +184,9 @@ class SharedFile:
 
     def _write_head(self, head: _Head) -> None:
         head.turn += 1
-        packed = _HEAD.pack(head.turn, head.tail, head.low, head.tokens) + _BOARD.pack(*astuple(head.board))
+        packed = _HEAD.pack(head.turn, head.tail, head.low, head.new, head.tokens) + _BOARD.pack(
+            *astuple(head.board)
+        )
         self._write(_HEADS[head.turn % 2], packed + _SUM.pack(zlib.crc32(packed)))
 
     def board(self) -> Board:
@@ -276,13 +282,14 @@ class SharedFile:
 
     # Places ------------------------------------------------------------------------------------------------
 
-    def take(self) -> int | None:
+    def take(self, now: float) -> int | None:
         with self._locked():
             head = self._head()
             low = self._first(head) or head.tail
-            if head.tail - low >= PLACES - 8:
+            if head.tail - min(low, head.new) >= PLACES - 8:
                 return None
             number, head.tail, head.low = head.tail, head.tail + 1, low
+            self._write_place(number, State.GIVEN, now)
             self._write_head(head)
             return number
 
@@ -291,12 +298,12 @@ class SharedFile:
             state = self._visit(number, now)
             return state, self._count(self._head().low, number) + 1 if state is State.WAITING else 0
 
-    def arrive(self) -> tuple[int | None, int]:
+    def arrive(self, now: float) -> tuple[int | None, int]:
         with self._locked():
             waiting = self.waiting()
-            if not waiting and self.spend():
+            if not waiting and self._new(self._head(), now) is None and self.spend():
                 return 0, 0
-            return self.take(), waiting + 1
+            return self.take(now), waiting + 1
 
     def _visit(self, number: int, now: float) -> State:
         with self._locked():
@@ -322,34 +329,47 @@ class SharedFile:
             head = self._head()
             return self._count(head.low, head.tail)
 
-    def call_next(self, now: float, patience: float) -> bool:
+    def call_next(self, now: float) -> bool:
         with self._locked():
             head = self._head()
-            while (number := self._first(head)) is not None:
+            new = self._new(head, now)
+            while (number := self._first(head)) is not None and (new is None or number < new):
                 state, seen = self._place(number)
                 self._mark(number, waits=False)
                 head.low = number
-                if state is State.WAITING and now - seen <= patience:
+                if state is State.WAITING and now - seen <= line.PATIENCE:
                     # Before the head: killed in between, it is called and its mark is gone.
                     self._write_place(number, State.CALLED, now)
                     self._write_head(head)
                     return True
                 if state is State.WAITING:
-                    self._write_place(number, State.GIVEN, seen)
-            head.low = head.tail
+                    self._write_place(number, State.GIVEN, 0.0)
+            head.low = head.tail if number is None else number
+            if new is not None:
+                self._write_place(new, State.CALLED, now)
             self._write_head(head)
-            return False
+            return new is not None
+
+    def _new(self, head: _Head, now: float) -> int | None:
+        """The smallest number that was given just now and did not come back yet."""
+        while head.new < head.tail:
+            state, given = self._place(head.new)
+            if state is State.GIVEN and 0 <= now - given <= line.PATIENCE_NEW:
+                return head.new
+            head.new += 1
+        return None
 
     def _place(self, number: int) -> tuple[State, float]:
         at = _PLACES + (number % PLACES) * _PLACE.size
         seen, turn, state, _ = _PLACE.unpack(self._read(at, _PLACE.size))
         if turn != (number // PLACES) & 0xFFFF:
             return State.GIVEN, 0.0
-        return State(state), self._born + seen
+        return State(state), self._born + seen / 10
 
     def _write_place(self, number: int, state: State, seen: float) -> None:
         at = _PLACES + (number % PLACES) * _PLACE.size
-        since = min(max(0, round(seen - self._born)), 0xFFFFFFFF)
+        # In tenths of a second: thirteen years.
+        since = min(max(0, int(10 * (seen - self._born))), 0xFFFFFFFF)
         self._write(at, _PLACE.pack(since, (number // PLACES) & 0xFFFF, state, 0))
 
     def _mark(self, number: int, *, waits: bool) -> None:

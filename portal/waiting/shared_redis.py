@@ -31,7 +31,7 @@ MOST = 1 << 20
 # What a request may read a little late: whether the room is open, its pace.
 FRESH = 0.25
 
-# KEYS: tail, called, entered, seen, waiting. ARGV: number, now, how long a seat serves, and keys are kept.
+# KEYS: tail, called, entered, seen, waiting, given. ARGV: number, now, how long a seat serves, keys stay.
 VISIT = """
 local number, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 if number < 1 or number > tonumber(redis.call('GET', KEYS[1]) or '0') then return {4, 0} end
@@ -49,21 +49,66 @@ if called then
   end
 end
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[2])
+redis.call('ZREM', KEYS[6], ARGV[1])
 redis.call('ZADD', KEYS[5], number, ARGV[1])
 redis.call('EXPIRE', KEYS[4], ARGV[4])
 redis.call('EXPIRE', KEYS[5], ARGV[4])
 return {1, redis.call('ZRANK', KEYS[5], ARGV[1]) + 1}
 """
-# KEYS: waiting, tokens, tail. ARGV: how many may wait.
-ARRIVE = """
-local waiting = redis.call('ZCARD', KEYS[1])
-if waiting == 0 and tonumber(redis.call('GET', KEYS[2]) or '0') >= 1 then
+# The smallest number given just now, nil where there is none.
+NEW = """
+local function new(given, seen, now, patience)
+  while true do
+    local first = redis.call('ZRANGE', given, 0, 0)[1]
+    if not first then return nil end
+    if now - tonumber(redis.call('HGET', seen, first) or '0') <= patience then return first end
+    redis.call('ZREM', given, first)
+    redis.call('HDEL', seen, first)
+  end
+end
+"""
+# KEYS: waiting, tokens, tail, given, seen. ARGV: how many may wait, now, how long one is new, keys are kept,
+# whether one may come in at once.
+ARRIVE = (
+    NEW
+    + """
+local waiting, now = redis.call('ZCARD', KEYS[1]), tonumber(ARGV[2])
+if ARGV[5] == '1' and waiting == 0 and not new(KEYS[4], KEYS[5], now, tonumber(ARGV[3]))
+   and tonumber(redis.call('GET', KEYS[2]) or '0') >= 1 then
   redis.call('INCRBYFLOAT', KEYS[2], -1)
   return {0, 0}
 end
 if waiting >= tonumber(ARGV[1]) then return {-1, waiting + 1} end
-return {redis.call('INCR', KEYS[3]), waiting + 1}
+local number = redis.call('INCR', KEYS[3])
+redis.call('ZADD', KEYS[4], number, number)
+redis.call('HSET', KEYS[5], number, ARGV[2])
+redis.call('EXPIRE', KEYS[4], ARGV[4])
+redis.call('EXPIRE', KEYS[5], ARGV[4])
+return {number, waiting + 1}
 """
+)
+# KEYS: waiting, given, seen, called. ARGV: now, patience, how long one is new, keys are kept.
+CALL = (
+    NEW
+    + """
+local now = tonumber(ARGV[1])
+local fresh = new(KEYS[2], KEYS[3], now, tonumber(ARGV[3]))
+while true do
+  local first = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
+  if not first or (fresh and tonumber(fresh) < tonumber(first)) then first = fresh end
+  if not first then return 0 end
+  local seen = tonumber(redis.call('HGET', KEYS[3], first) or '0')
+  redis.call('ZREM', KEYS[1], first)
+  redis.call('ZREM', KEYS[2], first)
+  redis.call('HDEL', KEYS[3], first)
+  if first == fresh or now - seen <= tonumber(ARGV[2]) then
+    redis.call('HSET', KEYS[4], first, ARGV[1])
+    redis.call('EXPIRE', KEYS[4], ARGV[4])
+    return 1
+  end
+end
+"""
+)
 
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found")
@@ -92,6 +137,7 @@ class SharedRedis:
         self._prefix = prefix
         self._visit = self._redis.register_script(VISIT)
         self._arrive = self._redis.register_script(ARRIVE)
+        self._call = self._redis.register_script(CALL)
         # What was read lately: the time it was read at, the board, the generation.
         self._read: tuple[float, Board, str] | None = None
 
@@ -192,23 +238,25 @@ class SharedRedis:
         self._redis.incrbyfloat(self._key("tokens"), 1)
         return False
 
-    @_or_trouble
-    def take(self) -> int | None:
-        number: int = self._redis.incr(self._key("tail"))
-        return number if self.waiting() < MOST else None
+    def take(self, now: float) -> int | None:
+        return self._number(now, at_once=False)[0]
 
     @_or_trouble
     def visit(self, number: int, now: float) -> tuple[State, int]:
         state, rank = self._visit(
-            keys=[self._key(name) for name in ("tail", "called", "entered", "seen", "waiting")],
+            keys=[self._key(name) for name in ("tail", "called", "entered", "seen", "waiting", "given")],
             args=[number, now, 60 * line.INSIDE_MINUTES, KEPT],
         )
         return State(state), rank
 
+    def arrive(self, now: float) -> tuple[int | None, int]:
+        return self._number(now, at_once=True)
+
     @_or_trouble
-    def arrive(self) -> tuple[int | None, int]:
+    def _number(self, now: float, *, at_once: bool) -> tuple[int | None, int]:
         number, rank = self._arrive(
-            keys=[self._key(name) for name in ("waiting", "tokens", "tail")], args=[MOST]
+            keys=[self._key(name) for name in ("waiting", "tokens", "tail", "given", "seen")],
+            args=[MOST, now, line.PATIENCE_NEW, KEPT, int(at_once)],
         )
         return (None if number < 0 else number), rank
 
@@ -217,21 +265,12 @@ class SharedRedis:
         return int(self._redis.zcard(self._key("waiting")))
 
     @_or_trouble
-    def call_next(self, now: float, patience: float) -> bool:
-        while first := self._redis.zrange(self._key("waiting"), 0, 0):
-            (name,) = first
-            seen = self._redis.hget(self._key("seen"), name)
-            called = seen is not None and now - float(seen) <= patience
-            with self._redis.pipeline() as write:
-                write.zrem(self._key("waiting"), name)
-                write.hdel(self._key("seen"), name)
-                if called:
-                    write.hset(self._key("called"), name, now)
-                    write.expire(self._key("called"), KEPT)
-                write.execute()
-            if called:
-                return True
-        return False
+    def call_next(self, now: float) -> bool:
+        called = self._call(
+            keys=[self._key(name) for name in ("waiting", "given", "seen", "called")],
+            args=[now, line.PATIENCE, line.PATIENCE_NEW, KEPT],
+        )
+        return bool(called)
 
     @_or_trouble
     def sit(self, seat: str, minute: int) -> bool:

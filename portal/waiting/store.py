@@ -63,7 +63,7 @@ class Store(Protocol):
         """Takes one of them, where there is one."""
         ...
 
-    def take(self) -> int | None:
+    def take(self, now: float) -> int | None:
         """The next number; None when too many wait."""
         ...
 
@@ -72,15 +72,15 @@ class Store(Protocol):
         first who waits (0: it does not wait)."""
         ...
 
-    def arrive(self) -> tuple[int | None, int]:
-        """Somebody without a place: (0, 0) comes in at once, where nobody waits and one may; else the next
-        number (None: too many wait), with the rank it would have."""
+    def arrive(self, now: float) -> tuple[int | None, int]:
+        """Somebody without a place: (0, 0) comes in at once, where nobody is before and one may; else the
+        next number (None: too many wait), with the rank it would have."""
         ...
 
     def waiting(self) -> int: ...
 
-    def call_next(self, now: float, patience: float) -> bool:
-        """Calls the smallest number that waits and has asked within `patience`; False when nobody does."""
+    def call_next(self, now: float) -> bool:
+        """Calls the smallest number that has asked lately, or was given just now; False where none is."""
         ...
 
     def sit(self, seat: str, minute: int) -> bool:

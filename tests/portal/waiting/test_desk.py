@@ -19,6 +19,7 @@ from portal.waiting.room import Room, Waits
 from portal.waiting.shared_file import SharedFile
 from portal.waiting.tickets import Tickets
 from tests.conftest import logged_in
+from tests.factories import TownFactory
 
 TICKETS = Tickets("a key")
 
@@ -41,11 +42,12 @@ def text(answer: Any) -> str:
 
 
 def test_an_agent_opens_the_room_at_a_pace_and_leaves_it_to_itself_again(gate: Gate, agent: User) -> None:
+    TownFactory()
     desk, url = through(gate, agent), reverse("admin:portal_town_line")
     assert "fermée : toutes les familles entrent" in text(desk.get(url))
     answer = desk.post(url, {"mode": int(Mode.OPEN), "pace": "60"}, follow=True)
     assert "File d'attente ouverte, 60 familles par minute." in text(answer).replace("&#x27;", "'")
-    waits = [gate.room.arrive() for _ in range(4)][-1]
+    waits = [gate.room.arrive(time.time()) for _ in range(4)][-1]
     assert isinstance(waits, Waits)
     assert waits.number is not None
     gate.room.come_back(gate.room.store.generation, waits.number, time.time())

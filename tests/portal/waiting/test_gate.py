@@ -327,9 +327,7 @@ def test_a_thousand_requests_without_a_cookie_hold_nobody_up(scene: Scene) -> No
     for _ in range(1_000):
         scene.browser().ask("/")
     assert family.ask("/").place == "1"
-    scene.later(1)
-    family.ask("/")
-    scene.later(1)
+    scene.later(16)
     assert family.ask("/").status == 200
 
 
@@ -452,11 +450,11 @@ def about_to_open(scene: Scene, seconds: float) -> Browser:
     family = scene.browser()
     family.ask("/connexion/")
     family.log_in("anna")
-    at = time.time() + seconds
+    at = time.time() + seconds + 2.5
     scene.room.store.write_moments(
         f'{{"rushes": [{at}], "periods": [[17, {at}, "Cantine – &lt;hiver&gt;", "8 h 30"]]}}'
     )
-    scene.later(0.3)
+    scene.later(2.5)
     return family
 
 
@@ -470,7 +468,7 @@ def test_its_planning_says_in_how_long_and_nobody_is_let_in_before_the_very_seco
     assert seconds >= 50
     scene.later(49.6)
     assert family.ask(PLANNING).status == 503
-    scene.later(0.2)
+    scene.later(0.5)
     assert family.ask(PLANNING).status == 200
 
 
@@ -480,8 +478,8 @@ def test_who_reloads_when_told_comes_after_the_moment_and_not_all_at_once(scene:
         scene.room.store.sit(f"{other + 1:016x}", int(time.time() // 60))
     others = [scene.browser() for _ in range(20)]
     for name, other in enumerate(others):
-        other.ask("/connexion/")
-        other.log_in(f"family {name}")
+        seat = TICKETS.name(f"account:{name}")
+        other.cookies["place"] = TICKETS.write(Ticket("a", seat, int(time.time() // 60)))
     told = {int(one.ask(PLANNING)["Retry-After"]) for one in (family, *others)}
     assert min(told) >= 30
     assert max(told) <= 52

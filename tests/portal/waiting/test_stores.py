@@ -30,7 +30,7 @@ def rank(store: Store, number: int, at: float = T0) -> int:
 
 def line_of(store: Store, count: int, *, at: float = T0) -> list[int]:
     """So many who wait, in their order."""
-    numbers = [store.take() or 0 for _ in range(count)]
+    numbers = [store.take(T0) or 0 for _ in range(count)]
     for number in numbers:
         assert visit(store, number, at) is State.WAITING
     return numbers
@@ -47,7 +47,7 @@ def test_a_board_comes_back_as_it_was_written(store: Store) -> None:
 def test_the_smallest_number_is_called_first_and_comes_in_once(store: Store) -> None:
     first, second, third = line_of(store, 3)
     assert (rank(store, first), rank(store, third), store.waiting()) == (1, 3, 3)
-    assert store.call_next(T0, 150)
+    assert store.call_next(T0)
     assert visit(store, second, T0) is State.WAITING
     assert visit(store, first, T0) is State.CALLED
     # The answer was lost on its way: the same seat, for a while.
@@ -59,9 +59,9 @@ def test_the_smallest_number_is_called_first_and_comes_in_once(store: Store) -> 
 def test_who_lost_the_network_is_passed_over_and_comes_first_once_back(store: Store) -> None:
     gone, here = line_of(store, 2)
     visit(store, here, T0 + 200)
-    assert store.call_next(T0 + 200, 150)
+    assert store.call_next(T0 + 200)
     assert visit(store, here, T0 + 200) is State.CALLED
-    later = store.take() or 0
+    later = store.take(T0 + 210) or 0
     visit(store, later, T0 + 210)
     assert visit(store, gone, T0 + 220) is State.WAITING
     assert (rank(store, gone), rank(store, later)) == (1, 2)
@@ -69,7 +69,7 @@ def test_who_lost_the_network_is_passed_over_and_comes_first_once_back(store: St
 
 def test_who_was_called_and_came_much_later_is_at_the_front_again(store: Store) -> None:
     first, second = line_of(store, 2)
-    store.call_next(T0, 150)
+    store.call_next(T0)
     assert visit(store, first, T0 + 3600) is State.WAITING
     assert (rank(store, first), rank(store, second)) == (1, 2)
 
@@ -79,9 +79,21 @@ def test_a_number_that_was_never_given_is_no_place(store: Store) -> None:
     assert [visit(store, number, T0) for number in (0, last + 1, 10**12)] == [State.GONE] * 3
 
 
-def test_nobody_is_called_where_nobody_waits(store: Store) -> None:
-    store.take()
-    assert not store.call_next(T0, 150)
+def test_a_place_never_shown_again_has_its_turn_for_fifteen_seconds(store: Store) -> None:
+    assert not store.call_next(T0)
+    early, late = store.take(T0) or 0, store.take(T0 + 10) or 0
+    assert store.call_next(T0 + 20)
+    assert visit(store, late, T0 + 20) is State.CALLED
+    assert not store.call_next(T0 + 26)
+    assert visit(store, early, T0 + 30) is State.WAITING
+
+
+def test_nobody_comes_in_at_once_before_who_arrived_just_now(store: Store) -> None:
+    first, _ = store.arrive(T0)
+    store.earn(5, 5)
+    second, _ = store.arrive(T0 + 1)
+    assert (first, second) == (1, 2)
+    assert store.arrive(T0 + 30) == (0, 0)
 
 
 def test_no_more_come_in_than_were_earned(store: Store) -> None:
@@ -130,12 +142,12 @@ from pathlib import Path
 store = SharedFile(Path(sys.argv[1]))
 print("ready", flush=True)
 for _ in range(int(sys.argv[2])):
-    number = store.take()
+    number = store.take({now})
     store.visit(number, {now})
     store.earn(1.0, 10.0)
     store.spend()
     if len(sys.argv) > 3:
-        store.call_next({now}, 150)
+        store.call_next({now})
     else:
         print(number)
 """
@@ -163,16 +175,16 @@ def test_a_process_killed_in_the_middle_leaves_a_line_that_goes_on(line_file: Pa
         assert victim.stdout is not None
         assert victim.stdout.readline() == "ready\n"
         store = SharedFile(line_file)
-        waited_for = store.take() or 0
-        while (store.take() or 0) < waited_for + 40:
+        waited_for = store.take(T0) or 0
+        while (store.take(T0) or 0) < waited_for + 40:
             pass
         victim.send_signal(signal.SIGKILL)
         victim.wait()
         victim.stdout.close()
-        before = store.take() or 0
+        before = store.take(T0) or 0
         (number,) = line_of(store, 1)
         assert number == before + 1
-        while store.call_next(T0, 150):
+        while store.call_next(T0):
             pass
         assert (visit(store, number, T0), store.waiting()) == (State.CALLED, 0)
 
@@ -196,14 +208,14 @@ def test_what_a_killed_process_was_at_counts_no_more(line_file: Path) -> None:
 
 def test_a_head_written_by_halves_is_passed_over_for_the_one_before(line_file: Path) -> None:
     store = SharedFile(line_file)
-    store.take()
-    kept = store.take()
+    store.take(T0)
+    kept = store.take(T0)
     raw = bytearray(line_file.read_bytes())
     # The newest of the two is torn.
     newest = max((64, 576), key=lambda where: int.from_bytes(raw[where : where + 8], "little"))
     raw[newest + 20] ^= 0xFF
     line_file.write_bytes(raw)
-    assert SharedFile(line_file).take() == kept
+    assert SharedFile(line_file).take(T0) == kept
 
 
 @pytest.mark.parametrize("content", [b"", b"not a line", b"\0" * SIZE, os.urandom(4096)])
@@ -224,14 +236,14 @@ def test_a_file_that_is_removed_or_cut_while_it_serves_is_made_anew(line_file: P
 
 
 def test_the_file_is_closed_to_the_machines_other_users(line_file: Path) -> None:
-    SharedFile(line_file).take()
+    SharedFile(line_file).take(T0)
     assert line_file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_lock_that_somebody_keeps_is_trouble_and_no_wait_without_end(line_file: Path) -> None:
     one, other = SharedFile(line_file), SharedFile(line_file)
     with one.together(), pytest.raises(Trouble):
-        other.take()
+        other.take(T0)
 
 
 @pytest.mark.parametrize("where", ["a folder", "nowhere"])
@@ -243,12 +255,12 @@ def test_a_place_where_no_file_can_be_is_trouble(tmp_path: Path, where: str) -> 
         path.write_text("a file")
         path = path / "line"
     with pytest.raises(Trouble):
-        SharedFile(path).take()
+        SharedFile(path).take(T0)
 
 
 def test_a_redis_that_is_not_there_is_trouble() -> None:
     with pytest.raises(Trouble):
-        SharedRedis("redis://127.0.0.1:1/0", "nobody").take()
+        SharedRedis("redis://127.0.0.1:1/0", "nobody").take(T0)
 
 
 def test_two_servers_share_cores_and_one_turn() -> None:
