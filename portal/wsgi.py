@@ -5,11 +5,11 @@ import os
 from django.core.wsgi import get_wsgi_application
 from gunicorn.http import wsgi as server
 
-from portal.database import starting
+from portal import launching
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 server.SERVER = "portail"  # what serves it is nobody's business
 
 application = get_wsgi_application()
-starting.serve_or_leave()
+launching.serve_or_leave()

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_tasks_db.management.commands import db_worker
 
 from families.reminders import rounds
-from portal import health, town_time
+from portal import health, launching, town_time
 from portal.database.starting import DataCommand
 
 logger = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class Command(DataCommand, db_worker.Command):
         parser.set_defaults(queue_name="*")
 
     def handle(self, **options: Any) -> None:
+        launching.work_or_leave()
         stop = threading.Event()
         threading.Thread(target=_beat, args=(stop,), name="heartbeat", daemon=True).start()
         # Not for a worker that only empties its queue.
