@@ -164,8 +164,8 @@ def _address() -> Iterator[CheckMessage]:
 
 def _own_name() -> str:
     """A name by which the portal is called, for the lines that are proposed."""
-    named = [host for host in settings.ALLOWED_HOSTS if host.strip("*.:/") and "/" not in host]
-    return named[0].lstrip(".") if named else "famille.ville.fr"
+    named = [host.lstrip(".") for host in settings.ALLOWED_HOSTS if not set("*:/").intersection(host)]
+    return next((host for host in named if not host.endswith(".example")), "famille.ville.fr")
 
 
 def _sender() -> Iterator[CheckMessage]:

@@ -92,6 +92,11 @@ def test_what_is_right_is_let_be(town, name, value):
     assert checks.configuration(None) == []
 
 
+def test_the_example_s_own_name_is_proposed_to_nobody(town):
+    town.ALLOWED_HOSTS, town.PORTAL_URL = ["famille.ville.example"], "https://famille.ville.example"
+    assert lines(checks.configuration(None)) == ["PORTAL_URL=https://famille.ville.fr"]
+
+
 def test_without_a_proxy_nothing_is_asked_of_it(town):
     town.BEHIND_PROXY, town.TRUSTED_PROXY_COUNT = False, None
     assert checks.configuration(None) == []
