@@ -31,6 +31,7 @@ class PortalConfig(AppConfig):
         register(checks.somebody_else)
         register(checks.advice, deploy=True)
         register(checks.surroundings, deploy=True)
+        register(checks.database_answers, deploy=True)
         nightly.register(
             "fichiers ouverts à d'autres",
             "{} fichier(s) ou dossier(s) fermé(s) aux autres utilisateurs de la machine.",

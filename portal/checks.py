@@ -3,6 +3,7 @@
     configuration(…)    settings: what is wrong keeps every process outside the demo from starting
     advice(…)           settings that work, and that a town seldom means
     surroundings(…)     who does not answer, or not as he should: the mail server, the bucket of private files
+    database_answers(…) likewise, for who installs
 
 `portal/launching.py` asks: an Error keeps from starting, a Warning is written when a server or worker does.
 `manage.py check --deploy` says the second, with `--database default` the third.
@@ -20,7 +21,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Advice
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
+from django.db import OperationalError, connection
 from django.http.request import validate_host
 
 from portal.database import field_keys
@@ -78,6 +81,26 @@ def surroundings(
     return [] if settings.DEMO or not databases else [*_mail_server(), *_bucket()]
 
 
+def database_answers(
+    app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """For who installs; a server waits for it, and says so itself."""
+    if settings.DEMO or not databases:
+        return []
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        return [
+            Error(
+                f"La base de DATABASE_URL ne répond pas : {error}",
+                hint="DATABASE_URL=postgres:///portail (par la prise de cette machine) ou"
+                " postgres://portail:MOT_DE_PASSE@SERVEUR/portail",
+                id="portal.E013",
+            )
+        ]
+    return []
+
+
 def somebody_else(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Whether root works in the folder of another user, who then could not read what it writes."""
     folder = settings.VAR_DIR
@@ -118,8 +141,10 @@ def _keys() -> Iterator[CheckMessage]:
 
 
 def _secret_key() -> str:
-    """Django refuses to say that it has none."""
-    return str(settings._wrapped.SECRET_KEY)
+    try:
+        return settings.SECRET_KEY
+    except ImproperlyConfigured:  # Django's word for « none »
+        return ""
 
 
 def _hosts() -> Iterator[CheckMessage]:
@@ -230,13 +255,13 @@ def _mail() -> Iterator[CheckMessage]:
     if any(f".{kind}." in backend for kind in SENDS_NOTHING):
         yield Advice(
             "EMAIL_URL n'envoie rien : les familles ne recevront aucun message.",
-            hint="EMAIL_URL=smtp+tls://UTILISATEUR:MOT_DE_PASSE@smtp.ville.fr:587",
+            hint="EMAIL_URL=smtp+tls://UTILISATEUR:MOT_DE_PASSE@SERVEUR:587",
             id="portal.W001",
         )
     elif not settings.MAIL_SERVER_NAMED:
         yield Advice(
             "EMAIL_URL n'est pas donnée : les messages sont confiés au serveur de courrier de cette machine.",
-            hint="EMAIL_URL=smtp+tls://UTILISATEUR:MOT_DE_PASSE@smtp.ville.fr:587"
+            hint="EMAIL_URL=smtp+tls://UTILISATEUR:MOT_DE_PASSE@SERVEUR:587"
             " (EMAIL_URL=smtp://localhost:25 si c'est voulu)",
             id="portal.W001",
         )
@@ -275,7 +300,7 @@ def _mail_server() -> Iterator[CheckMessage]:
     except OSError:
         yield Advice(
             f"Le serveur de courrier {where} ne répond pas : les messages attendront.",
-            hint="EMAIL_URL=smtp+tls://UTILISATEUR:MOT_DE_PASSE@smtp.ville.fr:587",
+            hint="EMAIL_URL=smtp+tls://UTILISATEUR:MOT_DE_PASSE@SERVEUR:587",
             id="portal.W005",
         )
 

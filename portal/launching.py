@@ -83,8 +83,8 @@ def _database() -> list[CheckMessage]:
             return [
                 Error(f"Il manque à la base la table « {table} » : lancez « manage.py createcachetable ».")
             ]
-    except OperationalError:
-        logger.warning("The database does not answer: its version was not looked at")
+    except OperationalError as error:
+        logger.warning("The database does not answer: its version was not looked at (%s)", error)
     return []
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.core.checks import Error
 from django.core.checks import Warning as Advice
 from django.core.files.storage import storages
+from django.db import OperationalError, connection
 
 from portal import checks
 from portal.files import private_files
@@ -159,6 +160,16 @@ def test_a_mail_server_that_does_not_answer_is_told(town):
     (found,) = checks.surroundings(None, databases=["default"])
     assert found.id == "portal.W005" and type(found) is Advice
     assert checks.surroundings(None) == [], "`check --deploy` alone looks at nothing but settings."
+
+
+def test_a_database_that_does_not_answer_is_told_to_who_installs(town, monkeypatch):
+    def absent():
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(connection, "ensure_connection", absent)
+    (found,) = checks.database_answers(None, databases=["default"])
+    assert "connection refused" in found.msg and found.hint.startswith("DATABASE_URL=")
+    assert checks.database_answers(None) == []
 
 
 @pytest.mark.once
