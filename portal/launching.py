@@ -91,7 +91,8 @@ def _database() -> list[CheckMessage]:
 def _lacking_cache_table() -> str:
     """The table in which attempts are counted, where the database is the cache and has none."""
     cache = caches["default"]
-    table = str(cache._table) if isinstance(cache, DatabaseCache) else ""
+    # Named nowhere else.
+    table = str(cache._table) if isinstance(cache, DatabaseCache) else ""  # type: ignore[attr-defined]
     return table if table and table not in connection.introspection.table_names() else ""
 
 

@@ -1,4 +1,4 @@
-"""What lies in deploy/ names what there is: commands, settings, sizes, files. `deploy/check` asks its linters."""
+"""What lies in deploy/ names what there is: commands, settings, sizes. `deploy/check` asks its linters."""
 
 import re
 import shlex
