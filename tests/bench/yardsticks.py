@@ -83,7 +83,7 @@ def insert(rows: int) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         for first in range(0, rows, A_BATCH):
             size = min(A_BATCH, rows - first)
-            given: list[object] = []
+            given: list[int | str] = []
             for number in range(first, first + size):
                 given += [number // 4, f"Lina Roux {number}", TEXT, "12.80", "2026-10-05 08:00:00"]
             cursor.execute(
