@@ -107,7 +107,7 @@ def _whose(request: HttpRequest) -> str | None:
     if ended := getattr(request, "session_ended_of", None):
         return str(ended)
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-    expired = Session.objects.filter(session_key=key).first()
+    expired = Session.objects.filter(session_key=key).first() if key else None
     return expired.get_decoded().get(USER_KEY) if expired else None
 
 
