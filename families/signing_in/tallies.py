@@ -144,8 +144,10 @@ for number = 1, #KEYS, 2 do
   table.insert(tries, redis.call('HINCRBY', KEYS[number], 'tries', 1))
   redis.call('HSET', KEYS[number], 'last', at)
   redis.call('PEXPIRE', KEYS[number], math.floor(tonumber(window) / 1000))
-  redis.call('SADD', KEYS[number + 1], place)
-  redis.call('PEXPIRE', KEYS[number + 1], 86400000)
+  if KEYS[number + 1] ~= ARGV[#ARGV] then
+    redis.call('SADD', KEYS[number + 1], place)
+    redis.call('PEXPIRE', KEYS[number + 1], 86400000)
+  end
 end
 return tries
 """
@@ -195,5 +197,6 @@ def _known_in_redis(redis: "RedisCache", tallies: Sequence[Tally], at: datetime)
 def _add_in_redis(redis: "RedisCache", tallies: Sequence[Tally], at: datetime) -> list[Count]:
     keys = [key for one in tallies for key in (_key(one.who, one.place), _places(one.who))]
     values = [value for one in tallies for value in (one.window // MICROSECOND, one.place)]
-    tries = redis.run(ADD, keys, [_stamp(at), *values])
+    # Nobody forgets all that is counted of nobody: a network's counters need no list.
+    tries = redis.run(ADD, keys, [_stamp(at), *values, redis.make_key(_places(""))])
     return [Count(0, one.who, one.place, int(n), at) for one, n in zip(tallies, tries, strict=True)]

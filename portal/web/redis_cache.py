@@ -111,3 +111,8 @@ class RedisCache(DjangoRedisCache):
     def clear(self) -> bool:
         ask = super().clear
         return self._ask(lambda: bool(ask()), False)
+
+
+def forget() -> None:
+    """Asks again at once: between tests."""
+    _resting.clear()

@@ -263,14 +263,12 @@ def planning(
         return redirect("home")
     kept = interrupted.take(request) if request.method == "GET" else None
     beside = _beside(service, others, establishment, period)
-    plan = _plan(
-        request,
-        [(enrolment, establishment), *beside],
-        period,
-        at,
-        within=None if kept is not None else _days_asked_for(request, service, period),
-        offered=offered and period.here,
-    )
+    possible = [(enrolment, establishment), *beside]
+    within = None if kept is not None else _days_asked_for(request, service, period)
+    opening = None if within or kept is not None else _opening(request, service, period, today)
+    plan = _plan(request, possible, period, at, within=within or opening, offered=offered and period.here)
+    if opening and not service.opens_within(plan, opening):
+        plan = _plan(request, possible, period, at, within=None, offered=offered and period.here)
     if kept is not None:
         for each in (plan, *plan.beside):
             ticks = each.read(kept)
@@ -305,6 +303,14 @@ def _days_asked_for(request: SignedInRequest, service: Service, period: Period) 
         if (choice := parse_choice(value)) is not None
     ]
     return min(shown[0], *named), max(shown[1], *named)
+
+
+def _opening(
+    request: SignedInRequest, service: Service, period: Period, today: date
+) -> tuple[date, date] | None:
+    """The days looked at first, of a page that is not told which to show."""
+    told = request.method == "POST" or service.shown_by in request.GET or "tout" in request.GET
+    return None if told or service.opening is None else service.opening(period, today)
 
 
 # Buttons that lead elsewhere and change no tick.
