@@ -47,9 +47,9 @@ def of(request: HttpRequest, user: User, at: datetime) -> list[UserSession]:
         rows[here] = UserSession.objects.get(session_key=here)
     theirs = user.get_session_auth_hash()
     opened = _store().opened(rows)
-    alive = {key for key, data in opened.items() if data.get(HASH_SESSION_KEY) == theirs}
+    alive: set[str | None] = {key for key, data in opened.items() if data.get(HASH_SESSION_KEY) == theirs}
     # The one that asks is open, whatever its store answers.
-    alive.add(here)
+    alive |= {here}
     found = [one for key, one in rows.items() if key in alive]
     return sorted(found, key=lambda one: (one.session_key != here, -one.last_seen_at.timestamp()))
 

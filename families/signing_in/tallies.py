@@ -76,7 +76,8 @@ def add(tallies: Sequence[Tally], *, at: datetime) -> list[Count]:
             "RETURNING id, who, place, failures",
             values,
         )
-        return [Count(*row, at) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [Count(pk, who, place, tries, at) for pk, who, place, tries in rows]
 
 
 def take_back(tried: Collection[tuple[str, str, datetime]]) -> None:

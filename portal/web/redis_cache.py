@@ -108,9 +108,8 @@ class RedisCache(DjangoRedisCache):
         ask = super().delete_many
         return self._ask(lambda: ask(keys, version), None)
 
-    def clear(self) -> bool:
-        ask = super().clear
-        return self._ask(lambda: bool(ask()), False)
+    def clear(self) -> None:
+        self._ask(super().clear, None)
 
 
 def forget() -> None:

@@ -302,7 +302,7 @@ def _days_asked_for(request: SignedInRequest, service: Service, period: Period) 
         for value in values
         if (choice := parse_choice(value)) is not None
     ]
-    return min(shown[0], *named), max(shown[1], *named)
+    return min([shown[0], *named]), max([shown[1], *named])
 
 
 def _opening(
