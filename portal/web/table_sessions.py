@@ -8,6 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY as USER_KEY
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, UpdateError
 from django.contrib.sessions.models import Session
@@ -94,6 +95,13 @@ class SessionStore(db.SessionStore):
     def known(cls, keys: Collection[str]) -> set[str]:
         """Those of these keys whose session is kept; of what cannot be asked now, all."""
         return set(Session.objects.filter(session_key__in=keys).values_list("session_key", flat=True))
+
+    @classmethod
+    def owner(cls, key: str) -> str | None:
+        """The user (pk) of a session, of one that is over too until the night; None where it is not known."""
+        found = Session.objects.filter(session_key=key).first()
+        owner: str | None = found.get_decoded().get(USER_KEY) if found else None
+        return owner
 
     @classmethod
     def end(cls, keys: Collection[str]) -> None:

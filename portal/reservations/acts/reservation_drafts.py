@@ -129,7 +129,9 @@ def _hold_or_begin(
                 touched_at=at,
             )
     except IntegrityError:  # another tab was quicker, and is done
-        return _held(**whose, **where)[0], False
+        if not (held := _held(**whose, **where)):
+            raise
+        return held[0], False
     return new, True
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from billing.admin import once
 from families.models import LoginCounter, User
 from families.signing_in import counters, factor_forms, factors, sessions
-from portal.web import redis_cache
+from portal.web import redis_cache, redis_sessions
 from tests.conftest import NOW, Family
 from tests.factories import PASSWORD
 from tests.families.conftest import text_of
@@ -133,6 +133,17 @@ def test_the_night_forgets_what_is_over(redis: RedisServer, roux: Family):
     gone.post("/deconnexion/")
     assert sessions.forget_ended() == 1
     assert UserSession.objects.get().session_key == kept.session.session_key
+
+
+@pytest.mark.long
+def test_a_session_ends_at_its_hour_and_its_owner_is_known_a_while(redis: RedisServer, roux: Family):
+    client = log_in(roux.user)
+    key = str(client.session.session_key)
+    with time_machine.travel(NOW + timedelta(hours=17), tick=False):
+        assert client.get(HOUSEHOLD).status_code == 200
+    with time_machine.travel(NOW + timedelta(hours=19), tick=False):
+        assert client.get(HOUSEHOLD).status_code == 302
+        assert redis_sessions.SessionStore.owner(key) == str(roux.user.pk)
 
 
 @pytest.mark.long
