@@ -18,6 +18,7 @@ from django.http import HttpRequest
 
 from families.models import User
 from portal.web.table_sessions import SessionStore
+from portal.web.unanswered import strictly
 
 # How many keys are asked about in one question.
 AT_ONCE = 500
@@ -55,10 +56,12 @@ def of(request: HttpRequest, user: User, at: datetime) -> list[UserSession]:
 
 
 def end(user: User, pk: int) -> bool:
-    """Ends one of the user's sessions; whether there was one."""
+    """Ends one of the user's sessions; whether there was one. Raises Unanswered where what keeps it cannot be
+    told now: `end_others` can be, always."""
     found = UserSession.objects.filter(user=user, pk=pk).first()
     if found:
-        found.end()
+        with strictly():
+            found.end()
     return bool(found)
 
 

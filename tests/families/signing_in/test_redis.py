@@ -98,6 +98,16 @@ def test_passwords_that_are_new_and_nights_do_without_it(fallen: None, roux: Fam
     assert sessions.forget_ended() == 0, "Whether it is over cannot be said."
 
 
+def test_a_session_that_cannot_be_ended_is_not_said_to_be(fallen: None, roux: Family):
+    here = log_in(roux.user)
+    lost = UserSession.objects.create(user=roux.user, ip="192.0.2.1", session_key="R" + "z" * 31)
+    page = text_of(here.post(MINE, {"session": lost.pk}, follow=True))
+    assert "ne peut pas être fermée en ce moment" in page
+    assert UserSession.objects.filter(pk=lost.pk).exists()
+    here.post(MINE, {"others": "1"})
+    assert UserSession.objects.get().session_key == here.session.session_key
+
+
 def test_a_fallen_redis_is_not_asked_again_at_once(fallen: None, monkeypatch: pytest.MonkeyPatch):
     assert cache.get("a", "nothing") == "nothing"
     monkeypatch.setattr(redis_cache.DjangoRedisCache, "get", lambda *_: pytest.fail("Asked."))
