@@ -109,6 +109,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.web.headers.PrivatePagesMiddleware",
     "families.signing_in.lifetimes.SessionLifetimeMiddleware",
+    "portal.waiting.inside.InsideMiddleware",
     "portal.web.interrupted.KeepInterruptedFormMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "families.signing_in.second_factor.SecondFactorMiddleware",
@@ -172,6 +173,9 @@ if "redis" in CACHES["default"]["BACKEND"].lower():
     CACHES["default"]["BACKEND"] = "portal.web.redis_cache.RedisCache"
     CACHES["default"].setdefault("KEY_PREFIX", env.str("CACHE_PREFIX", default="") or _own_name())
     SESSION_ENGINE = "portal.web.redis_sessions"
+
+# When more families come than the portal serves well, some wait at its gate (docs/waiting-room.md).
+WAITING_ROOM = env.bool("WAITING_ROOM", default=True)
 
 # Accounts -------------------------------------------------------------------------------------------
 
