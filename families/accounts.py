@@ -62,7 +62,8 @@ class AccountBackend(AuthenticationBackend):
 
     def get_user(self, user_id: Any) -> User | None:
         """As Django does; the same query says whether it is an adult's of several households."""
-        user = next(iter(_login(key=user_id)), None)
+        found: list[User] = _login(key=user_id)
+        user = found[0] if found else None
         return user if user is not None and self.user_can_authenticate(user) else None
 
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
@@ -73,7 +74,7 @@ class AccountBackend(AuthenticationBackend):
 
 
 @Composed
-def _login() -> "QuerySet[User]":
+def _login() -> "QuerySet[Any]":
     return User.objects.annotate(several_homes=which_home.belongs_to_several()).filter(pk=Given("key"))
 
 

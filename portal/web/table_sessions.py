@@ -54,7 +54,7 @@ class SessionStore(db.SessionStore):
         if self.session_key is None:
             self.create()
         new = must_create or self.unwritten
-        data = self._get_session(no_load=new)
+        data: Data = super()._get_session(no_load=new)  # type: ignore[misc]  # Django's own; its stubs leave it out
         self.write(self.encode(data), self.get_expiry_date(), new=new)
         self.unwritten = False
 
