@@ -75,7 +75,8 @@ class AccountBackend(AuthenticationBackend):
 
 @Composed
 def _login() -> "QuerySet[Any]":
-    return User.objects.annotate(several_homes=which_home.belongs_to_several()).filter(pk=Given("key"))
+    logins: QuerySet[Any] = User.objects.annotate(several_homes=which_home.belongs_to_several())
+    return logins.filter(pk=Given("key"))
 
 
 class AccountAdapter(DefaultAccountAdapter):
