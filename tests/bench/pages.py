@@ -23,6 +23,8 @@ PASSWORD = "demo-2026-portail"
 HOUSEHOLDS = 30
 PAGES = 25  # as many as a family opens in an evening
 START_WITHIN_SECONDS = 30
+# A machine that does much else is no failure.
+OPENED_WITHIN_MS = 120_000
 ASKED, WARM, AT_ONCE = 12, 2, 5
 FIRST_PAGE_OVER_BARE, HOME_OVER_BARE = 2, 5
 
@@ -95,6 +97,7 @@ def cold(browser: Browser, url: str, logged_in: Any = None) -> Loaded:
     seen: list[Response] = []
     context = browser.new_context(storage_state=logged_in)
     page = context.new_page()
+    page.set_default_timeout(OPENED_WITHIN_MS)
     page.on("response", lambda response: seen.append(response))
     page.goto(url, wait_until="networkidle")
     # The town's drawing is both picture and icon of the page: the second time it comes from the cache.
@@ -146,6 +149,7 @@ def _walk(browser: Browser, address: str) -> Any:
     Answers what the browser keeps of being logged in.
     """
     page = browser.new_page(base_url=address)
+    page.set_default_timeout(OPENED_WITHIN_MS)
     page.goto("/connexion/")
     page.fill("input[name=login]", "parent")
     page.fill("input[name=password]", PASSWORD)
