@@ -18,7 +18,7 @@ from portal.french.plurals import counted
 from portal.models import Town
 from portal.waiting import inside, line
 from portal.waiting.line import Mode
-from portal.waiting.page import number
+from portal.waiting.page import about, number
 from portal.waiting.room import Standing
 from portal.waiting.store import Trouble
 from portal.web.signed_in import SignedInRequest
@@ -123,7 +123,7 @@ def _facts(found: Standing) -> list[tuple[str, str]]:
             ("Familles qui attendent", number(found.waiting)),
             (
                 "Attente de la dernière",
-                line.about(line.wait(found.waiting, board.pace)) if found.waiting else "aucune",
+                about(line.wait(found.waiting, board.pace)) if found.waiting else "aucune",
             ),
             ("Rythme", f"{number(max(1, round(board.pace * 60)))} familles par minute"),
         ]

@@ -19,6 +19,8 @@ from portal.waiting.page import Pages
 from portal.waiting.room import ComesIn, Room, Waits
 from portal.waiting.store import Trouble
 from portal.waiting.tickets import Ticket, Tickets, cookie_of
+from portal.web.headers import NOT_KEPT
+from portal.web.posted import posted_number
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +175,7 @@ class Gate:
             return Answer(self.pages.full.fill({"again": str(line.LATEST)}), line.LATEST)
         place = Ticket("w", self.room.store.generation, came.number)
         body = self.pages.line.fill(
-            {"place": pages.number(came.rank), "wait": line.about(came.seconds), "again": str(again)}
+            {"place": pages.number(came.rank), "wait": pages.about(came.seconds), "again": str(again)}
         )
         return Answer(body, again, "" if place == mine else self.tickets.write(place))
 
@@ -225,7 +227,7 @@ class Gate:
             ("Retry-After", str(answer.again)),
             # Works without JavaScript; of the same address, by GET.
             ("Refresh", str(answer.again)),
-            ("Cache-Control", "no-store"),
+            NOT_KEPT,
             ("Vary", "Cookie"),
             ("Content-Security-Policy", self.pages.policy),
             *self._headers,
@@ -239,11 +241,11 @@ class Gate:
 
     def _read_away(self, environ: Environ) -> bool:
         """The body of a login that is not taken up: an answer before it would break the connection."""
-        length = environ.get("CONTENT_LENGTH") or "0"
-        if not length.isdecimal() or int(length) > SMALL_BODY or "HTTP_TRANSFER_ENCODING" in environ:
+        length = posted_number(environ.get("CONTENT_LENGTH") or "0", most=SMALL_BODY)
+        if length is None or "HTTP_TRANSFER_ENCODING" in environ:
             return False
-        if int(length):
-            environ["wsgi.input"].read(int(length))
+        if length:
+            environ["wsgi.input"].read(length)
         return True
 
     def _cookie(self, name: str, value: str, seconds: int) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from portal.waiting.shared_file import SharedFile
 from portal.waiting.shared_redis import SharedRedis
 from portal.waiting.store import Store
 from portal.waiting.tickets import Tickets
-from portal.web.headers import PERMISSIONS_POLICY
+from portal.web.headers import NOT_GUESSED, PERMISSIONS_POLICY
 
 logger = logging.getLogger(__name__)
 FILE = "waiting-room"
@@ -36,7 +36,7 @@ def store(tickets: Tickets) -> Store:
     if cache["BACKEND"].endswith(".RedisCache"):
         where = cache["LOCATION"]
         url = where if isinstance(where, str) else where[0]
-        return SharedRedis(url, f"portail:{tickets.name('line')}")
+        return SharedRedis(url, f"{cache.get('KEY_PREFIX') or 'portail'}:{tickets.name('line')}")
     return SharedFile(settings.VAR_DIR / FILE)
 
 
@@ -48,7 +48,7 @@ def guarded(application: Application) -> Application:
     room = Room(store(tickets), Meter(), tickets.name)
     secure = settings.SESSION_COOKIE_SECURE
     headers = [
-        ("X-Content-Type-Options", "nosniff"),
+        NOT_GUESSED,
         ("X-Frame-Options", settings.X_FRAME_OPTIONS),
         ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
         ("Cross-Origin-Opener-Policy", "same-origin"),

@@ -211,17 +211,3 @@ def wait(rank: int, pace: float) -> float:
 def ask_again(seconds: float) -> int:
     """In how many seconds somebody asks again who has `seconds` to wait."""
     return round(min(max(seconds / SHARE_OF_WAIT, SOONEST), LATEST))
-
-
-def about(seconds: float) -> str:
-    """« moins d'une minute », « environ 4 minutes », « environ 1 h 10 »."""
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return "moins d'une minute"
-    if minutes < 60:
-        if minutes > 10:
-            minutes = 5 * round(minutes / 5)
-        if minutes < 60:
-            return f"environ {minutes} minute{'s' if minutes > 1 else ''}"
-    hours, rest = divmod(10 * round(minutes / 10), 60)
-    return f"environ {hours} h {rest:02}" if rest else f"environ {hours} h"

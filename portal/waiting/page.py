@@ -5,6 +5,7 @@ They ask for nothing else: their style is in them, under a hash that the Content
 
 from base64 import b64encode
 from dataclasses import dataclass
+from datetime import time
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +15,9 @@ from django.template.loader import render_to_string
 from django.utils.html import escape
 
 from portal import theme
+from portal.french import moments
 from portal.french.amounts import NBSP
+from portal.french.plurals import counted
 from portal.models import Town
 
 STYLE = Path(settings.BASE_DIR) / "static" / "css" / "waiting.css"
@@ -78,6 +81,21 @@ def compose(town: Town) -> Pages:
 def number(value: int) -> str:
     """« 1 234 », with a space that does not break."""
     return f"{value:,}".replace(",", NBSP)
+
+
+def about(seconds: float) -> str:
+    """« moins d'une minute », « environ 4 minutes », « environ 1 h 10 »."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "moins d'une minute"
+    minutes = (
+        minutes if minutes <= 10 else 5 * round(minutes / 5) if minutes < 58 else 10 * round(minutes / 10)
+    )
+    if minutes < 60:
+        return f"environ {counted(minutes, 'minute', 'minutes')}"
+    if minutes >= 24 * 60:
+        return "plus d'une journée"
+    return f"environ {moments.hour(time(minutes // 60, minutes % 60))}"
 
 
 def left(seconds: float) -> str:

@@ -4,6 +4,9 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+# Of an answer that is given before Django.
+NOT_KEPT = ("Cache-Control", "no-store")
+NOT_GUESSED = ("X-Content-Type-Options", "nosniff")
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 

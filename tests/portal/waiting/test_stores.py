@@ -263,10 +263,9 @@ def test_a_redis_that_is_not_there_is_trouble() -> None:
         SharedRedis("redis://127.0.0.1:1/0", "nobody").take(T0)
 
 
-def test_two_servers_share_cores_and_one_turn() -> None:
-    from tests.portal.waiting.conftest import REDIS
-
-    one, other = (SharedRedis(REDIS, f"test-waiting-turn-{os.getpid()}") for _ in range(2))
+@pytest.mark.long
+def test_of_two_servers_one_has_the_turn(redis_address: str) -> None:
+    one, other = (SharedRedis(redis_address, "turns") for _ in range(2))
     with one.turn() as mine, other.turn() as not_mine:
         assert (mine, not_mine) == (True, False)
     with other.turn() as mine:
