@@ -268,6 +268,13 @@ STORAGES = {
     "private": private_files.storage(PRIVATE_STORAGE_URL, PRIVATE_ROOT),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# Copies of the database and of the files (docs/backup.md).
+BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "sauvegardes")))
+BACKUP_KEYS = env.list("BACKUP_KEYS", default=[])  # the newest first; none: archives in clear
+if wrong := field_keys.troubles(BACKUP_KEYS, "BACKUP_KEYS"):
+    raise ImproperlyConfigured("; ".join(wrong))
+BACKUP_DAYS = env.int("BACKUP_DAYS", default=7)
+BACKUP_WEEKS = env.int("BACKUP_WEEKS", default=4)
 CLAMD_ADDRESS = env.str("CLAMD_ADDRESS", default="")  # the town's virus scanner: host:port, or its socket
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # forms; files stream to disk, where a page takes them
 FILE_UPLOAD_HANDLERS = ["portal.web.bodies.NoFiles"]  # until the middleware knows the page and who asks

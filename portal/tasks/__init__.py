@@ -1,0 +1,1 @@
+"""What the worker does: what goes first, how often a task may begin, who does it, what a dead worker left."""
