@@ -18,7 +18,9 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         from portal import nightly  # models must be loaded first
+        from portal.database import clock
         from portal.desk import named_rows
+        from portal.tasks import taking_up, workers
         from portal.town import territory
         from portal.town_time import activate, before_a_task
 
@@ -30,6 +32,16 @@ class PortalConfig(AppConfig):
             "fichiers ouverts à d'autres",
             "{} fichier(s) ou dossier(s) fermé(s) aux autres utilisateurs de la machine.",
             lambda at: closed.close(connections[DEFAULT_DB_ALIAS]),
+        )
+        nightly.register(
+            "tâches interrompues",
+            "{} tâche(s) laissée(s) par un processus arrêté, reprise(s) ou notée(s).",
+            lambda at: taking_up.take_up(at=clock.now(), silent_after=taking_up.SILENT_AT_NIGHT),
+        )
+        nightly.register(
+            "processus arrêtés",
+            "{} processus de travail oublié(s).",
+            lambda at: workers.forget(at=clock.now()),
         )
         phones.home = territory
         starting.set_clock = activate

@@ -11,26 +11,19 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Q
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from django_tasks_db.models import DBTaskResult
+
+from portal.database import clock
+from portal.tasks import queue, workers
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT = "worker-heartbeat"
 PROBE = "health-probe"
-BEAT_EVERY = timedelta(seconds=10)
-SILENT_AFTER = timedelta(seconds=60)
 # A task due since so long means that a living worker does not get to its work.
 STUCK_AFTER = timedelta(minutes=10)
-
-
-def beat(*, at: datetime) -> None:
-    """Called by the worker: it lives at `at` (aware)."""
-    cache.set(HEARTBEAT, at.timestamp(), timeout=int(SILENT_AFTER.total_seconds()))
 
 
 def database_answers() -> bool:
@@ -46,16 +39,13 @@ def cache_answers(*, at: datetime) -> bool:
 
 
 def worker_answers(*, at: datetime) -> bool:
-    """The worker beat within SILENT_AFTER of `at` (aware), and no task due waits longer than STUCK_AFTER."""
+    """A worker beat within SILENT_AFTER of `at` (aware), and no task due waits longer than STUCK_AFTER."""
     if "DatabaseBackend" not in settings.TASKS["default"]["BACKEND"]:
         return True  # tasks are run on the spot: there is no worker to ask
-    last = cache.get(HEARTBEAT)
-    if last is None or at.timestamp() - last > SILENT_AFTER.total_seconds():
+    if not workers.living(at=at).exists():
         return False
-    late = at - STUCK_AFTER
-    # A task for « at once » has a date beyond all dates, see DBTaskResultQuerySet.ready().
-    due_long_ago = Q(enqueued_at__lt=late) & (Q(run_after__lt=late) | Q(run_after__gt=at))
-    return not DBTaskResult.objects.ready().filter(due_long_ago).exists()
+    age = queue.facts(at=at).age
+    return age is None or age <= STUCK_AFTER
 
 
 @login_not_required
@@ -67,7 +57,7 @@ def health(request: HttpRequest) -> JsonResponse:
     checks: dict[str, Callable[[], bool]] = {
         "database": database_answers,
         "cache": lambda: cache_answers(at=at),
-        "worker": lambda: worker_answers(at=at),
+        "worker": lambda: worker_answers(at=clock.now()),
     }
     answers = {}
     for part, check in checks.items():

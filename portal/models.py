@@ -1,4 +1,4 @@
-"""The town hall itself, the versions its database went through, and the demo's outbox."""
+"""The town hall itself, the versions its database went through, who does its tasks, and the demo's outbox."""
 
 from typing import Any
 
@@ -193,6 +193,28 @@ class Restoration(models.Model):
 
     def __str__(self) -> str:
         return f"Sauvegarde du {timezone.localtime(self.made_at):%d/%m/%Y à %H:%M}"
+
+
+class Worker(models.Model):
+    """A process that does tasks, and when it last said that it lives. Written by `portal.tasks.workers`.
+
+    Its moments are the database's: two machines' clocks are no reason to think a worker dead.
+    """
+
+    name = models.CharField("nom", max_length=64, unique=True)
+    machine = models.CharField("machine", max_length=120, blank=True)
+    started_at = models.DateTimeField("démarré le")
+    seen_at = models.DateTimeField("vu le")
+    # Since when it has said so without a gap: who was away itself judges nobody.
+    unbroken_since = models.DateTimeField("sans interruption depuis le")
+
+    class Meta:
+        verbose_name = "processus de travail"
+        verbose_name_plural = "processus de travail"
+        ordering = ["started_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.machine or 'worker'} {self.name[:8]}"
 
 
 class SentMail(models.Model):

@@ -24,6 +24,8 @@ from django_tasks_db.models import DBTaskResult
 
 logger = logging.getLogger(__name__)
 TASKS_KEPT = timedelta(days=2)
+# What failed or was interrupted stays long enough to be seen and done again.
+FAILED_KEPT = timedelta(days=30)
 # Letters wait in the task table until they are sent; afterwards nobody needs to read them there.
 SENT_LETTERS = Q(task_path__startswith="portal.letters.", status=TaskResultStatus.SUCCESSFUL)
 
@@ -95,8 +97,9 @@ def clear_sessions(at: datetime) -> int:
 
 
 def clear_tasks(at: datetime) -> int:
-    done = Q(finished_at__lt=at - TASKS_KEPT) | SENT_LETTERS
-    return DBTaskResult.objects.finished().filter(done).delete()[0]
+    done = Q(status=TaskResultStatus.SUCCESSFUL, finished_at__lt=at - TASKS_KEPT) | SENT_LETTERS
+    failed = Q(status=TaskResultStatus.FAILED, finished_at__lt=at - FAILED_KEPT)
+    return DBTaskResult.objects.filter(done | failed).delete()[0]
 
 
 register("sessions expirées", "{} session(s) expirée(s) effacée(s).", clear_sessions)

@@ -232,8 +232,29 @@ class Guardian(WithFolded):
     phone = PhoneField("téléphone", max_length=30, blank=True)
     phone_work = PhoneField("téléphone professionnel", max_length=30, blank=True)
     is_payer = models.BooleanField("reçoit les factures", default=True)
+    # The address that mails no longer reach, since when and what the mail server said: it counts as long as it
+    # is the login's. Written by `families.unreached` alone.
+    unreached_address = models.EmailField(
+        "adresse qui ne répond plus", blank=True, db_default="", default="", editable=False
+    )
+    unreached_since = models.DateTimeField("ne répond plus depuis le", null=True, blank=True, editable=False)
+    unreached_why = models.CharField(
+        "réponse du serveur", max_length=200, blank=True, db_default="", default="", editable=False
+    )
+    # Told by a mail that came back: that a relay takes the next one proves nothing.
+    unreached_by_report = models.BooleanField(
+        "su par un message revenu", db_default=False, default=False, editable=False
+    )
 
-    history = History(excluded_fields=["folded"])
+    history = History(
+        excluded_fields=[
+            "folded",
+            "unreached_address",
+            "unreached_since",
+            "unreached_why",
+            "unreached_by_report",
+        ]
+    )
 
     class Meta:
         verbose_name = "responsable"

@@ -46,6 +46,9 @@ class Letter(models.Model):
     state = models.CharField("état", max_length=8, choices=State, default=State.WAITING)
     posted_at = models.DateTimeField("écrit le")
     sent_at = models.DateTimeField("envoyé le", null=True, blank=True)
+    # The worker was stopped while it sent it, and has sent it once more.
+    repeated = models.BooleanField("peut-être reçu deux fois", default=False, db_default=False)
+    trouble = models.CharField("pourquoi", max_length=200, blank=True, default="", db_default="")
 
     objects = LetterQuerySet.as_manager()
 

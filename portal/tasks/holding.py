@@ -1,5 +1,6 @@
 """After a restore no mail leaves until somebody says so: what waited in the copied queue left long ago.
 
+    not_held(tasks)            those of the queue (a queryset) that a worker may begin
     held() -> Restoration      the restore since which mails wait; None on any other day
     waiting(restoration)       how many mails wait: of the copy, and written since
     release(restoration, …)    they leave; or those of the copy are given up, and the others leave
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import Exists, QuerySet
 from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
@@ -39,6 +41,12 @@ def hold(*, made_at: datetime, at: datetime) -> Restoration:
 
 def held() -> Restoration | None:
     return Restoration.objects.filter(released_at=None).first()
+
+
+def not_held(tasks: QuerySet[Any]) -> "QuerySet[Any]":
+    """Asked within the same query: the worker looks every second."""
+    held = Exists(Restoration.objects.filter(released_at=None))
+    return tasks.exclude(held, queue_name=QUEUE, status=TaskResultStatus.READY)
 
 
 def waiting(since: Restoration) -> Waiting:

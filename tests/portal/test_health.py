@@ -1,17 +1,17 @@
 """`/sante/` tells a monitor whether every part lives, and nothing else."""
 
-import threading
 from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
 from django.db import OperationalError
 from django.test import Client
-from django.utils import timezone
 from django_tasks_db.models import DBTaskResult, get_date_max
 
 from portal import health
+from portal.database import clock
 from portal.management.commands import db_worker
+from portal.tasks import workers
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ WELL = {"database": "ok", "cache": "ok", "worker": "ok"}
 def worker(settings):
     """A portal whose tasks are done by a worker, which has just said that it lives."""
     settings.TASKS = WORKER
-    health.beat(at=timezone.now())
+    workers.beat("one", at=clock.now())
 
 
 def answer():
@@ -49,7 +49,7 @@ def test_a_worker_that_never_started_is_sick(settings):
 
 
 def test_a_worker_silent_for_a_minute_is_sick(worker):
-    at = timezone.now() + health.SILENT_AFTER + timedelta(seconds=1)
+    at = clock.now() + workers.SILENT_AFTER + timedelta(seconds=1)
     assert not health.worker_answers(at=at)
 
 
@@ -63,7 +63,7 @@ def test_a_worker_silent_for_a_minute_is_sick(worker):
     ],
 )
 def test_a_worker_that_does_not_get_to_its_work_is_sick(worker, waited, planned_for, well):
-    at = timezone.now()
+    at = clock.now()
     due = {
         "at once": get_date_max(),
         "later": at + timedelta(hours=1),
@@ -94,25 +94,6 @@ def test_a_cache_that_forgets_is_sick(worker, monkeypatch):
     monkeypatch.setattr(cache, "set", lambda *args, **kwargs: None)
     cache.delete(health.PROBE)
     assert answer() == (503, WELL | {"cache": "silent"})
-
-
-def test_the_worker_beats_until_it_is_stopped():
-    stop = threading.Event()
-    stop.set()
-    db_worker._beat(stop)
-    assert health.worker_answers(at=timezone.now())
-    assert cache.get(health.HEARTBEAT) is not None
-
-
-def test_the_worker_survives_a_beat_that_fails(monkeypatch, caplog):
-    def away(*, at):
-        raise OperationalError("connection refused")
-
-    monkeypatch.setattr(health, "beat", away)
-    stop = threading.Event()
-    stop.set()
-    db_worker._beat(stop)
-    assert "heartbeat could not be written" in caplog.text
 
 
 def test_the_worker_takes_every_queue_unless_told_otherwise():

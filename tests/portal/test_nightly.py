@@ -101,14 +101,15 @@ def test_work_that_fails_stops_no_other_and_ends_in_an_error(books, now, monkeyp
     assert "no such thing" in caplog.text
 
 
-def test_letters_that_have_left_are_not_kept_and_other_tasks_two_days(now, db):
+def test_letters_that_have_left_are_not_kept_other_tasks_two_days_and_failed_ones_a_month(now, db):
     for path, status, days in (
         ("portal.letters.mailing.send", "SUCCESSFUL", 0),
         ("portal.letters.mailing.send", "FAILED", 0),
         ("portal.letters.mailing.send", "READY", 0),
         ("billing.tasks.issue_month", "SUCCESSFUL", 0),
         ("billing.tasks.issue_month", "SUCCESSFUL", 3),
-        ("portal.letters.mailing.send", "FAILED", 3),
+        ("portal.letters.mailing.send", "FAILED", 29),
+        ("portal.letters.mailing.send", "FAILED", 31),
     ):
         ended = None if status == "READY" else now - timedelta(days=days)
         DBTaskResult.objects.create(
@@ -118,6 +119,7 @@ def test_letters_that_have_left_are_not_kept_and_other_tasks_two_days(now, db):
     assert "3 tâche(s) terminée(s) effacée(s)." in nightly()
     assert sorted(DBTaskResult.objects.values_list("task_path", "status")) == [
         ("billing.tasks.issue_month", "SUCCESSFUL"),
+        ("portal.letters.mailing.send", "FAILED"),
         ("portal.letters.mailing.send", "FAILED"),
         ("portal.letters.mailing.send", "READY"),
     ]

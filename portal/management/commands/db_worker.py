@@ -1,4 +1,4 @@
-"""`manage.py db_worker`: django-tasks' worker, with a heartbeat that `/sante/` can see.
+"""`manage.py db_worker`: the worker, which waits for its database and outlives it (`portal.tasks.running`).
 
 It takes every queue unless told otherwise, so that no letter waits because an option was forgotten. The
 demo's also reminds families each hour, as a timer does elsewhere.
@@ -10,31 +10,20 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, close_old_connections
+from django.core.management.base import CommandError
+from django.db import close_old_connections
 from django.utils import timezone
+from django.utils.autoreload import run_with_reloader
 from django_tasks_db.management.commands import db_worker
 
 from families.reminders import rounds
-from portal import health, town_time
+from portal import town_time
+from portal.database import patience
 from portal.database.starting import DataCommand
+from portal.tasks.running import PatientWorker
 
 logger = logging.getLogger(__name__)
 AN_HOUR = 3600
-
-
-def _beat(stop: threading.Event) -> None:
-    """Says every few seconds that this process lives, until told to stop.
-
-    A database that is away for a moment must not end the heartbeat: the next beat tries again.
-    """
-    while True:
-        try:
-            close_old_connections()
-            health.beat(at=timezone.now())
-        except (Error, OSError):
-            logger.warning("The worker's heartbeat could not be written", exc_info=True)
-        if stop.wait(health.BEAT_EVERY.total_seconds()):
-            return
 
 
 def _remind(stop: threading.Event) -> None:
@@ -44,7 +33,7 @@ def _remind(stop: threading.Event) -> None:
             close_old_connections()
             town_time.activate()
             rounds.remind(at=timezone.now())
-        except (Error, OSError):
+        except Exception:  # whatever it is, the next hour tries again
             logger.warning("The reminders could not leave", exc_info=True)
         stop.wait(AN_HOUR)
 
@@ -54,13 +43,30 @@ class Command(DataCommand, db_worker.Command):
         super().add_arguments(parser)
         parser.set_defaults(queue_name="*")
 
+    def check_migrations(self) -> None:
+        patience.until_it_answers(threading.Event())
+        super().check_migrations()
+
     def handle(self, **options: Any) -> None:
+        self.configure_logging(options["verbosity"])
+        excluded = options["exclude_queues"]
+        if excluded and options["queue_name"] != "*":
+            raise CommandError("--exclude-queues can only be used with --queue-name=*")
+        wanted = ("interval", "batch", "backend_name", "startup_delay", "max_tasks", "worker_id")
+        worker = PatientWorker(
+            queue_names=options["queue_name"].split(","),
+            excluded_queue_names=excluded.split(",") if excluded else [],
+            **{name: options[name] for name in wanted},
+        )
         stop = threading.Event()
-        threading.Thread(target=_beat, args=(stop,), name="heartbeat", daemon=True).start()
         # Not for a worker that only empties its queue.
         if settings.DEMO and not options["batch"]:
             threading.Thread(target=_remind, args=(stop,), name="reminders", daemon=True).start()
         try:
-            super().handle(**options)
+            if options["reload"] and not options["batch"]:
+                run_with_reloader(worker.run)
+            else:
+                worker.configure_signals()
+                worker.run()
         finally:
             stop.set()
