@@ -94,6 +94,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.health.AliveMiddleware",
+    "portal.web.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.web.compression.CompressTextsMiddleware",
@@ -342,7 +344,7 @@ SESSION_COOKIE_HTTPONLY = True
 DEVICE_COOKIE_NAME = "appareil" if DEMO else "__Host-appareil"
 if not DEMO:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-    SECURE_REDIRECT_EXEMPT = [r"^sante/$"]
+    SECURE_REDIRECT_EXEMPT = [r"^sante/"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -360,20 +362,30 @@ CRISPY_TEMPLATE_PACK = "bootstrap5"
 # History is read: going back to an old version would write states behind the verbs' back.
 SIMPLE_HISTORY_REVERT_DISABLED = True
 
+# What a monitor must say to read more than « ok » (docs/monitoring.md); none: nobody reads it.
+HEALTH_TOKEN = env.str("HEALTH_TOKEN", default="")
+
+# Lines for people, or « json » for a program that collects them; docs/monitoring.md.
+LOG_FORMAT = env.str("LOG_FORMAT", default="")
+ACCESS_LOG = env.bool("ACCESS_LOG", default=not DEMO)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "plain": {
-            "()": "portal.web.logs.WithoutPersonalData",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {"chosen": {"()": "portal.web.logs.formatter", "kind": LOG_FORMAT}},
+    "filters": {"ends of tasks": {"()": "portal.web.logs.EndsOfTasks"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "chosen"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "django_tasks": {"filters": ["ends of tasks"]},
         "portal": {"level": "INFO"},
     },
 }
+
+# Failures told to a Sentry of the town's, without anybody's data; nothing of it is loaded otherwise.
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    from portal.web import error_reports
+
+    error_reports.start(SENTRY_DSN)

@@ -102,7 +102,8 @@ class _PostgresMoment:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(query)
-            return cursor.fetchall()
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
     def dump(self, to: Writes) -> None:
         options = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={self._snapshot}"]

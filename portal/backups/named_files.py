@@ -72,7 +72,7 @@ def of_moment(moment: Moment) -> Iterator[Iterator[Named]]:
 
 def _rows(moment: Moment, column: Column) -> Iterator[tuple[int, str, str]]:
     quote, meta = connection.ops.quote_name, column.model._meta
-    key, name = quote(meta.pk.column), quote(column.field.column)
+    key, name = quote(str(meta.pk.column)), quote(str(column.field.column))
     asked = f"{key}, {name}, {quote(SHA256) if column.knows_sha256 else repr('')}"
     last = -1
     while True:

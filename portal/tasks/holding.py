@@ -9,7 +9,7 @@ The worker leaves the queue of mails alone meanwhile; all else it does.
 """
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Exists, QuerySet
@@ -19,6 +19,7 @@ from django_tasks_db.models import DBTaskResult
 from portal.models import Restoration
 
 QUEUE = "mail"
+Tasks = TypeVar("Tasks", bound=QuerySet[Any])
 UNSENT = (TaskResultStatus.READY, TaskResultStatus.RUNNING)
 
 
@@ -43,7 +44,7 @@ def held() -> Restoration | None:
     return Restoration.objects.filter(released_at=None).first()
 
 
-def not_held(tasks: QuerySet[Any]) -> "QuerySet[Any]":
+def not_held(tasks: Tasks) -> Tasks:
     """Asked within the same query: the worker looks every second."""
     held = Exists(Restoration.objects.filter(released_at=None))
     return tasks.exclude(held, queue_name=QUEUE, status=TaskResultStatus.READY)
