@@ -110,6 +110,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.web.headers.PrivatePagesMiddleware",
     "families.signing_in.lifetimes.SessionLifetimeMiddleware",
+    "portal.waiting.inside.InsideMiddleware",
     "portal.web.interrupted.KeepInterruptedFormMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "families.signing_in.second_factor.SecondFactorMiddleware",
@@ -160,6 +161,9 @@ CACHES = {
     # Rate limits are counted here: few rows kept would mean limits forgotten.
     "default": env.cache_url("CACHE_URL", default="dbcache://portal_cache?max_entries=100000"),
 }
+
+# When more families come than the portal serves well, some wait at its gate (docs/waiting-room.md).
+WAITING_ROOM = env.bool("WAITING_ROOM", default=True)
 
 # Accounts -------------------------------------------------------------------------------------------
 

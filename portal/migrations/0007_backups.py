@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0005_workers'),
+        ('portal', '0006_waiting_line_right'),
     ]
 
     operations = [
