@@ -35,7 +35,9 @@ check: setup-tests ## Lint, format, templates, import directions, types, migrati
 	PORTAL_DEMO=1 $(PY) -W error manage.py makemigrations --check --dry-run
 	env -u PORTAL_DEMO -u PORTAL_DEBUG SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		FIELD_KEYS=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(50))') \
-		ALLOWED_HOSTS=portail.example.org TRUSTED_PROXY_COUNT=0 $(PY) -W error manage.py check --deploy --fail-level WARNING
+		ALLOWED_HOSTS=portail.example.org PORTAL_URL=https://portail.example.org DEFAULT_FROM_EMAIL=portail@ville.test \
+		DATABASE_URL=sqlite://:memory: EMAIL_URL=smtp://localhost:25 TRUSTED_PROXY_COUNT=0 \
+		$(PY) -W error manage.py check --deploy --fail-level WARNING
 
 bench: setup-tests ## Measure speed and memory, into var/bench.json
 	$(PY) -m tests.bench

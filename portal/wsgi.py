@@ -6,14 +6,14 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from gunicorn.http import wsgi as server
 
-from portal.database import starting
+from portal import launching
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 server.SERVER = "portail"  # what serves it is nobody's business
 
 ungated = get_wsgi_application()
-starting.serve_or_leave()
+launching.serve_or_leave()
 
 # Its pages name the town, whose model is there from here on.
 from portal.waiting import gates  # noqa: E402

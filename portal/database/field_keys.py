@@ -98,11 +98,11 @@ def key_name(kept: str) -> str:
     return kept[len(MARK) :].partition(":")[0]
 
 
-def troubles(texts: Sequence[str], name: str = "FIELD_KEYS") -> list[str]:
-    """What is wrong with the keys of the setting `name`, without a word of the keys themselves."""
+def troubles(texts: Sequence[str]) -> list[str]:
+    """What is wrong with FIELD_KEYS or BACKUP_KEYS, in French and without a word of the keys themselves."""
     found = []
     if any(len(text) < SHORTEST for text in texts):
-        found.append(f"each key of {name} has {SHORTEST} characters or more")
+        found.append(f"chaque clé a {SHORTEST} caractères ou plus")
     if len(set(texts)) < len(texts):
-        found.append(f"{name} names a key twice")
+        found.append("la même clé est donnée deux fois")
     return found

@@ -35,7 +35,7 @@ def environment(address: str, folder: Path, its_keys: dict[str, str], cache: str
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "ALLOWED_HOSTS": HOST,
             "PORTAL_URL": f"https://{HOST}",
-            "DEFAULT_FROM_EMAIL": f"portail@{HOST}",
+            "DEFAULT_FROM_EMAIL": "portail@ville.test",  # an example's address would keep it from starting
             "EMAIL_URL": "smtp://localhost:25",
             "TRUSTED_PROXY_COUNT": "1",
             "PYTHONUNBUFFERED": "1",
