@@ -10,10 +10,9 @@ The first three are public, and say nothing but « ok » or what part is sick; t
 """
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import wraps
 
 from django.conf import settings
@@ -29,6 +28,7 @@ from django.views.decorators.http import require_safe
 
 from portal import measures
 from portal.database import clock, versions
+from portal.database.kept import KeptAWhile
 from portal.tasks import queue, workers
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,6 @@ logger = logging.getLogger(__name__)
 PROBE = "health-probe"
 # A task due since so long means that a living worker does not get to its work.
 STUCK_AFTER = measures.STUCK_AFTER
-SCHEMA_FOR = timedelta(minutes=1)
 ALIVE = "/sante/vie/"
 
 
@@ -62,18 +61,14 @@ def worker_answers(*, at: datetime) -> bool:
     return age is None or age <= STUCK_AFTER
 
 
-_schema_was_right_at = float("-inf")
+@KeptAWhile
+def _hindrance() -> str:
+    return versions.hindrance(connection)
 
 
 def schema_is_right() -> bool:
-    """The database is of this version. Once it was, it is asked again after SCHEMA_FOR only."""
-    global _schema_was_right_at
-    if time.monotonic() - _schema_was_right_at < SCHEMA_FOR.total_seconds():
-        return True
-    if versions.hindrance(connection):
-        return False
-    _schema_was_right_at = time.monotonic()
-    return True
+    """The database is of this version, as it was half a minute ago at most."""
+    return not _hindrance()
 
 
 def _answer(checks: dict[str, Callable[[], bool]]) -> JsonResponse:

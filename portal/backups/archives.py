@@ -2,10 +2,10 @@
 
     LISEZMOI.txt            what it is, for who finds it
     tete.json               of which moment, version and database
-    base/000001…            the database, in pieces: PostgreSQL's own format, or SQLite's file, compressed
+    base/0000001…           the database, in pieces: PostgreSQL's own format, or SQLite's file, compressed
     fichiers/prive/NAME     families' files, as the store names them
     fichiers/public/NAME    the town's crest
-    liste/000001.jsonl      after each few thousand files: their names, sizes and SHA-256
+    liste/0000001.jsonl     after each few thousand files: their names, sizes and SHA-256
     manifeste.json          at the very end: of which moment and version, how many rows and files, which keys
 
 Memory does not grow with the archive: nothing is held but a piece, and the list since the last one.
@@ -144,14 +144,14 @@ class Archive:
 
     def _piece(self) -> None:
         self._pieces += 1
-        self._add(f"{BASE}/{self._pieces:06}", bytes(self._waiting[:PIECE]))
+        self._add(f"{BASE}/{self._pieces:07}", bytes(self._waiting[:PIECE]))
         del self._waiting[:PIECE]
 
     def _end_list(self) -> None:
         if self._list:
             self._lists += 1
             lines = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in self._list)
-            self._add(f"{LIST}/{self._lists:06}.jsonl", lines.encode())
+            self._add(f"{LIST}/{self._lists:07}.jsonl", lines.encode())
             self._list.clear()
 
     def _add(self, name: str, content: bytes) -> None:
