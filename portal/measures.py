@@ -8,7 +8,7 @@ A database that is away is a fact, too: what it alone knows is then None.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -190,7 +190,7 @@ def _lines(found: Facts, at: datetime) -> Iterator[str]:
     yield from _gauge("portal_disk_bytes", "Size of the disk of a folder.", total)
 
 
-def _gauge(name: str, about: str, samples: dict[str, float]) -> Iterator[str]:
+def _gauge(name: str, about: str, samples: Mapping[str, float]) -> Iterator[str]:
     yield f"# HELP {name} {about}"
     yield f"# TYPE {name} gauge"
     for labels, value in samples.items():
