@@ -44,7 +44,7 @@ def run(code: str, tmp_path, **given):
         cwd=settings.BASE_DIR,
         env={
             **{name: value for name, value in os.environ.items() if name != "SENTRY_DSN"},
-            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
             "PORTAL_DEMO": "1",
             "PORTAL_VAR": str(tmp_path),
             **given,
