@@ -53,7 +53,7 @@ def test_every_unit_is_read_by_systemd_as_it_is_meant():
         assert set(said(path)) <= {"Unit", "Install", kind}, name
         assert said(path)["Unit"]["Description"]
     assert {name for name in UNITS if name.endswith(".timer")} == {
-        *("portail-nightly.timer", "portail-reconcile.timer", "portail-remind.timer")
+        *("portail-backup.timer", "portail-nightly.timer", "portail-reconcile.timer", "portail-remind.timer")
     }
 
 
