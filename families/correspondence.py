@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from families import which_home
+from families import unreached, which_home
 from families.models import Guardian, Letter
 from portal.letters.mailing import Posted, with_query
 
@@ -57,9 +57,17 @@ class Correspondence:
 
     def sent(self, number: int, at: datetime) -> None:
         Letter.objects.filter(pk=number).update(state=Letter.State.SENT, sent_at=at)
+        unreached.passed(number)
 
-    def failed(self, number: int) -> None:
-        Letter.objects.filter(pk=number).update(state=Letter.State.FAILED)
+    def failed(self, number: int, why: str = "") -> None:
+        Letter.objects.filter(pk=number).update(state=Letter.State.FAILED, trouble=why)
+
+    def repeated(self, number: int) -> None:
+        Letter.objects.filter(pk=number).update(repeated=True)
+
+    def unreached(self, number: int, why: str, at: datetime, *, by_report: bool) -> None:
+        self.failed(number, why)
+        unreached.mark(number, why, at=at, by_report=by_report)
 
 
 def _owners(addresses: set[str]) -> dict[str, list[Guardian]]:

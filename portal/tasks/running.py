@@ -30,7 +30,7 @@ from django_tasks_db.models import DBTaskResult
 from django_tasks_db.utils import exclusive_transaction, is_locked_database_exception
 
 from portal.database import clock, patience
-from portal.tasks import attempts, taking_up, workers
+from portal.tasks import attempts, current, taking_up, workers
 from portal.tasks.taking_up import TaskRow
 
 logger = logging.getLogger(__name__)
@@ -169,8 +169,9 @@ class PatientWorker(Worker):
         try:
             self._leave_it = True
             if not whole:
-                return call(), False
-            with transaction.atomic():
+                with current.doing(row.pk, len(row.worker_ids)):
+                    return call(), False
+            with current.doing(row.pk, len(row.worker_ids)), transaction.atomic():
                 value = call()
                 self._leave_it = False
                 row.set_successful(value)
