@@ -45,6 +45,7 @@ RIGHTS: dict[str, Rights] = {
             # Joins and parts households: a right of its own, that a town may leave to fewer.
             "homechange": "view add",
             "letter": OUTBOX,
+            "undeliveredletter": CHANGE,
             "diet": EVERYTHING,
             "dietchoice": EVERYTHING,
             "paperkind": WRITE,
@@ -98,6 +99,7 @@ RIGHTS: dict[str, Rights] = {
             "changerequest": CHANGE,
             "document": VIEW,
             "letter": OUTBOX,
+            "undeliveredletter": CHANGE,
         },
         "reservations": {
             "activity": VIEW,

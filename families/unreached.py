@@ -3,16 +3,15 @@
     mark(letter, why, at=…)     nobody is reached at the address of this letter
     passed(letter)              one was taken there
     settle(at=…)                each night: nothing has come back since
-    clear(guardians)            by the town hall, which knows better
     there()                     the guardians whose login's address is marked today
 
 The mark names its address: a login with another one has none, whoever changed it.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, F, OuterRef, QuerySet
+from django.utils import timezone
 
 from families.models import Guardian, Letter
 
@@ -56,20 +55,20 @@ def settle(*, at: datetime) -> int:
         guardian=OuterRef("pk"), state=Letter.State.FAILED, posted_at__gt=at - REPORTS_WITHIN
     )
     marked = Guardian.objects.exclude(unreached_address="")
-    answered = marked.filter(Exists(since), ~Exists(failed)).values("pk")
+    answered = marked.filter(Exists(since), ~Exists(failed)).values_list("pk", flat=True)
     count = Guardian.objects.filter(pk__in=list(answered)).update(**NONE)
     return count + marked.exclude(user__email=F("unreached_address")).update(**NONE)
-
-
-def clear(guardians: Iterable[Guardian]) -> int:
-    return Guardian.objects.filter(pk__in=[one.pk for one in guardians]).update(**NONE)
 
 
 def there() -> QuerySet[Guardian]:
     return Guardian.objects.filter(user__email=F("unreached_address")).exclude(unreached_address="")
 
 
-def is_unreached(guardian: Guardian) -> bool:
-    """Of a guardian that is read with its login."""
+def said_of(guardian: Guardian) -> str:
+    """« ne répond plus depuis le 12/11/2026 : 550 … », of a guardian read with its login; empty where the
+    address answers, as far as one knows."""
     address = guardian.unreached_address
-    return bool(address) and guardian.user is not None and guardian.user.email == address
+    if not address or guardian.user is None or guardian.user.email != address:
+        return ""
+    since = f"{timezone.localtime(guardian.unreached_since):%d/%m/%Y}" if guardian.unreached_since else ""
+    return f"ne répond plus depuis le {since} : {guardian.unreached_why}"

@@ -4,10 +4,10 @@ Reports are RFC 3464 (`multipart/report`), automatic answers RFC 3834; what a pe
 """
 
 import re
-from email import message_from_bytes, policy
+from email import message_from_bytes, message_from_string, policy
 from email.message import EmailMessage
 from enum import Enum
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from portal.letters import marks
 
@@ -41,7 +41,7 @@ AWAY = re.compile(
 
 def read(raw: bytes) -> Answer:
     """What this mail, as it came, is. Never raises: what cannot be read is somebody's."""
-    message = cast(EmailMessage, message_from_bytes(raw, policy=policy.default))
+    message = message_from_bytes(raw, policy=policy.default)
     try:
         return _report(message) or _automatic(message) or Answer(Kind.PERSON)
     except (ValueError, LookupError, TypeError, AttributeError):  # headers that break their own grammar
@@ -74,11 +74,10 @@ def _number(report: EmailMessage) -> int | None:
     for part in report.walk():
         kind = part.get_content_type()
         if kind == "message/rfc822" and part.is_multipart():
-            [original] = part.get_payload()[:1]
-            identifier = str(original.get("Message-ID", ""))
+            identifier = str(next(part.iter_parts()).get("Message-ID", ""))
         elif kind == "text/rfc822-headers":
-            headers = part.get_payload(decode=True) or b""
-            identifier = str(message_from_bytes(headers, policy=policy.default).get("Message-ID", ""))
+            headers = part.get_content()
+            identifier = str(message_from_string(headers, policy=policy.default).get("Message-ID", ""))
         else:
             continue
         number = marks.number_of(identifier)
