@@ -43,7 +43,7 @@ bench: setup-tests ## Measure speed and memory, into var/bench.json
 test-towns: setup ## Replay the example towns' calendars and rules (TOWNS_FILE= changes the file)
 	PORTAL_DEMO=1 $(PY) manage.py replay_towns $(or $(TOWNS_FILE),tests/data/towns.yaml)
 
-test-upgrade: setup-tests ## Try each release's data on today's code, on SQLite (and on the PostgreSQL of DATABASE_URL)
+test-upgrade: setup-tests ## Try the oldest and the last release's data on today's code, on SQLite (and on the PostgreSQL of DATABASE_URL)
 	$(PY) -m pytest tests/upgrade
 
 release-data: setup-tests ## Write tests/data/releases/ of this version, once, when it is released (wants PostgreSQL)

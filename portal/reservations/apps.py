@@ -20,6 +20,7 @@ class ReservationsConfig(AppConfig):
         from families.privacy import holdings, telling
         from families.reminders import choices as reminder_choices
         from families.reminders import kinds as reminder_kinds
+        from portal.database import fresh
         from portal.desk import rights
         from portal.reservations import joining
         from portal.reservations.acts import booking, enrolling, erasing, reservation_drafts, tasks
@@ -34,6 +35,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.staff import giving
         from portal.reservations.staff.rights import StaffRights
 
+        fresh.register("reservations", "0012_usual_audiences")
         approval.lend(enrolling.Prepared())
         tasks.lend(booking.let_offers_go)
         at_home.register(5, waiting.offers)

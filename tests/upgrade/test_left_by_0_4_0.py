@@ -13,6 +13,9 @@ from portal.database import versions
 from portal.reservations.models import Booking
 from tests.upgrade.conftest import migrate_to, models_at, walking
 
+# Migrations of released versions stand for ever, and so does what they met.
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def walk(kind: str, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Iterator[Any]:
