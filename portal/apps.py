@@ -22,6 +22,7 @@ class PortalConfig(AppConfig):
         from portal.database import clock
         from portal.desk import named_rows
         from portal.letters import mailbox
+        from portal.letters.answers import Kind
         from portal.tasks import taking_up, workers
         from portal.town import territory
         from portal.town_time import activate, before_a_task
@@ -44,7 +45,7 @@ class PortalConfig(AppConfig):
             nightly.register(
                 "boîte aux lettres du portail",
                 "{} message(s) revenu(s) dans la boîte aux lettres du portail.",
-                lambda at: mailbox.read(settings.MAILBOX_URL, moment=at)[mailbox.Kind.CAME_BACK],
+                lambda at: mailbox.read(settings.MAILBOX_URL, moment=at)[Kind.CAME_BACK],
                 foresee=lambda at: 0,  # reading marks as read what is on another server
             )
         nightly.register(

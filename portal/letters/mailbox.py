@@ -8,10 +8,10 @@ Reports and automatic answers are marked as read; what a person wrote stays as i
 import imaplib
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from portal.letters import answers, mailing
@@ -110,7 +110,7 @@ def _flag(imap: imaplib.IMAP4, number: str, flag: str) -> None:
     imap.uid("STORE", number, "+FLAGS", flag)
 
 
-def _well(answer: "tuple[str, list[bytes | tuple[bytes, bytes] | None]]") -> list:  # type: ignore[type-arg]
+def _well(answer: tuple[str, Sequence[Any]]) -> Sequence[Any]:
     state, data = answer
     if state != "OK":
         raise imaplib.IMAP4.error(b" ".join(one for one in data if isinstance(one, bytes)))

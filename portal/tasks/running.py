@@ -57,6 +57,7 @@ class PatientWorker(Worker):
         super().__init__(**given)
         self.stop = threading.Event()
         self._leave_it = False
+        self._last: threading.Timer | None = None
 
     # Stopping ------------------------------------------------------------------------------------------
 
@@ -71,9 +72,9 @@ class PatientWorker(Worker):
         self.stop.set()
         signal.signal(signal.SIGALRM, self._hurry)
         signal.setitimer(signal.ITIMER_REAL, GRACE, AND_THEN_EVERY)
-        last = threading.Timer(LAST, os._exit, (1,))
-        last.daemon = True
-        last.start()
+        self._last = threading.Timer(LAST, os._exit, (1,))
+        self._last.daemon = True
+        self._last.start()
 
     def _hurry(self, signum: int, frame: FrameType | None) -> None:
         if self._leave_it:
@@ -102,6 +103,8 @@ class PatientWorker(Worker):
                 self.stop.wait(self.interval)
             self._nothing_to_do()
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._last is not None:
+            self._last.cancel()
 
     def _is_over(self) -> bool:
         return self.max_tasks is not None and self._run_tasks >= self.max_tasks
