@@ -21,6 +21,7 @@ from families.traces import security
 from portal.desk import rights
 from portal.french import spelling
 from portal.letters import mailing
+from portal.waiting import inside
 
 WAYS_TO_PROVE = {
     "reauthenticate": "Avec mon mot de passe",
@@ -121,6 +122,13 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
         """allauth's counters are empty; ours are cleared where a new password is noted."""
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """As allauth does; a place in the line lets one account in, and the gate answers whoever has none."""
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        if response is None and not inside.admits(request, user):
+            return HttpResponse(status=503)
+        return response
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         """As allauth does; the device is known from now on."""

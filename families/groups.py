@@ -84,7 +84,8 @@ RIGHTS: dict[str, Rights] = {
             "attendance": WRITE,
             "absencecertificate": WRITE,
         },
-        "portal": {"sentmail": VIEW},
+        # Sees the line of the waiting room, opens and closes it.
+        "portal": {"sentmail": VIEW, "town": "open_line"},
         "catering": {"*": EVERYTHING},
         "leisure": {"*": EVERYTHING},
         "billing": {"packedmeal": WRITE},
@@ -151,7 +152,7 @@ RIGHTS: dict[str, Rights] = {
             "erasurerequest": CHANGE,
             "erasure": "view add",
         },
-        "portal": {"town": CHANGE, "sentmail": VIEW},
+        "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW},
         "billing": {"billingsettings": CHANGE},
     },
 }

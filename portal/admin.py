@@ -23,6 +23,7 @@ from portal.models import Release, Town
 from portal.reservations.desk import town_clock
 from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.tasks import queue, workers
+from portal.waiting.desk import LinePages
 
 # The crest is on every page, the login page included: it must stay light.
 CREST_MAX_BYTES = 100 * 1024
@@ -111,7 +112,7 @@ class TownForm(forms.ModelForm[Town]):
 
 
 @admin.register(Town)
-class TownAdmin(AsksBeforeClosing[Town], WithHistory[Town]):
+class TownAdmin(LinePages, AsksBeforeClosing[Town], WithHistory[Town]):
     """One row: the list leads straight to it."""
 
     takes_files = True  # the crest

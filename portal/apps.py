@@ -7,7 +7,7 @@ from django.db.models.signals import post_migrate, pre_migrate
 from django_tasks.signals import task_started
 from django_tasks_db.apps import TasksAppConfig
 
-from portal.checks import private_storage, scanner, trusted_proxies
+from portal import checks, launching
 from portal.database import schema, starting
 from portal.files import closed
 from portal.french import phones
@@ -27,10 +27,14 @@ class PortalConfig(AppConfig):
         from portal.town import territory
         from portal.town_time import activate, before_a_task
 
+        launching.configured_or_leave()
         named_rows.install()
-        register(private_storage)
-        register(scanner)
-        register(trusted_proxies, deploy=True)
+        register(checks.private_storage)
+        register(checks.scanner)
+        register(checks.somebody_else)
+        register(checks.advice, deploy=True)
+        register(checks.surroundings, deploy=True)
+        register(checks.database_answers, deploy=True)
         nightly.register(
             "fichiers ouverts à d'autres",
             "{} fichier(s) ou dossier(s) fermé(s) aux autres utilisateurs de la machine.",

@@ -123,6 +123,7 @@ class Town(models.Model):
     class Meta:
         verbose_name = "commune"
         verbose_name_plural = "commune"
+        permissions = [("open_line_town", "Peut ouvrir, fermer et régler la file d'attente")]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(pk=1),

@@ -14,9 +14,8 @@ from tempfile import NamedTemporaryFile
 import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 
-from portal.database import field_keys, tuning
+from portal.database import tuning
 from portal.files import modes, private_files
 
 # `ModelAdmin[Child]`, `ModelForm[Child]`: what the types name must exist before the first class is made.
@@ -45,21 +44,12 @@ def _demo_key(name: str) -> str:
     return path.read_text()
 
 
-SECRET_KEY = env.str("SECRET_KEY", default="")
-if not SECRET_KEY:
-    if not DEMO:
-        raise ImproperlyConfigured("Set SECRET_KEY in the environment (or PORTAL_DEMO=1 to try the portal).")
-    SECRET_KEY = _demo_key("secret_key")
+# What a town's portal lacks is said all at once, in French, before anything works: portal/launching.py.
+SECRET_KEY = env.str("SECRET_KEY", default="") or (_demo_key("secret_key") if DEMO else "")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 # What encrypts health notes and IBANs (docs/upgrading.md), the newest first; older ones until `rotate_keys`.
-FIELD_KEYS = env.list("FIELD_KEYS", default=[])
-if not FIELD_KEYS:
-    if not DEMO:
-        raise ImproperlyConfigured("Set FIELD_KEYS in the environment: it encrypts health notes and IBANs.")
-    FIELD_KEYS = [_demo_key("field_key")]
-if wrong := field_keys.troubles(FIELD_KEYS):
-    raise ImproperlyConfigured("; ".join(wrong))
+FIELD_KEYS = env.list("FIELD_KEYS", default=[]) or ([_demo_key("field_key")] if DEMO else [])
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"] if DEMO else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -108,6 +98,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.web.headers.PrivatePagesMiddleware",
     "families.signing_in.lifetimes.SessionLifetimeMiddleware",
+    "portal.waiting.inside.InsideMiddleware",
     "portal.web.interrupted.KeepInterruptedFormMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "families.signing_in.second_factor.SecondFactorMiddleware",
@@ -144,6 +135,7 @@ TEMPLATES = [
 
 # Database -------------------------------------------------------------------------------------------
 
+DATABASE_NAMED = bool(env("DATABASE_URL", default=""))  # SQLite as well: but said, not by default
 DATABASES = {
     "default": tuning.tuned(
         env.db_url_config(env("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'portal.sqlite3'}"),
@@ -158,6 +150,9 @@ CACHES = {
     # Rate limits are counted here: few rows kept would mean limits forgotten.
     "default": env.cache_url("CACHE_URL", default="dbcache://portal_cache?max_entries=100000"),
 }
+
+# When more families come than the portal serves well, some wait at its gate (docs/waiting-room.md).
+WAITING_ROOM = env.bool("WAITING_ROOM", default=True)
 
 # Accounts -------------------------------------------------------------------------------------------
 
@@ -232,7 +227,7 @@ MFA_FORMS = {
 MFA_TOTP_TOLERANCE = 1  # a code that changes while it is typed is accepted, once
 # An address that waits to be confirmed is nobody's yet: neither it nor a factor keeps the other away.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
-# None where nobody has said it, which `check --deploy` refuses behind a proxy.
+# None where nobody has said it, with which no portal behind a proxy starts.
 TRUSTED_PROXY_COUNT: int | None = env.int("TRUSTED_PROXY_COUNT", default=None)
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT or 0
 
@@ -277,7 +272,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 
 # Seconds for each answer of the mail server, docs/mail.md.
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=20)
-if DEMO and "EMAIL_URL" not in env.ENVIRON:
+MAIL_SERVER_NAMED = "EMAIL_URL" in env.ENVIRON
+if DEMO and not MAIL_SERVER_NAMED:
     EMAIL_BACKEND = "portal.letters.outbox.OutboxBackend"
 else:
     vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))

@@ -4,6 +4,7 @@ import pytest
 from django.db import transaction
 
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import Invoice
 from billing.payments import paying
 from families.models import Household
@@ -19,7 +20,7 @@ def invoice(now, town):
 
 
 def credit(invoice):
-    return invoicing.credit(invoice, invoice.total, reason="Erreur", by=None, at=NOW)
+    return invoicing.credit(invoice, Wanted(amount=invoice.total), reason="Erreur", by=None, at=NOW)
 
 
 def test_who_holds_the_household_writes(invoice):

@@ -18,7 +18,7 @@ from billing.documents import accounts, files
 from billing.invoices import ledger, regies
 from billing.invoices.refusals import BillingRefused
 from billing.models import AccountEntry, Invoice, OpeningBalance, Payment
-from billing.payments import carried
+from billing.payments import carried, writing_off
 from families import home_facts
 from families.desk_links import guardian_names, household_link
 from families.models import Household
@@ -30,6 +30,7 @@ from portal.french.amounts import euros
 from portal.web.signed_in import SignedInRequest
 
 PERMISSION = "billing.view_payment"
+OPENING = "billing.view_openingbalance"
 LINK = DeskLink(
     "Comptes des familles", "billing_payment_accounts", PERMISSION, "qui doit, à qui la mairie doit"
 )
@@ -48,6 +49,14 @@ def of_household(household: Household) -> SafeString:
 
 
 home_facts.register("compte", (PERMISSION,), of_household)
+
+
+class DropForm(OnceForm):
+    reason = forms.CharField(
+        label="Motif",
+        max_length=300,
+        help_text="Pour vos collègues : la famille lit que ce reste est abandonné.",
+    )
 
 
 class GiveBackForm(OnceForm):
@@ -74,6 +83,12 @@ class Accounts(OwnPages[Payment]):
                 wrap(self.give_back),
                 name="billing_payment_give_back",
             ),
+            path(
+                "comptes/report/<int:statement>/abandonner/",
+                wrap(self.drop),
+                name="billing_payment_drop",
+            ),
+            path("comptes/reports/", wrap(self.waiting), name="billing_payment_waiting"),
             *super().get_urls(),
         ]
 
@@ -95,7 +110,9 @@ class Accounts(OwnPages[Payment]):
         adults = guardian_names(household for household, _, _ in page)
         names = regies.named(regie for _, regie, _ in page)
         context = {
-            "opened": OpeningBalance.objects.filter(household__isnull=False).exists(),
+            "opened": request.user.has_perm(OPENING)
+            and OpeningBalance.objects.filter(household__isnull=False).exists(),
+            "waiting": accounts.waiting().count(),
             "which": WHICH,
             "chosen": which,
             "page": page,
@@ -116,7 +133,7 @@ class Accounts(OwnPages[Payment]):
 
     def opening_balances(self, request: HttpRequest) -> HttpResponseBase:
         """« Soldes repris »: who was not at zero when accounts were opened, and where they stand now."""
-        self.demand(request, PERMISSION)
+        self.demand(request, OPENING)
         found = OpeningBalance.objects.filter(household__isnull=False)
         page = Paginator(found, A_PAGE).get_page(request.GET.get("page"))
         shown = [(one, one.household_id) for one in page if one.household_id is not None]
@@ -182,9 +199,58 @@ class Accounts(OwnPages[Payment]):
             "found": found,
             "link": household_link(document.household_id),
             "may_give_back": found.owed and request.user.has_perm(carried.RIGHT),
+            "may_drop": found.too_small and request.user.has_perm(writing_off.RIGHT),
         }
         title = f"Relevé reporté n°\xa0{document.number}"
         return self.page(request, "admin/billing/carried.html", title, context)
+
+    def waiting(self, request: HttpRequest) -> HttpResponseBase:
+        """« Reports en attente »: what no invoice has taken over yet, and what can be done about it."""
+        self.demand(request, PERMISSION)
+        page = Paginator(accounts.waiting(), A_PAGE).get_page(request.GET.get("page"))
+        names = regies.named(one.regie_id for one in page)
+        context = {
+            "page": page,
+            "rows": [
+                (household_link(one.household_id), one, euros(one.total), names.get(one.regie_id, ""))
+                for one in page
+            ],
+        }
+        return self.page(request, "admin/billing/waiting.html", "Reports en attente", context)
+
+    def drop(self, request: SignedInRequest, statement: int) -> HttpResponse:
+        """« Abandonner ce reste »: a statement too small to bill is no longer asked for."""
+        self.demand(request, writing_off.RIGHT)
+        ask_again(request)
+        document = get_object_or_404(Invoice.every.filter(kind=Invoice.Kind.CARRIED), pk=statement)
+        back = reverse("admin:billing_payment_carried", args=[document.pk])
+        found = accounts.carried(document)
+        if not found.too_small:
+            messages.warning(request, f"Ce relevé n'est pas un reste à abandonner. {found.said_at_the_desk}")
+            return redirect(back)
+        form = DropForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                with form.once():
+                    made = writing_off.drop(
+                        document, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now()
+                    )
+            except AlreadySent as twice:
+                messages.warning(request, str(twice))
+                return redirect(back)
+            except BillingRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(request, f"{made} de {euros(made.amount)} est noté.")
+                return redirect(back)
+        context = {
+            "form": form,
+            "back": back,
+            "button": "Abandonner ce reste",
+            "lead": f"Relevé n°\xa0{document.number} de {document.payer} : {found.total}, trop peu pour une"
+            " facture. Abandonné, ce reste n'ira sur aucune facture, et la famille ne le doit plus.",
+        }
+        return self.page(request, "admin/billing/form.html", "Abandonner ce reste", context)
 
     def give_back(self, request: SignedInRequest, statement: int) -> HttpResponse:
         """« Rembourser ce report »: what it does is said above the button, and computed again under lock."""

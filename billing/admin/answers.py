@@ -115,7 +115,7 @@ def _choices(one: creditable.CreditableLine) -> tuple[str, list[tuple[str, str]]
 class WriteOffForm(OnceForm):
     kind = forms.ChoiceField(
         label="Nature",
-        choices=WriteOff.Kind,
+        choices=writing_off.DECIDED,
         widget=forms.RadioSelect,
         help_text="La famille est prévenue d'une remise gracieuse et d'une créance éteinte ; pas d'une"
         " admission en non-valeur, qui ne l'acquitte pas.",
@@ -362,6 +362,24 @@ class WriteOffAdmin(FoundByNumber[WriteOff], ShownOnly[WriteOff]):
     list_select_related = ("invoice", "issued_by")
     search_fields = ("number", "invoice__number", "reason", "decision")
     actions = ("download_csv", "download_xlsx")
+    fields = readonly_fields = (
+        "number",
+        "kind",
+        "document",
+        "amount",
+        "reason",
+        "decision",
+        "decided_on",
+        "issued_at",
+        "issued_by",
+    )
+
+    @admin.display(description="facture ou relevé")
+    def document(self, obj: WriteOff) -> SafeString:
+        """Each has a page of its own."""
+        carried = obj.invoice.kind == Invoice.Kind.CARRIED
+        page = "admin:billing_payment_carried" if carried else "admin:billing_invoice_change"
+        return format_html('<a href="{}">{}</a>', reverse(page, args=[obj.invoice_id]), obj.invoice)
 
     download_csv, download_xlsx = downloads(
         "Abandons de créances",

@@ -33,7 +33,8 @@ from portal.desk.site import DeskLink
 from portal.files.handing_over import Cell, hand_over
 from portal.french.amounts import euros
 
-PERMISSION = "billing.view_payment"
+# The accountant's: who takes money at the desk (« Guichet ») sees payments, and not the town's books.
+PERMISSION = "billing.view_journalaccounts"
 LINK = DeskLink(
     "Comptabilité",
     "billing_payment_bookkeeping",

@@ -7,7 +7,9 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.http import urlencode
 
+from billing.admin import bookkeeping
 from billing.documents import charts, files
+from billing.invoices import regies
 from billing.models import Payment
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
@@ -15,7 +17,7 @@ from portal.files.handing_over import hand_over
 from portal.french.amounts import euros
 from portal.french.dates import months_after
 
-PERMISSION = "billing.view_payment"
+PERMISSION = bookkeeping.PERMISSION
 LINK = DeskLink(
     "Facturé, payé, impayé", "billing_payment_chart", PERMISSION, "mois par mois, en graphique et en tableau"
 )
@@ -31,7 +33,7 @@ class Charts(OwnPages[Payment]):
         return [path("graphique/", view, name="billing_payment_chart"), *super().get_urls()]
 
     def chart(self, request: HttpRequest) -> HttpResponseBase:
-        """The last 12 or 24 months, of all services or one; `?format=csv` gives the table alone."""
+        """The last 12 or 24 months, of all or one service and régie; `?format=csv` gives the table alone."""
         self.demand(request, PERMISSION)
         services = charts.services()
         service = request.GET.get("service", "")
@@ -39,16 +41,28 @@ class Charts(OwnPages[Payment]):
             service = ""
         length = next((each for each in LENGTHS if str(each) == request.GET.get("mois")), LENGTHS[0])
         first = months_after(timezone.localdate().replace(day=1), 1 - length)
-        months = charts.months_of(first, length, service)
+        names = {str(key or 0): (key, name) for key, name in regies.all_named().items()}
+        regie = request.GET.get("regie", "")
+        regie = regie if regie in names else ""
+        months = charts.months_of(first, length, service, (names[regie][0],) if regie else ())
         if request.GET.get("format") == "csv":
             rows = ((month.name, month.billed, month.paid, month.left) for month in months)
             return hand_over(files.csv_stream(COLUMNS, rows), "facture-paye-impaye.csv")
+        by_regie = charts.regies_of(first, length, service) if names and not regie else {}
         billed = sum((month.billed for month in months), Decimal(0))
         paid = sum((month.paid for month in months), Decimal(0))
         context = {
             "services": services,
             "service": service,
             "service_name": dict(services).get(service, ""),
+            "regies": [(value, name) for value, (_, name) in names.items()],
+            "regie": regie,
+            "regie_name": names[regie][1] if regie else "",
+            "by_regie": [
+                (name, euros(one.billed), euros(one.paid), euros(one.left))
+                for key, name in names.values()
+                if (one := by_regie.get(key))
+            ],
             "lengths": LENGTHS,
             "length": length,
             "span": f"{months[0].name} à {months[-1].name}",
@@ -58,6 +72,6 @@ class Charts(OwnPages[Payment]):
             ],
             "totals": (euros(billed), euros(paid), euros(billed - paid)),
             "empty": not billed and not paid,
-            "csv": urlencode({"mois": str(length), "service": service, "format": "csv"}),
+            "csv": urlencode({"mois": str(length), "service": service, "regie": regie, "format": "csv"}),
         }
         return self.page(request, "admin/billing/chart.html", LINK.title, context)

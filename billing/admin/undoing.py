@@ -43,6 +43,7 @@ ACTS = (
     ("reverse", "reverse", "Annuler ce règlement"),
     ("move", "move", "Transférer à un autre foyer"),
     ("reallocate", "reallocate", "Réaffecter"),
+    ("undo", "undo_refund", "Annuler ce remboursement"),
 )
 # The return of a debit has a page of its own, where the bank's code is typed.
 BECAUSE = [choice for choice in UndoneBecause.choices if choice[0] != UndoneBecause.RETURNED]
@@ -72,6 +73,18 @@ class ReverseForm(WhyForm):
         help_text="Enregistre en même temps le règlement avec ce montant : 12,80 au lieu de 128.",
     )
     field_order = ("because", "reason", "instead", "on", "due_on")
+
+
+class UndoRefundForm(OnceForm):
+    reason = forms.CharField(
+        label="Motif", max_length=300, help_text="Pour vos collègues : la famille ne le lit pas."
+    )
+    instead = AmountField(
+        label="Montant juste",
+        required=False,
+        help_text="Enregistre en même temps le remboursement de ce montant, du même jour, par le même moyen."
+        " Vide : rien n'a été rendu.",
+    )
 
 
 class ReallocateForm(WhyForm):
@@ -121,6 +134,11 @@ class Undoing(OwnPages[Payment]):
             path("<int:pk>/transferer/", wrap(self.move), name="billing_payment_move"),
             path("<int:pk>/transferer/<int:household>/", wrap(self.move_to), name="billing_payment_move_to"),
             path("<int:pk>/reaffecter/", wrap(self.reallocate), name="billing_payment_reallocate"),
+            path(
+                "<int:pk>/annuler-remboursement/",
+                wrap(self.undo_refund),
+                name="billing_payment_undo_refund",
+            ),
             path("<int:pk>/virement/", wrap(self.transfer), name="billing_payment_transfer"),
             path("comptes/<int:household>/utiliser/", wrap(self.use), name="billing_payment_use"),
             *super().get_urls(),
@@ -261,6 +279,48 @@ class Undoing(OwnPages[Payment]):
         }
         return self.page(request, "admin/billing/form.html", "Réaffecter ce règlement", context)
 
+    def undo_refund(self, request: SignedInRequest, pk: int) -> HttpResponseBase:
+        """« Annuler ce remboursement », typed wrong at the desk."""
+        refund = self._asked(request, pk)
+        if why := undoing.refund_hindrance(refund):
+            return self._cannot(request, refund, why)
+        form = UndoRefundForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            said = form.cleaned_data
+
+            def act() -> str:
+                done = undoing.undo_refund(
+                    refund,
+                    reason=said["reason"],
+                    instead=said["instead"],
+                    by=request.user,
+                    at=timezone.now(),
+                )
+                self._say_book_day(request, done.back)
+                right = (
+                    f" Le remboursement de {euros(-done.instead.amount)} est enregistré,"
+                    f" n°\xa0{done.instead.number}."
+                    if done.instead
+                    else ""
+                )
+                return (
+                    f"Le remboursement n°\xa0{refund.number} de {euros(-refund.amount)} est annulé, sous le"
+                    f" n°\xa0{done.back.number}.{right} La famille est prévenue."
+                )
+
+            if self._done(request, form, act):
+                return redirect("admin:billing_payment_change", refund.pk)
+        of = f" du règlement n°\xa0{refund.refunds.number}" if refund.refunds else ""
+        context = {
+            "form": form,
+            "back": reverse("admin:billing_payment_change", args=[pk]),
+            "button": "Annuler ce remboursement",
+            "lead": f"Remboursement n°\xa0{refund.number} de {euros(-refund.amount)}"
+            f" ({refund.get_means_display()}, {short_day(refund.paid_on, year=True)}){of}. Annulé, cet argent"
+            " est de nouveau d'avance au compte de la famille, par un mouvement à part qui a son numéro.",
+        }
+        return self.page(request, "admin/billing/form.html", "Annuler ce remboursement", context)
+
     def transfer(self, request: SignedInRequest, pk: int) -> HttpResponseBase:
         """« Rembourser par virement »."""
         payment = self._asked(request, pk)
@@ -327,7 +387,7 @@ class Undoing(OwnPages[Payment]):
     def _asked(self, request: SignedInRequest, pk: int) -> Payment:
         self.demand(request, PERMISSION)
         ask_again(request)
-        return get_object_or_404(Payment.objects.select_related("household"), pk=pk)
+        return get_object_or_404(Payment.objects.select_related("household", "refunds"), pk=pk)
 
     def _cannot(self, request: HttpRequest, payment: Payment, why: str) -> HttpResponse:
         messages.warning(request, why)
@@ -383,7 +443,8 @@ class Undoing(OwnPages[Payment]):
 def became(payment: Payment) -> list[str]:
     """What was done about a payment, or what a row is of, in sentences; oldest first."""
     said: list[tuple[Any, str]] = []
-    for row in payment.refunded_by.select_related("recorded_by", "moved_to__household"):
+    about = Payment.objects.filter(Q(refunds=payment) | Q(refunds__refunds=payment))
+    for row in about.select_related("recorded_by", "moved_to__household"):
         by = f" par {row.recorded_by}" if row.recorded_by else ""
         on = short_day(timezone.localtime(row.recorded_at).date(), year=True)
         why = " : ".join(part for part in (row.get_because_display(), row.reason) if part)
@@ -391,7 +452,7 @@ def became(payment: Payment) -> list[str]:
             PaymentKind.REVERSAL: "Annulé",
             PaymentKind.REFUND: f"{euros(-row.amount)} remboursés",
             PaymentKind.TRANSFER: f"{euros(-row.amount)} transférés à un autre foyer",
-            PaymentKind.BACK: f"{euros(row.amount)} revenus",
+            PaymentKind.BACK: f"Remboursement de {euros(row.amount)} {'annulé' if row.reason else 'revenu'}",
         }[PaymentKind(row.kind)]
         there = getattr(row, "moved_to", None)
         numbers = f"n°\xa0{row.number}" + (f", arrivé sous le n°\xa0{there.number}" if there else "")

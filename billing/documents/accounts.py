@@ -12,7 +12,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.db.models import CharField, F, QuerySet, Sum, Value
+from django.db.models import CharField, F, IntegerField, QuerySet, Sum, Value
 from django.db.models.functions import Cast, Round
 from django.urls import reverse
 from django.utils import timezone
@@ -201,15 +201,16 @@ def with_documents(shown: Sequence[Movement], *, desk: bool = False) -> list[Mov
     parts = [
         page.rows(named)
         .order_by()
-        .annotate(sort=Value(kind, CharField()), named=Cast(page.keyed[desk], CharField()))
-        .values_list("sort", "number", "named")
-        for kind, named in numbers.items()
-        if (page := PAGES.get(EntryKind(kind)))
+        .annotate(place=Value(place, IntegerField()), named=Cast(page.keyed[desk], CharField()))
+        .values_list("place", "number", "named")
+        for place, (kind, page) in enumerate(PAGES)
+        if (named := numbers.get(kind))
     ]
     found = {}
     if parts:
-        for kind, number, key in parts[0].union(*parts[1:], all=True):
-            found[kind, number] = reverse(PAGES[EntryKind(kind)].addresses[desk], args=[key])
+        for place, number, key in parts[0].union(*parts[1:], all=True):
+            kind, page = PAGES[place]
+            found[str(kind), number] = reverse(page.addresses[desk], args=[key])
     return [replace(one, url=found.get((one.entry.kind, one.entry.document), "")) for one in shown]
 
 
@@ -227,31 +228,50 @@ def _payments(numbers: list[str]) -> "QuerySet[Any]":
     return Payment.objects.filter(number__in=numbers)
 
 
+def _written_off(of: Invoice.Kind) -> "Callable[[list[str]], QuerySet[Any]]":
+    return lambda numbers: WriteOff.objects.filter(number__in=numbers, invoice__kind=of)
+
+
 RECEIPTS = Page(_payments, ("billing:receipt", "admin:billing_payment_change"), ("number", "pk"))
-PAGES = {
-    EntryKind.INVOICE: Page(
-        lambda numbers: Invoice.objects.filter(number__in=numbers),
-        ("billing:invoice", "admin:billing_invoice_change"),
+# A family reads of what is no longer asked for on the invoice, or on the statement, that it is of.
+PAGES = (
+    (
+        EntryKind.INVOICE,
+        Page(
+            lambda numbers: Invoice.objects.filter(number__in=numbers),
+            ("billing:invoice", "admin:billing_invoice_change"),
+        ),
     ),
-    EntryKind.CARRIED: Page(
-        lambda numbers: Invoice.every.filter(number__in=numbers),
-        ("billing:carried", "admin:billing_payment_carried"),
+    (
+        EntryKind.CARRIED,
+        Page(
+            lambda numbers: Invoice.every.filter(number__in=numbers),
+            ("billing:carried", "admin:billing_payment_carried"),
+        ),
     ),
-    EntryKind.CREDIT: Page(
-        lambda numbers: CreditNote.objects.filter(number__in=numbers),
-        ("billing:credit_note", "admin:billing_creditnote_change"),
-        ("number", "pk"),
+    (
+        EntryKind.CREDIT,
+        Page(
+            lambda numbers: CreditNote.objects.filter(number__in=numbers),
+            ("billing:credit_note", "admin:billing_creditnote_change"),
+            ("number", "pk"),
+        ),
     ),
-    EntryKind.WRITE_OFF: Page(
-        lambda numbers: WriteOff.objects.filter(number__in=numbers),
-        ("billing:invoice", "admin:billing_writeoff_change"),
-        ("invoice", "pk"),
+    *(
+        (
+            EntryKind.WRITE_OFF,
+            Page(_written_off(of), (address, "admin:billing_writeoff_change"), ("invoice", "pk")),
+        )
+        for of, address in (
+            (Invoice.Kind.INVOICE, "billing:invoice"),
+            (Invoice.Kind.CARRIED, "billing:carried"),
+        )
     ),
-    EntryKind.PAYMENT: RECEIPTS,
-    EntryKind.REFUND: RECEIPTS,
-    EntryKind.REVERSAL: RECEIPTS,
-    EntryKind.TRANSFER: RECEIPTS,
-}
+    (EntryKind.PAYMENT, RECEIPTS),
+    (EntryKind.REFUND, RECEIPTS),
+    (EntryKind.REVERSAL, RECEIPTS),
+    (EntryKind.TRANSFER, RECEIPTS),
+)
 
 
 def standing(balance: Decimal, *, desk: bool = False) -> str:
@@ -338,19 +358,29 @@ def render(household: Household, found: Statement, today: date) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """« Relevé reporté » in words: its lines, its total in euros, the invoice that has taken it over or the
-    numbers of credit notes that have."""
+    """« Relevé reporté » in words: its lines, its total in euros, the invoice that has taken it over, the
+    numbers of credit notes that have, or by what it was dropped."""
 
     document: Invoice
     total: str
     groups: list[tuple[str, list[wording.ShownLine]]]
     taken_by: Invoice | None
     notes: list[str]
+    dropped: WriteOff | None = None
+
+    @property
+    def over(self) -> bool:
+        return bool(self.taken_by or self.notes or self.dropped)
 
     @property
     def owed(self) -> bool:
         """Whether it still owes the family."""
-        return self.document.total < 0 and not self.taken_by and not self.notes
+        return self.document.total < 0 and not self.over
+
+    @property
+    def too_small(self) -> bool:
+        """Whether it waits to be billed with more."""
+        return self.document.total > 0 and not self.over
 
     @property
     def said(self) -> str:
@@ -369,6 +399,10 @@ class Carried:
             return f"Repris sur la facture n°\xa0{self.taken_by.number}."
         if self.notes:
             return f"Rendu par avoir n°\xa0{' et '.join(self.notes)}."
+        if self.dropped:
+            on = short_day(timezone.localtime(self.dropped.issued_at).date(), year=True)
+            number = self.dropped.number
+            return f"Abandonné le {on}, n°\xa0{number} : la mairie ne réclame plus ces {self.total}."
         if total < 0:
             owed = f"La mairie {you}doit {euros(-total)}{them}"
             return f"{owed} : cette somme viendra en déduction de la prochaine facture."
@@ -385,7 +419,13 @@ def carried(document: Invoice) -> Carried:
         groups=wording.grouped(lines),
         taken_by=taken,
         notes=list(notes),
+        dropped=document.write_offs.first(),
     )
+
+
+def waiting() -> "QuerySet[Invoice]":
+    """The statements that no invoice has taken over yet, the oldest first."""
+    return Invoice.every.waiting().filter(household__erased_at=None).order_by("issued_at", "pk")
 
 
 def draw_carried(found: Carried) -> bytes:

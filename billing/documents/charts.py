@@ -1,6 +1,7 @@
 """« Facturé, payé, impayé » month by month, as an accountant looks at it.
 
     months_of(first, number, service="") -> [MonthFigures]   one query whatever the invoices
+    regies_of(first, number, service="") -> {régie: Figures}  the same months, by régie
     chart(months) -> Chart   pure: where each bar, line and word of the drawing goes
 
 A month is that of the invoices: what was paid of March's invoices stands in March, whenever it was paid.
@@ -11,12 +12,13 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import zip_longest
+from typing import Any
 
-from django.db.models import DecimalField, ExpressionWrapper, F, OuterRef, Subquery, Sum, Value
+from django.db.models import DecimalField, ExpressionWrapper, F, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
-from billing.models import Invoice, InvoiceLine
+from billing.models import Invoice, InvoiceLine, InvoiceWithBalance
 from billing.rules.pricing import rounded
 from portal.french import moments
 from portal.french.amounts import euros
@@ -38,18 +40,24 @@ LINES = 5  # at most that many steps above zero
 FILLED = Decimal("0.78")  # the part of a month's width that its bars take
 
 
-@dataclass(frozen=True)
-class MonthFigures:
-    """What was billed for a month (credit notes taken off) and what of it is paid, in euros."""
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What was billed (credit notes taken off) and what of it is paid, in euros."""
 
-    first: date
-    billed: Decimal
-    paid: Decimal
+    billed: Decimal = ZERO
+    paid: Decimal = ZERO
 
     @property
     def left(self) -> Decimal:
         """Negative when more was paid than is still billed."""
         return self.billed - self.paid
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthFigures(Figures):
+    """Those of a month."""
+
+    first: date
 
     @property
     def name(self) -> str:
@@ -103,14 +111,41 @@ def services() -> list[tuple[str, str]]:
     return [(service, moments.listing(activities)) for service, activities in names.items()]
 
 
-def months_of(first: date, number: int, service: str = "") -> list[MonthFigures]:
+def months_of(
+    first: date, number: int, service: str = "", only: tuple[int | None, ...] = ()
+) -> list[MonthFigures]:
     """`number` months from `first` on, those without an invoice included; one query.
 
     With `service`, the lines of its activities alone: what is paid and credited of an invoice counts for
-    them in proportion. Lines by hand belong to no service.
+    them in proportion. Lines by hand belong to no service. `only`: of the one régie that is meant (None: the
+    town's own), or nothing: of all.
     """
-    invoices = Invoice.objects.with_balance().filter(month__gte=first, month__lt=months_after(first, number))
+    invoices = _invoices(first, number)
+    if only:
+        invoices = invoices.filter(regie=only[0])
+    found = _summed(invoices, service, "month")
+    months = [months_after(first, rank) for rank in range(number)]
+    return [
+        MonthFigures(first=month, billed=found[month].billed, paid=found[month].paid)
+        if month in found
+        else MonthFigures(first=month)
+        for month in months
+    ]
+
+
+def regies_of(first: date, number: int, service: str = "") -> dict[int | None, Figures]:
+    """What the same months come to, by régie (its key; None: the town's own); one query."""
+    return _summed(_invoices(first, number), service, "regie")
+
+
+def _invoices(first: date, number: int) -> QuerySet[InvoiceWithBalance]:
+    return Invoice.objects.with_balance().filter(month__gte=first, month__lt=months_after(first, number))
+
+
+def _summed(invoices: QuerySet[InvoiceWithBalance], service: str, by: str) -> dict[Any, Figures]:
+    """The figures of invoices by one of their columns."""
     parts: dict[str, Combinable]
+    rows: QuerySet[Any] = invoices
     if service:
         lines = (
             InvoiceLine.objects.filter(invoice=OuterRef("pk"), formula__activity__service=service)
@@ -119,7 +154,7 @@ def months_of(first: date, number: int, service: str = "") -> list[MonthFigures]
             .annotate(sum=Sum("amount"))
             .values("sum")
         )
-        invoices = invoices.annotate(
+        rows = rows.annotate(
             of_service=Coalesce(Subquery(lines, output_field=MONEY), Value(ZERO, output_field=MONEY))
         )
         parts = {name: _share(name) for name in TAKEN_OFF}
@@ -127,23 +162,24 @@ def months_of(first: date, number: int, service: str = "") -> list[MonthFigures]
     else:
         parts = {name: F(name) for name in TAKEN_OFF}
         total, scale = F("total"), 1
-    found = {
-        row["month"]: MonthFigures(
-            row["month"],
-            rounded(row["sum_total"]) - rounded((row["sum_credited"] + row["sum_written_off"]) / scale),
-            rounded(row["sum_paid"] / scale),
-        )
-        for row in invoices.order_by()
-        .values("month")
+    sums = (
+        rows.order_by()
+        .values(by)
         .annotate(
             sum_total=Sum(total),
             sum_paid=Sum(parts["paid"]),
             sum_credited=Sum(parts["credited"]),
             sum_written_off=Sum(parts["written_off"]),
         )
+    )
+    return {
+        row[by]: Figures(
+            billed=rounded(row["sum_total"])
+            - rounded((row["sum_credited"] + row["sum_written_off"]) / scale),
+            paid=rounded(row["sum_paid"] / scale),
+        )
+        for row in sums
     }
-    months = [months_after(first, rank) for rank in range(number)]
-    return [found.get(month) or MonthFigures(month, ZERO, ZERO) for month in months]
 
 
 def _share(name: str) -> Combinable:

@@ -13,6 +13,7 @@ from portal.french.amounts import euros
 from portal.french.elision import of
 
 TOWN = "la mairie"
+_PAGE: dict[str, str] = {Invoice.Kind.INVOICE: "billing:invoice", Invoice.Kind.CARRIED: "billing:carried"}
 
 
 def _invoices(subject: Subject, child: int | None) -> Rows | None:
@@ -79,10 +80,10 @@ def _say_given_up(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry
         row.pk: Entry(
             f"{row.get_kind_display()} de {euros(row.amount)}",
             TOWN,
-            f"n°\xa0{row.number}, {row.decision}",
-            reverse("billing:invoice", args=[row.invoice_id]),
+            f"n°\xa0{row.number}, {row.decision or row.invoice.number}",
+            reverse(_PAGE[row.invoice.kind], args=[row.invoice_id]),
         )
-        for row in WriteOff.objects.filter(pk__in=keys)
+        for row in WriteOff.objects.filter(pk__in=keys).select_related("invoice")
     }
 
 

@@ -24,12 +24,14 @@ TITLES = {
 STYLE = Path(settings.BASE_DIR) / "templates" / "billing" / "invoice.css"
 
 
-ENDED_BY = (PaymentKind.REVERSAL, PaymentKind.TRANSFER)
+ENDED_BY = (PaymentKind.REVERSAL, PaymentKind.TRANSFER, PaymentKind.BACK)
 
 
 def _undone(row: Payment) -> str:
     """That the receipt is none any more, since when and why."""
     on = short_day(timezone.localtime(row.recorded_at).date(), year=True)
+    if row.kind == PaymentKind.BACK:
+        return f"Ce remboursement n'a pas eu lieu : l'argent est revenu le {on} (n°\xa0{row.number})."
     why = row.get_because_display() or "noté à ce compte par erreur"
     return f"Ce reçu est annulé depuis le {on} (n°\xa0{row.number}) : {why}."
 
@@ -48,7 +50,7 @@ def context(payment: Payment, *, duplicate: bool | None = None) -> dict[str, Any
     free = paying.unused(payment)
     since = payment.refunded_by.filter(state=PaymentState.VALIDATED).order_by("pk")
     undone = next((one for one in since if one.kind in ENDED_BY), None)
-    back = [one for one in since if one.kind == PaymentKind.REFUND]
+    back = since.filter(kind=PaymentKind.REFUND).exclude(refunded_by__kind=PaymentKind.BACK)
     name = "Reçu" if duplicate is None else "Quittance"
     return {
         "payment": payment,

@@ -397,7 +397,7 @@ def issuer_of(facts: Issuer) -> dict[str, str]:
 
 def credit(
     invoice: Invoice,
-    wanted: Wanted | Decimal,
+    wanted: Wanted,
     *,
     reason: str,
     by: User | None,
@@ -409,13 +409,12 @@ def credit(
     (`billing.payments.crediting`). Raises BillingRefused when it exceeds what is left of it."""
     if not reason.strip():
         raise BillingRefused("Indiquez le motif de l'avoir.")
-    asked = Wanted(amount=wanted) if isinstance(wanted, Decimal) else wanted
     with transaction.atomic():
         Household.objects.lock([invoice.household_id])
         numbering = Numbering(regies.series(CREDIT_SERIES, invoice.regie_id), timezone.localtime(at).year)
         # Its household may have been joined to another meanwhile.
         found = creditable.of(invoice)
-        plan, now = creditable.plan(found, asked), found.invoice
+        plan, now = creditable.plan(found, wanted), found.invoice
         if plan.amount > now.left:
             raise BillingRefused(
                 f"Il ne reste que {euros(now.left)} à payer sur la facture {now.number} :"

@@ -134,10 +134,13 @@ class Owing(Protocol):
 
 class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
     def waiting(self) -> "InvoiceQuerySet":
-        """Statements, of `Invoice.every`, whose amount no invoice and no credit note has taken over yet."""
+        """Statements, of `Invoice.every`, whose amount no invoice and no credit note has taken over yet, and
+        that were not dropped."""
         taken = InvoiceLine.objects.filter(carried=OuterRef("pk"))
         credited = StatementCredit.objects.filter(statement=OuterRef("pk"))
-        return self.filter(~Q(total=0), ~Exists(taken), ~Exists(credited), kind=Invoice.Kind.CARRIED)
+        dropped = WriteOff.objects.filter(invoice=OuterRef("pk"))
+        over = (~Exists(rows) for rows in (taken, credited, dropped))
+        return self.filter(~Q(total=0), *over, kind=Invoice.Kind.CARRIED)
 
     def with_balance(self: "models.QuerySet[Invoice]") -> "models.QuerySet[InvoiceWithBalance]":
         """The invoices with their `Balance`, in the same query.
@@ -598,12 +601,17 @@ class WriteOffQuerySet(VisibleQuerySet["WriteOff"]):
 
 class WriteOff(Numbered):
     """What the town hall no longer asks for of an issued invoice, though it was due: no receipt, and no
-    credit note. As final as the invoice. Written by `writing_off.py` only."""
+    credit note. As final as the invoice. Written by `writing_off.py` only.
+
+    A statement that was too little to bill is dropped by one too (`DROPPED`): whole, and without a council's
+    decision.
+    """
 
     class Kind(models.TextChoices):
         UNCOLLECTABLE = "uncollectable", "Admission en non-valeur"
         REMISSION = "remission", "Remise gracieuse"
         EXTINGUISHED = "extinguished", "Créance éteinte"
+        DROPPED = "dropped", "Reste abandonné"
 
     invoice = models.ForeignKey(
         Invoice, on_delete=models.PROTECT, related_name="write_offs", verbose_name="facture"
@@ -611,7 +619,9 @@ class WriteOff(Numbered):
     kind = models.CharField("nature", max_length=13, choices=Kind)
     amount = models.DecimalField("montant", max_digits=10, decimal_places=2)
     reason = models.CharField("motif", max_length=300)
-    decision = models.CharField("décision", max_length=100, help_text="La référence de la délibération.")
+    decision = models.CharField(
+        "décision", max_length=100, blank=True, help_text="La référence de la délibération."
+    )
     decided_on = models.DateField("décidé le")
     issued_at = models.DateTimeField("noté le")
     issued_by = models.ForeignKey(

@@ -30,7 +30,8 @@ class Issuer(models.Model):
         "signataire",
         max_length=120,
         blank=True,
-        help_text="Nom et qualité, au bas des reçus : « Dominique Roy, régisseur titulaire ».",
+        help_text="Nom et qualité, au bas des factures, reçus, relevés et relances :"
+        " « Dominique Roy, régisseur titulaire ».",
     )
     siret = SiretField("SIRET", max_length=14, blank=True)
     vat_notice = models.CharField(

@@ -5,7 +5,8 @@
 
 A statement is no document that anybody pays, and its money came with invoices: credit notes on these have its
 amount from now on. What is due of them is due no more; what had paid them is the family's, and is given back
-by the verbs that give money back (cash, transfer, the provider). Amounts are euros.
+by the verbs that give money back (cash, transfer, the provider). Amounts are euros. One that is too little to
+bill is dropped by `writing_off.drop`.
 """
 
 from collections.abc import Sequence

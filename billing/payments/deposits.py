@@ -71,10 +71,13 @@ def waiting(means: Iterable[Means], regie: int | None) -> "QuerySet[PaymentInThe
 
 
 def _given_back() -> Coalesce:
-    """What of a payment went back as it came, also after it was moved: it bounced, or was handed back."""
-    of_it = Q(refunds=OuterRef("pk")) | Q(refunds__moved_from__refunds=OuterRef("pk"))
+    """What of a payment went back as it came, also after it was moved: it bounced, or was handed back; less
+    what the desk had typed wrong of that."""
+    went = Q(refunds=OuterRef("pk")) | Q(refunds__moved_from__refunds=OuterRef("pk"))
+    came = Q(refunds__refunds=OuterRef("pk")) | Q(refunds__refunds__moved_from__refunds=OuterRef("pk"))
+    of_it = Q(went, kind__in=WENT_BACK) | Q(came, kind=PaymentKind.BACK)
     back = (
-        Payment.objects.filter(of_it, kind__in=WENT_BACK, means=OuterRef("means"))
+        Payment.objects.filter(of_it, means=OuterRef("means"))
         .validated()
         .order_by()
         .values("means")

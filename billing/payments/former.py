@@ -175,10 +175,10 @@ def _remove_of(home: int, chosen: set[int], at: datetime) -> int:
 
 def _taken_over_by(invoices: set[int], home: int, year: int) -> set[int]:
     """Statements older than `year` that these invoices, or credit notes on them, took over, or that carried
-    nothing."""
+    nothing, or were dropped before it."""
     rows = Invoice.every.filter(household=home, kind=Invoice.Kind.CARRIED, year__lt=year)
     taken = Q(taken_over__invoice__in=invoices) | Q(credited_by__note__invoice__in=invoices)
-    found = rows.filter(Q(total=ZERO) | taken)
+    found = rows.filter(Q(total=ZERO) | Q(write_offs__year__lt=year) | taken)
     return set(found.values_list("pk", flat=True))
 
 

@@ -428,8 +428,10 @@ def undo_refund(
     paid_on: date,
     at: datetime,
     by: User | None = None,
+    reason: str = "",
 ) -> Payment:
-    """A refund that did not reach the family: a payment of its own, and what was refunded is there again.
+    """A refund that did not reach the family, or never was: a payment of its own, and what was refunded is
+    there again.
 
     It pays `invoices` as far as they are due.
     """
@@ -450,6 +452,7 @@ def undo_refund(
             recorded_by=by,
             recorded_at=at,
             refunds=refund,
+            reason=reason,
         )
         sealing.seal([back])
         ledger.paid([back])

@@ -4,6 +4,7 @@
     move(payment, household, …) -> Moved          it was another household's: two rows
     reallocate(payment, amounts, …) -> Changed    it pays other invoices of the household
     use(household, …) -> Decimal                  what payments still hold pays what is due
+    undo_refund(refund, …) -> RefundUndone        a refund that the desk typed wrong was none
     hindrance(payment, …), held(payment)          why it cannot be, and what there is of it
 
 The rows are written by `paying.py`; here stand who may, until when the invoices that are due again are to be
@@ -28,11 +29,13 @@ from billing.models import (
     InvoiceWithBalance,
     NewDueDate,
     OnlinePayment,
+    OnlineRefund,
     Payment,
     PaymentAllocation,
     PaymentKind,
     PaymentState,
     Reallocation,
+    TransferRefund,
     UndoneBecause,
 )
 from billing.payments import paying, undoing_letters
@@ -76,6 +79,14 @@ class Changed:
     due: list[InvoiceWithBalance]
 
 
+@dataclass(frozen=True, kw_only=True)
+class RefundUndone:
+    """The row by which the money is the payment's again, and what was given back instead."""
+
+    back: Payment
+    instead: Payment | None
+
+
 def next_due(at: datetime) -> date:
     """Until when an invoice that is due again is to be paid, unless the agent says otherwise."""
     return timezone.localtime(at).date() + timedelta(days=BillingSettings.current().payment_days)
@@ -112,6 +123,18 @@ def hindrance(payment: Payment, because: str = "") -> str:
     return ""
 
 
+def refund_hindrance(refund: Payment) -> str:
+    """Why a refund cannot be undone at the desk, in French; empty when it can."""
+    if refund.kind != PaymentKind.REFUND:
+        return "Seul un remboursement s'annule ainsi."
+    if refund.means == Payment.Means.ONLINE or OnlineRefund.objects.filter(payment=refund).exists():
+        return "La banque a rendu cet argent : s'il lui revient, elle le dit, et c'est noté tout seul."
+    if TransferRefund.objects.filter(payment=refund).exists():
+        return "Ce remboursement est un virement : sa page l'abandonne, ou note que la banque l'a rejeté."
+    done = refund.refunded_by.filter(kind=PaymentKind.BACK).first()
+    return f"Ce remboursement est déjà annulé : n°\xa0{done.number}." if done else ""
+
+
 def movable(payment: Payment) -> str:
     """Why a payment cannot go to another household, in French; empty when it can."""
     if by_a_bank(payment):
@@ -128,7 +151,10 @@ def by_a_bank(payment: Payment) -> bool:
 
 
 def possible(payment: Payment) -> list[str]:
-    """What can be done about a payment: « use », « transfer », « reverse », « move », « reallocate »."""
+    """What can be done about a payment: « use », « transfer », « reverse », « move », « reallocate »; about
+    a refund: « undo »."""
+    if payment.kind == PaymentKind.REFUND:
+        return [] if refund_hindrance(payment) else ["undo"]
     if payment.kind not in MONEY_CAME or payment.amount <= 0 or payment.state != PaymentState.VALIDATED:
         return []
     free, there, banks = paying.unused(payment), held(payment), by_a_bank(payment)
@@ -289,6 +315,36 @@ def use(household: Household, *, by: User | None, at: datetime) -> Decimal:
     if not used:
         raise PaymentRefused("Il n'y a rien à utiliser, ou rien à payer.")
     return used
+
+
+def undo_refund(
+    refund: Payment, *, reason: str, by: User | None, at: datetime, instead: Decimal | None = None
+) -> RefundUndone:
+    """No money was given back: a row of its own, of the day that the refund bears, brings it to its payment
+    again, for who uses it. `instead`: the amount that was right, given back at once the same way. Once."""
+    _may(refund, [refund.household_id], reason, by, at)
+    if instead is not None and instead == -refund.amount:
+        raise PaymentRefused("Le montant juste est celui qui est noté : il n'y a rien à corriger.")
+    with transaction.atomic():
+        refund = _held_for_good(refund, [refund.household_id])
+        if why := refund_hindrance(refund):
+            raise PaymentRefused(why)
+        back = paying.undo_refund(
+            refund,
+            reference="Remboursement annulé",
+            reason=reason.strip()[:300],
+            invoices=(),
+            paid_on=refund.paid_on,
+            by=by,
+            at=at,
+        )
+        right = None
+        if instead is not None and refund.refunds is not None:
+            right = paying.refund(
+                refund.refunds, instead, means=refund.means, paid_on=refund.paid_on, by=by, at=at
+            )
+        undoing_letters.refund_undone(refund, back, right)
+    return RefundUndone(back=back, instead=right)
 
 
 def usable(household: int) -> Decimal:

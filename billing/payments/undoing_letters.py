@@ -73,6 +73,21 @@ def given_back(refund: TransferRefund) -> None:
     )
 
 
+def refund_undone(refund: Payment, back: Payment, instead: Payment | None) -> None:
+    """What was noted as given back was not; and maybe another amount was."""
+    _post(
+        refund,
+        "billing/refund_undone",
+        (),
+        {
+            "amount": euros(-refund.amount),
+            "number": back.number,
+            "instead": euros(-instead.amount) if instead else "",
+            "instead_number": instead.number if instead else "",
+        },
+    )
+
+
 def _post(
     payment: Payment, template: str, due: Sequence[InvoiceWithBalance], more: dict[str, object]
 ) -> None:

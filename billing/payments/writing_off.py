@@ -2,6 +2,7 @@
 
     foresee(invoice, amount) -> Decimal                what would be left to pay; nothing is written
     write_off(invoice, amount, kind=…, …) -> WriteOff
+    drop(statement, reason=…, …) -> WriteOff           a statement too small to bill: whole, and for good
 
 No money came, so that it is no receipt; nothing was billed wrongly, so that it is no credit note.
 """
@@ -24,6 +25,8 @@ from portal.french.amounts import euros
 SERIES = "N"
 RIGHT = "billing.add_writeoff"
 CENT = Decimal("0.01")
+# What a council decides. A statement is dropped by whoever may write off.
+DECIDED = tuple(one for one in WriteOff.Kind.choices if one[0] != WriteOff.Kind.DROPPED)
 
 
 def foresee(invoice: Invoice, amount: Decimal) -> Decimal:
@@ -55,22 +58,75 @@ def write_off(
     if decided_on > timezone.localtime(at).date():
         raise BillingRefused("La date de la décision est à venir.")
     with transaction.atomic():
-        if joined := Household.objects.lock([invoice.household_id]).get(invoice.household_id):
-            raise BillingRefused(paying.joined_sentence(joined))
-        numbering = Numbering(regies.series(SERIES, invoice.regie_id), timezone.localtime(at).year)
+        _hold(invoice)
         foresee(invoice, amount)
-        (number,) = numbering.take()
-        made = WriteOff.objects.create(
-            **number.fields,
-            invoice=invoice,
+        return _write(
+            invoice,
+            amount,
             kind=kind,
-            amount=amount,
-            reason=reason.strip(),
-            decision=decision.strip(),
+            reason=reason,
+            decision=decision,
             decided_on=decided_on,
-            issued_at=at,
-            issued_by=by,
+            by=by,
+            at=at,
         )
-        sealing.seal([made])
-        ledger.written_off(made)
+
+
+def drop(statement: Invoice, *, reason: str, by: User | None, at: datetime) -> WriteOff:
+    """No invoice takes the statement over any more: what it carried is no longer asked for. Once.
+
+    Raises BillingRefused without a reason, of a statement that owes the family (`carried.give_back`), and of
+    one that waits no longer.
+    """
+    own.check(by, [statement.household_id], right=RIGHT, at=at)
+    if not reason.strip():
+        raise BillingRefused("Indiquez le motif.")
+    with transaction.atomic():
+        _hold(statement)
+        if statement.total <= 0:
+            raise BillingRefused("Ce relevé ne demande rien à la famille : remboursez-le plutôt.")
+        if not Invoice.every.waiting().filter(pk=statement.pk).exists():
+            raise BillingRefused("Ce relevé n'attend plus : une facture l'a repris, ou il est abandonné.")
+        return _write(
+            statement,
+            statement.total,
+            kind=WriteOff.Kind.DROPPED,
+            reason=reason,
+            decision="",
+            decided_on=timezone.localtime(at).date(),
+            by=by,
+            at=at,
+        )
+
+
+def _hold(document: Invoice) -> None:
+    if joined := Household.objects.lock([document.household_id]).get(document.household_id):
+        raise BillingRefused(paying.joined_sentence(joined))
+
+
+def _write(
+    document: Invoice,
+    amount: Decimal,
+    *,
+    kind: str,
+    reason: str,
+    decision: str,
+    decided_on: date,
+    by: User | None,
+    at: datetime,
+) -> WriteOff:
+    (number,) = Numbering(regies.series(SERIES, document.regie_id), timezone.localtime(at).year).take()
+    made = WriteOff.objects.create(
+        **number.fields,
+        invoice=document,
+        kind=kind,
+        amount=amount,
+        reason=reason.strip(),
+        decision=decision.strip(),
+        decided_on=decided_on,
+        issued_at=at,
+        issued_by=by,
+    )
+    sealing.seal([made])
+    ledger.written_off(made)
     return made

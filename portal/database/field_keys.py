@@ -94,10 +94,10 @@ def key_name(kept: str) -> str:
 
 
 def troubles(texts: Sequence[str]) -> list[str]:
-    """What is wrong with FIELD_KEYS, without a word of the keys themselves."""
+    """What is wrong with FIELD_KEYS, in French and without a word of the keys themselves."""
     found = []
     if any(len(text) < SHORTEST for text in texts):
-        found.append(f"each key of FIELD_KEYS has {SHORTEST} characters or more")
+        found.append(f"chaque clé a {SHORTEST} caractères ou plus")
     if len(set(texts)) < len(texts):
-        found.append("FIELD_KEYS names a key twice")
+        found.append("la même clé est donnée deux fois")
     return found

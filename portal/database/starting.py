@@ -1,19 +1,16 @@
 """What starts on the database looks first whether it is the one this code was written for."""
 
-import logging
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection
+from django.db import connection
 from django.utils import timezone
 
 from portal.database import versions
 
-logger = logging.getLogger(__name__)
 # gunicorn takes this code for « the application cannot be loaded » and stops; after any other it would start
-# the same process again and again.
+# the same process again and again, as systemd would.
 CANNOT_BE_LOADED = 4
 
 
@@ -39,23 +36,5 @@ class DataCommand(BaseCommand):
 
     def check_migrations(self) -> None:
         if hindrance := versions.hindrance(connection, unprotected=self.reads_unprotected):
-            raise CommandError(hindrance)
+            raise CommandError(hindrance, returncode=CANNOT_BE_LOADED)
         set_clock()
-
-
-def serve_or_leave() -> None:
-    """For a server, once it has loaded: ends the process, with a sentence, on a database of another version.
-
-    A database that does not answer yet is no reason: `/sante/` tells it.
-    """
-    try:
-        hindrance = versions.hindrance(connection)
-    except OperationalError:
-        logger.warning("The database does not answer: its version was not looked at")
-        return
-    finally:
-        # Processes forked from this one need connections of their own.
-        connection.close()
-    if hindrance:
-        sys.stderr.write(f"{hindrance}\n")
-        sys.exit(CANNOT_BE_LOADED)

@@ -21,4 +21,7 @@ def tuned(database: dict[str, Any], *, kept: int, prepared: bool) -> dict[str, A
     # what it asks again and again.
     plans = {"server_side_binding": True, "prepare_threshold": 5} if prepared else {}
     options = database.get("OPTIONS", {}) | plans
-    return database | {"CONN_MAX_AGE": kept, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+    # Who shares connections by transaction keeps neither plans nor cursors from one query to the next: an
+    # export would break off in the middle of its file.
+    shared = {} if prepared else {"DISABLE_SERVER_SIDE_CURSORS": True}
+    return database | {"CONN_MAX_AGE": kept, "CONN_HEALTH_CHECKS": True, "OPTIONS": options} | shared

@@ -4,9 +4,11 @@ from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from storages.backends.s3 import S3Storage
 
 MEGABYTE = 1024 * 1024
+SERVERS_OWN_FAULT = 500
 
 
 class PrivateS3Storage(S3Storage):
@@ -35,6 +37,27 @@ class PrivateS3Storage(S3Storage):
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
+
+    def refusal(self) -> str:
+        """Why the store would keep nothing for us, in French and without its secret; empty when it would.
+
+        Asks for one name of our folder. Raises OSError when nobody answers.
+        """
+        try:
+            self.connection.meta.client.list_objects_v2(
+                Bucket=self.bucket_name, Prefix=self.location, MaxKeys=1
+            )
+        except ClientError as refused:
+            status = refused.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status >= SERVERS_OWN_FAULT:
+                raise OSError(str(status)) from refused
+            code = refused.response["Error"].get("Code", "")
+            if code == "NoSuchBucket":
+                return f"il n'y a pas de compartiment (bucket) « {self.bucket_name} »."
+            return f"le stockage refuse de montrer le compartiment « {self.bucket_name} » ({code or status})."
+        except BotoCoreError as error:
+            raise OSError(type(error).__name__) from error
+        return ""
 
     def url(self, name: str | None, *args: Any, **kwargs: Any) -> str:
         raise ValueError("This file is not accessible via a URL.")

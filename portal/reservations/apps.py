@@ -25,6 +25,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations import joining
         from portal.reservations.acts import booking, enrolling, erasing, reservation_drafts, tasks
         from portal.reservations.acts.leaving import DaysAndEnrolments
+        from portal.reservations.days import openings
         from portal.reservations.days.asked_papers import PapersOfActivities
         from portal.reservations.days.whole_holidays import whole_holidays
         from portal.reservations.pages import blocks, chronicle, own_data, waiting
@@ -34,6 +35,7 @@ class ReservationsConfig(AppConfig):
         from portal.reservations.reminders.usual_days import USUAL, have_usual_days
         from portal.reservations.staff import giving
         from portal.reservations.staff.rights import StaffRights
+        from portal.waiting import moments
 
         fresh.register("reservations", "0012_usual_audiences")
         approval.lend(enrolling.Prepared())
@@ -47,6 +49,7 @@ class ReservationsConfig(AppConfig):
         reminder_kinds.register(FREED)
         ending.register("réservations", DaysAndEnrolments())
         whose_days.lend(whole_holidays)
+        moments.register(openings.find)
         asking_of_papers.lend(PapersOfActivities())
         rights.lend(StaffRights(), giving)
         m2m_changed.connect(

@@ -1,11 +1,13 @@
-"""A bare Django view to compare the planning with: what no planning of so many days can do without.
+"""Bare Django views to compare pages with: what no planning of so many days can do without, and what no page
+with so many queries and rows.
 
-The same middleware, session and user, in the frame that every page of the portal has; as many queries, each
-by an index and for rows that any planning reads; as many cells, in a flat template. No rule is applied,
-nothing is decided.
+Of the planning: the same middleware, session and user, in the frame that every page of the portal has; as
+many queries, each by an index and for rows that any planning reads; as many cells, in a flat template. No
+rule is applied, nothing is decided.
 """
 
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 
 from django.http import HttpRequest, HttpResponse
@@ -88,4 +90,41 @@ def view(request: HttpRequest) -> HttpResponse:
     return HttpResponse(_ground.template.render({"rows": grid}, request))
 
 
-urlpatterns = [path("plancher/", view), path("", include("portal.urls"))]
+# Any page --------------------------------------------------------------------------------------------------
+
+PAGE = "/page-nue/"
+LISTED = """{% extends "base.html" %}{% block title %}Page{% endblock %}{% block content %}<ul>
+{% for row in rows %}<li><a href="/page-nue/?n={{ row.number }}">{{ row.day|date:"l j F" }}</a> \
+<span class="row-detail">{{ row.name }}</span> <span class="amount">{{ row.amount }}</span></li>
+{% endfor %}</ul>{% endblock %}"""
+
+
+def asks(queries: int, *, rows: int) -> None:
+    """How many queries by an index the bare page asks beside those of its session and its user, and how many
+    rows it shows."""
+    template = engines["django"].from_string(LISTED)
+    vars(_ground).update(queries=queries - QUERIES_OF_ANY_PAGE, rows=rows, page=template)
+
+
+# Session and user.
+QUERIES_OF_ANY_PAGE = 2
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """So many queries, so many rows."""
+    for number in range(_ground.queries):
+        list(Period.objects.select_related("activity").filter(pk=number))
+    first = date(2026, 9, 1)
+    rows = [
+        {
+            "number": number,
+            "day": first + timedelta(days=number),
+            "name": f"Restauration scolaire, Lina Roux {number}",
+            "amount": Decimal(number) / 4,
+        }
+        for number in range(_ground.rows)
+    ]
+    return HttpResponse(_ground.page.render({"rows": rows}, request))
+
+
+urlpatterns = [path("plancher/", view), path("page-nue/", page), path("", include("portal.urls"))]

@@ -16,7 +16,7 @@ from portal.reservations.acts.refusals import Choice
 from portal.reservations.models import Activity, DeadlineRule, Enrolment, SchoolHoliday
 from portal.reservations.states import Action
 from tests.bench import floor
-from tests.bench.engine import Measure, get, home, measure, queries_of, side_by_side
+from tests.bench.engine import Measure, get, home, measure, over, queries_of, side_by_side
 from tests.factories import (
     ActivityDeadlineFactory,
     ActivityFactory,
@@ -107,8 +107,7 @@ def bench_plannings(where: SimpleNamespace) -> list[Measure]:
     return [
         measure("leisure_week_queries", found["week"], "queries", 12),
         measure("leisure_summer_queries", found["summer"], "queries", 12),
-        measure("leisure_summer_time", page * 1000, "ms", 1.5 * bottom * 1000),
-        measure("leisure_summer_over_floor", page / bottom, "times", 1.5),
+        over("leisure_summer_over_floor", page, bottom, 1.5),
     ]
 
 

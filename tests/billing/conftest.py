@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Group
 from django.core.files.storage import FileSystemStorage
 
 from billing.invoices import invoicing
@@ -23,9 +24,19 @@ from billing.models import (
     TariffModifier,
 )
 from billing.payments import paying
+from families import groups
+from families.models import User
 from portal.reservations.models import Booking
 from portal.reservations.states import BookingState
-from tests.factories import ActivityFactory, BookingFactory, EnrolmentFactory, FormulaFactory, paris
+from tests.conftest import logged_in
+from tests.factories import (
+    ActivityFactory,
+    BookingFactory,
+    EnrolmentFactory,
+    FormulaFactory,
+    UserFactory,
+    paris,
+)
 
 NOVEMBER = Scope(date(2026, 11, 1))
 DECEMBER = Scope(date(2026, 12, 1))
@@ -47,6 +58,14 @@ def keep_apart(monkeypatch, folder):
     """From now on printed documents lie in this folder."""
     for model in (InvoicePdf, LetterLot, ReminderLetter):
         monkeypatch.setattr(model._meta.get_field("file"), "storage", FileSystemStorage(folder))
+
+
+@pytest.fixture
+def till_client(db):
+    """An agent who takes money at the desk, and does nothing else with it."""
+    user = UserFactory(username="guichet", is_staff=True, first_name="Alix", last_name="Guichet")
+    user.groups.add(Group.objects.get_or_create(name=groups.TILL)[0])
+    return logged_in(User.objects.get(pk=user.pk))
 
 
 @pytest.fixture

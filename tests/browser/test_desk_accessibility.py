@@ -22,6 +22,7 @@ from playwright.sync_api import Page
 from billing import tasks
 from billing.admin.reminders import stamp_of
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import (
     ActivityRegie,
     Invoice,
@@ -214,7 +215,7 @@ def furnished(chief: User) -> Booking:
     reminding.remind([late.pk], at=NOW, by=chief)
     # Until its letters are printed, the page that follows them loads itself anew.
     tasks.print_letters(NOW)
-    invoicing.credit(late, Decimal(1), reason="Repas non servi", by=chief, at=NOW)
+    invoicing.credit(late, Wanted(amount=Decimal(1)), reason="Repas non servi", by=chief, at=NOW)
     writing_off.write_off(
         late,
         Decimal(1),

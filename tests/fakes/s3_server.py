@@ -7,6 +7,8 @@ from urllib.parse import unquote, urlsplit
 from tests.fakes.server import Fake, Handler
 
 MISSING = '<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>None</Message></Error>'
+NO_BUCKET = '<?xml version="1.0"?><Error><Code>NoSuchBucket</Code><Message>None</Message></Error>'
+EMPTY = '<?xml version="1.0"?><ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>'
 DENIED = '<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>No</Message></Error>'
 
 
@@ -23,6 +25,10 @@ class S3Handler(Handler):
 
     def do_GET(self) -> None:  # noqa: N802
         if self._refused():
+            return
+        if "list-type" in self.path:
+            there = self._key().strip("/") in self.fake.buckets
+            self.say(EMPTY if there else NO_BUCKET, status=200 if there else 404, kind="application/xml")
             return
         content = self.fake.objects.get(self._key())
         if content is None:
@@ -61,12 +67,13 @@ class S3Handler(Handler):
 
 
 class FakeS3(Fake):
-    """`objects` by « bucket/key »; `sent_headers` of every put, in order."""
+    """`objects` by « bucket/key »; `buckets` that may be listed; `sent_headers` of every put, in order."""
 
     handler = S3Handler
 
     def __init__(self, key: str) -> None:
         super().__init__()
         self.key = key
+        self.buckets: set[str] = set()
         self.objects: dict[str, bytes] = {}
         self.sent_headers: list[dict[str, str]] = []

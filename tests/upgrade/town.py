@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 
 from billing.documents import pdf
 from billing.invoices import invoicing, recalculating
+from billing.invoices.creditable import Wanted
 from billing.models import Invoice, ManualCharge, PackedMeal, RecalculatedHousehold
 from billing.reminders import letter_printing, reminding
 from families import approval, calendar_links, documents, residences
@@ -175,7 +176,7 @@ def documents_of_money(regie: User) -> None:
     reminded = late[0]
     lost = {"label": "Carte perdue", "unit_price": 5, "reason": "Remplacement"}
     ManualCharge.objects.create(household=reminded.household, created_by=regie, **lost)
-    invoicing.credit(reminded, Decimal("1.50"), reason="Repas non servi", by=regie, at=AT)
+    invoicing.credit(reminded, Wanted(amount=Decimal("1.50")), reason="Repas non servi", by=regie, at=AT)
     pdf.stored(reminded, at=AT)
     home = reminded.household
     recalculation = recalculating.ask(reminded.month, household=home, reason="Vérifié", by=regie, at=AT)

@@ -19,7 +19,7 @@ from django.utils.autoreload import run_with_reloader
 from django_tasks_db.management.commands import db_worker
 
 from families.reminders import rounds
-from portal import town_time
+from portal import launching, town_time
 from portal.database import patience
 from portal.database.starting import DataCommand
 from portal.letters import connection, mailbox
@@ -63,6 +63,7 @@ class Command(DataCommand, db_worker.Command):
         super().check_migrations()
 
     def handle(self, **options: Any) -> None:
+        launching.work_or_leave()
         self.configure_logging(options["verbosity"])
         excluded = options["exclude_queues"]
         if excluded and options["queue_name"] != "*":

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -15,10 +16,14 @@ from django.urls import reverse
 from billing.admin.bookkeeping import EXPORTS
 from billing.documents.coded import Span
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import BudgetCode, DebitFile, Invoice, JournalAccounts, OpeningBalance, Regie
 from billing.payments import paying
+from families import groups
 from portal.reservations.towns import town_file
 from tests.billing.conftest import FIRST_OF_DECEMBER
+from tests.conftest import logged_in
+from tests.factories import UserFactory
 
 TAGS = re.compile(r"<[^>]*>")
 PAGE = "/mairie/billing/payment/comptabilite/"
@@ -36,7 +41,7 @@ def lived(owes, waits):
     at = FIRST_OF_DECEMBER
     paying.record(owes.household, Decimal("12.80"), "cheque", paid_on=at.date(), by=None, at=at)
     theirs = Invoice.objects.get(household=waits.household)
-    invoicing.credit(theirs, Decimal("3.20"), reason="Repas froid", by=None, at=at)
+    invoicing.credit(theirs, Wanted(amount=Decimal("3.20")), reason="Repas froid", by=None, at=at)
     file = DebitFile.objects.create(message="M1", collected_on=date(2026, 12, 9), content="<x/>", made_at=at)
     mandate = waits.household.mandates.create(
         rum="R1", debtor="Camille Petit", iban="FR7630006000011234567890189", signed_on=at.date()
@@ -199,6 +204,32 @@ def test_their_list_asks_as_much_for_two_as_for_one(lived, waits, regie_client):
     before = asked()
     one(lived.household, -5)
     assert asked() == before
+
+
+# Who may ------------------------------------------------------------------------------------------------
+
+OPENED = "/mairie/billing/payment/comptes/repris/"
+CHART = "/mairie/billing/payment/graphique/"
+
+
+def member(*names, rights=()):
+    user = UserFactory(is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=names))
+    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    return logged_in(user)
+
+
+def test_the_books_are_the_accountant_s_and_not_the_till_s(lived, till_client):
+    """« Guichet » takes money and sees payments and accounts; the town's books it neither reads nor finds."""
+    OpeningBalance.objects.create(household=lived.household, amount=5, opened_on=date(2026, 11, 30))
+    for page in (PAGE, CHART, OPENED):
+        assert till_client.get(page, DAYS).status_code == 403, page
+        assert till_client.get(page, DAYS | {"quoi": "journal", "format": "csv"}).status_code == 403, page
+        assert page not in till_client.get("/mairie/").content.decode()
+    accounts = till_client.get("/mairie/billing/payment/comptes/")
+    assert accounts.status_code == 200 and "Soldes repris" not in text_of(accounts)
+    for client in (member(groups.REGIE), member(rights=["view_journalaccounts", "view_openingbalance"])):
+        assert [client.get(page, DAYS).status_code for page in (PAGE, CHART, OPENED)] == [200] * 3
 
 
 # Régies, and how much is asked --------------------------------------------------------------------------

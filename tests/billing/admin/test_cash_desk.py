@@ -3,9 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-import pytest
 import time_machine
-from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -14,11 +12,9 @@ from django.utils.html import escape
 from billing.documents import receipts
 from billing.models import BillingSettings, Payment, PaymentMeans
 from billing.payments import paying
-from families import groups
-from families.models import User
 from tests.billing.payments.test_means import both, centre, cesu
-from tests.conftest import NOW, logged_in
-from tests.factories import GuardianFactory, UserFactory
+from tests.conftest import NOW
+from tests.factories import GuardianFactory
 
 __all__ = ["both", "centre", "cesu"]
 
@@ -27,14 +23,6 @@ NBSP = "\N{NO-BREAK SPACE}"
 TAKE = "/mairie/billing/payment/encaisser/"
 BOOK = "/mairie/billing/payment/journal/"
 CASH = {"means": "cash", "paid_on": "2026-11-09"}
-
-
-@pytest.fixture
-def till_client(db):
-    """An agent who takes money at the desk, and does nothing else with it."""
-    user = UserFactory(username="guichet", is_staff=True, first_name="Alix", last_name="Guichet")
-    user.groups.add(Group.objects.get_or_create(name=groups.TILL)[0])
-    return logged_in(User.objects.get(pk=user.pk))
 
 
 def at(family):

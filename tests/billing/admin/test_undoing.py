@@ -164,6 +164,28 @@ def test_given_up_or_sent_back_the_money_is_on_the_account_again(owes, regie_cli
     assert "16,80" in messages_of(answer) and paying.unused(payment) == D("16.80")
 
 
+def test_a_refund_typed_wrong_is_undone_on_its_own_page(owes, regie_client):
+    payment = pay(owes.household, "29.60")
+    refund = paying.refund(payment, D("15.00"), means="cash", paid_on=AT.date(), by=None, at=AT)
+    page = page_of("payment_undo_refund", refund.pk)
+    kept = regie_client.get(page_of("payment_change", refund.pk)).content.decode()
+    assert f'href="{page}">Annuler ce remboursement' in kept
+    shown = regie_client.get(page)
+    assert f"de 15,00{NBSP}€ (Espèces" in shown.content.decode()
+    said = {"reason": "", "instead": "1,50", "key": str(shown.context["form"]["key"].value())}
+    assert "obligatoire" in regie_client.post(page, said).content.decode()
+    answer = regie_client.post(page, said | {"reason": "Erreur de saisie"}, follow=True)
+    back = Payment.objects.get(kind="back")
+    assert back.recorded_by.username == "regie"
+    assert f"annulé, sous le n°{NBSP}{back.number}" in messages_of(answer)
+    assert f"Le remboursement de 1,50{NBSP}€ est enregistré" in messages_of(answer)
+    assert "Annuler ce remboursement" not in answer.content.decode()
+    told = regie_client.get(page_of("payment_change", payment.pk)).content.decode()
+    assert f"Remboursement de 15,00{NBSP}€ annulé" in told and "Erreur de saisie" in told
+    again = regie_client.get(page, follow=True)
+    assert "déjà annulé" in messages_of(again)
+
+
 def test_an_agent_without_the_right_finds_none_of_these_pages(owes, agent_client):
     payment = pay(owes.household, "12.80")
     pages = [page_of(f"payment_{name}", payment.pk) for name in ("reverse", "move", "reallocate", "transfer")]

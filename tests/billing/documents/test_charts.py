@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from billing.documents import charts
 from billing.documents.charts import BOTTOM, HEIGHT, TOP, MonthFigures, chart, months_of
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import Invoice, InvoiceLine
 from billing.payments import paying
 from portal.french.dates import months_after
@@ -31,7 +32,7 @@ FLOOR = D(HEIGHT - BOTTOM)
 
 def of(*amounts, first=date(2026, 1, 1)):
     return [
-        MonthFigures(months_after(first, rank), D(billed), D(paid))
+        MonthFigures(first=months_after(first, rank), billed=D(billed), paid=D(paid))
         for rank, (billed, paid) in enumerate(amounts)
     ]
 
@@ -136,7 +137,7 @@ def test_a_month_says_what_was_billed_and_paid(billed, books, waits):
 
 
 def test_credit_notes_are_taken_off(billed):
-    invoicing.credit(billed[0], D("2.80"), reason="Erreur", by=None, at=END_OF_NOVEMBER)
+    invoicing.credit(billed[0], Wanted(amount=D("2.80")), reason="Erreur", by=None, at=END_OF_NOVEMBER)
     (november,) = months_of(NOVEMBER_1, 1)
     assert (november.billed, november.left) == (D("22.80"), D("22.80"))
 
@@ -149,7 +150,7 @@ def test_a_service_has_its_share_of_what_was_paid(billed, books, canteen):
             invoice=invoice, position=position, formula=formula, label="x", quantity=1, unit_price=amount,
             amount=amount,
         )  # fmt: skip
-    invoicing.credit(invoice, D("10.00"), reason="Erreur", by=None, at=END_OF_NOVEMBER)
+    invoicing.credit(invoice, Wanted(amount=D("10.00")), reason="Erreur", by=None, at=END_OF_NOVEMBER)
     payment = paying.record(
         books.household, D("20.00"), "cash", paid_on=date(2026, 12, 1), by=None, at=END_OF_DECEMBER,
         invoices=[invoice],
@@ -208,6 +209,53 @@ def test_a_town_that_never_billed_is_told_so(regie_client):
     said = regie_client.get(reverse(PAGE)).content.decode()
     assert "Rien n’a été facturé de décembre 2025 à novembre 2026." in said
     assert '<svg class="chart"' not in said
+
+
+# Several régies -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shared(two, books):
+    """12.80 of the town hall's, all paid; 15.00 of the centre's, 5.00 paid."""
+    pay(books.household, "12.80")
+    paying.record(
+        books.household, D("5.00"), "cash", paid_on=date(2026, 12, 1), by=None, at=END_OF_DECEMBER,
+        invoices=[two[1]],
+    )  # fmt: skip
+    return two
+
+
+def test_each_regie_has_its_figures_of_the_same_months(shared, centre):
+    mine, theirs = charts.regies_of(NOVEMBER_1, 1)[None], charts.regies_of(NOVEMBER_1, 1)[centre.regie.pk]
+    assert (mine.billed, mine.paid, mine.left) == (D("12.80"), D("12.80"), 0)
+    assert (theirs.billed, theirs.paid, theirs.left) == (D("15.00"), D("5.00"), D("10.00"))
+    (all_of_it,), (hers,) = months_of(NOVEMBER_1, 1), months_of(NOVEMBER_1, 1, only=(centre.regie.pk,))
+    assert (all_of_it.billed, all_of_it.left) == (D("27.80"), D("10.00"))
+    assert (hers.billed, hers.left) == (D("15.00"), D("10.00"))
+    assert months_of(NOVEMBER_1, 1, only=(None,))[0].billed == D("12.80")
+    assert charts.regies_of(NOVEMBER_1, 1, "leisure") == {
+        key: charts.Figures() for key in (None, centre.regie.pk)
+    }
+
+
+def test_the_page_splits_them_and_shows_one_alone(shared, centre, regie_client):
+    said = regie_client.get(reverse(PAGE)).content.decode()
+    assert "Par régie, de" in said
+    assert (
+        f'<th scope="row">Mairie</th><td>12,80{NBSP}€</td><td>12,80{NBSP}€</td><td>0,00{NBSP}€</td>' in said
+    )
+    one = regie_client.get(reverse(PAGE), {"regie": str(centre.regie.pk)})
+    assert "Par régie, de" not in one.content.decode()
+    assert one.context["totals"][0] == f"15,00{NBSP}€"
+    file = regie_client.get(f"{reverse(PAGE)}?{one.context['csv']}").getvalue().decode("utf-8-sig")
+    assert file.splitlines()[-1] == "novembre 2026;15,00;5,00;10,00"
+    assert regie_client.get(reverse(PAGE), {"regie": "999"}).context["totals"][0] == f"27,80{NBSP}€"
+
+
+def test_a_town_with_one_regie_sees_nothing_of_it(billed, regie_client):
+    said = regie_client.get(reverse(PAGE)).content.decode()
+    assert "régie" not in said.partition("desk-choice")[2].lower().partition("</table>")[0]
+    assert "Par régie" not in said
 
 
 def test_only_the_accountant_sees_it_and_is_led_there(billed, regie_client, agent_client, books_client):

@@ -138,7 +138,7 @@ def test_each_piece_says_where_it_goes(two_codes, coded_canteen):
     home = two_codes.household
     payment = pay(home, "20", means="cheque")
     paying.release(payment, D("2.50"))
-    invoicing.credit(two_codes, D("2.50"), reason="Geste", by=None, at=FIRST_OF_DECEMBER)
+    invoicing.credit(two_codes, Wanted(amount=D("2.50")), reason="Geste", by=None, at=FIRST_OF_DECEMBER)
     paying.refund(payment, D("2.50"), means="cash", paid_on=TODAY, by=None, at=FIRST_OF_DECEMBER)
     ours = AccountEntry.objects.filter(household=home).values_list("document", flat=True)
     none = D("0.00")
@@ -182,7 +182,7 @@ def test_a_means_own_account_wins(two_codes):
 
 def test_a_credit_note_on_an_earlier_years_invoice_has_its_account_unless_the_town_says_none(two_codes):
     later = FIRST_OF_DECEMBER.replace(year=2027)
-    note = invoicing.credit(two_codes, D(5), reason="Geste", by=None, at=later)
+    note = invoicing.credit(two_codes, Wanted(amount=D(5)), reason="Geste", by=None, at=later)
     assert [one[1] for one in said() if one[0] == note.number] == ["4111", "673"]
     JournalAccounts(earlier_years="").save()
     assert [one[1] for one in said() if one[0] == note.number] == ["4111", "7067", "70671"]
@@ -245,7 +245,7 @@ def test_whatever_is_done_debits_are_credits_and_families_owe_the_debtors_accoun
                 if verb == "pay":
                     pay(home, amount, means=means, at=at)
                 elif verb == "credit":
-                    invoicing.credit(two_codes, amount, reason="Erreur", by=None, at=at)
+                    invoicing.credit(two_codes, Wanted(amount=amount), reason="Erreur", by=None, at=at)
                 elif verb == "use":
                     paying.use_what_is_left(home)
                 elif verb == "line":

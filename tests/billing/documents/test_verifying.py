@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.documents import pdf, verifying
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import AccountEntry, Invoice, NumberCounter, Seal
 from billing.payments import paying
 from portal.database import schema
@@ -234,7 +235,9 @@ def test_a_protection_that_was_dropped(sound):
 
 def test_credit_notes_too(sound, waits):
     invoice = Invoice.objects.get(household=waits.household)
-    invoicing.credit(invoice, Decimal("3.20"), reason="Repas froid", by=None, at=FIRST_OF_DECEMBER)
+    invoicing.credit(
+        invoice, Wanted(amount=Decimal("3.20")), reason="Repas froid", by=None, at=FIRST_OF_DECEMBER
+    )
     assert faults() == []
     with tampering() as execute:
         execute("UPDATE billing_creditnote SET reason = 'Autre'")

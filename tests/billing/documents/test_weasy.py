@@ -12,6 +12,7 @@ from pypdf import PdfReader
 
 from billing.documents import pdf
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import BillingSettings, Invoice, InvoicePdf
 from billing.payments import paying
 from billing.reminders import reminder_letters
@@ -81,10 +82,10 @@ def test_a_paper_printed_before_it_was_paid_says_so_afterwards(invoice, private)
 
 def test_a_credit_note_is_on_it_too_and_nothing_is_asked_that_is_not_due(invoice, private):
     pdf.stored(invoice, at=END_OF_NOVEMBER)
-    invoicing.credit(invoice, Decimal("3.20"), reason="Repas non servi", by=None, at=LATE)
+    invoicing.credit(invoice, Wanted(amount=Decimal("3.20")), reason="Repas non servi", by=None, at=LATE)
     part = words(pdf.as_it_stands(invoice, at=LATE))
     assert "Avoir 3,20 €" in part and "Reste à payer 9,60 €" in part
-    invoicing.credit(invoice, Decimal("9.60"), reason="Repas non servis", by=None, at=LATE)
+    invoicing.credit(invoice, Wanted(amount=Decimal("9.60")), reason="Repas non servis", by=None, at=LATE)
     whole = words(pdf.as_it_stands(invoice, at=LATE))
     assert "Plus rien n’est dû" in whole and "Talon" not in whole and "Payée" not in whole
 

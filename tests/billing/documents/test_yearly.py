@@ -17,6 +17,7 @@ from pypdf import PdfReader
 from billing.documents import yearly
 from billing.documents.yearly import CertificateLine, Paid, care, spread
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import BillingSettings
 from billing.payments import paying
 from families.models import Child
@@ -179,7 +180,7 @@ def test_a_payment_not_validated_does_not_count(books, mia):
 
 def test_a_credit_note_lowers_what_counts(books, mia):
     invoice = invoiced(books.household, (mia, "30.00", 100), (mia, "20.00", 0))
-    invoicing.credit(invoice, D("25.00"), reason="Erreur", by=None, at=JANUARY_2027)
+    invoicing.credit(invoice, Wanted(amount=D("25.00")), reason="Erreur", by=None, at=JANUARY_2027)
     pays(books.household, "25.00", date(2026, 4, 2))
     assert of(books.household) == {"Mia": D("15.00")}
 

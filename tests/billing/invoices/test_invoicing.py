@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
+from billing.invoices.creditable import Wanted
 from billing.invoices.invoicing import BillingRefused
 from billing.invoices.numbering import Numbering
 from billing.models import (
@@ -328,13 +329,15 @@ def test_the_database_refuses_a_line_added_later(month):
 def test_a_credit_note_answers_an_invoice_within_what_is_left(month):
     bill()
     invoice = Invoice.objects.first()
-    note = invoicing.credit(invoice, D("2.80"), reason="Erreur de pointage", by=None, at=END_OF_DECEMBER)
+    note = invoicing.credit(
+        invoice, Wanted(amount=D("2.80")), reason="Erreur de pointage", by=None, at=END_OF_DECEMBER
+    )
     assert note.number == "A2026-000001"
     assert Invoice.objects.with_balance().get(pk=invoice.pk).left == invoice.total - D("2.80")
     with pytest.raises(BillingRefused, match="Il ne reste que"):
-        invoicing.credit(invoice, invoice.total, reason="Trop", by=None, at=END_OF_DECEMBER)
+        invoicing.credit(invoice, Wanted(amount=invoice.total), reason="Trop", by=None, at=END_OF_DECEMBER)
     with pytest.raises(BillingRefused, match="motif"):
-        invoicing.credit(invoice, D(1), reason=" ", by=None, at=END_OF_DECEMBER)
+        invoicing.credit(invoice, Wanted(amount=D(1)), reason=" ", by=None, at=END_OF_DECEMBER)
 
 
 def test_numbers_start_again_each_year(month, books):

@@ -36,7 +36,9 @@ def pay(household, amount, **said):
 
 def test_an_invoice_a_credit_note_a_payment_and_a_refund_each_leave_a_movement(owes):
     invoice = Invoice.objects.get(household=owes.household)
-    invoicing.credit(invoice, D("3.20"), reason="Repas non servi", by=None, at=FIRST_OF_DECEMBER)
+    invoicing.credit(
+        invoice, Wanted(amount=D("3.20")), reason="Repas non servi", by=None, at=FIRST_OF_DECEMBER
+    )
     payment = pay(owes.household, "20")
     paying.refund(
         payment, D("10.40"), means="cash", paid_on=FIRST_OF_DECEMBER.date(), by=None, at=FIRST_OF_DECEMBER
@@ -119,7 +121,7 @@ def test_in_any_order_of_verbs_the_account_says_what_the_documents_do(owes, done
                         paying.settle(one, "validated" if yes else "refused", at=at)
                 elif verb == "credit":
                     invoice = Invoice.objects.get(household=home)
-                    invoicing.credit(invoice, amount, reason="Erreur", by=None, at=at)
+                    invoicing.credit(invoice, Wanted(amount=amount), reason="Erreur", by=None, at=at)
                 elif verb == "credit paid":
                     wanted = Wanted(whole=True) if yes else Wanted(amount=amount)
                     crediting.credit(

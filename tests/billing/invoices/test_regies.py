@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from billing.documents import verifying
 from billing.invoices import drafting, invoicing, ledger, regies
 from billing.invoices.billable import Scope
+from billing.invoices.creditable import Wanted
 from billing.models import (
     AccountEntry,
     ActivityRegie,
@@ -181,7 +182,7 @@ def test_nothing_is_moved_from_one_to_the_other_by_hand(two, books, centre):
 
 
 def test_credit_notes_and_refunds_follow(two, books, centre):
-    note = invoicing.credit(two[1], D(5), reason="Sortie annulée", by=None, at=END_OF_NOVEMBER)
+    note = invoicing.credit(two[1], Wanted(amount=D(5)), reason="Sortie annulée", by=None, at=END_OF_NOVEMBER)
     payment = pay(books.household, "15.00", regie=centre.regie.pk)
     given = paying.refund(
         payment, D(5), means="cash", paid_on=END_OF_NOVEMBER.date(), by=None, at=END_OF_NOVEMBER
@@ -278,7 +279,7 @@ def test_in_any_order_nothing_crosses_from_one_regie_to_another(lasting, books, 
             elif verb == "pay":
                 pay(home, size, at=at, regie=regie)
             elif verb == "credit" and (due := mine.filter(left__gt=0).first()):
-                invoicing.credit(due, due.left, reason="Erreur", by=None, at=at)
+                invoicing.credit(due, Wanted(amount=due.left), reason="Erreur", by=None, at=at)
             elif verb == "refund" and paid and (free := paying.unused(paid)) > 0:
                 paying.refund(paid, free, means="cash", paid_on=at.date(), by=None, at=at)
             elif verb == "use":

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.documents import verifying
 from billing.invoices import invoicing, sealing
+from billing.invoices.creditable import Wanted
 from billing.models import FormerDocument, Invoice, NumberCounter, Payment, Seal
 from billing.payments import paying
 from families.models import Household
@@ -90,7 +91,7 @@ def test_documents_of_a_series_and_year_hang_on_each_other(owes, waits):
     receipt = pay(owes.household, "5")
     following = invoicing.credit(
         Invoice.objects.get(household=waits.household),
-        Decimal(1),
+        Wanted(amount=Decimal(1)),
         reason="Geste",
         by=None,
         at=FIRST_OF_DECEMBER.replace(year=2027),
@@ -151,7 +152,7 @@ def test_documents_of_before_are_chained_in_the_order_of_their_numbers(owes, wai
     for amount in ("5", "7.80"):
         pay(owes.household, amount)
     theirs = Invoice.objects.get(household=waits.household)
-    invoicing.credit(theirs, Decimal(1), reason="Geste", by=None, at=FIRST_OF_DECEMBER)
+    invoicing.credit(theirs, Wanted(amount=Decimal(1)), reason="Geste", by=None, at=FIRST_OF_DECEMBER)
     former = {"kind": "invoice", "year": 2004, "day": "2004-12-01", "amount": 5, "removed_on": "2026-01-02"}
     for sequence in (1, 2):
         FormerDocument.objects.create(

@@ -13,6 +13,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -29,10 +30,32 @@ from django.utils import timezone
 from billing.documents import verifying
 from billing.invoices import invoicing
 from billing.invoices.billable import Scope
-from billing.models import Debit, DebitFile, Invoice, Mandate, OnlinePayment, Payment
-from billing.payments import paying, refunding, sepa, starting
+from billing.invoices.creditable import Wanted
+from billing.invoices.refusals import BillingRefused
+from billing.models import (
+    BillingSettings,
+    Debit,
+    DebitFile,
+    Invoice,
+    Mandate,
+    OnlinePayment,
+    Payment,
+    WriteOff,
+)
+from billing.payments import (
+    carried,
+    crediting,
+    paying,
+    refunding,
+    sepa,
+    starting,
+    undoing,
+    writing_off,
+)
+from billing.payments.paying import PaymentRefused
 from families.models import Household
 from portal.reservations.models import Booking
+from portal.reservations.states import BookingState
 from tests.billing.invoices import issuing
 from tests.billing.payments import money_race
 from tests.billing.payments.money_race import IBAN, Bank, delivered
@@ -42,7 +65,7 @@ MARCH = Scope(date(2026, 3, 1))
 DAYS = [date(2026, 3, 9), date(2026, 3, 10)]
 PART = Decimal("3.20")
 EATERS = 4  # households of a run; what other verbs are killed with is another's each time
-VERBS = 8
+VERBS = 17  # households that all verbs together take for one kill each
 WAIT = 60
 
 Act = Callable[[], object]
@@ -120,6 +143,24 @@ class Verbs:
         sepa.make(MARCH.month, collected_on=timezone.localdate(now) + sepa.NOTICE, by=None, at=now)
         return Debit.objects.get(invoice=invoice)
 
+    def statement(self, *, owed: bool) -> Invoice:
+        """Of a household whose meals, paid, were cancelled; or one that ate once, for too little to bill."""
+        payment = self.paid()
+        home, month, now = payment.household, next(self.months), timezone.now()
+        meals = Booking.objects.filter(household=home, day__in=DAYS)
+        if owed:
+            meals.update(state=BookingState.CANCELLED)
+        else:
+            meal = meals.order_by("day").first()
+            assert meal is not None
+            meal.pk, meal.day = None, month
+            meal.save()
+        BillingSettings.objects.update_or_create(pk=1, defaults={"minimum_amount": PART * 2})
+        (made,) = invoicing.issue_one(home, MARCH if owed else Scope(month), by=None, at=now)
+        BillingSettings.objects.update(minimum_amount=0)
+        assert made.kind == Invoice.Kind.CARRIED and (made.total < 0) == owed, made.total
+        return made
+
     # The verbs
 
     def payment(self) -> Act:
@@ -129,7 +170,9 @@ class Verbs:
 
     def credit_note(self) -> Act:
         invoice, now = self.invoice(), timezone.now()
-        return lambda: invoicing.credit(invoice, PART, reason="Repas non servi", by=None, at=now)
+        return lambda: invoicing.credit(
+            invoice, Wanted(amount=PART), reason="Repas non servi", by=None, at=now
+        )
 
     def refund(self) -> Act:
         payment, now = self.paid(), timezone.now()
@@ -193,6 +236,63 @@ class Verbs:
             payment, PART, reason="Repas non servi", key=key, with_credit=True, by=None, at=now
         )
 
+    def freeing_note(self) -> Act:
+        """A credit note on a paid invoice."""
+        invoice, now = self.paid().allocations.get().invoice, timezone.now()
+        return lambda: crediting.credit(
+            invoice, Wanted(amount=PART), reason="Repas non servi", by=None, at=now
+        )
+
+    def write_off(self) -> Act:
+        invoice, now = self.invoice(), timezone.now()
+        return lambda: writing_off.write_off(
+            invoice,
+            PART,
+            kind=WriteOff.Kind.REMISSION,
+            reason="Difficultés",
+            decision="D-1",
+            decided_on=timezone.localdate(now),
+            by=None,
+            at=now,
+        )
+
+    def reversal(self) -> Act:
+        """Of the wrong amount, with the right one."""
+        payment = self.paid()
+        said = self.said()
+        return unless_done(
+            lambda: undoing.reverse(payment, because="amount", on=None, instead=Decimal(1), **said)
+        )
+
+    def move(self) -> Act:
+        payment, other, said = self.paid(), self.invoice().household, self.said()
+        return unless_done(lambda: undoing.move(payment, other, **said))
+
+    def reallocation(self) -> Act:
+        payment, said = self.paid(), self.said()
+        invoice = payment.allocations.get().invoice_id
+        return unless_done(lambda: undoing.reallocate(payment, {invoice: PART}, **said))
+
+    def undone_refund(self) -> Act:
+        payment, now = self.paid(), timezone.now()
+        day = timezone.localdate(now)
+        refund = paying.refund(payment, Decimal(2), means="cash", paid_on=day, by=None, at=now)
+        return unless_done(
+            lambda: undoing.undo_refund(refund, reason="Erreur", instead=Decimal(1), by=None, at=now)
+        )
+
+    def carried_back(self) -> Act:
+        statement, now = self.statement(owed=True), timezone.now()
+        return unless_done(lambda: carried.give_back(statement, reason="Départ", by=None, at=now))
+
+    def dropped(self) -> Act:
+        statement, now = self.statement(owed=False), timezone.now()
+        return unless_done(lambda: writing_off.drop(statement, reason="Départ", by=None, at=now))
+
+    def said(self) -> dict[str, Any]:
+        now = timezone.now()
+        return {"reason": "Erreur", "due_on": timezone.localdate(now), "by": None, "at": now}
+
     def all(self) -> dict[str, Callable[[], Act]]:
         return {
             "payment": self.payment,
@@ -204,7 +304,25 @@ class Verbs:
             "return": self.debit_return,
             "notification": self.notification,
             "online refund": self.online_refund,
+            "freeing credit note": self.freeing_note,
+            "write-off": self.write_off,
+            "reversal": self.reversal,
+            "move": self.move,
+            "reallocation": self.reallocation,
+            "undone refund": self.undone_refund,
+            "carried, given back": self.carried_back,
+            "carried, dropped": self.dropped,
         }
+
+
+def unless_done(act: Act) -> Act:
+    """Done again, what was done is refused: each of these verbs counts once."""
+
+    def again() -> None:
+        with suppress(BillingRefused, PaymentRefused):
+            act()
+
+    return again
 
 
 def faults() -> list[str]:

@@ -10,6 +10,7 @@ from django.test import TestCase
 
 from billing.documents import pdf
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import (
     BilledItem,
     BillingSettings,
@@ -138,7 +139,9 @@ def test_money_that_is_left_of_a_payment_stays(issued):
 
 
 def test_a_credit_note_goes_with_its_invoice_or_keeps_it(issued):
-    note = invoicing.credit(issued[1], issued[1].total, reason="Erreur", by=None, at=paris(2027, 1, 3))
+    note = invoicing.credit(
+        issued[1], Wanted(amount=issued[1].total), reason="Erreur", by=None, at=paris(2027, 1, 3)
+    )
     assert night(IN_2037) == 1
     assert CreditNote.objects.get() == note
     assert night(paris(2038, 1, 1)) == 1

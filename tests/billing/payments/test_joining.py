@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 
 from billing.documents import verifying
 from billing.invoices import immutable, invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import (
     AccountEntry,
     BilledItem,
@@ -201,7 +202,9 @@ def test_who_gives_back_or_credits_by_a_page_opened_before_writes_for_the_househ
         )
     paying.release(payment, Decimal("12.80"))
     for one in (invoice, theirs):
-        invoicing.credit(one, Decimal("3.20"), reason="Repas non servi", by=agent, at=FIRST_OF_DECEMBER)
+        invoicing.credit(
+            one, Wanted(amount=Decimal("3.20")), reason="Repas non servi", by=agent, at=FIRST_OF_DECEMBER
+        )
     assert not AccountEntry.objects.filter(household=twice.household).exists()
     assert verifying.verify().faults == []
 

@@ -9,4 +9,4 @@ from tests.processes import result_of
 def test_whoever_is_killed_in_the_middle_leaves_books_that_agree(installed, tmp_path, most):
     found = result_of("tests.billing.payments.killing", str(most), installed=installed, folder=tmp_path)
     assert found["found"] == []
-    assert len(found["killed"]) == 9 and all(found["killed"].values()), found["killed"]
+    assert len(found["killed"]) == 17 and all(found["killed"].values()), found["killed"]

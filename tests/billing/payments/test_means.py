@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import Invoice, InvoiceLine, Payment, PaymentMeans
 from billing.models.means import label
 from billing.payments import means, paying
@@ -134,7 +135,7 @@ def test_who_allocates_by_hand_is_held_too(books, both, cesu, now):
 
 
 def test_a_credit_note_is_taken_off_what_cesu_may_pay(books, both, cesu, now):
-    invoicing.credit(both, D("2.00"), reason="Erreur", by=None, at=now)
+    invoicing.credit(both, Wanted(amount=D("2.00")), reason="Erreur", by=None, at=now)
     with pytest.raises(PaymentRefused, match=r"jusqu'à 7,00"):
         pay(books.household, "9.00", now=now)
 

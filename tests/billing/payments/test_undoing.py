@@ -21,7 +21,7 @@ from billing.models import (
     PaymentAllocation,
     Reallocation,
 )
-from billing.payments import closing, paying, undoing
+from billing.payments import closing, deposits, means, paying, transfers, undoing
 from billing.payments.paying import PaymentRefused
 from billing.reminders import reminding
 from families.custody.own import OwnHousehold
@@ -35,6 +35,7 @@ AT = FIRST_OF_DECEMBER
 TODAY = AT.date()
 PAID_ON = date(2026, 11, 28)
 LATER = date(2026, 12, 20)
+IBAN = "FR1420041010050500013M02606"  # the public example of the standard
 
 
 def pay(household, amount, **said):
@@ -431,6 +432,93 @@ def test_what_could_be_used_is_counted_without_more_than_is_due(owes, november):
     assert undoing.usable(owes.household.pk) == D("12.80")
     assert undoing.use(owes.household, by=None, at=AT) == D("12.80")
     assert undoing.usable(owes.household.pk) == 0
+
+
+# A refund typed wrong --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def given(owes):
+    """16.80 too much; 15.00 of them noted as given back in cash, where 1.50 were."""
+    payment = pay(owes.household, "29.60", means="cash")
+    return paying.refund(payment, D("15.00"), means="cash", paid_on=TODAY, by=None, at=AT)
+
+
+def undo(refund, **said):
+    return undoing.undo_refund(refund, **({"reason": "15 au lieu de 1,50", "by": None, "at": AT} | said))
+
+
+def test_a_refund_typed_wrong_is_a_row_of_its_own_and_the_money_is_there_again(owes, given):
+    before = (deposits.cash_in_hand(), paying.unused(given.refunds))
+    done = undo(given)
+    assert (done.back.kind, done.back.amount, done.back.paid_on, done.back.reason, done.instead) == (
+        "back",
+        D("15.00"),
+        TODAY,
+        "15 au lieu de 1,50",
+        None,
+    )
+    assert before == (D("14.60"), D("1.80"))
+    assert (deposits.cash_in_hand(), paying.unused(given.refunds)) == (D("29.60"), D("16.80"))
+    home = owes.household.pk
+    assert ledger.balances([home])[home] == ledger.standing([home])[home] == D("-16.80")
+    assert verifying.verify(files=False).faults == []
+    with pytest.raises(PaymentRefused, match=f"déjà annulé : n°\xa0{done.back.number}"):
+        undo(given)
+    said = receipts.context(given.refunds)
+    assert said["given_back"] == [] and done.back.number in receipts.context(given)["undone"]
+
+
+def test_the_right_amount_is_given_back_in_the_same_act(owes, given, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        done = undo(given, instead=D("1.50"))
+    assert (done.instead.amount, done.instead.means, done.instead.refunds) == (
+        D("-1.50"),
+        "cash",
+        given.refunds,
+    )
+    assert paying.unused(given.refunds) == D("15.30")
+    assert deposits.cash_in_hand() == D("28.10")
+    letter = mail.outbox[-1]
+    assert "annulé" in letter.subject and "1,50" in letter.body and "15 au lieu" not in letter.body
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [({"reason": " "}, "motif"), ({"instead": D("15.00")}, "juste"), ({"instead": D("17.00")}, "16,80")],
+)
+def test_nothing_is_undone_of_what_makes_no_sense(given, said, words):
+    with pytest.raises(PaymentRefused, match=words):
+        undo(given, **said)
+    assert not Payment.objects.filter(kind="back").exists()
+
+
+def test_on_a_closed_day_an_undone_refund_falls_on_the_first_open_one(given):
+    closing.close(TODAY, by=None, at=AT + timedelta(days=1))
+    back = undo(given, at=AT + timedelta(days=2)).back
+    assert (back.paid_on, back.booked_on) == (TODAY, TODAY + timedelta(days=1))
+
+
+def test_a_cheque_handed_back_by_mistake_waits_to_be_deposited_again(owes):
+    """As it came: it waits no more once it is handed back, and again once that was none."""
+    cheque = pay(owes.household, "16.80", invoices=[])
+    waiting = deposits.waiting([means.of("cheque")], None)
+    refund = paying.refund(cheque, D("16.80"), means="cheque", paid_on=TODAY, by=None, at=AT)
+    assert list(waiting.all()) == []
+    undo(refund)
+    assert list(waiting.all()) == [cheque]
+    assert deposits.sent_back([cheque.pk]) == set()
+
+
+def test_what_a_bank_gives_back_is_not_undone_so(owes, given):
+    transfer = transfers.ask(given.refunds, D("1.00"), holder="Camille", iban=IBAN, by=None, at=AT).payment
+    with pytest.raises(PaymentRefused, match="virement"):
+        undo(transfer)
+    online = paying.refund(given.refunds, D("0.50"), means="online", paid_on=TODAY, by=None, at=AT)
+    with pytest.raises(PaymentRefused, match="La banque a rendu"):
+        undo(online)
+    with pytest.raises(PaymentRefused, match="Seul un remboursement"):
+        undo(given.refunds)
 
 
 def test_the_receipt_says_that_it_is_none_any_more_and_so_does_the_family_s_list(owes, waits, books_client):

@@ -15,7 +15,7 @@ from portal.checks import private_storage as check
 from portal.files import private_files
 from tests.billing.conftest import END_OF_NOVEMBER, NOVEMBER, meals, month
 from tests.fakes.s3_server import FakeS3
-from tests.portal.test_settings import KEYS, run
+from tests.portal.test_settings import TOWN, run
 
 __all__ = ["meals", "month"]
 
@@ -98,8 +98,7 @@ def test_no_command_starts_with_an_incomplete_address(tmp_path):
     done = run(
         *("manage.py", "check"),
         tmp_path=tmp_path,
-        **KEYS,
-        ALLOWED_HOSTS="portail.example.org",
+        **TOWN,
         PRIVATE_STORAGE_URL="s3://k:tres-secret@s3.fr-par.scw.cloud/portail",
     )
     assert done.returncode != 0
@@ -109,7 +108,7 @@ def test_no_command_starts_with_an_incomplete_address(tmp_path):
 
 def test_the_client_is_imported_by_who_chose_it_only(tmp_path):
     code = "import django; django.setup(); import sys; print('boto3' in sys.modules)"
-    said = {"tmp_path": tmp_path, **KEYS}
+    said = {"tmp_path": tmp_path, **TOWN}
     assert run("-c", code, **said).stdout.strip() == "False"
     assert run("-c", code, PRIVATE_STORAGE_URL=WHOLE, **said).stdout.strip() == "True"
 

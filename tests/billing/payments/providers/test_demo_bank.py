@@ -18,7 +18,7 @@ from billing.models import DemoBankOrder, OnlinePayment
 from billing.payments import asking, checks, starting
 from billing.payments.providers import choosing, demo_bank
 from tests.billing.payments.paying_online import AT, D, left, received, start, state
-from tests.portal.test_settings import KEYS
+from tests.portal.test_settings import TOWN
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +225,7 @@ def test_production_does_not_start_with_a_provider_it_cannot_use(tmp_path, said,
     done = subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=project.BASE_DIR,
-        env=kept | {"PORTAL_VAR": str(tmp_path), **KEYS} | said,
+        env=kept | {"PORTAL_VAR": str(tmp_path), **TOWN} | said,
         capture_output=True,
         text=True,
         check=False,

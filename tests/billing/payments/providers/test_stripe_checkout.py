@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.invoices import invoicing
+from billing.invoices.creditable import Wanted
 from billing.models import (
     BillingSettings,
     Invoice,
@@ -210,7 +211,7 @@ def test_what_is_paid_cancelled_or_somebody_else_s_cannot_be_paid(stripe, owes, 
     mine, theirs = (Invoice.objects.get(household=one.household) for one in (owes, waits))
     with pytest.raises(events.OnlinePaymentRefused, match="n'est pas la vôtre"):
         starting.start(owes.household, {mine.pk: None, theirs.pk: None}, by=owes.user, at=AT)
-    invoicing.credit(mine, D("12.80"), reason="Erreur", by=None, at=AT)
+    invoicing.credit(mine, Wanted(amount=D("12.80")), reason="Erreur", by=None, at=AT)
     with pytest.raises(events.OnlinePaymentRefused, match="n'est plus à payer"):
         starting.start(owes.household, {mine.pk: None}, by=owes.user, at=AT)
     paying.record(waits.household, D("12.80"), "cash", paid_on=AT.date(), by=None, at=AT)

@@ -1,0 +1,46 @@
+"""Outside the demo no process works with settings that are not a town's: all is said at once, in French."""
+
+import pytest
+from django.db import OperationalError
+
+from portal import launching
+from portal.database import starting, versions
+from tests.portal.test_settings import run
+
+
+def test_an_empty_environment_is_told_all_it_lacks_at_once(tmp_path):
+    done = run("manage.py", "shell", "-c", "print('worked')", tmp_path=tmp_path)
+    assert done.returncode == starting.CANNOT_BE_LOADED
+    assert done.stdout == "" and "Traceback" not in done.stderr
+    lines = [line.partition("À écrire : ")[2] for line in done.stderr.splitlines() if "À écrire" in line]
+    assert [line.partition("=")[0] for line in lines] == [
+        *("SECRET_KEY", "FIELD_KEYS", "ALLOWED_HOSTS", "PORTAL_URL", "DEFAULT_FROM_EMAIL", "DATABASE_URL"),
+        "TRUSTED_PROXY_COUNT",
+    ]
+
+
+def test_a_server_that_comes_before_its_database_starts(monkeypatch, caplog):
+    def absent(connection):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(versions, "hindrance", absent)
+    launching.serve_or_leave()
+    assert "The database does not answer" in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_server_without_files_or_cache_table_says_which_commands_make_them(settings, tmp_path, capsys):
+    settings.DEMO, settings.STATIC_ROOT = False, tmp_path
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "attempts"}
+    }
+    with pytest.raises(SystemExit) as left:
+        launching.serve_or_leave()
+    assert left.value.code == starting.CANNOT_BE_LOADED
+    said = capsys.readouterr().err
+    assert "« attempts » : lancez « manage.py createcachetable »" in said
+    assert "lancez « manage.py collectstatic --no-input »" in said
+    assert "À écrire" not in said and "portail.env" not in said
+    (tmp_path / "staticfiles.json").write_text("{}")
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    launching.serve_or_leave()
