@@ -30,9 +30,10 @@ from django_tasks.signals import task_started
 from django_tasks_db.models import DBTaskResult
 
 from billing import tasks as billing
-from billing.models import BillingRun, Invoice, OnlinePayment, Recalculation
+from billing.models import BillingRun, Invoice, OnlinePayment, OnlineRefund, Recalculation
 from billing.payments import online_letters
 from billing.payments.starting import look_again
+from billing.reminders import reminding
 from families import recovery
 from families.custody.openings import tell_asked
 from families.models import AccessOpening, DataExport, Guardian, Letter
@@ -111,6 +112,13 @@ def reminded() -> None:
     billing.send_reminders.enqueue([late.pk], timezone.now().isoformat(), 0)
 
 
+def printed() -> None:
+    at = timezone.now()
+    late = InvoiceFactory(household=homes()[1].household, due_on=date(2026, 1, 1), month=date(2025, 11, 1))
+    reminding.remind([late.pk], at=at, by=None)
+    billing.print_letters(at)
+
+
 KINDS: dict[str, Callable[[], object]] = {
     "send": a_mail,
     "send_live": lambda: mailing.post_live(recovery.RECOVERY, homes()[0].user.pk),
@@ -118,6 +126,7 @@ KINDS: dict[str, Callable[[], object]] = {
     "tell_households": lambda: billing.tell_households.enqueue(issued()),
     "print_invoices": lambda: billing.print_invoices.enqueue(issued()),
     "send_reminders": reminded,
+    "print_lot": printed,
     "prepare_copy": lambda: prepare_copy.enqueue(export()),
     # Of the demo's town.
     "issue_month": lambda: billing.issue_month.enqueue(run()),
@@ -125,6 +134,7 @@ KINDS: dict[str, Callable[[], object]] = {
     "carry_out_recalculation": lambda: billing.carry_out_recalculation.enqueue(recalculation("working")),
     "look_again": lambda: look_again.enqueue(OnlinePayment.objects.earliest("pk").pk),
     "tell": lambda: online_letters.tell.enqueue([OnlinePayment.objects.filter(state="validated")[0].pk]),
+    "tell_refund": lambda: online_letters.tell_refund.enqueue(OnlineRefund.objects.earliest("pk").pk),
     "let_offers_go": lambda: acts.let_offers_go.enqueue(),
     "tell_recorded": lambda: acts.tell_recorded.enqueue(reservation().pk),
     "tell_recorded_together": lambda: acts.tell_recorded_together.enqueue([reservation().pk], {}),
