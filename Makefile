@@ -22,7 +22,7 @@ reset: ## Forget the demo: database, files, key (everything under var/)
 test: setup-tests ## Run the tests, browser included, on SQLite (DATABASE_URL=postgres://… for PostgreSQL)
 	$(PY) -m pytest -n 2 --dist worksteal $(or $(TESTS),tests --ignore=tests/upgrade)
 
-test-long: setup-long ## Run what `make test` has no time for: races twelve times, many more invented examples, a real virus scanner
+test-long: setup-long ## Run what `make test` has no time for: races twelve times, many more invented examples, a real virus scanner and a real Redis
 	HYPOTHESIS_PROFILE=long $(PY) -m pytest -n 2 --dist worksteal -m "long or hypothesis" $(or $(TESTS),tests --ignore=tests/upgrade)
 	$(if $(TESTS),,$(PY) -m pytest tests/upgrade -m long)
 

@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +19,7 @@ from families import login_names, passwords, which_home
 from families.models import SecurityEvent, User
 from families.signing_in import asking_again, counters, devices, first_address, letters, waits
 from families.traces import security
+from portal.database.composed import Composed, Given
 from portal.desk import rights
 from portal.french import spelling
 from portal.letters import mailing
@@ -60,7 +62,8 @@ class AccountBackend(AuthenticationBackend):
 
     def get_user(self, user_id: Any) -> User | None:
         """As Django does; the same query says whether it is an adult's of several households."""
-        user = User.objects.annotate(several_homes=which_home.belongs_to_several()).filter(pk=user_id).first()
+        found: list[User] = _login(key=user_id)
+        user = found[0] if found else None
         return user if user is not None and self.user_can_authenticate(user) else None
 
     def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
@@ -68,6 +71,12 @@ class AccountBackend(AuthenticationBackend):
         if obj is not None or not user_obj.is_active or user_obj.is_anonymous:
             return set()
         return super().get_group_permissions(user_obj) if user_obj.is_superuser else rights.held_by(user_obj)
+
+
+@Composed
+def _login() -> "QuerySet[Any]":
+    logins: QuerySet[Any] = User.objects.annotate(several_homes=which_home.belongs_to_several())
+    return logins.filter(pk=Given("key"))
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -106,6 +115,10 @@ class AccountAdapter(DefaultAccountAdapter):
         username, accounts = credentials["username"], credentials["accounts"]
         try:
             self._try = counters.begin(request, username, accounts, at=timezone.now())
+        except counters.NotCounted as not_counted:
+            raise ValidationError(
+                "La connexion ne répond pas en ce moment. Réessayez dans une minute.", code="not_counted"
+            ) from not_counted
         except counters.TooSoon as too_soon:
             self._note(SecurityEvent.Kind.LOCKED, request, username, accounts)
             raise ValidationError(

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -18,11 +18,13 @@ from families.models import (
     QUOTIENT_ENDS_SOON,
     ChangeRequest,
     FamilyQuotient,
+    Guardian,
     Household,
     User,
     is_followed,
 )
 from families.papers import asking
+from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 from portal.french.dates import short_day
 from portal.french.plurals import agreed, counted
@@ -97,29 +99,43 @@ class HouseholdFacts:
 @once_a_page
 def facts(household: Household, today: date) -> HouseholdFacts:
     """Read once a page, in two queries."""
-    in_force = FamilyQuotient.objects.filter(household=OuterRef("household")).in_force(today)
-    guardians = list(
-        household.guardians.select_related("user").annotate(
+    guardians = _guardians(today, household=household.pk)
+    changes = _changes(household=household.pk)
+    for row in (*guardians, *changes):
+        row.household = household
+    quotient = None
+    if guardians and guardians[0].quotient is not None:
+        one = guardians[0]
+        soon = _ends_soon(one.quotient_to, one.quotient_next, today)
+        quotient = QuotientFacts(one.quotient, one.quotient_from, one.quotient_to, soon)
+    return HouseholdFacts(guardians, quotient, changes)
+
+
+@Composed
+def _guardians(today: date) -> "QuerySet[Any]":
+    its = FamilyQuotient.objects.filter(household=OuterRef("household"))
+    in_force = its.in_force(today)
+    return (
+        Guardian.objects.filter(household=Given("household"))
+        .select_related("user")
+        .annotate(
             has_to_answer=openings.wait_for_guardian(today),
             calendar_to_answer=calendars.child_to_answer(),
             quotient=Subquery(in_force.values("value")[:1]),
             quotient_from=Subquery(in_force.values("valid_from")[:1]),
             quotient_to=Subquery(in_force.values("valid_to")[:1]),
             quotient_next=Subquery(
-                FamilyQuotient.objects.filter(household=OuterRef("household"), valid_from__gt=today)
-                .order_by("valid_from")
-                .values("valid_from")[:1]
+                its.filter(valid_from__gt=today).order_by("valid_from").values("valid_from")[:1]
             ),
         )
     )
-    quotient = None
-    if guardians and guardians[0].quotient is not None:
-        one = guardians[0]
-        soon = _ends_soon(one.quotient_to, one.quotient_next, today)
-        quotient = QuotientFacts(one.quotient, one.quotient_from, one.quotient_to, soon)
+
+
+@Composed
+def _changes() -> "QuerySet[ChangeRequest]":
     State = ChangeRequest.State  # noqa: N806 a class
-    changes = household.change_requests.filter(state__in=(State.REQUESTED, State.REFUSED))
-    return HouseholdFacts(guardians, quotient, list(changes.order_by("-requested_at", "-pk")))
+    asked = ChangeRequest.objects.filter(household=Given("household"))
+    return asked.filter(state__in=(State.REQUESTED, State.REFUSED)).order_by("-requested_at", "-pk")
 
 
 def _ends_soon(last: date | None, following: date | None, today: date) -> bool:

@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from families.models import Child, Custody, Guardian, Household
 from families.visibility import VisibleQuerySet
+from portal.database.composed import Composed, Given
 from portal.web import interrupted
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
@@ -51,10 +52,15 @@ def guardians(request: SignedInRequest) -> list[Guardian]:
     """Who asks, in each of their households; one query a page."""
     kept: dict[str, Any] = vars(request)
     if "_guardians" not in kept:
-        rows = Guardian.objects.filter(user=request.user).select_related("household", "user")
-        kept["_guardians"] = list(rows.order_by("pk"))
+        kept["_guardians"] = _guardians_of(user=request.user.pk)
     found: list[Guardian] = kept["_guardians"]
     return found
+
+
+@Composed
+def _guardians_of() -> "QuerySet[Guardian]":
+    mine = Guardian.objects.filter(user=Given("user"))
+    return mine.select_related("household", "user").order_by("pk")
 
 
 def find(request: SignedInRequest) -> Guardian | None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
@@ -146,10 +147,23 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+
+def _own_name() -> str:
+    """What tells this portal from others: the host families know it by or, without one, its database."""
+    known = urlsplit(env.str("PORTAL_URL", default="")).netloc
+    return known or Path(str(DATABASES["default"]["NAME"])).stem
+
+
 CACHES = {
     # Rate limits are counted here: few rows kept would mean limits forgotten.
     "default": env.cache_url("CACHE_URL", default="dbcache://portal_cache?max_entries=100000"),
 }
+SESSION_ENGINE = "portal.web.table_sessions"
+if "redis" in CACHES["default"]["BACKEND"].lower():
+    # Sessions and counters lie there too. Two portals may share one Redis: keys carry the portal's name.
+    CACHES["default"]["BACKEND"] = "portal.web.redis_cache.RedisCache"
+    CACHES["default"].setdefault("KEY_PREFIX", env.str("CACHE_PREFIX", default="") or _own_name())
+    SESSION_ENGINE = "portal.web.redis_sessions"
 
 # When more families come than the portal serves well, some wait at its gate (docs/waiting-room.md).
 WAITING_ROOM = env.bool("WAITING_ROOM", default=True)

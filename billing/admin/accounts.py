@@ -212,7 +212,7 @@ class Accounts(OwnPages[Payment]):
         context = {
             "page": page,
             "rows": [
-                (household_link(one.household_id), one, euros(one.total), names.get(one.regie_id, ""))
+                (household_link(one.household_id), one, euros(abs(one.total)), names.get(one.regie_id, ""))
                 for one in page
             ],
         }

@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.core.cache import cache
 
+from portal.web.unanswered import Unanswered, strictly
+
 REMEMBERED_SECONDS = 24 * 3600
 
 
@@ -29,7 +31,15 @@ class OnceForm(forms.Form):
         """Around the writing of a valid form. Raises AlreadySent; what fails within may be sent again."""
         key = self.cleaned_data["key"]
         remembered = f"sent-{key}"
-        if key and not cache.add(remembered, 1, REMEMBERED_SECONDS):
+        try:
+            with strictly():
+                first = not key or cache.add(remembered, 1, REMEMBERED_SECONDS)
+        except Unanswered as unanswered:
+            raise AlreadySent(
+                "Le portail ne peut pas vérifier que ce formulaire n'a pas déjà été envoyé : rien n'est "
+                "enregistré. Réessayez dans une minute."
+            ) from unanswered
+        if not first:
             raise AlreadySent("Ce formulaire avait déjà été envoyé : il n'est compté qu'une fois.")
         try:
             yield

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from django.db.models import Case, CharField, Exists, F, Q, QuerySet, Value, When
+from django.utils import timezone
 
 from billing.models import (
     ONLINE_OPEN,
@@ -162,11 +163,22 @@ def at_home(household: Household, today: date) -> HomeMoney:
 def online_at_home(household: Household, today: date) -> list[OnlinePayment]:
     """Online payments that are no money yet, latest first: open ones and, for some days, failed ones."""
     # A refusal is no news once everything is paid.
-    failed = [OnlineState.DISPUTED]
-    if at_home(household, today).owing:
-        failed.append(OnlineState.REFUSED)
-    recent = Q(state__in=failed, started_at__date__gte=today - REFUSED_SHOWN)
-    return list(household.online_payments.filter(Q(state__in=ONLINE_OPEN) | recent)[:HOME_ROWS])
+    owing = at_home(household, today).owing
+    found = _online(
+        timezone.get_current_timezone_name(), owing, household=household.pk, since=today - REFUSED_SHOWN
+    )
+    for payment in found:
+        payment.household = household
+    return found
+
+
+@Composed
+def _online(zone: str, owing: bool) -> "QuerySet[OnlinePayment]":
+    failed = [OnlineState.DISPUTED, *([OnlineState.REFUSED] if owing else [])]
+    recent = Q(state__in=failed, started_at__date__gte=Given("since"))
+    return OnlinePayment.objects.filter(Q(state__in=ONLINE_OPEN) | recent, household=Given("household"))[
+        :HOME_ROWS
+    ]
 
 
 @Composed

@@ -42,6 +42,7 @@ from billing.models import (
 )
 from billing.rules import pricing
 from families.models import Child, FamilyQuotient, Household, Residence, age_on
+from portal.database.composed import Composed, Given, numbered, one_of
 from portal.french.dates import end_of_month
 from portal.reservations.days.deadline_book import LateBook, LateTerms
 from portal.reservations.days.late_days import LateDays
@@ -329,7 +330,18 @@ class FactsBook:
         book._residences[household.pk] = [(date.min, household.resident, date.min)]
         book._years = years
         between = {one.pk for day in (first, last) if (one := book._year(day))}
-        rows = list(_rows(household, first, last, between, asks, late=late))
+        months = {"month": first.replace(day=1), "month_end": end_of_month(last)} if late else {}
+        rows = _rows(
+            timezone.get_current_timezone_name(),
+            len(between),
+            frozenset(asks),
+            late,
+            household=household.pk,
+            first=first,
+            last=last,
+            **months,
+            **numbered("year", sorted(between)),
+        )
         book._births = {one: born for what, one, _, _, born, *_ in rows if what == BORN}
         for what, one, two, three, starts, ends, value, level, known, end_known in rows:
             if what == QUOTIENT:
@@ -544,17 +556,15 @@ def is_timed(formula: Formula) -> bool:
     return FormulaTariff.objects.filter(formula=formula, tariff__unit__in=pricing.TIMED_UNITS).exists()
 
 
+@Composed
 def _rows(
-    household: Household,
-    first: date,
-    last: date,
-    years: Collection[int],
-    asks: Collection[pricing.When],
-    *,
-    late: bool,
-) -> QuerySet[FamilyQuotient, tuple[Any, ...]]:
-    """What is asked of a household, as rows of one shape: kind, three ids, two days, a value, a level, and
-    when the start and the end of it were known."""
+    zone: str, years: int, asks: frozenset[pricing.When], late: bool
+) -> "QuerySet[FamilyQuotient, tuple[Any, ...]]":
+    """What is asked of a `household` between the days `first` and `last`, in so many `year`s and, where it is
+    asked, what is late from `month` to `month_end`; as rows of one shape: kind, three ids, two days, a value,
+    a level, and when the start and the end of it were known, in the time `zone` of the process."""
+    household = Given("household")
+    these_years = one_of("school_year", "year", years) if years else Q(pk__in=[])
     # PostgreSQL takes a bare NULL of a union for text.
     no_id = Cast(Value(None), BigIntegerField())
     no_day = Cast(Value(None), DateField())
@@ -565,8 +575,8 @@ def _rows(
         # An ended enrolment was held by the presences before its end.
         parts.append(
             Enrolment.objects.filter(
+                these_years,
                 household=household,
-                school_year_id__in=years,
                 state__in=(EnrolmentState.ACCEPTED, EnrolmentState.ENDED),
             )
             .order_by()
@@ -600,7 +610,7 @@ def _rows(
         )  # fmt: skip
     if pricing.When.LEVEL in asks:
         parts.append(
-            Schooling.objects.filter(child__enrolments__household=household, school_year_id__in=years)
+            Schooling.objects.filter(these_years, child__enrolments__household=household)
             .order_by()
             .values_list(
                 Value(LEVEL), F("child_id"), F("school_year_id"), no_id,
@@ -617,7 +627,7 @@ def _rows(
             )
         )  # fmt: skip
     if late:
-        months = (first.replace(day=1), end_of_month(last))
+        months = (Given("month"), Given("month_end"))
         parts.append(
             Booking.objects.filter(household=household, late=True, state__in=LIVE, day__range=months)
             .order_by()
@@ -635,8 +645,8 @@ def _rows(
             )
         )
     quotients = (
-        FamilyQuotient.objects.filter(household=household, valid_from__lte=last)
-        .filter(Q(valid_to=None) | Q(valid_to__gte=first) | Q(end_known_on__gt=first))
+        FamilyQuotient.objects.filter(household=household, valid_from__lte=Given("last"))
+        .filter(Q(valid_to=None) | Q(valid_to__gte=Given("first")) | Q(end_known_on__gt=Given("first")))
         .order_by()
         .values_list(
             Value(QUOTIENT),

@@ -2,16 +2,22 @@
 
 from datetime import date
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from families.models import Child, Custody, Household
+from portal.database.composed import Composed, Given
 from portal.database.kept import once_a_page
 
 
 @once_a_page
 def children(household: Household, day: date) -> list[Child]:
     """The children that live in a household on `day`, eldest first as on every page; read once for a page."""
-    return list(Child.objects.living_in(household, day).order_by("birth_date", "pk"))
+    return _living_in(day, household=household.pk)
+
+
+@Composed
+def _living_in(day: date) -> "QuerySet[Child]":
+    return Child.objects.living_in(Given("household"), day).order_by("birth_date", "pk")
 
 
 def held(child: int, household: int) -> Custody | None:
@@ -21,8 +27,13 @@ def held(child: int, household: int) -> Custody | None:
     The two homes of a child, or two tabs, act on it one after the other; so does who ends a custody. Taken
     before a household is, never after: what is booked under it refers to the household.
     """
+    return next(iter(_held(child=child, household=household)), None)
+
+
+@Composed
+def _held() -> "QuerySet[Custody]":
     locked = Custody.objects.select_for_update(of=("self", "child"), no_key=True).select_related("child")
-    return locked.filter(child=child, household=household).first()
+    return locked.filter(child=Given("child"), household=Given("household"))
 
 
 def lived_there() -> Exists:

@@ -10,6 +10,7 @@ from simple_history.models import HistoricalRecords
 
 from families.models.households import Household
 from families.visibility import belongs_to, holds
+from portal.database.composed import Given
 from portal.database.encrypted import (
     EncryptedCharField,
     EncryptedListField,
@@ -34,7 +35,7 @@ class ChildQuerySet(models.QuerySet["Child"]):
         homes = Custody.objects.on(timezone.localdate()).filter(belongs_to(user, "household"))
         return self.filter(pk__in=homes.values("child_id"))
 
-    def living_in(self, household: Household | int, day: date) -> "ChildQuerySet":
+    def living_in(self, household: Household | int | Given, day: date) -> "ChildQuerySet":
         """The children of a household on `day`, each once."""
         return self.filter(holds(day, "custodies"), custodies__household=household)
 

@@ -14,6 +14,7 @@ from families.traces import security
 from portal.french import moments
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
+from portal.web.unanswered import Unanswered
 
 # What a browser says of itself, in its own order: Edge says « Chrome » too, and Chrome « Safari ».
 BROWSERS = {
@@ -84,7 +85,16 @@ def _end(request: SignedInRequest) -> HttpResponse:
         said, detail = "Toutes vos autres connexions sont fermées.", "toutes les autres"
     else:
         number = posted_number(request.POST.get("session", ""))
-        if number is None or not sessions.end(request.user, number):
+        try:
+            ended = number is not None and sessions.end(request.user, number)
+        except Unanswered:
+            messages.error(
+                request,
+                "Cette connexion ne peut pas être fermée en ce moment. Réessayez dans une minute, ou fermez "
+                "toutes les autres.",
+            )
+            return redirect("families:sessions")
+        if not ended:
             messages.info(request, "Cette connexion était déjà fermée.")
             return redirect("families:sessions")
         said, detail = "Cette connexion est fermée.", "une connexion"

@@ -14,8 +14,11 @@ from datetime import date, timedelta
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from django.db.models import Q, QuerySet
+
 from families.custody import homes
 from families.models import Child, Custody, Household, Paper, PaperKind, household_number, paper_kinds
+from portal.database.composed import Composed, Given, numbered, one_of
 from portal.database.kept import once_a_page
 
 State = Paper.State
@@ -229,9 +232,20 @@ def _children(keys: Collection[int], today: date) -> Mapping[int, dict[int, Chil
 def _papers(living: Mapping[int, dict[int, Child]]) -> list[Paper]:
     """All that these households gave, and what was given of their children; the latest first."""
     children = {child for those in living.values() for child in those}
+    if len(living) == 1:
+        (home,) = living
+        return _given_by(len(children), home=home, **numbered("child", sorted(children)))
     own = Paper.objects.filter(household__in=living.keys(), child=None)
     of_children = Paper.objects.filter(child__in=children)
     return list((own | of_children).order_by("-pk"))
+
+
+@Composed
+def _given_by(children: int) -> "QuerySet[Paper]":
+    whose = Q(household=Given("home"), child=None)
+    if children:
+        whose |= one_of("child", "child", children)
+    return Paper.objects.filter(whose).order_by("-pk")
 
 
 def _lines(

@@ -2,24 +2,30 @@
 `tallies.py`, and codes of second factors counted in them too; how many cost how long is said in `waits.py`.
 
 A try is counted before its password is judged, in one statement, so that a hundred at once are a hundred; a
-right one is taken back. The request's host plays no part. Counters are rows of their own, whatever the cache.
+right one is taken back. The request's host plays no part. Where a portal counts in its Redis and that does
+not answer, families are let in uncounted; nobody of the town hall is.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from allauth.account.adapter import get_adapter
 from allauth.core.internal.ratelimit import truncate_ip
-from django.db.models import F, Q
 from django.http import HttpRequest
 
 from families import login_names
 from families.models import LoginCounter, User
 from families.signing_in import devices, factors, tallies, waits
 from families.traces import security
+from portal.web.unanswered import Unanswered
 
 PURGE_EVERY = 200  # rows written
+
+
+class NotCounted(Exception):
+    """Nobody can say how many tries there were."""
 
 
 class TooSoon(Exception):
@@ -45,7 +51,11 @@ class Try:
 
     at: datetime
     counters: list[Counted]
-    before: dict[tuple[str, str], LoginCounter] = field(default_factory=dict)
+    before: dict[tuple[str, str], tallies.Count] = field(default_factory=dict)
+
+    @property
+    def tallies(self) -> list[tallies.Tally]:
+        return [tallies.Tally(one.who, one.place, one.limit.window) for one in self.counters]
 
 
 def account(user: User) -> str:
@@ -63,10 +73,20 @@ def network(request: HttpRequest) -> str:
 
 
 def begin(request: HttpRequest, login: str, users: list[User], *, at: datetime) -> Try:
-    """Counts a try of the password of `users`, who are called `login`. Raises TooSoon when it has to wait.
+    """Counts a try of the password of `users`, who are called `login`. Raises TooSoon when it has to wait,
+    NotCounted where somebody of the town hall is meant and nothing can be counted.
 
     A device that the account knows is counted by itself, whatever strangers do elsewhere or beside it.
     """
+    try:
+        return _begin(request, login, users, at)
+    except Unanswered as unanswered:
+        if any(one.is_staff for one in users):
+            raise NotCounted from unanswered
+        return Try(at, [])
+
+
+def _begin(request: HttpRequest, login: str, users: list[User], at: datetime) -> Try:
     user = users[0] if users else None
     who = account(user) if user else nobody(login)
     for known_to in users:
@@ -83,24 +103,23 @@ def begin(request: HttpRequest, login: str, users: list[User], *, at: datetime) 
 
 
 def _count(the_try: Try, passes: Callable[[], bool]) -> Try:
-    rows = Q(*(Q(who=one.who, place=one.place) for one in the_try.counters), _connector=Q.OR)
     at = the_try.at
-    alive = LoginCounter.objects.filter(rows, forgotten_at__gt=at)
+    alive = tallies.known(the_try.tallies, at=at)
     the_try.before = {(row.who, row.place): row for row in alive}
     for one in the_try.counters:
         if row := the_try.before.get((one.who, one.place)):
-            left = row.last_at + one.limit.wait(row.failures) - at
+            left = row.last_at + one.limit.wait(row.tries) - at
             if left > timedelta():
                 _refuse(one.limit, left, passes)
     highest = 0
-    for pk, who, place, failures in _add_one(the_try):
+    for pk, who, place, failures, _ in tallies.add(the_try.tallies, at=at):
         highest = max(highest, pk)
         (one,) = (one for one in the_try.counters if (one.who, one.place) == (who, place))
         seen = the_try.before.get((who, place))
-        meanwhile = failures - 1 > (seen.failures if seen else 0)
+        meanwhile = failures - 1 > (seen.tries if seen else 0)
         if meanwhile and (left := one.limit.wait(failures - 1)):
             _refuse(one.limit, left, passes)
-    if highest % PURGE_EVERY == 0:
+    if highest and highest % PURGE_EVERY == 0:
         forget(at)
     return the_try
 
@@ -111,27 +130,24 @@ def _refuse(limit: waits.Limit, left: timedelta, passes: Callable[[], bool]) -> 
         raise TooSoon(left)
 
 
-def _add_one(the_try: Try) -> list[tallies.Count]:
-    """Adds one to each counter at once."""
-    counted = [tallies.Tally(one.who, one.place, one.limit.window) for one in the_try.counters]
-    return tallies.add(counted, at=the_try.at)
-
-
 def take_back(the_try: Try) -> None:
     """The password was right: here its wrong ones are forgotten, elsewhere this try was none."""
-    for one in the_try.counters:
-        rows = LoginCounter.objects.filter(who=one.who, place=one.place)
-        if one.limit is waits.PLACE:
-            rows.delete()
-        else:
-            before = the_try.before.get((one.who, one.place))
-            last_at = before.last_at if before else the_try.at
-            rows.filter(failures__gt=0).update(failures=F("failures") - 1, last_at=last_at)
+    here = [(one.who, one.place) for one in the_try.counters if one.limit is waits.PLACE]
+    elsewhere = [(one.who, one.place) for one in the_try.counters if one.limit is not waits.PLACE]
+    before = the_try.before
+    with suppress(Unanswered):
+        if elsewhere:
+            tallies.take_back(
+                [(*one, before[one].last_at if one in before else the_try.at) for one in elsewhere]
+            )
+        if here:
+            tallies.drop(here)
 
 
 def clear(user: User) -> None:
     """Whoever has just chosen a new password begins anew."""
-    tallies.forget(account(user))
+    with suppress(Unanswered):
+        tallies.forget(account(user))
 
 
 def forget(at: datetime) -> int:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from families.models import User
 from families.signing_in import factors
 from portal.web.form_fields import field_of
+from portal.web.unanswered import Unanswered, strictly
 
 # What reading an invented answer of a key may end in; allauth expects some of it.
 STUMBLES = (
@@ -61,10 +62,19 @@ class UsedOnce(WithCode):
         code: str = super().clean_code()  # type: ignore[misc]  # allauth's form stands behind this one
         if self.authenticator.type == Authenticator.Type.TOTP:
             digits = "".join(filter(str.isdigit, code))
-            if not cache.add(f"factor-used:{self.authenticator.pk}:{digits}", True, CODE_TAKEN_SECONDS):
+            if not _is_first(f"factor-used:{self.authenticator.pk}:{digits}"):
                 raise get_adapter().validation_error("incorrect_code")
         factors.forget_tries(self.user)
         return code
+
+
+def _is_first(used: str) -> bool:
+    """Whether a code is taken for the first time; never while nobody can say."""
+    try:
+        with strictly():
+            return bool(cache.add(used, True, CODE_TAKEN_SECONDS))
+    except Unanswered:
+        return False
 
 
 class CodeForm(UsedOnce, code_forms.AuthenticateForm):

@@ -5,6 +5,7 @@ and the same limits hold for families, who may have a factor, and for staff, who
 """
 
 import ipaddress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -24,6 +25,7 @@ from families.signing_in import factor_secrets, sessions, tallies
 from families.traces import security
 from portal import town
 from portal.letters import mailing
+from portal.web.unanswered import Unanswered
 
 # What a person enrols; recovery codes come with the first of these, and go with the last.
 KINDS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
@@ -101,14 +103,18 @@ def take_try(user: User, *, at: datetime) -> bool:
     for a few minutes does not count for the day.
     """
     for place, (most, window) in TRIES.items():
-        (count,) = tallies.add([tallies.Tally(_counted(user), place, window)], at=at)
+        try:
+            (count,) = tallies.add([tallies.Tally(_counted(user), place, window)], at=at)
+        except Unanswered:  # a code of six digits that nobody counts is soon guessed
+            return False
         if count.tries > most:
             return False
     return True
 
 
 def forget_tries(user: User) -> None:
-    tallies.forget(_counted(user))
+    with suppress(Unanswered):
+        tallies.forget(_counted(user))
 
 
 def _counted(user: User) -> str:

@@ -5,6 +5,7 @@ text, never the rows: what is read is as fresh as from any queryset.
 """
 
 import copy
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from functools import reduce, update_wrapper
@@ -13,8 +14,9 @@ from typing import Any, Generic, TypeVar
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Q, QuerySet
+from django.db.models import Expression, Field, Lookup, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
+from django.db.transaction import TransactionManagementError
 
 from portal.database.plain_rows import adapted
 
@@ -33,6 +35,24 @@ class Given(Expression):
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         """Itself among the parameters: `Composed` puts the value there."""
         return "%s", (self,)
+
+
+class GivenMany(Given):
+    """In the place of a list that each reading gives, of any length: `Q(day__among=GivenMany("days"))`."""
+
+
+@Field.register_lookup
+class Among(Lookup[Any]):
+    """As `in`, for a GivenMany: the text is the same whatever their number."""
+
+    lookup_name = "among"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        column, params = self.process_lhs(compiler, connection)
+        if connection.vendor == "postgresql":
+            return f"{column} = ANY(%s)", [*params, self.rhs]
+        return f"{column} IN (SELECT value FROM json_each(%s))", [*params, self.rhs]  # noqa: S608 our column
 
 
 def one_of(path: str, name: str, count: int) -> Q:
@@ -66,6 +86,9 @@ class Composed(Generic[Row]):
         params = tuple(_value(given, place, adapt=adapt) for place in places)
         read = queryset.all()
         query: Any = read.query
+        # Django looks when it composes, which another transaction may have done.
+        if query.select_for_update and not connections[read.db].in_atomic_block:
+            raise TransactionManagementError("Rows are held until a transaction ends: there is none.")
         query.get_compiler = _once_composed(compiler, text, params)
         return list(read)
 
@@ -83,6 +106,8 @@ class Composed(Generic[Row]):
 
 def _value(given: dict[str, Any], place: Any, *, adapt: bool) -> Any:
     value = given[place.name] if isinstance(place, Given) else place
+    if isinstance(place, GivenMany):
+        return json.dumps([adapted(one) for one in value]) if adapt else list(value)
     return adapted(value) if adapt else value
 
 

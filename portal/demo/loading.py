@@ -29,6 +29,7 @@ from portal.demo.money import (
     close_the_books,
     hand_over_takings,
     put_right,
+    somebody_is_owed,
     somebody_moved,
     somebody_paid_too_much,
 )
@@ -152,6 +153,7 @@ def load(
         somebody_paid_too_much(at, people)
         answer_invoices(at, people)
         put_right(at, people)
+        somebody_is_owed(at, people)
         hand_over_takings(at, people)
         close_the_books(at, people)
     access.ask(people, at)

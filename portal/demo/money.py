@@ -14,7 +14,15 @@ from django.utils import timezone
 from billing.invoices import creditable, invoicing
 from billing.invoices.billable import Scope
 from billing.invoices.creditable import Wanted
-from billing.models import AccountEntry, BillingRun, Invoice, Payment, UndoneBecause, WriteOff
+from billing.models import (
+    AccountEntry,
+    BillingRun,
+    Invoice,
+    ManualCharge,
+    Payment,
+    UndoneBecause,
+    WriteOff,
+)
 from billing.payments import (
     closing,
     counting,
@@ -37,6 +45,7 @@ DAYS_TO_ISSUE = timedelta(days=5)
 MEANS = (Payment.Means.CHEQUE, Payment.Means.TRANSFER, Payment.Means.CASH, Payment.Means.CARD)
 TOO_MUCH = Decimal("9.60")
 LET_OFF = Decimal("5.00")
+COLD = Decimal("3.20")
 PAID = (0.93, 0.6)  # of the older month, of the last one
 
 
@@ -102,6 +111,32 @@ def somebody_moved(at: datetime, people: People) -> None:
 
 def somebody_paid_too_much(at: datetime, people: People) -> None:
     """A family that owed nothing hands in one more cheque today: it is kept for its next invoices."""
+    home = _even(people).order_by("pk").first()
+    if home is not None:
+        today = timezone.localdate(at)
+        paying.record(
+            home, TOO_MUCH, Payment.Means.CHEQUE, paid_on=today, by=people.regie, at=at, invoices=[]
+        )
+
+
+def somebody_is_owed(at: datetime, people: People) -> None:
+    """A family that owes nothing is let have a meal that was served cold: too little for an invoice, it waits
+    for the next one (« Reports en attente »)."""
+    run, home = BillingRun.objects.order_by("month").last(), _even(people).order_by("-pk").first()
+    if run is None or home is None:
+        return
+    ManualCharge.objects.create(
+        household=home,
+        label="Repas servi froid",
+        unit_price=-COLD,
+        reason="Geste de la cantine",
+        created_by=people.regie,
+    )
+    invoicing.issue_one(home, Scope(run.month), by=people.regie, at=at)
+
+
+def _even(people: People) -> QuerySet[Household]:
+    """The households that were billed and are at zero, of those that nothing else is told of."""
     even = (
         AccountEntry.objects.exclude(household__in=banks.told(people))
         .order_by()
@@ -109,12 +144,7 @@ def somebody_paid_too_much(at: datetime, people: People) -> None:
         .annotate(balance=Sum("amount"))
         .filter(balance=0)
     )
-    home = Household.objects.filter(pk__in=even.values("household")).order_by("pk").first()
-    if home is not None:
-        today = timezone.localdate(at)
-        paying.record(
-            home, TOO_MUCH, Payment.Means.CHEQUE, paid_on=today, by=people.regie, at=at, invoices=[]
-        )
+    return Household.objects.filter(pk__in=even.values("household"))
 
 
 def answer_invoices(at: datetime, people: People) -> None:

@@ -11,12 +11,11 @@ kept, and a page says how not to lose what was typed.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import SESSION_KEY as USER_KEY
-from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -25,6 +24,7 @@ from django.utils import timezone
 from portal.database.encrypted import keys
 from portal.database.field_keys import CannotRead
 from portal.web.networks import network_of
+from portal.web.table_sessions import SessionStore
 
 SESSION_KEY = "interrupted_form"
 LARGEST_CHARACTERS = 64_000  # a school year of ticks has some thousands
@@ -107,8 +107,8 @@ def _whose(request: HttpRequest) -> str | None:
     if ended := getattr(request, "session_ended_of", None):
         return str(ended)
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-    expired = Session.objects.filter(session_key=key).first()
-    return expired.get_decoded().get(USER_KEY) if expired else None
+    store: type[SessionStore] = import_module(settings.SESSION_ENGINE).SessionStore
+    return store.owner(key) if key else None
 
 
 class KeepInterruptedFormMiddleware:

@@ -83,7 +83,7 @@ def insert(rows: int) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         for first in range(0, rows, A_BATCH):
             size = min(A_BATCH, rows - first)
-            given: list[object] = []
+            given: list[int | str] = []
             for number in range(first, first + size):
                 given += [number // 4, f"Lina Roux {number}", TEXT, "12.80", "2026-10-05 08:00:00"]
             cursor.execute(
@@ -131,10 +131,10 @@ def password_check() -> Callable[[], object]:
     return lambda: check_password("demo-2026-portail", kept)
 
 
-def page_of_boxes(boxes: int) -> Callable[[], bytes]:
+def page_of_cells(number: int) -> Callable[[], bytes]:
     """Prints a bare page with so many table cells of text, tagged as documents are."""
     cells = "<td>Repas du 5 octobre</td>" * 4
-    table = f"<tr>{cells}</tr>" * -(-boxes // 4)
+    table = f"<tr>{cells}</tr>" * -(-number // 4)
     html = f"<html lang='fr'><title>Page</title><body><table>{table}</table></body></html>"
     fonts = FontConfiguration()
     style = CSS(string="@page {size: A4} body {font: 9pt DejaVu Sans} td {padding: 1mm}", font_config=fonts)

@@ -27,7 +27,8 @@ from portal.management.commands import demo
 from portal.reservations.deadlines import cutoffs
 from portal.reservations.models import bookings, queries
 from portal.reservations.staff import giving
-from portal.web import headers, posted
+from portal.waiting import shared_file, shared_redis
+from portal.web import headers, posted, redis_cache
 
 ROOT = Path(settings.BASE_DIR)
 APPS = ("portal", "families", "catering", "leisure", "billing")
@@ -62,13 +63,16 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
     ),
     "what a login may see": (r"guardians__user\b", [visibility]),
     "the household that a request is for": (
-        r"user\.guardian\b|Guardian\.objects[^=]{0,60}user=request\.user"
+        r"user\.guardian\b|Guardian\.objects[^=]{0,60}user=(?:request\.user|Given\(\"user)"
         r"|(?:Household|Guardian)\.objects\.visible_to\(request\.user\)\)?(?:\.first|$)",
         [which_home, home],
     ),
     "children, but those that live there today": (r"\.children\.(?:all|filter|order_by|exclude)\(", []),
     "custodies that begin": (r"Custody\.objects\.create", [factories, forms, newcomers, openings]),
-    "clocks of what is kept": (r"time\.monotonic", [kept, demo, connection]),
+    "clocks of what is kept": (
+        r"time\.monotonic",
+        [kept, demo, connection, redis_cache, shared_file, shared_redis],
+    ),
     "whose address or identifiant it is": (r"\b(?:email|username)__\w", []),
     "the form it is compared in": (r"(?:email|username)_form\b", [accounts, login_names, shared_names]),
     "names that are looked for": (r"name__icontains", []),

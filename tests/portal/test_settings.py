@@ -180,3 +180,19 @@ def test_every_log_handler_masks():
     assert {formatters[handler["formatter"]]["()"] for handler in handlers} == {
         "portal.web.logs.WithoutPersonalData"
     }
+
+
+def test_sessions_and_counters_lie_in_redis_where_one_is_named_under_the_portals_own_name(tmp_path):
+    asked = {"tmp_path": tmp_path, "PORTAL_DEMO": "1"}
+    names = ("SESSION_ENGINE", "CACHES")
+    plain = settings_of(*names, **asked)
+    assert plain["SESSION_ENGINE"] == "portal.web.table_sessions"
+    for said, prefix in (
+        ({"PORTAL_URL": "https://portail.ville.example"}, "portail.ville.example"),
+        ({"DATABASE_URL": "postgres://db/village"}, "village"),
+        ({"PORTAL_URL": "https://portail.ville.example", "CACHE_PREFIX": "essai"}, "essai"),
+    ):
+        found = settings_of(*names, CACHE_URL="redis://localhost:6379/0", **said, **asked)
+        assert found["SESSION_ENGINE"] == "portal.web.redis_sessions"
+        assert found["CACHES"]["default"]["BACKEND"] == "portal.web.redis_cache.RedisCache"
+        assert found["CACHES"]["default"]["KEY_PREFIX"] == prefix

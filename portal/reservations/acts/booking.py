@@ -15,13 +15,14 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, Q, QuerySet
+from django.db.models import Exists, F, Q, QuerySet, Subquery
 from django.utils import timezone
 from django_tasks.base import Task
 
 from families.custody import homes, own
 from families.joining import fates
 from families.models import Child, Custody, Household, User
+from portal.database.composed import Composed, Given, GivenMany
 from portal.reservations.acts import enrolling, following, tasks
 from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
@@ -117,25 +118,17 @@ def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = Tru
     since it was chosen and the family has not accepted to wait for it, BookingRefused when nothing can
     be recorded at all; both leave everything as it was.
     """
-    found = (
-        Reservation.objects.select_for_update(of=("self",))
-        .select_related(
-            "enrolment__activity",
-            "enrolment__household",
-            "enrolment__child__health",
-            "period",
-            "establishment",
-        )
-        .filter(pk=reservation.pk)
-        .first()
-    )
+    found = next(iter(_held(reservation=reservation.pk)), None)
     if found is None:
         # The household was joined to another meanwhile, or the draft was too old to be kept.
         raise BookingRefused("Ces choix ne sont plus là, rien n'a été enregistré : choisissez à nouveau.")
     reservation = found
+    reservation.child = reservation.enrolment.child
     if not reservation.is_draft:
         return reservation
-    lines = list(reservation.lines.all())
+    lines = _lines_of(reservation=reservation.pk)
+    for line in lines:
+        line.reservation = reservation
     if not lines:
         raise BookingRefused("Aucun jour n'est choisi : choisissez au moins un jour à réserver ou à annuler.")
     desk = _Submission.lock(reservation, lines, at)
@@ -153,6 +146,26 @@ def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = Tru
     if tell:
         tell_recorded([reservation])
     return reservation
+
+
+@Composed
+def _held() -> "QuerySet[Reservation]":
+    return (
+        Reservation.objects.select_for_update(of=("self",))
+        .select_related(
+            "enrolment__activity",
+            "enrolment__household",
+            "enrolment__child__health",
+            "period",
+            "establishment",
+        )
+        .filter(pk=Given("reservation"))
+    )
+
+
+@Composed
+def _lines_of() -> "QuerySet[ReservationLine]":
+    return ReservationLine.objects.filter(reservation=Given("reservation"))
 
 
 def _check_enrolment(enrolment: Enrolment, *, books: bool) -> None:
@@ -324,6 +337,36 @@ def _live_on(reservation: Reservation, days: Collection[date]) -> BookingQuerySe
     )
 
 
+@Composed
+def _standing() -> "QuerySet[Booking]":
+    its = Booking.objects.live().filter(child=Given("child"), activity=Given("activity"))
+    return its.filter(day__among=GivenMany("days")).select_related("reservation")
+
+
+@Composed
+def _as_it_stands() -> "QuerySet[Any]":
+    """A period with its activity; whether it is offered `here`, at a place that is still open; and the state
+    and the days of an enrolment."""
+    enrolment = Enrolment.objects.filter(pk=Given("enrolment"))
+    place = Given("establishment")
+    return (
+        Period.objects.select_related("activity")
+        .annotate(
+            here=offered_at(place),
+            open_place=Exists(Establishment.objects.filter(pk=place, active=True)),
+            state=Subquery(enrolment.values("state")),
+            begins=Subquery(enrolment.values("starts_on")),
+            ends=Subquery(enrolment.values("ends_on")),
+        )
+        .filter(pk=Given("period"))
+    )
+
+
+@Composed
+def _formulas_of() -> "QuerySet[Formula]":
+    return Formula.objects.filter(activity=Given("activity"))
+
+
 class _Submission:
     """What `submit` knows, read under lock, and what it decides."""
 
@@ -359,28 +402,25 @@ class _Submission:
         custody = homes.held(reservation.child_id, reservation.household_id)
         if custody is None or not custody.holds_on(timezone.localdate(at)):
             raise BookingRefused(homes.gone_sentence(reservation.enrolment.child))
-        # Whoever ends the enrolment holds the child too: read again, so that no day after the end is booked.
-        reservation.enrolment.refresh_from_db(fields=["state", "starts_on", "ends_on"])
-        _check_enrolment(reservation.enrolment, books=any(line.action == Action.BOOK for line in lines))
-        activity = reservation.enrolment.activity
+        enrolment = reservation.enrolment
         days = {line.day for line in lines}
-        live = _live_on(reservation, days).select_related("reservation")
-        here = {(activity.pk, reservation.establishment_id, day) for day in days}
+        asked = {"child": reservation.child_id, "activity": enrolment.activity_id, "days": days}
+        live = _standing(**asked)
+        here = {(enrolment.activity_id, reservation.establishment_id, day) for day in days}
         slots = _lock_slots(here | shelves_of(live))
-        # What may have closed while the lock was waited for: whoever closes a day holds its slots.
-        reservation.period = period = (
-            Period.objects.select_related("activity")
-            .annotate(
-                here=offered_at(reservation.establishment_id),
-                open_place=Exists(Establishment.objects.filter(pk=reservation.establishment_id, active=True)),
-            )
-            .get(pk=reservation.period_id)
+        # What may have closed while the lock was waited for: whoever closes a day holds its slots. Whoever
+        # ends the enrolment holds the child too: read again, so that no day after the end is booked.
+        (period,) = _as_it_stands(
+            period=reservation.period_id, establishment=reservation.establishment_id, enrolment=enrolment.pk
         )
+        reservation.period = period
         reservation.establishment.active = period.open_place
-        reservation.enrolment.activity = activity = period.activity
-        formulas = {formula.pk: formula for formula in activity.formulas.all()}
+        enrolment.activity = activity = period.activity
+        enrolment.state, enrolment.starts_on, enrolment.ends_on = period.state, period.begins, period.ends
+        _check_enrolment(enrolment, books=any(line.action == Action.BOOK for line in lines))
+        formulas = {formula.pk: formula for formula in _formulas_of(activity=activity.pk)}
         # Read again, now that the town hall cannot change them; no new ones come while the child is locked.
-        standing = list(live.all()) if live else []
+        standing = _standing(**asked) if live else []
         where = Where.load(
             reservation.enrolment, reservation.establishment, period, at=at, offered=period.here
         )

@@ -9,10 +9,11 @@ from datetime import date, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from families.models import User
 from portal.database import plain_rows
+from portal.database.composed import Composed, Given, GivenMany
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
     Booking,
@@ -229,13 +230,26 @@ def _lock_slots(shelves: Collection[Shelf]) -> dict[Shelf, list[Slot]]:
         days_by_place[activity_id, establishment_id].append(day)
     if not days_by_place:
         return {}
-    wanted = Q()
-    for (activity_id, establishment_id), days in days_by_place.items():
-        wanted |= Q(activity_id=activity_id, establishment_id=establishment_id, day__in=days)
+    given: dict[str, Any] = {}
+    for number, ((activity_id, establishment_id), days) in enumerate(days_by_place.items()):
+        given[f"activity{number}"], given[f"place{number}"] = activity_id, establishment_id
+        given[f"days{number}"] = days
     locked: dict[Shelf, list[Slot]] = defaultdict(list)
-    for slot in Slot.objects.select_for_update().filter(wanted).order_by("pk"):
+    for slot in _held_slots(len(days_by_place), **given):
         locked[slot.activity_id, slot.establishment_id, slot.day].append(slot)
     return locked
+
+
+@Composed
+def _held_slots(places: int) -> "QuerySet[Slot]":
+    wanted = Q()
+    for number in range(places):
+        wanted |= Q(
+            activity=Given(f"activity{number}"),
+            establishment=Given(f"place{number}"),
+            day__among=GivenMany(f"days{number}"),
+        )
+    return Slot.objects.select_for_update().filter(wanted).order_by("pk")
 
 
 def _places_of(bookings: Iterable[Booking], slots: dict[Shelf, list[Slot]]) -> dict[int, list[Slot]]:
@@ -243,6 +257,8 @@ def _places_of(bookings: Iterable[Booking], slots: dict[Shelf, list[Slot]]) -> d
     by_id = {slot.pk: slot for of_day in slots.values() for slot in of_day}
     places: dict[int, list[Slot]] = defaultdict(list)
     ids = [booking.pk for booking in bookings]
+    if not ids:
+        return places
     for booking_id, slot_id in Place.objects.filter(booking_id__in=ids).values_list("booking_id", "slot_id"):
         places[booking_id].append(by_id[slot_id])
     return places

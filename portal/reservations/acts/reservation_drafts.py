@@ -1,20 +1,33 @@
 """The only writer of drafts: what a family has ticked and not recorded yet, kept by the server."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Q
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from families.custody import homes
 from families.models import Custody, User
+from portal.database import plain_rows
+from portal.database.composed import Composed, Given
 from portal.reservations.acts.refusals import BookingRefused, Choice
 from portal.reservations.models import Enrolment, Establishment, Period, Reservation, ReservationLine
-from portal.reservations.states import Action, EnrolmentState, ReservationState
+from portal.reservations.states import Action, EnrolmentState, Outcome, ReservationState
 
 # A draft that nobody touched for so long is forgotten.
 KEPT = timedelta(days=30)
+NEW_LINE = (
+    "reservation_id",
+    "formula_id",
+    "day",
+    "action",
+    "accepts_waiting",
+    "until_the_day",
+    "late",
+    "outcome",
+    "reason",
+)
 
 
 def find_draft(enrolment: Enrolment, establishment: Establishment, period: Period) -> Reservation | None:
@@ -59,17 +72,9 @@ def choose(
             abandon(draft)
         return None
     # Not held: `submit` locks the draft first, and asks again.
-    here = Custody.objects.on(timezone.localdate(at))
-    if not here.filter(child=enrolment.child_id, household=enrolment.household_id).exists():
+    if not _lives(timezone.localdate(at), child=enrolment.child_id, household=enrolment.household_id):
         raise BookingRefused(homes.gone_sentence(enrolment.child))
-    draft, created = Reservation.objects.select_for_update().get_or_create(
-        household_id=enrolment.household_id,
-        child_id=enrolment.child_id,
-        establishment=establishment,
-        period=period,
-        state=ReservationState.DRAFT,
-        defaults={"enrolment": enrolment, "created_by": by, "created_at": at, "touched_at": at},
-    )
+    draft, created = _hold_or_begin(enrolment, establishment, period, by=by, at=at)
     kept = {} if created else {Choice(line.formula_id, line.day): line for line in draft.lines.all()}
     if not created and seen not in (None, draft.version):
         wanted = {
@@ -80,22 +85,65 @@ def choose(
     ]
     if gone:
         ReservationLine.objects.filter(pk__in=gone).delete()
-    ReservationLine.objects.bulk_create(
-        ReservationLine(
-            reservation=draft,
-            formula_id=choice.formula_id,
-            day=choice.day,
-            action=action,
-            accepts_waiting=waits,
-        )
-        for choice, (action, waits) in sorted(wanted.items())
-        if choice not in kept or kept[choice].pk in gone
+    plain_rows.insert(
+        ReservationLine,
+        NEW_LINE,
+        [
+            (draft.pk, *choice, action.value, waits, False, False, Outcome.DRAFT.value, "")
+            for choice, (action, waits) in sorted(wanted.items())
+            if choice not in kept or kept[choice].pk in gone
+        ],
     )
     if not created:
         # The enrolment too: the draft may stem from one that has since been replaced.
         Reservation.objects.filter(pk=draft.pk).update(enrolment=enrolment, touched_at=at)
         draft.enrolment, draft.touched_at = enrolment, at
     return draft
+
+
+@Composed
+def _lives(today: date) -> "QuerySet[Custody, int]":
+    here = Custody.objects.on(today).filter(child=Given("child"), household=Given("household"))
+    return here.values_list("pk", flat=True)
+
+
+def _hold_or_begin(
+    enrolment: Enrolment, establishment: Establishment, period: Period, *, by: User, at: datetime
+) -> tuple[Reservation, bool]:
+    """The draft of the child for these three, held until the transaction ends, and whether it is new."""
+    whose = {"household": enrolment.household_id, "child": enrolment.child_id}
+    where = {"establishment": establishment.pk, "period": period.pk}
+    if held := _held(**whose, **where):
+        return held[0], False
+    try:
+        with transaction.atomic():
+            new = Reservation.objects.create(
+                household_id=enrolment.household_id,
+                child_id=enrolment.child_id,
+                establishment=establishment,
+                period=period,
+                state=ReservationState.DRAFT,
+                enrolment=enrolment,
+                created_by=by,
+                created_at=at,
+                touched_at=at,
+            )
+    except IntegrityError:  # another tab was quicker, and is done
+        if not (held := _held(**whose, **where)):
+            raise
+        return held[0], False
+    return new, True
+
+
+@Composed
+def _held() -> "QuerySet[Reservation]":
+    return Reservation.objects.select_for_update().filter(
+        household=Given("household"),
+        child=Given("child"),
+        establishment=Given("establishment"),
+        period=Given("period"),
+        state=ReservationState.DRAFT,
+    )
 
 
 def wait_until_the_day(drafts: Collection[Reservation], wanted: bool) -> None:

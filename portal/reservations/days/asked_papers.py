@@ -2,14 +2,35 @@
 
 from collections.abc import Collection, Iterable
 from datetime import date, timedelta
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from families.papers.asking import Need
+from portal.database.composed import Composed, Given
 from portal.reservations.models import Enrolment, SchoolYear
 
 # Where the next year is not written yet: the last day of a summer.
 AUGUST = (8, 31)
+
+
+def _asked_of(homes: Q, today: date) -> "QuerySet[Any, tuple[Any, ...]]":
+    return (
+        Enrolment.objects.live()
+        .filter(
+            homes,
+            Q(ends_on=None) | Q(ends_on__gte=today),
+            school_year__in=SchoolYear.objects.serving(today),
+            activity__papers__kind__active=True,
+        )
+        .order_by("activity__order", "activity__name", "pk")
+        .values_list("household", "child", "activity__papers__kind", "activity__name")
+    )
+
+
+@Composed
+def _of_home(today: date) -> "QuerySet[Any, tuple[Any, ...]]":
+    return _asked_of(Q(household=Given("home")), today)
 
 
 class PapersOfActivities:
@@ -17,18 +38,10 @@ class PapersOfActivities:
 
     def needs(self, homes: Collection[int], today: date) -> Iterable[Need]:
         """One for each enrolment that is live and not over, and each paper of its activity."""
-        rows = (
-            Enrolment.objects.live()
-            .filter(
-                Q(ends_on=None) | Q(ends_on__gte=today),
-                household__in=homes,
-                school_year__in=SchoolYear.objects.serving(today),
-                activity__papers__kind__active=True,
-            )
-            .order_by("activity__order", "activity__name", "pk")
-            .values_list("household", "child", "activity__papers__kind", "activity__name")
-        )
-        return [Need(*row) for row in rows]
+        if len(homes) == 1:
+            (home,) = homes
+            return [Need(*row) for row in _of_home(today, home=home)]
+        return [Need(*row) for row in _asked_of(Q(household__in=homes), today)]
 
     def year_end(self, day: date) -> date | None:
         """The eve of the next year's first day. Once classes are over, what is given is the next year's."""

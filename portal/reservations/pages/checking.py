@@ -167,7 +167,7 @@ def check(reservation: Reservation, *, at: datetime) -> Checked:
     """A draft's days to book, with their price where the service says it; those to cancel; what closed."""
     enrolment = reservation.enrolment
     enrolment.child = reservation.child  # read already
-    plan = Planning.build(enrolment, reservation.establishment, reservation.period, at=at)
+    plan = Planning.build(enrolment, reservation.establishment, reservation.period, at=at, drafted_only=True)
     gone = plan.gone()
     lines: list[ReservationLine] = [
         line for line in plan.lines if Choice(line.formula_id, line.day) not in gone
@@ -221,7 +221,10 @@ def copy(
 ) -> Copied:
     """The days of a reservation for another child, as far as it can have them, at its own place."""
     place = enrolment.establishment or reservation.establishment
-    plan = Planning.build(enrolment, place, reservation.period, at=at)
+    lines = list(lines)
+    days = [line.day for line in lines]
+    within = (min(days), max(days)) if days else None
+    plan = Planning.build(enrolment, place, reservation.period, at=at, within=within)
     ticks = plan.ticks()
     missed, away = [], []
     for line in lines:

@@ -417,17 +417,21 @@ class Months:
     def _first(self, keys: list[str]) -> str:
         """The month of what was begun; the first in which a day can still be taken, or given up where one is
         there to cancel; or else the first of all."""
-        cells = [cell for plan in self.plans for cell in plan.cells.values()]
-        wanted = CANCEL if self.plans[0].cancelling else BOOK
-        for fits in (
-            lambda cell: cell.checked,
-            lambda cell: cell.field == wanted,
-            lambda cell: bool(cell.field),
-        ):
-            days = [cell.day for cell in cells if fits(cell)]
-            if days and f"{min(days):%Y-%m}" in keys:
-                return f"{min(days):%Y-%m}"
-        return keys[0]
+        begun, wanted, any_other = _first_days(self.plans)
+        days = [day for day in (begun, wanted, any_other) if day is not None and f"{day:%Y-%m}" in keys]
+        return f"{days[0]:%Y-%m}" if days else keys[0]
+
+
+def _first_days(plans: Iterable[Planning]) -> tuple[date | None, date | None, date | None]:
+    """The first day that is ticked; that can be taken, or given up where one is there to cancel; that can be
+    ticked at all."""
+    cells = [cell for plan in plans for cell in plan.cells.values()]
+    wanted = CANCEL if any(plan.cancelling for plan in plans) else BOOK
+    return (
+        min((cell.day for cell in cells if cell.checked), default=None),
+        min((cell.day for cell in cells if cell.field == wanted), default=None),
+        min((cell.day for cell in cells if cell.field), default=None),
+    )
 
 
 def month_keys(period: Period, today: date | None) -> list[str]:
@@ -472,6 +476,23 @@ def within(data: QueryDict, period: Period) -> tuple[date, date] | None:
     """The days that the month asked for shows; None where it is not said which, or all are."""
     key = data.get("mois", "")
     return weeks_of(key) if key in month_keys(period, None) else None
+
+
+def opening(period: Period, today: date) -> tuple[date, date]:
+    """The days looked at first where no month is asked for: of this month and the next."""
+    first = f"{min(max(period.starts_on, today), period.ends_on):%Y-%m}"
+    following = f"{days_of(first)[1] + timedelta(days=1):%Y-%m}"
+    return weeks_of(first)[0], weeks_of(following)[1]
+
+
+def opens_within(plan: Planning, days: tuple[date, date]) -> bool:
+    """Whether the month that opens is known from these days alone, and whole among them."""
+    begun, wanted, _ = _first_days([plan, *plan.beside])
+    day = begun or wanted
+    if day is None:
+        return plan.period.ends_on <= days[1]
+    first, last = weeks_of(f"{day:%Y-%m}")
+    return days[0] <= first and last <= days[1]
 
 
 def shown(data: QueryDict, plan: Planning) -> Container[Choice] | None:

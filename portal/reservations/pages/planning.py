@@ -139,9 +139,12 @@ class Planning:
         *,
         at: datetime,
         whole: bool = False,
+        within: tuple[date, date] | None = None,
+        drafted_only: bool = False,
     ) -> "Planning":
         """Reads everything and computes the cells of one child's planning: see `together`."""
-        return cls.together([(enrolment, establishment)], period, at=at, whole=whole)[0]
+        here = [(enrolment, establishment)]
+        return cls.together(here, period, at=at, whole=whole, within=within, drafted_only=drafted_only)[0]
 
     @classmethod
     def together(
@@ -152,16 +155,18 @@ class Planning:
         at: datetime,
         whole: bool = False,
         within: tuple[date, date] | None = None,
+        drafted_only: bool = False,
         offered: bool = True,
     ) -> list["Planning"]:
         """The plannings of children enrolled to the same activity, each at its place, for one page.
 
         Enrolments come with their activity, household and school year. Weeks gone by are left out unless
         `whole`; with `within`, a first and a last day, only the days between them are computed, and those
-        that a draft holds. What stands is shown whatever became of its formula, weekday or period; where the
-        period is not `offered` at the place any more, nothing else can be reserved. Where several children
-        stand on the page, the names of cells begin with the child's, and the fields of all but the first end
-        with a suffix of their own.
+        that a draft holds; with `drafted_only`, none but these, for who only looks at what was chosen. What
+        stands is shown whatever became of its formula, weekday or period; where the period is not `offered`
+        at the place any more, nothing else can be reserved. Where several children stand on the page, the
+        names of cells begin with the child's, and the fields of all but the first end with a suffix of their
+        own.
         Five queries and one for each further child (its class has closures of its own), one more where a
         rule has windows, one where a child waits for a place and one where classes limit the activity;
         whatever the days and bookings.
@@ -175,6 +180,8 @@ class Planning:
         shown = (first, last) if within is None else (max(first, within[0]), min(last, within[1]))
         lines = _draft_lines(wanted, period)
         drafted = {line.day for of_one in lines.values() for line in of_one if first <= line.day <= last}
+        if drafted_only:
+            shown = (min(drafted, default=last), max(drafted, default=last))
         rooms, stands = _rooms_and_stands(
             wanted, shown, {day for day in drafted if not _in(shown, day)}, period, timezone.localdate(at)
         )
@@ -217,6 +224,10 @@ class Planning:
             days = [day for day in days_between(*shown) if day.weekday() in columns]
             elsewhere = {line.day for line in own_lines if line.day in drafted and not _in(shown, line.day)}
             standing_days = {one.day for one in stands[enrolment.child_id] if one.state in LIVE}
+            if drafted_only:
+                chosen = {line.day for line in own_lines}
+                days = [day for day in days if day in chosen]
+                standing_days &= chosen
             if elsewhere or not standing_days <= set(days):
                 drafts = {day for day in elsewhere if day.weekday() in columns}
                 days = sorted({*days, *drafts, *standing_days})

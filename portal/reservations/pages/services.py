@@ -29,6 +29,11 @@ def no_button(button: str, data: QueryDict, plan: Planning, ticks: Ticks) -> boo
     return False
 
 
+def everywhere(plan: Planning, days: tuple[date, date]) -> bool:
+    """For a planning that is computed whole."""
+    return True
+
+
 def everything(data: QueryDict, plan: Planning, reach: str) -> Iterable[Cell]:
     """For a planning whose buttons act on all its days."""
     return plan.cells.values()
@@ -42,7 +47,8 @@ class Service:
     `act` carries out the buttons only this planning has: it changes the ticks and says whether the button
     was its own. `shown` gives the choices a posted form holds, where a planning does not show them all; an
     address says by the name `shown_by` what to show, and `within` makes days of it, so that no other is
-    computed. `reached` gives the cells that « Tout sélectionner » and its like act on, as the field says
+    computed; where the address says nothing, those of `opening` are, if `opens_within` finds that they tell
+    what to show. `reached` gives the cells that « Tout sélectionner » and its like act on, as the field says
     whose name it is handed. `together`: the planning can show brothers and sisters side by side; `apart`:
     each at its own place. `by_child`: one chooses a child, and then among all its enrolments, instead of
     an enrolment. `pricer` says what days cost, if any.
@@ -58,6 +64,8 @@ class Service:
     shown: Callable[[QueryDict, Planning], Container[Choice] | None] | None = None
     shown_by: str = "semaine"
     within: Callable[[QueryDict, Period], tuple[date, date] | None] | None = None
+    opening: Callable[[Period, date], tuple[date, date]] | None = None
+    opens_within: Callable[[Planning, tuple[date, date]], bool] = everywhere
     reached: Callable[[QueryDict, Planning, str], Iterable[Cell]] = everything
     together: bool = False
     apart: bool = False

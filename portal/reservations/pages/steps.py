@@ -4,7 +4,7 @@ A service lends its planning's template and a few functions (`services.Service`)
 the steps follow one another, and each reads best beside the one it leads to.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from families import which_home
 from families.custody import homes
-from portal.database.composed import Composed, Given
+from portal.database.composed import Composed, Given, GivenMany
 from portal.french.elision import of
 from portal.reservations.acts import booking, enrolling, reservation_drafts
 from portal.reservations.acts.refusals import BookingRefused
@@ -36,7 +36,7 @@ from portal.reservations.pages import blocks, checking, moves, prices, thanking,
 from portal.reservations.pages.addresses import planning_address, planning_url
 from portal.reservations.pages.cells import BOOK, FIELDS, value_of
 from portal.reservations.pages.checking import Checked
-from portal.reservations.pages.planning import Planning, Ticks, on_weekdays, toggle
+from portal.reservations.pages.planning import Planning, Ticks, on_weekdays, parse_choice, toggle
 from portal.reservations.pages.services import (
     SERVICES,
     Service,
@@ -47,6 +47,8 @@ from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
 PAGE_LENGTH = 20
+# How far a day that can be taken is looked for first.
+SOON = timedelta(weeks=5)
 # Of the session: what « Recommencer » unticked.
 RESTARTED = "planning_restarted"
 
@@ -139,17 +141,7 @@ def book(request: SignedInRequest, service: Service) -> HttpResponse:
     if household is None or not household.is_accepted:
         return redirect("home")
     activities: dict[tuple[int, int], list[Enrolment]] = {}
-    for one in (
-        Enrolment.objects.of_home(household, today)
-        .accepted()
-        .filter(
-            activity__service=service.slug,
-            school_year__in=SchoolYear.objects.serving(today),
-            establishment__isnull=False,
-        )
-        .select_related(*WITH_ENROLMENT)
-        .order_by("school_year__starts_on", "child__birth_date", "pk")
-    ):
+    for one in _bookable(today, household=household.pk, service=service.slug):
         activities.setdefault((one.activity_id, one.school_year_id), []).append(one)
     if not activities:
         return redirect(f"{service.slug}:choose_reservation")
@@ -164,8 +156,7 @@ def book(request: SignedInRequest, service: Service) -> HttpResponse:
                 shown = [(first, place), *_beside(service, others, place, period)]
                 address = _address_of(request, service, shown, period)
                 otherwise = otherwise or address
-                plans = Planning.together(shown, period, at=at, offered=period.here)
-                if any(cell.field == BOOK for plan in plans for cell in plan.cells.values()):
+                if _has_room(shown, period, at):
                     return redirect(address)
     if otherwise:  # the planning says of each day why not
         return redirect(otherwise)
@@ -173,17 +164,49 @@ def book(request: SignedInRequest, service: Service) -> HttpResponse:
     return redirect("home")
 
 
+@Composed
+def _bookable(today: date) -> "QuerySet[Enrolment]":
+    return (
+        Enrolment.objects.of_home(Given("household"), today)
+        .accepted()
+        .filter(
+            activity__service=Given("service"),
+            school_year__in=SchoolYear.objects.serving(today),
+            establishment__isnull=False,
+        )
+        .select_related(*WITH_ENROLMENT)
+        .order_by("school_year__starts_on", "child__birth_date", "pk")
+    )
+
+
+def _has_room(shown: list[tuple[Enrolment, Establishment]], period: PeriodThere, at: datetime) -> bool:
+    """Whether a day of the period can still be taken: almost always one of the next weeks."""
+    soon = max(period.starts_on, timezone.localdate(at)) + SOON
+    for within in ((period.starts_on, soon), (soon + timedelta(days=1), period.ends_on)):
+        if within[0] > period.ends_on:
+            break
+        plans = Planning.together(shown, period, at=at, within=within, offered=period.here)
+        if any(cell.field == BOOK for plan in plans for cell in plan.cells.values()):
+            return True
+    return False
+
+
 def _address_of(
     request: SignedInRequest, service: Service, shown: list[tuple[Enrolment, Establishment]], period: Period
 ) -> str:
     """The planning of the first of these, with the others beside it."""
     (first, place), *others = shown
-    begun = Reservation.objects.drafts().filter(
-        enrolment__in=[one.pk for one, _ in shown], period=period, lines__isnull=False
-    )
-    asked = [urlencode({"avec": one.pk}) for one, _ in others] + ["reprise"] * begun.exists()
+    begun = _begun(enrolments=[one.pk for one, _ in shown], period=period.pk)
+    asked = [urlencode({"avec": one.pk}) for one, _ in others] + ["reprise"] * bool(begun)
     address = planning_address(first.activity, first.pk, place.pk, period.pk)
     return f"{address}?{'&'.join(asked)}" if asked else address
+
+
+@Composed
+def _begun() -> "QuerySet[Reservation, int]":
+    drafts = Reservation.objects.drafts().filter(lines__isnull=False)
+    of_these = drafts.filter(enrolment__pk__among=GivenMany("enrolments"), period=Given("period"))
+    return of_these.order_by().values_list("pk", flat=True)[:1]
 
 
 def arriving(request: SignedInRequest, enrolment_id: int, establishment_id: int, period_id: int) -> str:
@@ -240,15 +263,12 @@ def planning(
         return redirect("home")
     kept = interrupted.take(request) if request.method == "GET" else None
     beside = _beside(service, others, establishment, period)
-    all_days = request.method == "POST" or kept is not None or service.within is None
-    plan = _plan(
-        request,
-        [(enrolment, establishment), *beside],
-        period,
-        at,
-        within=None if all_days or service.within is None else service.within(request.GET, period),
-        offered=offered and period.here,
-    )
+    possible = [(enrolment, establishment), *beside]
+    within = None if kept is not None else _days_asked_for(request, service, period)
+    opening = None if within or kept is not None else _opening(request, service, period, today)
+    plan = _plan(request, possible, period, at, within=within or opening, offered=offered and period.here)
+    if opening and not service.opens_within(plan, opening):
+        plan = _plan(request, possible, period, at, within=None, offered=offered and period.here)
     if kept is not None:
         for each in (plan, *plan.beside):
             ticks = each.read(kept)
@@ -261,6 +281,40 @@ def planning(
         return _planning_posted(request, service, plan, at)
     return _show_planning(request, service, plan, beside, at)
 
+
+def _days_asked_for(request: SignedInRequest, service: Service, period: Period) -> tuple[date, date] | None:
+    """The days that a page shows; of a posted one, those that it showed and all that it names. None: all, and
+    so for buttons that may act on any day."""
+    if service.within is None:
+        return None
+    if request.method != "POST":
+        return service.within(request.GET, period)
+    verb = request.POST.get("do", "next").partition(":")[0]
+    page = QueryDict(mutable=True)
+    page[service.shown_by] = request.POST.get("shown", "")
+    shown = service.within(page, period)
+    if verb not in ONLY_GOING or shown is None:
+        return None
+    named = [
+        choice.day
+        for field, values in request.POST.lists()
+        if field.partition("-")[0] in FIELDS
+        for value in values
+        if (choice := parse_choice(value)) is not None
+    ]
+    return min([shown[0], *named]), max([shown[1], *named])
+
+
+def _opening(
+    request: SignedInRequest, service: Service, period: Period, today: date
+) -> tuple[date, date] | None:
+    """The days looked at first, of a page that is not told which to show."""
+    told = request.method == "POST" or service.shown_by in request.GET or "tout" in request.GET
+    return None if told or service.opening is None else service.opening(period, today)
+
+
+# Buttons that lead elsewhere and change no tick.
+ONLY_GOING = ("next", "show", "with", "without")
 
 # What a planning asks of an enrolment.
 WITH_ENROLMENT = ("activity", "household", "school_year", "child__health", "establishment", "moves_to")
@@ -609,13 +663,22 @@ def _keep(request: SignedInRequest, plan: Planning, ticks: Ticks, at: datetime) 
 
 
 def _reservation(request: SignedInRequest, reservation_id: int) -> Reservation:
-    return which_home.row(
-        request,
-        Reservation.objects.visible_to(request.user).select_related(
-            "child", "period", "establishment", "enrolment__activity", "enrolment__household", "created_by"
-        ),
-        pk=reservation_id,
-    )
+    """Raises Http404 for those of others."""
+    found = _one(timezone.localdate(), user=request.user.pk, reservation=reservation_id)
+    if not found:
+        raise Http404
+    which_home.follow(request, found[0], Reservation.objects.all())
+    return found[0]
+
+
+# What the steps ask of a reservation.
+WITH_RESERVATION = ("child", "period", "establishment", "enrolment__activity", "enrolment__household")
+
+
+@Composed
+def _one(today: date) -> "QuerySet[Reservation]":
+    mine = Reservation.objects.visible_to(Given("user"), today).filter(pk=Given("reservation"))
+    return mine.select_related(*WITH_RESERVATION, "created_by")
 
 
 @require_http_methods(["GET", "POST"])
@@ -691,20 +754,28 @@ def _planning_of_all(reservation: Reservation, companions: list[Reservation]) ->
 
 def _sibling_enrolments(enrolment: Enrolment) -> list[Enrolment]:
     """Accepted enrolments of the household's other children to the same activity this year."""
-    found = list(
-        Enrolment.objects.of_home(enrolment.household, timezone.localdate())
-        .accepted()
-        .filter(
-            activity_id=enrolment.activity_id,
-            school_year_id=enrolment.school_year_id,
-        )
-        .exclude(child_id=enrolment.child_id)
-        .select_related("child__health", "establishment", "moves_to")
+    found = _of_siblings(
+        timezone.localdate(),
+        household=enrolment.household_id,
+        activity=enrolment.activity_id,
+        school_year=enrolment.school_year_id,
+        child=enrolment.child_id,
     )
     for one in found:
         one.activity, one.household = enrolment.activity, enrolment.household
         one.school_year = enrolment.school_year
     return found
+
+
+@Composed
+def _of_siblings(today: date) -> "QuerySet[Enrolment]":
+    return (
+        Enrolment.objects.of_home(Given("household"), today)
+        .accepted()
+        .filter(activity=Given("activity"), school_year=Given("school_year"))
+        .exclude(child=Given("child"))
+        .select_related("child__health", "establishment", "moves_to")
+    )
 
 
 def _beside(
@@ -784,11 +855,16 @@ def _already_recorded(request: SignedInRequest, reservation: Reservation) -> Htt
 
 
 def _companions(request: SignedInRequest, reservation: Reservation) -> list[Reservation]:
-    return list(
-        Reservation.objects.visible_to(request.user)
+    return _drafts_beside(timezone.localdate(), user=request.user.pk, reservation=reservation.pk)
+
+
+@Composed
+def _drafts_beside(today: date) -> "QuerySet[Reservation]":
+    return (
+        Reservation.objects.visible_to(Given("user"), today)
         .drafts()
-        .filter(companion_of=reservation)
-        .select_related("child", "period", "establishment", "enrolment__activity", "enrolment__household")
+        .filter(companion_of=Given("reservation"))
+        .select_related(*WITH_RESERVATION)
         .order_by("child__birth_date", "pk")
     )
 
@@ -816,12 +892,18 @@ def _record(request: SignedInRequest, group: list[Reservation]) -> HttpResponse:
             back.append(planning_url(reservation))
     if recorded:
         lines: dict[int, list[ReservationLine]] = {one.pk: [] for one in recorded}
-        for line in ReservationLine.objects.filter(reservation__in=recorded).order_by("day", "pk"):
+        for line in _lines_of(reservations=list(lines)):
             lines[line.reservation_id].append(line)
         amounts = {pk: prices.of_recorded(its, costs[pk]) for pk, its in lines.items()}
         booking.tell_recorded(recorded, amounts)
         messages.success(request, thanking.thanks(recorded, lines))
     return redirect(back[0] if back else "home")
+
+
+@Composed
+def _lines_of() -> "QuerySet[ReservationLine]":
+    of_these = ReservationLine.objects.filter(reservation__pk__among=GivenMany("reservations"))
+    return of_these.order_by("day", "pk")
 
 
 # Detail, abandon ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from django import template
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from families.custody import homes
 from families.models import Household
+from portal.database.composed import Composed, numbered, one_of
 from portal.french import moments
 from portal.french.dates import short_day
 from portal.reservations.acts import ending
@@ -95,13 +97,21 @@ def schoolings(household: Household) -> dict[int, Schooling]:
     """The class of every child of the household, by child id, in one query beside the children's: the latest
     that has begun, where one has."""
     today = timezone.localdate()
-    found = (
+    children = [child.pk for child in homes.children(household, today)]
+    if not children:
+        return {}
+    found = _classes(today, len(children), **numbered("child", children))
+    return {one.child_id: one for one in reversed(found)}
+
+
+@Composed
+def _classes(today: date, children: int) -> "QuerySet[Schooling]":
+    return (
         Schooling.objects.current()
-        .filter(child__in=homes.children(household, today))
+        .filter(one_of("child", "child", children))
         .select_related("school_class__school")
         .nearest_first(today)
     )
-    return {one.child_id: one for one in reversed(found)}
 
 
 @register.inclusion_tag("reservations/_days_ahead.html")

@@ -7,15 +7,18 @@ happened that may not happen on any machine: an error, a place over, a family ov
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import FrameType
 
 import django
 
 
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
+    signal.signal(signal.SIGTERM, _leave)
     with tempfile.TemporaryDirectory(prefix="rush-") as scratch:
         os.environ |= {"PORTAL_DEMO": "1", "PORTAL_VAR": scratch, "DJANGO_SETTINGS_MODULE": "portal.settings"}
         os.environ.setdefault("DATABASE_URL", "postgres://postgres@localhost/postgres")
@@ -43,6 +46,11 @@ def main(arguments: list[str]) -> int:
             print(report.growth(runs))
         print(f"\nWritten to {options.into}")
         return int(any(report.faults(run) for run in runs))
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Asked to stop: what was started ends, and the databases go, as after Ctrl-C."""
+    sys.exit(128 + number)
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

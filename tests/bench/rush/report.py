@@ -55,7 +55,7 @@ def table(run: dict[str, Any]) -> str:
     shown = [
         *run["steps"].items(),
         ("every request inside", run["inside"]),
-        ("errand, once in", run["errand"]),
+        ("planning to end", run["errand"]),
     ]
     if run["line"]["waited"]:
         shown.append(("in the line", run["line"]["seconds"]))

@@ -118,7 +118,12 @@ def _served(town: Town, *, workers: int, threads: int, servers: int, redis: str)
     with ExitStack() as started:
         database = os.environ.get("DATABASE_URL", "")
         address = started.enter_context(
-            processes.own_database(town.folder, server=database, copied_from=town.address, called="rush")
+            processes.own_database(
+                Path(tempfile.mkdtemp(prefix="copy-", dir=town.folder)),
+                server=database,
+                copied_from=town.address,
+                called="rush",
+            )
         )
         cache, redis_pid = started.enter_context(server.redis(redis, town.folder))
         beside = {"redis": redis_pid} if redis_pid else {}

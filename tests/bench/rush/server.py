@@ -22,13 +22,20 @@ PR_SET_PDEATHSIG = 1  # see prctl(2)
 
 
 def environment(address: str, folder: Path, its_keys: dict[str, str], cache: str = "") -> dict[str, str]:
-    """Production's, for the database at `address` and files in `folder`."""
+    """Production's, for the database at `address` and files in `folder`; the demo's on SQLite, on which
+    production does not start."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     redis = {"CACHE_URL": cache} if cache else {}
+    demo = (
+        {}
+        if address.startswith("postgres")
+        else {"PORTAL_DEMO": "1", "CSRF_TRUSTED_ORIGINS": f"https://{HOST}"}
+    )
     return (
         kept
         | its_keys
         | redis
+        | demo
         | {
             "DATABASE_URL": address,
             "PORTAL_VAR": str(folder),

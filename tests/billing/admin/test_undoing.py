@@ -188,7 +188,10 @@ def test_a_refund_typed_wrong_is_undone_on_its_own_page(owes, regie_client):
 
 def test_an_agent_without_the_right_finds_none_of_these_pages(owes, agent_client):
     payment = pay(owes.household, "12.80")
-    pages = [page_of(f"payment_{name}", payment.pk) for name in ("reverse", "move", "reallocate", "transfer")]
+    pages = [
+        page_of(f"payment_{name}", payment.pk)
+        for name in ("reverse", "move", "reallocate", "transfer", "undo_refund")
+    ]
     for page in [*pages, page_of("payment_use", owes.household.pk), page_of("transfer_make")]:
         assert agent_client.get(page).status_code == 403
 

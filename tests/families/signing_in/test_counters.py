@@ -1,6 +1,6 @@
 """Wrong passwords are counted for whom they are tried and from where, and for nobody else."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from families.models import LoginCounter, SecurityEvent, User
-from families.signing_in import counters
+from families.signing_in import counters, tallies
 from portal import nightly
 from tests.conftest import NOW, Family
 from tests.factories import PASSWORD, UserFactory
@@ -118,14 +118,14 @@ def test_many_at_once_are_as_many(roux: Family, monkeypatch):
     """Each saw four wrong ones before it was counted: one of them is the fifth, the others wait."""
     for _ in range(4):
         come("roux", "faux")
-    add_one = counters._add_one
+    add = tallies.add
     beside: list[Any] = []
 
-    def others_first(the_try: counters.Try) -> Any:
-        beside.extend(add_one(the_try) for _ in range(3))
-        return add_one(the_try)
+    def others_first(counted: Any, *, at: datetime) -> Any:
+        beside.extend(add(counted, at=at) for _ in range(3))
+        return add(counted, at=at)
 
-    monkeypatch.setattr(counters, "_add_one", others_first)
+    monkeypatch.setattr(tallies, "add", others_first)
     assert refused(come("roux"))
     assert len(beside) == 3
 

@@ -72,7 +72,7 @@ def test_a_login_costs_the_same_however_many_sessions_are_open(roux: Family):
         with CaptureQueriesContext(connection) as queries:
             log_in(roux.user)
         asked.append(len(queries))
-    assert asked[1] == asked[11]
+    assert asked[1] == asked[11] <= 12
     assert UserSession.objects.count() == 12
 
 

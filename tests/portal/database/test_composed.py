@@ -4,12 +4,13 @@ import threading
 from datetime import date, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
+from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from portal.database import composed
-from portal.database.composed import Composed, Given, numbered, one_of
+from portal.database.composed import Composed, Given, GivenMany, numbered, one_of
 from portal.reservations.models import Period, PublicHoliday
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +133,31 @@ def test_threads_read_with_connections_of_their_own(between):
     for thread in threads:
         thread.join()
     assert sorted(found) == [["Fête du Travail"], ["Jour de l'an"]]
+
+
+def test_a_list_of_any_length_is_one_shape():
+    def compose() -> "QuerySet[PublicHoliday]":
+        return PublicHoliday.objects.filter(day__among=GivenMany("days")).order_by("day")
+
+    found = query(compose)
+    assert names(found(days=[MAY_DAY, NEW_YEAR])) == ["Jour de l'an", "Fête du Travail"]
+    assert names(found(days={MAY_DAY})) == ["Fête du Travail"]
+    assert found(days=[]) == []
+    assert found.times == 1
+
+
+def test_a_list_of_keys_is_one_too():
+    keys = list(PublicHoliday.objects.values_list("pk", flat=True))
+    found = Composed(lambda: PublicHoliday.objects.filter(pk__among=GivenMany("keys")))
+    assert len(found(keys=keys)) == 2
+    assert len(found(keys=keys[:1])) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_held_only_until_a_transaction_ends():
+    """Django looks when it composes: the second asking, outside, would hold nothing."""
+    held = Composed(lambda: PublicHoliday.objects.select_for_update().filter(day=Given("day")))
+    with transaction.atomic():
+        assert len(held(day=MAY_DAY)) == 1
+    with pytest.raises(TransactionManagementError):
+        held(day=MAY_DAY)

@@ -33,6 +33,10 @@ OF_BEFORE = {
 OURS = {"billing", "catering", "families", "leisure", "portal", "reservations"}
 # Numbers drawn from the order in which things were made, and moments.
 UNORDERED = ("id", "content_type_id", "permission_id", "group_id", "applied", "since", "history_id")
+# Django's own table between groups and rights is numbered otherwise by its migrations than by its models, on
+# PostgreSQL; nothing refers to these numbers.
+BETWEEN_GROUPS = "auth_group_permissions.id"
+NUMBERED = {"integer int4 32 0 NO YES BY DEFAULT", "bigint int8 64 0 NO YES BY DEFAULT"}
 
 
 def writes_by_hand(operations: list[Any]) -> bool:
@@ -130,5 +134,7 @@ def test_a_new_database_is_the_one_that_all_migrations_make(database: str, db, t
             )
             found.append(seen(address))
     (schema, rows), (walked_schema, walked_rows) = found
+    if BETWEEN_GROUPS in schema:
+        assert {schema.pop(BETWEEN_GROUPS), walked_schema.pop(BETWEEN_GROUPS)} == NUMBERED
     assert schema == walked_schema
     assert rows == walked_rows

@@ -534,7 +534,7 @@ def test_recording_costs_the_same_for_a_day_and_for_a_term(
 ):
     open_days = sorted(Slot.objects.filter(day__gt=HOLIDAY).values_list("day", flat=True))[:days]
     ready = draft(books, canteen, at=now, book=choices(canteen, open_days))
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(20):
         reservation = booking.submit(ready, by=books.user, at=now)
     assert outcomes(reservation) == [Outcome.ACCEPTED] * days
     assert FRIDAY in open_days or days == 1
