@@ -96,6 +96,7 @@ def test_the_desk_reads_what_was_not_delivered_and_never_what_it_says(roux: Fami
         assert "œufs" not in said and "Bien arrivé" not in said
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_letter_is_sent_again_to_todays_address(roux: Family, refused, agent_client, settings, now):
     settings.TASKS = WORKER
     settings.DEMO = False
