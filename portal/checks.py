@@ -138,6 +138,8 @@ def _keys() -> Iterator[CheckMessage]:
         )
     for trouble in field_keys.troubles(settings.FIELD_KEYS):
         yield Error(f"FIELD_KEYS : {trouble}.", hint=f"FIELD_KEYS={A_KEY}", id="portal.E004")
+    for trouble in field_keys.troubles(settings.BACKUP_KEYS):
+        yield Error(f"BACKUP_KEYS : {trouble}.", hint=f"BACKUP_KEYS={A_KEY}", id="portal.E020")
 
 
 def _secret_key() -> str:

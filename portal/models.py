@@ -9,6 +9,7 @@ from django.core.validators import (
     RegexValidator,
 )
 from django.db import models
+from django.utils import timezone
 
 from portal.database.history import History
 from portal.database.kept import KeptAWhile
@@ -160,6 +161,39 @@ class Release(models.Model):
 
     def __str__(self) -> str:
         return self.version
+
+
+class Backup(models.Model):
+    """A backup that was written and read back. Whether there is one is asked of the database: the folder
+    may be another machine's."""
+
+    made_at = models.DateTimeField("faite le")
+    name = models.CharField("nom", max_length=100)
+    size = models.PositiveBigIntegerField("taille")
+    files = models.PositiveIntegerField("fichiers")
+    whole = models.BooleanField("entière", default=True)
+
+    class Meta:
+        verbose_name = "sauvegarde"
+        ordering = ["-made_at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Restoration(models.Model):
+    """The database was brought back from a backup: no mail leaves until somebody says so."""
+
+    restored_at = models.DateTimeField("restaurée le")
+    made_at = models.DateTimeField("sauvegarde du")
+    released_at = models.DateTimeField("courriers libérés le", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "restauration"
+        ordering = ["-restored_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"Sauvegarde du {timezone.localtime(self.made_at):%d/%m/%Y à %H:%M}"
 
 
 class Worker(models.Model):

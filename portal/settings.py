@@ -85,6 +85,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.health.AliveMiddleware",
+    "portal.web.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.web.compression.CompressTextsMiddleware",
@@ -277,6 +279,11 @@ STORAGES = {
     "private": private_files.storage(PRIVATE_STORAGE_URL, PRIVATE_ROOT),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# Copies of the database and of the files (docs/backup.md).
+BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "sauvegardes")))
+BACKUP_KEYS = env.list("BACKUP_KEYS", default=[])  # the newest first; none: archives in clear
+BACKUP_DAYS = env.int("BACKUP_DAYS", default=7)
+BACKUP_WEEKS = env.int("BACKUP_WEEKS", default=4)
 CLAMD_ADDRESS = env.str("CLAMD_ADDRESS", default="")  # the town's virus scanner: host:port, or its socket
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # forms; files stream to disk, where a page takes them
 FILE_UPLOAD_HANDLERS = ["portal.web.bodies.NoFiles"]  # until the middleware knows the page and who asks
@@ -349,7 +356,7 @@ SESSION_COOKIE_HTTPONLY = True
 DEVICE_COOKIE_NAME = "appareil" if DEMO else "__Host-appareil"
 if not DEMO:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-    SECURE_REDIRECT_EXEMPT = [r"^sante/$"]
+    SECURE_REDIRECT_EXEMPT = [r"^sante/"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -367,20 +374,30 @@ CRISPY_TEMPLATE_PACK = "bootstrap5"
 # History is read: going back to an old version would write states behind the verbs' back.
 SIMPLE_HISTORY_REVERT_DISABLED = True
 
+# What a monitor must say to read more than « ok » (docs/monitoring.md); none: nobody reads it.
+HEALTH_TOKEN = env.str("HEALTH_TOKEN", default="")
+
+# Lines for people, or « json » for a program that collects them; docs/monitoring.md.
+LOG_FORMAT = env.str("LOG_FORMAT", default="")
+ACCESS_LOG = env.bool("ACCESS_LOG", default=not DEMO)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "plain": {
-            "()": "portal.web.logs.WithoutPersonalData",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {"chosen": {"()": "portal.web.logs.formatter", "kind": LOG_FORMAT}},
+    "filters": {"ends of tasks": {"()": "portal.web.logs.EndsOfTasks"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "chosen"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "django_tasks": {"filters": ["ends of tasks"]},
         "portal": {"level": "INFO"},
     },
 }
+
+# Failures told to a Sentry of the town's, without anybody's data; nothing of it is loaded otherwise.
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    from portal.web import error_reports
+
+    error_reports.start(SENTRY_DSN)

@@ -15,6 +15,10 @@ urlpatterns = [
     path("donnees-personnelles/", notices.privacy, name="privacy"),
     path("accessibilite/", notices.accessibility, name="accessibility"),
     path("sante/", health.health, name="health"),
+    path("sante/vie/", health.alive, name="alive"),
+    path("sante/pret/", health.ready, name="ready"),
+    path("sante/detail/", health.detail, name="health_detail"),
+    path("sante/mesures/", health.for_prometheus, name="measures"),
     path(".well-known/change-password", well_known.change_password, name="change_password"),
     path(".well-known/security.txt", well_known.security_txt, name="security_txt"),
     path("mairie/", admin.site.urls),
@@ -25,3 +29,5 @@ urlpatterns = [
     path("factures/", include("billing.urls")),
     path("absences/", include("billing.pages.absence_urls")),
 ]
+
+handler500 = "portal.web.request_ids.server_error"

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import get_commands
 from ruamel.yaml import YAML
 
+from portal.health import ALIVE
 from portal.web import bodies
 from tests import ROOT
 from tests.portal.test_settings import TOWN
@@ -52,7 +53,7 @@ def test_every_unit_is_read_by_systemd_as_it_is_meant():
         assert set(said(path)) <= {"Unit", "Install", kind}, name
         assert said(path)["Unit"]["Description"]
     assert {name for name in UNITS if name.endswith(".timer")} == {
-        *("portail-nightly.timer", "portail-reconcile.timer", "portail-remind.timer")
+        *("portail-backup.timer", "portail-nightly.timer", "portail-reconcile.timer", "portail-remind.timer")
     }
 
 
@@ -156,6 +157,11 @@ def test_each_service_of_the_compose_file_starts_what_there_is():
     for one in services.values():
         for name in one.get("depends_on", {}):
             assert name in services
+
+
+def test_a_container_is_judged_by_whether_it_lives_not_by_what_is_around_it():
+    """A sick worker must not have the pages taken away."""
+    assert f'"{ALIVE}"' in (CONTAINER / "alive").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", ["docs/deploy.md", "README.md"])

@@ -23,19 +23,24 @@ class CannotRead(Exception):
     """None of the keys opens the value."""
 
 
+def name_of(text: str) -> str:
+    """Eight signs that name a key wherever it is needed, and tell nothing of it."""
+    return _derived(text, "name", NAME_BYTES).hex()
+
+
+def _derived(text: str, purpose: str, length: int) -> bytes:
+    info = f"portail-famille/{purpose}".encode()
+    return HKDF(SHA256(), length=length, salt=None, info=info).derive(text.encode())
+
+
 class FieldKey:
     """One of FIELD_KEYS."""
 
     def __init__(self, text: str) -> None:
-        self.name = self._derived(text, "name", NAME_BYTES).hex()
+        self.name = name_of(text)
         self.mark = f"{MARK}{self.name}:"
-        self._fernet = Fernet(base64.urlsafe_b64encode(self._derived(text, "encryption", 32)))
-        self._fingerprints = self._derived(text, "fingerprints", 32)
-
-    @staticmethod
-    def _derived(text: str, purpose: str, length: int) -> bytes:
-        info = f"portail-famille/{purpose}".encode()
-        return HKDF(SHA256(), length=length, salt=None, info=info).derive(text.encode())
+        self._fernet = Fernet(base64.urlsafe_b64encode(_derived(text, "encryption", 32)))
+        self._fingerprints = _derived(text, "fingerprints", 32)
 
     def encrypt(self, text: str) -> str:
         return self.mark + self._fernet.encrypt(text.encode()).decode()
@@ -94,7 +99,7 @@ def key_name(kept: str) -> str:
 
 
 def troubles(texts: Sequence[str]) -> list[str]:
-    """What is wrong with FIELD_KEYS, in French and without a word of the keys themselves."""
+    """What is wrong with FIELD_KEYS or BACKUP_KEYS, in French and without a word of the keys themselves."""
     found = []
     if any(len(text) < SHORTEST for text in texts):
         found.append(f"chaque clé a {SHORTEST} caractères ou plus")

@@ -8,6 +8,7 @@ from django.db.models import Case, Count, F, Min, Q, When
 from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult, get_date_max
 
+from portal.tasks import holding
 from portal.tasks.taking_up import INTERRUPTED
 
 # A living worker that is at one task for longer is seldom at work.
@@ -20,7 +21,8 @@ DUE = Case(When(run_after__gte=get_date_max(), then=F("enqueued_at")), default=F
 @dataclass(frozen=True)
 class Facts:
     """`waiting`: tasks due now; `age`: since when the oldest of them is, None without one. `later`: tasks for
-    another hour. `failed`, of which `interrupted` by workers that died."""
+    another hour; mails held since a restore are neither. `failed`, of which `interrupted` by workers that
+    died."""
 
     waiting: int
     age: timedelta | None
@@ -35,6 +37,7 @@ def facts(*, at: datetime) -> Facts:
     """The queue at `at` (aware), in one query."""
     ready, running = Q(status=TaskResultStatus.READY), Q(status=TaskResultStatus.RUNNING)
     rows = DBTaskResult.objects.exclude(status=TaskResultStatus.SUCCESSFUL).annotate(due=DUE)
+    rows = holding.not_held(rows)
     found: dict[str, Any] = rows.order_by().aggregate(
         waiting=Count("pk", filter=ready & Q(due__lte=at)),
         oldest=Min("due", filter=ready & Q(due__lte=at)),

@@ -30,7 +30,7 @@ from django_tasks_db.models import DBTaskResult
 from django_tasks_db.utils import exclusive_transaction, is_locked_database_exception
 
 from portal.database import clock, patience
-from portal.tasks import attempts, current, taking_up, workers
+from portal.tasks import attempts, current, holding, taking_up, workers
 from portal.tasks.taking_up import TaskRow
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class PatientWorker(Worker):
 
     def _claimed(self) -> "tuple[TaskRow | None, bool]":
         """The next task, this worker's from now on; and whether the queue could be looked at."""
-        tasks = DBTaskResult.objects.ready().filter(backend_name=self.backend_name)
+        tasks = holding.not_held(DBTaskResult.objects.ready().filter(backend_name=self.backend_name))
         if not self.process_all_queues:
             tasks = tasks.filter(queue_name__in=self.queue_names)
         if self.excluded_queue_names:

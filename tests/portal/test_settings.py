@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from portal.database.starting import CANNOT_BE_LOADED
-from portal.web.logs import WithoutPersonalData
+from portal.web.logs import WithoutPersonalData, formatter
 
 SECRET_KEY = "abcdefghijklmnopqrstuvwxyz-0123456789-ABCDEFGHIJKLMNOPQRST"
 FIELD_KEYS = "ABCDEFGHIJKLMNOPQRST-9876543210-abcdefghijklmnopqrstuvwxyz"
@@ -174,12 +174,12 @@ def test_a_traceback_in_the_logs_names_nobody():
     assert "jeanne" not in text
 
 
-def test_every_log_handler_masks():
+@pytest.mark.parametrize("kind", ["", "json"])
+def test_every_log_handler_masks(kind):
     formatters = settings.LOGGING["formatters"]
     handlers = settings.LOGGING["handlers"].values()
-    assert {formatters[handler["formatter"]]["()"] for handler in handlers} == {
-        "portal.web.logs.WithoutPersonalData"
-    }
+    assert {formatters[handler["formatter"]]["()"] for handler in handlers} == {"portal.web.logs.formatter"}
+    assert isinstance(formatter(kind), WithoutPersonalData)
 
 
 def test_sessions_and_counters_lie_in_redis_where_one_is_named_under_the_portals_own_name(tmp_path):

@@ -106,7 +106,7 @@ class Command(BaseCommand):
         environment["DJANGO_SETTINGS_MODULE"] = settings.SETTINGS_MODULE
         server = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{port}"]
         server += ["--workers", str(workers), "--threads", str(threads), "--log-level", "warning"]
-        server.append("--no-control-socket")
+        server += ["--no-control-socket", "--logger-class", "portal.web.server_logs.ServerLog"]
         worker = [sys.executable, "manage.py", "db_worker", "--no-reload", "--verbosity", "0"]
 
         stopped_by = _StopSignals()

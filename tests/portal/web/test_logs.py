@@ -1,11 +1,16 @@
 """What strangers send wrong is one line in the logs; what fails on our side keeps its traceback."""
 
+import json
 import logging
 
 import pytest
 from django.test import Client
+from gunicorn.config import Config
 
+from portal.web import logs
 from portal.web.logs import WithoutPersonalData
+from portal.web.server_logs import ServerLog
+from tests.factories import paris
 
 FORMATTER = WithoutPersonalData("{levelname} {name} {message}", style="{")
 
@@ -63,3 +68,50 @@ def test_one_line_is_masked_too():
     record = logging.LogRecord("django.request", logging.WARNING, "", 0, "%s", ("/roux@example.org/",), None)
     record.status_code = 404
     assert FORMATTER.format(record) == "WARNING django.request /[adresse]/"
+
+
+def of(message="said", *args, level=logging.INFO, name="portal"):
+    record = logging.LogRecord(name, level, __file__, 1, message, args, None)
+    record.created = paris(2026, 7, 1, 12).timestamp()
+    return record
+
+
+def test_moments_are_of_one_zone_and_say_which(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert logs.formatter("").format(of()) == "2026-07-01T12:00:00.000+02:00 INFO portal said"
+    assert json.loads(logs.formatter("json").format(of()))["time"] == "2026-07-01T12:00:00.000+02:00"
+
+
+def test_lines_say_for_which_request_they_are():
+    token = logs.request_number.set("7K3M-9QWX")
+    try:
+        assert "[7K3M-9QWX] said" in logs.formatter("").format(of())
+        assert json.loads(logs.formatter("json").format(of()))["request"] == "7K3M-9QWX"
+    finally:
+        logs.request_number.reset(token)
+
+
+def test_json_is_one_line_whatever_is_in_it():
+    line = logs.formatter("json").format(of("two\nlines of %s", 'jeanne@example.org "quoted"'))
+    assert "\n" not in line
+    assert json.loads(line)["message"] == 'two\nlines of [adresse] "quoted"'
+
+
+def test_a_task_is_told_once():
+    told = logs.EndsOfTasks().filter
+    assert not told(of("Task id=%s path=%s state=%s", 1, "a.b", "RUNNING"))
+    assert told(of("Task id=%s path=%s state=%s", 1, "a.b", "SUCCESSFUL"))
+    assert told(of("Task id=%s path=%s state=%s", 1, "a.b", "RUNNING", level=logging.ERROR))
+
+
+@pytest.mark.parametrize(("kind", "beginning"), [("", "20"), ("json", '{"time": "20')])
+def test_gunicorn_s_lines_are_written_alike(monkeypatch, capsys, kind, beginning):
+    monkeypatch.setenv("LOG_FORMAT", kind)
+    before = {name: logging.getLogger(name).handlers[:] for name in ("gunicorn.error", "gunicorn.access")}
+    try:
+        ServerLog(Config()).error_log.error("Worker failed to boot.")
+    finally:
+        for name, handlers in before.items():
+            logging.getLogger(name).handlers[:] = handlers
+    said = capsys.readouterr().err
+    assert said.startswith(beginning) and "Worker failed to boot." in said
