@@ -15,13 +15,27 @@ from billing.models import BillingRun, Invoice, Recalculation
 from billing.payments import paying
 from billing.reminders import letter_printing, reminding
 from families.models import Household, User
+from portal.tasks import priorities
+from portal.tasks.attempts import USUAL, at_most
 
 logger = logging.getLogger(__name__)
 PRINTED_AT_ONCE = 50
 TOLD_AT_ONCE = 500
-PRINTING = -10  # minutes of it: a parent who waits for a mail to log in goes first
 
 
+def _run_stopped(run_id: int) -> None:
+    """The desk offers « Reprendre »."""
+    BillingRun.objects.filter(pk=run_id).update(
+        state=BillingRun.State.FAILED,
+        trouble="La facturation s'est interrompue. Ce qui est émis le reste : reprenez-la pour la suite.",
+    )
+
+
+def _recalculation_stopped(recalculation_id: int) -> None:
+    Recalculation.objects.filter(pk=recalculation_id).update(state=Recalculation.State.FAILED)
+
+
+@at_most(USUAL, given_up=lambda args, _: _run_stopped(args[0]))
 @task()
 def issue_month(run_id: int) -> None:
     """Issues a month (see `issue`). Run again, it goes on."""
@@ -36,10 +50,7 @@ def issue(run: BillingRun, *, at: datetime, progress: Callable[[int], None] | No
     try:
         run = invoicing.issue(run, at=at, progress=progress)
     except Exception as error:
-        BillingRun.objects.filter(pk=run.pk).update(
-            state=BillingRun.State.FAILED,
-            trouble="La facturation s'est interrompue. Ce qui est émis le reste : reprenez-la pour la suite.",
-        )
+        _run_stopped(run.pk)
         logger.error("Billing run %d stopped: %s", run.pk, type(error).__name__)
         raise
     for household in Household.objects.filter(invoices__run=run, payments__isnull=False).distinct():
@@ -65,6 +76,7 @@ def issue_one(
     return made
 
 
+@at_most(USUAL, given_up=lambda args, _: _recalculation_stopped(args[0]))
 @task()
 def count_recalculation(recalculation_id: int) -> None:
     """Counts what a recalculation would do. Run again, it starts afresh."""
@@ -72,6 +84,7 @@ def count_recalculation(recalculation_id: int) -> None:
         recalculating.count(recalculation)
 
 
+@at_most(USUAL, given_up=lambda args, _: _recalculation_stopped(args[0]))
 @task()
 def carry_out_recalculation(recalculation_id: int) -> None:
     """Confirms a recalculation, household by household. Run again, it goes on."""
@@ -84,12 +97,12 @@ def _noted_if_it_stops(recalculation_id: int) -> Iterator[Recalculation]:
     try:
         yield Recalculation.objects.get(pk=recalculation_id)
     except Exception as error:
-        Recalculation.objects.filter(pk=recalculation_id).update(state=Recalculation.State.FAILED)
+        _recalculation_stopped(recalculation_id)
         logger.error("Recalculation %d stopped: %s", recalculation_id, type(error).__name__)
         raise
 
 
-@task(priority=PRINTING)
+@task(priority=priorities.LONG)
 def print_invoices(invoices: list[int]) -> None:
     """Prints and keeps invoices; those printed already are left alone."""
     for invoice in Invoice.objects.filter(pk__in=invoices, pdf=None).prefetch_related("lines"):
@@ -119,7 +132,7 @@ def print_letters(asked_at: datetime) -> None:
         print_lot.enqueue(lot)
 
 
-@task(priority=PRINTING)
+@task(priority=priorities.LONG)
 def print_lot(lot: int) -> None:
     """Prints and keeps a lot of letters; one printed already is left alone."""
     letter_printing.print_lot(lot, at=timezone.now())

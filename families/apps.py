@@ -31,6 +31,7 @@ class FamiliesConfig(AppConfig):
         letters.make_them()
         mailing.make_live(custody_letters.INVITATION, custody_letters.invitation)
         mailing.lend(Correspondence())
+        mailing.urgent("account/", "families/access_", "families/invitation", "families/opening_")
         schema.register(REGISTER)
         user_logged_in.connect(lifetimes.note_opening, dispatch_uid="families.lifetimes")
         factor_events.listen()

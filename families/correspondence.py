@@ -10,10 +10,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
+from django.db import transaction
+from django_tasks_db.models import DBTaskResult
 
-from families import which_home
+from families import unreached, which_home
 from families.models import Guardian, Letter
 from portal.letters.mailing import Posted, with_query
+from portal.tasks import taking_up
 
 LONGEST_SUBJECT = 255
 # Of one query.
@@ -57,9 +60,37 @@ class Correspondence:
 
     def sent(self, number: int, at: datetime) -> None:
         Letter.objects.filter(pk=number).update(state=Letter.State.SENT, sent_at=at)
+        unreached.passed(number)
 
-    def failed(self, number: int) -> None:
-        Letter.objects.filter(pk=number).update(state=Letter.State.FAILED)
+    def failed(self, number: int, why: str = "") -> None:
+        Letter.objects.filter(pk=number).update(state=Letter.State.FAILED, trouble=why)
+
+    def repeated(self, number: int) -> None:
+        Letter.objects.filter(pk=number).update(repeated=True)
+
+    def unreached(self, number: int, why: str, at: datetime, *, by_report: bool) -> None:
+        self.failed(number, why)
+        unreached.mark(number, why, at=at, by_report=by_report)
+
+
+def send_again(letters: Iterable[Letter]) -> int:
+    """Has letters that were not delivered sent once more, to the address that their guardian has today; how
+    many of them still can be. The queue keeps what they say for a month."""
+    wanted = {letter.pk: letter for letter in letters if letter.state == Letter.State.FAILED}
+    rows = DBTaskResult.objects.failed().filter(
+        task_path__startswith="portal.letters.", args_kwargs__kwargs__number__in=list(wanted)
+    )
+    with transaction.atomic():
+        # The latest try of each.
+        last = {row.args_kwargs["kwargs"]["number"]: row for row in rows.order_by("enqueued_at")}
+        for number, row in last.items():
+            letter = wanted[number]
+            address = letter.guardian.user.email if letter.guardian and letter.guardian.user else letter.to
+            if row.args_kwargs["args"][0] == letter.to:
+                row.args_kwargs["args"][0] = address
+                row.save(update_fields=["args_kwargs"])
+            Letter.objects.filter(pk=number).update(to=address, state=Letter.State.WAITING, trouble="")
+        return taking_up.do_again(list(last.values()))
 
 
 def _owners(addresses: set[str]) -> dict[str, list[Guardian]]:

@@ -45,6 +45,7 @@ RIGHTS: dict[str, Rights] = {
             # Joins and parts households: a right of its own, that a town may leave to fewer.
             "homechange": "view add",
             "letter": OUTBOX,
+            "undeliveredletter": CHANGE,
             "diet": EVERYTHING,
             "dietchoice": EVERYTHING,
             "paperkind": WRITE,
@@ -99,6 +100,7 @@ RIGHTS: dict[str, Rights] = {
             "changerequest": CHANGE,
             "document": VIEW,
             "letter": OUTBOX,
+            "undeliveredletter": CHANGE,
         },
         "reservations": {
             "activity": VIEW,

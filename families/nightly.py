@@ -5,7 +5,7 @@ from functools import partial
 
 from django.utils import timezone
 
-from families import residences
+from families import residences, unreached
 from families.custody import openings
 from families.papers import sending
 from families.privacy import erasing, nights, retention
@@ -29,6 +29,11 @@ def end_papers(at: datetime) -> int:
     return sending.expire(at=at)
 
 
+nightly.register(
+    "adresses qui répondent de nouveau",
+    "{} adresse(s) e-mail qui ne répondai(en)t plus, de nouveau jointe(s) ou changée(s).",
+    lambda at: unreached.settle(at=at),
+)
 nightly.register("papiers arrivés à leur fin", "{} papier(s) périmé(s).", end_papers)
 nightly.register("déménagements annoncés", "{} foyer(s) dont la résidence a changé.", follow_moves)
 nightly.register(

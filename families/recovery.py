@@ -16,6 +16,8 @@ from families import login_names
 from families.models import SecurityEvent, User
 from families.traces import security
 from portal.letters import mailing
+from portal.tasks import priorities
+from portal.tasks.attempts import whole
 
 RECOVERY = "account/recovery"
 
@@ -27,7 +29,8 @@ def reset_url(user: User) -> str:
     return settings.PORTAL_URL.rstrip("/") + path
 
 
-@task(queue_name="mail")
+@whole
+@task(queue_name="mail", priority=priorities.URGENT)
 def send_recovery(email: str, network: str = "") -> None:
     """Writes to the account with the address `email`, as it keeps it; or to `email` that it is nobody's.
 

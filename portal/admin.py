@@ -1,5 +1,6 @@
 """The town's own page on the desk: name, crest, colour, contact, notices. And the versions installed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -13,11 +14,15 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from portal import theme, town_time
+from portal.database import clock
 from portal.desk.pages import ShownOnly, WithHistory
+from portal.desk.site import DeskNotice
 from portal.desk.tasks import TaskAdmin
+from portal.french.plurals import counted
 from portal.models import Release, Town
 from portal.reservations.desk import town_clock
 from portal.reservations.desk.guarding import AsksBeforeClosing
+from portal.tasks import queue, workers
 from portal.waiting.desk import LinePages
 
 # The crest is on every page, the login page included: it must stay light.
@@ -150,6 +155,30 @@ class ReleaseAdmin(ShownOnly[Release]):
 
     desk_order = 95
     list_display = ("version", "since")
+
+    def desk_notices(self, request: HttpRequest) -> Sequence[DeskNotice]:
+        """What the worker cannot do by itself."""
+        at = clock.now()
+        tasks = reverse("admin:django_tasks_db_dbtaskresult_changelist")
+        facts = queue.facts(at=at)
+        found = []
+        if facts.failed:
+            said = counted(
+                facts.failed,
+                "travail de fond a échoué ou s'est interrompu",
+                "travaux de fond ont échoué ou se sont interrompus",
+            )
+            found.append(DeskNotice(f"{said}.", f"{tasks}?status__exact=FAILED"))
+        if facts.running_too_long:
+            said = counted(facts.running_too_long, "travail dure", "travaux durent")
+            minutes = queue.TOO_LONG.seconds // 60
+            found.append(
+                DeskNotice(f"{said} depuis plus de {minutes} minutes.", f"{tasks}?status__exact=RUNNING")
+            )
+        if facts.age and facts.age > workers.SILENT_AFTER and not workers.living(at=at).exists():
+            said = counted(facts.waiting, "travail attend", "travaux attendent")
+            found.append(DeskNotice(f"Le worker ne répond pas : {said}.", f"{tasks}?status__exact=READY"))
+        return found
 
 
 # Instead of the package's own.

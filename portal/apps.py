@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -20,6 +21,8 @@ class PortalConfig(AppConfig):
         from portal import nightly  # models must be loaded first
         from portal.database import clock
         from portal.desk import named_rows
+        from portal.letters import mailbox
+        from portal.letters.answers import Kind
         from portal.tasks import taking_up, workers
         from portal.town import territory
         from portal.town_time import activate, before_a_task
@@ -42,6 +45,13 @@ class PortalConfig(AppConfig):
             "{} tâche(s) laissée(s) par un processus arrêté, reprise(s) ou notée(s).",
             lambda at: taking_up.take_up(at=clock.now(), silent_after=taking_up.SILENT_AT_NIGHT),
         )
+        if settings.MAILBOX_URL:
+            nightly.register(
+                "boîte aux lettres du portail",
+                "{} message(s) revenu(s) dans la boîte aux lettres du portail.",
+                lambda at: mailbox.read(settings.MAILBOX_URL, moment=at)[Kind.CAME_BACK],
+                foresee=lambda at: 0,  # reading marks as read what is on another server
+            )
         nightly.register(
             "processus arrêtés",
             "{} processus de travail oublié(s).",

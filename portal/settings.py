@@ -291,6 +291,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 
 # Mail and tasks -------------------------------------------------------------------------------------
 
+# Seconds for each answer of the mail server, docs/mail.md.
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=20)
 MAIL_SERVER_NAMED = "EMAIL_URL" in env.ENVIRON
 if DEMO and not MAIL_SERVER_NAMED:
     EMAIL_BACKEND = "portal.letters.outbox.OutboxBackend"
@@ -298,6 +300,8 @@ else:
     vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="portail@example.org")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# Where answers and mails that come back arrive: imaps://user:password@host/INBOX. Empty: nobody reads them.
+MAILBOX_URL = env.str("MAILBOX_URL", default="")
 PORTAL_URL: str = env.str("PORTAL_URL", default="http://127.0.0.1:8000")
 
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail"]}}

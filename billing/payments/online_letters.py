@@ -7,8 +7,10 @@ from billing.models import OnlinePayment, OnlineRefund, OnlineState
 from families.emails import addresses
 from portal.french.amounts import euros
 from portal.letters import mailing
+from portal.tasks.attempts import whole
 
 
+@whole
 @task(queue_name="mail")
 def tell(payment_ids: list[int]) -> None:
     """The bank has accepted or refused these payments: their payers learn it."""
@@ -21,6 +23,7 @@ def tell(payment_ids: list[int]) -> None:
         )
 
 
+@whole
 @task(queue_name="mail")
 def tell_refund(refund_id: int) -> None:
     """The town hall has given money back, or it came back: the payer learns it."""

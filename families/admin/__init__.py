@@ -15,4 +15,5 @@ from families.admin import readings as readings
 from families.admin import security_log as security_log
 from families.admin import staff as staff
 from families.admin import twins as twins
+from families.admin import undelivered as undelivered
 from families.admin.people import HouseholdAdmin as HouseholdAdmin

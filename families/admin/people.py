@@ -22,11 +22,12 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, child_files, diets, home_facts, login_names, residences
+from families import approval, child_files, diets, home_facts, login_names, residences, unreached
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
 from families.admin.twins import JoinsKnown
+from families.admin.undelivered import UNREACHED, Unreached
 from families.custody import homes, letters, newcomers, openings, own
 from families.desk_cells import HouseholdLink
 from families.desk_links import (
@@ -191,7 +192,10 @@ class GuardianInline(admin.StackedInline[Guardian, Household]):
 
     @admin.display(description="accès au portail")
     def login(self, obj: Guardian) -> str:
-        return f"{obj.user.username}, {obj.user.email}" if obj.user else "aucun"
+        if obj.user is None:
+            return "aucun"
+        unanswered = unreached.said_of(obj)
+        return f"{obj.user.username}, {obj.user.email}{' – ' + unanswered if unanswered else ''}"
 
 
 class CustodyInline(ShownCustodies, admin.TabularInline[Custody, Household]):
@@ -270,6 +274,7 @@ class HouseholdAdmin(
             order=26,
             hint="Le même enfant, et un même adulte ou la même adresse : une famille inscrite deux fois ?",
         ),
+        UNREACHED,
     )
     list_display = (
         "number",
@@ -281,7 +286,7 @@ class HouseholdAdmin(
         "state_badge",
         "received",
     )
-    list_filter = ("state", "resident", "city", Alike)
+    list_filter = ("state", "resident", "city", Alike, Unreached)
     phone_fields = ("guardians__phone", "guardians__phone_work")
     search_fields = ("guardians__folded", "children__folded", "folded")
     search_help_text = "Numéro de foyer, nom d'un responsable ou d'un enfant, rue, téléphone"

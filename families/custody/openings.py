@@ -45,6 +45,8 @@ from families.models import (
 from families.visibility import holds
 from portal.database.history import written_by
 from portal.letters import mailing
+from portal.tasks import priorities
+from portal.tasks.attempts import whole
 
 Kind, State, Confirmed = AccessOpening.Kind, AccessOpening.State, AccessOpening.Confirmed
 RIGHT = "families.change_accessopening"
@@ -263,7 +265,8 @@ def _tell_asked(opening: AccessOpening) -> None:
     transaction.on_commit(partial(tell_asked.enqueue, opening.pk), robust=True)
 
 
-@task(queue_name="mail")
+@whole
+@task(queue_name="mail", priority=priorities.URGENT)
 def tell_asked(opening_id: int) -> None:
     """Writes to who is already there; the 72 hours run from then. Again, it does nothing."""
     with transaction.atomic():

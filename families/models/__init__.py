@@ -114,6 +114,9 @@ from families.models.letters import (
 from families.models.letters import (
     ReminderRound as ReminderRound,
 )
+from families.models.letters import (
+    UndeliveredLetter as UndeliveredLetter,
+)
 from families.models.openings import (
     AccessOpening as AccessOpening,
 )

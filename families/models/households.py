@@ -232,8 +232,8 @@ class Guardian(WithFolded):
     phone = PhoneField("téléphone", max_length=30, blank=True)
     phone_work = PhoneField("téléphone professionnel", max_length=30, blank=True)
     is_payer = models.BooleanField("reçoit les factures", default=True)
-    # The address that mails no longer reach, since when and what the mail server said: it counts as long as it
-    # is the login's. Written by `families.unreached` alone.
+    # The address that mails no longer reach, since when and what the server said: it counts as long as it is
+    # the login's. Written by `families.unreached` alone.
     unreached_address = models.EmailField(
         "adresse qui ne répond plus", blank=True, db_default="", default="", editable=False
     )

@@ -69,6 +69,15 @@ class Letter(models.Model):
         return self.state == self.State.FAILED
 
 
+class UndeliveredLetter(Letter):
+    """What the desk sees of letters: those that did not reach anybody, and never what they say."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "message non remis"
+        verbose_name_plural = "messages non remis"
+
+
 class ReminderChoice(models.Model):
     """Whether a guardian wants one kind of reminder; without a row the usual answer counts."""
 

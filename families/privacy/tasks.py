@@ -5,11 +5,17 @@ from django_tasks import task
 
 from families.models import DataExport
 from families.privacy import exporting
+from portal.tasks import priorities
+from portal.tasks.attempts import USUAL, at_most
 
-PREPARING = -10  # a parent who waits for a mail to log in goes first
+
+def _stopped(export: int) -> None:
+    waiting = DataExport.objects.filter(pk=export, state=DataExport.State.WAITING)
+    waiting.update(state=DataExport.State.FAILED)
 
 
-@task(priority=PREPARING)
+@at_most(USUAL, given_up=lambda args, _: _stopped(args[0]))
+@task(priority=priorities.LONG)
 def prepare_copy(export: int) -> None:
     """Prepares a copy of data; one that is ready, or gone, is left alone."""
     found = DataExport.objects.select_related("guardian__user", "household").filter(pk=export).first()

@@ -6,6 +6,9 @@ nearly all models anew after each new foreign key. What an app's migrations writ
 holds that both ways end at the same tables and the same rows.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from django.apps import apps
 from django.db import router
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -50,4 +53,5 @@ def make(connection: BaseDatabaseWrapper) -> None:
         for key in _with_first_rows:
             for operation in migrations[key].operations:
                 if isinstance(operation, RunPython):
-                    operation.code(apps, editor)
+                    write: Callable[[Any, Any], object] = operation.code
+                    write(apps, editor)  # the models of today are those after the last migration

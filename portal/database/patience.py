@@ -57,7 +57,8 @@ def until_it_answers(stop: threading.Event) -> None:
         if stop.is_set():
             return
         try:
-            connection.close_if_unusable_or_obsolete()
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
             connection.ensure_connection()
         except (OperationalError, InterfaceError) as error:
             if not went_away(error):

@@ -27,8 +27,13 @@ from django.template.loader import get_template
 from django.utils import timezone
 from django_tasks import task
 from django_tasks.base import Task
+from django_tasks_db.backend import DatabaseBackend
 
 from portal import town
+from portal.letters import connection, marks
+from portal.letters.refusals import Fate, judge
+from portal.tasks import current, priorities
+from portal.tasks.attempts import at_most
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +73,14 @@ class Keeper(Protocol):
 
     def sent(self, number: int, at: datetime) -> None: ...
 
-    def failed(self, number: int) -> None: ...
+    def failed(self, number: int, why: str = "") -> None:
+        """Will not be sent any more; `why` in a server's words."""
+
+    def repeated(self, number: int) -> None:
+        """Is sent again by a worker that cannot know whether it had left."""
+
+    def unreached(self, number: int, why: str, at: datetime, *, by_report: bool) -> None:
+        """Failed: nobody is reached at its address. The server refused it, or (`by_report`) it came back."""
 
 
 _keepers: list[Keeper] = []
@@ -97,7 +109,31 @@ def post_live(kind: str, key: int) -> None:
     """Has the letter made and sent after commit. Raises KeyError where nobody makes this kind."""
     if kind not in _live:
         raise KeyError(kind)
-    transaction.on_commit(partial(send_live.enqueue, kind, key), robust=True)
+    _hand_over(partial(send_live.enqueue, kind, key))
+
+
+# Kinds (or how their names begin) that somebody waits for: they pass all others. Live ones do anyway.
+_urgent: set[str] = set()
+
+
+def urgent(*kinds: str) -> None:
+    """Letters of these kinds, or whose kind begins so (« account/ »), pass all others in the queue."""
+    _urgent.update(kinds)
+
+
+def _priority(kind: str, *, many: bool) -> int:
+    if kind.startswith(tuple(_urgent)):
+        return priorities.URGENT
+    return priorities.MANY if many else priorities.USUAL
+
+
+def _hand_over(enqueue: Callable[[], object]) -> None:
+    """A queue that is a table of this database takes it within the transaction: neither is kept without the
+    other, whatever happens after the commit. Another one is told after it."""
+    if isinstance(send.get_backend(), DatabaseBackend):
+        enqueue()
+    else:
+        transaction.on_commit(enqueue, robust=True)
 
 
 class Addressees(dict[str, str]):
@@ -158,14 +194,15 @@ def written(
 def post_all(letters: Sequence[Posted]) -> None:
     """Keeps these letters and has them sent after commit; two queries, however many they are."""
     for letter, number in _kept(letters):
-        transaction.on_commit(partial(_enqueue, letter, number), robust=True)
+        _hand_over(partial(_enqueue, letter, number))
 
 
 def queue(letters: Sequence[Posted]) -> None:
-    """Keeps these letters and queues them within the caller's transaction: the queue is a table of the same
-    database, so that whatever else the transaction writes and its mails are kept or lost together."""
+    """Keeps many letters and queues them within the caller's transaction: the queue is a table of the same
+    database, so that whatever else the transaction writes and its mails are kept or lost together. They let
+    others pass."""
     for letter, number in _kept(letters):
-        _enqueue(letter, number)
+        _enqueue(letter, number, many=True)
 
 
 def _kept(letters: Sequence[Posted]) -> list[tuple[Posted, int | None]]:
@@ -176,14 +213,15 @@ def _kept(letters: Sequence[Posted]) -> list[tuple[Posted, int | None]]:
     return [(letter, None) for letter in letters]
 
 
-def _enqueue(letter: Posted, number: int | None) -> None:
-    send.enqueue(
+def _enqueue(letter: Posted, number: int | None, *, many: bool = False) -> None:
+    send.using(priority=_priority(letter.kind, many=many)).enqueue(
         letter.to,
         letter.subject,
         letter.text,
         letter.html,
         number=number,
-        headers=dict(letter.headers),
+        # The same whenever it is sent: a mail that arrives twice is known as one.
+        headers=dict(letter.headers) | {"Message-ID": marks.message_id(number)},
     )
 
 
@@ -199,6 +237,14 @@ def render(template: str, context: dict[str, Any]) -> tuple[str, str, str]:
     return " ".join(first.split()), text, html
 
 
+def _never_sent(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    number = kwargs.get("number")
+    if number is not None:
+        for keeper in _keepers:
+            keeper.failed(number, "Envoi interrompu deux fois.")
+
+
+@at_most(2, given_up=_never_sent)
 @task(queue_name="mail")
 def send(
     to: str,
@@ -209,7 +255,7 @@ def send(
     number: int | None = None,
     headers: dict[str, str] | None = None,
 ) -> None:
-    """Sends one mail; tries again later while the mail server refuses, then gives up and says so."""
+    """Sends one mail; tries again later while the mail server cannot take it, then gives up and says so."""
     message = EmailMultiAlternatives(subject, text, to=[to], headers=headers or {})
     again = partial(
         _later, send, attempt, to, subject, text, html, attempt + 1, number=number, headers=headers
@@ -217,18 +263,24 @@ def send(
     _deliver(message, html, attempt, number, again)
 
 
-@task(queue_name="mail")
-def send_live(kind: str, key: int, attempt: int = 0, number: int | None = None) -> None:
+@at_most(2, given_up=_never_sent)
+@task(queue_name="mail", priority=priorities.URGENT)
+def send_live(kind: str, key: int, attempt: int = 0, number: int | None = None, message_id: str = "") -> None:
     """Makes a letter with a live link and sends it; a later attempt makes it anew."""
     letter = _live[kind](key)
     if letter is None:
         return
     subject, text, html = render(kind, letter.context)
-    if attempt == 0:
-        kept = Posted(kind, letter.to, subject, without_links(text), "", live=True)
-        [(_, number)] = _kept([kept])
-    again = partial(_later, send_live, attempt, kind, key, attempt + 1, number=number)
-    _deliver(LiveMail(subject, text, to=[letter.to]), html, attempt, number, again)
+    if attempt == 0 and not message_id:
+        with transaction.atomic():
+            kept = Posted(kind, letter.to, subject, without_links(text), "", live=True)
+            [(_, number)] = _kept([kept])
+            message_id = marks.message_id(number)
+            current.note(number=number, message_id=message_id)
+    headers = {"Message-ID": message_id or marks.message_id(number)}
+    message = LiveMail(subject, text, to=[letter.to], headers=headers)
+    again = partial(_later, send_live, attempt, kind, key, attempt + 1, number=number, message_id=message_id)
+    _deliver(message, html, attempt, number, again)
 
 
 class LiveMail(EmailMultiAlternatives):
@@ -259,6 +311,10 @@ def with_query(letter: Posted, query: str) -> Posted:
     return replace(letter, text=said(letter.text, "&"), html=said(letter.html, "&amp;"))
 
 
+class MailRefused(Exception):
+    """A server's words, without the address: what a task fails by that is not tried again."""
+
+
 def _deliver(
     message: EmailMultiAlternatives,
     html: str,
@@ -266,23 +322,44 @@ def _deliver(
     number: int | None,
     again: Callable[[], object],
 ) -> None:
-    """Hands one mail to the server; while it refuses, `again` has it tried later."""
+    """Hands one mail to the server; where that may help, `again` has it tried later. Raises MailRefused."""
     message.attach_alternative(html, "text/html")
+    message.extra_headers = {
+        "Message-ID": marks.message_id(number),
+        **marks.AUTOMATIC,
+        **message.extra_headers,
+    }
+    keepers = _keepers if number is not None else []
+    key = number or 0
+    if current.is_repeated():
+        for keeper in keepers:
+            keeper.repeated(key)
     try:
-        message.send()
-    except OSError as error:  # every SMTP error is one
-        if attempt >= len(RETRY_AFTER):
-            if number is not None:
-                for keeper in _keepers:
-                    keeper.failed(number)
-            raise
-        # The error's class only: its text may hold the address.
-        logger.warning("Mail not sent (%s), attempt %d; trying again.", type(error).__name__, attempt + 1)
-        again()
-    else:
-        if number is not None:
-            for keeper in _keepers:
-                keeper.sent(number, timezone.now())
+        connection.send(message)
+    except (OSError, ValueError) as error:  # each SMTP error is the one, an impossible address the other
+        fate, said = judge(error)
+        if fate is Fate.LATER and attempt < len(RETRY_AFTER):
+            # The error's class only: its text may hold the address.
+            logger.warning("Mail not sent (%s), attempt %d; trying again.", type(error).__name__, attempt + 1)
+            again()
+            return
+        for keeper in keepers:
+            if fate is Fate.DEAD:
+                keeper.unreached(key, said, timezone.now(), by_report=False)
+            else:
+                keeper.failed(key, said)
+        raise MailRefused(said) from None
+    for keeper in keepers:
+        keeper.sent(key, timezone.now())
+
+
+def came_back(number: int, why: str, at: datetime, *, dead: bool) -> None:
+    """A mail that had left has come back for good; `dead`: nobody is reached at its address."""
+    for keeper in _keepers:
+        if dead:
+            keeper.unreached(number, why, at, by_report=True)
+        else:
+            keeper.failed(number, why)
 
 
 def _later(sending: Task[Any, Any], attempt: int, *given: Any, **named: Any) -> None:

@@ -30,7 +30,7 @@ from django_tasks_db.models import DBTaskResult
 from django_tasks_db.utils import exclusive_transaction, is_locked_database_exception
 
 from portal.database import clock, patience
-from portal.tasks import attempts, holding, taking_up, workers
+from portal.tasks import attempts, current, holding, taking_up, workers
 from portal.tasks.taking_up import TaskRow
 
 logger = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class PatientWorker(Worker):
         super().__init__(**given)
         self.stop = threading.Event()
         self._leave_it = False
+        self._last: threading.Timer | None = None
 
     # Stopping ------------------------------------------------------------------------------------------
 
@@ -71,9 +72,9 @@ class PatientWorker(Worker):
         self.stop.set()
         signal.signal(signal.SIGALRM, self._hurry)
         signal.setitimer(signal.ITIMER_REAL, GRACE, AND_THEN_EVERY)
-        last = threading.Timer(LAST, os._exit, (1,))
-        last.daemon = True
-        last.start()
+        self._last = threading.Timer(LAST, os._exit, (1,))
+        self._last.daemon = True
+        self._last.start()
 
     def _hurry(self, signum: int, frame: FrameType | None) -> None:
         if self._leave_it:
@@ -102,6 +103,8 @@ class PatientWorker(Worker):
                 self.stop.wait(self.interval)
             self._nothing_to_do()
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._last is not None:
+            self._last.cancel()
 
     def _is_over(self) -> bool:
         return self.max_tasks is not None and self._run_tasks >= self.max_tasks
@@ -169,8 +172,9 @@ class PatientWorker(Worker):
         try:
             self._leave_it = True
             if not whole:
-                return call(), False
-            with transaction.atomic():
+                with current.doing(row.pk, len(row.worker_ids)):
+                    return call(), False
+            with current.doing(row.pk, len(row.worker_ids)), transaction.atomic():
                 value = call()
                 self._leave_it = False
                 row.set_successful(value)

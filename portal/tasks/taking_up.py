@@ -33,6 +33,10 @@ INTERRUPTED = Q(status=TaskResultStatus.FAILED, exception_class_path=PATH)
 SILENT_AT_NIGHT = timedelta(minutes=10)
 
 
+def is_interrupted(row: TaskRow) -> bool:
+    return row.status == TaskResultStatus.FAILED and row.exception_class_path == PATH
+
+
 def left_over(*, at: datetime, silent_after: timedelta = workers.SILENT_AFTER) -> list[TaskRow]:
     """What is being done by workers that are silent or gone."""
     rows = DBTaskResult.objects.running().filter(started_at__lt=at - silent_after)

@@ -44,6 +44,7 @@ from families.models import (
     Document,
     Erasure,
     ErasureRequest,
+    Guardian,
     HomeChange,
     OwnDecision,
     ProcessingTexts,
@@ -203,6 +204,13 @@ def furnished(chief: User) -> Booking:
         SecurityEvent.objects.create(kind=kind, at=NOW, user=chief, times=40, network_mark="0123456789abcdef")
     UserFactory(username="camille", email="Chief@example.org", email_shared=True)
     LetterFactory(to="parent@example.org", subject="Bienvenue", text="Bonjour")
+    LetterFactory(
+        guardian=Guardian.objects.earliest("pk"),
+        to="muette@example.org",
+        subject="Facture",
+        state="failed",
+        trouble="550 5.1.1 unknown",
+    )
     late = InvoiceFactory(household=booking.household, due_on=NOW.date() - timedelta(days=10))
     reminding.remind([late.pk], at=NOW, by=chief)
     # Until its letters are printed, the page that follows them loads itself anew.

@@ -57,7 +57,7 @@ def test_a_letter_that_nobody_takes_has_failed(roux: Family, monkeypatch):
 
     row = LetterFactory(guardian=roux.guardian, state="waiting", sent_at=None)
     monkeypatch.setattr("django.core.mail.EmailMultiAlternatives.send", down)
-    with pytest.raises(SMTPServerDisconnected):
+    with pytest.raises(mailing.MailRefused):
         mailing.send.func("un@example.org", "Objet", "texte", "", len(mailing.RETRY_AFTER), row.pk)
     row.refresh_from_db()
     assert row.is_failed and row.sent_at is None

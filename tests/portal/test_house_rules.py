@@ -22,6 +22,7 @@ from portal.database import kept
 from portal.demo import factories
 from portal.files import handing_over
 from portal.french import amounts, dates, day_fields, moments, plurals
+from portal.letters import connection
 from portal.management.commands import demo
 from portal.reservations.deadlines import cutoffs
 from portal.reservations.models import bookings, queries
@@ -68,7 +69,10 @@ RULES: dict[str, tuple[str, list[ModuleType]]] = {
     ),
     "children, but those that live there today": (r"\.children\.(?:all|filter|order_by|exclude)\(", []),
     "custodies that begin": (r"Custody\.objects\.create", [factories, forms, newcomers, openings]),
-    "clocks of what is kept": (r"time\.monotonic", [kept, demo, redis_cache, shared_file, shared_redis]),
+    "clocks of what is kept": (
+        r"time\.monotonic",
+        [kept, demo, connection, redis_cache, shared_file, shared_redis],
+    ),
     "whose address or identifiant it is": (r"\b(?:email|username)__\w", []),
     "the form it is compared in": (r"(?:email|username)_form\b", [accounts, login_names, shared_names]),
     "names that are looked for": (r"name__icontains", []),

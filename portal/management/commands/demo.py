@@ -45,7 +45,7 @@ LOGINS = {
     "responsable": "à la tête du service : fiches sanitaires, registre des consultations (/mairie/)",
 }
 START_WITHIN_SECONDS = 60
-STOP_WITHIN_SECONDS = 15
+STOP_WITHIN_SECONDS = 30  # as service managers are told: the worker ends what it does
 PR_SET_PDEATHSIG = 1  # see prctl(2)
 
 

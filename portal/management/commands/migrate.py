@@ -1,8 +1,8 @@
 """`manage.py migrate`: Django's, on a portal in use.
 
 It makes a new database at once (`portal.database.fresh`), waits a few seconds for a lock and tries again
-(`portal.database.locks`), leaves a database alone that it cannot bring to this version, keeps which version it
-made of it, and closes what lies on the disk to others.
+(`portal.database.locks`), leaves a database alone that it cannot bring to this version, keeps which version
+it made of it, and closes what lies on the disk to others.
 """
 
 from typing import Any

@@ -7,38 +7,45 @@ from django.utils import timezone
 from django_tasks import task
 
 from portal.reservations.acts import emails
+from portal.tasks.attempts import whole
 
 
+@whole
 @task(queue_name="mail")
 def tell_recorded(reservation_id: int) -> None:
     """A household has recorded a reservation. Only what an earlier version left in the queue."""
     emails.recorded([reservation_id], {})
 
 
+@whole
 @task(queue_name="mail")
 def tell_recorded_together(reservation_ids: list[int], amounts: dict[str, dict[str, list[str]]]) -> None:
     """A household has recorded reservations, of one child or of several."""
     emails.recorded(reservation_ids, amounts)
 
 
+@whole
 @task(queue_name="mail")
 def tell_decided(reservation_id: int, line_ids: list[int]) -> None:
     """The town hall has answered some days of a reservation."""
     emails.decided(reservation_id, line_ids)
 
 
+@whole
 @task(queue_name="mail")
 def tell_promoted(household_id: int, booking_ids: list[int]) -> None:
     """Places have been freed for children on a waiting list."""
     emails.promoted(household_id, booking_ids)
 
 
+@whole
 @task(queue_name="mail")
 def tell_offered(household_id: int, booking_ids: list[int]) -> None:
     """Places are offered to children on a waiting list: the family says whether it takes them."""
     emails.offered(household_id, booking_ids)
 
 
+@whole
 @task(queue_name="mail")
 def tell_let_go(household_id: int, booking_ids: list[int]) -> None:
     """Places that were offered and got no answer."""
@@ -70,42 +77,49 @@ def let_offers_go_at(hour: datetime) -> None:
         let_offers_go.using(run_after=hour).enqueue()
 
 
+@whole
 @task(queue_name="mail")
 def tell_cancelled(household_id: int, booking_ids: list[int], reason: str) -> None:
     """The town hall has cancelled days."""
     emails.cancelled(household_id, booking_ids, reason)
 
 
+@whole
 @task(queue_name="mail")
 def tell_put_back(household_id: int, booking_ids: list[int], left_ids: list[int]) -> None:
     """Days that had closed stand again; some may not."""
     emails.put_back(household_id, booking_ids, left_ids)
 
 
+@whole
 @task(queue_name="mail")
 def tell_enrolment(enrolment_id: int) -> None:
     """An enrolment is received, accepted or refused."""
     emails.enrolment(enrolment_id)
 
 
+@whole
 @task(queue_name="mail")
 def tell_moved(move_id: int, booking_ids: list[int]) -> None:
     """A child's change of school, class or place: asked for, refused, or done with the days that followed."""
     emails.moved(move_id, booking_ids)
 
 
+@whole
 @task(queue_name="mail")
 def tell_left_days(move_id: int, booking_ids: list[int], reason: str) -> None:
     """The town hall has placed days that could not follow, or leaves them cancelled for a reason."""
     emails.left_days(move_id, booking_ids, reason)
 
 
+@whole
 @task(queue_name="mail")
 def tell_renewed(enrolment_ids: list[int]) -> None:
     """A household has enrolled its children for the next year, all at once."""
     emails.renewed(enrolment_ids)
 
 
+@whole
 @task(queue_name="mail")
 def tell_enrolment_ended(
     enrolment_id: int,
@@ -118,6 +132,7 @@ def tell_enrolment_ended(
     emails.enrolment_ended(enrolment_id, cancelled, withdrawn, asked, stays)
 
 
+@whole
 @task(queue_name="mail")
 def tell_enrolment_resumed(enrolment_id: int) -> None:
     """The end of an enrolment is put away."""

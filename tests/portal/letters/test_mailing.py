@@ -70,7 +70,7 @@ def test_a_mail_server_that_is_down_is_tried_again_later(user, monkeypatch, capl
     for attempt in range(len(mailing.RETRY_AFTER)):
         mailing.send.func("un@example.org", "Objet", "texte", "<p>texte</p>", attempt)
     assert again == [1, 2, 3, 4]
-    with pytest.raises(SMTPServerDisconnected):
+    with pytest.raises(mailing.MailRefused):
         mailing.send.func("un@example.org", "Objet", "texte", "<p>texte</p>", len(mailing.RETRY_AFTER))
     assert "un@example.org" not in caplog.text, "no address in the logs"
 

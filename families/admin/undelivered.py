@@ -1,0 +1,84 @@
+"""« Messages non remis », « Adresses qui ne répondent plus »: whom mails do not reach; never their words."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from families import correspondence, unreached
+from families.desk_cells import HouseholdLink
+from families.models import Household, Letter, UndeliveredLetter
+from portal.desk.lists import StateBadge
+from portal.desk.pages import ShownOnly, log_all
+from portal.desk.site import Queue
+from portal.french.plurals import counted
+from portal.web.signed_in import SignedInRequest
+
+
+class Unreached(admin.SimpleListFilter):
+    """Households of which an adult's address no longer answers."""
+
+    title = "adresse e-mail"
+    parameter_name = "adresse"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("muette", "Ne répond plus")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Household]) -> QuerySet[Household]:
+        return queryset.filter(pk__in=unreached.there().values("household")) if self.value() else queryset
+
+
+UNREACHED = Queue(
+    "Adresses qui ne répondent plus",
+    lambda request: Household.objects.filter(
+        pk__in=unreached.there().values("household"), erased_at=None, joined_to=None
+    ),
+    query="adresse=muette",
+    order=27,
+    hint="Les messages n'arrivent plus à un responsable : demandez-lui sa nouvelle adresse.",
+)
+
+
+@admin.register(UndeliveredLetter)
+class UndeliveredAdmin(StateBadge, HouseholdLink, ShownOnly[UndeliveredLetter]):
+    """Failed for good, or perhaps received twice."""
+
+    desk_order = 60
+    list_display = ("posted_at", "household_link", "guardian", "to", "subject", "state_badge", "trouble")
+    list_display_links = ("subject",)
+    list_filter = ("state", "repeated")
+    search_fields = ("to", "subject", "guardian__folded")
+    search_help_text = "Adresse, objet, nom du responsable"
+    date_hierarchy = "posted_at"
+    actions = ("send_again",)
+    tints = {"failed": "refused", "sent": "accepted"}
+    fields = readonly_fields = (
+        "posted_at",
+        "household_link",
+        "guardian",
+        "to",
+        "subject",
+        "state_badge",
+        "trouble",
+        "repeated",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UndeliveredLetter]:
+        there = super().get_queryset(request).filter(Q(state=Letter.State.FAILED) | Q(repeated=True))
+        # The demo keeps those to other people, too.
+        there = there.exclude(guardian=None)
+        return there.select_related("guardian__user", "household").defer("text")
+
+    @admin.action(description="Envoyer de nouveau", permissions=["decide"])
+    def send_again(self, request: SignedInRequest, queryset: QuerySet[UndeliveredLetter]) -> None:
+        rows = list(queryset)
+        again = correspondence.send_again(rows)
+        if again:
+            log_all(request, rows, "Envoyé de nouveau.")
+        said = counted(again, "message part de nouveau", "messages partent de nouveau")
+        left = len(rows) - again
+        if left:
+            said += f" ; {left} ne {'peut' if left == 1 else 'peuvent'} plus l'être : la famille "
+            said += "le lit dans « Mes messages »" if left == 1 else "les lit dans « Mes messages »"
+        self.message_user(request, f"{said}.", messages.WARNING if left else messages.SUCCESS)
