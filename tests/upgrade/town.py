@@ -33,6 +33,7 @@ from families.reminders import choices
 from families.traces import security
 from portal.demo import loading
 from portal.letters import mailing
+from portal.models import Backup, Restoration, Worker
 from portal.reservations.acts import moving
 from portal.reservations.models import (
     AbsenceNotice,
@@ -65,6 +66,7 @@ def live() -> None:
     accounts(parent, regie)
     letters(parent)
     one_of_two(agent)
+    kept_going()
 
 
 def _paper(home: Household, name: str, by: User, **given: str) -> Document:
@@ -158,6 +160,15 @@ def one_of_two(agent: User) -> None:
     asked = joining.read(pair.older, pair.newer, {})
     shown = joining.foresee(asked, at=AT)
     joining.join(asked, shown.fingerprint, reason="Inscrits deux fois.", by=agent, at=AT)
+
+
+def kept_going() -> None:
+    """A worker that was stopped, the night's backup, and one from which the portal was brought back."""
+    Worker.objects.create(
+        name="0" * 32, machine="serveur", started_at=AT - PAST, seen_at=AT, unbroken_since=AT - PAST
+    )
+    Backup.objects.create(made_at=AT, name="portail-2026-11-09.sauvegarde", size=553_000, files=12)
+    Restoration.objects.create(restored_at=AT - PAST, made_at=AT - PAST, released_at=AT - PAST)
 
 
 def letters(parent: User) -> None:
