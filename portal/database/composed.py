@@ -12,7 +12,7 @@ from functools import reduce, update_wrapper
 from operator import or_
 from typing import Any, Generic, TypeVar
 
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, Lookup, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
@@ -93,12 +93,14 @@ class Composed(Generic[Row]):
         return list(read)
 
     def _composed(self, shape: tuple[Hashable, ...]) -> tuple["QuerySet[Any, Row]", Any, str, list[Any]]:
-        kept = self._kept.get(shape)
+        # Who goes from one kind of database to another, as the upgrades' tests do, has a text for each.
+        key = (connections[DEFAULT_DB_ALIAS].vendor, *shape)
+        kept = self._kept.get(key)
         if kept is None:
             queryset = self._compose(*shape)
             compiler = queryset.query.get_compiler(queryset.db)
             text, places = compiler.as_sql()
-            kept = self._kept[shape] = queryset, compiler, text, list(places)
+            kept = self._kept[key] = queryset, compiler, text, list(places)
             if len(self._kept) > SHAPES:
                 self._kept.popitem(last=False)
         return kept
