@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from families import correspondence, unreached
 from families.desk_cells import HouseholdLink
-from families.models import Household, Letter, UndeliveredLetter
+from families.models import Household, UndeliveredLetter
 from portal.desk.lists import StateBadge
 from portal.desk.pages import ShownOnly, log_all
 from portal.desk.site import Queue
@@ -65,9 +65,7 @@ class UndeliveredAdmin(StateBadge, HouseholdLink, ShownOnly[UndeliveredLetter]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UndeliveredLetter]:
-        there = super().get_queryset(request).filter(Q(state=Letter.State.FAILED) | Q(repeated=True))
-        # The demo keeps those to other people, too.
-        there = there.exclude(guardian=None)
+        there = super().get_queryset(request)
         return there.select_related("guardian__user", "household").defer("text")
 
     @admin.action(description="Envoyer de nouveau", permissions=["decide"])

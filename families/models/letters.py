@@ -3,6 +3,8 @@
 Letters are written by `families.correspondence` only, the rest by `families.reminders`.
 """
 
+from typing import ClassVar
+
 from django.db import models
 
 from families.models.households import Guardian, Household
@@ -69,8 +71,18 @@ class Letter(models.Model):
         return self.state == self.State.FAILED
 
 
+class UndeliveredManager(models.Manager["UndeliveredLetter"]):
+    def get_queryset(self) -> models.QuerySet["UndeliveredLetter"]:
+        failed = models.Q(state=Letter.State.FAILED) | models.Q(repeated=True)
+        # The demo keeps letters to other people, too.
+        return super().get_queryset().filter(failed).exclude(guardian=None)
+
+
 class UndeliveredLetter(Letter):
-    """What the desk sees of letters: those that did not reach anybody, and never what they say."""
+    """What the desk sees of letters: those that failed for good, or were perhaps received twice, and never
+    what they say."""
+
+    objects: ClassVar[UndeliveredManager] = UndeliveredManager()
 
     class Meta:
         proxy = True
