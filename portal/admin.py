@@ -159,7 +159,7 @@ class ReleaseAdmin(ShownOnly[Release]):
     def desk_notices(self, request: HttpRequest) -> Sequence[DeskNotice]:
         """What the worker cannot do by itself."""
         at = clock.now()
-        tasks = reverse("admin:django_tasks_db_dbtaskresult_changelist")
+        tasks = reverse(f"admin:{DBTaskResult._meta.app_label}_dbtaskresult_changelist")
         facts = queue.facts(at=at)
         found = []
         if facts.failed:

@@ -181,12 +181,12 @@ def test_a_database_that_does_not_answer_is_told_to_who_installs(town, monkeypat
         ("OTHER", "familles", ["refuse de montrer le compartiment « familles » (AccessDenied)"]),
     ],
 )
-def test_a_wrong_bucket_or_key_of_it_keeps_from_starting(town, unencrypted, key, bucket, said):
+def test_a_wrong_bucket_or_key_of_it_keeps_from_starting(town, unencrypted, key, bucket, said, monkeypatch):
     town.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     with FakeS3("KEY").running() as fake:
         fake.buckets = {"familles"}
         host = fake.url.removeprefix("http://")
-        kept(town, f"s3+http://{key}:secret@{host}/{bucket}?region=fr-par")
+        kept(town, f"s3+http://{key}:secret@{host}/{bucket}?region=fr-par", monkeypatch)
         found = checks.surroundings(None, databases=["default"])
     assert {type(message) for message in found} <= {Error}
     assert len(found) == len(said) and all(
@@ -195,11 +195,11 @@ def test_a_wrong_bucket_or_key_of_it_keeps_from_starting(town, unencrypted, key,
 
 
 @pytest.mark.once
-def test_a_store_that_does_not_answer_is_told_and_waited_for(town, unencrypted):
+def test_a_store_that_does_not_answer_is_told_and_waited_for(town, unencrypted, monkeypatch):
     town.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
-    kept(town, f"s3+http://KEY:secret@127.0.0.1:{port}/familles?region=fr-par")
+    kept(town, f"s3+http://KEY:secret@127.0.0.1:{port}/familles?region=fr-par", monkeypatch)
     (found,) = checks.surroundings(None, databases=["default"])
     assert found.id == "portal.W006" and type(found) is Advice
 
@@ -210,8 +210,9 @@ def unencrypted(monkeypatch):
     monkeypatch.setattr(checks, "private_storage", lambda configs: [])
 
 
-def kept(town, url: str) -> None:
-    """Private files lie there."""
+def kept(town, url: str, patch: pytest.MonkeyPatch) -> None:
+    """Private files lie there; a change of STORAGES would part the models' stores from the portal's."""
     town.PRIVATE_STORAGE_URL = url
-    town.STORAGES = town.STORAGES | {"private": private_files.storage(url, town.PRIVATE_ROOT)}
+    there = storages.create_storage(private_files.storage(url, town.PRIVATE_ROOT))
+    patch.setitem(storages._storages, "private", there)
     assert "S3" in type(storages["private"]).__name__

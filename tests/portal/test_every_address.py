@@ -49,7 +49,11 @@ PUBLIC = {
     "billing:payment_return",
     # Calendar programs know no login: the address holds 256 random bits.
     "reservations:calendar_feed",
+    "alive",
     "health",
+    "health_detail",
+    "measures",
+    "ready",
     "legal",
     "privacy",
     # Browsers ask for them without the cookie.
