@@ -61,6 +61,18 @@ def test_once_paid_the_paper_says_on_which_day(invoice, private):
     assert hashlib.sha256(pdf.read(kept)).hexdigest() == kept.sha256, "lost, it is printed alike"
 
 
+def test_one_printed_before_invoices_bore_who_signs_is_printed_alike_too(invoice, private, monkeypatch):
+    said = pdf.context
+    signed = lambda *given: said(*given) | {"issuer": invoice.issuer | {"signatory": "La régisseuse"}}  # noqa: E731
+    monkeypatch.setattr(pdf, "context", signed)
+    before = pdf.render(invoice, signed=False)
+    assert pdf.render(invoice) != before
+    kept = pdf.stored(invoice, at=END_OF_NOVEMBER)
+    kept.sha256 = hashlib.sha256(before).hexdigest()
+    kept.file.storage.delete(kept.file.name)
+    assert pdf.read(kept) == before
+
+
 def words(content):
     return " ".join(PdfReader(io.BytesIO(content)).pages[0].extract_text().split())
 
