@@ -14,7 +14,7 @@ from django.utils import timezone
 from portal.desk.pages import OwnPages, log_all
 from portal.desk.site import DeskLink, DeskNotice
 from portal.french import moments
-from portal.french.plurals import counted
+from portal.french.plurals import agreed, counted
 from portal.models import Town
 from portal.waiting import inside, line
 from portal.waiting.line import Mode
@@ -86,8 +86,7 @@ class LinePages(OwnPages[Town]):
             except Trouble:
                 messages.error(request, "La file n'a pas pu être réglée. Réessayez dans un instant.")
             else:
-                paced = f"{pace} familles par minute" if pace else "rythme mesuré"
-                said = f"File d'attente {SAID[mode]}, {paced}"
+                said = f"File d'attente {SAID[mode]}, {_paced(pace) if pace else 'rythme mesuré'}"
                 log_all(request, Town.objects.all(), f"{said}.")
                 messages.success(request, f"{said}.")
             return redirect(f"admin:{URL_NAME}")
@@ -125,13 +124,17 @@ def _facts(found: Standing) -> list[tuple[str, str]]:
                 "Attente de la dernière",
                 about(line.wait(found.waiting, board.pace)) if found.waiting else "aucune",
             ),
-            ("Rythme", f"{number(max(1, round(board.pace * 60)))} familles par minute"),
+            ("Rythme", _paced(max(1, round(board.pace * 60)))),
         ]
     told.append(("Familles à l'intérieur", f"{number(found.inside)} (vues depuis dix minutes)"))
     coming = [at for at in found.known.rushes if at > now]
     if coming:
         told.append(("Prochaine ouverture", f"{_moment(min(coming))} ; la file s'ouvrira cinq minutes avant"))
     return told
+
+
+def _paced(families: int) -> str:
+    return f"{number(families)} {agreed(families, 'famille', 'familles')} par minute"
 
 
 def _moment(at: float) -> str:

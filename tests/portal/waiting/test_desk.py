@@ -56,6 +56,8 @@ def test_an_agent_opens_the_room_at_a_pace_and_leaves_it_to_itself_again(gate: G
     assert "60 familles par minute" in said
     assert "depuis le" in said
     assert LogEntry.objects.filter(change_message__startswith="File d'attente ouverte").count() == 1
+    one = desk.post(url, {"mode": int(Mode.OPEN), "pace": "1"}, follow=True)
+    assert "ouverte, 1 famille par minute." in text(one)
     desk.post(url, {"mode": int(Mode.AUTO), "pace": ""})
     assert gate.room.store.board().mode is Mode.AUTO
 
