@@ -230,18 +230,13 @@ class Accounts(OwnPages[Payment]):
             return redirect(back)
         form = DropForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            try:
-                with form.once():
-                    made = writing_off.drop(
-                        document, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now()
-                    )
-            except AlreadySent as twice:
-                messages.warning(request, str(twice))
-                return redirect(back)
-            except BillingRefused as refusal:
-                form.add_error(None, str(refusal))
-            else:
-                messages.success(request, f"{made} de {euros(made.amount)} est noté.")
+
+            def act() -> str:
+                reason, at = form.cleaned_data["reason"], timezone.now()
+                made = writing_off.drop(document, reason=reason, by=request.user, at=at)
+                return f"{made} de {euros(made.amount)} est noté."
+
+            if form.done(request, act, BillingRefused):
                 return redirect(back)
         context = {
             "form": form,

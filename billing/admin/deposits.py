@@ -203,20 +203,13 @@ class DepositSlipAdmin(SaysRegie[DepositSlip], ShownOnly[DepositSlip], OwnPages[
         form = CancelForm(request.POST or None)
         back = reverse("admin:billing_depositslip_change", args=[pk])
         if request.method == "POST" and form.is_valid():
-            try:
-                with form.once():
-                    deposits.cancel(
-                        slip, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now()
-                    )
-            except AlreadySent as twice:
-                messages.warning(request, str(twice))
-                return redirect(back)
-            except deposits.DepositRefused as refusal:
-                form.add_error(None, str(refusal))
-            else:
-                messages.success(
-                    request, f"Le bordereau n°\xa0{slip.number} est annulé : ses règlements sont à remettre."
-                )
+
+            def act() -> str:
+                reason, at = form.cleaned_data["reason"], timezone.now()
+                deposits.cancel(slip, reason=reason, by=request.user, at=at)
+                return f"Le bordereau n°\xa0{slip.number} est annulé : ses règlements sont à remettre."
+
+            if form.done(request, act, deposits.DepositRefused):
                 return redirect(back)
         context = {
             "form": form,

@@ -1,12 +1,14 @@
 """Forms of money that count once, however often they are sent: two clicks, a page sent again."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.core.cache import cache
+from django.http import HttpRequest
 
 from portal.web.unanswered import Unanswered, strictly
 
@@ -46,3 +48,17 @@ class OnceForm(forms.Form):
         except Exception:
             cache.delete(remembered)
             raise
+
+    def done(self, request: HttpRequest, act: Callable[[], str], refusal: type[Exception]) -> bool:
+        """Whether it is done now, which `act` puts in words, or was already; a refusal stands on the form."""
+        try:
+            with self.once():
+                words = act()
+        except AlreadySent as twice:
+            messages.warning(request, str(twice))
+        except refusal as refused:
+            self.add_error(None, str(refused))
+            return False
+        else:
+            messages.success(request, words)
+        return True

@@ -1,7 +1,6 @@
 """A payment put right at the desk: reversed, moved to another household, paying other invoices, used at once,
 given back by transfer. Each page shows first what it does."""
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from billing.admin.fields import AmountField, proposed
-from billing.admin.once import AlreadySent, OnceForm
+from billing.admin.once import OnceForm
 from billing.admin.whose import HouseholdForm
 from billing.models import (
     Debit,
@@ -184,7 +183,7 @@ class Undoing(OwnPages[Payment]):
                     f" n°\xa0{done.reversal.number}.{right} La famille est prévenue."
                 )
 
-            if self._done(request, form, act):
+            if form.done(request, act, paying.PaymentRefused):
                 return redirect("admin:billing_payment_change", payment.pk)
         return self._page(request, payment, form, "Annuler ce règlement", "Annuler ce règlement")
 
@@ -231,7 +230,7 @@ class Undoing(OwnPages[Payment]):
                     f" n°\xa0{done.gone.number} et {done.come.number}. Les deux familles sont prévenues."
                 )
 
-            if self._done(request, form, act):
+            if form.done(request, act, paying.PaymentRefused):
                 return redirect("admin:billing_payment_change", payment.pk)
         more = {
             "to": household_link(other.pk),
@@ -267,7 +266,7 @@ class Undoing(OwnPages[Payment]):
                 pays = f"paie maintenant {parts}" if parts else "ne paie plus aucune facture"
                 return f"Le règlement n°\xa0{payment.number} {pays}. La famille est prévenue."
 
-            if self._done(request, form, act):
+            if form.done(request, act, paying.PaymentRefused):
                 return redirect("admin:billing_payment_change", payment.pk)
         context = {
             "form": form,
@@ -308,7 +307,7 @@ class Undoing(OwnPages[Payment]):
                     f" n°\xa0{done.back.number}.{right} La famille est prévenue."
                 )
 
-            if self._done(request, form, act):
+            if form.done(request, act, paying.PaymentRefused):
                 return redirect("admin:billing_payment_change", refund.pk)
         of = f" du règlement n°\xa0{refund.refunds.number}" if refund.refunds else ""
         context = {
@@ -344,7 +343,7 @@ class Undoing(OwnPages[Payment]):
                     " il attend le prochain fichier de virements. La famille est prévenue."
                 )
 
-            if self._done(request, form, act):
+            if form.done(request, act, paying.PaymentRefused):
                 return redirect("admin:billing_transferrefund_changelist")
         context = {
             "form": form,
@@ -392,20 +391,6 @@ class Undoing(OwnPages[Payment]):
     def _cannot(self, request: HttpRequest, payment: Payment, why: str) -> HttpResponse:
         messages.warning(request, why)
         return redirect("admin:billing_payment_change", payment.pk)
-
-    def _done(self, request: HttpRequest, form: OnceForm, act: Callable[[], str]) -> bool:
-        """Whether it is done now, or was already; a refusal stands on the form."""
-        try:
-            with form.once():
-                words = act()
-        except AlreadySent as twice:
-            messages.warning(request, str(twice))
-        except paying.PaymentRefused as refusal:
-            form.add_error(None, str(refusal))
-            return False
-        else:
-            messages.success(request, words)
-        return True
 
     def _say_book_day(self, request: HttpRequest, row: Payment) -> None:
         if row.booked_on is not None:
