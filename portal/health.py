@@ -34,8 +34,6 @@ from portal.tasks import queue, workers
 logger = logging.getLogger(__name__)
 
 PROBE = "health-probe"
-# A task due since so long means that a living worker does not get to its work.
-STUCK_AFTER = measures.STUCK_AFTER
 ALIVE = "/sante/vie/"
 
 
@@ -52,13 +50,8 @@ def cache_answers(*, at: datetime) -> bool:
 
 
 def worker_answers(*, at: datetime) -> bool:
-    """A worker beat within SILENT_AFTER of `at` (aware), and no task due waits longer than STUCK_AFTER."""
-    if "DatabaseBackend" not in settings.TASKS["default"]["BACKEND"]:
-        return True  # tasks are run on the spot: there is no worker to ask
-    if not workers.living(at=at).exists():
-        return False
-    age = queue.facts(at=at).age
-    return age is None or age <= STUCK_AFTER
+    """At the database's moment `at` (aware)."""
+    return not measures.worker_trouble(queue.facts(at=at), workers.last_seen(), at=at)
 
 
 @KeptAWhile

@@ -2,7 +2,7 @@
 
 configured_or_leave()   the settings: every process but the demo's, as soon as Django is ready
 serve_or_leave()        a server besides: database, static files, cache; who does not answer is only told
-tell_surroundings()     settings seldom meant, and who does not answer: for a worker
+work_or_leave()         a worker: who does not answer is only told
 """
 
 import logging

@@ -23,6 +23,7 @@ from portal.french.plurals import counted
 from portal.models import Backup
 from portal.tasks import holding, queue, workers
 
+# A task due since so long means that a living worker does not get to its work.
 STUCK_AFTER = timedelta(minutes=10)
 # A night's backup, and two hours for a night that took longer.
 BACKUP_EACH = timedelta(hours=26)
@@ -98,10 +99,12 @@ def troubles(found: Facts, *, at: datetime) -> list[str]:
     if known is None:
         told.append("La base de données ne répond pas.")
     else:
-        told += _of_the_worker(known)
+        if trouble := worker_trouble(known.tasks, known.seen, at=known.at):
+            told.append(trouble)
         if known.tasks.running_too_long:
             task = "tâche dure", "tâches durent"
-            told.append(f"{counted(known.tasks.running_too_long, *task)} depuis plus de 30 minutes.")
+            minutes = queue.TOO_LONG // timedelta(minutes=1)
+            told.append(f"{counted(known.tasks.running_too_long, *task)} depuis plus de {minutes} minutes.")
         told += _of_the_backup(known.backup, at)
         if known.held is not None:
             told.append(
@@ -114,15 +117,17 @@ def troubles(found: Facts, *, at: datetime) -> list[str]:
     return told
 
 
-def _of_the_worker(known: FromDatabase) -> Iterator[str]:
+def worker_trouble(tasks: queue.Facts, seen: datetime | None, *, at: datetime) -> str:
+    """Why nobody does what is due, in French; empty where a worker beat lately and gets to its work, or where
+    tasks are done on the spot. All of one moment `at` of the database."""
     if "DatabaseBackend" not in settings.TASKS["default"]["BACKEND"]:
-        return
-    if known.seen is None or known.at - known.seen > workers.SILENT_AFTER:
-        yield "Aucun worker ne travaille : les courriers et les tâches attendent."
-    elif known.tasks.age is not None and known.tasks.age > STUCK_AFTER:
-        minutes = int(known.tasks.age.total_seconds() // 60)
-        waiting = counted(known.tasks.waiting, "tâche attend", "tâches attendent")
-        yield f"{waiting}, la plus ancienne depuis {minutes} minutes."
+        return ""
+    if seen is None or at - seen > workers.SILENT_AFTER:
+        return "Aucun worker ne travaille : les courriers et les tâches attendent."
+    if tasks.age is not None and tasks.age > STUCK_AFTER:
+        waiting = counted(tasks.waiting, "tâche attend", "tâches attendent")
+        return f"{waiting}, la plus ancienne depuis {tasks.age // timedelta(minutes=1)} minutes."
+    return ""
 
 
 def _of_the_backup(last: Backup | None, at: datetime) -> Iterator[str]:
