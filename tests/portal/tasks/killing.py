@@ -174,10 +174,9 @@ def work(death: int | None) -> int:
     return process.exitcode if process.exitcode is not None else 99
 
 
-def _work(death: int | None) -> None:
-    if death is not None:
-        task_started.connect(lambda **_: _die_at(death), weak=False)
-    worker = PatientWorker(
+def worker_called(name: str) -> PatientWorker:
+    """Does all that waits, then ends."""
+    return PatientWorker(
         queue_names=["*"],
         excluded_queue_names=[],
         interval=0,
@@ -185,8 +184,14 @@ def _work(death: int | None) -> None:
         backend_name="default",
         startup_delay=False,
         max_tasks=None,
-        worker_id=get_random_string(32),
+        worker_id=name,
     )
+
+
+def _work(death: int | None) -> None:
+    if death is not None:
+        task_started.connect(lambda **_: _die_at(death), weak=False)
+    worker = worker_called(get_random_string(32))
     worker.configure_signals()
     worker.run()
     connections.close_all()

@@ -16,8 +16,9 @@ from portal.database import patience
 from portal.letters import connection as line
 from portal.models import Worker
 from portal.tasks import attempts, current, running, workers
-from portal.tasks.running import Heartbeat, PatientWorker
+from portal.tasks.running import Heartbeat
 from tests.fakes.smtp_server import FakeSmtp
+from tests.portal.tasks.killing import worker_called
 
 WORKER = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail"]}}
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,17 +71,7 @@ def queue(settings):
 @pytest.fixture
 def worker():
     usual = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)]
-    made = PatientWorker(
-        queue_names=["*"],
-        excluded_queue_names=[],
-        interval=0,
-        batch=True,
-        backend_name="default",
-        startup_delay=False,
-        max_tasks=None,
-        worker_id="this one",
-    )
-    yield made
+    yield worker_called("this one")
     for number, handler in zip((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT), usual, strict=True):
         signal.signal(number, handler)
 
