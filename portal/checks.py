@@ -35,7 +35,7 @@ A_KEY = "… (à tirer par : python3 -c 'import secrets; print(secrets.token_url
 # Names that lead nowhere outside this machine, and domains that are nobody's (RFC 2606).
 HERE = {"localhost", "127.0.0.1", "::1"}
 NOBODYS = ("example.org", "example.com", "example.net", "example")
-# Each process would count wrong passwords for itself and never see the worker live.
+# Each process would count attempts for itself.
 OF_ONE_PROCESS = ("LocMemCache", "DummyCache", "FileBasedCache")
 SENDS_NOTHING = ("console", "dummy", "filebased", "locmem")
 ANSWERS_WITHIN_SECONDS = 3.0

@@ -18,7 +18,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, BinaryIO, NamedTuple, Protocol, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from portal.backups.ciphers import Decrypting, Encrypting, Reads, Writes, is_encrypted
 from portal.backups.refusals import Damaged
@@ -46,13 +46,14 @@ class Listed(NamedTuple):
     sha256: str
 
 
-class Sink(Protocol):
-    """Takes what is read, piece by piece."""
+class Sink:
+    """Takes what is read, piece by piece; by itself it lets all of it go by."""
 
     def head(self, said: dict[str, Any]) -> None:
         """Before all else; may refuse it."""
 
-    def base(self, piece: bytes) -> None: ...
+    def base(self, piece: bytes) -> None:
+        """A piece of the database."""
 
     def file(self, where: str, name: str, size: int, content: Reads) -> None:
         """May read all of `content`, a part of it, or nothing."""

@@ -164,12 +164,6 @@ class _Files(Sink):
     def __init__(self, done: Brought, tell: Tell) -> None:
         self._done, self._tell = done, tell
 
-    def head(self, said: dict[str, Any]) -> None:
-        pass
-
-    def base(self, piece: bytes) -> None:
-        pass
-
     def file(self, where: str, name: str, size: int, content: Reads) -> None:
         store = named_files.store(where)
         if store.exists(name):
@@ -204,11 +198,5 @@ class _Base(Sink):
     def __init__(self, into: databases.Loading) -> None:
         self._into = into
 
-    def head(self, said: dict[str, Any]) -> None:
-        pass
-
     def base(self, piece: bytes) -> None:
         self._into.write(piece)
-
-    def file(self, where: str, name: str, size: int, content: Reads) -> None:
-        pass
