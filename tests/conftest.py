@@ -19,7 +19,7 @@ import time_machine
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.core.cache import cache
-from django.core.signals import request_finished
+from django.core.signals import request_finished, setting_changed
 from django.db import close_old_connections, connection
 from django.test import Client, TransactionTestCase
 from hypothesis import HealthCheck, settings
@@ -245,6 +245,22 @@ def quickly_emptied() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test: empty())
         yield
+
+
+# Django makes its stores anew when one of them is changed; models keep those they were made with.
+OF_STORES = ("STORAGES", "STATIC_ROOT", "STATIC_URL")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stores_stay() -> Iterator[None]:
+    """A file saved by a model is found by whoever asks for its store, in the tests after too."""
+
+    def told(*, setting: str, **kwargs: Any) -> None:
+        assert setting not in OF_STORES, f"{setting} parts the stores of models: patch django.conf.settings"
+
+    setting_changed.connect(told)
+    yield
+    setting_changed.disconnect(told)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Outside the demo no process works with settings that are not a town's: all is said at once, in French."""
 
 import pytest
+from django.conf import settings as of_process
 from django.db import OperationalError
 
 from portal import launching
@@ -29,8 +30,11 @@ def test_a_server_that_comes_before_its_database_starts(monkeypatch, caplog):
 
 
 @pytest.mark.django_db
-def test_a_server_without_files_or_cache_table_says_which_commands_make_them(settings, tmp_path, capsys):
-    settings.DEMO, settings.STATIC_ROOT = False, tmp_path
+def test_a_server_without_files_or_cache_table_says_which_commands_make_them(
+    settings, tmp_path, capsys, monkeypatch
+):
+    settings.DEMO = False
+    monkeypatch.setattr(of_process, "STATIC_ROOT", tmp_path)  # told to nobody: stores stay those of models
     settings.CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "attempts"}
     }
