@@ -49,6 +49,7 @@ class FamiliesConfig(AppConfig):
         reminder_kinds.register(QUOTIENT)
         reminder_kinds.register(PAPERS)
         chronicle.register_all()
+        at_home.register(15, at_home.address)
         at_home.register(20, at_home.answers)
         at_home.register(40, at_home.quotient)
         at_home.register(45, at_home.papers)

@@ -13,6 +13,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
+from families import unreached
 from families.custody import calendars, openings
 from families.models import (
     QUOTIENT_ENDS_SOON,
@@ -159,6 +160,16 @@ def answers(household: Household, user: User, at: datetime) -> list[Ask]:
         path = reverse("families:custody_calendar", args=[child])
         found.append(Ask("Un calendrier de garde à confirmer", text, path, "Répondre"))
     return found
+
+
+def address(household: Household, user: User, at: datetime) -> list[Ask]:
+    """A login whose own address no longer takes mails: else nobody tells it what the portal writes."""
+    known = facts(household, timezone.localdate(at))
+    if not any(unreached.said_of(one) for one in known.guardians if one.user_id == user.pk):
+        return []
+    text = f"{user.email} refuse nos messages : corrigez-la, ou vérifiez qu'elle n'est pas pleine."
+    way = reverse("account_email")
+    return [Ask("Nos messages ne vous parviennent plus", text, way, "Mon adresse e-mail", late=True)]
 
 
 def quotient(household: Household, user: User, at: datetime) -> list[Ask]:

@@ -238,10 +238,14 @@ def render(template: str, context: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _never_sent(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    number = kwargs.get("number")
-    if number is not None:
-        for keeper in _keepers:
-            keeper.failed(number, "Envoi interrompu deux fois.")
+    if (number := kwargs.get("number")) is not None:
+        give_up(number, "Envoi interrompu deux fois.")
+
+
+def give_up(number: int, why: str) -> None:
+    """Says of a letter that it will not be sent any more."""
+    for keeper in _keepers:
+        keeper.failed(number, why)
 
 
 @at_most(2, given_up=_never_sent)

@@ -8,6 +8,7 @@
 The worker leaves the queue of mails alone meanwhile; all else it does.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -55,12 +56,15 @@ def waiting(since: Restoration) -> Waiting:
     return Waiting(copied, found - copied)
 
 
-def release(since: Restoration, *, send_copied: bool, at: datetime) -> Waiting:
-    """Lets mails leave from now (`at`, aware) on; those of the copy too, or they are deleted from the queue.
-    Returns what waited."""
+def release(since: Restoration, *, give_up: Callable[[int], object] | None = None, at: datetime) -> Waiting:
+    """Lets mails leave from now (`at`, aware) on; those of the copy too, unless there is somebody to be told
+    the number of each letter whose mail is deleted from the queue. Returns what waited."""
     with transaction.atomic():
         found = waiting(since)
-        if not send_copied:
+        if give_up is not None:
+            for kwargs in _copied(since).values_list("args_kwargs__kwargs", flat=True):
+                if (number := kwargs.get("number")) is not None:
+                    give_up(number)
             _copied(since).delete()
         Restoration.objects.filter(released_at=None).update(released_at=at)
     return found

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from families.models import AccessOpening, ChangeRequest, FamilyQuotient
+from families.models import AccessOpening, ChangeRequest, FamilyQuotient, Guardian
 from tests.conftest import NOW, Family
 from tests.factories import GuardianFactory, UserFactory
 
@@ -28,6 +28,21 @@ def test_a_quotient_is_asked_for_four_weeks_before_it_ends(books):
         "Quotient à renouveler Il finit le 7 décembre ; ensuite, tarif le plus élevé. "
         "Communiquer mon quotient"
     )
+
+
+def test_an_adult_whose_address_takes_no_mail_is_told_where_it_is_read(books, stranger):
+    one = books.guardian
+    Guardian.objects.filter(pk=one.pk).update(
+        unreached_address=one.user.email, unreached_since=NOW, unreached_why="550 inconnu"
+    )
+    assert asked(books) == (
+        f"Nos messages ne vous parviennent plus {one.user.email} refuse nos messages : corrigez-la, ou "
+        "vérifiez qu'elle n'est pas pleine. Mon adresse e-mail"
+    )
+    assert asked(stranger) == ""
+    one.user.email = "autre@example.org"
+    one.user.save()
+    assert asked(books) == "", "the address that it has now takes them, as far as one knows"
 
 
 @pytest.mark.parametrize("last", [None, NOW.date() + timedelta(days=29)])

@@ -1,12 +1,14 @@
 """`manage.py release_mails`: mails leave again after a restore; those of the copy's queue too, or not."""
 
 from argparse import ArgumentParser
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
 
 from portal.database.starting import DataCommand
 from portal.french.plurals import counted
+from portal.letters import mailing
 from portal.tasks import holding
 
 MAIL = "courrier", "courriers"
@@ -37,7 +39,12 @@ class Command(DataCommand):
         if not options["abandonner"] and not options["envoyer"]:
             self.stdout.write("Ils attendent : choisissez --abandonner ou --envoyer.")
             return
-        found = holding.release(since, send_copied=options["envoyer"], at=timezone.now())
+        give_up = (
+            None
+            if options["envoyer"]
+            else partial(mailing.give_up, why=f"Abandonné après une restauration ({since}).")
+        )
+        found = holding.release(since, give_up=give_up, at=timezone.now())
         leaving = found.since + (found.copied if options["envoyer"] else 0)
         self.stdout.write(f"{counted(leaving, *MAIL)} à envoyer : le worker s'en charge.")
         if options["abandonner"]:

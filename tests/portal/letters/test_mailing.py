@@ -35,6 +35,8 @@ def test_everyone_gets_an_own_letter_after_the_commit(user, django_capture_on_co
     assert [letter.to for letter in mail.outbox] == [["un@example.org"], ["deux@example.org"]]
     letter = mail.outbox[0]
     assert "d'artagnan <3" in letter.body
+    # An answering machine does not answer it (RFC 3834).
+    assert letter.message()["Auto-Submitted"] == "auto-generated"
     html, kind = letter.alternatives[0]
     assert kind == "text/html"
     assert "d&#x27;artagnan &lt;3" in html

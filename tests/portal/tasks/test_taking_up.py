@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult, get_date_max
 
@@ -147,3 +148,19 @@ def test_the_facts_of_the_queue(at, beaten, django_assert_num_queries):
         failed=1,
         interrupted=0,
     )
+
+
+def test_who_runs_the_portal_reads_what_stopped_and_begins_it_anew(at, beaten, chief_client):
+    failed, well = begun(pay, at, "killed"), begun(count, at, "alive", status="SUCCESSFUL")
+    taking_up.take_up(at=at)
+    assert (
+        "1 travail de fond a échoué ou s&#x27;est interrompu."
+        in chief_client.get("/mairie/").content.decode()
+    )
+    tasks = reverse("admin:django_tasks_database_dbtaskresult_changelist")
+    chosen = {"action": "do_again", "_selected_action": [failed.pk, well.pk]}
+    page = chief_client.post(tasks, chosen, follow=True).content.decode()
+    assert "1 travail est de nouveau demandé ; 1 autre n’avait pas échoué." in page
+    failed.refresh_from_db()
+    assert failed.status == "READY"
+    assert "interrompu." not in chief_client.get("/mairie/").content.decode()
