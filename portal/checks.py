@@ -26,6 +26,7 @@ from django.core.files.storage import storages
 from django.db import OperationalError, connection
 from django.http.request import validate_host
 
+from billing.payments.checks import payment_provider
 from portal.database import field_keys
 from portal.files import private_files, scanning
 
@@ -55,13 +56,15 @@ def scanner(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def configuration(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Everything without which a town's portal must not start; nothing of it is asked of the demo."""
+    """Everything without which a town's portal must not start; the demo's is only to be readable."""
     if settings.DEMO:
-        return []
+        return [*_unread()]
     judged = (
+        _unread(),
         *(_keys(), _hosts(), _address(), _sender(), _database(), _proxies(), _debug(), _folder()),
         private_storage(app_configs),
         scanner(app_configs),
+        payment_provider(app_configs),
     )
     return [trouble for found in judged for trouble in found]
 
@@ -205,6 +208,12 @@ def _sender() -> Iterator[CheckMessage]:
         hint="DEFAULT_FROM_EMAIL=portail@ville.fr",
         id="portal.E007",
     )
+
+
+def _unread() -> Iterator[CheckMessage]:
+    """What is written may hold a password, and is not repeated."""
+    for name, example in settings.UNREAD_VARIABLES.items():
+        yield Error(f"{name} ne se lit pas.", hint=f"{name}={example}", id="portal.E014")
 
 
 def _database() -> Iterator[CheckMessage]:

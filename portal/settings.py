@@ -13,20 +13,21 @@ from tempfile import NamedTemporaryFile
 from urllib.parse import urlsplit
 
 import django_stubs_ext
-import environ
 from csp.constants import NONE, SELF
 
+from portal import environment
 from portal.database import tuning
+from portal.environment import Environment
 from portal.files import modes, private_files
 
 # `ModelAdmin[Child]`, `ModelForm[Child]`: what the types name must exist before the first class is made.
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 
-DEMO = env.bool("PORTAL_DEMO", default=False)
-DEBUG = env.bool("PORTAL_DEBUG", default=False)
+DEMO = env.switch("PORTAL_DEMO", default=False)
+DEBUG = env.switch("PORTAL_DEBUG", default=False)
 VAR_DIR = Path(env.str("PORTAL_VAR", default=str(BASE_DIR / "var")))
 
 
@@ -54,7 +55,7 @@ FIELD_KEYS = env.list("FIELD_KEYS", default=[]) or ([_demo_key("field_key")] if 
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"] if DEMO else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-BEHIND_PROXY = env.bool("BEHIND_PROXY", default=not DEMO)
+BEHIND_PROXY = env.switch("BEHIND_PROXY", default=not DEMO)
 
 INSTALLED_APPS = [
     "portal.apps.PortalConfig",
@@ -141,10 +142,15 @@ TEMPLATES = [
 DATABASE_NAMED = bool(env("DATABASE_URL", default=""))  # SQLite as well: but said, not by default
 DATABASES = {
     "default": tuning.tuned(
-        env.db_url_config(env("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'portal.sqlite3'}"),
-        kept=env.int("CONN_MAX_AGE", default=600),
+        env.address(
+            "DATABASE_URL",
+            environment.database,
+            f"sqlite:///{VAR_DIR / 'portal.sqlite3'}",
+            "postgres://portail:MOT_DE_PASSE@SERVEUR/portail",
+        ),
+        kept=env.whole("CONN_MAX_AGE", default=600),
         # To be turned off behind a pooler that shares connections by transaction.
-        prepared=env.bool("PREPARED_STATEMENTS", default=True),
+        prepared=env.switch("PREPARED_STATEMENTS", default=True),
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -158,7 +164,12 @@ def _own_name() -> str:
 
 CACHES = {
     # Rate limits are counted here: few rows kept would mean limits forgotten.
-    "default": env.cache_url("CACHE_URL", default="dbcache://portal_cache?max_entries=100000"),
+    "default": env.address(
+        "CACHE_URL",
+        env.cache_url_config,
+        "dbcache://portal_cache?max_entries=100000",
+        "redis://localhost:6379/0",
+    ),
 }
 SESSION_ENGINE = "portal.web.table_sessions"
 if "redis" in CACHES["default"]["BACKEND"].lower():
@@ -168,7 +179,7 @@ if "redis" in CACHES["default"]["BACKEND"].lower():
     SESSION_ENGINE = "portal.web.redis_sessions"
 
 # When more families come than the portal serves well, some wait at its gate (docs/waiting-room.md).
-WAITING_ROOM = env.bool("WAITING_ROOM", default=True)
+WAITING_ROOM = env.switch("WAITING_ROOM", default=True)
 
 # Accounts -------------------------------------------------------------------------------------------
 
@@ -227,7 +238,7 @@ ACCOUNT_RATE_LIMITS = {
     "confirm_email": "1/3m/key",
 }
 # Staff: a second factor for every page of the desk, and the proof again before the gravest acts.
-STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=not DEMO)
+STAFF_SECOND_FACTOR = env.switch("STAFF_SECOND_FACTOR", default=not DEMO)
 ASK_AGAIN = STAFF_SECOND_FACTOR
 MFA_ADAPTER = "families.signing_in.factors.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -244,7 +255,7 @@ MFA_TOTP_TOLERANCE = 1  # a code that changes while it is typed is accepted, onc
 # An address that waits to be confirmed is nobody's yet: neither it nor a factor keeps the other away.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 # None where nobody has said it, with which no portal behind a proxy starts.
-TRUSTED_PROXY_COUNT: int | None = env.int("TRUSTED_PROXY_COUNT", default=None)
+TRUSTED_PROXY_COUNT: int | None = env.whole("TRUSTED_PROXY_COUNT", default=None)
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT or 0
 
 # A parent's day, from breakfast to bedtime, counted from login.
@@ -282,8 +293,8 @@ STORAGES = {
 # Copies of the database and of the files (docs/backup.md).
 BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "sauvegardes")))
 BACKUP_KEYS = env.list("BACKUP_KEYS", default=[])  # the newest first; none: archives in clear
-BACKUP_DAYS = env.int("BACKUP_DAYS", default=7)
-BACKUP_WEEKS = env.int("BACKUP_WEEKS", default=4)
+BACKUP_DAYS = env.whole("BACKUP_DAYS", default=7)
+BACKUP_WEEKS = env.whole("BACKUP_WEEKS", default=4)
 CLAMD_ADDRESS = env.str("CLAMD_ADDRESS", default="")  # the town's virus scanner: host:port, or its socket
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024  # forms; files stream to disk, where a page takes them
 FILE_UPLOAD_HANDLERS = ["portal.web.bodies.NoFiles"]  # until the middleware knows the page and who asks
@@ -292,12 +303,19 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 # Mail and tasks -------------------------------------------------------------------------------------
 
 # Seconds for each answer of the mail server, docs/mail.md.
-EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=20)
+EMAIL_TIMEOUT = env.whole("EMAIL_TIMEOUT", default=20)
 MAIL_SERVER_NAMED = "EMAIL_URL" in env.ENVIRON
 if DEMO and not MAIL_SERVER_NAMED:
     EMAIL_BACKEND = "portal.letters.outbox.OutboxBackend"
 else:
-    vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+    vars().update(
+        env.address(
+            "EMAIL_URL",
+            env.email_url_config,
+            "smtp://localhost:25",
+            "smtp+tls://UTILISATEUR:MOT_DE_PASSE@SERVEUR:587",
+        )
+    )
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="portail@example.org")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Where answers and mails that come back arrive: imaps://user:password@host/INBOX. Empty: nobody reads them.
@@ -355,7 +373,7 @@ SESSION_COOKIE_HTTPONLY = True
 # On which devices an account has logged in before (families/signing_in/devices.py).
 DEVICE_COOKIE_NAME = "appareil" if DEMO else "__Host-appareil"
 if not DEMO:
-    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_SSL_REDIRECT = env.switch("SECURE_SSL_REDIRECT", default=True)
     SECURE_REDIRECT_EXEMPT = [r"^sante/"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -379,7 +397,7 @@ HEALTH_TOKEN = env.str("HEALTH_TOKEN", default="")
 
 # Lines for people, or « json » for a program that collects them; docs/monitoring.md.
 LOG_FORMAT = env.str("LOG_FORMAT", default="")
-ACCESS_LOG = env.bool("ACCESS_LOG", default=not DEMO)
+ACCESS_LOG = env.switch("ACCESS_LOG", default=not DEMO)
 
 LOGGING = {
     "version": 1,
@@ -401,3 +419,6 @@ if SENTRY_DSN:
     from portal.web import error_reports
 
     error_reports.start(SENTRY_DSN)
+
+# What could not be read, and what could be: said before anything works.
+UNREAD_VARIABLES = env.unread

@@ -8,9 +8,10 @@ from django.core.checks import CheckMessage, Error
 from billing.invoices.contracts import Contract
 from billing.payments.providers.choosing import PROVIDERS
 
+# Its settings, each by the variable that says it.
 NEEDED = {
-    "stripe": ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS"],
-    "payfip": ["PAYFIP_CLIENT", "PAYFIP_SERVICE_URL"],
+    "stripe": {"STRIPE_SECRET_KEY": "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS": "STRIPE_WEBHOOK_SECRET"},
+    "payfip": {"PAYFIP_CLIENT": "PAYFIP_CLIENT", "PAYFIP_SERVICE_URL": "PAYFIP_SERVICE_URL"},
 }
 
 
@@ -27,19 +28,37 @@ def _of(contract: Contract) -> list[CheckMessage]:
     if not name:
         return []
     if name not in PROVIDERS:
-        return [Error(f"PAYMENT_PROVIDER{of}={name} is none of {', '.join(PROVIDERS)}.", id="billing.E001")]
+        return [
+            Error(
+                f"PAYMENT_PROVIDER{of}={name} n'est pas un prestataire de paiement du portail.",
+                hint=f"PAYMENT_PROVIDER{of}=stripe ou payfip (vide : pas de paiement en ligne)",
+                id="billing.E001",
+            )
+        ]
     found: list[CheckMessage] = []
     if name == "demo" and not settings.DEMO:
         found.append(
             Error(
-                f"PAYMENT_PROVIDER{of}=demo would mark invoices as paid without money.",
-                hint="Set PAYMENT_PROVIDER to stripe or payfip, or leave it empty.",
+                f"PAYMENT_PROVIDER{of}=demo marquerait des factures comme payées sans argent.",
+                hint=f"PAYMENT_PROVIDER{of}=stripe ou payfip (vide : pas de paiement en ligne)",
                 id="billing.E002",
             )
         )
-    missing = [setting for setting in NEEDED.get(name, []) if not contract.said(setting)]
-    if missing:
-        found.append(Error(f"PAYMENT_PROVIDER{of}={name} needs {', '.join(missing)}.", id="billing.E003"))
+    missing = [variable for setting, variable in NEEDED.get(name, {}).items() if not contract.said(setting)]
+    found += [
+        Error(
+            f"Il manque {variable}{of} : PAYMENT_PROVIDER{of}={name} en a besoin.",
+            hint=f"{variable}{of}=… (docs/payments.md)",
+            id="billing.E003",
+        )
+        for variable in missing
+    ]
     if name == "payfip" and contract.said("PAYFIP_MODE") not in ("T", "X", "W"):
-        found.append(Error("PAYFIP_MODE is T (test), X (activation) or W (real).", id="billing.E004"))
+        found.append(
+            Error(
+                f"PAYFIP_MODE{of} ne se lit pas.",
+                hint=f"PAYFIP_MODE{of}=T (essai), X (activation) ou W (paiements réels)",
+                id="billing.E004",
+            )
+        )
     return found

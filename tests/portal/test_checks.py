@@ -29,6 +29,7 @@ def town(settings, tmp_path):
         "VAR_DIR": tmp_path,
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "MAIL_SERVER_NAMED": True,
+        "PAYMENT_PROVIDER": "",
         "CACHES": {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "c"}},
     }
     for name, value in said.items():

@@ -212,11 +212,12 @@ def test_the_demonstration_bank_refuses_production(settings, owes, payment):
 @pytest.mark.parametrize(
     ("said", "wrong"),
     [
-        ({"PAYMENT_PROVIDER": "demo"}, "billing.E002"),
-        ({"PAYMENT_PROVIDER": "paypal"}, "billing.E001"),
-        ({"PAYMENT_PROVIDER": "stripe"}, "billing.E003"),
-        ({"PAYMENT_PROVIDER": "payfip"}, "billing.E003"),
-        ({"PAYMENT_PROVIDER": "payfip", "PAYFIP_CLIENT": "099999", "PAYFIP_MODE": "Z"}, "billing.E004"),
+        ({"PAYMENT_PROVIDER": "demo"}, "PAYMENT_PROVIDER=demo marquerait des factures comme payées"),
+        ({"PAYMENT_PROVIDER": "paypal"}, "PAYMENT_PROVIDER=paypal n'est pas un prestataire"),
+        ({"PAYMENT_PROVIDER": "stripe"}, "Il manque STRIPE_WEBHOOK_SECRET :"),
+        ({"PAYMENT_PROVIDER__LOISIRS": "stripe"}, "Il manque STRIPE_SECRET_KEY__LOISIRS :"),
+        ({"PAYMENT_PROVIDER": "payfip"}, "Il manque PAYFIP_CLIENT :"),
+        ({"PAYMENT_PROVIDER": "payfip", "PAYFIP_CLIENT": "099999", "PAYFIP_MODE": "Z"}, "PAYFIP_MODE=T"),
         ({}, ""),
     ],
 )
