@@ -24,15 +24,15 @@ def test_an_empty_environment_is_told_all_it_lacks_at_once(tmp_path):
 def test_what_cannot_be_read_is_named_with_the_line_to_write_and_never_repeated(tmp_path, demo):
     written = {
         "PORTAL_DEMO": demo,
-        "DATABASE_URL": "postgre://portail:secret@base/portail",
-        "CACHE_URL": "redi://:secret@cache",
-        "EMAIL_URL": "smt://secret@mail",
+        "DATABASE_URL": "postgre://portail:clair92@base/portail",
+        "CACHE_URL": "redi://:clair92@cache",
+        "EMAIL_URL": "smt://clair92@mail",
         "TRUSTED_PROXY_COUNT": "un",
         "WAITING_ROOM": "peut-être",
     }
     done = run("manage.py", "check", tmp_path=tmp_path, **written)
     assert done.returncode == starting.CANNOT_BE_LOADED
-    assert "Traceback" not in done.stderr and "secret" not in done.stderr
+    assert "Traceback" not in done.stderr and "clair92" not in done.stderr
     for name in (*list(written)[1:4], "TRUSTED_PROXY_COUNT", "WAITING_ROOM"):
         assert f"{name} ne se lit pas." in done.stderr and f"À écrire : {name}=" in done.stderr
 
