@@ -4,8 +4,9 @@ from datetime import date
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
+from portal.waiting import page as pages_of_line
 from tests.billing.care import tax_pages
 from tests.browser.looking import faults
 from tests.conftest import NOW, PUBLIC_PAGES
@@ -78,6 +79,27 @@ def test_tax_certificates_have_no_barrier(books, open_page):
 
 def test_public_pages_have_no_barrier(town, open_page):
     assert walk(open_page(), PUBLIC_PAGES) == []
+
+
+def test_pages_of_the_line_have_no_barrier(town, open_page):
+    """As the gate answers them: whole, under a policy of their own that lets them ask for nothing else."""
+    of_line, page = pages_of_line.compose(town), open_page()
+    filled = {
+        "ligne": of_line.line.fill({"place": "412", "wait": "environ 3 minutes", "again": "60"}),
+        "complet": of_line.full.fill({"again": "60"}),
+        "ouverture": of_line.opening.fill(
+            {"name": "Vacances d'hiver", "hour": "8 h 30", "left": "3 min", "again": "60"}
+        ),
+    }
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": of_line.policy}
+
+    def answer(route: Route) -> None:
+        route.fulfill(status=503, headers=headers, body=filled[route.request.url.rpartition("/")[2]])
+
+    page.route("**/*", answer)
+    assert walk(page, [f"/{name}" for name in filled]) == []
+    page.goto("/ligne")
+    assert "412" in page.inner_text("main")
 
 
 def test_pages_of_an_address_to_confirm_have_no_barrier(town, open_page):
