@@ -1,14 +1,15 @@
-"""A small S3: puts, gets, heads and deletes objects of its buckets, for who signs with the right key."""
+"""A small S3: puts, gets, lists, heads and deletes objects of its buckets, for who signs rightly."""
 
 import hashlib
 from email.utils import formatdate
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 from tests.fakes.server import Fake, Handler
 
 MISSING = '<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>None</Message></Error>'
 NO_BUCKET = '<?xml version="1.0"?><Error><Code>NoSuchBucket</Code><Message>None</Message></Error>'
-EMPTY = '<?xml version="1.0"?><ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>'
+LIST = '<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>'
 DENIED = '<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>No</Message></Error>'
 
 
@@ -26,9 +27,13 @@ class S3Handler(Handler):
     def do_GET(self) -> None:  # noqa: N802
         if self._refused():
             return
-        if "list-type" in self.path:
-            there = self._key().strip("/") in self.fake.buckets
-            self.say(EMPTY if there else NO_BUCKET, status=200 if there else 404, kind="application/xml")
+        bucket, _, name = self._key().partition("/")
+        if not name and self.command == "GET":
+            there = bucket in self.fake.buckets or any(
+                key.startswith(f"{bucket}/") for key in self.fake.objects
+            )
+            listed = self._listed(bucket) if there else NO_BUCKET
+            self.say(listed, status=200 if there else 404, kind="application/xml")
             return
         content = self.fake.objects.get(self._key())
         if content is None:
@@ -50,6 +55,29 @@ class S3Handler(Handler):
             return
         self.fake.objects.pop(self._key(), None)
         self.say("", status=204)
+
+    def _listed(self, bucket: str) -> str:
+        """All at once, however many: what lies at a prefix, and the folders one step below it."""
+        asked = parse_qs(urlsplit(self.path).query)
+        prefix, parted = asked.get("prefix", [""])[0], "delimiter" in asked
+        below = sorted(
+            key.removeprefix(f"{bucket}/")
+            for key in self.fake.objects
+            if key.startswith(f"{bucket}/{prefix}")
+        )
+        files, folders = [], set()
+        for key in below:
+            step, sign, _ = key.removeprefix(prefix).partition("/")
+            if parted and sign:
+                folders.add(f"{prefix}{step}/")
+            else:
+                files.append(key)
+        return LIST.format(
+            "".join(f"<Contents><Key>{escape(key)}</Key><Size>1</Size></Contents>" for key in files)
+            + "".join(
+                f"<CommonPrefixes><Prefix>{escape(one)}</Prefix></CommonPrefixes>" for one in sorted(folders)
+            )
+        )
 
     def _key(self) -> str:
         """« bucket/folder/name », as the path says it."""

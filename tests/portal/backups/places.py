@@ -7,7 +7,7 @@ from pathlib import Path
 import environ
 import pytest
 from django.apps import apps
-from django.core.files.storage import FileSystemStorage, default_storage, storages
+from django.core.files.storage import FileSystemStorage, Storage, default_storage, storages
 from django.db import DEFAULT_DB_ALIAS, connections, models
 
 from portal.database import tuning
@@ -15,9 +15,9 @@ from tests.upgrade.portals import forget
 
 
 @contextmanager
-def stores_under(folder: Path) -> Iterator[None]:
-    """Families' files and public ones lie there, meanwhile."""
-    usual, ours = storages["private"], FileSystemStorage(folder / "private")
+def stores_under(folder: Path, private: Storage | None = None) -> Iterator[None]:
+    """Families' files and public ones lie there, meanwhile; families' in a store of their own, if given."""
+    usual, ours = storages["private"], private or FileSystemStorage(folder / "private")
     fields = [
         field
         for model in apps.get_models()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
@@ -19,10 +20,12 @@ from families.privacy import erasing, journal
 from portal.backups import archives, databases, keeping, restoring, saving
 from portal.backups.refusals import KeyMissing, NotEmpty, Refused
 from portal.database import field_keys, versions
+from portal.files import private_files
 from portal.files.uploads import private_storage
 from portal.models import Backup, Restoration, Town
 from portal.tasks import holding
 from tests.factories import HouseholdFactory, TownFactory, paris
+from tests.fakes.s3_server import FakeS3
 from tests.portal.backups.places import database_at, stores_under
 from tests.portal.backups.reading import Unread
 from tests.processes import own_database
@@ -45,13 +48,17 @@ def portal(tmp_path, settings):
     """A town with its crest, two families, a paper of one of them, and a mail that waits."""
     settings.VAR_DIR = tmp_path
     with stores_under(tmp_path / "before"):
-        town = TownFactory(name="Rivebourg")
-        town.crest.save("blason.svg", ContentFile(b"<svg/>"))
-        homes = [HouseholdFactory(), HouseholdFactory()]
-        paper = Document(household=homes[0], name="avis.pdf", content_type="application/pdf")
-        paper.file.save("avis.pdf", ContentFile(A_PDF))
-        queue_a_mail()
-        yield homes
+        yield lived_in()
+
+
+def lived_in() -> list[Household]:
+    town = TownFactory(name="Rivebourg")
+    town.crest.save("blason.svg", ContentFile(b"<svg/>"))
+    homes = [HouseholdFactory(), HouseholdFactory()]
+    paper = Document(household=homes[0], name="avis.pdf", content_type="application/pdf")
+    paper.file.save("avis.pdf", ContentFile(A_PDF))
+    queue_a_mail()
+    return homes
 
 
 def queue_a_mail():
@@ -70,10 +77,14 @@ def new_place_after(tmp_path):
     """Enters an empty portal of its own; the place where its files lie."""
 
     @contextmanager
-    def entered():
+    def entered(private=None):
         place = tmp_path / "after"
         place.mkdir()
-        with own_database(place, called="restored") as address, stores_under(place), database_at(address):
+        with (
+            own_database(place, called="restored") as address,
+            stores_under(place, private),
+            database_at(address),
+        ):
             yield place
 
     return entered
@@ -116,6 +127,27 @@ def test_a_portal_comes_back_whole_in_a_new_place(portal, folder, new_place_afte
         assert "1 courrier à envoyer" in text and "1 courrier de la sauvegarde abandonné" in text
         assert DBTaskResult.objects.get() == since and holding.held() is None
         assert said("release_mails") == "Aucun courrier n'est retenu.\n"
+
+
+def test_files_that_lie_in_a_bucket_come_back_into_another(tmp_path, folder, settings, new_place_after):
+    settings.VAR_DIR = tmp_path
+    with FakeS3("KEY").running() as fake:
+        address = f"s3+http://KEY:secret@{fake.url.removeprefix('http://')}"
+        before, after = (
+            storages.create_storage(private_files.storage(f"{address}/{bucket}?region=fr-par", tmp_path))
+            for bucket in ("avant", "apres")
+        )
+        with stores_under(tmp_path / "before", before):
+            homes = lived_in()
+            erasing.erase(erasing.household_leaving(homes[1]), why="again", by=None, at=AT)
+            done = saved(folder)
+            assert (done.whole, done.files) == (True, 3), "the paper, the crest, the journal of erasures"
+            before.delete(Document.objects.get().file.name)
+            assert saved(tmp_path / "later").missing == [f"prive/{Document.objects.get().file.name}"]
+        with new_place_after(after):
+            assert restoring.restore(done.path, keys=[], at=LATER).files == 3
+            assert content_of(Document.objects.get().file) == A_PDF
+            assert after.listdir(erasing.JOURNAL)[0] == ["2026"]
 
 
 def content_of(field):
