@@ -91,8 +91,9 @@ def _database() -> list[CheckMessage]:
 def _lacking_cache_table() -> str:
     """The table in which attempts are counted, where the database is the cache and has none."""
     cache = caches["default"]
-    # Named nowhere else.
-    table = str(cache._table) if isinstance(cache, DatabaseCache) else ""  # type: ignore[attr-defined]
+    if not isinstance(cache, DatabaseCache):
+        return ""
+    table: str = cache._table  # type: ignore[attr-defined]  # named nowhere else
     return table if table and table not in connection.introspection.table_names() else ""
 
 
