@@ -20,9 +20,9 @@ INSIDE_MINUTES = 10
 BEFORE, AFTER = 300.0, 600.0
 
 # Requests in progress for each core: above the one the machine is strained, below the other at ease.
-FULL, EASY = 3.0, 1.5
-# How long a request lay before a thread took it up: the same.
-LATE, PROMPT = 0.3, 0.1
+FULL, EASY = 4.0, 2.0
+# So long a request lies before a thread takes it up where the machine is strained.
+LATE = 0.3
 # What opens the room by itself: strained for so long, while so many come a second.
 STRAINED_FOR, COMING = 2.0, 0.5
 # What closes it: nobody waits and the machine is not strained, for so long.
@@ -31,12 +31,17 @@ CALM_FOR = 60.0
 SMOOTH = 2.0
 
 # Families a second for each core, before anything was measured; what no measure goes below.
-FIRST_PACE, SLOWEST = 3.0, 0.2
+FIRST_PACE, SLOWEST = 2.0, 0.2
 # Processor seconds of one family, as long as too few have come to say; and what they are never below.
 COST, LEAST_COST = 0.25, 0.05
 # Of the processors, what families may have.
 SHARE_OF_CORES = 0.9
-ADAPT_EVERY, SLOWER, FASTER = 1.0, 0.85, 1.07
+# A strained machine shows what it serves at most. Until it is no longer strained, so much of that is let in;
+# then so much; and each second something more is tried, of that and of what comes in, the more the more at
+# ease it is. A stall of a few seconds shows too little: what is known falls by a fifth a second at most.
+ADAPT_EVERY, DRAINING, STEADY, SEEKING, FORGETTING = 1.0, 0.8, 0.95, 0.05, 0.8
+# What a family asks for at least, from the login page to the reservation recorded.
+VISIT_REQUESTS = 12
 # Costs are known from so many logins on, and halve their weight then.
 LOGINS_KNOWN, LOGINS_KEPT = 20, 400
 
@@ -61,6 +66,7 @@ class Totals:
     arrivals: int = 0  # first pages and logins asked for by those who are not inside and have no place
     cpu: float = 0.0
     logins: int = 0
+    served: int = 0  # requests that the portal itself answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +94,29 @@ class Board:
     arrivals_sum: int = 0
     cpu_sum: float = 0.0
     logins_sum: int = 0
+    spent_served: float = 0.0
+    served_sum: int = 0
+    using: float = 0.0  # processors that families use, smoothed
+    most: float = 0.0  # families a second that a strained machine served; 0: it never was
 
 
 def cost(board: Board) -> float:
-    """Processor seconds of one family, as the last ones cost."""
+    """Processor seconds of one family, as the last ones cost. Those who have just come in have not asked for
+    much yet: their requests are counted as those of a whole visit."""
     if board.spent_logins < LOGINS_KNOWN:
         return COST
-    return max(LEAST_COST, board.spent_cpu / board.spent_logins)
+    requests = max(VISIT_REQUESTS, board.spent_served / board.spent_logins)
+    return max(LEAST_COST, requests * board.spent_cpu / max(1.0, board.spent_served))
 
 
 def fastest(board: Board) -> float:
     """More families a second than these would be more than the processors can serve."""
     return max(SLOWEST, SHARE_OF_CORES * board.cores / cost(board))
+
+
+def served(board: Board) -> float:
+    """Families a second that the machine serves now, by what the last ones cost."""
+    return board.using / cost(board)
 
 
 def burst(pace: float) -> float:
@@ -131,6 +148,7 @@ def look(board: Board, totals: Totals, *, now: float, waiting: int, expected: bo
         arrivals_sum=totals.arrivals,
         cpu_sum=totals.cpu,
         logins_sum=totals.logins,
+        served_sum=totals.served,
     )
     strained = is_strained(board)
     board = replace(
@@ -145,10 +163,6 @@ def is_strained(board: Board) -> bool:
     return board.busy >= FULL * board.cores or board.lay >= LATE
 
 
-def _is_easy(board: Board) -> bool:
-    return board.busy <= EASY * board.cores and board.lay <= PROMPT
-
-
 def _smoothed(board: Board, totals: Totals, seconds: float) -> Board:
     """A process that ended took its sums with it: what would be negative is nothing."""
     weight = seconds / (SMOOTH + seconds)
@@ -158,10 +172,11 @@ def _smoothed(board: Board, totals: Totals, seconds: float) -> Board:
     coming = max(0, totals.arrivals - board.arrivals_sum) / seconds
     logins = board.spent_logins + max(0, totals.logins - board.logins_sum)
     cpu = board.spent_cpu + max(0.0, totals.cpu - board.cpu_sum)
+    served = board.spent_served + max(0, totals.served - board.served_sum)
     if logins > LOGINS_KEPT:
-        logins, cpu = logins / 2, cpu / 2
+        logins, cpu, served = logins / 2, cpu / 2, served / 2
     elif not board.open and logins < board.spent_logins + 1 and not board.coming:
-        cpu = board.spent_cpu  # what is done at night is no family's
+        cpu, served = board.spent_cpu, board.spent_served  # what is done at night is no family's
     return replace(
         board,
         busy=board.busy + weight * (busy - board.busy),
@@ -169,6 +184,8 @@ def _smoothed(board: Board, totals: Totals, seconds: float) -> Board:
         coming=board.coming + weight * (coming - board.coming),
         spent_cpu=cpu,
         spent_logins=logins,
+        spent_served=served,
+        using=board.using + weight * (max(0.0, totals.cpu - board.cpu_sum) / seconds - board.using),
     )
 
 
@@ -193,14 +210,20 @@ def _paced(board: Board, now: float, waiting: int) -> Board:
     pace, most = board.pace or FIRST_PACE * board.cores, fastest(board)
     if now - board.adapted_at < ADAPT_EVERY:
         return replace(board, pace=min(pace, most))
-    if board.open and is_strained(board):
-        pace *= SLOWER
-    elif not board.open:
-        # The next rush begins as an average machine would, or as this one has shown.
-        pace = FIRST_PACE * board.cores
-    elif waiting and _is_easy(board):
-        pace *= FASTER
-    return replace(board, pace=max(SLOWEST, min(pace, most)), adapted_at=now)
+    known = board.most
+    if not board.open:
+        # The next rush begins as an average machine would.
+        pace, known = FIRST_PACE * board.cores, 0.0
+    elif is_strained(board):
+        # What comes in now is felt in a while: to let in ever less until then would leave the machine idle.
+        known = max(SLOWEST, served(board), FORGETTING * known)
+        pace = DRAINING * known * FULL * board.cores / max(board.busy, FULL * board.cores)
+    elif waiting:
+        more = 1.0 + SEEKING * max(0.0, 1.0 - board.busy / (EASY * board.cores))
+        pace, known = pace * more, known * more
+        if known:
+            pace = min(max(pace, STEADY * known), known)
+    return replace(board, pace=max(SLOWEST, min(pace, most)), most=known, adapted_at=now)
 
 
 def wait(rank: int, pace: float) -> float:

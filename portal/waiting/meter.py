@@ -43,6 +43,7 @@ class Meter:
         self._pid = os.getpid()
         self._in_progress, self._progress, self._at = 0, 0.0, 0.0
         self._lay, self._taken, self._arrivals, self._cpu, self._logins = 0.0, 0, 0, 0.0, 0
+        self._served = 0
 
     @property
     def in_progress(self) -> int:
@@ -74,6 +75,7 @@ class Meter:
             self._in_progress = max(0, self._in_progress - 1)
             self._cpu += max(0.0, time.thread_time() - begun)
             self._logins += logged_in
+            self._served += 1
 
     def _move(self, now: float) -> None:
         if now > self._at:
@@ -93,4 +95,5 @@ class Meter:
                 arrivals=self._arrivals,
                 cpu=self._cpu,
                 logins=self._logins,
+                served=self._served,
             )

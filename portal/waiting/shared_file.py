@@ -23,7 +23,7 @@ from portal.waiting import line
 from portal.waiting.line import Board, Mode, Totals
 from portal.waiting.store import State, Trouble
 
-MAGIC = b"portail2"
+MAGIC = b"portail3"
 # How long the lock is waited for, and between two tries.
 LOCK_PATIENCE, LOCK_PAUSE = 0.2, 0.0005
 
@@ -37,12 +37,12 @@ PROCESSES = 256
 # Clocks of two machines differ: the file is born a day before.
 AHEAD = 86400.0
 
-_BOARD = struct.Struct("<Bd?" + "d" * 11 + "i" + "ddqqdq")
+_BOARD = struct.Struct("<Bd?" + "d" * 11 + "i" + "ddqqdq" + "dqdd")
 # Which write it is, the next number, the smallest one that may wait, the smallest that may be new, how many
 # may come in; then the board.
 _HEAD = struct.Struct("<QQQQd")
 _SUM = struct.Struct("<I")
-_REPORT = struct.Struct("<QidddqqdqiI")
+_REPORT = struct.Struct("<QidddqqdqqiI")
 _MINUTES = struct.Struct("<II")
 _SEAT = struct.Struct("<QQII")
 # When it last asked, in tenths of a second since the file was made; which turn of the ring; its state.
@@ -255,6 +255,7 @@ class SharedFile:
                     totals.arrivals,
                     totals.cpu,
                     totals.logins,
+                    totals.served,
                     totals.cores,
                     0,
                 ),
@@ -270,7 +271,7 @@ class SharedFile:
             if _lives(its[0]):
                 found.append(its)
         return Totals(
-            cores=max((its[9] for its in found), default=1),
+            cores=max((its[10] for its in found), default=1),
             in_progress=sum(its[1] for its in found),
             progress=sum(its[2] + its[1] * max(0.0, now - its[3]) for its in found),
             lay=sum(its[4] for its in found),
@@ -278,6 +279,7 @@ class SharedFile:
             arrivals=sum(its[6] for its in found),
             cpu=sum(its[7] for its in found),
             logins=sum(its[8] for its in found),
+            served=sum(its[9] for its in found),
         )
 
     # Places ------------------------------------------------------------------------------------------------

@@ -221,6 +221,7 @@ class SharedRedis:
             arrivals=sum(its.arrivals for its, _, _ in found),
             cpu=sum(its.cpu for its, _, _ in found),
             logins=sum(its.logins for its, _, _ in found),
+            served=sum(its.served for its, _, _ in found),
         )
 
     @_or_trouble

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from portal.french.amounts import NBSP
 from portal.waiting import line, page
 from portal.waiting.line import Board, Mode, Totals
+from tests.portal.waiting.machine import Machine
 
 T0 = 1_800_000_000.0
 STEP = 0.25
@@ -52,7 +53,7 @@ def test_a_quiet_day_never_opens_it() -> None:
 
 def test_a_rush_opens_it_by_itself_and_calm_closes_it_a_minute_later() -> None:
     town = Town()
-    assert town.live(10, busy=8.0, coming=5.0).open
+    assert town.live(10, busy=12.0, coming=5.0).open
     assert town.live(50, busy=0.5).open
     assert not town.live(30, busy=0.5).open
 
@@ -62,12 +63,12 @@ def test_requests_that_lie_long_open_it_where_few_threads_are_in_progress() -> N
 
 
 def test_long_exports_of_the_desk_open_nothing_while_no_family_comes() -> None:
-    assert not Town().live(120, busy=8.0, lay=1.0).open
+    assert not Town().live(120, busy=12.0, lay=1.0).open
 
 
 def test_it_stays_open_as_long_as_somebody_waits() -> None:
     town = Town()
-    town.live(10, busy=8.0, coming=5.0)
+    town.live(10, busy=12.0, coming=5.0)
     assert town.live(300, busy=0.1, waiting=1).open
 
 
@@ -80,16 +81,41 @@ def test_it_opens_beforehand_where_many_are_expected_and_closes_after_the_calm()
 @pytest.mark.parametrize(("mode", "open_"), [(Mode.OPEN, True), (Mode.CLOSED, False)])
 def test_what_the_desk_says_counts_more_than_any_load(mode: Mode, open_: bool) -> None:
     town = Town(board=Board(mode=mode))
-    assert town.live(30, busy=8.0, coming=5.0, expected=True).open is open_
+    assert town.live(30, busy=12.0, coming=5.0, expected=True).open is open_
     assert town.live(300).open is open_
 
 
 def test_the_pace_falls_where_the_machine_is_strained_and_grows_while_it_is_at_ease() -> None:
     town = Town()
-    first = town.live(10, busy=8.0, coming=5.0, waiting=50).pace
-    lower = town.live(10, busy=8.0, waiting=50).pace
+    first = town.live(10, coming=5.0, waiting=50, expected=True).pace
+    lower = town.live(10, busy=12.0, waiting=50).pace
     assert lower < first / 2
-    assert town.live(20, busy=1.0, waiting=50).pace > lower * 1.5
+    assert town.live(90, busy=1.0, waiting=50).pace > first / 2
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        Machine(),
+        Machine(thinking=8.0),  # as somebody who reads
+        Machine(cores=8, threads=48),
+        Machine(others=0.8),
+        Machine(web=0.4, beside=0.1),
+    ],
+    ids=["usual", "slow readers", "large", "busy with something else", "slow"],
+)
+def test_a_rush_is_served_nearly_as_fast_as_the_machine_can_and_who_is_inside_waits_for_nothing(
+    machine: Machine,
+) -> None:
+    machine.run(150)
+    served, answers = machine.served, len(machine.late)
+    machine.run(150)
+    assert (machine.served - served) / 150 > 0.75 * machine.capacity
+    late = sorted(machine.late[answers:])
+    assert late[int(0.95 * len(late))] < 1.0
+    # Nor while it was finding out.
+    late = sorted(machine.late[:answers])
+    assert late[int(0.95 * len(late))] < 2.0
 
 
 def test_the_desks_pace_counts_whatever_is_measured() -> None:
@@ -98,8 +124,11 @@ def test_the_desks_pace_counts_whatever_is_measured() -> None:
 
 
 def test_no_more_come_in_than_the_processors_can_serve_by_what_the_last_families_cost() -> None:
-    board = Board(open=True, cores=2, spent_cpu=50.0, spent_logins=100)
+    board = Board(open=True, cores=2, spent_cpu=50.0, spent_logins=100, spent_served=1300)
     assert line.fastest(board) == pytest.approx(2 * line.SHARE_OF_CORES / 0.5)
+    # Who has just logged in has not asked for the rest yet.
+    begun = Board(open=True, cores=2, spent_cpu=10.0, spent_logins=100, spent_served=200)
+    assert line.cost(begun) == pytest.approx(line.VISIT_REQUESTS * 10.0 / 200)
 
 
 def test_a_process_that_ended_takes_its_sums_along_and_nothing_is_negative() -> None:
