@@ -25,7 +25,7 @@ def faults(run: dict[str, Any]) -> list[str]:
     found += [audit["rows"]] * bool(audit["rows"])
     kept = sum(run["results"].get(name, 0) for name in ("recorded", "partly"))
     if audit["recorded"] != kept:
-        found.append(f"{audit['recorded']} reservations are recorded, {kept} families were told so")
+        found.append(f"{audit['recorded']} families have recorded, {kept} were told so")
     return found
 
 
