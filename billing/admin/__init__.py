@@ -12,6 +12,7 @@ from billing.admin import (
     online,
     recalculations,
     regies,
+    screen,
     tariffs,
     transfers,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "online",
     "recalculations",
     "regies",
+    "screen",
     "tariffs",
     "transfers",
 ]

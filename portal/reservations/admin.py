@@ -8,10 +8,10 @@ from portal.reservations.desk import (
     closures,
     deadlines,
     enrolments,
-    households,
     moves,
     places,
     reservations,
+    screen,
     slots,
     staff,
 )
@@ -24,10 +24,10 @@ __all__ = [
     "closures",
     "deadlines",
     "enrolments",
-    "households",
     "moves",
     "places",
     "reservations",
+    "screen",
     "slots",
     "staff",
 ]
