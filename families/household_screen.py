@@ -3,7 +3,7 @@
 An app registers its blocks beside its own desk; this floor knows no days and no money. A block is read for
 who has its rights, in one query or two whatever the number of children, and shown by its app's template.
 
-    register("solde", Block("Solde", ("billing.view_payment",), "admin/billing/screen/balance.html", read))
+    register("solde", Block("Solde", ("billing.view_payment",), "…/balance.html", read))
     register_column("classe", Column("Classe", ("reservations.view_schooling",), read))
     register_requests("jours", Requests(("reservations.view_reservation",), rows, say))
 """

@@ -456,6 +456,9 @@ class HouseholdAdmin(
             login = opening.user.username if opening.user else ""
             self.message_user(request, f"Accès ouvert à {guardian} : identifiant « {login} ».")
 
+    def known_twins(self, home: Household) -> SafeString | str:
+        return self.twins(home)
+
     def waits(self, obj: Household) -> bool:
         return obj.state == Household.State.REQUESTED
 

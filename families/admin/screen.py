@@ -13,7 +13,6 @@ from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -88,7 +87,7 @@ class OneScreen(DecisionButtons[Household]):
             if home is not None:
                 return self._screen(signed_in(request), home)
         part = part_of(request)
-        told = {"part": part, "screen_url": reverse("admin:families_household_change", args=[object_id])}
+        told: dict[str, Any] = {"part": part, "screen_url": request.path}
         if part is not None:
             told |= {
                 "decisions": (),
@@ -127,6 +126,10 @@ class OneScreen(DecisionButtons[Household]):
             return answer
         return redirect(tab_page(obj, part.tab if part else Tab.OVERVIEW))
 
+    def known_twins(self, home: Household) -> Any:
+        """Whether a child of a household that waits is known elsewhere, in words."""
+        raise NotImplementedError
+
     # The screen -------------------------------------------------------------------------------------------
 
     def _shown(self, request: HttpRequest, object_id: str) -> Household | None:
@@ -157,6 +160,7 @@ class OneScreen(DecisionButtons[Household]):
             "blocks": household_screen.shown(screen, tab),
             "is_overview": tab is Tab.OVERVIEW,
             "decisions": self._decisions(request, home),
+            "known_twins": self.known_twins(home) if self.waits(home) else "",
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "may_change": self.has_change_permission(request),
             "whole_form": change_page(home, WHOLE),

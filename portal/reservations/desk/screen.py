@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import CharField, Count, F, IntegerField, Max, Min, OuterRef, QuerySet, Subquery, Value
+from django.db.models import CharField, Count, F, IntegerField, Max, Min, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +15,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from families import desk_actions, household_screen
+from families.admin.screen import tab_page
 from families.admin.screen_blocks import WayOn
 from families.household_screen import Asked, Block, Column, Requests, Screen, Tab, Waiting
 from families.models import Child, Household
@@ -33,8 +34,8 @@ from portal.reservations.models import (
     Move,
     Reservation,
     ReservationLine,
-    Schooling,
 )
+from portal.reservations.models.queries import latest_class
 from portal.reservations.pages import in_words
 from portal.reservations.states import (
     ENROLMENT_LIVE,
@@ -61,10 +62,7 @@ FIRST_HOUR = re.compile(r"(\d{1,2})\s*h\s*(\d{2})?")
 
 
 def _class(today: date) -> Mapping[str, Any]:
-    """The latest known class that has begun."""
-    rows = Schooling.objects.filter(child=OuterRef("pk")).current().nearest_first(today)
-    named = Concat("school_class__name", Value(", "), "school_class__school__name")
-    return {"attended": Subquery(rows.values(named=named)[:1])}
+    return {"attended": latest_class(today)}
 
 
 def _classes(screen: Screen) -> Mapping[int, str]:
@@ -254,7 +252,7 @@ def _fourteen_days(screen: Screen) -> Mapping[str, Any]:
         for child in screen.children
     ]
     legend = sorted({(shorts[key], in_words.formula(one.name)) for key, one in formulas.items()})
-    all_of = WayOn("Tous les jours", _tab(screen, Tab.DAYS), "du foyer")
+    all_of = WayOn("Tous les jours", tab_page(screen.household, Tab.DAYS), "du foyer")
     return {"grid": Grid(heads, lines, legend), "way_on": all_of}
 
 
@@ -285,10 +283,6 @@ def _closed(day: date, calendar: OpenDays) -> str:
     if why is not None and why.kind != WhyClosed.WEEKDAY:
         return str(why)
     return ""
-
-
-def _tab(screen: Screen, tab: Tab) -> str:
-    return f"{reverse('admin:families_household_change', args=[screen.household.pk])}?onglet={tab.value}"
 
 
 # Tabs ---------------------------------------------------------------------------------------------------

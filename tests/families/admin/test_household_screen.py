@@ -1,4 +1,4 @@
-"""A household at the desk on one screen: what a call asks, in a fixed number of queries, by right and place."""
+"""A household at the desk on one screen: what a call asks, at a fixed price, by right and place."""
 
 from datetime import date
 
@@ -34,9 +34,7 @@ def counted(client, address: str) -> int:
     paper_kinds()  # and so is what the town asks for
     with CaptureQueriesContext(connection) as queries:
         assert client.get(address).status_code == 200
-    import os
-    if os.environ.get('SHOW'):
-        print('\n'.join(q['sql'][:230].replace(chr(10),' ') for q in queries))
+
     return len(queries)
 
 
@@ -56,7 +54,9 @@ def test_the_screen_answers_a_call(agent_client, books: Family, canteen):
 
 
 @pytest.mark.parametrize("tab", [tab.value for tab in Tab])
-def test_the_screen_costs_the_same_for_one_child_and_for_five(agent, agent_client, books: Family, canteen, tab):
+def test_the_screen_costs_the_same_for_one_child_and_for_five(
+    agent, agent_client, books: Family, canteen, tab
+):
     for name in ("Régie", "Fiches sanitaires"):
         agent.groups.add(Group.objects.get(name=name))
     address = screen(books.household, onglet=tab)
