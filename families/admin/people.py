@@ -66,6 +66,7 @@ from portal.desk.histories import HistoryPart
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
 from portal.desk.pages import WithHistory, log_all
 from portal.desk.site import DeskAdmin, M, Queue
+from portal.desk.two_at_once import TwoAtOnce
 from portal.french.day_fields import NearDateField
 from portal.french.plurals import counted
 from portal.web.posted import posted_number
@@ -246,6 +247,7 @@ class HouseholdAdmin(
     OneScreen,
     NumberSearch[Household],
     JoinsKnown,
+    TwoAtOnce[Household],
     WithHistory[Household],
 ):
     """Households; new ones wait for « Accepter » or « Refuser »."""
@@ -456,6 +458,11 @@ class HouseholdAdmin(
             login = opening.user.username if opening.user else ""
             self.message_user(request, f"Accès ouvert à {guardian} : identifiant « {login} ».")
 
+    def lock(self, key: int) -> None:
+        """Its children first, as whoever acts for one of them."""
+        homes.hold(household=key)
+        Household.objects.lock([key])
+
     def known_twins(self, home: Household) -> SafeString | str:
         return self.twins(home)
 
@@ -538,7 +545,7 @@ class AuthorisedPersonInline(admin.TabularInline[AuthorisedPerson, Child]):
 
 
 @admin.register(Child)
-class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
+class ChildAdmin(HealthOnRequest, NumberSearch[Child], TwoAtOnce[Child], WithHistory[Child]):
     desk_order = 2
     list_display = ("last_name", "first_name", "birth_date", "homes")
     list_display_links = ("last_name", "first_name")
@@ -601,6 +608,10 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
             super().get_queryset(request).filter(erased_at=None, joined_to=None).prefetch_related("custodies")
         )
 
+    def lock(self, key: int) -> None:
+        homes.hold(child=key)
+        super().lock(key)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What the town hall changes in a child's file is told in its homes."""
         super().save_related(request, form, formsets, change)
@@ -621,8 +632,8 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
 
     def save_model(self, request: HttpRequest, obj: Child, form: Any, change: bool) -> None:
         if change:
-            homes = obj.custodies.values_list("household_id", flat=True)
-            own.check(user_of(request), list(homes), right="families.change_child", at=timezone.now())
+            where = obj.custodies.values_list("household_id", flat=True)
+            own.check(user_of(request), list(where), right="families.change_child", at=timezone.now())
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
