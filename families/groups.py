@@ -57,7 +57,7 @@ DANGEROUS = (
     Dangerous(
         "families.delete_guardian",
         "Retirer un responsable d'un foyer",
-        "aucun : la page dit d'abord ce qui part avec lui",
+        "à la main : l'historique du foyer garde tout ce qui était écrit de lui",
     ),
     Dangerous(
         "families.add_erasure",
