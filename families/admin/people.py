@@ -219,7 +219,7 @@ class ChangeRequestInline(ShownOnlyInline[ChangeRequest, Household]):
 # What the pages behind the links of a household and of a child ask for.
 NEEDS = {
     "homes": ("families.view_household",),
-    "papers": ("families.view_household", "families.view_paper"),
+    "papers": ("families.view_household", "families.view_paper", "families.add_paper"),
     "own_copy": ("families.view_household", "families.add_dataexport"),
     "own_erasure": ("families.view_household", "families.view_erasurerequest"),
     "own_data": ("families.view_household", "families.view_erasurerequest"),
