@@ -55,7 +55,6 @@ VIEW_DAYS = ("reservations.view_booking",)
 VIEW_ENROLMENTS = ("reservations.view_enrolment",)
 ENROLS = ("reservations.change_enrolment",)
 SMALL = {"avec", "sans", "de", "du", "des", "la", "le", "les", "et", "à", "au", "l", "d"}
-FIRST_HOUR = re.compile(r"(\d{1,2})\s*h\s*(\d{2})?")
 
 
 # Children's lines ---------------------------------------------------------------------------------------
@@ -202,9 +201,9 @@ class Grid:
 
 
 def short_name(name: str) -> str:
-    """« R » of « Repas », « AM » of « Après-midi », « 16 h 30 » of « De 16 h 30 à 18 h »."""
-    if hour := FIRST_HOUR.search(name):
-        return "\N{NO-BREAK SPACE}".join(part for part in (hour[1], "h", hour[2]) if part)
+    """« R » of « Repas », « AM » of « Après-midi », « 18 h » of « De 16 h 30 à 18 h »: its end."""
+    if hours := moments.hours_in(name):
+        return moments.hour(hours[1])
     words = [word for word in re.split(r"[\s\-'’(),]+", name) if word and word.lower() not in SMALL]
     return "".join(word[0].upper() for word in words[:3]) or name[:2].upper()
 
@@ -217,7 +216,7 @@ def _short_names(formulas: Mapping[int, Formula]) -> dict[int, str]:
         short, number = short_name(formula.name), 1
         while taken.get(short, formula.name) != formula.name:
             number += 1
-            short = f"{short_name(formula.name)}{number}"
+            short = f"{short_name(formula.name)} ({number})"
         taken[short] = formula.name
         found[key] = short
     return found
