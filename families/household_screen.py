@@ -132,7 +132,10 @@ def as_waiting(code: str, rows: QuerySet[Any, Any], **columns: Any) -> QuerySet[
     told = rows.annotate(
         told_code=Value(code, CharField()), **{f"told_{name}": one for name, one in given.items()}
     )
-    return told.values_list("told_code", *(f"told_{name}" for name in Waiting._fields[1:]))
+    found: QuerySet[Any, Any] = told.values_list(
+        "told_code", *(f"told_{name}" for name in Waiting._fields[1:])
+    )
+    return found
 
 
 @dataclass(frozen=True)

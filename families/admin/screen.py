@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import InlineModelAdmin
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -110,8 +110,8 @@ class OneScreen(DecisionButtons[Household]):
 
     def get_inlines(
         self, request: HttpRequest, obj: Household | None
-    ) -> Sequence[type[InlineModelAdmin[Any, Household]]]:
-        found = super().get_inlines(request, obj)
+    ) -> list[type[InlineModelAdmin[Any, Household]]]:
+        found = list(super().get_inlines(request, obj))
         part = part_of(request)
         if obj is None or part is None:
             return found
@@ -172,7 +172,7 @@ class OneScreen(DecisionButtons[Household]):
         """With what is said of each on its line."""
         if not user.has_perm("families.view_child"):
             return []
-        living = Child.objects.living_in(home, today).select_related("diet_choice__diet")
+        living: QuerySet[Child] = Child.objects.living_in(home, today).select_related("diet_choice__diet")
         if user.has_perm("families.view_childhealth"):
             living = living.select_related("diet_choice__diet", "health")
         living = household_screen.with_columns(living, user, today)

@@ -72,7 +72,7 @@ def version(formed: Sequence[Any], posted: Shown) -> str:
             continue
         name = _name(form.instance)
         now = getattr(form, "stored", None) or hashes(form.instance, form.fields)
-        disputed = getattr(form, "disputed", set())
+        disputed: set[str] = getattr(form, "disputed", set())
         before = posted.get(name, {})
         found[name] = {
             field: one if field in disputed else before.get(field, one) for field, one in now.items()
@@ -233,7 +233,8 @@ def compared(form: type[forms.ModelForm[Any]], request: HttpRequest) -> Any:
         "shown": posted_version(request.POST.get(VERSION, "")),
         "kept": frozenset(request.POST.getlist(THEIRS)),
     }
-    made: Any = type(form)(form.__name__, (Compared, form), told)
+    kind: Any = type(form)
+    made = kind(form.__name__, (Compared, form), told)
     # Made anew by the class of forms, they would forget which rows may be chosen.
     made.base_fields = form.base_fields
     return made

@@ -13,7 +13,7 @@ from django_stubs_ext import WithAnnotations
 
 from families.desk_cells import DecidedBy, HouseholdLink, person
 from families.desk_links import household_link
-from portal.desk.decisions import AcceptOrRefuse, Decidable
+from portal.desk.decisions import AcceptOrRefuse, Answer, Decidable
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
 from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
 from portal.desk.site import M, Queue
@@ -193,6 +193,10 @@ class ReservationAdmin(
     def created_by_name(self, obj: Reservation) -> str:
         return person(obj.created_by)
 
+    def answer_of(self, row: ReservationInQueue) -> Answer | None:
+        """Of a reservation some days may have their answer, and others wait."""
+        return None if self.waits(row) else super().answer_of(row)
+
     def name_of(self, row: ReservationInQueue) -> str:
         return f"{row} : {row.child}, {self.days(row)}"
 
@@ -336,6 +340,13 @@ class ReservationLineAdmin(
 
     def waits(self, obj: ReservationLine) -> bool:
         return obj.outcome in STILL_ASKED
+
+    def answer_of(self, row: ReservationLine) -> Answer | None:
+        """What became of the day, and who answered its reservation last."""
+        of = row.reservation
+        if self.waits(row) or of.decided_at is None:
+            return None
+        return Answer(row.get_outcome_display(), person(of.decided_by), of.decided_at, row.reason)
 
     def name_of(self, row: ReservationLine) -> str:
         return f"{row.reservation.child} : {row}"
