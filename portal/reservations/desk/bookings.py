@@ -16,6 +16,7 @@ from portal.desk.pages import ShownOnlyInline
 from portal.french import moments
 from portal.french.plurals import counted
 from portal.reservations.acts import booking, refusals
+from portal.reservations.desk.acting import ActsForFamilies
 from portal.reservations.desk.cells import ClassName, LateBadge, short_moment
 from portal.reservations.models import Booking, BookingEvent
 from portal.reservations.models.queries import class_of
@@ -52,7 +53,9 @@ BookingInList: TypeAlias = "WithAnnotations[Booking, Attended]"
 
 
 @admin.register(Booking)
-class BookingAdmin(HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], Decidable[Booking]):
+class BookingAdmin(
+    HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], Decidable[Booking], ActsForFamilies
+):
     desk_order = 4
     list_display = (
         "day_shown",
