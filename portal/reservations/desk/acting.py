@@ -14,6 +14,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -38,6 +39,7 @@ from portal.web.under import Band, under
 
 SEES = "families.see_as_family_household"
 SEES_HEALTH = "families.view_childhealth"
+SEES_MONEY = "billing.view_invoice"
 # A name that more children have is asked for more precisely.
 MOST_FOUND = 30
 
@@ -49,30 +51,32 @@ STEPS = frozenset(
 OF_A_SERVICE = ("choose_reservation", "book", "start", "planning")
 
 # What a family sees. Not here: whatever pays or names a bank account, links that work by themselves (an own
-# calendar, a copy of the data), what belongs to a login (passwords, factors, sessions) and files.
+# calendar, a copy of the data), its letters, what belongs to a login
+# (passwords, factors, sessions) and files.
 SEEN = frozenset(
     (
         "home",
         "reservations:all",
         "reservations:detail",
         "families:household",
-        "families:child",
         "families:authorisations",
         "families:chronicle",
-        "families:letters",
-        "families:letter",
-        "families:papers",
         "families:reminders",
         "families:access",
         "families:custody_calendar",
         "families:quotient",
-        "billing:account",
-        "billing:carried",
-        "billing:invoices",
-        "billing:invoice",
     )
 )
-SEEN_OF_HEALTH = frozenset(("families:health",))
+# And with a right of their own: a child's page says what its health file does.
+SEEN_WITH = {
+    "families:child": SEES_HEALTH,
+    "families:health": SEES_HEALTH,
+    "families:papers": SEES_HEALTH,
+    "billing:account": SEES_MONEY,
+    "billing:carried": SEES_MONEY,
+    "billing:invoices": SEES_MONEY,
+    "billing:invoice": SEES_MONEY,
+}
 SEEN_OF_A_SERVICE = ("enrolment", "choose_reservation", "start", "planning")
 
 
@@ -92,11 +96,11 @@ class ActsForFamilies(OwnPages[Booking]):
     def get_urls(self) -> list[URLPattern]:
         pages: Sequence[tuple[str, Callable[..., HttpResponse], str]] = (
             ("famille/", self.whom, "whom"),
-            ("famille/<int:household_id>/<int:child_id>/", self.which_activity, "for_child"),
-            ("famille/<int:household_id>/agir/", self.act, "act"),
-            ("famille/<int:household_id>/agir/<path:address>", self.act, "act_on"),
-            ("famille/<int:household_id>/voir/", self.see, "see"),
-            ("famille/<int:household_id>/voir/<path:address>", self.see, "see_page"),
+            ("famille/<int:household>/<int:child>/", self.which_activity, "for_child"),
+            ("famille/<int:household>/agir/", self.act, "act"),
+            ("famille/<int:household>/agir/<path:address>", self.act, "act_on"),
+            ("famille/<int:household>/voir/", self.see, "see"),
+            ("famille/<int:household>/voir/<path:address>", self.see, "see_page"),
         )
         own_pages = [
             path(where, self.admin_site.admin_view(view), name=f"reservations_booking_{name}")
@@ -122,15 +126,14 @@ class ActsForFamilies(OwnPages[Booking]):
         context = {"words": words, "found": lines}
         return self.page(request, "admin/reservations/act_for.html", "Réserver pour une famille", context)
 
-    def which_activity(self, request: SignedInRequest, household_id: int, child_id: int) -> HttpResponse:
+    def which_activity(self, request: SignedInRequest, household: int, child: int) -> HttpResponse:
         """Of a child, which enrolment, to book or to cancel."""
         self.demand(request, overriding.ACTS)
-        household = self._household(request, household_id, overriding.ACTS)
-        today = timezone.localdate()
-        child = get_object_or_404(Child.objects.living_in(household, today), pk=child_id)
-        acting = Acting(household, request.user, desk_links.household_page(household.pk))
-        enrolments = acting.kept(_enrolments_of(household, [child.pk]))
-        prefix = prefix_of("act", household.pk)
+        home = self._household(request, household, overriding.ACTS)
+        found = get_object_or_404(Child.objects.living_in(home, timezone.localdate()), pk=child)
+        acting = Acting(home, request.user, desk_links.household_page(home.pk))
+        enrolments = acting.kept(_enrolments_of(home, [found.pk]))
+        prefix = prefix_of("act", home.pk)
         lines = []
         for one in enrolments:
             if one.activity.service in SERVICES:
@@ -138,20 +141,20 @@ class ActsForFamilies(OwnPages[Booking]):
                     start = reverse(f"{one.activity.service}:start", args=[one.pk])
                 lines.append((one, start, f"{start}?annulation"))
         context = {
-            "child": child,
-            "household": household,
+            "child": found,
+            "household": home,
             "enrolments": lines,
-            "enrol": f"{reverse('admin:reservations_enrolment_enrol')}?enfant={child.pk}",
+            "enrol": f"{reverse('admin:reservations_enrolment_enrol')}?enfant={found.pk}",
             "may_enrol": request.user.has_perm("reservations.change_enrolment"),
         }
-        return self.page(request, "admin/reservations/act_for_child.html", f"Réserver pour {child}", context)
+        return self.page(request, "admin/reservations/act_for_child.html", f"Réserver pour {found}", context)
 
-    def act(self, request: SignedInRequest, household_id: int, address: str = "") -> HttpResponse:
+    def act(self, request: SignedInRequest, household: int, address: str = "") -> HttpResponse:
         """One of the shared steps, for this household."""
         self.demand(request, overriding.ACTS)
-        household = self._household(request, household_id, overriding.ACTS)
-        own.check(request.user, {household.pk}, right=overriding.ACTS, at=timezone.now())
-        home = desk_links.household_page(household.pk)
+        whose = self._household(request, household, overriding.ACTS)
+        own.check(request.user, {whose.pk}, right=overriding.ACTS, at=timezone.now())
+        home = desk_links.household_page(whose.pk)
         if not address:
             return redirect(home)
         match = _resolved(address)
@@ -160,46 +163,54 @@ class ActsForFamilies(OwnPages[Booking]):
             messages.info(request, "Cette page se traite sur la fiche du foyer.")
             return redirect(home)
         inner = _inner(request, match)
-        inner.acting = Acting(household, request.user, home)
-        inner.band = Band(f"Vous agissez pour le foyer {household.number}.", home, "Fiche du foyer")
-        return _shown(inner, match, prefix_of("act", household.pk))
+        inner.acting = Acting(whose, request.user, home)
+        inner.band = Band(f"Vous agissez pour le foyer {whose.number}.", home, "Fiche du foyer")
+        return _shown(inner, match, prefix_of("act", whose.pk))
 
     # Seeing -------------------------------------------------------------------------------------------------
 
-    def see(self, request: SignedInRequest, household_id: int, address: str = "") -> HttpResponse:
+    def see(self, request: SignedInRequest, household: int, address: str = "") -> HttpResponse:
         """What an adult of this household sees; noted in the register, and nothing else is written."""
         self.demand(request, SEES)
-        household = self._household(request, household_id, SEES)
+        if SEES in rights.held_in_part_by(request.user):
+            raise PermissionDenied  # its pages say what its children do everywhere
+        whose = self._household(request, household, SEES)
         if request.method not in ("GET", "HEAD"):
             messages.info(request, "« Voir comme la famille » ne change rien.")
-            return redirect(prefix_of("see", household.pk))
-        home = desk_links.household_page(household.pk)
-        adult = _adult(household, request.GET.get("adulte", ""))
+            return redirect(prefix_of("see", whose.pk))
+        home = desk_links.household_page(whose.pk)
+        adult = _adult(whose, request.GET.get("adulte", ""))
         if adult is None:
             messages.info(request, "Personne de ce foyer n'a de compte en ligne.")
             return redirect(home)
         match = _resolved(address)
         seen = SEEN | {f"{slug}:{name}" for slug in SERVICES for name in SEEN_OF_A_SERVICE}
-        if request.user.has_perm(SEES_HEALTH):
-            seen |= SEEN_OF_HEALTH
+        seen |= {name for name, right in SEEN_WITH.items() if request.user.has_perm(right)}
         if match.view_name not in seen:
             messages.info(request, "Cette page de la famille ne se montre pas ici.")
-            return redirect(prefix_of("see", household.pk) if address else home)
-        reading.note(request, Reading.Kind.AS_FAMILY, household=household)
+            return redirect(prefix_of("see", whose.pk) if address else home)
+        reading.note(request, Reading.Kind.AS_FAMILY, household=whose)
+        if SEEN_WITH.get(match.view_name) == SEES_HEALTH and "child_id" in match.kwargs:
+            child = get_object_or_404(
+                Child.objects.living_in(whose, timezone.localdate()), pk=match.kwargs["child_id"]
+            )
+            reading.note(request, Reading.Kind.HEALTH, child=child)
         inner = _inner(request, match)
         inner.user = adult.user
         # As the login's backend says it; the page is this household's whichever else there are.
         inner.user.several_homes = Guardian.objects.filter(user=adult.user).count() > 1
         inner.session = SessionStore()
-        inner.session[which_home.SESSION_KEY] = household.pk
+        inner.session[which_home.SESSION_KEY] = whose.pk
         inner.band = Band(
-            f"Vous voyez les pages du foyer {household.number} comme {adult}. Rien ne s'enregistre.",
+            f"Vous voyez les pages du foyer {whose.number} comme {adult}. Rien ne s'enregistre.",
             home,
             "Revenir à la fiche",
         )
         with transaction.atomic():
-            answer = _shown(inner, match, prefix_of("see", household.pk))
+            answer = _shown(inner, match, prefix_of("see", whose.pk))
             transaction.set_rollback(True)  # whatever a page of families keeps as it is opened
+        if inner.session[which_home.SESSION_KEY] != whose.pk:
+            raise Http404  # the same adult's other household
         return answer
 
     def _household(self, request: SignedInRequest, key: int, right: str) -> Household:

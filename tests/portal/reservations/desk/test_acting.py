@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from families.models import Reading
+from portal.reservations.acts import booking
 from portal.reservations.models import Booking, Reservation, Slot
 from tests.portal.reservations.audit import THURSDAY, audit, reserve, states
 
@@ -181,6 +182,21 @@ def test_another_formula_is_taken_late(agent, agent_client, books, wednesdays, p
         assert "Indiquez pourquoi vous passez outre" in answer.content.decode()
         agent_client.post(address, {"formule": wednesdays.morning.pk, "motif_deadline": WHY})
     assert Booking.objects.live().get().formula == wednesdays.morning
+    audit()
+
+
+def test_a_cancelled_monday_is_given_back_at_the_desk(agent, agent_client, books, canteen, now):
+    monday = date(2026, 11, 16)
+    reserve(books, canteen, monday, at=now)
+    made = Booking.objects.get()
+    booking.cancel([made], by=agent, at=now)
+    page = agent_client.get(reverse("admin:reservations_booking_change", args=[made.pk])).content.decode()
+    assert "Rétablir ou accepter ce jour…" in page
+    queue = reverse("admin:reservations_booking_changelist")
+    data = {"action": "restore_selected", "_selected_action": [made.pk]}
+    assert "aussi un jour passé" in agent_client.post(queue, data).content.decode()
+    agent_client.post(queue, data | {"reason_given": "1", "ready": "Annulé par erreur.", "tell": "on"})
+    assert states(books, monday) == ["accepted"]
     audit()
 
 
