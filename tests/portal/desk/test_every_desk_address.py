@@ -146,9 +146,8 @@ OWN_PAGES = {
 JOINING = {"families_homechange_join", "families_homechange_part"}
 OF_A_HOUSEHOLD = {"billing_payment_tax_certificate", *JOINING}
 # On these a family's own pages are shown.
-FOR_A_HOUSEHOLD = {
-    f"reservations_booking_{name}" for name in ("act", "act_on", "for_child", "see", "see_page")
-}
+SHOWN = ("act", "act_on", "for_child", "see", "see_page")
+FOR_A_HOUSEHOLD = {f"reservations_booking_{name}" for name in SHOWN}
 # The small roles are added to others, and walk together.
 ROLES = [[groups.AGENT], [groups.REGIE], [groups.HEALTH, groups.MANAGER, groups.TILL]]
 # Of Django's own pages, the rights to look and to post.

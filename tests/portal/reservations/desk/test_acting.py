@@ -4,12 +4,15 @@ from datetime import date, timedelta
 
 import pytest
 import time_machine
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
-from families.models import Reading
+from families.models import Guardian, Reading
 from portal.reservations.acts import booking
 from portal.reservations.models import Booking, Reservation, Slot
+from portal.reservations.staff import giving
+from tests.conftest import logged_in
+from tests.factories import UserFactory
 from tests.portal.reservations.audit import THURSDAY, audit, reserve, states
 
 TUESDAY = date(2026, 11, 10)
@@ -228,18 +231,30 @@ def test_nothing_is_written_by_looking(agent_client, seen, books, canteen):
 
 
 @pytest.mark.parametrize(
-    "address", ["mon-agenda/", "factures/paiement/", "foyer/mes-donnees/", "mes-connexions/"]
+    "address", ["mon-agenda/", "mes-messages/", "foyer/mes-donnees/", "mes-connexions/", "factures/"]
 )
-def test_what_works_by_itself_is_not_shown(agent_client, seen, address):
-    answer = agent_client.get(seen + address)
-    assert answer.status_code in (302, 404)
+def test_what_is_the_family_s_alone_is_not_shown(agent_client, seen, address):
+    assert agent_client.get(seen + address).url == seen
 
 
-def test_health_is_seen_with_its_right(agent, agent_client, seen, books):
-    address = f"{seen}enfants/{books.child.pk}/sante/"
-    assert agent_client.get(address).status_code == 302
+def test_health_is_seen_with_its_right_and_noted(agent, agent_client, seen, books):
+    for address in (f"{seen}enfants/{books.child.pk}/sante/", f"{seen}enfants/{books.child.pk}/"):
+        assert agent_client.get(address).status_code == 302
     agent.user_permissions.add(Permission.objects.get(codename="view_childhealth"))
     assert agent_client.get(address).status_code == 200
+    assert Reading.objects.filter(kind="health", child=books.child).count() == 1
+
+
+def test_the_other_household_of_the_same_adult_is_not_seen(agent_client, seen, books, waits, asks):
+    Guardian.objects.create(household=waits.household, user=books.user, first_name="C", last_name="R")
+    other = asks(waits, THURSDAY)
+    assert agent_client.get(f"{seen}reservations/{other.pk}/").status_code == 404
+
+
+def test_an_agent_of_one_place_sees_no_family_s_pages(books, seen, restaurant, agent):
+    some = UserFactory(is_staff=True)
+    giving.give(some, Group.objects.get(name="Agent"), places=[restaurant], by=None)
+    assert logged_in(some).get(seen).status_code == 403
 
 
 def test_who_may_not_see_as_a_family_does_not(regie_client, seen):
