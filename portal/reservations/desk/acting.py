@@ -282,11 +282,17 @@ def _book(user: Any, household: Household, children: Sequence[Child]) -> Mapping
     return {key: for_child(household.pk, key) for key in keys}
 
 
+def _enrol(user: Any, household: Household, children: Sequence[Child]) -> Mapping[int, str]:
+    page = reverse("admin:reservations_enrolment_enrol")
+    return {child.pk: f"{page}?enfant={child.pk}" for child in children}
+
+
 def _see(user: Any, household: Household) -> str:
-    return prefix_of("see", household.pk)
+    return "" if SEES in rights.held_in_part_by(user) else prefix_of("see", household.pk)
 
 
 def register_buttons() -> None:
     """Once the app is ready."""
     desk_actions.for_children("reserver", "Réserver, annuler", (overriding.ACTS,), _book, order=10)
+    desk_actions.for_children("inscrire", "Inscrire", ("reservations.change_enrolment",), _enrol, order=20)
     desk_actions.for_household("voir", "Voir comme la famille", (SEES,), _see, order=90)

@@ -958,7 +958,8 @@ def _record(
         amounts = {pk: prices.of_recorded(its, costs[pk]) for pk, its in lines.items()}
         if tell:
             booking.tell_recorded(recorded, amounts)
-        messages.success(request, thanking.thanks(recorded, lines))
+        at_desk = acting_of(request) is not None
+        messages.success(request, thanking.thanks(recorded, lines, at_desk=at_desk))
     return redirect(back[0] if back else "home")
 
 
