@@ -168,9 +168,9 @@ class Changes:
                 lost[slot_id] += 1
                 beyond[slot_id] += forced
         places.delete()
-        for (count, forced), slot_ids in _by_count(lost, beyond).items():
-            held_here = Slot.objects.filter(pk__in=slot_ids, taken__gte=count, forced__gte=forced)
-            moved = held_here.update(taken=F("taken") - count, forced=F("forced") - forced)
+        for (count, too_many), slot_ids in _by_count(lost, beyond).items():
+            held_here = Slot.objects.filter(pk__in=slot_ids, taken__gte=count, forced__gte=too_many)
+            moved = held_here.update(taken=F("taken") - count, forced=F("forced") - too_many)
             if moved != len(slot_ids):
                 raise RuntimeError("A slot counts fewer places than its bookings hold.")
         self.freed |= lost.keys()
