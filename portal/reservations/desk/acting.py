@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from families import desk_actions, desk_links, which_home
 from families.custody import own
-from families.models import Child, Guardian, Household, Reading
+from families.models import Child, Custody, Guardian, Household, Reading
 from families.traces import reading
 from portal.desk import rights
 from portal.desk.pages import OwnPages
@@ -113,16 +113,16 @@ class ActsForFamilies(OwnPages[Booking]):
         """Which child, by its name."""
         self.demand(request, overriding.ACTS)
         words = request.GET.get("q", "").strip()
-        children = Child.objects.filter(erased_at=None, joined_to=None)
-        found = rights.seen_by(request.user, children, overriding.ACTS) if words else children.none()
+        everybody = Child.objects.filter(erased_at=None, joined_to=None)
+        found = rights.seen_by(request.user, everybody, overriding.ACTS) if words else everybody.none()
         for word in words.split():
             found = found.filter(spelling.holds(word, "first_name", "last_name"))
-        today = timezone.localdate()
-        lines = []
-        for child in found[:MOST_FOUND]:
-            homes = Household.objects.filter(pk__in=child.custodies.on(today).values("household"))
-            lines.append((child, [(home, for_child(home.pk, child.pk)) for home in homes]))
-        context = {"words": words, "found": lines}
+        children = list(found[:MOST_FOUND])
+        homes: dict[int, list[tuple[Household, str]]] = {child.pk: [] for child in children}
+        custodies = Custody.objects.on(timezone.localdate()).filter(child__in=homes)
+        for one in custodies.select_related("household").order_by("pk"):
+            homes[one.child_id].append((one.household, for_child(one.household_id, one.child_id)))
+        context = {"words": words, "found": [(child, homes[child.pk]) for child in children]}
         return self.page(request, "admin/reservations/act_for.html", "Réserver pour une famille", context)
 
     def which_activity(self, request: SignedInRequest, household: int, child: int) -> HttpResponse:

@@ -88,17 +88,14 @@ def change(request: SignedInRequest, booking_id: int) -> HttpResponse:
     passed = _passed(booking, foreseen, request.POST) if acting else []
     error = ""
     if request.method == "POST":
-        wanted = next(
-            (one for one in foreseen if one.formula.pk == posted_number(request.POST.get("formule", ""))),
-            None,
-        )
+        key = posted_number(request.POST.get("formule", ""))
+        wanted = next((one for one in foreseen if one.formula.pk == key), None)
         overrides, _ = read(request.POST, passed)
         if wanted is None:
             error = "Choisissez la formule que vous voulez à la place."
-        elif missing := [
-            one.label.lower() for one in Override if one in wanted.over - set(overrides.reasons)
-        ]:
-            error = f"Indiquez pourquoi vous passez outre : {moments.listing(missing)}."
+        elif missing := wanted.over - set(overrides.reasons):
+            what = moments.listing([one.label.lower() for one in Override if one in missing])
+            error = f"Indiquez pourquoi vous passez outre : {what}."
         else:
             tell = acting is None or TELLS in request.POST
             as_whom: dict[str, Any] = {"at_desk": acting is not None, "overrides": overrides, "tell": tell}

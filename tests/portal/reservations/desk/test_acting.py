@@ -203,6 +203,16 @@ def test_a_cancelled_monday_is_given_back_at_the_desk(agent, agent_client, books
     audit()
 
 
+def test_a_child_is_found_by_its_name_and_booked_for_in_two_clicks(agent_client, books, prefix):
+    found = agent_client.get("/mairie/reservations/booking/famille/?q=lina").content.decode()
+    where = f"/mairie/reservations/booking/famille/{books.household.pk}/{books.child.pk}/"
+    assert f'href="{where}"' in found
+    page = agent_client.get(where).content.decode()
+    start = f"{prefix}cantine/reservation/{books.enrolment.pk}/"
+    assert f'href="{start}"' in page and f'href="{start}?annulation"' in page
+    assert agent_client.get(start).url.startswith(f"{prefix}cantine/planning/")
+
+
 # Seen as the family ---------------------------------------------------------------------------------------
 
 
