@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from families import desk_actions, household_screen
+from families import household_screen
 from families.admin.screen import tab_page
 from families.admin.screen_blocks import WayOn
 from families.household_screen import Asked, Block, Column, Requests, Screen, Tab, Waiting
@@ -86,11 +86,6 @@ def _enrolments(screen: Screen) -> QuerySet[Enrolment]:
     rows = Enrolment.objects.filter(household=screen.household)
     seen = rights.seen_by(screen.user, rows, *VIEW_ENROLMENTS, *ENROLS)
     return seen.order_by("activity__order", "pk")
-
-
-def _enrol(user: Any, household: Household, children: Any) -> Mapping[int, str]:
-    page = reverse("admin:reservations_enrolment_enrol")
-    return {child.pk: f"{page}?enfant={child.pk}" for child in children}
 
 
 # What waits ---------------------------------------------------------------------------------------------
@@ -370,7 +365,6 @@ def _of(name: str) -> str:
 
 def register_all() -> None:
     """Once the desk is ready."""
-    desk_actions.for_children("inscrire", "Inscrire", ENROLS, _enrol, order=10)
     for code, column in {
         "classe": Column("Classe", ("reservations.view_schooling",), _classes, 10, _class),
         "inscriptions": Column("Inscriptions", VIEW_ENROLMENTS, _activities, 50),
