@@ -23,6 +23,7 @@ from django.db.models import (
     TextChoices,
     Value,
 )
+from django.db.models.functions import Cast
 
 from families.models import Child, Household
 from portal.web.signed_in import SignedInRequest
@@ -117,14 +118,17 @@ class Waiting(NamedTuple):
 def as_waiting(code: str, rows: QuerySet[Any, Any], **columns: Any) -> QuerySet[Any, Any]:
     """`rows` with the columns of `Waiting`, for the one query that reads all sources. `columns`: fields and
     expressions, by the names of `Waiting`; `key` and what is not given aside, each as it is called there."""
+    # PostgreSQL takes two columns of nothing for texts, unless it is told what they would be.
+    day = Cast(Value(None), DateField())
+    number = Cast(Value(None), IntegerField())
     empty: dict[str, Any] = {
         "who": Value("", CharField()),
         "what": Value("", CharField()),
-        "since": Value(None, DateTimeField()),
-        "days": Value(None, IntegerField()),
-        "first": Value(None, DateField()),
-        "last": Value(None, DateField()),
-        "late": Value(None, IntegerField()),
+        "since": Cast(Value(None), DateTimeField()),
+        "days": number,
+        "first": day,
+        "last": day,
+        "late": number,
     }
     given = {"key": F("pk"), **empty} | {
         name: F(said) if isinstance(said, str) else said for name, said in columns.items()

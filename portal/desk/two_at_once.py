@@ -86,7 +86,7 @@ def posted_version(text: str) -> Shown:
         return {}
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(said, dict):
         return {}

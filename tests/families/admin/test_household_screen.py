@@ -11,17 +11,32 @@ from django.urls import reverse
 from families.household_screen import Tab
 from families.models import DietChoice, paper_kinds
 from portal import town
-from tests.conftest import Family
+from tests.conftest import NOW, THURSDAY, Family
 from tests.factories import (
+    ChangeRequestFactory,
     ChildFactory,
     DietChoiceFactory,
     DietFactory,
     EnrolmentFactory,
     HealthFactory,
     LetterFactory,
+    ReservationFactory,
+    ReservationLineFactory,
 )
 
 QUERIES = 20
+
+
+@pytest.fixture
+def asked(books: Family, canteen):
+    """A Thursday that waits for the town hall's answer."""
+    reservation = ReservationFactory(
+        enrolment=books.enrolment, period=canteen.period, state="pending", submitted_at=NOW
+    )
+    ReservationLineFactory(
+        reservation=reservation, formula=canteen.formula, day=THURSDAY, outcome="requested"
+    )
+    return reservation
 
 
 def screen(household, **query: str) -> str:
@@ -77,3 +92,30 @@ def test_the_screen_costs_the_same_for_one_child_and_for_five(
         DietChoiceFactory(child=child)
     assert counted(agent_client, address) == one
     assert one <= QUERIES, one
+
+
+def test_what_waits_is_said_the_oldest_first_with_the_page_that_answers(agent_client, books: Family, asked):
+    change = ChangeRequestFactory(household=books.household)
+    page = agent_client.get(screen(books.household)).text
+    days = reverse("admin:reservations_reservation_change", args=[asked.pk])
+    assert days in page and reverse("admin:families_changerequest_change", args=[change.pk]) in page
+    assert "jeudi 26 novembre" in page
+
+
+def test_a_part_of_the_form_changes_what_it_says_and_comes_back(agent_client, books: Family):
+    where = screen(books.household, modifier="notes")
+    page = agent_client.get(where).text
+    assert 'name="notes"' in page and 'name="street"' not in page and "guardians-" not in page
+    answer = agent_client.post(where, {"notes": "Rappeler après 17 h."})
+    assert answer["Location"] == screen(books.household, onglet="dossier")
+    books.household.refresh_from_db()
+    assert books.household.notes == "Rappeler après 17 h."
+
+
+def test_a_tab_and_a_block_are_for_who_has_their_right(regie_client, agent_client, books: Family):
+    address = screen(books.household)
+    money, work = regie_client.get(address).text, agent_client.get(address).text
+    assert "Solde" in money and "Encaisser" in money and "Solde" not in work
+    assert "?onglet=argent" in money and "?onglet=argent" not in work
+    HealthFactory(child=books.child, has_pai=True)
+    assert "PAI" not in agent_client.get(address).text

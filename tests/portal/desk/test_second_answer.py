@@ -33,7 +33,9 @@ def test_of_an_account(agent_client, second, now):
     home = HouseholdFactory(state=Household.State.REQUESTED)
     answer(agent_client, home, "accept_selected")
     said = answer(second, home, "refuse_selected", **REASON)
-    assert f"{home} a déjà sa réponse\xa0: validé, par Dominique Agent, lundi 9 novembre à 10\xa0h." in said
+    assert (
+        f"{home} avait déjà sa réponse\xa0: validé, par Dominique Agent, lundi 9 novembre à 10\xa0h." in said
+    )
     home.refresh_from_db()
     assert home.is_accepted
 
@@ -51,5 +53,6 @@ def test_of_an_enrolment_the_second_is_not_asked_for_a_reason(agent_client, seco
     answer(agent_client, books.enrolment, "accept_selected")
     said = answer(second, books.enrolment, "refuse_selected")
     assert (
-        "a déjà sa réponse\xa0: acceptée, par Dominique Agent" in said and "Refuser et prévenir" not in said
+        "avait déjà sa réponse\xa0: acceptée, par Dominique Agent" in said
+        and "Refuser et prévenir" not in said
     )
