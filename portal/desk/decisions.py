@@ -49,12 +49,11 @@ class Answer:
     reason: str = ""
 
     def of(self, name: str) -> str:
-        """« Foyer n° 000012 avait déjà sa réponse : acceptée, par Nadia Fournier, lundi 9 novembre à 10 h. »"""
+        """« Demande 12 avait déjà sa réponse : acceptée, par Nadia Fournier, lundi 9 novembre à 10 h. »"""
         who = f", par {self.by}" if self.by else ""
         why = f" Motif\xa0: {self.reason}" if self.reason else ""
-        return (
-            f"{name} avait déjà sa réponse\xa0: {lower_first(self.how)}{who}, {moments.moment(self.at)}.{why}"
-        )
+        how = f"{lower_first(self.how)}{who}, {moments.moment(self.at)}"
+        return f"{name} avait déjà sa réponse\xa0: {how}.{why}"
 
 
 # An answer to what waits: where somebody else has given one meanwhile, the second is told which.
