@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.db.models import QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
@@ -14,6 +15,8 @@ from django.utils.safestring import SafeString
 
 from families import desk_actions, household_screen, unreached
 from families.admin.screen import change_page, home_change, tab_page
+from families.chronicle import entries
+from families.chronicle.entries import Group
 from families.desk_links import (
     copy_link,
     document_link,
@@ -25,14 +28,18 @@ from families.joining import joining
 from families.models import AccessOpening, ChangeRequest, Guardian, Letter
 from families.papers import asking
 from families.papers.asking import Line, Status
+from families.privacy.telling import Subject
+from portal.desk import rights
 from portal.desk.lists import badge
-from portal.french import phones
+from portal.french import moments, phones
 from portal.french.dates import short_day
 from portal.french.plurals import counted
 
 LETTERS = ("families.view_undeliveredletter",)
 LETTERS_SHOWN, LETTERS_OF_TAB = 3, 50
 PAPERS_SHOWN = 4
+HAPPENED_SHOWN = 50
+KIND = "nature"
 
 
 @dataclass(frozen=True)
@@ -353,6 +360,41 @@ def _ways(screen: Screen) -> Mapping[str, Any]:
     return {"ways": ways, "changes": [home_change(row, home) for row in joining.changes_of(home)]}
 
 
+# Which kinds of things are told to whom.
+TOLD = {
+    Group.RESERVATIONS: ("reservations.view_reservation", "reservations.view_booking"),
+    Group.ENROLMENTS: ("reservations.view_enrolment",),
+    Group.FILE: ("families.view_changerequest", "families.view_paper"),
+    Group.MONEY: ("billing.view_payment", "billing.view_invoice"),
+    Group.LETTERS: LETTERS,
+}
+
+
+def _history(screen: Screen) -> Mapping[str, Any]:
+    """All that ever happened, by whom; of one kind where that is asked for. Who has some places only is told
+    nothing: what happened is not sorted by place."""
+    home, user = screen.household, screen.user
+    if "families.view_household" in rights.held_in_part_by(user):
+        return {"elsewhere": True}
+    mine = [one for one in Group if user.has_perms(TOLD[one])]
+    asked = screen.request.GET.get(KIND, "")
+    group = asked if asked in mine else ""
+    subject = Subject(Guardian(household=home), home, tuple(screen.children), at_desk=True)
+    rows = entries.order(subject, group=group, within=mine) if mine else None
+    page = Paginator([] if rows is None else rows, HAPPENED_SHOWN).get_page(screen.request.GET.get("page"))
+    here = tab_page(home, Tab.HISTORY)
+    return {
+        "happened": [
+            (moments.moment(one.at, year=True), one.entry)
+            for one in entries.said(subject, list(page.object_list))
+        ],
+        "page": page,
+        "here": f"{here}&{KIND}={group}" if group else here,
+        "groups": [("Tout", here, not group)]
+        + [(one.label, f"{here}&{KIND}={one.value}", group == one.value) for one in mine],
+    }
+
+
 def _of(name: str) -> str:
     """The template of a block."""
     return f"admin/families/screen/{name}.html"
@@ -398,6 +440,7 @@ def register_all() -> None:
             40,
             3,
         ),
+        "tout": Block("Tout ce qui s'est passé", household, _of("history"), _history, Tab.HISTORY),
         "rares": Block("Plus rarement", household, _of("ways"), _ways, Tab.FILE, 50),
     }.items():
         household_screen.register(code, block)

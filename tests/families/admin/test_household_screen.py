@@ -24,7 +24,9 @@ from tests.factories import (
     ReservationLineFactory,
 )
 
-QUERIES = 20
+QUERIES, HISTORY_QUERIES = 20, 24
+
+ADDRESS = {"street_more": "", "postcode": "01999", "city": "Valmirelle-les-Prés", "resident": "on"}
 
 
 @pytest.fixture
@@ -91,7 +93,8 @@ def test_the_screen_costs_the_same_for_one_child_and_for_five(
         HealthFactory(child=child, has_pai=True)
         DietChoiceFactory(child=child)
     assert counted(agent_client, address) == one
-    assert one <= QUERIES, one
+    # One for each kind of what happened.
+    assert one <= (HISTORY_QUERIES if tab == Tab.HISTORY else QUERIES), one
 
 
 def test_what_waits_is_said_the_oldest_first_with_the_page_that_answers(agent_client, books: Family, asked):
@@ -119,3 +122,11 @@ def test_a_tab_and_a_block_are_for_who_has_their_right(regie_client, agent_clien
     assert "?onglet=argent" in money and "?onglet=argent" not in work
     HealthFactory(child=books.child, has_pai=True)
     assert "PAI" not in agent_client.get(address).text
+
+
+def test_the_history_says_what_happened_and_by_whom(agent_client, books: Family, asked):
+    agent_client.post(screen(books.household, modifier="adresse"), ADDRESS | {"street": "14 rue du Lavoir"})
+    page = agent_client.get(screen(books.household, onglet="historique")).text
+    assert "Adresse du foyer modifiée" in page and "Dominique Agent" in page and "14 rue du Lavoir" in page
+    one_kind = agent_client.get(screen(books.household, onglet="historique", nature="inscriptions")).text
+    assert "Adresse du foyer modifiée" not in one_kind
