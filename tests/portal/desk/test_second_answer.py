@@ -40,8 +40,8 @@ def test_of_an_account(agent_client, second, now):
     assert home.is_accepted
 
 
-def test_of_a_change(agent_client, second, roux: Family):
-    change = ChangeRequestFactory(household=roux.household)
+def test_of_a_change(agent_client, second, books: Family):
+    change = ChangeRequestFactory(household=books.household)
     answer(agent_client, change, "refuse_selected", **REASON)
     said = answer(second, change, "accept_selected")
     assert "refusée, par Dominique Agent, lundi 9 novembre à 10\xa0h. Motif\xa0: Plus de place." in said
