@@ -381,7 +381,8 @@ def _history(screen: Screen) -> Mapping[str, Any]:
     group = asked if asked in mine else ""
     subject = Subject(Guardian(household=home), home, tuple(screen.children), at_desk=True)
     rows = entries.order(subject, group=group, within=mine) if mine else None
-    page = Paginator([] if rows is None else rows, HAPPENED_SHOWN).get_page(screen.request.GET.get("page"))
+    found: Any = [] if rows is None else rows
+    page = Paginator(found, HAPPENED_SHOWN).get_page(screen.request.GET.get("page"))
     here = tab_page(home, Tab.HISTORY)
     return {
         "happened": [

@@ -14,7 +14,7 @@ from django_stubs_ext import WithAnnotations
 from families.desk_cells import DecidedBy, HouseholdLink, person
 from families.desk_links import household_link
 from portal.desk.decisions import AcceptOrRefuse, Answer, Decidable
-from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
+from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, names_rows
 from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
 from portal.desk.site import M, Queue
 from portal.french import moments
@@ -88,7 +88,8 @@ class WaitingReservations(WaitingFirst):
         return [(self.waiting, "À traiter"), *super().lookups(request, model_admin)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if (self.value() or self.waiting) == self.waiting:
+        asked = self.value()
+        if asked == self.waiting or (asked is None and not names_rows(request)):
             return to_answer(queryset)
         return super().queryset(request, queryset)
 

@@ -9,8 +9,14 @@ from django.urls import reverse
 from families.models import ChangeRequest, Household
 from portal.reservations.models import Enrolment
 from portal.reservations.states import EnrolmentState
-from tests.conftest import Family, logged_in
-from tests.factories import ChangeRequestFactory, HouseholdFactory, UserFactory
+from tests.conftest import NOW, THURSDAY, Family, logged_in
+from tests.factories import (
+    ChangeRequestFactory,
+    HouseholdFactory,
+    ReservationFactory,
+    ReservationLineFactory,
+    UserFactory,
+)
 
 
 @pytest.fixture
@@ -44,7 +50,8 @@ def test_of_a_change(agent_client, second, books: Family):
     change = ChangeRequestFactory(household=books.household)
     answer(agent_client, change, "refuse_selected", **REASON)
     said = answer(second, change, "accept_selected")
-    assert "refusée, par Dominique Agent, lundi 9 novembre à 10\xa0h. Motif\xa0: Plus de place." in said
+    assert "avait déjà sa réponse" in said
+    assert ", par Dominique Agent, lundi 9 novembre à 10\xa0h. Motif\xa0: Plus de place." in said
     assert ChangeRequest.objects.get().state == ChangeRequest.State.REFUSED
 
 
@@ -54,3 +61,13 @@ def test_of_an_enrolment_the_second_is_not_asked_for_a_reason(agent_client, seco
     said = answer(second, books.enrolment, "refuse_selected")
     assert "avait déjà sa réponse\xa0: acceptée, par Dominique Agent" in said
     assert "Refuser et prévenir" not in said
+
+
+def test_of_days_asked_for(agent_client, second, books: Family, canteen):
+    asked = ReservationFactory(
+        enrolment=books.enrolment, period=canteen.period, state="pending", submitted_at=NOW
+    )
+    ReservationLineFactory(reservation=asked, formula=canteen.formula, day=THURSDAY, outcome="requested")
+    answer(agent_client, asked, "refuse_selected", **REASON)
+    said = answer(second, asked, "accept_selected")
+    assert "avait déjà sa réponse" in said and "par Dominique Agent, lundi 9 novembre" in said
