@@ -1,6 +1,7 @@
 """The town's own page on the desk: name, crest, colour, contact, notices. And the versions installed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -15,6 +16,8 @@ from django_tasks_db.models import DBTaskResult
 
 from portal import theme, town_time
 from portal.database import clock
+from portal.desk import first_page
+from portal.desk.first_page import Watch
 from portal.desk.pages import ShownOnly, WithHistory
 from portal.desk.site import DeskNotice
 from portal.desk.tasks import TaskAdmin
@@ -180,6 +183,26 @@ class ReleaseAdmin(ShownOnly[Release]):
             found.append(DeskNotice(f"Le worker ne répond pas : {said}.", f"{tasks}?status__exact=READY"))
         return found
 
+
+def stopped(request: HttpRequest, at: datetime) -> list[Watch]:
+    """What of the work in the background stands still, for who cannot set it going; superusers read more
+    (`ReleaseAdmin`)."""
+    if request.user.is_superuser:
+        return []
+    there = clock.now()
+    facts = queue.facts(at=there)
+    silent = facts.age is not None and facts.age > workers.SILENT_AFTER
+    if silent and not workers.living(at=there).exists():
+        said = counted(facts.waiting, "courrier ou travail attend", "courriers ou travaux attendent")
+        return [Watch(f"Le portail n'envoie plus rien : {said}. Prévenez qui l'administre.", grave=True)]
+    if facts.failed:
+        said = counted(facts.failed, "travail de fond s'est arrêté", "travaux de fond se sont arrêtés")
+        return [Watch(f"{said}. Prévenez qui administre le portail.")]
+    return []
+
+
+# Whoever heads the service, and whoever answers families.
+first_page.watch("travaux", ("portal.change_town", "families.change_household"), stopped)
 
 # Instead of the package's own.
 admin.site.unregister(DBTaskResult)

@@ -103,6 +103,7 @@ class AbsenceCertificateAdmin(
             "Justificatifs d'absence à traiter",
             lambda request: AbsenceCertificate.objects.filter(state=AbsenceCertificate.State.REQUESTED),
             order=25,
+            since="given_at",
         ),
     )
     desk_links = (

@@ -1,6 +1,7 @@
 """The town hall's desk for people: households, children, requests, logins."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from typing import Any, ClassVar, TypeAlias, TypedDict, TypeVar
 
@@ -266,6 +267,8 @@ class HouseholdAdmin(
             lambda request: Household.objects.filter(state=Household.State.REQUESTED),
             query="state__exact=requested",
             order=10,
+            since="created_at",
+            late_after=timedelta(days=3),
         ),
         Queue(
             "Foyers qui se ressemblent",
@@ -720,6 +723,7 @@ class ChangeRequestAdmin(
             "Demandes de modification à traiter",
             lambda request: ChangeRequest.objects.filter(state=ChangeRequest.State.REQUESTED),
             order=20,
+            since="requested_at",
         ),
     )
     list_display = ("kind", "household_link", "asked", "requested_at", "proof_link", "state_badge")
@@ -981,6 +985,8 @@ class DietChoiceAdmin(DeskAdmin[DietChoice]):
             lambda request: DietChoice.objects.filter(differs_since__isnull=False),
             query="accord=a-accorder",
             order=45,
+            since="differs_since",
+            late_after=timedelta(days=14),
             hint="Deux foyers d'un enfant ont indiqué un régime différent : la cuisine suit le plus strict.",
         ),
     )

@@ -14,6 +14,7 @@ from portal.reservations.desk import (
     reservations,
     slots,
     staff,
+    today,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "reservations",
     "slots",
     "staff",
+    "today",
 ]

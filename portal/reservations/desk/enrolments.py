@@ -88,6 +88,7 @@ class EnrolmentAdmin(
                 household__state=Household.State.ACCEPTED,
             ),
             order=30,
+            since="requested_at",
         ),
     )
     list_display = (
