@@ -240,7 +240,7 @@ class PortalAdminSite(AdminSite):
         }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
-        """The menu by job, what is technical for superusers only. With `app_label`, that app's lists alone."""
+        """The menu by job, what is technical for superusers. With `app_label`, that app's lists alone."""
         if app_label is not None:
             return self._lists_of(app_label, list(self._build_app_dict(request).values()), request)
         # A page asks for it twice, and some lists look at their rows to say what may be done in them.
