@@ -22,7 +22,7 @@ from portal.desk.pages import ShownOnly, WithHistory
 from portal.desk.site import DeskNotice
 from portal.desk.tasks import TaskAdmin
 from portal.french.plurals import counted
-from portal.models import Release, Town
+from portal.models import RefusalReason, Release, Town
 from portal.reservations.desk import town_clock
 from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.tasks import queue, workers
@@ -150,6 +150,17 @@ class TownAdmin(LinePages, AsksBeforeClosing[Town], WithHistory[Town]):
         if town is None or not self.has_view_or_change_permission(request):
             return super().changelist_view(request, extra_context)
         return redirect(reverse("admin:portal_town_change", args=[town.pk]))
+
+
+@admin.register(RefusalReason)
+class RefusalReasonAdmin(WithHistory[RefusalReason]):
+    """What families read when something is refused, ready to be picked."""
+
+    desk_order = 40
+    list_display = ("text", "about", "order")
+    list_filter = ("about",)
+    search_fields = ("text",)
+    fields = ("about", "text", "order")
 
 
 @admin.register(Release)

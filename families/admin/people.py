@@ -62,6 +62,7 @@ from families.models import (
 )
 from families.signing_in.asking_again import AsksAgain, ask_again
 from families.traces import security
+from portal.desk import first_page
 from portal.desk.choices import SeveralRows, TolerantChoices
 from portal.desk.decisions import AcceptOrRefuse, Decidable, DecisionButtons
 from portal.desk.histories import HistoryPart
@@ -247,6 +248,16 @@ class ChildrenHere(TypedDict):
 
 
 HouseholdInList: TypeAlias = "WithAnnotations[Household, ChildrenHere]"
+
+
+first_page.way(
+    first_page.Way(
+        20,
+        "Nouveau foyer",
+        "families_household_add",
+        lambda request: request.user.has_perm("families.add_household"),
+    )
+)
 
 
 @admin.register(Household)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 
 from portal.french.plurals import counted
@@ -43,6 +44,22 @@ class Watch:
 # What one of these rights has to be aware of.
 Watches = Callable[[HttpRequest, datetime], list[Watch]]
 
+
+@dataclass(frozen=True)
+class Way:
+    """A large way on beside the day's date: the first of them is what one comes for."""
+
+    order: int
+    label: str
+    url_name: str
+    offered: Callable[[HttpRequest], bool]
+
+    @property
+    def url(self) -> str:
+        return reverse(f"admin:{self.url_name}")
+
+
+_ways: dict[str, Way] = {}
 _blocks: dict[str, Block] = {}
 _watches: dict[str, tuple[tuple[str, ...], Watches]] = {}
 
@@ -55,6 +72,16 @@ def register(block: Block) -> None:
 def watch(key: str, rights: tuple[str, ...], read: Watches) -> None:
     """For an app: sentences of « À surveiller », for who has one of `rights`."""
     _watches[key] = (rights, read)
+
+
+def way(one: Way) -> None:
+    """For an app, beside its own desk."""
+    _ways[one.url_name] = one
+
+
+def ways(request: HttpRequest) -> list[Way]:
+    """Those that who asks is offered."""
+    return sorted((one for one in _ways.values() if one.offered(request)), key=lambda one: one.order)
 
 
 def shown_to(

@@ -52,7 +52,7 @@ class Place:
 MENU: dict[Job, dict[Sight, str]] = {
     Job.HOME: {
         Sight.ALWAYS: """
-            families.household families.child families.changerequest families.paper
+            desk_queue families.household families.child families.changerequest families.paper
             families_paper_find families_paper_missing
         """,
         Sight.USED: """
@@ -109,7 +109,8 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.USED: "reservations.campaign",
         Sight.SELDOM: """
             reservations.schoolyear reservations.publicholiday reservations.deadlinerule
-            reservations.activitydeadline reservations.audience families.paperkind reservations_town_export
+            reservations.activitydeadline reservations.audience families.paperkind portal.refusalreason
+            reservations_town_export
             portal_town_line families.reading families.owndecision
             families.securityevent families.retentionrule families.processingtexts
             families_processingtexts_register families.disposallist families.erasure

@@ -66,7 +66,8 @@ def always(request: HttpRequest) -> bool:
 
 @dataclass(frozen=True)
 class DeskLink:
-    """A page of the desk that is no list of a model: shown to who has `permission`, where it is of use."""
+    """A page of the desk that is no list of a model: shown to who has `permission` ("": whoever it is offered
+    to), where it is of use."""
 
     title: str
     url_name: str
@@ -308,6 +309,7 @@ class PortalAdminSite(AdminSite):
         desk = {
             "title": capfirst(moments.day(timezone.localdate(), year=True)),
             "queues": queues,
+            "ways": first_page.ways(request),
             "blocks": first_page.shown_to(request, queues, self._notices(request)),
         }
         return super().index(request, desk | (extra_context or {}))
@@ -361,7 +363,7 @@ class PortalAdminSite(AdminSite):
             for model_admin in self._registry.values()
             if isinstance(model_admin, DeskAdmin)
             for link in model_admin.desk_links
-            if request.user.has_perm(link.permission) and link.offered(request)
+            if (not link.permission or request.user.has_perm(link.permission)) and link.offered(request)
         }
         return [
             (

@@ -316,6 +316,7 @@ class ReservationLineAdmin(
     ordering = ("day", "reservation__submitted_at", "pk")
     refusals = RESERVATION_REFUSALS
     refuse_title = "Refuser des jours demandés"
+    reasons_of = "reservations.reservation"
     fields = readonly_fields = (
         "reservation",
         "child",
