@@ -160,6 +160,7 @@ class AnswersRequests(OwnPages[Establishment]):
         context = {
             "form": form,
             "days": [(day, self._slots_address(form, day)) for day in shown],
+            "families": answering.families_of(shown),
             "left": len(days) - len(shown),
             "total": len(requests),
             "granted": sum(one.granted for one in requests),

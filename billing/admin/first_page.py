@@ -29,8 +29,7 @@ def unpaid(request: HttpRequest, at: datetime) -> dict[str, Any] | None:
     today = timezone.localdate(at)
     late = Q(pay_by__lt=today)
     found: dict[str, Any] = (
-        rights.seen_by(request.user, Invoice.objects.all(), MONEY)
-        .with_balance()
+        rights.seen_by(request.user, Invoice.objects.with_balance(), MONEY)
         .filter(left__gt=0)
         .order_by()
         .aggregate(

@@ -105,6 +105,7 @@ MENU: dict[Job, dict[Sight, str]] = {
         Sight.ALWAYS: """
             portal.town reservations.establishment reservations.schoolclass reservations.activity
             reservations.period reservations.schoolholiday reservations_calendar_import families.staffmember
+            families_staffmember_add
         """,
         Sight.USED: "reservations.campaign",
         Sight.SELDOM: """

@@ -183,6 +183,8 @@ def _address(asked: Asked, **more: str) -> str:
 
 
 def _age(item: Item, at: datetime) -> str:
-    """« retard, 6 jours », « hier »."""
+    """« retard, 6 jours », « jour tout proche », « hier »."""
     said = age(item.since, at)
-    return f"retard, {said}" if item.late else said
+    if not item.late:
+        return said
+    return item.urgent or f"retard, {said}"

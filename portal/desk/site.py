@@ -262,26 +262,24 @@ class PortalAdminSite(AdminSite):
         known = self._build_app_dict(request).values()
         entries = [(jobs.key_of(entry["model"]), entry) for app in known for entry in app["models"]]
         entries += self._pages(request)
-        menu = [self._job(job, entries, request) for job in self._jobs(request)]
+        urls = [entry["admin_url"] for _, entry in entries if entry["admin_url"]]
+        # A page of its own stands below its model's list: the longest address is the nearest.
+        here = max((url for url in urls if request.path.startswith(url)), key=len, default="")
+        menu = [self._job(job, entries, here) for job in self._jobs(request)]
         return [group for group in menu if group["models"] or group["seldom"]]
 
     def _jobs(self, request: HttpRequest) -> list[Job]:
         return [job for job in Job if job is not Job.TECHNICAL or request.user.is_superuser]
 
-    def _job(
-        self, job: Job, entries: list[tuple[str, dict[str, Any]]], request: HttpRequest
-    ) -> dict[str, Any]:
+    def _job(self, job: Job, entries: list[tuple[str, dict[str, Any]]], here: str) -> dict[str, Any]:
         """A part of the menu, as Django's templates read an app: `models` in sight, `seldom` under a fold."""
         its = [(jobs.place_of(name).order, name, entry) for name, entry in entries]
         its = [one for one in its if jobs.place_of(one[1]).job is job]
         its.sort(key=lambda one: one[:2])
-        path = request.path
-        here = max(
-            (one["admin_url"] for _, _, one in its if path.startswith(one["admin_url"] or "?")), default=""
-        )
         shown: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
         for _, name, entry in its:
-            shown[jobs.in_sight(name)].append(entry | {"current": bool(here) and entry["admin_url"] == here})
+            entry["current"] = bool(here) and entry["admin_url"] == here
+            shown[jobs.in_sight(name)].append(entry)
         return {
             "name": job.label,
             "app_label": job.value,
@@ -289,7 +287,7 @@ class PortalAdminSite(AdminSite):
             "has_module_perms": True,
             "models": shown[True],
             "seldom": shown[False],
-            "current": bool(here) or (job is Job.HOME and path == reverse("admin:index")),
+            "current": any(entry["current"] for _, _, entry in its) or (job is Job.HOME and not here),
             "seldom_current": any(entry["current"] for entry in shown[False]),
         }
 

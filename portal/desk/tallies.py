@@ -37,10 +37,11 @@ def _of_one(rank: int, rows: QuerySet[Any], since: str) -> QuerySet[Any, tuple[i
     oldest: Any = Cast(Min(since), DateTimeField()) if since else Value(None, DateTimeField())
     # As keys: what a list computes of its rows, or sorts them by, counts nothing.
     plain = rows.model._base_manager.filter(pk__in=rows.order_by().values("pk"))
-    return (
+    found: QuerySet[Any, tuple[int, int, datetime | None]] = (
         plain.order_by()
         .annotate(rank=Value(rank, IntegerField()))
         .values("rank")
         .annotate(count=Count("pk"), oldest=oldest)
         .values_list("rank", "count", "oldest")
     )
+    return found

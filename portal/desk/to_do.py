@@ -69,9 +69,9 @@ class Kind:
     """Requests of one kind.
 
     `rows` are those that wait; `since` the field of when they came; `is_late` says which are late besides
-    those older than `late_after`. `title` and `about` are expressions: who asks, and what. `facts` are names
-    of fields or columns of the model's page; `sheet` adds what those do not say. Parts are rows of `parts_of`
-    that name the request by `part_of`; the actions of that model's page answer them.
+    those older than `late_after`, `urgent` why. `title` and `about` are expressions: who asks, and what.
+    `facts` are names of fields or columns of the model's page; `sheet` adds what those do not say. Parts are
+    rows of `parts_of` that name the request by `part_of`; the actions of that model's page answer them.
     """
 
     key: str
@@ -85,6 +85,7 @@ class Kind:
     facts: tuple[str, ...] = ()
     late_after: timedelta = A_WEEK
     is_late: Callable[[datetime], Q] | None = None
+    urgent: str = ""
     sheet: Callable[[HttpRequest, Any], Sheet] | None = None
     parts_of: type[Model] | None = None
     part_of: str = ""
@@ -179,6 +180,8 @@ class Item:
     about: str
     since: datetime
     late: bool
+    # In words, where it is late though it came lately.
+    urgent: str
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,7 @@ def pile(user: Any, asked: Asked, at: datetime) -> Pile:
     ]
     both = zip(counted[: len(known)], counted[len(known) :], shown, strict=True)
     chosen = [(tally.count, of_late.count) for tally, of_late, is_shown in both if is_shown]
-    return Pile(_items(lines), counts, sum(one for one, _ in chosen), sum(one for _, one in chosen))
+    return Pile(_items(lines, at), counts, sum(one for one, _ in chosen), sum(one for _, one in chosen))
 
 
 def _lines(kind: Kind, rows: QuerySet[Any], at: datetime) -> QuerySet[Any, Any]:
@@ -243,16 +246,20 @@ def _lines(kind: Kind, rows: QuerySet[Any], at: datetime) -> QuerySet[Any, Any]:
     )
 
 
-def _items(lines: list[QuerySet[Any, Any]]) -> list[Item]:
+def _items(lines: list[QuerySet[Any, Any]], at: datetime) -> list[Item]:
     if not lines:
         return []
     first, *others = lines
     together = first.union(*others, all=True) if others else first
     found = together.order_by("to_do_late", "to_do_since", "to_do_kind", "pk")[:SHOWN]
     return [
-        Item(f"{kind}-{pk}", title or "", about or "", since, not on_time)
-        for on_time, since, kind, pk, title, about in found
+        Item(f"{key}-{pk}", title or "", about or "", since, not on_time, _urgent(_kinds[key], since, at))
+        for on_time, since, key, pk, title, about in found
     ]
+
+
+def _urgent(kind: Kind, since: datetime, at: datetime) -> str:
+    return kind.urgent if at - since <= kind.late_after else ""
 
 
 def find(user: Any, key: str) -> tuple[Kind, int] | None:

@@ -1,4 +1,4 @@
-// « À traiter »: keys for who answers all day, only while the request has the focus; « tout décocher ».
+// « À traiter »: keys for who answers all day, only while the request has the focus.
 const item = document.querySelector("[data-queue]");
 const keys = document.querySelector("[data-keys]");
 const KEPT = "portail.touches";
@@ -27,27 +27,4 @@ if (item && keys) {
       meant.click();
     }
   });
-}
-
-for (const group of document.querySelectorAll("[data-ticks]")) {
-  const boxes = Array.from(group.querySelectorAll("input[type=checkbox]"));
-  if (boxes.length > 1) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "desk-tick";
-    const name = () => {
-      button.textContent = boxes.some((box) => box.checked) ? "Tout décocher" : "Tout cocher";
-    };
-    button.addEventListener("click", () => {
-      const on = !boxes.some((box) => box.checked);
-      for (const box of boxes) {
-        box.checked = on;
-        box.dispatchEvent(new Event("change", { bubbles: true }));
-      }
-      name();
-    });
-    group.addEventListener("change", name);
-    (group.querySelector("[data-ticks-here]") ?? group.querySelector("legend, h2")).append(" ", button);
-    name();
-  }
 }

@@ -104,18 +104,18 @@ def _health(request: HttpRequest, child: Child) -> SafeString | str:
 
 
 def _siblings(child: Child, household: Household, today: Any) -> SafeString | str:
-    """« Mila : Restauration scolaire, Restaurant du Verger ». Two queries."""
+    """« Mila : Restauration scolaire, Mercredis ». Two queries."""
     others = [one for one in homes.children(household, today) if one.pk != child.pk]
     if not others:
         return ""
     enrolled: dict[int, list[str]] = {one.pk: [] for one in others}
     live = Enrolment.objects.accepted().filter(child__in=others, school_year__ends_on__gte=today)
-    for key, activity, place in live.values_list("child", "activity__name", "establishment__name"):
-        enrolled[key].append(f"{activity}, {place}" if place else activity)
+    for key, activity in live.values_list("child", "activity__name").order_by("activity__order", "pk"):
+        enrolled[key].append(activity)
     return format_html_join(
         "",
         "{} : {}<br>",
-        ((one.first_name, " ; ".join(enrolled[one.pk]) or "pas d'inscription") for one in others),
+        ((one.first_name, ", ".join(enrolled[one.pk]) or "pas d'inscription") for one in others),
     )
 
 
@@ -161,7 +161,7 @@ def _change(request: HttpRequest, row: ChangeRequest) -> Sheet:
 
 
 def _enrolment(request: HttpRequest, row: Any) -> Sheet:
-    return Sheet([child_of(request, row.child, row.household, row.attended), family(row.household)])
+    return Sheet([family(row.household), child_of(request, row.child, row.household, row.attended)])
 
 
 def _days(request: HttpRequest, row: Any) -> Sheet:
@@ -177,7 +177,7 @@ def _days(request: HttpRequest, row: Any) -> Sheet:
         for one in lines.select_related("formula").order_by("day", "pk")
     ]
     household = row.household
-    return Sheet([child_of(request, row.child, household, row.attended), family(household)], parts)
+    return Sheet([family(household), child_of(request, row.child, household, row.attended)], parts)
 
 
 def _soon(at: datetime) -> Q:
@@ -267,6 +267,7 @@ to_do.register(
         since="submitted_at",
         late_after=timedelta(days=3),
         is_late=_soon,
+        urgent="jour tout proche",
         title=_child_name(),
         about=Concat("enrolment__activity__name", Value(", "), "establishment__name", output_field=TEXT),
         facts=("number_shown", "activity", "period", "days", "received"),

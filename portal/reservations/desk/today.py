@@ -1,7 +1,7 @@
 """Blocks of the desk's first page that the engine lends: who comes today and tomorrow, what fills up."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -67,7 +67,7 @@ def expected(request: HttpRequest, at: datetime) -> dict[str, Any] | None:
         # Places are named so that the index by place and day serves.
         .filter(day__in=days, establishment__in=Establishment.objects.values("pk"))
     )
-    rows = (
+    rows: Any = (
         rights.seen_by(request.user, booked, BOOKINGS)
         .order_by()
         .values("establishment", "establishment__name", "activity__service", "day")
@@ -86,7 +86,7 @@ def expected(request: HttpRequest, at: datetime) -> dict[str, Any] | None:
 
 
 def _by_place(
-    rows: Iterable[dict[str, Any]], days: Sequence[date], request: HttpRequest
+    rows: Iterable[Mapping[str, Any]], days: Sequence[date], request: HttpRequest
 ) -> tuple[list[Expected], dict[date, int]]:
     found: dict[tuple[str, int, str], dict[date, int]] = defaultdict(lambda: dict.fromkeys(days, 0))
     meals = dict.fromkeys(days, 0)
