@@ -28,9 +28,10 @@ def unpaid(request: HttpRequest, at: datetime) -> dict[str, Any] | None:
     """What families owe, and what of it is late; in one query."""
     today = timezone.localdate(at)
     late = Q(pay_by__lt=today)
+    # With columns that `seen_by` keeps and its type does not name.
+    invoices_seen: Any = rights.seen_by(request.user, Invoice.objects.with_balance(), MONEY)
     found: dict[str, Any] = (
-        rights.seen_by(request.user, Invoice.objects.with_balance(), MONEY)
-        .filter(left__gt=0)
+        invoices_seen.filter(left__gt=0)
         .order_by()
         .aggregate(
             owed=Sum("left"),

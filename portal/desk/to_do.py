@@ -233,7 +233,7 @@ def pile(user: Any, asked: Asked, at: datetime) -> Pile:
 
 
 def _lines(kind: Kind, rows: QuerySet[Any], at: datetime) -> QuerySet[Any, Any]:
-    return (
+    found: QuerySet[Any, Any] = (
         rows.order_by()
         .annotate(
             to_do_kind=Value(kind.key),
@@ -244,6 +244,7 @@ def _lines(kind: Kind, rows: QuerySet[Any], at: datetime) -> QuerySet[Any, Any]:
         )
         .values_list("to_do_late", "to_do_since", "to_do_kind", "pk", "to_do_title", "to_do_about")
     )
+    return found
 
 
 def _items(lines: list[QuerySet[Any, Any]], at: datetime) -> list[Item]:
