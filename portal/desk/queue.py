@@ -127,6 +127,8 @@ class WorksThrough(OwnPages[M]):
     def _answer(self, request: HttpRequest, asked: Asked) -> HttpResponse:
         """Runs the action of the model's own page on the request, or on the parts of it that are ticked."""
         said = {name: request.POST.get(name) or request.GET.get(name, "") for name in ("demande", "suivante")}
+        if not said["demande"]:  # a form that names no request answers none
+            return redirect(_address(asked))
         found = to_do.find(request.user, said["demande"])
         if found is None:
             raise Http404
