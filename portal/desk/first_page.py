@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from portal.french.plurals import counted
 
-ENDINGS = (" à traiter", " à valider", " à vérifier")
 # What a block says, handed to its template; None where there is nothing to say.
 Read = Callable[[HttpRequest, datetime], dict[str, Any] | None]
 
@@ -103,7 +102,7 @@ def _waits(queues: Sequence[dict[str, Any]], at: datetime) -> dict[str, Any] | N
     asked = [queue for queue in queues if queue["answered"] and queue["mine"]]
     if not asked:
         return None
-    lines = [queue | _age(queue, at) | {"title": _short(queue["title"])} for queue in asked if queue["count"]]
+    lines = [queue | _age(queue, at) for queue in asked if queue["count"]]
     lines.sort(key=lambda line: (not line["late"], line["since"]))
     return {
         "key": "attend",
@@ -112,13 +111,6 @@ def _waits(queues: Sequence[dict[str, Any]], at: datetime) -> dict[str, Any] | N
         "lines": lines,
         "total": sum(line["count"] for line in lines),
     }
-
-
-def _short(title: str) -> str:
-    """« Inscriptions à traiter » under « Ce qui attend »: « Inscriptions »."""
-    for ending in ENDINGS:
-        title = title.removesuffix(ending)
-    return title
 
 
 def _age(queue: dict[str, Any], at: datetime) -> dict[str, Any]:

@@ -153,8 +153,8 @@ def test_what_waits_is_late_first_then_oldest_in_words(asks, books, waits, agent
     page = agent_client.get(INDEX)
     lines = block(page, "attend")["lines"]
     assert [(one["title"], one["count"], one["age"], one["late"]) for one in lines] == [
-        ("Comptes famille", 1, "4 jours", True),
-        ("Inscriptions", 1, "5 jours", False),
+        ("Comptes famille à valider", 1, "4 jours", True),
+        ("Inscriptions à traiter", 1, "5 jours", False),
     ]
     assert "4 jours, en retard" in page.text
     # Who cannot answer is not asked.
