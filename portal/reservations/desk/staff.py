@@ -284,7 +284,9 @@ class StaffWithRolesAdmin(AsksAgain[StaffMember], StaffMemberAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         held = models.Prefetch("staff_rights", StaffRight.objects.select_related("role"))
-        return super().get_queryset(request).prefetch_related(held, "staff_rights__places")
+        # Groups only follow these rows.
+        rows = super().get_queryset(request).prefetch_related(None)
+        return rows.prefetch_related(held, "staff_rights__places")
 
     @admin.display(description="rôles")
     def roles(self, obj: StaffMember) -> str:
