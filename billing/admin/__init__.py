@@ -13,6 +13,7 @@ from billing.admin import (
     online,
     recalculations,
     regies,
+    screen,
     tariffs,
     transfers,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "online",
     "recalculations",
     "regies",
+    "screen",
     "tariffs",
     "transfers",
 ]
