@@ -63,7 +63,8 @@ MENU: dict[Job, dict[Sight, str]] = {
     },
     Job.PLACES: {
         Sight.ALWAYS: """
-            reservations.enrolment reservations_enrolment_enrol reservations.reservation leisure_requests
+            reservations_booking_whom reservations.enrolment reservations_enrolment_enrol
+            reservations.reservation leisure_requests
             reservations.reservationline reservations.booking reservations.slot reservations.closure
         """,
         Sight.USED: "reservations.move reservations.calendarchange",
