@@ -18,12 +18,12 @@ from django.contrib.auth.decorators import login_not_required
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import town
-from portal.desk import own_choices, rights
+from portal.desk import finding, own_choices, rights
 
 GROUPS = ("portal", "families", "catering", "leisure", "billing")
 # Where models of other packages are shown, so that an agent sees five groups and nothing technical.
@@ -215,9 +215,20 @@ class PortalAdminSite(AdminSite):
         # As with logging in: the portal's own page counts attempts, and tells the address of the change.
         return redirect("account_change_password")
 
+    def get_urls(self) -> list[Any]:
+        return [path("rechercher/", self.admin_view(self.find), name="find"), *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """« Rechercher »."""
+        # The results alone, asked for while somebody types, have no frame.
+        alone = finding.PART in request.GET
+        return finding.page(request, {} if alone else self.each_context(request))
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         name = town.current().name
         return super().each_context(request) | {
+            "finds": finding.is_for(request.user),
+            "asked": "",  # of the field at the head
             "site_header": f"{name} – mairie",
             "site_title": f"{name} – mairie",
         }

@@ -1,12 +1,13 @@
-"""What a household has enrolled for and reserved, on its own page of the desk."""
+"""What a household has enrolled for and reserved, on its own page of the desk; classes of who is found."""
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from families.admin import HouseholdAdmin
+from families.admin import HouseholdAdmin, finding
 from families.models import Household
 from portal.desk.pages import ShownOnlyInline
 from portal.reservations.models import Enrolment, Reservation
+from portal.reservations.models.queries import class_now
 from portal.reservations.states import ReservationState
 
 
@@ -33,3 +34,5 @@ class ReservationInline(ShownOnlyInline[Reservation, Household]):
 
 
 HouseholdAdmin.inlines = (*HouseholdAdmin.inlines, EnrolmentInline, ReservationInline)
+
+finding.lend_classes(class_now)
