@@ -88,9 +88,7 @@ def test_a_household_is_typed_as_a_family_types_it(agent_client, said, answered)
 
 def test_what_stood_there_before_hinders_nothing(agent_client, stranger: Family):
     Household.objects.filter(pk=stranger.household.pk).update(postcode="XX", city="Nulle part")
-    named = none_of("guardians", "change_requests", "enrolments", "reservations") | {
-        "notes": "Rappeler mardi."
-    }
+    rows = none_of("guardians", "change_requests", "enrolments", "reservations")
     page = agent_client.post(
         f"{HOUSEHOLD}{stranger.household.pk}/change/",
         a_household(postcode="XX", city="Nulle part", notes="Rappeler mardi.", **rows),
