@@ -3,6 +3,7 @@
 from families.admin import calendars as calendars
 from families.admin import custody as custody
 from families.admin import erasing as erasing
+from families.admin import exporting as exporting
 from families.admin import finding as finding
 from families.admin import joining as joining
 from families.admin import openings as openings

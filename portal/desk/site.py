@@ -15,6 +15,7 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth import get_permission_codename
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -23,7 +24,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import town
-from portal.desk import finding, own_choices, rights
+from portal.desk import finding, list_tools, own_choices, rights
 
 GROUPS = ("portal", "families", "catering", "leisure", "billing")
 # Where models of other packages are shown, so that an agent sees five groups and nothing technical.
@@ -79,6 +80,18 @@ class DeskAdmin(ModelAdmin[M]):
     work_queues: Sequence[Queue] = ()
     # Pages of its own, offered beside the queues.
     desk_links: Sequence[DeskLink] = ()
+    # Whether its list is offered as a file.
+    exports: bool = True
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with what stands beside every list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST" and (answer := list_tools.answer(self, request)) is not None:
+            return answer
+        return super().changelist_view(request, list_tools.shown(self, request) | (extra_context or {}))
 
     def name_of(self, row: M) -> str:
         """How a page of confirmation names a row."""
