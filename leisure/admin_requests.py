@@ -124,7 +124,7 @@ class AnswersRequests(OwnPages[Establishment]):
 
     def requests_view(self, request: SignedInRequest) -> HttpResponse:
         """The list; posted, the preview of an answer, the reason for a refusal, then the answer itself."""
-        self.demand(request, VIEW)
+        self.demand(request, VIEW, *([DECIDE] if request.method == "POST" else []))
         first = periods(request.user).first()
         asked = {
             "periode": first.pk if first else "",
@@ -140,7 +140,6 @@ class AnswersRequests(OwnPages[Establishment]):
             return self._requests_page(request, {"form": form, "days": None, "nothing": first is None})
         if request.method != "POST":
             return self._list(request, form)
-        self.demand(request, DECIDE)
         chosen = _ticked(request, form)
         if not chosen:
             messages.warning(request, "Aucune demande n'est cochée, ou elles sont déjà traitées.")

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -28,6 +28,7 @@ from portal.french.plurals import counted
 from portal.reservations.models import AbsenceReason, Attendance, AttendanceState, Establishment, Formula
 from portal.reservations.presence import attendance
 from portal.reservations.presence.attendance import OfferedFormula
+from portal.reservations.staff import limits
 from portal.web.form_fields import field_of
 from portal.web.posted import posted_number, posted_numbers
 from portal.web.signed_in import SignedInRequest
@@ -161,6 +162,15 @@ class AttendanceAdmin(
         "list_link",
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attendance]:
+        return limits.of_days_opened(request.user, super().get_queryset(request), today=timezone.localdate())
+
+    def has_view_permission(self, request: HttpRequest, obj: Attendance | None = None) -> bool:
+        if not super().has_view_permission(request, obj):
+            return False
+        today = timezone.localdate()
+        return obj is None or limits.opens(request.user, obj.establishment_id, obj.day, today=today)
+
     @admin.display(description="présence", ordering="state")
     def standing(self, obj: Attendance) -> SafeString:
         return standing_badge(obj)
@@ -185,6 +195,10 @@ class AttendanceAdmin(
         at = timezone.now()
         today = timezone.localdate(at)
         form, nobody = _asked(request.GET, today, request.user)
+        if form.is_valid() and not limits.opens(
+            request.user, form.cleaned_data["lieu"].pk, form.cleaned_data["jour"], today=today
+        ):
+            form.add_error("jour", limits.TODAY_ONLY)
         context: dict[str, Any] = {"form": form, "sheet": None, "nobody": nobody, "conflicts": None}
         if form.is_valid() and not nobody:
             day, place = form.cleaned_data["jour"], form.cleaned_data["lieu"]

@@ -567,7 +567,7 @@ class InvoiceAdmin(
             return redirect("admin:billing_invoice_change", pk)
         return hand_over(content, f"Facture-{invoice.number}.pdf", inline=True)
 
-    @admin.action(description="Télécharger les PDF (ZIP)")
+    @admin.action(description="Télécharger les PDF (ZIP)", permissions=["export"])
     @asks_again
     def download_pdfs(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
@@ -578,7 +578,7 @@ class InvoiceAdmin(
 
     download_csv, download_xlsx = downloads("Factures", "factures", files.INVOICE_COLUMNS, files.invoice_rows)
 
-    @admin.action(description="Télécharger les lignes (CSV)")
+    @admin.action(description="Télécharger les lignes (CSV)", permissions=["export"])
     @asks_again
     def download_lines(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]

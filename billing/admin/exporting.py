@@ -45,7 +45,7 @@ def _download(
     home: str,
     of_homes: Callable[[Any], QuerySet[Any]],
 ) -> Action:
-    @admin.action(description=f"Télécharger les {what.lower()} ({kind.upper()})")
+    @admin.action(description=f"Télécharger les {what.lower()} ({kind.upper()})", permissions=["export"])
     @asks_again
     def download(page: Any, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
         note_households(request, f"{what} ({kind.upper()})", of_homes(queryset), home)

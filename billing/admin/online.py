@@ -42,6 +42,7 @@ from billing.payments.paying import PaymentRefused
 from billing.payments.providers.interface import ProviderDown, ProviderRefused
 from families.signing_in.asking_again import AsksAgain, ask_again
 from portal.database.encrypted import Unreadable
+from portal.desk import rights
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import ask_reason
 from portal.desk.lists import NumberSearch, StateBadge
@@ -488,7 +489,7 @@ class DebitFileAdmin(SaysRegie[DebitFile], ShownOnly[DebitFile], OwnPages[DebitF
             messages.warning(request, strange)
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponse:
-        self.demand(request, "billing.view_debitfile")
+        self.demand(request, "billing.view_debitfile", rights.EXPORT)
         ask_again(request)
         file = get_object_or_404(DebitFile, pk=pk)
         content: str = file.content

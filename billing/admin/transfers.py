@@ -17,6 +17,7 @@ from billing.payments import transfers
 from families.desk_links import household_link
 from families.signing_in.asking_again import ask_again, asks_again
 from portal.database.encrypted import Unreadable
+from portal.desk import rights
 from portal.desk.lists import StateBadge
 from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
 from portal.desk.site import DeskLink, Queue
@@ -230,7 +231,7 @@ class TransferFileAdmin(SaysRegie[TransferFile], ShownOnly[TransferFile], OwnPag
         ]
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        self.demand(request, "billing.view_transferfile")
+        self.demand(request, "billing.view_transferfile", rights.EXPORT)
         ask_again(request)
         file = get_object_or_404(TransferFile, pk=pk)
         content: str = file.content

@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, child_files, diets, home_facts, login_names, residences, unreached
+from families import approval, child_files, diets, groups, home_facts, login_names, residences, unreached
 from families.admin import typed
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
@@ -209,7 +209,7 @@ class ChangeRequestInline(ShownOnlyInline[ChangeRequest, Household]):
 # What the pages behind the links of a household and of a child ask for.
 NEEDS = {
     "homes": ("families.view_household",),
-    "papers": ("families.view_household", "families.view_paper"),
+    "papers": ("families.view_household", "families.view_paper", "families.add_paper"),
     "own_copy": ("families.view_household", "families.add_dataexport"),
     "own_erasure": ("families.view_household", "families.view_erasurerequest"),
     "own_data": ("families.view_household", "families.view_erasurerequest"),
@@ -853,10 +853,14 @@ admin.site.unregister(Group)
 
 
 VERBS = {"add": "ajouter", "change": "modifier", "delete": "supprimer", "view": "consulter"}
+# What says too little as a verb and a model.
+NAMED = {one.right.partition(".")[2]: one.does for one in groups.DANGEROUS}
 
 
 def right_in_french(right: Permission) -> str:
     """Django keeps their names in the database, in English."""
+    if (named := NAMED.get(right.codename)) is not None:
+        return f"{right.content_type} : {named[:1].lower()}{named[1:]}"
     return f"{right.content_type} : {VERBS.get(right.codename.partition('_')[0], right.name)}"
 
 
@@ -897,7 +901,9 @@ class GivesRights(AsksAgain[M], TolerantChoices[M]):
 
 @admin.register(Group)
 class RightsAdmin(GivesRights[Group], GroupAdmin):  # type: ignore[misc]  # GroupAdmin also does without a request
-    """Groups and their rights."""
+    """Groups and their rights. A town that wants fewer of them in « Agent » saves a copy, and unticks."""
+
+    save_as = True
 
 
 @admin.register(User)
@@ -999,6 +1005,13 @@ class DietChoiceAdmin(DeskAdmin[DietChoice]):
     ordering = ("child__last_name", "child__first_name", "pk")
     fields = ("child", "said_by_homes", "differs_since", "diet")
     readonly_fields = ("child", "said_by_homes", "differs_since")
+
+    def get_fields(self, request: HttpRequest, obj: DietChoice | None = None) -> Any:
+        """A kitchen reads diets, and no family."""
+        shown = super().get_fields(request, obj)
+        if request.user.has_perm("families.view_household"):
+            return shown
+        return [name for name in shown if name != "said_by_homes"]
 
     @admin.display(description="indiqué par")
     def said_by_homes(self, obj: DietChoice) -> str:

@@ -117,6 +117,8 @@ class DeskAdmin(ModelAdmin[M]):
 
     def right_for(self, verb: str) -> str:
         """The right behind a verb of Django's or behind an action's `permissions`."""
+        if verb == "export":
+            return rights.EXPORT
         meant = {"decide": "change"}.get(verb, verb)
         return f"{self.opts.app_label}.{get_permission_codename(meant, self.opts)}"
 
@@ -135,6 +137,10 @@ class DeskAdmin(ModelAdmin[M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return super().has_delete_permission(request, obj) and self.may(request, obj, "delete")
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Of an action that hands over a file of people: a right of its own (`families.traces.reading`)."""
+        return request.user.has_perm(rights.EXPORT)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Each on the rows that its own right reaches, which may be fewer than those that are looked at."""
@@ -244,6 +250,7 @@ class PortalAdminSite(AdminSite):
             "asked": "",  # of the field at the head
             "site_header": f"{name} – mairie",
             "site_title": f"{name} – mairie",
+            "may_export": request.user.has_perm(rights.EXPORT),
         }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:

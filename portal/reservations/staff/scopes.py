@@ -186,7 +186,7 @@ _scopes: dict[type[Model], Scope] = {
     SchoolClass: at("school"),
     Schooling: at("school_class__school"),
     Closure: Scope(_closures),
-    CalendarChange: Scope(_changes, adds=False),
+    CalendarChange: Scope(_changes),
     CancelledDay: at("booking__establishment", adds=False),
     Slot: at("establishment"),
     Capacity: at("establishment"),

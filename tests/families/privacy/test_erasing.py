@@ -103,7 +103,18 @@ def test_a_family_that_was_never_billed_leaves_nothing_but_nameless_days(lived, 
     )
     LogEntry.objects.log_actions(agent.pk, [lived.household, lived.child], 2, "Roux", single_object=False)
     made(lived, now)
-    names = ("Roux", "Lina", "Camille", "Alix", "Odile", "Arachides", "rue Neuve", "rappeler", "roux@", "640.00")
+    names = (
+        "Roux",
+        "Lina",
+        "Camille",
+        "Alix",
+        "Odile",
+        "Arachides",
+        "rue Neuve",
+        "rappeler",
+        "roux@",
+        "640.00",
+    )
     assert len(said_anywhere(*names)) > 10
     erase(lived.household, now, by=agent)
     assert said_anywhere(*names) == []
