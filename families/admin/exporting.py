@@ -30,9 +30,13 @@ def _ways(model: type[Model], length: int) -> Iterator[tuple[str, type[Model]]]:
         nearest = farther
 
 
-@cache
 def of_whom(model: type[Model]) -> dict[type[Model], str]:
     """By which path a row is of a household, and of a child; empty for what names nobody."""
+    return _of_whom(model)
+
+
+@cache
+def _of_whom(model: Any) -> dict[type[Model], str]:
     found: dict[type[Model], str] = {}
     if model in (Household, Child):
         found[model] = "pk"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
 from families.models import KeptFilter
@@ -42,10 +42,10 @@ class KeptFilters:
         keeps = bool(chosen) and not any(current for _, _, current in rows)
         return {"kept_filters": rows, "keeps_filter": keeps, "keep_as": KEEP, "forget_as": FORGET}
 
-    def answer(self, page: "DeskAdmin[Any]", request: HttpRequest) -> HttpResponse | None:
+    def answer(self, page: "DeskAdmin[Any]", request: HttpRequest) -> list_tools.Answer | None:
         if FORGET in request.POST:
             key = posted_number(request.POST[FORGET])
-            KeptFilter.objects.filter(pk=key, user=user_of(request), page=_page(page)).delete()
+            KeptFilter.objects.filter(pk=key or 0, user=user_of(request), page=_page(page)).delete()
         elif KEEP in request.POST:
             self._keep(page, request, " ".join(request.POST[KEEP].split()))
         else:

@@ -19,7 +19,7 @@ from django.contrib import messages
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import strip_tags
@@ -168,7 +168,7 @@ class Files:
         offered = page.exports and _keepers[0].may(request.user, page.model)
         return {"file_kinds": KINDS if offered else {}, "file_asked": ASKED}
 
-    def answer(self, page: "DeskAdmin[Any]", request: HttpRequest) -> HttpResponse | None:
+    def answer(self, page: "DeskAdmin[Any]", request: HttpRequest) -> list_tools.Answer | None:
         kind = request.POST.get(ASKED)
         if kind is None:
             return None
@@ -179,7 +179,7 @@ class Files:
         return _hand_over(_List.of(page, request), kind)
 
 
-def _hand_over(shown: _List, kind: str) -> HttpResponse:
+def _hand_over(shown: _List, kind: str) -> HttpResponse | FileResponse:
     request, count = shown.request, shown.rows.count()
     if kind == "pdf" and count > PDFS:
         return _back(request, "un PDF", PDFS, "prenez le classeur, ou filtrez-la")

@@ -5,14 +5,17 @@ A tool is registered by the floor that has what it needs; `DeskAdmin` asks each 
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from portal.desk.site import DeskAdmin
 
 
+Answer = HttpResponse | FileResponse
+
+
 class ListTool(Protocol):
-    def answer(self, page: "DeskAdmin[Any]", request: HttpRequest) -> HttpResponse | None:
+    def answer(self, page: "DeskAdmin[Any]", request: HttpRequest) -> Answer | None:
         """What was posted to the list's address, where it is for this tool."""
         ...
 
@@ -28,7 +31,7 @@ def register(name: str, tool: ListTool) -> None:
     _tools[name] = tool
 
 
-def answer(page: "DeskAdmin[Any]", request: HttpRequest) -> HttpResponse | None:
+def answer(page: "DeskAdmin[Any]", request: HttpRequest) -> Answer | None:
     """The first answer; None where what was posted is Django's own, an action of the list say."""
     answers = (tool.answer(page, request) for tool in _tools.values())
     return next((one for one in answers if one is not None), None)

@@ -83,9 +83,7 @@ class DeskAdmin(ModelAdmin[M]):
     # Whether its list is offered as a file.
     exports: bool = True
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The list, with what stands beside every list."""
         if not self.has_view_permission(request):
             raise PermissionDenied
