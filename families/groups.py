@@ -94,6 +94,8 @@ RIGHTS: dict[str, Rights] = {
     AGENT: {
         "families": {
             "household": f"{WRITE} export",
+            # In the whole town only: a family's pages say what its children do everywhere.
+            "reading": "see_as_family",
             "guardian": EVERYTHING,
             "child": WRITE,
             "custody": WRITE,
@@ -144,7 +146,8 @@ RIGHTS: dict[str, Rights] = {
             "move": WRITE,
             "reservation": CHANGE,
             "reservationline": CHANGE,
-            "booking": CHANGE,
+            # What one may pass over for a family: rights that a town may leave to fewer.
+            "booking": f"{CHANGE} override_deadline override_capacity override_limits override_papers",
             "attendance": WRITE,
             "absencecertificate": WRITE,
         },
@@ -251,7 +254,7 @@ RIGHTS: dict[str, Rights] = {
             "enrolment": CHANGE,
             "reservation": CHANGE,
             "reservationline": CHANGE,
-            "booking": CHANGE,
+            "booking": f"{CHANGE} override_deadline override_capacity",
             "attendance": WRITE,
             "absencecertificate": WRITE,
         },

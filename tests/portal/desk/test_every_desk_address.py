@@ -132,6 +132,12 @@ OWN_PAGES = {
     "reservations_attendance_list": (
         "reservations.view_attendance | reservations.add_attendance reservations.change_attendance"
     ),
+    "reservations_booking_act": "reservations.change_booking",
+    "reservations_booking_act_on": "reservations.change_booking",
+    "reservations_booking_for_child": "reservations.change_booking",
+    "reservations_booking_see": "families.see_as_family_reading",
+    "reservations_booking_see_page": "families.see_as_family_reading",
+    "reservations_booking_whom": "reservations.change_booking",
     "reservations_calendar_import": (
         "reservations.add_schoolyear reservations.add_publicholiday reservations.add_schoolholiday"
     ),
@@ -142,6 +148,9 @@ OWN_PAGES = {
 # Their row is a household.
 JOINING = {"families_homechange_join", "families_homechange_part"}
 OF_A_HOUSEHOLD = {"billing_payment_tax_certificate", *JOINING}
+# On these a family's own pages are shown.
+SHOWN = ("act", "act_on", "for_child", "see", "see_page")
+FOR_A_HOUSEHOLD = {f"reservations_booking_{name}" for name in SHOWN}
 # The small roles are added to others, and walk together.
 ROLES = [[groups.AGENT], [groups.REGIE], [groups.HEALTH, groups.MANAGER, groups.TILL]]
 # Of Django's own pages, the rights to look and to post.
@@ -192,6 +201,7 @@ def asked(model: type[Model], text: str) -> tuple[frozenset[str], ...]:
 
 def addresses(booking: Booking) -> Iterator[Address]:
     ids = {
+        "address": "foyer/",
         "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
@@ -225,7 +235,7 @@ def addresses(booking: Booking) -> Iterator[Address]:
             url = reverse(f"admin:{pattern.name}", kwargs={name: found[name] for name in wanted})
             of = booking.child.custodies.first() if "custody" in wanted else row
             of = booking.child if pattern.name == "families_custodycalendar_write" else of
-            of = booking.household if pattern.name in JOINING else of
+            of = booking.household if pattern.name in JOINING | FOR_A_HOUSEHOLD else of
             yield Address(pattern.name, url, of if wanted else None, looking, posting)
 
 

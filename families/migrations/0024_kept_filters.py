@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('families', '0022_export_people'),
+        ('families', '0023_seeing_as_a_family'),
     ]
 
     operations = [
