@@ -5,6 +5,7 @@ may not make it, the same rows are found by reading them all. SQLite reads them 
 indexes are faster to read than rows.
 """
 
+from families.models.accounts import FORMS
 from portal.database.schema import PieceKind, SchemaPart, SchemaPiece
 
 TRIGRAMS = "pg_trgm"
@@ -13,11 +14,9 @@ COLUMNS = {
     ("families_guardian", "folded"): "household_id",
     ("families_child", "folded"): "id",
     ("families_household", "folded"): "id",
-    ("families_user", "username_form"): "id",
-    ("families_user", "email_form"): "id",
     ("families_guardian", "phone"): "household_id",
     ("families_guardian", "phone_work"): "household_id",
-}
+} | {("families_user", form): "id" for form in FORMS.values()}
 
 
 def _index(table: str, column: str, body: str, *, needs: str = "") -> SchemaPiece:

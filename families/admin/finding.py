@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from families.desk_links import household_page
-from families.login_names import normal_form
-from families.models import Child, Custody, Guardian, Household, User, household_number
+from families.login_names import called_like, normal_form
+from families.models import Child, Custody, Guardian, Household, household_number
 from families.visibility import holds
 from portal.desk import finding, rights
 from portal.desk.finding import Found, Group, Line, Typed
@@ -153,13 +153,8 @@ class _Rows:
             yield _row(self._living(has_words(typed.words, "folded")), 2, "household__")
             yield _row(self._by_all(), 4, "")
         if typed.name:
-            form = normal_form(typed.name)
-            # Two columns of narrow indexes, each read by itself.
-            named, reached = (
-                User.objects.filter(**{f"{column}__contains": form}).values("pk")
-                for column in ("username_form", "email_form")
-            )
-            yield _row(self._adults().filter(user__in=named.union(reached)), 3, "household__")
+            called = called_like(typed.name).values("pk")
+            yield _row(self._adults().filter(user__in=called), 3, "household__")
 
     def _living(self, asked: Q) -> QuerySet[Custody]:
         """Where the children of whom `asked` is so live today."""

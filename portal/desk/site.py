@@ -7,7 +7,7 @@ keep their libraries' admin classes, and take part with their lists only.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from allauth.account.decorators import secure_admin_login
 from django.apps import apps
@@ -83,12 +83,14 @@ class DeskAdmin(ModelAdmin[M]):
     # Whether its list is offered as a file.
     exports: bool = True
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """The list, with what stands beside every list."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method == "POST" and (answer := list_tools.answer(self, request)) is not None:
-            return answer
+            return cast("HttpResponse", answer)  # a file is one as well, though the stubs tell them apart
         return super().changelist_view(request, list_tools.shown(self, request) | (extra_context or {}))
 
     def name_of(self, row: M) -> str:
