@@ -271,6 +271,8 @@ def addresses(booking: Booking) -> Iterator[str]:
         {reverse("admin:app_list", args=[model._meta.app_label]) for model in admin.site._registry}
     )
     ids = {
+        # Behind a household's: a page that the desk does not show, and leads back from.
+        "address": "mon-agenda/",
         "child": booking.child_id,
         "custody": booking.child.custodies.first().pk,
         "household": booking.household_id,
