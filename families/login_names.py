@@ -74,7 +74,7 @@ class NormalForm(models.CharField[str, str]):
 
 
 def called_like(part: str) -> "QuerySet[User]":
-    """The accounts of whose identifiant or address this is a part; each column is looked at by its own index."""
+    """The accounts of whose identifiant or address this is a part; each column by its own index."""
     users, form = get_user_model()._default_manager.order_by(), normal_form(part)
     by_name = users.filter(username_form__contains=form).values("pk")
     return users.filter(pk__in=by_name.union(users.filter(email_form__contains=form).values("pk")))

@@ -36,7 +36,7 @@ TOWN, CHILDREN, FAMILY_NAMES = 10_000, 15_000, 3000
 A_BITE = 2000
 # Session, user, rights; rows, adults, children.
 QUERIES, ROWS = 7, 60
-ALLOWED = 8
+ALLOWED = 14
 
 
 @transaction.atomic
