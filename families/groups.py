@@ -152,7 +152,7 @@ RIGHTS: dict[str, Rights] = {
             "absencecertificate": WRITE,
         },
         # Sees the line of the waiting room, opens and closes it.
-        "portal": {"sentmail": VIEW, "town": "open_line"},
+        "portal": {"sentmail": VIEW, "town": "open_line", "refusalreason": EVERYTHING},
         "catering": {"*": EVERYTHING},
         "leisure": {"*": EVERYTHING},
         "billing": {"packedmeal": WRITE},

@@ -77,7 +77,9 @@ def called_like(part: str) -> "QuerySet[User]":
     """The accounts of whose identifiant or address this is a part; each column by its own index."""
     users, form = get_user_model()._default_manager.order_by(), normal_form(part)
     by_name = users.filter(username_form__contains=form).values("pk")
-    return users.filter(pk__in=by_name.union(users.filter(email_form__contains=form).values("pk")))
+    by_address = users.filter(email_form__contains=form).values("pk")
+    found: QuerySet[User] = users.filter(pk__in=by_name.union(by_address))
+    return found
 
 
 def indexed_form(typed: str) -> str:

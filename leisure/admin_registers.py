@@ -25,6 +25,7 @@ from portal.files.handing_over import hand_over, spreadsheet
 from portal.french import moments
 from portal.french.day_fields import DayField
 from portal.reservations.days.calendars import week_of
+from portal.reservations.desk.today import DayPage, shows_days
 from portal.reservations.models import Booking, Establishment, Formula
 from portal.reservations.staff import limits
 from portal.web.form_fields import field_of
@@ -34,6 +35,7 @@ STYLE = Path(settings.BASE_DIR) / "templates" / "admin" / "leisure" / "register_
 DAY, WEEK = "jour", "semaine"
 VIEW = "leisure.view_centre"
 FILES = ("csv", "pdf")
+shows_days(SERVICE, DayPage("leisure_register", "centre", VIEW))
 
 
 def centres(user: User, right: str) -> QuerySet[Establishment]:

@@ -181,9 +181,7 @@ class AttendanceAdmin(
 
     @admin.display(description="liste du jour")
     def list_link(self, obj: Attendance) -> SafeString:
-        return format_html(
-            '<a href="{}">Ouvrir</a>', _list_url(obj.day, obj.establishment_id, obj.formula_id)
-        )
+        return format_html('<a href="{}">Ouvrir</a>', list_url(obj.day, obj.establishment_id, obj.formula_id))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.point)
@@ -204,7 +202,7 @@ class AttendanceAdmin(
             day, place = form.cleaned_data["jour"], form.cleaned_data["lieu"]
             offered = attendance.formulas(place, day)
             formula = _chosen(offered, request.GET.get("formule", ""))
-            context["formulas"] = [(one, _list_url(day, place.pk, one.pk)) for one in offered]
+            context["formulas"] = [(one, list_url(day, place.pk, one.pk)) for one in offered]
             if formula is not None:
                 sheet = attendance.AttendanceSheet.load(place, formula, day, timed=is_timed(formula))
                 enters = all(rights.may(request.user, place, right) for right in MAY_ENTER)
@@ -221,7 +219,7 @@ class AttendanceAdmin(
                     saves = "chercher" not in request.POST and posted.valid
                     conflicts = self._record(request, sheet, posted, at) if saves else None
                     if conflicts is not None and not conflicts:
-                        return redirect(_list_url(day, place.pk, formula.pk))
+                        return redirect(list_url(day, place.pk, formula.pk))
                     if conflicts:
                         sheet = _to_answer(sheet, posted, conflicts)
                         posted.came = []  # these are saved
@@ -334,6 +332,6 @@ def _chosen(offered: Sequence[OfferedFormula], asked: str) -> Formula | None:
     return next((one for one in offered if one.expected), offered[0] if offered else None)
 
 
-def _list_url(day: date, place: int, formula: int) -> str:
+def list_url(day: date, place: int, formula: int) -> str:
     query = urlencode({"jour": day.isoformat(), "lieu": str(place), "formule": str(formula)})
     return f"{reverse('admin:reservations_attendance_list')}?{query}"

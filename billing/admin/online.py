@@ -1,7 +1,7 @@
 """Online payments and direct debit at the desk: looked at, asked about, given back; never typed."""
 
 import secrets
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -161,6 +161,8 @@ class OnlinePaymentAdmin(
             lambda request: OnlinePayment.objects.to_look_at(),
             "trouble__gt=",
             hint="la banque a répondu autre chose que prévu, ou repris de l'argent",
+            since="started_at",
+            late_after=timedelta(days=2),
         ),
     )
     desk_links = (

@@ -1,5 +1,7 @@
 """« Remboursements par virement » at the desk: what waits for a file, the file, and what the bank says."""
 
+from datetime import timedelta
+
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -52,6 +54,8 @@ class TransferRefundAdmin(StateBadge, ShownOnly[TransferRefund], OwnPages[Transf
             "Remboursements à mettre dans un fichier de virements",
             lambda request: TransferRefund.objects.filter(state=STATES.WAITING),
             "state__exact=waiting",
+            since="asked_at",
+            late_after=timedelta(days=14),
         ),
     )
     desk_links = (

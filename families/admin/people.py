@@ -1,6 +1,7 @@
 """The town hall's desk for people: households, children, requests, logins."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from typing import Any, ClassVar, TypeAlias, TypedDict, TypeVar
 
@@ -62,6 +63,7 @@ from families.models import (
 )
 from families.signing_in.asking_again import AsksAgain, ask_again
 from families.traces import security
+from portal.desk import first_page
 from portal.desk.choices import SeveralRows, TolerantChoices
 from portal.desk.decisions import AcceptOrRefuse, Decidable, DecisionButtons
 from portal.desk.histories import HistoryPart
@@ -238,6 +240,16 @@ class ChildrenHere(TypedDict):
 HouseholdInList: TypeAlias = "WithAnnotations[Household, ChildrenHere]"
 
 
+first_page.way(
+    first_page.Way(
+        20,
+        "Nouveau foyer",
+        "families_household_add",
+        lambda request: request.user.has_perm("families.add_household"),
+    )
+)
+
+
 @admin.register(Household)
 class HouseholdAdmin(
     StateBadge,
@@ -256,6 +268,8 @@ class HouseholdAdmin(
             lambda request: Household.objects.filter(state=Household.State.REQUESTED),
             query="state__exact=requested",
             order=10,
+            since="created_at",
+            late_after=timedelta(days=3),
         ),
         Queue(
             "Foyers qui se ressemblent",
@@ -728,6 +742,7 @@ class ChangeRequestAdmin(
             "Demandes de modification à traiter",
             lambda request: ChangeRequest.objects.filter(state=ChangeRequest.State.REQUESTED),
             order=20,
+            since="requested_at",
         ),
     )
     list_display = ("kind", "household_link", "asked", "requested_at", "proof_link", "state_badge")
@@ -995,6 +1010,8 @@ class DietChoiceAdmin(DeskAdmin[DietChoice]):
             lambda request: DietChoice.objects.filter(differs_since__isnull=False),
             query="accord=a-accorder",
             order=45,
+            since="differs_since",
+            late_after=timedelta(days=14),
             hint="Deux foyers d'un enfant ont indiqué un régime différent : la cuisine suit le plus strict.",
         ),
     )

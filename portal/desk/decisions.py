@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from portal.desk import reasons
 from portal.desk.pages import Decides, ShownOnly
 from portal.desk.site import DeskAdmin, M
 from portal.web.form_fields import field_of
@@ -198,6 +199,13 @@ class AcceptOrRefuse(Decides[M]):
     )
     refusals: tuple[str, ...] = ()
     refuse_title = ""
+    # Whose reasons these are, where another model's page has the same: « app.model ».
+    reasons_of = ""
+
+    def ready_reasons(self) -> Sequence[str]:
+        """The town's own reasons; those that the portal came with where it keeps none."""
+        key = self.reasons_of or f"{self.opts.app_label}.{self.opts.model_name}"
+        return reasons.of(key) or self.refusals
 
     def accept_rows(self, request: SignedInRequest, queryset: QuerySet[M]) -> None:
         """Accepts what of `queryset` still waits, and says so."""
@@ -221,7 +229,7 @@ class AcceptOrRefuse(Decides[M]):
             action="refuse_selected",
             title=self.refuse_title,
             button="Refuser et prévenir les familles",
-            ready=self.refusals,
+            ready=self.ready_reasons(),
         )
         if isinstance(answer, HttpResponse):
             return answer

@@ -9,11 +9,13 @@ from portal.reservations.desk import (
     deadlines,
     enrolments,
     households,
+    kinds,
     moves,
     places,
     reservations,
     slots,
     staff,
+    today,
 )
 
 __all__ = [
@@ -25,9 +27,11 @@ __all__ = [
     "deadlines",
     "enrolments",
     "households",
+    "kinds",
     "moves",
     "places",
     "reservations",
     "slots",
     "staff",
+    "today",
 ]

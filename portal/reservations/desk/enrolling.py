@@ -89,7 +89,7 @@ class DeskEnrolmentForm(forms.Form):
 class EnrolsAtTheDesk(OwnPages[Enrolment]):
     """The page of the list of enrolments on which the town hall enrols a child itself."""
 
-    desk_links = (
+    desk_links: tuple[DeskLink, ...] = (
         DeskLink(
             "Inscrire un enfant",
             "reservations_enrolment_enrol",

@@ -26,6 +26,7 @@ from families.models import Household
 from portal.desk.decisions import AcceptOrRefuse, Decidable, Decision, confirm_page
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
 from portal.desk.pages import WithHistory, log_all
+from portal.desk.queue import WorksThrough
 from portal.desk.site import M, Queue
 from portal.french.dates import WEEKDAYS
 from portal.french.plurals import counted
@@ -76,6 +77,7 @@ class EnrolmentAdmin(
     NumberSearch[Enrolment],
     Decidable[Enrolment],
     EnrolsAtTheDesk,
+    WorksThrough[Enrolment],
     WithHistory[Enrolment],
 ):
     desk_order = 1
@@ -88,8 +90,10 @@ class EnrolmentAdmin(
                 household__state=Household.State.ACCEPTED,
             ),
             order=30,
+            since="requested_at",
         ),
     )
+    desk_links = (WorksThrough.queue_link, *EnrolsAtTheDesk.desk_links)
     list_display = (
         "child",
         "household_link",

@@ -1,7 +1,7 @@
 """Reservations at the desk, whole and day by day: those that wait for the town hall's answer first."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, TypeAlias, TypedDict
 
 from django.contrib import admin, messages
@@ -132,6 +132,8 @@ class ReservationAdmin(
             "Réservations à traiter",
             lambda request: to_answer(Reservation.objects.all()),
             order=40,
+            since="submitted_at",
+            late_after=timedelta(days=3),
         ),
     )
     list_display = (
@@ -314,6 +316,7 @@ class ReservationLineAdmin(
     ordering = ("day", "reservation__submitted_at", "pk")
     refusals = RESERVATION_REFUSALS
     refuse_title = "Refuser des jours demandés"
+    reasons_of = "reservations.reservation"
     fields = readonly_fields = (
         "reservation",
         "child",

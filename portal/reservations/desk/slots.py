@@ -129,6 +129,7 @@ class SlotAdmin(Decidable[Slot]):
             _coming,
             query="jours=mois&remplissage=presque",
             order=60,
+            shown=False,
             hint="dans les 30 jours",
         ),
     )

@@ -32,6 +32,7 @@ from families.models import (
     Residence,
 )
 from families.visibility import holds
+from portal.models import RefusalReason
 from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceNotice,
@@ -232,6 +233,7 @@ _scopes: dict[type[Model], Scope] = {
     SchoolHoliday: TOWN,
     Diet: TOWN,
     PaperKind: TOWN,
+    RefusalReason: TOWN,
 }
 
 
