@@ -14,6 +14,7 @@ from billing.admin import (
     online,
     recalculations,
     regies,
+    screen,
     tariffs,
     transfers,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "online",
     "recalculations",
     "regies",
+    "screen",
     "tariffs",
     "transfers",
 ]

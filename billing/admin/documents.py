@@ -39,7 +39,6 @@ from billing.models import (
 from billing.reminders import reminding
 from billing.reminders.reminder_letters import RemindedInvoice
 from billing.tasks import issue_month
-from families import home_facts
 from families.desk_links import household_link
 from families.models import Household
 from families.signing_in.asking_again import asks_again
@@ -339,15 +338,6 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
             issue_month.enqueue(run.pk)
             messages.success(request, "La facturation reprend là où elle s'était arrêtée.")
         return redirect("admin:billing_billingrun_change", pk)
-
-
-def _to_bill(household: Household) -> SafeString:
-    """« Facturer ce foyer », on the household's page."""
-    url = reverse("admin:billing_billingrun_bill_one", args=[household.pk])
-    return format_html('<a href="{}">Facturer ce foyer maintenant</a>', url)
-
-
-home_facts.register("facturation", ("billing.add_billingrun",), _to_bill)
 
 
 class BalanceFilter(admin.SimpleListFilter):

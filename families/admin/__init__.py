@@ -15,6 +15,7 @@ from families.admin import people as people
 from families.admin import privacy as privacy
 from families.admin import processing as processing
 from families.admin import readings as readings
+from families.admin import screen_blocks as screen_blocks
 from families.admin import security_log as security_log
 from families.admin import staff as staff
 from families.admin import twins as twins

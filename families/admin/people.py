@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
 from typing import Any, ClassVar, TypeAlias, TypedDict, TypeVar
 
 from django import forms
@@ -23,11 +22,12 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, child_files, diets, groups, home_facts, login_names, residences, unreached
+from families import approval, child_files, diets, groups, login_names, residences, unreached
 from families.admin import typed
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
+from families.admin.screen import OneScreen, home_change
 from families.admin.twins import JoinsKnown
 from families.admin.undelivered import UNREACHED, Unreached
 from families.custody import homes, letters, newcomers, openings, own
@@ -54,7 +54,6 @@ from families.models import (
     Document,
     FamilyQuotient,
     Guardian,
-    HomeChange,
     HomeDiet,
     Household,
     SecurityEvent,
@@ -65,12 +64,12 @@ from families.signing_in.asking_again import AsksAgain, ask_again
 from families.traces import security
 from portal.desk import first_page
 from portal.desk.choices import SeveralRows, TolerantChoices
-from portal.desk.decisions import AcceptOrRefuse, Decidable, DecisionButtons
+from portal.desk.decisions import AcceptOrRefuse, Decidable
 from portal.desk.histories import HistoryPart
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
-from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
+from portal.desk.pages import WithHistory, log_all
 from portal.desk.site import DeskAdmin, M, Queue
-from portal.french.dates import short_day
+from portal.desk.two_at_once import TwoAtOnce
 from portal.french.plurals import counted
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, signed_in, user_of
@@ -201,13 +200,6 @@ class QuotientInline(admin.TabularInline[FamilyQuotient, Household]):
     extra = 0
 
 
-class ChangeRequestInline(ShownOnlyInline[ChangeRequest, Household]):
-    model = ChangeRequest
-    verbose_name_plural = "demandes de modification"
-    fields = readonly_fields = ("kind", "state", "requested_at", "decided_at", "decided_by", "refusal_reason")
-    show_change_link = True
-
-
 # What the pages behind the links of a household and of a child ask for.
 NEEDS = {
     "homes": ("families.view_household",),
@@ -254,9 +246,10 @@ first_page.way(
 class HouseholdAdmin(
     StateBadge,
     Answers[Household],
-    DecisionButtons[Household],
+    OneScreen,
     NumberSearch[Household],
     JoinsKnown,
+    TwoAtOnce[Household],
     WithHistory[Household],
 ):
     """Households; new ones wait for « Accepter » or « Refuser »."""
@@ -305,7 +298,6 @@ class HouseholdAdmin(
         GuardianInline,
         CustodyInline,
         QuotientInline,
-        ChangeRequestInline,
     )
     history_parts = (
         HistoryPart(
@@ -362,6 +354,7 @@ class HouseholdAdmin(
         "own_copy",
         "own_erasure",
     )
+    change_form_template = "admin/families/household_form.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Household | None = None) -> Any:
         shown = [
@@ -374,12 +367,7 @@ class HouseholdAdmin(
                 (title, options | {"fields": [one for one in options["fields"] if one != "resident_since"]})
                 for title, options in shown
             ]
-        lent = _lent(request.user) if obj else []
-        shown[1:1] = [("Argent", {"fields": lent})]
         return [(title, options) for title, options in shown if options["fields"]]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Household | None = None) -> Any:
-        return (*super().get_readonly_fields(request, obj), *_lent(request.user))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HouseholdInList]:
         guardians = Prefetch("guardians", Guardian.objects.order_by("pk"))
@@ -407,8 +395,7 @@ class HouseholdAdmin(
     ) -> list[type[InlineModelAdmin[Any, Household]]]:
         if obj is not None and obj.joined_to_id is not None:
             return []
-        # What was asked for and booked is of a household that exists.
-        return [inline for inline in self.inlines if obj or not issubclass(inline, ShownOnlyInline)]
+        return list(super().get_inlines(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -475,6 +462,14 @@ class HouseholdAdmin(
             login = opening.user.username if opening.user else ""
             self.message_user(request, f"Accès ouvert à {guardian} : identifiant « {login} ».")
 
+    def lock(self, key: int) -> None:
+        """Its children first, as whoever acts for one of them."""
+        homes.hold(household=key)
+        Household.objects.lock([key])
+
+    def known_twins(self, home: Household) -> SafeString | str:
+        return self.twins(home)
+
     def waits(self, obj: Household) -> bool:
         return obj.state == Household.State.REQUESTED
 
@@ -503,7 +498,7 @@ class HouseholdAdmin(
     @admin.display(description="réunions et séparations")
     def home_changes(self, obj: Household) -> SafeString | str:
         rows = joining.changes_of(obj) if obj.pk else []
-        said = format_html_join("", "<li>{}</li>", ((_home_change(row, obj),) for row in rows))
+        said = format_html_join("", "<li>{}</li>", ((home_change(row, obj),) for row in rows))
         return format_html('<ul class="desk-rows">{}</ul>', said) if rows else "aucune"
 
     @admin.display(description="résidence")
@@ -539,36 +534,6 @@ class HouseholdAdmin(
         return obj.children_here
 
 
-def _lent(user: Any) -> list[Callable[[Household], SafeString | str]]:
-    """Lines of a household's page that the apps above lend, as Django shows a read-only field."""
-    return [_line(one) for one in home_facts.shown_to(user)]
-
-
-@cache
-def _line(fact: home_facts.Fact) -> Callable[[Household], SafeString | str]:
-    """The same line each time: the page's fields and its read-only ones are compared."""
-
-    @admin.display(description=fact.label)
-    def line(obj: Household) -> SafeString | str:
-        return fact.says(obj) if obj.pk else "–"
-
-    return line
-
-
-def _home_change(row: HomeChange, home: Household) -> SafeString:
-    """« Réuni avec le foyer n° 000123 le 9 novembre 2026, par Nadia Fournier : inscrits deux fois »."""
-    kept, joined = row.household_id == home.pk, row.kind == HomeChange.Kind.JOINED
-    words = {
-        (True, True): "Réuni : le foyer n°\xa0{} a rejoint celui-ci",
-        (True, False): "Réuni avec le foyer n°\xa0{}",
-        (False, True): "Séparation : départ vers le foyer n°\xa0{}",
-        (False, False): "Séparation : arrivée depuis le foyer n°\xa0{}",
-    }[joined, kept]
-    link = household_link(row.other_id if kept else row.household_id)
-    when = short_day(timezone.localdate(row.at), year=True)
-    return format_html(words + " le {}, par {} : {}", link, when, row.by_name, row.reason)
-
-
 # Children -------------------------------------------------------------------------------------------
 
 
@@ -599,7 +564,7 @@ class AuthorisedPersonInline(admin.TabularInline[AuthorisedPerson, Child]):
 
 
 @admin.register(Child)
-class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
+class ChildAdmin(HealthOnRequest, NumberSearch[Child], TwoAtOnce[Child], WithHistory[Child]):
     desk_order = 2
     list_display = ("last_name", "first_name", "birth_date", "homes")
     list_display_links = ("last_name", "first_name")
@@ -665,6 +630,10 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
             super().get_queryset(request).filter(erased_at=None, joined_to=None).prefetch_related("custodies")
         )
 
+    def lock(self, key: int) -> None:
+        homes.hold(child=key)
+        super().lock(key)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What the town hall changes in a child's file is told in its homes."""
         super().save_related(request, form, formsets, change)
@@ -685,8 +654,8 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
 
     def save_model(self, request: HttpRequest, obj: Child, form: Any, change: bool) -> None:
         if change:
-            homes = obj.custodies.values_list("household_id", flat=True)
-            own.check(user_of(request), list(homes), right="families.change_child", at=timezone.now())
+            where = obj.custodies.values_list("household_id", flat=True)
+            own.check(user_of(request), list(where), right="families.change_child", at=timezone.now())
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:

@@ -27,7 +27,7 @@ from portal.desk.decisions import AcceptOrRefuse, Decidable, Decision, confirm_p
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
 from portal.desk.pages import WithHistory, log_all
 from portal.desk.queue import WorksThrough
-from portal.desk.site import M, Queue
+from portal.desk.site import Queue
 from portal.french.dates import WEEKDAYS
 from portal.french.plurals import counted
 from portal.french.weekdays import names_of, weekdays_in
@@ -50,11 +50,6 @@ ENROLMENT_REFUSALS = (
 
 class WaitingEnrolments(WaitingFirst):
     states = EnrolmentState
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
-        """Rows that an action names are found whatever the list shows first: one that goes on can end."""
-        named = request.method == "POST" and request.POST.get("select_across", "0") != "1"
-        return queryset if named and self.value() is None else super().queryset(request, queryset)
 
 
 class EnrolmentColumns(RefusedBefore):
