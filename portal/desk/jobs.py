@@ -52,8 +52,8 @@ class Place:
 MENU: dict[Job, dict[Sight, str]] = {
     Job.HOME: {
         Sight.ALWAYS: """
-            desk_queue families.household families.child families.changerequest families.paper
-            families_paper_find families_paper_missing
+            desk_queue reservations_booking_whom families.household families.child families.changerequest
+            families.paper families_paper_find families_paper_missing
         """,
         Sight.USED: """
             families.accessopening families.custodycalendar families.undeliveredletter families.erasurerequest
