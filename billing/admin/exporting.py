@@ -7,9 +7,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 
-from billing.documents import files
+from billing.documents import files, pdf
 from families.signing_in.asking_again import asks_again
 from families.traces import reading
+from portal.desk import exporting
 from portal.files.handing_over import Cell, hand_over
 
 Rows = Callable[[Any], Iterable[tuple[Cell, ...]]]
@@ -51,3 +52,6 @@ def _download(
         return hand_over(files.stream(kind, columns, rows(queryset)), f"{name}.{kind}")
 
     return download
+
+
+exporting.lend(exporting.Writers(workbook=files.xlsx_stream, draw=pdf.draw))

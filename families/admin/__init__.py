@@ -3,7 +3,10 @@
 from families.admin import calendars as calendars
 from families.admin import custody as custody
 from families.admin import erasing as erasing
+from families.admin import exporting as exporting
+from families.admin import finding as finding
 from families.admin import joining as joining
+from families.admin import kept_filters as kept_filters
 from families.admin import openings as openings
 from families.admin import outbox as outbox
 from families.admin import own as own

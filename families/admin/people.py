@@ -23,6 +23,7 @@ from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
 from families import approval, child_files, diets, groups, login_names, residences, unreached
+from families.admin import typed
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
@@ -69,7 +70,6 @@ from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
 from portal.desk.pages import WithHistory, log_all
 from portal.desk.site import DeskAdmin, M, Queue
 from portal.desk.two_at_once import TwoAtOnce
-from portal.french.day_fields import NearDateField
 from portal.french.plurals import counted
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, signed_in, user_of
@@ -163,16 +163,6 @@ class GuardianForm(forms.ModelForm[Guardian]):
         if email and self.instance.user_id:
             raise forms.ValidationError(f"{self.instance} a déjà un accès au portail.")
         return login_names.free_address(email) if email else ""
-
-
-class HouseholdForm(forms.ModelForm[Household]):
-    """A household; where its residence changes, from which day."""
-
-    resident_since = NearDateField(
-        label="Ce changement vaut à partir du",
-        required=False,
-        help_text="Si la case change. Vide : d'aujourd'hui. Les jours d'avant gardent leur tarif.",
-    )
 
 
 class GuardianInline(admin.StackedInline[Guardian, Household]):
@@ -303,7 +293,7 @@ class HouseholdAdmin(
     decisions = (*AcceptOrRefuse.decisions, JoinsKnown.join)
     refusals = HOUSEHOLD_REFUSALS
     refuse_title = "Refuser des comptes famille"
-    form = HouseholdForm
+    form = typed.HouseholdForm
     inlines: ClassVar[tuple[type[InlineModelAdmin[Any, Household]], ...]] = (
         GuardianInline,
         CustodyInline,
@@ -548,9 +538,24 @@ class HouseholdAdmin(
 
 
 class HomesInline(ShownCustodies, admin.TabularInline[Custody, Child]):
+    formset = typed.HomesFormSet
     verbose_name, verbose_name_plural = "foyer", "foyers"
     autocomplete_fields = ("household",)
     fields = ("household", "since", "until", "ends")
+
+
+class Homeless(admin.SimpleListFilter):
+    """Children of whom no household is known today: gone, or typed without one."""
+
+    title = "foyer"
+    parameter_name = "foyer"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("sans", "Sans foyer aujourd'hui")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Child]) -> QuerySet[Child]:
+        live = Custody.objects.on(timezone.localdate())
+        return queryset.exclude(pk__in=live.values("child")) if self.value() else queryset
 
 
 class AuthorisedPersonInline(admin.TabularInline[AuthorisedPerson, Child]):
@@ -563,9 +568,11 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], TwoAtOnce[Child], WithHis
     desk_order = 2
     list_display = ("last_name", "first_name", "birth_date", "homes")
     list_display_links = ("last_name", "first_name")
+    list_filter = (Homeless,)
     search_fields = ("folded",)
     search_help_text = "Nom de l'enfant ou numéro de foyer"
     number_fields = ("custodies__household_id",)
+    form = typed.ChildForm
     inlines = (HomesInline, AuthorisedPersonInline, HealthInline)
     history_parts = (
         HistoryPart(
@@ -598,7 +605,8 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], TwoAtOnce[Child], WithHis
     readonly_fields = ("calendar", "own_data")
 
     def get_fields(self, request: HttpRequest, obj: Child | None = None) -> Any:
-        return shown_to(request.user, super().get_fields(request, obj), NEEDS)
+        asked = (typed.ANOTHER,) if typed.asks_whether_another(request) else ()
+        return [*shown_to(request.user, super().get_fields(request, obj), NEEDS), *asked]
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return shown_to(request.user, super().get_list_display(request), NEEDS)

@@ -52,8 +52,8 @@ class Place:
 MENU: dict[Job, dict[Sight, str]] = {
     Job.HOME: {
         Sight.ALWAYS: """
-            desk_queue families.household families.child families.changerequest families.paper
-            families_paper_find families_paper_missing
+            desk_queue reservations_booking_whom families.household families.child families.changerequest
+            families.paper families_paper_find families_paper_missing
         """,
         Sight.USED: """
             families.accessopening families.custodycalendar families.undeliveredletter families.erasurerequest
@@ -63,7 +63,8 @@ MENU: dict[Job, dict[Sight, str]] = {
     },
     Job.PLACES: {
         Sight.ALWAYS: """
-            reservations.enrolment reservations_enrolment_enrol reservations.reservation leisure_requests
+            reservations_booking_whom reservations.enrolment reservations_enrolment_enrol
+            reservations.reservation leisure_requests
             reservations.reservationline reservations.booking reservations.slot reservations.closure
         """,
         Sight.USED: "reservations.move reservations.calendarchange",

@@ -13,13 +13,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from portal.desk.finding import LONGEST_NUMBER
 from portal.desk.site import DeskAdmin, M
 from portal.french import phones, spelling
 from portal.french.sentences import lower_first
 from portal.web.posted import posted_number
-
-# Longer ones that people look for, a telephone's for instance, are no record's.
-LONGEST_NUMBER = 9
 
 
 def badge(state: str, label: str) -> SafeString:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from allauth.account.decorators import secure_admin_login
 from django.apps import apps
@@ -16,17 +16,18 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth import get_permission_codename
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from portal import town
-from portal.desk import first_page, jobs, own_choices, rights, tallies
+from portal.desk import finding, first_page, jobs, list_tools, own_choices, rights, tallies
 from portal.desk.jobs import Job
 from portal.french import moments
 
@@ -97,6 +98,18 @@ class DeskAdmin(ModelAdmin[M]):
     work_queues: Sequence[Queue] = ()
     # Pages of its own, offered beside the queues.
     desk_links: Sequence[DeskLink] = ()
+    # Whether its list is offered as a file.
+    exports: bool = True
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with what stands beside every list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST" and (answer := list_tools.answer(self, request)) is not None:
+            return cast("HttpResponse", answer)  # a file is one as well, though the stubs tell them apart
+        return super().changelist_view(request, list_tools.shown(self, request) | (extra_context or {}))
 
     def name_of(self, row: M) -> str:
         """How a page of confirmation names a row."""
@@ -239,9 +252,20 @@ class PortalAdminSite(AdminSite):
         # As with logging in: the portal's own page counts attempts, and tells the address of the change.
         return redirect("account_change_password")
 
+    def get_urls(self) -> list[Any]:
+        return [path("rechercher/", self.admin_view(self.find), name="find"), *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """« Rechercher »."""
+        # The results alone, asked for while somebody types, have no frame.
+        alone = finding.PART in request.GET
+        return finding.page(request, {} if alone else self.each_context(request))
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         name = town.current().name
         return super().each_context(request) | {
+            "finds": finding.is_for(request.user),
+            "asked": "",  # of the field at the head
             "site_header": f"{name} – mairie",
             "site_title": f"{name} – mairie",
             "may_export": request.user.has_perm(rights.EXPORT),

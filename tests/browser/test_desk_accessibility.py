@@ -313,6 +313,7 @@ def once_chosen(booking: Booking) -> Iterator[str]:
         },
         "billing_payment_tax_certificates": {"annee": NOW.year - 1},
         "catering_kitchen": {"vue": "semaine"},
+        "find": {"q": "a"},
         "leisure_register": {"vue": "semaine"},
         "reservations_deadlinerule_preview": {"regle": first_row(DeadlineRule).pk},
         "reservations_slot_changelist": {"q": "zzz"},
@@ -333,6 +334,13 @@ def refuse(page: Page) -> None:
     page.get_by_role("combobox", name="Action").select_option(label="Refuser…")
     page.get_by_role("button", name="Envoyer").click()
     page.get_by_label("Vos mots").wait_for()
+
+
+def look_for(page: Page) -> None:
+    """Up to the results under the field at the head."""
+    page.goto(reverse("admin:index"))
+    page.get_by_role("searchbox").first.fill("a")
+    page.locator(".desk-find-results .desk-found-title").first.wait_for()
 
 
 def preview_a_month(page: Page) -> None:
@@ -391,7 +399,7 @@ def test_pages_between_have_no_barrier_either(demo, open_page):
     page = open_page("chief")
     page.goto(reverse("admin:reservations_enrolment_changelist"))
     found = violations(page, where=MENU) + by_night(page, MENU)
-    for walk_to in (leave_a_form_empty, refuse, preview_a_month):
+    for walk_to in (leave_a_form_empty, refuse, preview_a_month, look_for):
         walk_to(page)
         found += look(page)
     assert found == []

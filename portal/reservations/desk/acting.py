@@ -144,6 +144,7 @@ class ActsForFamilies(OwnPages[Booking]):
             "household": home,
             "enrolments": lines,
             "enrol": f"{reverse('admin:reservations_enrolment_enrol')}?enfant={found.pk}",
+            "see": prefix_of("see", home.pk) if request.user.has_perm(SEES) else "",
             "may_enrol": request.user.has_perm("reservations.change_enrolment"),
         }
         return self.page(request, "admin/reservations/act_for_child.html", f"Réserver pour {found}", context)

@@ -15,6 +15,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from families import household_screen
+from families.admin import finding
 from families.admin.screen import tab_page
 from families.admin.screen_blocks import WayOn
 from families.household_screen import Asked, Block, Column, Requests, Screen, Tab, Waiting
@@ -35,7 +36,7 @@ from portal.reservations.models import (
     Reservation,
     ReservationLine,
 )
-from portal.reservations.models.queries import latest_class
+from portal.reservations.models.queries import class_now, latest_class
 from portal.reservations.pages import in_words
 from portal.reservations.states import (
     ENROLMENT_LIVE,
@@ -400,3 +401,6 @@ def register_all() -> None:
 
 
 register_all()
+
+# Where people are looked for.
+finding.lend_classes(class_now)

@@ -266,18 +266,36 @@ class StaffWithRolesAdmin(AsksAgain[StaffMember], StaffMemberAdmin):
             order=85,
         ),
     )
-    actions = ("invite_again", *StaffMemberAdmin.actions)
-    decisions = (Decision("invite_again", "Renvoyer l'invitation"), *StaffMemberAdmin.decisions)
+    actions: Sequence[str] = ("invite_again", *StaffMemberAdmin.actions)
+    decisions: Sequence[Decision] = (
+        Decision("invite_again", "Renvoyer l'invitation"),
+        *StaffMemberAdmin.decisions,
+    )
     form = StaffForm
     change_list_template = "admin/reservations/staff_list.html"
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("families.add_staffmember")
 
     def has_change_permission(self, request: HttpRequest, obj: StaffMember | None = None) -> bool:
         """Who may invite may change roles: of others, and of no superuser without being one."""
         may = self.has_add_permission(request) and request.user.has_perm("families.change_staffmember")
         return may and (obj is None or self.may_decide_about(signed_in(request), obj))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        held = models.Prefetch("staff_rights", StaffRight.objects.select_related("role"))
+        # Groups only follow these rows.
+        rows = super().get_queryset(request).prefetch_related(None)
+        return rows.prefetch_related(held, "staff_rights__places")
+
+    @admin.display(description="rôles")
+    def roles(self, obj: StaffMember) -> str:
+        """With the places of those that are held at some only."""
+        said = ["Administrateur"] if obj.is_superuser else []
+        for right in obj.staff_rights.all():
+            places = ", ".join(sorted(place.name for place in right.places.all()))
+            said.append(str(right.role) if right.everywhere else f"{right.role} ({places})")
+        return " ; ".join(said) or "aucun"
 
     def decisions_for(self, obj: StaffMember) -> Sequence[Decision]:
         found = super().decisions_for(obj)

@@ -209,6 +209,7 @@ def test_a_child_is_found_by_its_name_and_booked_for_in_two_clicks(agent_client,
     assert f'href="{where}"' in found
     page = agent_client.get(where).content.decode()
     start = f"{prefix}cantine/reservation/{books.enrolment.pk}/"
+    assert f'href="/mairie/reservations/booking/famille/{books.household.pk}/voir/"' in page
     assert f'href="{start}"' in page and f'href="{start}?annulation"' in page
     assert agent_client.get(start).url.startswith(f"{prefix}cantine/planning/")
 

@@ -151,6 +151,7 @@ def test_roles_change_on_the_same_form_and_others_stay(invited, responsable, can
     giving.give(invited, Group.objects.get(name="Régie"), by=chief)
     page = responsable.get(page_of(invited))
     assert "Comme aujourd&#x27;hui : Restaurant du Bosquet" in page.text
+    assert f"Animation ({canteen.restaurant}) ; Cuisine (Restaurant du Bosquet) ; Régie" in text_of(page)
     as_shown = {
         name: page.context["adminform"].form.initial[field(name)] for name in ("Animation", "Cuisine")
     }
