@@ -17,7 +17,7 @@ class BillingConfig(AppConfig):
         from billing.invoices.billed_days import BilledDays
         from billing.models import PackedMeal
         from billing.pages import asked
-        from billing.payments import counting, deposits, erasing, joining, kinds, processing
+        from billing.payments import closing, counting, deposits, erasing, joining, kinds, processing
         from billing.prices.books import quotient_counts_when_told
         from billing.prices.leaving import PackedMeals
         from billing.prices.missed_days import WhatIsBilled
@@ -28,6 +28,7 @@ class BillingConfig(AppConfig):
         from families.privacy import erasing as erasing_of_people
         from families.privacy import holdings, telling
         from portal.reservations.acts import ending as ending_of_enrolments
+        from portal.reservations.acts import overriding
         from portal.reservations.presence import certificates
         from portal.reservations.staff import scopes
 
@@ -35,6 +36,7 @@ class BillingConfig(AppConfig):
         quotients.lend(quotient_counts_when_told)
         certificates.lend(WhatIsBilled())
         ending_of_enrolments.lend(BilledDays())
+        overriding.lend(closing.closed_for_activity)
         scopes.register(PackedMeal, scopes.at("enrolment__establishment"))
         holdings.declare(erasing.HOLDINGS)
         erasing_of_people.register("facturation", erasing.PART)

@@ -24,12 +24,14 @@ from portal.french import moments
 from portal.french.day_fields import DayField
 from portal.french.plurals import counted
 from portal.reservations.days.calendars import week_of
+from portal.reservations.desk.today import DayPage, shows_days
 from portal.reservations.models import Establishment, Formula
 from portal.reservations.models.queries import where_meals_are_eaten
 from portal.web.bodies import takes_files
 from portal.web.form_fields import field_of
 
 MAY_IMPORT = ("catering.add_menu", "catering.change_menu")
+shows_days(SERVICE, DayPage("catering_kitchen", "restaurant", "families.view_dietchoice"))
 
 
 class DishForm(forms.ModelForm[Dish]):

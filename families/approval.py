@@ -216,6 +216,12 @@ def identity(child: Child) -> tuple[str, str, str]:
     return folded(child.first_name), folded(child.last_name), child.birth_date.isoformat()
 
 
+def same_as(child: Child) -> list[Child]:
+    """The children known already by which this one may be typed twice."""
+    rows = Child.objects.filter(birth_date=child.birth_date, joined_to=None, erased_at=None)
+    return [one for one in rows.exclude(pk=child.pk).order_by("pk") if identity(one) == identity(child)]
+
+
 def _waiting(model: type[Asked], pk: int) -> Asked:
     row = model.objects.select_for_update().get(pk=pk)
     if row.state != model.State.REQUESTED:

@@ -18,6 +18,7 @@ class FamiliesConfig(AppConfig):
         from families.chronicle import own as chronicle
         from families.correspondence import Correspondence
         from families.custody import letters as custody_letters
+        from families.found import FOUND
         from families.joining import fates, joining
         from families.joining import people as joining_people
         from families.privacy import declared, departures, kinds, own_data, processing, retention, telling
@@ -33,6 +34,7 @@ class FamiliesConfig(AppConfig):
         mailing.lend(Correspondence())
         mailing.urgent("account/", "families/access_", "families/invitation", "families/opening_")
         schema.register(REGISTER)
+        schema.register(FOUND)
         user_logged_in.connect(lifetimes.note_opening, dispatch_uid="families.lifetimes")
         factor_events.listen()
         rotating.register(factor_secrets.ROTATED)

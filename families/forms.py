@@ -152,7 +152,8 @@ class ChangeEmailForm(WithoutPlaceholders, allauth_forms.AddEmailForm):
         return email
 
 
-def _check_birth_date(day: date, today: date) -> date:
+def check_birth_date(day: date, today: date) -> date:
+    """A day on which a child may be born. Raises ValidationError."""
     if day > today:
         raise forms.ValidationError("La date de naissance est dans le futur.")
     if today.year - day.year > OLDEST_CHILD_YEARS:
@@ -168,7 +169,7 @@ class NewChildForm(NamesItsFields, forms.Form):
     birth_date = forms.DateField(label="Date de naissance", widget=DayInput())
 
     def clean_birth_date(self) -> date:
-        return _check_birth_date(self.cleaned_data["birth_date"], timezone.localdate())
+        return check_birth_date(self.cleaned_data["birth_date"], timezone.localdate())
 
 
 class RowsOfChildren(forms.BaseFormSet[NewChildForm]):

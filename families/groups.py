@@ -1,15 +1,19 @@
 """The town hall's groups and their least rights, kept up to date after each migration.
 
 Rights are named by strings, so that this module knows no app above it. `*` stands for every model of an app.
-Rights that a town adds to a group stay; rights of its own belong in a group of its own.
+Rights that a town adds to a group stay; rights of its own belong in a group of its own, which may be a copy
+of one of these with less in it. What they come to, in words: docs/roles.md, held by its test.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as global_apps
 from django.conf import settings
 from django.contrib.auth.management import create_permissions
+
+from portal.desk.rights import EXPORT
 
 AGENT = "Agent"
 REGIE = "Régie"
@@ -19,8 +23,67 @@ TILL = "Guichet"
 HEALTH = "Fiches sanitaires"
 # What every page says of the town: a group to add to whoever heads the service.
 MANAGER = "Responsable"
+# Runs one place, and answers its families.
+DIRECTOR = "Direction de centre"
+# Calls the register of the day, and sees no other one.
+ANIMATOR = "Animation"
+KITCHEN = "Cuisine"
+READER = "Lecture"
+# Reads the money and takes its files away; the régie writes it.
+ACCOUNTANT = "Comptabilité"
 
 Rights = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Dangerous:
+    """A verb that reaches many people at once, or leaves nothing behind: a right of its own, that a town may
+    leave to fewer."""
+
+    right: str
+    does: str
+    way_back: str
+
+
+CLOSE = "reservations.add_calendarchange"
+JOIN = "families.add_homechange"
+DANGEROUS = (
+    Dangerous(
+        CLOSE,
+        "Fermer des jours réservés : les réservations sont annulées et les familles prévenues",
+        "« Rouvrir », pendant une heure",
+    ),
+    Dangerous(JOIN, "Rattacher ou séparer des foyers", "aucun : la page dit d'abord ce qu'elle fera"),
+    Dangerous(
+        "families.delete_guardian",
+        "Retirer un responsable d'un foyer",
+        "à la main : l'historique du foyer garde tout ce qui était écrit de lui",
+    ),
+    Dangerous(
+        "families.add_erasure",
+        "Effacer un foyer ou un enfant",
+        "aucun : la loi le veut ainsi, un certificat reste",
+    ),
+    Dangerous(
+        EXPORT,
+        "Sortir des personnes dans un fichier (CSV, XLSX, PDF)",
+        "aucun : chaque fichier s'inscrit au registre des consultations",
+    ),
+)
+
+# What a role is for, as the page that gives it says.
+PURPOSES = {
+    AGENT: "Répond aux familles : comptes, enfants, inscriptions, jours, listes, calendrier.",
+    DIRECTOR: "Dirige un lieu : ses demandes, ses jours, ses listes, ses fermetures.",
+    ANIMATOR: "Pointe les enfants du jour, et ne voit pas les autres jours.",
+    KITCHEN: "Écrit les menus, voit les effectifs et les régimes, aucun dossier de famille.",
+    READER: "Lit tout, ne change rien, n'emporte rien.",
+    REGIE: "Facture, encaisse, relance, tient les tarifs et les comptes.",
+    TILL: "Encaisse au guichet et compte sa caisse ; s'ajoute à « Agent ».",
+    ACCOUNTANT: "Lit factures, règlements et journaux, et en emporte les fichiers.",
+    HEALTH: "Lit les fiches sanitaires ; s'ajoute à un autre rôle.",
+    MANAGER: "Répond du service : registres, durées de conservation, effacements, comptes de la mairie.",
+}
 
 VIEW, CHANGE, WRITE = "view", "view change", "view add change"
 EVERYTHING = "view add change delete"
@@ -30,7 +93,9 @@ OUTBOX = VIEW if settings.DEMO else ""
 RIGHTS: dict[str, Rights] = {
     AGENT: {
         "families": {
-            "household": WRITE,
+            "household": f"{WRITE} export",
+            # In the whole town only: a family's pages say what its children do everywhere.
+            "reading": "see_as_family",
             "guardian": EVERYTHING,
             "child": WRITE,
             "custody": WRITE,
@@ -63,7 +128,8 @@ RIGHTS: dict[str, Rights] = {
             "publicholiday": EVERYTHING,
             "schoolholiday": EVERYTHING,
             "closure": EVERYTHING,
-            "calendarchange": CHANGE,
+            # Closes days that families have booked, and opens them again.
+            "calendarchange": WRITE,
             "activity": WRITE,
             "formula": EVERYTHING,
             "capacity": EVERYTHING,
@@ -80,19 +146,20 @@ RIGHTS: dict[str, Rights] = {
             "move": WRITE,
             "reservation": CHANGE,
             "reservationline": CHANGE,
-            "booking": CHANGE,
+            # What one may pass over for a family: rights that a town may leave to fewer.
+            "booking": f"{CHANGE} override_deadline override_capacity override_limits override_papers",
             "attendance": WRITE,
             "absencecertificate": WRITE,
         },
         # Sees the line of the waiting room, opens and closes it.
-        "portal": {"sentmail": VIEW, "town": "open_line"},
+        "portal": {"sentmail": VIEW, "town": "open_line", "refusalreason": EVERYTHING},
         "catering": {"*": EVERYTHING},
         "leisure": {"*": EVERYTHING},
         "billing": {"packedmeal": WRITE},
     },
     REGIE: {
         "families": {
-            "household": VIEW,
+            "household": f"{VIEW} export",
             "guardian": VIEW,
             "child": VIEW,
             "custody": VIEW,
@@ -137,7 +204,8 @@ RIGHTS: dict[str, Rights] = {
         },
     },
     HEALTH: {"families": {"child": VIEW, "childhealth": WRITE}},
-    # Logins stay with superusers: whoever changes them can give itself any right.
+    # Logins stay with superusers: whoever changes them can give itself any right. Who invites a colleague
+    # gives no role that reaches beyond one's own.
     MANAGER: {
         "families": {
             "owndecision": VIEW,
@@ -145,7 +213,7 @@ RIGHTS: dict[str, Rights] = {
             # The registers of reading and of logins are for who heads the service alone.
             "reading": VIEW,
             "securityevent": VIEW,
-            "staffmember": CHANGE,
+            "staffmember": WRITE,
             "retentionrule": CHANGE,
             "processingtexts": WRITE,
             "disposallist": CHANGE,
@@ -155,7 +223,94 @@ RIGHTS: dict[str, Rights] = {
         "portal": {"town": f"{CHANGE} open_line", "sentmail": VIEW},
         "billing": {"billingsettings": CHANGE},
     },
+    DIRECTOR: {
+        "families": {
+            "household": f"{VIEW} export",
+            "guardian": VIEW,
+            "child": VIEW,
+            "custody": VIEW,
+            "custodycalendar": VIEW,
+            "authorisedperson": VIEW,
+            "diet": VIEW,
+            "dietchoice": VIEW,
+            "paperkind": VIEW,
+            "paper": WRITE,
+            "document": VIEW,
+        },
+        "reservations": {
+            "establishment": VIEW,
+            "schoolyear": VIEW,
+            "schoolclass": VIEW,
+            "schooling": VIEW,
+            "publicholiday": VIEW,
+            "schoolholiday": VIEW,
+            "closure": EVERYTHING,
+            "calendarchange": WRITE,
+            "activity": VIEW,
+            "formula": VIEW,
+            "period": VIEW,
+            "capacity": EVERYTHING,
+            "slot": WRITE,
+            "enrolment": CHANGE,
+            "reservation": CHANGE,
+            "reservationline": CHANGE,
+            "booking": f"{CHANGE} override_deadline override_capacity",
+            "attendance": WRITE,
+            "absencecertificate": WRITE,
+        },
+        "catering": {"menu": VIEW, "dish": VIEW},
+        "leisure": {"centre": CHANGE},
+    },
+    # Without bookings, the registers open on today's page only.
+    ANIMATOR: {
+        "reservations": {"attendance": WRITE},
+        "leisure": {"centre": VIEW},
+    },
+    KITCHEN: {
+        "families": {"diet": VIEW, "dietchoice": VIEW},
+        "catering": {"*": EVERYTHING},
+    },
+    # Not what only who heads the service reads, nor health, nor papers of justice.
+    READER: {
+        "families": {
+            "household": VIEW,
+            "guardian": VIEW,
+            "child": VIEW,
+            "custody": VIEW,
+            "custodycalendar": VIEW,
+            "accessopening": VIEW,
+            "authorisedperson": VIEW,
+            "familyquotient": VIEW,
+            "changerequest": VIEW,
+            "document": VIEW,
+            "homechange": VIEW,
+            "undeliveredletter": VIEW,
+            "diet": VIEW,
+            "dietchoice": VIEW,
+            "paperkind": VIEW,
+            "paper": VIEW,
+        },
+        "reservations": {"*": VIEW, "staffright": ""},
+        "portal": {"sentmail": VIEW},
+        "catering": {"*": VIEW},
+        "leisure": {"*": VIEW},
+        "billing": {"*": VIEW},
+    },
+    ACCOUNTANT: {
+        "families": {"household": f"{VIEW} export", "guardian": VIEW},
+        "reservations": {"activity": VIEW, "formula": VIEW, "establishment": VIEW},
+        "billing": {"*": VIEW},
+    },
 }
+
+
+def rights_of(role: str) -> set[str]:
+    """« families.view_household »…: all that a default role gives."""
+    return {
+        f"{label}.{codename}"
+        for label, rights in RIGHTS[role].items()
+        for codename in codenames(rights, global_apps.get_app_config(label))
+    }
 
 
 def give_rights(app_config: AppConfig, using: str, apps: Any = global_apps, **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 if TYPE_CHECKING:
     from families.models import User
@@ -71,6 +71,15 @@ class NormalForm(models.CharField[str, str]):
         form = indexed_form(getattr(model_instance, self.of))
         setattr(model_instance, self.attname, form)
         return form
+
+
+def called_like(part: str) -> "QuerySet[User]":
+    """The accounts of whose identifiant or address this is a part; each column by its own index."""
+    users, form = get_user_model()._default_manager.order_by(), normal_form(part)
+    by_name = users.filter(username_form__contains=form).values("pk")
+    by_address = users.filter(email_form__contains=form).values("pk")
+    found: QuerySet[User] = users.filter(pk__in=by_name.union(by_address))
+    return found
 
 
 def indexed_form(typed: str) -> str:

@@ -22,11 +22,15 @@ from portal.tasks.attempts import whole
 RECOVERY = "account/recovery"
 
 
-def reset_url(user: User) -> str:
-    """A link to choose a new password: once, within PASSWORD_RESET_TIMEOUT seconds."""
+def reset_path(user: User) -> str:
+    """Where a new password is chosen: once, within PASSWORD_RESET_TIMEOUT seconds."""
     key = default_token_generator.make_token(user)
-    path = reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), key])
-    return settings.PORTAL_URL.rstrip("/") + path
+    return reverse("account_reset_password_from_key", args=[user_pk_to_url_str(user), key])
+
+
+def reset_url(user: User) -> str:
+    """The same as a link."""
+    return settings.PORTAL_URL.rstrip("/") + reset_path(user)
 
 
 @whole

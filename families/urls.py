@@ -105,6 +105,7 @@ household_pages = [
     path("foyer/inviter/", newcomers.invite, name="invite"),
     path("foyer/invitations/<int:opening_id>/", newcomers.answer_invitation, name="answer_invitation"),
     path("invitation/<token>/", newcomers.invitation, name="invitation"),
+    path("mairie-invitation/<token>/", accounts.staff_invitation, name="staff_invitation"),
     path("foyer/acces/", access.who_has_access, name="access"),
     path("foyer/acces/<int:opening_id>/", access.answer_access, name="answer_access"),
     path("foyer/consultations/", readings.readings, name="readings"),

@@ -25,7 +25,9 @@ from portal.files.handing_over import hand_over, spreadsheet
 from portal.french import moments
 from portal.french.day_fields import DayField
 from portal.reservations.days.calendars import week_of
+from portal.reservations.desk.today import DayPage, shows_days
 from portal.reservations.models import Booking, Establishment, Formula
+from portal.reservations.staff import limits
 from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 
@@ -33,6 +35,7 @@ STYLE = Path(settings.BASE_DIR) / "templates" / "admin" / "leisure" / "register_
 DAY, WEEK = "jour", "semaine"
 VIEW = "leisure.view_centre"
 FILES = ("csv", "pdf")
+shows_days(SERVICE, DayPage("leisure_register", "centre", VIEW))
 
 
 def centres(user: User, right: str) -> QuerySet[Establishment]:
@@ -104,10 +107,16 @@ class KeepsRegisters(OwnPages[Establishment]):
         if not form.is_valid():
             return self._register_page(request, {"form": form, "sheets": None})
         chosen = form.cleaned_data
+        week = chosen["vue"] == WEEK
+        if not limits.opens(
+            request.user, chosen["centre"].pk, chosen["jour"], today=timezone.localdate(), week=week
+        ):
+            form.add_error("jour", limits.TODAY_ONLY)
+            return self._register_page(request, {"form": form, "sheets": None})
         as_file = request.GET.get("format") in FILES
         if as_file:  # many children leave the portal with it
             ask_again(request)
-        centre, day, week = chosen["centre"], chosen["jour"], chosen["vue"] == WEEK
+        centre, day = chosen["centre"], chosen["jour"]
         days = week_of(day) if week else [day]
         with_health = rights.may(request.user, centre, "families.view_childhealth")
         details = with_health and (as_file or opens_details(request))

@@ -18,7 +18,7 @@ from leisure import answering
 from leisure.admin_registers import centres
 from leisure.criteria import RequestOrder
 from leisure.models import SERVICE
-from portal.desk import rights
+from portal.desk import reasons, rights
 from portal.desk.decisions import ReasonForm
 from portal.desk.pages import OwnPages, log_all
 from portal.desk.site import DeskLink
@@ -34,6 +34,8 @@ from portal.web.posted import posted_numbers
 from portal.web.signed_in import SignedInRequest
 
 VIEW, DECIDE = "reservations.view_reservationline", "reservations.change_reservationline"
+# Whose reasons for a refusal are offered.
+DAYS = "reservations.reservation"
 LISTS = {"demandes": Outcome.REQUESTED, "attente": Outcome.WAITLISTED}
 CHANGED = "La situation a changé depuis l'aperçu : vérifiez-le de nouveau, puis confirmez."
 
@@ -124,7 +126,7 @@ class AnswersRequests(OwnPages[Establishment]):
 
     def requests_view(self, request: SignedInRequest) -> HttpResponse:
         """The list; posted, the preview of an answer, the reason for a refusal, then the answer itself."""
-        self.demand(request, VIEW)
+        self.demand(request, VIEW, *([DECIDE] if request.method == "POST" else []))
         first = periods(request.user).first()
         asked = {
             "periode": first.pk if first else "",
@@ -140,7 +142,6 @@ class AnswersRequests(OwnPages[Establishment]):
             return self._requests_page(request, {"form": form, "days": None, "nothing": first is None})
         if request.method != "POST":
             return self._list(request, form)
-        self.demand(request, DECIDE)
         chosen = _ticked(request, form)
         if not chosen:
             messages.warning(request, "Aucune demande n'est cochée, ou elles sont déjà traitées.")
@@ -159,6 +160,7 @@ class AnswersRequests(OwnPages[Establishment]):
         context = {
             "form": form,
             "days": [(day, self._slots_address(form, day)) for day in shown],
+            "families": answering.families_of(shown),
             "left": len(days) - len(shown),
             "total": len(requests),
             "granted": sum(one.granted for one in requests),
@@ -211,7 +213,7 @@ class AnswersRequests(OwnPages[Establishment]):
 
     def _refuse(self, request: SignedInRequest, chosen: list[int]) -> HttpResponse:
         given = request.POST.get("vers") == "confirmer-refus"
-        form = ReasonForm(request.POST if given else None, ready=RESERVATION_REFUSALS)
+        form = ReasonForm(request.POST if given else None, ready=reasons.of(DAYS) or RESERVATION_REFUSALS)
         lines = ReservationLine.objects.filter(pk__in=chosen)
         if not (given and form.is_valid()):
             named = list(lines.select_related("reservation__child", "formula").order_by("day", "pk"))

@@ -222,6 +222,19 @@ def first_days(days: list[RequestedDay]) -> list[RequestedDay]:
     return shown
 
 
+def families_of(days: Iterable[RequestedDay]) -> list[tuple[int, str, int]]:
+    """The households of these days by the names of their children, each with how many days they ask for."""
+    asked: dict[int, list[Any]] = defaultdict(list)
+    for day in days:
+        for one in day.requests:
+            asked[one.line.reservation.household_id].append(one.line.reservation.child)
+    found = []
+    for key, children in asked.items():
+        names = sorted({(child.last_name, child.first_name): str(child) for child in children}.items())
+        found.append((names[0][0], (key, ", ".join(name for _, name in names), len(children))))
+    return [told for _, told in sorted(found)]
+
+
 def fingerprint(requests: Iterable[Request]) -> str:
     """The same for previews that say the same: consent to another preview is none."""
     said = ";".join(f"{request.line.pk}:{request.foreseen}" for request in requests)

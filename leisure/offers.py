@@ -158,10 +158,13 @@ class OfferChoice:
         return " ".join(str(place.pk) for place in self.places)
 
 
-def choices(enrolments: list[Enrolment], at: datetime, today: date, *, cancelling: bool) -> list[OfferChoice]:
+def choices(
+    enrolments: list[Enrolment], at: datetime, today: date, *, cancelling: bool, at_desk: bool = False
+) -> list[OfferChoice]:
     """The periods not over yet of a child's accepted enrolments, nearest first.
 
-    To cancel, a period whose reservations are closed may be chosen too.
+    To cancel, a period whose reservations are closed may be chosen too; `at_desk`, each may, those gone by
+    last.
     """
     prefetch_related_objects([one.activity for one in enrolments], "periods__establishments")
     found = []
@@ -171,14 +174,23 @@ def choices(enrolments: list[Enrolment], at: datetime, today: date, *, cancellin
             [own] if own else enrolling.places_for(enrolment.activity, enrolment.child, enrolment.school_year)
         )
         for period in enrolment.activity.periods.all():
-            if period.school_year_id != enrolment.school_year_id or period.ends_on < today:
+            gone_by = period.ends_on < today and not at_desk
+            if period.school_year_id != enrolment.school_year_id or gone_by:
                 continue
             only = set(period.establishments.all())
             places = [place for place in anywhere if not only or place in only]
             if places:
-                closed = _closed(period, at, resident=enrolment.household.resident, cancelling=cancelling)
+                resident = enrolment.household.resident
+                closed = "" if at_desk else _closed(period, at, resident=resident, cancelling=cancelling)
                 found.append(OfferChoice(enrolment, period, places, closed))
-    return sorted(found, key=lambda choice: (choice.period.starts_on, choice.enrolment.activity.order))
+    return sorted(
+        found,
+        key=lambda choice: (
+            choice.period.ends_on < today,
+            choice.period.starts_on,
+            choice.enrolment.activity.order,
+        ),
+    )
 
 
 def _closed(period: Period, at: datetime, *, resident: bool, cancelling: bool) -> str:

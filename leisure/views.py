@@ -23,7 +23,7 @@ from portal.reservations.acts import enrolling, moving
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.models import Activity, Enrolment, SchoolYear
-from portal.reservations.pages import school_years, services, steps, weeks
+from portal.reservations.pages import acting, school_years, services, steps, weeks
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
@@ -247,11 +247,9 @@ def book(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def start(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
     """« Établissement » ❶, « Période » ❷, « Suivant » ❸, over all accepted enrolments of the child."""
-    asked = which_home.row(
-        request, Enrolment.objects.visible_to(request.user), pk=enrolment_id, activity__service=SERVICE
-    )
     at = timezone.now()
     today = timezone.localdate(at)
+    asked = acting.row(request, Enrolment.objects.all(), today, pk=enrolment_id, activity__service=SERVICE)
     cancelling = "annulation" in request.GET
     enrolments = list(
         Enrolment.objects.accepted()
@@ -263,7 +261,9 @@ def start(request: SignedInRequest, enrolment_id: int) -> HttpResponse:
         )
         .select_related("activity", "child__health", "school_year", "establishment", "household")
     )
-    found = choices(enrolments, at, today, cancelling=cancelling)
+    if (desk := acting.acting_of(request)) is not None:
+        enrolments = desk.kept(enrolments)
+    found = choices(enrolments, at, today, cancelling=cancelling, at_desk=desk is not None)
     if not found:
         messages.info(request, _nothing_to_book(enrolments))
         return redirect("home")

@@ -1,6 +1,7 @@
 """The town's own page on the desk: name, crest, colour, contact, notices. And the versions installed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -15,11 +16,13 @@ from django_tasks_db.models import DBTaskResult
 
 from portal import theme, town_time
 from portal.database import clock
+from portal.desk import first_page
+from portal.desk.first_page import Watch
 from portal.desk.pages import ShownOnly, WithHistory
 from portal.desk.site import DeskNotice
 from portal.desk.tasks import TaskAdmin
 from portal.french.plurals import counted
-from portal.models import Release, Town
+from portal.models import RefusalReason, Release, Town
 from portal.reservations.desk import town_clock
 from portal.reservations.desk.guarding import AsksBeforeClosing
 from portal.tasks import queue, workers
@@ -149,6 +152,17 @@ class TownAdmin(LinePages, AsksBeforeClosing[Town], WithHistory[Town]):
         return redirect(reverse("admin:portal_town_change", args=[town.pk]))
 
 
+@admin.register(RefusalReason)
+class RefusalReasonAdmin(WithHistory[RefusalReason]):
+    """What families read when something is refused, ready to be picked."""
+
+    desk_order = 40
+    list_display = ("text", "about", "order")
+    list_filter = ("about",)
+    search_fields = ("text",)
+    fields = ("about", "text", "order")
+
+
 @admin.register(Release)
 class ReleaseAdmin(ShownOnly[Release]):
     """For whoever runs the portal: the versions its database went through."""
@@ -180,6 +194,26 @@ class ReleaseAdmin(ShownOnly[Release]):
             found.append(DeskNotice(f"Le worker ne répond pas : {said}.", f"{tasks}?status__exact=READY"))
         return found
 
+
+def stopped(request: HttpRequest, at: datetime) -> list[Watch]:
+    """What of the work in the background stands still, for who cannot set it going; superusers read more
+    (`ReleaseAdmin`)."""
+    if request.user.is_superuser:
+        return []
+    there = clock.now()
+    facts = queue.facts(at=there)
+    silent = facts.age is not None and facts.age > workers.SILENT_AFTER
+    if silent and not workers.living(at=there).exists():
+        said = counted(facts.waiting, "courrier ou travail attend", "courriers ou travaux attendent")
+        return [Watch(f"Le portail n'envoie plus rien : {said}. Prévenez qui l'administre.", grave=True)]
+    if facts.failed:
+        said = counted(facts.failed, "travail de fond s'est arrêté", "travaux de fond se sont arrêtés")
+        return [Watch(f"{said}. Prévenez qui administre le portail.")]
+    return []
+
+
+# Whoever heads the service, and whoever answers families.
+first_page.watch("travaux", ("portal.change_town", "families.change_household"), stopped)
 
 # Instead of the package's own.
 admin.site.unregister(DBTaskResult)

@@ -19,7 +19,7 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         from portal import nightly  # models must be loaded first
-        from portal.database import clock
+        from portal.database import clock, fresh
         from portal.desk import named_rows
         from portal.letters import mailbox
         from portal.letters.answers import Kind
@@ -28,6 +28,7 @@ class PortalConfig(AppConfig):
         from portal.town_time import activate, before_a_task
 
         launching.configured_or_leave()
+        fresh.register("portal", "0008_refusal_reasons")
         named_rows.install()
         register(checks.private_storage)
         register(checks.scanner)

@@ -148,6 +148,43 @@ def current_town() -> Town:
     return Town.objects.first() or Town()
 
 
+class RefusalReason(models.Model):
+    """A ready-made reason for a refusal: the agent picks it, the family reads it."""
+
+    class About(models.TextChoices):
+        """The lists of the desk whose requests may be refused."""
+
+        ACCOUNT = "families.household", "Comptes famille"
+        CHANGE = "families.changerequest", "Changements demandés par les familles"
+        PAPER = "families.paper", "Papiers"
+        ERASURE = "families.erasurerequest", "Demandes d'effacement"
+        ENROLMENT = "reservations.enrolment", "Inscriptions"
+        DAYS = "reservations.reservation", "Jours demandés"
+        MOVE = "reservations.move", "Changements d'école ou de lieu"
+        CERTIFICATE = "reservations.absencecertificate", "Justificatifs d'absence"
+
+    about = models.CharField("pour refuser", max_length=60, choices=About)
+    text = models.CharField("motif", max_length=300, help_text="La famille lit cette phrase.")
+    order = models.PositiveSmallIntegerField("rang", default=0)
+
+    history = History()
+
+    class Meta:
+        verbose_name = "motif de refus"
+        verbose_name_plural = "motifs de refus"
+        ordering = ["about", "order", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["about", "text"],
+                name="one_refusal_reason_a_text",
+                violation_error_message="Ce motif est déjà dans la liste.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Release(models.Model):
     """A version of the portal that `migrate` brought the database to; the last one is today's."""
 

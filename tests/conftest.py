@@ -43,6 +43,7 @@ from families.models import (
 from families.reminders import choices, rounds
 from families.traces import reading
 from portal import town as town_module
+from portal.desk import jobs
 from portal.models import Town
 from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
@@ -279,6 +280,7 @@ def fresh_start() -> None:
     provisional.which_bills.forget()
     late_offers.forget()
     paper_kinds.forget()
+    jobs.used.forget()
     cache.clear()
     factory.random.reseed_random("portail")
 

@@ -7,9 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
 
 from billing.admin import undoing
 from billing.admin.exporting import note_households
@@ -19,7 +17,6 @@ from billing.invoices import ledger, regies
 from billing.invoices.refusals import BillingRefused
 from billing.models import AccountEntry, Invoice, OpeningBalance, Payment
 from billing.payments import carried, writing_off
-from families import home_facts
 from families.desk_links import guardian_names, household_link
 from families.models import Household
 from families.signing_in.asking_again import ask_again
@@ -36,19 +33,6 @@ LINK = DeskLink(
 )
 WHICH = (("", "tous les soldes"), ("owes", "qui doit"), ("owed", "à qui la mairie doit"))
 A_PAGE = 100
-
-
-def of_household(household: Household) -> SafeString:
-    """« La famille doit 12,80 € à la mairie. Voir son compte », on the household's page."""
-    found = {regie: balance for (_, regie), balance in ledger.balances_by_regie([household.pk]).items()}
-    names = regies.named(found)
-    balances = {names.get(regie, ""): balance for regie, balance in found.items()} or {"": accounts.ZERO}
-    url = reverse("admin:billing_payment_account", args=[household.pk])
-    said = " ".join(accounts.standings(balances, desk=True))
-    return format_html('{} <a href="{}">Voir son compte</a>', said, url)
-
-
-home_facts.register("compte", (PERMISSION,), of_household)
 
 
 class DropForm(OnceForm):

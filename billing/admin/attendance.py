@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -28,6 +28,7 @@ from portal.french.plurals import counted
 from portal.reservations.models import AbsenceReason, Attendance, AttendanceState, Establishment, Formula
 from portal.reservations.presence import attendance
 from portal.reservations.presence.attendance import OfferedFormula
+from portal.reservations.staff import limits
 from portal.web.form_fields import field_of
 from portal.web.posted import posted_number, posted_numbers
 from portal.web.signed_in import SignedInRequest
@@ -161,6 +162,15 @@ class AttendanceAdmin(
         "list_link",
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attendance]:
+        return limits.of_days_opened(request.user, super().get_queryset(request), today=timezone.localdate())
+
+    def has_view_permission(self, request: HttpRequest, obj: Attendance | None = None) -> bool:
+        if not super().has_view_permission(request, obj):
+            return False
+        today = timezone.localdate()
+        return obj is None or limits.opens(request.user, obj.establishment_id, obj.day, today=today)
+
     @admin.display(description="présence", ordering="state")
     def standing(self, obj: Attendance) -> SafeString:
         return standing_badge(obj)
@@ -171,9 +181,7 @@ class AttendanceAdmin(
 
     @admin.display(description="liste du jour")
     def list_link(self, obj: Attendance) -> SafeString:
-        return format_html(
-            '<a href="{}">Ouvrir</a>', _list_url(obj.day, obj.establishment_id, obj.formula_id)
-        )
+        return format_html('<a href="{}">Ouvrir</a>', list_url(obj.day, obj.establishment_id, obj.formula_id))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.point)
@@ -185,12 +193,16 @@ class AttendanceAdmin(
         at = timezone.now()
         today = timezone.localdate(at)
         form, nobody = _asked(request.GET, today, request.user)
+        if form.is_valid() and not limits.opens(
+            request.user, form.cleaned_data["lieu"].pk, form.cleaned_data["jour"], today=today
+        ):
+            form.add_error("jour", limits.TODAY_ONLY)
         context: dict[str, Any] = {"form": form, "sheet": None, "nobody": nobody, "conflicts": None}
         if form.is_valid() and not nobody:
             day, place = form.cleaned_data["jour"], form.cleaned_data["lieu"]
             offered = attendance.formulas(place, day)
             formula = _chosen(offered, request.GET.get("formule", ""))
-            context["formulas"] = [(one, _list_url(day, place.pk, one.pk)) for one in offered]
+            context["formulas"] = [(one, list_url(day, place.pk, one.pk)) for one in offered]
             if formula is not None:
                 sheet = attendance.AttendanceSheet.load(place, formula, day, timed=is_timed(formula))
                 enters = all(rights.may(request.user, place, right) for right in MAY_ENTER)
@@ -207,7 +219,7 @@ class AttendanceAdmin(
                     saves = "chercher" not in request.POST and posted.valid
                     conflicts = self._record(request, sheet, posted, at) if saves else None
                     if conflicts is not None and not conflicts:
-                        return redirect(_list_url(day, place.pk, formula.pk))
+                        return redirect(list_url(day, place.pk, formula.pk))
                     if conflicts:
                         sheet = _to_answer(sheet, posted, conflicts)
                         posted.came = []  # these are saved
@@ -320,6 +332,6 @@ def _chosen(offered: Sequence[OfferedFormula], asked: str) -> Formula | None:
     return next((one for one in offered if one.expected), offered[0] if offered else None)
 
 
-def _list_url(day: date, place: int, formula: int) -> str:
+def list_url(day: date, place: int, formula: int) -> str:
     query = urlencode({"jour": day.isoformat(), "lieu": str(place), "formule": str(formula)})
     return f"{reverse('admin:reservations_attendance_list')}?{query}"

@@ -28,6 +28,7 @@ from billing.models import (
     PaymentAllocation,
 )
 from families.signing_in.asking_again import AsksAgain, ask_again
+from portal.desk import rights
 from portal.desk.pages import OwnPages, WithHistory
 from portal.desk.site import DeskLink
 from portal.files.handing_over import Cell, hand_over
@@ -149,6 +150,7 @@ class Bookkeeping(OwnPages[Payment]):
             context["exports"] = [
                 (one, [(kind, urlencode(said | {"quoi": what, "format": kind})) for kind in ("csv", "xlsx")])
                 for what, one in offered.items()
+                if one.concerned is None or request.user.has_perm(rights.EXPORT)
             ]
             if coded_town:
                 found = coded.cashed(span)

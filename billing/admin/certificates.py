@@ -5,7 +5,8 @@ from typing import Any, TypeAlias, TypedDict
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet, Value
+from django.db.models import CharField, QuerySet, Value
+from django.db.models.functions import Concat
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
@@ -20,14 +21,16 @@ from billing.prices import missed_days
 from families.desk_cells import HouseholdLink
 from families.desk_links import document_link
 from families.models import Custody
-from portal.desk import rights
+from portal.desk import rights, to_do
 from portal.desk.decisions import AcceptOrRefuse, Decidable
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
 from portal.desk.pages import OwnPages, WithHistory, log_all
 from portal.desk.site import DeskLink, Queue
+from portal.desk.to_do import Sheet
 from portal.french import moments
 from portal.french.day_fields import MomentField
 from portal.french.plurals import counted
+from portal.reservations.desk.kinds import child_of, family
 from portal.reservations.models import AbsenceCertificate
 from portal.reservations.presence import attendance, certificates
 from portal.web.bodies import takes_files
@@ -72,6 +75,26 @@ class PaperForm(CertificateForm):
         return super().clean_file() if self.cleaned_data["file"] else None
 
 
+def _sheet(request: HttpRequest, row: AbsenceCertificate) -> Sheet:
+    return Sheet([family(row.household), child_of(request, row.child, row.household, None)])
+
+
+to_do.register(
+    to_do.Kind(
+        key="justificatif",
+        label="Justificatifs d'absence",
+        model=AbsenceCertificate,
+        order=25,
+        rows=lambda: AbsenceCertificate.objects.filter(state=AbsenceCertificate.State.REQUESTED),
+        since="given_at",
+        title=Concat("child__first_name", Value(" "), "child__last_name", output_field=CharField()),
+        about=Value("Justificatif d'absence", CharField()),
+        facts=("days", "concerned", "proof_link", "given_shown"),
+        sheet=_sheet,
+    )
+)
+
+
 class WaitingCertificates(WaitingFirst):
     states = AbsenceCertificate.State
 
@@ -103,6 +126,7 @@ class AbsenceCertificateAdmin(
             "Justificatifs d'absence à traiter",
             lambda request: AbsenceCertificate.objects.filter(state=AbsenceCertificate.State.REQUESTED),
             order=25,
+            since="given_at",
         ),
     )
     desk_links = (

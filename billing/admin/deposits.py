@@ -23,6 +23,7 @@ from billing.payments import counting, deposits, means
 from billing.rules.means import CASH, SLIP, Means
 from families.desk_cells import person
 from families.signing_in.asking_again import ask_again
+from portal.desk import rights
 from portal.desk.lists import badge
 from portal.desk.pages import OwnPages, ShownOnly
 from portal.desk.site import DeskLink, DeskNotice
@@ -188,7 +189,7 @@ class DepositSlipAdmin(SaysRegie[DepositSlip], ShownOnly[DepositSlip], OwnPages[
         return self.page(request, "admin/billing/form.html", deposits.title(way), context)
 
     def one_pdf(self, request: SignedInRequest, pk: int) -> HttpResponse:
-        self.demand(request, "billing.view_depositslip")
+        self.demand(request, "billing.view_depositslip", rights.EXPORT)
         slip = get_object_or_404(DepositSlip.objects.select_related("made_by"), pk=pk)
         note_households(
             request, f"Bordereau {slip.number} (PDF)", _who_paid(DepositSlip.objects.filter(pk=pk))

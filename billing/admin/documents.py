@@ -39,7 +39,6 @@ from billing.models import (
 from billing.reminders import reminding
 from billing.reminders.reminder_letters import RemindedInvoice
 from billing.tasks import issue_month
-from families import home_facts
 from families.desk_links import household_link
 from families.models import Household
 from families.signing_in.asking_again import asks_again
@@ -341,15 +340,6 @@ class BillingRunAdmin(StateBadge, ShownOnly[BillingRun], OwnPages[BillingRun]):
         return redirect("admin:billing_billingrun_change", pk)
 
 
-def _to_bill(household: Household) -> SafeString:
-    """« Facturer ce foyer », on the household's page."""
-    url = reverse("admin:billing_billingrun_bill_one", args=[household.pk])
-    return format_html('<a href="{}">Facturer ce foyer maintenant</a>', url)
-
-
-home_facts.register("facturation", ("billing.add_billingrun",), _to_bill)
-
-
 class BalanceFilter(admin.SimpleListFilter):
     title = "état"
     parameter_name = "etat"
@@ -567,7 +557,7 @@ class InvoiceAdmin(
             return redirect("admin:billing_invoice_change", pk)
         return hand_over(content, f"Facture-{invoice.number}.pdf", inline=True)
 
-    @admin.action(description="Télécharger les PDF (ZIP)")
+    @admin.action(description="Télécharger les PDF (ZIP)", permissions=["export"])
     @asks_again
     def download_pdfs(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]
@@ -578,7 +568,7 @@ class InvoiceAdmin(
 
     download_csv, download_xlsx = downloads("Factures", "factures", files.INVOICE_COLUMNS, files.invoice_rows)
 
-    @admin.action(description="Télécharger les lignes (CSV)")
+    @admin.action(description="Télécharger les lignes (CSV)", permissions=["export"])
     @asks_again
     def download_lines(
         self, request: HttpRequest, queryset: QuerySet[InvoiceWithBalance]

@@ -7,9 +7,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 
-from billing.documents import files
+from billing.documents import files, pdf
 from families.signing_in.asking_again import asks_again
 from families.traces import reading
+from portal.desk import exporting
 from portal.files.handing_over import Cell, hand_over
 
 Rows = Callable[[Any], Iterable[tuple[Cell, ...]]]
@@ -44,10 +45,13 @@ def _download(
     home: str,
     of_homes: Callable[[Any], QuerySet[Any]],
 ) -> Action:
-    @admin.action(description=f"Télécharger les {what.lower()} ({kind.upper()})")
+    @admin.action(description=f"Télécharger les {what.lower()} ({kind.upper()})", permissions=["export"])
     @asks_again
     def download(page: Any, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
         note_households(request, f"{what} ({kind.upper()})", of_homes(queryset), home)
         return hand_over(files.stream(kind, columns, rows(queryset)), f"{name}.{kind}")
 
     return download
+
+
+exporting.lend(exporting.Writers(workbook=files.xlsx_stream, draw=pdf.draw))

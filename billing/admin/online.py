@@ -1,7 +1,7 @@
 """Online payments and direct debit at the desk: looked at, asked about, given back; never typed."""
 
 import secrets
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -42,6 +42,7 @@ from billing.payments.paying import PaymentRefused
 from billing.payments.providers.interface import ProviderDown, ProviderRefused
 from families.signing_in.asking_again import AsksAgain, ask_again
 from portal.database.encrypted import Unreadable
+from portal.desk import rights
 from portal.desk.choices import TolerantChoices
 from portal.desk.decisions import ask_reason
 from portal.desk.lists import NumberSearch, StateBadge
@@ -160,6 +161,8 @@ class OnlinePaymentAdmin(
             lambda request: OnlinePayment.objects.to_look_at(),
             "trouble__gt=",
             hint="la banque a répondu autre chose que prévu, ou repris de l'argent",
+            since="started_at",
+            late_after=timedelta(days=2),
         ),
     )
     desk_links = (
@@ -488,7 +491,7 @@ class DebitFileAdmin(SaysRegie[DebitFile], ShownOnly[DebitFile], OwnPages[DebitF
             messages.warning(request, strange)
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponse:
-        self.demand(request, "billing.view_debitfile")
+        self.demand(request, "billing.view_debitfile", rights.EXPORT)
         ask_again(request)
         file = get_object_or_404(DebitFile, pk=pk)
         content: str = file.content

@@ -91,6 +91,15 @@ class RegieAdmin(AsksAgain[Regie], WithHistory[Regie]):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def get_fieldsets(self, request: HttpRequest, obj: Regie | None = None) -> Any:
+        """Whoever only reads it reads its activities too: they are no column of its own."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return found
+        (_, first), *others = found
+        shown = tuple("what_it_bills" if name == "owned" else name for name in first["fields"])
+        return [(None, {"fields": shown}), *others]
+
     @admin.display(description="activités")
     def what_it_bills(self, obj: Regie) -> str:
         return ", ".join(one.activity.name for one in obj.owned.all())
@@ -100,7 +109,8 @@ class RegieAdmin(AsksAgain[Regie], WithHistory[Regie]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Regie | None = None) -> list[str]:
         """Its numbers bear its letters."""
-        return [*super().get_readonly_fields(request, obj), *(["code", "letters"] if obj else [])]
+        found = [*super().get_readonly_fields(request, obj), *(["code", "letters"] if obj else [])]
+        return found if obj is None or self.has_change_permission(request, obj) else [*found, "what_it_bills"]
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

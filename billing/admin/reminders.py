@@ -23,6 +23,7 @@ from billing.reminders import letter_printing, reminder_letters, reminding
 from billing.reminders.reminder_letters import RemindedInvoice
 from billing.tasks import TOLD_AT_ONCE, print_letters, send_reminders, tell_households
 from families.signing_in.asking_again import ask_again
+from portal.desk import rights
 from portal.desk.pages import OwnPages, ShownOnlyInline
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
@@ -224,7 +225,7 @@ class RemindsInvoices(OwnPages[Invoice]):
 
     def letters(self, request: HttpRequest, stamp: int) -> HttpResponseBase:
         """The letters as a ZIP, once all are printed: one PDF a household, or (`lots`) files to print."""
-        self.demand(request, REMIND)
+        self.demand(request, REMIND, rights.EXPORT)
         ask_again(request)
         at = moment_of(stamp)
         progress = letter_printing.progress(at)

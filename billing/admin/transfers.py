@@ -1,5 +1,7 @@
 """« Remboursements par virement » at the desk: what waits for a file, the file, and what the bank says."""
 
+from datetime import timedelta
+
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -17,6 +19,7 @@ from billing.payments import transfers
 from families.desk_links import household_link
 from families.signing_in.asking_again import ask_again, asks_again
 from portal.database.encrypted import Unreadable
+from portal.desk import rights
 from portal.desk.lists import StateBadge
 from portal.desk.pages import OwnPages, ShownOnly, ShownOnlyInline
 from portal.desk.site import DeskLink, Queue
@@ -51,6 +54,8 @@ class TransferRefundAdmin(StateBadge, ShownOnly[TransferRefund], OwnPages[Transf
             "Remboursements à mettre dans un fichier de virements",
             lambda request: TransferRefund.objects.filter(state=STATES.WAITING),
             "state__exact=waiting",
+            since="asked_at",
+            late_after=timedelta(days=14),
         ),
     )
     desk_links = (
@@ -230,7 +235,7 @@ class TransferFileAdmin(SaysRegie[TransferFile], ShownOnly[TransferFile], OwnPag
         ]
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        self.demand(request, "billing.view_transferfile")
+        self.demand(request, "billing.view_transferfile", rights.EXPORT)
         ask_again(request)
         file = get_object_or_404(TransferFile, pk=pk)
         content: str = file.content

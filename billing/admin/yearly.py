@@ -16,6 +16,7 @@ from billing.models import Payment
 from families.models import Household
 from families.signing_in.asking_again import ask_again
 from families.traces import reading
+from portal.desk import rights
 from portal.desk.pages import OwnPages
 from portal.desk.site import DeskLink
 from portal.files.handing_over import hand_over
@@ -99,7 +100,7 @@ class TaxCertificates(OwnPages[Payment]):
 
     def tax_zip(self, request: HttpRequest, year: int) -> HttpResponseBase:
         """Every certificate of the year, printed while it is downloaded."""
-        self.demand(request, PERMISSION)
+        self.demand(request, PERMISSION, rights.EXPORT)
         ask_again(request)
         if year not in yearly.years():
             raise Http404

@@ -1,6 +1,7 @@
 """Closed days, months and years: what was counted and handed over takes nothing any more.
 
     closed_until(regie) -> date | None            the last closed day; all before it are closed too
+    closed_for_activity(activity) -> date | None  the same of the régie that bills an activity
     book_day(paid_on, regie) -> date | None       the day an entry falls on instead; None: its own is open
     close(until, by=…, at=…) -> BookClosing       closes all up to a day that is over; never opened again
 
@@ -33,6 +34,12 @@ def closed_until(regie: int | None = None) -> date | None:
     rows = BookClosing.objects.filter(regie=regie)
     found: date | None = rows.aggregate(last=Max("until"))["last"]
     return found
+
+
+def closed_for_activity(activity: int) -> date | None:
+    """The last closed day of the régie that bills an activity (its key)."""
+    billing = regies.of_activities([activity])
+    return closed_until(next(iter(billing or ()), None))
 
 
 def book_day(paid_on: date, regie: int | None = None) -> date | None:

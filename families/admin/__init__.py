@@ -3,7 +3,10 @@
 from families.admin import calendars as calendars
 from families.admin import custody as custody
 from families.admin import erasing as erasing
+from families.admin import exporting as exporting
+from families.admin import finding as finding
 from families.admin import joining as joining
+from families.admin import kept_filters as kept_filters
 from families.admin import openings as openings
 from families.admin import outbox as outbox
 from families.admin import own as own
@@ -12,6 +15,7 @@ from families.admin import people as people
 from families.admin import privacy as privacy
 from families.admin import processing as processing
 from families.admin import readings as readings
+from families.admin import screen_blocks as screen_blocks
 from families.admin import security_log as security_log
 from families.admin import staff as staff
 from families.admin import twins as twins

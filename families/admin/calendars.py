@@ -1,6 +1,7 @@
 """Custody calendars at the desk: those that wait for an answer, and the town hall's own word on one."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -47,6 +48,8 @@ class CustodyCalendarAdmin(
             lambda request: CustodyCalendar.objects.waiting(),
             query="state=waiting",
             order=46,
+            since="asked_at",
+            late_after=timedelta(days=14),
             hint="L'autre foyer répond d'ordinaire ; confirmez au vu d'un jugement ou d'une convention.",
         ),
     )

@@ -1,6 +1,7 @@
 """The town hall's desk: what erasing would do, its confirmation, its certificate, and families' requests."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -200,6 +201,8 @@ class ErasureRequestAdmin(
             "Demandes d'effacement à traiter",
             lambda request: ErasureRequest.objects.filter(state=ErasureRequest.State.REQUESTED),
             order=25,
+            since="requested_at",
+            late_after=timedelta(days=21),
             hint="réponse sous un mois",
         ),
     )

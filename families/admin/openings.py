@@ -1,6 +1,7 @@
 """The desk's queue of accesses that wait: who asked, who is told, and « Confirmer » for a second agent."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -36,6 +37,8 @@ class AccessOpeningAdmin(HouseholdLink, StateBadge, NumberSearch[AccessOpening],
                 AccessOpening.objects.waiting().filter(confirmed="").exclude(asked_by=user_of(request))
             ),
             order=15,
+            since="asked_at",
+            late_after=timedelta(days=2),
             hint="Demandés par un collègue : vérifiez qui demande, puis confirmez.",
         ),
     )

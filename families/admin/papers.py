@@ -184,7 +184,7 @@ class PaperAdmin(
     """Papers that families sent wait here; those of health and of justice for who may open them."""
 
     desk_order = 25
-    work_queues = (Queue("Papiers à vérifier", _waiting_for, order=24),)
+    work_queues = (Queue("Papiers à vérifier", _waiting_for, order=24, since="sent_at"),)
     desk_links = (
         DeskLink(
             "Noter ou demander un papier",

@@ -1,7 +1,7 @@
 """The town hall's desk for people: households, children, requests, logins."""
 
 from collections.abc import Callable
-from functools import cache
+from datetime import timedelta
 from typing import Any, ClassVar, TypeAlias, TypedDict, TypeVar
 
 from django import forms
@@ -22,10 +22,12 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django_stubs_ext import WithAnnotations
 
-from families import approval, child_files, diets, home_facts, login_names, residences, unreached
+from families import approval, child_files, diets, groups, login_names, residences, unreached
+from families.admin import typed
 from families.admin.custody import WAITS, ShownCustodies, ask_homes
 from families.admin.health import HealthInline, HealthOnRequest, note_health_history
 from families.admin.login_changes import NotesChanges
+from families.admin.screen import OneScreen, home_change
 from families.admin.twins import JoinsKnown
 from families.admin.undelivered import UNREACHED, Unreached
 from families.custody import homes, letters, newcomers, openings, own
@@ -52,7 +54,6 @@ from families.models import (
     Document,
     FamilyQuotient,
     Guardian,
-    HomeChange,
     HomeDiet,
     Household,
     SecurityEvent,
@@ -61,14 +62,14 @@ from families.models import (
 )
 from families.signing_in.asking_again import AsksAgain, ask_again
 from families.traces import security
+from portal.desk import first_page
 from portal.desk.choices import SeveralRows, TolerantChoices
-from portal.desk.decisions import AcceptOrRefuse, Decidable, DecisionButtons
+from portal.desk.decisions import AcceptOrRefuse, Decidable
 from portal.desk.histories import HistoryPart
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
-from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
+from portal.desk.pages import WithHistory, log_all
 from portal.desk.site import DeskAdmin, M, Queue
-from portal.french.dates import short_day
-from portal.french.day_fields import NearDateField
+from portal.desk.two_at_once import TwoAtOnce
 from portal.french.plurals import counted
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest, signed_in, user_of
@@ -164,16 +165,6 @@ class GuardianForm(forms.ModelForm[Guardian]):
         return login_names.free_address(email) if email else ""
 
 
-class HouseholdForm(forms.ModelForm[Household]):
-    """A household; where its residence changes, from which day."""
-
-    resident_since = NearDateField(
-        label="Ce changement vaut à partir du",
-        required=False,
-        help_text="Si la case change. Vide : d'aujourd'hui. Les jours d'avant gardent leur tarif.",
-    )
-
-
 class GuardianInline(admin.StackedInline[Guardian, Household]):
     model = Guardian
     form = GuardianForm
@@ -209,17 +200,10 @@ class QuotientInline(admin.TabularInline[FamilyQuotient, Household]):
     extra = 0
 
 
-class ChangeRequestInline(ShownOnlyInline[ChangeRequest, Household]):
-    model = ChangeRequest
-    verbose_name_plural = "demandes de modification"
-    fields = readonly_fields = ("kind", "state", "requested_at", "decided_at", "decided_by", "refusal_reason")
-    show_change_link = True
-
-
 # What the pages behind the links of a household and of a child ask for.
 NEEDS = {
     "homes": ("families.view_household",),
-    "papers": ("families.view_household", "families.view_paper"),
+    "papers": ("families.view_household", "families.view_paper", "families.add_paper"),
     "own_copy": ("families.view_household", "families.add_dataexport"),
     "own_erasure": ("families.view_household", "families.view_erasurerequest"),
     "own_data": ("families.view_household", "families.view_erasurerequest"),
@@ -248,13 +232,24 @@ class ChildrenHere(TypedDict):
 HouseholdInList: TypeAlias = "WithAnnotations[Household, ChildrenHere]"
 
 
+first_page.way(
+    first_page.Way(
+        20,
+        "Nouveau foyer",
+        "families_household_add",
+        lambda request: request.user.has_perm("families.add_household"),
+    )
+)
+
+
 @admin.register(Household)
 class HouseholdAdmin(
     StateBadge,
     Answers[Household],
-    DecisionButtons[Household],
+    OneScreen,
     NumberSearch[Household],
     JoinsKnown,
+    TwoAtOnce[Household],
     WithHistory[Household],
 ):
     """Households; new ones wait for « Accepter » or « Refuser »."""
@@ -266,6 +261,8 @@ class HouseholdAdmin(
             lambda request: Household.objects.filter(state=Household.State.REQUESTED),
             query="state__exact=requested",
             order=10,
+            since="created_at",
+            late_after=timedelta(days=3),
         ),
         Queue(
             "Foyers qui se ressemblent",
@@ -296,12 +293,11 @@ class HouseholdAdmin(
     decisions = (*AcceptOrRefuse.decisions, JoinsKnown.join)
     refusals = HOUSEHOLD_REFUSALS
     refuse_title = "Refuser des comptes famille"
-    form = HouseholdForm
+    form = typed.HouseholdForm
     inlines: ClassVar[tuple[type[InlineModelAdmin[Any, Household]], ...]] = (
         GuardianInline,
         CustodyInline,
         QuotientInline,
-        ChangeRequestInline,
     )
     history_parts = (
         HistoryPart(
@@ -358,6 +354,7 @@ class HouseholdAdmin(
         "own_copy",
         "own_erasure",
     )
+    change_form_template = "admin/families/household_form.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Household | None = None) -> Any:
         shown = [
@@ -370,12 +367,7 @@ class HouseholdAdmin(
                 (title, options | {"fields": [one for one in options["fields"] if one != "resident_since"]})
                 for title, options in shown
             ]
-        lent = _lent(request.user) if obj else []
-        shown[1:1] = [("Argent", {"fields": lent})]
         return [(title, options) for title, options in shown if options["fields"]]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Household | None = None) -> Any:
-        return (*super().get_readonly_fields(request, obj), *_lent(request.user))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HouseholdInList]:
         guardians = Prefetch("guardians", Guardian.objects.order_by("pk"))
@@ -403,8 +395,7 @@ class HouseholdAdmin(
     ) -> list[type[InlineModelAdmin[Any, Household]]]:
         if obj is not None and obj.joined_to_id is not None:
             return []
-        # What was asked for and booked is of a household that exists.
-        return [inline for inline in self.inlines if obj or not issubclass(inline, ShownOnlyInline)]
+        return list(super().get_inlines(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -471,6 +462,14 @@ class HouseholdAdmin(
             login = opening.user.username if opening.user else ""
             self.message_user(request, f"Accès ouvert à {guardian} : identifiant « {login} ».")
 
+    def lock(self, key: int) -> None:
+        """Its children first, as whoever acts for one of them."""
+        homes.hold(household=key)
+        Household.objects.lock([key])
+
+    def known_twins(self, home: Household) -> SafeString | str:
+        return self.twins(home)
+
     def waits(self, obj: Household) -> bool:
         return obj.state == Household.State.REQUESTED
 
@@ -499,7 +498,7 @@ class HouseholdAdmin(
     @admin.display(description="réunions et séparations")
     def home_changes(self, obj: Household) -> SafeString | str:
         rows = joining.changes_of(obj) if obj.pk else []
-        said = format_html_join("", "<li>{}</li>", ((_home_change(row, obj),) for row in rows))
+        said = format_html_join("", "<li>{}</li>", ((home_change(row, obj),) for row in rows))
         return format_html('<ul class="desk-rows">{}</ul>', said) if rows else "aucune"
 
     @admin.display(description="résidence")
@@ -535,43 +534,28 @@ class HouseholdAdmin(
         return obj.children_here
 
 
-def _lent(user: Any) -> list[Callable[[Household], SafeString | str]]:
-    """Lines of a household's page that the apps above lend, as Django shows a read-only field."""
-    return [_line(one) for one in home_facts.shown_to(user)]
-
-
-@cache
-def _line(fact: home_facts.Fact) -> Callable[[Household], SafeString | str]:
-    """The same line each time: the page's fields and its read-only ones are compared."""
-
-    @admin.display(description=fact.label)
-    def line(obj: Household) -> SafeString | str:
-        return fact.says(obj) if obj.pk else "–"
-
-    return line
-
-
-def _home_change(row: HomeChange, home: Household) -> SafeString:
-    """« Réuni avec le foyer n° 000123 le 9 novembre 2026, par Nadia Fournier : inscrits deux fois »."""
-    kept, joined = row.household_id == home.pk, row.kind == HomeChange.Kind.JOINED
-    words = {
-        (True, True): "Réuni : le foyer n°\xa0{} a rejoint celui-ci",
-        (True, False): "Réuni avec le foyer n°\xa0{}",
-        (False, True): "Séparation : départ vers le foyer n°\xa0{}",
-        (False, False): "Séparation : arrivée depuis le foyer n°\xa0{}",
-    }[joined, kept]
-    link = household_link(row.other_id if kept else row.household_id)
-    when = short_day(timezone.localdate(row.at), year=True)
-    return format_html(words + " le {}, par {} : {}", link, when, row.by_name, row.reason)
-
-
 # Children -------------------------------------------------------------------------------------------
 
 
 class HomesInline(ShownCustodies, admin.TabularInline[Custody, Child]):
+    formset = typed.HomesFormSet
     verbose_name, verbose_name_plural = "foyer", "foyers"
     autocomplete_fields = ("household",)
     fields = ("household", "since", "until", "ends")
+
+
+class Homeless(admin.SimpleListFilter):
+    """Children of whom no household is known today: gone, or typed without one."""
+
+    title = "foyer"
+    parameter_name = "foyer"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("sans", "Sans foyer aujourd'hui")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Child]) -> QuerySet[Child]:
+        live = Custody.objects.on(timezone.localdate())
+        return queryset.exclude(pk__in=live.values("child")) if self.value() else queryset
 
 
 class AuthorisedPersonInline(admin.TabularInline[AuthorisedPerson, Child]):
@@ -580,13 +564,15 @@ class AuthorisedPersonInline(admin.TabularInline[AuthorisedPerson, Child]):
 
 
 @admin.register(Child)
-class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
+class ChildAdmin(HealthOnRequest, NumberSearch[Child], TwoAtOnce[Child], WithHistory[Child]):
     desk_order = 2
     list_display = ("last_name", "first_name", "birth_date", "homes")
     list_display_links = ("last_name", "first_name")
+    list_filter = (Homeless,)
     search_fields = ("folded",)
     search_help_text = "Nom de l'enfant ou numéro de foyer"
     number_fields = ("custodies__household_id",)
+    form = typed.ChildForm
     inlines = (HomesInline, AuthorisedPersonInline, HealthInline)
     history_parts = (
         HistoryPart(
@@ -619,7 +605,8 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
     readonly_fields = ("calendar", "own_data")
 
     def get_fields(self, request: HttpRequest, obj: Child | None = None) -> Any:
-        return shown_to(request.user, super().get_fields(request, obj), NEEDS)
+        asked = (typed.ANOTHER,) if typed.asks_whether_another(request) else ()
+        return [*shown_to(request.user, super().get_fields(request, obj), NEEDS), *asked]
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return shown_to(request.user, super().get_list_display(request), NEEDS)
@@ -643,6 +630,10 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
             super().get_queryset(request).filter(erased_at=None, joined_to=None).prefetch_related("custodies")
         )
 
+    def lock(self, key: int) -> None:
+        homes.hold(child=key)
+        super().lock(key)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What the town hall changes in a child's file is told in its homes."""
         super().save_related(request, form, formsets, change)
@@ -663,8 +654,8 @@ class ChildAdmin(HealthOnRequest, NumberSearch[Child], WithHistory[Child]):
 
     def save_model(self, request: HttpRequest, obj: Child, form: Any, change: bool) -> None:
         if change:
-            homes = obj.custodies.values_list("household_id", flat=True)
-            own.check(user_of(request), list(homes), right="families.change_child", at=timezone.now())
+            where = obj.custodies.values_list("household_id", flat=True)
+            own.check(user_of(request), list(where), right="families.change_child", at=timezone.now())
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
@@ -720,6 +711,7 @@ class ChangeRequestAdmin(
             "Demandes de modification à traiter",
             lambda request: ChangeRequest.objects.filter(state=ChangeRequest.State.REQUESTED),
             order=20,
+            since="requested_at",
         ),
     )
     list_display = ("kind", "household_link", "asked", "requested_at", "proof_link", "state_badge")
@@ -845,10 +837,14 @@ admin.site.unregister(Group)
 
 
 VERBS = {"add": "ajouter", "change": "modifier", "delete": "supprimer", "view": "consulter"}
+# What says too little as a verb and a model.
+NAMED = {one.right.partition(".")[2]: one.does for one in groups.DANGEROUS}
 
 
 def right_in_french(right: Permission) -> str:
     """Django keeps their names in the database, in English."""
+    if (named := NAMED.get(right.codename)) is not None:
+        return f"{right.content_type} : {named[:1].lower()}{named[1:]}"
     return f"{right.content_type} : {VERBS.get(right.codename.partition('_')[0], right.name)}"
 
 
@@ -889,7 +885,9 @@ class GivesRights(AsksAgain[M], TolerantChoices[M]):
 
 @admin.register(Group)
 class RightsAdmin(GivesRights[Group], GroupAdmin):  # type: ignore[misc]  # GroupAdmin also does without a request
-    """Groups and their rights."""
+    """Groups and their rights. A town that wants fewer of them in « Agent » saves a copy, and unticks."""
+
+    save_as = True
 
 
 @admin.register(User)
@@ -981,6 +979,8 @@ class DietChoiceAdmin(DeskAdmin[DietChoice]):
             lambda request: DietChoice.objects.filter(differs_since__isnull=False),
             query="accord=a-accorder",
             order=45,
+            since="differs_since",
+            late_after=timedelta(days=14),
             hint="Deux foyers d'un enfant ont indiqué un régime différent : la cuisine suit le plus strict.",
         ),
     )
@@ -991,6 +991,13 @@ class DietChoiceAdmin(DeskAdmin[DietChoice]):
     ordering = ("child__last_name", "child__first_name", "pk")
     fields = ("child", "said_by_homes", "differs_since", "diet")
     readonly_fields = ("child", "said_by_homes", "differs_since")
+
+    def get_fields(self, request: HttpRequest, obj: DietChoice | None = None) -> Any:
+        """A kitchen reads diets, and no family."""
+        shown = super().get_fields(request, obj)
+        if request.user.has_perm("families.view_household"):
+            return shown
+        return [name for name in shown if name != "said_by_homes"]
 
     @admin.display(description="indiqué par")
     def said_by_homes(self, obj: DietChoice) -> str:

@@ -1,5 +1,6 @@
 """The town hall's desk: the register of processing, and the lists that the archives sign."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -85,6 +86,8 @@ class DisposalListAdmin(StateBadge, OwnPages[DisposalList], ShownOnly[DisposalLi
             "Bordereaux d'élimination à envoyer ou à viser",
             lambda request: DisposalList.objects.filter(state__in=["proposed", "sent"]),
             order=90,
+            since="proposed_at",
+            late_after=timedelta(days=30),
             hint="archives départementales",
         ),
     )

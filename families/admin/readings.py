@@ -104,7 +104,8 @@ class ReadingAdmin(ShownOnly[Reading], NumberSearch[Reading]):
     @admin.action(description="Télécharger les consultations (CSV)", permissions=["view"])
     def download_csv(self, request: HttpRequest, queryset: QuerySet[Reading]) -> StreamingHttpResponse:
         ask_again(request)
-        reading.note_export(request, "Registre des consultations (CSV)")
+        # Who heads the service takes out who read; whom it concerned is not in it.
+        reading.note(request, Reading.Kind.EXPORT, what="Registre des consultations (CSV)")
         rows = queryset.order_by("at", "pk").select_related("child", "household")
         lines = csv_lines(chain([COLUMNS], map(_row, rows.iterator(chunk_size=A_BITE))))
         return hand_over(lines, "consultations.csv")

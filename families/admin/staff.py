@@ -1,5 +1,6 @@
 """Members of staff at the desk: their factors and sessions, and the end of their functions."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, TypedDict
 
 import allauth.mfa.admin
@@ -58,8 +59,8 @@ class StaffMemberAdmin(Decidable[StaffMember]):
     list_display_links = ("login_name",)
     search_fields = ("username", "first_name", "last_name")
     ordering = ("username",)
-    actions = ("reset_factors", "end_functions")
-    decisions = (
+    actions: Sequence[str] = ("reset_factors", "end_functions")
+    decisions: Sequence[Decision] = (
         Decision("reset_factors", "Remettre la double authentification à zéro…"),
         Decision("end_functions", "Fin de fonctions…"),
     )

@@ -1,14 +1,18 @@
 """« Messages non remis », « Adresses qui ne répondent plus »: whom mails do not reach; never their words."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 
 from families import correspondence, unreached
 from families.desk_cells import HouseholdLink
 from families.models import Household, UndeliveredLetter
+from portal.desk import first_page, rights
+from portal.desk.first_page import Watch
 from portal.desk.lists import StateBadge
 from portal.desk.pages import ShownOnly, log_all
 from portal.desk.site import Queue
@@ -38,6 +42,25 @@ UNREACHED = Queue(
     order=27,
     hint="Les messages n'arrivent plus à un responsable : demandez-lui sa nouvelle adresse.",
 )
+
+
+# Mails of so many days that reached nobody.
+LATELY = timedelta(days=30)
+MAY_LOOK = ("families.view_undeliveredletter", "families.change_undeliveredletter")
+
+
+def failed(request: HttpRequest, at: datetime) -> list[Watch]:
+    """Mails of the last month that failed for good; one query."""
+    rows = UndeliveredLetter.objects.filter(state=UndeliveredLetter.State.FAILED, posted_at__gte=at - LATELY)
+    count = rights.seen_by(request.user, rows, *MAY_LOOK).count()
+    if not count:
+        return []
+    said = counted(count, "message n'est pas parti", "messages ne sont pas partis")
+    url = f"{reverse('admin:families_undeliveredletter_changelist')}?state__exact=failed"
+    return [Watch(said, url, "corriger les adresses", grave=True)]
+
+
+first_page.watch("messages", MAY_LOOK, failed)
 
 
 @admin.register(UndeliveredLetter)

@@ -70,9 +70,12 @@ class Happened:
     entry: Entry
 
 
-def order(subject: Subject, *, group: str = "", child: int | None = None) -> Rows | None:
-    """(moment, code of the source, key) of all that happened, newest first; None where nothing is known."""
-    asked = [source for source in _sources.values() if group in ("", source.group)]
+def order(
+    subject: Subject, *, group: str = "", child: int | None = None, within: Collection[str] = Group.values
+) -> Rows | None:
+    """(moment, code of the source, key) of all that happened, newest first, of these groups; None where
+    nothing is known."""
+    asked = [one for one in _sources.values() if group in ("", one.group) and one.group in within]
     parts = []
     for source in asked:
         rows = source.rows(subject, child)
@@ -104,6 +107,8 @@ def by(author: User | None, subject: Subject) -> str:
     """Who acted, as this guardian may know it."""
     if author is None:
         return ""
+    if subject.at_desk:
+        return author.get_full_name() or author.get_username()
     if author == subject.user:
         return "vous"
     here, elsewhere = _adults(subject.household)

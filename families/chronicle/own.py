@@ -185,14 +185,20 @@ def _guardian(subject: Subject, child: int | None) -> Rows | None:
     """Of the reader's own row only: the other adult's telephone is theirs."""
     if child:
         return None
-    rows: Rows = Guardian.history.filter(id=subject.guardian.pk)
+    whose = {"household_id": subject.household.pk} if subject.at_desk else {"id": subject.guardian.pk}
+    rows: Rows = Guardian.history.filter(**whose)
     return rows.exclude(history_change_reason=KNOWN_BEFORE)
 
 
 def _say_guardian(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:
     rows = Guardian.history.filter(pk__in=keys).select_related(AUTHOR)
     return {
-        row.pk: Entry(f"Vos coordonnées {WORDS[row.history_type]}es", by(row.history_user, subject))
+        row.pk: Entry(
+            f"Coordonnées {of(row.first_name)} {WORDS[row.history_type]}es"
+            if subject.at_desk
+            else f"Vos coordonnées {WORDS[row.history_type]}es",
+            by(row.history_user, subject),
+        )
         for row in rows
     }
 
@@ -272,7 +278,11 @@ def _changed(row: HomeChange, home: Household) -> str:
 
 
 def _letters(subject: Subject, child: int | None) -> Rows | None:
-    return None if child else Letter.objects.filter(guardian=subject.guardian)
+    if child:
+        return None
+    if subject.at_desk:
+        return Letter.objects.filter(guardian__household=subject.household)
+    return Letter.objects.filter(guardian=subject.guardian)
 
 
 def _say_letters(subject: Subject, keys: Collection[int]) -> Mapping[int, Entry]:

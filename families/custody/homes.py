@@ -30,6 +30,13 @@ def held(child: int, household: int) -> Custody | None:
     return next(iter(_held(child=child, household=household)), None)
 
 
+def hold(**whose: int) -> None:
+    """Holds all custodies of a child or of a household, each with its child, until the transaction ends: what
+    is changed of either waits. Taken before a household is."""
+    rows = Custody.objects.select_for_update(of=("self", "child"), no_key=True).select_related("child")
+    list(rows.filter(**whose).order_by("pk"))
+
+
 @Composed
 def _held() -> "QuerySet[Custody]":
     locked = Custody.objects.select_for_update(of=("self", "child"), no_key=True).select_related("child")

@@ -99,6 +99,7 @@ from families.models.households import (
 from families.models.households import (
     is_followed as is_followed,
 )
+from families.models.kept_filters import KeptFilter as KeptFilter
 from families.models.letters import (
     Letter as Letter,
 )

@@ -81,6 +81,7 @@ class Household(WithFolded, Decided):
     class Meta:
         verbose_name = "foyer"
         ordering = ["pk"]
+        permissions = [("export_household", "Sortir des personnes dans un fichier")]
 
     def __str__(self) -> str:
         return f"Foyer n°\xa0{self.number}"

@@ -44,6 +44,8 @@ class Reading(models.Model):
         verbose_name = "consultation"
         verbose_name_plural = "consultations"
         ordering = ["-at", "-pk"]
+        # Each such page is a line here, which no place has.
+        permissions = [("see_as_family_reading", "Voir les pages d'une famille comme elle")]
         indexes = [
             models.Index(fields=["at"], name="reading_by_moment"),
             models.Index(fields=["child", "at"], name="reading_of_child"),

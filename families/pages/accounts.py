@@ -1,21 +1,26 @@
-"""What allauth's own views lack: rows of children in the creation form, logging out everywhere."""
+"""What allauth's own views lack: rows of children in the creation form, the link that opens an account of the
+town hall, logging out everywhere."""
 
 from typing import Any
 
 from allauth.account import views as allauth_views
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_not_required
 from django.db import IntegrityError
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_safe
 
+from families import recovery
 from families.forms import CHILDREN_PREFIX, MOST_CHILDREN, NewChildForm, NewChildren, SignupForm
 from families.models import User
-from families.signing_in import first_address
+from families.signing_in import first_address, inviting
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
@@ -68,6 +73,18 @@ class CreateAccountView(allauth_views.SignupView):
 
 
 create_account = CreateAccountView.as_view()
+
+
+@login_not_required
+@never_cache
+@require_safe
+def staff_invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Leads who was invited to the town hall to where the first password is chosen. Following it changes
+    nothing: programs that follow links may."""
+    user = inviting.find(token, at=timezone.now())
+    if user is None:
+        return render(request, "families/invitation_over.html", status=404)
+    return redirect(recovery.reset_path(user))
 
 
 def log_out_everywhere(request: SignedInRequest) -> HttpResponse:

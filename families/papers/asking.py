@@ -198,6 +198,13 @@ def of_home(household: Household, today: date) -> list[Line]:
     return _read({household.pk: living}, today)[household.pk]
 
 
+def of_children(household: Household, children: Iterable[Child], today: date) -> list[Line]:
+    """The same with these of its children, whom the caller has read."""
+    if not paper_kinds():
+        return []
+    return _read({household.pk: {child.pk: child for child in children}}, today)[household.pk]
+
+
 def read(keys: Collection[int], today: date) -> dict[int, list[Line]]:
     """The same of many households (keys); nothing is asked where the town knows no paper."""
     if not paper_kinds() or not keys:

@@ -27,6 +27,7 @@ PEOPLE = {
     "families.CalendarLink_hidden_children": Fate.GONE,
     "families.OwnDecision": Fate.GONE,
     "families.Letter": Fate.GONE,
+    "families.KeptFilter": Fate.GONE,
     "families.ReminderChoice": Fate.GONE,
     "families.Reminder": Fate.GONE,
     # Who of the staff read, and which kind of thing, stays a year; of whom goes.

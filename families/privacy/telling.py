@@ -27,6 +27,8 @@ class Subject:
     household: Household
     children: tuple[Child, ...]
     with_notes: bool = False
+    # Told to the town hall, of all adults of the household, with the name of who acted.
+    at_desk: bool = False
 
     @property
     def user(self) -> User | None:

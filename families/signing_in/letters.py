@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from families import recovery
 from families.models import User
+from families.signing_in import inviting
 from portal.letters import mailing
 from portal.letters.mailing import Letter
 
@@ -48,5 +49,6 @@ def confirmation_url(key: str) -> str:
 def make_them() -> None:
     """When the apps are ready."""
     mailing.make_live(recovery.RECOVERY, recovering)
+    mailing.make_live(inviting.INVITATION, inviting.inviting)
     mailing.make_live(CONFIRMATION, confirming)
     mailing.make_live(FIRST_CONFIRMATION, confirming)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from allauth.account.adapter import get_adapter
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -18,6 +19,7 @@ from django.utils import timezone
 from families.models import Child, Concerned, Household, Reading, User
 from portal.database import schema
 from portal.database.final import append_only
+from portal.desk import rights
 from portal.web.signed_in import user_of
 
 REGISTER = append_only(
@@ -65,7 +67,13 @@ def note(
 def note_export(
     request: HttpRequest, what: str, *, children: Iterable[int] = (), households: Iterable[int] = ()
 ) -> None:
-    """A line for a file of many people that leaves the portal: who asks takes out the list `what`."""
+    """A line for a file of many people that leaves the portal: who asks takes out the list `what`.
+
+    Raises PermissionDenied where a member of staff holds no right to take people out, whatever they may read.
+    """
+    reader = user_of(request)
+    if reader.is_staff and not reader.has_perm(rights.EXPORT):
+        raise PermissionDenied
     note(request, Reading.Kind.EXPORT, what=what, children=children, households=households)
 
 

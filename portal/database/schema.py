@@ -35,6 +35,14 @@ POSTGRESQL_HAS = """
     UNION ALL
     SELECT 'extension', extname, NULL FROM pg_extension
 """
+# A trusted extension asks for no more than to make things in the database, any other for the superuser.
+POSTGRESQL_CAN_MAKE = """
+    SELECT DISTINCT name FROM pg_available_extension_versions
+    WHERE name = ANY(%s) AND (
+        trusted AND has_database_privilege(current_database(), 'CREATE')
+        OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+    )
+"""
 # SQLite keeps the statement itself.
 SQLITE_HAS = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'index')"
 
@@ -59,6 +67,8 @@ class SchemaPiece:
     body: str = ""
     table: str = ""
     columns: frozenset[str] = frozenset()
+    # The extension it cannot do without, a piece of the same part.
+    needs: str = ""
 
     def making(self, vendor: str) -> list[str]:
         """The statements that put it in place, over an older one if need be."""
@@ -97,10 +107,15 @@ class SchemaPiece:
 
 @dataclass(frozen=True)
 class SchemaPart:
-    """Pieces that belong together, by vendor, each after those it needs."""
+    """Pieces that belong together, by vendor, each after those it needs.
+
+    A part that only makes things faster is put in place `where_possible`: an extension that the server does
+    not have, or that the portal's role may not make, is left out with all that needs it, and nothing lacks.
+    """
 
     name: str
     pieces: Mapping[str, Sequence[SchemaPiece]]
+    where_possible: bool = False
 
     def missing(self, connection: BaseDatabaseWrapper) -> list[SchemaPiece]:
         """The pieces that are not there, or not as they are written here, and whose table and columns are."""
@@ -115,6 +130,9 @@ class SchemaPart:
                 for piece in wanted
                 if there.get((piece.kind, piece.name), False) != piece.mark(connection.vendor)
             ]
+            if self.where_possible and (absent := {one.name for one in lacking} & _extensions(wanted)):
+                out = absent - _can_be_made(cursor, absent)
+                lacking = [one for one in lacking if one.name not in out and one.needs not in out]
             # Only where something lacks: a whole schema is looked at in one query.
             columns = _columns(connection, cursor, {piece.table for piece in lacking if piece.table})
         return [
@@ -138,6 +156,16 @@ class SchemaPart:
                 if piece.kind is PieceKind.TRIGGER:
                     for statement in piece.removing(connection.vendor):
                         cursor.execute(statement)
+
+
+def _extensions(pieces: Sequence[SchemaPiece]) -> set[str]:
+    return {piece.name for piece in pieces if piece.kind is PieceKind.EXTENSION}
+
+
+def _can_be_made(cursor: Any, extensions: set[str]) -> set[str]:
+    """Those of these extensions that the server has, and that the role behind this connection may make."""
+    cursor.execute(POSTGRESQL_CAN_MAKE, [list(extensions)])
+    return {name for (name,) in cursor.fetchall()}
 
 
 def _columns(connection: BaseDatabaseWrapper, cursor: Any, tables: set[str]) -> dict[str, set[str]]:

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.utils import timezone
 
+from families import groups
 from families.models import (
     Allergen,
     AuthorisedPerson,
@@ -36,6 +37,7 @@ from portal.demo.factories import (
     address_of,
 )
 from portal.demo.rows import Keys, reset_sequences
+from portal.reservations.models import Establishment
 from portal.reservations.staff import giving
 
 # Small section to CM2: the age reached in the calendar year in which school begins.
@@ -296,15 +298,29 @@ def settle(
     regie = settlers.user("regie", "Olivier", "Blanchet", is_staff=True)
     reception = settlers.user("accueil", "Colette", "Mercier", is_staff=True)
     manager = settlers.user("responsable", "Hélène", "Marchand", is_staff=True)
+    director = settlers.user("direction", "Karim", "Benali", is_staff=True)
+    animator = settlers.user("animation", "Lou", "Perrin", is_staff=True)
+    cook = settlers.user("cuisine", "Yvonne", "Garnier", is_staff=True)
+    reader = settlers.user("lecture", "Paul", "Vasseur", is_staff=True)
+    accountant = settlers.user("comptable", "Sylvie", "Roche", is_staff=True)
     settlers.write()
     for login, names in (
         (agent, ("Agent",)),
         (reception, ("Agent", "Guichet")),
         (regie, ("Régie",)),
         (manager, ("Agent", "Fiches sanitaires", "Responsable")),
+        (reader, (groups.READER,)),
+        (accountant, (groups.ACCOUNTANT,)),
     ):
         for name in names:
             giving.give(login, Group.objects.get_or_create(name=name)[0], by=None)
+    for login, name, codes in (
+        (director, groups.DIRECTOR, ["hirondelles"]),
+        (animator, groups.ANIMATOR, ["hirondelles", "tilleuls"]),
+        (cook, groups.KITCHEN, ["verger"]),
+    ):
+        role = Group.objects.get_or_create(name=name)[0]
+        giving.give(login, role, places=Establishment.objects.filter(code__in=codes), by=None)
     people = People(
         parent=parent,
         neighbour=neighbour,

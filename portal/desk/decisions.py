@@ -1,11 +1,13 @@
 """Decisions at the desk: buttons on a row and on many, asked twice, refused with a reason."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -13,8 +15,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from portal.desk import reasons
 from portal.desk.pages import Decides, ShownOnly
 from portal.desk.site import DeskAdmin, M
+from portal.french import moments
+from portal.french.plurals import counted
+from portal.french.sentences import lower_first
 from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 
@@ -34,6 +40,29 @@ class Decision:
     main: bool = False
 
 
+@dataclass(frozen=True)
+class Answer:
+    """How a request was answered, by whom and when; `reason`: what the family reads where it was refused."""
+
+    how: str
+    by: str
+    at: datetime
+    reason: str = ""
+
+    def of(self, name: str) -> str:
+        """« Demande 12 avait déjà sa réponse : acceptée, par Nadia Fournier, lundi 9 novembre à 10 h. »"""
+        who = f", par {self.by}" if self.by else ""
+        why = f" Motif\xa0: {self.reason}" if self.reason else ""
+        how = f"{lower_first(self.how)}{who}, {moments.moment(self.at)}"
+        return f"{name} avait déjà sa réponse\xa0: {how}.{why}"
+
+
+# An answer to what waits: where somebody else has given one meanwhile, the second is told which.
+ANSWERS = ("accept_selected", "refuse_selected", "confirm_selected")
+STILL_WAITS = ("requested", "waiting", "expected", "sent")
+ANSWERED_NAMED = 5
+
+
 class DecisionButtons(Decides[M]):
     """The list's actions, also as buttons on the page of one row that waits.
 
@@ -46,6 +75,41 @@ class DecisionButtons(Decides[M]):
     def waits(self, obj: M) -> bool:
         """Whether the row still waits for a decision."""
         raise NotImplementedError
+
+    def answer_of(self, row: M) -> Answer | None:
+        """What was answered to a row; None where it still waits, or where nobody keeps that."""
+        found: Any = row
+        at = getattr(found, "decided_at", None) or getattr(found, "answered_at", None)
+        if at is None or found.state in STILL_WAITS:
+            return None
+        by = getattr(found, "decided_by", None) or getattr(found, "answered_by", None)
+        name = (by.get_full_name() or by.get_username()) if by else getattr(found, "answered_by_name", "")
+        return Answer(found.get_state_display(), name, at, getattr(found, "refusal_reason", ""))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            name: (self._telling(function) if name in ANSWERS else function, *named)
+            for name, (function, *named) in super().get_actions(request).items()
+        }
+
+    def _telling(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """An answer to the rows that wait for one; of the others is said who answered, when and how."""
+
+        @wraps(function)
+        def telling(model_admin: Any, request: HttpRequest, queryset: QuerySet[M]) -> Any:
+            answered = {row.pk: (row, one) for row in queryset if (one := self.answer_of(row)) is not None}
+            if not answered:
+                return function(model_admin, request, queryset)
+            for row, answer in list(answered.values())[:ANSWERED_NAMED]:
+                messages.warning(request, answer.of(self.name_of(row)))
+            if (more := len(answered) - ANSWERED_NAMED) > 0:
+                messages.warning(
+                    request, f"{counted(more, 'autre avait', 'autres avaient')} déjà une réponse."
+                )
+            waiting = queryset.exclude(pk__in=list(answered))
+            return function(model_admin, request, waiting) if waiting.exists() else None
+
+        return telling
 
     def decisions_for(self, obj: M) -> Sequence[Decision]:
         """The buttons that make sense for a row that waits."""
@@ -198,6 +262,13 @@ class AcceptOrRefuse(Decides[M]):
     )
     refusals: tuple[str, ...] = ()
     refuse_title = ""
+    # Whose reasons these are, where another model's page has the same: « app.model ».
+    reasons_of = ""
+
+    def ready_reasons(self) -> Sequence[str]:
+        """The town's own reasons; those that the portal came with where it keeps none."""
+        key = self.reasons_of or f"{self.opts.app_label}.{self.opts.model_name}"
+        return reasons.of(key) or self.refusals
 
     def accept_rows(self, request: SignedInRequest, queryset: QuerySet[M]) -> None:
         """Accepts what of `queryset` still waits, and says so."""
@@ -221,7 +292,7 @@ class AcceptOrRefuse(Decides[M]):
             action="refuse_selected",
             title=self.refuse_title,
             button="Refuser et prévenir les familles",
-            ready=self.refusals,
+            ready=self.ready_reasons(),
         )
         if isinstance(answer, HttpResponse):
             return answer

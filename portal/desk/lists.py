@@ -13,13 +13,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from portal.desk.finding import LONGEST_NUMBER
 from portal.desk.site import DeskAdmin, M
 from portal.french import phones, spelling
 from portal.french.sentences import lower_first
 from portal.web.posted import posted_number
-
-# Longer ones that people look for, a telephone's for instance, are no record's.
-LONGEST_NUMBER = 9
 
 
 def badge(state: str, label: str) -> SafeString:
@@ -88,6 +86,11 @@ def _any_is(fields: Iterable[str], value: object) -> Q:
     return Q(*((field, value) for field in fields), _connector=Q.OR)
 
 
+def names_rows(request: HttpRequest) -> bool:
+    """Whether an action was posted for rows that it names, one by one."""
+    return request.method == "POST" and request.POST.get("select_across", "0") != "1"
+
+
 class WaitingFirst(admin.SimpleListFilter):
     """State filter that shows what waits unless another state, or all, is asked for."""
 
@@ -112,5 +115,9 @@ class WaitingFirst(admin.SimpleListFilter):
             }
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
+        """Rows that an action names are found whatever the list shows first: who answers one that was
+        answered meanwhile is told so."""
+        if names_rows(request) and self.value() is None:
+            return queryset
         chosen = self.value() or self.waiting
         return queryset if chosen == self.everything else queryset.filter(**{self.field: chosen})

@@ -12,6 +12,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 Row = TypeVar("Row", bound=Model)
+# Files with people in them leave the portal, whichever page makes them.
+EXPORT = "families.export_household"
 
 
 class OutOfReach(PermissionDenied):

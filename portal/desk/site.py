@@ -1,4 +1,4 @@
-"""The town hall's desk: Django admin, in French, grouped by the five apps, behind the portal's own login.
+"""The town hall's desk: Django admin, in French, its menu by job, behind the portal's own login.
 
 Its pages are made of `DeskAdmin[Child]`, which says how a model takes part in the desk. Models of libraries
 keep their libraries' admin classes, and take part with their lists only.
@@ -6,8 +6,9 @@ keep their libraries' admin classes, and take part with their lists only.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from allauth.account.decorators import secure_admin_login
 from django.apps import apps
@@ -15,20 +16,23 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth import get_permission_codename
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from portal import town
-from portal.desk import own_choices, rights
+from portal.desk import finding, first_page, jobs, list_tools, own_choices, rights, tallies
+from portal.desk.jobs import Job
+from portal.french import moments
 
-GROUPS = ("portal", "families", "catering", "leisure", "billing")
-# Where models of other packages are shown, so that an agent sees five groups and nothing technical.
-SHOWN_UNDER = {"reservations": "portal"}
-TECHNICAL = "technique"
+# Apps whose lists stand together on the page of either.
+TOGETHER = {"reservations": "portal"}
 # Whoever may change a row may look at it.
 LOOKING = ("view", "change")
 OUT_OF_REACH = "Lignes laissées de côté, d'établissements que vous ne suivez pas"
@@ -39,24 +43,39 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True)
 class Queue:
-    """Work that waits: `rows` answers what waits, `query` opens the list filtered to it."""
+    """Work that waits: `rows` answers what waits, `query` opens the list filtered to it.
+
+    `since` is the field of when a row began to wait; what waits longer than `late_after` is late. Without it
+    a queue is watched rather than answered.
+    """
 
     title: str
     rows: Callable[[HttpRequest], QuerySet[Any]]
     query: str = ""
     order: int = 50
     hint: str = ""
+    since: str = ""
+    late_after: timedelta = timedelta(days=7)
+    # A block of its own says more of it than its number.
+    shown: bool = True
+
+
+def always(request: HttpRequest) -> bool:
+    """A page that is of use wherever one may open it."""
+    return True
 
 
 @dataclass(frozen=True)
 class DeskLink:
-    """A page of the desk that is no list of a model: shown to who has `permission`, daily work first."""
+    """A page of the desk that is no list of a model: shown to who has `permission` ("": whoever it is offered
+    to), where it is of use."""
 
     title: str
     url_name: str
     permission: str
     hint: str = ""
     order: int = 50
+    offered: Callable[[HttpRequest], bool] = always
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,18 @@ class DeskAdmin(ModelAdmin[M]):
     work_queues: Sequence[Queue] = ()
     # Pages of its own, offered beside the queues.
     desk_links: Sequence[DeskLink] = ()
+    # Whether its list is offered as a file.
+    exports: bool = True
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with what stands beside every list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST" and (answer := list_tools.answer(self, request)) is not None:
+            return cast("HttpResponse", answer)  # a file is one as well, though the stubs tell them apart
+        return super().changelist_view(request, list_tools.shown(self, request) | (extra_context or {}))
 
     def name_of(self, row: M) -> str:
         """How a page of confirmation names a row."""
@@ -104,6 +135,8 @@ class DeskAdmin(ModelAdmin[M]):
 
     def right_for(self, verb: str) -> str:
         """The right behind a verb of Django's or behind an action's `permissions`."""
+        if verb == "export":
+            return rights.EXPORT
         meant = {"decide": "change"}.get(verb, verb)
         return f"{self.opts.app_label}.{get_permission_codename(meant, self.opts)}"
 
@@ -122,6 +155,10 @@ class DeskAdmin(ModelAdmin[M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return super().has_delete_permission(request, obj) and self.may(request, obj, "delete")
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Of an action that hands over a file of people: a right of its own (`families.traces.reading`)."""
+        return request.user.has_perm(rights.EXPORT)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Each on the rows that its own right reaches, which may be fewer than those that are looked at."""
@@ -198,7 +235,7 @@ class DeskAdmin(ModelAdmin[M]):
 
 
 class PortalAdminSite(AdminSite):
-    index_title = "Tableau de bord"
+    index_title = "Accueil"
     index_template = "admin/desk.html"
     enable_nav_sidebar = True
     site_url = "/"
@@ -215,39 +252,94 @@ class PortalAdminSite(AdminSite):
         # As with logging in: the portal's own page counts attempts, and tells the address of the change.
         return redirect("account_change_password")
 
+    def get_urls(self) -> list[Any]:
+        return [path("rechercher/", self.admin_view(self.find), name="find"), *super().get_urls()]
+
+    def find(self, request: HttpRequest) -> HttpResponse:
+        """« Rechercher »."""
+        # The results alone, asked for while somebody types, have no frame.
+        alone = finding.PART in request.GET
+        return finding.page(request, {} if alone else self.each_context(request))
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         name = town.current().name
         return super().each_context(request) | {
+            "finds": finding.is_for(request.user),
+            "asked": "",  # of the field at the head
             "site_header": f"{name} – mairie",
             "site_title": f"{name} – mairie",
+            "may_export": request.user.has_perm(rights.EXPORT),
         }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
-        """The five groups, then a technical one for superusers.
+        """The menu by job, what is technical for superusers. With `app_label`, that app's lists alone."""
+        if app_label is not None:
+            return self._lists_of(app_label, list(self._build_app_dict(request).values()), request)
+        # A page asks for it twice, and some lists look at their rows to say what may be done in them.
+        found: list[dict[str, Any]] | None = getattr(request, "_desk_menu", None)
+        if found is None:
+            found = self._menu(request)
+            setattr(request, "_desk_menu", found)  # noqa: B010 a request has no such attribute for mypy
+        return found
 
-        With `app_label`, the group in which that app is shown.
-        """
-        groups: dict[str, dict[str, Any]] = {}
-        for app in self._build_app_dict(request).values():
-            label = self._group_of(app["app_label"])
-            if label == TECHNICAL and not request.user.is_superuser:
-                continue
-            group = groups.setdefault(label, self._empty_group(label, app))
-            group["models"] += app["models"]
-        for group in groups.values():
-            group["models"].sort(key=self._place)
-        wanted = self._group_of(app_label) if app_label else None
-        return [
-            groups[label]
-            for label in (*GROUPS, TECHNICAL)
-            if label in groups and (wanted is None or label == wanted)
+    def _menu(self, request: HttpRequest) -> list[dict[str, Any]]:
+        known = self._build_app_dict(request).values()
+        entries = [(jobs.key_of(entry["model"]), entry) for app in known for entry in app["models"]]
+        entries += self._pages(request)
+        urls = [entry["admin_url"] for _, entry in entries if entry["admin_url"]]
+        # A page of its own stands below its model's list: the longest address is the nearest.
+        here = max((url for url in urls if request.path.startswith(url)), key=len, default="")
+        menu = [self._job(job, entries, here) for job in self._jobs(request)]
+        return [group for group in menu if group["models"] or group["seldom"]]
+
+    def _jobs(self, request: HttpRequest) -> list[Job]:
+        return [job for job in Job if job is not Job.TECHNICAL or request.user.is_superuser]
+
+    def _job(self, job: Job, entries: list[tuple[str, dict[str, Any]]], here: str) -> dict[str, Any]:
+        """A part of the menu, as Django's templates read an app: `models` in sight, `seldom` under a fold."""
+        its = [(jobs.place_of(name).order, name, entry) for name, entry in entries]
+        its = [one for one in its if jobs.place_of(one[1]).job is job]
+        its.sort(key=lambda one: one[:2])
+        shown: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+        for _, name, entry in its:
+            entry["current"] = bool(here) and entry["admin_url"] == here
+            shown[jobs.in_sight(name)].append(entry)
+        return {
+            "name": job.label,
+            "app_label": job.value,
+            "app_url": "",
+            "has_module_perms": True,
+            "models": shown[True],
+            "seldom": shown[False],
+            "current": any(entry["current"] for _, _, entry in its) or (job is Job.HOME and not here),
+            "seldom_current": any(entry["current"] for entry in shown[False]),
+        }
+
+    def _lists_of(
+        self, app_label: str, known: list[dict[str, Any]], request: HttpRequest
+    ) -> list[dict[str, Any]]:
+        """One group: the lists of an app, as the crumbs of their pages lead to it."""
+        asked = TOGETHER.get(app_label, app_label)
+        entries = [
+            entry | {"current": False}
+            for app in known
+            if TOGETHER.get(app["app_label"], app["app_label"]) == asked
+            for entry in app["models"]
+            if jobs.place_of(jobs.key_of(entry["model"])).job in self._jobs(request)
         ]
+        if not entries:
+            return []
+        name = apps.get_app_config(asked).verbose_name
+        entries.sort(key=lambda entry: entry["name"])
+        return [{"name": name, "app_label": asked, "app_url": "", "models": entries, "seldom": []}]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        queues = self.queues(request)
         desk = {
-            "notices": self._notices(request),
-            "queues": self.queues(request),
-            "desk_links": self._links(request),
+            "title": capfirst(moments.day(timezone.localdate(), year=True)),
+            "queues": queues,
+            "ways": first_page.ways(request),
+            "blocks": first_page.shown_to(request, queues, self._notices(request)),
         }
         return super().index(request, desk | (extra_context or {}))
 
@@ -260,22 +352,30 @@ class PortalAdminSite(AdminSite):
         ]
 
     def queues(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """Each queue the user may see, with its number of rows: one query a queue."""
+        """Each queue the user may see, with its number of rows and since when the oldest waits: one query."""
         found = [
             (queue, model)
             for model, model_admin in self._registry.items()
             if isinstance(model_admin, DeskAdmin) and model_admin.has_view_permission(request)
             for queue in model_admin.work_queues
         ]
+        found.sort(key=lambda pair: pair[0].order)
+        counted = tallies.of([(self._seen(request, queue, model), queue.since) for queue, model in found])
         return [
             {
                 "title": queue.title,
                 "hint": queue.hint,
-                "count": self._seen(request, queue, model).count(),
+                "count": tally.count,
+                "since": tally.oldest,
+                "late_after": queue.late_after,
+                "answered": bool(queue.since),
+                # Who only reads what waits cannot answer it.
+                "mine": request.user.has_perm(f"{model._meta.app_label}.change_{model._meta.model_name}"),
+                "shown": queue.shown,
                 "url": reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
                 + (f"?{queue.query}" if queue.query else ""),
             }
-            for queue, model in sorted(found, key=lambda pair: pair[0].order)
+            for (queue, model), tally in zip(found, counted, strict=True)
         ]
 
     def _seen(self, request: HttpRequest, queue: Queue, model: type[Model]) -> QuerySet[Any]:
@@ -285,38 +385,27 @@ class PortalAdminSite(AdminSite):
         """The queues in which something waits, as the desk's first page counts them."""
         return [queue for queue in self.queues(request) if queue["count"]]
 
-    def _links(self, request: HttpRequest) -> list[dict[str, Any]]:
-        found = [
-            link
+    def _pages(self, request: HttpRequest) -> list[tuple[str, dict[str, Any]]]:
+        """The pages that are no list, as entries of the menu; a list that a link names stands there."""
+        links = {
+            link.url_name: link
             for model_admin in self._registry.values()
             if isinstance(model_admin, DeskAdmin)
             for link in model_admin.desk_links
-            if request.user.has_perm(link.permission)
-        ]
-        return [
-            {"title": link.title, "hint": link.hint, "url": reverse(f"admin:{link.url_name}")}
-            for link in sorted(found, key=lambda link: link.order)
-        ]
-
-    def _group_of(self, app_label: str) -> str:
-        label = SHOWN_UNDER.get(app_label, app_label)
-        return label if label in GROUPS else TECHNICAL
-
-    def _empty_group(self, label: str, app: dict[str, Any]) -> dict[str, Any]:
-        name = "Technique" if label == TECHNICAL else apps.get_app_config(label).verbose_name
-        # A group without an index page of its own opens that of its first app.
-        shown = app["app_label"] if label == TECHNICAL else label
-        registered = {model._meta.app_label for model in self._registry}
-        target = shown if shown in registered else app["app_label"]
-        return {
-            "name": name,
-            "app_label": label,
-            "app_url": reverse("admin:app_list", kwargs={"app_label": target}),
-            "has_module_perms": True,
-            "models": [],
+            if (not link.permission or request.user.has_perm(link.permission)) and link.offered(request)
         }
-
-    def _place(self, entry: dict[str, Any]) -> tuple[int, str]:
-        model_admin = self._registry[entry["model"]]
-        order = model_admin.desk_order if isinstance(model_admin, DeskAdmin) else DeskAdmin.desk_order
-        return order, entry["name"]
+        return [
+            (
+                name,
+                {
+                    "name": link.title,
+                    "object_name": name,
+                    "hint": link.hint,
+                    "admin_url": reverse(f"admin:{name}"),
+                    "add_url": None,
+                    "view_only": True,
+                },
+            )
+            for name, link in links.items()
+            if not name.endswith("_changelist")
+        ]

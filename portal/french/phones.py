@@ -1,6 +1,7 @@
 """Telephone numbers, as people in France type, paste and read them.
 
     read(text) -> str      « 06/12/34/56/78 », « +33 (0)6… », « 0033… » → « +33612345678 », or "" (no number)
+    beginning(text) -> str « 06 12 34 » → « +3361234 », how a number that is still being said begins
     shown(text) -> str     « +33612345678 » → « 06 12 34 56 78 »; foreign ones keep their country's code
 
 The database keeps what `read` says (E.164), Python and every page see what `shown` says: `PhoneField` stands
@@ -38,6 +39,7 @@ DIGITS = re.compile(r"\+|\d+")
 KEPT = re.compile(r"\+[1-9]\d{6,14}")
 # « 39 75 »: a service's number in France; no other country can call it.
 SERVICE = re.compile(r"3\d{3}")
+LONGEST_SERVICE = 4
 FRENCH_DIGITS = re.compile(r"\+33([1-79])(\d\d)(\d\d)(\d\d)(\d\d)")
 
 
@@ -75,6 +77,23 @@ def read(text: str, territory: str = FRANCE) -> str:
 def read_here(text: str) -> str:
     """As `read`, for somebody who types where the town lies."""
     return read(text) or read(text, home())
+
+
+# « 06 12 34 », « +33 (0)6 12 », « 0033 6 12 »: how a French number begins, as far as it is said yet.
+BEGINS = re.compile(r"(?:\+33(?:0)?|0033|0)([1-9]\d{2,8})")
+
+
+def beginning(text: str) -> str:
+    """How the number that somebody begins to say is kept: « 06 12 34 » is « +3361234 »; "" where it is none.
+
+    A whole number is what `read` says.
+    """
+    if whole := read_here(text):
+        return whole if len(whole) > LONGEST_SERVICE else ""
+    if LETTERS.search(text):
+        return ""
+    begun = BEGINS.fullmatch("".join(DIGITS.findall(text)))
+    return f"+{FRANCE_CODE}{begun[1]}" if begun else ""
 
 
 def _parsed(typed: str, region: str) -> PhoneNumber | None:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from django.db.models import Q
 
@@ -47,6 +48,21 @@ def pattern(word: str) -> str:
 def holds(word: str, *fields: str) -> Q:
     """That one of `fields` holds `word`, however it is spelled; those called `folded` hold names folded."""
     return Q(*(_holds(word, field) for field in fields), _connector=Q.OR)
+
+
+# Of two letters or fewer too many names hold them: those that begin so are meant.
+SHORT = 2
+
+
+def has_words(words: Iterable[str], column: str) -> Q:
+    """That `column`, which keeps names folded, holds all of these words, folded too, in any order."""
+    asked = Q()
+    for word in words:
+        if len(word) > SHORT:
+            asked &= Q(**{f"{column}__contains": word})
+        else:
+            asked &= Q(**{f"{column}__startswith": word}) | Q(**{f"{column}__contains": f" {word}"})
+    return asked
 
 
 def _holds(word: str, field: str) -> tuple[str, str]:

@@ -8,12 +8,14 @@ from portal.reservations.desk import (
     closures,
     deadlines,
     enrolments,
-    households,
+    kinds,
     moves,
     places,
     reservations,
+    screen,
     slots,
     staff,
+    today,
 )
 
 __all__ = [
@@ -24,10 +26,12 @@ __all__ = [
     "closures",
     "deadlines",
     "enrolments",
-    "households",
+    "kinds",
     "moves",
     "places",
     "reservations",
+    "screen",
     "slots",
     "staff",
+    "today",
 ]

@@ -62,6 +62,15 @@ class LeftState(models.TextChoices):
     DROPPED = "dropped", "Laissé annulé"
 
 
+class Override(models.TextChoices):
+    """What the town hall may pass over for one day, each with a reason and a right of its own."""
+
+    DEADLINE = "deadline", "Délai"
+    CAPACITY = "capacity", "Places"
+    LIMITS = "limits", "Âge ou classe"
+    PAPERS = "papers", "Fiche sanitaire"
+
+
 class Action(models.TextChoices):
     """What a reservation line asks for."""
 

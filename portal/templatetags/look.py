@@ -1,10 +1,12 @@
 """What templates need to look like the town."""
 
 from django import template
+from django.template import Context
 from django.templatetags.static import static
 from django.urls import reverse
 
 from portal import installable, theme, town
+from portal.web.under import Band, band, under
 
 register = template.Library()
 
@@ -12,20 +14,37 @@ register = template.Library()
 @register.simple_tag
 def town_stylesheet() -> str:
     """Address of /ville.css, which changes with the town's colour so that browsers may keep it."""
-    return f"{reverse('town_stylesheet')}?v={theme.version(town.current().colour)}"
+    with under("/"):
+        return f"{reverse('town_stylesheet')}?v={theme.version(town.current().colour)}"
 
 
 @register.simple_tag
 def crest() -> str:
     """Address of the town's crest, or of the portal's own drawing."""
     uploaded = town.current().crest
-    return reverse("town_crest", args=[uploaded.name]) if uploaded else static("icons/crest.svg")
+    with under("/"):
+        return reverse("town_crest", args=[uploaded.name]) if uploaded else static("icons/crest.svg")
 
 
 @register.simple_tag
 def touch_icon() -> str:
     """Address of the icon that iOS puts on the home screen."""
-    return installable.icon_address("apple-180.png")
+    with under("/"):
+        return installable.icon_address("apple-180.png")
+
+
+@register.simple_tag
+def portal_page(name: str) -> str:
+    """The address of a page of the whole portal, wherever the page stands that leads to it."""
+    with under("/"):
+        return reverse(name)
+
+
+@register.simple_tag(takes_context=True)
+def band_of(context: Context) -> Band | None:
+    """What stands at the head of a page that is shown in the place of a family."""
+    request = context.get("request")
+    return None if request is None else band(request)
 
 
 @register.simple_tag

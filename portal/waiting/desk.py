@@ -56,7 +56,9 @@ class LineForm(forms.Form):
 class LinePages(OwnPages[Town]):
     """Adds this page to the town's."""
 
-    desk_links = (DeskLink(TITLE, URL_NAME, PERMISSION, "les jours d'affluence", order=95),)
+    desk_links = (
+        DeskLink(TITLE, URL_NAME, PERMISSION, "les jours d'affluence", order=95, offered=inside.keeps_a_line),
+    )
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

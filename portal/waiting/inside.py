@@ -33,6 +33,11 @@ def gate_of(request: HttpRequest) -> Gate | None:
     return visit.gate if visit is not None else None
 
 
+def keeps_a_line(request: HttpRequest) -> bool:
+    """Whether the server has a waiting room at all."""
+    return gate_of(request) is not None
+
+
 def admits(request: HttpRequest, user: Any) -> bool:
     """Whether an account whose password was right comes in; where it does not, the gate answers instead."""
     visit = visit_of(request)

@@ -10,8 +10,8 @@ const boxes = (scope = form) => [...scope.querySelectorAll(CELLS)];
 // Where several children stand on one page, a field's name ends with what tells theirs apart: « book-57 ».
 const kindOf = (box) => box.name.split("-")[0];
 const suffixOf = (box) => box.name.slice(kindOf(box).length);
-// What buttons tick: days of a child's other home are ticked one by one.
-const free = (list) => list.filter((box) => kindOf(box) === "book" && !box.closest(".cell--away"));
+// What buttons tick: days of a child's other home, and those to pass over at the desk, are ticked one by one.
+const free = (list) => list.filter((box) => kindOf(box) === "book" && !box.closest(".cell--away, .cell--over"));
 
 const formulaOf = (box) => box.value.slice(0, box.value.indexOf(":"));
 const dayOf = (box) => box.value.slice(box.value.indexOf(":") + 1);

@@ -31,7 +31,7 @@ def main(names: list[str]) -> int:
         from django.core.management import call_command
         from django.db import connection
 
-        from tests.bench import billing, books, deadlines, engine, leisure, login, pages, payments
+        from tests.bench import billing, books, deadlines, engine, finding, leisure, login, pages, payments
         from tests.bench.rush import small
 
         benches: dict[str, Callable[[], list[engine.Measure]]] = {
@@ -43,6 +43,7 @@ def main(names: list[str]) -> int:
             "payments": payments.run,
             "billing": billing.run,
             "books": books.run,
+            "finding": finding.run,
             "rush": lambda: small.run(Path(scratch), migrated),
         }
         settings.ALLOWED_HOSTS.append("testserver")

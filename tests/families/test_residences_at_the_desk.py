@@ -19,7 +19,10 @@ def test_an_agent_says_from_which_day_a_household_left_the_town(books, agent_cli
     books.household.refresh_from_db()
     assert not books.household.resident
     assert rows(books) == [(None, True), (date(2026, 11, 4), False)]
-    assert "Habite hors commune depuis le 04/11/2026" in agent_client.get(page).content.decode()
+    assert (
+        "Habite hors commune depuis le 04/11/2026"
+        in agent_client.get(page, {"onglet": "dossier"}).content.decode()
+    )
 
 
 def test_without_a_day_it_counts_from_today(books, agent_client):

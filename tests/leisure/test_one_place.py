@@ -6,8 +6,8 @@ from django.urls import reverse
 
 from portal.reservations.models import Period
 from portal.reservations.staff import giving
-from tests.conftest import logged_in
-from tests.factories import CentreFactory, UserFactory
+from tests.conftest import NOW, logged_in
+from tests.factories import BookingFactory, CentreFactory, EnrolmentFactory, UserFactory
 from tests.leisure.desk_cast import MONDAY, asks_for, camp
 
 __all__ = ["asks_for", "camp"]
@@ -20,11 +20,27 @@ REQUESTS, REGISTER, WIZARD = (
 @pytest.fixture
 def agent_of(camp):
     def client_of(*places):
-        user = UserFactory(is_staff=True)
-        giving.give(user, Group.objects.get(name="Agent"), places=places, by=None)
-        return logged_in(user)
+        return somebody("Agent", *places)
 
     return client_of
+
+
+@pytest.fixture
+def comes_today(camp, books, year):
+    enrolment = EnrolmentFactory(
+        household=books.household,
+        child=books.child,
+        activity=camp.activity,
+        establishment=camp.centre,
+        school_year=year,
+    )
+    return BookingFactory(enrolment=enrolment, formula=camp.formula, day=NOW.date())
+
+
+def somebody(role, *places):
+    user = UserFactory(is_staff=True)
+    giving.give(user, Group.objects.get(name=role), places=places, by=None)
+    return logged_in(user)
 
 
 def test_requests_and_registers_are_of_the_own_centre(agent_of, asks_for, books, camp, canteen):
@@ -54,3 +70,16 @@ def test_a_period_is_opened_at_own_centres_and_not_over_the_heads_of_others(agen
     page = agent_of(other).post(WIZARD, same | {"vers": "places"})
     assert "concerne aussi" in page.content.decode()
     assert list(Period.objects.get(pk=camp.pk).establishments.all()) == [camp.centre]
+
+
+def test_an_animator_opens_todays_register_and_takes_no_file(camp, comes_today):
+    animator, director = (somebody(role, camp.centre) for role in ("Animation", "Direction de centre"))
+    today = f"{REGISTER}?centre={camp.centre.pk}&jour={NOW.date()}"
+    page = animator.get(today)
+    assert "Lina" in page.text and 'value="pdf"' not in page.text
+    assert animator.get(f"{today}&format=csv").status_code == 403
+    for other in (f"{REGISTER}?centre={camp.centre.pk}&jour={MONDAY}", f"{today}&vue=semaine"):
+        page = animator.get(other)
+        assert page.context["sheets"] is None and "aujourd&#x27;hui seulement" in page.text
+        assert director.get(other).context["sheets"] is not None
+    assert "Lina" in director.get(f"{today}&format=csv").text

@@ -39,6 +39,8 @@ PUBLIC = {
     "families:stop_reminders",
     # From a mail: whoever holds the link says yes to an invitation, once, with an account of that address.
     "families:invitation",
+    # From a mail: whoever holds the link chooses the first password of an account of the town hall, once.
+    "families:staff_invitation",
     # Between the password and the factor: nobody is logged in yet.
     "mfa_authenticate",
     # Banks know no login of ours: notifications are believed by their signature or by asking the bank, a

@@ -19,6 +19,7 @@ from families.models import (
     ChangeRequest,
     Document,
     Household,
+    KeptFilter,
     LoginCounter,
     PaperKind,
     Reminder,
@@ -142,10 +143,13 @@ def papers(home: Household, parent: User, agent: User) -> None:
 
 
 def accounts(parent: User, regie: User) -> None:
-    """The accountant has a second factor; the family logged in after a wrong password, asked for its data and
-    for the address of its calendar."""
+    """The accountant has a second factor and keeps a filter; the family logged in after a wrong password, and
+    asked for its data and for the address of its calendar."""
     TOTP.activate(regie, generate_totp_secret())
     RecoveryCodes.activate(regie)
+    KeptFilter.objects.create(
+        user=regie, page="families_household", name="À valider", query="state__exact=requested"
+    )
     for kind in (SecurityEvent.Kind.FAILED, SecurityEvent.Kind.LOGIN):
         security.note(kind, user=parent, login=parent.username)
     LoginCounter.objects.create(who=str(parent.pk), failures=1, last_at=AT, forgotten_at=AT + PAST)

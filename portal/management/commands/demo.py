@@ -43,6 +43,11 @@ LOGINS = {
     "agent": "la mairie : demandes, calendriers, plannings (/mairie/)",
     "regie": "la régie : factures et règlements (/mairie/)",
     "responsable": "à la tête du service : fiches sanitaires, registre des consultations (/mairie/)",
+    "animation": "un animateur : le registre du jour, et rien d'autre (/mairie/)",
+    "cuisine": "la cuisine d'un restaurant : menus, effectifs, régimes (/mairie/)",
+    "direction": "la direction du centre de loisirs (/mairie/)",
+    "lecture": "lit tout, ne change rien (/mairie/)",
+    "comptable": "lit factures, règlements et journaux (/mairie/)",
 }
 START_WITHIN_SECONDS = 60
 STOP_WITHIN_SECONDS = 30  # as service managers are told: the worker ends what it does

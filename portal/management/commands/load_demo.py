@@ -59,5 +59,6 @@ class Command(DataCommand):
             "  agent        la mairie, tout le travail quotidien (/mairie/)\n"
             "  accueil      une collègue : elle a demandé un accès, que « agent » confirme\n"
             "  regie        la régie (/mairie/)\n"
-            "  responsable  à la tête du service : registre des consultations (/mairie/)"
+            "  responsable  à la tête du service : registre des consultations (/mairie/)\n"
+            "  direction, animation, cuisine, lecture, comptable  d'autres rôles de la mairie (/mairie/)"
         )

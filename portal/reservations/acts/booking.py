@@ -23,21 +23,23 @@ from families.custody import homes, own
 from families.joining import fates
 from families.models import Child, Custody, Household, User
 from portal.database.composed import Composed, Given, GivenMany
-from portal.reservations.acts import enrolling, following, tasks
+from portal.reservations.acts import enrolling, following, overriding, tasks
 from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
+from portal.reservations.acts.overriding import NONE, Overrides
 from portal.reservations.acts.places import (
     Changes,
     Shelf,
     _lock_slots,
     _places_of,
     fits,
+    force,
     shelves_of,
     slots_of,
 )
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.days.last_calls import LastCalls, offered_until
-from portal.reservations.days.standing import Closed, Open, Where
+from portal.reservations.days.standing import Closed, Desk, Open, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
     Activity,
@@ -47,6 +49,7 @@ from portal.reservations.models import (
     Establishment,
     Formula,
     Period,
+    Place,
     Reservation,
     ReservationLine,
     Slot,
@@ -61,6 +64,7 @@ from portal.reservations.states import (
     Action,
     BookingState,
     Outcome,
+    Override,
     ReservationState,
 )
 
@@ -109,10 +113,13 @@ class Answered:
 
 
 @transaction.atomic
-def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = True) -> Reservation:
+def submit(
+    reservation: Reservation, *, by: User, at: datetime, overrides: Overrides = NONE, tell: bool = True
+) -> Reservation:
     """« Enregistrer »: decides every line under lock and writes bookings and places.
 
-    Where several are recorded together, `tell` leaves the letter to `tell_recorded`.
+    Where several are recorded together, `tell` leaves the letter to `tell_recorded`. `overrides`: what the
+    town hall passes over, of a draft of its own; it also answers at once what a family would have to ask for.
 
     Submitting again what is already recorded changes nothing. Raises PlacesLost when a day filled up
     since it was chosen and the family has not accepted to wait for it, BookingRefused when nothing can
@@ -129,9 +136,10 @@ def submit(reservation: Reservation, *, by: User, at: datetime, tell: bool = Tru
     lines = _lines_of(reservation=reservation.pk)
     for line in lines:
         line.reservation = reservation
+    at_desk = _acting(reservation, by=by, at=at, overrides=overrides)
     if not lines:
         raise BookingRefused("Aucun jour n'est choisi : choisissez au moins un jour à réserver ou à annuler.")
-    desk = _Submission.lock(reservation, lines, at)
+    desk = _Submission.lock(reservation, lines, at, overrides, at_desk)
     for line in lines:
         if line.action == Action.CANCEL:
             desk.decide_cancel(line)
@@ -168,11 +176,28 @@ def _lines_of() -> "QuerySet[ReservationLine]":
     return ReservationLine.objects.filter(reservation=Given("reservation"))
 
 
-def _check_enrolment(enrolment: Enrolment, *, books: bool) -> None:
+def _acting(reservation: Reservation, *, by: User, at: datetime, overrides: Overrides) -> Desk | None:
+    """As whom one acts: None as the family. Raises BookingRefused where a family would pass over anything, or
+    an agent without the right or the reason; OwnHousehold for an agent's own."""
+    if not reservation.at_desk:
+        if overrides:
+            raise BookingRefused("Seule la mairie peut passer outre.")
+        return None
+    own.check(by, {reservation.household_id}, right=overriding.ACTS, at=at)
+    overriding.demand_to_act(by, reservation.establishment)
+    overriding.demand(overrides, by=by, place=reservation.establishment)
+    return overriding.desk(overrides.reasons, reservation.enrolment.activity_id)
+
+
+def _check_enrolment(enrolment: Enrolment, *, books: bool, overrides: Overrides = NONE) -> set[Override]:
+    """What has to be passed over for it to be booked with. Raises BookingRefused."""
     if not enrolment.is_accepted:
         raise BookingRefused("L'inscription de cet enfant n'est pas, ou n'est plus, acceptée par la mairie.")
     if books and enrolment.lacks_health_file:
-        raise BookingRefused(enrolling.health_file_sentence(enrolment))
+        if Override.PAPERS not in overrides:
+            raise BookingRefused(enrolling.health_file_sentence(enrolment))
+        return {Override.PAPERS}
+    return set()
 
 
 def _record(
@@ -182,13 +207,17 @@ def _record(
     changes = Changes(by=by, at=at, reservation=reservation, tells=True)
     for booking, state in desk.ended.items():
         changes.move(booking, state)
+    for booking, slots in desk.beyond:
+        changes.force(booking, slots)
+    changes.reasons = desk.reasons
     changes.create(desk.new)
     _let_fall(changes)
     changes.write()
     reservation.state = state_of(lines)
     reservation.submitted_at = at
     reservation.touched_at = at
-    reservation.save(update_fields=["state", "submitted_at", "touched_at"])
+    reservation.desk_reason = desk.overrides.said(desk.used)
+    reservation.save(update_fields=["state", "submitted_at", "touched_at", "desk_reason"])
     _finish(changes)
 
 
@@ -209,23 +238,35 @@ def tell_recorded(
 
 
 @transaction.atomic
-def change(booking: Booking, formula: Formula, *, by: User, at: datetime) -> Reservation:
+def change(
+    booking: Booking,
+    formula: Formula,
+    *,
+    by: User,
+    at: datetime,
+    at_desk: bool = False,
+    overrides: Overrides = NONE,
+    tell: bool = True,
+) -> Reservation:
     """A family takes another formula on a day instead of one that it booked: one reservation, both halves
-    of it or none, at the deadlines of both.
+    of it or none, at the deadlines of both. `at_desk`, the town hall does it for the family, and may pass
+    over what `overrides` says.
 
     Where either half has to be asked for, the place held is kept until the town hall answers both at once.
     Raises BookingRefused, the place held being kept, when the other one is full or either half is too late.
     """
     booking = _with_enrolment().get(pk=booking.pk)
     reservation = _reservation_about(booking, at, is_change=True)
-    reservation.created_by = by
+    reservation.created_by, reservation.at_desk = by, at_desk
+    acting = _acting(reservation, by=by, at=at, overrides=overrides)
     reservation.save()
     lines = _halves(reservation, booking, formula)
-    desk = _Submission.lock(reservation, lines, at)
+    desk = _Submission.lock(reservation, lines, at, overrides, acting)
     desk.decide_change(*lines)
     ReservationLine.objects.bulk_create(lines)
     _record(reservation, lines, desk, by=by, at=at)
-    tell_recorded([reservation])
+    if tell:
+        tell_recorded([reservation])
     return reservation
 
 
@@ -238,10 +279,14 @@ class ForeseenChange:
     reason: str = ""
     late: bool = False  # the new half is past its deadline, which may cost more
     until: datetime | None = None  # the nearer deadline of the two
+    over: frozenset[Override] = frozenset()  # what the town hall has to pass over for it
 
 
-def foresee_change(booking: Booking, formulas: Iterable[Formula], *, at: datetime) -> list[ForeseenChange]:
-    """What `change` would make of each of `formulas`. Only reads, in a fixed number of queries."""
+def foresee_change(
+    booking: Booking, formulas: Iterable[Formula], *, at: datetime, waives: Collection[Override] | None = None
+) -> list[ForeseenChange]:
+    """What `change` would make of each of `formulas`; with `waives`, if the town hall did it and passed over
+    these where it has to. Only reads, in a fixed number of queries."""
     booking = _with_enrolment().get(pk=booking.pk)
     reservation = _reservation_about(booking, at, is_change=True)
     custody = Custody.objects.filter(child=booking.child_id, household=booking.household_id).first()
@@ -250,16 +295,19 @@ def foresee_change(booking: Booking, formulas: Iterable[Formula], *, at: datetim
     for slot in Slot.objects.filter(activity=booking.activity_id, day=booking.day).order_by("pk"):
         slots[slot.activity_id, slot.establishment_id, slot.day].append(slot)
     places = _places_of(live, slots)
-    where = Where.load(booking.enrolment, booking.establishment, reservation.period, at=at)
+    acting = None if waives is None else overriding.desk(waives, booking.activity_id)
+    if_needed = Overrides(dict.fromkeys(waives or (), "prévu"))
+    where = Where.load(booking.enrolment, booking.establishment, reservation.period, at=at, desk=acting)
     offered = {one.pk: one for one in booking.enrolment.activity.formulas.all()}
     found = []
     for formula in formulas:
         old, new = _halves(reservation, booking, formula)
         try:
-            _check_enrolment(booking.enrolment, books=True)
+            papers = _check_enrolment(booking.enrolment, books=True, overrides=if_needed)
             if custody is None or not custody.holds_on(where.today):
                 raise BookingRefused(homes.gone_sentence(booking.enrolment.child))
-            _Submission(reservation, custody, where, slots, offered, live, places).decide_change(old, new)
+            tried = _Submission(reservation, custody, where, slots, offered, live, places, if_needed)
+            tried.decide_change(old, new)
         except BookingRefused as refusal:
             found.append(ForeseenChange(formula, Outcome.REFUSED, str(refusal)))
             continue
@@ -267,7 +315,13 @@ def foresee_change(booking: Booking, formulas: Iterable[Formula], *, at: datetim
         limits.append(where.cancelling(booking.formula_id, booking.day, granted=booking.state in HOLDING))
         until = [limit.until for limit in limits if isinstance(limit, Open) and limit.until is not None]
         found.append(
-            ForeseenChange(formula, Outcome(new.outcome), late=new.late, until=min(until, default=None))
+            ForeseenChange(
+                formula,
+                Outcome(new.outcome),
+                late=new.late,
+                until=min(until, default=None),
+                over=frozenset(papers | tried.used),
+            )
         )
     return found
 
@@ -379,7 +433,12 @@ class _Submission:
         formulas: dict[int, Formula],
         standing: list[Booking],
         places: dict[int, list[Slot]],
+        overrides: Overrides = NONE,
     ) -> None:
+        self.overrides = overrides
+        self.used: set[Override] = set()
+        self.beyond: list[tuple[Booking, list[Slot]]] = []  # places given beyond the capacity
+        self.reasons: dict[int, str] = {}  # of single bookings, by identity
         self.reservation = reservation
         self.custody = custody
         self.where = where
@@ -396,7 +455,12 @@ class _Submission:
 
     @classmethod
     def lock(
-        cls, reservation: Reservation, lines: Collection[ReservationLine], at: datetime
+        cls,
+        reservation: Reservation,
+        lines: Collection[ReservationLine],
+        at: datetime,
+        overrides: Overrides = NONE,
+        acting: Desk | None = None,
     ) -> "_Submission":
         # The child first: its two households, or two tabs, book one after the other.
         custody = homes.held(reservation.child_id, reservation.household_id)
@@ -417,14 +481,23 @@ class _Submission:
         reservation.establishment.active = period.open_place
         enrolment.activity = activity = period.activity
         enrolment.state, enrolment.starts_on, enrolment.ends_on = period.state, period.begins, period.ends
-        _check_enrolment(enrolment, books=any(line.action == Action.BOOK for line in lines))
+        books = any(line.action == Action.BOOK for line in lines)
+        papers = _check_enrolment(enrolment, books=books, overrides=overrides)
         formulas = {formula.pk: formula for formula in _formulas_of(activity=activity.pk)}
         # Read again, now that the town hall cannot change them; no new ones come while the child is locked.
         standing = _standing(**asked) if live else []
         where = Where.load(
-            reservation.enrolment, reservation.establishment, period, at=at, offered=period.here
+            reservation.enrolment,
+            reservation.establishment,
+            period,
+            at=at,
+            offered=period.here,
+            desk=acting,
         )
-        return cls(reservation, custody, where, slots, formulas, standing, _places_of(standing, slots))
+        places = _places_of(standing, slots)
+        found = cls(reservation, custody, where, slots, formulas, standing, places, overrides)
+        found.used |= papers
+        return found
 
     def decide_cancel(self, line: ReservationLine) -> None:
         booking = self.standing.get(Choice(line.formula_id, line.day))
@@ -436,11 +509,10 @@ class _Submission:
         answer = self.where.cancelling(line.formula_id, line.day, granted=held)
         if isinstance(answer, Closed):
             return _refuse_line(line, answer.reason)
-        line.late = answer.standing.is_late
-        asks = (
-            answer.standing == Standing.LATE_REQUEST
-            or self.reservation.enrolment.activity.cancel_processing == Activity.Processing.ON_REQUEST
-        )
+        over, line.late, asks = self._passed_over(answer)
+        activity = self.reservation.enrolment.activity
+        asks |= self.where.desk is None and activity.cancel_processing == Activity.Processing.ON_REQUEST
+        self._note(line, over, booking)
         if asks and held:
             line.outcome = Outcome.REQUESTED
             self.ended[booking] = BookingState.CANCEL_REQUESTED
@@ -449,6 +521,19 @@ class _Submission:
         self.ended[booking] = BookingState.CANCELLED
         self._leave(booking)
         return None
+
+    def _passed_over(self, answer: Open) -> tuple[set[Override], bool, bool]:
+        """Of a day: what is passed over, whether it counts as late, whether it is to be asked for."""
+        over = set(answer.over)
+        if Override.DEADLINE in self.overrides and (answer.standing.is_late or Override.DEADLINE in over):
+            return over | {Override.DEADLINE}, self.overrides.late, False
+        return over, answer.standing.is_late, answer.standing == Standing.LATE_REQUEST
+
+    def _note(self, line: ReservationLine, over: set[Override], booking: Booking) -> None:
+        """The family reads of each day what was passed over for it, and why."""
+        if over:
+            self.used |= over
+            line.reason = self.reasons[id(booking)] = self.overrides.said(over)
 
     def _leave(self, booking: Booking) -> None:
         """Its places count as free for the lines that follow."""
@@ -506,11 +591,18 @@ class _Submission:
             return _refuse_line(line, "Ce jour n'est pas ouvert à la réservation.")
         if any((slot.day, slot.part) in self.busy for slot in slots):
             return _refuse_line(line, "Cet enfant a déjà une réservation sur cette partie de la journée.")
-        line.late = answer.standing.is_late
-        if answer.standing == Standing.LATE_REQUEST or activity.processing == Activity.Processing.ON_REQUEST:
+        over, line.late, asks = self._passed_over(answer)
+        asks |= self.where.desk is None and activity.processing == Activity.Processing.ON_REQUEST
+        beyond: list[Slot] = []
+        if asks:
             line.outcome = Outcome.REQUESTED
             state = BookingState.REQUESTED
         elif fits(slots, self.taken):
+            line.outcome = Outcome.ACCEPTED
+            state = BookingState.ACCEPTED
+        elif Override.CAPACITY in self.overrides:
+            beyond = force(slots, self.taken)
+            over.add(Override.CAPACITY)
             line.outcome = Outcome.ACCEPTED
             state = BookingState.ACCEPTED
         elif line.accepts_waiting and activity.waiting_list:
@@ -520,7 +612,11 @@ class _Submission:
             self.lost.append(Choice(line.formula_id, line.day))
             return None
         self.busy.update((slot.day, slot.part) for slot in slots)
-        self.new.append((self._booking(line, activity, state), slots))
+        booking = self._booking(line, activity, state)
+        self._note(line, over, booking)
+        if beyond:
+            self.beyond.append((booking, beyond))
+        self.new.append((booking, slots))
         return None
 
     def _booking(self, line: ReservationLine, activity: Activity, state: BookingState) -> Booking:
@@ -848,6 +944,7 @@ def hand_over(
     slots = _lock_slots(shelves_of(asked))
     live = list(asked.all().select_related("reservation").order_by("pk"))
     places = _places_of(live, slots)
+    forced = _forced_among(places)
     changes = Changes(by=by, at=at, reason=HANDED_OVER)
     groups = _Groups(by, at, taker, enrolments)
     new = []
@@ -856,13 +953,24 @@ def hand_over(
         if ends_unanswered(booking):
             continue  # a change that nobody answered: what was booked before it goes over
         state = HANDED_OVER_AS.get(BookingState(booking.state), BookingState(booking.state))
-        new.append((groups.booking(booking, state), places[booking.pk]))
+        given = groups.booking(booking, state)
+        changes.force(given, forced.get(booking.pk, []))
+        new.append((given, places[booking.pk]))
     groups.write()
     changes.create(new)
     _let_fall(changes)
     changes.write()
     _finish(changes)
     return len(live)
+
+
+def _forced_among(places: Mapping[int, list[Slot]]) -> dict[int, list[Slot]]:
+    """Of the slots of each booking (key), those in which its place is beyond the capacity."""
+    beyond = Place.objects.filter(booking__in=places, forced=True).values_list("booking_id", "slot_id")
+    known: dict[int, set[int]] = defaultdict(set)
+    for booking_id, slot_id in beyond:
+        known[booking_id].add(slot_id)
+    return {key: [slot for slot in slots if slot.pk in known[key]] for key, slots in places.items()}
 
 
 class _Groups:
@@ -1266,7 +1374,89 @@ def put_back(
     `cancelled` is booking key → its state before. `stands` answers a sentence where something the caller
     knows is in the way of one, or nothing. One letter a household that got a day back.
     """
+    found, rows = _stand_again(cancelled, by=by, at=at, stands=stands, reason=REOPENED)
+    for household_id, ids in _by_household(rows[key] for key in found.back).items():
+        left = [key for key in found.left if rows[key].household_id == household_id]
+        _tell(tasks.tell_put_back, household_id, ids, left)
+    return found
+
+
+@transaction.atomic
+def restore(
+    bookings: Iterable[Booking] | QuerySet[Booking],
+    *,
+    reason: str,
+    by: User,
+    at: datetime,
+    passing_over: Collection[Override] = (),
+    tell: bool = True,
+) -> PutBack:
+    """The town hall books days again that were cancelled, or accepts those that it had refused: no deadline
+    speaks against it. To give a day gone by, or a place beyond the capacity, is `passing_over` something, for
+    the same reason.
+
+    Raises BookingRefused without a reason, or without the right to pass over; OwnHousehold.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise BookingRefused("Indiquez le motif : la famille le lira.")
+    overrides = Overrides(dict.fromkeys(passing_over, reason))
+    rows = list(_with_enrolment().filter(pk__in=[one.pk for one in bookings]).order_by("day", "pk"))
+    own.check(by, {one.household_id for one in rows}, right=overriding.ACTS, at=at)
+    for place in {one.establishment for one in rows}:
+        overriding.demand_to_act(by, place)
+        overriding.demand(overrides, by=by, place=place)
+    found, done = _stand_again(
+        {one.pk: BookingState.ACCEPTED for one in rows},
+        by=by,
+        at=at,
+        stands=_Open(rows, at),
+        reason=reason,
+        over=(BookingState.CANCELLED, BookingState.REFUSED),
+        overrides=overrides,
+    )
+    Reservation.objects.filter(pk__in={done[key].reservation_id for key in found.back}).update(
+        decided_by=by, decided_at=at
+    )
+    for household_id, ids in _by_household(done[key] for key in found.back).items() if tell else ():
+        _tell(tasks.tell_put_back, household_id, ids, [], reason)
+    return found
+
+
+class _Open:
+    """Why a day that is given back does not take place, whatever its deadline; nothing where it does."""
+
+    def __init__(self, bookings: Iterable[Booking], at: datetime) -> None:
+        self.at = at
+        self.known = {one.pk: one for one in bookings}
+        self.rules: dict[tuple[int, int, int], Where] = {}
+
+    def __call__(self, booking: Booking) -> str:
+        known = self.known[booking.pk]
+        period = period_of(known)
+        if period is None:
+            return "Ce jour n'est plus dans une période."
+        key = known.enrolment_id, known.establishment_id, period.pk
+        if key not in self.rules:
+            desk = overriding.desk(Override, known.activity_id)
+            self.rules[key] = Where.load(known.enrolment, known.establishment, period, at=self.at, desk=desk)
+        answer = self.rules[key].booking(booking.formula_id, booking.day)
+        return answer.reason if isinstance(answer, Closed) else ""
+
+
+def _stand_again(
+    cancelled: Mapping[int, BookingState],
+    *,
+    by: User,
+    at: datetime,
+    stands: Callable[[Booking], str],
+    reason: str,
+    over: Collection[BookingState] = (BookingState.CANCELLED,),
+    overrides: Overrides = NONE,
+) -> tuple[PutBack, dict[int, Booking]]:
+    """What stands again of `cancelled`, where it is `over`; and the rows, by key."""
     found = PutBack()
+    because = reason
     today = timezone.localdate(at)
     rows = Booking.objects.select_related("enrolment", "reservation", "formula").in_bulk(list(cancelled))
     children = {one.child_id for one in rows.values()}
@@ -1287,7 +1477,7 @@ def put_back(
         busy[child_id].add((day, part))
     halves = _asked_to_leave(rows.values())
     taken = {slot.pk: slot.taken for of_day in slots.values() for slot in of_day}
-    changes = Changes(by=by, at=at, reason=REOPENED, keeps_rank=True)
+    changes = Changes(by=by, at=at, reason=because, keeps_rank=True)
     lines: dict[tuple[int | None, int, date], Outcome] = {}
     for key, was in cancelled.items():
         booking = rows.get(key)
@@ -1298,9 +1488,10 @@ def put_back(
         custody = custodies.get((booking.child_id, booking.household_id))
         origin = booking.reservation
         reason = ""
-        if booking.state != BookingState.CANCELLED:
+        passed: set[Override] = set()
+        if booking.state not in over:
             reason = BOOKED_AGAIN
-        elif booking.day < today:
+        elif booking.day < today and Override.DEADLINE not in overrides:
             reason = DAY_PAST
         elif custody is None or not custody.holds_on(booking.day):
             reason = CHILD_GONE
@@ -1317,11 +1508,18 @@ def put_back(
         elif any((slot.day, slot.part) in busy[booking.child_id] for slot in wanted):
             reason = OTHERWISE
         elif was in HOLDING and not fits(wanted, taken):
-            reason = FULL_AGAIN
+            if Override.CAPACITY in overrides:
+                changes.force(booking, force(wanted, taken))
+                passed = {Override.CAPACITY}
+            else:
+                reason = FULL_AGAIN
         if reason or wanted is None:
             found.left[key] = reason
             continue
         busy[booking.child_id].update((slot.day, slot.part) for slot in wanted)
+        passed |= {Override.DEADLINE} if booking.day < today else set()
+        if passed:
+            changes.reasons[id(booking)] = overrides.said(passed)
         state = BookingState.ACCEPTED if was in HOLDING else was
         if state == BookingState.ACCEPTED:
             changes.grant(booking, wanted, known=())
@@ -1331,11 +1529,8 @@ def put_back(
         lines[booking.reservation_id, booking.formula_id, booking.day] = OUTCOMES[state]
         found.back.append(key)
     changes.write()
-    _restore_lines(lines)
-    for household_id, ids in _by_household(rows[key] for key in found.back).items():
-        left = [key for key in found.left if rows[key].household_id == household_id]
-        _tell(tasks.tell_put_back, household_id, ids, left)
-    return found
+    _restore_lines(lines, over)
+    return found, rows
 
 
 def _asked_to_leave(bookings: Iterable[Booking]) -> set[int]:
@@ -1351,7 +1546,9 @@ def _asked_to_leave(bookings: Iterable[Booking]) -> set[int]:
     return {rows[line] for line in lines if line in rows}
 
 
-def _restore_lines(outcomes: Mapping[tuple[int | None, int, date], Outcome]) -> None:
+def _restore_lines(
+    outcomes: Mapping[tuple[int | None, int, date], Outcome], over: Collection[BookingState]
+) -> None:
     """Lines that asked for what stands again say so, and their reservations with them."""
     keys = {reservation for reservation, _, _ in outcomes if reservation}
     list(Reservation.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk"))
@@ -1359,13 +1556,13 @@ def _restore_lines(outcomes: Mapping[tuple[int | None, int, date], Outcome]) -> 
         reservation__in=keys,
         day__in={day for _, _, day in outcomes},
         action=Action.BOOK,
-        outcome=Outcome.CANCELLED,
+        outcome__in=[Outcome(state.value) for state in over],
     )
     restored = []
     for line in asked:
         outcome = outcomes.get((line.reservation_id, line.formula_id, line.day))
         if outcome is not None:
-            line.outcome = outcome
+            line.outcome, line.reason = outcome, ""
             restored.append(line)
     save_outcomes(restored)
     restate(keys)

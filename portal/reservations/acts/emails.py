@@ -269,9 +269,10 @@ def cancelled(household_id: int, booking_ids: list[int], reason: str) -> None:
     _post_bookings("reservations/cancelled", household_id, booking_ids, reason=reason)
 
 
-def put_back(household_id: int, booking_ids: list[int], left_ids: list[int]) -> None:
-    """Days that opened again stand as they did before; what stays cancelled is said."""
-    _post_bookings("reservations/put_back", household_id, booking_ids, reason="", left_ids=left_ids)
+def put_back(household_id: int, booking_ids: list[int], left_ids: list[int], reason: str = "") -> None:
+    """Days that opened again stand as they did before; what stays cancelled is said. Or days that the town
+    hall gave back for a reason."""
+    _post_bookings("reservations/put_back", household_id, booking_ids, reason=reason, left_ids=left_ids)
 
 
 def _living_here(household_id: int, booking_ids: list[int]) -> list[Booking]:

@@ -15,11 +15,13 @@ from families.joining import fates
 from families.models import Child, Household, User
 from portal.french import moments
 from portal.french.elision import of
-from portal.reservations.acts import tasks
+from portal.reservations.acts import overriding, tasks
+from portal.reservations.acts.overriding import Overrides
+from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.days.campaigns import Campaigns
 from portal.reservations.days.limits import Limits
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolClass, Schooling, SchoolYear
-from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState
+from portal.reservations.states import ENROLMENT_LIVE, EnrolmentState, Override
 from portal.web.posted import posted_number
 
 
@@ -40,11 +42,13 @@ def request(
     by: User,
     at: datetime,
     at_desk: bool = False,
+    beyond_limits: str = "",
     tell: bool = True,
 ) -> Enrolment:
     """Asks for a yearly right; accepted at once where the activity says so, unless the household, or the
     child in it, still waits for the town hall: then with it. Typed `at_desk`, it is accepted, and no campaign
-    is asked. Unless told otherwise, a letter says where it stands.
+    is asked; age or class that speak against it on every day are passed over for the reason `beyond_limits`.
+    Unless told otherwise, a letter says where it stands.
 
     Raises EnrolmentRefused when enrolments are not open, when the child does not live there, is taken on no
     day, or already enrolled.
@@ -61,8 +65,11 @@ def request(
         own.check(by, [household.pk], right="reservations.change_enrolment", at=at)
     elif closed := Campaigns.load(household, at=at).closed(activity, school_year):
         raise EnrolmentRefused(closed)
-    if refusal := never_taken(child, activity, school_year, starts_on):
+    refusal = never_taken(child, activity, school_year, starts_on)
+    if refusal and not (at_desk and beyond_limits.strip()):
         raise EnrolmentRefused(refusal)
+    if refusal:
+        _demand_waiver(by, establishment, beyond_limits)
     known = Enrolment.objects.live().filter(
         household=household, child=child, activity=activity, school_year=school_year
     )
@@ -86,10 +93,21 @@ def request(
         decided_at=at if accepted else None,
         decided_by=by if accepted and at_desk else None,
         requested_by=by,
+        limits_waived=bool(refusal),
     )
     if tell:
         transaction.on_commit(partial(tasks.tell_enrolment.enqueue, enrolment.pk))
     return enrolment
+
+
+def _demand_waiver(by: User, place: Establishment | None, reason: str) -> None:
+    """Raises EnrolmentRefused unless `by` may pass over age and class there; with no place, anywhere."""
+    override = Overrides({Override.LIMITS: reason})
+    try:
+        for one in [place] if place else Establishment.objects.filter(active=True):
+            overriding.demand(override, by=by, place=one)
+    except BookingRefused as refusal:
+        raise EnrolmentRefused(str(refusal)) from refusal
 
 
 @transaction.atomic

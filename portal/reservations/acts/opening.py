@@ -150,10 +150,11 @@ class TooManyTaken(Exception):
 def resize(slots: Iterable[Slot], places: int | None, *, at: datetime) -> int:
     """Gives slots another capacity, None for no limit; answers how many waiting children then got a place.
 
-    Raises TooManyTaken when one of them has more places taken; then nothing is changed.
+    Raises TooManyTaken when one of them has more places taken, those given beyond the capacity apart; then
+    nothing is changed.
     """
     locked = _lock(slots)
-    if places is not None and (crowded := [slot for slot in locked if slot.taken > places]):
+    if places is not None and (crowded := [slot for slot in locked if slot.taken - slot.forced > places]):
         raise TooManyTaken(crowded, places)
     keys = [slot.pk for slot in locked]
     Slot.objects.filter(pk__in=keys).update(capacity=places)

@@ -51,6 +51,10 @@ class Changes:
         self.moved: dict[BookingState, list[Booking]] = defaultdict(list)
         self.created: list[tuple[Booking, list[Slot]]] = []
         self.gained: dict[int, int] = defaultdict(int)
+        # Of these, those beyond the capacity; and which (a booking by identity, a slot by key) they are.
+        self.forced: dict[int, int] = defaultdict(int)
+        self.beyond: set[tuple[int, int]] = set()
+        self.reasons: dict[int, str] = {}  # of single bookings, by identity, where each has its own
         self.freed: set[int] = set()
         self.withdrawn: list[Booking] = []  # their cancellation was asked for: it is granted now
         self.placed: list[tuple[Booking, list[Slot]]] = []  # known bookings that concern more slots now
@@ -62,13 +66,17 @@ class Changes:
         self.created = bookings
         for booking, slots in bookings:
             if booking.state in TAKING:
-                self._gain(slots)
+                self._gain(booking, slots)
+
+    def force(self, booking: Booking, slots: Iterable[Slot]) -> None:
+        """Of the places that the booking is about to take, these are given beyond the capacity."""
+        self.beyond |= {(id(booking), slot.pk) for slot in slots}
 
     def grant(self, booking: Booking, slots: list[Slot], *, known: Collection[Slot] | None = None) -> None:
         """A waiting or requested booking gets its places. `known`: the slots it concerns so far, where
         another booking of the child had kept the others."""
         self.move(booking, BookingState.ACCEPTED)
-        self._gain(slots)
+        self._gain(booking, slots)
         if known is not None:
             self.placed.append((booking, [slot for slot in slots if slot not in known]))
 
@@ -76,7 +84,7 @@ class Changes:
         """A waiting booking is offered its places, which are kept for it until then."""
         booking.offered_until = until
         self.move(booking, BookingState.OFFERED)
-        self._gain(slots)
+        self._gain(booking, slots)
 
     def take_up(self, booking: Booking) -> None:
         """An offered booking keeps the places that were kept for it."""
@@ -87,9 +95,13 @@ class Changes:
         """A booking changes state without gaining a place; where it ends, its places are given back."""
         self.moved[state].append(booking)
 
-    def _gain(self, slots: list[Slot]) -> None:
+    def _gain(self, booking: Booking, slots: list[Slot]) -> None:
         for slot in slots:
             self.gained[slot.pk] += 1
+            self.forced[slot.pk] += self._is_beyond(booking, slot)
+
+    def _is_beyond(self, booking: Booking, slot: Slot) -> bool:
+        return (id(booking), slot.pk) in self.beyond
 
     def write(self) -> None:
         """Writes everything: ended bookings first, so that their places can be taken again."""
@@ -107,9 +119,9 @@ class Changes:
         if self.created or self.placed:
             plain_rows.insert(
                 Place,
-                ("booking_id", "slot_id", "child_id"),
+                ("booking_id", "slot_id", "child_id", "forced"),
                 [
-                    (booking.pk, slot.pk, booking.child_id)
+                    (booking.pk, slot.pk, booking.child_id, self._is_beyond(booking, slot))
                     for booking, slots in [*self.created, *self.placed]
                     for slot in slots
                 ],
@@ -150,20 +162,26 @@ class Changes:
         held = {booking.pk for booking in ended if booking.state in TAKING}
         places = Place.objects.filter(booking__in=ended)
         lost: dict[int, int] = defaultdict(int)
-        for booking_id, slot_id in places.values_list("booking_id", "slot_id"):
+        beyond: dict[int, int] = defaultdict(int)
+        for booking_id, slot_id, forced in places.values_list("booking_id", "slot_id", "forced"):
             if booking_id in held:
                 lost[slot_id] += 1
+                beyond[slot_id] += forced
         places.delete()
-        for count, slot_ids in _by_count(lost).items():
-            moved = Slot.objects.filter(pk__in=slot_ids, taken__gte=count).update(taken=F("taken") - count)
+        for (count, too_many), slot_ids in _by_count(lost, beyond).items():
+            held_here = Slot.objects.filter(pk__in=slot_ids, taken__gte=count, forced__gte=too_many)
+            moved = held_here.update(taken=F("taken") - count, forced=F("forced") - too_many)
             if moved != len(slot_ids):
                 raise RuntimeError("A slot counts fewer places than its bookings hold.")
         self.freed |= lost.keys()
 
     def _take(self) -> None:
-        for count, slot_ids in _by_count(self.gained).items():
-            room = Q(capacity=None) | Q(taken__lte=F("capacity") - count)
-            moved = Slot.objects.filter(room, pk__in=slot_ids).update(taken=F("taken") + count)
+        for (count, forced), slot_ids in _by_count(self.gained, self.forced).items():
+            room = Q(capacity=None) | Q(taken__lte=F("capacity") - (count - forced))
+            wanted = Slot.objects.filter(pk__in=slot_ids)
+            # What is given beyond the capacity asks for no room.
+            wanted = wanted.filter(room) if count > forced else wanted
+            moved = wanted.update(taken=F("taken") + count, forced=F("forced") + forced)
             if moved != len(slot_ids):
                 raise BookingRefused("Une place vient d'être prise : réessayez.")
 
@@ -173,7 +191,8 @@ class Changes:
         by_id = self.by.pk if self.by else None
         reservation_id = self.reservation.pk if self.reservation else None
         for booking in changed:
-            yield booking.pk, str(booking.state), self.at, by_id, reservation_id, self.reason
+            reason = self.reasons.get(id(booking), self.reason)
+            yield booking.pk, str(booking.state), self.at, by_id, reservation_id, reason
 
 
 class OfPart(Protocol):
@@ -201,22 +220,38 @@ def slots_of(slots: Iterable[AnySlot], formula: Formula) -> list[AnySlot] | None
     return [parts[part] for part in formula.parts] + quotas
 
 
-def _by_count(counts: dict[int, int]) -> dict[int, list[int]]:
-    """Slot ids grouped by how many places move: one update for each group."""
-    groups: dict[int, list[int]] = defaultdict(list)
+def _by_count(counts: dict[int, int], forced: dict[int, int]) -> dict[tuple[int, int], list[int]]:
+    """Slot ids grouped by how many places move, and how many of these are beyond the capacity: one update for
+    each group."""
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for slot_id, count in counts.items():
-        groups[count].append(slot_id)
+        groups[count, forced.get(slot_id, 0)].append(slot_id)
     return groups
+
+
+def full(slots: Iterable[Slot], taken: dict[int, int]) -> list[Slot]:
+    """Those without room for one more."""
+    return [slot for slot in slots if slot.capacity is not None and taken[slot.pk] >= slot.capacity]
 
 
 def fits(slots: Iterable[Slot], taken: dict[int, int]) -> bool:
     """Whether every slot has room; if so the places are counted as taken in `taken`."""
     wanted = list(slots)
-    if any(slot.capacity is not None and taken[slot.pk] >= slot.capacity for slot in wanted):
+    if full(wanted, taken):
         return False
     for slot in wanted:
         taken[slot.pk] += 1
     return True
+
+
+def force(slots: Iterable[Slot], taken: dict[int, int]) -> list[Slot]:
+    """The places are counted as taken in `taken` whether there is room or not; answers the slots that have
+    none: there they are beyond the capacity."""
+    wanted = list(slots)
+    beyond = full(wanted, taken)
+    for slot in wanted:
+        taken[slot.pk] += 1
+    return beyond
 
 
 def shelves_of(bookings: Iterable[Booking]) -> set[Shelf]:

@@ -30,8 +30,11 @@ NEW_LINE = (
 )
 
 
-def find_draft(enrolment: Enrolment, establishment: Establishment, period: Period) -> Reservation | None:
-    """The unfinished reservation of the child for these three, if there is one."""
+def find_draft(
+    enrolment: Enrolment, establishment: Establishment, period: Period, *, at_desk: bool = False
+) -> Reservation | None:
+    """The unfinished reservation of the child for these three, if there is one: the family's, or the town
+    hall's own."""
     return (
         Reservation.objects.drafts()
         .filter(
@@ -39,6 +42,7 @@ def find_draft(enrolment: Enrolment, establishment: Establishment, period: Perio
             child=enrolment.child_id,
             establishment=establishment,
             period=period,
+            at_desk=at_desk,
         )
         .first()
     )
@@ -56,25 +60,27 @@ def choose(
     seen: str | None = None,
     by: User,
     at: datetime,
+    at_desk: bool = False,
 ) -> Reservation | None:
     """Keeps the ticks of a planning in its draft, made when needed; None when nothing is chosen.
 
     `wait` are full days for which the waiting list is accepted. The caller has checked that each choice
     stands in the planning; whether it can still be had is decided by `submit`. `seen` is the version
     (Reservation.version, "" for none) on which the ticks were based: when another tab has been quicker
-    since, its days are kept besides. Raises BookingRefused for a child that lives elsewhere by now.
+    since, its days are kept besides. `at_desk`: the draft of the town hall, beside the family's own. Raises
+    BookingRefused for a child that lives elsewhere by now.
     """
     wanted = dict.fromkeys(book, (Action.BOOK, False))
     wanted |= dict.fromkeys(wait, (Action.BOOK, True))
     wanted |= dict.fromkeys(cancel, (Action.CANCEL, False))
     if not wanted:
-        if draft := find_draft(enrolment, establishment, period):
+        if draft := find_draft(enrolment, establishment, period, at_desk=at_desk):
             abandon(draft)
         return None
     # Not held: `submit` locks the draft first, and asks again.
     if not _lives(timezone.localdate(at), child=enrolment.child_id, household=enrolment.household_id):
         raise BookingRefused(homes.gone_sentence(enrolment.child))
-    draft, created = _hold_or_begin(enrolment, establishment, period, by=by, at=at)
+    draft, created = _hold_or_begin(enrolment, establishment, period, by=by, at=at, at_desk=at_desk)
     kept = {} if created else {Choice(line.formula_id, line.day): line for line in draft.lines.all()}
     if not created and seen not in (None, draft.version):
         wanted = {
@@ -108,11 +114,17 @@ def _lives(today: date) -> "QuerySet[Custody, int]":
 
 
 def _hold_or_begin(
-    enrolment: Enrolment, establishment: Establishment, period: Period, *, by: User, at: datetime
+    enrolment: Enrolment,
+    establishment: Establishment,
+    period: Period,
+    *,
+    by: User,
+    at: datetime,
+    at_desk: bool,
 ) -> tuple[Reservation, bool]:
     """The draft of the child for these three, held until the transaction ends, and whether it is new."""
     whose = {"household": enrolment.household_id, "child": enrolment.child_id}
-    where = {"establishment": establishment.pk, "period": period.pk}
+    where = {"establishment": establishment.pk, "period": period.pk, "at_desk": at_desk}
     if held := _held(**whose, **where):
         return held[0], False
     try:
@@ -127,6 +139,7 @@ def _hold_or_begin(
                 created_by=by,
                 created_at=at,
                 touched_at=at,
+                at_desk=at_desk,
             )
     except IntegrityError:  # another tab was quicker, and is done
         if not (held := _held(**whose, **where)):
@@ -142,6 +155,7 @@ def _held() -> "QuerySet[Reservation]":
         child=Given("child"),
         establishment=Given("establishment"),
         period=Given("period"),
+        at_desk=Given("at_desk"),
         state=ReservationState.DRAFT,
     )
 

@@ -86,9 +86,9 @@ def tell_cancelled(household_id: int, booking_ids: list[int], reason: str) -> No
 
 @whole
 @task(queue_name="mail")
-def tell_put_back(household_id: int, booking_ids: list[int], left_ids: list[int]) -> None:
-    """Days that had closed stand again; some may not."""
-    emails.put_back(household_id, booking_ids, left_ids)
+def tell_put_back(household_id: int, booking_ids: list[int], left_ids: list[int], reason: str = "") -> None:
+    """Days that were cancelled or refused stand again; some may not."""
+    emails.put_back(household_id, booking_ids, left_ids, reason)
 
 
 @whole

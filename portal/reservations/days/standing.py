@@ -14,7 +14,9 @@ from portal.reservations.days.limits import Limits
 from portal.reservations.days.offer import NO_ACTIVITY, NO_PLACE
 from portal.reservations.deadlines.decisions import Schedule, Standing, Verdict, outside
 from portal.reservations.models import Enrolment, Establishment, Period
-from portal.reservations.states import Action, CellState
+from portal.reservations.states import Action, CellState, Override
+
+PAST = "Ce jour est passé."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,22 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """One may act until `until`; late ones say how they are treated."""
+    """One may act until `until`; late ones say how they are treated. `over`: what the town hall passes over
+    by acting, of a day that is closed to families; `why` it is."""
 
     standing: Standing
     until: datetime | None
+    over: frozenset[Override] = frozenset()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """That the town hall acts for a family: what it may pass over, and the last day whose accounts are
+    closed, on which nothing changes any more."""
+
+    waives: frozenset[Override]
+    closed_until: date | None = None
 
 
 class Where:
@@ -47,7 +61,9 @@ class Where:
         offered: bool = True,
         place: int | None = None,
         limits: Limits | None = None,
+        desk: Desk | None = None,
     ) -> None:
+        self.desk = desk  # None: a family acts
         self.offered = offered  # whether the period takes place there: what stands is shown even so
         self.enrolment = enrolment
         self.period = period
@@ -72,6 +88,7 @@ class Where:
         book: DeadlineBook | None = None,
         offered: bool = True,
         limits: Limits | None = None,
+        desk: Desk | None = None,
     ) -> "Where":
         """Reads calendar and rules in a fixed number of queries; `book` and `limits` are read already.
 
@@ -86,7 +103,7 @@ class Where:
             Pupil(enrolment.child_id, enrolment.school_year_id),
         )
         book = book or DeadlineBook.for_activity(enrolment.activity, period)
-        return cls(enrolment, period, days, book, at, offered, establishment.pk, limits)
+        return cls(enrolment, period, days, book, at, offered, establishment.pk, limits, desk)
 
     @cached_property
     def limits(self) -> Limits:
@@ -96,15 +113,26 @@ class Where:
 
     def booking(self, formula_id: int, day: date) -> Closed | Open:
         """Whether the day can be reserved."""
-        closed = self._not_offered() or self._out_of_range(day) or self._closed_day(day) or self._outside(day)
+        closed = self._not_offered() or self._out_of_range(day) or self._closed_day(day)
         if closed is not None:
             return closed
-        return self._answer(formula_id, Action.BOOK, day)
+        over = set()
+        why = ""
+        if (closed := self._outside(day)) is not None:
+            if not self._waives(Override.LIMITS):
+                return closed
+            over.add(Override.LIMITS)
+            why = closed.reason
+        answer = self._answer(formula_id, Action.BOOK, day) if day >= self.today else self._past(day)
+        if isinstance(answer, Closed) or not over:
+            return answer
+        why = " ".join(said for said in (why, answer.why) if said)
+        return Open(answer.standing, answer.until, answer.over | over, why)
 
     def cancelling(self, formula_id: int, day: date, *, granted: bool) -> Closed | Open:
         """Whether a reservation of the day can be cancelled; one not `granted` yet, always until the day."""
         if day < self.today:
-            return Closed(CellState.LATE, "Ce jour est passé.", "passé")
+            return self._past(day)
         if not granted:
             return Open(Standing.ON_TIME, None)
         return self._answer(formula_id, Action.CANCEL, day)
@@ -120,8 +148,8 @@ class Where:
     def _out_of_range(self, day: date) -> Closed | None:
         if not self.period.starts_on <= day <= self.period.ends_on:
             return Closed(CellState.CLOSED, "Ce jour n'est pas dans la période.", "hors période")
-        if day < self.today:
-            return Closed(CellState.LATE, "Ce jour est passé.", "passé")
+        if day < self.today and isinstance(past := self._past(day), Closed):
+            return past
         if day < self.first:
             starts = moments.day(self.enrolment.starts_on)
             return Closed(CellState.CLOSED, f"L'inscription commence le {starts}.", "avant l'inscription")
@@ -149,7 +177,26 @@ class Where:
 
     def _answer(self, formula_id: int, action: Action, day: date) -> Closed | Open:
         verdict = self._schedule(formula_id, action).verdict(day)
-        return _closed_by(verdict, action) or Open(verdict.standing, verdict.moment)
+        closed = _closed_by(verdict, action)
+        if closed is None:
+            return Open(verdict.standing, verdict.moment)
+        return self._over(closed) if self._waives(Override.DEADLINE) else closed
+
+    def _waives(self, one: Override) -> bool:
+        return self.desk is not None and one in self.desk.waives
+
+    def _past(self, day: date) -> Closed | Open:
+        """A day gone by is the town hall's alone, as long as its accounts are open."""
+        past = Closed(CellState.LATE, PAST, "passé")
+        if self.desk is None or Override.DEADLINE not in self.desk.waives:
+            return past
+        if (until := self.desk.closed_until) is not None and day <= until:
+            said = f"Les comptes sont clos jusqu'au {moments.day(until, year=True)} : ce jour ne change plus."
+            return Closed(CellState.LATE, said, "comptes clos")
+        return self._over(past)
+
+    def _over(self, closed: Closed) -> Open:
+        return Open(Standing.ON_TIME, None, frozenset({Override.DEADLINE}), closed.reason)
 
     def _schedule(self, formula_id: int, action: Action) -> Schedule:
         key = (formula_id, action)

@@ -1,7 +1,9 @@
 """Where every child stands, day by day, with who changed it and when."""
 
-from typing import TypeAlias, TypedDict
+from collections.abc import Collection
+from typing import Any, TypeAlias, TypedDict
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -10,16 +12,18 @@ from django.utils.safestring import SafeString
 from django_stubs_ext import WithAnnotations
 
 from families.desk_cells import HouseholdLink, person
-from portal.desk.decisions import Decidable, Decision, ask_reason
+from portal.desk.decisions import Decidable, Decision, ReasonForm, ask_reason, confirm_page
 from portal.desk.lists import NumberSearch, StateBadge, badge
-from portal.desk.pages import ShownOnlyInline
+from portal.desk.pages import ShownOnlyInline, log_all
 from portal.french import moments
 from portal.french.plurals import counted
-from portal.reservations.acts import booking, refusals
+from portal.reservations.acts import booking, overriding, refusals
+from portal.reservations.desk.acting import ActsForFamilies
 from portal.reservations.desk.cells import ClassName, LateBadge, short_moment
 from portal.reservations.models import Booking, BookingEvent
 from portal.reservations.models.queries import class_of
-from portal.reservations.states import LIVE, BookingState
+from portal.reservations.states import LIVE, BookingState, Override
+from portal.web.form_fields import field_of
 from portal.web.signed_in import SignedInRequest
 
 CANCEL_REASONS = (
@@ -28,6 +32,34 @@ CANCEL_REASONS = (
     "Réservation faite par erreur.",
     "Le service n'est pas assuré ce jour-là.",
 )
+# What can be given back.
+OVER = (BookingState.CANCELLED, BookingState.REFUSED)
+RESTORE_REASONS = (
+    "Annulé par erreur.",
+    "Refusé par erreur.",
+    "À la demande de la famille.",
+    "Une place s'est libérée.",
+)
+# What may be passed over by giving a day back, in words that say when.
+PASSING_OVER = {
+    Override.DEADLINE: "aussi un jour passé, dont les comptes ne sont pas clos",
+    Override.CAPACITY: "aussi sans place libre : ce sera une place en plus",
+}
+
+
+class RestoreForm(ReasonForm):
+    """Why days are given back; what is passed over for it, each ticked; whether the family is written to."""
+
+    passing_over = forms.MultipleChoiceField(
+        label="Passer outre", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    tell = forms.BooleanField(label="Prévenir les familles par courriel", required=False, initial=True)
+
+    def __init__(self, *args: Any, may: Collection[Override], **kwargs: Any) -> None:
+        super().__init__(*args, ready=RESTORE_REASONS, **kwargs)
+        field_of(self, "passing_over", forms.MultipleChoiceField).choices = [
+            (one.value, said) for one, said in PASSING_OVER.items() if one in may
+        ]
 
 
 class BookingEventInline(StateBadge, ShownOnlyInline[BookingEvent, Booking]):
@@ -52,7 +84,9 @@ BookingInList: TypeAlias = "WithAnnotations[Booking, Attended]"
 
 
 @admin.register(Booking)
-class BookingAdmin(HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], Decidable[Booking]):
+class BookingAdmin(
+    HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], Decidable[Booking], ActsForFamilies
+):
     desk_order = 4
     list_display = (
         "day_shown",
@@ -74,8 +108,11 @@ class BookingAdmin(HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], D
     number_fields = ("household_id", "reservation_id")
     date_hierarchy = "day"
     ordering = ("-day", "pk")
-    actions = ("cancel_selected",)
-    decisions = (Decision("cancel_selected", "Annuler cette réservation…"),)
+    actions = ("cancel_selected", "restore_selected")
+    decisions = (
+        Decision("cancel_selected", "Annuler cette réservation…"),
+        Decision("restore_selected", "Rétablir ou accepter ce jour…", main=True),
+    )
     inlines = (BookingEventInline,)
     fields = readonly_fields = (
         "child",
@@ -97,7 +134,11 @@ class BookingAdmin(HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], D
         return super().get_queryset(request).annotate(attended=class_of(day="day"))
 
     def waits(self, obj: Booking) -> bool:
-        return obj.state in LIVE
+        return obj.state in (*LIVE, *OVER)
+
+    def decisions_for(self, obj: Booking) -> list[Decision]:
+        fitting = "restore_selected" if obj.state in OVER else "cancel_selected"
+        return [decision for decision in self.decisions if decision.action == fitting]
 
     @admin.display(description="jour", ordering="day")
     def day_shown(self, obj: Booking) -> str:
@@ -121,6 +162,44 @@ class BookingAdmin(HouseholdLink, ClassName, LateBadge, NumberSearch[Booking], D
         if obj.offered_until is not None:
             label = f"{label} {moments.until(obj.offered_until)}"
         return badge(obj.state, label)
+
+    @admin.action(description="Rétablir ou accepter des jours…", permissions=["decide"])
+    def restore_selected(self, request: SignedInRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:
+        may = [one for one in PASSING_OVER if request.user.has_perm(overriding.RIGHTS[one])]
+        form = RestoreForm(request.POST if "reason_given" in request.POST else None, may=may)
+        if not (form.is_bound and form.is_valid()):
+            return confirm_page(
+                self,
+                request,
+                queryset,
+                action="restore_selected",
+                title="Rétablir ou accepter des jours",
+                button="Réserver ces jours",
+                template="admin/reservations/restore.html",
+                form=form,
+            )
+        said = form.cleaned_data
+        chosen = list(queryset.select_related("establishment"))
+        try:
+            found = booking.restore(
+                chosen,
+                reason=said["reason"],
+                by=request.user,
+                at=timezone.now(),
+                passing_over=[Override(one) for one in said["passing_over"]],
+                tell=said["tell"],
+            )
+        except refusals.BookingRefused as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return None
+        days = {one.pk: one.day for one in chosen}
+        for key, why in found.left.items():
+            self.message_user(request, f"{moments.day(days[key]).capitalize()} : {why}", messages.WARNING)
+        if found.back:
+            log_all(request, [one for one in chosen if one.pk in found.back], f"Rétabli : {said['reason']}")
+            text = counted(len(found.back), "jour est réservé", "jours sont réservés")
+            self.message_user(request, f"{text}.", messages.SUCCESS)
+        return None
 
     @admin.action(description="Annuler et prévenir les familles…", permissions=["decide"])
     def cancel_selected(self, request: SignedInRequest, queryset: QuerySet[Booking]) -> HttpResponse | None:

@@ -17,9 +17,10 @@ from portal.desk.site import DeskLink
 from portal.french import spelling
 from portal.french.day_fields import NearDateField
 from portal.french.weekdays import WeekdayMaskFormField, names_of
-from portal.reservations.acts import enrolling
+from portal.reservations.acts import enrolling, overriding
 from portal.reservations.acts.enrolling import EnrolmentRefused
 from portal.reservations.models import Activity, Enrolment, Establishment, SchoolYear
+from portal.reservations.states import Override
 from portal.web.form_fields import field_of
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
@@ -45,6 +46,12 @@ class DeskEnrolmentForm(forms.Form):
         label="Jours habituels", required=False, help_text="Ceux que la famille retrouve cochés."
     )
     starts_on = NearDateField(label="À partir du")
+    beyond_limits = forms.CharField(
+        label="Dérogation",
+        required=False,
+        max_length=200,
+        help_text="Si l'âge ou la classe s'y opposent : pourquoi la mairie l'accueille malgré tout.",
+    )
 
     def __init__(self, *args: Any, user: User, child: Child, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,6 +65,8 @@ class DeskEnrolmentForm(forms.Form):
             ("establishment", rights.seen_by(user, places, RIGHT)),
         ):
             field_of(self, name, forms.ModelChoiceField).queryset = rows
+        if not user.has_perm(overriding.RIGHTS[Override.LIMITS]):
+            del self.fields["beyond_limits"]
         if RIGHT in rights.held_in_part_by(user):
             self.fields["establishment"].required = True
             self.fields["establishment"].help_text = own_choices.CHOOSE
@@ -80,7 +89,7 @@ class DeskEnrolmentForm(forms.Form):
 class EnrolsAtTheDesk(OwnPages[Enrolment]):
     """The page of the list of enrolments on which the town hall enrols a child itself."""
 
-    desk_links = (
+    desk_links: tuple[DeskLink, ...] = (
         DeskLink(
             "Inscrire un enfant",
             "reservations_enrolment_enrol",
@@ -121,7 +130,8 @@ class EnrolsAtTheDesk(OwnPages[Enrolment]):
             except EnrolmentRefused as refusal:
                 form.add_error(None, str(refusal))
             else:
-                log_all(request, [made], "Inscrit au guichet.")
+                waived = f"Inscrit au guichet, par dérogation : {said.get('beyond_limits')}"
+                log_all(request, [made], waived if made.limits_waived else "Inscrit au guichet.")
                 messages.success(request, f"{made} : l'inscription est enregistrée, la famille est prévenue.")
                 return redirect(reverse("admin:reservations_enrolment_change", args=[made.pk]))
         context = {"child": child, "form": form}

@@ -26,7 +26,8 @@ from families.models import Household
 from portal.desk.decisions import AcceptOrRefuse, Decidable, Decision, confirm_page
 from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, sent_again
 from portal.desk.pages import WithHistory, log_all
-from portal.desk.site import M, Queue
+from portal.desk.queue import WorksThrough
+from portal.desk.site import Queue
 from portal.french.dates import WEEKDAYS
 from portal.french.plurals import counted
 from portal.french.weekdays import names_of, weekdays_in
@@ -50,11 +51,6 @@ ENROLMENT_REFUSALS = (
 class WaitingEnrolments(WaitingFirst):
     states = EnrolmentState
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> QuerySet[M]:
-        """Rows that an action names are found whatever the list shows first: one that goes on can end."""
-        named = request.method == "POST" and request.POST.get("select_across", "0") != "1"
-        return queryset if named and self.value() is None else super().queryset(request, queryset)
-
 
 class EnrolmentColumns(RefusedBefore):
     attended: str | None
@@ -76,6 +72,7 @@ class EnrolmentAdmin(
     NumberSearch[Enrolment],
     Decidable[Enrolment],
     EnrolsAtTheDesk,
+    WorksThrough[Enrolment],
     WithHistory[Enrolment],
 ):
     desk_order = 1
@@ -88,8 +85,10 @@ class EnrolmentAdmin(
                 household__state=Household.State.ACCEPTED,
             ),
             order=30,
+            since="requested_at",
         ),
     )
+    desk_links = (WorksThrough.queue_link, *EnrolsAtTheDesk.desk_links)
     list_display = (
         "child",
         "household_link",

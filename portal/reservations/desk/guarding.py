@@ -1,4 +1,5 @@
 """Pages of the desk on which a booked day may close: they ask first, then cancel free of charge and tell.
+To close any is a right of its own (`groups.CLOSE`), whatever page it comes from.
 
 What is typed is done and looked at in one transaction, by whatever form, delete page or action it came. Where
 it closes booked days, it is undone until somebody confirms the number; nothing else needs to know the rule.
@@ -23,6 +24,7 @@ from portal.french.plurals import counted
 from portal.reservations.acts.closing import Closing
 from portal.reservations.days.offer import Offer
 from portal.reservations.models import CalendarChange
+from portal.reservations.staff import limits
 from portal.web.bodies import brings_files
 from portal.web.signed_in import user_of
 
@@ -45,8 +47,9 @@ def guarded(
             before = Offer.read(today)
             answer = act()
             closing = Closing.between(before, Offer.read(today), today)
-            if closing.days and CONFIRMED not in request.POST:
-                question = _question(request, closing, site, opts)
+            allowed = not closing.days or limits.may_close(request.user, closing.bookings, today=today)
+            if closing.days and not (allowed and CONFIRMED in request.POST):
+                question = _question(request, closing, site, opts, allowed=allowed)
                 transaction.set_rollback(True)
                 del _sentences(request)[said:]
                 return question
@@ -72,8 +75,11 @@ def _tell(request: HttpRequest, count: int) -> None:
     messages.info(request, format_html('Une erreur ? Pendant une heure, <a href="{}">Rouvrir</a>.', way_back))
 
 
-def _question(request: HttpRequest, closing: Closing, site: AdminSite, opts: Any) -> TemplateResponse:
-    """Whom it concerns; the same form again once it is confirmed. Read while the change stands."""
+def _question(
+    request: HttpRequest, closing: Closing, site: AdminSite, opts: Any, *, allowed: bool
+) -> TemplateResponse:
+    """Whom it concerns; the same form again once it is confirmed, where one may close these days. Read while
+    the change stands."""
     typed = [(name, value) for name, values in request.POST.lists() for value in values]
     changes = [one.sentence for one in closing.changes]
     return TemplateResponse(
@@ -81,8 +87,9 @@ def _question(request: HttpRequest, closing: Closing, site: AdminSite, opts: Any
         "admin/reservations/closing_confirm.html",
         site.each_context(request)
         | {
-            "title": "Confirmer la fermeture",
+            "title": "Confirmer la fermeture" if allowed else "Fermeture de jours réservés",
             "button": "Confirmer la fermeture",
+            "allowed": allowed,
             "subtitle": None,
             "opts": opts,
             "form_url": request.get_full_path(),
@@ -97,6 +104,7 @@ def _question(request: HttpRequest, closing: Closing, site: AdminSite, opts: Any
             "with_files": brings_files(request),
             "is_popup": IS_POPUP_VAR in request.POST,
         },
+        status=200 if allowed else 403,
     )
 
 

@@ -162,12 +162,14 @@ class MoveAdmin(
             "Changements d'école ou de lieu à traiter",
             lambda request: Move.objects.waiting(),
             order=31,
+            since="requested_at",
         ),
         Queue(
             "Jours qui n'ont pas pu suivre un changement",
             lambda request: Move.objects.with_days_left(timezone.localdate()),
             query=f"jours={TO_DECIDE}&etat=tous",
             order=32,
+            since="requested_at",
         ),
     )
     list_display = ("child", "household_link", "goes", "leaves", "since", "days", "received", "state_badge")

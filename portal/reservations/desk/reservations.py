@@ -1,7 +1,7 @@
 """Reservations at the desk, whole and day by day: those that wait for the town hall's answer first."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, TypeAlias, TypedDict
 
 from django.contrib import admin, messages
@@ -13,8 +13,8 @@ from django_stubs_ext import WithAnnotations
 
 from families.desk_cells import DecidedBy, HouseholdLink, person
 from families.desk_links import household_link
-from portal.desk.decisions import AcceptOrRefuse, Decidable
-from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst
+from portal.desk.decisions import AcceptOrRefuse, Answer, Decidable
+from portal.desk.lists import NumberSearch, StateBadge, WaitingFirst, names_rows
 from portal.desk.pages import ShownOnlyInline, WithHistory, log_all
 from portal.desk.site import M, Queue
 from portal.french import moments
@@ -88,7 +88,8 @@ class WaitingReservations(WaitingFirst):
         return [(self.waiting, "À traiter"), *super().lookups(request, model_admin)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if (self.value() or self.waiting) == self.waiting:
+        asked = self.value()
+        if asked == self.waiting or (asked is None and not names_rows(request)):
             return to_answer(queryset)
         return super().queryset(request, queryset)
 
@@ -132,6 +133,8 @@ class ReservationAdmin(
             "Réservations à traiter",
             lambda request: to_answer(Reservation.objects.all()),
             order=40,
+            since="submitted_at",
+            late_after=timedelta(days=3),
         ),
     )
     list_display = (
@@ -192,6 +195,10 @@ class ReservationAdmin(
     @admin.display(description="créée par", empty_value="–")
     def created_by_name(self, obj: Reservation) -> str:
         return person(obj.created_by)
+
+    def answer_of(self, row: ReservationInQueue) -> Answer | None:
+        """Of a reservation some days may have their answer, and others wait."""
+        return None if self.waits(row) else super().answer_of(row)
 
     def name_of(self, row: ReservationInQueue) -> str:
         return f"{row} : {row.child}, {self.days(row)}"
@@ -314,6 +321,7 @@ class ReservationLineAdmin(
     ordering = ("day", "reservation__submitted_at", "pk")
     refusals = RESERVATION_REFUSALS
     refuse_title = "Refuser des jours demandés"
+    reasons_of = "reservations.reservation"
     fields = readonly_fields = (
         "reservation",
         "child",
@@ -336,6 +344,13 @@ class ReservationLineAdmin(
 
     def waits(self, obj: ReservationLine) -> bool:
         return obj.outcome in STILL_ASKED
+
+    def answer_of(self, row: ReservationLine) -> Answer | None:
+        """What became of the day, and who answered its reservation last."""
+        of = row.reservation
+        if self.waits(row) or of.decided_at is None:
+            return None
+        return Answer(row.get_outcome_display(), person(of.decided_by), of.decided_at, row.reason)
 
     def name_of(self, row: ReservationLine) -> str:
         return f"{row.reservation.child} : {row}"

@@ -129,6 +129,7 @@ class SlotAdmin(Decidable[Slot]):
             _coming,
             query="jours=mois&remplissage=presque",
             order=60,
+            shown=False,
             hint="dans les 30 jours",
         ),
     )
@@ -138,7 +139,7 @@ class SlotAdmin(Decidable[Slot]):
         "activity",
         "part_shown",
         "capacity_shown",
-        "taken",
+        "taken_shown",
         "left_shown",
         "waiting_shown",
         "closed_shown",
@@ -162,7 +163,7 @@ class SlotAdmin(Decidable[Slot]):
         "activity",
         "part_shown",
         "capacity_shown",
-        "taken",
+        "taken_shown",
         "left_shown",
         "closed_shown",
         "waiting_list",
@@ -201,6 +202,10 @@ class SlotAdmin(Decidable[Slot]):
     def capacity_shown(self, obj: Slot) -> str:
         return "sans limite" if obj.capacity is None else str(obj.capacity)
 
+    @admin.display(description="places prises", ordering="taken")
+    def taken_shown(self, obj: Slot) -> str:
+        return f"{obj.taken}, dont {obj.forced} en plus" if obj.forced else str(obj.taken)
+
     @admin.display(description="libres")
     def left_shown(self, obj: Slot) -> SafeString | str:
         if obj.places_left is None:
@@ -233,10 +238,15 @@ class SlotAdmin(Decidable[Slot]):
     @admin.display(description="présents attendus")
     def present(self, obj: Slot) -> SafeString | str:
         rows = [
-            (place.child, place.booking.household.number, place.booking.formula)
+            (
+                place.child,
+                place.booking.household.number,
+                place.booking.formula,
+                ", place en plus" if place.forced else "",
+            )
             for place in self._places(obj, HOLDING).order_by("child__last_name", "child__first_name")
         ]
-        return _numbered(rows, "{} (foyer {}), {}") or "Personne encore."
+        return _numbered(rows, "{} (foyer {}), {}{}") or "Personne encore."
 
     @admin.display(description="places proposées")
     def offered(self, obj: Slot) -> SafeString | str:

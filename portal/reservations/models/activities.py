@@ -360,6 +360,8 @@ class Slot(models.Model):
     )
     capacity = models.PositiveIntegerField("places", null=True, blank=True, help_text="Vide : sans limite.")
     taken = models.PositiveIntegerField("places prises", default=0, editable=False)
+    # Of those taken, the ones that the town hall gave beyond the capacity.
+    forced = models.PositiveIntegerField("dont en plus", default=0, db_default=0, editable=False)
     closed = models.BooleanField("fermé à la réservation", default=False)
 
     class Meta:
@@ -381,9 +383,14 @@ class Slot(models.Model):
                 violation_error_message="Cette formule a déjà un quota ce jour-là.",
             ),
             models.CheckConstraint(
-                condition=Q(capacity=None) | Q(taken__lte=F("capacity")),
+                condition=Q(capacity=None) | Q(taken__lte=F("capacity") + F("forced")),
                 name="never_more_taken_than_places",
                 violation_error_message="Il y a déjà plus de places prises que cela.",
+            ),
+            models.CheckConstraint(
+                condition=Q(forced__lte=F("taken")),
+                name="forced_places_are_taken",
+                violation_error_message="Une place en plus est une place prise.",
             ),
         ]
 

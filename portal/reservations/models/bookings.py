@@ -13,7 +13,8 @@ from django_stubs_ext import WithAnnotations
 from simple_history.models import HistoricalRecords
 
 from families.models import Child, Decided, Household, User
-from families.visibility import OfChild
+from families.visibility import Login, OfChild
+from portal.database.composed import Given
 from portal.french.weekdays import WeekdayMaskField
 from portal.reservations.models.activities import Activity, Formula, Period, Slot
 from portal.reservations.models.calendar import Establishment, SchoolYear
@@ -170,6 +171,13 @@ class ReservationQuerySet(OfChild["Reservation"]):
     def drafts(self) -> "ReservationQuerySet":
         return self.filter(state=ReservationState.DRAFT)
 
+    def visible_to(self, user: Login | Given, today: date | None = None) -> "ReservationQuerySet":
+        """What the town hall has begun for a family and not recorded is no draft of the family's."""
+        return super().visible_to(user, today).not_begun_at_desk()
+
+    def not_begun_at_desk(self) -> "ReservationQuerySet":
+        return self.exclude(state=ReservationState.DRAFT, at_desk=True)
+
     def with_counts(self: models.QuerySet["Reservation"]) -> models.QuerySet[CountedReservation]:
         """With the days of each action; newest first."""
         booked, cancelled = Q(lines__action=Action.BOOK), Q(lines__action=Action.CANCEL)
@@ -221,6 +229,11 @@ class Reservation(Decided):
     )
     # Its lines of a day are one: what is left and what is taken instead, accepted together or not at all.
     is_change = models.BooleanField("changement de formule", default=False, db_default=False, editable=False)
+    # Made by the town hall for the family, whose own draft stays its own; and what was passed over, and why.
+    at_desk = models.BooleanField("saisie par la mairie", default=False, db_default=False, editable=False)
+    desk_reason = models.CharField(
+        "motif de la mairie", max_length=300, blank=True, default="", db_default="", editable=False
+    )
 
     objects = ReservationQuerySet.as_manager()
     history = HistoricalRecords()
@@ -231,7 +244,7 @@ class Reservation(Decided):
         indexes = [models.Index(fields=["household", "state"], name="reservation_by_household")]
         constraints = [
             models.UniqueConstraint(
-                fields=["household", "child", "establishment", "period"],
+                fields=["household", "child", "establishment", "period", "at_desk"],
                 condition=Q(state="draft"),
                 name="one_draft_at_a_time",
                 violation_error_message="Une réservation à enregistrer existe déjà pour cet enfant.",
@@ -355,6 +368,12 @@ class Booking(models.Model):
         verbose_name = "présence réservée"
         verbose_name_plural = "présences réservées"
         ordering = ["day", "pk"]
+        permissions = [
+            ("override_deadline_booking", "Réserver ou annuler pour une famille malgré les délais"),
+            ("override_capacity_booking", "Donner une place en plus quand c'est complet"),
+            ("override_limits_booking", "Réserver pour une famille malgré l'âge ou la classe"),
+            ("override_papers_booking", "Réserver pour une famille sans fiche sanitaire"),
+        ]
         indexes = [
             models.Index(fields=["child", "day"], name="booking_by_child_and_day"),
             models.Index(fields=["establishment", "day", "state"], name="booking_by_place_and_day"),
@@ -395,6 +414,8 @@ class Place(models.Model):
     booking = models.ForeignKey(Booking, on_delete=models.CASCADE, related_name="places")
     slot = models.ForeignKey(Slot, on_delete=models.PROTECT, related_name="places")
     child = models.ForeignKey(Child, on_delete=models.CASCADE, related_name="+")
+    # Given by the town hall beyond the slot's capacity; `Slot.forced` counts those that are held.
+    forced = models.BooleanField("en plus", default=False, db_default=False)
 
     class Meta:
         verbose_name = "place"

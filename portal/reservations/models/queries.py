@@ -42,6 +42,23 @@ def class_of(
     return Subquery(attended.values(named=named)[:1])
 
 
+def class_now(child: str, today: date) -> Subquery:
+    """« CE1, École des Tilleuls » of the child at path `child`, in the year that is not over `today`; null
+    where none is known."""
+    attended = Schooling.objects.filter(child=OuterRef(child), school_year__ends_on__gte=today)
+    attended = attended.current().nearest_first(today)
+    named = Concat("school_class__name", Value(", "), "school_class__school__name")
+    return Subquery(attended.values(named=named)[:1])
+
+
+def latest_class(today: date) -> Subquery:
+    """Of children, the class of the latest year that has begun, as `class_name` says it; null where none is
+    known."""
+    attended = Schooling.objects.filter(child=OuterRef("pk")).current().nearest_first(today)
+    named = Concat("school_class__name", Value(", "), "school_class__school__name")
+    return Subquery(attended.values(named=named)[:1])
+
+
 def offered_at(establishment: Any) -> Case:
     """Of periods, whether they take place at an establishment (a key, or what a query knows it by): one of
     theirs or, where none is named, one of their activity."""

@@ -252,6 +252,7 @@ def _all_latest(household: Household) -> list[CountedReservation]:
 def _newest(today: date) -> "QuerySet[CountedReservation]":
     ranked = (
         Reservation.objects.of_home(Given("household"), today)
+        .not_begun_at_desk()
         .annotate(
             rank=Window(
                 RowNumber(),

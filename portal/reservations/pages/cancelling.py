@@ -6,16 +6,16 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from families import which_home
 from portal.french import moments
 from portal.french.dates import month_name
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Enrolment, Establishment, Period
+from portal.reservations.pages.acting import acting_of, row
 from portal.reservations.pages.cells import CANCEL, Cell
 from portal.reservations.pages.planning import Planning, Ticks
 from portal.reservations.states import CellState
@@ -55,20 +55,24 @@ def cancel_days(
 ) -> HttpResponse:
     """The booked days of a child at a place in a period, to tick; « Suivant » goes on to validation."""
     at = timezone.now()
-    enrolment = which_home.row(
+    enrolment = row(
         request,
-        Enrolment.objects.visible_to(request.user).select_related(
+        Enrolment.objects.select_related(
             "activity", "household", "school_year", "child__health", "establishment", "moves_to"
         ),
+        timezone.localdate(at),
         pk=enrolment_id,
     )
+    acting = acting_of(request)
     known = (enrolment.establishment_id, enrolment.moves_to_id)
     own = [key for key in known if key is not None] or [establishment_id]
     establishment = get_object_or_404(Establishment.objects.filter(pk__in=own), pk=establishment_id)
     period = get_object_or_404(
         Period, pk=period_id, activity=enrolment.activity_id, school_year=enrolment.school_year_id
     )
-    plan = Planning.build(enrolment, establishment, period, at=at)
+    if acting is not None and not acting.reaches(establishment):
+        raise Http404
+    plan = Planning.build(enrolment, establishment, period, at=at, acting=acting)
     if request.method == "POST":
         return _posted(request, plan)
     kept = interrupted.take(request)
@@ -111,7 +115,8 @@ def _months(plan: Planning) -> list[Month]:
 
 
 def _is_past(plan: Planning, cell: Cell) -> bool:
-    return cell.day < plan.where.today
+    """To families; the town hall cancels days gone by too."""
+    return cell.day < plan.where.today and plan.where.desk is None
 
 
 def _posted(request: SignedInRequest, plan: Planning) -> HttpResponse:

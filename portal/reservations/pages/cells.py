@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from portal.french.amounts import euros
 from portal.reservations.acts.refusals import Choice
+from portal.reservations.states import Override
 
 BOOK, WAIT, CANCEL = "book", "wait", "cancel"
 FIELDS = (BOOK, WAIT, CANCEL)
@@ -46,6 +47,7 @@ class Cell:
     forgiving: Forgiving | None = None  # where its month has late days without surcharge
     change: int | None = None  # the booking in it for which another formula may be taken
     away: bool = False  # a day of the child's other home: ticked by hand only
+    over: frozenset[Override] = frozenset()  # at the desk, what has to be passed over: by hand only, too
 
     @property
     def day(self) -> date:
@@ -67,11 +69,17 @@ class Cell:
         return self.field in (BOOK, WAIT)
 
     @property
+    def by_button(self) -> bool:
+        """Whether buttons for many days tick it."""
+        return self.field == BOOK and not self.away and not self.over
+
+    @property
     def marks(self) -> str:
         """The classes of its cell beside its state's."""
         found = " cell--lost" if self.lost else ""
         found += " cell--overdue" if self.late and self.bookable else ""
         found += " cell--away" if self.away else ""
+        found += " cell--over" if self.over else ""
         return found + (" cell--unproved" if self.unproved else "")
 
     @property

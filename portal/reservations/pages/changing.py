@@ -1,6 +1,7 @@
 """« Changer pour… »: another formula instead of one that is booked, chosen and recorded on one page that says
 beforehand what each costs, until when, and whether the town hall answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -8,22 +9,23 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from families import which_home
 from portal.french import moments
 from portal.french.amounts import euros
 from portal.reservations.acts import booking as acts
 from portal.reservations.acts.booking import ForeseenChange
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import Booking, Reservation
+from portal.reservations.pages.acting import REASON, TELLS, Passed, acting_of, read, row
 from portal.reservations.pages.addresses import planning_address
 from portal.reservations.pages.cells import late_words
 from portal.reservations.pages.planning import week_key
 from portal.reservations.pages.prices import Costs
 from portal.reservations.pages.services import pricer_of
-from portal.reservations.states import BookingState, Outcome
+from portal.reservations.states import BookingState, Outcome, Override
 from portal.web.posted import posted_number
 from portal.web.signed_in import SignedInRequest
 
@@ -44,6 +46,11 @@ class Choice:
         return self.foreseen.outcome != Outcome.REFUSED
 
     @property
+    def over(self) -> str:
+        """« délai, places »: what the town hall passes over for it."""
+        return moments.listing([one.label.lower() for one in Override if one in self.foreseen.over])
+
+    @property
     def asks(self) -> bool:
         return self.foreseen.outcome == Outcome.REQUESTED
 
@@ -57,37 +64,48 @@ class Choice:
 def change(request: SignedInRequest, booking_id: int) -> HttpResponse:
     """The formulas of that day, one of which may be chosen instead; recorded at once, with one number."""
     at = timezone.now()
-    booking = which_home.row(
+    booking = row(
         request,
-        Booking.objects.visible_to(request.user).select_related(
+        Booking.objects.select_related(
             "child", "formula", "activity", "establishment", "enrolment__activity", "reservation__period"
         ),
+        timezone.localdate(at),
         pk=booking_id,
     )
+    acting = acting_of(request)
     back = _planning(booking)
     if booking.state not in (BookingState.ACCEPTED, BookingState.REQUESTED, BookingState.WAITLISTED):
         why = {BookingState.CANCEL_REQUESTED: acts.ALREADY_ASKED, BookingState.OFFERED: acts.OFFERED}
         messages.info(request, why.get(BookingState(booking.state), acts.NOT_BOOKED))
         return redirect(back)
     others = [one for one in booking.activity.formulas.all() if one.active and one.pk != booking.formula_id]
-    error = ""
-    if request.method == "POST":
-        wanted = {one.pk: one for one in others}.get(posted_number(request.POST.get("formule", "")) or 0)
-        if wanted is None:
-            error = "Choisissez la formule que vous voulez à la place."
-        else:
-            try:
-                recorded = acts.change(booking, wanted, by=request.user, at=at)
-            except BookingRefused as refusal:
-                error = str(refusal)
-            else:
-                messages.success(request, _thanks(recorded, booking, wanted.name))
-                return redirect(back)
     try:
-        foreseen = acts.foresee_change(booking, others, at=at)
+        waives = acting.may(booking.establishment) if acting else None
+        foreseen = acts.foresee_change(booking, others, at=at, waives=waives)
     except BookingRefused as refusal:
         messages.info(request, str(refusal))
         return redirect(back)
+    passed = _passed(booking, foreseen, request.POST) if acting else []
+    error = ""
+    if request.method == "POST":
+        key = posted_number(request.POST.get("formule", ""))
+        wanted = next((one for one in foreseen if one.formula.pk == key), None)
+        overrides, _ = read(request.POST, passed)
+        if wanted is None:
+            error = "Choisissez la formule que vous voulez à la place."
+        elif missing := wanted.over - set(overrides.reasons):
+            what = moments.listing([one.label.lower() for one in Override if one in missing])
+            error = f"Indiquez pourquoi vous passez outre : {what}."
+        else:
+            tell = acting is None or TELLS in request.POST
+            as_whom: dict[str, Any] = {"at_desk": acting is not None, "overrides": overrides, "tell": tell}
+            try:
+                recorded = acts.change(booking, wanted.formula, by=request.user, at=at, **as_whom)
+            except BookingRefused as refusal:
+                error = str(refusal)
+            else:
+                messages.success(request, _thanks(recorded, booking, wanted.formula.name))
+                return redirect(back)
     costs = _costs(booking)
     now = costs.on(booking.formula_id, booking.day, late=booking.late) if costs else None
     found = [_choice(one, booking, costs, now) for one in foreseen]
@@ -99,8 +117,22 @@ def change(request: SignedInRequest, booking_id: int) -> HttpResponse:
         "any_possible": any(one.possible for one in found),
         "error": error,
         "planning_url": back,
+        "acting": acting,
+        "passed": passed,
+        "missing": [],
     }
     return render(request, "reservations/change.html", context)
+
+
+def _passed(booking: Booking, foreseen: list[ForeseenChange], data: Mapping[str, str]) -> list[Passed]:
+    """At the desk: what has to be passed over for one of the formulas, or may be, of a late one."""
+    over = {one for each in foreseen for one in each.over}
+    over |= {Override.DEADLINE for each in foreseen if each.late}
+    return [
+        Passed(one, [booking.day], needed=False, said=data.get(REASON.format(one.value), ""))
+        for one in Override
+        if one in over
+    ]
 
 
 def _only(found: list[Choice]) -> str:
@@ -112,7 +144,7 @@ def _only(found: list[Choice]) -> str:
 def _planning(booking: Booking) -> str:
     """Where one comes from: the week of the day; home where its reservation is no longer known."""
     if booking.reservation is None:
-        return "/"
+        return reverse("home")
     where = booking.enrolment_id, booking.establishment_id, booking.reservation.period_id
     address = planning_address(booking.activity, *where)
     return f"{address}?semaine={week_key(booking.day)}#planning"

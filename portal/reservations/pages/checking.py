@@ -24,11 +24,12 @@ from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import Activity, Enrolment, Formula, Reservation, ReservationLine
 from portal.reservations.pages import prices
-from portal.reservations.pages.cells import late_words
+from portal.reservations.pages.acting import Acting, Passed
+from portal.reservations.pages.cells import WAIT, late_words
 from portal.reservations.pages.planning import Planning, Ticks
 from portal.reservations.pages.prices import PricedLine
 from portal.reservations.pages.services import pricer_of
-from portal.reservations.states import Action, CellState
+from portal.reservations.states import Action, CellState, Override
 
 NOT_BILLED = ("Il ne sera pas facturé.", "Ils ne seront pas facturés.")
 ASKED = (
@@ -91,6 +92,8 @@ class Checked:
     gone: list[str] = field(default_factory=list)
     quotient_warning: str = ""
     reservation: Reservation | None = None
+    # At the desk: what has to be, and what may be, passed over, and for which days.
+    passed: list[Passed] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -121,7 +124,8 @@ class Checked:
     @property
     def asks(self) -> bool:
         """Whether the town hall answers every reservation of this activity."""
-        return bool(self.to_book) and self.activity.processing == Activity.Processing.ON_REQUEST
+        on_request = self.activity.processing == Activity.Processing.ON_REQUEST
+        return bool(self.to_book) and on_request and self.where.desk is None
 
     @property
     def late(self) -> int:
@@ -163,11 +167,13 @@ class Checked:
         return said
 
 
-def check(reservation: Reservation, *, at: datetime) -> Checked:
-    """A draft's days to book, with their price where the service says it; those to cancel; what closed."""
+def check(reservation: Reservation, *, at: datetime, acting: Acting | None = None) -> Checked:
+    """A draft's days to book, with their price where the service says it; those to cancel; what closed; where
+    the town hall is `acting`, what it passes over."""
     enrolment = reservation.enrolment
     enrolment.child = reservation.child  # read already
-    plan = Planning.build(enrolment, reservation.establishment, reservation.period, at=at, drafted_only=True)
+    where = reservation.establishment, reservation.period
+    plan = Planning.build(enrolment, *where, at=at, drafted_only=True, acting=acting)
     gone = plan.gone()
     lines: list[ReservationLine] = [
         line for line in plan.lines if Choice(line.formula_id, line.day) not in gone
@@ -217,14 +223,19 @@ class Copied:
 
 
 def copy(
-    reservation: Reservation, lines: Iterable[ReservationLine], enrolment: Enrolment, *, at: datetime
+    reservation: Reservation,
+    lines: Iterable[ReservationLine],
+    enrolment: Enrolment,
+    *,
+    at: datetime,
+    acting: Acting | None = None,
 ) -> Copied:
     """The days of a reservation for another child, as far as it can have them, at its own place."""
     place = enrolment.establishment or reservation.establishment
     lines = list(lines)
     days = [line.day for line in lines]
     within = (min(days), max(days)) if days else None
-    plan = Planning.build(enrolment, place, reservation.period, at=at, within=within)
+    plan = Planning.build(enrolment, place, reservation.period, at=at, within=within, acting=acting)
     ticks = plan.ticks()
     missed, away = [], []
     for line in lines:
@@ -253,7 +264,8 @@ def _checked(
         line.formula = formulas[line.formula_id]
     known.sort(key=lambda line: (line.day, line.formula.order))
     priced = prices.of_lines(known, where, pricer_of(enrolment.activity))
-    asks_all = enrolment.activity.cancel_processing == Activity.Processing.ON_REQUEST
+    on_request = enrolment.activity.cancel_processing == Activity.Processing.ON_REQUEST
+    asks_all = on_request and where.desk is None
     to_cancel = [
         CancelledDay(line, _asks(plan, line, asks_all=asks_all), billed=choice_of(line) in priced.by_day)
         for line in known
@@ -268,7 +280,50 @@ def _checked(
         gone=gone or [],
         quotient_warning=priced.quotient_warning,
         reservation=reservation,
+        passed=_passed(plan, known),
     )
+
+
+def _passed(plan: Planning, lines: Sequence[ReservationLine]) -> list[Passed]:
+    """What the town hall passes over by recording these lines; and what it may, so that a late day is granted
+    at once, or a full one given beyond the capacity."""
+    desk = plan.where.desk
+    if desk is None:
+        return []
+    needed: dict[Override, list[date]] = defaultdict(list)
+    possible: dict[Override, list[date]] = defaultdict(list)
+    for line in lines:
+        cell = plan.cells.get(choice_of(line))
+        if cell is None:
+            continue
+        for one in cell.over:
+            needed[one].append(line.day)
+        if line.action == Action.CANCEL:
+            answer = plan.where.cancelling(line.formula_id, line.day, granted=cell.state == CellState.BOOKED)
+        else:
+            answer = plan.where.booking(line.formula_id, line.day)
+        if isinstance(answer, Open) and answer.standing.is_late:
+            possible[Override.DEADLINE].append(line.day)
+        if cell.field == WAIT:
+            possible[Override.CAPACITY].append(line.day)
+    if plan.enrolment.lacks_health_file:
+        needed[Override.PAPERS] = [line.day for line in lines if line.action == Action.BOOK]
+    return [
+        Passed(one, days, needed=is_needed)
+        for one in Override
+        for is_needed, of_kind in ((True, needed), (False, possible))
+        if (days := sorted(set(of_kind[one]))) and one in desk.waives and (is_needed or not needed[one])
+    ]
+
+
+def passed_together(group: Iterable[Checked]) -> list[Passed]:
+    """What is passed over of several children's days recorded together."""
+    found: dict[Override, Passed] = {}
+    for one in (passed for each in group for passed in each.passed):
+        before = found.get(one.override)
+        days = sorted({*one.days, *(before.days if before else ())})
+        found[one.override] = Passed(one.override, days, one.needed or bool(before and before.needed))
+    return [found[one] for one in Override if one in found]
 
 
 def choice_of(line: ReservationLine) -> Choice:

@@ -54,7 +54,7 @@ def _say_reservations(subject: Subject, keys: Collection[int]) -> Mapping[int, E
         found[row.pk] = Entry(
             f"{row.child.first_name}, {row.enrolment.activity.name} : {moments.listing(asked)}",
             by(row.created_by, subject),
-            f"Réservation n°\xa0{row.number}",
+            " – ".join(part for part in (f"Réservation n°\xa0{row.number}", row.desk_reason) if part),
             reverse("reservations:detail", args=[row.pk]),
         )
     return found

@@ -291,7 +291,7 @@ class Months:
         """The weekdays shown: (« 0 », « Lundi », whether some day of it can be reserved)…"""
         cells = [cell for row in self.rows for cell in row.cells.values()]
         shown = sorted({cell.day.weekday() for cell in cells} | set(MONDAY_TO_FRIDAY))
-        busy = {cell.day.weekday() for cell in cells if cell.field == BOOK and not cell.away}
+        busy = {cell.day.weekday() for cell in cells if cell.by_button}
         return [(str(weekday), WEEKDAYS[weekday].capitalize(), weekday in busy) for weekday in shown]
 
     @cached_property
@@ -324,7 +324,7 @@ class Months:
     def busy_weeks(self) -> set[str]:
         """Those of which their button ticks some day."""
         cells = [cell for row in self.rows for cell in row.cells.values()]
-        return {week_key(cell.day) for cell in cells if cell.field == BOOK and not cell.away}
+        return {week_key(cell.day) for cell in cells if cell.by_button}
 
     @cached_property
     def days(self) -> list[date]:
@@ -419,7 +419,8 @@ class Months:
         there to cancel; or else the first of all."""
         begun, wanted, any_other = _first_days(self.plans)
         days = [day for day in (begun, wanted, any_other) if day is not None and f"{day:%Y-%m}" in keys]
-        return f"{days[0]:%Y-%m}" if days else keys[0]
+        now = f"{self.plans[0].where.today:%Y-%m}"
+        return f"{days[0]:%Y-%m}" if days else now if now in keys else keys[0]
 
 
 def _first_days(plans: Iterable[Planning]) -> tuple[date | None, date | None, date | None]:
@@ -429,8 +430,8 @@ def _first_days(plans: Iterable[Planning]) -> tuple[date | None, date | None, da
     wanted = CANCEL if any(plan.cancelling for plan in plans) else BOOK
     return (
         min((cell.day for cell in cells if cell.checked), default=None),
-        min((cell.day for cell in cells if cell.field == wanted), default=None),
-        min((cell.day for cell in cells if cell.field), default=None),
+        min((cell.day for cell in cells if cell.field == wanted and not cell.over), default=None),
+        min((cell.day for cell in cells if cell.field and not cell.over), default=None),
     )
 
 
@@ -515,4 +516,6 @@ def reached(data: QueryDict, plan: Planning, reach: str) -> Iterable[Cell]:
 
 def context(request: SignedInRequest, plan: Planning) -> dict[str, Any]:
     """`months`, for the template reservations/planning_months.html."""
-    return {"months": Months(plan, request.GET.get("mois", ""), from_the_start="tout" in request.GET)}
+    # At the desk days gone by are acted on too.
+    whole = "tout" in request.GET or plan.where.desk is not None
+    return {"months": Months(plan, request.GET.get("mois", ""), from_the_start=whole)}

@@ -30,7 +30,7 @@ from portal.reservations.days.calendars import days_between
 from portal.reservations.days.deadline_book import DeadlineBook
 from portal.reservations.days.limits import Limits
 from portal.reservations.days.offer import NO_FORMULA
-from portal.reservations.days.standing import Closed, Where
+from portal.reservations.days.standing import Closed, Open, Where
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
     Activity,
@@ -43,10 +43,19 @@ from portal.reservations.models import (
     ReservationLine,
     Slot,
 )
+from portal.reservations.pages.acting import Acting
 from portal.reservations.pages.addresses import planning_address
 from portal.reservations.pages.cells import AWAY_NAMED, BOOK, CANCEL, FIELDS, WAIT, Cell
 from portal.reservations.pages.waits import WAITING, Wait, waits_among
-from portal.reservations.states import HOLDING, LIVE, Action, BookingState, CellState, ReservationState
+from portal.reservations.states import (
+    HOLDING,
+    LIVE,
+    Action,
+    BookingState,
+    CellState,
+    Override,
+    ReservationState,
+)
 from portal.web.posted import posted_number
 
 MONDAY_TO_FRIDAY = range(5)
@@ -141,10 +150,12 @@ class Planning:
         whole: bool = False,
         within: tuple[date, date] | None = None,
         drafted_only: bool = False,
+        acting: Acting | None = None,
     ) -> "Planning":
         """Reads everything and computes the cells of one child's planning: see `together`."""
         here = [(enrolment, establishment)]
-        return cls.together(here, period, at=at, whole=whole, within=within, drafted_only=drafted_only)[0]
+        asked: dict[str, Any] = {"whole": whole, "within": within, "drafted_only": drafted_only}
+        return cls.together(here, period, at=at, acting=acting, **asked)[0]
 
     @classmethod
     def together(
@@ -157,6 +168,7 @@ class Planning:
         within: tuple[date, date] | None = None,
         drafted_only: bool = False,
         offered: bool = True,
+        acting: Acting | None = None,
     ) -> list["Planning"]:
         """The plannings of children enrolled to the same activity, each at its place, for one page.
 
@@ -166,7 +178,8 @@ class Planning:
         stands is shown whatever became of its formula, weekday or period; where the period is not `offered`
         at the place any more, nothing else can be reserved. Where several children stand on the page, the
         names of cells begin with the child's, and the fields of all but the first end with a suffix of their
-        own.
+        own. Where the town hall is `acting`, its own draft is read, weeks gone by are there, and what it may
+        pass over can be ticked.
         Five queries and one for each further child (its class has closures of its own), one more where a
         rule has windows, one where a child waits for a place and one where classes limit the activity;
         whatever the days and bookings.
@@ -174,11 +187,11 @@ class Planning:
         activity = wanted[0][0].activity
         book = DeadlineBook.for_activity(activity, period)
         first, last = period.starts_on, period.ends_on
-        if not whole:
+        if not whole and acting is None:
             today = timezone.localdate(at)
             first = max(first, today - timedelta(days=today.weekday()))
         shown = (first, last) if within is None else (max(first, within[0]), min(last, within[1]))
-        lines = _draft_lines(wanted, period)
+        lines = _draft_lines(wanted, period, at_desk=acting is not None)
         drafted = {line.day for of_one in lines.values() for line in of_one if first <= line.day <= last}
         if drafted_only:
             shown = (min(drafted, default=last), max(drafted, default=last))
@@ -207,6 +220,7 @@ class Planning:
                 book=book,
                 offered=offered,
                 limits=limits.get(enrolment.child_id),
+                desk=acting.desk(activity, establishment) if acting else None,
             )
             weekdays = weekdays_in(activity.weekdays & establishment.open_weekdays)
             own_lines = lines[enrolment.child_id, establishment.pk]
@@ -280,6 +294,7 @@ class Planning:
             seen=self.version,
             by=by,
             at=at,
+            at_desk=self.where.desk is not None,
         )
 
     @property
@@ -401,7 +416,7 @@ class Planning:
     def select(self, ticks: Ticks, cells: Iterable[Cell]) -> None:
         """Ticks all free cells among `cells`, but on days of the child's other home; what they exclude on the
         same day is unticked."""
-        self.add(ticks, [cell.choice for cell in cells if cell.field == BOOK and not cell.away])
+        self.add(ticks, [cell.choice for cell in cells if cell.by_button])
 
     def add(self, ticks: Ticks, choices: Iterable[Choice]) -> None:
         """Ticks these choices; what they exclude on the same day is unticked."""
@@ -448,7 +463,7 @@ class Planning:
     def next_limit(self) -> str:
         """The nearest deadline, in words: what a tired parent must know first."""
         for cell in self.cells.values():
-            if cell.field == BOOK and cell.note:
+            if cell.field == BOOK and cell.note and not cell.over:
                 return f"Pour le {moments.day(cell.day)} : {lower_first(cell.note)}"
         return ""
 
@@ -482,10 +497,7 @@ def on_weekdays(cells: Iterable[Cell], posted: Iterable[str]) -> list[Cell]:
 def toggle(chosen: Iterable[tuple[Planning, Ticks, Iterable[Cell]]]) -> None:
     """Ticks all free cells of every planning among these, but on days of a child's other home; when they all
     are already, unticks them."""
-    free = [
-        (plan, ticks, {cell.choice for cell in cells if cell.field == BOOK and not cell.away})
-        for plan, ticks, cells in chosen
-    ]
+    free = [(plan, ticks, {cell.choice for cell in cells if cell.by_button}) for plan, ticks, cells in chosen]
     if all(choices <= ticks.book for _, ticks, choices in free):
         for _, ticks, choices in free:
             ticks.book -= choices
@@ -525,13 +537,18 @@ def _formulas() -> "QuerySet[Formula]":
 
 
 def _draft_lines(
-    wanted: list[tuple[Enrolment, Establishment]], period: Period
+    wanted: list[tuple[Enrolment, Establishment]], period: Period, *, at_desk: bool
 ) -> dict[tuple[int, int], list[DraftLine]]:
     """What the drafts hold, by child and place."""
     lines: dict[tuple[int, int], list[DraftLine]] = defaultdict(list)
     shape, given = _whose(wanted)
     for line in _lines(
-        *shape, household=wanted[0][0].household_id, period=period.pk, draft=ReservationState.DRAFT, **given
+        *shape,
+        household=wanted[0][0].household_id,
+        period=period.pk,
+        draft=ReservationState.DRAFT,
+        at_desk=at_desk,
+        **given,
     ):
         lines[line.child_id, line.place_id].append(line)
     return lines
@@ -553,6 +570,7 @@ def _lines(children: int, places: int) -> "QuerySet[DraftLine]":
             reservation__household=Given("household"),
             reservation__period=Given("period"),
             reservation__state=Given("draft"),
+            reservation__at_desk=Given("at_desk"),
         )
         .annotate(
             touched_at=F("reservation__touched_at"),
@@ -668,7 +686,9 @@ class _CellMaker:
         self.days: dict[date, str] = {}
         self.away: dict[date, bool] = {}
         self.waiting_list = where.enrolment.activity.waiting_list
-        self.asks = where.enrolment.activity.processing == Activity.Processing.ON_REQUEST
+        # The town hall answers itself at once.
+        on_request = where.enrolment.activity.processing == Activity.Processing.ON_REQUEST
+        self.asks = on_request and where.desk is None
         self.lines = {Choice(line.formula_id, line.day): line for line in lines}
         self.last: dict[Choice, Stand] = {}
         self.busy: dict[date, list[Stand]] = defaultdict(list)
@@ -700,9 +720,12 @@ class _CellMaker:
         asks = self.asks or answer.standing == Standing.LATE_REQUEST
         if any(slot.capacity is not None and slot.taken >= slot.capacity for slot in slots):
             cell = self._full(formula, choice, booking_line, asks=asks)
+            cell = self._passed_over(cell, answer) if answer.over else cell
             return self._late(cell) if answer.standing.is_late else cell
         cell = self._plain(formula, choice, CellState.FREE, *self._until(answer.until))
         cell.field, cell.until = BOOK, answer.until
+        if answer.over:
+            cell = self._passed_over(cell, answer)
         cell.checked = booking_line is not None
         cell.then = "requested" if asks else "accepted"
         if answer.standing.is_late:
@@ -716,6 +739,10 @@ class _CellMaker:
         cell.name += f", {cell.late_words}"
         return cell
 
+    def _passed_over(self, cell: Cell, answer: Open) -> Cell:
+        """Closed to families; the town hall may act all the same, and says why."""
+        return _over(cell, answer.over, answer.why)
+
     def _until(self, moment: datetime | None) -> tuple[str, str]:
         """The sentence and the few words of a deadline, written once for all formulas of a day."""
         if moment not in self.limits:
@@ -724,8 +751,13 @@ class _CellMaker:
         return self.limits[moment]
 
     def _full(self, formula: Formula, choice: Choice, line: ReservationLine | None, *, asks: bool) -> Cell:
+        desk = self.where.desk
         if not self.waiting_list:
             cell = self._plain(formula, choice, CellState.FULL, "Complet ce jour-là.", "complet")
+            if desk is not None and Override.CAPACITY in desk.waives:
+                cell = _over(cell, frozenset({Override.CAPACITY}), "Complet ce jour-là.")
+                cell.field, cell.then, cell.checked = BOOK, "accepted", line is not None
+                return cell
         else:
             if asks:
                 sentence = "Complet pour le moment : cochez pour demander une place, la mairie vous répond."
@@ -761,6 +793,8 @@ class _CellMaker:
             return self._plain(formula, choice, state, answer.reason, "")
         until = "" if answer.until is None else f"Annulable {moments.until(answer.until)}."
         cell = self._plain(formula, choice, state, until, _before(answer.until))
+        if answer.over:
+            cell = self._passed_over(cell, answer)
         cell.field = CANCEL
         line = self.lines.get(choice)
         cell.checked = line is not None and line.action == Action.CANCEL
@@ -834,6 +868,14 @@ class _CellMaker:
             child = self.where.enrolment.child_id
             self.away[day] = self.whose.is_others(child, self.household_id, day)
         return self.away[day]
+
+
+def _over(cell: Cell, over: frozenset[Override], why: str) -> Cell:
+    cell.over |= over
+    cell.note = f"{why} Possible en passant outre, avec un motif."
+    cell.short = "à passer outre"
+    cell.name += ", à passer outre"
+    return cell
 
 
 def parse_choice(value: str) -> Choice | None:

@@ -4,6 +4,7 @@ A service lends its planning's template and a few functions (`services.Service`)
 the steps follow one another, and each reads best beside the one it leads to.
 """
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ from families.custody import homes
 from portal.database.composed import Composed, Given, GivenMany
 from portal.french.elision import of
 from portal.reservations.acts import booking, enrolling, reservation_drafts
+from portal.reservations.acts.overriding import NONE, Overrides
 from portal.reservations.acts.refusals import BookingRefused
 from portal.reservations.models import (
     Enrolment,
@@ -33,6 +35,17 @@ from portal.reservations.models import (
 )
 from portal.reservations.models.queries import PeriodThere, offered_at, still_booked
 from portal.reservations.pages import blocks, checking, moves, prices, thanking, waits
+from portal.reservations.pages.acting import (
+    TELLS,
+    Acting,
+    acting_of,
+    follow,
+    household_of,
+    mine,
+    read,
+    row,
+    whose,
+)
 from portal.reservations.pages.addresses import planning_address, planning_url
 from portal.reservations.pages.cells import BOOK, FIELDS, value_of
 from portal.reservations.pages.checking import Checked
@@ -42,7 +55,7 @@ from portal.reservations.pages.services import (
     Service,
     pricer_of,
 )
-from portal.reservations.states import Action, EnrolmentState, Outcome
+from portal.reservations.states import Action, EnrolmentState, Outcome, Override, ReservationState
 from portal.web import interrupted
 from portal.web.signed_in import SignedInRequest
 
@@ -65,8 +78,7 @@ MERGED = (
 
 def choose_child(request: SignedInRequest, service: Service) -> HttpResponse:
     """Which child to book, or with `?annulation` to cancel, for. One possible child only: no question."""
-    guardian = which_home.find(request)
-    household = guardian.household if guardian else None
+    household = household_of(request)
     if household is None or not household.is_accepted:
         return redirect("home")
     block = blocks.enrolments(household, service.slug, by_child=service.by_child)
@@ -100,8 +112,12 @@ def choose_child_to_enrol(request: SignedInRequest, service: Service) -> HttpRes
 def start(request: SignedInRequest, service: Service, enrolment_id: int) -> HttpResponse:
     """From an enrolment with its own establishment to the planning of its current period."""
     at = timezone.now()
-    enrolment = which_home.row(
-        request, Enrolment.objects.visible_to(request.user), pk=enrolment_id, activity__service=service.slug
+    enrolment = row(
+        request,
+        Enrolment.objects.all(),
+        timezone.localdate(at),
+        pk=enrolment_id,
+        activity__service=service.slug,
     )
     periods = current_periods(enrolment, at)
     if not periods and (following := _following_year(enrolment, at)):
@@ -136,12 +152,13 @@ def book(request: SignedInRequest, service: Service) -> HttpResponse:
     most children."""
     at = timezone.now()
     today = timezone.localdate(at)
-    guardian = which_home.find(request)
-    household = guardian.household if guardian else None
+    household = household_of(request)
     if household is None or not household.is_accepted:
         return redirect("home")
     activities: dict[tuple[int, int], list[Enrolment]] = {}
-    for one in _bookable(today, household=household.pk, service=service.slug):
+    acting = acting_of(request)
+    possible = _bookable(today, household=household.pk, service=service.slug)
+    for one in acting.kept(possible) if acting else possible:
         activities.setdefault((one.activity_id, one.school_year_id), []).append(one)
     if not activities:
         return redirect(f"{service.slug}:choose_reservation")
@@ -156,7 +173,7 @@ def book(request: SignedInRequest, service: Service) -> HttpResponse:
                 shown = [(first, place), *_beside(service, others, place, period)]
                 address = _address_of(request, service, shown, period)
                 otherwise = otherwise or address
-                if _has_room(shown, period, at):
+                if _has_room(shown, period, at, acting):
                     return redirect(address)
     if otherwise:  # the planning says of each day why not
         return redirect(otherwise)
@@ -179,14 +196,16 @@ def _bookable(today: date) -> "QuerySet[Enrolment]":
     )
 
 
-def _has_room(shown: list[tuple[Enrolment, Establishment]], period: PeriodThere, at: datetime) -> bool:
+def _has_room(
+    shown: list[tuple[Enrolment, Establishment]], period: PeriodThere, at: datetime, acting: Acting | None
+) -> bool:
     """Whether a day of the period can still be taken: almost always one of the next weeks."""
     soon = max(period.starts_on, timezone.localdate(at)) + SOON
     for within in ((period.starts_on, soon), (soon + timedelta(days=1), period.ends_on)):
         if within[0] > period.ends_on:
             break
-        plans = Planning.together(shown, period, at=at, within=within, offered=period.here)
-        if any(cell.field == BOOK for plan in plans for cell in plan.cells.values()):
+        plans = Planning.together(shown, period, at=at, within=within, offered=period.here, acting=acting)
+        if any(cell.field == BOOK and not cell.over for plan in plans for cell in plan.cells.values()):
             return True
     return False
 
@@ -196,7 +215,8 @@ def _address_of(
 ) -> str:
     """The planning of the first of these, with the others beside it."""
     (first, place), *others = shown
-    begun = _begun(enrolments=[one.pk for one, _ in shown], period=period.pk)
+    at_desk = acting_of(request) is not None
+    begun = _begun(enrolments=[one.pk for one, _ in shown], period=period.pk, at_desk=at_desk)
     asked = [urlencode({"avec": one.pk}) for one, _ in others] + ["reprise"] * bool(begun)
     address = planning_address(first.activity, first.pk, place.pk, period.pk)
     return f"{address}?{'&'.join(asked)}" if asked else address
@@ -205,14 +225,20 @@ def _address_of(
 @Composed
 def _begun() -> "QuerySet[Reservation, int]":
     drafts = Reservation.objects.drafts().filter(lines__isnull=False)
-    of_these = drafts.filter(enrolment__pk__among=GivenMany("enrolments"), period=Given("period"))
+    of_these = drafts.filter(
+        enrolment__pk__among=GivenMany("enrolments"), period=Given("period"), at_desk=Given("at_desk")
+    )
     return of_these.order_by().values_list("pk", flat=True)[:1]
 
 
 def arriving(request: SignedInRequest, enrolment_id: int, establishment_id: int, period_id: int) -> str:
     """The query with which one comes to a planning: to cancel, and upon what was begun and not recorded."""
     begun = Reservation.objects.drafts().filter(
-        enrolment=enrolment_id, establishment=establishment_id, period=period_id, lines__isnull=False
+        enrolment=enrolment_id,
+        establishment=establishment_id,
+        period=period_id,
+        at_desk=acting_of(request) is not None,
+        lines__isnull=False,
     )
     said = {"annulation": "annulation" in request.GET, "reprise": begun.exists()}
     asked = "&".join(name for name, true in said.items() if true)
@@ -250,6 +276,9 @@ def planning(
         return redirect("home")
     today = timezone.localdate(at)
     establishment = _establishment(enrolment, establishment_id, today)
+    acting = acting_of(request)
+    if acting is not None and not acting.reaches(establishment):
+        raise Http404
     periods = _periods(enrolment, establishment, today)
     period = periods.get(period_id)
     if period is None:
@@ -276,7 +305,9 @@ def planning(
             _keep(request, each, ticks, at)
         messages.success(request, "Vous revoilà. Les jours que vous aviez choisis sont conservés.")
         return redirect(request.get_full_path())
-    plan.periods = [one for one in periods.values() if one == period or one.ends_on >= today]
+    plan.periods = [
+        one for one in periods.values() if one == period or one.ends_on >= today or acting is not None
+    ]
     if request.method == "POST":
         return _planning_posted(request, service, plan, at)
     return _show_planning(request, service, plan, beside, at)
@@ -325,23 +356,27 @@ def _enrolments(
 ) -> tuple[Enrolment, list[Enrolment]]:
     """The enrolment asked for and, where they may stand beside it, the accepted ones of the household's other
     children to the same activity this year, the eldest first; in one query."""
+    at_desk, key = whose(request)
     found = _with_its_siblings(
         service.together,
         timezone.localdate(),
+        at_desk,
         enrolment=enrolment_id,
-        user=request.user.pk,
+        whose=key,
         service=service.slug,
         accepted=EnrolmentState.ACCEPTED,
     )
+    if (acting := acting_of(request)) is not None:
+        found = acting.kept(found)
     enrolment = next((one for one in found if one.pk == enrolment_id), None)
     if enrolment is None:
         raise Http404
-    which_home.follow(request, enrolment, Enrolment.objects.all())
+    follow(request, enrolment, Enrolment.objects.all())
     return enrolment, [one for one in found if one.child_id != enrolment.child_id]
 
 
 @Composed
-def _with_its_siblings(together: bool, today: date) -> "QuerySet[Enrolment]":
+def _with_its_siblings(together: bool, today: date, at_desk: bool) -> "QuerySet[Enrolment]":
     wanted = Q(pk=Given("enrolment"))
     if together:
         asked = Enrolment.objects.filter(pk=Given("enrolment"))
@@ -352,7 +387,7 @@ def _with_its_siblings(together: bool, today: date) -> "QuerySet[Enrolment]":
             school_year=Subquery(asked.values("school_year")),
         )
     return (
-        Enrolment.objects.visible_to(Given("user"), today)
+        mine(Enrolment.objects.all(), today, at_desk)
         .filter(wanted, activity__service=Given("service"))
         .select_related(*WITH_ENROLMENT)
         .order_by("child__birth_date", "pk")
@@ -434,6 +469,7 @@ def _plan(
         whole="tout" in request.GET,
         within=within,
         offered=offered,
+        acting=acting_of(request),
     )
     for each in plans:
         each.cancelling = "annulation" in request.GET
@@ -548,6 +584,9 @@ def _planning_posted(
     if any(ticks.refused for _, ticks in posted):  # said on the planning, before going on
         return redirect(here)
     for each, ticks in posted:
+        desk = each.where.desk
+        if desk is not None and Override.PAPERS in desk.waives:
+            continue
         if (ticks.book or ticks.wait) and each.enrolment.lacks_health_file:
             messages.warning(request, enrolling.health_file_sentence(each.enrolment))
             return redirect(here)
@@ -664,10 +703,12 @@ def _keep(request: SignedInRequest, plan: Planning, ticks: Ticks, at: datetime) 
 
 def _reservation(request: SignedInRequest, reservation_id: int) -> Reservation:
     """Raises Http404 for those of others."""
-    found = _one(timezone.localdate(), user=request.user.pk, reservation=reservation_id)
-    if not found:
+    at_desk, key = whose(request)
+    found = _one(timezone.localdate(), at_desk, whose=key, reservation=reservation_id)
+    acting = acting_of(request)
+    if not found or (acting is not None and not acting.reaches(found[0].establishment)):
         raise Http404
-    which_home.follow(request, found[0], Reservation.objects.all())
+    follow(request, found[0], Reservation.objects.all())
     return found[0]
 
 
@@ -676,9 +717,11 @@ WITH_RESERVATION = ("child", "period", "establishment", "enrolment__activity", "
 
 
 @Composed
-def _one(today: date) -> "QuerySet[Reservation]":
-    mine = Reservation.objects.visible_to(Given("user"), today).filter(pk=Given("reservation"))
-    return mine.select_related(*WITH_RESERVATION, "created_by")
+def _one(today: date, at_desk: bool) -> "QuerySet[Reservation]":
+    found = mine(Reservation.objects.all(), today, at_desk).filter(pk=Given("reservation"))
+    # What a family has begun and not recorded is its own.
+    found = found.exclude(state=ReservationState.DRAFT, at_desk=False) if at_desk else found
+    return found.select_related(*WITH_RESERVATION, "created_by")
 
 
 @require_http_methods(["GET", "POST"])
@@ -690,7 +733,9 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
         return redirect("reservations:detail", reservation.pk)
     companions = _companions(request, reservation)
     accompanied = {one.child_id for one in companions}
+    acting = acting_of(request)
     siblings = [one for one in _siblings(reservation) if one.child_id not in accompanied]
+    siblings = acting.kept(siblings) if acting else siblings
     if request.method == "POST":
         lines = list(reservation.lines.all())
         if not lines:
@@ -705,11 +750,11 @@ def validation(request: SignedInRequest, reservation_id: int) -> HttpResponse:
         together = [reservation, *_companions(request, reservation)]
         reservation_drafts.wait_until_the_day(together, UNTIL_THE_DAY in request.POST)
         return redirect("reservations:recording", reservation.pk)
-    group = [checking.check(one, at=at) for one in [reservation, *companions]]
+    group = [checking.check(one, at=at, acting=acting) for one in [reservation, *companions]]
     if all(one.is_empty for one in group):  # the planning says why
         return redirect(_planning_of_all(reservation, companions))
     lines = [one.line for one in group[0].to_book] + [one.line for one in group[0].to_cancel]
-    copies = [checking.copy(reservation, lines, enrolment, at=at) for enrolment in siblings]
+    copies = [checking.copy(reservation, lines, enrolment, at=at, acting=acting) for enrolment in siblings]
     return render(
         request,
         "reservations/validation.html",
@@ -811,7 +856,7 @@ def _copy_to(
 ) -> None:
     """Gives siblings drafts of their own with the same days, as far as they can have them."""
     for enrolment in enrolments:
-        copied = checking.copy(reservation, lines, enrolment, at=at)
+        copied = checking.copy(reservation, lines, enrolment, at=at, acting=acting_of(request))
         draft = _keep(request, copied.plan, copied.ticks, at)
         if draft is not None:
             _link([reservation, draft])
@@ -830,9 +875,17 @@ def recording(request: SignedInRequest, reservation_id: int) -> HttpResponse:
     if not reservation.is_draft:
         return _already_recorded(request, reservation)
     group = [reservation, *_companions(request, reservation)]
-    if request.method == "POST":
+    acting = acting_of(request)
+    if request.method == "POST" and acting is None:
         return _record(request, group)
-    checked = [checking.check(one, at=at) for one in group]
+    checked = [checking.check(one, at=at, acting=acting) for one in group]
+    passed = checking.passed_together(checked)
+    missing: list[Override] = []
+    if request.method == "POST":
+        overrides, missing = read(request.POST, passed)
+        if not missing:
+            return _record(request, group, overrides, tell=TELLS in request.POST)
+        passed = [replace(one, said=request.POST.get(one.name, "")) for one in passed]
     return render(
         request,
         "reservations/recording.html",
@@ -842,6 +895,9 @@ def recording(request: SignedInRequest, reservation_id: int) -> HttpResponse:
             "group": checked,
             "cancellable": checking.cancellable(checked),
             "planning_url": _planning_of_all(reservation, group[1:]),
+            "passed": passed,
+            "missing": missing,
+            "acting": acting,
         },
     )
 
@@ -855,13 +911,14 @@ def _already_recorded(request: SignedInRequest, reservation: Reservation) -> Htt
 
 
 def _companions(request: SignedInRequest, reservation: Reservation) -> list[Reservation]:
-    return _drafts_beside(timezone.localdate(), user=request.user.pk, reservation=reservation.pk)
+    at_desk, key = whose(request)
+    return _drafts_beside(timezone.localdate(), at_desk, whose=key, reservation=reservation.pk)
 
 
 @Composed
-def _drafts_beside(today: date) -> "QuerySet[Reservation]":
+def _drafts_beside(today: date, at_desk: bool) -> "QuerySet[Reservation]":
     return (
-        Reservation.objects.visible_to(Given("user"), today)
+        mine(Reservation.objects.all(), today, at_desk)
         .drafts()
         .filter(companion_of=Given("reservation"))
         .select_related(*WITH_RESERVATION)
@@ -877,16 +934,20 @@ def _costs(reservation: Reservation) -> prices.Costs | None:
     return pricer(reservation.enrolment, period.starts_on, period.ends_on, period=period)
 
 
-def _record(request: SignedInRequest, group: list[Reservation]) -> HttpResponse:
+def _record(
+    request: SignedInRequest, group: list[Reservation], overrides: Overrides = NONE, *, tell: bool = True
+) -> HttpResponse:
     """Submits each; what cannot be recorded goes back to its planning, the others stand. One message and one
-    letter for all of them."""
+    letter for all of them, unless the town hall writes none."""
     at = timezone.now()
     # Asked before: afterwards these days count among those recorded.
     costs = {one.pk: _costs(one) for one in group}
     back, recorded = [], []
     for reservation in group:
         try:
-            recorded.append(booking.submit(reservation, by=request.user, at=at, tell=False))
+            recorded.append(
+                booking.submit(reservation, by=request.user, at=at, overrides=overrides, tell=False)
+            )
         except BookingRefused as refusal:
             messages.error(request, f"{reservation.child.first_name} : {refusal}")
             back.append(planning_url(reservation))
@@ -895,8 +956,10 @@ def _record(request: SignedInRequest, group: list[Reservation]) -> HttpResponse:
         for line in _lines_of(reservations=list(lines)):
             lines[line.reservation_id].append(line)
         amounts = {pk: prices.of_recorded(its, costs[pk]) for pk, its in lines.items()}
-        booking.tell_recorded(recorded, amounts)
-        messages.success(request, thanking.thanks(recorded, lines))
+        if tell:
+            booking.tell_recorded(recorded, amounts)
+        at_desk = acting_of(request) is not None
+        messages.success(request, thanking.thanks(recorded, lines, at_desk=at_desk))
     return redirect(back[0] if back else "home")
 
 

@@ -34,9 +34,14 @@ FOLLOWS = {
 }
 
 
-def thanks(recorded: Sequence[Reservation], lines: Mapping[int, Iterable[ReservationLine]]) -> SafeString:
-    """« C'est enregistré : Gabriel et Louise, 84 jours chacun. », with links to the reservations and to the
-    calendar; `lines` are those of each, by its key."""
+def thanks(
+    recorded: Sequence[Reservation],
+    lines: Mapping[int, Iterable[ReservationLine]],
+    *,
+    at_desk: bool = False,
+) -> SafeString:
+    """« C'est enregistré : Gabriel et Louise, 84 jours chacun. », with links to the reservations and, for the
+    family, to the calendar; `lines` are those of each, by its key."""
     outcomes = {pk: Counter((line.action, line.outcome) for line in its) for pk, its in lines.items()}
     seen = {outcome for counts in outcomes.values() for _, outcome in counts}
     follows = [sentence for outcome, sentence in FOLLOWS.items() if outcome in seen]
@@ -63,10 +68,11 @@ def thanks(recorded: Sequence[Reservation], lines: Mapping[int, Iterable[Reserva
                 f" : {one.child.first_name}" if len(recorded) > 1 else "",
             )
             for one in recorded
-            if outcomes[one.pk][Action.BOOK, Outcome.ACCEPTED]
+            if outcomes[one.pk][Action.BOOK, Outcome.ACCEPTED] and not at_desk
         ),
     )
-    return format_html("{} {} {}", " ".join([said, *follows]), links, calendar)
+    # The town hall knows what it has to answer.
+    return format_html("{} {} {}", " ".join([said, *([] if at_desk else follows)]), links, calendar)
 
 
 def _who_and_what(recorded: Sequence[Reservation], outcomes: dict[int, Counter[tuple[str, str]]]) -> str:

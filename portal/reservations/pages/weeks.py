@@ -254,8 +254,9 @@ class Weeks:
         monday = today - timedelta(days=today.weekday())
         cells = [cell for each in self.plans for cell in each.cells.values()]
         days = sorted({cell.day for cell in cells if cell.day.weekday() in self.weekdays})
-        # Weeks gone by are not offered any more, unless nothing else is left.
-        days = [day for day in days if day >= monday] or days
+        # Weeks gone by are not offered to families any more, unless nothing else is left.
+        if plan.where.desk is None:
+            days = [day for day in days if day >= monday] or days
         for key, of_week in groupby(days, key=week_key):
             present = {day.weekday(): day for day in of_week}
             first = date.fromisocalendar(int(key[:4]), int(key[-2:]), 1)
@@ -271,8 +272,11 @@ class Weeks:
     def _first(self) -> str:
         """The first week in which something can be done, or else the first of all."""
         for week in self.rows_of_weeks:
-            if any(cell.field for _, cell in week.cells if cell):
+            if any(cell.field and not cell.over for _, cell in week.cells if cell):
                 return week.key
+        now = week_key(self.plans[0].where.today)
+        if any(week.key == now for week in self.rows_of_weeks):
+            return now
         return self.rows_of_weeks[0].key if self.rows_of_weeks else ""
 
 

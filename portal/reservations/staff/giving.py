@@ -61,6 +61,15 @@ def check(role: Group, places: Collection[Establishment]) -> None:
         )
 
 
+def givable(by: User) -> list[Group]:
+    """The roles that `by` may give and take away: nobody gives more than they hold in the whole town."""
+    roles = Group.objects.prefetch_related("permissions__content_type").order_by("name")
+    if by.is_superuser:
+        return list(roles)
+    own = rights.held(by).everywhere
+    return [role for role in roles if rights.rights_of(role) <= own]
+
+
 @transaction.atomic
 def withdraw(user: User, role: Group, *, by: User | None, request: HttpRequest | None = None) -> None:
     """Takes a role away; without one, nothing happens."""

@@ -91,6 +91,17 @@ def _counts(app: str, model: str, codename: str) -> bool:
     return scope is not None and scope.allows(codename.partition("_")[0])
 
 
+def rights_of(role: Group) -> set[str]:
+    """« families.view_child »…: what a role gives, as the database holds it."""
+    return {f"{one.content_type.app_label}.{one.codename}" for one in role.permissions.all()}
+
+
+def counts(right: str) -> bool:
+    """Whether a right, « app.verb_model », says something to who has some places only."""
+    app, _, codename = right.partition(".")
+    return _counts(app, codename.rpartition("_")[2], codename)
+
+
 def counts_at_places(role: Group) -> bool:
     """Whether a role says anything at all to who holds it at some places only."""
     named = role.permissions.order_by().values_list(

@@ -32,6 +32,7 @@ from families.models import (
     Residence,
 )
 from families.visibility import holds
+from portal.models import RefusalReason
 from portal.reservations.models import (
     AbsenceCertificate,
     AbsenceNotice,
@@ -186,7 +187,7 @@ _scopes: dict[type[Model], Scope] = {
     SchoolClass: at("school"),
     Schooling: at("school_class__school"),
     Closure: Scope(_closures),
-    CalendarChange: Scope(_changes, adds=False),
+    CalendarChange: Scope(_changes),
     CancelledDay: at("booking__establishment", adds=False),
     Slot: at("establishment"),
     Capacity: at("establishment"),
@@ -232,6 +233,7 @@ _scopes: dict[type[Model], Scope] = {
     SchoolHoliday: TOWN,
     Diet: TOWN,
     PaperKind: TOWN,
+    RefusalReason: TOWN,
 }
 
 

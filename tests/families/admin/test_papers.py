@@ -94,7 +94,7 @@ def test_refusing_asks_for_the_reason_that_the_family_reads(agent_client, books,
 
 def test_an_answered_paper_is_answered_once(agent_client, sent, agent):
     sending.accept(sent, ends_on=date(2027, 8, 31), by=agent, at=NOW)
-    assert "Aucun de ces papiers n'attend" in text_of(accept(agent_client, sent))
+    assert "avait déjà sa réponse" in text_of(accept(agent_client, sent))
     page = act(agent_client, "refuse_selected", sent, reason_given="1", ready="autre", words="Non.")
     assert "avait déjà sa réponse" in text_of(page)
     assert Paper.objects.get().state == "accepted"

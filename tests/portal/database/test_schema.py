@@ -116,6 +116,30 @@ def test_an_extension_is_asked_for_where_it_is_missing(db):
     assert absent.making("postgresql") == ["CREATE EXTENSION IF NOT EXISTS unheard_of"]
 
 
+def test_what_only_makes_things_faster_is_left_out_where_it_cannot_be(db):
+    table = "families_child"
+    pieces = [
+        SchemaPiece(PieceKind.EXTENSION, "unheard_of"),
+        SchemaPiece(PieceKind.INDEX, "fast", f"ON {table} (birth_date)", table, needs="unheard_of"),
+        SchemaPiece(PieceKind.INDEX, "plain", f"ON {table} (birth_date)", table),
+    ]
+    part = SchemaPart("tests.faster", {"postgresql": pieces, "sqlite": pieces[2:]}, where_possible=True)
+    assert part.missing(connection) == pieces[2:]
+    part.install(connection)
+    assert part.missing(connection) == []
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has neither roles nor extensions")
+def test_a_role_that_may_make_nothing_has_no_extension_of_its_own(db):
+    assert "families.found" in {part.name for part in schema.parts()}
+    with connection.cursor() as cursor:
+        assert schema._can_be_made(cursor, {"pg_trgm", "unheard_of"}) == {"pg_trgm"}
+        cursor.execute("CREATE ROLE only_reads")
+        cursor.execute("SET LOCAL ROLE only_reads")
+        assert schema._can_be_made(cursor, {"pg_trgm", "unheard_of"}) == set()
+        cursor.execute("RESET ROLE")
+
+
 def test_a_data_migration_lifts_the_triggers_for_its_time(db):
     invoice = InvoiceFactory()
     with schema.lifted("billing.final", connection):

@@ -185,6 +185,11 @@ def test_staff_are_in_their_groups(demo: loading.Demo):
     assert {user.username: [group.name for group in user.groups.order_by("name")] for user in staff} == {
         "accueil": ["Agent", "Guichet"],
         "agent": ["Agent"],
+        "animation": ["Animation"],
+        "comptable": ["Comptabilité"],
+        "cuisine": ["Cuisine"],
+        "direction": ["Direction de centre"],
+        "lecture": ["Lecture"],
         "regie": ["Régie"],
         "responsable": ["Agent", "Fiches sanitaires", "Responsable"],
     }

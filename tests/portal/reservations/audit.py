@@ -5,7 +5,7 @@ from datetime import date, datetime
 from itertools import product
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 
 from portal.reservations.acts import booking, reservation_drafts
 from portal.reservations.acts.refusals import Choice
@@ -23,7 +23,11 @@ def audit() -> None:
     held = Count("places", filter=Q(places__booking__state__in=TAKING))
     slots = {slot.pk: slot for slot in Slot.objects.annotate(held=held)}
     assert {pk: slot.taken for pk, slot in slots.items()} == {pk: slot.held for pk, slot in slots.items()}
-    assert [slot for slot in slots.values() if slot.capacity is not None and slot.taken > slot.capacity] == []
+    limited = [slot for slot in slots.values() if slot.capacity is not None]
+    # Nobody overbooks but the town hall, place by place.
+    assert [slot for slot in limited if slot.taken > slot.capacity + slot.forced] == []
+    beyond = Count("places", filter=Q(places__booking__state__in=TAKING, places__forced=True))
+    assert not Slot.objects.annotate(beyond=beyond).exclude(forced=F("beyond")).exists()
     assert not Place.objects.exclude(booking__state__in=LIVE).exists()
     for live in (
         Booking.objects.live().prefetch_related("places__slot").select_related("formula", "reservation")

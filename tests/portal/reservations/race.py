@@ -31,6 +31,7 @@ from portal.reservations.acts import booking, ending, moving, reservation_drafts
 from portal.reservations.acts.closing import Closing, reopen
 from portal.reservations.acts.ending import Ending, EndingRefused
 from portal.reservations.acts.moving import Change
+from portal.reservations.acts.overriding import Overrides
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.days.offer import Offer
 from portal.reservations.models import (
@@ -43,7 +44,7 @@ from portal.reservations.models import (
     ReservationLine,
     Slot,
 )
-from portal.reservations.states import BookingState, Outcome
+from portal.reservations.states import BookingState, Outcome, Override
 from tests.factories import (
     ActivityFactory,
     CentreFactory,
@@ -123,12 +124,12 @@ def families(where: SimpleNamespace, count: int) -> list[SimpleNamespace]:
     return found
 
 
-def choose(who: Any, where: Any, *, wait: Any = (), cancel: Any = ()) -> Reservation | None:
+def choose(who: Any, where: Any, *, book: Any = (), wait: Any = (), cancel: Any = ()) -> Reservation | None:
     return reservation_drafts.choose(
         who.enrolment,
         where.restaurant,
         where.period,
-        book=[],
+        book=book,
         wait=wait,
         cancel=cancel,
         by=who.user,
@@ -232,6 +233,55 @@ def shared_places() -> dict[str, object]:
         "waiting": where.bookings.waiting().count(),
         "taken": dict(where.slots.values_list("part", "taken")),
         "seconds": round(took, 2),
+    }
+
+
+# Beyond the capacity ----------------------------------------------------------------------------------------
+
+
+def forcing() -> dict[str, object]:
+    """Families want the last place while the town hall gives places beyond the capacity to others."""
+    where = service(1, days=1)
+    (day,) = where.dates
+    choice = Choice(where.formulas[0].pk, day)
+    agent = UserFactory(is_staff=True, is_superuser=True, password="!")
+    homes = families(where, 12)
+    helped, alone = homes[:4], homes[4:]
+    drafts = [choose(who, where, book=[choice]) for who in alone]
+    at_desk = [
+        reservation_drafts.choose(
+            who.enrolment,
+            where.restaurant,
+            where.period,
+            book=[choice],
+            by=agent,
+            at=timezone.now(),
+            at_desk=True,
+        )
+        for who in helped
+    ]
+    overrides = Overrides({Override.CAPACITY: "Fratrie."})
+
+    def submit(who: Any, draft: Reservation | None) -> Callable[[], object]:
+        def act() -> None:
+            with suppress(PlacesLost):
+                booking.submit(draft, by=who.user, at=timezone.now())
+
+        return act
+
+    def force(draft: Reservation | None) -> Callable[[], object]:
+        return lambda: booking.submit(draft, by=agent, at=timezone.now(), overrides=overrides)
+
+    acts = [submit(who, draft) for who, draft in zip(alone, drafts, strict=True)]
+    errors, _ = at_once([*acts, *(force(draft) for draft in at_desk)])
+    audit()
+    (slot,) = where.slots.filter(part="morning")
+    return {
+        "errors": errors,
+        "helped": where.bookings.accepted().filter(child__in=[who.child for who in helped]).count(),
+        "alone": where.bookings.accepted().filter(child__in=[who.child for who in alone]).count(),
+        "taken": slot.taken,
+        "forced": slot.forced,
     }
 
 
@@ -581,6 +631,7 @@ def main() -> None:
     found = {
         "last_places": last_places(),
         "shared_places": shared_places(),
+        "forcing": forcing(),
         "changing": changing(),
         "offering": offering(),
         "closing": closing_a_day(),

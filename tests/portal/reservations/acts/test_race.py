@@ -39,6 +39,15 @@ def test_the_morning_and_the_whole_day_share_the_same_places(race):
     assert found["taken"] == {"morning": PLACES, "noon": found["days"], "afternoon": found["days"]}
 
 
+def test_places_beyond_the_capacity_are_counted_beside_the_last_one(race):
+    """All whom the town hall helps come in; of the others at most one, and never in a place beyond."""
+    found = race["forcing"]
+    assert found["errors"] == []
+    assert found["helped"] == 4
+    assert found["alone"] <= 1
+    assert (found["taken"], found["taken"] - found["forced"]) == (4 + found["alone"], 1)
+
+
 def test_a_formula_is_changed_once_where_there_is_room_and_kept_where_there_is_none(race):
     found = race["changing"]
     assert found["errors"] == []

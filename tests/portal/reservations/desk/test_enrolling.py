@@ -71,6 +71,15 @@ def test_what_does_not_fit_is_said_and_nothing_is_written(stranger, canteen, yea
     assert not Enrolment.objects.exists()
 
 
+def test_a_child_beyond_the_limits_is_enrolled_with_a_reason(stranger, canteen, year, agent_client):
+    type(canteen.activity).objects.update(min_age=12)
+    where = f"{PAGE}?enfant={stranger.child.pk}"
+    agent_client.post(where, said(stranger, canteen, year))
+    assert not Enrolment.objects.exists()
+    agent_client.post(where, said(stranger, canteen, year, beyond_limits="Accord du maire."))
+    assert Enrolment.objects.get().limits_waived
+
+
 def test_who_may_not_decide_may_not_enrol(stranger, regie_client, books_client):
     assert regie_client.get(PAGE).status_code == 403
     assert books_client.get(PAGE).status_code == 302

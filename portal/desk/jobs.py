@@ -1,0 +1,175 @@
+"""The desk's menu, by job: what somebody does all day in sight, what is rarely needed under a fold.
+
+Pages are named by strings, so that this module knows no app above it: « app.model » for a list, the name of
+its address for a page of its own. A test holds that each page of the desk has its line here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from django.apps import apps
+from django.db.models import Exists, Model
+
+from portal.database.kept import KeptAWhile
+from portal.models import Town
+
+
+class Job(Enum):
+    """The menu's parts, as an agent thinks of them; the value stands in class names."""
+
+    HOME = "accueil"
+    PLACES = "places"
+    CANTEEN = "cantine"
+    LEISURE = "loisirs"
+    MONEY = "factures"
+    TOWN = "commune"
+    TECHNICAL = "technique"
+
+    @property
+    def label(self) -> str:
+        return "Technique" if self is Job.TECHNICAL else self.value.capitalize()
+
+
+class Sight(Enum):
+    """Where a page stands within its job."""
+
+    ALWAYS = "always"
+    # In sight once the town has a row of it, until then under the fold: small towns see only what they use.
+    USED = "used"
+    SELDOM = "seldom"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a page stands in the menu."""
+
+    job: Job
+    sight: Sight
+    order: int
+
+
+MENU: dict[Job, dict[Sight, str]] = {
+    Job.HOME: {
+        Sight.ALWAYS: """
+            desk_queue reservations_booking_whom families.household families.child families.changerequest
+            families.paper families_paper_find families_paper_missing
+        """,
+        Sight.USED: """
+            families.accessopening families.custodycalendar families.undeliveredletter families.erasurerequest
+            families.dataexport families.letter
+        """,
+        Sight.SELDOM: "families.document families.custody families.homechange",
+    },
+    Job.PLACES: {
+        Sight.ALWAYS: """
+            reservations_booking_whom reservations.enrolment reservations_enrolment_enrol
+            reservations.reservation leisure_requests
+            reservations.reservationline reservations.booking reservations.slot reservations.closure
+        """,
+        Sight.USED: "reservations.move reservations.calendarchange",
+        Sight.SELDOM: "reservations.schooling",
+    },
+    Job.CANTEEN: {
+        Sight.ALWAYS: "catering_kitchen catering.menu catering_menu_import families.diet",
+        Sight.USED: "families.dietchoice billing.packedmeal",
+        Sight.SELDOM: "",
+    },
+    Job.LEISURE: {
+        Sight.ALWAYS: """
+            reservations_attendance_list leisure_register reservations.absencecertificate
+            reservations_absencecertificate_take leisure_open_period
+        """,
+        Sight.USED: "reservations.attendance",
+        Sight.SELDOM: "leisure.centre",
+    },
+    Job.MONEY: {
+        Sight.ALWAYS: """
+            billing_billingrun_bill billing.invoice billing_payment_take billing.payment
+            billing_payment_accounts billing_invoice_remind billing_payment_chart billing_depositslip_waiting
+            billing_payment_cash_book billing_tariff_simulator billing.tariff
+        """,
+        Sight.USED: """
+            billing.billingrun billing.onlinepayment billing_online_statement billing.depositslip
+            billing_cashcount_count billing.cashcount billing.creditnote billing.writeoff billing.manualcharge
+            billing.mandate billing.debitfile billing_debit_make billing_debit_read billing.debit
+            billing.transferrefund billing_transfer_make billing.transferfile billing.recalculation
+        """,
+        Sight.SELDOM: """
+            billing_recalculation_ask billing.recalculatedhousehold billing_payment_tax_certificates
+            billing_payment_bookkeeping billing_payment_close billing.paymentevent billing.absencepolicy
+            billing.paymentmeans billing.budgetcode billing.journalaccounts billing.regie
+            billing.billingsettings
+        """,
+    },
+    Job.TOWN: {
+        Sight.ALWAYS: """
+            portal.town reservations.establishment reservations.schoolclass reservations.activity
+            reservations.period reservations.schoolholiday reservations_calendar_import families.staffmember
+            families_staffmember_add
+        """,
+        Sight.USED: "reservations.campaign",
+        Sight.SELDOM: """
+            reservations.schoolyear reservations.publicholiday reservations.deadlinerule
+            reservations.activitydeadline reservations.audience families.paperkind portal.refusalreason
+            reservations_town_export
+            portal_town_line families.reading families.owndecision
+            families.securityevent families.retentionrule families.processingtexts
+            families_processingtexts_register families.disposallist families.erasure
+        """,
+    },
+    Job.TECHNICAL: {
+        Sight.ALWAYS: """
+            families.user auth.group account.emailaddress django_tasks_database.dbtaskresult portal.release
+        """,
+        Sight.USED: "",
+        Sight.SELDOM: "",
+    },
+}
+# A page's own list says whether the town uses it.
+USED_BY = {
+    "billing_online_statement": "billing.onlinepayment",
+    "billing_cashcount_count": "billing.cashcount",
+    "billing_debit_make": "billing.mandate",
+    "billing_debit_read": "billing.mandate",
+    "billing_transfer_make": "billing.transferrefund",
+}
+
+
+def _places() -> Iterator[tuple[str, Place]]:
+    for job, sights in MENU.items():
+        names = [(name, sight) for sight in Sight for name in sights.get(sight, "").split()]
+        for order, (name, sight) in enumerate(names):
+            yield name, Place(job, sight, order)
+
+
+PLACES = dict(_places())
+
+
+def place_of(name: str) -> Place:
+    """Of « app.model » or of a page's own address; what nobody named stands under the town's fold."""
+    return PLACES.get(name, Place(Job.TOWN, Sight.SELDOM, len(PLACES)))
+
+
+def key_of(model: type[Model]) -> str:
+    """« families.household », as the menu names a list."""
+    return f"{model._meta.app_label}.{model._meta.model_name}"
+
+
+@KeptAWhile
+def used() -> frozenset[str]:
+    """The lists of `Sight.USED` that have a row; one query."""
+    names = {USED_BY.get(name, name) for name, place in PLACES.items() if place.sight is Sight.USED}
+    fields = {name.replace(".", "_"): name for name in names}
+    there = {
+        field: Exists(apps.get_model(name)._base_manager.all()) for field, name in sorted(fields.items())
+    }
+    # One row to ask them of; before the town has its own, nothing is used.
+    found = Town.objects.annotate(**there).values(*there).first() or {}
+    return frozenset(fields[field] for field, is_used in found.items() if is_used)
+
+
+def in_sight(name: str) -> bool:
+    """Whether a page stands in sight in its job, or under the fold."""
+    sight = place_of(name).sight
+    return sight is Sight.ALWAYS or (sight is Sight.USED and USED_BY.get(name, name) in used())

@@ -1,0 +1,278 @@
+"""What « À traiter » shows of people, enrolments and days: the kinds that the engine lends, its places."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, Concat
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from families.approval import awaited
+from families.custody import homes
+from families.desk_links import household_link
+from families.models import ChangeRequest, Child, ChildHealth, DietChoice, Guardian, Household, Reading
+from families.papers import asking
+from families.traces import reading
+from portal.desk import rights, to_do
+from portal.desk.to_do import Kind, Part, Section, Sheet
+from portal.french import moments
+from portal.reservations.desk.cells import asks_for_place, places_cell
+from portal.reservations.models import Enrolment, Establishment, Reservation, ReservationLine
+from portal.reservations.models.queries import lines_with_places, to_answer
+from portal.reservations.staff import scopes
+from portal.reservations.states import EnrolmentState, Outcome
+
+TEXT = CharField()
+
+
+class TownPlaces:
+    """Which rows belong to a place, as the roles' own table says it."""
+
+    def choices(self, user: Any) -> Sequence[tuple[int, str]]:
+        there = Establishment.objects.filter(active=True).order_by("kind", "name")
+        seen = rights.seen_by(user, there, "reservations.view_establishment")
+        return list(seen.values_list("pk", "name"))
+
+    def within(self, rows: QuerySet[Any], place: int) -> QuerySet[Any]:
+        scope = scopes.of(rows.model)
+        if scope is None or scope.where is None:
+            return rows
+        asked = scopes.Asked(frozenset({place}), timezone.localdate(), looking=True)
+        return rows.filter(scope.where(asked))
+
+
+# What is to be known of who asks ------------------------------------------------------------------------
+
+
+def family(household: Household) -> Section:
+    """The adults, with their telephones, and the household's page."""
+    adults = household.guardians.order_by("pk")
+    return Section(
+        "La famille",
+        [
+            *((str(one), _phones(one)) for one in adults),
+            ("Foyer", format_html("n° {}", household_link(household.pk))),
+        ],
+    )
+
+
+def _phones(adult: Guardian) -> SafeString:
+    numbers = [str(one) for one in (adult.phone, adult.phone_work) if one]
+    return format_html_join(" · ", '<a href="tel:{}">{}</a>', ((one, one) for one in numbers)) or format_html(
+        "{}", "sans téléphone"
+    )
+
+
+def child_of(request: HttpRequest, child: Child, household: Household, attended: str | None) -> Section:
+    """Class, diet, signs of health by right, brothers and sisters, papers."""
+    today = timezone.localdate()
+    facts: list[tuple[str, Any]] = [("Né(e) le", f"{child.birth_date:%d/%m/%Y}")]
+    facts.append(("Classe", attended or "non indiquée"))
+    if request.user.has_perm("families.view_dietchoice"):
+        choice = DietChoice.objects.select_related("diet").filter(child=child).first()
+        facts.append(("Régime", str(choice.diet) if choice else "non indiqué"))
+    if health := _health(request, child):
+        facts.append(("Santé", health))
+    facts.append(("Fratrie", _siblings(child, household, today) or "aucune"))
+    if request.user.has_perm("families.view_paper") and (lacking := papers(household, [child], today)):
+        facts.append(("Papiers", lacking))
+    return Section("L'enfant", facts)
+
+
+def _health(request: HttpRequest, child: Child) -> SafeString | str:
+    """Signs only, as on every list; the file itself is on the child's page, where it is opened."""
+    if not rights.may(request.user, child, "families.view_childhealth"):
+        return ""
+    file = ChildHealth.objects.filter(child=child).first()
+    if file is None:
+        return "aucune fiche"
+    reading.note(request, Reading.Kind.HEALTH, child=child, what="Signes de santé, « À traiter »")
+    signs = [
+        word for word, there in (("PAI", file.has_pai), ("Allergie", bool(file.known_allergies))) if there
+    ]
+    if not signs:
+        return "rien de signalé"
+    page = reverse("admin:families_child_change", args=[child.pk])
+    return format_html(
+        '<strong class="desk-late">{}</strong> <a href="{}">Sa fiche</a>', ", ".join(signs), page
+    )
+
+
+def _siblings(child: Child, household: Household, today: Any) -> SafeString | str:
+    """« Mila : Restauration scolaire, Mercredis ». Two queries."""
+    others = [one for one in homes.children(household, today) if one.pk != child.pk]
+    if not others:
+        return ""
+    enrolled: dict[int, list[str]] = {one.pk: [] for one in others}
+    live = Enrolment.objects.accepted().filter(child__in=others, school_year__ends_on__gte=today)
+    for key, activity in live.values_list("child", "activity__name").order_by("activity__order", "pk"):
+        enrolled[key].append(activity)
+    return format_html_join(
+        "",
+        "{} : {}<br>",
+        ((one.first_name, ", ".join(enrolled[one.pk]) or "pas d'inscription") for one in others),
+    )
+
+
+def papers(household: Household, children: Iterable[Child], today: Any) -> SafeString | str:
+    """Where what is asked of the household and of these children stands."""
+    keys = {one.pk for one in children}
+    lines = [
+        one
+        for one in asking.of_home(household, today)
+        if one.is_asked and (one.child is None or one.child.pk in keys)
+    ]
+    return format_html_join("", "{} : {}<br>", ((one.kind.name, one.status.words.lower()) for one in lines))
+
+
+# The kinds ----------------------------------------------------------------------------------------------
+
+
+def _family_name(household: str) -> Any:
+    """« Famille Roux », after its first adult."""
+    adults = Guardian.objects.filter(household=OuterRef(household)).order_by("pk")
+    named = Coalesce(Subquery(adults.values("last_name")[:1]), Value("sans adulte"), output_field=TEXT)
+    return Concat(Value("Famille "), named, output_field=TEXT)
+
+
+def _child_name() -> Any:
+    return Concat("child__first_name", Value(" "), "child__last_name", output_field=TEXT)
+
+
+def _account(request: HttpRequest, row: Household) -> Sheet:
+    today = timezone.localdate()
+    children = homes.children(row, today)
+    facts = [(str(one), f"né(e) le {one.birth_date:%d/%m/%Y}") for one in children]
+    if request.user.has_perm("families.view_paper") and (lacking := papers(row, children, today)):
+        facts.append(("Papiers", lacking))
+    return Sheet([family(row), Section("Les enfants", facts)])
+
+
+def _change(request: HttpRequest, row: ChangeRequest) -> Sheet:
+    sections = [family(row.household)]
+    if row.child is not None:
+        sections.append(child_of(request, row.child, row.household, None))
+    return Sheet(sections)
+
+
+def _enrolment(request: HttpRequest, row: Any) -> Sheet:
+    return Sheet([family(row.household), child_of(request, row.child, row.household, row.attended)])
+
+
+def _days(request: HttpRequest, row: Any) -> Sheet:
+    """Each day that waits, with the places left on it."""
+    lines = lines_with_places(row.lines.filter(outcome=Outcome.REQUESTED))
+    parts = [
+        Part(
+            one.pk,
+            f"{moments.day(one.day)} : {one.get_action_display().lower()} {one.formula}",
+            places_cell(one.fewest) if asks_for_place(one) else "–",
+            one.late,
+        )
+        for one in lines.select_related("formula").order_by("day", "pk")
+    ]
+    household = row.household
+    return Sheet([family(household), child_of(request, row.child, household, row.attended)], parts)
+
+
+def _soon(at: datetime) -> Q:
+    """A day asked for is today, tomorrow or over."""
+    tomorrow = timezone.localdate(at) + timedelta(days=1)
+    lines = ReservationLine.objects.filter(
+        reservation=OuterRef("pk"), outcome=Outcome.REQUESTED, day__lte=tomorrow
+    )
+    return Q(Exists(lines))
+
+
+to_do.lend(TownPlaces())
+to_do.register(
+    Kind(
+        key="compte",
+        label="Comptes famille",
+        model=Household,
+        order=10,
+        rows=lambda: Household.objects.filter(
+            state=Household.State.REQUESTED, erased_at=None, joined_to=None
+        ),
+        since="created_at",
+        late_after=timedelta(days=3),
+        title=_family_name("pk"),
+        about=Concat(Value("Compte famille, "), "city", output_field=TEXT),
+        facts=("street", "postcode", "city", "resident", "twins"),
+        sheet=_account,
+    )
+)
+to_do.register(
+    Kind(
+        key="changement",
+        label="Changements",
+        model=ChangeRequest,
+        order=20,
+        rows=lambda: ChangeRequest.objects.filter(state=ChangeRequest.State.REQUESTED),
+        since="requested_at",
+        title=_family_name("household"),
+        about=Case(
+            *(When(kind=kind.value, then=Value(str(kind.label))) for kind in ChangeRequest.Kind),
+            default=Value(""),
+            output_field=TEXT,
+        ),
+        facts=("kind", "current", "asked", "proof_link", "twins"),
+        sheet=_change,
+    )
+)
+to_do.register(
+    Kind(
+        key="inscription",
+        label="Inscriptions",
+        model=Enrolment,
+        order=30,
+        rows=lambda: Enrolment.objects.filter(
+            ~Exists(awaited(OuterRef("household"), OuterRef("child"))),
+            state=EnrolmentState.REQUESTED,
+            household__state=Household.State.ACCEPTED,
+        ),
+        since="requested_at",
+        title=_child_name(),
+        about=Concat(
+            "activity__name",
+            Value(", "),
+            Coalesce("establishment__name", Value("lieu à choisir")),
+            output_field=TEXT,
+        ),
+        facts=(
+            "activity",
+            "establishment",
+            "school_year",
+            "days",
+            "starts",
+            "limits",
+            "places_left",
+            "received",
+        ),
+        sheet=_enrolment,
+    )
+)
+to_do.register(
+    Kind(
+        key="jours",
+        label="Jours",
+        model=Reservation,
+        order=40,
+        rows=lambda: to_answer(Reservation.objects.all()),
+        since="submitted_at",
+        late_after=timedelta(days=3),
+        is_late=_soon,
+        urgent="jour tout proche",
+        title=_child_name(),
+        about=Concat("enrolment__activity__name", Value(", "), "establishment__name", output_field=TEXT),
+        facts=("number_shown", "activity", "period", "days", "received"),
+        sheet=_days,
+        parts_of=ReservationLine,
+        part_of="reservation",
+    )
+)

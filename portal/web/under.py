@@ -1,0 +1,37 @@
+"""Pages shown under another address: at the desk, a family's stand under that of its household.
+
+`reverse` and `{% url %}` answer addresses under `prefix` as long as it holds; what belongs to the whole
+portal is asked for `under("/")`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+from django.urls import get_script_prefix, set_script_prefix
+
+
+@contextmanager
+def under(prefix: str) -> Iterator[None]:
+    before = get_script_prefix()
+    set_script_prefix(prefix)
+    try:
+        yield
+    finally:
+        set_script_prefix(before)
+
+
+@dataclass(frozen=True)
+class Band:
+    """What stands at the head of each page that somebody is shown in the place of a family."""
+
+    sentence: str
+    url: str
+    label: str
+
+
+def band(request: HttpRequest) -> Band | None:
+    """That of a page, where it has one."""
+    found: Band | None = getattr(request, "band", None)
+    return found

@@ -1,0 +1,126 @@
+"""« Exporter » of every list: what it shows leaves as a file, people under a right of their own."""
+
+import io
+import zipfile
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from families.models import Household, Reading
+from portal.desk import exporting
+from portal.desk.exporting import ASKED, PART
+from portal.reservations.staff import giving
+from tests.conftest import family, let_go, logged_in
+from tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+HOUSEHOLDS, CHILDREN = "/mairie/families/household/", "/mairie/families/child/"
+YEARS = "/mairie/reservations/publicholiday/"
+
+
+@pytest.fixture
+def out(db):
+    """The role that may take people out."""
+    kind = ContentType.objects.get_for_model(Household)
+    right, _ = Permission.objects.get_or_create(content_type=kind, codename="export_household")
+    role = Group.objects.create(name="Sort des fichiers")
+    role.permissions.add(right)
+    return role
+
+
+@pytest.fixture
+def reads(out):
+    """Reads of people, takes nobody out: with `out`, at a place or everywhere, of whom it reaches."""
+    role = Group.objects.create(name="Lit")
+    seen = ("view_household", "view_child", "view_guardian", "view_enrolment", "view_publicholiday")
+    role.permissions.set(Permission.objects.filter(codename__in=seen))
+    user = UserFactory(is_staff=True)
+    giving.give(user, role, by=None)
+    return user
+
+
+@pytest.fixture
+def exports(agent, out):
+    giving.give(agent, out, by=None)
+    return logged_in(type(agent).objects.get(pk=agent.pk))
+
+
+def taken(client, address, kind="csv", **posted):
+    answer = client.post(address, {ASKED: kind} | posted)
+    content = answer.getvalue() if answer.status_code == 200 else b""
+    let_go(answer)
+    return answer, content
+
+
+def test_a_list_leaves_as_it_is_shown(exports, books, stranger):
+    Household.objects.filter(pk=stranger.household.pk).update(state="requested")
+    shown = f"{HOUSEHOLDS}?{urlencode({'state__exact': 'accepted'})}"
+    answer, content = taken(exports, shown)
+    lines = content.decode("utf-8-sig").splitlines()
+    assert answer["Content-Disposition"] == 'attachment; filename="foyers-2026-11-09.csv"'
+    assert lines[0].startswith("Numéro;Responsables;Enfants;Adresse;Commune")
+    assert len(lines) == 2 and f"{books.household.number};{books.guardian};1;" in lines[1]
+    assert ";oui;Validé;" in lines[1] and "<" not in lines[1]
+    read = Reading.objects.get(kind=Reading.Kind.EXPORT)
+    assert (read.what, read.people) == ("Foyers (CSV)", 1)
+
+
+def test_a_workbook_and_a_pdf_hold_the_same(exports, books, stranger):
+    _, workbook = taken(exports, CHILDREN, "xlsx")
+    with zipfile.ZipFile(io.BytesIO(workbook)) as sheet:
+        assert books.child.last_name in sheet.read("xl/worksheets/sheet1.xml").decode()
+    answer, pdf = taken(exports, CHILDREN, "pdf")
+    assert answer["Content-Type"] == "application/pdf" and pdf.startswith(b"%PDF")
+
+
+def test_a_long_pdf_comes_in_parts_and_a_longer_one_as_a_workbook(exports, books, stranger, monkeypatch):
+    monkeypatch.setattr(exporting, "A_PDF", 1)
+    answer = exports.post(CHILDREN, {ASKED: "pdf"})
+    assert "Lignes 2 à 2" in answer.content.decode() and not Reading.objects.exists()
+    answer, pdf = taken(exports, CHILDREN, "pdf", **{PART: "2"})
+    assert answer["Content-Disposition"].endswith('-2.pdf"') and pdf.startswith(b"%PDF")
+    monkeypatch.setattr(exporting, "PDFS", 1)
+    answer = exports.post(CHILDREN, {ASKED: "pdf"}, follow=True)
+    assert "prenez le classeur, ou filtrez-la" in answer.content.decode()
+
+
+def test_people_leave_with_their_own_right_only(reads, books):
+    client = logged_in(reads)
+    assert ASKED not in client.get(HOUSEHOLDS).content.decode()
+    for address in (HOUSEHOLDS, CHILDREN, "/mairie/reservations/enrolment/?etat=tous"):
+        assert client.post(address, {ASKED: "csv"}).status_code == 403
+    # What names nobody is for who may look at it.
+    assert ASKED in client.get(YEARS).content.decode()
+    assert "Armistice" in taken(client, YEARS)[1].decode()
+    assert not Reading.objects.exists()
+
+
+def test_who_exports_at_one_place_takes_its_people_only(reads, out, books, stranger, school):
+    giving.give(reads, out, places=[school], by=None)
+    client = logged_in(type(reads).objects.get(pk=reads.pk))
+    content = taken(client, HOUSEHOLDS)[1].decode()
+    assert books.household.number in content and stranger.household.number not in content
+
+
+def test_what_may_not_be_seen_is_no_file_either(out, books):
+    user = UserFactory(is_staff=True)
+    giving.give(user, out, by=None)
+    assert logged_in(user).post(HOUSEHOLDS, {ASKED: "csv"}).status_code == 403
+    assert logged_in(user).post(HOUSEHOLDS, {ASKED: "exe"}).status_code == 403
+
+
+def test_a_file_costs_the_same_queries_for_one_row_and_ten(exports, books):
+    def asked():
+        with CaptureQueriesContext(connection) as queries:
+            taken(exports, HOUSEHOLDS)
+        return len(queries)
+
+    asked()
+    one = asked()
+    for number in range(9):
+        family(f"famille{number}", "Tilleul", f"Enfant {number}")
+    assert asked() == one
