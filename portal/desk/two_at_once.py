@@ -101,8 +101,9 @@ class Compared:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        row: Any = self.instance  # type: ignore[attr-defined]  # a ModelForm's
-        self.stored = hashes(row, self.fields) if row.pk is not None else {}  # type: ignore[attr-defined]
+        form: Any = self  # a ModelForm's too
+        stored = form.instance.pk is not None
+        self.stored = hashes(form.instance, form.fields) if stored else {}
         self.disputed: set[str] = set()
 
     def _post_clean(self) -> None:
