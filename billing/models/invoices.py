@@ -145,7 +145,7 @@ class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
     def with_balance(self: "models.QuerySet[Invoice]") -> "models.QuerySet[InvoiceWithBalance]":
         """The invoices with their `Balance`, in the same query.
 
-        `left` is rounded: SQLite subtracts in binary, and what is paid must leave zero.
+        `left` is rounded: SQLite subtracts in binary, and what is paid must leave zero, which has no sign.
         """
         paid = PaymentAllocation.objects.filter(invoice=OuterRef("pk"), payment__state=PaymentState.VALIDATED)
         credited = CreditNote.objects.filter(invoice=OuterRef("pk"))
@@ -155,7 +155,11 @@ class InvoiceQuerySet(VisibleQuerySet["Invoice"]):
             paid=_sum_of(paid),
             credited=_sum_of(credited),
             written_off=_sum_of(written_off),
-            left=Round(ExpressionWrapper(F("total") - taken_off, output_field=MONEY), 2),
+            left=ExpressionWrapper(
+                Round(ExpressionWrapper(F("total") - taken_off, output_field=MONEY), 2)
+                + Value(Decimal(0), output_field=MONEY),
+                output_field=MONEY,
+            ),
             pay_by=pay_by(),
         )
 

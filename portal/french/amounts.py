@@ -20,4 +20,6 @@ def number(value: Decimal) -> str:
 
 
 def _french(text: str) -> str:
+    if not text.strip("-0.,"):
+        text = text.removeprefix("-")  # what is nothing has no sign
     return text.replace(",", NBSP).replace(".", ",").replace("-", MINUS)
