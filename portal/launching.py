@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from django.conf import settings
-from django.core.cache import caches
-from django.core.cache.backends.db import DatabaseCache
 from django.core.checks import CheckMessage, Error
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection
 
@@ -90,11 +88,11 @@ def _database() -> list[CheckMessage]:
 
 def _lacking_cache_table() -> str:
     """The table in which attempts are counted, where the database is the cache and has none."""
-    cache = caches["default"]
-    if not isinstance(cache, DatabaseCache):
+    cache = settings.CACHES["default"]
+    if not cache["BACKEND"].endswith(".DatabaseCache"):
         return ""
-    table: str = cache._table  # type: ignore[attr-defined]  # named nowhere else
-    return table if table and table not in connection.introspection.table_names() else ""
+    table = str(cache["LOCATION"])
+    return "" if table in connection.introspection.table_names() else table
 
 
 def _static_files() -> list[CheckMessage]:

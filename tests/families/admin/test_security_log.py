@@ -77,7 +77,7 @@ def test_others_do_not_read_it(agent_client, regie_client, roux: Family):
     for client in (agent_client, regie_client):
         assert client.get(LOG).status_code == client.get(SHARED).status_code == 403
         assert client.post(SHARED, {"compte": roux.user.pk}).status_code == 403
-        assert "À regarder" not in text_of(client.get("/mairie/"))
+        assert "À surveiller" not in text_of(client.get("/mairie/"))
     assert roux.client().get(LOG).status_code == 302
 
 
@@ -101,14 +101,14 @@ def test_something_odd_is_said_where_the_responsable_looks(manager_client):
         SecurityEvent.objects.create(kind=KIND.FAILED, at=NOW - timedelta(seconds=number))
     sentence = "30 échecs de connexion en dix minutes, lundi 9 novembre à 9 h 59."
     home = text_of(manager_client.get("/mairie/"))
-    assert "À regarder" in home
+    assert "À surveiller" in home
     assert f'<a href="{LOG}?kind__exact=failed">{sentence}</a>' in home
     assert sentence in text_of(manager_client.get(LOG))
 
 
 def test_on_a_quiet_day_there_is_nothing_to_look_at(manager_client, roux: Family):
     log_in("roux", "faux")
-    assert "À regarder" not in text_of(manager_client.get("/mairie/"))
+    assert "À surveiller" not in text_of(manager_client.get("/mairie/"))
 
 
 def test_the_list_takes_as_many_queries_for_one_line_as_for_ten(manager_client, django_assert_num_queries):
@@ -118,7 +118,7 @@ def test_the_list_takes_as_many_queries_for_one_line_as_for_ten(manager_client, 
             user = UserFactory(username=f"compte{lines}{number}")
             security.note(KIND.PASSWORD, user=user, by=user)
         manager_client.get(LOG)
-        with django_assert_num_queries(counts[0] if counts else 11) as seen:
+        with django_assert_num_queries(counts[0] if counts else 12) as seen:
             manager_client.get(LOG)
         counts.append(len(seen))
 

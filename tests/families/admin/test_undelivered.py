@@ -83,7 +83,7 @@ def test_the_desk_lists_the_household_and_says_why(roux: Family, refused, agent_
     found = agent_client.get(HOUSEHOLDS, {"adresse": "muette"}).context["cl"].result_list
     assert [row.pk for row in found] == [roux.household.pk]
     page = agent_client.get(f"{HOUSEHOLDS}{roux.household.pk}/change/").content.decode()
-    assert "– ne répond plus depuis le" in page and ": 550 5.1.1" in page
+    assert "ne répond plus depuis le" in page and ": 550 5.1.1" in page
 
 
 def test_the_desk_reads_what_was_not_delivered_and_never_what_it_says(roux: Family, refused, agent_client):

@@ -258,7 +258,7 @@ def test_the_pages_of_child_and_household_lead_to_it_and_delete_nothing(
 ):
     for where in (
         f"/mairie/families/child/{father.child.pk}/change/",
-        f"/mairie/families/household/{father.household.pk}/change/",
+        f"/mairie/families/household/{father.household.pk}/change/?modifier=enfants",
         f"/mairie/families/custody/{custody_of(father).pk}/change/",
     ):
         page = agent_client.get(where).text
