@@ -438,7 +438,8 @@ class _Submission:
         self.overrides = overrides
         self.used: set[Override] = set()
         self.beyond: list[tuple[Booking, list[Slot]]] = []  # places given beyond the capacity
-        self.reasons: dict[int, str] = {}  # of single bookings, by identity
+        self.over: dict[int, set[Override]] = {}  # of single bookings, by identity
+        self.reasons: dict[int, str] = {}  # as the family reads them
         self.reservation = reservation
         self.custody = custody
         self.where = where
@@ -533,6 +534,7 @@ class _Submission:
         """The family reads of each day what was passed over for it, and why."""
         if over:
             self.used |= over
+            self.over[id(booking)] = over
             line.reason = self.reasons[id(booking)] = self.overrides.said(over)
 
     def _leave(self, booking: Booking) -> None:
@@ -570,10 +572,19 @@ class _Submission:
             left.outcome = taken.outcome = Outcome.REQUESTED
             self.ended[booking] = BookingState.CANCEL_REQUESTED
             ((asked, slots),) = self.new
-            asked.state = BookingState.REQUESTED
+            self._only_asks(taken, asked)
             # What both concern stays the place held: a child has one place in a slot.
             kept = {slot.pk for slot in self.places[booking.pk]}
             self.new = [(asked, [slot for slot in slots if slot.pk not in kept])]
+
+    def _only_asks(self, line: ReservationLine, booking: Booking) -> None:
+        """What waits for an answer takes no place, so none beyond the capacity either."""
+        booking.state = BookingState.REQUESTED
+        self.beyond = [(one, slots) for one, slots in self.beyond if one is not booking]
+        self.used.discard(Override.CAPACITY)
+        line.reason = ""
+        self.reasons.pop(id(booking), None)
+        self._note(line, self.over.pop(id(booking), set()) - {Override.CAPACITY}, booking)
 
     def decide_book(self, line: ReservationLine) -> None:
         formula = self.formulas.get(line.formula_id)
