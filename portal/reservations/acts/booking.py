@@ -23,6 +23,8 @@ from families.custody import homes, own
 from families.joining import fates
 from families.models import Child, Custody, Household, User
 from portal.database.composed import Composed, Given, GivenMany
+from portal.french import moments
+from portal.french.sentences import lower_first
 from portal.reservations.acts import enrolling, following, overriding, tasks
 from portal.reservations.acts.following import Going, Left, Rooms, Way, ends_unanswered
 from portal.reservations.acts.outcomes import lines_following, restate, save_outcomes, state_of
@@ -39,7 +41,7 @@ from portal.reservations.acts.places import (
 )
 from portal.reservations.acts.refusals import BookingRefused, Choice, PlacesLost
 from portal.reservations.days.last_calls import LastCalls, offered_until
-from portal.reservations.days.standing import Closed, Desk, Open, Where
+from portal.reservations.days.standing import Closed, Desk, Open, Where, accounts_closed
 from portal.reservations.deadlines.decisions import Standing
 from portal.reservations.models import (
     Activity,
@@ -871,11 +873,34 @@ def cancel(
 ) -> int:
     """Cancels live bookings on the spot, whatever the deadlines; returns how many.
 
-    For staff. Families cancel by a reservation of their own, through `submit`. Raises OwnHousehold.
+    For staff. Families cancel by a reservation of their own, through `submit`. Raises OwnHousehold, and
+    BookingRefused where one of them is a day gone by without the right to pass over its deadline, or a day
+    whose accounts are closed; nothing is cancelled then.
     """
     asked = list(bookings)
     own.check(by, {one.household_id for one in asked}, right="reservations.change_booking", at=at)
+    _lock_slots(shelves_of(asked))
+    _check_days(asked, by=by, at=at)
     return withdraw(asked, by=by, at=at, reason=reason)
+
+
+def _check_days(bookings: Sequence[Booking], *, by: User, at: datetime) -> None:
+    """Raises BookingRefused where the town hall may not change one of these days, as far as it is gone by and
+    booked: accounts are closed for such days only."""
+    gone = Booking.objects.live().filter(pk__in=[one.pk for one in bookings], day__lt=timezone.localdate(at))
+    closed: dict[int, date | None] = {}
+    may: dict[Establishment, bool] = {}
+    for one in gone.select_related("establishment").order_by("day", "pk"):
+        activity, place = one.activity_id, one.establishment
+        if activity not in closed:
+            closed[activity] = overriding.desk((), activity).closed_until
+        if place not in may:
+            may[place] = Override.DEADLINE in overriding.allowed(by, place)
+        why = "" if may[place] else overriding.without_right(Override.DEADLINE)
+        if (until := closed[activity]) is not None and one.day <= until:
+            why = accounts_closed(until)
+        if why:
+            raise BookingRefused(f"{moments.day(one.day).capitalize()} : {lower_first(why)}")
 
 
 @transaction.atomic

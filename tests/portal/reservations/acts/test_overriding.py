@@ -154,6 +154,26 @@ def test_a_day_gone_by_is_booked_and_cancelled_until_its_accounts_are_closed(act
     assert "Les comptes sont clos jusqu'au vendredi 6 novembre 2026" in refused.lines.get().reason
 
 
+def test_the_desk_cancels_a_day_gone_by_only_with_its_right_and_never_in_closed_accounts(
+    act, books, agent, canteen, now, chief
+):
+    act(LAST_THURSDAY, deadline=HOSPITAL)
+    act(THURSDAY)
+    (role,) = agent.groups.all()
+    right = Permission.objects.get(codename="override_deadline_booking")
+    role.permissions.remove(right)
+    without = type(agent).objects.get(pk=agent.pk)
+    with pytest.raises(BookingRefused, match="Jeudi 5 novembre : vous n'avez pas le droit de passer outre"):
+        booking.cancel(Booking.objects.all(), by=without, at=now)
+    assert states(books, LAST_THURSDAY, THURSDAY) == ["accepted", "accepted"], "all of them or none"
+    role.permissions.add(right)
+    closing.close(date(2026, 11, 6), by=chief, at=now)
+    with pytest.raises(BookingRefused, match="les comptes sont clos jusqu'au vendredi 6 novembre 2026"):
+        booking.cancel(Booking.objects.all(), by=agent, at=now)
+    assert booking.cancel(Booking.objects.filter(day=THURSDAY), by=without, at=now) == 1
+    audit()
+
+
 def test_age_is_passed_over_for_single_days(act, books, canteen):
     type(canteen.activity).objects.filter(pk=canteen.activity.pk).update(min_age=12)
     assert outcomes(act(THURSDAY)) == ["refused"]
