@@ -1428,8 +1428,8 @@ def restore(
     tell: bool = True,
 ) -> PutBack:
     """The town hall books days again that were cancelled, or accepts those that it had refused: no deadline
-    speaks against it. To give a day gone by, or a place beyond the capacity, is `passing_over` something, for
-    the same reason.
+    speaks against it. To give a day gone by, a place beyond the capacity, a day that the activity does not
+    offer this child, or one without its health file, is `passing_over` something, for the same reason.
 
     Raises BookingRefused without a reason, or without the right to pass over; OwnHousehold.
     """
@@ -1442,14 +1442,16 @@ def restore(
     for place in {one.establishment for one in rows}:
         overriding.demand_to_act(by, place)
         overriding.demand(overrides, by=by, place=place)
+    opens = _Open(rows, at, overrides)
     found, done = _stand_again(
         {one.pk: BookingState.ACCEPTED for one in rows},
         by=by,
         at=at,
-        stands=_Open(rows, at),
+        stands=opens,
         reason=reason,
         over=(BookingState.CANCELLED, BookingState.REFUSED),
         overrides=overrides,
+        also=opens.over,
     )
     Reservation.objects.filter(pk__in={done[key].reservation_id for key in found.back}).update(
         decided_by=by, decided_at=at
@@ -1460,10 +1462,13 @@ def restore(
 
 
 class _Open:
-    """Why a day that is given back does not take place, whatever its deadline; nothing where it does."""
+    """Why a day that is given back does not take place, whatever its deadline; nothing where it does. `over`,
+    by key: what was passed over for it, of limits and papers."""
 
-    def __init__(self, bookings: Iterable[Booking], at: datetime) -> None:
+    def __init__(self, bookings: Iterable[Booking], at: datetime, overrides: Overrides) -> None:
         self.at = at
+        self.overrides = overrides
+        self.over: dict[int, set[Override]] = {}
         self.known = {one.pk: one for one in bookings}
         self.rules: dict[tuple[int, int, int], Where] = {}
 
@@ -1472,12 +1477,20 @@ class _Open:
         period = period_of(known)
         if period is None:
             return "Ce jour n'est plus dans une période."
+        try:
+            over = _check_enrolment(known.enrolment, books=True, overrides=self.overrides)
+        except BookingRefused as refusal:
+            return str(refusal)
         key = known.enrolment_id, known.establishment_id, period.pk
         if key not in self.rules:
-            desk = overriding.desk(Override, known.activity_id)
+            desk = overriding.desk({Override.DEADLINE, *self.overrides.reasons}, known.activity_id)
             self.rules[key] = Where.load(known.enrolment, known.establishment, period, at=self.at, desk=desk)
         answer = self.rules[key].booking(booking.formula_id, booking.day)
-        return answer.reason if isinstance(answer, Closed) else ""
+        if isinstance(answer, Closed):
+            return answer.reason
+        # A deadline is passed over by giving the day back: only of a day gone by it is said.
+        self.over[booking.pk] = over | (answer.over - {Override.DEADLINE})
+        return ""
 
 
 def _stand_again(
@@ -1489,8 +1502,10 @@ def _stand_again(
     reason: str,
     over: Collection[BookingState] = (BookingState.CANCELLED,),
     overrides: Overrides = NONE,
+    also: Mapping[int, Collection[Override]] | None = None,
 ) -> tuple[PutBack, dict[int, Booking]]:
-    """What stands again of `cancelled`, where it is `over`; and the rows, by key."""
+    """What stands again of `cancelled`, where it is `over`; and the rows, by key. `also`: what `stands` found
+    to be passed over for each."""
     found = PutBack()
     because = reason
     today = timezone.localdate(at)
@@ -1554,6 +1569,7 @@ def _stand_again(
             continue
         busy[booking.child_id].update((slot.day, slot.part) for slot in wanted)
         passed |= {Override.DEADLINE} if booking.day < today else set()
+        passed |= set((also or {}).get(key, ()))
         if passed:
             changes.reasons[id(booking)] = overrides.said(passed)
         state = BookingState.ACCEPTED if was in HOLDING else was

@@ -131,7 +131,8 @@ class ActsForFamilies(OwnPages[Booking]):
         """Of a child, which enrolment, to book or to cancel."""
         self.demand(request, overriding.ACTS)
         home = self._household(request, household, overriding.ACTS)
-        found = get_object_or_404(Child.objects.living_in(home, timezone.localdate()), pk=child)
+        children = Child.objects.living_in(home, timezone.localdate())
+        found = get_object_or_404(rights.seen_by(request.user, children, overriding.ACTS), pk=child)
         acting = Acting(home, request.user, desk_links.household_page(home.pk))
         enrolments = acting.kept(_enrolments_of(home, [found.pk]))
         prefix = prefix_of("act", home.pk)

@@ -246,6 +246,24 @@ def test_a_past_day_is_given_back_only_as_an_override(act, books, agent, canteen
     assert states(books, LAST_THURSDAY) == ["accepted"]
 
 
+def test_what_no_longer_suits_the_child_is_given_back_only_as_an_override(books, agent, canteen, now):
+    reserve(books, canteen, THURSDAY, at=now)
+    give_up(books, canteen, THURSDAY, at=now)
+    activities = type(canteen.activity).objects.filter(pk=canteen.activity.pk)
+    activities.update(min_age=12)
+    (left,) = booking.restore(Booking.objects.all(), reason="Erreur.", by=agent, at=now).left.values()
+    assert "12 ans" in left
+    activities.update(health_file_required=True)
+    only = [Override.LIMITS]
+    found = booking.restore(Booking.objects.all(), reason="Erreur.", by=agent, at=now, passing_over=only)
+    assert "fiche sanitaire" in "".join(found.left.values())
+    both = [*only, Override.PAPERS]
+    booking.restore(Booking.objects.all(), reason="Dérogation.", by=agent, at=now, passing_over=both)
+    assert states(books, THURSDAY) == ["accepted"]
+    assert BookingEvent.objects.last().reason == "Âge ou classe, Fiche sanitaire : Dérogation."
+    audit()
+
+
 def test_a_forced_place_goes_to_the_other_home_as_one(act, books, waits, agent, canteen, shut, now):
     shut(THURSDAY, 1)
     reserve(waits, canteen, THURSDAY, at=now)

@@ -11,7 +11,7 @@ from families.models import Document, Guardian, Reading
 from portal.reservations.acts import booking
 from portal.reservations.models import Booking, Reservation, Slot
 from portal.reservations.staff import giving
-from tests.conftest import logged_in
+from tests.conftest import brother_of, logged_in
 from tests.factories import InvoiceFactory, LetterFactory, UserFactory
 from tests.portal.reservations.audit import THURSDAY, audit, reserve, states
 
@@ -212,6 +212,31 @@ def test_a_child_is_found_by_its_name_and_booked_for_in_two_clicks(agent_client,
     assert f'href="/mairie/reservations/booking/famille/{books.household.pk}/voir/"' in page
     assert f'href="{start}"' in page and f'href="{start}?annulation"' in page
     assert agent_client.get(start).url.startswith(f"{prefix}cantine/planning/")
+
+
+@pytest.fixture
+def of_the_mill(books, mill):
+    """Who follows the mill only, where the family has its second child; the first goes elsewhere."""
+    brother = brother_of(books, "Noé")
+    type(brother).objects.filter(pk=brother.pk).update(establishment=mill.restaurant)
+    some = UserFactory(is_staff=True)
+    giving.give(some, Group.objects.get(name="Agent"), places=[mill.restaurant], by=None)
+    return logged_in(some), brother
+
+
+def test_a_brother_or_sister_elsewhere_is_not_found(of_the_mill, books):
+    client, brother = of_the_mill
+    home = f"/mairie/reservations/booking/famille/{books.household.pk}/"
+    assert client.get(f"{home}{brother.child_id}/").status_code == 200
+    assert client.get(f"{home}{books.child.pk}/").status_code == 404
+
+
+def test_nor_chosen_among_the_children_to_book_for(of_the_mill, prefix, books, agent_client):
+    client, brother = of_the_mill
+    page = agent_client.get(f"{prefix}cantine/reservation/").content.decode()
+    assert "Lina" in page and "Noé" in page
+    answer = client.get(f"{prefix}cantine/reservation/")
+    assert answer.url == f"{prefix}cantine/reservation/{brother.pk}/"
 
 
 # Seen as the family ---------------------------------------------------------------------------------------
