@@ -167,7 +167,8 @@ class ActsForFamilies(OwnPages[Booking]):
             return redirect(home)
         inner = _inner(request, match)
         inner.acting = Acting(whose, request.user, home)
-        inner.band = Band(f"Vous agissez pour le foyer {whose.number}.", home, "Fiche du foyer")
+        said = f"Vous agissez pour le foyer {whose.number}."
+        inner.band = Band(said, home, "Fiche du foyer", "Retour à la fiche du foyer")
         return _shown(inner, match, prefix_of("act", whose.pk))
 
     # Seeing -------------------------------------------------------------------------------------------------

@@ -75,6 +75,15 @@ def test_a_late_day_is_booked_with_a_reason(
     assert WHY in told and "la mairie" in told
 
 
+def test_the_way_back_says_where_it_leads(agent_client, planning, tick, prefix, seen):
+    page = agent_client.get(planning).content.decode()
+    assert "Retour à la fiche du foyer" in page and "Retour à l&#x27;accueil" not in page
+    agent_client.post(tick(THURSDAY))
+    made = agent_client.get(f"{prefix}reservations/{Reservation.objects.get().pk}/").content.decode()
+    assert made.count("Retour à la fiche du foyer") == 2
+    assert "Retour à l&#x27;accueil" in agent_client.get(f"{seen}foyer/").content.decode()
+
+
 def test_no_mail_leaves_without_the_tick(agent_client, tick, mailoutbox, django_capture_on_commit_callbacks):
     address = tick(THURSDAY)
     with django_capture_on_commit_callbacks(execute=True):
