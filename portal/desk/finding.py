@@ -127,7 +127,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     told = {
         "title": "Rechercher",
         "subtitle": None,
-        "asked": text[:LONGEST_ASKED],
+        "found_words": text[:LONGEST_ASKED],
         "groups": groups,
         "count": sum(len(group.found) for group in groups),
         "more": any(group.more for group in groups),

@@ -265,7 +265,7 @@ class PortalAdminSite(AdminSite):
         name = town.current().name
         return super().each_context(request) | {
             "finds": finding.is_for(request.user),
-            "asked": "",  # of the field at the head
+            "found_words": "",  # of the field at the head
             "site_header": f"{name} – mairie",
             "site_title": f"{name} – mairie",
             "may_export": request.user.has_perm(rights.EXPORT),

@@ -102,7 +102,7 @@ DRAWN = "new Promise((done) => window.django?.jQuery ? django.jQuery(() => setTi
 WORDS = """() => {
     const named = document.querySelectorAll("[alt], [title], [aria-label], [placeholder], [type=submit]");
     const names = (one) => [one.alt, one.title, one.ariaLabel, one.placeholder, one.value];
-    const page = document.getElementById("container");
+    const page = document.getElementById("container") || document.body;  // a family's, shown at the desk
     return [document.title, page.innerText, ...Array.from(named).flatMap(names)].join(" ");
 }"""
 ENGLISH = re.compile(
@@ -329,7 +329,7 @@ def leave_a_form_empty(page: Page) -> None:
 
 def refuse(page: Page) -> None:
     """Up to the page that asks for the reason."""
-    page.goto(f"{reverse('admin:reservations_enrolment_changelist')}?etat=tous")
+    page.goto(reverse("admin:reservations_enrolment_changelist"))
     page.locator("input.action-select").first.check()
     page.get_by_role("combobox", name="Action").select_option(label="Refuser…")
     page.get_by_role("button", name="Envoyer").click()
