@@ -44,6 +44,8 @@ RESTORE_REASONS = (
 PASSING_OVER = {
     Override.DEADLINE: "aussi un jour passé, dont les comptes ne sont pas clos",
     Override.CAPACITY: "aussi sans place libre : ce sera une place en plus",
+    Override.LIMITS: "aussi un jour que l'activité ne propose pas à cet enfant",
+    Override.PAPERS: "aussi sans fiche sanitaire",
 }
 
 
