@@ -26,7 +26,11 @@ from django.db.models import (
 from django.db.models.functions import Cast
 
 from families.models import Child, Household
+from portal.database.kept import once_a_page
+from portal.desk import rights
 from portal.web.signed_in import SignedInRequest
+
+PEOPLE = "families."
 
 
 class Tab(TextChoices):
@@ -56,6 +60,28 @@ class Screen:
     @property
     def user(self) -> Any:
         return self.request.user
+
+    def holds(self, *needed: str) -> bool:
+        """Whether who looks has all these rights: on people, for this household. One that is held at some
+        places says nothing of a household that is reached by another."""
+        people = (one for one in needed if one.startswith(PEOPLE))
+        return bool(self.user.has_perms(needed)) and all(
+            _reaches(self.household, self.user, one) for one in people
+        )
+
+    def reached(self, right: str) -> Sequence[Child]:
+        """Those of the children whom this right reaches. One query, none for who has the whole town."""
+        rows = Child.objects.filter(pk__in=[child.pk for child in self.children])
+        seen = rights.seen_by(self.user, rows, right)
+        if seen is rows or not self.children:
+            return self.children
+        keys = set(seen.order_by().values_list("pk", flat=True))
+        return [child for child in self.children if child.pk in keys]
+
+
+@once_a_page
+def _reaches(household: Household, user: Any, right: str) -> bool:
+    return rights.may(user, household, right)
 
 
 # What the block's template is given; None where there is nothing to show.
@@ -190,25 +216,26 @@ class Shown:
         return self.block.tint(self.told)
 
 
-def _blocks(user: Any) -> list[tuple[str, Block]]:
-    found = [(code, one) for code, one in _known.blocks.items() if user.has_perms(one.rights)]
+def _blocks(screen: Screen) -> list[tuple[str, Block]]:
+    found = [(code, one) for code, one in _known.blocks.items() if screen.holds(*one.rights)]
     return sorted(found, key=lambda pair: pair[1].order)
 
 
-def tabs(user: Any) -> list[Tab]:
+def tabs(screen: Screen) -> list[Tab]:
     """Those on which there is something to read for this member of staff."""
-    there = {block.tab for _, block in _blocks(user)}
+    there = {block.tab for _, block in _blocks(screen)}
     return [tab for tab in Tab if tab in there]
 
 
 def shown(screen: Screen, tab: Tab) -> list[Shown]:
     """The blocks of a tab, read."""
-    read = [(code, block, block.reads(screen)) for code, block in _blocks(screen.user) if block.tab == tab]
+    read = [(code, block, block.reads(screen)) for code, block in _blocks(screen) if block.tab == tab]
     return [Shown(code, block, told) for code, block, told in read if told is not None]
 
 
 def with_columns(children: QuerySet[Child], user: Any, today: date) -> QuerySet[Child]:
-    """These children, with what the columns that `user` may read want of the same query."""
+    """These children, with what the columns that `user` may read want of the same query. Which children's
+    is said, the column knows (`Screen.reached`)."""
     for one in _known.columns.values():
         if user.has_perms(one.rights) and (also := one.also(today)):
             children = children.annotate(**also)
@@ -218,7 +245,7 @@ def with_columns(children: QuerySet[Child], user: Any, today: date) -> QuerySet[
 def columns(screen: Screen) -> tuple[list[str], dict[int, list[Any]]]:
     """The labels of what is said of each child, and the cells by the child's key, in the same order."""
     known = sorted(_known.columns.values(), key=lambda one: one.order)
-    mine = [one for one in known if screen.children and screen.user.has_perms(one.rights)]
+    mine = [one for one in known if screen.children and screen.holds(*one.rights)]
     read = [one.reads(screen) for one in mine]
     cells = {child.pk: [one.get(child.pk, "") for one in read] for child in screen.children}
     return [one.label for one in mine], cells
@@ -226,7 +253,7 @@ def columns(screen: Screen) -> tuple[list[str], dict[int, list[Any]]]:
 
 def asked(screen: Screen) -> list[Asked]:
     """All that waits for an answer, the oldest first; in one query."""
-    mine = {code: one for code, one in _known.requests.items() if screen.user.has_perms(one.rights)}
+    mine = {code: one for code, one in _known.requests.items() if screen.holds(*one.rights)}
     parts = [one.rows(screen).order_by() for one in mine.values()]
     if not parts:
         return []

@@ -76,7 +76,7 @@ class PaperForm(CertificateForm):
 
 
 def _sheet(request: HttpRequest, row: AbsenceCertificate) -> Sheet:
-    return Sheet([family(row.household), child_of(request, row.child, row.household, None)])
+    return Sheet([family(request, row.household), child_of(request, row.child, row.household, None)])
 
 
 to_do.register(

@@ -31,7 +31,7 @@ def _ways(model: type[Model], length: int) -> Iterator[tuple[str, type[Model]]]:
 
 
 def of_whom(model: type[Model]) -> dict[type[Model], str]:
-    """By which path a row is of a household, and of a child; empty for what names nobody."""
+    """By which path a row is of a household, and of a child; empty for what names no family."""
     return _of_whom(model)
 
 
@@ -40,7 +40,7 @@ def _of_whom(model: Any) -> dict[type[Model], str]:
     found: dict[type[Model], str] = {}
     if model in (Household, Child):
         found[model] = "pk"
-    if model is User:
+    if issubclass(model, User):
         found[Household] = "guardians__household"
     for path, to in _ways(model, FURTHEST):
         if to in (Household, Child):
@@ -48,23 +48,29 @@ def _of_whom(model: Any) -> dict[type[Model], str]:
     return found
 
 
+@cache
+def names_people(model: Any) -> bool:
+    """Whether rows say who somebody is: of a family, or by a login who did what."""
+    logins = (issubclass(to, User) for _, to in _ways(model, FURTHEST))
+    return bool(of_whom(model)) or issubclass(model, User) or any(logins)
+
+
 class PeopleKept:
     """What is lent to the lists of the desk."""
 
     def may(self, user: Any, model: type[Model]) -> bool:
-        return not of_whom(model) or bool(user.has_perm(rights.EXPORT))
+        return not names_people(model) or bool(user.has_perm(rights.EXPORT))
 
     def reached(self, user: Any, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rights.seen_by(user, rows, rights.EXPORT) if of_whom(rows.model) else rows
+        return rights.seen_by(user, rows, rights.EXPORT) if names_people(rows.model) else rows
 
     def pass_out(self, request: HttpRequest, what: str, rows: QuerySet[Any]) -> None:
-        whom = of_whom(rows.model)
-        if not whom:
+        if not names_people(rows.model):
             return
         ask_again(request)
         keys = {
             to: rows.order_by().filter(**{f"{path}__isnull": False}).values_list(path, flat=True)
-            for to, path in whom.items()
+            for to, path in of_whom(rows.model).items()
         }
         reading.note_export(request, what, households=keys.get(Household, ()), children=keys.get(Child, ()))
 

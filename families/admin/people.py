@@ -62,7 +62,7 @@ from families.models import (
 )
 from families.signing_in.asking_again import AsksAgain, ask_again
 from families.traces import security
-from portal.desk import first_page
+from portal.desk import first_page, rights
 from portal.desk.choices import SeveralRows, TolerantChoices
 from portal.desk.decisions import AcceptOrRefuse, Decidable
 from portal.desk.histories import HistoryPart
@@ -995,7 +995,7 @@ class DietChoiceAdmin(DeskAdmin[DietChoice]):
     def get_fields(self, request: HttpRequest, obj: DietChoice | None = None) -> Any:
         """A kitchen reads diets, and no family."""
         shown = super().get_fields(request, obj)
-        if request.user.has_perm("families.view_household"):
+        if obj is not None and rights.may(request.user, obj.child, "families.view_household"):
             return shown
         return [name for name in shown if name != "said_by_homes"]
 

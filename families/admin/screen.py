@@ -147,7 +147,7 @@ class OneScreen(DecisionButtons[Household]):
         at = timezone.now()
         today = timezone.localdate(at)
         screen = Screen(request, home, self._children(request.user, home, today), at, today)
-        tabs = household_screen.tabs(request.user)
+        tabs = household_screen.tabs(screen)
         asked = request.GET.get(TAB, "")
         tab = next((one for one in tabs if one.value == asked), Tab.OVERVIEW)
         context = self.admin_site.each_context(request) | {

@@ -35,6 +35,7 @@ from portal.french import moments, phones
 from portal.french.dates import short_day
 from portal.french.plurals import counted
 
+DIETS, HEALTH, PAPERS = (f"families.view_{one}" for one in ("dietchoice", "childhealth", "paper"))
 LETTERS = ("families.view_undeliveredletter",)
 LETTERS_SHOWN, LETTERS_OF_TAB = 3, 50
 PAPERS_SHOWN = 4
@@ -90,7 +91,7 @@ def _adult(adult: Guardian) -> Adult:
 
 
 def _adults(screen: Screen) -> Mapping[str, Any]:
-    mine = screen.user.has_perm("families.change_guardian")
+    mine = screen.holds("families.change_guardian")
     way_on = WayOn("Modifier", change_page(screen.household, "responsables"), "les responsables")
     adults = [_adult(one) for one in screen.household.guardians.all()]
     return {"adults": adults, "way_on": way_on if mine else None}
@@ -124,14 +125,14 @@ def _children(screen: Screen) -> Mapping[str, Any]:
         )
         for child in screen.children
     ]
-    mine = screen.user.has_perm("families.add_custody")
+    mine = screen.holds("families.add_custody")
     way_on = WayOn("Ajouter ou retirer", change_page(screen.household, "enfants"), "un enfant du foyer")
     return {"labels": labels, "lines": lines, "way_on": way_on if mine else None}
 
 
 def _diets(screen: Screen) -> Mapping[int, str]:
     found = {}
-    for child in screen.children:
+    for child in screen.reached(DIETS):
         choice = getattr(child, "diet_choice", None)
         if choice is not None:
             differs = " (les foyers diffèrent)" if choice.differs_since else ""
@@ -142,7 +143,7 @@ def _diets(screen: Screen) -> Mapping[int, str]:
 def _signs(screen: Screen) -> Mapping[int, SafeString]:
     """« PAI », « Allergie »: signs, as registers show them; the file itself opens on the child's page."""
     found = {}
-    for child in screen.children:
+    for child in screen.reached(HEALTH):
         health = getattr(child, "health", None)
         if health is None:
             continue
@@ -223,13 +224,13 @@ def _paper(line: Line) -> PaperLine:
 
 
 def _papers(screen: Screen, shown: int) -> Mapping[str, Any]:
-    lines = asking.of_children(screen.household, screen.children, screen.today)
+    lines = asking.of_children(screen.household, screen.reached(PAPERS), screen.today)
     urgent = sorted(lines, key=lambda one: one.status in (Status.GOOD,))
     all_of = WayOn(f"Tous ({len(lines)})", tab_page(screen.household, Tab.PAPERS), "les papiers")
     return {
         "lines": [_paper(one) for one in urgent[:shown]],
         "good": bool(lines) and all(one.status is Status.GOOD for one in lines),
-        "may_note": screen.user.has_perm("families.add_paper"),
+        "may_note": screen.holds("families.add_paper"),
         "way_on": all_of if len(lines) > shown else None,
     }
 
@@ -295,14 +296,14 @@ def _address(screen: Screen) -> Mapping[str, Any]:
         facts.append(("Traité le", f"{decided}{who}"))
     if home.refusal_reason:
         facts.append(("Motif du refus", home.refusal_reason))
-    may = screen.user.has_perm("families.change_household")
+    may = screen.holds("families.change_household")
     way_on = WayOn("Modifier", change_page(home, "adresse"), "l'adresse")
     return {"facts": facts, "way_on": way_on if may else None}
 
 
 def _service_notes(screen: Screen) -> Mapping[str, Any]:
     home = screen.household
-    may = screen.user.has_perm("families.change_household")
+    may = screen.holds("families.change_household")
     return {
         "facts": [("", home.notes or "aucune")],
         "way_on": WayOn("Modifier", change_page(home, "notes"), "les notes du service") if may else None,
@@ -319,7 +320,7 @@ def _quotients(screen: Screen) -> Mapping[str, Any]:
         )
         for one in home.quotients.all()
     ]
-    may = screen.user.has_perm("families.change_familyquotient") or screen.user.has_perm(
+    may = screen.holds("families.change_familyquotient") or screen.user.has_perm(
         "families.add_familyquotient"
     )
     way_on = WayOn("Ajouter ou modifier", change_page(home, "quotients"), "un quotient")
@@ -345,15 +346,15 @@ def _asked_before(screen: Screen) -> Mapping[str, Any]:
 
 def _ways(screen: Screen) -> Mapping[str, Any]:
     """What is done rarely, each by its own right."""
-    home, user = screen.household, screen.user
+    home = screen.household
     ways: list[SafeString] = []
-    if user.has_perms(("families.change_household", joining.RIGHT)):
+    if screen.holds("families.change_household", joining.RIGHT):
         for verb, words in (("join", "Réunir avec un autre foyer…"), ("part", "Séparer ce foyer…")):
             url = reverse(f"admin:families_homechange_{verb}", args=[home.pk])
             ways.append(format_html('<a href="{}">{}</a>', url, words))
-    if user.has_perm("families.add_dataexport"):
+    if screen.holds("families.add_dataexport"):
         ways.append(copy_link(home.pk))
-    if user.has_perm("families.view_erasurerequest"):
+    if screen.holds("families.view_erasurerequest"):
         ways.append(erase_household_link(home.pk))
     history = reverse("admin:families_household_history", args=[home.pk])
     ways.append(format_html('<a href="{}">Versions de la fiche, avant et après</a>', history))
@@ -364,19 +365,31 @@ def _ways(screen: Screen) -> Mapping[str, Any]:
 TOLD = {
     Group.RESERVATIONS: ("reservations.view_reservation", "reservations.view_booking"),
     Group.ENROLMENTS: ("reservations.view_enrolment",),
-    Group.FILE: ("families.view_changerequest", "families.view_paper"),
+    Group.FILE: (
+        "families.view_changerequest",
+        PAPERS,
+        # What else is said there: incomes, adults, children, who fetches them.
+        "families.view_familyquotient",
+        "families.view_guardian",
+        "families.view_child",
+        "families.view_authorisedperson",
+    ),
     Group.MONEY: ("billing.view_payment", "billing.view_invoice"),
     Group.LETTERS: LETTERS,
 }
 
 
 def _history(screen: Screen) -> Mapping[str, Any]:
-    """All that ever happened, by whom; of one kind where that is asked for. Who has some places only is told
-    nothing: what happened is not sorted by place."""
+    """All that ever happened, by whom; of one kind where that is asked for. Of what one has a right to at
+    some places only nothing is told: what happened is not sorted by place."""
     home, user = screen.household, screen.user
-    if "families.view_household" in rights.held_in_part_by(user):
+    in_part = rights.held_in_part_by(user)
+    if "families.view_household" in in_part:
         return {"elsewhere": True}
-    mine = [one for one in Group if user.has_perms(TOLD[one])]
+    held = [one for one in Group if user.has_perms(TOLD[one])]
+    mine = [one for one in held if in_part.isdisjoint(TOLD[one])]
+    if held and not mine:
+        return {"elsewhere": True}
     asked = screen.request.GET.get(KIND, "")
     group = asked if asked in mine else ""
     subject = Subject(Guardian(household=home), home, tuple(screen.children), at_desk=True)
@@ -404,8 +417,8 @@ def _of(name: str) -> str:
 def register_all() -> None:
     """Once the desk is ready."""
     desk_actions.for_household("papier", "Noter un papier", ("families.add_paper",), note_paper, order=60)
-    household_screen.register_column("regime", Column("Régime", ("families.view_dietchoice",), _diets, 30))
-    household_screen.register_column("sante", Column("Santé", ("families.view_childhealth",), _signs, 40))
+    household_screen.register_column("regime", Column("Régime", (DIETS,), _diets, 30))
+    household_screen.register_column("sante", Column("Santé", (HEALTH,), _signs, 40))
     household_screen.register_requests(
         "demandes", Requests(("families.view_changerequest",), _changes, _say_change)
     )

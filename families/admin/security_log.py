@@ -41,6 +41,8 @@ class SecurityEventAdmin(ShownOnly[SecurityEvent], OwnPages[SecurityEvent]):
     """Who came in, who did not, what changed: only to read."""
 
     desk_order = 80
+    # Who came in from where leaves the portal in no file.
+    exports = False
     list_display = ("at", "kind", "account", "acted_by", "precisely", "network")
     list_filter = ("kind", "at")
     list_select_related = ("user", "by")

@@ -55,6 +55,8 @@ class StaffMemberAdmin(Decidable[StaffMember]):
     """Who enters the desk. Rights are given elsewhere; here they end."""
 
     desk_order = 8
+    # Who works here and what one may do: no file of it leaves the portal.
+    exports = False
     list_display = ("login_name", "full_name", "roles", "factors_here", "last_login")
     list_display_links = ("login_name",)
     search_fields = ("username", "first_name", "last_name")

@@ -33,7 +33,12 @@ VERSION = "_version"
 # The boxes by which what was stored meanwhile is kept: « prefix-field ».
 THEIRS = "_theirs"
 NOTHING = "rien"
-LONGEST = 20_000
+# Far beyond the whole form of the longest household.
+LONGEST = 500_000
+UNKNOWN = (
+    "Le portail ne sait pas ce que cette page vous montrait : rien n'est enregistré. "
+    "Rechargez la page, ou relisez ce qui suit et enregistrez de nouveau."
+)
 
 # What a page showed of its rows: by « app.model:key », a hash of each field.
 Shown = Mapping[str, Mapping[str, str]]
@@ -81,7 +86,7 @@ def version(formed: Sequence[Any], posted: Shown) -> str:
 
 
 def posted_version(text: str) -> Shown:
-    """What a page said that it had shown; nothing where that cannot be read: then what is stored counts."""
+    """What a page said that it had shown; nothing where that cannot be read."""
     if not text or len(text) > LONGEST:
         return {}
     try:
@@ -98,6 +103,8 @@ class Compared:
 
     shown: Shown = {}
     kept: frozenset[str] = frozenset()
+    # Of the row whose page it is: says for all where nothing is known of what was shown.
+    is_first = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,18 +115,24 @@ class Compared:
 
     def _post_clean(self) -> None:
         form: Any = self
-        before = self.shown.get(_name(form.instance), {}) if self.stored else {}
+        # Nothing is known of what was shown: whatever differs may be somebody else's.
+        unknown = not self.shown
+        before = self.shown.get(_name(form.instance), {})
+        if unknown and self.is_first and form.instance.pk is not None:
+            form.add_error(None, UNKNOWN)
         for name, now in self.stored.items():
             if name not in form.cleaned_data:
                 continue
             if form.add_prefix(name) in self.kept:
                 self._keep(name)
+            elif unknown:
+                self._settle(name, None, now)
             elif before.get(name, now) != now:
                 self._settle(name, before[name], now)
         super()._post_clean()  # type: ignore[misc]  # a ModelForm's
 
-    def _settle(self, name: str, before: str, now: str) -> None:
-        """A field that somebody else has changed since the page was shown."""
+    def _settle(self, name: str, before: str | None, now: str) -> None:
+        """A field that somebody else has changed since the page was shown, or may have."""
         form: Any = self
         typed = form.cleaned_data[name]
         mine = _hash(typed)
@@ -203,7 +216,7 @@ class TwoAtOnce(DeskAdmin[M]):
     def get_form(
         self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        return compared(super().get_form(request, obj, change=change, **kwargs), request)
+        return compared(super().get_form(request, obj, change=change, **kwargs), request, is_first=True)
 
     def get_formsets_with_inlines(self, request: HttpRequest, obj: M | None = None) -> Any:
         for formset, inline in super().get_formsets_with_inlines(request, obj):
@@ -228,9 +241,10 @@ class TwoAtOnce(DeskAdmin[M]):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
-def compared(form: type[forms.ModelForm[Any]], request: HttpRequest) -> Any:
+def compared(form: type[forms.ModelForm[Any]], request: HttpRequest, *, is_first: bool = False) -> Any:
     """The same form, which compares."""
     told = {
+        "is_first": is_first,
         "shown": posted_version(request.POST.get(VERSION, "")),
         "kept": frozenset(request.POST.getlist(THEIRS)),
     }

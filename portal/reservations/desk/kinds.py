@@ -1,6 +1,6 @@
 """What « À traiter » shows of people, enrolments and days: the kinds that the engine lends, its places."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,8 @@ from portal.reservations.staff import scopes
 from portal.reservations.states import EnrolmentState, Outcome
 
 TEXT = CharField()
+VIEW_CHILD = ("families.view_child", "families.change_child")
+VIEW_PAPER = "families.view_paper"
 
 
 class TownPlaces:
@@ -49,9 +51,14 @@ class TownPlaces:
 # What is to be known of who asks ------------------------------------------------------------------------
 
 
-def family(household: Household) -> Section:
+def family(request: HttpRequest, household: Household) -> Section:
     """The adults, with their telephones, and the household's page."""
-    adults = household.guardians.order_by("pk")
+    adults = rights.seen_by(
+        request.user,
+        Guardian.objects.filter(household=household).order_by("pk"),
+        "families.view_guardian",
+        "families.change_guardian",
+    )
     return Section(
         "La famille",
         [
@@ -73,13 +80,13 @@ def child_of(request: HttpRequest, child: Child, household: Household, attended:
     today = timezone.localdate()
     facts: list[tuple[str, Any]] = [("Né(e) le", f"{child.birth_date:%d/%m/%Y}")]
     facts.append(("Classe", attended or "non indiquée"))
-    if request.user.has_perm("families.view_dietchoice"):
+    if rights.may(request.user, child, "families.view_dietchoice"):
         choice = DietChoice.objects.select_related("diet").filter(child=child).first()
         facts.append(("Régime", str(choice.diet) if choice else "non indiqué"))
     if health := _health(request, child):
         facts.append(("Santé", health))
-    facts.append(("Fratrie", _siblings(child, household, today) or "aucune"))
-    if request.user.has_perm("families.view_paper") and (lacking := papers(household, [child], today)):
+    facts.append(("Fratrie", _siblings(request.user, child, household, today) or "aucune"))
+    if lacking := papers(request.user, household, [child], today):
         facts.append(("Papiers", lacking))
     return Section("L'enfant", facts)
 
@@ -103,14 +110,24 @@ def _health(request: HttpRequest, child: Child) -> SafeString | str:
     )
 
 
-def _siblings(child: Child, household: Household, today: Any) -> SafeString | str:
+def _reached(user: Any, children: Sequence[Child], *needed: str) -> list[Child]:
+    """Those of these children whom one of these rights reaches; no query for who has the whole town."""
+    rows = Child.objects.filter(pk__in=[one.pk for one in children])
+    seen = rights.seen_by(user, rows, *needed)
+    keys = None if seen is rows else set(seen.order_by().values_list("pk", flat=True))
+    return [one for one in children if keys is None or one.pk in keys]
+
+
+def _siblings(user: Any, child: Child, household: Household, today: Any) -> SafeString | str:
     """« Mila : Restauration scolaire, Mercredis ». Two queries."""
     others = [one for one in homes.children(household, today) if one.pk != child.pk]
+    others = _reached(user, others, *VIEW_CHILD)
     if not others:
         return ""
     enrolled: dict[int, list[str]] = {one.pk: [] for one in others}
     live = Enrolment.objects.accepted().filter(child__in=others, school_year__ends_on__gte=today)
-    for key, activity in live.values_list("child", "activity__name").order_by("activity__order", "pk"):
+    seen = rights.seen_by(user, live, "reservations.view_enrolment", "reservations.change_enrolment")
+    for key, activity in seen.values_list("child", "activity__name").order_by("activity__order", "pk"):
         enrolled[key].append(activity)
     return format_html_join(
         "",
@@ -119,9 +136,11 @@ def _siblings(child: Child, household: Household, today: Any) -> SafeString | st
     )
 
 
-def papers(household: Household, children: Iterable[Child], today: Any) -> SafeString | str:
-    """Where what is asked of the household and of these children stands."""
-    keys = {one.pk for one in children}
+def papers(user: Any, household: Household, children: Sequence[Child], today: Any) -> SafeString | str:
+    """Where what is asked of the household and of these children stands, as far as one reads their papers."""
+    if not rights.may(user, household, VIEW_PAPER):
+        return ""
+    keys = {one.pk for one in _reached(user, children, VIEW_PAPER)}
     lines = [
         one
         for one in asking.of_home(household, today)
@@ -146,22 +165,22 @@ def _child_name() -> Any:
 
 def _account(request: HttpRequest, row: Household) -> Sheet:
     today = timezone.localdate()
-    children = homes.children(row, today)
+    children = _reached(request.user, homes.children(row, today), *VIEW_CHILD)
     facts = [(str(one), f"né(e) le {one.birth_date:%d/%m/%Y}") for one in children]
-    if request.user.has_perm("families.view_paper") and (lacking := papers(row, children, today)):
+    if lacking := papers(request.user, row, children, today):
         facts.append(("Papiers", lacking))
-    return Sheet([family(row), Section("Les enfants", facts)])
+    return Sheet([family(request, row), Section("Les enfants", facts)])
 
 
 def _change(request: HttpRequest, row: ChangeRequest) -> Sheet:
-    sections = [family(row.household)]
+    sections = [family(request, row.household)]
     if row.child is not None:
         sections.append(child_of(request, row.child, row.household, None))
     return Sheet(sections)
 
 
 def _enrolment(request: HttpRequest, row: Any) -> Sheet:
-    return Sheet([family(row.household), child_of(request, row.child, row.household, row.attended)])
+    return Sheet([family(request, row.household), child_of(request, row.child, row.household, row.attended)])
 
 
 def _days(request: HttpRequest, row: Any) -> Sheet:
@@ -177,7 +196,7 @@ def _days(request: HttpRequest, row: Any) -> Sheet:
         for one in lines.select_related("formula").order_by("day", "pk")
     ]
     household = row.household
-    return Sheet([family(household), child_of(request, row.child, household, row.attended)], parts)
+    return Sheet([family(request, household), child_of(request, row.child, household, row.attended)], parts)
 
 
 def _soon(at: datetime) -> Q:

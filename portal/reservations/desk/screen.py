@@ -52,6 +52,7 @@ TWO_WEEKS = timedelta(days=13)
 SATURDAY = 5
 AHEAD, BEHIND = timedelta(days=60), timedelta(days=30)
 ROWS_SHOWN = 200
+CLASSES = "reservations.view_schooling"
 VIEW_DAYS = ("reservations.view_booking",)
 VIEW_ENROLMENTS = ("reservations.view_enrolment",)
 ENROLS = ("reservations.change_enrolment",)
@@ -67,7 +68,7 @@ def _class(today: date) -> Mapping[str, Any]:
 
 def _classes(screen: Screen) -> Mapping[int, str]:
     """« CE1, École des Tilleuls »."""
-    return {child.pk: getattr(child, "attended", None) or "" for child in screen.children}
+    return {child.pk: getattr(child, "attended", None) or "" for child in screen.reached(CLASSES)}
 
 
 def _activities(screen: Screen) -> Mapping[int, SafeString]:
@@ -367,7 +368,7 @@ def _of(name: str) -> str:
 def register_all() -> None:
     """Once the desk is ready."""
     for code, column in {
-        "classe": Column("Classe", ("reservations.view_schooling",), _classes, 10, _class),
+        "classe": Column("Classe", (CLASSES,), _classes, 10, _class),
         "inscriptions": Column("Inscriptions", VIEW_ENROLMENTS, _activities, 50),
     }.items():
         household_screen.register_column(code, column)

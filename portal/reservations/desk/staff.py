@@ -335,8 +335,22 @@ class StaffWithRolesAdmin(AsksAgain[StaffMember], StaffMemberAdmin):
         if not self.has_change_permission(request, obj):
             return self.readonly_fields
         shown = ("login_name", "roles", "factors_here", "last_login", "is_family")
-        # Once the account is open its address is its owner's to change: a password could be asked for there.
-        return shown if inviting.waits(obj) else ("email", *shown)
+        return shown if self._may_redirect(request, obj) else ("email", *shown)
+
+    def _may_redirect(self, request: HttpRequest, obj: User) -> bool:
+        """Whether one may say where an invitation goes: who reads it has all that waits for its reader.
+
+        Once the account is open its address is its owner's to change: a password could be asked for there.
+        """
+        by = user_of(request)
+        if not inviting.waits(obj):
+            return False
+        if by.is_superuser:
+            return True
+        if obj.is_superuser or obj.user_permissions.exists():
+            return False
+        given = set(StaffRight.objects.filter(user=obj.pk).values_list("role", flat=True))
+        return not given or given <= {role.pk for role in giving.givable(by)}
 
     def get_form(
         self, request: HttpRequest, obj: StaffMember | None = None, change: bool = False, **kwargs: Any
@@ -367,8 +381,14 @@ class StaffWithRolesAdmin(AsksAgain[StaffMember], StaffMemberAdmin):
             inviting.invite(obj, by=by, request=request)
             self.message_user(request, f"{self.full_name(obj)} reçoit une invitation à {obj.email}.")
             return
-        super().save_model(request, obj, form, change)
-        if "email" in form.changed_data and inviting.invite_again(obj, by=by, request=request):
+        # A password chosen meanwhile, or an end of functions, is not undone: names only, and where it goes
+        # while somebody still waits for it there.
+        stored = User.objects.select_for_update(of=("self",)).get(pk=obj.pk)
+        fields = ["first_name", "last_name"]
+        if "email" in form.changed_data and self._may_redirect(request, stored):
+            fields.append("email")
+        obj.save(update_fields=fields)
+        if "email" in fields and inviting.invite_again(obj, by=by, request=request):
             self.message_user(request, f"Une nouvelle invitation part à {obj.email}.")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -10,9 +10,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from families.models import Household, Reading
+from families.admin.exporting import names_people
+from families.models import Household, Reading, SecurityEvent, StaffMember
 from portal.desk import exporting
 from portal.desk.exporting import ASKED, PART
+from portal.reservations.models import PublicHoliday
 from portal.reservations.staff import giving
 from tests.conftest import family, let_go, logged_in
 from tests.factories import UserFactory
@@ -97,6 +99,28 @@ def test_people_leave_with_their_own_right_only(reads, books):
     assert ASKED in client.get(YEARS).content.decode()
     assert "Armistice" in taken(client, YEARS)[1].decode()
     assert not Reading.objects.exists()
+
+
+def test_the_journal_of_security_and_who_works_here_are_no_file(agent, out):
+    giving.give(agent, Group.objects.get(name="Responsable"), by=None)
+    giving.give(agent, out, by=None)
+    client = logged_in(type(agent).objects.get(pk=agent.pk))
+    for address in ("/mairie/families/securityevent/", "/mairie/families/staffmember/"):
+        assert ASKED not in client.get(address).content.decode()
+        assert client.post(address, {ASKED: "csv"}).status_code == 403
+    assert not Reading.objects.exists()
+
+
+def test_who_did_what_is_people_too(out):
+    """A count of the till names who counted: it leaves with the right to take people out, and is noted."""
+    counts = "/mairie/billing/cashcount/"
+    giving.give(till := UserFactory(is_staff=True), Group.objects.get(name="Guichet"), by=None)
+    assert ASKED not in logged_in(till).get(counts).content.decode()
+    assert logged_in(till).post(counts, {ASKED: "csv"}).status_code == 403
+    giving.give(till, out, by=None)
+    answer, _ = taken(logged_in(type(till).objects.get(pk=till.pk)), counts)
+    assert answer.status_code == 200 and Reading.objects.get().kind == Reading.Kind.EXPORT
+    assert not names_people(PublicHoliday) and names_people(SecurityEvent) and names_people(StaffMember)
 
 
 def test_who_exports_at_one_place_takes_its_people_only(reads, out, books, stranger, school):

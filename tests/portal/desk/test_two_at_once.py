@@ -107,9 +107,30 @@ def test_of_a_health_file_too(agent, agent_client, books: Family, settings):
     assert books.child.health.treatment == "Un comprimé le midi" and not books.child.leaves_alone
 
 
-def test_a_version_that_makes_no_sense_changes_nothing(agent_client, page, books: Family):
-    shown = opened(agent_client, page) | {"street": "14 rue du Lavoir"}
-    for nonsense in ("", "[1]", "{", '{"families.household:1": 3}', "x" * 30_000, "[" * 15_000):
-        assert save(agent_client, page, shown | {"_version": nonsense}).status_code == 302
+def test_a_page_that_does_not_say_what_it_showed_is_read_again_before_it_is_saved(
+    agent_client, page, books: Family
+):
+    shown = opened(agent_client, page)
+    save(agent_client, page, shown | {"notes": "Rappeler le soir."})
+    mine = shown | {"street": "14 rue du Lavoir"}
+    for nonsense in ("", "[1]", "{", '{"families.household:1": 3}', "x" * 600_000, "[" * 15_000):
+        refused = save(agent_client, page, mine | {"_version": nonsense})
+        assert refused.status_code == 200 and "Rechargez la page" in refused.text
     books.household.refresh_from_db()
-    assert books.household.street == "14 rue du Lavoir"
+    assert books.household.street != "14 rue du Lavoir" and books.household.notes == "Rappeler le soir."
+    # What was typed stands there, beside what is stored.
+    again = posted(refused.text)
+    assert again["street"] == "14 rue du Lavoir"
+    assert "«\xa0Rappeler le soir.\xa0»" in unescape(refused.text)
+    assert save(agent_client, page, again | {"_theirs": "notes"}).status_code == 302
+    books.household.refresh_from_db()
+    assert (books.household.street, books.household.notes) == ("14 rue du Lavoir", "Rappeler le soir.")
+
+
+def test_what_a_long_household_showed_is_compared_too(agent_client, page, books: Family):
+    first, second = opened(agent_client, page), opened(agent_client, page)
+    save(agent_client, page, first | {"notes": "Rappeler le soir."})
+    second["_version"] += " " * 100_000  # as long as of a hundred adults and more
+    assert save(agent_client, page, second | {"street": "14 rue du Lavoir"}).status_code == 302
+    books.household.refresh_from_db()
+    assert (books.household.street, books.household.notes) == ("14 rue du Lavoir", "Rappeler le soir.")

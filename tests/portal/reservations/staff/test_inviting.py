@@ -3,12 +3,13 @@
 import re
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
 from families import groups
 from families.models import SecurityEvent, User
+from portal.reservations.desk.staff import StaffForm
 from portal.reservations.models import StaffRight
 from portal.reservations.staff import giving
 from tests.conftest import logged_in
@@ -118,6 +119,37 @@ def test_a_mistyped_address_is_corrected_until_the_account_is_open(invited, resp
     assert responsable.post(page_of(invited), renamed).status_code == 302
     invited.refresh_from_db()
     assert (invited.first_name, invited.email) == ("Samuelle", "s.verger@mairie.example")
+
+
+def test_an_invitation_to_more_than_one_has_goes_nowhere_else(invited, responsable, chief, chief_client):
+    giving.give(invited, Group.objects.get(name="Régie"), by=chief)
+    mine = sam(Animation="commune") | {"email": "mine@mairie.example", "first_name": "Samuelle"}
+    assert "email" not in responsable.get(page_of(invited)).context["adminform"].form.fields
+    assert responsable.post(page_of(invited), mine).status_code == 302
+    invited.refresh_from_db()
+    assert (invited.first_name, invited.email) == ("Samuelle", "sam.verger@mairie.example")
+    # An administrator gives all roles; a right given past them is an administrator's too.
+    assert "email" in chief_client.get(page_of(invited)).context["adminform"].form.fields
+    giving.withdraw(invited, Group.objects.get(name="Régie"), by=chief)
+    assert "email" in responsable.get(page_of(invited)).context["adminform"].form.fields
+    invited.user_permissions.add(Permission.objects.get(codename="add_payment"))
+    assert "email" not in responsable.get(page_of(invited)).context["adminform"].form.fields
+
+
+def test_a_password_chosen_and_functions_ended_meanwhile_stay(invited, responsable, monkeypatch):
+    """Between the reading of the row and its writing, the account opens and closes again."""
+    before = StaffForm.clean_email
+
+    def slowly(form):
+        User.objects.filter(pk=invited.pk).update(password="chosen", is_staff=False, is_active=False)
+        return before(form)
+
+    monkeypatch.setattr(StaffForm, "clean_email", slowly)
+    mine = sam(Animation="commune") | {"email": "mine@mairie.example", "first_name": "Samuelle"}
+    responsable.post(page_of(invited), mine)
+    invited.refresh_from_db()
+    assert (invited.first_name, invited.email) == ("Samuelle", "sam.verger@mairie.example")
+    assert (invited.password, invited.is_staff, invited.is_active) == ("chosen", False, False)
 
 
 @pytest.mark.parametrize(
