@@ -83,3 +83,7 @@ def test_an_animator_opens_todays_register_and_takes_no_file(camp, comes_today):
         assert page.context["sheets"] is None and "aujourd&#x27;hui seulement" in page.text
         assert director.get(other).context["sheets"] is not None
     assert "Lina" in director.get(f"{today}&format=csv").text
+    told = next(one for one in animator.get("/mairie/").context["blocks"] if one["key"] == "attendus")
+    # The first page counts the children, and leads to today's register only.
+    assert [(one.name, one.children[0]) for one in told["lines"]] == [(camp.centre.name, 1)]
+    assert told["lines"][0].urls[0].startswith(REGISTER) and not told["lines"][0].urls[1]
