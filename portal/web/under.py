@@ -24,11 +24,13 @@ def under(prefix: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Band:
-    """What stands at the head of each page that somebody is shown in the place of a family."""
+    """What stands at the head of each page that somebody is shown in the place of a family. `back`: what a
+    link to the family's first page says, where that page is not shown and the link leads elsewhere."""
 
     sentence: str
     url: str
     label: str
+    back: str = ""
 
 
 def band(request: HttpRequest) -> Band | None:

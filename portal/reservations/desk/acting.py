@@ -164,7 +164,8 @@ class ActsForFamilies(OwnPages[Booking]):
             return redirect(home)
         inner = _inner(request, match)
         inner.acting = Acting(whose, request.user, home)
-        inner.band = Band(f"Vous agissez pour le foyer {whose.number}.", home, "Fiche du foyer")
+        sentence = f"Vous agissez pour le foyer {whose.number}."
+        inner.band = Band(sentence, home, "Fiche du foyer", back="Retour à la fiche du foyer")
         return _shown(inner, match, prefix_of("act", whose.pk))
 
     # Seeing -------------------------------------------------------------------------------------------------

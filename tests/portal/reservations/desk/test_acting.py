@@ -49,10 +49,19 @@ def tick(agent_client, planning, canteen):
 
 
 def test_a_late_day_is_booked_with_a_reason(
-    agent_client, tick, prefix, books, books_client, mailoutbox, django_capture_on_commit_callbacks
+    agent_client,
+    tick,
+    planning,
+    prefix,
+    books,
+    books_client,
+    mailoutbox,
+    django_capture_on_commit_callbacks,
 ):
     address = tick(TUESDAY)
     assert address.startswith(prefix)
+    first = agent_client.get(planning).content.decode()
+    assert "Retour à la fiche du foyer" in first and "Retour à l'accueil" not in first
     page = agent_client.get(address).content.decode()
     assert f"Vous agissez pour le foyer {books.household.number}." in page
     assert "Mardi 10 novembre" in page
