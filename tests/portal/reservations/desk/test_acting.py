@@ -206,8 +206,13 @@ def test_a_cancelled_monday_is_given_back_at_the_desk(agent, agent_client, books
     assert "Rétablir ou accepter ce jour…" in page
     queue = reverse("admin:reservations_booking_changelist")
     data = {"action": "restore_selected", "_selected_action": [made.pk]}
-    assert "aussi un jour passé" in agent_client.post(queue, data).content.decode()
-    agent_client.post(queue, data | {"reason_given": "1", "ready": "Annulé par erreur.", "tell": "on"})
+    # From the booking's own page one goes on with its household, from the list with the list.
+    assert 'name="seule"' in page and 'name="seule"' not in agent_client.post(queue, data).content.decode()
+    data["seule"] = "1"
+    asked = agent_client.post(queue, data).content.decode()
+    assert "aussi un jour passé" in asked and 'name="seule"' in asked
+    done = agent_client.post(queue, data | {"reason_given": "1", "ready": "Annulé par erreur.", "tell": "on"})
+    assert done.url == reverse("admin:families_household_change", args=[books.household.pk])
     assert states(books, monday) == ["accepted"]
     audit()
 
