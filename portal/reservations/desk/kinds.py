@@ -112,7 +112,8 @@ def _siblings(child: Child, household: Household, today: Any) -> SafeString | st
     enrolled: dict[int, list[str]] = {one.pk: [] for one in others}
     live = Enrolment.objects.accepted().filter(child__in=others, school_year__ends_on__gte=today)
     for key, activity in live.values_list("child", "activity__name").order_by("activity__order", "pk"):
-        enrolled[key].append(activity)
+        if activity not in enrolled[key]:  # of this year and the next
+            enrolled[key].append(activity)
     return format_html_join(
         "",
         "{} : {}<br>",
