@@ -79,7 +79,7 @@ def child_of(request: HttpRequest, child: Child, household: Household, attended:
         facts.append(("Régime", str(choice.diet) if choice else "non indiqué"))
     if health := _health(request, child):
         facts.append(("Santé", health))
-    facts.append(("Fratrie", _siblings(child, household, today) or "aucune"))
+    facts.append(("Fratrie", _siblings(request.user, child, household, today) or "aucune"))
     if request.user.has_perm("families.view_paper") and (lacking := papers(household, [child], today)):
         facts.append(("Papiers", lacking))
     return Section("L'enfant", facts)
@@ -104,14 +104,20 @@ def _health(request: HttpRequest, child: Child) -> SafeString | str:
     )
 
 
-def _siblings(child: Child, household: Household, today: Any) -> SafeString | str:
-    """« Mila : Restauration scolaire, Mercredis ». Two queries."""
+def _siblings(user: Any, child: Child, household: Household, today: Any) -> SafeString | str:
+    """« Mila : Restauration scolaire, Mercredis », as far as `user` sees them. Two queries, three for who has
+    some places only."""
     others = [one for one in homes.children(household, today) if one.pk != child.pk]
+    rows = Child.objects.filter(pk__in=[one.pk for one in others])
+    if (seen := rights.seen_by(user, rows, "families.view_child")) is not rows:
+        keys = set(seen.values_list("pk", flat=True))
+        others = [one for one in others if one.pk in keys]
     if not others:
         return ""
     enrolled: dict[int, list[str]] = {one.pk: [] for one in others}
     live = Enrolment.objects.accepted().filter(child__in=others, school_year__ends_on__gte=today)
-    for key, activity in live.values_list("child", "activity__name").order_by("activity__order", "pk"):
+    mine = rights.seen_by(user, live, "reservations.view_enrolment")
+    for key, activity in mine.values_list("child", "activity__name").order_by("activity__order", "pk"):
         if activity not in enrolled[key]:  # of this year and the next
             enrolled[key].append(activity)
     return format_html_join(
