@@ -48,9 +48,13 @@ def _of_whom(model: Any) -> dict[type[Model], str]:
     return found
 
 
-@cache
-def names_people(model: Any) -> bool:
+def names_people(model: type[Model]) -> bool:
     """Whether rows say who somebody is: of a family, or by a login who did what."""
+    return _names_people(model)
+
+
+@cache
+def _names_people(model: Any) -> bool:
     logins = (issubclass(to, User) for _, to in _ways(model, FURTHEST))
     return bool(of_whom(model)) or issubclass(model, User) or any(logins)
 

@@ -43,7 +43,8 @@ def portal_page(name: str) -> str:
 @register.simple_tag(takes_context=True)
 def band_of(context: Context) -> Band | None:
     """What stands at the head of a page that is shown in the place of a family."""
-    request = context.get("request")
+    # An include with `only` has no names of the page, but its request.
+    request = context.get("request") or getattr(context, "request", None)
     return None if request is None else band(request)
 
 

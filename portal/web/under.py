@@ -35,6 +35,11 @@ class Band:
     # What the way « home » is called there.
     home: str = HOME
 
+    @property
+    def acts(self) -> bool:
+        """Whether something is done here for the family; or else its pages are only looked at."""
+        return self.home != HOME
+
 
 def band(request: HttpRequest) -> Band | None:
     """That of a page, where it has one."""

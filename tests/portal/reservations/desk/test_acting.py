@@ -49,10 +49,19 @@ def tick(agent_client, planning, canteen):
 
 
 def test_a_late_day_is_booked_with_a_reason(
-    agent_client, tick, prefix, books, books_client, mailoutbox, django_capture_on_commit_callbacks
+    agent_client,
+    tick,
+    planning,
+    prefix,
+    books,
+    books_client,
+    mailoutbox,
+    django_capture_on_commit_callbacks,
 ):
     address = tick(TUESDAY)
     assert address.startswith(prefix)
+    first = agent_client.get(planning).content.decode()
+    assert "Retour à la fiche du foyer" in first and "Retour à l'accueil" not in first
     page = agent_client.get(address).content.decode()
     assert f"Vous agissez pour le foyer {books.household.number}." in page
     assert "Mardi 10 novembre" in page
@@ -206,8 +215,13 @@ def test_a_cancelled_monday_is_given_back_at_the_desk(agent, agent_client, books
     assert "Rétablir ou accepter ce jour…" in page
     queue = reverse("admin:reservations_booking_changelist")
     data = {"action": "restore_selected", "_selected_action": [made.pk]}
-    assert "aussi un jour passé" in agent_client.post(queue, data).content.decode()
-    agent_client.post(queue, data | {"reason_given": "1", "ready": "Annulé par erreur.", "tell": "on"})
+    # From the booking's own page one goes on with its household, from the list with the list.
+    assert 'name="seule"' in page and 'name="seule"' not in agent_client.post(queue, data).content.decode()
+    data["seule"] = "1"
+    asked = agent_client.post(queue, data).content.decode()
+    assert "aussi un jour passé" in asked and 'name="seule"' in asked
+    done = agent_client.post(queue, data | {"reason_given": "1", "ready": "Annulé par erreur.", "tell": "on"})
+    assert done.url == reverse("admin:families_household_change", args=[books.household.pk])
     assert states(books, monday) == ["accepted"]
     audit()
 
